@@ -1,0 +1,138 @@
+"""What can go wrong, as one tree.
+
+::
+
+    BackupMetaError
+    ├── EvidenceError        a file or folder can't be used at all
+    │   ├── UnreadableError      the system refuses: missing, no permission, an I/O error
+    │   ├── NotRegularError      a FIFO, a device, a socket, a link or a folder where a file was asked for
+    │   ├── NotAnArchiveError    the bytes are something else
+    │   ├── DamagedError         cut off or corrupt before what was asked for
+    │   ├── LimitExceededError   larger than a bound of `Limits`
+    │   ├── NoRecordError        an archive without ``APP-META.INI``
+    │   └── NoMemberError        an archive without the member that was asked for
+    └── AnswerError          the server's own negative answers: a status and an ``errcode``
+
+Every error carries its attributes; its sentence is made from them. No error ever holds a value of a record.
+"""
+
+from typing import ClassVar
+
+from backupmeta.masking import printable
+
+
+class BackupMetaError(Exception):
+    """Any error that this package raises on purpose."""
+
+
+class EvidenceError(BackupMetaError):
+    """A file or folder that can't be used at all.
+
+    Attributes:
+        path: the file or folder, as it was named.
+        reason: what is wrong with it, a phrase.
+        advice: what to do next, a sentence; may be empty.
+    """
+
+    default_advice: ClassVar[str] = ""
+
+    def __init__(self, path: str, reason: str, advice: str | None = None) -> None:
+        """Remember what is wrong with ``path``; ``advice`` replaces the class's own."""
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+        self.advice = self.default_advice if advice is None else advice
+
+    def __str__(self) -> str:
+        sentence = f"{printable(self.path)}: {self.reason}"
+        return f"{sentence}; {self.advice}" if self.advice else sentence
+
+
+class UnreadableError(EvidenceError):
+    """The system refuses to open or read: missing, no permission, an I/O error."""
+
+
+class NotRegularError(EvidenceError):
+    """Something that is no regular file; it is never opened, so that nothing hangs."""
+
+    default_advice = "only regular files are read"
+
+
+class NotAnArchiveError(EvidenceError):
+    """The bytes are no archive that backupmeta reads."""
+
+    default_advice = "give a tar archive (.tar, .tar.gz, .tar.zst, .tar.bz2, .tar.xz)"
+
+
+class DamagedError(EvidenceError):
+    """Cut off or corrupt before what was asked for.
+
+    Attributes:
+        offset: where reading stopped, in bytes of the file.
+    """
+
+    default_advice = "fetch the archive again, or compare its digest with the original's"
+
+    def __init__(self, path: str, reason: str, offset: int) -> None:
+        """Remember where reading ``path`` stopped."""
+        super().__init__(path, f"{reason} at byte {offset}")
+        self.offset = offset
+
+
+class LimitExceededError(EvidenceError):
+    """Larger than a bound of `backupmeta.archive.limits.Limits`; refused before memory was taken.
+
+    Attributes:
+        limit: the bound's name in ``Limits``.
+        bound: its value.
+        actual: what the file asked for, or None where it was not counted to its end.
+    """
+
+    def __init__(self, path: str, limit: str, bound: int, actual: int | None = None) -> None:
+        """Remember which bound ``path`` exceeds."""
+        found = "more" if actual is None else f"{actual:,}"
+        super().__init__(path, f"over the limit {limit}: {found} of at most {bound:,}")
+        self.limit = limit
+        self.bound = bound
+        self.actual = actual
+
+
+class NoRecordError(EvidenceError):
+    """An archive without an embedded record."""
+
+    default_advice = "is it a backup made by Installatron? 'backupmeta members' lists what is in it"
+
+
+class NoMemberError(EvidenceError):
+    """An archive without the member that was asked for.
+
+    Attributes:
+        member: the name that was asked for.
+    """
+
+    default_advice = "'backupmeta members' lists what is in it"
+
+    def __init__(self, path: str, member: str) -> None:
+        """Remember which ``member`` is not in ``path``."""
+        super().__init__(path, f"no member {printable(member)!r}")
+        self.member = member
+
+
+class AnswerError(BackupMetaError):
+    """A negative answer, as the server gives it.
+
+    Attributes:
+        status: the HTTP status code.
+        errcode: the server's name of the error (view-backup page, "errcode").
+        message: a sentence for people.
+    """
+
+    def __init__(self, status: int, errcode: str, message: str) -> None:
+        """Remember the answer."""
+        super().__init__(status, errcode)
+        self.status = status
+        self.errcode = errcode
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.errcode}: {self.message}"

@@ -1,0 +1,56 @@
+"""What must not be shown: secrets and the userinfo of URIs; and what can't be shown: control characters.
+
+The one place that decides it. A name is secret when it contains one of `SECRET_WORDS`; so every field, every
+custom field and every unknown key is judged alike, and a false alarm costs a ``--show-secrets``.
+"""
+
+import re
+from functools import lru_cache
+
+MASK = "********"
+
+SECRET_WORDS = ("pass", "secret", "token", "key", "salt", "auth")
+
+# RFC 3986 §3.2.1: userinfo ends at the last "@" of the authority. Records hold locations whose secret was
+# never percent-encoded, so after "user:" anything up to the last "@" of the word counts as well.
+_USERINFO = re.compile(r"(?<=://)(?:[^\s/?#:@]*:\S*|[^\s/?#]*)@")
+_QUERY_SECRET = re.compile(rf"([?&;][^\s=&;#]*(?:{'|'.join(SECRET_WORDS)})[^\s=&;#]*=)[^\s&;#]+", re.IGNORECASE)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@lru_cache(maxsize=4096)
+def is_secret(name: str) -> bool:
+    """Tell whether a field or key of this ``name`` holds a secret: ``db-pass``, ``x-api-token``, ``enckey``."""
+    lowered = name.lower()
+    return any(word in lowered for word in SECRET_WORDS)
+
+
+def mask_uris(text: str) -> str:
+    """Return ``text`` with the userinfo, and secret-looking query values, of every URI in it masked.
+
+    >>> mask_uris("ftp://abc:dEf@example.com:21/b")
+    'ftp://********@example.com:21/b'
+    """
+    if "://" not in text:
+        return text
+    return _QUERY_SECRET.sub(rf"\g<1>{MASK}", _USERINFO.sub(f"{MASK}@", text))
+
+
+def mask_location(text: str) -> str:
+    """Mask a backup location: a URI whose userinfo reaches to the LAST ``@``, whatever stands before it."""
+    scheme, separator, rest = text.partition("://")
+    if separator and "@" in rest:
+        text = f"{scheme}://{MASK}@{rest.rpartition('@')[2]}"
+    return mask_uris(text)
+
+
+def masked(name: str, text: str) -> str:
+    """Return the value ``text`` of the field or key ``name`` as it may be shown; an empty secret stays empty."""
+    if is_secret(name):
+        return MASK if text else text
+    return mask_location(text) if name.endswith(("location", "bkloc")) else mask_uris(text)
+
+
+def printable(text: str) -> str:
+    r"""Return ``text`` fit for a terminal: control characters and lone surrogates as ``\x1b``, ``\u202e``."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)

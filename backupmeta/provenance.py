@@ -1,0 +1,54 @@
+"""Where a value comes from: `Witness`, `Source` and `Fact`."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from backupmeta.masking import MASK, is_secret
+
+
+class Witness(StrEnum):
+    """Who says so, in the order of precedence for a backup (README, "Who is believed")."""
+
+    BACKUP_RECORD = "backup record"
+    EMBEDDED_RECORD = "embedded record"
+    INSTALL_RECORD = "install record"
+    FILE_NAME = "file name"
+    FILE_SYSTEM = "file system"
+    DERIVED = "derived"
+    DEFAULT = "documented default"
+
+
+class Source(NamedTuple):
+    """The place of a value.
+
+    Attributes:
+        witness: what kind of place it is.
+        path: the file, as it was found on disk (surrogates stand for bytes that aren't UTF-8); empty for a default.
+        member: the archive's member, or None.
+        line: the record's line, from 1, or None.
+        offset: where that line begins, in bytes of the record, or None.
+    """
+
+    witness: Witness
+    path: str = ""
+    member: str | None = None
+    line: int | None = None
+    offset: int | None = None
+
+
+class Fact(NamedTuple):
+    """What one source says of one field.
+
+    Attributes:
+        field: the record's key.
+        raw: the value's bytes, exactly.
+        source: where they stand.
+    """
+
+    field: str
+    raw: bytes
+    source: Source
+
+    def __repr__(self) -> str:
+        shown = MASK if is_secret(self.field) or b"://" in self.raw else repr(self.raw)
+        return f"Fact(field={self.field!r}, raw={shown}, source={self.source!r})"
