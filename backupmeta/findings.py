@@ -45,6 +45,7 @@ FINDINGS: Final[dict[str, Kind]] = {
     "archive-damaged": Kind(Severity.ERROR, "the archive is corrupt"),
     "archive-unreadable": Kind(Severity.ERROR, "the archive can't be read"),
     "archive-suffix-differs": Kind(Severity.NOTE, "the compression is not the one that the name ends with"),
+    "archive-foreign": Kind(Severity.NOTE, "a tar archive without a record, under a name of its own; not a backup"),
     "record-not-first": Kind(Severity.NOTE, "the embedded record is not the archive's first member"),
     "record-not-at-root": Kind(Severity.WARNING, "the only record lies deeper in the archive, not at its root"),
     "record-several": Kind(Severity.WARNING, "the archive holds several records; the one at its root counts"),
@@ -65,10 +66,12 @@ FINDINGS: Final[dict[str, Kind]] = {
     "folder-unreadable": Kind(Severity.ERROR, "the folder can't be read"),
     "link-not-followed": Kind(Severity.WARNING, "a symbolic link below a root is not followed"),
     "not-a-regular-file": Kind(Severity.WARNING, "not a regular file; it was not opened"),
+    "place-unreadable": Kind(Severity.WARNING, "a conventional place can't be listed; name homes with --root"),
     "search-depth-reached": Kind(Severity.NOTE, "the search for homes and archives stopped at its depth"),
     # resolve.py: witnesses against each other
     "sources-disagree": Kind(Severity.WARNING, "two sources give different values"),
     "id-from-install": Kind(Severity.NOTE, "no backup record gives the id; it is the install's"),
+    "several-matches": Kind(Severity.WARNING, "several backups or installs answer to this; the first one is shown"),
     "live-value-used": Kind(Severity.WARNING, "only the live install tells this; it may have changed since"),
 }
 

@@ -1,0 +1,34 @@
+"""`Limits`: what a file may ask for. Checked before memory is taken."""
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on every size that comes from a file.
+
+    Attributes:
+        record_bytes: the length of a record; real ones have 3 to 10 kB (FORMAT.md §4).
+        record_lines: the lines of a record.
+        name_bytes: a GNU long name or link name.
+        pax_bytes: one pax header.
+        search_bytes: how far into an archive, in inflated bytes, its record is looked for.
+        window_bytes: the window of a zstd frame, the dictionary of an xz stream.
+        members: the members of an archive.
+        search_depth: how many folders deep homes and archives are looked for below a root.
+    """
+
+    record_bytes: int = MIB
+    record_lines: int = 20_000
+    name_bytes: int = 64 * KIB
+    pax_bytes: int = MIB
+    search_bytes: int = 256 * MIB
+    window_bytes: int = 128 * MIB
+    members: int = 10_000_000
+    search_depth: int = 6
+
+
+DEFAULT_LIMITS = Limits()

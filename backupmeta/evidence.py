@@ -1,0 +1,208 @@
+"""Opening evidence: read-only, without a trace, and never anything but regular files.
+
+Files are opened ``O_RDONLY``, with ``O_NOATIME`` where the system permits it and ``O_NONBLOCK`` so that a FIFO that
+takes a file's place can't hang. What was named by a person is opened as named; whatever lies below a root is opened
+relative to its folder's descriptor and with ``O_NOFOLLOW``, so that no link leads out of the root, not even one that
+is put there while we read (openat(2), POSIX.1-2017).
+"""
+
+import os
+import stat
+from typing import Final, NamedTuple, Self
+
+from backupmeta.errors import LimitExceededError, NotRegularError, UnreadableError
+
+_FILE: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_FOLDER: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_DIRECTORY", 0)
+_NOATIME: Final = getattr(os, "O_NOATIME", 0)
+_NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+_RELATIVE: Final = os.open in os.supports_dir_fd and os.scandir in os.supports_fd
+
+_KINDS: Final = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISBLK, "a block device"),
+    (stat.S_ISCHR, "a character device"),
+)
+
+
+def kind_of(mode: int) -> str:
+    """Return what a file of this ``st_mode`` is, in words: ``a FIFO``."""
+    return next((words for is_kind, words in _KINDS if is_kind(mode)), "a regular file")
+
+
+class EvidenceFile:
+    """An open regular file.
+
+    Attributes:
+        path: its path on this machine.
+        size: its size in bytes, when it was opened.
+        mtime_ns: its modification time in nanoseconds since 1970, UTC.
+    """
+
+    __slots__ = ("_fd", "mtime_ns", "path", "size")
+
+    def __init__(self, path: str, fd: int) -> None:
+        """Take over ``fd``; raise `NotRegularError` for anything but a regular file."""
+        self._fd = fd
+        self.path = path
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(fd)
+            raise NotRegularError(path, f"is {kind_of(status.st_mode)}")
+        self.size = status.st_size
+        self.mtime_ns = status.st_mtime_ns
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self._fd)
+
+    def read(self, length: int) -> bytes:
+        """Return the next bytes, at most ``length``; nothing at the end. Raises `UnreadableError`."""
+        try:
+            return os.read(self._fd, length)
+        except OSError as error:
+            raise UnreadableError(self.path, _reason(error)) from error
+
+    def read_whole(self, limit: str, bound: int) -> bytes:
+        """Return all of a small file, or raise `LimitExceededError` where it is longer than ``bound`` bytes."""
+        if self.size > bound:
+            raise LimitExceededError(self.path, limit, bound, self.size)
+        content = self.read(bound + 1)
+        while len(content) <= bound and (more := self.read(bound + 1 - len(content))):
+            content += more
+        if len(content) > bound:
+            raise LimitExceededError(self.path, limit, bound)
+        return content
+
+    def seek(self, offset: int) -> None:
+        """Go to ``offset``, in bytes from the beginning."""
+        os.lseek(self._fd, offset, os.SEEK_SET)
+
+
+def open_named(path: str) -> EvidenceFile:
+    """Open the file that a person named, through links if need be.
+
+    Raises:
+        NotRegularError: it is a folder, a FIFO, a device or a socket; it was not opened.
+        UnreadableError: it does not exist, or the system refuses.
+    """
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - a name is a str here, of any bytes
+        if not stat.S_ISREG(mode):
+            raise NotRegularError(path, f"is {kind_of(mode)}")
+        return EvidenceFile(path, _open(path, _FILE))
+    except (OSError, ValueError) as error:
+        raise UnreadableError(path, _reason(error)) from error
+
+
+class Entry(NamedTuple):
+    """One entry of a folder, as the folder tells it without opening anything."""
+
+    name: str
+    is_folder: bool
+    is_file: bool
+    is_link: bool
+
+
+class Folder:
+    """An open folder; what it opens lies below it.
+
+    Attributes:
+        path: its path on this machine.
+        seen: its path as the server saw it: below a sysroot that is the path from there.
+    """
+
+    def __init__(self, path: str, seen: str, fd: int) -> None:
+        """Take over the folder's descriptor ``fd``."""
+        self.path = path
+        self.seen = seen
+        self._fd = fd
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+
+    def entries(self) -> list[Entry]:
+        """Return what lies in the folder, sorted by name. Raises `UnreadableError`."""
+        try:
+            with os.scandir(self._fd if _RELATIVE else self.path) as found:
+                entries = [
+                    Entry(e.name, e.is_dir(follow_symlinks=False), e.is_file(follow_symlinks=False), e.is_symlink())
+                    for e in found
+                ]
+        except OSError as error:
+            raise UnreadableError(self.path, _reason(error)) from error
+        return sorted(entries)
+
+    def link_target(self, name: str) -> str:
+        """Return where the link ``name`` points, unresolved; empty where it can't be told."""
+        try:
+            return os.readlink(name, dir_fd=self._fd) if _RELATIVE else os.readlink(self.child(name))  # noqa: PTH115
+        except OSError:
+            return ""
+
+    def open_file(self, name: str) -> EvidenceFile:
+        """Open the regular file ``name``. Raises `NotRegularError`, `UnreadableError`."""
+        return EvidenceFile(self.child(name), self._open_child(name, _FILE))
+
+    def open_folder(self, name: str) -> "Folder":
+        """Open the folder ``name``. Raises `NotRegularError` for a link, `UnreadableError`."""
+        return Folder(self.child(name), self.seen_child(name), self._open_child(name, _FOLDER))
+
+    def child(self, name: str) -> str:
+        """Return the path of ``name`` in this folder, on this machine."""
+        return os.path.join(self.path, name)  # noqa: PTH118 - as fast as it gets, for a hundred thousand names
+
+    def seen_child(self, name: str) -> str:
+        """Return the path of ``name`` in this folder, as the server saw it."""
+        return join_seen(self.seen, name)
+
+    def _open_child(self, name: str, flags: int) -> int:
+        try:
+            if _RELATIVE:
+                return _open(name, flags | _NOFOLLOW, self._fd)
+            if os.path.islink(self.child(name)):  # noqa: PTH114 - a str is enough
+                raise NotRegularError(self.child(name), "is a symbolic link")
+            return _open(self.child(name), flags) if flags == _FILE else -1
+        except OSError as error:
+            raise UnreadableError(self.child(name), _reason(error)) from error
+
+
+def open_folder(path: str, seen: str | None = None) -> Folder:
+    """Open the folder that a person named, or that convention names, through links if need be.
+
+    ``seen`` is its path as the server saw it, where that is another one. Raises `UnreadableError`.
+    """
+    try:
+        return Folder(path, path if seen is None else seen, _open(path, _FOLDER) if _RELATIVE else -1)
+    except (OSError, ValueError) as error:
+        raise UnreadableError(path, _reason(error)) from error
+
+
+def join_seen(folder: str, name: str) -> str:
+    r"""Join a path as the server wrote it: with ``\`` below a drive letter, with ``/`` elsewhere."""
+    separator = "\\" if folder[1:3] in {":\\", ":"} else "/"
+    return folder + name if folder.endswith(separator) else folder + separator + name
+
+
+def _open(path: str, flags: int, folder: int | None = None) -> int:
+    try:
+        return os.open(path, flags | _NOATIME, dir_fd=folder)
+    except PermissionError:
+        if not _NOATIME:
+            raise
+        return os.open(path, flags, dir_fd=folder)  # only a file's owner may ask not to touch its atime
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[:1].lower() + error.strerror[1:]
+    return "the name can't be used"

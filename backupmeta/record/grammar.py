@@ -1,0 +1,156 @@
+r"""The grammar of a record: bytes to lines, lossless (FORMAT.md §4).
+
+An example, as ``APP-META.INI`` has it, LF between the lines and none behind the last::
+
+    installer=wordpress
+    title=My blog (2)
+    db-pass=not%a=real;password#
+
+A line is split at its first ``=``; everything behind that is the value, exactly. There are no sections, comments,
+quotes or escapes. ``bytes(parse(content)) == content`` for every input.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+from backupmeta.findings import Finding
+from backupmeta.masking import MASK, is_secret
+from backupmeta.provenance import Source
+
+BOM = b"\xef\xbb\xbf"
+
+
+class Line(NamedTuple):
+    """One line of a record.
+
+    Attributes:
+        number: from 1.
+        offset: where the line begins, in bytes of the record.
+        key: the text before the first ``=``, bytes that aren't UTF-8 as surrogates; None for a line without one.
+        value: the bytes behind the first ``=``, or all of a line without one.
+        end: the line's end: LF, CRLF, or nothing on a last line.
+    """
+
+    number: int
+    offset: int
+    key: str | None
+    value: bytes
+    end: bytes
+
+    def __bytes__(self) -> bytes:
+        before = b"" if self.key is None else self.key.encode("utf-8", "surrogateescape") + b"="
+        return before + self.value + self.end
+
+    def __repr__(self) -> str:
+        return f"Line(number={self.number}, offset={self.offset}, key={self.key!r}, value={self.shown!r})"
+
+    @property
+    def shown(self) -> str:
+        """A rough, always harmless picture of the value, for a debugger."""
+        if self.key is None or is_secret(self.key) or b"://" in self.value:
+            return MASK
+        return self.value.decode("utf-8", "replace")
+
+
+class Record:
+    """A parsed record: all of its lines, and the last line of each key.
+
+    Attributes:
+        bom: the byte order mark that it begins with, or nothing.
+        lines: every line, in order.
+    """
+
+    def __init__(self, bom: bytes, lines: tuple[Line, ...]) -> None:
+        """Keep the parts of a parsed record; use `parse`."""
+        self.bom = bom
+        self.lines = lines
+
+    def __bytes__(self) -> bytes:
+        return self.bom + b"".join(map(bytes, self.lines))
+
+    def __repr__(self) -> str:
+        return f"Record({len(self.lines)} lines)"
+
+    @cached_property
+    def by_key(self) -> dict[str, Line]:
+        """The line that counts for each key: its last one (README, "Decisions")."""
+        return {line.key: line for line in self.lines if line.key is not None}
+
+
+def parse(content: bytes) -> Record:
+    r"""Return the record in ``content``; never raises.
+
+    >>> parse(b"title=a=b\nowner=\n").lines[0].value
+    b'a=b'
+    """
+    bom = BOM if content.startswith(BOM) else b""
+    return Record(bom, tuple(_lines(content, len(bom))))
+
+
+def _lines(content: bytes, offset: int) -> Iterator[Line]:
+    rows = content[offset:].split(b"\n")
+    last = len(rows)
+    for number, row in enumerate(rows, 1):
+        end = b"\n" if number < last else b""
+        length = len(row) + len(end)
+        if not length:
+            return
+        if end and row.endswith(b"\r"):
+            row, end = row[:-1], b"\r\n"  # noqa: PLW2901 - the CR moves from the row to its end
+        key, equals, value = row.partition(b"=")
+        if equals:
+            yield Line(number, offset, key.decode("utf-8", "surrogateescape"), value, end)
+        else:
+            yield Line(number, offset, None, row, end)
+        offset += length
+
+
+def findings(record: Record, source: Source) -> Iterator[Finding]:
+    """Yield what is odd about the text of ``record``, which stands at ``source``; meaning is not looked at."""
+    if not record.lines:
+        yield Finding("record-empty", evidence=(source,))
+    if record.bom:
+        yield Finding("record-bom", evidence=(source,))
+    crlf = [line for line in record.lines if line.end == b"\r\n"]
+    if crlf:
+        yield Finding("record-crlf", "", f"{len(crlf)} of {len(record.lines)} lines", (at(source, crlf[0]),))
+    for line in record.lines:
+        yield from _odd_line(record, line, source)
+
+
+def _odd_line(record: Record, line: Line, source: Source) -> Iterator[Finding]:
+    if b"\0" in line.value or (line.key and "\0" in line.key):
+        yield Finding("record-nul", line.key or "", f"line {line.number}", (at(source, line),))
+    if line.key is None:
+        yield Finding("record-no-equals", "", f"line {line.number}, {len(line.value)} bytes", (at(source, line),))
+    elif (counted := record.by_key[line.key]) is not line:
+        same = "the same value" if counted.value == line.value else "another value"
+        where = f"lines {line.number} and {counted.number}, {same}"
+        yield Finding("record-duplicate-key", line.key, where, (at(source, line), at(source, counted)))
+
+
+def at(source: Source, line: Line) -> Source:
+    """Return the place of ``line`` in the record at ``source``."""
+    return Source(source.witness, source.path, source.member, line.number, line.offset)
+
+
+def secret_lines(record: Record) -> frozenset[int]:
+    """Return the numbers of the lines whose value must not be shown.
+
+    Those of a secret key, and what follows one without being a plain ``key=value`` itself: perhaps the rest of a
+    secret with a newline in it.
+    """
+    secret = False
+    numbers = set()
+    for line in record.lines:
+        if line.key is not None and _plain_key(line.key):
+            secret = False
+        if secret or (line.key is not None and is_secret(line.key)):
+            secret = True
+            numbers.add(line.number)
+    return frozenset(numbers)
+
+
+def _plain_key(key: str) -> bool:
+    return key.isascii() and key.replace("-", "").replace("_", "").isalnum()

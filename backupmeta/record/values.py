@@ -1,0 +1,155 @@
+"""Decoders: a value's bytes to what the server answers (FORMAT.md §4).
+
+Each takes the bytes behind the ``=`` and returns the value, or raises `ValueError`; `UnicodeDecodeError`, which is
+one, says that the bytes are not UTF-8.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, NamedTuple, TypedDict
+
+
+class Plugin(TypedDict):
+    """One plugin; None is what the record's dialect does not tell."""
+
+    id: str
+    version: str | None
+    activated: bool | None
+    autoup: str | None
+
+
+class Theme(TypedDict):
+    """One theme; None is what the record's dialect does not tell."""
+
+    id: str
+    version: str | None
+    active: bool | None
+    autoup: str | None
+
+
+Value = str | int | list[str] | list[Plugin] | list[Theme] | None
+Decoder = Callable[[bytes], Value]
+
+_LONGEST_INTEGER: Final = 18  # digits that always fit the writer's 64 bits
+_TRUE: Final = frozenset({b"1", b"true", b"yes"})
+_FALSE: Final = frozenset({b"0", b"", b"no", b"false"})
+_SCHEDULE_OFF: Final = frozenset({b"0", b""})
+_SCHEDULE_CUSTOM: Final = b"custom"
+
+
+def text(raw: bytes) -> str:
+    """Return the text, blanks and all: ``My blog (2)``."""
+    return raw.decode("utf-8")
+
+
+def integer(raw: bytes) -> int:
+    """Return a decimal number of seconds, bytes or things: ``77844480``, ``-1``."""
+    digits = raw.removeprefix(b"-")
+    if not digits.isdigit() or len(digits) > _LONGEST_INTEGER:
+        raise ValueError("not a 64-bit decimal number")
+    return int(raw)
+
+
+def digits(raw: bytes) -> str:
+    """Return Unix seconds as the string of digits that the wire has for ``backup_time``: ``1718312121``."""
+    if not raw.isdigit() or len(raw) > _LONGEST_INTEGER:
+        raise ValueError("not Unix seconds")
+    return raw.decode("ascii")
+
+
+def flag(raw: bytes) -> bool:
+    """Return a yes or no: ``1``, ``0``, nothing."""
+    if raw in _TRUE:
+        return True
+    if raw in _FALSE:
+        return False
+    raise ValueError("neither yes nor no")
+
+
+def items(raw: bytes) -> list[str]:
+    """Return a list, joined by ``,`` without blanks; nothing is an empty list: ``index.php,wp-admin``."""
+    return raw.decode("utf-8").split(",") if raw else []
+
+
+def code(names: Mapping[bytes, str]) -> Decoder:
+    """Return a decoder of a numbered choice, such as ``autoup``: ``0`` none, ``1`` minor, ``2`` all."""
+
+    def decode(raw: bytes) -> str:
+        if raw not in names:
+            raise ValueError(f"none of {', '.join(sorted(name.decode() for name in names))}")
+        return names[raw]
+
+    return decode
+
+
+def schedule_mode(raw: bytes) -> str:
+    """Return what ``autobk`` says: ``0`` or nothing is none, ``custom``, anything else names a schedule."""
+    if raw in _SCHEDULE_OFF:
+        return "none"
+    return "custom" if raw == _SCHEDULE_CUSTOM else "schedule"
+
+
+def schedule_id(raw: bytes) -> str:
+    """Return the schedule that ``autobk`` names: ``weeklymonthly``, an id; empty where it names none."""
+    return text(raw) if schedule_mode(raw) == "schedule" else ""
+
+
+def plugins(raw: bytes) -> list[Plugin]:
+    """Return ``list-plugins``, in any of its dialects: see `extension`."""
+    return [Plugin(id=one.id, version=one.version, activated=one.active, autoup=one.autoup) for one in _extensions(raw)]
+
+
+def themes(raw: bytes) -> list[Theme]:
+    """Return ``list-themes``, in any of its dialects: see `extension`."""
+    return [Theme(id=one.id, version=one.version, active=one.active, autoup=one.autoup) for one in _extensions(raw)]
+
+
+class Extension(NamedTuple):
+    """A plugin or theme."""
+
+    id: str
+    version: str | None
+    active: bool | None
+    autoup: Literal["all", "none"] | None
+
+
+class _Mark(NamedTuple):
+    active: bool
+    autoup: Literal["all", "none"]
+
+
+_MARKS: Final[Mapping[str, _Mark]] = {
+    "+": _Mark(active=True, autoup="all"),
+    "-": _Mark(active=False, autoup="all"),
+    "|": _Mark(active=True, autoup="none"),
+    "=": _Mark(active=False, autoup="none"),
+}
+
+
+def _extensions(raw: bytes) -> list[Extension]:
+    entries = items(raw)
+    versioned = any(_is_versioned(entry) for entry in entries)
+    return [extension(entry, versioned=versioned) for entry in entries]
+
+
+def _is_versioned(entry: str) -> bool:
+    """Tell whether only the dialect of 2025 writes such an entry: a mark of its own, or ``slug/version``."""
+    return entry[:1] in {"+", "|", "="} or ("/" in entry and not entry.endswith(".php"))
+
+
+def extension(entry: str, *, versioned: bool) -> Extension:
+    """Return one entry of ``list-plugins`` or ``list-themes`` (FORMAT.md §4, three dialects).
+
+    ``versioned`` says that its list is of the third::
+
+        -akismet/akismet.php    2018-2022: the main file; a leading - is inactive
+        -akismet                2023-2024: the slug; a leading - is inactive
+        |akismet/5.3.6          2025: mark, slug, version; + and | are active, + and - auto-update
+    """
+    mark = _MARKS.get(entry[:1])
+    name = entry[1:] if mark else entry
+    folder, slash, rest = name.partition("/")
+    if not folder:
+        raise ValueError("an entry without an id")
+    if versioned and not name.endswith(".php"):
+        return Extension(folder, rest if slash else None, mark and mark.active, mark and mark.autoup)
+    return Extension(folder if slash else name.removesuffix(".php"), None, mark is None or mark.active, None)
