@@ -1,1 +1,52 @@
+"""A backup's metadata as the Installatron server would give it, from the files alone.
+
+``import backupmeta`` offers what the command line does, typed, without printing or exiting::
+
+    >>> import backupmeta
+    >>> response = backupmeta.view("app_example-com_My-blog-2_2024-06-13_20-55-21.tar.gz")  # doctest: +SKIP
+    >>> response.data.version  # doctest: +SKIP
+    '6.5.4'
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from backupmeta.errors import AnswerError as AnswerError
+    from backupmeta.errors import BackupMetaError as BackupMetaError
+    from backupmeta.errors import EvidenceError as EvidenceError
+    from backupmeta.library import Search as Search
+    from backupmeta.library import inspect_archive as inspect_archive
+    from backupmeta.library import list_backups as list_backups
+    from backupmeta.library import list_installs as list_installs
+    from backupmeta.library import view as view
+    from backupmeta.library import view_install as view_install
+    from backupmeta.resolve import Inspection as Inspection
+
 __version__ = "0.1.0"
+
+_HOMES: Final = {
+    "AnswerError": "errors",
+    "BackupMetaError": "errors",
+    "EvidenceError": "errors",
+    "Inspection": "resolve",
+    "Search": "library",
+    "inspect_archive": "library",
+    "list_backups": "library",
+    "list_installs": "library",
+    "view": "library",
+    "view_install": "library",
+}
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - names, all of them
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for, when it is asked for: ``backupmeta --version`` needs none of it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

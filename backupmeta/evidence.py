@@ -59,6 +59,10 @@ class EvidenceFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         os.close(self._fd)
 
     def read(self, length: int) -> bytes:

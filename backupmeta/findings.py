@@ -7,6 +7,7 @@ its id, tests and documentation read the table.
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from backupmeta.masking import mask_uris
 from backupmeta.provenance import Source
 
 
@@ -98,7 +99,7 @@ class Finding(NamedTuple):
 
     @property
     def message(self) -> str:
-        """One sentence for people."""
+        """One sentence for people; the userinfo of a URI in a name is masked."""
         subject = f"{self.subject}: " if self.subject else ""
         detail = f" ({self.detail})" if self.detail else ""
-        return f"{subject}{FINDINGS[self.id].sentence}{detail}"
+        return mask_uris(f"{subject}{FINDINGS[self.id].sentence}{detail}")

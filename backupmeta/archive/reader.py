@@ -118,7 +118,7 @@ class Reader:
     def _check_is_tar(self) -> None:
         """Raise where there was not a single header: it is no tar, or it broke off too early to tell."""
         path, walked, inflated = self.file.path, self._walk.end, self._stream.end
-        if walked is None or walked.verdict == "complete" and self._stream.position:
+        if walked is None or (walked.verdict == "complete" and self._stream.position):
             return
         if self.compression is PLAIN:
             raise NotAnArchiveError(path, f"no archive: {describe(self.block)}")

@@ -253,7 +253,7 @@ def _checksum_fits(block: bytes) -> bool:
         return False
     counted = block[:148] + block[156:]
     total = sum(counted) + 256
-    return expected == total or expected == total - 256 * sum(byte > 127 for byte in counted)  # noqa: PLR2004, PLR1714
+    return expected == total or expected == total - 256 * sum(byte > 127 for byte in counted)  # noqa: PLR2004
 
 
 def _member(header: _Header, extended: Mapping[bytes, bytes], size: int, offset: int, stored: int) -> Member:

@@ -1,0 +1,160 @@
+"""An archive's name: ``app_<host>_<title>_<YYYY-MM-DD>_<HH-MM-SS>.tar.gz`` (FORMAT.md §3).
+
+Host and title are slugs that can't be undone (``my-domain-com`` is ``my-domain.com`` or ``my.domain.com``), so a
+name is compared with a record by slugging the record's values forward.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from backupmeta.archive.compression import SUFFIXES
+
+_NAME: Final = re.compile(
+    rb"app_(?P<middle>.*)_(?P<time>\d{4}-\d{2}-\d{2}_\d{2}-\d{2}-\d{2})(?P<suffix>(?:\.[A-Za-z0-9]+)*)", re.DOTALL
+)
+_TIME: Final = "%Y-%m-%d_%H-%M-%S"
+_NOT_SLUG: Final = re.compile(rb"[^A-Za-z0-9]")
+_PARENTHESES: Final = str.maketrans("", "", "()")
+
+LATEST: Final = timedelta(minutes=12)
+"""How much later than ``backup-time`` a name's time was seen, at the most (before April 2020; FORMAT.md §3)."""
+
+OFFSETS: Final = tuple(
+    timedelta(minutes=minutes)
+    for minutes in sorted(
+        {60 * hours for hours in range(-12, 15)}
+        | {-570, -210, 210, 270, 330, 345, 390, 525, 570, 630, 765, 825}  # the zones off the hour, summer time too
+    )
+)
+"""The UTC offsets that clocks of this century have shown (IANA time zone database)."""
+
+
+class ArchiveName(NamedTuple):
+    """The parts of a conventional name.
+
+    Attributes:
+        host: the slug of the url's host; may be empty.
+        title: the slug of the title.
+        local_time: when the archive was begun, in the server's local time, without a zone.
+        suffix: what follows, such as ``.tar.gz``.
+    """
+
+    host: str
+    title: str
+    local_time: datetime
+    suffix: str
+
+    def __str__(self) -> str:
+        return f"app_{self.host}_{self.title}_{self.local_time.strftime(_TIME)}{self.suffix}"
+
+
+def parse(name: str) -> ArchiveName | None:
+    """Return the parts of an archive's ``name``, or None where it does not follow the convention.
+
+    The time is read from the right. No slug of a title holds a ``_``, so the last one before the time ends the host.
+
+    >>> parse("app_example-com_My-blog-2_2024-06-13_20-55-21.tar.gz").title
+    'My-blog-2'
+    """
+    found = _NAME.fullmatch(name.encode("utf-8", "surrogateescape"))
+    if found is None or b"_" not in found["middle"]:
+        return None
+    try:
+        local_time = datetime.strptime(found["time"].decode("ascii"), _TIME)  # noqa: DTZ007 - the name has no zone
+    except ValueError:
+        return None
+    host, _, title = found["middle"].decode("utf-8", "surrogateescape").rpartition("_")
+    return ArchiveName(host, title, local_time, found["suffix"].decode("ascii"))
+
+
+def is_archive_name(name: str) -> bool:
+    """Tell whether a file of this ``name`` is meant to be an archive: by its suffix."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def title_slug(title: str) -> str:
+    """Return the slug of a title: parentheses dropped, then each byte that is no ASCII letter or digit a ``-``.
+
+    >>> title_slug("Mavs In Japan (2)"), title_slug("Lébo")
+    ('Mavs-In-Japan-2', 'L--bo')
+    """
+    return _NOT_SLUG.sub(b"-", title.translate(_PARENTHESES).encode("utf-8", "surrogateescape")).decode("ascii")
+
+
+def host_slug(url: str) -> str:
+    """Return the slug of the host of ``url``: without ``www.``, port and path, ``.`` as ``-``.
+
+    >>> host_slug("https://www.example.com:8080/blog")
+    'example-com'
+    """
+    try:
+        host = urlsplit(url if "://" in url else f"//{url}").hostname or ""
+    except ValueError:  # a bracket that doesn't close
+        return ""
+    return host.removeprefix("www.").replace(".", "-")
+
+
+def utc_offset(name: ArchiveName, backup_time: int) -> timezone | None:
+    """Return the server's UTC offset, which the name's local time and ``backup_time`` (Unix seconds) imply together.
+
+    The name is as late as ``backup_time`` or up to `LATEST` later; None where no offset of `OFFSETS` explains them.
+    """
+    try:
+        ahead = name.local_time - datetime.fromtimestamp(backup_time, UTC).replace(tzinfo=None)
+    except (OverflowError, ValueError, OSError):
+        return None
+    fitting = [offset for offset in OFFSETS if timedelta(0) <= ahead - offset <= LATEST]
+    return timezone(fitting[-1]) if fitting else None
+
+
+def unix_time(name: ArchiveName, zone: tzinfo) -> int:
+    """Return the name's local time as Unix seconds, its clock showing ``zone``."""
+    return int(name.local_time.replace(tzinfo=zone).timestamp())
+
+
+def is_ambiguous(name: ArchiveName, zone: tzinfo) -> bool:
+    """Tell whether the name's local time stands twice on the clocks of ``zone``, or never (PEP 495)."""
+    early, late = (name.local_time.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    return early.utcoffset() != late.utcoffset()
+
+
+class Disagreement(NamedTuple):
+    """One part of a name that the record contradicts: a finding's id and the particulars."""
+
+    finding: str
+    detail: str
+
+
+def disagreements(
+    name: ArchiveName, url: str | None, title: str | None, backup_time: int | None, zone: tzinfo | None = None
+) -> list[Disagreement]:
+    """Return what the record's ``url``, ``title`` and ``backup_time`` (Unix seconds) say against the name.
+
+    What the record does not tell is not judged. A ``_`` may stand on either side of where `parse` split. Where the
+    server's ``zone`` is known, the offset has to be that zone's.
+    """
+    found = []
+    middle = f"{name.host}_{name.title}"
+    if url is not None and not middle.startswith(f"{(host := host_slug(url))}_"):
+        found.append(Disagreement("name-host-differs", f"{name.host!r}, by the record {host!r}"))
+    if title is not None and not middle.endswith(f"_{(slug := title_slug(title))}"):
+        found.append(Disagreement("name-title-differs", f"{name.title!r}, by the record {slug!r}"))
+    if backup_time is not None and not _explains(name, backup_time, zone):
+        found.append(Disagreement("name-time-differs", f"{name.local_time} local, by the record {_utc(backup_time)}"))
+    return found
+
+
+def _explains(name: ArchiveName, backup_time: int, zone: tzinfo | None) -> bool:
+    offset = utc_offset(name, backup_time)
+    if offset is None or zone is None:
+        return offset is not None
+    return offset.utcoffset(None) == datetime.fromtimestamp(backup_time, zone).utcoffset()
+
+
+def _utc(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ")
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds} Unix seconds"

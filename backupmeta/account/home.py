@@ -1,0 +1,286 @@
+"""A home on disk: its records and its archives, paired (FORMAT.md §1).
+
+As the server leaves it::
+
+    .appdata/current/<install id>        install records
+    .appdata/backups/<backup id>         backup records
+    application_backups/app_*.tar.gz     archives, flat; the folder's name can be changed
+
+A backup record and an archive belong together when the record's ``backup-filename`` is the archive's name, or, for a
+renamed archive, when their records name the same file.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC
+from enum import StrEnum
+from typing import Final, NamedTuple, Self
+
+from backupmeta.account.filename import is_archive_name, parse, unix_time
+from backupmeta.archive.limits import Limits
+from backupmeta.archive.reader import Head, head
+from backupmeta.errors import EvidenceError
+from backupmeta.evidence import Entry, Folder
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness
+from backupmeta.record.document import Document, document
+
+RECORDS: Final = ".appdata"
+ARCHIVES: Final = "application_backups"
+PLACEHOLDER: Final = ".placeholder"
+_LOCAL: Final = frozenset({"local", ""})
+_ID: Final = re.compile(r"[0-9a-z]{20,40}")
+
+
+def is_id(name: str) -> bool:
+    """Tell whether ``name`` has the form of an install's or a backup's id (FORMAT.md §1)."""
+    return _ID.fullmatch(name) is not None
+
+
+class State(StrEnum):
+    """What there is of a backup."""
+
+    PAIRED = "paired"
+    """Its record and its archive."""
+    MISSING = "missing"
+    """Its record; the archive is not where it belongs."""
+    REMOTE = "remote"
+    """Its record; the archive is kept at a remote location."""
+    UNCLAIMED = "unclaimed"
+    """Its archive; no record names it."""
+
+
+class Archive(NamedTuple):
+    """An archive's file: its name, and the open folder that it lies in."""
+
+    name: str
+    folder: Folder
+
+    @property
+    def seen(self) -> str:
+        """Its path as the server saw it."""
+        return self.folder.seen_child(self.name)
+
+
+class Pair(NamedTuple):
+    """A backup: its record and its archive; one of them may be missing."""
+
+    id: str | None
+    record: Document | None
+    archive: Archive | None
+    state: State
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def order(self) -> tuple[int, str, str]:
+        """What backups of a home are sorted by: time, then id, then the archive's name."""
+        time = (self.record and self.record.text("backup-time")) or ""
+        name = self.archive.name if self.archive else ""
+        if time.isdecimal() and time.isascii():
+            return (int(time[:20]), self.id or "", name)
+        parsed = parse(name)
+        return (unix_time(parsed, UTC) if parsed else 0, self.id or "", name)
+
+
+class Home:
+    """A home, or a folder of archives that belongs to none: opened, listed, its records read.
+
+    Its folders stay open until the end of the ``with``, so that its archives can be opened.
+
+    Attributes:
+        folder: the home.
+        as_server: its path as the server saw it, where that is known.
+        installs: the install records, by install id.
+        backups: the backup records, by backup id.
+        archives: the archives, by name.
+        findings: what was odd so far.
+        has_records: whether there is an ``.appdata``: a home, and not just a folder of archives.
+    """
+
+    def __init__(self, folder: Folder, as_server: str | None, limits: Limits) -> None:
+        """Read the home in ``folder``, whose descriptor it keeps; use it as a context manager."""
+        self.folder = folder
+        self.as_server = as_server
+        self.limits = limits
+        self.installs: dict[str, Document] = {}
+        self.backups: dict[str, Document] = {}
+        self.archives: dict[str, Archive] = {}
+        self.findings: list[Finding] = []
+        self.has_records = False
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._open.close()
+
+    @property
+    def name(self) -> str:
+        """The name of its folder: the account's name, where homes are named so."""
+        return self.folder.seen.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+    @property
+    def users(self) -> set[str]:
+        """The users that it speaks of: its folder's name and the owners in its records."""
+        owners = {one.text("owner") for one in (*self.installs.values(), *self.backups.values())}
+        return {self.name, *(owner for owner in owners if owner)}
+
+    def read(self, entries: list[Entry]) -> None:
+        """Read the home's records and list its archives; ``entries`` are its folder's."""
+        if (records := self._subfolder(self.folder, RECORDS, entries)) is not None:
+            self.has_records = True
+            inside = self._list(records)
+            self.installs = self._records(records, "current", inside, Witness.INSTALL_RECORD)
+            self.backups = self._records(records, "backups", inside, Witness.BACKUP_RECORD)
+        if (archives := self._subfolder(self.folder, ARCHIVES, entries)) is not None:
+            self.add_archives(archives, self._list(archives))
+        if not self.archives or not self._named_locally() <= self.archives.keys():
+            self._look_elsewhere(entries)
+
+    def add_archives(self, folder: Folder, entries: list[Entry]) -> None:
+        """Take the archives among the ``entries`` of ``folder``."""
+        for entry in entries:
+            if is_archive_name(entry.name) and self._is_file(folder, entry):
+                self.archives.setdefault(entry.name, Archive(entry.name, folder))
+
+    def pairs(self) -> list[Pair]:
+        """Return the backups of this home, oldest first."""
+        claims = Counter(one.text("backup-filename") for one in self.backups.values())
+        unclaimed = {name: one for name, one in self.archives.items() if name not in claims}
+        renamed = self._renamed(unclaimed, claims)
+        paired = [self._pair(id_, one, claims, renamed) for id_, one in self.backups.items()]
+        taken = {pair.archive.name for pair in paired if pair.archive}
+        lone = (self._lone(one) for name, one in unclaimed.items() if name not in taken)
+        return sorted((*paired, *lone), key=lambda pair: pair.order)
+
+    def count_backups(self, install: str) -> int:
+        """Return how many backup records name the install of this id."""
+        return sum(one.text("backup-install") == install for one in self.backups.values())
+
+    def take_archive(self, folder: Folder, entry: Entry) -> None:
+        """Take the archive ``entry`` of ``folder``, before any other of its name."""
+        self.archives[entry.name] = Archive(entry.name, folder)
+
+    def owning_folder(self) -> Self:
+        """Close the home's own folder together with it."""
+        self.keep(self.folder)
+        return self
+
+    def keep(self, folder: Folder) -> Folder:
+        """Close ``folder`` together with this home."""
+        return self._open.enter_context(folder)
+
+    def _pair(self, id_: str, record: Document, claims: "Counter[str | None]", renamed: dict[str, Archive]) -> Pair:
+        name = record.text("backup-filename") or ""
+        archive = self.archives.get(name) or renamed.get(name)
+        if archive is None:
+            remote = (record.text("backup-location") or "") not in _LOCAL
+            kind, state = ("archive-remote", State.REMOTE) if remote else ("archive-missing", State.MISSING)
+            return Pair(id_, record, None, state, (Finding(kind, name, "", (record.source,)),))
+        twice = (Finding("archive-claimed-twice", name, "", (record.source,)),) if claims[name] > 1 else ()
+        return Pair(id_, record, archive, State.PAIRED, twice)
+
+    def _lone(self, archive: Archive) -> Pair:
+        evidence = (Source(Witness.FILE_SYSTEM, archive.seen),)
+        findings = (Finding("archive-without-record", archive.name, "", evidence),) if self.backups else ()
+        return Pair(None, None, archive, State.UNCLAIMED, findings)
+
+    def _renamed(self, unclaimed: dict[str, Archive], claims: "Counter[str | None]") -> dict[str, Archive]:
+        """Return the unclaimed archives by the name that their own record has, where a record misses that name."""
+        missed = {name for name in claims if name and name not in self.archives}
+        named = ((self._embedded_name(one), one) for one in unclaimed.values()) if missed else ()
+        return {name: one for name, one in named if name in missed}
+
+    def _embedded_name(self, archive: Archive) -> str:
+        try:
+            found = self.read_head(archive)
+        except EvidenceError:
+            return ""  # whoever opens it again will report it
+        source = Source(Witness.EMBEDDED_RECORD, archive.seen)
+        return document(source, found.record, self.limits.record_lines).text("backup-filename") or ""
+
+    def read_head(self, archive: Archive) -> Head:
+        """Return the head of one of its archives. Raises `EvidenceError`, as `backupmeta.archive.reader.head`."""
+        with archive.folder.open_file(archive.name) as file:
+            return head(file, self.limits, archive.seen)
+
+    def _named_locally(self) -> set[str]:
+        """Return the names of the archives that local backups should have here."""
+        local = (one for one in self.backups.values() if (one.text("backup-location") or "") in _LOCAL)
+        return {name for one in local if (name := one.text("backup-filename"))}
+
+    def _look_elsewhere(self, entries: list[Entry]) -> None:
+        """Look for conventional archives in the home's other folders: the name of theirs can be changed."""
+        for entry in entries:
+            if entry.is_folder and entry.name not in {RECORDS, ARCHIVES}:
+                folder = self._subfolder(self.folder, entry.name, [entry])
+                if folder is not None:
+                    self.add_archives(folder, [one for one in self._list(folder) if parse(one.name)])
+
+    def _records(self, records: Folder, name: str, entries: list[Entry], witness: Witness) -> dict[str, Document]:
+        folder = self._subfolder(records, name, entries)
+        if folder is None:
+            return {}
+        found = {}
+        for entry in self._list(folder):
+            if entry.name != PLACEHOLDER and self._is_file(folder, entry):
+                read = self._record(folder, entry.name, witness)
+                if read is not None:
+                    found[entry.name] = read
+        return found
+
+    def _record(self, folder: Folder, name: str, witness: Witness) -> Document | None:
+        source = Source(witness, folder.seen_child(name))
+        if not is_id(name):
+            self.findings.append(Finding("record-name-malformed", name, "", (source,)))
+            return None
+        try:
+            with folder.open_file(name) as file:
+                content = file.read_whole("record_bytes", self.limits.record_bytes)
+            return document(source, content, self.limits.record_lines)
+        except EvidenceError as error:
+            self.findings.append(Finding("record-unreadable", name, error.reason, (source,)))
+            return None
+
+    def _subfolder(self, parent: Folder, name: str, entries: list[Entry]) -> Folder | None:
+        """Return the subfolder ``name``, opened, or None where it is missing, a link or unreadable."""
+        entry = next((one for one in entries if one.name == name), None)
+        if entry is None:
+            return None
+        if not entry.is_folder:
+            self.findings.extend(refused(parent, entry))
+            return None
+        try:
+            return self.keep(parent.open_folder(name))
+        except EvidenceError as error:
+            self.findings.append(unreadable(parent.seen_child(name), error))
+            return None
+
+    def _list(self, folder: Folder) -> list[Entry]:
+        try:
+            return folder.entries()
+        except EvidenceError as error:
+            self.findings.append(unreadable(folder.seen, error))
+            return []
+
+    def _is_file(self, folder: Folder, entry: Entry) -> bool:
+        if not entry.is_file:
+            self.findings.extend(refused(folder, entry))
+        return entry.is_file
+
+
+def refused(folder: Folder, entry: Entry) -> Iterator[Finding]:
+    """Yield the finding about an ``entry`` of ``folder`` that is not opened: a link, a FIFO, a device, a socket."""
+    evidence = (Source(Witness.FILE_SYSTEM, folder.seen_child(entry.name)),)
+    if entry.is_link:
+        yield Finding("link-not-followed", entry.name, f"to {folder.link_target(entry.name)}", evidence)
+    else:
+        yield Finding("not-a-regular-file", entry.name, "a folder" if entry.is_folder else "", evidence)
+
+
+def unreadable(path: str, error: EvidenceError) -> Finding:
+    """Return the finding about a folder that can't be listed; ``path`` as the server saw it."""
+    return Finding("folder-unreadable", path, error.reason, (Source(Witness.FILE_SYSTEM, path),))

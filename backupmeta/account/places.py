@@ -1,0 +1,180 @@
+r"""Where homes are: the conventional places, and below a root of any kind.
+
+A root is a home, a folder of homes, a folder of archives, or one archive; any other folder is searched downwards for
+these, to a bounded depth. The conventional places are ``/home/<user>``, ``/home<N>/<user>`` (cPanel, DirectAdmin),
+``/var/www/vhosts/<domain>`` (Plesk) and ``c:\inetpub\vhosts\<domain>`` (Plesk on Windows); FORMAT.md §1.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from backupmeta.account.filename import is_archive_name
+from backupmeta.account.home import RECORDS, Home, refused, unreadable
+from backupmeta.archive.limits import Limits
+from backupmeta.errors import EvidenceError
+from backupmeta.evidence import Entry, Folder, open_folder, open_named
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness
+
+_UPWARDS: Final = 3
+_NUMBERED_HOME: Final = re.compile(r"home[0-9]*")
+
+
+class Root(NamedTuple):
+    """Where to look.
+
+    Attributes:
+        path: a folder or an archive on this machine.
+        as_server: its path as the server saw it, where that is known: below a sysroot, or on the server itself.
+        depth: how many folders deep homes are looked for below it; None for the limit.
+        is_convention: whether it is a conventional place, which may as well be absent.
+    """
+
+    path: str
+    as_server: str | None = None
+    depth: int | None = None
+    is_convention: bool = False
+
+
+def conventional(sysroot: str | None = None) -> list[Root]:
+    r"""Return the conventional places of this machine, or of the image that is mounted at ``sysroot``.
+
+    ``<sysroot>/inetpub/vhosts`` is ``c:\inetpub\vhosts``: a Windows image is mounted by its drive.
+    """
+    if sysroot is None and sys.platform == "win32":
+        return [_place(r"c:\inetpub\vhosts", r"c:\inetpub\vhosts")]
+    base = sysroot or "/"
+    places = [(name, f"/{name}") for name in sorted(_numbered_homes(base))]
+    places += [("var/www/vhosts", "/var/www/vhosts"), ("inetpub/vhosts", r"c:\inetpub\vhosts")]
+    roots = [_place(os.path.join(base, name), seen) for name, seen in places]  # noqa: PTH118
+    own = Path.home()
+    if sysroot is None and str(own.parent) not in {root.path for root in roots}:
+        roots.append(Root(str(own), str(own), depth=0, is_convention=True))
+    return roots
+
+
+def homes(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Iterator[Home]:
+    """Yield the homes at and below ``roots``, each open until the next one; append what was odd to ``findings``.
+
+    Raises:
+        UnreadableError: a root that is no conventional place can't be read at all.
+    """
+    for root in roots:
+        if os.path.isdir(root.path):  # noqa: PTH112 - a str is enough
+            yield from _Search(limits, findings).at(root)
+        elif not root.is_convention:
+            open_named(root.path).close()
+            with home_above(root.path, limits) as home:
+                only = os.path.basename(root.path)  # noqa: PTH119
+                home.archives = {name: one for name, one in home.archives.items() if name == only}
+                home.backups = {id_: one for id_, one in home.backups.items() if one.text("backup-filename") == only}
+                yield home
+
+
+def home_above(path: str, limits: Limits) -> Home:
+    """Return the home that the file at ``path`` lies in, found upwards from it, or else its folder as one.
+
+    An archive at ``path`` is among the home's archives. Raises `UnreadableError`.
+    """
+    beside, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - lexically, as it was named
+    home = _open_above(beside, limits)
+    if is_archive_name(name) or not home.has_records:
+        entry = Entry(name, is_folder=False, is_file=True, is_link=False)
+        home.take_archive(home.keep(open_folder(beside)), entry)
+    return home
+
+
+def _open_above(folder: str, limits: Limits) -> Home:
+    """Return the home that ``folder`` lies in, at most `_UPWARDS` above, or else ``folder`` itself as one."""
+    above = folder
+    for _ in range(_UPWARDS):
+        if os.path.isdir(os.path.join(above, RECORDS)):  # noqa: PTH112, PTH118
+            home = Home(open_folder(above), None, limits).owning_folder()
+            home.read(home.folder.entries())
+            return home
+        above = os.path.dirname(above)  # noqa: PTH120
+    return Home(open_folder(folder), None, limits).owning_folder()
+
+
+def _place(path: str, seen: str) -> Root:
+    return Root(path, seen, depth=1, is_convention=True)
+
+
+def _numbered_homes(base: str) -> Iterator[str]:
+    try:
+        yield from (name for name in os.listdir(base) if _NUMBERED_HOME.fullmatch(name))  # noqa: PTH208
+    except OSError:
+        yield "home"
+
+
+class _Search:
+    """One search downwards; remembers what was odd."""
+
+    def __init__(self, limits: Limits, findings: list[Finding]) -> None:
+        self.limits = limits
+        self.findings = findings
+        self.is_cut = False
+
+    def at(self, root: Root) -> Iterator[Home]:
+        """Yield the homes at and below ``root``."""
+        depth = self.limits.search_depth if root.depth is None else root.depth
+        path = os.path.abspath(root.path)  # noqa: PTH100
+        try:
+            with open_folder(path, root.as_server) as folder:
+                yield from self._visit(folder, folder.entries(), depth, root)
+        except EvidenceError as error:
+            if not root.is_convention:
+                raise
+            self.findings.append(Finding("place-unreadable", error.path, error.reason))
+        if self.is_cut and not root.is_convention:
+            evidence = (Source(Witness.FILE_SYSTEM, path),)
+            self.findings.append(Finding("search-depth-reached", path, f"{depth} folders", evidence))
+
+    def _visit(self, folder: Folder, entries: list[Entry], depth: int, root: Root) -> Iterator[Home]:
+        as_server = folder.seen if root.as_server is not None else None
+        if any(entry.name == RECORDS for entry in entries):
+            with Home(folder, as_server, self.limits) as home:
+                home.read(entries)
+                yield home
+            return
+        if any(is_archive_name(entry.name) for entry in entries):
+            with self._archives_alone(folder, entries, as_server) as home:
+                yield home
+        self.findings.extend(
+            finding
+            for entry in entries
+            if entry.is_link and not is_archive_name(entry.name)
+            for finding in refused(folder, entry)
+        )
+        yield from self._descend(folder, [entry.name for entry in entries if entry.is_folder], depth, root)
+
+    def _archives_alone(self, folder: Folder, entries: list[Entry], as_server: str | None) -> Home:
+        """Return a folder of archives: with the records of the home above it, else as a home of its own."""
+        if os.path.isdir(os.path.join(os.path.dirname(folder.path), RECORDS)):  # noqa: PTH112, PTH118, PTH120
+            return _only_here(_open_above(folder.path, self.limits), folder, entries)
+        home = Home(folder, as_server, self.limits)
+        home.add_archives(folder, entries)
+        return home
+
+    def _descend(self, folder: Folder, names: list[str], depth: int, root: Root) -> Iterator[Home]:
+        if names and not depth:
+            self.is_cut = True
+            return
+        for name in names:
+            try:
+                with folder.open_folder(name) as child:
+                    yield from self._visit(child, child.entries(), depth - 1, root)
+            except EvidenceError as error:
+                self.findings.append(unreadable(folder.seen_child(name), error))
+
+
+def _only_here(home: Home, folder: Folder, entries: list[Entry]) -> Home:
+    """Restrict ``home`` to the archives in ``folder`` and the records that name them."""
+    home.archives.clear()
+    home.add_archives(folder, entries)
+    home.backups = {id_: one for id_, one in home.backups.items() if one.text("backup-filename") in home.archives}
+    return home

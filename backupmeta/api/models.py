@@ -1,0 +1,194 @@
+"""The server's answers as models: exact names, order and wire types (fixtures/api/view-backup.txt).
+
+Order and meanings are those of `backupmeta.record.fields.FIELDS`; a field that is absent from the answer is unset.
+Secrets are ``SecretStr``; dumps and reprs mask them, and the userinfo of URIs, unless the dump's ``context`` is
+`SHOW_SECRETS`.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    SecretStr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from backupmeta.masking import MASK, is_secret, mask_location, mask_uris
+from backupmeta.record.fields import FIELD
+
+SHOW_SECRETS: Final = {"show_secrets": True}
+
+
+def _shows(info: SerializationInfo[dict[str, bool] | None]) -> bool:
+    return bool(info.context and info.context.get("show_secrets"))
+
+
+def _secret(value: SecretStr | None, info: SerializationInfo[dict[str, bool] | None]) -> str | None:
+    if value is None or not value.get_secret_value():
+        return None if value is None else ""
+    return value.get_secret_value() if _shows(info) else MASK
+
+
+def _text(value: str | None, info: SerializationInfo[dict[str, bool] | None]) -> str | None:
+    return value if value is None or _shows(info) else mask_uris(value)
+
+
+def _location(value: str | None, info: SerializationInfo[dict[str, bool] | None]) -> str | None:
+    return value if value is None or _shows(info) else mask_location(value)
+
+
+def _texts(value: list[str] | None, info: SerializationInfo[dict[str, bool] | None]) -> list[str] | None:
+    return value if value is None or _shows(info) else [mask_uris(text) for text in value]
+
+
+Text = Annotated[str | None, PlainSerializer(_text, return_type=str | None)]
+Location = Annotated[str | None, PlainSerializer(_location, return_type=str | None)]
+Texts = Annotated[list[str] | None, PlainSerializer(_texts, return_type=list[str] | None)]
+Secret = Annotated[SecretStr | None, PlainSerializer(_secret, return_type=str | None)]
+Integer = int | None
+
+
+class Plugin(BaseModel):
+    """One plugin of an install; null is what the record does not tell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    version: str | None
+    activated: bool | None
+    autoup: Literal["all", "none"] | None
+
+
+class Theme(BaseModel):
+    """One theme of an install; null is what the record does not tell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    version: str | None
+    active: bool | None
+    autoup: Literal["all", "none"] | None
+
+
+class _Answer(BaseModel):
+    """What backups and installs share: custom fields, masking, and that unset fields are absent."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _wrap_custom_secrets(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Make a custom field with a secret's name a ``SecretStr``: ``enckey``, ``passwd``."""
+        return {
+            name: SecretStr(value) if name not in FIELD and is_secret(name) and isinstance(value, str) else value
+            for name, value in values.items()
+        }
+
+    @model_serializer(mode="wrap")
+    def _present(
+        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo[dict[str, bool] | None]
+    ) -> dict[str, Any]:
+        """Leave out what is unset, and mask the custom fields."""
+        dumped: dict[str, Any] = {name: value for name, value in handler(self).items() if name in self.model_fields_set}
+        for name, value in (self.model_extra or {}).items():
+            dumped[name] = _secret(value, info) if isinstance(value, SecretStr) else _text(value, info)
+        return dumped
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Show what a dump shows: nothing secret."""
+        return self.model_dump().items()
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Take the fields' meanings from the key table; custom fields are text."""
+        shown = handler.resolve_ref_schema(handler(schema))
+        for name, described in shown.get("properties", {}).items():
+            described["description"] = FIELD[name].meaning
+        shown["additionalProperties"] = {"type": ["string", "null"]}
+        return shown
+
+
+class Install(_Answer):
+    """An install, as ``GET /installs/{id}`` answers."""
+
+    id: Text = None
+    application: Text = None
+    agent: Text = None
+    autobk: Literal["none", "schedule", "custom"] | None = None
+    autobk_schedule: Text = None
+    autobk_daily: Integer = None
+    autobk_weekly: Integer = None
+    autobk_monthly: Integer = None
+    autoup: Literal["none", "minor", "all"] | None = None
+    autoup_backup: Literal["none", "all"] | None = None
+    autoup_plugins: Literal["none", "all", "custom"] | None = None
+    autoup_themes: Literal["none", "all", "custom"] | None = None
+    bkloc: Location = None
+    cache_numerrors: Integer = None
+    cache_numwarnings: Integer = None
+    cache_files: Integer = None
+    cache_numbackups: Integer = None
+    cache_preview: Integer = None
+    cache_tables: Integer = None
+    cache_time: Integer = None
+    db_host: Text = None
+    db_type: Text = None
+    db_name: Text = None
+    db_user: Text = None
+    db_pass: Secret = None
+    db_prefix: Text = None
+    login: Text = None
+    email: Text = None
+    language: Text = None
+    sitetitle: Text = None
+    sitetagline: Text = None
+    limitloginattempts: Text = None
+    twofactor: Text = None
+    exclude_files: Texts = None
+    failures: Texts = None
+    file: Text = None
+    files: Texts = None
+    incomplete: bool | None = None
+    link_admin: Text = None
+    notification: Texts = None
+    parent: Text = None
+    path: Text = None
+    plugins: list[Plugin] | None = None
+    stage: Text = None
+    tables: Texts = None
+    themes: list[Theme] | None = None
+    time_created: Integer = None
+    time_updated: Integer = None
+    title: Text = None
+    url: Text = None
+    url_domain: Text = None
+    user: Text = None
+    version: Text = None
+    version_autouped: Text = None
+    version_autouped_attempts: Integer = None
+    version_available: Text = None
+    version_available_minor: Text = None
+    version_updates_available: Integer = None
+
+
+class _BackupFields(_Answer):
+    """What a backup has before everything else."""
+
+    backup_filename: Text = None
+    backup_install: Text = None
+    backup_location: Location = None
+    backup_note: Text = None
+    backup_time: Text = None
+
+
+class Backup(Install, _BackupFields):
+    """A backup, as ``GET /backups/{id}`` answers: its own fields first, then its install's at that time."""

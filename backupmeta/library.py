@@ -1,0 +1,355 @@
+"""What ``import backupmeta`` offers: `view`, `view_install`, `inspect_archive`, `list_backups`, `list_installs`.
+
+Everything is typed; nothing prints, nothing exits. Negative answers of the server are `AnswerError` here.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Final
+
+from backupmeta import resolve
+from backupmeta.account import places
+from backupmeta.account.home import Archive, Home, Pair, State, is_id
+from backupmeta.archive.compression import BLOCK, identify
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
+from backupmeta.archive.reader import RECORD
+from backupmeta.errors import (
+    AnswerError,
+    DamagedError,
+    EvidenceError,
+    LimitExceededError,
+    NoRecordError,
+    NotRegularError,
+    UnreadableError,
+)
+from backupmeta.evidence import open_named
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness
+from backupmeta.record.document import Document, document
+from backupmeta.resolve import Inspection, Witnesses
+
+if TYPE_CHECKING:
+    from backupmeta.api.models import Backup, Install
+    from backupmeta.api.response import Response
+
+_TROUBLE: Final = ((DamagedError, "archive-damaged"), (LimitExceededError, "limit-exceeded"))
+_RECORD_SIGN: Final = b"installer="
+
+
+@dataclass(frozen=True)
+class Search:
+    """Where to look, and how.
+
+    Attributes:
+        roots: homes, folders of homes, folders of archives, archives; none means the conventional places.
+        sysroot: a mounted image: the conventional places are looked for below it.
+        zone: the server's time zone, where it is known.
+        limits: what a file may ask for.
+    """
+
+    roots: Sequence[str] = ()
+    sysroot: str | None = None
+    zone: tzinfo | None = None
+    limits: Limits = DEFAULT_LIMITS
+
+    def homes(self, findings: list[Finding]) -> Iterator[Home]:
+        """Yield the homes, each open until the next one; append what was odd. Raises `UnreadableError` for a root."""
+        named = [places.Root(root) for root in self.roots]
+        if self.sysroot is not None and not os.path.isdir(self.sysroot):  # noqa: PTH112
+            raise UnreadableError(self.sysroot, "is no folder", "give --sysroot the folder that an image is mounted at")
+        if self.sysroot is not None or not named:
+            named += places.conventional(self.sysroot)
+        yield from places.homes(named, self.limits, findings)
+
+
+EVERYWHERE: Final = Search()
+
+
+def view(
+    target: str, search: Search = EVERYWHERE, *, user: str | None = None, allow_missing: bool = False
+) -> "Response[Backup]":
+    """Return the server's answer to ``GET /backups/{id}``.
+
+    Args:
+        target: an archive, a record file, a backup id, or an archive's name.
+        search: where to look for it, unless it is a file.
+        user: answer only if this is the backup's owner.
+        allow_missing: answer from the record even if its local archive is missing.
+
+    Raises:
+        AnswerError: the answer is negative: ``backup_not_found``, ``user_not_found``, ``invalid_argument_user``.
+        EvidenceError: ``target`` is a file that can't be read, or a root is.
+    """
+    from backupmeta.api.models import Backup
+    from backupmeta.api.response import SUCCESS, Response
+
+    found = find_backup(target, search, user=user, allow_missing=allow_missing)
+    data = Backup.model_validate(found.wire(show_secrets=True))
+    return Response[Backup](result=True, status=200, message=SUCCESS, data=data)
+
+
+def view_install(target: str, search: Search = EVERYWHERE, *, user: str | None = None) -> "Response[Install]":
+    """Return the server's answer to ``GET /installs/{id}``; ``target`` is an install's id or its record file.
+
+    Raises:
+        AnswerError: the answer is negative: ``install_not_found``, ``user_not_found``, ``invalid_argument_user``.
+        EvidenceError: ``target`` is a file that can't be read, or a root is.
+    """
+    from backupmeta.api.models import Install
+    from backupmeta.api.response import SUCCESS, Response
+
+    data = Install.model_validate(find_install(target, search, user=user).wire(show_secrets=True))
+    return Response[Install](result=True, status=200, message=SUCCESS, data=data)
+
+
+def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
+    """Return what is known of the backup in the archive at ``path``; its home is found upwards from it.
+
+    Raises:
+        EvidenceError: it can't be read: see `backupmeta.archive.reader.head` for each reason.
+    """
+    open_named(path).close()
+    with places.home_above(path, search.limits) as home:
+        name, beside = os.path.basename(path), os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH119, PTH120
+        matches = (pair for pair in home.pairs() if _lies_at(pair.archive, beside, name))
+        return _inspect(home, next(matches), search)
+
+
+def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
+    """Yield the backups, home by home, oldest first in each.
+
+    What can't be read is appended to ``findings`` and the rest goes on. Raises `UnreadableError` for a root.
+    """
+    notes: list[Finding] = [] if findings is None else findings
+    for home in search.homes(notes):
+        for pair in home.pairs():
+            try:
+                yield _inspect(home, pair, search)
+            except EvidenceError as error:
+                notes.append(_unreadable(pair, error))
+        notes.extend(home.findings)
+
+
+def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
+    """Yield the installs, home by home, by id. As `list_backups` otherwise."""
+    notes: list[Finding] = [] if findings is None else findings
+    for home in search.homes(notes):
+        for id_ in sorted(home.installs):
+            yield _install(home, id_)
+        notes.extend(home.findings)
+
+
+def find_backup(
+    target: str, search: Search = EVERYWHERE, *, user: str | None = None, allow_missing: bool = False
+) -> Inspection:
+    """Return what is known of one backup: `view` before it becomes the server's answer. Raises as `view`."""
+    from backupmeta.api.response import backup_not_found
+
+    if _is_path(target):
+        found = _record_at(target, search) if _is_record(target) else inspect_archive(target, search)
+        _check_owner(found, user, search, {found.text("user")})
+        return found
+    matches = _Matches(user)
+    for home in search.homes(matches.findings):
+        matches.take(home, _pairs_named(home, target), search)
+    found = matches.only(backup_not_found(f"nothing here is called {target!r}"))
+    if found.state is State.MISSING and not allow_missing:
+        raise backup_not_found(f"{found.text('backup_filename')!r} is missing, its record is there")
+    return found
+
+
+def find_install(target: str, search: Search = EVERYWHERE, *, user: str | None = None) -> Inspection:
+    """Return what is known of one install: `view_install` before it becomes the server's answer. Raises as that."""
+    from backupmeta.api.response import install_not_found
+
+    if _is_path(target):
+        found = _record_at(target, search, Witness.INSTALL_RECORD)
+        _check_owner(found, user, search, {found.text("user")})
+        return found
+    matches = _Matches(user)
+    for home in search.homes(matches.findings):
+        matches.users |= home.users if user else set()
+        if target in home.installs:
+            matches.add(_install(home, target))
+    return matches.only(install_not_found(f"nothing here is called {target!r}"))
+
+
+@dataclass
+class _Matches:
+    """What answers to a target, in the order in which it was found."""
+
+    user: str | None
+    found: list[Inspection] = field(default_factory=list)
+    users: set[str] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
+
+    def take(self, home: Home, pairs: Iterator[Pair], search: Search) -> None:
+        if self.user:
+            self.users |= home.users
+        for pair in pairs:
+            self.add(_inspect(home, pair, search))
+        self.findings.extend(home.findings)
+
+    def add(self, inspection: Inspection) -> None:
+        self.found.append(inspection)
+
+    def only(self, nothing: AnswerError) -> Inspection:
+        """Return the first match that the user owns, or raise: nobody of that name, ``nothing``, not the owner's."""
+        from backupmeta.api.response import user_not_authorized, user_not_found
+
+        owners = {one.text("user") for one in self.found}
+        if self.user and self.user not in self.users | owners:
+            raise user_not_found(self.user)
+        if not self.found:
+            raise nothing
+        own = [one for one in self.found if not self.user or one.text("user") == self.user]
+        if not own:
+            raise user_not_authorized(self.user or "")
+        if len(own) > 1:
+            evidence = tuple(Source(Witness.FILE_SYSTEM, one.path) for one in own)
+            own[0].findings.append(Finding("several-matches", "", f"{len(own)}", evidence))
+        return own[0]
+
+
+def _pairs_named(home: Home, target: str) -> Iterator[Pair]:
+    """Yield the backups that a name or id means; an archive without a record has its install's id."""
+    for pair in home.pairs():
+        names = {pair.id, pair.archive and pair.archive.name, pair.record and pair.record.text("backup-filename")}
+        if target in names or (pair.id is None and is_id(target) and _embedded_id(home, pair) == target):
+            yield pair
+
+
+def _embedded_id(home: Home, pair: Pair) -> str | None:
+    if pair.archive is None:
+        return None
+    try:
+        found = home.read_head(pair.archive)
+        return document(_embedded(pair.archive), found.record, home.limits.record_lines).text("backup-install")
+    except EvidenceError:
+        return None  # what can't be read answers to no id; `list` reports it
+
+
+def _inspect(home: Home, pair: Pair, search: Search) -> Inspection:
+    """Return what is known of one backup of ``home``; raise `EvidenceError` where nothing is."""
+    embedded, findings = _read_embedded(home, pair)
+    spoken = pair.record or embedded
+    install_id = (spoken and spoken.text("backup-install")) or ""
+    witnesses = Witnesses(
+        id=pair.id,
+        backup=pair.record,
+        embedded=embedded,
+        install=home.installs.get(install_id),
+        archive=pair.archive.seen if pair.archive else None,
+        home=home.folder.seen if home.has_records else None,
+        as_server=home.as_server if home.has_records else None,
+        numbackups=home.count_backups(install_id) if home.has_records else None,
+        zone=search.zone,
+    )
+    inspection = resolve.backup(witnesses, pair.state)
+    inspection.findings[:0] = (*pair.findings, *findings)
+    return inspection
+
+
+def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Finding, ...]]:
+    """Return the archive's own record, and what was odd; raise only where there is no other record to answer from."""
+    if pair.archive is None:
+        return None, ()
+    source = _embedded(pair.archive)
+    try:
+        found = home.read_head(pair.archive)
+        source = source._replace(member=found.member.text)
+        if pair.record is not None and pair.record.content == found.record:
+            return Document(source, found.record, pair.record.record), found.findings
+        return document(source, found.record, home.limits.record_lines), found.findings
+    except EvidenceError as error:
+        if pair.record is None:
+            raise
+        return None, (Finding(_trouble(error), pair.archive.name, error.reason, (source,)),)
+
+
+def _embedded(archive: Archive) -> Source:
+    return Source(Witness.EMBEDDED_RECORD, archive.seen)
+
+
+def _trouble(error: EvidenceError) -> str:
+    return next((finding for kind, finding in _TROUBLE if isinstance(error, kind)), "archive-unreadable")
+
+
+def _unreadable(pair: Pair, error: EvidenceError) -> Finding:
+    """Return the finding about an archive that no record speaks for and that can't be read."""
+    path = pair.archive.seen if pair.archive else error.path
+    name = os.path.basename(path)  # noqa: PTH119
+    is_foreign = isinstance(error, NoRecordError) and not name.startswith("app_")
+    kind = "archive-foreign" if is_foreign else _trouble(error)
+    return Finding(kind, path, error.reason, (Source(Witness.FILE_SYSTEM, path),))
+
+
+def _install(home: Home, id_: str) -> Inspection:
+    record = home.installs[id_]
+    return resolve.install(id_, record, home.folder.seen, home.as_server, home.count_backups(id_))
+
+
+def _is_path(target: str) -> bool:
+    """Tell whether ``target`` names a file; raise for a folder, and for a path that leads nowhere."""
+    if os.path.isdir(target):  # noqa: PTH112
+        raise NotRegularError(target, "is a folder", f"'backupmeta list {target}' lists what is in it")
+    if os.path.lexists(target):
+        return True
+    if os.sep in target or not target:
+        raise UnreadableError(target, "no such file", "give an archive, a record file, an id, or an archive's name")
+    return False
+
+
+def _is_record(path: str) -> bool:
+    """Tell whether the file at ``path`` is a record, by its name or by how it begins."""
+    name = os.path.basename(path)  # noqa: PTH119
+    if name == RECORD.decode() or is_id(name):
+        return True
+    with open_named(path) as file:
+        block = file.read(BLOCK)
+    return identify(block) is None and (block.startswith(_RECORD_SIGN) or b"\n" + _RECORD_SIGN in block)
+
+
+def _record_at(path: str, search: Search, witness: Witness | None = None) -> Inspection:
+    """Return what is known of the backup or install whose record is the file ``path``."""
+    path = os.path.abspath(path)  # noqa: PTH100
+    name, folder = os.path.basename(path), os.path.basename(os.path.dirname(path))  # noqa: PTH119, PTH120
+    with open_named(path) as file:
+        content = file.read_whole("record_bytes", search.limits.record_bytes)
+    is_install = folder == "current" if witness is None else witness is Witness.INSTALL_RECORD
+    source = Source(Witness.INSTALL_RECORD if is_install else Witness.BACKUP_RECORD, path)
+    record = document(source, content, search.limits.record_lines)
+    if not record.record.by_key:
+        raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
+    id_ = name if is_id(name) else None
+    with places.home_above(path, search.limits) as home:
+        return _inspect_record(home, id_, record, search)
+
+
+def _inspect_record(home: Home, id_: str | None, record: Document, search: Search) -> Inspection:
+    """Return what is known from ``record``: with its home, where it has one, else alone."""
+    if record.source.witness is Witness.INSTALL_RECORD:
+        where = home.folder.seen if home.has_records else None
+        return resolve.install(id_ or "", record, where, None, home.count_backups(id_ or "") if where else None)
+    for pair in home.pairs():
+        if pair.record is not None and pair.record.source.path == record.source.path:
+            return _inspect(home, pair, search)
+    witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
+    return resolve.backup(witnesses, State.MISSING)
+
+
+def _check_owner(found: Inspection, user: str | None, search: Search, known: set[str]) -> None:
+    """Raise the server's answer where ``user`` is nobody here, or not the owner of what was ``found``."""
+    from backupmeta.api.response import user_not_authorized, user_not_found
+
+    if user is None or user == found.text("user"):
+        return
+    if user not in known.union(*(home.users for home in search.homes([]))):
+        raise user_not_found(user)
+    raise user_not_authorized(user)
+
+
+def _lies_at(archive: Archive | None, folder: str, name: str) -> bool:
+    return archive is not None and archive.name == name and archive.folder.path == folder

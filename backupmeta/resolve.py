@@ -1,0 +1,368 @@
+"""Resolving: facts from all witnesses to one answer, which knows where each of its values comes from.
+
+Precedence for a backup: backup record, embedded record, then, for fields that describe the live install only, the
+install record; then the file name, then the documented default. What describes the install at the time of the backup
+never comes from the live install, unless nothing else is readable; a finding says so then. Values that lose are kept.
+
+Opens no file.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timezone, tzinfo
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from backupmeta.account import filename
+from backupmeta.account.filename import ArchiveName
+from backupmeta.account.home import State
+from backupmeta.evidence import join_seen
+from backupmeta.findings import Finding
+from backupmeta.masking import MASK, is_secret, mask_uris, masked
+from backupmeta.provenance import Fact, Source, Witness
+from backupmeta.record.document import Document
+from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Default, Field, Scope, Use, decode, use_of
+from backupmeta.record.grammar import Line
+from backupmeta.record.values import Value
+
+if TYPE_CHECKING:
+    from backupmeta.api.models import Backup, Install
+
+_CUSTOM_SCHEDULE: Final = frozenset({"autobk_daily", "autobk_weekly", "autobk_monthly"})
+_EXTRA: Final = frozenset({Use.OTHER, Use.UNKNOWN, Use.COLLISION})
+
+
+class Resolved(NamedTuple):
+    """A value of the answer.
+
+    Attributes:
+        name: the field's.
+        value: as on the wire, secrets in clear.
+        origin: the document that it comes from, and its line there; or else a source.
+        losers: what other witnesses say instead.
+    """
+
+    name: str
+    value: Value
+    origin: tuple[Document, Line] | Source
+    losers: tuple[Fact, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Resolved({self.name!r}, {shown(self.name, self.value)!r}, {self.source!r})"
+
+    @property
+    def source(self) -> Source:
+        """Where the value comes from."""
+        if isinstance(self.origin, Source):
+            return self.origin
+        document, line = self.origin
+        return document.at(line)
+
+
+def shown(name: str, value: Value) -> Value:
+    """Return ``value`` of the field ``name`` as it may be shown: secrets and the userinfo of URIs masked."""
+    if isinstance(value, str):
+        return masked(name, value)
+    if is_secret(name):
+        return MASK if value else value
+    if isinstance(value, list):
+        return [mask_uris(item) if isinstance(item, str) else item for item in value]  # type: ignore[return-value]
+    return value
+
+
+@dataclass(slots=True)
+class Inspection:
+    """What is known of one backup or install.
+
+    Attributes:
+        kind: ``backup`` or ``install``.
+        state: what there is of a backup; None for an install.
+        path: the archive, or else the record, as the server saw it.
+        values: the fields of the answer, in the order of the wire.
+        extra: every other key of its records, and the raw values that could not be decoded.
+        findings: what is odd.
+        archive_name: the parts of the archive's name, where it has one that follows the convention.
+        utc_offset: the server's offset, which that name and ``backup_time`` imply together.
+    """
+
+    kind: Literal["backup", "install"]
+    state: State | None
+    path: str
+    values: dict[str, Resolved] = field(default_factory=dict)
+    extra: dict[str, Fact] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    archive_name: ArchiveName | None = None
+    utc_offset: timezone | None = None
+
+    def __repr__(self) -> str:
+        return f"Inspection({self.kind!r}, {self.path!r}, {len(self.values)} fields, {len(self.findings)} findings)"
+
+    def get(self, name: str) -> Value:
+        """Return the value of the field ``name``, in clear; None where it is absent or could not be decoded."""
+        resolved = self.values.get(name)
+        return None if resolved is None else resolved.value
+
+    def text(self, name: str) -> str:
+        """Return the field ``name`` as text, in clear; empty where it is none."""
+        value = self.get(name)
+        return value if isinstance(value, str) else ""
+
+    def wire(self, *, show_secrets: bool = False) -> dict[str, Value]:
+        """Return the fields as they stand in the server's answer."""
+        if show_secrets:
+            return {name: resolved.value for name, resolved in self.values.items()}
+        return {name: shown(name, resolved.value) for name, resolved in self.values.items()}
+
+    @property
+    def answer(self) -> "Backup | Install":
+        """The fields as a typed model, its secrets as ``SecretStr``."""
+        from backupmeta.api.models import Backup, Install
+
+        model = Backup if self.kind == "backup" else Install
+        return model.model_validate(self.wire(show_secrets=True))
+
+
+class Witnesses(NamedTuple):
+    """Everything that speaks for one backup.
+
+    Attributes:
+        id: the backup record's name, or None.
+        backup: the backup record.
+        embedded: the archive's own record.
+        install: the record of the live install.
+        archive: the archive's path as the server saw it, or None where there is none.
+        home: the home's path on this machine or as the server saw it, or None.
+        as_server: the home's path as the server saw it, where that is known.
+        numbackups: how many backup records the home has for the install, or None.
+        zone: the server's time zone, where a person named it.
+    """
+
+    id: str | None
+    backup: Document | None
+    embedded: Document | None
+    install: Document | None
+    archive: str | None
+    home: str | None
+    as_server: str | None
+    numbackups: int | None
+    zone: tzinfo | None
+
+
+def backup(witnesses: Witnesses, state: State) -> Inspection:
+    """Return what is known of a backup."""
+    records = [one for one in (witnesses.backup, witnesses.embedded) if one is not None]
+    path = witnesses.archive or (records[0].source.path if records else "")
+    inspection = Inspection("backup", state, path)
+    _Resolver(witnesses, inspection).run(records)
+    _compare_name(inspection, witnesses.archive, witnesses.zone)
+    return inspection
+
+
+def install(id_: str, record: Document, home: str | None, as_server: str | None, numbackups: int | None) -> Inspection:
+    """Return what is known of an install; ``id_`` is its record's name."""
+    witnesses = Witnesses(id_, None, None, record, None, home, as_server, numbackups, None)
+    inspection = Inspection("install", None, record.source.path)
+    _Resolver(witnesses, inspection).run([record])
+    return inspection
+
+
+class _Resolver:
+    """Fills one inspection."""
+
+    def __init__(self, witnesses: Witnesses, inspection: Inspection) -> None:
+        self._witnesses = witnesses
+        self._into = inspection
+        self._is_backup = inspection.kind == "backup"
+
+    def run(self, records: list[Document]) -> None:
+        """Resolve every field from ``records``, the first of them the one that is believed first."""
+        live = self._witnesses.install if self._is_backup else None
+        distinct = records[:1] if len(records) > 1 and records[0].content == records[1].content else records
+        for record in records:
+            self._into.findings.extend(record.findings())
+        if live is not None and not any(_tells_snapshot(record) for record in distinct):
+            self._fall_back(live)
+            distinct = [*distinct, live]
+        for one in FIELDS:
+            if self._is_backup or one.scope is not Scope.BACKUP:
+                self._field(one, [*distinct, live] if live and one.scope is Scope.LIVE else distinct)
+        self._others(distinct)
+
+    def _fall_back(self, live: Document) -> None:
+        self._into.findings.append(Finding("live-value-used", "", "no record of the backup tells it", (live.source,)))
+
+    def _field(self, one: Field, documents: list[Document]) -> None:
+        resolved = self._from_records(one, documents) if one.key else None
+        if resolved is None or (one.name in _CUSTOM_SCHEDULE and self._into.get("autobk") != "custom"):
+            resolved = self._from_elsewhere(one)
+        if resolved is not None:
+            self._into.values[one.name] = resolved
+
+    def _from_records(self, one: Field, documents: list[Document]) -> Resolved | None:
+        key = one.key or ""
+        winner: tuple[Document, Line] | None = None
+        losers: list[Fact] = []
+        for document in documents:
+            line = document.record.by_key.get(key)
+            if line is None:
+                continue
+            if winner is None:
+                winner = document, line
+            elif line.value != winner[1].value:
+                losers.append(document.fact(line))
+        if winner is None:
+            return None
+        value = self._decoded(one, *winner)
+        self._disagree(one, winner, losers)
+        return Resolved(one.name, value, winner, tuple(losers))
+
+    def _decoded(self, one: Field, document: Document, line: Line) -> Value:
+        value, problem = decode(line.value, one)
+        if problem is not None and line.key not in self._into.extra:
+            self._into.extra[line.key or ""] = document.fact(line)
+            self._into.findings.append(Finding(problem, one.name, f"line {line.number}", (document.at(line),)))
+        return value
+
+    def _disagree(self, one: Field, winner: tuple[Document, Line], losers: list[Fact]) -> None:
+        """Note a disagreement between two records of the backup; a live install may well have moved on."""
+        against = [fact.source for fact in losers if fact.source.witness is not Witness.INSTALL_RECORD]
+        if against and one.name != "autobk_schedule":
+            evidence = (winner[0].at(winner[1]), *against)
+            self._into.findings.append(Finding("sources-disagree", one.name, "", evidence))
+
+    def _from_elsewhere(self, one: Field) -> Resolved | None:
+        derive = _DERIVED.get(one.name)
+        resolved = derive(self._into, self._witnesses) if derive else None
+        return resolved or self._default(one)
+
+    def _default(self, one: Field) -> Resolved | None:
+        if one.default is None or not _applies(one.default, self._into.text("application")):
+            return None
+        return Resolved(one.name, one.default.value, Source(Witness.DEFAULT))
+
+    def _others(self, documents: list[Document]) -> None:
+        """Take the custom fields, and keep every other key as it stands."""
+        for document in documents:
+            for key, line in document.record.by_key.items():
+                use = use_of(key)
+                if use is Use.CUSTOM and (name := key.removeprefix(CUSTOM)) not in self._into.values:
+                    self._field(Field(name, key, FIELD["login"].decode, ""), documents)
+                elif use in _EXTRA and key not in self._into.extra:
+                    self._keep(document, line, use)
+
+    def _keep(self, document: Document, line: Line, use: Use) -> None:
+        key = line.key or ""
+        self._into.extra[key] = document.fact(line)
+        if use is not Use.OTHER:
+            kind = "record-unknown-key" if use is Use.UNKNOWN else "field-collision"
+            self._into.findings.append(Finding(kind, key, f"line {line.number}", (document.at(line),)))
+
+
+def _tells_snapshot(record: Document) -> bool:
+    """Tell whether a record says anything about the install at the time of the backup."""
+    return any(one.key in record.record.by_key for one in FIELDS if one.scope is Scope.SNAPSHOT)
+
+
+def _applies(default: Default, application: str) -> bool:
+    return default.application is None or default.application == application
+
+
+def _id(inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
+    if witnesses.id is not None:
+        record = witnesses.backup or witnesses.install
+        path = record.source.path if record else ""
+        return Resolved("id", witnesses.id, Source(Witness.FILE_NAME, path))
+    known = inspection.values.get("backup_install")
+    if known is None or not known.value:
+        return None
+    inspection.findings.append(Finding("id-from-install", "id", "", (known.source,)))
+    return known._replace(name="id", losers=())
+
+
+def _file(inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
+    install_id = inspection.text("backup_install" if inspection.kind == "backup" else "id")
+    home = witnesses.as_server or _home_of(_record_text(witnesses, "path"), _record_text(witnesses, "owner"))
+    home = home or witnesses.home
+    if not install_id or not home:
+        return None
+    path = home
+    for name in (".appdata", "current", install_id):
+        path = join_seen(path, name)
+    return Resolved("file", path, Source(Witness.DERIVED, path))
+
+
+def _record_text(witnesses: Witnesses, key: str) -> str:
+    for document in (witnesses.backup, witnesses.embedded, witnesses.install):
+        if document is not None and (text := document.text(key)):
+            return text
+    return ""
+
+
+_PLESK: Final = (("/var/www/vhosts/", "/"), ("c:\\inetpub\\vhosts\\", "\\"))
+
+
+def _home_of(path: str, owner: str) -> str | None:
+    r"""Return the home that an install's ``path`` lies in: ``/home2/<owner>``, ``/var/www/vhosts/<domain>``."""
+    for base, separator in _PLESK:
+        if path.lower().startswith(base) and (domain := path[len(base) :].split(separator, maxsplit=1)[0]):
+            return path[: len(base)] + domain
+    parts = path.split("/")
+    if owner and owner in parts[2:4] and path.startswith("/"):
+        return "/".join(parts[: parts.index(owner, 2) + 1])
+    return None
+
+
+def _count(_inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
+    if witnesses.numbackups is None:
+        return None
+    path = join_seen(join_seen(witnesses.home or "", ".appdata"), "backups")
+    return Resolved("cache_numbackups", witnesses.numbackups, Source(Witness.FILE_SYSTEM, path))
+
+
+def _archive_name(_inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
+    if witnesses.archive is None:
+        return None
+    return Resolved("backup_filename", _base(witnesses.archive), Source(Witness.FILE_NAME, witnesses.archive))
+
+
+def _time_of_name(inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
+    name = filename.parse(_base(witnesses.archive)) if witnesses.archive else None
+    if name is None or witnesses.zone is None:
+        return None
+    source = Source(Witness.FILE_NAME, witnesses.archive or "")
+    if filename.is_ambiguous(name, witnesses.zone):
+        inspection.findings.append(Finding("zone-ambiguous", "backup_time", f"{name.local_time}", (source,)))
+    return Resolved("backup_time", str(filename.unix_time(name, witnesses.zone)), source)
+
+
+_DERIVED: Final[Mapping[str, Callable[[Inspection, Witnesses], Resolved | None]]] = {
+    "backup_filename": _archive_name,
+    "backup_time": _time_of_name,
+    "cache_numbackups": _count,
+    "file": _file,
+    "id": _id,
+}
+
+
+def _base(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+def _compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | None) -> None:
+    """Set the name's parts against the resolved values; what disagrees is a finding, never a failure."""
+    recorded = inspection.text("backup_filename")
+    name = _base(archive) if archive else recorded
+    source = Source(Witness.FILE_NAME, archive or inspection.path)
+    if archive and recorded and recorded != name:
+        inspection.findings.append(Finding("archive-renamed", name, f"recorded as {recorded}", (source,)))
+    if not name:
+        return
+    parsed = inspection.archive_name = filename.parse(name)
+    if parsed is None:
+        inspection.findings.append(Finding("name-unconventional", name, "", (source,)))
+        return
+    time = inspection.text("backup_time")
+    seconds = int(time) if time else None
+    inspection.utc_offset = filename.utc_offset(parsed, seconds) if seconds is not None else None
+    url, title = (value if isinstance(value := inspection.get(name), str) else None for name in ("url", "title"))
+    for one in filename.disagreements(parsed, url, title, seconds, zone):
+        inspection.findings.append(Finding(one.finding, "backup_filename", one.detail, (source,)))
