@@ -112,9 +112,9 @@ class NoMemberError(EvidenceError):
 
     default_advice = "'backupmeta members' lists what is in it"
 
-    def __init__(self, path: str, member: str) -> None:
-        """Remember which ``member`` is not in ``path``."""
-        super().__init__(path, f"no member {printable(member)!r}")
+    def __init__(self, path: str, member: str, reason: str = "is not in the archive") -> None:
+        """Remember which ``member`` of ``path`` can't be given, and why."""
+        super().__init__(path, f"{printable(member)} {reason}")
         self.member = member
 
 

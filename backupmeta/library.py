@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING, Final
 from backupmeta import resolve
 from backupmeta.account import places
 from backupmeta.account.home import Archive, Home, Pair, State, is_id
-from backupmeta.archive.compression import BLOCK, identify
+from backupmeta.api.status import (
+    SUCCESS,
+    backup_not_found,
+    install_not_found,
+    user_not_authorized,
+    user_not_found,
+)
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.archive.reader import RECORD
 from backupmeta.errors import (
     AnswerError,
     DamagedError,
@@ -35,7 +40,6 @@ if TYPE_CHECKING:
     from backupmeta.api.response import Response
 
 _TROUBLE: Final = ((DamagedError, "archive-damaged"), (LimitExceededError, "limit-exceeded"))
-_RECORD_SIGN: Final = b"installer="
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ def view(
         EvidenceError: ``target`` is a file that can't be read, or a root is.
     """
     from backupmeta.api.models import Backup
-    from backupmeta.api.response import SUCCESS, Response
+    from backupmeta.api.response import Response
 
     found = find_backup(target, search, user=user, allow_missing=allow_missing)
     data = Backup.model_validate(found.wire(show_secrets=True))
@@ -98,7 +102,7 @@ def view_install(target: str, search: Search = EVERYWHERE, *, user: str | None =
         EvidenceError: ``target`` is a file that can't be read, or a root is.
     """
     from backupmeta.api.models import Install
-    from backupmeta.api.response import SUCCESS, Response
+    from backupmeta.api.response import Response
 
     data = Install.model_validate(find_install(target, search, user=user).wire(show_secrets=True))
     return Response[Install](result=True, status=200, message=SUCCESS, data=data)
@@ -145,10 +149,8 @@ def find_backup(
     target: str, search: Search = EVERYWHERE, *, user: str | None = None, allow_missing: bool = False
 ) -> Inspection:
     """Return what is known of one backup: `view` before it becomes the server's answer. Raises as `view`."""
-    from backupmeta.api.response import backup_not_found
-
     if _is_path(target):
-        found = _record_at(target, search) if _is_record(target) else inspect_archive(target, search)
+        found = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
         _check_owner(found, user, search, {found.text("user")})
         return found
     matches = _Matches(user)
@@ -162,8 +164,6 @@ def find_backup(
 
 def find_install(target: str, search: Search = EVERYWHERE, *, user: str | None = None) -> Inspection:
     """Return what is known of one install: `view_install` before it becomes the server's answer. Raises as that."""
-    from backupmeta.api.response import install_not_found
-
     if _is_path(target):
         found = _record_at(target, search, Witness.INSTALL_RECORD)
         _check_owner(found, user, search, {found.text("user")})
@@ -197,8 +197,6 @@ class _Matches:
 
     def only(self, nothing: AnswerError) -> Inspection:
         """Return the first match that the user owns, or raise: nobody of that name, ``nothing``, not the owner's."""
-        from backupmeta.api.response import user_not_authorized, user_not_found
-
         owners = {one.text("user") for one in self.found}
         if self.user and self.user not in self.users | owners:
             raise user_not_found(self.user)
@@ -302,16 +300,6 @@ def _is_path(target: str) -> bool:
     return False
 
 
-def _is_record(path: str) -> bool:
-    """Tell whether the file at ``path`` is a record, by its name or by how it begins."""
-    name = os.path.basename(path)  # noqa: PTH119
-    if name == RECORD.decode() or is_id(name):
-        return True
-    with open_named(path) as file:
-        block = file.read(BLOCK)
-    return identify(block) is None and (block.startswith(_RECORD_SIGN) or b"\n" + _RECORD_SIGN in block)
-
-
 def _record_at(path: str, search: Search, witness: Witness | None = None) -> Inspection:
     """Return what is known of the backup or install whose record is the file ``path``."""
     path = os.path.abspath(path)  # noqa: PTH100
@@ -342,8 +330,6 @@ def _inspect_record(home: Home, id_: str | None, record: Document, search: Searc
 
 def _check_owner(found: Inspection, user: str | None, search: Search, known: set[str]) -> None:
     """Raise the server's answer where ``user`` is nobody here, or not the owner of what was ``found``."""
-    from backupmeta.api.response import user_not_authorized, user_not_found
-
     if user is None or user == found.text("user"):
         return
     if user not in known.union(*(home.users for home in search.homes([]))):

@@ -52,3 +52,8 @@ class Fact(NamedTuple):
     def __repr__(self) -> str:
         shown = MASK if is_secret(self.field) or b"://" in self.raw else repr(self.raw)
         return f"Fact(field={self.field!r}, raw={shown}, source={self.source!r})"
+
+
+def display(path: str) -> str:
+    """Return a path or name as text: bytes that aren't UTF-8, which come as surrogates, as U+FFFD."""
+    return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

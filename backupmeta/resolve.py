@@ -18,7 +18,7 @@ from backupmeta.account.home import State
 from backupmeta.evidence import join_seen
 from backupmeta.findings import Finding
 from backupmeta.masking import MASK, is_secret, mask_uris, masked
-from backupmeta.provenance import Fact, Source, Witness
+from backupmeta.provenance import Fact, Source, Witness, display
 from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Default, Field, Scope, Use, decode, use_of
 from backupmeta.record.grammar import Line
@@ -287,7 +287,7 @@ def _file(inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
     path = home
     for name in (".appdata", "current", install_id):
         path = join_seen(path, name)
-    return Resolved("file", path, Source(Witness.DERIVED, path))
+    return Resolved("file", display(path), Source(Witness.DERIVED, path))
 
 
 def _record_text(witnesses: Witnesses, key: str) -> str:
@@ -321,7 +321,7 @@ def _count(_inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
 def _archive_name(_inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
     if witnesses.archive is None:
         return None
-    return Resolved("backup_filename", _base(witnesses.archive), Source(Witness.FILE_NAME, witnesses.archive))
+    return Resolved("backup_filename", display(_base(witnesses.archive)), Source(Witness.FILE_NAME, witnesses.archive))
 
 
 def _time_of_name(inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
@@ -352,7 +352,7 @@ def _compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | No
     recorded = inspection.text("backup_filename")
     name = _base(archive) if archive else recorded
     source = Source(Witness.FILE_NAME, archive or inspection.path)
-    if archive and recorded and recorded != name:
+    if archive and recorded and recorded != display(name):
         inspection.findings.append(Finding("archive-renamed", name, f"recorded as {recorded}", (source,)))
     if not name:
         return

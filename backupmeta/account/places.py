@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import RECORDS, Home, refused, unreadable
+from backupmeta.account.home import RECORDS, Home, is_id, refused, unreadable
+from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.limits import Limits
+from backupmeta.archive.reader import RECORD
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, Folder, open_folder, open_named
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 
 _UPWARDS: Final = 3
+_RECORD_SIGN: Final = b"installer="
 _NUMBERED_HOME: Final = re.compile(r"home[0-9]*")
 
 
@@ -73,6 +76,16 @@ def homes(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Ite
                 home.archives = {name: one for name, one in home.archives.items() if name == only}
                 home.backups = {id_: one for id_, one in home.backups.items() if one.text("backup-filename") == only}
                 yield home
+
+
+def is_record_file(path: str) -> bool:
+    """Tell whether the file at ``path`` is a record, by its name or by how it begins. Raises `EvidenceError`."""
+    name = os.path.basename(path)  # noqa: PTH119
+    if name == RECORD.decode() or is_id(name):
+        return True
+    with open_named(path) as file:
+        block = file.read(BLOCK)
+    return identify(block) is None and (block.startswith(_RECORD_SIGN) or b"\n" + _RECORD_SIGN in block)
 
 
 def home_above(path: str, limits: Limits) -> Home:

@@ -11,7 +11,7 @@ from backupmeta.archive import tar
 from backupmeta.archive.compression import BLOCK, PLAIN, Compression, End, Inflated, by_suffix, identify
 from backupmeta.archive.foreign import describe
 from backupmeta.archive.limits import DEFAULT_LIMITS, MIB, Limits
-from backupmeta.errors import DamagedError, LimitExceededError, NoRecordError, NotAnArchiveError
+from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NoRecordError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
@@ -23,6 +23,7 @@ DUMP: Final = b"APP-DATA.SQL"
 """The database dump's name (FORMAT.md §2)."""
 
 _OUTCOMES: Final = {"truncated": "archive-truncated", "damaged": "archive-damaged", "limit": "limit-exceeded"}
+_RECORDS_KEPT: Final = 100
 _TAIL: Final = 4 * MIB
 """How much is inflated behind the record, in bytes, to see whether a small file's stream is whole."""
 
@@ -58,6 +59,9 @@ class Reader:
     """One pass over the members of an open archive.
 
     Iterate it once; between two members, `content` gives the last one's content, piece by piece.
+
+    Attributes:
+        records: the members that are records, so far.
     """
 
     def __init__(self, file: EvidenceFile, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -68,9 +72,13 @@ class Reader:
         self.compression = identify(self.block) or PLAIN
         self._stream = Inflated(file, self.block, self.compression, limits)
         self._walk = tar.Walk(self._stream, limits)
+        self.records: list[tar.Member] = []
 
     def __iter__(self) -> Iterator[tar.Member]:
-        yield from self._walk
+        for member in self._walk:
+            if is_record(member) and len(self.records) < _RECORDS_KEPT:
+                self.records.append(member)
+            yield member
         if not self._walk.seen:
             self._check_is_tar()
 
@@ -82,6 +90,12 @@ class Reader:
             yield piece
         if missing:
             raise self.broken(f"{missing:,} bytes of {member.text!r} are missing")
+
+    def record(self, member: tar.Member) -> bytes:
+        """Return the whole content of a record. Raises `LimitExceededError`, and as `content`."""
+        if member.size > self.limits.record_bytes:
+            raise LimitExceededError(self.file.path, "record_bytes", self.limits.record_bytes, member.size)
+        return b"".join(self.content(member))
 
     @property
     def position(self) -> int:
@@ -100,6 +114,15 @@ class Reader:
             why = self._walk.end.reason if self._walk.end and self._walk.end.reason else "the tar is cut off"
             return DamagedError(self.file.path, f"{why}: {reason}", min(self._stream.taken, self.file.size))
         return DamagedError(self.file.path, f"{end.reason}: {reason}", end.offset)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield, after the iteration, what was odd: how it ended, and records beside the one that counts."""
+        if len(self.records) > 1:
+            yield Finding("record-several", "", "", tuple(_at(self.file.path, one) for one in self.records))
+        if self.end is not None and self.end.verdict != "complete":
+            place = f"at byte {self.end.offset} of the inflated archive, after {self._walk.seen} members"
+            where = (_at(self.file.path, None),)
+            yield Finding(_OUTCOMES[self.end.verdict], "", f"{self.end.reason} {place}", where)
 
     def is_whole(self) -> bool:
         """Take in the rest of a small file's stream; tell whether it ends well, as far as `_TAIL` shows."""
@@ -127,6 +150,25 @@ class Reader:
         raise NotAnArchiveError(path, f"{self.compression.name}, but no tar inside: {describe(self._stream.first)}")
 
 
+def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Reader, tar.Member]:
+    """Return the first member called ``name`` (a ``./`` before it does not count), and the reader that stands there.
+
+    Raises:
+        NoMemberError: there is none.
+        NotAnArchiveError, DamagedError, UnreadableError: the archive can't be read up to there.
+    """
+    wanted = name.encode("utf-8", "surrogateescape").removeprefix(b"./").rstrip(b"/")
+    reader = Reader(file, limits)
+    for member in reader:
+        if member.name.removeprefix(b"./").rstrip(b"/") == wanted:
+            if member.kind != "file":
+                raise NoMemberError(file.path, name, f"is no file but a {member.kind}")
+            return reader, member
+    if reader.end is not None and reader.end.verdict != "complete":
+        raise reader.broken(f"{name!r} was not met before")
+    raise NoMemberError(file.path, name)
+
+
 def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None = None) -> Head:
     """Return what the beginning of the archive ``file`` tells.
 
@@ -145,7 +187,7 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None =
     for place, member in enumerate(reader):
         at_root = member.name in _AT_ROOT
         if is_record(member) and (at_root or not found):
-            found.insert(0, _read_record(reader, member, place))
+            found.insert(0, _Found(member, place, reader.record(member)))
         if at_root:
             break
         if reader.position > limits.search_bytes:
@@ -171,14 +213,6 @@ _AT_ROOT: Final = frozenset({RECORD, b"./" + RECORD})
 def is_record(member: tar.Member) -> bool:
     """Tell whether ``member`` is a record, at the root or deeper."""
     return member.kind == "file" and (member.name in _AT_ROOT or member.name.endswith(b"/" + RECORD))
-
-
-def _read_record(reader: Reader, member: tar.Member, place: int) -> _Found:
-    bound = reader.limits.record_bytes
-    if member.size > bound:
-        raise LimitExceededError(reader.file.path, "record_bytes", bound, member.size)
-    record = b"".join(reader.content(member))
-    return _Found(member, place, record)
 
 
 def _without_record(reader: Reader) -> Exception:

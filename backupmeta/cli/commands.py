@@ -1,0 +1,224 @@
+"""The commands."""
+
+from datetime import tzinfo
+from typing import TYPE_CHECKING
+
+import click
+
+from backupmeta import __version__
+from backupmeta.cli import options, output
+from backupmeta.cli.listing import Listing, listing
+
+if TYPE_CHECKING:
+    from backupmeta.findings import Finding
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def backupmeta() -> None:
+    r"""Read Installatron's backups without its server.
+
+    Answers as GET /backups/{id} does, from the archives (~/application_backups/app_*.tar.gz) and the records
+    (~/.appdata) alone. Nothing is ever written; secrets are masked unless you ask for them.
+
+    \b
+    Examples:
+      backupmeta list /home                 what backups are there
+      backupmeta view app_….tar.gz          the metadata of one
+      backupmeta explain app_….tar.gz       where each of its values stands
+
+    Exit codes: 0 clean, 1 a negative answer, 2 a usage error or input that could not be read.
+    """
+
+
+@backupmeta.command()
+@click.argument("target", shell_complete=options.complete_target)
+@click.option(
+    "--root",
+    "roots",
+    multiple=True,
+    metavar="DIR",
+    help="Where to look: a home, a folder of homes or of archives. Repeatable; default: the conventional places.",
+)
+@options.searching
+@click.option("--install", is_flag=True, help="TARGET is an install: answer as GET /installs/{id}.")
+@click.option("--user", metavar="NAME", help="Answer only if NAME is the owner.")
+@click.option("--allow-missing", is_flag=True, help="Answer from the record even if its archive is missing.")
+@options.showing
+@click.option("--json", "_json", is_flag=True, help="Print JSON, which is what view prints anyway.")
+def view(
+    target: str,
+    roots: tuple[str, ...],
+    sysroot: str | None,
+    zone: tzinfo | None,
+    *,
+    install: bool,
+    user: str | None,
+    allow_missing: bool,
+    show_secrets: bool,
+    provenance: bool,
+    _json: bool,
+) -> int:
+    r"""Show one backup as the server would: GET /backups/{id}.
+
+    TARGET is an archive, a record file, a backup's id, or an archive's name. An archive's home is found upwards
+    from it. A negative answer (404, 403) is printed in the same envelope, with exit code 1.
+
+    \b
+    Examples:
+      backupmeta view ~/application_backups/app_example-com_Blog_2024-06-13_20-55-21.tar.gz
+      backupmeta view 1234567890abcdefghij12345 --sysroot /mnt/image --provenance
+      backupmeta view --install cavtwnyvhzk8cgw8ks4gcgoo4 --root /home/exampleu
+    """
+    from backupmeta import library
+    from backupmeta.errors import AnswerError
+    from backupmeta.findings import Severity
+    from backupmeta.render import json
+
+    where = library.Search(roots, sysroot, zone)
+    try:
+        if install:
+            found = library.find_install(target, where, user=user)
+        else:
+            found = library.find_backup(target, where, user=user, allow_missing=allow_missing)
+    except AnswerError as error:
+        output.write(json.negative(error))
+        return 1
+    output.write(json.answer(found, show_secrets=show_secrets, provenance=provenance))
+    return output.report(found.findings, Severity.WARNING)
+
+
+@backupmeta.command("list")
+@listing
+def list_backups(asked: Listing) -> int:
+    r"""List the backups at and below each ROOT.
+
+    A ROOT is a home, a folder of homes, a folder of archives, or one archive; any other folder is searched
+    downwards for these. Without one, this machine's conventional places are searched (/home/*, /var/www/vhosts/*).
+
+    \b
+    Examples:
+      backupmeta list /home --application wordpress --since 2024-01-01
+      backupmeta list --sysroot /mnt/image --jsonl > backups.jsonl
+    """
+    from backupmeta import library
+    from backupmeta.render import text
+
+    findings: list[Finding] = []
+    found = library.list_backups(asked.search, findings)
+    return asked.show(found, findings, text.BACKUP_COLUMNS, text.backup_cells)
+
+
+@backupmeta.command()
+@listing
+def installs(asked: Listing) -> int:
+    r"""List the installs at and below each ROOT, from their records in .appdata/current.
+
+    \b
+    Examples:
+      backupmeta installs /home --sort -time_created
+      backupmeta installs /home/exampleu --json
+    """
+    from backupmeta import library
+    from backupmeta.render import text
+
+    findings: list[Finding] = []
+    found = library.list_installs(asked.search, findings)
+    return asked.show(found, findings, text.INSTALL_COLUMNS, text.install_cells)
+
+
+@backupmeta.command()
+@click.argument("file", type=click.Path())
+@click.option("--show-secrets", is_flag=True, help="Show passwords and keys instead of ********.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain(file: str, *, show_secrets: bool, as_json: bool) -> int:
+    r"""Show each line of a record, or each step of an archive, with what was made of it.
+
+    \b
+    Examples:
+      backupmeta explain app_example-com_Blog_2024-06-13_20-55-21.tar.gz
+      backupmeta explain ~/.appdata/backups/1234567890abcdefghij12345 --json
+    """
+    from backupmeta import explain as explaining
+    from backupmeta.render import json, text
+
+    steps = explaining.file(file, show_secrets=show_secrets)
+    output.write_all([json.pretty([json.step(one) for one in steps])] if as_json else text.steps(steps))
+    return 0
+
+
+@backupmeta.command()
+@click.argument("archive", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with offsets in bytes of the inflated archive.")
+def members(archive: str, *, as_json: bool) -> int:
+    r"""List all members of an ARCHIVE, from one pass over it.
+
+    Damage is told with its place, and exit code 2; the members before it are listed all the same.
+
+    \b
+    Example:
+      backupmeta members app_example-com_Blog_2024-06-13_20-55-21.tar.gz
+    """
+    from backupmeta.archive.reader import Reader
+    from backupmeta.evidence import open_named
+    from backupmeta.findings import Severity
+    from backupmeta.render import json, text
+
+    with open_named(archive) as file:
+        reader = Reader(file)
+        output.write_all(json.array(json.member(one) for one in reader) if as_json else text.members(reader))
+        return output.report(reader.findings(), Severity.WARNING)
+
+
+@backupmeta.command()
+@click.argument("archive", type=click.Path())
+@click.argument("member")
+@click.option("--show-secrets", is_flag=True, help="Give a record's exact bytes, secrets and all.")
+def cat(archive: str, member: str, *, show_secrets: bool) -> int:
+    r"""Write the content of one MEMBER of an ARCHIVE to stdout.
+
+    Its exact bytes, with one exception: in a record (APP-META.INI) secrets are masked, unless you ask for them with
+    --show-secrets. Other files of a site may well hold secrets; they are written as they are.
+
+    \b
+    Example:
+      backupmeta cat app_example-com_Blog_2024-06-13_20-55-21.tar.gz APP-DATA.SQL > dump.sql
+    """
+    from backupmeta.archive.reader import find, is_record
+    from backupmeta.evidence import open_named
+    from backupmeta.explain import masked_record
+
+    with open_named(archive) as file:
+        reader, found = find(file, member)
+        if is_record(found) and not show_secrets:
+            output.write_bytes(masked_record(reader.record(found)))
+        else:
+            for piece in reader.content(found):
+                output.write_bytes(piece)
+    return 0
+
+
+@backupmeta.command()
+@click.argument("name", type=click.Choice(["backup", "install", "plugin", "theme", "response", "list"]))
+def schema(name: str) -> int:
+    r"""Print the JSON Schema of an answer: a backup, an install, the envelope (response), a list.
+
+    \b
+    Example:
+      backupmeta schema backup > backup.schema.json
+    """
+    from pydantic import BaseModel
+
+    from backupmeta.api import models, response
+    from backupmeta.render import json
+
+    described: dict[str, type[BaseModel]] = {
+        "backup": models.Backup,
+        "install": models.Install,
+        "plugin": models.Plugin,
+        "theme": models.Theme,
+        "response": response.Response[models.Backup],
+        "list": response.ListResponse[models.Backup],
+    }
+    output.write(json.pretty({"$schema": json.DIALECT, **described[name].model_json_schema()}))
+    return 0

@@ -1,0 +1,225 @@
+"""Lists of backups and installs: their options, and showing them in each format."""
+
+import difflib
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import click
+
+from backupmeta.cli import options, output
+
+if TYPE_CHECKING:
+    from backupmeta.findings import Finding
+    from backupmeta.library import Search
+    from backupmeta.resolve import Inspection
+
+
+class Moment(click.ParamType["Span"]):
+    """A moment: a date, a date and time, or Unix seconds."""
+
+    name = "time"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> "Span":
+        """Return the span that ``value`` means: a whole day for a date, else one second."""
+        try:
+            if value.isdecimal() and len(value) > len("20240613"):
+                return Span(int(value), int(value))
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time; give 2024-06-13, 2024-06-13T20:55:21Z or Unix seconds", param, ctx)
+        begin = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        lasts = timedelta(days=1) if len(value) <= len("2024-06-13") else timedelta(seconds=1)
+        return Span(int(begin.timestamp()), int((begin + lasts).timestamp()) - 1)
+
+
+class Span(NamedTuple):
+    """From the first to the last Unix second that a moment means."""
+
+    first: int
+    last: int
+
+
+class SortKey(click.ParamType[str]):
+    """A field of the answer, with a ``-`` before it for descending order."""
+
+    name = "field"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return ``value`` if it names a field."""
+        from backupmeta.record.fields import FIELD
+
+        name = value.removeprefix("-")
+        if name not in FIELD:
+            near = difflib.get_close_matches(name, FIELD, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "'backupmeta schema backup' names them"
+            self.fail(f"{name!r} is no field; {hint}", param, ctx)
+        return value
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a list is asked for; the attributes are the options."""
+
+    roots: tuple[str, ...]
+    sysroot: str | None
+    zone: tzinfo | None
+    user: str | None
+    application: str | None
+    domain: str | None
+    since: Span | None
+    until: Span | None
+    sort: str | None
+    form: Literal["table", "json", "jsonl", "csv"]
+    offset: int
+    limit: int | None
+    show_secrets: bool
+    provenance: bool
+
+    @property
+    def search(self) -> "Search":
+        """Where to look."""
+        from backupmeta.library import Search
+
+        return Search(self.roots, self.sysroot, self.zone)
+
+    def show(
+        self,
+        found: "Iterator[Inspection]",
+        findings: "list[Finding]",
+        columns: tuple[str, ...],
+        cells: "Callable[[Inspection], tuple[str, ...]]",
+    ) -> int:
+        """Print the wanted rows of ``found``, then what could not be read; return the exit code."""
+        from backupmeta.findings import Severity
+
+        rows = self._noting(_ordered(filter(self._wants, found), self.sort), findings)
+        if self.form == "json":
+            self._show_page(rows)
+        else:
+            stop = None if self.limit is None else self.offset + self.limit
+            self._show_rows(islice(rows, self.offset, stop), columns, cells)
+        return output.report(findings, Severity.ERROR)
+
+    def _show_page(self, rows: "Iterator[Inspection]") -> None:
+        """Print the server's envelope; the rows beyond the page are counted, not kept."""
+        from backupmeta.api.status import PAGE
+        from backupmeta.render import json
+
+        limit = PAGE if self.limit is None else self.limit
+        kept, total = [], 0
+        for total, one in enumerate(rows, 1):
+            if self.offset < total <= self.offset + limit:
+                kept.append(json.row(one, show_secrets=self.show_secrets, provenance=self.provenance))
+        output.write(json.page(kept, self.offset, limit, total))
+
+    def _show_rows(
+        self,
+        rows: "Iterator[Inspection]",
+        columns: tuple[str, ...],
+        cells: "Callable[[Inspection], tuple[str, ...]]",
+    ) -> None:
+        if self.form == "jsonl":
+            from backupmeta.render import json
+
+            for one in rows:
+                output.write(json.line(json.row(one, show_secrets=self.show_secrets, provenance=self.provenance)))
+        elif self.form == "csv":
+            from backupmeta.render import csv
+
+            output.write_all(csv.rows(rows, show_secrets=self.show_secrets))
+        else:
+            from backupmeta.render import text
+
+            output.write(text.table(columns, map(cells, rows), output.width()))
+
+    def _noting(self, rows: "Iterable[Inspection]", findings: "list[Finding]") -> "Iterator[Inspection]":
+        """Pass the ``rows`` on, noting what could not be read of each."""
+        from backupmeta.findings import Severity
+
+        for one in rows:
+            findings.extend(finding for finding in one.findings if finding.severity is Severity.ERROR)
+            yield one
+
+    def _wants(self, one: "Inspection") -> bool:
+        texts = ((self.user, one.text("user")), (self.application, one.text("application")))
+        if any(wanted is not None and wanted != text for wanted, text in texts):
+            return False
+        return self._wants_domain(one) and self._wants_time(one)
+
+    def _wants_domain(self, one: "Inspection") -> bool:
+        if self.domain is None:
+            return True
+        from urllib.parse import urlsplit
+
+        wanted = self.domain.lower().removeprefix("www.")
+        try:
+            host = urlsplit(one.text("url")).hostname or ""
+        except ValueError:
+            host = ""
+        return wanted in {one.text("url_domain").lower().removeprefix("www."), host.removeprefix("www.")}
+
+    def _wants_time(self, one: "Inspection") -> bool:
+        if self.since is None and self.until is None:
+            return True
+        value = one.get("backup_time" if one.kind == "backup" else "time_created")
+        if value is None or value == "":
+            return False
+        seconds = int(str(value))
+        return (self.since is None or self.since.first <= seconds) and (
+            self.until is None or seconds <= self.until.last
+        )
+
+
+def listing(command: Callable[[Listing], int]) -> Callable[..., int]:
+    """Give a command the roots and options of a list, as one `Listing`."""
+
+    @functools.wraps(command)
+    def run(**given: Any) -> int:  # noqa: ANN401 - click gives what the options below say
+        return command(Listing(**{**given, "form": given["form"] or "table"}))
+
+    decorated: Callable[..., int] = run
+    for decorate in reversed(_OPTIONS):
+        decorated = decorate(decorated)
+    return decorated
+
+
+_OPTIONS = (
+    click.argument("roots", nargs=-1, metavar="[ROOT]..."),
+    options.searching,
+    click.option("--user", metavar="NAME", help="Only those of this owner."),
+    click.option("--application", metavar="APP", help="Only those of this application, such as wordpress."),
+    click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),
+    click.option("--since", type=Moment(), metavar="TIME", help="Only those made then or later (UTC)."),
+    click.option("--until", type=Moment(), metavar="TIME", help="Only those made until then; a date is its whole day."),
+    click.option("--sort", type=SortKey(), metavar="FIELD", help="Sort by a field; -FIELD for descending."),
+    click.option("--json", "form", flag_value="json", help="Print the server's list envelope."),
+    click.option("--jsonl", "form", flag_value="jsonl", help="Print one JSON object a line."),
+    click.option("--csv", "form", flag_value="csv", help="Print a column a field."),
+    click.option("--offset", type=click.IntRange(0), default=0, show_default=True, help="Leave out so many first."),
+    click.option("--limit", type=click.IntRange(0), help="Show at most so many; --json: 50, as the server."),
+    options.showing,
+)
+
+
+def _ordered(rows: "Iterable[Inspection]", sort: str | None) -> "Iterable[Inspection]":
+    """Return the rows sorted by a field, numbers before text and absent ones last; as they come for None."""
+    if sort is None:
+        return rows
+    name = sort.removeprefix("-")
+    keyed = [(_sort_key(one, name), one) for one in rows]
+    present = sorted((pair for pair in keyed if pair[0] is not None), key=itemgetter(0), reverse=sort.startswith("-"))
+    return [one for _, one in present] + [one for key, one in keyed if key is None]
+
+
+def _sort_key(one: "Inspection", name: str) -> tuple[int, int, str] | None:
+    value = one.get(name)
+    if value is None:
+        return None
+    if isinstance(value, int) or (isinstance(value, str) and value.isdecimal() and value.isascii()):
+        return (0, int(value), "")
+    return (1, 0, value if isinstance(value, str) else str(value))

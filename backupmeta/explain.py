@@ -1,0 +1,136 @@
+"""Explaining a file: each line of a record, each step of an archive, with what was made of it."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from backupmeta.account import filename, places
+from backupmeta.archive.compression import BLOCK, GZIP
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
+from backupmeta.archive.reader import head
+from backupmeta.evidence import open_named
+from backupmeta.masking import MASK, masked
+from backupmeta.record import fields, grammar
+from backupmeta.record.fields import Use
+from backupmeta.record.grammar import Line, Record
+
+
+class Step(NamedTuple):
+    """One thing that was read, and what was made of it.
+
+    Attributes:
+        place: ``name``, ``file``, ``member`` or ``record``.
+        line: the record's line, from 1, or None.
+        offset: where it begins, in bytes: of the record for a line, of the inflated archive for a member.
+        text: what stands there, secrets masked.
+        meaning: what was made of it.
+    """
+
+    place: str
+    line: int | None
+    offset: int | None
+    text: str
+    meaning: str
+
+
+def file(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = False) -> Iterator[Step]:
+    """Yield the steps of an archive or the lines of a record; raise `EvidenceError` where it is neither."""
+    if not places.is_record_file(path):
+        yield from archive(path, limits, show_secrets=show_secrets)
+        return
+    with open_named(path) as opened:
+        content = opened.read_whole("record_bytes", limits.record_bytes)
+    yield from record(content, show_secrets=show_secrets)
+
+
+def masked_record(content: bytes) -> bytes:
+    """Return a record's bytes with the values of its secrets, and the userinfo of URIs, masked."""
+    parsed = grammar.parse(content)
+    hidden = grammar.secret_lines(parsed)
+    return parsed.bom + b"".join(_masked_line(line, hidden) for line in parsed.lines)
+
+
+def _masked_line(line: Line, hidden: frozenset[int]) -> bytes:
+    text = line.value.decode("utf-8", "surrogateescape")
+    given = (MASK if text else text) if line.number in hidden else masked(line.key or "", text)
+    return bytes(line._replace(value=given.encode("utf-8", "surrogateescape")))
+
+
+def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = False) -> Iterator[Step]:
+    """Yield the steps from an archive's name over its first block to the lines of its record.
+
+    Raises `EvidenceError` as `backupmeta.archive.reader.head` does, before anything is yielded.
+    """
+    with open_named(path) as file:
+        found = head(file, limits)
+        file.seek(0)
+        block = file.read(BLOCK)
+    yield from _name_steps(path)
+    yield Step("file", None, 0, f"{found.size:,} bytes", f"compression: {found.compression.name}")
+    if found.compression is GZIP:
+        yield Step("file", None, 0, "gzip header", _gzip_header(block))
+    meaning = f"member {found.place + 1}: {found.member.size:,} bytes, the embedded record"
+    yield Step("member", None, found.member.offset, found.member.text, meaning)
+    for finding in found.findings:
+        yield Step("file", None, None, finding.id, finding.message)
+    yield from record(found.record, show_secrets=show_secrets)
+
+
+def record(content: bytes, *, show_secrets: bool = False) -> Iterator[Step]:
+    """Yield a step for each line of the record in ``content``."""
+    parsed = grammar.parse(content)
+    hidden = frozenset[int]() if show_secrets else grammar.secret_lines(parsed)
+    if parsed.bom:
+        yield Step("record", None, 0, "EF BB BF", "byte order mark")
+    for line in parsed.lines:
+        yield Step(
+            "record", line.number, line.offset, _line_text(line, hidden, show_secrets=show_secrets), _use(parsed, line)
+        )
+
+
+def _name_steps(path: str) -> Iterator[Step]:
+    name = path.replace("\\", "/").rpartition("/")[2]
+    parsed = filename.parse(name)
+    if parsed is None:
+        yield Step("name", None, None, name, "does not follow the convention app_<host>_<title>_<date>_<time>")
+        return
+    yield Step("name", None, None, parsed.host, "slug of the url's host")
+    yield Step("name", None, None, parsed.title, "slug of the title")
+    yield Step("name", None, None, parsed.local_time.isoformat(sep=" "), "when it was begun, server-local time")
+
+
+def _gzip_header(block: bytes) -> str:
+    """Return what the header says (RFC 1952 §2.3): the time in Unix seconds, the system that wrote it."""
+    seconds, system = int.from_bytes(block[4:8], "little"), block[9] if len(block) > 9 else 255  # noqa: PLR2004
+    names = {0: "FAT", 3: "Unix", 7: "Macintosh", 11: "NTFS", 255: "unknown"}
+    return f"time {seconds or 'not set'}, system {names.get(system, str(system))}"
+
+
+def _line_text(line: Line, hidden: frozenset[int], *, show_secrets: bool) -> str:
+    value = line.value.decode("utf-8", "replace")
+    if line.number in hidden:
+        value = MASK if value else value
+    elif not show_secrets:
+        value = masked(line.key or "", value)
+    return value if line.key is None else f"{line.key}={value}"
+
+
+def _use(parsed: Record, line: Line) -> str:
+    if line.key is None:
+        return "no '=': kept, part of nothing"
+    if parsed.by_key[line.key] is not line:
+        return f"not used: line {parsed.by_key[line.key].number} has the same key"
+    use = fields.use_of(line.key)
+    if use is Use.CUSTOM:
+        return f"custom field {line.key.removeprefix(fields.CUSTOM)}"
+    if use is not Use.FIELD:
+        return use.value
+    return "; ".join(_field_use(line, one) for one in fields.FIELDS if one.key == line.key)
+
+
+def _field_use(line: Line, one: fields.Field) -> str:
+    value, problem = fields.decode(line.value, one)
+    if problem is not None:
+        return f"{one.name}: can't be decoded ({problem})"
+    if isinstance(value, list):
+        return f"{one.name}: {len(value)} entries"
+    return one.name if isinstance(value, str) and value.encode() == line.value else f"{one.name}: {value!r}"

@@ -1,0 +1,1 @@
+"""Renderers: results to text; each returns str or bytes, none prints."""

@@ -1,0 +1,191 @@
+"""JSON: the server's envelopes, one inspection a line, provenance, members, explained files."""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timezone
+from typing import Final
+
+from backupmeta.api.status import SUCCESS
+from backupmeta.archive.tar import Member
+from backupmeta.errors import AnswerError
+from backupmeta.explain import Step
+from backupmeta.findings import Finding
+from backupmeta.masking import masked
+from backupmeta.provenance import Fact, Source, display
+from backupmeta.record.fields import FIELD
+from backupmeta.resolve import Inspection, Resolved, shown
+
+Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
+
+_LINE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def array(values: Iterable[object]) -> Iterable[str]:
+    """Yield a JSON array, a line a value, without keeping them."""
+    before = "[\n  "
+    for value in values:
+        yield before + json.dumps(value, ensure_ascii=False)
+        before = ",\n  "
+    yield "[]\n" if before.startswith("[") else "\n]\n"
+
+
+def pretty(value: object) -> str:
+    """Return ``value`` as JSON for people, with a line end."""
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+
+
+def answer(inspection: Inspection, *, show_secrets: bool, provenance: bool) -> str:
+    """Return the server's envelope for one backup or install."""
+    envelope = {**_envelope(result=True, status=200, errcode=None, message=SUCCESS)}
+    envelope["data"] = inspection.wire(show_secrets=show_secrets)
+    if provenance:
+        envelope["provenance"] = origins(inspection, show_secrets=show_secrets)
+    return pretty(envelope)
+
+
+def negative(error: AnswerError) -> str:
+    """Return the server's envelope for a negative answer."""
+    envelope = _envelope(result=False, status=error.status, errcode=error.errcode, message=error.message + "\n")
+    return pretty({**envelope, "data": None})
+
+
+def page(rows: Iterable[Mapping[str, object]], offset: int, limit: int, total_count: int) -> str:
+    """Return the server's envelope for a part of a list."""
+    envelope = _envelope(result=True, status=200, errcode=None, message=SUCCESS)
+    return pretty({**envelope, "offset": offset, "limit": limit, "total_count": total_count, "data": list(rows)})
+
+
+def row(inspection: Inspection, *, show_secrets: bool, provenance: bool) -> dict[str, object]:
+    """Return one entry of a list, as the server has it, its provenance beside its fields if wanted."""
+    fields: dict[str, object] = {**inspection.wire(show_secrets=show_secrets)}
+    if provenance:
+        fields["provenance"] = origins(inspection, show_secrets=show_secrets)
+    return fields
+
+
+def line(value: object) -> str:
+    """Return ``value`` as one line of JSONL."""
+    return _LINE.encode(value) + "\n"
+
+
+def origins(inspection: Inspection, *, show_secrets: bool) -> dict[str, object]:
+    """Return where each value comes from, what else was said, what was kept beside, and every finding."""
+    described: dict[str, object] = {}
+    if inspection.state is not None:
+        described["state"] = str(inspection.state)
+    if (name := inspection.archive_name) is not None:
+        described["archive_name"] = {
+            "host": display(name.host),
+            "title": display(name.title),
+            "local_time": name.local_time.isoformat(),
+            "utc_offset": _offset(inspection.utc_offset),
+        }
+    described["fields"] = {
+        name: _field(one, inspection.findings, show_secrets=show_secrets) for name, one in inspection.values.items()
+    }
+    described["extra"] = {
+        display(key): {**_raw(fact, show_secrets=show_secrets), "source": source(fact.source)}
+        for key, fact in inspection.extra.items()
+    }
+    described["findings"] = [finding(one) for one in inspection.findings]
+    return described
+
+
+def finding(one: Finding) -> dict[str, object]:
+    """Return a finding."""
+    return {
+        "id": one.id,
+        "severity": str(one.severity),
+        "message": display(one.message),
+        "evidence": [source(place) for place in one.evidence],
+    }
+
+
+def source(place: Source) -> dict[str, object]:
+    """Return a place; what it lacks is left out."""
+    described: dict[str, object] = {"witness": str(place.witness)}
+    described.update(_name("path", place.path) if place.path else {})
+    described.update(_name("member", place.member) if place.member is not None else {})
+    if place.line is not None:
+        described.update(line=place.line, offset=place.offset)
+    return described
+
+
+def member(one: Member) -> dict[str, object]:
+    """Return a member of an archive: sizes and offsets in bytes, times in UTC."""
+    described: dict[str, object] = _name("name", one.name.decode("utf-8", "surrogateescape"))
+    described.update(type=one.kind, size=one.size, mode=f"{one.mode & 0o7777:04o}", uid=one.uid, gid=one.gid)
+    described.update(user=one.owner.decode("utf-8", "replace"), group=one.group.decode("utf-8", "replace"))
+    described["mtime"] = utc(one.mtime_ns / 1_000_000_000)
+    described.update(_name("link", one.link.decode("utf-8", "surrogateescape")) if one.link else {})
+    described["offset"] = one.offset
+    return described
+
+
+def step(one: Step) -> dict[str, object]:
+    """Return one step of an explanation."""
+    return {
+        "place": one.place,
+        "line": one.line,
+        "offset": one.offset,
+        "text": display(one.text),
+        "meaning": display(one.meaning),
+    }
+
+
+def utc(seconds: float) -> str | None:
+    """Return Unix seconds as ISO 8601 in UTC, or None for a time that no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _envelope(*, result: bool, status: int, errcode: str | None, message: str) -> dict[str, object]:
+    return {"result": result, "status": status, "errcode": errcode, "errfield": None, "message": message}
+
+
+def _field(one: Resolved, findings: list[Finding], *, show_secrets: bool) -> dict[str, object]:
+    described: dict[str, object] = {"source": source(one.source)}
+    if one.losers:
+        described["conflicts"] = [_loser(one.name, fact, show_secrets=show_secrets) for fact in one.losers]
+    if ids := [finding.id for finding in findings if finding.subject == one.name]:
+        described["findings"] = ids
+    return described
+
+
+def _loser(name: str, fact: Fact, *, show_secrets: bool) -> dict[str, object]:
+    """Return a value that lost, decoded like the one that won where it can be."""
+    described = _raw(fact, show_secrets=show_secrets)
+    if (known := FIELD.get(name)) is not None:
+        try:
+            value = known.decode(fact.raw)
+            described = {"value": value if show_secrets else shown(name, value)}
+        except ValueError:
+            pass
+    return {**described, "source": source(fact.source)}
+
+
+def _raw(fact: Fact, *, show_secrets: bool) -> dict[str, object]:
+    """Return a raw value: its text, and its bytes where they are not UTF-8 and no secret."""
+    text = fact.raw.decode("utf-8", "replace")
+    given = text if show_secrets else masked(fact.field, text)
+    described: dict[str, object] = {"value": given}
+    if given == text and fact.raw.decode("utf-8", "surrogateescape") != text:
+        described["base64"] = base64.b64encode(fact.raw).decode("ascii")
+    return described
+
+
+def _name(key: str, text: str) -> dict[str, object]:
+    """Return a path or name, and its exact bytes beside it where it is not UTF-8."""
+    if (given := display(text)) == text:
+        return {key: text}
+    return {key: given, f"{key}_base64": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii")}
+
+
+def _offset(zone: timezone | None) -> str | None:
+    return None if zone is None else datetime(2000, 1, 1, tzinfo=zone).isoformat()[-6:]

@@ -1,0 +1,104 @@
+"""Text for people: tables, explanations, listings. Nothing from evidence reaches a terminal as a control sequence."""
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from backupmeta.archive.tar import Member
+from backupmeta.explain import Step
+from backupmeta.findings import Finding
+from backupmeta.masking import printable
+from backupmeta.provenance import display
+from backupmeta.render.json import utc
+from backupmeta.resolve import Inspection
+
+BACKUP_COLUMNS: Final = ("time (UTC)", "id", "user", "application", "version", "url", "title", "state", "archive")
+INSTALL_COLUMNS: Final = ("created (UTC)", "id", "user", "application", "version", "url", "title", "backups", "path")
+_TYPES: Final = {
+    "directory": "d",
+    "symlink": "l",
+    "hard link": "h",
+    "character device": "c",
+    "block device": "b",
+    "fifo": "p",
+    "file": "-",
+}
+
+
+def backup_cells(one: Inspection) -> tuple[str, ...]:
+    """Return the cells of a backup's row, as `BACKUP_COLUMNS`."""
+    return (
+        _time(one.text("backup_time")),
+        *_shared_cells(one),
+        str(one.state or ""),
+        _shown(one, "backup_filename"),
+    )
+
+
+def install_cells(one: Inspection) -> tuple[str, ...]:
+    """Return the cells of an install's row, as `INSTALL_COLUMNS`."""
+    created, backups = one.get("time_created"), one.get("cache_numbackups")
+    return (
+        _time(str(created) if isinstance(created, int) else ""),
+        *_shared_cells(one),
+        "" if backups is None else str(backups),
+        _shown(one, "path"),
+    )
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], width: int | None) -> str:
+    """Return a table: drawn for a terminal of ``width`` columns, or, for None, tab-separated lines for a pipe."""
+    shown = [[printable(display(cell)) for cell in row] for row in rows]
+    if width is None:
+        return "".join("\t".join(row) + "\n" for row in (list(columns), *shown))
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
+    for row in shown:
+        drawn.add_row(*(Text(cell) for cell in row))
+    target = io.StringIO()
+    Console(file=target, width=width, highlight=False).print(drawn)
+    return target.getvalue()
+
+
+def members(found: Iterable[Member]) -> Iterable[str]:
+    """Yield a line a member: type and mode, owner, size in bytes, time in UTC, name, target of a link."""
+    for one in found:
+        kind = _TYPES.get(one.kind, "?")
+        time = (utc(one.mtime_ns // 1_000_000_000) or "?")[:19].replace("T", " ")
+        owner = f"{one.owner.decode('utf-8', 'replace') or one.uid}/{one.group.decode('utf-8', 'replace') or one.gid}"
+        link = f" -> {display(one.link.decode('utf-8', 'surrogateescape'))}" if one.link else ""
+        name = display(one.text) + link
+        yield printable(f"{kind}{one.mode & 0o7777:04o} {owner:>11} {one.size:>12} {time} {name}") + "\n"
+
+
+def steps(explained: Iterable[Step]) -> Iterable[str]:
+    """Yield a line a step: where, what stands there, what was made of it."""
+    for one in explained:
+        where = f"line {one.line}" if one.line else one.place
+        yield printable(f"{where:>9}  {_cut(display(one.text)):<60}  {display(one.meaning)}") + "\n"
+
+
+def finding(one: Finding) -> str:
+    """Return a finding as one line: ``warning: title: … [name-title-differs]``."""
+    return printable(display(f"{one.severity}: {one.message} [{one.id}]"))
+
+
+def _shared_cells(one: Inspection) -> tuple[str, ...]:
+    return tuple(_shown(one, name) for name in ("id", "user", "application", "version", "url", "title"))
+
+
+def _shown(one: Inspection, name: str) -> str:
+    value = one.wire().get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _time(seconds: str) -> str:
+    return (utc(int(seconds)) or "")[:19].replace("T", " ") if seconds.removeprefix("-").isdecimal() else ""
+
+
+def _cut(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
