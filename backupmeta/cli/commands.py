@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def backupmeta() -> None:
-    r"""Read Installatron's backups without its server.
+    """Read Installatron's backups without its server.
 
     Answers as GET /backups/{id} does, from the archives (~/application_backups/app_*.tar.gz) and the records
     (~/.appdata) alone. Nothing is ever written; secrets are masked unless you ask for them.
@@ -59,7 +59,7 @@ def view(
     provenance: bool,
     _json: bool,
 ) -> int:
-    r"""Show one backup as the server would: GET /backups/{id}.
+    """Show one backup as the server would: GET /backups/{id}.
 
     TARGET is an archive, a record file, a backup's id, or an archive's name. An archive's home is found upwards
     from it. A negative answer (404, 403) is printed in the same envelope, with exit code 1.
@@ -91,7 +91,7 @@ def view(
 @backupmeta.command("list")
 @listing
 def list_backups(asked: Listing) -> int:
-    r"""List the backups at and below each ROOT.
+    """List the backups at and below each ROOT.
 
     A ROOT is a home, a folder of homes, a folder of archives, or one archive; any other folder is searched
     downwards for these. Without one, this machine's conventional places are searched (/home/*, /var/www/vhosts/*).
@@ -112,7 +112,7 @@ def list_backups(asked: Listing) -> int:
 @backupmeta.command()
 @listing
 def installs(asked: Listing) -> int:
-    r"""List the installs at and below each ROOT, from their records in .appdata/current.
+    """List the installs at and below each ROOT, from their records in .appdata/current.
 
     \b
     Examples:
@@ -132,7 +132,7 @@ def installs(asked: Listing) -> int:
 @click.option("--show-secrets", is_flag=True, help="Show passwords and keys instead of ********.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(file: str, *, show_secrets: bool, as_json: bool) -> int:
-    r"""Show each line of a record, or each step of an archive, with what was made of it.
+    """Show each line of a record, or each step of an archive, with what was made of it.
 
     \b
     Examples:
@@ -151,7 +151,7 @@ def explain(file: str, *, show_secrets: bool, as_json: bool) -> int:
 @click.argument("archive", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with offsets in bytes of the inflated archive.")
 def members(archive: str, *, as_json: bool) -> int:
-    r"""List all members of an ARCHIVE, from one pass over it.
+    """List all members of an ARCHIVE, from one pass over it.
 
     Damage is told with its place, and exit code 2; the members before it are listed all the same.
 
@@ -175,7 +175,7 @@ def members(archive: str, *, as_json: bool) -> int:
 @click.argument("member")
 @click.option("--show-secrets", is_flag=True, help="Give a record's exact bytes, secrets and all.")
 def cat(archive: str, member: str, *, show_secrets: bool) -> int:
-    r"""Write the content of one MEMBER of an ARCHIVE to stdout.
+    """Write the content of one MEMBER of an ARCHIVE to stdout.
 
     Its exact bytes, with one exception: in a record (APP-META.INI) secrets are masked, unless you ask for them with
     --show-secrets. Other files of a site may well hold secrets; they are written as they are.
@@ -201,7 +201,7 @@ def cat(archive: str, member: str, *, show_secrets: bool) -> int:
 @backupmeta.command()
 @click.argument("name", type=click.Choice(["backup", "install", "plugin", "theme", "response", "list"]))
 def schema(name: str) -> int:
-    r"""Print the JSON Schema of an answer: a backup, an install, the envelope (response), a list.
+    """Print the JSON Schema of an answer: a backup, an install, the envelope (response), a list.
 
     \b
     Example:
