@@ -123,14 +123,15 @@ def _use(parsed: Record, line: Line) -> str:
     if use is Use.CUSTOM:
         return f"custom field {line.key.removeprefix(fields.CUSTOM)}"
     if use is not Use.FIELD:
-        return use.value
+        return str(use.value)
     return "; ".join(_field_use(line, one) for one in fields.FIELDS if one.key == line.key)
 
 
 def _field_use(line: Line, one: fields.Field) -> str:
-    value, problem = fields.decode(line.value, one)
-    if problem is not None:
-        return f"{one.name}: can't be decoded ({problem})"
+    try:
+        value = one.decode(line.value)
+    except ValueError as error:
+        return f"{one.name}: can't be decoded ({fields.problem(error)})"
     if isinstance(value, list):
         return f"{one.name}: {len(value)} entries"
     return one.name if isinstance(value, str) and value.encode() == line.value else f"{one.name}: {value!r}"

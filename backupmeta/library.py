@@ -258,8 +258,8 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
     try:
         found = home.read_head(pair.archive)
         source = source._replace(member=found.member.text)
-        if pair.record is not None and pair.record.content == found.record:
-            return Document(source, found.record, pair.record.record), found.findings
+        if pair.record is not None and pair.record.record.content == found.record:
+            return Document(source, pair.record.record), found.findings
         return document(source, found.record, home.limits.record_lines), found.findings
     except EvidenceError as error:
         if pair.record is None:
@@ -309,7 +309,7 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
     is_install = folder == "current" if witness is None else witness is Witness.INSTALL_RECORD
     source = Source(Witness.INSTALL_RECORD if is_install else Witness.BACKUP_RECORD, path)
     record = document(source, content, search.limits.record_lines)
-    if not record.record.by_key:
+    if not record.record.values:
         raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
     id_ = name if is_id(name) else None
     with places.home_above(path, search.limits) as home:

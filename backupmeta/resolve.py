@@ -20,15 +20,13 @@ from backupmeta.findings import Finding
 from backupmeta.masking import MASK, is_secret, mask_uris, masked
 from backupmeta.provenance import Fact, Source, Witness, display
 from backupmeta.record.document import Document
-from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Default, Field, Scope, Use, decode, use_of
-from backupmeta.record.grammar import Line
-from backupmeta.record.values import Value
+from backupmeta.record.fields import API_KEYS, CUSTOM, FIELDS, Default, Field, Scope, Use, problem, use_of
+from backupmeta.record.values import Value, text
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
 
 _CUSTOM_SCHEDULE: Final = frozenset({"autobk_daily", "autobk_weekly", "autobk_monthly"})
-_EXTRA: Final = frozenset({Use.OTHER, Use.UNKNOWN, Use.COLLISION})
 
 
 class Resolved(NamedTuple):
@@ -37,13 +35,13 @@ class Resolved(NamedTuple):
     Attributes:
         name: the field's.
         value: as on the wire, secrets in clear.
-        origin: the document that it comes from, and its line there; or else a source.
+        origin: the document that it comes from, and its key there; or else a source.
         losers: what other witnesses say instead.
     """
 
     name: str
     value: Value
-    origin: tuple[Document, Line] | Source
+    origin: tuple[Document, str] | Source
     losers: tuple[Fact, ...] = ()
 
     def __repr__(self) -> str:
@@ -54,17 +52,17 @@ class Resolved(NamedTuple):
         """Where the value comes from."""
         if isinstance(self.origin, Source):
             return self.origin
-        document, line = self.origin
-        return document.at(line)
+        document, key = self.origin
+        return document.at(key)
 
 
 def shown(name: str, value: Value) -> Value:
     """Return ``value`` of the field ``name`` as it may be shown: secrets and the userinfo of URIs masked."""
     if isinstance(value, str):
-        return masked(name, value)
+        return masked(name, value) if "://" in value or is_secret(name) else value
     if is_secret(name):
         return MASK if value else value
-    if isinstance(value, list):
+    if isinstance(value, list) and any("://" in item for item in value if isinstance(item, str)):
         return [mask_uris(item) if isinstance(item, str) else item for item in value]  # type: ignore[return-value]
     return value
 
@@ -78,7 +76,7 @@ class Inspection:
         state: what there is of a backup; None for an install.
         path: the archive, or else the record, as the server saw it.
         values: the fields of the answer, in the order of the wire.
-        extra: every other key of its records, and the raw values that could not be decoded.
+        kept: every other key of its records, and those that could not be decoded, with the record that counts.
         findings: what is odd.
         archive_name: the parts of the archive's name, where it has one that follows the convention.
         utc_offset: the server's offset, which that name and ``backup_time`` imply together.
@@ -88,13 +86,18 @@ class Inspection:
     state: State | None
     path: str
     values: dict[str, Resolved] = field(default_factory=dict)
-    extra: dict[str, Fact] = field(default_factory=dict)
+    kept: dict[str, Document] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     archive_name: ArchiveName | None = None
     utc_offset: timezone | None = None
 
     def __repr__(self) -> str:
         return f"Inspection({self.kind!r}, {self.path!r}, {len(self.values)} fields, {len(self.findings)} findings)"
+
+    @property
+    def extra(self) -> dict[str, Fact]:
+        """Every other key, and those that could not be decoded, with their raw values."""
+        return {key: document.fact(key) for key, document in self.kept.items()}
 
     def get(self, name: str) -> Value:
         """Return the value of the field ``name``, in clear; None where it is absent or could not be decoded."""
@@ -176,58 +179,61 @@ class _Resolver:
     def run(self, records: list[Document]) -> None:
         """Resolve every field from ``records``, the first of them the one that is believed first."""
         live = self._witnesses.install if self._is_backup else None
-        distinct = records[:1] if len(records) > 1 and records[0].content == records[1].content else records
+        distinct = records[:1] if len(records) > 1 and records[0].record is records[1].record else records
         for record in records:
             self._into.findings.extend(record.findings())
         if live is not None and not any(_tells_snapshot(record) for record in distinct):
             self._fall_back(live)
             distinct = [*distinct, live]
+        with_live = [*distinct, live] if live is not None and live not in distinct else distinct
         for one in FIELDS:
             if self._is_backup or one.scope is not Scope.BACKUP:
-                self._field(one, [*distinct, live] if live and one.scope is Scope.LIVE else distinct)
+                self._field(one, with_live if one.scope is Scope.LIVE else distinct)
         self._others(distinct)
 
     def _fall_back(self, live: Document) -> None:
         self._into.findings.append(Finding("live-value-used", "", "no record of the backup tells it", (live.source,)))
 
     def _field(self, one: Field, documents: list[Document]) -> None:
-        resolved = self._from_records(one, documents) if one.key else None
+        resolved = self._from_records(one, one.key, documents) if one.key else None
         if resolved is None or (one.name in _CUSTOM_SCHEDULE and self._into.get("autobk") != "custom"):
             resolved = self._from_elsewhere(one)
         if resolved is not None:
             self._into.values[one.name] = resolved
 
-    def _from_records(self, one: Field, documents: list[Document]) -> Resolved | None:
-        key = one.key or ""
-        winner: tuple[Document, Line] | None = None
-        losers: list[Fact] = []
+    def _from_records(self, one: Field, key: str, documents: list[Document]) -> Resolved | None:
+        """Return what the first of the ``documents`` says that has the ``key``; the others' other words are kept."""
         for document in documents:
-            line = document.record.by_key.get(key)
-            if line is None:
+            raw = document.record.values.get(key)
+            if raw is None:
                 continue
-            if winner is None:
-                winner = document, line
-            elif line.value != winner[1].value:
-                losers.append(document.fact(line))
-        if winner is None:
-            return None
-        value = self._decoded(one, *winner)
-        self._disagree(one, winner, losers)
-        return Resolved(one.name, value, winner, tuple(losers))
+            value: Value = None
+            try:
+                value = one.decode(raw)
+            except ValueError as error:
+                self._undecodable(one.name, key, document, error)
+            losers = () if document is documents[-1] else self._losers(one, key, raw, documents)
+            return Resolved(one.name, value, (document, key), losers)
+        return None
 
-    def _decoded(self, one: Field, document: Document, line: Line) -> Value:
-        value, problem = decode(line.value, one)
-        if problem is not None and line.key not in self._into.extra:
-            self._into.extra[line.key or ""] = document.fact(line)
-            self._into.findings.append(Finding(problem, one.name, f"line {line.number}", (document.at(line),)))
-        return value
+    def _undecodable(self, name: str, key: str, document: Document, error: ValueError) -> None:
+        if key not in self._into.kept:
+            self._into.kept[key] = document
+            self._note(problem(error), name, document.at(key))
 
-    def _disagree(self, one: Field, winner: tuple[Document, Line], losers: list[Fact]) -> None:
+    def _losers(self, one: Field, key: str, value: bytes, documents: list[Document]) -> tuple[Fact, ...]:
+        """Return what the ``documents`` say of ``key`` that is not ``value``, and note it where they should agree."""
+        holding = [document for document in documents if key in document.record.values]
+        losers = tuple(other.fact(key) for other in holding if other.record.values[key] != value)
+        if losers:
+            self._disagree(one, holding[0].at(key), losers)
+        return losers
+
+    def _disagree(self, one: Field, winner: Source, losers: tuple[Fact, ...]) -> None:
         """Note a disagreement between two records of the backup; a live install may well have moved on."""
         against = [fact.source for fact in losers if fact.source.witness is not Witness.INSTALL_RECORD]
         if against and one.name != "autobk_schedule":
-            evidence = (winner[0].at(winner[1]), *against)
-            self._into.findings.append(Finding("sources-disagree", one.name, "", evidence))
+            self._into.findings.append(Finding("sources-disagree", one.name, "", (winner, *against)))
 
     def _from_elsewhere(self, one: Field) -> Resolved | None:
         derive = _DERIVED.get(one.name)
@@ -242,24 +248,27 @@ class _Resolver:
     def _others(self, documents: list[Document]) -> None:
         """Take the custom fields, and keep every other key as it stands."""
         for document in documents:
-            for key, line in document.record.by_key.items():
+            for key in document.record.values:
+                if key in API_KEYS:
+                    continue
                 use = use_of(key)
                 if use is Use.CUSTOM and (name := key.removeprefix(CUSTOM)) not in self._into.values:
-                    self._field(Field(name, key, FIELD["login"].decode, ""), documents)
-                elif use in _EXTRA and key not in self._into.extra:
-                    self._keep(document, line, use)
+                    self._field(Field(name, key, text, ""), documents)
+                elif use is not Use.CUSTOM and key not in self._into.kept:
+                    self._keep(document, key, use)
 
-    def _keep(self, document: Document, line: Line, use: Use) -> None:
-        key = line.key or ""
-        self._into.extra[key] = document.fact(line)
+    def _keep(self, document: Document, key: str, use: Use) -> None:
+        self._into.kept[key] = document
         if use is not Use.OTHER:
-            kind = "record-unknown-key" if use is Use.UNKNOWN else "field-collision"
-            self._into.findings.append(Finding(kind, key, f"line {line.number}", (document.at(line),)))
+            self._note("record-unknown-key" if use is Use.UNKNOWN else "field-collision", key, document.at(key))
+
+    def _note(self, finding: str, subject: str, source: Source) -> None:
+        self._into.findings.append(Finding(finding, subject, f"line {source.line}", (source,)))
 
 
 def _tells_snapshot(record: Document) -> bool:
     """Tell whether a record says anything about the install at the time of the backup."""
-    return any(one.key in record.record.by_key for one in FIELDS if one.scope is Scope.SNAPSHOT)
+    return any(one.key in record.record.values for one in FIELDS if one.scope is Scope.SNAPSHOT)
 
 
 def _applies(default: Default, application: str) -> bool:
@@ -274,8 +283,12 @@ def _id(inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
     known = inspection.values.get("backup_install")
     if known is None or not known.value:
         return None
-    inspection.findings.append(Finding("id-from-install", "id", "", (known.source,)))
+    inspection.findings.append(Finding("id-from-install", "id", "", (_document_source(known),)))
     return known._replace(name="id", losers=())
+
+
+def _document_source(known: Resolved) -> Source:
+    return known.origin if isinstance(known.origin, Source) else known.origin[0].source
 
 
 def _file(inspection: Inspection, witnesses: Witnesses) -> Resolved | None:

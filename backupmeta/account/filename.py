@@ -5,6 +5,7 @@ name is compared with a record by slugging the record's values forward.
 """
 
 import re
+from bisect import bisect_right
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ _NAME: Final = re.compile(
     rb"app_(?P<middle>.*)_(?P<time>\d{4}-\d{2}-\d{2}_\d{2}-\d{2}-\d{2})(?P<suffix>(?:\.[A-Za-z0-9]+)*)", re.DOTALL
 )
 _TIME: Final = "%Y-%m-%d_%H-%M-%S"
+_NUMBER: Final = re.compile(rb"\d+")
 _NOT_SLUG: Final = re.compile(rb"[^A-Za-z0-9]")
 _PARENTHESES: Final = str.maketrans("", "", "()")
 
@@ -62,7 +64,7 @@ def parse(name: str) -> ArchiveName | None:
     if found is None or b"_" not in found["middle"]:
         return None
     try:
-        local_time = datetime.strptime(found["time"].decode("ascii"), _TIME)  # noqa: DTZ007 - the name has no zone
+        local_time = datetime(*map(int, _NUMBER.findall(found["time"])))  # type: ignore[arg-type]  # noqa: DTZ001 - no zone
     except ValueError:
         return None
     host, _, title = found["middle"].decode("utf-8", "surrogateescape").rpartition("_")
@@ -105,8 +107,8 @@ def utc_offset(name: ArchiveName, backup_time: int) -> timezone | None:
         ahead = name.local_time - datetime.fromtimestamp(backup_time, UTC).replace(tzinfo=None)
     except (OverflowError, ValueError, OSError):
         return None
-    fitting = [offset for offset in OFFSETS if timedelta(0) <= ahead - offset <= LATEST]
-    return timezone(fitting[-1]) if fitting else None
+    before = OFFSETS[bisect_right(OFFSETS, ahead) - 1]
+    return timezone(before) if timedelta(0) <= ahead - before <= LATEST else None
 
 
 def unix_time(name: ArchiveName, zone: tzinfo) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC
 from enum import StrEnum
+from functools import cached_property
 from typing import Final, NamedTuple, Self
 
 from backupmeta.account.filename import is_archive_name, parse, unix_time
@@ -158,7 +159,11 @@ class Home:
 
     def count_backups(self, install: str) -> int:
         """Return how many backup records name the install of this id."""
-        return sum(one.text("backup-install") == install for one in self.backups.values())
+        return self._counted[install]
+
+    @cached_property
+    def _counted(self) -> "Counter[str | None]":
+        return Counter(one.text("backup-install") for one in self.backups.values())
 
     def take_archive(self, folder: Folder, entry: Entry) -> None:
         """Take the archive ``entry`` of ``folder``, before any other of its name."""

@@ -7,7 +7,7 @@ from backupmeta.errors import LimitExceededError
 from backupmeta.findings import Finding
 from backupmeta.provenance import Fact, Source
 from backupmeta.record import grammar
-from backupmeta.record.grammar import Line, Record
+from backupmeta.record.grammar import Record
 
 
 class Document(NamedTuple):
@@ -15,34 +15,29 @@ class Document(NamedTuple):
 
     Attributes:
         source: its witness, path and member.
-        content: its bytes.
-        record: its lines.
+        record: its content.
     """
 
     source: Source
-    content: bytes
     record: Record
-
-    def __repr__(self) -> str:
-        return f"Document({self.source!r}, {len(self.content)} bytes)"
 
     def text(self, key: str) -> str | None:
         """Return the value of ``key`` as text, or None where there is none or it is not UTF-8."""
-        line = self.record.by_key.get(key)
-        if line is None:
+        value = self.record.values.get(key)
+        if value is None:
             return None
         try:
-            return line.value.decode("utf-8")
+            return value.decode("utf-8")
         except UnicodeDecodeError:
             return None
 
-    def at(self, line: Line) -> Source:
-        """Return the place of ``line``."""
-        return grammar.at(self.source, line)
+    def at(self, key: str) -> Source:
+        """Return the place of the line that counts for ``key``."""
+        return grammar.at(self.source, self.record.by_key[key])
 
-    def fact(self, line: Line) -> Fact:
-        """Return what ``line`` says."""
-        return Fact(line.key or "", line.value, self.at(line))
+    def fact(self, key: str) -> Fact:
+        """Return what it says of ``key``."""
+        return Fact(key, self.record.values[key], self.at(key))
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is odd about its text."""
@@ -57,4 +52,4 @@ def document(source: Source, content: bytes, most_lines: int) -> Document:
     """
     if (lines := content.count(b"\n")) > most_lines:
         raise LimitExceededError(source.path, "record_lines", most_lines, lines)
-    return Document(source, content, grammar.parse(content))
+    return Document(source, grammar.parse(content))

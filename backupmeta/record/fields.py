@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.masking import is_secret
 from backupmeta.record import values
-from backupmeta.record.values import Decoder, Value
+from backupmeta.record.values import Decoder
 
 
 class Scope(Enum):
@@ -233,11 +233,6 @@ def _has_other_shape(key: str) -> bool:
     return any(key.startswith(start) and key.endswith(ends) for start, ends in _OTHER_ENDINGS.items())
 
 
-def decode(raw: bytes, field: Field) -> tuple[Value, str | None]:
-    """Return the value that ``field`` has for ``raw``, and the id of the finding where it can't be decoded."""
-    try:
-        return field.decode(raw), None
-    except UnicodeDecodeError:
-        return None, "value-not-utf8"
-    except ValueError:
-        return None, "value-undecodable"
+def problem(error: ValueError) -> str:
+    """Return the id of the finding about a value whose decoder raised ``error``."""
+    return "value-not-utf8" if isinstance(error, UnicodeDecodeError) else "value-undecodable"

@@ -54,27 +54,46 @@ class Line(NamedTuple):
 
 
 class Record:
-    """A parsed record: all of its lines, and the last line of each key.
+    """A parsed record. Its values are there at once; its lines, with their places, when they are asked for.
 
     Attributes:
-        bom: the byte order mark that it begins with, or nothing.
-        lines: every line, in order.
+        content: its bytes.
+        is_plain: whether there is no BOM, no CR and no NUL in it.
+        values: the value that counts for each key: its last line's (README, "Decisions").
     """
 
-    def __init__(self, bom: bytes, lines: tuple[Line, ...]) -> None:
-        """Keep the parts of a parsed record; use `parse`."""
-        self.bom = bom
-        self.lines = lines
+    def __init__(self, content: bytes) -> None:
+        """Parse ``content``."""
+        self.content = content
+        self.is_plain = b"\r" not in content and b"\0" not in content and not content.startswith(BOM)
+        self.values: dict[str, bytes] = {}
+        if not self.is_plain:
+            self.values = {key: line.value for key, line in self.by_key.items()}
+            return
+        for row in content.split(b"\n"):
+            key, equals, value = row.partition(b"=")
+            if equals:
+                self.values[key.decode("utf-8", "surrogateescape")] = value
 
     def __bytes__(self) -> bytes:
         return self.bom + b"".join(map(bytes, self.lines))
 
     def __repr__(self) -> str:
-        return f"Record({len(self.lines)} lines)"
+        return f"Record({len(self.values)} keys)"
+
+    @property
+    def bom(self) -> bytes:
+        """The byte order mark that it begins with, or nothing."""
+        return BOM if self.content.startswith(BOM) else b""
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """Every line, in order."""
+        return tuple(_lines(self.content, len(self.bom)))
 
     @cached_property
     def by_key(self) -> dict[str, Line]:
-        """The line that counts for each key: its last one (README, "Decisions")."""
+        """The line that counts for each key: its last one."""
         return {line.key: line for line in self.lines if line.key is not None}
 
 
@@ -84,30 +103,27 @@ def parse(content: bytes) -> Record:
     >>> parse(b"title=a=b\nowner=\n").lines[0].value
     b'a=b'
     """
-    bom = BOM if content.startswith(BOM) else b""
-    return Record(bom, tuple(_lines(content, len(bom))))
+    return Record(content)
 
 
 def _lines(content: bytes, offset: int) -> Iterator[Line]:
     rows = content[offset:].split(b"\n")
-    last = len(rows)
-    for number, row in enumerate(rows, 1):
-        end = b"\n" if number < last else b""
-        length = len(row) + len(end)
-        if not length:
-            return
-        if end and row.endswith(b"\r"):
-            row, end = row[:-1], b"\r\n"  # noqa: PLW2901 - the CR moves from the row to its end
-        key, equals, value = row.partition(b"=")
+    last = len(rows) if rows[-1] else len(rows) - 1  # nothing behind the last LF is no line
+    for number, row in enumerate(rows[:last], 1):
+        end = b"\n" if number < len(rows) else b""
+        body, end = (row[:-1], b"\r\n") if end and row.endswith(b"\r") else (row, end)
+        key, equals, value = body.partition(b"=")
         if equals:
             yield Line(number, offset, key.decode("utf-8", "surrogateescape"), value, end)
         else:
-            yield Line(number, offset, None, row, end)
-        offset += length
+            yield Line(number, offset, None, body, end)
+        offset += len(body) + len(end)
 
 
 def findings(record: Record, source: Source) -> Iterator[Finding]:
     """Yield what is odd about the text of ``record``, which stands at ``source``; meaning is not looked at."""
+    if record.is_plain and len(record.values) == record.content.count(b"\n") + (record.content[-1:] != b"\n") > 0:
+        return  # as many keys as lines
     if not record.lines:
         yield Finding("record-empty", evidence=(source,))
     if record.bom:
