@@ -177,6 +177,8 @@ class Folder:
                 raise NotRegularError(self.child(name), "is a symbolic link")
             return _open(self.child(name), flags) if flags == _FILE else -1
         except OSError as error:
+            if self.link_target(name):
+                raise NotRegularError(self.child(name), "is a symbolic link") from error
             raise UnreadableError(self.child(name), _reason(error)) from error
 
 

@@ -11,18 +11,29 @@ MASK = "********"
 
 SECRET_WORDS = ("pass", "secret", "token", "key", "salt", "auth")
 
+_LONGEST_REMEMBERED = 100
+
 # RFC 3986 §3.2.1: userinfo ends at the last "@" of the authority. Records hold locations whose secret was
-# never percent-encoded, so after "user:" anything up to the last "@" of the word counts as well.
-_USERINFO = re.compile(r"(?<=://)(?:[^\s/?#:@]*:\S*|[^\s/?#]*)@")
-_QUERY_SECRET = re.compile(rf"([?&;][^\s=&;#]*(?:{'|'.join(SECRET_WORDS)})[^\s=&;#]*=)[^\s&;#]+", re.IGNORECASE)
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# never percent-encoded, so after "user:" anything up to the last "@" of the word counts as well. Each pattern takes
+# time in proportion to the text, whatever stands in it: `_USERINFO` is asked only about a word up to its last "@".
+_WORD = re.compile(r"\S+")
+_USERINFO = re.compile(r"(?<=://)(?:[^/?#:@]*+:.*|[^/?#]*)@", re.DOTALL)
+_WORDS = "|".join(SECRET_WORDS)
+_QUERY_SECRET = re.compile(rf"([?&;](?:(?!{_WORDS})[^\s?=&;#])*+(?:{_WORDS})[^\s?=&;#]*+=)[^\s&;#]++", re.IGNORECASE)
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-@lru_cache(maxsize=4096)
 def is_secret(name: str) -> bool:
     """Tell whether a field or key of this ``name`` holds a secret: ``db-pass``, ``x-api-token``, ``enckey``."""
+    return _remembered(name) if len(name) <= _LONGEST_REMEMBERED else _has_secret_word(name)
+
+
+def _has_secret_word(name: str) -> bool:
     lowered = name.lower()
     return any(word in lowered for word in SECRET_WORDS)
+
+
+_remembered = lru_cache(maxsize=4096)(_has_secret_word)
 
 
 def mask_uris(text: str) -> str:
@@ -33,7 +44,12 @@ def mask_uris(text: str) -> str:
     """
     if "://" not in text:
         return text
-    return _QUERY_SECRET.sub(rf"\g<1>{MASK}", _USERINFO.sub(f"{MASK}@", text))
+    return _QUERY_SECRET.sub(rf"\g<1>{MASK}", _WORD.sub(_mask_userinfo, text))
+
+
+def _mask_userinfo(word: re.Match[str]) -> str:
+    before, at, behind = word[0].rpartition("@")
+    return _USERINFO.sub(f"{MASK}@", before + at) + behind
 
 
 def mask_location(text: str) -> str:

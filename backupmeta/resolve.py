@@ -10,7 +10,7 @@ Opens no file.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timezone, tzinfo
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 from backupmeta.account import filename
 from backupmeta.account.filename import ArchiveName
@@ -26,6 +26,7 @@ from backupmeta.record.values import Value, text
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
 
+_INSTALL_FIELDS: Final = tuple(one for one in FIELDS if one.scope is not Scope.BACKUP)
 _CUSTOM_SCHEDULE: Final = frozenset({"autobk_daily", "autobk_weekly", "autobk_monthly"})
 
 
@@ -58,12 +59,13 @@ class Resolved(NamedTuple):
 
 def shown(name: str, value: Value) -> Value:
     """Return ``value`` of the field ``name`` as it may be shown: secrets and the userinfo of URIs masked."""
-    if isinstance(value, str):
-        return masked(name, value) if "://" in value or is_secret(name) else value
     if is_secret(name):
         return MASK if value else value
-    if isinstance(value, list) and any("://" in item for item in value if isinstance(item, str)):
-        return [mask_uris(item) if isinstance(item, str) else item for item in value]  # type: ignore[return-value]
+    if isinstance(value, str):
+        return masked(name, value) if "://" in value else value
+    if isinstance(value, list) and value and isinstance(value[0], str):
+        items = cast("list[str]", value)
+        return list(map(mask_uris, items)) if "://" in ",".join(items) else items
     return value
 
 
@@ -186,34 +188,50 @@ class _Resolver:
             self._fall_back(live)
             distinct = [*distinct, live]
         with_live = [*distinct, live] if live is not None and live not in distinct else distinct
-        for one in FIELDS:
-            if self._is_backup or one.scope is not Scope.BACKUP:
-                self._field(one, with_live if one.scope is Scope.LIVE else distinct)
+        for one in FIELDS if self._is_backup else _INSTALL_FIELDS:
+            documents = with_live if one.scope is Scope.LIVE else distinct
+            if len(documents) > 1 or not self._take(one, documents[0]):
+                self._field(one, documents)
         self._others(distinct)
 
     def _fall_back(self, live: Document) -> None:
         self._into.findings.append(Finding("live-value-used", "", "no record of the backup tells it", (live.source,)))
 
+    def _take(self, one: Field, document: Document) -> bool:
+        """Take a field in the common case, which counts: a single record, and its value can be decoded."""
+        key, name = one.key, one.name
+        raw = document.record.values.get(key) if key else None
+        if raw is None:
+            return name not in _ELSEWHERE
+        if name in _CUSTOM_SCHEDULE:
+            return False
+        try:
+            self._into.values[name] = Resolved(name, one.decode(raw), (document, key or ""))
+        except ValueError:
+            return False
+        return True
+
     def _field(self, one: Field, documents: list[Document]) -> None:
-        resolved = self._from_records(one, one.key, documents) if one.key else None
-        if resolved is None or (one.name in _CUSTOM_SCHEDULE and self._into.get("autobk") != "custom"):
-            resolved = self._from_elsewhere(one)
+        name, key = one.name, one.key
+        resolved = self._from_records(one, key, documents) if key else None
+        if resolved is None:
+            resolved = self._from_elsewhere(one) if name in _ELSEWHERE else None
+        elif name in _CUSTOM_SCHEDULE and self._into.get("autobk") != "custom":
+            return
         if resolved is not None:
-            self._into.values[one.name] = resolved
+            self._into.values[name] = resolved
 
     def _from_records(self, one: Field, key: str, documents: list[Document]) -> Resolved | None:
         """Return what the first of the ``documents`` says that has the ``key``; the others' other words are kept."""
         for document in documents:
             raw = document.record.values.get(key)
-            if raw is None:
-                continue
-            value: Value = None
-            try:
-                value = one.decode(raw)
-            except ValueError as error:
-                self._undecodable(one.name, key, document, error)
-            losers = () if document is documents[-1] else self._losers(one, key, raw, documents)
-            return Resolved(one.name, value, (document, key), losers)
+            if raw is not None:
+                losers = () if document is documents[-1] else self._losers(one, key, raw, documents)
+                try:
+                    return Resolved(one.name, one.decode(raw), (document, key), losers)
+                except ValueError as error:
+                    self._undecodable(one.name, key, document, error)
+                    return Resolved(one.name, None, (document, key), losers)
         return None
 
     def _undecodable(self, name: str, key: str, document: Document, error: ValueError) -> None:
@@ -354,6 +372,10 @@ _DERIVED: Final[Mapping[str, Callable[[Inspection, Witnesses], Resolved | None]]
     "file": _file,
     "id": _id,
 }
+
+
+_ELSEWHERE: Final = frozenset(_DERIVED) | {one.name for one in FIELDS if one.default is not None}
+"""The fields that something else than a record can tell."""
 
 
 def _base(path: str) -> str:

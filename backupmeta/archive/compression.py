@@ -85,6 +85,7 @@ class _Zlib:
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=31)
+        self._may_hold_more = False
 
     @property
     def eof(self) -> bool:
@@ -92,14 +93,16 @@ class _Zlib:
 
     @property
     def needs_input(self) -> bool:
-        return not self._inner.eof and not self._inner.unconsumed_tail
+        return not (self._inner.eof or self._inner.unconsumed_tail or self._may_hold_more)
 
     @property
     def unused_data(self) -> bytes:
         return self._inner.unused_data
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        return self._inner.decompress(self._inner.unconsumed_tail + data, max(max_length, 0))
+        output = self._inner.decompress(self._inner.unconsumed_tail + data, max(max_length, 0))
+        self._may_hold_more = len(output) == max_length
+        return output
 
 
 class _Zstd:
@@ -113,29 +116,33 @@ class _Zstd:
 
     def __init__(self, inner: "ZstdDecompressionObj") -> None:
         self._inner = inner
-        self._waiting = b""
+        self._input = b""
+        self._fed = 0
         self._output = b""
+        self._given = 0
 
     @property
     def eof(self) -> bool:
-        return bool(self._inner.eof) and not self._output
+        return bool(self._inner.eof) and self._given == len(self._output)
 
     @property
     def needs_input(self) -> bool:
-        return not self._output and not self._waiting and not self._inner.eof
+        return self._given == len(self._output) and self._fed == len(self._input) and not self._inner.eof
 
     @property
     def unused_data(self) -> bytes:
-        return self._inner.unused_data + self._waiting
+        return self._inner.unused_data + self._input[self._fed :]
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        self._waiting += data
-        while not self._output and self._waiting and not self._inner.eof:
-            piece, self._waiting = self._waiting[: self._PIECE], self._waiting[self._PIECE :]
-            self._output = self._inner.decompress(piece)
-        end = len(self._output) if max_length < 0 else max_length
-        given, self._output = self._output[:end], self._output[end:]
-        return given
+        if data:
+            self._input, self._fed = self._input[self._fed :] + data, 0
+        while self._given == len(self._output) and self._fed < len(self._input) and not self._inner.eof:
+            piece = self._input[self._fed : self._fed + self._PIECE]
+            self._fed += len(piece)
+            self._output, self._given = self._inner.decompress(piece), 0
+        begin, end = self._given, len(self._output) if max_length < 0 else self._given + max_length
+        self._given = min(end, len(self._output))
+        return self._output[begin:end]
 
 
 Opened = tuple[Decompressor, tuple[type[Exception], ...]]
@@ -179,6 +186,9 @@ def _xz(limits: Limits) -> Opened:
 _OPEN: Final[Mapping[str, Callable[[Limits], Opened]]] = {"gzip": _gzip, "zstd": _zstd, "bzip2": _bzip2, "xz": _xz}
 
 
+Verdict = Literal["complete", "truncated", "damaged", "limit"]
+
+
 class End(NamedTuple):
     """How a stream ended.
 
@@ -186,11 +196,13 @@ class End(NamedTuple):
         verdict: ``complete``, ``truncated``, ``damaged`` or ``limit``.
         reason: what is wrong, a phrase; empty for a complete one.
         offset: up to where the file was taken in, in bytes.
+        limit: the name in `Limits` of the bound that was exceeded; empty for any other verdict than ``limit``.
     """
 
-    verdict: Literal["complete", "truncated", "damaged", "limit"]
+    verdict: Verdict
     reason: str
     offset: int
+    limit: str = ""
 
 
 class Inflated:
@@ -287,7 +299,8 @@ class Inflated:
 
     def _bad_end(self, reason: str) -> End:
         if "memory" in reason.lower():  # the words of zstd and of liblzma for a window over the bound
-            return End("limit", f"needs a window of more than {self._limits.window_bytes:,} bytes", self.taken)
+            reason = f"needs a window of more than {self._limits.window_bytes:,} bytes"
+            return End("limit", reason, self.taken, "window_bytes")
         return End("damaged", f"the {self._compression.name} stream is corrupt ({reason})", self.taken)
 
     def _next_stream(self, rest: bytes) -> None:

@@ -26,6 +26,7 @@ _SIGNATURES: Final = (
     (b"<?php", "a PHP script"),
 )
 _SAMPLE: Final = 4096
+_UNKNOWN: Final = "of an unknown kind"
 
 
 class _Detector(Protocol):
@@ -43,14 +44,17 @@ def describe(block: bytes) -> str:
 
 def _by_libmagic(sample: bytes) -> str:
     if (detector := _detector()) is None:
-        return "of an unknown kind"
-    words = detector.from_buffer(sample)
-    return "of an unknown kind" if words == "data" else words
+        return _UNKNOWN
+    try:
+        words = detector.from_buffer(sample)
+    except Exception:  # noqa: BLE001 - python-magic's own, which has no name where there is no python-magic
+        return _UNKNOWN
+    return _UNKNOWN if words == "data" else words
 
 
 @cache
 def _detector() -> _Detector | None:
-    """Return libmagic behind python-magic, or None where there is none."""
+    """Return libmagic behind python-magic, or None where there is none, or none with a database."""
     database = None
     try:
         import magic
@@ -60,7 +64,10 @@ def _detector() -> _Detector | None:
             import magic
         except ImportError:
             return None
-    detector: _Detector = magic.Magic(magic_file=database)
+    try:
+        detector: _Detector = magic.Magic(magic_file=database)
+    except magic.MagicException:
+        return None
     return detector
 
 
@@ -69,7 +76,10 @@ def _load_bundled_library() -> str | None:
     library = _bundled("libmagic.so.1" if sys.platform == "linux" else "libmagic.dylib")
     if library is None:
         return None
-    ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
+    try:
+        ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
+    except OSError:  # built for another system
+        return None
     return _bundled("magic.mgc")
 
 

@@ -14,7 +14,7 @@ class Limits:
         record_bytes: the length of a record; real ones have 3 to 10 kB (FORMAT.md §4).
         record_lines: the lines of a record.
         name_bytes: a GNU long name or link name.
-        pax_bytes: one pax header.
+        pax_bytes: all that stands before a member's own header: pax headers, GNU long names, sparse maps.
         search_bytes: how far into an archive, in inflated bytes, its record is looked for.
         window_bytes: the window of a zstd frame, the dictionary of an xz stream.
         members: the members of an archive.

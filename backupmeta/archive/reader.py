@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive import tar
 from backupmeta.archive.compression import BLOCK, PLAIN, Compression, End, Inflated, by_suffix, identify
-from backupmeta.archive.foreign import describe
 from backupmeta.archive.limits import DEFAULT_LIMITS, MIB, Limits
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NoRecordError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
@@ -93,8 +92,8 @@ class Reader:
 
     def record(self, member: tar.Member) -> bytes:
         """Return the whole content of a record. Raises `LimitExceededError`, and as `content`."""
-        if member.size > self.limits.record_bytes:
-            raise LimitExceededError(self.file.path, "record_bytes", self.limits.record_bytes, member.size)
+        if member.stored > self.limits.record_bytes:
+            raise LimitExceededError(self.file.path, "record_bytes", self.limits.record_bytes, member.stored)
         return b"".join(self.content(member))
 
     @property
@@ -107,13 +106,20 @@ class Reader:
         """How the walk ended; None before its end."""
         return self._walk.end
 
-    def broken(self, reason: str) -> DamagedError:
+    def broken(self, reason: str) -> DamagedError | LimitExceededError:
         """Return the error for content that ends before it should."""
-        end = self._stream.end
-        if end is None or end.verdict == "complete":
-            why = self._walk.end.reason if self._walk.end and self._walk.end.reason else "the tar is cut off"
+        stream, walk = self._stream.end, self._walk.end
+        if (limit := self._limit()) is not None:
+            return limit
+        if stream is None or stream.verdict == "complete":
+            why = walk.reason if walk and walk.reason else "the tar is cut off"
             return DamagedError(self.file.path, f"{why}: {reason}", min(self._stream.taken, self.file.size))
-        return DamagedError(self.file.path, f"{end.reason}: {reason}", end.offset)
+        return DamagedError(self.file.path, f"{stream.reason}: {reason}", stream.offset)
+
+    def _limit(self) -> LimitExceededError | None:
+        """Return the error for the limit that ended the walk, or None where none did."""
+        name = next((end.limit for end in (self._stream.end, self._walk.end) if end is not None and end.limit), None)
+        return None if name is None else LimitExceededError(self.file.path, name, getattr(self.limits, name))
 
     def findings(self) -> Iterator[Finding]:
         """Yield, after the iteration, what was odd: how it ended, and records beside the one that counts."""
@@ -140,9 +146,13 @@ class Reader:
 
     def _check_is_tar(self) -> None:
         """Raise where there was not a single header: it is no tar, or it broke off too early to tell."""
+        from backupmeta.archive.foreign import describe
+
         path, walked, inflated = self.file.path, self._walk.end, self._stream.end
         if walked is None or (walked.verdict == "complete" and self._stream.position):
             return
+        if (limit := self._limit()) is not None:
+            raise limit
         if self.compression is PLAIN:
             raise NotAnArchiveError(path, f"no archive: {describe(self.block)}")
         if inflated is not None and inflated.verdict != "complete":
@@ -161,8 +171,9 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> tupl
     reader = Reader(file, limits)
     for member in reader:
         if member.name.removeprefix(b"./").rstrip(b"/") == wanted:
-            if member.kind != "file":
-                raise NoMemberError(file.path, name, f"is no file but a {member.kind}")
+            if member.kind != "file" or member.is_sparse:
+                kind = "sparse file, whose holes are not filled in" if member.is_sparse else member.kind
+                raise NoMemberError(file.path, name, f"is no plain file but a {kind}")
             return reader, member
     if reader.end is not None and reader.end.verdict != "complete":
         raise reader.broken(f"{name!r} was not met before")
@@ -188,9 +199,9 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None =
         at_root = member.name in _AT_ROOT
         if is_record(member) and (at_root or not found):
             found.insert(0, _Found(member, place, reader.record(member)))
-        if at_root:
-            break
-        if reader.position > limits.search_bytes:
+            if at_root:
+                break
+        if member.offset + member.stored > limits.search_bytes:
             break
     if not found:
         raise _without_record(reader)
@@ -212,7 +223,11 @@ _AT_ROOT: Final = frozenset({RECORD, b"./" + RECORD})
 
 def is_record(member: tar.Member) -> bool:
     """Tell whether ``member`` is a record, at the root or deeper."""
-    return member.kind == "file" and (member.name in _AT_ROOT or member.name.endswith(b"/" + RECORD))
+    return (
+        member.kind == "file"
+        and not member.is_sparse
+        and (member.name in _AT_ROOT or member.name.endswith(b"/" + RECORD))
+    )
 
 
 def _without_record(reader: Reader) -> Exception:

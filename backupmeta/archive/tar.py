@@ -5,12 +5,12 @@ trailing slash, as the real writer's don't. Where an archive breaks off or a hea
 says so; what came before stands.
 """
 
+import re
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Final, Literal, NamedTuple
 
-from backupmeta.archive.compression import End, Inflated
+from backupmeta.archive.compression import End, Inflated, Verdict
 from backupmeta.archive.limits import Limits
 
 BLOCK: Final = 512
@@ -22,6 +22,12 @@ _EXTENSIONS: Final = frozenset({b"L", b"K", b"x", b"g", b"X"})
 _REGULAR: Final = frozenset({b"0", b"\0", b"7", b"S"})
 _WITHOUT_DATA: Final = frozenset({b"1", b"2", b"3", b"4", b"5", b"6"})
 _NANOSECONDS: Final = 1_000_000_000
+_PAX_TIME: Final = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]*))?")
+_PAX_KEYS: Final = frozenset(
+    b"path linkpath size mtime uid gid uname gname GNU.sparse.name GNU.sparse.size GNU.sparse.realsize".split()
+)
+_REAL_SIZE: Final = slice(483 - 345, 495 - 345)  # where, in its prefix field, an old GNU sparse file has its size
+_MORE_MAPS: Final = slice(482 - 345, 483 - 345)
 
 Kind = Literal["file", "hard link", "symlink", "character device", "block device", "directory", "fifo", "other"]
 _KINDS: Final[Mapping[bytes, Kind]] = {
@@ -70,9 +76,18 @@ class Member(NamedTuple):
         """The name as text, for messages; bytes that aren't UTF-8 as surrogates."""
         return self.name.decode("utf-8", "surrogateescape")
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the archive holds a file without its holes; `Walk.content` does not fill them in."""
+        return self.kind == "file" and self.stored != self.size
+
 
 class _BadHeaderError(Exception):
     """A block that is no header; its argument is the reason."""
+
+
+class _OverLimitError(Exception):
+    """A header that asks for too much; its arguments are the reason and the limit's name."""
 
 
 class Walk:
@@ -102,11 +117,14 @@ class Walk:
             except _BadHeaderError as error:
                 self._finish("damaged", str(error))
                 return
+            except _OverLimitError as error:
+                self._finish("limit", *error.args)
+                return
             if member is None:
                 return
             self.seen += 1
             if self.seen > self._limits.members:
-                self._finish("limit", f"more than {self._limits.members:,} members")
+                self._finish("limit", f"more than {self._limits.members:,} members", "members")
                 return
             yield member
 
@@ -127,7 +145,7 @@ class Walk:
             if size < 0:
                 raise _BadHeaderError("a header with a negative size")
             if header.type in _EXTENSIONS:
-                self._extend(header.type, size, extended)
+                self._extend(header.type, size, extended, offset)
                 continue
             return self._described(
                 header, {**self._global, **extended} if extended or self._global else {}, size, offset
@@ -138,7 +156,8 @@ class Walk:
         size = _pax_number(extended, b"size", size)
         stored = 0 if header.type in _WITHOUT_DATA else size
         if header.type == b"S":
-            self._pass_sparse_maps(header)
+            self._pass_sparse_maps(header, offset)
+            size = number(header.prefix[_REAL_SIZE])
         self._left = stored
         self._next = self._stream.position + stored + -stored % BLOCK
         return _member(header, extended, size, offset, stored)
@@ -172,27 +191,32 @@ class Walk:
             self._stream.skip(missing)
         self._left = 0
 
-    def _extend(self, type_: bytes, size: int, extended: dict[bytes, bytes]) -> None:
+    def _extend(self, type_: bytes, size: int, extended: dict[bytes, bytes], offset: int) -> None:
         """Take in a GNU long name or link (``L``, ``K``), or a pax header (``x``, ``g``; Solaris ``X``)."""
-        bound = self._limits.name_bytes if type_ in b"LK" else self._limits.pax_bytes
-        if size > bound:
-            raise _BadHeaderError(f"an extension header of {size:,} bytes, over the limit of {bound:,}")
+        if type_ in b"LK" and size > self._limits.name_bytes:
+            raise _OverLimitError(f"a name of {size:,} bytes", "name_bytes")
+        self._check_extent(offset, size)
+        self._next = self._stream.position + size + -size % BLOCK + BLOCK  # at least one more header must follow
         content = self._stream.read(size + -size % BLOCK)[:size]
-        if len(content) < size:
-            return  # the next read finds the end as well, and says how it came
         if type_ in b"LK":
-            extended[b"path" if type_ == b"L" else b"linkpath"] = content.rstrip(b"\0")
+            extended[b"path" if type_ == b"L" else b"linkpath"] = _text(content)
         else:
             (self._global if type_ == b"g" else extended).update(pax_records(content))
 
-    def _pass_sparse_maps(self, header: "_Header") -> None:
+    def _pass_sparse_maps(self, header: "_Header", offset: int) -> None:
         """Pass over the extra maps of an old GNU sparse file; the first says whether another follows."""
-        more = header.prefix[482 - 345 : 483 - 345]
+        more = header.prefix[_MORE_MAPS]
         while more not in {b"\0", b""}:
+            self._check_extent(offset, BLOCK)
             more = self._stream.read(BLOCK)[504:505]
 
-    def _finish(self, verdict: Literal["complete", "truncated", "damaged", "limit"], reason: str) -> None:
-        self.end = End(verdict, reason, self._stream.position)
+    def _check_extent(self, offset: int, size: int) -> None:
+        """Raise where ``size`` more bytes would make too much of what precedes a member that begins at ``offset``."""
+        if (extent := self._stream.position - offset + size) > self._limits.pax_bytes:
+            raise _OverLimitError(f"extension headers of {extent:,} bytes", "pax_bytes")
+
+    def _finish(self, verdict: Verdict, reason: str, limit: str = "") -> None:
+        self.end = End(verdict, reason, self._stream.position, limit)
 
 
 class _Header(NamedTuple):
@@ -230,18 +254,19 @@ def number(field: bytes) -> int:
 
 
 def pax_records(content: bytes) -> dict[bytes, bytes]:
-    r"""Return the records of a pax header: ``27 path=wp-content/x.php\n``, the length counting all of itself.
+    r"""Return the known records of a pax header: ``27 path=wp-content/x.php\n``, the length counting all of itself.
 
     What comes after a malformed record is left out.
     """
     records = {}
-    while content:
-        length, _, _ = content.partition(b" ")
-        if not length.isdigit() or len(length) > 7 or not len(length) < int(length) <= len(content):  # noqa: PLR2004
+    at = 0
+    while (blank := content.find(b" ", at, at + 8)) > at and (length := content[at:blank]).isdigit():
+        begin, at = blank + 1, at + int(length)
+        if not begin < at <= len(content):
             break
-        key, _, value = content[len(length) + 1 : int(length) - 1].partition(b"=")
-        records[key] = value
-        content = content[int(length) :]
+        key, _, value = content[begin : at - 1].partition(b"=")
+        if key in _PAX_KEYS:
+            records[key] = value
     return records
 
 
@@ -293,12 +318,11 @@ def _text(field: bytes) -> bytes:
 
 def _mtime_ns(header: _Header, extended: Mapping[bytes, bytes]) -> int:
     """Return the time in nanoseconds; pax writes decimals: ``1718312121.123456789``."""
-    seconds, _, fraction = extended.get(b"mtime", b"").partition(b".")
-    with suppress(ValueError):
-        if seconds:
-            sign = -1 if seconds.startswith(b"-") else 1
-            return int(seconds) * _NANOSECONDS + sign * int(fraction[:9].ljust(9, b"0"))
-    return number(header.mtime) * _NANOSECONDS
+    if (time := _PAX_TIME.fullmatch(extended.get(b"mtime", b""))) is None:
+        return number(header.mtime) * _NANOSECONDS
+    sign, seconds, fraction = time.groups(default=b"")
+    nanoseconds = int(seconds) * _NANOSECONDS + int(fraction[:9].ljust(9, b"0"))
+    return -nanoseconds if sign else nanoseconds
 
 
 def _pax_number(extended: Mapping[bytes, bytes], key: bytes, otherwise: int) -> int:
