@@ -10,7 +10,7 @@ Opens no file.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timezone, tzinfo
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from backupmeta.account import filename
 from backupmeta.account.filename import ArchiveName
@@ -64,8 +64,7 @@ def shown(name: str, value: Value) -> Value:
     if isinstance(value, str):
         return masked(name, value) if "://" in value else value
     if isinstance(value, list) and value and isinstance(value[0], str):
-        items = cast("list[str]", value)
-        return list(map(mask_uris, items)) if "://" in ",".join(items) else items
+        return list(map(mask_uris, value)) if "://" in ",".join(value) else value
     return value
 
 
