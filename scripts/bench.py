@@ -1,0 +1,289 @@
+#!/usr/bin/env python3
+"""Measures backupmeta against its peers, both in one run, and holds the ratios to their bounds.
+
+    scripts/bench.py head                        # the head of an archive, of 1 MB and of 2 GB
+    scripts/bench.py head --archive app_….tar.gz # …and of this one
+    scripts/bench.py list                        # listing 1,000 backups, and starting at all
+    scripts/bench.py all
+
+Prints a table (Markdown) with the medians of runs that take turns with the peer. Machines differ, so the ratio is what
+counts: the time of ours divided by the peer's. Exit code 1 when a bound is missed. Needs isal, sh and GNU tar, and
+2.2 GB of free disk for `head` (TMPDIR says where); everything made is removed again.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from timeit import timeit
+from typing import Final, NamedTuple
+
+import bench_archives
+from isal import isal_zlib
+
+from backupmeta import __version__
+from backupmeta.archive.reader import head as read_head
+from backupmeta.errors import EvidenceError
+from backupmeta.evidence import open_named
+
+# The most that the time of ours may be, as a multiple of the peer's.
+BOUNDS: Final = {
+    "head, 1 MB archive": 2.0,
+    "head, 2 GB archive": 2.0,
+    "head, given archive": 2.0,
+    "head, 2 GB and 1 MB archive": 1.1,
+    "list --jsonl, folder of 1,000 archives": 0.1,
+    "list --jsonl, home with 1,000 backups": 0.1,
+    "--version": 2.0,
+}
+
+INTERRUPTED: Final = 130
+LEAST_RUNS: Final = 7
+HEADS_IN_A_RUN: Final = 200
+BLOCK: Final = 64 * bench_archives.KIB
+GIB: Final = 1024 * bench_archives.MIB
+BIG_BYTES: Final = 2 * GIB
+SPARE_BYTES: Final = GIB // 5
+BACKUPS: Final = 1_000
+GZIP_WINDOW: Final = 31
+"""zlib's number for a gzip stream with a window of 32 KiB."""
+
+SHELL_LOOP: Final = 'for f in *.tar.gz; do tar -xzOf "$f" --occurrence=1 APP-META.INI; done'
+
+
+class Task(NamedTuple):
+    """Something whose time is taken; ``repeat`` times at once where it is short."""
+
+    words: str
+    run: Callable[[], object]
+    repeat: int = 1
+
+    def seconds(self) -> float:
+        """Return the time that it takes now."""
+        return timeit(self.run, number=self.repeat) / self.repeat
+
+
+class Contest(NamedTuple):
+    """Two tasks to compare; ``what`` is one of `BOUNDS`."""
+
+    what: str
+    ours: Task
+    peer: Task
+
+
+class Result(NamedTuple):
+    """The medians of a contest, in seconds."""
+
+    contest: Contest
+    ours: float
+    peer: float
+
+    @property
+    def ratio(self) -> float:
+        """The time of ours divided by the peer's."""
+        return self.ours / self.peer
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the bound is kept."""
+        return self.ratio <= BOUNDS[self.contest.what]
+
+
+def measure(contests: list[Contest], runs: int) -> list[Result]:
+    """Return the medians of ``runs`` runs; in each, every task takes its turn, after one turn that doesn't count."""
+    times: dict[Task, list[float]] = {task: [] for contest in contests for task in (contest.ours, contest.peer)}
+    for task in times:
+        task.run()
+    for _ in range(runs):
+        for task, taken in times.items():
+            taken.append(task.seconds())
+    return [Result(one, median(times[one.ours]), median(times[one.peer])) for one in contests]
+
+
+# --- the head of an archive -------------------------------------------------------------------------------------------
+
+
+def head_contests(folder: Path, archive: Path | None) -> list[Contest]:
+    """Make the archives in ``folder``; return what to measure with them, and with the ``archive`` that was given."""
+    require_space(folder)
+    small, big = folder / "small.tar.gz", folder / "big.tar.gz"
+    bench_archives.megabyte_archive(small)
+    bench_archives.big_archive(big, BIG_BYTES)
+    os.sync()  # what is still being written would disturb
+    of_small, of_big = head_contest("head, 1 MB archive", small), head_contest("head, 2 GB archive", big)
+    of_size = Contest("head, 2 GB and 1 MB archive", of_big.ours, of_small.ours)
+    of_given = [head_contest("head, given archive", archive)] if archive else []
+    return [of_small, of_big, of_size, *of_given]
+
+
+def head_contest(what: str, archive: Path) -> Contest:
+    """Return reading the head of ``archive`` against inflating its first block."""
+    path = str(archive)
+
+    def ours() -> bytes:
+        with open_named(path) as file:
+            return read_head(file).record
+
+    def peer() -> bytes:
+        descriptor = os.open(path, os.O_RDONLY)
+        block = os.read(descriptor, BLOCK)
+        os.close(descriptor)
+        return isal_zlib.decompressobj(GZIP_WINDOW).decompress(block)
+
+    if ours() not in peer():
+        raise SystemExit(f"bench: {path}: the record that was read is not in the first block")
+    words = "open, read 64 KiB, inflate them with isal"
+    return Contest(what, Task(what, ours, HEADS_IN_A_RUN), Task(words, peer, HEADS_IN_A_RUN))
+
+
+def require_space(folder: Path) -> None:
+    """Stop where the big archive doesn't fit."""
+    free = shutil.disk_usage(folder).free
+    if free < BIG_BYTES + SPARE_BYTES:
+        raise SystemExit(
+            f"bench: {folder} has {free / GIB:.1f} GiB free; 2.2 are needed: set TMPDIR to a roomier place"
+        )
+
+
+# --- whole processes --------------------------------------------------------------------------------------------------
+
+
+def list_contests(folder: Path, _archive: Path | None) -> list[Contest]:
+    """Make a thousand backups in ``folder``; return what to measure with them, and starting at all."""
+    home, alone = folder / "exampleu", folder / "archives"
+    bench_archives.account(home, BACKUPS)
+    shutil.copytree(home / "application_backups", alone)
+    loop = Process(("sh", "-c", SHELL_LOOP), alone)
+    of_archives, of_home = (Process((executable(), "list", "--jsonl", str(root)), folder) for root in (alone, home))
+    require_all(loop, b"backup-note=")
+    for ours in (of_archives, of_home):
+        require_all(ours, b'"backup_note":')
+    peer = Task("a shell loop of tar, one archive each", loop)
+    return [
+        Contest("list --jsonl, folder of 1,000 archives", Task("list --jsonl", of_archives), peer),
+        Contest("list --jsonl, home with 1,000 backups", Task("list --jsonl", of_home), peer),
+        start_contest(folder),
+    ]
+
+
+def start_contest(folder: Path) -> Contest:
+    """Return starting the command line against importing what it mostly consists of."""
+    ours = Process((executable(), "--version"), folder)
+    peer = Process((sys.executable, "-c", "import pydantic"), folder)
+    return Contest("--version", Task("--version", ours), Task('python -c "import pydantic"', peer))
+
+
+@dataclass(frozen=True)
+class Process:
+    """A command, run from start to end; callable."""
+
+    command: tuple[str, ...]
+    folder: Path
+
+    def __call__(self) -> bytes:
+        """Return what it prints."""
+        return subprocess.run(self.command, cwd=self.folder, stdout=subprocess.PIPE, check=True).stdout
+
+
+def require_all(run: Process, sign: bytes) -> None:
+    """Stop where ``run`` does not print every backup: its time would mean nothing."""
+    if (found := run().count(sign)) != BACKUPS:
+        raise SystemExit(f"bench: {' '.join(run.command)} printed {found:,} backups of {BACKUPS:,}")
+
+
+def executable() -> str:
+    """Return the console script beside this Python."""
+    found = shutil.which("backupmeta", path=str(Path(sys.executable).parent))
+    if found is None:
+        raise SystemExit(f"bench: no backupmeta beside {sys.executable}; install it there: pip install -e .")
+    return found
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+CONTESTS: Final = {"head": head_contests, "list": list_contests}
+
+
+def rows(results: Iterable[Result]) -> Iterator[str]:
+    """Yield the table's lines."""
+    yield "| what | time | peer | its time | ratio | at most | |"
+    yield "|---|--:|---|--:|--:|--:|---|"
+    for one in results:
+        what, _, peer = one.contest
+        cells = [what, duration(one.ours), peer.words, duration(one.peer), ratio(one.ratio)]
+        yield "| " + " | ".join([*cells, f"{BOUNDS[what]:g}", "ok" if one.is_within else "**MISSED**"]) + " |"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words."""
+    return f"{seconds * 1e3:,.1f} ms" if seconds >= 1e-3 else f"{seconds * 1e6:,.0f} µs"  # noqa: PLR2004 - a millisecond
+
+
+def ratio(value: float) -> str:
+    """Return a ratio in words."""
+    return f"{value:.2f}" if value > 0.5 else f"{value:.3f} ({1 / value:.1f}x faster)"  # noqa: PLR2004 - half the time
+
+
+def surroundings(runs: int) -> str:
+    """Return when and on what it was measured."""
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    machine = f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    return f"{today} · backupmeta {__version__} · {python} · {machine} · medians of {runs} runs, taking turns"
+
+
+def processor() -> str:
+    """Return the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or "unknown processor")
+
+
+def outcome(what: str, archive: Path | None, runs: int) -> list[Result]:
+    """Return what was measured, in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        return measure(CONTESTS[what](Path(folder), archive), runs)
+
+
+def enough_runs(text: str) -> int:
+    """Return the number of runs, if it is enough for a median to mean something."""
+    runs = int(text)
+    if runs < LEAST_RUNS:
+        raise argparse.ArgumentTypeError(f"at least {LEAST_RUNS}")
+    return runs
+
+
+def main() -> int:
+    """Parse, measure, print; return the exit code."""
+    parser = argparse.ArgumentParser(description="Measures backupmeta against its peers; prints ratios.")
+    parser.add_argument("what", choices=[*CONTESTS, "all"], help="what to measure")
+    parser.add_argument("--archive", type=Path, metavar="PATH", help="measure this archive's head, too")
+    parser.add_argument("--runs", type=enough_runs, default=9, metavar="N", help="runs of each (default: 9)")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up, as Ctrl-C does
+    chosen = CONTESTS if options.what == "all" else [options.what]
+    try:
+        results = [result for what in chosen for result in outcome(what, options.archive, options.runs)]
+    except (EvidenceError, isal_zlib.error) as error:  # type: ignore[misc]  # its stub declares an instance
+        raise SystemExit(f"bench: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+    print(surroundings(options.runs), "", *rows(results), sep="\n")
+    return 0 if all(one.is_within for one in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
