@@ -20,13 +20,17 @@ from backupmeta.findings import Finding
 from backupmeta.masking import MASK, is_secret, mask_uris, masked
 from backupmeta.provenance import Fact, Source, Witness, display
 from backupmeta.record.document import Document
-from backupmeta.record.fields import API_KEYS, CUSTOM, FIELDS, Default, Field, Scope, Use, problem, use_of
-from backupmeta.record.values import Value, text
+from backupmeta.record.fields import API_KEYS, CUSTOM, FIELD, FIELDS, Default, Field, Scope, Use, problem, use_of
+from backupmeta.record.values import Value, items, text
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
 
+_Derived = tuple[Value, Source]
+_BY_DEFAULT: Final = Source(Witness.DEFAULT)
 _INSTALL_FIELDS: Final = tuple(one for one in FIELDS if one.scope is not Scope.BACKUP)
+_LISTS: Final = frozenset(one.name for one in FIELDS if one.decode is items)
+_HARMLESS: Final = frozenset(one.name for one in FIELDS if not one.secret and one.name not in _LISTS)
 _CUSTOM_SCHEDULE: Final = frozenset({"autobk_daily", "autobk_weekly", "autobk_monthly"})
 
 
@@ -36,25 +40,17 @@ class Resolved(NamedTuple):
     Attributes:
         name: the field's.
         value: as on the wire, secrets in clear.
-        origin: the document that it comes from, and its key there; or else a source.
+        source: where it comes from.
         losers: what other witnesses say instead.
     """
 
     name: str
     value: Value
-    origin: tuple[Document, str] | Source
+    source: Source
     losers: tuple[Fact, ...] = ()
 
     def __repr__(self) -> str:
         return f"Resolved({self.name!r}, {shown(self.name, self.value)!r}, {self.source!r})"
-
-    @property
-    def source(self) -> Source:
-        """Where the value comes from."""
-        if isinstance(self.origin, Source):
-            return self.origin
-        document, key = self.origin
-        return document.at(key)
 
 
 def shown(name: str, value: Value) -> Value:
@@ -76,7 +72,9 @@ class Inspection:
         kind: ``backup`` or ``install``.
         state: what there is of a backup; None for an install.
         path: the archive, or else the record, as the server saw it.
-        values: the fields of the answer, in the order of the wire.
+        fields: the fields of the answer as on the wire, secrets in clear; in the order of the wire.
+        origins: the record that each of them comes from, or else its source.
+        conflicts: what other witnesses say instead.
         kept: every other key of its records, and those that could not be decoded, with the record that counts.
         findings: what is odd.
         archive_name: the parts of the archive's name, where it has one that follows the convention.
@@ -86,14 +84,31 @@ class Inspection:
     kind: Literal["backup", "install"]
     state: State | None
     path: str
-    values: dict[str, Resolved] = field(default_factory=dict)
+    fields: dict[str, Value] = field(default_factory=dict)
+    origins: dict[str, Document | Source] = field(default_factory=dict)
+    conflicts: dict[str, tuple[Fact, ...]] = field(default_factory=dict)
     kept: dict[str, Document] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     archive_name: ArchiveName | None = None
     utc_offset: timezone | None = None
 
     def __repr__(self) -> str:
-        return f"Inspection({self.kind!r}, {self.path!r}, {len(self.values)} fields, {len(self.findings)} findings)"
+        return f"Inspection({self.kind!r}, {self.path!r}, {len(self.fields)} fields, {len(self.findings)} findings)"
+
+    @property
+    def values(self) -> dict[str, Resolved]:
+        """The fields of the answer, each with its source and the values that lost."""
+        return {
+            name: Resolved(name, value, self._source(name), self.conflicts.get(name, ()))
+            for name, value in self.fields.items()
+        }
+
+    def _source(self, name: str) -> Source:
+        origin = self.origins[name]
+        if isinstance(origin, Source):
+            return origin
+        known = FIELD.get(name)
+        return origin.at(known.key if known is not None and known.key is not None else CUSTOM + name)
 
     @property
     def extra(self) -> dict[str, Fact]:
@@ -102,8 +117,7 @@ class Inspection:
 
     def get(self, name: str) -> Value:
         """Return the value of the field ``name``, in clear; None where it is absent or could not be decoded."""
-        resolved = self.values.get(name)
-        return None if resolved is None else resolved.value
+        return self.fields.get(name)
 
     def text(self, name: str) -> str:
         """Return the field ``name`` as text, in clear; empty where it is none."""
@@ -113,8 +127,10 @@ class Inspection:
     def wire(self, *, show_secrets: bool = False) -> dict[str, Value]:
         """Return the fields as they stand in the server's answer."""
         if show_secrets:
-            return {name: resolved.value for name, resolved in self.values.items()}
-        return {name: shown(name, resolved.value) for name, resolved in self.values.items()}
+            return dict(self.fields)
+        hidden = [name for name, value in self.fields.items() if value.__class__ is str and "://" in value]
+        hidden += [name for name in self.fields.keys() - _HARMLESS if is_secret(name) or name in _LISTS]
+        return {**self.fields, **{name: shown(name, self.fields[name]) for name in hidden}}
 
     @property
     def answer(self) -> "Backup | Install":
@@ -187,80 +203,77 @@ class _Resolver:
             self._fall_back(live)
             distinct = [*distinct, live]
         with_live = [*distinct, live] if live is not None and live not in distinct else distinct
-        for one in FIELDS if self._is_backup else _INSTALL_FIELDS:
-            documents = with_live if one.scope is Scope.LIVE else distinct
-            if len(documents) > 1 or not self._take(one, documents[0]):
-                self._field(one, documents)
+        self._known(FIELDS if self._is_backup else _INSTALL_FIELDS, distinct, with_live)
         self._others(distinct)
+
+    def _known(self, fields: tuple[Field, ...], documents: list[Document], with_live: list[Document]) -> None:
+        """Take the fields of the key table, at once where a single record speaks and its value can be decoded."""
+        first, values = documents[0], documents[0].record.values
+        for one in fields:
+            name, key, decode, _, scope, _ = one
+            speaking = with_live if scope is Scope.LIVE else documents
+            raw = values.get(key) if key else None
+            if len(speaking) > 1 or name in _CUSTOM_SCHEDULE:
+                self._field(one, speaking)
+            elif raw is None:
+                self._from_elsewhere(one)
+            else:
+                try:
+                    self._into.fields[name] = decode(raw)
+                    self._into.origins[name] = first
+                except ValueError:
+                    self._field(one, speaking)
 
     def _fall_back(self, live: Document) -> None:
         self._into.findings.append(Finding("live-value-used", "", "no record of the backup tells it", (live.source,)))
 
-    def _take(self, one: Field, document: Document) -> bool:
-        """Take a field in the common case, which counts: a single record, and its value can be decoded."""
-        key, name = one.key, one.name
-        raw = document.record.values.get(key) if key else None
-        if raw is None:
-            return name not in _ELSEWHERE
-        if name in _CUSTOM_SCHEDULE:
-            return False
-        try:
-            self._into.values[name] = Resolved(name, one.decode(raw), (document, key or ""))
-        except ValueError:
-            return False
-        return True
-
     def _field(self, one: Field, documents: list[Document]) -> None:
-        name, key = one.name, one.key
-        resolved = self._from_records(one, key, documents) if key else None
-        if resolved is None:
-            resolved = self._from_elsewhere(one) if name in _ELSEWHERE else None
-        elif name in _CUSTOM_SCHEDULE and self._into.get("autobk") != "custom":
+        if one.name in _CUSTOM_SCHEDULE and self._into.get("autobk") != "custom":
             return
-        if resolved is not None:
-            self._into.values[name] = resolved
+        if not (one.key and self._from_records(one, one.key, documents)):
+            self._from_elsewhere(one)
 
-    def _from_records(self, one: Field, key: str, documents: list[Document]) -> Resolved | None:
-        """Return what the first of the ``documents`` says that has the ``key``; the others' other words are kept."""
-        for document in documents:
-            raw = document.record.values.get(key)
-            if raw is not None:
-                losers = () if document is documents[-1] else self._losers(one, key, raw, documents)
-                try:
-                    return Resolved(one.name, one.decode(raw), (document, key), losers)
-                except ValueError as error:
-                    self._undecodable(one.name, key, document, error)
-                    return Resolved(one.name, None, (document, key), losers)
-        return None
+    def _from_records(self, one: Field, key: str, documents: list[Document]) -> bool:
+        """Take what the first of the ``documents`` says that has the ``key``; keep the others' other words."""
+        holding = [document for document in documents if key in document.record.values]
+        if not holding:
+            return False
+        raw = holding[0].record.values[key]
+        if losers := tuple(other.fact(key) for other in holding[1:] if other.record.values[key] != raw):
+            self._disagree(one, holding[0].at(key), losers)
+        self._into.origins[one.name] = holding[0]
+        try:
+            self._into.fields[one.name] = one.decode(raw)
+        except ValueError as error:
+            self._into.fields[one.name] = None
+            self._undecodable(one.name, key, holding[0], error)
+        return True
 
     def _undecodable(self, name: str, key: str, document: Document, error: ValueError) -> None:
         if key not in self._into.kept:
             self._into.kept[key] = document
             self._note(problem(error), name, document.at(key))
 
-    def _losers(self, one: Field, key: str, value: bytes, documents: list[Document]) -> tuple[Fact, ...]:
-        """Return what the ``documents`` say of ``key`` that is not ``value``, and note it where they should agree."""
-        holding = [document for document in documents if key in document.record.values]
-        losers = tuple(other.fact(key) for other in holding if other.record.values[key] != value)
-        if losers:
-            self._disagree(one, holding[0].at(key), losers)
-        return losers
-
     def _disagree(self, one: Field, winner: Source, losers: tuple[Fact, ...]) -> None:
-        """Note a disagreement between two records of the backup; a live install may well have moved on."""
+        """Keep what lost; it is a finding between two records of the backup: a live install may well have moved on."""
+        self._into.conflicts[one.name] = losers
         against = [fact.source for fact in losers if fact.source.witness is not Witness.INSTALL_RECORD]
         if against and one.name != "autobk_schedule":
             self._into.findings.append(Finding("sources-disagree", one.name, "", (winner, *against)))
 
-    def _from_elsewhere(self, one: Field) -> Resolved | None:
+    def _from_elsewhere(self, one: Field) -> None:
+        if one.name not in _ELSEWHERE:
+            return
         derive = _DERIVED.get(one.name)
-        resolved = derive(self._into, self._witnesses) if derive else None
-        return resolved or self._default(one)
+        derived = derive(self._into, self._witnesses) if derive else self._default(one)
+        if derived is not None:
+            self._into.fields[one.name], self._into.origins[one.name] = derived
 
-    def _default(self, one: Field) -> Resolved | None:
+    def _default(self, one: Field) -> _Derived | None:
         if one.default is None or not _applies(one.default, self._into.text("application")):
             return None
-        return Resolved(one.name, one.default.value, Source(Witness.DEFAULT))
+        value = one.default.value
+        return (value if isinstance(value, str) else list(value)), _BY_DEFAULT
 
     def _others(self, documents: list[Document]) -> None:
         """Take the custom fields, and keep every other key as it stands."""
@@ -269,7 +282,7 @@ class _Resolver:
                 if key in API_KEYS:
                     continue
                 use = use_of(key)
-                if use is Use.CUSTOM and (name := key.removeprefix(CUSTOM)) not in self._into.values:
+                if use is Use.CUSTOM and (name := key.removeprefix(CUSTOM)) not in self._into.fields:
                     self._field(Field(name, key, text, ""), documents)
                 elif use is not Use.CUSTOM and key not in self._into.kept:
                     self._keep(document, key, use)
@@ -292,23 +305,19 @@ def _applies(default: Default, application: str) -> bool:
     return default.application is None or default.application == application
 
 
-def _id(inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
+def _id(inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     if witnesses.id is not None:
         record = witnesses.backup or witnesses.install
-        path = record.source.path if record else ""
-        return Resolved("id", witnesses.id, Source(Witness.FILE_NAME, path))
-    known = inspection.values.get("backup_install")
-    if known is None or not known.value:
+        return witnesses.id, Source(Witness.FILE_NAME, record.source.path if record else "")
+    origin = inspection.origins.get("backup_install")
+    if origin is None or not (install := inspection.text("backup_install")):
         return None
-    inspection.findings.append(Finding("id-from-install", "id", "", (_document_source(known),)))
-    return known._replace(name="id", losers=())
+    source = origin if isinstance(origin, Source) else origin.source
+    inspection.findings.append(Finding("id-from-install", "id", "", (source,)))
+    return install, source
 
 
-def _document_source(known: Resolved) -> Source:
-    return known.origin if isinstance(known.origin, Source) else known.origin[0].source
-
-
-def _file(inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
+def _file(inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     install_id = inspection.text("backup_install" if inspection.kind == "backup" else "id")
     home = witnesses.as_server or _home_of(_record_text(witnesses, "path"), _record_text(witnesses, "owner"))
     home = home or witnesses.home
@@ -317,7 +326,7 @@ def _file(inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
     path = home
     for name in (".appdata", "current", install_id):
         path = join_seen(path, name)
-    return Resolved("file", display(path), Source(Witness.DERIVED, path))
+    return display(path), Source(Witness.DERIVED, path)
 
 
 def _record_text(witnesses: Witnesses, key: str) -> str:
@@ -341,30 +350,30 @@ def _home_of(path: str, owner: str) -> str | None:
     return None
 
 
-def _count(_inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
+def _count(_inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     if witnesses.numbackups is None:
         return None
     path = join_seen(join_seen(witnesses.home or "", ".appdata"), "backups")
-    return Resolved("cache_numbackups", witnesses.numbackups, Source(Witness.FILE_SYSTEM, path))
+    return witnesses.numbackups, Source(Witness.FILE_SYSTEM, path)
 
 
-def _archive_name(_inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
+def _archive_name(_inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     if witnesses.archive is None:
         return None
-    return Resolved("backup_filename", display(_base(witnesses.archive)), Source(Witness.FILE_NAME, witnesses.archive))
+    return display(_base(witnesses.archive)), Source(Witness.FILE_NAME, witnesses.archive)
 
 
-def _time_of_name(inspection: Inspection, witnesses: Witnesses) -> Resolved | None:
+def _time_of_name(inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     name = filename.parse(_base(witnesses.archive)) if witnesses.archive else None
     if name is None or witnesses.zone is None:
         return None
     source = Source(Witness.FILE_NAME, witnesses.archive or "")
     if filename.is_ambiguous(name, witnesses.zone):
         inspection.findings.append(Finding("zone-ambiguous", "backup_time", f"{name.local_time}", (source,)))
-    return Resolved("backup_time", str(filename.unix_time(name, witnesses.zone)), source)
+    return str(filename.unix_time(name, witnesses.zone)), source
 
 
-_DERIVED: Final[Mapping[str, Callable[[Inspection, Witnesses], Resolved | None]]] = {
+_DERIVED: Final[Mapping[str, Callable[[Inspection, Witnesses], _Derived | None]]] = {
     "backup_filename": _archive_name,
     "backup_time": _time_of_name,
     "cache_numbackups": _count,

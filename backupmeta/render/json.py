@@ -59,12 +59,12 @@ def page(rows: Iterable[Mapping[str, object]], offset: int, limit: int, total_co
     return pretty({**envelope, "offset": offset, "limit": limit, "total_count": total_count, "data": list(rows)})
 
 
-def row(inspection: Inspection, *, show_secrets: bool, provenance: bool) -> dict[str, object]:
+def row(inspection: Inspection, *, show_secrets: bool, provenance: bool) -> Mapping[str, object]:
     """Return one entry of a list, as the server has it, its provenance beside its fields if wanted."""
-    fields: dict[str, object] = {**inspection.wire(show_secrets=show_secrets)}
-    if provenance:
-        fields["provenance"] = origins(inspection, show_secrets=show_secrets)
-    return fields
+    fields = inspection.wire(show_secrets=show_secrets)
+    if not provenance:
+        return fields
+    return {**fields, "provenance": origins(inspection, show_secrets=show_secrets)}
 
 
 def line(value: object) -> str:
