@@ -216,7 +216,8 @@ class _Resolver:
             if len(speaking) > 1 or name in _CUSTOM_SCHEDULE:
                 self._field(one, speaking)
             elif raw is None:
-                self._from_elsewhere(one)
+                if name in _ELSEWHERE:
+                    self._from_elsewhere(one)
             else:
                 try:
                     self._into.fields[name] = decode(raw)

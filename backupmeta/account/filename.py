@@ -7,6 +7,7 @@ name is compared with a record by slugging the record's values forward.
 import re
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -52,6 +53,7 @@ class ArchiveName(NamedTuple):
         return f"app_{self.host}_{self.title}_{self.local_time.strftime(_TIME)}{self.suffix}"
 
 
+@lru_cache(maxsize=64)
 def parse(name: str) -> ArchiveName | None:
     """Return the parts of an archive's ``name``, or None where it does not follow the convention.
 
@@ -98,6 +100,7 @@ def host_slug(url: str) -> str:
     return host.removeprefix("www.").replace(".", "-")
 
 
+@lru_cache(maxsize=64)
 def utc_offset(name: ArchiveName, backup_time: int) -> timezone | None:
     """Return the server's UTC offset, which the name's local time and ``backup_time`` (Unix seconds) imply together.
 
