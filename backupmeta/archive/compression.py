@@ -23,6 +23,9 @@ BLOCK: Final = 64 * KIB
 CHUNK: Final = 16 * KIB
 """How many inflated bytes are asked for at first: a header and a record of real size."""
 
+_AHEAD: Final = BLOCK
+"""How much of a later stream is read before it begins: isal misreads a gzip header with options that comes in parts."""
+
 
 class Decompressor(Protocol):
     """What bz2, lzma and isal have in common."""
@@ -307,8 +310,8 @@ class Inflated:
         """Begin the next gzip member, zstd frame or xz stream; zero padding between them is passed over."""
         while not (rest := rest.lstrip(b"\0")) and (rest := self._more()):
             pass
-        if len(rest) < max(map(len, self._compression.signatures)):
-            rest += self._more()
+        while rest and len(rest) < _AHEAD and (more := self._more()):
+            rest += more
         if rest and self._open and rest.startswith(self._compression.signatures):
             self._inner, self._corrupt = self._open(self._limits)
             self._input = rest

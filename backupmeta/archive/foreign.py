@@ -45,9 +45,11 @@ def describe(block: bytes) -> str:
 def _by_libmagic(sample: bytes) -> str:
     if (detector := _detector()) is None:
         return _UNKNOWN
+    import magic
+
     try:
         words = detector.from_buffer(sample)
-    except Exception:  # noqa: BLE001 - python-magic's own, which has no name where there is no python-magic
+    except magic.MagicException:
         return _UNKNOWN
     return _UNKNOWN if words == "data" else words
 

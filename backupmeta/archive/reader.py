@@ -189,7 +189,7 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None =
         NotAnArchiveError: its bytes are something else.
         NoRecordError: no member is called ``APP-META.INI``, at the root or deeper, within ``limits.search_bytes``.
         DamagedError: it breaks off before its record is complete.
-        LimitExceededError: its record is longer than ``limits.record_bytes``.
+        LimitExceededError: its record, or what must be read before it, is over one of ``limits``.
         UnreadableError: the system refuses.
     """
     reader = Reader(file, limits)
