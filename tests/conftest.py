@@ -1,0 +1,37 @@
+"""Fixtures that several files of tests need."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from backupmeta.evidence import EvidenceFile
+
+settings.register_profile(
+    "repeatable",
+    deadline=None,
+    derandomize=True,
+    max_examples=200,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("repeatable")
+
+Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[EvidenceFile]:
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.seek(0)
+        with EvidenceFile("evidence", os.dup(file.fileno())) as opened:
+            yield opened
+
+
+@pytest.fixture(scope="session")
+def opened() -> Opened:
+    """Give a function that opens bytes as a file of evidence, without a name on disk."""
+    return _opened
