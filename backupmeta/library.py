@@ -4,7 +4,7 @@ Everything is typed; nothing prints, nothing exits. Negative answers of the serv
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
@@ -31,6 +31,7 @@ from backupmeta.errors import (
 )
 from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
+from backupmeta.masking import printable
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.resolve import Inspection, Witnesses
@@ -115,10 +116,8 @@ def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
         EvidenceError: it can't be read: see `backupmeta.archive.reader.head` for each reason.
     """
     open_named(path).close()
-    with places.home_above(path, search.limits) as home:
-        name, beside = os.path.basename(path), os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH119, PTH120
-        matches = (pair for pair in home.pairs() if _lies_at(pair.archive, beside, name))
-        return _inspect(home, next(matches), search)
+    with places.home_of_archive(path, search.limits) as home:
+        return _inspect(home, home.pairs()[0], search)
 
 
 def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
@@ -146,33 +145,44 @@ def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = 
 
 
 def find_backup(
-    target: str, search: Search = EVERYWHERE, *, user: str | None = None, allow_missing: bool = False
+    target: str,
+    search: Search = EVERYWHERE,
+    *,
+    user: str | None = None,
+    allow_missing: bool = False,
+    findings: list[Finding] | None = None,
 ) -> Inspection:
-    """Return what is known of one backup: `view` before it becomes the server's answer. Raises as `view`."""
+    """Return what is known of one backup: `view` before it becomes the server's answer. Raises as `view`.
+
+    What was odd on the way to it is appended to ``findings``.
+    """
     if _is_path(target):
         found = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
         _check_owner(found, user, search, {found.text("user")})
         return found
-    matches = _Matches(user)
+    matches = _Matches(user, [] if findings is None else findings)
     for home in search.homes(matches.findings):
-        matches.take(home, _pairs_named(home, target), search)
+        matches.take(home, (_inspect(home, pair, search) for pair in _pairs_named(home, target)))
     found = matches.only(backup_not_found(f"nothing here is called {target!r}"))
     if found.state is State.MISSING and not allow_missing:
         raise backup_not_found(f"{found.text('backup_filename')!r} is missing, its record is there")
     return found
 
 
-def find_install(target: str, search: Search = EVERYWHERE, *, user: str | None = None) -> Inspection:
-    """Return what is known of one install: `view_install` before it becomes the server's answer. Raises as that."""
+def find_install(
+    target: str, search: Search = EVERYWHERE, *, user: str | None = None, findings: list[Finding] | None = None
+) -> Inspection:
+    """Return what is known of one install: `view_install` before it becomes the server's answer. Raises as that.
+
+    What was odd on the way to it is appended to ``findings``.
+    """
     if _is_path(target):
         found = _record_at(target, search, Witness.INSTALL_RECORD)
         _check_owner(found, user, search, {found.text("user")})
         return found
-    matches = _Matches(user)
+    matches = _Matches(user, [] if findings is None else findings)
     for home in search.homes(matches.findings):
-        matches.users |= home.users if user else set()
-        if target in home.installs:
-            matches.add(_install(home, target))
+        matches.take(home, [_install(home, target)] if target in home.installs else [])
     return matches.only(install_not_found(f"nothing here is called {target!r}"))
 
 
@@ -181,19 +191,15 @@ class _Matches:
     """What answers to a target, in the order in which it was found."""
 
     user: str | None
+    findings: list[Finding]
     found: list[Inspection] = field(default_factory=list)
     users: set[str] = field(default_factory=set)
-    findings: list[Finding] = field(default_factory=list)
 
-    def take(self, home: Home, pairs: Iterator[Pair], search: Search) -> None:
+    def take(self, home: Home, inspections: Iterable[Inspection]) -> None:
         if self.user:
             self.users |= home.users
-        for pair in pairs:
-            self.add(_inspect(home, pair, search))
+        self.found.extend(inspections)
         self.findings.extend(home.findings)
-
-    def add(self, inspection: Inspection) -> None:
-        self.found.append(inspection)
 
     def only(self, nothing: AnswerError) -> Inspection:
         """Return the first match that the user owns, or raise: nobody of that name, ``nothing``, not the owner's."""
@@ -292,7 +298,7 @@ def _install(home: Home, id_: str) -> Inspection:
 def _is_path(target: str) -> bool:
     """Tell whether ``target`` names a file; raise for a folder, and for a path that leads nowhere."""
     if os.path.isdir(target):  # noqa: PTH112
-        raise NotRegularError(target, "is a folder", f"'backupmeta list {target}' lists what is in it")
+        raise NotRegularError(target, "is a folder", f"'backupmeta list {printable(target)}' lists what is in it")
     if os.path.lexists(target):
         return True
     if os.sep in target or not target:
@@ -312,7 +318,7 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
     if not record.record.values:
         raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
     id_ = name if is_id(name) else None
-    with places.home_above(path, search.limits) as home:
+    with places.home_above(os.path.dirname(path), search.limits) as home:  # noqa: PTH120
         return _inspect_record(home, id_, record, search)
 
 
@@ -335,7 +341,3 @@ def _check_owner(found: Inspection, user: str | None, search: Search, known: set
     if user not in known.union(*(home.users for home in search.homes([]))):
         raise user_not_found(user)
     raise user_not_authorized(user)
-
-
-def _lies_at(archive: Archive | None, folder: str, name: str) -> bool:
-    return archive is not None and archive.name == name and archive.folder.path == folder

@@ -23,7 +23,7 @@ from backupmeta.account.filename import is_archive_name, parse, unix_time
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import Head, head
 from backupmeta.errors import EvidenceError
-from backupmeta.evidence import Entry, Folder
+from backupmeta.evidence import Entry, EvidenceFile, Folder, open_named
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
@@ -54,15 +54,26 @@ class State(StrEnum):
 
 
 class Archive(NamedTuple):
-    """An archive's file: its name, and the open folder that it lies in."""
+    """An archive's file: its name, and the open folder that it lies in.
+
+    Attributes:
+        name: its name.
+        folder: the open folder.
+        is_named: whether a person named it, and so means it even if it is a link.
+    """
 
     name: str
     folder: Folder
+    is_named: bool = False
 
     @property
     def seen(self) -> str:
         """Its path as the server saw it."""
         return self.folder.seen_child(self.name)
+
+    def open(self) -> EvidenceFile:
+        """Open it. Raises `NotRegularError`, `UnreadableError`."""
+        return open_named(self.folder.child(self.name)) if self.is_named else self.folder.open_file(self.name)
 
 
 class Pair(NamedTuple):
@@ -96,6 +107,7 @@ class Home:
         installs: the install records, by install id.
         backups: the backup records, by backup id.
         archives: the archives, by name.
+        wanted: the names of the archives that were asked for, where not all of the home's are.
         findings: what was odd so far.
         has_records: whether there is an ``.appdata``: a home, and not just a folder of archives.
     """
@@ -108,6 +120,7 @@ class Home:
         self.installs: dict[str, Document] = {}
         self.backups: dict[str, Document] = {}
         self.archives: dict[str, Archive] = {}
+        self.wanted: frozenset[str] | None = None
         self.findings: list[Finding] = []
         self.has_records = False
         self._open = ExitStack()
@@ -148,14 +161,17 @@ class Home:
                 self.archives.setdefault(entry.name, Archive(entry.name, folder))
 
     def pairs(self) -> list[Pair]:
-        """Return the backups of this home, oldest first."""
-        claims = Counter(one.text("backup-filename") for one in self.backups.values())
+        """Return the backups of this home, oldest first; where archives were asked for, only theirs."""
+        claims = Counter(map(_claim, self.backups.values()))
         unclaimed = {name: one for name, one in self.archives.items() if name not in claims}
         renamed = self._renamed(unclaimed, claims)
         paired = [self._pair(id_, one, claims, renamed) for id_, one in self.backups.items()]
         taken = {pair.archive.name for pair in paired if pair.archive}
         lone = (self._lone(one) for name, one in unclaimed.items() if name not in taken)
-        return sorted((*paired, *lone), key=lambda pair: pair.order)
+        return sorted((pair for pair in (*paired, *lone) if self._wants(pair)), key=lambda pair: pair.order)
+
+    def _wants(self, pair: Pair) -> bool:
+        return self.wanted is None or (pair.archive is not None and pair.archive.name in self.wanted)
 
     def count_backups(self, install: str) -> int:
         """Return how many backup records name the install of this id."""
@@ -165,9 +181,9 @@ class Home:
     def _counted(self) -> "Counter[str | None]":
         return Counter(one.text("backup-install") for one in self.backups.values())
 
-    def take_archive(self, folder: Folder, entry: Entry) -> None:
-        """Take the archive ``entry`` of ``folder``, before any other of its name."""
-        self.archives[entry.name] = Archive(entry.name, folder)
+    def take_archive(self, folder: Folder, name: str) -> None:
+        """Take the archive ``name`` of ``folder``, which a person named, before any other of its name."""
+        self.archives[name] = Archive(name, folder, is_named=True)
 
     def owning_folder(self) -> Self:
         """Close the home's own folder together with it."""
@@ -178,8 +194,8 @@ class Home:
         """Close ``folder`` together with this home."""
         return self._open.enter_context(folder)
 
-    def _pair(self, id_: str, record: Document, claims: "Counter[str | None]", renamed: dict[str, Archive]) -> Pair:
-        name = record.text("backup-filename") or ""
+    def _pair(self, id_: str, record: Document, claims: Counter[str], renamed: dict[str, Archive]) -> Pair:
+        name = _claim(record)
         archive = self.archives.get(name) or renamed.get(name)
         if archive is None:
             remote = (record.text("backup-location") or "") not in _LOCAL
@@ -193,7 +209,7 @@ class Home:
         findings = (Finding("archive-without-record", archive.name, "", evidence),) if self.backups else ()
         return Pair(None, None, archive, State.UNCLAIMED, findings)
 
-    def _renamed(self, unclaimed: dict[str, Archive], claims: "Counter[str | None]") -> dict[str, Archive]:
+    def _renamed(self, unclaimed: dict[str, Archive], claims: Counter[str]) -> dict[str, Archive]:
         """Return the unclaimed archives by the name that their own record has, where a record misses that name."""
         missed = {name for name in claims if name and name not in self.archives}
         named = ((self._embedded_name(one), one) for one in unclaimed.values()) if missed else ()
@@ -202,28 +218,37 @@ class Home:
     def _embedded_name(self, archive: Archive) -> str:
         try:
             found = self.read_head(archive)
+            source = Source(Witness.EMBEDDED_RECORD, archive.seen)
+            return _claim(document(source, found.record, self.limits.record_lines))
         except EvidenceError:
             return ""  # whoever opens it again will report it
-        source = Source(Witness.EMBEDDED_RECORD, archive.seen)
-        return document(source, found.record, self.limits.record_lines).text("backup-filename") or ""
 
     def read_head(self, archive: Archive) -> Head:
         """Return the head of one of its archives. Raises `EvidenceError`, as `backupmeta.archive.reader.head`."""
-        with archive.folder.open_file(archive.name) as file:
+        with archive.open() as file:
             return head(file, self.limits, archive.seen)
 
     def _named_locally(self) -> set[str]:
         """Return the names of the archives that local backups should have here."""
         local = (one for one in self.backups.values() if (one.text("backup-location") or "") in _LOCAL)
-        return {name for one in local if (name := one.text("backup-filename"))}
+        return {name for one in local if (name := _claim(one))}
 
     def _look_elsewhere(self, entries: list[Entry]) -> None:
         """Look for conventional archives in the home's other folders: the name of theirs can be changed."""
         for entry in entries:
             if entry.is_folder and entry.name not in {RECORDS, ARCHIVES}:
-                folder = self._subfolder(self.folder, entry.name, [entry])
-                if folder is not None:
-                    self.add_archives(folder, [one for one in self._list(folder) if parse(one.name)])
+                self._look_into(entry.name)
+
+    def _look_into(self, name: str) -> None:
+        """Take the conventional archives in the folder ``name``, which stays open only if it has any."""
+        try:
+            with ExitStack() as opened:
+                folder = opened.enter_context(self.folder.open_folder(name))
+                if archives := [one for one in folder.entries() if parse(one.name)]:
+                    self.add_archives(folder, archives)
+                    self._open.push(opened.pop_all())
+        except EvidenceError as error:
+            self.findings.append(unreadable(self.folder.seen_child(name), error))
 
     def _records(self, records: Folder, name: str, entries: list[Entry], witness: Witness) -> dict[str, Document]:
         folder = self._subfolder(records, name, entries)
@@ -275,6 +300,11 @@ class Home:
         if not entry.is_file:
             self.findings.extend(refused(folder, entry))
         return entry.is_file
+
+
+def _claim(record: Document) -> str:
+    """Return the archive's name that a record gives, as the system writes names; empty where it gives none."""
+    return record.record.values.get("backup-filename", b"").decode("utf-8", "surrogateescape")
 
 
 def refused(folder: Folder, entry: Entry) -> Iterator[Finding]:

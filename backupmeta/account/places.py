@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -35,12 +36,14 @@ class Root(NamedTuple):
         as_server: its path as the server saw it, where that is known: below a sysroot, or on the server itself.
         depth: how many folders deep homes are looked for below it; None for the limit.
         is_convention: whether it is a conventional place, which may as well be absent.
+        steps: folders to go down from ``path`` first, none of them through a link: it could lead out of a sysroot.
     """
 
     path: str
     as_server: str | None = None
     depth: int | None = None
     is_convention: bool = False
+    steps: tuple[str, ...] = ()
 
 
 def conventional(sysroot: str | None = None) -> list[Root]:
@@ -48,14 +51,15 @@ def conventional(sysroot: str | None = None) -> list[Root]:
 
     ``<sysroot>/inetpub/vhosts`` is ``c:\inetpub\vhosts``: a Windows image is mounted by its drive.
     """
-    if sysroot is None and sys.platform == "win32":
-        return [_place(r"c:\inetpub\vhosts", r"c:\inetpub\vhosts")]
-    base = sysroot or "/"
-    places = [(name, f"/{name}") for name in sorted(_numbered_homes(base))]
-    places += [("var/www/vhosts", "/var/www/vhosts"), ("inetpub/vhosts", r"c:\inetpub\vhosts")]
-    roots = [_place(os.path.join(base, name), seen) for name, seen in places]  # noqa: PTH118
+    if sysroot is not None:
+        unix = [(name,) for name in sorted(_numbered_homes(sysroot))] + [("var", "www", "vhosts")]
+        places = [("/", steps) for steps in unix] + [("c:\\", ("inetpub", "vhosts"))]
+        return [Root(sysroot, top, depth=1, is_convention=True, steps=steps) for top, steps in places]
+    if sys.platform == "win32":
+        return [_place(r"c:\inetpub\vhosts")]
+    roots = [_place(f"/{name}") for name in sorted(_numbered_homes("/"))] + [_place("/var/www/vhosts")]
     own = Path.home()
-    if sysroot is None and str(own.parent) not in {root.path for root in roots}:
+    if str(own.parent) not in {root.path for root in roots}:
         roots.append(Root(str(own), str(own), depth=0, is_convention=True))
     return roots
 
@@ -71,10 +75,7 @@ def homes(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Ite
             yield from _Search(limits, findings).at(root)
         elif not root.is_convention:
             open_named(root.path).close()
-            with home_above(root.path, limits) as home:
-                only = os.path.basename(root.path)  # noqa: PTH119
-                home.archives = {name: one for name, one in home.archives.items() if name == only}
-                home.backups = {id_: one for id_, one in home.backups.items() if one.text("backup-filename") == only}
+            with home_of_archive(root.path, limits) as home:
                 yield home
 
 
@@ -88,21 +89,20 @@ def is_record_file(path: str) -> bool:
     return identify(block) is None and (block.startswith(_RECORD_SIGN) or b"\n" + _RECORD_SIGN in block)
 
 
-def home_above(path: str, limits: Limits) -> Home:
-    """Return the home that the file at ``path`` lies in, found upwards from it, or else its folder as one.
-
-    An archive at ``path`` is among the home's archives. Raises `UnreadableError`.
-    """
+def home_of_archive(path: str, limits: Limits) -> Home:
+    """Return the home that the archive at ``path`` lies in, asking for that archive alone. Raises `UnreadableError`."""
     beside, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - lexically, as it was named
-    home = _open_above(beside, limits)
-    if is_archive_name(name) or not home.has_records:
-        entry = Entry(name, is_folder=False, is_file=True, is_link=False)
-        home.take_archive(home.keep(open_folder(beside)), entry)
+    home = home_above(beside, limits)
+    home.take_archive(home.keep(open_folder(beside)), name)
+    home.wanted = frozenset({name})
     return home
 
 
-def _open_above(folder: str, limits: Limits) -> Home:
-    """Return the home that ``folder`` lies in, at most `_UPWARDS` above, or else ``folder`` itself as one."""
+def home_above(folder: str, limits: Limits) -> Home:
+    """Return the home that ``folder`` lies in, found upwards from it, or else ``folder`` itself as an empty one.
+
+    Raises `UnreadableError`.
+    """
     above = folder
     for _ in range(_UPWARDS):
         if os.path.isdir(os.path.join(above, RECORDS)):  # noqa: PTH112, PTH118
@@ -113,8 +113,8 @@ def _open_above(folder: str, limits: Limits) -> Home:
     return Home(open_folder(folder), None, limits).owning_folder()
 
 
-def _place(path: str, seen: str) -> Root:
-    return Root(path, seen, depth=1, is_convention=True)
+def _place(path: str) -> Root:
+    return Root(path, path, depth=1, is_convention=True)
 
 
 def _numbered_homes(base: str) -> Iterator[str]:
@@ -137,8 +137,10 @@ class _Search:
         depth = self.limits.search_depth if root.depth is None else root.depth
         path = os.path.abspath(root.path)  # noqa: PTH100
         try:
-            with open_folder(path, root.as_server) as folder:
-                yield from self._visit(folder, folder.entries(), depth, root)
+            with ExitStack() as opened:
+                folder = self._go_down(opened.enter_context(open_folder(path, root.as_server)), root.steps, opened)
+                if folder is not None:
+                    yield from self._visit(folder, folder.entries(), depth, root)
         except EvidenceError as error:
             if not root.is_convention:
                 raise
@@ -146,6 +148,16 @@ class _Search:
         if self.is_cut and not root.is_convention:
             evidence = (Source(Witness.FILE_SYSTEM, path),)
             self.findings.append(Finding("search-depth-reached", path, f"{depth} folders", evidence))
+
+    def _go_down(self, folder: Folder, steps: tuple[str, ...], opened: ExitStack) -> Folder | None:
+        """Return the folder that the ``steps`` lead to, or None where one is missing or a link."""
+        for step in steps:
+            entry = next((one for one in folder.entries() if one.name == step), None)
+            if entry is None or not entry.is_folder:
+                self.findings.extend(refused(folder, entry) if entry else ())
+                return None
+            folder = opened.enter_context(folder.open_folder(step))
+        return folder
 
     def _visit(self, folder: Folder, entries: list[Entry], depth: int, root: Root) -> Iterator[Home]:
         as_server = folder.seen if root.as_server is not None else None
@@ -168,7 +180,7 @@ class _Search:
     def _archives_alone(self, folder: Folder, entries: list[Entry], as_server: str | None) -> Home:
         """Return a folder of archives: with the records of the home above it, else as a home of its own."""
         if os.path.isdir(os.path.join(os.path.dirname(folder.path), RECORDS)):  # noqa: PTH112, PTH118, PTH120
-            return _only_here(_open_above(folder.path, self.limits), folder, entries)
+            return _only_here(home_above(folder.path, self.limits), folder, entries)
         home = Home(folder, as_server, self.limits)
         home.add_archives(folder, entries)
         return home
@@ -186,8 +198,10 @@ class _Search:
 
 
 def _only_here(home: Home, folder: Folder, entries: list[Entry]) -> Home:
-    """Restrict ``home`` to the archives in ``folder`` and the records that name them."""
-    home.archives.clear()
+    """Ask ``home`` for the archives in ``folder`` alone; they come before others of their names."""
+    others, home.archives = home.archives, {}
     home.add_archives(folder, entries)
-    home.backups = {id_: one for id_, one in home.backups.items() if one.text("backup-filename") in home.archives}
+    home.wanted = frozenset(home.archives)
+    home.archives = {**others, **home.archives}
+    home.findings = list(dict.fromkeys(home.findings))  # it may have met this folder before
     return home

@@ -3,25 +3,17 @@
 Exit codes: 0 clean; 1 a negative answer; 2 a usage error, or input that could not be read (2 wins).
 """
 
-import os
-import sys
 from typing import Final
 
-_BROKEN_PIPE: Final = 141
 _INTERRUPTED: Final = 130
 
 
 def main() -> None:
     """Run the command line and exit. A broken pipe, Ctrl-C and a closed stdout end it without a word."""
     try:
-        code = _run()
+        raise SystemExit(_run())
     except KeyboardInterrupt:
-        code = _INTERRUPTED
-    except BrokenPipeError:
-        code = _BROKEN_PIPE
-    if code in {_INTERRUPTED, _BROKEN_PIPE} and sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered goes nowhere
-    raise SystemExit(code)
+        raise SystemExit(_INTERRUPTED) from None
 
 
 def _run() -> int:
@@ -34,10 +26,16 @@ def _run() -> int:
     try:
         result = backupmeta.main(prog_name="backupmeta", standalone_mode=False)
         output.flush()
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
     except click.Abort:
+        output.discard()
         return _INTERRUPTED
+    except BrokenPipeError:
+        output.discard()
+        return output.BROKEN_PIPE
+    except OSError as error:  # evidence raises `EvidenceError`: this is the output's
+        output.discard()
+        output.complain(f"can't write: {error.strerror}")
+        return 2
     except click.ClickException as error:
         error.show()
         return 2

@@ -76,14 +76,15 @@ def view(
     from backupmeta.render import json
 
     where = library.Search(roots, sysroot, zone)
+    met: list[Finding] = []
     try:
         if install:
-            found = library.find_install(target, where, user=user)
+            found = library.find_install(target, where, user=user, findings=met)
         else:
-            found = library.find_backup(target, where, user=user, allow_missing=allow_missing)
+            found = library.find_backup(target, where, user=user, allow_missing=allow_missing, findings=met)
     except AnswerError as error:
         output.write(json.negative(error))
-        return 1
+        return output.report(met, Severity.ERROR) or 1
     output.write(json.answer(found, show_secrets=show_secrets, provenance=provenance))
     return output.report(found.findings, Severity.WARNING)
 
@@ -104,6 +105,8 @@ def list_backups(asked: Listing) -> int:
     from backupmeta import library
     from backupmeta.render import text
 
+    if asked.is_stream:
+        return asked.show_stream(library.list_blocks)
     findings: list[Finding] = []
     found = library.list_backups(asked.search, findings)
     return asked.show(found, findings, text.BACKUP_COLUMNS, text.backup_cells)

@@ -4,10 +4,10 @@ import difflib
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import islice
+from datetime import UTC, datetime, tzinfo
+from itertools import chain, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import click
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from backupmeta.findings import Finding
     from backupmeta.library import Search
     from backupmeta.resolve import Inspection
+
+
+_DAY: Final = 86_400
 
 
 class Moment(click.ParamType["Span"]):
@@ -32,9 +35,8 @@ class Moment(click.ParamType["Span"]):
             parsed = datetime.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is no time; give 2024-06-13, 2024-06-13T20:55:21Z or Unix seconds", param, ctx)
-        begin = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-        lasts = timedelta(days=1) if len(value) <= len("2024-06-13") else timedelta(seconds=1)
-        return Span(int(begin.timestamp()), int((begin + lasts).timestamp()) - 1)
+        begin = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
+        return Span(begin, begin + (_DAY if len(value) <= len("2024-06-13") else 1) - 1)
 
 
 class Span(NamedTuple):
@@ -98,12 +100,33 @@ class Listing:
         from backupmeta.findings import Severity
 
         rows = self._noting(_ordered(filter(self._wants, found), self.sort), findings)
+        first = list(islice(rows, 1))
+        self._show(chain(first, rows), columns, cells)
+        if not first:
+            output.complain(self._nothing)
+        return output.report(findings, Severity.ERROR if first else Severity.NOTE)
+
+    @property
+    def _nothing(self) -> str:
+        """What to say where nothing was found."""
+        filters = (self.user, self.application, self.domain, self.since, self.until)
+        matching = " that matches" if any(one is not None for one in filters) else ""
+        if self.roots:
+            return f"nothing{matching} in {', '.join(self.roots)}"
+        where = f" of {self.sysroot}" if self.sysroot else ""
+        return f"nothing{matching} in the conventional places{where}; name a ROOT"
+
+    def _show(
+        self,
+        rows: "Iterator[Inspection]",
+        columns: tuple[str, ...],
+        cells: "Callable[[Inspection], tuple[str, ...]]",
+    ) -> None:
         if self.form == "json":
             self._show_page(rows)
         else:
             stop = None if self.limit is None else self.offset + self.limit
             self._show_rows(islice(rows, self.offset, stop), columns, cells)
-        return output.report(findings, Severity.ERROR)
 
     def _show_page(self, rows: "Iterator[Inspection]") -> None:
         """Print the server's envelope; the rows beyond the page are counted, not kept."""
@@ -180,7 +203,10 @@ def listing(command: Callable[[Listing], int]) -> Callable[..., int]:
 
     @functools.wraps(command)
     def run(**given: Any) -> int:  # noqa: ANN401 - click gives what the options below say
-        return command(Listing(**{**given, "form": given["form"] or "table"}))
+        asked = Listing(**{**given, "form": given["form"] or "table"})
+        if asked.provenance and asked.form in {"table", "csv"}:
+            raise click.UsageError("--provenance needs --json or --jsonl")
+        return command(asked)
 
     decorated: Callable[..., int] = run
     for decorate in reversed(_OPTIONS):

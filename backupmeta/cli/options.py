@@ -26,19 +26,23 @@ class Zone(click.ParamType[tzinfo]):
             if value[:1] in {"+", "-"}:
                 return datetime.strptime(value, "%z").tzinfo or UTC
             return ZoneInfo(value)
-        except (ValueError, OSError):
+        except (ValueError, KeyError, OSError):
             self.fail(f"{value!r} is no time zone; give one such as Europe/Berlin or +02:00", param, ctx)
 
 
-def complete_target(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete ids and archives' names of the conventional places, and files."""
+def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Complete ids and archives' names of where the command looks, and files."""
     from itertools import islice
 
     from backupmeta.errors import EvidenceError
     from backupmeta.library import Search
 
+    search = Search(ctx.params.get("roots") or (), ctx.params.get("sysroot"))
     names: Iterator[str] = (
-        name for home in Search().homes([]) for name in (*home.backups, *home.archives) if name.startswith(incomplete)
+        name
+        for home in search.homes([])
+        for name in (home.installs if ctx.params.get("install") else (*home.backups, *home.archives))
+        if name.startswith(incomplete)
     )
     try:
         found = [CompletionItem(name) for name in islice(names, _MOST_COMPLETIONS)]

@@ -1,11 +1,17 @@
 """Where commands print: answers on stdout as UTF-8, whatever the locale; talk on stderr."""
 
+import os
 import sys
 from collections.abc import Iterable
+from typing import Final
 
 import click
 
 from backupmeta.findings import Finding, Severity
+from backupmeta.masking import printable
+
+BROKEN_PIPE: Final = 141
+"""The exit code for a reader that went away, as a shell gives it for SIGPIPE."""
 
 
 def write(text: str) -> None:
@@ -21,14 +27,24 @@ def write_all(parts: Iterable[str]) -> None:
 
 def write_bytes(content: bytes) -> None:
     """Print ``content`` on stdout; where that is closed, nowhere."""
-    if sys.stdout is not None:
+    if sys.stdout is None:
+        return
+    try:
         sys.stdout.buffer.write(content)
+    except BrokenPipeError:
+        raise click.exceptions.Exit(BROKEN_PIPE) from None  # click itself would make it a 1: a negative answer
 
 
 def flush() -> None:
-    """Send what is buffered; a broken pipe shows here at the latest."""
+    """Send what is buffered; a broken pipe or a full disk shows here at the latest."""
     if sys.stdout is not None:
         sys.stdout.flush()
+
+
+def discard() -> None:
+    """Send what is still buffered nowhere."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def width() -> int | None:
@@ -42,7 +58,7 @@ def width() -> int | None:
 
 def complain(message: str) -> None:
     """Print one line on stderr."""
-    click.echo(f"backupmeta: {message}", err=True)
+    click.echo(f"backupmeta: {printable(message)}", err=True)
 
 
 def report(findings: Iterable[Finding], least: Severity) -> int:

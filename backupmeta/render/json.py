@@ -87,10 +87,7 @@ def origins(inspection: Inspection, *, show_secrets: bool) -> dict[str, object]:
     described["fields"] = {
         name: _field(one, inspection.findings, show_secrets=show_secrets) for name, one in inspection.values.items()
     }
-    described["extra"] = {
-        display(key): {**_raw(fact, show_secrets=show_secrets), "source": source(fact.source)}
-        for key, fact in inspection.extra.items()
-    }
+    described["extra"] = dict(_extra(fact, show_secrets=show_secrets) for fact in inspection.extra.values())
     described["findings"] = [finding(one) for one in inspection.findings]
     return described
 
@@ -178,6 +175,14 @@ def _raw(fact: Fact, *, show_secrets: bool) -> dict[str, object]:
     if given == text and fact.raw.decode("utf-8", "surrogateescape") != text:
         described["base64"] = base64.b64encode(fact.raw).decode("ascii")
     return described
+
+
+def _extra(fact: Fact, *, show_secrets: bool) -> tuple[str, dict[str, object]]:
+    """Return a key and what is kept of it; bytes of a key that aren't UTF-8 as ``\\xff``, exactly in base64."""
+    exact = fact.field.encode("utf-8", "surrogateescape")
+    key = exact.decode("utf-8", "backslashreplace")
+    twin = {} if key == fact.field else {"key_base64": base64.b64encode(exact).decode("ascii")}
+    return key, {**twin, **_raw(fact, show_secrets=show_secrets), "source": source(fact.source)}
 
 
 def _name(key: str, text: str) -> dict[str, object]:
