@@ -26,6 +26,9 @@ CHUNK: Final = 16 * KIB
 _AHEAD: Final = BLOCK
 """How much of a later stream is read before it begins: isal misreads a gzip header with options that comes in parts."""
 
+_CAREFUL: Final = 64
+"""How many inflated bytes are asked for at once where the input is known to be corrupt soon."""
+
 
 class Decompressor(Protocol):
     """What bz2, lzma and isal have in common."""
@@ -161,10 +164,14 @@ def _isal() -> ModuleType | None:
     return igzip_lib
 
 
-def _gzip(_limits: Limits) -> Opened:
+def _gzip(limits: Limits) -> Opened:
     if (isal := _isal()) is None:
-        return _Zlib(), (zlib.error,)
+        return _zlib(limits)
     return cast("Opened", (isal.IgzipDecompressor(flag=isal.DECOMP_GZIP), (isal.IsalError,)))
+
+
+def _zlib(_limits: Limits) -> Opened:
+    return _Zlib(), (zlib.error,)
 
 
 def _zstd(limits: Limits) -> Opened:
@@ -187,6 +194,7 @@ def _xz(limits: Limits) -> Opened:
 
 
 _OPEN: Final[Mapping[str, Callable[[Limits], Opened]]] = {"gzip": _gzip, "zstd": _zstd, "bzip2": _bzip2, "xz": _xz}
+_OPEN_CAREFULLY: Final = {**_OPEN, "gzip": _zlib}  # isal inflates far ahead of what it gives
 
 
 Verdict = Literal["complete", "truncated", "damaged", "limit"]
@@ -228,6 +236,9 @@ class Inflated:
         self._corrupt: tuple[type[Exception], ...] = ()
         if self._open:
             self._inner, self._corrupt = self._open(limits)
+        self._inflated = 0
+        self._repeating = 0
+        self._is_careful = False
         self._input = block
         self.taken = len(block)
         self._buffer = b""
@@ -273,8 +284,13 @@ class Inflated:
     def _inflate(self, most: int) -> bytes:
         """Return the next inflated bytes, at most about ``most``; nothing at the end."""
         while self.end is None:
+            if self._is_careful:
+                most = min(self._repeating, most) or _CAREFUL
             chunk = self._plain() if self._inner is None else self._step(self._inner, most)
-            if chunk:
+            if self._repeating:
+                self._repeating -= len(chunk)
+            elif chunk:
+                self._inflated += len(chunk)
                 self.first = self.first or chunk[:CHUNK]
                 return chunk
         return b""
@@ -297,8 +313,20 @@ class Inflated:
         try:
             return inner.decompress(data, most)
         except self._corrupt as error:
-            self.end = self._bad_end(str(error))
+            if self._is_careful:
+                self.end = self._bad_end(str(error))
+            else:
+                self._begin_again()
         return b""
+
+    def _begin_again(self) -> None:
+        """Go back to the beginning: a decompressor that meets corrupt input keeps what it inflated just before."""
+        self._is_careful = True
+        self._repeating = self._inflated
+        self._open = _OPEN_CAREFULLY[self._compression.name]
+        self._inner, self._corrupt = self._open(self._limits)
+        self._file.seek(0)
+        self._input, self.taken = b"", 0
 
     def _bad_end(self, reason: str) -> End:
         if "memory" in reason.lower():  # the words of zstd and of liblzma for a window over the bound

@@ -142,6 +142,18 @@ def test_corrupt_input_never_raises(opened: Opened, kind: Compression, data: st.
     assert end.verdict in {"complete", "truncated", "damaged", "limit"}
 
 
+def test_what_stands_before_damage_is_given(opened: Opened, gunzipper: str) -> None:
+    text = b"".join(b"%d=%d\n" % (n, n * n) for n in range(9000))
+    for first in (b"", gzip.compress(b"x" * 70_000)):
+        packed = bytearray(first + gzip.compress(text, mtime=0))
+        for at in range(len(first) + 200, len(packed), 997):
+            broken = bytes(packed[:at]) + bytes(20) + bytes(packed[at + 20 :])
+            readable = zlib.decompressobj(wbits=31).decompress(broken[len(first) : at])
+            inflated, end = inflate(opened, broken, GZIP)
+            assert (end.verdict, gunzipper) == ("damaged", gunzipper)
+            assert len(inflated) - (70_000 if first else 0) >= len(readable) - 70
+
+
 @pytest.mark.parametrize("at", [-8, -4], ids=["crc", "length"])
 def test_a_wrong_gzip_trailer_is_damage(opened: Opened, gunzipper: str, at: int) -> None:
     packed = bytearray(gzip.compress(b"hello"))
