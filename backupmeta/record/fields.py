@@ -203,6 +203,8 @@ OTHER_KEYS: Final[frozenset[str]] = frozenset(
 )
 """Keys that are known and are no part of the answer (FORMAT.md §4, "Other keys seen")."""
 
+_LONGEST_REMEMBERED: Final = 100
+
 _OTHER_ENDINGS: Final = {
     "list-": ("-available", "-attempted"),
     "": ("-updates-autouped", "-updates-notified"),
@@ -219,14 +221,20 @@ class Use(Enum):
     UNKNOWN = "unknown; kept in extra"
 
 
-@lru_cache(maxsize=4096)
 def use_of(key: str) -> Use:
     """Return what becomes of a record's ``key``."""
+    return _remembered_use(key) if len(key) <= _LONGEST_REMEMBERED else _use_of(key)
+
+
+def _use_of(key: str) -> Use:
     if key in API_KEYS:
         return Use.FIELD
     if key.startswith(CUSTOM) and len(key) > len(CUSTOM):
         return Use.COLLISION if key.removeprefix(CUSTOM) in FIELD else Use.CUSTOM
     return Use.OTHER if key in OTHER_KEYS or _has_other_shape(key) else Use.UNKNOWN
+
+
+_remembered_use = lru_cache(maxsize=4096)(_use_of)
 
 
 def _has_other_shape(key: str) -> bool:
