@@ -1,0 +1,283 @@
+"""Reading archives: the head, one member, and what ends either."""
+
+import bz2
+import gzip
+import lzma
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
+from typing import Final
+
+import installatron_writer as writer
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backupmeta.archive.limits import Limits
+from backupmeta.archive.reader import Head, Reader, find, head
+from backupmeta.errors import (
+    BackupMetaError,
+    DamagedError,
+    LimitExceededError,
+    NoMemberError,
+    NoRecordError,
+    NotAnArchiveError,
+)
+from backupmeta.evidence import EvidenceFile
+
+Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
+
+MTIME: Final = 1718312121
+TEXT: Final = b"backup-note=\ninstaller=wordpress\ntitle=My blog (2)\ndb-pass=not%a=real;password#"
+RECORD: Final = writer.Entry(b"APP-META.INI", TEXT, MTIME)
+DUMP: Final = writer.Entry(b"APP-DATA.SQL", b"DROP TABLE IF EXISTS `wp_posts`;\n" * 40, MTIME)
+INDEX: Final = writer.Entry(b"index.php", b"<?php\n", MTIME)
+FOLDER: Final = writer.Entry(b"wp-content", None, MTIME, 0o755)
+BACKUP: Final = (RECORD, DUMP, FOLDER, INDEX)
+MIB: Final = 2**20
+
+
+def named(name: bytes, content: bytes = TEXT) -> writer.Entry:
+    return writer.Entry(name, content, MTIME)
+
+
+def tar_gz(*entries: writer.Entry) -> bytes:
+    return writer.gzip_bytes(writer.tar_bytes(entries), MTIME)
+
+
+def head_of(opened: Opened, content: bytes, limits: Limits | None = None, seen: str | None = None) -> Head:
+    with opened(content) as file:
+        return head(file, limits or Limits(), seen)
+
+
+def ids(found: Head) -> list[str]:
+    return [finding.id for finding in found.findings]
+
+
+@pytest.mark.parametrize(
+    ("pack", "name"),
+    [
+        (lambda tar: writer.gzip_bytes(tar, MTIME), "gzip"),
+        (zstandard.ZstdCompressor().compress, "zstd"),
+        (bz2.compress, "bzip2"),
+        (lzma.compress, "xz"),
+        (lambda tar: tar, "none"),
+        (lambda tar: gzip.compress(tar[:700]) + gzip.compress(tar[700:]), "gzip"),
+    ],
+)
+def test_the_record_is_found_however_it_is_compressed(
+    opened: Opened, pack: Callable[[bytes], bytes], name: str
+) -> None:
+    content = pack(writer.tar_bytes(BACKUP))
+    found = head_of(opened, content)
+    assert found.record == TEXT
+    assert (found.compression.name, found.size, found.place, found.findings) == (name, len(content), 0, ())
+    assert (found.member.name, found.member.mtime_ns) == (b"APP-META.INI", MTIME * 10**9)
+
+
+@pytest.mark.parametrize(
+    ("entries", "place", "findings"),
+    [
+        ([named(b"./APP-META.INI"), INDEX], 0, []),
+        ([FOLDER, INDEX, RECORD], 2, ["record-not-first"]),
+        ([named(b"blog/APP-META.INI"), INDEX], 0, ["record-not-at-root"]),
+        ([named(b"/APP-META.INI"), INDEX], 0, ["record-not-at-root"]),
+        ([named(b"blog/APP-META.INI", b"x=1"), RECORD], 1, ["record-not-first", "record-several"]),
+        ([named(b"a/APP-META.INI"), named(b"b/APP-META.INI", b"x=1")], 0, ["record-not-at-root"]),
+        ([RECORD, named(b"APP-META.INI", b"x=1")], 0, []),
+        (
+            [writer.Entry(b"APP-META.INI", None, MTIME), named(b"NOT-APP-META.INI", b""), RECORD],
+            2,
+            ["record-not-first"],
+        ),
+    ],
+)
+def test_the_record_at_the_root_wins(
+    opened: Opened, entries: list[writer.Entry], place: int, findings: list[str]
+) -> None:
+    found = head_of(opened, tar_gz(*entries))
+    assert (found.record, found.place, ids(found)) == (TEXT, place, findings)
+
+
+def test_a_full_pass_tells_of_several_records(opened: Opened) -> None:
+    entries = [named(b"%d/APP-META.INI" % n) for n in range(150)]
+    with opened(tar_gz(RECORD, *entries)) as file:
+        reader = Reader(file)
+        assert len(list(reader)) == 151
+        assert [finding.id for finding in reader.findings()] == ["record-several"]
+        assert len(reader.records) == 100
+
+
+def test_a_name_that_promises_another_compression_is_told(opened: Opened) -> None:
+    content = tar_gz(RECORD)
+    assert ids(head_of(opened, content, seen="/home/exampleu/app_a_b.tar.xz")) == ["archive-suffix-differs"]
+    assert ids(head_of(opened, content, seen="/home/exampleu/app_a_b.tar.gz")) == []
+
+
+def test_an_archive_without_a_record(opened: Opened) -> None:
+    for content in (tar_gz(INDEX, DUMP), writer.tar_bytes([INDEX]), bytes(10240), gzip.compress(bytes(1024))):
+        with pytest.raises(NoRecordError):
+            head_of(opened, content)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"\0" * 100, "unknown kind"),
+        (b"<?php echo 1;", "a PHP script"),
+        (gzip.compress(b"hello world\n" * 100), "gzip, but no tar inside: ASCII text"),
+        (gzip.compress(b""), "gzip, but no tar inside: empty"),
+    ],
+)
+def test_what_is_no_archive_is_named(opened: Opened, content: bytes, words: str) -> None:
+    with pytest.raises(NotAnArchiveError, match=words):
+        head_of(opened, content)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x1f\x8b", b"BZhello", b"\xfd7zXZ\0\0", b"\x28\xb5\x2f\xfd", b"\x1f\x8b\x08" + b"\xff" * 90]
+)
+def test_nothing_but_a_signature_is_damage(opened: Opened, content: bytes) -> None:
+    with pytest.raises(DamagedError):
+        head_of(opened, content)
+
+
+def test_a_damaged_archive_says_where(opened: Opened) -> None:
+    content = tar_gz(named(b"APP-META.INI", b"".join(b"%d=%d\n" % (n, n * n) for n in range(3000))))
+    with pytest.raises(DamagedError, match=r"has no end.* bytes of 'APP-META.INI' are missing at byte 9000") as caught:
+        head_of(opened, content[:9000])
+    assert caught.value.offset == 9000
+
+
+def test_a_plain_tar_that_breaks_off_in_its_record(opened: Opened) -> None:
+    with pytest.raises(DamagedError, match=r"the tar is cut off: 79 bytes of 'APP-META.INI' are missing"):
+        head_of(opened, writer.tar_bytes([RECORD])[:512])
+
+
+def test_what_breaks_off_before_the_record(opened: Opened) -> None:
+    whole = writer.tar_bytes([INDEX, RECORD])
+    for content in (whole[:1000], whole[:1024] + b"\1" * 512 + whole[1024:]):
+        with pytest.raises(DamagedError, match=r"before APP-META\.INI was met"):
+            head_of(opened, content)
+
+
+def test_a_small_archive_is_looked_at_to_its_end(opened: Opened) -> None:
+    content = tar_gz(*BACKUP)
+    assert ids(head_of(opened, content[:-1])) == ["archive-truncated"]
+    assert ids(head_of(opened, content[:-8] + bytes(8))) == ["archive-damaged"]
+
+
+def bomb(entries: Iterable[writer.Entry], size: int) -> bytes:
+    """Return a gzip that begins with a member of ``size`` zeros."""
+    header = writer.header(b"zeros", size, MTIME, 0o644, b"0")
+    mebibyte = gzip.compress(bytes(MIB))
+    return gzip.compress(header) + mebibyte * (size // MIB) + gzip.compress(writer.tar_bytes(entries))
+
+
+def test_the_record_is_looked_for_within_a_limit_only(opened: Opened) -> None:
+    content = bomb([RECORD], 20 * MIB)
+    assert head_of(opened, content).place == 1
+    with pytest.raises(LimitExceededError, match="search_bytes"):
+        head_of(opened, content, Limits(search_bytes=10 * MIB))
+
+
+def test_what_lies_behind_the_limit_is_not_inflated(opened: Opened) -> None:
+    header = writer.header(b"zeros", 2**33 - 512, MTIME, 0o644, b"0")
+    content = gzip.compress(header) + gzip.compress(bytes(100 * MIB), 1) * 20
+    begin = time.perf_counter()
+    with pytest.raises(LimitExceededError, match="search_bytes"):
+        head_of(opened, content)
+    assert time.perf_counter() - begin < 0.2
+
+
+@pytest.mark.parametrize(
+    ("limits", "entries", "name"),
+    [
+        (Limits(record_bytes=40), [RECORD], "record_bytes"),
+        (Limits(members=1), [INDEX, INDEX, RECORD], "members"),
+        (Limits(name_bytes=150), [named(b"n" * 150), RECORD], "name_bytes"),
+        (Limits(pax_bytes=512), [named(b"n" * 150), RECORD], "pax_bytes"),
+    ],
+)
+def test_over_a_limit_is_said_so(opened: Opened, limits: Limits, entries: list[writer.Entry], name: str) -> None:
+    for content in (tar_gz(*entries), writer.tar_bytes(entries)):
+        with pytest.raises(LimitExceededError) as caught:
+            head_of(opened, content, limits)
+        assert (caught.value.limit, caught.value.bound) == (name, getattr(limits, name))
+
+
+def test_a_sparse_record_is_measured_by_what_is_stored(opened: Opened) -> None:
+    records = b"26 GNU.sparse.realsize=10\n"
+    sparse = writer.header(b"x", len(records), 0, 0, b"x") + writer.padded(records)
+    sparse += b"".join(writer.blocks(named(b"APP-META.INI", b"x" * 5 * MIB)))
+    with pytest.raises(NoRecordError):
+        head_of(opened, gzip.compress(sparse + bytes(1024)))
+    with opened(sparse + bytes(1024)) as file, pytest.raises(NoMemberError, match="sparse"):
+        find(file, "APP-META.INI")
+
+
+def test_finding_one_member(opened: Opened) -> None:
+    with opened(tar_gz(*BACKUP, named(b"./caf\xe9/x", b"1"))) as file:
+        reader, member = find(file, "APP-DATA.SQL")
+        assert b"".join(reader.content(member)) == DUMP.content
+    for name in ("caf\udce9/x", "./caf\udce9/x"):
+        with opened(tar_gz(*BACKUP, named(b"./caf\xe9/x", b"1"))) as file:
+            assert find(file, name)[1].size == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (tar_gz(*BACKUP), NoMemberError),
+        (tar_gz(*BACKUP)[:-30], DamagedError),
+        (b"hello", NotAnArchiveError),
+        (tar_gz(writer.Entry(b"missing", None, MTIME)), NoMemberError),
+    ],
+)
+def test_a_member_that_can_t_be_found(opened: Opened, content: bytes, error: type[BackupMetaError]) -> None:
+    with opened(content) as file, pytest.raises(error):
+        find(file, "missing")
+
+
+def test_damage_is_told_after_a_full_pass(opened: Opened) -> None:
+    whole = writer.tar_bytes(BACKUP)
+    with opened(whole[:-1200]) as file:
+        reader = Reader(file)
+        assert [one.name for one in reader] == [one.name for one in BACKUP]
+        (finding,) = reader.findings()
+    assert (finding.id, finding.detail.endswith("after 4 members")) == ("archive-truncated", True)
+
+
+def test_a_head_does_not_show_its_record(opened: Opened) -> None:
+    assert repr(head_of(opened, tar_gz(*BACKUP))) == "Head('evidence', gzip, record of 79 bytes)"
+
+
+@st.composite
+def broken(draw: st.DrawFn) -> bytes:
+    """Draw a backup that was cut, mutated, or both."""
+    pack = draw(st.sampled_from([lambda tar: tar, gzip.compress, bz2.compress, lzma.compress, zstandard.compress]))
+    mutate_tar = draw(st.booleans())
+    content = bytearray(writer.tar_bytes(BACKUP) if mutate_tar else pack(writer.tar_bytes(BACKUP)))
+    for _ in range(draw(st.integers(0, 6))):
+        content[draw(st.integers(0, min(len(content), 600) - 1))] = draw(st.integers(0, 255))
+    cut = draw(st.integers(0, len(content)))
+    result = bytes(content[:cut] if draw(st.booleans()) else content)
+    return pack(result) if mutate_tar else result
+
+
+@given(content=broken())
+@settings(max_examples=600)
+def test_broken_input_raises_nothing_but_our_errors(opened: Opened, content: bytes) -> None:
+    with suppress(BackupMetaError):
+        assert len(head_of(opened, content).record) <= MIB
+
+
+@given(
+    content=st.binary(max_size=2000),
+    begin=st.sampled_from([b"", b"\x1f\x8b\x08", b"BZh9", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"]),
+)
+def test_any_bytes_raise_nothing_but_our_errors(opened: Opened, content: bytes, begin: bytes) -> None:
+    with pytest.raises(BackupMetaError):
+        head_of(opened, begin + content)

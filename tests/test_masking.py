@@ -1,0 +1,145 @@
+"""What must not be shown, and how fast that is decided."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backupmeta import masking
+from backupmeta.masking import MASK, is_secret, mask_location, mask_uris, masked, printable
+
+CANARY = "canary"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "db-pass",
+        "db_pass",
+        "cf-passwd",
+        "cf-enckey",
+        "x-api-token",
+        "SECRET",
+        "auth-nonce",
+        "AuthSalt",
+        "p" * 200 + "pass",
+    ],
+)
+def test_secret_names(name: str) -> None:
+    assert is_secret(name)
+
+
+@pytest.mark.parametrize("name", ["", "title", "db-user", "url", "list-files", "x" * 200])
+def test_other_names(name: str) -> None:
+    assert not is_secret(name)
+
+
+def test_long_names_are_not_remembered() -> None:
+    before = masking._remembered.cache_info().currsize
+    is_secret("k" * 100_000)
+    assert masking._remembered.cache_info().currsize == before
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("My blog", "My blog"),
+        ("me@example.com", "me@example.com"),
+        ("https://www.example.com/blog?a=b#c", "https://www.example.com/blog?a=b#c"),
+        ("https://example.com/@me", "https://example.com/@me"),
+        ("ftp://abc:canary@example.com:21/b", f"ftp://{MASK}@example.com:21/b"),
+        ("sftp://canary@example.com/b", f"sftp://{MASK}@example.com/b"),
+        ("s3://KEY:can@ary/x?y#z@bucket/b", f"s3://{MASK}@bucket/b"),
+        ("s3://:canary@bucket", f"s3://{MASK}@bucket"),
+        ("see ftp://a:canary@b and ftp://canary@d/ there", f"see ftp://{MASK}@b and ftp://{MASK}@d/ there"),
+        ("ftp://a:canary@b,ftp://c:canary@d", f"ftp://{MASK}@d"),
+        ("ftp://canary@b,ftp://c:canary@d", f"ftp://{MASK}@b,ftp://{MASK}@d"),
+        ("https://b/?user=a&secret_key=canary&x=1", f"https://b/?user=a&secret_key={MASK}&x=1"),
+        ("https://b/?a=1?PASS=can?ary;auth=canary", f"https://b/?a=1?PASS={MASK};auth={MASK}"),
+        ("https://b/?passage", "https://b/?passage"),
+    ],
+)
+def test_uris(text: str, expected: str) -> None:
+    assert mask_uris(text) == expected
+
+
+@given(
+    scheme=st.sampled_from(["ftp", "sftp", "s3", "dropbox3", "gdrive"]),
+    user=st.text(alphabet="abc%+-.", max_size=5),
+    secret=st.text(min_size=1, max_size=12).filter(lambda one: not any(char.isspace() for char in one)),
+    before=st.sampled_from(["", "see ", "(", "'"]),
+)
+def test_no_secret_of_a_uri_is_shown(scheme: str, user: str, secret: str, before: str) -> None:
+    text = f"{before}{scheme}://{user}:{CANARY}{secret}{CANARY}@example.com/backups"
+    assert mask_uris(text) == f"{before}{scheme}://{MASK}@example.com/backups"
+
+
+@given(st.text(alphabet="ab:/@?#&;= \npasskey", max_size=60))
+def test_masking_twice_is_masking_once(text: str) -> None:
+    assert mask_uris(mask_uris(text)) == mask_uris(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("local", "local"),
+        ("0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef"),
+        ("ftp://a:can ary@example.com/b", f"ftp://{MASK}@example.com/b"),
+        ("ftp://can/ary@example.com/b", f"ftp://{MASK}@example.com/b"),
+        ("s3://bucket/?key=canary", f"s3://bucket/?key={MASK}"),
+    ],
+)
+def test_locations(text: str, expected: str) -> None:
+    assert mask_location(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("db-pass", "canary", MASK),
+        ("db-pass", "", ""),
+        ("bkloc", "ftp://can/ary@b", f"ftp://{MASK}@b"),
+        ("backup-location", "ftp://can/ary@b", f"ftp://{MASK}@b"),
+        ("title", "ftp://can/ary@b", "ftp://can/ary@b"),
+        ("title", "ftp://a:canary@b", f"ftp://{MASK}@b"),
+    ],
+)
+def test_values_by_their_name(name: str, text: str, expected: str) -> None:
+    assert masked(name, text) == expected
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["://a:", "://a@", "://@", "?pass", "&pass=", ";key=a", "?a=", "a@", "pas", "@ ://", "://"],
+)
+@pytest.mark.parametrize("begin", ["", "://", "://a", "://?"])
+@pytest.mark.parametrize("end", ["", "@", "://", "="])
+def test_a_hostile_value_of_takes_time_in_proportion_only(part: str, begin: str, end: str) -> None:
+    text = begin + part * (2**17 // len(part)) + end
+    begun = time.process_time()
+    mask_uris(text)
+    mask_location(text)
+    assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Lébo äи漢", "Lébo äи漢"),
+        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
+        ("two\nlines\r", r"two\nlines\r"),
+        ("gpj.\u202eexe", r"gpj.\u202eexe"),
+        ("\u061c\u2066", r"\u061c\u2066"),
+        ("caf\udce9", r"caf\udce9"),
+        ("\x9b31m", r"\x9b31m"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown_instead(text: str, expected: str) -> None:
+    assert printable(text) == expected
+
+
+@given(st.text())
+def test_what_is_printable_can_be_printed(text: str) -> None:
+    assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in printable(text))
+    printable(text).encode()
