@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta import resolve
 from backupmeta.account import places
@@ -125,14 +125,50 @@ def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = N
 
     What can't be read is appended to ``findings`` and the rest goes on. Raises `UnreadableError` for a root.
     """
-    notes: list[Finding] = [] if findings is None else findings
-    for home in search.homes(notes):
+    for block in list_blocks(search, [] if findings is None else findings, Share()):
+        yield from block
+
+
+class Share(NamedTuple):
+    """Which blocks of a list one of several workers takes: every ``workers``-th, from its own number on."""
+
+    worker: int = 0
+    workers: int = 1
+
+    def has(self, number: int) -> bool:
+        """Tell whether the entry of this ``number`` is in one of the worker's blocks."""
+        return number // ENTRIES % self.workers == self.worker
+
+
+ENTRIES: Final = 64
+"""How many backups a block of a list has."""
+
+
+def list_blocks(search: Search, findings: list[Finding], share: Share) -> Iterator[list[Inspection]]:
+    """Yield the blocks of `list_backups` that are in ``share``; what could not be read is missing from its block.
+
+    Each worker appends to ``findings`` what it met in its own share; the first one also what the homes have.
+    """
+    number, block = 0, list[Inspection]()
+    for home in search.homes(findings if share.worker == 0 else []):
         for pair in home.pairs():
-            try:
-                yield _inspect(home, pair, search)
-            except EvidenceError as error:
-                notes.append(_unreadable(pair, error))
-        notes.extend(home.findings)
+            if share.has(number):
+                block.extend(_inspected(home, pair, search, findings))
+            number += 1
+            if number % ENTRIES == 0 and share.has(number - 1):
+                yield block
+                block = []
+        findings.extend(home.findings if share.worker == 0 else ())
+    if block:
+        yield block
+
+
+def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:
+    """Yield what is known of a backup, or append to ``findings`` why nothing is."""
+    try:
+        yield _inspect(home, pair, search)
+    except EvidenceError as error:
+        findings.append(_unreadable(pair, error))
 
 
 def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _Derived = tuple[Value, Source]
 _BY_DEFAULT: Final = Source(Witness.DEFAULT)
 _INSTALL_FIELDS: Final = tuple(one for one in FIELDS if one.scope is not Scope.BACKUP)
+_FIELDS_NOT_LIVE: Final = tuple(one for one in FIELDS if one.scope is not Scope.LIVE)
 _LISTS: Final = frozenset(one.name for one in FIELDS if one.decode is items)
 _HARMLESS: Final = frozenset(one.name for one in FIELDS if not one.secret and one.name not in _LISTS)
 _CUSTOM_SCHEDULE: Final = frozenset({"autobk_daily", "autobk_weekly", "autobk_monthly"})
@@ -207,23 +208,19 @@ class _Resolver:
         self._others(distinct)
 
     def _known(self, fields: tuple[Field, ...], documents: list[Document], with_live: list[Document]) -> None:
-        """Take the fields of the key table, at once where a single record speaks and its value can be decoded."""
-        first, values = documents[0], documents[0].record.values
+        """Take the fields of the key table: most of them at once, where a single record speaks for them."""
+        into, first = self._into, documents[0]
+        if len(documents) == 1:
+            into.fields = _decoded(first, fields if len(with_live) == 1 else _FIELDS_NOT_LIVE)
+            into.origins = dict.fromkeys(into.fields, first)
         for one in fields:
-            name, key, decode, _, scope, _ = one
-            speaking = with_live if scope is Scope.LIVE else documents
-            raw = values.get(key) if key else None
-            if len(speaking) > 1 or name in _CUSTOM_SCHEDULE:
+            name, key, _, _, scope, _ = one
+            if name not in into.fields:
+                speaking = with_live if scope is Scope.LIVE else documents
+                if len(speaking) == 1 and key not in first.record.values and name not in _ELSEWHERE:
+                    continue
                 self._field(one, speaking)
-            elif raw is None:
-                if name in _ELSEWHERE:
-                    self._from_elsewhere(one)
-            else:
-                try:
-                    self._into.fields[name] = decode(raw)
-                    self._into.origins[name] = first
-                except ValueError:
-                    self._field(one, speaking)
+        into.fields = {one.name: into.fields[one.name] for one in fields if one.name in into.fields}
 
     def _fall_back(self, live: Document) -> None:
         self._into.findings.append(Finding("live-value-used", "", "no record of the backup tells it", (live.source,)))
@@ -231,7 +228,7 @@ class _Resolver:
     def _field(self, one: Field, documents: list[Document]) -> None:
         if one.name in _CUSTOM_SCHEDULE and self._into.get("autobk") != "custom":
             return
-        if not (one.key and self._from_records(one, one.key, documents)):
+        if not (one.key and self._from_records(one, one.key, documents)) and one.name in _ELSEWHERE:
             self._from_elsewhere(one)
 
     def _from_records(self, one: Field, key: str, documents: list[Document]) -> bool:
@@ -263,8 +260,6 @@ class _Resolver:
             self._into.findings.append(Finding("sources-disagree", one.name, "", (winner, *against)))
 
     def _from_elsewhere(self, one: Field) -> None:
-        if one.name not in _ELSEWHERE:
-            return
         derive = _DERIVED.get(one.name)
         derived = derive(self._into, self._witnesses) if derive else self._default(one)
         if derived is not None:
@@ -295,6 +290,19 @@ class _Resolver:
 
     def _note(self, finding: str, subject: str, source: Source) -> None:
         self._into.findings.append(Finding(finding, subject, f"line {source.line}", (source,)))
+
+
+def _decoded(document: Document, fields: tuple[Field, ...]) -> dict[str, Value]:
+    """Return what ``document`` says of the ``fields``; nothing where a value can't be decoded: each is asked then."""
+    values = document.record.values
+    try:
+        return {
+            name: decode(values[key])
+            for name, key, decode, *_ in fields
+            if key in values and name not in _CUSTOM_SCHEDULE
+        }
+    except ValueError:
+        return {}
 
 
 def _tells_snapshot(record: Document) -> bool:

@@ -15,7 +15,7 @@ from backupmeta.cli import options, output
 
 if TYPE_CHECKING:
     from backupmeta.findings import Finding
-    from backupmeta.library import Search
+    from backupmeta.library import Search, Share
     from backupmeta.resolve import Inspection
 
 
@@ -127,6 +127,28 @@ class Listing:
         else:
             stop = None if self.limit is None else self.offset + self.limit
             self._show_rows(islice(rows, self.offset, stop), columns, cells)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the rows are shown one by one, all of them, as they come."""
+        return self.form == "jsonl" and self.sort is None and self.limit is None and not self.offset
+
+    def show_stream(self, listed: "Callable[[Search, list[Finding], Share], Iterator[list[Inspection]]]") -> int:
+        """Print the wanted rows of all the blocks that are ``listed``, then what could not be read."""
+        from backupmeta.cli.workers import rendered
+        from backupmeta.findings import Severity
+        from backupmeta.render import json
+
+        def blocks(share: "Share", findings: "list[Finding]") -> "Iterator[str]":
+            for block in listed(self.search, findings, share):
+                rows = self._noting(filter(self._wants, block), findings)
+                yield "".join(
+                    json.line(json.row(one, show_secrets=self.show_secrets, provenance=self.provenance)) for one in rows
+                )
+
+        findings: list[Finding] = []
+        output.write_all(rendered(blocks, findings))
+        return output.report(sorted(findings), Severity.ERROR)
 
     def _show_page(self, rows: "Iterator[Inspection]") -> None:
         """Print the server's envelope; the rows beyond the page are counted, not kept."""
