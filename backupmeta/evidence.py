@@ -142,7 +142,7 @@ class Folder:
                     Entry(e.name, e.is_dir(follow_symlinks=False), e.is_file(follow_symlinks=False), e.is_symlink())
                     for e in found
                 ]
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise UnreadableError(self.path, _reason(error)) from error
         return sorted(entries)
 
