@@ -168,7 +168,7 @@ def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) 
     try:
         yield _inspect(home, pair, search)
     except EvidenceError as error:
-        findings.append(_unreadable(pair, error))
+        findings.extend((*pair.findings, _unreadable(pair, error)))
 
 
 def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
@@ -348,9 +348,10 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
     name, folder = os.path.basename(path), os.path.basename(os.path.dirname(path))  # noqa: PTH119, PTH120
     with open_named(path) as file:
         content = file.read_whole("record_bytes", search.limits.record_bytes)
-    is_install = folder == "current" if witness is None else witness is Witness.INSTALL_RECORD
-    source = Source(Witness.INSTALL_RECORD if is_install else Witness.BACKUP_RECORD, path)
-    record = document(source, content, search.limits.record_lines)
+    record = document(Source(Witness.BACKUP_RECORD, path), content, search.limits.record_lines)
+    has_backup = any(key.startswith("backup-") for key in record.record.values)
+    if witness is Witness.INSTALL_RECORD or folder == "current" or not has_backup:
+        record = record._replace(source=Source(Witness.INSTALL_RECORD, path))
     if not record.record.values:
         raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
     id_ = name if is_id(name) else None

@@ -227,6 +227,7 @@ class _Resolver:
 
     def _field(self, one: Field, documents: list[Document]) -> None:
         if one.name in _CUSTOM_SCHEDULE and self._into.get("autobk") != "custom":
+            self._into.kept.update(dict.fromkeys({one.key or ""} & documents[0].record.values.keys(), documents[0]))
             return
         if not (one.key and self._from_records(one, one.key, documents)) and one.name in _ELSEWHERE:
             self._from_elsewhere(one)
@@ -287,6 +288,8 @@ class _Resolver:
         self._into.kept[key] = document
         if use is not Use.OTHER:
             self._note("record-unknown-key" if use is Use.UNKNOWN else "field-collision", key, document.at(key))
+        if document.text(key) is None:
+            self._note("value-not-utf8", key, document.at(key))
 
     def _note(self, finding: str, subject: str, source: Source) -> None:
         self._into.findings.append(Finding(finding, subject, f"line {source.line}", (source,)))
@@ -404,13 +407,14 @@ def _compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | No
     recorded = inspection.text("backup_filename")
     name = _base(archive) if archive else recorded
     source = Source(Witness.FILE_NAME, archive or inspection.path)
-    if archive and recorded and recorded != display(name):
+    if archive and recorded and filename.stem(recorded) != filename.stem(display(name)):
         inspection.findings.append(Finding("archive-renamed", name, f"recorded as {recorded}", (source,)))
     if not name:
         return
     parsed = inspection.archive_name = filename.parse(name)
     if parsed is None:
         inspection.findings.append(Finding("name-unconventional", name, "", (source,)))
+    if parsed is None or archive is None:
         return
     time = inspection.text("backup_time")
     seconds = int(time) if time else None

@@ -5,7 +5,6 @@ name is compared with a record by slugging the record's values forward.
 """
 
 import re
-from bisect import bisect_right
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -21,17 +20,14 @@ _NUMBER: Final = re.compile(rb"\d+")
 _NOT_SLUG: Final = re.compile(rb"[^A-Za-z0-9]")
 _PARENTHESES: Final = str.maketrans("", "", "()")
 
-LATEST: Final = timedelta(minutes=12)
-"""How much later than ``backup-time`` a name's time was seen, at the most (before April 2020; FORMAT.md §3)."""
+QUARTER: Final = timedelta(minutes=15)
+"""What UTC offsets are multiples of."""
 
-OFFSETS: Final = tuple(
-    timedelta(minutes=minutes)
-    for minutes in sorted(
-        {60 * hours for hours in range(-12, 15)}
-        | {-570, -210, 210, 270, 330, 345, 390, 525, 570, 630, 765, 825}  # the zones off the hour, summer time too
-    )
-)
-"""The UTC offsets that clocks of this century have shown (IANA time zone database)."""
+FURTHEST: Final = (timedelta(hours=-12), timedelta(hours=14))
+"""The least and the greatest UTC offset in use (IANA time zone database)."""
+
+EXACT_SINCE: Final = datetime(2020, 4, 1)  # noqa: DTZ001 - local time, as the names have it
+"""Since then a name's time equals ``backup-time`` to the second; before it was seconds, once 12 minutes later."""
 
 
 class ArchiveName(NamedTuple):
@@ -78,6 +74,11 @@ def is_archive_name(name: str) -> bool:
     return name.lower().endswith(SUFFIXES)
 
 
+def stem(name: str) -> str:
+    """Return an archive's ``name`` without its suffix: recompressing an archive changes no more than that."""
+    return next((name[: -len(suffix)] for suffix in SUFFIXES if name.lower().endswith(suffix)), name)
+
+
 def title_slug(title: str) -> str:
     """Return the slug of a title: parentheses dropped, then each byte that is no ASCII letter or digit a ``-``.
 
@@ -104,14 +105,16 @@ def host_slug(url: str) -> str:
 def utc_offset(name: ArchiveName, backup_time: int) -> timezone | None:
     """Return the server's UTC offset, which the name's local time and ``backup_time`` (Unix seconds) imply together.
 
-    The name is as late as ``backup_time`` or up to `LATEST` later; None where no offset of `OFFSETS` explains them.
+    Their difference is rounded down to a `QUARTER`. None where no offset explains them: beyond the `FURTHEST`, or with
+    a rest since `EXACT_SINCE`.
     """
     try:
         ahead = name.local_time - datetime.fromtimestamp(backup_time, UTC).replace(tzinfo=None)
     except (OverflowError, ValueError, OSError):
         return None
-    before = OFFSETS[bisect_right(OFFSETS, ahead) - 1]
-    return timezone(before) if timedelta(0) <= ahead - before <= LATEST else None
+    offset = ahead // QUARTER * QUARTER
+    is_explained = offset == ahead or name.local_time < EXACT_SINCE
+    return timezone(offset) if is_explained and FURTHEST[0] <= offset <= FURTHEST[1] else None
 
 
 def unix_time(name: ArchiveName, zone: tzinfo) -> int:
@@ -137,12 +140,12 @@ def disagreements(
 ) -> list[Disagreement]:
     """Return what the record's ``url``, ``title`` and ``backup_time`` (Unix seconds) say against the name.
 
-    What the record does not tell is not judged. A ``_`` may stand on either side of where `parse` split. Where the
-    server's ``zone`` is known, the offset has to be that zone's.
+    What the record does not tell is not judged, nor is an empty host. A ``_`` may stand on either side of where `parse`
+    split. Where the server's ``zone`` is known, the offset has to be that zone's.
     """
     found = []
     middle = f"{name.host}_{name.title}"
-    if url is not None and not middle.startswith(f"{(host := host_slug(url))}_"):
+    if url is not None and name.host and not middle.startswith(f"{(host := host_slug(url))}_"):
         found.append(Disagreement("name-host-differs", f"{name.host!r}, by the record {host!r}"))
     if title is not None and not middle.endswith(f"_{(slug := title_slug(title))}"):
         found.append(Disagreement("name-title-differs", f"{name.title!r}, by the record {slug!r}"))

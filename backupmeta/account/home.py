@@ -109,6 +109,7 @@ class Home:
         archives: the archives, by name.
         wanted: the names of the archives that were asked for, where not all of the home's are.
         findings: what was odd so far.
+        is_home: whether it is a home, and not just a folder of archives.
         has_records: whether there is an ``.appdata``: a home, and not just a folder of archives.
     """
 
@@ -122,6 +123,7 @@ class Home:
         self.archives: dict[str, Archive] = {}
         self.wanted: frozenset[str] | None = None
         self.findings: list[Finding] = []
+        self.is_home = False
         self.has_records = False
         self._open = ExitStack()
 
@@ -144,6 +146,7 @@ class Home:
 
     def read(self, entries: list[Entry]) -> None:
         """Read the home's records and list its archives; ``entries`` are its folder's."""
+        self.is_home = True
         if (records := self._subfolder(self.folder, RECORDS, entries)) is not None:
             self.has_records = True
             inside = self._list(records)
@@ -206,7 +209,7 @@ class Home:
 
     def _lone(self, archive: Archive) -> Pair:
         evidence = (Source(Witness.FILE_SYSTEM, archive.seen),)
-        findings = (Finding("archive-without-record", archive.name, "", evidence),) if self.backups else ()
+        findings = (Finding("archive-without-record", archive.name, "", evidence),) if self.is_home else ()
         return Pair(None, None, archive, State.UNCLAIMED, findings)
 
     def _renamed(self, unclaimed: dict[str, Archive], claims: Counter[str]) -> dict[str, Archive]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import RECORDS, Home, is_id, refused, unreadable
+from backupmeta.account.home import ARCHIVES, RECORDS, Home, is_id, refused, unreadable
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import RECORD
@@ -25,6 +25,7 @@ from backupmeta.provenance import Source, Witness
 
 _UPWARDS: Final = 3
 _RECORD_SIGN: Final = b"installer="
+_TEXT: Final = 512  # a tar's first header has zero bytes, a record's first lines have none
 _NUMBERED_HOME: Final = re.compile(r"home[0-9]*")
 
 
@@ -86,7 +87,9 @@ def is_record_file(path: str) -> bool:
         return True
     with open_named(path) as file:
         block = file.read(BLOCK)
-    return identify(block) is None and (block.startswith(_RECORD_SIGN) or b"\n" + _RECORD_SIGN in block)
+    if identify(block) is not None or b"\0" in block[:_TEXT]:
+        return False
+    return block.startswith(_RECORD_SIGN) or b"\n" + _RECORD_SIGN in block
 
 
 def home_of_archive(path: str, limits: Limits) -> Home:
@@ -161,7 +164,7 @@ class _Search:
 
     def _visit(self, folder: Folder, entries: list[Entry], depth: int, root: Root) -> Iterator[Home]:
         as_server = folder.seen if root.as_server is not None else None
-        if any(entry.name == RECORDS for entry in entries):
+        if any(entry.name in {RECORDS, ARCHIVES} for entry in entries):
             with Home(folder, as_server, self.limits) as home:
                 home.read(entries)
                 yield home

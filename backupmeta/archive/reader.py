@@ -130,19 +130,23 @@ class Reader:
             where = (_at(self.file.path, None),)
             yield Finding(_OUTCOMES[self.end.verdict], "", f"{self.end.reason} {place}", where)
 
-    def is_whole(self) -> bool:
-        """Take in the rest of a small file's stream; tell whether it ends well, as far as `_TAIL` shows."""
-        if self.file.size > BLOCK or self.compression is PLAIN:
-            return True
+    def bad_end(self) -> End | None:
+        """Take in the rest of a small file; return how it ends badly, as far as `_TAIL` shows, or None."""
+        if self.file.size > BLOCK:
+            return None
+        if self.compression is PLAIN:
+            for _ in self._walk:
+                pass
+            end = self._walk.end
+        else:
+            self._take_in_tail()
+            end = self._stream.end
+        return None if end is None or end.verdict == "complete" else end
+
+    def _take_in_tail(self) -> None:
         left = _TAIL
         while left and (got := len(self._stream.read(min(left, BLOCK)))):
             left -= got
-        return self._stream.end is None or self._stream.end.verdict == "complete"
-
-    @property
-    def stream_end(self) -> End | None:
-        """How the compressed stream ended; offsets are bytes of the file."""
-        return self._stream.end
 
     def _check_is_tar(self) -> None:
         """Raise where there was not a single header: it is no tar, or it broke off too early to tell."""
@@ -246,14 +250,14 @@ def _findings(reader: Reader, found: list[_Found], path: str) -> Iterator[Findin
         yield Finding("archive-suffix-differs", "", f"it is {reader.compression.name}", (_at(path, None),))
     if chosen.member.name not in _AT_ROOT:
         yield Finding("record-not-at-root", "", "", (_at(path, chosen.member),))
-    elif chosen.place:
+    if chosen.place:
         yield Finding("record-not-first", "", f"member {chosen.place + 1}", (_at(path, chosen.member),))
     if len(found) > 1:
         yield Finding("record-several", "", "", tuple(_at(path, one.member) for one in found))
 
 
 def _verdict(reader: Reader, path: str) -> Iterator[Finding]:
-    if not reader.is_whole() and (end := reader.stream_end):
+    if (end := reader.bad_end()) is not None:
         yield Finding(_OUTCOMES[end.verdict], "", f"{end.reason} at byte {end.offset}", (_at(path, None),))
 
 

@@ -1,0 +1,138 @@
+"""Every case of fixtures/ is read, and answered as its expected.json says (fixtures/FORMAT.md §8)."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backupmeta import AnswerError, EvidenceError, Search
+from backupmeta.findings import Finding
+from backupmeta.library import find_backup, list_backups
+from backupmeta.render.json import origins
+from backupmeta.resolve import Inspection
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+OF_AN_ACCOUNT = {
+    "archive-claimed-twice",
+    "archive-missing",
+    "archive-remote",
+    "archive-unreadable",
+    "archive-without-record",
+    "link-not-followed",
+    "not-a-regular-file",
+    "record-name-malformed",
+}
+
+
+def cases(group: str) -> list[Any]:
+    return [pytest.param(folder, id=folder.name) for folder in sorted((FIXTURES / group).iterdir())]
+
+
+def expected(folder: Path) -> Any:
+    return json.loads((folder / "expected.json").read_text("utf-8"))
+
+
+def evidence(folder: Path) -> Path:
+    [found] = (path for path in folder.iterdir() if path.name != "expected.json")
+    return found
+
+
+def data(inspection: Inspection) -> Any:
+    return json.loads(json.dumps(inspection.wire(show_secrets=True)))
+
+
+def extra(inspection: Inspection) -> dict[str, Any]:
+    return {key: raw_text(fact.raw) for key, fact in inspection.extra.items()}
+
+
+def raw_text(raw: bytes) -> Any:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return {"text": raw.decode("utf-8", "replace"), "base64": base64.b64encode(raw).decode("ascii")}
+
+
+def ids(findings: list[Finding]) -> list[str]:
+    return sorted({finding.id for finding in findings})
+
+
+@pytest.mark.parametrize("folder", [*cases("records"), *cases("archives")])
+def test_a_record_or_archive_alone(folder: Path) -> None:
+    wanted = expected(folder)
+    if wanted.get("error"):
+        with pytest.raises(EvidenceError) as caught:
+            find_backup(str(evidence(folder)))
+        assert type(caught.value).__name__ == wanted["error"]
+        return
+    found = find_backup(str(evidence(folder)))
+    assert list(data(found).items()) == list(wanted["data"].items())
+    assert extra(found) == wanted["extra"]
+    assert ids(found.findings) == wanted["findings"]
+
+
+@pytest.mark.parametrize("folder", cases("archives"))
+def test_the_parts_of_an_archives_name(folder: Path) -> None:
+    wanted = expected(folder)
+    if wanted.get("error"):
+        return
+    found = find_backup(str(evidence(folder)))
+    assert origins(found, show_secrets=True).get("archive_name") == wanted["names"]
+
+
+@pytest.mark.parametrize("folder", cases("accounts"))
+def test_the_list_of_an_account(folder: Path) -> None:
+    wanted = expected(folder)
+    findings: list[Finding] = []
+    rows = list(list_backups(Search(sysroot=str(folder / "sysroot")), findings))
+    of_rows = [finding for row in rows for finding in row.findings]
+    told = {(one.id, Path(one.subject).name) for one in (*findings, *of_rows) if one.id in OF_AN_ACCOUNT}
+    assert sorted(map(listed, rows), key=order) == wanted["list"]
+    assert sorted(told) == sorted(map(tuple, wanted["findings"]))
+
+
+def listed(row: Inspection) -> dict[str, Any]:
+    names = ("backup_filename", "backup_install", "backup_location", "backup_time", "id", "application", "user")
+    state = "archive" if row.state == "paired" else str(row.state)
+    fields = {name: row.get(name) for name in names if name in row.fields}
+    return {"id": row.get("id"), "state": state, "data": fields}
+
+
+def order(row: dict[str, Any]) -> tuple[int, str]:
+    return int(row["data"]["backup_time"]), row["id"]
+
+
+def views() -> list[Any]:
+    return [
+        pytest.param(folder, target, id=f"{folder.name}-{target}")
+        for folder in sorted((FIXTURES / "accounts").iterdir())
+        for target in expected(folder).get("view", {})
+    ]
+
+
+@pytest.mark.parametrize(("folder", "target"), views())
+def test_the_view_of_a_backup_in_an_account(folder: Path, target: str) -> None:
+    wanted = expected(folder)["view"][target]
+    search = Search(sysroot=str(folder / "sysroot"))
+    if wanted["status"] != 200:
+        with pytest.raises(AnswerError) as caught:
+            find_backup(target, search)
+        assert (caught.value.status, caught.value.errcode) == (wanted["status"], wanted["errcode"])
+        return
+    found = find_backup(target, search)
+    assert list(data(found).items()) == list(wanted["data"].items())
+    assert ids(found.findings) == wanted["findings"]
+
+
+def test_the_vendors_example_is_answered_as_the_vendor_does() -> None:
+    response = json.loads((FIXTURES / "api" / "example-response.json").read_text("utf-8"))
+    search = Search(sysroot=str(FIXTURES / "accounts" / "example" / "sysroot"))
+    assert list(data(find_backup("1234567890abcdefghij12345", search)).items()) == list(response["data"].items())
+
+
+def test_no_case_lacks_its_input_or_its_expectation() -> None:
+    for group in ("records", "archives", "accounts"):
+        for folder in (FIXTURES / group).iterdir():
+            assert expected(folder)["why"], folder
+            assert evidence(folder).exists(), folder
