@@ -1,0 +1,205 @@
+"""The names of archives: FORMAT.md §3."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backupmeta.account import filename
+from backupmeta.account.filename import ArchiveName
+
+BERLIN = ZoneInfo("Europe/Berlin")
+TIME = 1718312121  # 2024-06-13 20:55:21 UTC
+IN_2019 = 1560459321  # 2019-06-13 20:55:21 UTC
+
+
+def named(host: str = "example-com", title: str = "Blog", local: str = "2024-06-13 20:55:21") -> ArchiveName:
+    return ArchiveName(host, title, datetime.fromisoformat(local), ".tar.gz")
+
+
+@given(
+    host=st.from_regex(r"[a-z0-9-]{0,40}", fullmatch=True),
+    title=st.from_regex(r"[A-Za-z0-9-]{0,40}", fullmatch=True),
+    time=st.datetimes(datetime(1000, 1, 1), datetime(9999, 12, 31)).map(lambda t: t.replace(microsecond=0)),  # noqa: DTZ001
+    suffix=st.sampled_from(["", ".tar.gz", ".tar", ".tar.zst", ".tgz"]),
+)
+def test_every_conventional_name_is_parsed_and_formatted_back(
+    host: str, title: str, time: datetime, suffix: str
+) -> None:
+    name = f"app_{host}_{title}_{time:%Y-%m-%d_%H-%M-%S}{suffix}"
+    parsed = filename.parse(name)
+    assert parsed == (host, title, time, suffix)
+    assert str(parsed) == name
+
+
+@given(st.text(max_size=60))
+def test_any_text_parses_to_nothing_or_back_to_itself(text: str) -> None:
+    parsed = filename.parse(f"app_{text}.tar.gz")
+    assert parsed is None or str(parsed) == f"app_{text}.tar.gz"
+
+
+@pytest.mark.parametrize(
+    ("title", "slug"),
+    [
+        ("Mavs In Japan (2)", "Mavs-In-Japan-2"),
+        ("Lébo", "L--bo"),
+        ("Заголовок!", "-" * 19),
+        ("абвгдежзик", "-" * 20),
+        ("", ""),
+        (" a  b ", "-a--b-"),
+        ("a_b", "a-b"),
+        ("((()))", ""),
+    ],
+)
+def test_a_title_is_slugged_byte_by_byte(title: str, slug: str) -> None:
+    assert filename.title_slug(title) == slug
+
+
+@pytest.mark.parametrize(
+    ("url", "slug"),
+    [
+        ("https://www.example.com/blog", "example-com"),
+        ("http://my-domain.com:8080/", "my-domain-com"),
+        ("https://WWW.Example.COM", "example-com"),
+        ("example.com/blog", "example-com"),
+        ("https://www.www.example.com", "www-example-com"),
+        ("https://abc:dEf@example.com/x", "example-com"),
+        ("", ""),
+        ("http://[::1", ""),
+    ],
+)
+def test_a_host_is_slugged_without_www_port_and_path(url: str, slug: str) -> None:
+    assert filename.host_slug(url) == slug
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "title"),
+    [
+        ("app__My-blog_2020-12-31_23-59-59.tar.gz", "", "My-blog"),
+        ("app___2020-12-31_23-59-59.tar.gz", "", ""),
+        ("app_my_host_Blog_2020-12-31_23-59-59.tar.gz", "my_host", "Blog"),
+        ("app_h_2019-01-01_00-00-00_2020-12-31_23-59-59.tar.gz", "h_2019-01-01", "00-00-00"),
+    ],
+)
+def test_the_time_is_read_from_the_right_and_the_last_underscore_ends_the_host(
+    name: str, host: str, title: str
+) -> None:
+    parsed = filename.parse(name)
+    assert parsed is not None
+    assert (parsed.host, parsed.title, str(parsed.local_time)) == (host, title, "2020-12-31 23:59:59")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "app_.tar.gz",
+        "app_host_2020-12-31_23-59-59.tar.gz",
+        "app_h_t_2020-02-30_00-00-00.tar.gz",
+        "app_h_t_2020-12-31_24-00-00.tar.gz",
+        "app_h_t_0000-12-31_00-00-00.tar.gz",
+        "xapp_h_t_2020-12-31_23-59-59.tar.gz",
+        "app_h_t_2020-12-31_23-59-59.tar.gz\n",
+        "app_h_t_2020-12-31_23-59-59 (1).tar.gz",
+        "app_h_t_٢٠٢٠-12-31_23-59-59.tar.gz",
+    ],
+)
+def test_other_names_are_no_conventional_names(name: str) -> None:
+    assert filename.parse(name) is None
+
+
+def test_bytes_that_are_not_utf8_survive_in_a_name() -> None:
+    name = b"app_ex\xffample_t\xfe_2020-12-31_23-59-59.tar.gz".decode("utf-8", "surrogateescape")
+    assert str(filename.parse(name)) == name
+
+
+ZONES = pytest.mark.parametrize("hours", [-12, -9.5, -3.5, 0, 1, 2, 5.5, 5.75, 8.75, 12.75, 13.75, 14])
+
+
+@ZONES
+def test_the_name_and_backup_time_imply_the_offset(hours: float) -> None:
+    local = datetime.fromtimestamp(TIME + hours * 3600, UTC).replace(tzinfo=None)
+    assert filename.utc_offset(named(local=str(local)), TIME) == timezone(timedelta(hours=hours))
+
+
+@ZONES
+@pytest.mark.parametrize("late", [0, 4, 17, 12 * 60])
+def test_before_april_2020_the_name_may_be_late(hours: float, late: int) -> None:
+    local = datetime.fromtimestamp(IN_2019 + hours * 3600 + late, UTC).replace(tzinfo=None)
+    assert filename.utc_offset(named(local=str(local)), IN_2019) == timezone(timedelta(hours=hours))
+
+
+@pytest.mark.parametrize(
+    "local",
+    [
+        "2024-06-13 20:55:20",  # a second early
+        "2024-06-13 20:55:25",  # four seconds late, after April 2020
+        "2024-06-13 21:07:21",
+        "2024-06-13 08:40:21",  # west of every zone
+        "2024-06-14 11:10:21",  # east of every zone
+        "1970-01-01 00:00:00",
+        "9999-12-31 23:59:59",
+    ],
+)
+def test_other_differences_imply_no_offset(local: str) -> None:
+    assert filename.utc_offset(named(local=local), TIME) is None
+
+
+@pytest.mark.parametrize("seconds", [10**17, -(10**17)])
+def test_a_time_that_no_calendar_has_implies_no_offset(seconds: int) -> None:
+    assert filename.utc_offset(named(), seconds) is None
+    assert [one.finding for one in filename.disagreements(named(), None, None, seconds)] == ["name-time-differs"]
+
+
+@pytest.mark.parametrize(
+    ("local", "ambiguous", "seconds"),
+    [
+        ("2024-06-13 22:55:21", False, TIME),
+        ("2024-03-31 02:30:00", True, 1711848600),  # the clock went from 02:00 to 03:00: as if it hadn't yet
+        ("2024-10-27 02:30:00", True, 1729989000),  # stands twice: the first time, 00:30 UTC
+    ],
+)
+def test_a_zone_turns_local_time_into_unix_time(local: str, ambiguous: bool, seconds: int) -> None:  # noqa: FBT001
+    assert filename.is_ambiguous(named(local=local), BERLIN) is ambiguous
+    assert filename.unix_time(named(local=local), BERLIN) == seconds
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        (named(), []),
+        (named(host="example-org"), ["name-host-differs"]),
+        (named(title="Blog-2"), ["name-title-differs"]),
+        (named(local="2024-06-13 20:40:00"), ["name-time-differs"]),
+        (named("x", "", "2001-01-01 00:00:00"), ["name-host-differs", "name-title-differs", "name-time-differs"]),
+        (named(""), []),  # an empty host tells nothing
+    ],
+)
+def test_what_the_record_contradicts_is_found(name: ArchiveName, found: list[str]) -> None:
+    told = filename.disagreements(name, "https://www.example.com/x", "Blog", TIME)
+    assert [one.finding for one in told] == found
+
+
+def test_what_the_record_does_not_tell_is_not_judged() -> None:
+    assert filename.disagreements(named(), None, None, None) == []
+
+
+def test_an_underscore_may_stand_on_either_side() -> None:
+    assert filename.disagreements(named("my_host", "Blog"), "http://my_host/", "Blog", None) == []
+
+
+def test_a_known_zone_has_to_have_the_offset() -> None:
+    in_summer = named(local="2024-06-13 22:55:21")
+    assert filename.disagreements(in_summer, None, None, TIME, BERLIN) == []
+    assert filename.disagreements(in_summer, None, None, TIME) == []
+    found = filename.disagreements(in_summer, None, None, TIME, ZoneInfo("Europe/London"))
+    assert [one.finding for one in found] == ["name-time-differs"]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_archive"), [("a.tar.gz", True), ("A.TAR.ZST", True), ("a.tgz", True), ("a.zip", False), ("tar", False)]
+)
+def test_a_suffix_tells_an_archive(name: str, is_archive: bool) -> None:  # noqa: FBT001
+    assert filename.is_archive_name(name) is is_archive
