@@ -145,6 +145,15 @@ def test_a_file_that_grows_while_it_is_read_is_refused(folder: Path) -> None:
             file.read_whole("record_bytes", 8)
 
 
+def test_a_file_that_comes_in_parts_is_read_whole(folder: Path) -> None:
+    plain = os.read
+    with (
+        patch.object(os, "read", lambda fd, length: plain(fd, min(length, 3))),
+        open_named(str(folder / "file")) as file,
+    ):
+        assert file.read_whole("record_bytes", 7) == b"content"
+
+
 def test_an_error_while_reading_is_said_so() -> None:
     fd = os.open(os.devnull, os.O_RDONLY)
     with patch("stat.S_ISREG", lambda _mode: True):

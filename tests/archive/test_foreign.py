@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -87,6 +88,15 @@ def test_a_libmagic_that_fails_knows_nothing(monkeypatch: pytest.MonkeyPatch) ->
 def test_no_bundled_library_is_no_error(found: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(foreign, "_bundled", lambda _name: found)
     assert foreign._load_bundled_library() is None
+
+
+@pytest.mark.skipif(sys.platform not in {"linux", "darwin"}, reason="pylibmagic is for Linux and macOS")
+def test_the_bundled_database_is_found_without_importing_its_package() -> None:
+    found = foreign._bundled("magic.mgc")
+    assert found is not None
+    assert Path(found).stat().st_size > 10**6
+    assert foreign._bundled("absent") is None
+    assert "pylibmagic" not in sys.modules
 
 
 def test_a_package_that_is_not_there_bundles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import hashlib
 import lzma
 import time
 from collections.abc import Callable, Iterable
@@ -169,6 +170,17 @@ def test_a_small_archive_is_looked_at_to_its_end(opened: Opened) -> None:
     assert ids(head_of(opened, content[:-8] + bytes(8))) == ["archive-damaged"]
 
 
+def test_a_small_plain_tar_is_walked_to_its_end(opened: Opened) -> None:
+    content = writer.tar_bytes(BACKUP)
+    assert ids(head_of(opened, content)) == []
+    assert ids(head_of(opened, content[:-1300])) == ["archive-truncated"]
+
+
+def test_a_large_archive_is_not_looked_at_to_its_end(opened: Opened) -> None:
+    content = tar_gz(RECORD, named(b"a.jpg", hashlib.shake_128(b"jpg").digest(100_000)))
+    assert ids(head_of(opened, content[:-1])) == []
+
+
 def bomb(entries: Iterable[writer.Entry], size: int) -> bytes:
     """Return a gzip that begins with a member of ``size`` zeros."""
     header = writer.header(b"zeros", size, MTIME, 0o644, b"0")
@@ -246,6 +258,7 @@ def test_damage_is_told_after_a_full_pass(opened: Opened) -> None:
     with opened(whole[:-1200]) as file:
         reader = Reader(file)
         assert [one.name for one in reader] == [one.name for one in BACKUP]
+        assert list(reader) == []
         (finding,) = reader.findings()
     assert (finding.id, finding.detail.endswith("after 4 members")) == ("archive-truncated", True)
 
