@@ -8,7 +8,7 @@ from backupmeta.archive.compression import BLOCK, GZIP
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.reader import head
 from backupmeta.evidence import open_named
-from backupmeta.masking import MASK, masked
+from backupmeta.masking import MASK, is_secret, masked
 from backupmeta.record import fields, grammar
 from backupmeta.record.fields import Use
 from backupmeta.record.grammar import Line, Record
@@ -50,6 +50,8 @@ def masked_record(content: bytes) -> bytes:
 
 
 def _masked_line(line: Line, hidden: frozenset[int]) -> bytes:
+    if line.number in hidden and _is_rest(line):
+        return MASK.encode() + line.end
     text = line.value.decode("utf-8", "surrogateescape")
     given = (MASK if text else text) if line.number in hidden else masked(line.key or "", text)
     return bytes(line._replace(value=given.encode("utf-8", "surrogateescape")))
@@ -82,9 +84,10 @@ def record(content: bytes, *, show_secrets: bool = False) -> Iterator[Step]:
     if parsed.bom:
         yield Step("record", None, 0, "EF BB BF", "byte order mark")
     for line in parsed.lines:
-        yield Step(
-            "record", line.number, line.offset, _line_text(line, hidden, show_secrets=show_secrets), _use(parsed, line)
-        )
+        text = _line_text(line, hidden, show_secrets=show_secrets)
+        is_rest = line.number in hidden and _is_rest(line)
+        meaning = "perhaps the rest of the secret above" if is_rest else _use(parsed, line)
+        yield Step("record", line.number, line.offset, text, meaning)
 
 
 def _name_steps(path: str) -> Iterator[Step]:
@@ -105,8 +108,15 @@ def _gzip_header(block: bytes) -> str:
     return f"time {seconds or 'not set'}, system {names.get(system, str(system))}"
 
 
+def _is_rest(line: Line) -> bool:
+    """Tell whether a line that must not be shown is no secret itself, but perhaps the rest of the one above."""
+    return bool(line.value) if line.key is None else not is_secret(line.key)
+
+
 def _line_text(line: Line, hidden: frozenset[int], *, show_secrets: bool) -> str:
     value = line.value.decode("utf-8", "replace")
+    if line.number in hidden and _is_rest(line):
+        return MASK
     if line.number in hidden:
         value = MASK if value else value
     elif not show_secrets:

@@ -6,7 +6,7 @@ Secrets are ``SecretStr``; dumps and reprs mask them, and the userinfo of URIs, 
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, cast
 
 from pydantic import (
     BaseModel,
@@ -110,7 +110,8 @@ class _Answer(BaseModel):
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Take the fields' meanings from the key table; custom fields are text."""
-        shown = handler.resolve_ref_schema(handler(schema))
+        unserialized = cast("CoreSchema", {key: part for key, part in schema.items() if key != "serialization"})
+        shown = handler.resolve_ref_schema(handler(unserialized))
         for name, described in shown.get("properties", {}).items():
             described["description"] = FIELD[name].meaning
         shown["additionalProperties"] = {"type": ["string", "null"]}
