@@ -6,6 +6,7 @@ Exit codes: 0 clean; 1 a negative answer; 2 a usage error, or input that could n
 from typing import Final
 
 _INTERRUPTED: Final = 130
+_FEWER_COLLECTIONS: Final = 50_000  # long lists make many small objects, and hardly a cycle
 
 
 def main() -> None:
@@ -17,12 +18,15 @@ def main() -> None:
 
 
 def _run() -> int:
+    import gc
+
     import click
 
     from backupmeta.cli import output
     from backupmeta.cli.commands import backupmeta
     from backupmeta.errors import EvidenceError
 
+    gc.set_threshold(_FEWER_COLLECTIONS)
     try:
         result = backupmeta.main(prog_name="backupmeta", standalone_mode=False)
         output.flush()

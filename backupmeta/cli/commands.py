@@ -103,10 +103,11 @@ def list_backups(asked: Listing) -> int:
       backupmeta list --sysroot /mnt/image --jsonl > backups.jsonl
     """
     from backupmeta import library
-    from backupmeta.render import text
 
     if asked.is_stream:
         return asked.show_stream(library.list_blocks)
+    from backupmeta.render import text
+
     findings: list[Finding] = []
     found = library.list_backups(asked.search, findings)
     return asked.show(found, findings, text.BACKUP_COLUMNS, text.backup_cells)

@@ -63,12 +63,12 @@ def complain(message: str) -> None:
 
 def report(findings: Iterable[Finding], least: Severity) -> int:
     """Print the findings that are at least as severe as ``least`` on stderr; return 2 where one is an error, else 0."""
-    from backupmeta.render import text
-
     order = list(Severity)
     code = 0
     for one in findings:
         if order.index(one.severity) <= order.index(least):
+            from backupmeta.render import text
+
             complain(text.finding(one))
         if one.severity is Severity.ERROR:
             code = 2
