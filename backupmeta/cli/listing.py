@@ -97,14 +97,18 @@ class Listing:
         cells: "Callable[[Inspection], tuple[str, ...]]",
     ) -> int:
         """Print the wanted rows of ``found``, then what could not be read; return the exit code."""
-        from backupmeta.findings import Severity
-
         rows = self._noting(_ordered(filter(self._wants, found), self.sort), findings)
         first = list(islice(rows, 1))
         self._show(chain(first, rows), columns, cells)
-        if not first:
+        return self._report(findings, has_rows=bool(first))
+
+    def _report(self, findings: "Iterable[Finding]", *, has_rows: bool) -> int:
+        """Print what could not be read, and more where there are no rows: why that may be; return the exit code."""
+        from backupmeta.findings import Severity
+
+        if not has_rows:
             output.complain(self._nothing)
-        return output.report(findings, Severity.ERROR if first else Severity.NOTE)
+        return output.report(findings, Severity.ERROR if has_rows else Severity.NOTE)
 
     @property
     def _nothing(self) -> str:
@@ -136,7 +140,6 @@ class Listing:
     def show_stream(self, listed: "Callable[[Search, list[Finding], Share], Iterator[list[Inspection]]]") -> int:
         """Print the wanted rows of all the blocks that are ``listed``, then what could not be read."""
         from backupmeta.cli.workers import rendered
-        from backupmeta.findings import Severity
         from backupmeta.render import json
 
         def blocks(share: "Share", findings: "list[Finding]") -> "Iterator[str]":
@@ -147,8 +150,10 @@ class Listing:
                 )
 
         findings: list[Finding] = []
-        output.write_all(rendered(blocks, findings))
-        return output.report(sorted(findings), Severity.ERROR)
+        texts = (text for text in rendered(blocks, findings) if text)
+        first = list(islice(texts, 1))
+        output.write_all(chain(first, texts))
+        return self._report(sorted(findings, key=itemgetter(0, 1, 2)), has_rows=bool(first))
 
     def _show_page(self, rows: "Iterator[Inspection]") -> None:
         """Print the server's envelope; the rows beyond the page are counted, not kept."""
