@@ -1,0 +1,212 @@
+"""Results as text, CSV and JSON."""
+
+import base64
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backupmeta.account.home import State
+from backupmeta.archive.tar import Member
+from backupmeta.findings import Finding
+from backupmeta.library import find_backup, inspect_archive
+from backupmeta.provenance import Source, Witness
+from backupmeta.render import csv as csv_rows
+from backupmeta.render import json as to_json
+from backupmeta.render import text
+from backupmeta.resolve import Inspection
+from tests.invented import BACKUP, INSTALL, NAME, Account, Json, backup_record
+
+
+def inspected(folder: Path, content: bytes) -> Inspection:
+    path = folder / BACKUP
+    path.write_bytes(content)
+    return find_backup(str(path))
+
+
+def provenance(folder: Path, content: bytes, *, show_secrets: bool = False) -> Any:
+    found = inspected(folder, content)
+    return json.loads(json.dumps(to_json.origins(found, show_secrets=show_secrets)))
+
+
+def member(**changes: object) -> Member:
+    plain: Json = dict.fromkeys(Member._fields, 0)
+    plain |= {"name": b"a", "link": b"", "owner": b"", "group": b"", "kind": "file"}
+    return Member(**{**plain, **changes})
+
+
+def test_a_table_for_a_pipe_is_tab_separated_with_a_heading() -> None:
+    assert text.table(("a", "b"), [("1", "2"), ("x\ty", "z\n")], None) == "a\tb\n1\t2\nx\\ty\tz\\n\n"
+
+
+def test_a_table_for_a_terminal_fits_its_width_and_has_no_control_characters() -> None:
+    drawn = text.table(("title", "url"), [("a\x1b[31mb\u202e[bold]", "\x9b" * 3 + "ü")], 40)
+    assert all(len(line) <= 40 for line in drawn.splitlines())
+    assert "\\x1b[31mb\\u202e" in drawn.replace("\n", "")
+    assert "[bold]" in drawn
+    assert not {"\x1b", "\u202e", "\x9b"} & set(drawn)
+
+
+def test_cells_of_a_backup(tmp_path: Path) -> None:
+    cells = text.backup_cells(inspected(tmp_path, backup_record(backup_note="x")))
+    assert dict(zip(text.BACKUP_COLUMNS, cells, strict=True)) == {
+        "time (UTC)": "2024-06-13 20:55:21",
+        "id": BACKUP,
+        "user": "exampleu",
+        "application": "wordpress",
+        "version": "6.5.4",
+        "url": "https://www.example.com/blog",
+        "title": "Blog",
+        "state": "missing",
+        "archive": NAME,
+    }
+
+
+def test_cells_of_an_install(tmp_path: Path) -> None:
+    account = Account(tmp_path).whole()
+    cells = text.install_cells(find_backup(str(account.installs / INSTALL)))
+    assert dict(zip(text.INSTALL_COLUMNS, cells, strict=True)) == {
+        "created (UTC)": "2024-06-13 16:33:54",
+        "id": INSTALL,
+        "user": "exampleu",
+        "application": "wordpress",
+        "version": "6.5.4",
+        "url": "https://www.example.com/blog",
+        "title": "Blog",
+        "backups": "1",
+        "path": "/home/exampleu/public_html/blog",
+    }
+
+
+def test_what_is_absent_or_undecodable_is_an_empty_cell(tmp_path: Path) -> None:
+    odd = inspected(tmp_path, b"backup-time=9" + b"9" * 30 + b"\ntitle=\xff")
+    assert text.backup_cells(odd)[0] == ""
+    bare = inspected(tmp_path, b"path=/x\ntime=-1")
+    assert text.install_cells(bare)[0] == "1969-12-31 23:59:59"
+    assert text.install_cells(bare)[7] == ""
+
+
+def test_members_are_listed_with_mode_owner_size_time_and_link() -> None:
+    told = "".join(
+        text.members(
+            [
+                member(name=b"a\x1b\xff", mode=0o644, uid=1000, gid=100, size=12, mtime_ns=1718312121 * 10**9),
+                member(name=b"l", kind="symlink", link=b"../x", owner=b"root", group=b"wheel", mtime_ns=10**30),
+            ]
+        )
+    )
+    assert told.splitlines() == [
+        "-0644    1000/100           12 2024-06-13 20:55:21 a\\x1b\ufffd",
+        "l0000  root/wheel            0 ? l -> ../x",
+    ]
+
+
+def test_a_finding_is_one_line() -> None:
+    told = text.finding(Finding("archive-renamed", "a\nb", "recorded as c"))
+    assert told == "warning: a\\nb: the archive's name is not the one in its record (recorded as c) [archive-renamed]"
+
+
+def test_csv_has_a_column_a_field_and_is_read_back(tmp_path: Path) -> None:
+    content = backup_record(
+        title='a "b", c', list_files="x,y", incomplete="1", cf_a="1", cf_key="k", list_plugins="+akismet/5.3.6"
+    )
+    rows = list(csv_rows.rows([inspected(tmp_path, content)], show_secrets=False))
+    (row,) = csv.DictReader(io.StringIO("".join(rows), newline=""))
+    assert rows[0].endswith(",custom\r\n")
+    assert row["title"] == 'a "b", c'
+    assert row["files"] == "x,y"
+    assert row["incomplete"] == "true"
+    assert row["db_pass"] == "********"
+    assert row["cache_files"] == ""
+    assert json.loads(row["custom"]) == {"a": "1", "key": "********"}
+    assert json.loads(row["plugins"]) == [{"id": "akismet", "version": "5.3.6", "activated": True, "autoup": "all"}]
+
+
+def test_csv_shows_false_and_secrets_that_were_asked_for(tmp_path: Path) -> None:
+    (row,) = csv.DictReader(
+        io.StringIO("".join(csv_rows.rows([inspected(tmp_path, backup_record(incomplete="0"))], show_secrets=True)))
+    )
+    assert (row["incomplete"], row["db_pass"], row["custom"]) == ("false", "hunter2", "")
+
+
+def test_provenance_names_state_name_and_offset(tmp_path: Path) -> None:
+    account = Account(tmp_path).whole()
+    told = to_json.origins(inspect_archive(str(account.archives / NAME)), show_secrets=False)
+    assert told["state"] == State.PAIRED
+    assert told["archive_name"] == {
+        "host": "example-com",
+        "title": "Blog",
+        "local_time": "2024-06-13T20:55:21",
+        "utc_offset": "+00:00",
+    }
+    assert told["findings"] == []
+
+
+def test_provenance_tells_of_each_field_where_it_stands(tmp_path: Path) -> None:
+    told = provenance(tmp_path, backup_record())
+    assert told["fields"]["title"] == {
+        "source": {"witness": "backup record", "path": str(tmp_path / BACKUP), "line": 8, "offset": 155}
+    }
+    assert told["fields"]["autoup"] == {"source": {"witness": "documented default"}}
+
+
+def test_provenance_shows_conflicts_decoded_and_masked(tmp_path: Path) -> None:
+    account = Account(tmp_path)
+    account.backup(content=backup_record(autoup="1", time="5"))
+    path = account.archive(embedded=backup_record(autoup="2", db_pass="CANARY", time="soon", cf_odd="x"))
+    told: Any = to_json.origins(inspect_archive(str(path)), show_secrets=False)
+    (autoup,) = told["fields"]["autoup"]["conflicts"]
+    assert autoup["value"] == "all"
+    assert autoup["source"]["witness"] == "embedded record"
+    assert told["fields"]["db_pass"]["conflicts"][0]["value"] == "********"
+    assert told["fields"]["time_created"]["conflicts"][0]["value"] == "soon"
+    assert told["fields"]["autoup"]["findings"] == ["sources-disagree"]
+
+
+def test_extra_keeps_raw_values_and_the_exact_bytes_beside_them(tmp_path: Path) -> None:
+    told = provenance(tmp_path, backup_record(title=None) + b"\ntitle=caf\xe9\nx-new=1\nx-token=CANARY\nx-key=\xff")
+    assert told["extra"]["title"]["value"] == "caf\ufffd"
+    assert base64.b64decode(told["extra"]["title"]["base64"]) == b"caf\xe9"
+    assert told["extra"]["x-new"]["value"] == "1"
+    assert told["extra"]["x-token"]["value"] == "********"
+    assert told["extra"]["x-key"].keys() == {"value", "source"}
+    assert told["fields"]["title"]["findings"] == ["value-not-utf8"]
+
+
+def test_keys_that_are_not_utf8_are_told_apart(tmp_path: Path) -> None:
+    told = provenance(tmp_path, backup_record() + b"\n\xffx=1\n\xfex=2")
+    assert {key: (one["value"], base64.b64decode(one["key_base64"])) for key, one in told["extra"].items()} == {
+        "\\xffx": ("1", b"\xffx"),
+        "\\xfex": ("2", b"\xfex"),
+    }
+
+
+def test_paths_that_are_not_utf8_have_a_twin_of_exact_bytes() -> None:
+    told = to_json.source(Source(Witness.FILE_SYSTEM, "/h/\udcff", "m\udcfe"))
+    assert told == {
+        "witness": "file system",
+        "path": "/h/\ufffd",
+        "path_base64": base64.b64encode(b"/h/\xff").decode(),
+        "member": "m\ufffd",
+        "member_base64": base64.b64encode(b"m\xfe").decode(),
+    }
+
+
+def test_members_are_described_with_times_in_utc() -> None:
+    told = to_json.member(member(name=b"\xff", link=b"x", kind="symlink", mode=0o100777, mtime_ns=1_500_000_000))
+    assert told["mtime"] == "1970-01-01T00:00:01.500000+00:00"
+    assert told["mode"] == "0777"
+    assert told["link"] == "x"
+    assert told["name_base64"] == base64.b64encode(b"\xff").decode()
+
+
+@pytest.mark.parametrize("values", [[], [1], [{"a": "ü"}, None]])
+def test_an_array_is_written_piece_by_piece(values: list[object]) -> None:
+    assert json.loads("".join(to_json.array(values))) == values
+
+
+def test_no_calendar_has_every_time() -> None:
+    assert to_json.utc(10.0**18) is None
