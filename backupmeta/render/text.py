@@ -14,6 +14,11 @@ from backupmeta.resolve import Inspection
 
 BACKUP_COLUMNS: Final = ("time (UTC)", "id", "user", "application", "version", "url", "title", "state", "archive")
 INSTALL_COLUMNS: Final = ("created (UTC)", "id", "user", "application", "version", "url", "title", "backups", "path")
+_LAST: Final = ("time (UTC)", "id")
+_WHOLE: Final = frozenset({*_LAST, INSTALL_COLUMNS[0], "state"})
+_FIRST_TO_GO: Final = ("archive", "path", "url", "application", "user", "backups", "version", "state", "title")
+_ENOUGH: Final = 30
+_GAP: Final = 2
 _TYPES: Final = {
     "directory": "d",
     "symlink": "l",
@@ -47,21 +52,37 @@ def install_cells(one: Inspection) -> tuple[str, ...]:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], width: int | None) -> str:
-    """Return a table: drawn for a terminal of ``width`` columns, or, for None, tab-separated lines for a pipe."""
-    shown = [[printable(display(cell)) for cell in row] for row in rows]
+    """Return a table: drawn for a terminal of ``width`` columns, or, for None, tab-separated lines for a pipe.
+
+    What a terminal has no room for is left out by whole columns, so that ids stay whole and can be copied.
+    """
+    shown = [list(columns), *([printable(display(cell)) for cell in row] for row in rows)]
     if width is None:
-        return "".join("\t".join(row) + "\n" for row in (list(columns), *shown))
+        return "".join("\t".join(row) + "\n" for row in shown)
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(*columns, box=SIMPLE_HEAD, pad_edge=False)
-    for row in shown:
-        drawn.add_row(*(Text(cell) for cell in row))
+    kept = _fitting(columns, [max(map(len, cells)) for cells in zip(*shown, strict=True)], width)
+    drawn = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for place in kept:
+        drawn.add_column(columns[place], overflow="fold", no_wrap=columns[place] in _WHOLE and len(kept) > len(_LAST))
+    for row in shown[1:]:
+        drawn.add_row(*(Text(row[place]) for place in kept))
     target = io.StringIO()
     Console(file=target, width=width, highlight=False).print(drawn)
     return target.getvalue()
+
+
+def _fitting(columns: Sequence[str], widths: Sequence[int], width: int) -> list[int]:
+    """Return the places of the columns that have room in ``width``, each with what it needs, up to `_ENOUGH`."""
+    kept = list(range(len(columns)))
+    for name in _FIRST_TO_GO:
+        if sum(min(widths[place], _ENOUGH) + _GAP for place in kept) <= width + _GAP:
+            break
+        kept = [place for place in kept if columns[place] != name]
+    return kept
 
 
 def members(found: Iterable[Member]) -> Iterable[str]:

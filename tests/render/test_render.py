@@ -50,6 +50,24 @@ def test_a_table_for_a_terminal_fits_its_width_and_has_no_control_characters() -
     assert not {"\x1b", "\u202e", "\x9b"} & set(drawn)
 
 
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (40, "time (UTC) id"),
+        (80, "time (UTC) id version title state"),
+        (110, "time (UTC) id user application version title state"),
+        (200, "time (UTC) id user application version url title state archive"),
+    ],
+)
+def test_a_narrow_terminal_has_fewer_columns_but_whole_ids(tmp_path: Path, width: int, titles: str) -> None:
+    row = text.backup_cells(inspected(tmp_path, backup_record()))
+    drawn = text.table(text.BACKUP_COLUMNS, [row], width)
+    assert " ".join(drawn.splitlines()[0].split()) == titles
+    assert all(len(line) <= width for line in drawn.splitlines())
+    assert (BACKUP in drawn) is (width >= 80)
+    assert "…" not in drawn
+
+
 def test_cells_of_a_backup(tmp_path: Path) -> None:
     cells = text.backup_cells(inspected(tmp_path, backup_record(backup_note="x")))
     assert dict(zip(text.BACKUP_COLUMNS, cells, strict=True)) == {
