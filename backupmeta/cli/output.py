@@ -29,8 +29,10 @@ def write_bytes(content: bytes) -> None:
     """Print ``content`` on stdout; where that is closed, nowhere."""
     if sys.stdout is None:
         return
+    rest = memoryview(content)
     try:
-        sys.stdout.buffer.write(content)
+        while rest:
+            rest = rest[sys.stdout.buffer.write(rest) :]  # under PYTHONUNBUFFERED it may take only a part
     except BrokenPipeError:
         raise click.exceptions.Exit(BROKEN_PIPE) from None  # click itself would make it a 1: a negative answer
 
