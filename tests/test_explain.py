@@ -1,5 +1,6 @@
 """Explaining records and archives, line by line and step by step."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,12 @@ def test_what_is_odd_about_an_archive_is_a_step(tmp_path: Path) -> None:
     steps = [(one.place, one.text) for one in explain.file(str(tmp_path / "copy.tar"))]
     assert steps[0] == ("name", "copy.tar")
     assert ("file", "archive-suffix-differs") in steps
+
+
+def test_a_plain_tar_has_no_gzip_header(tmp_path: Path) -> None:
+    (tmp_path / "copy.tar").write_bytes(gzip.decompress(archive(b"a=b")))
+    meanings = [one.meaning for one in explain.file(str(tmp_path / "copy.tar"))]
+    assert meanings[1:3] == ["compression: none", "member 1: 3 bytes, the embedded record"]
 
 
 def test_a_record_is_explained_by_its_name_or_its_beginning(tmp_path: Path) -> None:

@@ -102,6 +102,13 @@ def test_a_terminals_table_does_not_show_it_either(account: Account, monkeypatch
         assert not leaks(run(command, account.home.parent).out)
 
 
+@pytest.mark.parametrize("show", [False, True])
+def test_the_model_masks_what_the_command_masks(account: Account, show: bool) -> None:  # noqa: FBT001
+    ran = run("view", BACKUP, "--root", account.home, *(["--show-secrets"] if show else []))
+    response = backupmeta.view(BACKUP, Search([str(account.home)]))
+    assert response.model_dump(mode="json", context={"show_secrets": show}) == ran.json
+
+
 def test_it_is_shown_to_who_asks_for_it(account: Account) -> None:
     homes = account.home.parent
     account.backup(content=(account.backups / BACKUP).read_bytes() + b"\nx-token=CANARYq7x")

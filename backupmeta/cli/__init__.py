@@ -36,14 +36,14 @@ def _run() -> int:
     except BrokenPipeError:
         output.discard()
         return output.BROKEN_PIPE
+    except (EvidenceError, ChildProcessError) as error:
+        output.complain(str(error))
+        return 2
     except OSError as error:  # evidence raises `EvidenceError`: this is the output's
         output.discard()
         output.complain(f"can't write: {error.strerror}")
         return 2
     except click.ClickException as error:
         error.show()
-        return 2
-    except EvidenceError as error:
-        output.complain(str(error))
         return 2
     return result if isinstance(result, int) else 0

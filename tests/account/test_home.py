@@ -13,6 +13,8 @@ from backupmeta.account import places
 from backupmeta.account.home import Home, Pair, State
 from backupmeta.account.places import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
+from backupmeta.errors import UnreadableError
+from backupmeta.evidence import Entry, Folder
 from backupmeta.findings import Finding
 from tests.invented import (
     BACKUP,
@@ -219,6 +221,19 @@ def test_a_record_over_the_limit_is_a_finding_and_the_rest_goes_on(account: Acco
     (account.backups / SECOND).write_bytes(b"x" * (DEFAULT_LIMITS.record_bytes + 1))
     assert [id_ for id_, _, _ in paired(account)] == [BACKUP]
     assert met(account) == [("record-unreadable", SECOND)]
+
+
+def test_a_folder_that_breaks_off_is_a_finding(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    account.whole()
+    entries = Folder.entries
+
+    def broken(folder: Folder) -> list[Entry]:
+        if folder.path.endswith("application_backups"):
+            raise UnreadableError(folder.path, "input/output error")
+        return entries(folder)
+
+    monkeypatch.setattr(Folder, "entries", broken)
+    assert met(account) == [("folder-unreadable", str(account.archives)), ("archive-missing", NAME)]
 
 
 def test_names_that_are_not_utf8_are_paired_by_their_bytes(account: Account) -> None:

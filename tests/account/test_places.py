@@ -163,6 +163,34 @@ def test_a_conventional_place_that_may_not_be_read_is_a_finding(public: Path) ->
     assert ids(findings) == ["place-unreadable"]
 
 
+def test_an_image_that_may_not_be_listed_is_a_finding(public: Path) -> None:
+    (public / "image").mkdir()
+    (public / "image").chmod(0)
+    findings: list[Finding] = []
+    with unprivileged():
+        assert seen(places.conventional(str(public / "image")), findings) == []
+    assert ids(findings) == ["place-unreadable"] * 3
+
+
+def test_a_folder_beside_a_missing_archive_that_may_not_be_read_is_a_finding(public: Path) -> None:
+    account = Account(public / "anna")
+    account.backup()
+    (account.home / "closed").mkdir(mode=0)
+    with unprivileged():
+        told = [
+            (finding.id, finding.subject)
+            for home in places.homes([Root(str(account.home))], DEFAULT_LIMITS, [])
+            for finding in home.findings
+        ]
+    assert told == [("folder-unreadable", f"{account.home}/closed")]
+
+
+def test_a_conventional_place_may_be_absent(tmp_path: Path) -> None:
+    findings: list[Finding] = []
+    assert seen([Root(str(tmp_path / "nowhere"), is_convention=True)], findings) == []
+    assert findings == []
+
+
 @pytest.mark.parametrize(
     ("where", "server"),
     [

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 import backupmeta
 from backupmeta.api.models import Backup, Install
 from backupmeta.api.response import ListResponse, Response
-from backupmeta.cli import output
+from backupmeta.cli import commands, options, output
 from backupmeta.library import Search
 from backupmeta.record.fields import FIELDS
 from tests.invented import (
@@ -459,6 +460,40 @@ def test_the_help_names_every_command_and_the_exit_codes() -> None:
     ran = run("--help")
     assert all(f"\n  {command} " in ran.text for command in COMMANDS)
     assert "Exit codes" in ran.text
+
+
+def test_ctrl_c_before_anything_is_read_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("backupmeta.cli._run", interrupted)
+    assert run("list") == (130, b"", "")
+
+
+def test_a_second_process_that_dies_is_told(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(_blocks: object, _writing: int) -> None:
+        os._exit(1)
+
+    monkeypatch.setattr("backupmeta.cli.workers._can_fork", lambda: True)
+    monkeypatch.setattr("backupmeta.cli.workers._send", dies)
+    ran = run("list", "--jsonl", account.home)
+    assert ran.code == 2
+    assert ran.err == "backupmeta: the second process ended before its work did\n"
+
+
+def test_a_terminal_is_as_wide_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert output.width() is None
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "123")
+    assert output.width() == 123
+
+
+def test_completion_leaves_out_what_cannot_be_read(account: Account) -> None:
+    view = commands.backupmeta.commands["view"]
+    for roots, names in ((account.home, [BACKUP, "b"]), (account.home / "nowhere", ["b"])):
+        context = click.Context(view)
+        context.params = {"roots": (str(roots),)}
+        assert [item.value for item in options.complete_target(context, view.params[0], "b")] == names
 
 
 def test_the_version_is_the_packages() -> None:
