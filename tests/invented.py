@@ -117,7 +117,7 @@ class Ran(NamedTuple):
         return self.out.decode()
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 - whatever the command printed
+    def json(self) -> Any:
         return json.loads(self.out)
 
     @property

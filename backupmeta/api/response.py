@@ -9,8 +9,8 @@ from backupmeta.api.models import Backup, Install
 Answer = TypeVar("Answer", Backup, Install)
 
 
-class Response(BaseModel, Generic[Answer]):
-    """The envelope of one answer; ``data`` is null in a negative one."""
+class _Envelope(BaseModel):
+    """What every answer has."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -19,19 +19,17 @@ class Response(BaseModel, Generic[Answer]):
     errcode: str | None = None
     errfield: str | None = None
     message: str
+
+
+class Response(_Envelope, Generic[Answer]):
+    """The envelope of one answer; ``data`` is null in a negative one."""
+
     data: Answer | None = None
 
 
-class ListResponse(BaseModel, Generic[Answer]):
+class ListResponse(_Envelope, Generic[Answer]):
     """The envelope of a list: the part of it from ``offset`` on, at most ``limit`` of all ``total_count``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    result: bool
-    status: int
-    errcode: str | None = None
-    errfield: str | None = None
-    message: str
     offset: int
     limit: int
     total_count: int
