@@ -7,11 +7,10 @@ from backupmeta.account import filename, places
 from backupmeta.archive.compression import BLOCK, GZIP
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.reader import head
+from backupmeta.errors import LimitExceededError
 from backupmeta.evidence import open_named
 from backupmeta.masking import MASK, is_secret, masked
-from backupmeta.provenance import Source, Witness
 from backupmeta.record import fields, grammar
-from backupmeta.record.document import document
 from backupmeta.record.fields import Use
 from backupmeta.record.grammar import Line, Record
 
@@ -41,7 +40,7 @@ def file(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = Fal
         return
     with open_named(path) as opened:
         content = opened.read_whole("record_bytes", limits.record_bytes)
-    yield from record(path, content, limits, show_secrets=show_secrets)
+    yield from record(_bounded(path, content, limits), show_secrets=show_secrets)
 
 
 def masked_record(content: bytes) -> bytes:
@@ -76,16 +75,19 @@ def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = 
     yield Step("member", None, found.member.offset, found.member.text, meaning)
     for finding in found.findings:
         yield Step("file", None, None, finding.id, finding.message)
-    yield from record(path, found.record, limits, show_secrets=show_secrets)
+    yield from record(_bounded(path, found.record, limits), show_secrets=show_secrets)
 
 
-def record(path: str, content: bytes, limits: Limits, *, show_secrets: bool = False) -> Iterator[Step]:
-    """Yield a step for each line of the record in ``content``, which is from ``path``.
+def _bounded(path: str, content: bytes, limits: Limits) -> bytes:
+    """Return a record's ``content``; raise `LimitExceededError` where it has more lines than ``limits`` allow."""
+    if (lines := content.count(b"\n")) > limits.record_lines:
+        raise LimitExceededError(path, "record_lines", limits.record_lines, lines)
+    return content
 
-    Raises:
-        LimitExceededError: it has more lines than ``limits`` allow.
-    """
-    parsed = document(Source(Witness.EMBEDDED_RECORD, path), content, limits.record_lines).record
+
+def record(content: bytes, *, show_secrets: bool = False) -> Iterator[Step]:
+    """Yield a step for each line of the record in ``content``."""
+    parsed = grammar.parse(content)
     hidden = frozenset[int]() if show_secrets else grammar.secret_lines(parsed)
     if parsed.bom:
         yield Step("record", None, 0, "EF BB BF", "byte order mark")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from backupmeta import explain
-from backupmeta.errors import EvidenceError
+from backupmeta.errors import EvidenceError, LimitExceededError
 from tests.invented import BACKUP, NAME, archive, backup_record
 
 
@@ -112,3 +112,10 @@ def test_what_is_neither_is_refused_before_anything_is_shown(tmp_path: Path) -> 
     (tmp_path / "page.html").write_bytes(b"<html></html>")
     with pytest.raises(EvidenceError):
         next(explain.file(str(tmp_path / "page.html")))
+
+
+def test_a_record_of_a_million_lines_is_refused_before_it_is_taken_in(tmp_path: Path) -> None:
+    record = tmp_path / "1234567890abcdefghij12345"
+    record.write_bytes(b"\n" * 900_000)
+    with pytest.raises(LimitExceededError, match="record_lines"):
+        list(explain.file(str(record)))
