@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from backupmeta.errors import AnswerError as AnswerError
     from backupmeta.errors import BackupMetaError as BackupMetaError
     from backupmeta.errors import EvidenceError as EvidenceError
+    from backupmeta.inspection import Inspection as Inspection
     from backupmeta.library import Search as Search
     from backupmeta.library import inspect_archive as inspect_archive
     from backupmeta.library import list_backups as list_backups
     from backupmeta.library import list_installs as list_installs
     from backupmeta.library import view as view
     from backupmeta.library import view_install as view_install
-    from backupmeta.resolve import Inspection as Inspection
 
 __version__ = "0.1.0"
 
@@ -29,7 +29,7 @@ _HOMES: Final = {
     "AnswerError": "errors",
     "BackupMetaError": "errors",
     "EvidenceError": "errors",
-    "Inspection": "resolve",
+    "Inspection": "inspection",
     "Search": "library",
     "inspect_archive": "library",
     "list_backups": "library",

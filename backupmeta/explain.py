@@ -9,7 +9,7 @@ from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.reader import head
 from backupmeta.errors import LimitExceededError
 from backupmeta.evidence import open_named
-from backupmeta.masking import MASK, is_secret, masked
+from backupmeta.masking import MASK, masked
 from backupmeta.record import fields, grammar
 from backupmeta.record.fields import Use
 from backupmeta.record.grammar import Line, Record
@@ -118,7 +118,7 @@ def _gzip_header(block: bytes) -> str:
 
 def _is_rest(line: Line) -> bool:
     """Tell whether a line that must not be shown is no secret itself, but perhaps the rest of the one above."""
-    return bool(line.value) if line.key is None else not is_secret(line.key)
+    return line.key is None and bool(line.value)
 
 
 def _line_text(line: Line, hidden: frozenset[int], *, show_secrets: bool) -> str:

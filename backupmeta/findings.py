@@ -35,7 +35,7 @@ FINDINGS: Final[dict[str, Kind]] = {
     "record-bom": Kind(Severity.NOTE, "the record begins with a byte order mark"),
     "record-crlf": Kind(Severity.NOTE, "lines end with CRLF"),
     "record-nul": Kind(Severity.WARNING, "a line holds NUL bytes"),
-    "record-no-equals": Kind(Severity.WARNING, "a line has no '='"),
+    "record-no-equals": Kind(Severity.WARNING, "a line is no key=value"),
     "record-duplicate-key": Kind(Severity.WARNING, "a key stands twice; the last one counts"),
     "record-unknown-key": Kind(Severity.NOTE, "a key that the format's description does not know"),
     "value-not-utf8": Kind(Severity.WARNING, "a value is not UTF-8; it is null, its bytes are kept in extra"),

@@ -31,10 +31,11 @@ from backupmeta.errors import (
 )
 from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
+from backupmeta.inspection import Inspection
 from backupmeta.masking import printable
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
-from backupmeta.resolve import Inspection, Witnesses
+from backupmeta.resolve import Witnesses
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install

@@ -8,138 +8,24 @@ Opens no file.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import timezone, tzinfo
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from datetime import tzinfo
+from typing import Final, NamedTuple
 
 from backupmeta.account import filename
-from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import State
 from backupmeta.evidence import join_seen
 from backupmeta.findings import Finding
-from backupmeta.masking import MASK, is_secret, mask_uris, masked
+from backupmeta.inspection import Inspection
 from backupmeta.provenance import Fact, Source, Witness, display
 from backupmeta.record.document import Document
-from backupmeta.record.fields import API_KEYS, CUSTOM, FIELD, FIELDS, Default, Field, Scope, Use, problem, use_of
-from backupmeta.record.values import Value, items, text
-
-if TYPE_CHECKING:
-    from backupmeta.api.models import Backup, Install
+from backupmeta.record.fields import API_KEYS, CUSTOM, FIELDS, Default, Field, Scope, Use, problem, use_of
+from backupmeta.record.values import Value, text
 
 _Derived = tuple[Value, Source]
 _BY_DEFAULT: Final = Source(Witness.DEFAULT)
 _INSTALL_FIELDS: Final = tuple(one for one in FIELDS if one.scope is not Scope.BACKUP)
 _FIELDS_NOT_LIVE: Final = tuple(one for one in FIELDS if one.scope is not Scope.LIVE)
-_LISTS: Final = frozenset(one.name for one in FIELDS if one.decode is items)
-_HARMLESS: Final = frozenset(one.name for one in FIELDS if not one.secret and one.name not in _LISTS)
 _CUSTOM_SCHEDULE: Final = frozenset({"autobk_daily", "autobk_weekly", "autobk_monthly"})
-
-
-class Resolved(NamedTuple):
-    """A value of the answer.
-
-    Attributes:
-        name: the field's.
-        value: as on the wire, secrets in clear.
-        source: where it comes from.
-        losers: what other witnesses say instead.
-    """
-
-    name: str
-    value: Value
-    source: Source
-    losers: tuple[Fact, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"Resolved({self.name!r}, {shown(self.name, self.value)!r}, {self.source!r})"
-
-
-def shown(name: str, value: Value) -> Value:
-    """Return ``value`` of the field ``name`` as it may be shown: secrets and the userinfo of URIs masked."""
-    if is_secret(name):
-        return MASK if value else value
-    if isinstance(value, str):
-        return masked(name, value) if "://" in value else value
-    if isinstance(value, list) and value and isinstance(value[0], str):
-        return list(map(mask_uris, value)) if "://" in ",".join(value) else value
-    return value
-
-
-@dataclass(slots=True)
-class Inspection:
-    """What is known of one backup or install.
-
-    Attributes:
-        kind: ``backup`` or ``install``.
-        state: what there is of a backup; None for an install.
-        path: the archive, or else the record, as the server saw it.
-        fields: the fields of the answer as on the wire, secrets in clear; in the order of the wire.
-        origins: the record that each of them comes from, or else its source.
-        conflicts: what other witnesses say instead.
-        kept: every other key of its records, and those that could not be decoded, with the record that counts.
-        findings: what is odd.
-        archive_name: the parts of the archive's name, where it has one that follows the convention.
-        utc_offset: the server's offset, which that name and ``backup_time`` imply together.
-    """
-
-    kind: Literal["backup", "install"]
-    state: State | None
-    path: str
-    fields: dict[str, Value] = field(default_factory=dict)
-    origins: dict[str, Document | Source] = field(default_factory=dict)
-    conflicts: dict[str, tuple[Fact, ...]] = field(default_factory=dict)
-    kept: dict[str, Document] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-    archive_name: ArchiveName | None = None
-    utc_offset: timezone | None = None
-
-    def __repr__(self) -> str:
-        return f"Inspection({self.kind!r}, {self.path!r}, {len(self.fields)} fields, {len(self.findings)} findings)"
-
-    @property
-    def values(self) -> dict[str, Resolved]:
-        """The fields of the answer, each with its source and the values that lost."""
-        return {
-            name: Resolved(name, value, self._source(name), self.conflicts.get(name, ()))
-            for name, value in self.fields.items()
-        }
-
-    def _source(self, name: str) -> Source:
-        origin = self.origins[name]
-        if isinstance(origin, Source):
-            return origin
-        known = FIELD.get(name)
-        return origin.at(known.key if known is not None and known.key is not None else CUSTOM + name)
-
-    @property
-    def extra(self) -> dict[str, Fact]:
-        """Every other key, and those that could not be decoded, with their raw values."""
-        return {key: document.fact(key) for key, document in self.kept.items()}
-
-    def get(self, name: str) -> Value:
-        """Return the value of the field ``name``, in clear; None where it is absent or could not be decoded."""
-        return self.fields.get(name)
-
-    def text(self, name: str) -> str:
-        """Return the field ``name`` as text, in clear; empty where it is none."""
-        value = self.get(name)
-        return value if isinstance(value, str) else ""
-
-    def wire(self, *, show_secrets: bool = False) -> dict[str, Value]:
-        """Return the fields as they stand in the server's answer."""
-        if show_secrets:
-            return dict(self.fields)
-        hidden = [name for name, value in self.fields.items() if value.__class__ is str and "://" in value]
-        hidden += [name for name in self.fields.keys() - _HARMLESS if is_secret(name) or name in _LISTS]
-        return {**self.fields, **{name: shown(name, self.fields[name]) for name in hidden}}
-
-    @property
-    def answer(self) -> "Backup | Install":
-        """The fields as a typed model, its secrets as ``SecretStr``."""
-        from backupmeta.api.models import Backup, Install
-
-        model = Backup if self.kind == "backup" else Install
-        return model.model_validate(self.wire(show_secrets=True))
 
 
 class Witnesses(NamedTuple):
@@ -227,10 +113,14 @@ class _Resolver:
 
     def _field(self, one: Field, documents: list[Document]) -> None:
         if one.name in _CUSTOM_SCHEDULE and self._into.get("autobk") != "custom":
-            self._into.kept.update(dict.fromkeys({one.key or ""} & documents[0].record.values.keys(), documents[0]))
+            self._keep_unused(one.key or "", documents)
             return
         if not (one.key and self._from_records(one, one.key, documents)) and one.name in _ELSEWHERE:
             self._from_elsewhere(one)
+
+    def _keep_unused(self, key: str, documents: list[Document]) -> None:
+        if holding := [document for document in documents if key in document.record.values]:
+            self._into.kept[key] = holding
 
     def _from_records(self, one: Field, key: str, documents: list[Document]) -> bool:
         """Take what the first of the ``documents`` says that has the ``key``; keep the others' other words."""
@@ -250,7 +140,7 @@ class _Resolver:
 
     def _undecodable(self, name: str, key: str, document: Document, error: ValueError) -> None:
         if key not in self._into.kept:
-            self._into.kept[key] = document
+            self._into.kept[key] = [document]
             self._note(problem(error), name, document.at(key))
 
     def _disagree(self, one: Field, winner: Source, losers: tuple[Fact, ...]) -> None:
@@ -281,11 +171,20 @@ class _Resolver:
                 use = use_of(key)
                 if use is Use.CUSTOM and (name := key.removeprefix(CUSTOM)) not in self._into.fields:
                     self._field(Field(name, key, text, ""), documents)
-                elif use is not Use.CUSTOM and key not in self._into.kept:
-                    self._keep(document, key, use)
+                elif use is not Use.CUSTOM:
+                    self._keep_or_compare(document, key, use)
+
+    def _keep_or_compare(self, document: Document, key: str, use: Use) -> None:
+        """Keep the first record's word; another one's is a conflict."""
+        holding = self._into.kept.setdefault(key, [])
+        if not holding:
+            self._keep(document, key, use)
+        elif holding[0].record.values[key] != document.record.values[key]:
+            evidence = (holding[0].at(key), document.at(key))
+            self._into.findings.append(Finding("sources-disagree", key, "", evidence))
+        holding.append(document)
 
     def _keep(self, document: Document, key: str, use: Use) -> None:
-        self._into.kept[key] = document
         if use is not Use.OTHER:
             self._note("record-unknown-key" if use is Use.UNKNOWN else "field-collision", key, document.at(key))
         if document.text(key) is None:

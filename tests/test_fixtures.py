@@ -9,9 +9,9 @@ import pytest
 
 from backupmeta import AnswerError, EvidenceError, Search
 from backupmeta.findings import Finding
+from backupmeta.inspection import Inspection
 from backupmeta.library import find_backup, list_backups
 from backupmeta.render.json import origins
-from backupmeta.resolve import Inspection
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 OF_AN_ACCOUNT = {

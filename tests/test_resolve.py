@@ -7,10 +7,11 @@ import pytest
 
 from backupmeta import resolve
 from backupmeta.account.home import State
+from backupmeta.inspection import Inspection
 from backupmeta.provenance import Fact, Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.record.fields import NOTIFICATIONS
-from backupmeta.resolve import Inspection, Witnesses
+from backupmeta.resolve import Witnesses
 from tests.invented import BACKUP, INSTALL, NAME, TIME, backup_record, install_record
 
 ARCHIVE = f"/home/exampleu/application_backups/{NAME}"
@@ -372,7 +373,7 @@ def test_texts_oddities_are_told_of_each_record() -> None:
     ],
 )
 def test_values_are_shown_without_their_secrets(name: str, value: object, shown: object) -> None:
-    assert resolve.shown(name, value) == shown  # type: ignore[arg-type]
+    assert inspection.shown(name, value) == shown  # type: ignore[arg-type]
 
 
 def test_reprs_tell_no_secret() -> None:
@@ -380,3 +381,10 @@ def test_reprs_tell_no_secret() -> None:
     assert "hunter2" not in repr(found) + repr(found.values) + repr(found.extra)
     assert repr(found) == f"Inspection('backup', '{ARCHIVE}', {len(found.fields)} fields, 0 findings)"
     assert repr(Fact("db-pass", b"hunter2", Source(Witness.DERIVED))).count("hunter2") == 0
+
+
+def test_another_word_on_a_key_beside_the_answer_is_kept_as_a_conflict() -> None:
+    found = resolved(backup_record(x_new="1"), embedded=backup_record(x_new="2"))
+    assert found.extra["x-new"].raw == b"1"
+    assert [document.fact("x-new").raw for document in found.kept["x-new"]] == [b"1", b"2"]
+    assert "sources-disagree" in ids(found)

@@ -1,6 +1,5 @@
 """Lists of backups and installs: their options, and showing them in each format."""
 
-import difflib
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -15,8 +14,8 @@ from backupmeta.cli import options, output
 
 if TYPE_CHECKING:
     from backupmeta.findings import Finding
+    from backupmeta.inspection import Inspection
     from backupmeta.library import Search, Share
-    from backupmeta.resolve import Inspection
 
 
 _DAY: Final = 86_400
@@ -57,6 +56,8 @@ class SortKey(click.ParamType[str]):
 
         name = value.removeprefix("-")
         if name not in FIELD:
+            import difflib
+
             near = difflib.get_close_matches(name, FIELD, 1)
             hint = f"did you mean {near[0]!r}?" if near else "'backupmeta schema backup' names them"
             self.fail(f"{name!r} is no field; {hint}", param, ctx)

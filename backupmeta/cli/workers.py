@@ -4,7 +4,6 @@ The output is the same, byte for byte, as with one.
 """
 
 import os
-import pickle
 import struct
 import sys
 import threading
@@ -57,6 +56,8 @@ def _merged(blocks: Blocks, pipe: BinaryIO, findings: list[Finding]) -> Iterator
 def _received(pipe: BinaryIO, findings: list[Finding]) -> Iterator[str]:
     while len(header := pipe.read(_LENGTH.size)) == _LENGTH.size:
         if (length := _LENGTH.unpack(header)[0]) == _END:
+            import pickle
+
             findings.extend(pickle.loads(pipe.read()))  # noqa: S301 - from our own child
             return
         yield pipe.read(length).decode("utf-8", "surrogatepass")
@@ -65,6 +66,8 @@ def _received(pipe: BinaryIO, findings: list[Finding]) -> Iterator[str]:
 
 def _send(blocks: Blocks, writing: int) -> None:
     """Send our blocks and findings as the child, and end."""
+    import pickle
+
     findings: list[Finding] = []
     code = 1
     try:

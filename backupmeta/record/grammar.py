@@ -27,8 +27,9 @@ class Line(NamedTuple):
     Attributes:
         number: from 1.
         offset: where the line begins, in bytes of the record.
-        key: the text before the first ``=``, bytes that aren't UTF-8 as surrogates; None for a line without one.
-        value: the bytes behind the first ``=``, or all of a line without one.
+        key: the text before the first ``=``, bytes that aren't UTF-8 as surrogates; None for a line without one, and
+            for what follows a secret and has no plain key: perhaps its rest, after a newline in it.
+        value: the bytes behind the first ``=``, or all of a line without a key.
         end: the line's end: LF, CRLF, or nothing on a last line.
     """
 
@@ -67,13 +68,12 @@ class Record:
         self.content = content
         self.is_plain = b"\r" not in content and b"\0" not in content and not content.startswith(BOM)
         self.values: dict[str, bytes] = {}
-        if not self.is_plain:
-            self.values = {key: line.value for key, line in self.by_key.items()}
-            return
-        for row in content.split(b"\n"):
+        for row in content.split(b"\n") if self.is_plain else ():
             key, equals, value = row.partition(b"=")
             if equals:
                 self.values[key.decode("utf-8", "surrogateescape")] = value
+        if not _is_plain("".join(self.values)):  # something odd, or nothing at all: line by line then
+            self.values = {key: line.value for key, line in self.by_key.items()}
 
     def __bytes__(self) -> bytes:
         return self.bom + b"".join(map(bytes, self.lines))
@@ -109,14 +109,18 @@ def parse(content: bytes) -> Record:
 def _lines(content: bytes, offset: int) -> Iterator[Line]:
     rows = content[offset:].split(b"\n")
     last = len(rows) if rows[-1] else len(rows) - 1  # nothing behind the last LF is no line
+    in_secret = False
     for number, row in enumerate(rows[:last], 1):
         end = b"\n" if number < len(rows) else b""
         body, end = (row[:-1], b"\r\n") if end and row.endswith(b"\r") else (row, end)
-        key, equals, value = body.partition(b"=")
-        if equals:
-            yield Line(number, offset, key.decode("utf-8", "surrogateescape"), value, end)
-        else:
+        before, equals, value = body.partition(b"=")
+        key = before.decode("utf-8", "surrogateescape") if equals else None
+        is_rest = key is None or not _is_plain(key)
+        if in_secret and is_rest:
             yield Line(number, offset, None, body, end)
+        else:
+            in_secret = (in_secret and is_rest) or (key is not None and is_secret(key))
+            yield Line(number, offset, key, value if equals else body, end)
         offset += len(body) + len(end)
 
 
@@ -152,21 +156,16 @@ def at(source: Source, line: Line) -> Source:
 
 
 def secret_lines(record: Record) -> frozenset[int]:
-    """Return the numbers of the lines whose value must not be shown.
-
-    Those of a secret key, and what follows one without being a plain ``key=value`` itself: perhaps the rest of a
-    secret with a newline in it.
-    """
-    secret = False
+    """Return the numbers of the lines whose value must not be shown: of a secret key, or perhaps the rest of one."""
+    in_secret = False
     numbers = set()
     for line in record.lines:
-        if line.key is not None and _plain_key(line.key):
-            secret = False
-        if secret or (line.key is not None and is_secret(line.key)):
-            secret = True
+        in_secret = in_secret if line.key is None else is_secret(line.key)
+        if in_secret:
             numbers.add(line.number)
     return frozenset(numbers)
 
 
-def _plain_key(key: str) -> bool:
+def _is_plain(key: str) -> bool:
+    """Tell whether ``key`` has the form of the writer's keys: ``list-files``."""
     return key.isascii() and key.replace("-", "").replace("_", "").isalnum()

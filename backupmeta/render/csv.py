@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from backupmeta.inspection import Inspection
 from backupmeta.record.fields import FIELDS
 from backupmeta.record.values import Value
-from backupmeta.resolve import Inspection
 
 COLUMNS: Final = tuple(field.name for field in FIELDS)
 

@@ -11,10 +11,11 @@ from backupmeta.archive.tar import Member
 from backupmeta.errors import AnswerError
 from backupmeta.explain import Step
 from backupmeta.findings import Finding
+from backupmeta.inspection import Inspection, Resolved, shown
 from backupmeta.masking import masked
 from backupmeta.provenance import Fact, Source, display
+from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELD
-from backupmeta.resolve import Inspection, Resolved, shown
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
@@ -87,7 +88,9 @@ def origins(inspection: Inspection, *, show_secrets: bool) -> dict[str, object]:
     described["fields"] = {
         name: _field(one, inspection.findings, show_secrets=show_secrets) for name, one in inspection.values.items()
     }
-    described["extra"] = dict(_extra(fact, show_secrets=show_secrets) for fact in inspection.extra.values())
+    described["extra"] = dict(
+        _extra(key, holding, show_secrets=show_secrets) for key, holding in inspection.kept.items()
+    )
     described["findings"] = [finding(one) for one in inspection.findings]
     return described
 
@@ -177,12 +180,20 @@ def _raw(fact: Fact, *, show_secrets: bool) -> dict[str, object]:
     return described
 
 
-def _extra(fact: Fact, *, show_secrets: bool) -> tuple[str, dict[str, object]]:
+def _extra(field: str, holding: list[Document], *, show_secrets: bool) -> tuple[str, dict[str, object]]:
     """Return a key and what is kept of it; bytes of a key that aren't UTF-8 as ``\\xff``, exactly in base64."""
-    exact = fact.field.encode("utf-8", "surrogateescape")
+    exact = field.encode("utf-8", "surrogateescape")
     key = exact.decode("utf-8", "backslashreplace")
-    twin = {} if key == fact.field else {"key_base64": base64.b64encode(exact).decode("ascii")}
-    return key, {**twin, **_raw(fact, show_secrets=show_secrets), "source": source(fact.source)}
+    described: dict[str, object] = {}
+    if key != field:
+        described["key_base64"] = base64.b64encode(exact).decode("ascii")
+    fact, *others = (document.fact(field) for document in holding)
+    described |= {**_raw(fact, show_secrets=show_secrets), "source": source(fact.source)}
+    if losers := [other for other in others if other.raw != fact.raw]:
+        described["conflicts"] = [
+            {**_raw(other, show_secrets=show_secrets), "source": source(other.source)} for other in losers
+        ]
+    return key, described
 
 
 def _name(key: str, text: str) -> dict[str, object]:

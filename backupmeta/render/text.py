@@ -7,10 +7,10 @@ from typing import Final
 from backupmeta.archive.tar import Member
 from backupmeta.explain import Step
 from backupmeta.findings import Finding
+from backupmeta.inspection import Inspection
 from backupmeta.masking import printable
 from backupmeta.provenance import display
 from backupmeta.render.json import utc
-from backupmeta.resolve import Inspection
 
 BACKUP_COLUMNS: Final = ("time (UTC)", "id", "user", "application", "version", "url", "title", "state", "archive")
 INSTALL_COLUMNS: Final = ("created (UTC)", "id", "user", "application", "version", "url", "title", "backups", "path")

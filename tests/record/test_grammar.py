@@ -117,7 +117,7 @@ def test_each_oddity(content: bytes, expected: list[tuple[str, str, str, int | N
         (b"db-pass=a\ntitle=b", {1}),
         (b"db-pass=a\nrest of it\ntitle=b\nx", {1, 2}),
         (b"cf-enckey=a\nb=c\n", {1}),
-        (b"db-pass=a\n<odd key>=b\nowner=c", {1, 2}),
+        (b"db-pass=a\n<odd one>=b\nowner=c", {1, 2}),
         (b"X-API-Token=a", {1}),
         (b"title=a\nrest", set()),
     ],
@@ -136,3 +136,11 @@ def test_a_line_does_not_show_what_may_be_secret(text: bytes) -> None:
 def test_a_line_shows_what_is_harmless() -> None:
     assert repr(parse(b"title=My blog").lines[0]) == "Line(number=1, offset=0, key='title', value='My blog')"
     assert repr(parse(b"title=a\ntitle=b\nx")) == "Record(1 keys)"
+
+
+def test_what_follows_a_secret_and_has_no_plain_key_is_perhaps_its_rest() -> None:
+    record = parse(b"db-pass=x\nCANA/RY=CANARY\ntitle=a\nodd one=kept\n")
+    assert [line.key for line in record.lines] == ["db-pass", None, "title", "odd one"]
+    assert record.values == {"db-pass": b"x", "title": b"a", "odd one": b"kept"}
+    assert bytes(record) == record.content
+    assert secret_lines(record) == {1, 2}

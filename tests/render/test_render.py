@@ -12,12 +12,12 @@ import pytest
 from backupmeta.account.home import State
 from backupmeta.archive.tar import Member
 from backupmeta.findings import Finding
+from backupmeta.inspection import Inspection
 from backupmeta.library import find_backup, inspect_archive
 from backupmeta.provenance import Source, Witness
 from backupmeta.render import csv as csv_rows
 from backupmeta.render import json as to_json
 from backupmeta.render import text
-from backupmeta.resolve import Inspection
 from tests.invented import BACKUP, INSTALL, NAME, Account, Json, backup_record
 
 
