@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from backupmeta import resolve
+from backupmeta import inspection, resolve
 from backupmeta.account.home import State
 from backupmeta.inspection import Inspection
 from backupmeta.provenance import Fact, Source, Witness

@@ -72,7 +72,9 @@ class Record:
             key, equals, value = row.partition(b"=")
             if equals:
                 self.values[key.decode("utf-8", "surrogateescape")] = value
-        if not _is_plain("".join(self.values)):  # something odd, or nothing at all: line by line then
+        if "" in self.values or not _is_plain(
+            "".join(self.values)
+        ):  # something odd, or nothing at all: line by line then
             self.values = {key: line.value for key, line in self.by_key.items()}
 
     def __bytes__(self) -> bytes:
