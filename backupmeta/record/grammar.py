@@ -72,9 +72,7 @@ class Record:
             key, equals, value = row.partition(b"=")
             if equals:
                 self.values[key.decode("utf-8", "surrogateescape")] = value
-        if "" in self.values or not _is_plain(
-            "".join(self.values)
-        ):  # something odd, or nothing at all: line by line then
+        if "" in self.values or not _is_plain("".join(self.values)):  # something odd, or nothing
             self.values = {key: line.value for key, line in self.by_key.items()}
 
     def __bytes__(self) -> bytes:
