@@ -11,7 +11,7 @@ from backupmeta.record import values
 from backupmeta.record.fields import FIELDS
 from backupmeta.record.values import Decoder, Value
 
-DECODERS = list({field.decode for field in FIELDS})
+DECODERS = list(dict.fromkeys(field.decode for field in FIELDS))
 
 Row = tuple[str, str | None, bool | None, str | None]
 
