@@ -17,9 +17,9 @@ _LONGEST_REMEMBERED = 100
 # never percent-encoded, so after "user:" anything up to the last "@" of the word counts as well. Each pattern takes
 # time in proportion to the text, whatever stands in it: `_USERINFO` is asked only about a word up to its last "@".
 _WORD = re.compile(r"\S+")
-_USERINFO = re.compile(r"(?<=://)(?:[^/?#:@]*+:.*|[^/?#]*)@", re.DOTALL)
+_USERINFO = re.compile(r"(?<=://)(?:[^/?#:@]*:.*|[^/?#]*)@", re.DOTALL)
 _WORDS = "|".join(SECRET_WORDS)
-_QUERY_SECRET = re.compile(rf"([?&;](?:(?!{_WORDS})[^\s?=&;#])*+(?:{_WORDS})[^\s?=&;#]*+=)[^\s&;#]++", re.IGNORECASE)
+_QUERY_SECRET = re.compile(rf"([?&;](?:(?!{_WORDS})[^\s?=&;#])*(?:{_WORDS})[^\s?=&;#]*=)[^\s&;#]+", re.IGNORECASE)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
