@@ -3,10 +3,24 @@
 Exit codes: 0 clean; 1 a negative answer; 2 a usage error, or input that could not be read (2 wins).
 """
 
-from typing import Final
+import os
+import sys
+from typing import Final, NoReturn
 
 _INTERRUPTED: Final = 130
 _FEWER_COLLECTIONS: Final = 50_000  # long lists make many small objects, and hardly a cycle
+
+
+def console() -> NoReturn:
+    """Be the process ``backupmeta``: run `main`, and end without taking every object of a long list down first."""
+    code = 0
+    try:
+        main()
+    except SystemExit as leave:
+        code = leave.code if isinstance(leave.code, int) else 1
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def main() -> None:
