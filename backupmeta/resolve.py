@@ -104,7 +104,7 @@ class _Resolver:
             if name not in into.fields:
                 speaking = with_live if scope is Scope.LIVE else documents
                 if len(speaking) == 1 and key not in first.record.values and name not in _ELSEWHERE:
-                    continue
+                    continue  # nobody tells it: the common case of a long list, so no call is spent on it
                 self._field(one, speaking)
         into.fields = {one.name: into.fields[one.name] for one in fields if one.name in into.fields}
 

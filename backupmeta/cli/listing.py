@@ -141,14 +141,10 @@ class Listing:
     def show_stream(self, listed: "Callable[[Search, list[Finding], Share], Iterator[list[Inspection]]]") -> int:
         """Print the wanted rows of all the blocks that are ``listed``, then what could not be read."""
         from backupmeta.cli.workers import rendered
-        from backupmeta.render import json
 
         def blocks(share: "Share", findings: "list[Finding]") -> "Iterator[str]":
             for block in listed(self.search, findings, share):
-                rows = self._noting(filter(self._wants, block), findings)
-                yield "".join(
-                    json.line(json.row(one, show_secrets=self.show_secrets, provenance=self.provenance)) for one in rows
-                )
+                yield "".join(map(self._line, self._noting(filter(self._wants, block), findings)))
 
         findings: list[Finding] = []
         texts = (text for text in rendered(blocks, findings) if text)
@@ -175,10 +171,7 @@ class Listing:
         cells: "Callable[[Inspection], tuple[str, ...]]",
     ) -> None:
         if self.form == "jsonl":
-            from backupmeta.render import json
-
-            for one in rows:
-                output.write(json.line(json.row(one, show_secrets=self.show_secrets, provenance=self.provenance)))
+            output.write_all(map(self._line, rows))
         elif self.form == "csv":
             from backupmeta.render import csv
 
@@ -187,6 +180,11 @@ class Listing:
             from backupmeta.render import text
 
             output.write(text.table(columns, map(cells, rows), output.width()))
+
+    def _line(self, one: "Inspection") -> str:
+        from backupmeta.render import json
+
+        return json.line(json.row(one, show_secrets=self.show_secrets, provenance=self.provenance))
 
     def _noting(self, rows: "Iterable[Inspection]", findings: "list[Finding]") -> "Iterator[Inspection]":
         """Pass the ``rows`` on, noting what could not be read of each."""

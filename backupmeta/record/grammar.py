@@ -7,7 +7,8 @@ An example, as ``APP-META.INI`` has it, LF between the lines and none behind the
     db-pass=not%a=real;password#
 
 A line is split at its first ``=``; everything behind that is the value, exactly. There are no sections, comments,
-quotes or escapes. ``bytes(parse(content)) == content`` for every input.
+quotes or escapes. What follows a secret and has no plain key may be the secret's rest, behind a newline in it: such a
+line is not split. ``bytes(parse(content)) == content`` for every input.
 """
 
 from collections.abc import Iterator
