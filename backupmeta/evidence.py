@@ -40,9 +40,10 @@ class EvidenceFile:
         path: its path on this machine.
         size: its size in bytes, when it was opened.
         mtime_ns: its modification time in nanoseconds since 1970, UTC.
+        position: where the next read begins, in bytes from the file's beginning.
     """
 
-    __slots__ = ("_fd", "mtime_ns", "path", "size")
+    __slots__ = ("_fd", "mtime_ns", "path", "position", "size")
 
     def __init__(self, path: str, fd: int) -> None:
         """Take over ``fd``; raise `NotRegularError` for anything but a regular file."""
@@ -54,6 +55,7 @@ class EvidenceFile:
             raise NotRegularError(path, f"is {kind_of(status.st_mode)}")
         self.size = status.st_size
         self.mtime_ns = status.st_mtime_ns
+        self.position = 0
 
     def __enter__(self) -> Self:
         return self
@@ -68,9 +70,11 @@ class EvidenceFile:
     def read(self, length: int) -> bytes:
         """Return the next bytes, at most ``length``; nothing at the end. Raises `UnreadableError`."""
         try:
-            return os.read(self._fd, length)
+            content = os.read(self._fd, length)
         except OSError as error:
             raise UnreadableError(self.path, _reason(error)) from error
+        self.position += len(content)
+        return content
 
     def read_whole(self, limit: str, bound: int) -> bytes:
         """Return all of a small file, or raise `LimitExceededError` where it is longer than ``bound`` bytes."""
@@ -85,7 +89,7 @@ class EvidenceFile:
 
     def seek(self, offset: int) -> None:
         """Go to ``offset``, in bytes from the beginning."""
-        os.lseek(self._fd, offset, os.SEEK_SET)
+        self.position = os.lseek(self._fd, offset, os.SEEK_SET)
 
 
 def open_named(path: str) -> EvidenceFile:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from backupmeta.account import filename, places
 from backupmeta.archive.compression import BLOCK, GZIP
+from backupmeta.archive.head import head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.archive.reader import head
 from backupmeta.errors import LimitExceededError
 from backupmeta.evidence import open_named
 from backupmeta.masking import MASK, masked

@@ -4,6 +4,7 @@
 its id, tests and documentation read the table.
 """
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -44,6 +45,17 @@ FINDINGS: Final[dict[str, Kind]] = {
     # archive/: the container (FORMAT.md §2)
     "archive-truncated": Kind(Severity.ERROR, "the archive is cut off"),
     "archive-damaged": Kind(Severity.ERROR, "the archive is corrupt"),
+    "archive-header-damaged": Kind(Severity.ERROR, "where a member's header should be is none"),
+    "archive-checksum-differs": Kind(Severity.ERROR, "the content is not what its checksum or length says"),
+    "archive-no-end": Kind(Severity.WARNING, "the archive has no end mark; it may be cut off between two members"),
+    "archive-zero-gap": Kind(Severity.WARNING, "a block of zeros stands between two members; most programs stop there"),
+    "archive-concatenated": Kind(Severity.WARNING, "members stand behind the end mark; most programs stop there"),
+    "archive-trailing-content": Kind(Severity.WARNING, "something else than members stands behind the end mark"),
+    "archive-trailing-bytes": Kind(Severity.WARNING, "something else stands behind the compressed stream"),
+    "archive-padding": Kind(Severity.NOTE, "zeros stand behind the compressed stream"),
+    "archive-multi-volume": Kind(
+        Severity.WARNING, "one part of a multi-volume archive; the member's beginning is in another"
+    ),
     "archive-unreadable": Kind(Severity.ERROR, "the archive can't be read"),
     "archive-suffix-differs": Kind(Severity.NOTE, "the compression is not the one that the name ends with"),
     "archive-foreign": Kind(Severity.NOTE, "a tar archive without a record, under a name of its own; not a backup"),
@@ -51,6 +63,23 @@ FINDINGS: Final[dict[str, Kind]] = {
     "record-not-at-root": Kind(Severity.WARNING, "the only record lies deeper in the archive, not at its root"),
     "record-several": Kind(Severity.WARNING, "the archive holds several records; the one at its root counts"),
     "limit-exceeded": Kind(Severity.ERROR, "something is larger than its limit and was not read"),
+    # archive/: its members, and what unpacking them would do
+    "member-cut": Kind(Severity.ERROR, "the member's content breaks off"),
+    "member-oversized": Kind(Severity.ERROR, "the member claims more bytes than any archive holds"),
+    "member-number": Kind(Severity.WARNING, "fields of the member's header hold no number"),
+    "member-name-empty": Kind(Severity.WARNING, "the member has no name"),
+    "member-name-absolute": Kind(Severity.WARNING, "the member's name is absolute"),
+    "member-name-escapes": Kind(Severity.WARNING, "the member's name leads out of the folder that is unpacked into"),
+    "member-name-control": Kind(Severity.WARNING, "the member's name holds control characters"),
+    "member-name-not-utf8": Kind(Severity.NOTE, "the member's name is not UTF-8"),
+    "member-name-duplicate": Kind(Severity.WARNING, "two members have the same name; the later one replaces the other"),
+    "member-name-collides": Kind(Severity.WARNING, "two members' names differ only in case or Unicode form"),
+    "member-link-escapes": Kind(Severity.WARNING, "the link leads out of the folder that is unpacked into"),
+    "member-link-cyclic": Kind(Severity.WARNING, "the link leads back to itself"),
+    "member-through-link": Kind(Severity.WARNING, "the member would be written through a link of the same archive"),
+    "member-device": Kind(Severity.WARNING, "the member is a device or a FIFO"),
+    "member-setuid": Kind(Severity.WARNING, "the member is a file that runs with its owner's or group's rights"),
+    "names-not-compared": Kind(Severity.NOTE, "more members than names are compared for"),
     # account/: the home and its name convention (FORMAT.md §1, §3)
     "archive-missing": Kind(Severity.WARNING, "the record's archive is not in the account"),
     "archive-remote": Kind(Severity.NOTE, "the archive is kept at a remote location, which is not looked at"),
@@ -103,3 +132,25 @@ class Finding(NamedTuple):
         subject = f"{self.subject}: " if self.subject else ""
         detail = f" ({self.detail})" if self.detail else ""
         return mask_uris(f"{subject}{FINDINGS[self.id].sentence}{detail}")
+
+
+class Findings:
+    """Findings that are gathered while something of any size is read: of each id the first ones, the rest counted."""
+
+    KEPT: Final = 100
+
+    def __init__(self) -> None:
+        self._kept: dict[str, list[Finding]] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, finding: Finding) -> None:
+        """Keep ``finding``, or count it where there are many of its id."""
+        self._counts[finding.id] = count = self._counts.get(finding.id, 0) + 1
+        if count <= self.KEPT:
+            self._kept.setdefault(finding.id, []).append(finding)
+
+    def __iter__(self) -> Iterator[Finding]:
+        for id_, kept in self._kept.items():
+            yield from kept
+            if (more := self._counts[id_] - len(kept)) > 0:
+                yield Finding(id_, "", f"and {more:,} more")

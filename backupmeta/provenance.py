@@ -12,6 +12,7 @@ class Witness(StrEnum):
     BACKUP_RECORD = "backup record"
     EMBEDDED_RECORD = "embedded record"
     INSTALL_RECORD = "install record"
+    ARCHIVE = "archive"
     FILE_NAME = "file name"
     FILE_SYSTEM = "file system"
     DERIVED = "derived"
@@ -26,7 +27,7 @@ class Source(NamedTuple):
         path: the file, as it was found on disk (surrogates stand for bytes that aren't UTF-8); empty for a default.
         member: the archive's member, or None.
         line: the record's line, from 1, or None.
-        offset: where that line begins, in bytes of the record, or None.
+        offset: where that line begins, in bytes of the record, or a member, in bytes of the inflated archive; or None.
     """
 
     witness: Witness

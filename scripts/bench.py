@@ -31,7 +31,7 @@ import bench_archives
 from isal import isal_zlib
 
 from backupmeta import __version__
-from backupmeta.archive.reader import head as read_head
+from backupmeta.archive.head import head as read_head
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import open_named
 

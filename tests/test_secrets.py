@@ -9,7 +9,7 @@ import pytest
 
 import backupmeta
 from backupmeta import AnswerError, EvidenceError, Search
-from backupmeta.archive.reader import head
+from backupmeta.archive.head import head
 from backupmeta.errors import BackupMetaError
 from backupmeta.evidence import open_named
 from backupmeta.library import find_backup

@@ -20,8 +20,8 @@ from functools import cached_property
 from typing import Final, NamedTuple, Self
 
 from backupmeta.account.filename import is_archive_name, parse, unix_time
+from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.reader import Head, head
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, EvidenceFile, Folder, open_named
 from backupmeta.findings import Finding

@@ -1,37 +1,27 @@
-"""Compression: what a file's first bytes are, and inflating them with bounded output.
+"""Compression: what a file's first bytes are, and what inflates them, with bounded output.
 
-`identify` knows our own signatures; `describe` asks libmagic what anything else is. `Inflated` turns an open file
-into a stream of inflated bytes: several gzip members, zstd frames or xz streams in a row are one stream, zero padding
-behind them is passed over, and where the stream ends badly it says how and where instead of raising.
+`identify` knows our own signatures. `open_stream` gives a decompressor for one gzip member, zstd frame, bzip2 or xz
+stream; `backupmeta.archive.stream` puts them in a row.
 """
 
 import zlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
+from backupmeta.archive.gzip import CorruptHeaderError, Gzip
 from backupmeta.archive.limits import KIB, Limits
-from backupmeta.evidence import EvidenceFile
 
 if TYPE_CHECKING:
     from zstandard import ZstdDecompressionObj
 
 BLOCK: Final = 64 * KIB
-"""How many compressed bytes are read at once: the head of an archive is one such block."""
-
-CHUNK: Final = 16 * KIB
-"""How many inflated bytes are asked for at first: a header and a record of real size."""
-
-_AHEAD: Final = BLOCK
-"""How much of a later stream is read before it begins: isal misreads a gzip header with options that comes in parts."""
-
-_CAREFUL: Final = 64
-"""How many inflated bytes are asked for at once where the input is known to be corrupt soon."""
+"""How many compressed bytes are read at once at first: the head of an archive is one such block."""
 
 
 class Decompressor(Protocol):
-    """What bz2, lzma and isal have in common."""
+    """What inflates one stream."""
 
     @property
     def eof(self) -> bool:
@@ -86,12 +76,13 @@ def by_suffix(name: str) -> Compression | None:
     return next((one for one in COMPRESSIONS if name.lower().endswith(one.suffixes)), None)
 
 
-class _Zlib:
-    """zlib with the interface of the others."""
+class _Deflate:
+    """zlib, for deflate (RFC 1951) without a wrapper, with the interface of the others."""
 
     def __init__(self) -> None:
-        self._inner = zlib.decompressobj(wbits=31)
+        self._inner = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
         self._may_hold_more = False
+        self.crc = 0
 
     @property
     def eof(self) -> bool:
@@ -108,6 +99,7 @@ class _Zlib:
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         output = self._inner.decompress(self._inner.unconsumed_tail + data, max(max_length, 0))
         self._may_hold_more = len(output) == max_length
+        self.crc = zlib.crc32(output, self.crc)
         return output
 
 
@@ -151,8 +143,11 @@ class _Zstd:
         return self._output[begin:end]
 
 
-Opened = tuple[Decompressor, tuple[type[Exception], ...]]
-"""A decompressor and what it raises for corrupt input."""
+class Opened(NamedTuple):
+    """A decompressor for one stream, and what it raises for corrupt input."""
+
+    inner: Decompressor
+    corrupt: tuple[type[Exception], ...]
 
 
 @cache
@@ -166,191 +161,43 @@ def _isal() -> ModuleType | None:
 
 def _gzip(limits: Limits) -> Opened:
     if (isal := _isal()) is None:
-        return _zlib(limits)
-    return cast("Opened", (isal.IgzipDecompressor(flag=isal.DECOMP_GZIP), (isal.IsalError,)))
+        return _gzip_carefully(limits)
+    deflate = isal.IgzipDecompressor(flag=isal.DECOMP_GZIP_NO_HDR)
+    return Opened(Gzip(deflate, limits.name_bytes), (isal.IsalError, CorruptHeaderError))
 
 
-def _zlib(_limits: Limits) -> Opened:
-    return _Zlib(), (zlib.error,)
+def _gzip_carefully(limits: Limits) -> Opened:
+    return Opened(Gzip(_Deflate(), limits.name_bytes), (zlib.error, CorruptHeaderError))
 
 
 def _zstd(limits: Limits) -> Opened:
     import zstandard
 
     opened = zstandard.ZstdDecompressor(max_window_size=limits.window_bytes).decompressobj()
-    return _Zstd(opened), (zstandard.ZstdError,)
+    return Opened(_Zstd(opened), (zstandard.ZstdError,))
 
 
 def _bzip2(_limits: Limits) -> Opened:
     import bz2
 
-    return bz2.BZ2Decompressor(), (OSError, ValueError)
+    return Opened(bz2.BZ2Decompressor(), (OSError, ValueError))
 
 
 def _xz(limits: Limits) -> Opened:
     import lzma
 
-    return lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=limits.window_bytes), (lzma.LZMAError,)
+    opened = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=limits.window_bytes)
+    return Opened(opened, (lzma.LZMAError,))
 
 
 _OPEN: Final[Mapping[str, Callable[[Limits], Opened]]] = {"gzip": _gzip, "zstd": _zstd, "bzip2": _bzip2, "xz": _xz}
-_OPEN_CAREFULLY: Final = {**_OPEN, "gzip": _zlib}  # isal inflates far ahead of what it gives
 
 
-Verdict = Literal["complete", "truncated", "damaged", "limit"]
+def open_stream(compression: Compression, limits: Limits) -> Opened:
+    """Return what inflates one stream of a ``compression`` that is not `PLAIN`."""
+    return _OPEN[compression.name](limits)
 
 
-class End(NamedTuple):
-    """How a stream ended.
-
-    Attributes:
-        verdict: ``complete``, ``truncated``, ``damaged`` or ``limit``.
-        reason: what is wrong, a phrase; empty for a complete one.
-        offset: up to where the file was taken in, in bytes.
-        limit: the name in `Limits` of the bound that was exceeded; empty for any other verdict than ``limit``.
-    """
-
-    verdict: Verdict
-    reason: str
-    offset: int
-    limit: str = ""
-
-
-class Inflated:
-    """The inflated bytes of an open file.
-
-    Attributes:
-        first: the first inflated bytes, at most one `CHUNK`.
-        position: how many inflated bytes were given.
-        taken: how many bytes of the file were taken in.
-        end: how the stream ended, or None as long as it hasn't.
-    """
-
-    def __init__(self, file: EvidenceFile, block: bytes, compression: Compression, limits: Limits) -> None:
-        """Begin with ``block``, which was read from the beginning of ``file`` already."""
-        self._file = file
-        self._open = _OPEN.get(compression.name)
-        self._limits = limits
-        self._compression = compression
-        self._inner: Decompressor | None = None
-        self._corrupt: tuple[type[Exception], ...] = ()
-        if self._open:
-            self._inner, self._corrupt = self._open(limits)
-        self._inflated = 0
-        self._repeating = 0
-        self._is_careful = False
-        self._input = block
-        self.taken = len(block)
-        self._buffer = b""
-        self._at = 0
-        self.first = b""
-        self.position = 0
-        self.end: End | None = None
-
-    def read(self, length: int) -> bytes:
-        """Return the next ``length`` bytes, or fewer where the stream ends; `end` says how."""
-        buffer, at = self._buffer, self._at
-        if len(buffer) - at >= length:
-            self._at = at + length
-            self.position += length
-            return buffer[at : at + length]
-        parts = [buffer[at:]]
-        missing = length - len(parts[0])
-        self._buffer, self._at = b"", 0
-        while missing and (chunk := self._inflate(max(missing, CHUNK))):
-            parts.append(chunk[:missing])
-            missing -= len(parts[-1])
-            self._buffer, self._at = chunk, len(parts[-1])
-        self.position += length - missing
-        return b"".join(parts)
-
-    def skip(self, length: int) -> int:
-        """Pass over ``length`` bytes; return how many there were."""
-        before = self.position
-        if self._inner is None and length > len(self._buffer) - self._at + BLOCK:
-            self._seek(length)
-        else:
-            while length and (got := len(self.read(min(length, 4 * BLOCK)))):
-                length -= got
-        return self.position - before
-
-    def _seek(self, length: int) -> None:
-        """Pass over ``length`` bytes of a file that isn't compressed, without reading them."""
-        target = self.position + length
-        self._buffer, self._at, self._input = b"", 0, b""
-        self.position = self.taken = min(target, self._file.size)
-        self._file.seek(self.position)
-
-    def _inflate(self, most: int) -> bytes:
-        """Return the next inflated bytes, at most about ``most``; nothing at the end."""
-        while self.end is None:
-            if self._is_careful:
-                most = min(self._repeating, most) or _CAREFUL
-            chunk = self._plain() if self._inner is None else self._step(self._inner, most)
-            if self._repeating:
-                self._repeating -= len(chunk)
-            elif chunk:
-                self._inflated += len(chunk)
-                self.first = self.first or chunk[:CHUNK]
-                return chunk
-        return b""
-
-    def _plain(self) -> bytes:
-        chunk, self._input = self._input or self._more(), b""
-        if not chunk:
-            self.end = End("complete", "", self.taken)
-        return chunk
-
-    def _step(self, inner: Decompressor, most: int) -> bytes:
-        """Take one step: inflate what there is, read on, or begin the next stream."""
-        if inner.eof:
-            self._next_stream(inner.unused_data)
-            return b""
-        if inner.needs_input and not self._input and not self._take_more():
-            self.end = End("truncated", f"the {self._compression.name} stream has no end", self.taken)
-            return b""
-        data, self._input = self._input, b""
-        try:
-            return inner.decompress(data, most)
-        except self._corrupt as error:
-            if self._is_careful:
-                self.end = self._bad_end(str(error))
-            else:
-                self._begin_again()
-        return b""
-
-    def _begin_again(self) -> None:
-        """Go back to the beginning: a decompressor that meets corrupt input keeps what it inflated just before."""
-        self._is_careful = True
-        self._repeating = self._inflated
-        self._open = _OPEN_CAREFULLY[self._compression.name]
-        self._inner, self._corrupt = self._open(self._limits)
-        self._file.seek(0)
-        self._input, self.taken = b"", 0
-
-    def _bad_end(self, reason: str) -> End:
-        if "memory" in reason.lower():  # the words of zstd and of liblzma for a window over the bound
-            reason = f"needs a window of more than {self._limits.window_bytes:,} bytes"
-            return End("limit", reason, self.taken, "window_bytes")
-        return End("damaged", f"the {self._compression.name} stream is corrupt ({reason})", self.taken)
-
-    def _next_stream(self, rest: bytes) -> None:
-        """Begin the next gzip member, zstd frame or xz stream; zero padding between them is passed over."""
-        while not (rest := rest.lstrip(b"\0")) and (rest := self._more()):
-            pass
-        while rest and len(rest) < _AHEAD and (more := self._more()):
-            rest += more
-        if rest and self._open and rest.startswith(self._compression.signatures):
-            self._inner, self._corrupt = self._open(self._limits)
-            self._input = rest
-        else:
-            self.end = End("complete", "", self.taken - len(rest))
-
-    def _take_more(self) -> bool:
-        self._input = self._more()
-        return bool(self._input)
-
-    def _more(self) -> bytes:
-        block = self._file.read(BLOCK)
-        self.taken += len(block)
-        return block
+def open_carefully(compression: Compression, limits: Limits) -> Opened:
+    """Return what gives every byte before corrupt input; isal inflates far ahead, and loses that at an error."""
+    return _gzip_carefully(limits) if compression is GZIP else open_stream(compression, limits)

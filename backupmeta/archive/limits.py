@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 KIB = 1024
 MIB = 1024 * KIB
+GIB = 1024 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,11 +14,15 @@ class Limits:
     Attributes:
         record_bytes: the length of a record; real ones have 3 to 10 kB (FORMAT.md §4).
         record_lines: the lines of a record.
-        name_bytes: a GNU long name or link name.
+        name_bytes: a GNU long name or link name, a name in a gzip header.
         pax_bytes: all that stands before a member's own header: pax headers, GNU long names, sparse maps.
         search_bytes: how far into an archive, in inflated bytes, its record is looked for.
         window_bytes: the window of a zstd frame, the dictionary of an xz stream.
+        inflated_bytes: what an archive inflates to, and so a member's size.
+        ratio: how many times its own size an archive inflates to, looked at from 64 MiB on.
         members: the members of an archive.
+        names: the names of members that are compared with one another.
+        seconds: the time that a walk over an archive takes.
         search_depth: how many folders deep homes and archives are looked for below a root.
     """
 
@@ -27,7 +32,11 @@ class Limits:
     pax_bytes: int = MIB
     search_bytes: int = 256 * MIB
     window_bytes: int = 128 * MIB
+    inflated_bytes: int = 1024 * GIB
+    ratio: int = 200
     members: int = 10_000_000
+    names: int = 100_000
+    seconds: int = 3600
     search_depth: int = 6
 
 

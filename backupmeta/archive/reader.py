@@ -1,16 +1,20 @@
-"""Reading archives: `head` for the record alone, `Reader` for all members in one pass.
+"""Reading archives: `Reader` for their members, `walk` for one thorough pass over everything.
 
-The record is the first member (FORMAT.md §2), so `head` reads one block, inflates until the record is complete, and
-stops; it goes on only where the record isn't there.
+The record is the first member (FORMAT.md §2), so `backupmeta.archive.head` stops a `Reader` there; a `Pass` goes to the
+end, behind damage too, and hands the content of members to whoever wants it, so that nothing is inflated twice.
 """
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final, Protocol
 
-from backupmeta.archive import tar
-from backupmeta.archive.compression import BLOCK, PLAIN, Compression, End, Inflated, by_suffix, identify
+from backupmeta.archive.compression import BLOCK, PLAIN, by_suffix, identify
+from backupmeta.archive.digests import ALGORITHMS, Digests
+from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.limits import DEFAULT_LIMITS, MIB, Limits
-from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NoRecordError, NotAnArchiveError
+from backupmeta.archive.member import Member
+from backupmeta.archive.stream import End, Inflated, Stream
+from backupmeta.archive.tar import Walk
+from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
@@ -21,67 +25,37 @@ RECORD: Final = b"APP-META.INI"
 DUMP: Final = b"APP-DATA.SQL"
 """The database dump's name (FORMAT.md §2)."""
 
-_OUTCOMES: Final = {"truncated": "archive-truncated", "damaged": "archive-damaged", "limit": "limit-exceeded"}
+AT_ROOT: Final = frozenset({RECORD, b"./" + RECORD})
+"""The record's name at the archive's root."""
+
 _RECORDS_KEPT: Final = 100
 _TAIL: Final = 4 * MIB
 """How much is inflated behind the record, in bytes, to see whether a small file's stream is whole."""
 
 
-class Head(NamedTuple):
-    """What an archive's beginning tells.
-
-    Attributes:
-        path: the archive, as it was found on disk.
-        compression: how it is compressed.
-        size: of the file, in bytes.
-        mtime_ns: of the file, nanoseconds since 1970, UTC.
-        member: the record's member.
-        place: the record's place among the members, from 0.
-        record: the record's bytes.
-        findings: what was odd.
-    """
-
-    path: str
-    compression: Compression
-    size: int
-    mtime_ns: int
-    member: tar.Member
-    place: int
-    record: bytes
-    findings: tuple[Finding, ...]
-
-    def __repr__(self) -> str:
-        return f"Head({self.path!r}, {self.compression.name}, record of {len(self.record)} bytes)"
-
-
 class Reader:
-    """One pass over the members of an open archive.
+    """The members of an open archive, up to its end mark or the first damage.
 
     Iterate it once; between two members, `content` gives the last one's content, piece by piece.
-
-    Attributes:
-        records: the members that are records, so far.
     """
 
-    def __init__(self, file: EvidenceFile, limits: Limits = DEFAULT_LIMITS) -> None:
+    is_thorough = False
+
+    def __init__(self, file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, digests: Digests | None = None) -> None:
         """Begin to read ``file``; iterating raises `NotAnArchiveError`, `DamagedError` where nothing in it is tar."""
         self.file = file
         self.limits = limits
         self.block = file.read(BLOCK)
         self.compression = identify(self.block) or PLAIN
-        self._stream = Inflated(file, self.block, self.compression, limits)
-        self._walk = tar.Walk(self._stream, limits)
-        self.records: list[tar.Member] = []
+        self._stream = Inflated(file, self.block, self.compression, limits, digests)
+        self._walk = Walk(self._stream, limits, file.path, is_thorough=self.is_thorough)
 
-    def __iter__(self) -> Iterator[tar.Member]:
-        for member in self._walk:
-            if is_record(member) and len(self.records) < _RECORDS_KEPT:
-                self.records.append(member)
-            yield member
+    def __iter__(self) -> Iterator[Member]:
+        yield from self._walk
         if not self._walk.seen:
             self._check_is_tar()
 
-    def content(self, member: tar.Member) -> Iterator[bytes]:
+    def content(self, member: Member) -> Iterator[bytes]:
         """Yield the content of ``member``, which the iteration gave last. Raises `DamagedError` where it breaks off."""
         missing = member.stored
         while missing and (piece := self._walk.content(BLOCK)):
@@ -90,7 +64,7 @@ class Reader:
         if missing:
             raise self.broken(f"{missing:,} bytes of {member.text!r} are missing")
 
-    def record(self, member: tar.Member) -> bytes:
+    def record(self, member: Member) -> bytes:
         """Return the whole content of a record. Raises `LimitExceededError`, and as `content`."""
         if member.stored > self.limits.record_bytes:
             raise LimitExceededError(self.file.path, "record_bytes", self.limits.record_bytes, member.stored)
@@ -121,15 +95,6 @@ class Reader:
         name = next((end.limit for end in (self._stream.end, self._walk.end) if end is not None and end.limit), None)
         return None if name is None else LimitExceededError(self.file.path, name, getattr(self.limits, name))
 
-    def findings(self) -> Iterator[Finding]:
-        """Yield, after the iteration, what was odd: how it ended, and records beside the one that counts."""
-        if len(self.records) > 1:
-            yield Finding("record-several", "", "", tuple(_at(self.file.path, one) for one in self.records))
-        if self.end is not None and self.end.verdict != "complete":
-            place = f"at byte {self.end.offset} of the inflated archive, after {self._walk.seen} members"
-            where = (_at(self.file.path, None),)
-            yield Finding(_OUTCOMES[self.end.verdict], "", f"{self.end.reason} {place}", where)
-
     def bad_end(self) -> End | None:
         """Take in the rest of a small file; return how it ends badly, as far as `_TAIL` shows, or None."""
         if self.file.size > BLOCK:
@@ -139,14 +104,9 @@ class Reader:
                 pass
             end = self._walk.end
         else:
-            self._take_in_tail()
+            self._stream.skip(_TAIL)
             end = self._stream.end
         return None if end is None or end.verdict == "complete" else end
-
-    def _take_in_tail(self) -> None:
-        left = _TAIL
-        while left and (got := len(self._stream.read(min(left, BLOCK)))):
-            left -= got
 
     def _check_is_tar(self) -> None:
         """Raise where there was not a single header: it is no tar, or it broke off too early to tell."""
@@ -164,7 +124,128 @@ class Reader:
         raise NotAnArchiveError(path, f"{self.compression.name}, but no tar inside: {describe(self._stream.first)}")
 
 
-def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Reader, tar.Member]:
+class Consumer(Protocol):
+    """Who takes in the content of some members during a walk."""
+
+    def wants(self, member: Member) -> bool:
+        """Tell whether the content of ``member``, whose turn it is, shall be given to `take`."""
+
+    def take(self, piece: bytes) -> None:
+        """Take in the next bytes of the member's content; for a sparse file without its holes."""
+
+    def close(self, missing: int) -> None:
+        """Know that the content has ended, ``missing`` bytes before it should."""
+
+
+class Pass(Reader):
+    """One thorough pass over an open archive, up to the file's last byte.
+
+    Iterate it once; each member comes when the consumers have its content. Then ask what else was seen.
+
+    Attributes:
+        digests: of the file, in hexadecimal; empty before the end, and where a limit ended the pass.
+        records: the members that are records.
+    """
+
+    is_thorough = True
+
+    def __init__(
+        self,
+        file: EvidenceFile,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        algorithms: Collection[str] = ALGORITHMS[:1],
+        consumers: Sequence[Consumer] = (),
+    ) -> None:
+        """Begin to read ``file``, counting the digests ``algorithms`` of its bytes, for ``consumers``."""
+        self._digests = Digests(algorithms) if algorithms else None
+        self._consumers = consumers
+        self._hazards = Hazards(file.path, limits)
+        super().__init__(file, limits, self._digests)
+        self.digests: Mapping[str, str] = {}
+        self.records: list[Member] = []
+
+    def __iter__(self) -> Iterator[Member]:
+        walk, look_at, consumers = self._walk, self._hazards.look_at, self._consumers
+        try:
+            for member in walk:
+                look_at(member)
+                if member.name.endswith(RECORD) and is_record(member) and len(self.records) < _RECORDS_KEPT:
+                    self.records.append(member)
+                if consumers:
+                    self._hand_out([one for one in consumers if one.wants(member)])
+                yield member
+            if not walk.seen:
+                self._check_is_tar()
+            if self._digests is not None and self._limit() is None:
+                self._stream.drain()
+        finally:
+            if self._digests is not None:
+                digests = self._digests.finish()
+                self.digests = digests if self.end is not None and self._limit() is None else {}
+
+    def _hand_out(self, wanting: Sequence[Consumer]) -> None:
+        """Give the content of the current member to the consumers that want it."""
+        while wanting and (piece := self._walk.content(BLOCK)):
+            for one in wanting:
+                one.take(piece)
+        missing = self._walk.pass_content()
+        for one in wanting:
+            one.close(missing)
+
+    @property
+    def seen(self) -> int:
+        """How many members there were so far."""
+        return self._walk.seen
+
+    @property
+    def streams(self) -> Sequence[Stream]:
+        """The first gzip members, zstd frames, … that the file consists of, and those with a fault."""
+        return self._stream.streams
+
+    @property
+    def stream_count(self) -> int:
+        """How many there were."""
+        return self._stream.stream_count
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield, after the iteration, what was odd."""
+        path, promised = self.file.path, by_suffix(self.file.path)
+        if promised is not None and promised is not self.compression:
+            yield Finding("archive-suffix-differs", "", f"it is {self.compression.name}", (_at(path, None),))
+        if len(self.records) > 1:
+            yield Finding("record-several", "", "", tuple(_at(path, one) for one in self.records))
+        yield from self._walk.findings
+        if trailing := self._stream.trailing:
+            where = f"{trailing:,} bytes from byte {self.file.size - trailing} on"
+            yield Finding("archive-trailing-bytes", "", where, (_at(path, None),))
+        elif padding := self._stream.padding:
+            yield Finding("archive-padding", "", f"{padding:,} bytes", (_at(path, None),))
+        yield from self._hazards.finish()
+
+
+def walk(
+    file: EvidenceFile,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    algorithms: Collection[str] = ALGORITHMS[:1],
+    consumers: Sequence[Consumer] = (),
+) -> Pass:
+    """Return one thorough pass over the archive ``file``, to be iterated.
+
+    Args:
+        file: the open archive.
+        limits: what it may ask for.
+        algorithms: the digests of the file's bytes to count, of `backupmeta.archive.digests.ALGORITHMS`.
+        consumers: who takes in the content of members.
+
+    Iterating raises `NotAnArchiveError`, `DamagedError`, `LimitExceededError` where not a single header could be read,
+    `UnreadableError` where the system refuses; anything else that is odd or damaged is one of `Pass.findings`.
+    """
+    return Pass(file, limits, algorithms=algorithms, consumers=consumers)
+
+
+def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Reader, Member]:
     """Return the first member called ``name`` (a ``./`` before it does not count), and the reader that stands there.
 
     Raises:
@@ -184,82 +265,16 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> tupl
     raise NoMemberError(file.path, name)
 
 
-def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None = None) -> Head:
-    """Return what the beginning of the archive ``file`` tells.
-
-    ``seen`` is its path as the server saw it, for findings.
-
-    Raises:
-        NotAnArchiveError: its bytes are something else.
-        NoRecordError: no member is called ``APP-META.INI``, at the root or deeper, within ``limits.search_bytes``.
-        DamagedError: it breaks off before its record is complete.
-        LimitExceededError: its record, or what must be read before it, is over one of ``limits``.
-        UnreadableError: the system refuses.
-    """
-    reader = Reader(file, limits)
-    path = file.path if seen is None else seen
-    found: list[_Found] = []
-    for place, member in enumerate(reader):
-        at_root = member.name in _AT_ROOT
-        if is_record(member) and (at_root or not found):
-            found.insert(0, _Found(member, place, reader.record(member)))
-            if at_root:
-                break
-        if member.offset + member.stored > limits.search_bytes:
-            break
-    if not found:
-        raise _without_record(reader)
-    chosen = found[0]
-    findings = (*_findings(reader, found, path), *_verdict(reader, path))
-    return Head(
-        path, reader.compression, file.size, file.mtime_ns, chosen.member, chosen.place, chosen.record, findings
-    )
-
-
-class _Found(NamedTuple):
-    member: tar.Member
-    place: int
-    record: bytes
-
-
-_AT_ROOT: Final = frozenset({RECORD, b"./" + RECORD})
-
-
-def is_record(member: tar.Member) -> bool:
+def is_record(member: Member) -> bool:
     """Tell whether ``member`` is a record, at the root or deeper."""
     return (
         member.kind == "file"
         and not member.is_sparse
-        and (member.name in _AT_ROOT or member.name.endswith(b"/" + RECORD))
+        and (member.name in AT_ROOT or member.name.endswith(b"/" + RECORD))
     )
 
 
-def _without_record(reader: Reader) -> Exception:
-    end, path = reader.end, reader.file.path
-    if end is None:
-        return LimitExceededError(path, "search_bytes", reader.limits.search_bytes)
-    if end.verdict == "complete":
-        return NoRecordError(path, f"an archive without {RECORD.decode()}")
-    return reader.broken(f"before {RECORD.decode()} was met")
-
-
-def _findings(reader: Reader, found: list[_Found], path: str) -> Iterator[Finding]:
-    chosen = found[0]
-    promised = by_suffix(path)
-    if promised is not None and promised is not reader.compression:
-        yield Finding("archive-suffix-differs", "", f"it is {reader.compression.name}", (_at(path, None),))
-    if chosen.member.name not in _AT_ROOT:
-        yield Finding("record-not-at-root", "", "", (_at(path, chosen.member),))
-    if chosen.place:
-        yield Finding("record-not-first", "", f"member {chosen.place + 1}", (_at(path, chosen.member),))
-    if len(found) > 1:
-        yield Finding("record-several", "", "", tuple(_at(path, one.member) for one in found))
-
-
-def _verdict(reader: Reader, path: str) -> Iterator[Finding]:
-    if (end := reader.bad_end()) is not None:
-        yield Finding(_OUTCOMES[end.verdict], "", f"{end.reason} at byte {end.offset}", (_at(path, None),))
-
-
-def _at(path: str, member: tar.Member | None) -> Source:
-    return Source(Witness.EMBEDDED_RECORD, path, member.text if member else None)
+def _at(path: str, member: Member | None) -> Source:
+    if member is None:
+        return Source(Witness.ARCHIVE, path)
+    return Source(Witness.ARCHIVE, path, member.text, None, member.offset)

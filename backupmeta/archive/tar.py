@@ -1,330 +1,333 @@
 """Tar: a stream of inflated bytes to members (FORMAT.md §2; POSIX.1-2017 pax, "ustar Interchange Format").
 
-Reads v7, ustar, GNU (long names and links, base-256 numbers, old sparse) and pax headers. A directory may have no
-trailing slash, as the real writer's don't. Where an archive breaks off or a header is no header, the walk ends and
-says so; what came before stands.
+Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where programs disagree about an archive:
+
+- A directory may have no trailing slash, as the real writer's don't; a regular file whose name ends with a slash is a
+  directory, as for GNU tar and bsdtar (tarfile: only with v7's type).
+- A thorough walk goes on behind the end-of-archive blocks, as GNU tar with ``--ignore-zeros``, bsdtar with
+  ``read_concatenated_archives`` and tarfile with ``ignore_zeros`` do; without these options all three stop there.
+- Links, devices, folders and FIFOs have no content whatever their size field says, as for bsdtar and tarfile; only
+  a hard link's size counts where no header follows it, as for bsdtar (a pax archive may hold a link's content).
+- A volume label is listed, as GNU tar does; bsdtar leaves it out, and tarfile takes it for a file.
+- Where a header is none, a thorough walk looks for the next one, as GNU tar does; tarfile and bsdtar end there.
 """
 
-import re
-import struct
-from collections.abc import Iterator, Mapping
-from typing import Final, Literal, NamedTuple
+from collections.abc import Iterator
+from typing import Final, cast
 
-from backupmeta.archive.compression import End, Inflated, Verdict
+from backupmeta.archive.header import (
+    BLOCK,
+    EXTENSIONS,
+    HEADER,
+    Fields,
+    checksum_fits,
+    has_more_maps,
+    number_or_none,
+    pax_records,
+    text,
+)
 from backupmeta.archive.limits import Limits
+from backupmeta.archive.member import Member, described, ordinary
+from backupmeta.archive.stream import End, Inflated, Verdict
+from backupmeta.findings import Finding, Findings
+from backupmeta.provenance import Source, Witness
 
-BLOCK: Final = 512
 ZERO_BLOCK: Final = bytes(BLOCK)
 
-# name, mode, uid, gid, size, mtime, checksum, type, link, magic and version, owner, group, device numbers, prefix
-_HEADER: Final = struct.Struct("100s8s8s8s12s12s8sc100s8s32s32s16s155s12x")
-_EXTENSIONS: Final = frozenset({b"L", b"K", b"x", b"g", b"X"})
-_REGULAR: Final = frozenset({b"0", b"\0", b"7", b"S"})
-_WITHOUT_DATA: Final = frozenset({b"1", b"2", b"3", b"4", b"5", b"6"})
-_NANOSECONDS: Final = 1_000_000_000
-_PAX_TIME: Final = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]*))?")
-_PAX_KEYS: Final = frozenset(
-    b"path linkpath size mtime uid gid uname gname GNU.sparse.name GNU.sparse.size GNU.sparse.realsize".split()
-)
-_REAL_SIZE: Final = slice(483 - 345, 495 - 345)  # where, in its prefix field, an old GNU sparse file has its size
-_MORE_MAPS: Final = slice(482 - 345, 483 - 345)
-
-Kind = Literal["file", "hard link", "symlink", "character device", "block device", "directory", "fifo", "other"]
-_KINDS: Final[Mapping[bytes, Kind]] = {
-    b"1": "hard link",
-    b"2": "symlink",
-    b"3": "character device",
-    b"4": "block device",
-    b"5": "directory",
-    b"6": "fifo",
-}
-
-
-class Member(NamedTuple):
-    """One member of an archive.
-
-    Attributes:
-        name: exactly as in the archive; pax and GNU long names applied.
-        kind: what it is.
-        size: the length of its content, in bytes.
-        mtime_ns: when it was modified, nanoseconds since 1970, UTC.
-        mode: permission bits.
-        uid: the owner's number.
-        gid: the group's number.
-        owner: the owner's name; empty where the archive has none.
-        group: the group's name.
-        link: the target of a link, else empty.
-        offset: where its first header begins, in inflated bytes.
-        stored: how many bytes of content the archive holds; less than `size` for a sparse file.
-    """
-
-    name: bytes
-    kind: Kind
-    size: int
-    mtime_ns: int
-    mode: int
-    uid: int
-    gid: int
-    owner: bytes
-    group: bytes
-    link: bytes
-    offset: int
-    stored: int
-
-    @property
-    def text(self) -> str:
-        """The name as text, for messages; bytes that aren't UTF-8 as surrogates."""
-        return self.name.decode("utf-8", "surrogateescape")
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether the archive holds a file without its holes; `Walk.content` does not fill them in."""
-        return self.kind == "file" and self.stored != self.size
-
-
-class _BadHeaderError(Exception):
-    """A block that is no header; its argument is the reason."""
-
-
-class _OverLimitError(Exception):
-    """A header that asks for too much; its arguments are the reason and the limit's name."""
+_MAGIC: Final = b"ustar"
+_MAGIC_AT: Final = 257
+_END_BLOCKS: Final = 2
+OUTCOMES: Final = {"truncated": "archive-truncated", "damaged": "archive-damaged", "limit": "limit-exceeded"}
+"""The findings for ends that are not complete."""
 
 
 class Walk:
     """The members of a tar stream, one after the other.
 
-    Iterate it once; between two members, `content` reads what the last one holds.
+    Iterate it once; between two members, `content` reads what the last one holds. A thorough walk goes on behind
+    damage and behind the end-of-archive blocks; any other ends at the first of these.
 
     Attributes:
         end: how the walk ended, or None as long as it hasn't; offsets are in inflated bytes.
         seen: how many members there were so far.
+        findings: what was odd.
     """
 
-    def __init__(self, stream: Inflated, limits: Limits) -> None:
-        """Walk ``stream`` from its beginning."""
+    def __init__(self, stream: Inflated, limits: Limits, path: str, *, is_thorough: bool) -> None:
+        """Walk ``stream`` from its beginning; ``path`` is the archive's, for findings."""
         self._stream = stream
         self._limits = limits
+        self._path = path
+        self._is_thorough = is_thorough
         self._global: dict[bytes, bytes] = {}
+        self._current: Member | None = None
         self._left = 0
-        self._next = 0
+        self._padding = 0
+        self._is_lost = False
+        self._end_blocks = 0
+        self._worst: End | None = None
         self.end: End | None = None
         self.seen = 0
+        self.findings = Findings()
 
     def __iter__(self) -> Iterator[Member]:
         while self.end is None:
-            try:
-                member = self._member()
-            except _BadHeaderError as error:
-                self._finish("damaged", str(error))
-                return
-            except _OverLimitError as error:
-                self._finish("limit", *error.args)
-                return
-            if member is None:
+            yield from self._ordinary()
+            if (member := self._member()) is not None:
+                yield member
+                self.pass_content()
+
+    def _ordinary(self) -> Iterator[Member]:
+        """Yield members as long as their headers are ordinary ones and lie whole in the stream's buffer."""
+        stream, most = self._stream, self._limits.members
+        while self.seen < most and not self._global and not self._is_lost:
+            buffer, at = stream.buffer, stream.at
+            content = at + BLOCK
+            if content > len(buffer) or (member := ordinary(buffer[at:content], stream.base + at)) is None:
                 return
             self.seen += 1
-            if self.seen > self._limits.members:
-                self._finish("limit", f"more than {self._limits.members:,} members", "members")
-                return
+            self._current, self._left, stream.at = member, member.stored, content
+            self._padding = -self._left % BLOCK
             yield member
+            behind = stream.at + self._left + self._padding
+            if behind <= len(stream.buffer):
+                self._left, self._padding, stream.at = 0, 0, behind
+            else:
+                self.pass_content()
 
     def content(self, length: int) -> bytes:
         """Return the next bytes of the current member's content, at most ``length``; nothing at its end."""
-        part = self._stream.read(min(length, self._left))
+        if not self._left:
+            return b""
+        part = self._stream.take(min(length, self._left))
         self._left -= len(part)
         return part
 
+    def pass_content(self) -> int:
+        """Go to the end of the current member's content; return how many of its bytes are missing."""
+        stream, left = self._stream, self._left
+        length = left + self._padding
+        self._left = self._padding = 0
+        if (at := stream.at + length) <= len(stream.buffer):
+            stream.at = at
+            return 0
+        if (passed := stream.skip(length)) == length:
+            return 0
+        end, missing = stream.end, max(left - passed, 0)
+        if missing and self._current is not None:
+            self._note("member-cut", f"{missing:,} of {self._current.stored:,} bytes are missing", self._current.text)
+        if end is None or end.verdict == "complete":
+            self._damage("truncated", "the tar is cut off")
+        return missing
+
+    # --- from one header to the next --------------------------------------------------------------------------------
+
     def _member(self) -> Member | None:
         """Return the next member with its extension headers applied, or None at the end."""
-        self._go_to(self._next)
-        offset = self._stream.position
-        extended: dict[bytes, bytes] = {}
-        while (block := self._header_block()) is not None:
-            header = _Header(*_HEADER.unpack(block))
-            size = number(header.size)
-            if size < 0:
-                raise _BadHeaderError("a header with a negative size")
-            if header.type in _EXTENSIONS:
-                self._extend(header.type, size, extended, offset)
-                continue
-            return self._described(
-                header, {**self._global, **extended} if extended or self._global else {}, size, offset
-            )
+        stream = self._stream
+        begin, own = -1, dict[bytes, bytes]()
+        while self.end is None:
+            if len(stream.buffer) - stream.at < BLOCK and stream.fill(BLOCK) < BLOCK:
+                self._run_out(is_inside=begin >= 0)
+            elif self._is_lost or not checksum_fits(stream.buffer, stream.at):
+                self._pass_gap()
+            else:
+                fields = cast("Fields", HEADER.unpack_from(stream.buffer, stream.at))
+                begin = stream.position if begin < 0 else begin
+                if (size := number_or_none(fields[2])) is None or size < 0:
+                    stream.at += BLOCK
+                    self._lose("a header with a size that is none")
+                elif fields[5] in EXTENSIONS:
+                    self._extend(fields[5], size, own, begin)
+                    continue
+                elif self.seen == self._limits.members:
+                    self._damage("limit", f"more than {self._limits.members:,} members", "members")
+                    self._finish()
+                else:
+                    return self._enter(fields, {**self._global, **own} if own or self._global else own, size, begin)
+            begin, own = -1, {}
         return None
 
-    def _described(self, header: "_Header", extended: Mapping[bytes, bytes], size: int, offset: int) -> Member:
-        size = _pax_number(extended, b"size", size)
-        stored = 0 if header.type in _WITHOUT_DATA else size
-        if header.type == b"S":
-            self._pass_sparse_maps(header, offset)
-            size = number(header.prefix[_REAL_SIZE])
-        self._left = stored
-        self._next = self._stream.position + stored + -stored % BLOCK
-        return _member(header, extended, size, offset, stored)
+    def _enter(self, fields: Fields, records: dict[bytes, bytes], size: int, begin: int) -> Member:
+        """Return the member whose header lies ahead, and go to its content."""
+        stream, bad = self._stream, list[str]()
+        member = described(fields, records, size, begin, bad)
+        stream.at += BLOCK
+        if bad:
+            self._note("member-number", ", ".join(bad), member.text)
+        type_ = fields[5]
+        if type_ == b"S" and has_more_maps(fields[7]):
+            self._pass_sparse_maps(begin)
+        elif type_ == b"1" and member.size:
+            size = 0 if self._is_header_ahead() else member.size
+            member = member._replace(size=size, stored=size)
+        elif type_ == b"M":
+            self._note("archive-multi-volume", "", member.text)
+        if member.stored > self._limits.inflated_bytes - stream.position and self._is_thorough:
+            self._note("member-oversized", f"{member.stored:,} bytes", member.text)
+            member = member._replace(stored=0)
+            self._lose("a member that claims more than any archive holds")
+        self._current, self._left, self._padding = member, member.stored, -member.stored % BLOCK
+        self.seen += 1
+        return member
 
-    def _header_block(self) -> bytes | None:
-        """Return the next header, or None at the end of the archive or of what there is of it."""
-        block = self._stream.read(BLOCK)
-        if block == ZERO_BLOCK:
-            self.end = End("complete", "", self._stream.position)
-            return None
-        if len(block) < BLOCK:
-            self._run_out(len(block))
-            return None
-        if not _checksum_fits(block):
-            raise _BadHeaderError("no tar header")
-        return block
+    def _is_header_ahead(self) -> bool:
+        stream = self._stream
+        if stream.fill(BLOCK) < BLOCK:
+            return True
+        block = stream.buffer[stream.at : stream.at + BLOCK]
+        return block == ZERO_BLOCK or checksum_fits(stream.buffer, stream.at)
 
-    def _run_out(self, rest: int) -> None:
-        """End where the stream did: a whole tar may lack its zero blocks, but not a part of a block."""
-        end = self._stream.end
-        if end is not None and end.verdict != "complete":
-            self._finish(end.verdict, end.reason)
-        elif rest or self._stream.position < self._next:
-            self._finish("truncated", "the tar is cut off")
-        else:
-            self.end = End("complete", "", self._stream.position)
-
-    def _go_to(self, offset: int) -> None:
-        missing = offset - self._stream.position
-        if missing > 0:
-            self._stream.skip(missing)
-        self._left = 0
-
-    def _extend(self, type_: bytes, size: int, extended: dict[bytes, bytes], offset: int) -> None:
+    def _extend(self, type_: bytes, size: int, own: dict[bytes, bytes], begin: int) -> None:
         """Take in a GNU long name or link (``L``, ``K``), or a pax header (``x``, ``g``; Solaris ``X``)."""
-        if type_ in b"LK" and size > self._limits.name_bytes:
-            raise _OverLimitError(f"a name of {size:,} bytes", "name_bytes")
-        self._check_extent(offset, size)
-        self._next = self._stream.position + size + -size % BLOCK + BLOCK  # at least one more header must follow
-        content = self._stream.read(size + -size % BLOCK)[:size]
-        if type_ in b"LK":
-            extended[b"path" if type_ == b"L" else b"linkpath"] = _text(content)
+        stream, limits = self._stream, self._limits
+        stream.at += BLOCK
+        extent = stream.position - begin + size
+        if type_ in b"LK" and size > limits.name_bytes:
+            self._refuse(f"a name of {size:,} bytes", "name_bytes")
+        elif extent > limits.pax_bytes:
+            self._refuse(f"extension headers of {extent:,} bytes", "pax_bytes")
         else:
-            (self._global if type_ == b"g" else extended).update(pax_records(content))
+            content = stream.read(size + -size % BLOCK)[:size]
+            if type_ in b"LK":
+                own[b"path" if type_ == b"L" else b"linkpath"] = text(content)
+            else:
+                (self._global if type_ == b"g" else own).update(pax_records(content))
+            return
+        stream.skip(size + -size % BLOCK)
 
-    def _pass_sparse_maps(self, header: "_Header", offset: int) -> None:
-        """Pass over the extra maps of an old GNU sparse file; the first says whether another follows."""
-        more = header.prefix[_MORE_MAPS]
-        while more not in {b"\0", b""}:
-            self._check_extent(offset, BLOCK)
-            more = self._stream.read(BLOCK)[504:505]
+    def _refuse(self, reason: str, limit: str) -> None:
+        """Note that something is over a limit; only a thorough walk goes on behind it."""
+        self._damage("limit", reason, limit)
+        if not self._is_thorough:
+            self._finish()
 
-    def _check_extent(self, offset: int, size: int) -> None:
-        """Raise where ``size`` more bytes would make too much of what precedes a member that begins at ``offset``."""
-        if (extent := self._stream.position - offset + size) > self._limits.pax_bytes:
-            raise _OverLimitError(f"extension headers of {extent:,} bytes", "pax_bytes")
+    def _pass_sparse_maps(self, begin: int) -> None:
+        """Pass over the extra maps of an old GNU sparse file; each says whether another follows."""
+        stream, has_more = self._stream, True
+        while has_more and self.end is None:
+            block = stream.read(BLOCK)
+            has_more = block[504:505] not in {b"\0", b""}
+            if stream.position - begin > self._limits.pax_bytes:
+                self._is_lost = True
+                self._refuse(f"sparse maps of more than {self._limits.pax_bytes:,} bytes", "pax_bytes")
+                return
 
-    def _finish(self, verdict: Verdict, reason: str, limit: str = "") -> None:
-        self.end = End(verdict, reason, self._stream.position, limit)
+    # --- where no header lies ahead ---------------------------------------------------------------------------------
 
+    def _pass_gap(self) -> None:
+        """Pass over what is no header: the end-of-archive blocks, what stands behind them, damage."""
+        stream = self._stream
+        is_zero = stream.buffer[stream.at : stream.at + BLOCK] == ZERO_BLOCK
+        if is_zero and not self._is_lost:
+            self._pass_end_blocks()
+        elif not self._is_thorough:
+            self._damage("damaged", "no tar header")
+            self._finish()
+        else:
+            self._find_header()
 
-class _Header(NamedTuple):
-    name: bytes
-    mode: bytes
-    uid: bytes
-    gid: bytes
-    size: bytes
-    mtime: bytes
-    checksum: bytes
-    type: bytes
-    link: bytes
-    magic: bytes
-    owner: bytes
-    group: bytes
-    device: bytes
-    prefix: bytes
+    def _pass_end_blocks(self) -> None:
+        if not self._is_thorough:
+            self._stream.at += BLOCK
+            self._finish()
+            return
+        self._end_blocks = self._pass_zero_blocks()
+        if (ahead := self._stream.fill(BLOCK)) < BLOCK:
+            if self._stream.read(ahead).strip(b"\0"):
+                self._note("archive-trailing-content", f"{ahead} bytes")
+        elif not checksum_fits(self._stream.buffer, self._stream.at):
+            self._note("archive-trailing-content")
+            self._is_lost = True
+        else:
+            id_ = "archive-zero-gap" if self._end_blocks < _END_BLOCKS else "archive-concatenated"
+            self._note(id_, f"after {self.seen:,} members")
+            self._end_blocks = 0
 
+    def _pass_zero_blocks(self) -> int:
+        """Pass over blocks of zeros; return how many there were."""
+        stream, begin = self._stream, self._stream.position
+        while stream.fill(BLOCK) >= BLOCK:
+            ahead = len(stream.buffer) - stream.at
+            zeros = ahead - len(stream.buffer[stream.at :].lstrip(b"\0"))
+            stream.at += zeros - zeros % BLOCK
+            if ahead - zeros >= BLOCK or zeros < BLOCK:
+                break
+        return (stream.position - begin) // BLOCK
 
-def number(field: bytes) -> int:
-    r"""Return a number of a header: octal, or base-256 where the first bit is set (GNU, star).
+    def _find_header(self) -> None:
+        """Go to the next valid header; where the way there is not known to be damage, say so."""
+        stream, begin = self._stream, self._stream.position
+        is_known, self._is_lost = self._is_lost, False
+        is_found = self._search()
+        if not is_known:
+            passed = f"{stream.position - begin:,} bytes from inflated byte {begin} on hold no tar header"
+            self._damage("damaged", passed if is_found else f"{passed}, up to the end", id_="archive-header-damaged")
 
-    >>> number(b"0000644\0")
-    420
-    """
-    if field[:1] >= b"\x80":
-        return int.from_bytes(field, "big", signed=True) if field[0] == 0xFF else int.from_bytes(field[1:], "big")  # noqa: PLR2004
-    digits = field.split(b"\0", 1)[0].strip()
-    if not digits:
-        return 0
-    try:
-        return int(digits, 8)
-    except ValueError:
-        raise _BadHeaderError("a header with a number that is none") from None
+    def _search(self) -> bool:
+        """Go to the next valid header; return whether there is one.
 
-
-def pax_records(content: bytes) -> dict[bytes, bytes]:
-    r"""Return the known records of a pax header: ``27 path=wp-content/x.php\n``, the length counting all of itself.
-
-    What comes after a malformed record is left out.
-    """
-    records = {}
-    at = 0
-    while (blank := content.find(b" ", at, at + 8)) > at and (length := content[at:blank]).isdigit():
-        begin, at = blank + 1, at + int(length)
-        if not begin < at <= len(content):
-            break
-        key, _, value = content[begin : at - 1].partition(b"=")
-        if key in _PAX_KEYS:
-            records[key] = value
-    return records
-
-
-def _checksum_fits(block: bytes) -> bool:
-    """Tell whether the sum of a header's bytes, blanks for the checksum itself, is its checksum; or the signed sum."""
-    try:
-        expected = number(block[148:156])
-    except _BadHeaderError:
+        Headers are looked for at multiples of 512 bytes, as in a whole archive, and wherever ustar's magic stands, for
+        what lies behind damage may have moved.
+        """
+        stream = self._stream
+        while stream.fill(2 * BLOCK) >= BLOCK:
+            if (found := _header_in(stream.buffer, stream.at, -stream.position % BLOCK)) >= 0:
+                stream.at = found
+                return True
+            stream.at = len(stream.buffer) - BLOCK + 1
+        stream.at = len(stream.buffer)
         return False
-    counted = block[:148] + block[156:]
-    total = sum(counted) + 256
-    return expected == total or expected == total - 256 * sum(byte > 127 for byte in counted)  # noqa: PLR2004
+
+    def _run_out(self, *, is_inside: bool) -> None:
+        """End where the stream did; behind damage to the stream, go on where it does."""
+        stream = self._stream
+        end, rest = stream.end, len(stream.buffer) - stream.at
+        if end is not None and end.verdict != "complete":
+            id_ = "archive-checksum-differs" if end.verdict == "damaged" and not stream.is_broken else ""
+            self._damage(end.verdict, end.reason, end.limit, id_)
+            if self._is_thorough and stream.resume():
+                self._is_lost = True
+                return
+        elif rest or is_inside:
+            self._damage("truncated", "the tar is cut off")
+        elif self._end_blocks < _END_BLOCKS and self._worst is None:
+            self._note("archive-no-end", f"{self._end_blocks} of {_END_BLOCKS} blocks of zeros")
+        self._finish()
+
+    def _lose(self, reason: str) -> None:
+        """Give a header up that was passed."""
+        self._damage("damaged", reason, id_="archive-header-damaged")
+        self._is_lost = True
+        if not self._is_thorough:
+            self._finish()
+
+    def _damage(self, verdict: Verdict, reason: str, limit: str = "", id_: str = "") -> None:
+        """Note what keeps the archive from being whole; the first such thing is what `end` tells."""
+        position = self._stream.position
+        if self._worst is None:
+            self._worst = End(verdict, reason, position, limit)
+        self._note(id_ or OUTCOMES[verdict], f"{reason}, at inflated byte {position}, near byte {self._stream.taken}")
+
+    def _finish(self) -> None:
+        self.end = self._worst or End("complete", "", self._stream.position)
+
+    def _note(self, id_: str, detail: str = "", member: str | None = None) -> None:
+        source = Source(Witness.ARCHIVE, self._path, member, None, self._stream.position)
+        self.findings.add(Finding(id_, member or "", detail, (source,)))
 
 
-def _member(header: _Header, extended: Mapping[bytes, bytes], size: int, offset: int, stored: int) -> Member:
-    name = extended.get(b"GNU.sparse.name") or extended.get(b"path") or _name(header)
-    return Member(
-        name=name,
-        kind=_kind(header.type, name),
-        size=_pax_number(extended, b"GNU.sparse.realsize", _pax_number(extended, b"GNU.sparse.size", size)),
-        mtime_ns=_mtime_ns(header, extended),
-        mode=number(header.mode),
-        uid=_pax_number(extended, b"uid", number(header.uid)),
-        gid=_pax_number(extended, b"gid", number(header.gid)),
-        owner=extended.get(b"uname") or _text(header.owner),
-        group=extended.get(b"gname") or _text(header.group),
-        link=extended.get(b"linkpath") or _text(header.link),
-        offset=offset,
-        stored=stored,
-    )
+def _header_in(buffer: bytes, begin: int, to_block: int) -> int:
+    """Return the place of the first valid header in ``buffer`` from ``begin`` on, or -1.
 
-
-def _name(header: _Header) -> bytes:
-    name = _text(header.name)
-    if header.magic[:6] == b"ustar\0" and (prefix := _text(header.prefix)):
-        return prefix + b"/" + name
-    return name
-
-
-def _kind(type_: bytes, name: bytes) -> Kind:
-    if type_ in _REGULAR:
-        return "directory" if type_ == b"\0" and name.endswith(b"/") else "file"
-    return _KINDS.get(type_, "other")
-
-
-def _text(field: bytes) -> bytes:
-    return field.split(b"\0", 1)[0]
-
-
-def _mtime_ns(header: _Header, extended: Mapping[bytes, bytes]) -> int:
-    """Return the time in nanoseconds; pax writes decimals: ``1718312121.123456789``."""
-    if (time := _PAX_TIME.fullmatch(extended.get(b"mtime", b""))) is None:
-        return number(header.mtime) * _NANOSECONDS
-    sign, seconds, fraction = time.groups(default=b"")
-    nanoseconds = int(seconds) * _NANOSECONDS + int(fraction[:9].ljust(9, b"0"))
-    return -nanoseconds if sign else nanoseconds
-
-
-def _pax_number(extended: Mapping[bytes, bytes], key: bytes, otherwise: int) -> int:
-    value = extended.get(key, b"")
-    return int(value) if value.isdigit() and len(value) < 20 else otherwise  # noqa: PLR2004 - 64 bits
+    ``to_block`` is how far it is from ``begin`` to a multiple of 512 bytes in the archive.
+    """
+    last = len(buffer) - BLOCK
+    places = range(begin + to_block, last + 1, BLOCK)
+    found = next((place for place in places if checksum_fits(buffer, place)), last + 1)
+    magic = buffer.find(_MAGIC, begin + _MAGIC_AT)
+    while 0 <= magic < found + _MAGIC_AT:
+        if checksum_fits(buffer, magic - _MAGIC_AT):
+            found = magic - _MAGIC_AT
+        magic = buffer.find(_MAGIC, magic + 1)
+    return found if found <= last else -1

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timezone
 from typing import Final
 
 from backupmeta.api.status import SUCCESS
-from backupmeta.archive.tar import Member
+from backupmeta.archive.member import Member
 from backupmeta.errors import AnswerError
 from backupmeta.explain import Step
 from backupmeta.findings import Finding

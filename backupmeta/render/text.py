@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from backupmeta.archive.tar import Member
+from backupmeta.archive.member import Member
 from backupmeta.explain import Step
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection

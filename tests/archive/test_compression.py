@@ -21,7 +21,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backupmeta.archive import compression
-from backupmeta.archive.compression import BZIP2, GZIP, PLAIN, XZ, ZSTD, Compression, End, Inflated, by_suffix, identify
+from backupmeta.archive.compression import BZIP2, GZIP, PLAIN, XZ, ZSTD, Compression, by_suffix, identify
+from backupmeta.archive.stream import End, Inflated
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, Limits
 from backupmeta.evidence import EvidenceFile
 

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.reader import Head, Reader, find, head
+from backupmeta.archive.head import Head, head
+from backupmeta.archive.reader import Reader, find, walk
 from backupmeta.errors import (
     BackupMetaError,
     DamagedError,

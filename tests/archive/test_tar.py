@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.reader import Reader
-from backupmeta.archive.tar import Member, number, pax_records
+from backupmeta.archive.header import number_or_none, pax_records
+from backupmeta.archive.member import Member
 from backupmeta.errors import BackupMetaError
 from backupmeta.evidence import EvidenceFile
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from backupmeta.account.home import State
-from backupmeta.archive.tar import Member
+from backupmeta.archive.member import Member
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
 from backupmeta.library import find_backup, inspect_archive

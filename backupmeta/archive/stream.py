@@ -1,0 +1,389 @@
+"""The inflated bytes of an open file, as one stream.
+
+Several gzip members, zstd frames, bzip2 or xz streams in a row are one stream; zero padding behind them is passed
+over. Where the stream ends badly it says how and where instead of raising, after every byte that came before; and
+`Inflated.resume` looks for a stream behind the damage.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Final, Literal, NamedTuple
+
+from backupmeta.archive.compression import (
+    BLOCK,
+    PLAIN,
+    Compression,
+    Decompressor,
+    open_carefully,
+    open_stream,
+)
+from backupmeta.archive.digests import Digests
+from backupmeta.archive.gzip import Gzip, Header
+from backupmeta.archive.limits import KIB, MIB, Limits
+from backupmeta.evidence import EvidenceFile
+
+CHUNK: Final = 16 * KIB
+"""How many inflated bytes are asked for at first: a header and a record of real size."""
+
+_CHUNK_MOST: Final = 256 * KIB
+_PIECE_LEAST: Final = 4 * KIB
+_PIECE_MOST: Final = 256 * KIB
+
+_CAREFUL: Final = 64
+"""How many inflated bytes are asked for at once where the input is known to be corrupt soon."""
+
+_RATIO_FROM: Final = 64 * MIB
+"""Inflated bytes up to which any ratio is harmless."""
+
+_STREAMS_KEPT: Final = 100
+
+Verdict = Literal["complete", "truncated", "damaged", "limit"]
+
+
+class End(NamedTuple):
+    """How a stream ended.
+
+    Attributes:
+        verdict: ``complete``, ``truncated``, ``damaged`` or ``limit``.
+        reason: what is wrong, a phrase; empty for a complete one.
+        offset: up to where the file was taken in, in bytes.
+        limit: the name in `Limits` of the bound that was exceeded; empty for any other verdict than ``limit``.
+    """
+
+    verdict: Verdict
+    reason: str
+    offset: int
+    limit: str = ""
+
+
+class Stream(NamedTuple):
+    """One gzip member, zstd frame, bzip2 or xz stream.
+
+    Attributes:
+        offset: where it begins, in bytes of the file.
+        inflated_offset: where its content begins, in inflated bytes.
+        inflated: how many bytes it holds, or held before it broke off.
+        header: a gzip member's header; None for any other stream.
+        fault: what is wrong with it, a phrase; empty where nothing is.
+    """
+
+    offset: int
+    inflated_offset: int
+    inflated: int
+    header: Header | None
+    fault: str
+
+
+class _Input:
+    """The bytes of an open file, taken piece by piece, and given back where too many were taken.
+
+    Attributes:
+        offset: of the next byte in the file.
+    """
+
+    def __init__(self, file: EvidenceFile, block: bytes, digests: Digests | None) -> None:
+        self._file = file
+        self._digests = digests
+        self._digested = 0
+        self._block = block
+        self._at = 0
+        self._digest(0, block)
+
+    @property
+    def offset(self) -> int:
+        return self._file.position - len(self._block) + self._at
+
+    def take(self, most: int) -> bytes:
+        """Return the next bytes, at most ``most``; nothing at the file's end."""
+        if self._at == len(self._block):
+            begin = self._file.position
+            self._block, self._at = self._file.read(max(most, BLOCK)), 0
+            self._digest(begin, self._block)
+        piece = self._block[self._at : self._at + most] if self._at or len(self._block) > most else self._block
+        self._at += len(piece)
+        return piece
+
+    def give_back(self, rest: bytes) -> None:
+        """Take back ``rest``, which are the last bytes that were given; isal may hold some of an earlier piece."""
+        if len(rest) <= self._at:
+            self._at -= len(rest)
+        else:
+            self._block, self._at = rest + self._block[self._at :], 0
+
+    def peek(self, length: int) -> bytes:
+        """Return the next ``length`` bytes, or fewer at the file's end, without taking them."""
+        while len(self._block) - self._at < length:
+            begin = self._file.position
+            if not (more := self._file.read(BLOCK)):
+                break
+            self._digest(begin, more)
+            self._block, self._at = self._block[self._at :] + more, 0
+        return self._block[self._at : self._at + length]
+
+    def go_to(self, offset: int) -> None:
+        """Go to ``offset`` in the file; what is read twice is digested once."""
+        self._file.seek(offset)
+        self._block, self._at = b"", 0
+
+    def pass_zeros(self) -> int:
+        """Pass over zero bytes; return how many there were."""
+        count = 0
+        while piece := self.take(BLOCK):
+            rest = piece.lstrip(b"\0")
+            count += len(piece) - len(rest)
+            if rest:
+                self.give_back(rest)
+                break
+        return count
+
+    def pass_to(self, signatures: tuple[bytes, ...]) -> bool:
+        """Pass over bytes up to one of ``signatures``; return whether there is one."""
+        longest = max(map(len, signatures))
+        while len(block := self.peek(BLOCK)) >= longest:
+            found = [at for at in (block.find(one) for one in signatures) if at >= 0]
+            self._at += min(found) if found else len(block) - longest + 1
+            if found:
+                return True
+        return False
+
+    def drain(self) -> None:
+        """Take in the rest of the file, for its digest."""
+        while self.take(_PIECE_MOST):
+            pass
+
+    def _digest(self, begin: int, block: bytes) -> None:
+        if self._digests is not None and begin + len(block) > self._digested:
+            self._digests.update(block[max(self._digested - begin, 0) :])
+            self._digested = begin + len(block)
+
+
+class Inflated:
+    """The inflated bytes of an open file; `buffer` holds some, and `at` is the place in it that was reached.
+
+    Attributes:
+        buffer: inflated bytes.
+        at: how many of them were passed.
+        base: how many inflated bytes came before `buffer`.
+        first: the first inflated bytes, at most one `CHUNK`.
+        end: how the stream ended, or None as long as it hasn't.
+        streams: the first gzip members, zstd frames, … that it consists of.
+        stream_count: how many there were so far.
+        padding: zero bytes behind streams.
+        trailing: how many bytes behind the last stream are something else.
+        is_broken: whether corrupt input was met; a trailer that contradicts its content breaks nothing.
+    """
+
+    def __init__(
+        self,
+        file: EvidenceFile,
+        block: bytes,
+        compression: Compression,
+        limits: Limits,
+        digests: Digests | None = None,
+    ) -> None:
+        """Begin with ``block``, which was read from the beginning of ``file`` already."""
+        self._file = file
+        self._compression = compression
+        self._limits = limits
+        self._input = _Input(file, block, digests)
+        self._can_seek = compression is PLAIN and digests is None
+        self._deadline = time.monotonic() + limits.seconds
+        self._step = CHUNK if digests is None else _CHUNK_MOST
+        self._begin = 0
+        self.base = 0
+        self._contradicted: Stream | None = None
+        self._chunks = self._plain() if compression is PLAIN else self._streams()
+        self.buffer = b""
+        self.at = 0
+        self.first = b""
+        self.end: End | None = None
+        self.streams: list[Stream] = []
+        self.stream_count = 0
+        self.padding = 0
+        self.trailing = 0
+        self.is_broken = False
+
+    @property
+    def position(self) -> int:
+        """How many inflated bytes were passed."""
+        return self.base + self.at
+
+    @property
+    def taken(self) -> int:
+        """How many bytes of the file were taken in."""
+        return self._input.offset
+
+    def fill(self, length: int) -> int:
+        """See to it that ``length`` bytes lie ahead in `buffer`; return how many do: fewer where the stream ends."""
+        while (ahead := len(self.buffer) - self.at) < length and (chunk := self._next()):
+            self.base += self.at
+            self.buffer, self.at = self.buffer[self.at :] + chunk if ahead else chunk, 0
+        return len(self.buffer) - self.at
+
+    def read(self, length: int) -> bytes:
+        """Return the next ``length`` bytes, or fewer where the stream ends; `end` says how."""
+        self.fill(length)
+        part = self.buffer[self.at : self.at + length]
+        self.at += len(part)
+        return part
+
+    def take(self, most: int) -> bytes:
+        """Return the next bytes, at most ``most``, in pieces as they come; nothing where the stream ends."""
+        if self.at == len(self.buffer):
+            self.fill(1)
+        part = self.buffer[self.at : self.at + most]
+        self.at += len(part)
+        return part
+
+    def skip(self, length: int) -> int:
+        """Pass over ``length`` bytes without copying them; return how many there were."""
+        left = length
+        while left > (ahead := len(self.buffer) - self.at):
+            left -= ahead
+            self.base += len(self.buffer)
+            self.buffer, self.at = b"", 0
+            if self._can_seek:
+                left -= self._seek(left)
+            if not left or not (chunk := self._next()):
+                return length - left
+            self.buffer = chunk
+        self.at += left
+        return length
+
+    def resume(self) -> bool:
+        """Look for a stream behind the damage that ended this one; return whether there is one."""
+        if not self.is_broken or self.end is None or self.end.verdict != "damaged":
+            return False
+        self._input.go_to(max(self.end.offset - _PIECE_LEAST, self._begin + 1))
+        while self._input.pass_to(self._compression.signatures):
+            if self._can_inflate(self._input.peek(BLOCK)):
+                self.end, self._chunks = None, self._streams()
+                return True
+            self._input.take(1)
+        return False
+
+    def _can_inflate(self, block: bytes) -> bool:
+        """Tell whether ``block`` begins with a stream: whether a header's worth of bytes comes out of it."""
+        opened = open_carefully(self._compression, self._limits)
+        try:
+            return bool(opened.inner.decompress(block, CHUNK)) or opened.inner.eof
+        except opened.corrupt:
+            return False
+
+    def drain(self) -> None:
+        """Take in the rest of the file, for its digest."""
+        self._input.drain()
+
+    def _next(self) -> bytes:
+        """Return the next inflated bytes; nothing at the end."""
+        chunk = next(self._chunks, b"") if self.end is None else b""
+        self.first = self.first or chunk[:CHUNK]
+        self._step = min(2 * self._step, _CHUNK_MOST)
+        return chunk
+
+    def _is_over_limit(self) -> bool:
+        """End where what was inflated, or the time that it took, is over a limit."""
+        limits, taken, made = self._limits, self._input.offset, self.base + len(self.buffer)
+        if made > limits.inflated_bytes:
+            self.end = End("limit", f"inflates to more than {limits.inflated_bytes:,} bytes", taken, "inflated_bytes")
+        elif made > _RATIO_FROM and made > limits.ratio * taken:
+            self.end = End("limit", f"inflates to more than {limits.ratio:,} times its size", taken, "ratio")
+        elif time.monotonic() > self._deadline:
+            self.end = End("limit", f"takes more than {limits.seconds:,} seconds", taken, "seconds")
+        return self.end is not None
+
+    def _seek(self, length: int) -> int:
+        """Pass over at most ``length`` bytes of a file that isn't compressed, without reading; return how many."""
+        offset = min(self._input.offset + length, self._file.size)
+        skipped = max(offset - self._input.offset, 0)
+        self._input.go_to(offset)
+        self.base += skipped
+        return skipped
+
+    def _plain(self) -> Iterator[bytes]:
+        while chunk := self._input.take(max(self._step, BLOCK)):
+            yield chunk
+            if self._is_over_limit():
+                return
+        self.end = End("complete", "", self._input.offset)
+
+    def _streams(self) -> Iterator[bytes]:
+        """Yield what one stream after the other inflates to, and say how the last one ended."""
+        longest = max(map(len, self._compression.signatures))
+        while self._input.peek(longest).startswith(self._compression.signatures):
+            yield from self._stream()
+            if self.end is not None:
+                return
+            self.padding += self._input.pass_zeros()
+        self.trailing = max(self._file.size - self._input.offset, 0)
+        self.end = self._last_end()
+
+    def _last_end(self) -> End:
+        """Return the end behind the last stream; a trailer that contradicts its content is damage."""
+        offset, bad = self._input.offset, self._contradicted
+        if bad is None or self.is_broken:
+            return End("complete", "", offset)
+        return End("damaged", f"the gzip stream from byte {bad.offset} on is corrupt: {bad.fault}", offset)
+
+    def _stream(self) -> Iterator[bytes]:
+        """Yield what one stream inflates to; where its input is corrupt, once more from there, carefully."""
+        self._begin = begin = self._input.offset
+        before = self.base + len(self.buffer)
+        opened = open_stream(self._compression, self._limits)
+        given = 0
+        try:
+            for chunk in self._inflate(opened.inner, BLOCK if begin == 0 else _PIECE_LEAST):
+                given += len(chunk)
+                yield chunk
+        except opened.corrupt:
+            self._input.go_to(begin)
+            opened = open_carefully(self._compression, self._limits)
+            try:
+                for chunk in self._inflate(opened.inner, _PIECE_LEAST, given):
+                    given += len(chunk)
+                    yield chunk
+            except opened.corrupt as error:
+                self.end = self._bad_end(str(error))
+        self._note(opened.inner, Stream(begin, before, given, None, self.end.reason if self.end else ""))
+
+    def _inflate(self, inner: Decompressor, piece: int, repeated: int | None = None) -> Iterator[bytes]:
+        """Yield what ``inner`` inflates, fed at first with ``piece`` bytes at once.
+
+        Where a number of bytes is ``repeated``, they are not yielded, and what follows comes byte by byte, nearly.
+        """
+        made = 0
+        while not inner.eof and not self._is_over_limit():
+            data = b""
+            if inner.needs_input:
+                if not (data := self._input.take(piece)):
+                    self.end = End("truncated", self._lack(inner), self._input.offset)
+                    return
+                piece = min(2 * piece, _PIECE_MOST) if repeated is None else piece
+            most = self._step if repeated is None else max(min(repeated - made, CHUNK), 0) or _CAREFUL
+            chunk = inner.decompress(data, most)
+            made += len(chunk)
+            if chunk and made > (repeated or 0):
+                yield chunk
+        if inner.eof:
+            self._input.give_back(inner.unused_data)
+
+    def _lack(self, inner: Decompressor) -> str:
+        what = "trailer" if isinstance(inner, Gzip) and inner.lacks_trailer_only else "end"
+        return f"the {self._compression.name} stream has no {what}"
+
+    def _bad_end(self, reason: str) -> End:
+        if "memory" in reason.lower():  # the words of zstd and of liblzma for a window over the bound
+            reason = f"needs a window of more than {self._limits.window_bytes:,} bytes"
+            return End("limit", reason, self._input.offset, "window_bytes")
+        self.is_broken = True
+        return End("damaged", f"the {self._compression.name} stream is corrupt ({reason})", self._input.offset)
+
+    def _note(self, inner: Decompressor, stream: Stream) -> None:
+        """Keep what is known of a stream that ended; a gzip trailer that contradicts its content is damage."""
+        if isinstance(inner, Gzip):
+            stream = stream._replace(header=inner.header, fault=stream.fault or inner.fault)
+        self.stream_count += 1
+        if len(self.streams) < _STREAMS_KEPT:
+            self.streams.append(stream)
+        if stream.fault and self._contradicted is None:
+            self._contradicted = stream
