@@ -82,7 +82,11 @@ class _Deflate:
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
         self._may_hold_more = False
-        self.crc = 0
+        self._crc = 0
+
+    @property
+    def crc(self) -> int:
+        return self._crc
 
     @property
     def eof(self) -> bool:
@@ -99,7 +103,7 @@ class _Deflate:
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         output = self._inner.decompress(self._inner.unconsumed_tail + data, max(max_length, 0))
         self._may_hold_more = len(output) == max_length
-        self.crc = zlib.crc32(output, self.crc)
+        self._crc = zlib.crc32(output, self._crc)
         return output
 
 

@@ -39,7 +39,9 @@ class Header(NamedTuple):
 class Deflate(Protocol):
     """What inflates raw deflate and counts its CRC-32."""
 
-    crc: int
+    @property
+    def crc(self) -> int:
+        """The CRC-32 of what was inflated."""
 
     @property
     def eof(self) -> bool:
@@ -140,6 +142,9 @@ class Gzip:
         if self._deflate.eof:
             self._take_trailer(data)
             return b""
+        return self._inflate(data, max_length)
+
+    def _inflate(self, data: bytes, max_length: int) -> bytes:
         inflated = self._deflate.decompress(data, max_length)
         self._inflated += len(inflated)
         if self._deflate.eof:

@@ -13,9 +13,8 @@ _SEPARATOR: Final = re.compile(rb"[/\\]")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What a terminal may take for a command, and what reverses or breaks the text that follows."""
 
-_SLASH: Final = ord("/")
-_HARMLESS: Final = bytes(set(range(0x20, 0x7F)) - {ord(":"), ord("\\")})
-"""What may stand in any name: a plain name consists of these alone, holds no ``..`` and does not begin with a slash."""
+_BACKSLASH: Final = ord("\\")
+_ODD_BEGINNINGS: Final = frozenset({"", "/"})
 
 _DEVICES: Final = frozenset({"character device", "block device", "fifo"})
 _LINKS: Final = frozenset({"symlink", "hard link"})
@@ -49,7 +48,9 @@ class Hazards:
     def look_at(self, member: Member) -> None:
         """Take in the next member of the archive."""
         name, kind = member.name, member.kind
-        if not name or name[0] == _SLASH or b".." in name or name.translate(None, _HARMLESS):
+        text = name.decode("utf-8", "surrogateescape")
+        is_ascii = text.isascii()
+        if not (is_ascii and text.isprintable()) or ".." in text or text[:1] in _ODD_BEGINNINGS or _BACKSLASH in name:
             self._look_at_name(member)
         if self._links:
             self._look_at_parents(member)
@@ -60,7 +61,7 @@ class Hazards:
         # Of each name two hashes are kept: of what is compared, and of itself, the latter turned for a directory.
         if name[-1:] == b"/" or name[:2] == b"./":
             name = _plain(name)
-        key, value = hash(name.lower() if name.isascii() else _folded(name)), hash(name)
+        key, value = hash(name.lower() if is_ascii else _folded(name)), hash(name)
         if kind == "directory":
             value = ~value
         if (known := self._names.get(key)) is not None:

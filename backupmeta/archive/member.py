@@ -24,11 +24,10 @@ from backupmeta.archive.header import (
 _NANOSECONDS: Final = 1_000_000_000
 _BLANK: Final = ord(" ")
 _BLANKS: Final = 8 * _BLANK
-_SLASH: Final = ord("/")
 _NAME_BYTES: Final = 100
 _ORDINARY: Final[Mapping[bytes, Kind]] = {b"0": "file", b"\0": "file", b"5": "directory"}
-_unpack: Final = struct.Struct("100x24s12s12s8scB107x64s16xB166x").unpack
-"""Mode, uid and gid; size; mtime; checksum; type; the link's first byte; owner and group; the prefix's first byte."""
+_unpack: Final = struct.Struct("100x24s11sB12s8scB107x64s16xB166x").unpack
+"""Mode, uid and gid; size, what ends it; mtime; checksum; type; the link's first byte; owners; the prefix's first."""
 
 _new: Final = tuple.__new__  # what a NamedTuple's own constructor does, at half its cost
 
@@ -81,19 +80,11 @@ def ordinary(block: bytes, offset: int) -> Member | None:
     ``block`` is ``offset`` inflated bytes into the archive, and no records precede it. None for anything else, which
     `described` knows. Nearly all headers are ordinary: most of a walk's own time goes here.
     """
-    access_field, size_field, mtime_field, checksum, type_, link, owners_field, prefix = _unpack(block)
+    access_field, digits, behind, mtime_field, checksum, type_, link, owners_field, prefix = _unpack(block)
     kind, may, mtime_ns = _ORDINARY.get(type_), access(access_field), time(mtime_field)
-    end, digits = block.find(0), size_field[:11]
-    if (
-        kind is None
-        or may is None
-        or mtime_ns is None
-        or link
-        or prefix
-        or end > _NAME_BYTES
-        or size_field[11] > _BLANK
-        or not (digits.isdigit() and block.isascii())
-    ):
+    if kind is None or may is None or mtime_ns is None or link or prefix or behind > _BLANK:
+        return None
+    if not (digits.isdigit() and block.isascii()):
         return None
     try:
         # Adler-32's lower half is one plus the sum of the bytes modulo 65521 (RFC 1950 §8.2); 512 of ASCII are below.
@@ -102,14 +93,15 @@ def ordinary(block: bytes, offset: int) -> Member | None:
         size = int(digits, 8)
     except ValueError:  # an 8 or a 9, or a checksum that is written otherwise
         return None
+    name = block[: block.find(0, 0, _NAME_BYTES + 1)]
     stored = size
     if type_ == b"5":
         stored = 0
-    elif block[end - 1] == _SLASH:
+    elif name[-1:] == b"/":
         return None
     mode, uid, gid = may
     owner, group = owners(owners_field)
-    return _new(Member, (block[:end], kind, size, mtime_ns, mode, uid, gid, owner, group, b"", offset, stored))
+    return _new(Member, (name, kind, size, mtime_ns, mode, uid, gid, owner, group, b"", offset, stored))
 
 
 def described(fields: Fields, records: Mapping[bytes, bytes], size: int, offset: int, bad: list[str]) -> Member:

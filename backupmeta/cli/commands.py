@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from backupmeta import __version__
+from backupmeta.archive.limits import Limits
 from backupmeta.cli import options, output
 from backupmeta.cli.listing import Listing, listing
 
@@ -153,32 +154,59 @@ def explain(file: str, *, show_secrets: bool, as_json: bool) -> int:
 
 @backupmeta.command()
 @click.argument("archive", type=click.Path())
+@click.option(
+    "--digest",
+    "algorithms",
+    multiple=True,
+    type=click.Choice(["sha1", "md5"]),
+    help="Count this digest of the file beside its SHA-256. Repeatable.",
+)
+@click.option(
+    "--member-digest",
+    type=click.Choice(["sha256", "sha1", "md5"]),
+    help="With --json: add this digest of each file in the archive.",
+)
+@options.limiting
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with offsets in bytes of the inflated archive.")
-def members(archive: str, *, as_json: bool) -> int:
-    """List all members of an ARCHIVE, from one pass over it.
+def members(
+    archive: str, algorithms: tuple[str, ...], member_digest: str | None, limits: Limits, *, as_json: bool
+) -> int:
+    """List all members of an ARCHIVE, and judge it, from one pass over the whole file.
 
-    Damage is told with its place, and exit code 2; the members before it are listed all the same.
+    On stderr: what is damaged, or would be dangerous to unpack, and at last the verdict with the file's SHA-256. Behind
+    damage the listing goes on where there is something to read. Exit code 2 where something could not be read, 1 where
+    something else is odd.
 
     \b
-    Example:
+    Examples:
       backupmeta members app_example-com_Blog_2024-06-13_20-55-21.tar.gz
+      backupmeta members app_….tar.gz --json --member-digest sha256 > members.json
+      backupmeta members unknown.tar.gz --limit inflated_bytes=10G --limit seconds=60
     """
-    from backupmeta.archive.reader import Reader
+    from backupmeta.archive.digests import MemberDigests
+    from backupmeta.archive.dump import Dump
+    from backupmeta.archive.reader import Consumer, walk
     from backupmeta.evidence import open_named
-    from backupmeta.findings import Severity
     from backupmeta.render import json, text
 
+    digests = MemberDigests(member_digest) if member_digest and as_json else None
+    dump = Dump()
+    consumers: list[Consumer] = [dump] if as_json else []
+    consumers += [digests] if digests else []
     with open_named(archive) as file:
-        reader = Reader(file)
-        output.write_all(json.array(json.member(one) for one in reader) if as_json else text.members(reader))
-        return output.report(reader.findings(), Severity.WARNING)
+        walked = walk(file, limits, algorithms=("sha256", *algorithms), consumers=consumers)
+        output.write_all(json.walked(walked, dump, digests) if as_json else text.members(walked))
+        code = output.judge(walked.findings())
+        output.complain(text.verdict(walked))
+        return code
 
 
 @backupmeta.command()
 @click.argument("archive", type=click.Path())
 @click.argument("member")
+@options.limiting
 @click.option("--show-secrets", is_flag=True, help="Give a record's exact bytes, secrets and all.")
-def cat(archive: str, member: str, *, show_secrets: bool) -> int:
+def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int:
     """Write the content of one MEMBER of an ARCHIVE to stdout.
 
     Its exact bytes, with one exception: in a record (APP-META.INI) secrets are masked, unless you ask for them with
@@ -193,7 +221,7 @@ def cat(archive: str, member: str, *, show_secrets: bool) -> int:
     from backupmeta.explain import masked_record
 
     with open_named(archive) as file:
-        reader, found = find(file, member)
+        reader, found = find(file, member, limits)
         if is_record(found) and not show_secrets:
             output.write_bytes(masked_record(reader.record(found)))
         else:

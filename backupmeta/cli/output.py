@@ -63,6 +63,12 @@ def complain(message: str) -> None:
     click.echo(f"backupmeta: {printable(message)}", err=True)
 
 
+def judge(findings: Iterable[Finding]) -> int:
+    """Print errors and warnings on stderr; return 2 where there is an error, 1 where there is a warning, else 0."""
+    kept = list(findings)
+    return report(kept, Severity.WARNING) or int(any(one.severity is Severity.WARNING for one in kept))
+
+
 def report(findings: Iterable[Finding], least: Severity) -> int:
     """Print the findings that are at least as severe as ``least`` on stderr; return 2 where one is an error, else 0."""
     order = list(Severity)

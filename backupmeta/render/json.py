@@ -7,7 +7,12 @@ from datetime import UTC, datetime, timezone
 from typing import Final
 
 from backupmeta.api.status import SUCCESS
+from backupmeta.archive.digests import MemberDigests
+from backupmeta.archive.dump import Dump
+from backupmeta.archive.gzip import SYSTEMS
 from backupmeta.archive.member import Member
+from backupmeta.archive.reader import Pass
+from backupmeta.archive.stream import Stream
 from backupmeta.errors import AnswerError
 from backupmeta.explain import Step
 from backupmeta.findings import Finding
@@ -23,15 +28,6 @@ _LINE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check
 
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-
-
-def array(values: Iterable[object]) -> Iterable[str]:
-    """Yield a JSON array, a line a value, without keeping them."""
-    before = "[\n  "
-    for value in values:
-        yield before + json.dumps(value, ensure_ascii=False)
-        before = ",\n  "
-    yield "[]\n" if before.startswith("[") else "\n]\n"
 
 
 def pretty(value: object) -> str:
@@ -110,9 +106,61 @@ def source(place: Source) -> dict[str, object]:
     described: dict[str, object] = {"witness": str(place.witness)}
     described.update(_name("path", place.path) if place.path else {})
     described.update(_name("member", place.member) if place.member is not None else {})
-    if place.line is not None:
-        described.update(line=place.line, offset=place.offset)
+    described.update({} if place.line is None else {"line": place.line})
+    described.update({} if place.offset is None else {"offset": place.offset})
     return described
+
+
+def walked(archive: Pass, dump: Dump, digests: MemberDigests | None) -> Iterable[str]:
+    """Yield what a pass over an archive shows: its members, a line each, as they come; then everything else."""
+    before = f'{{"path": {json.dumps(display(archive.file.path), ensure_ascii=False)},\n"members": [\n  '
+    for one in archive:
+        described = member(one)
+        if digests is not None:
+            described["digest"] = digests.last
+        yield before + json.dumps(described, ensure_ascii=False)
+        before = ",\n  "
+    yield before.rstrip() + "],\n" if before.startswith("{") else "\n],\n"
+    rest = json.dumps(_archive(archive, dump), ensure_ascii=False, indent=1)
+    yield rest.removeprefix("{").lstrip() + "\n"
+
+
+def _archive(archive: Pass, dump: Dump) -> dict[str, object]:
+    """Return what is known of an archive as a whole, after the pass over it; offsets in bytes."""
+    end = archive.end
+    return {
+        "compression": archive.compression.name,
+        "size": archive.file.size,
+        "inflated": archive.position,
+        "digests": dict(archive.digests),
+        "streams": [_stream(one) for one in archive.streams],
+        "stream_count": archive.stream_count,
+        "member_count": archive.seen,
+        "verdict": end.verdict if end else None,
+        "reason": end.reason if end else "",
+        "dump": _dump(dump) if dump.is_met else None,
+        "findings": [finding(one) for one in archive.findings()],
+    }
+
+
+def _stream(one: Stream) -> dict[str, object]:
+    described: dict[str, object] = {"offset": one.offset, "inflated_offset": one.inflated_offset}
+    described["inflated"] = one.inflated
+    if one.header is not None:
+        described["mtime"] = utc(one.header.mtime) if one.header.mtime else None
+        described["system"] = SYSTEMS.get(one.header.system, str(one.header.system))
+        described["name"] = one.header.name.decode("latin-1") if one.header.name is not None else None
+    return {**described, "fault": one.fault or None}
+
+
+def _dump(dump: Dump) -> dict[str, object]:
+    return {
+        "is_complete": dump.is_complete,
+        "tables": [
+            {**_name("name", one.name.decode("utf-8", "surrogateescape")), "type": one.kind, "inserts": one.inserts}
+            for one in dump.tables
+        ],
+    }
 
 
 def member(one: Member) -> dict[str, object]:
@@ -123,6 +171,8 @@ def member(one: Member) -> dict[str, object]:
     described["mtime"] = utc(one.mtime_ns / 1_000_000_000)
     described.update(_name("link", one.link.decode("utf-8", "surrogateescape")) if one.link else {})
     described["offset"] = one.offset
+    if one.is_sparse:
+        described["stored"] = one.stored
     return described
 
 

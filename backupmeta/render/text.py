@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from backupmeta.archive.member import Member
+from backupmeta.archive.reader import Pass
 from backupmeta.explain import Step
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
@@ -94,6 +95,16 @@ def members(found: Iterable[Member]) -> Iterable[str]:
         link = f" -> {display(one.link.decode('utf-8', 'surrogateescape'))}" if one.link else ""
         name = display(one.text) + link
         yield printable(f"{kind}{one.mode & 0o7777:04o} {owner:>11} {one.size:>12} {time} {name}") + "\n"
+
+
+def verdict(archive: Pass) -> str:
+    """Return what came out of a pass over an archive, in one line: how it ended, how much was seen, its digests."""
+    end = archive.end
+    ended = "not walked" if end is None else f"{end.verdict}: {end.reason}" if end.reason else end.verdict
+    digests = "".join(f", {name} {digest}" for name, digest in archive.digests.items())
+    return (
+        f"{display(archive.file.path)}: {ended}; {archive.seen:,} members, {archive.position:,} bytes inflated{digests}"
+    )
 
 
 def steps(explained: Iterable[Step]) -> Iterable[str]:

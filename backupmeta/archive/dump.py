@@ -1,0 +1,100 @@
+"""The SQL dump of an archive: which tables and views it holds (FORMAT.md §5).
+
+A line tells what it is by how it begins, so lines are scanned, not parsed: values hold no raw newline, neither in the
+real writer's dumps nor in those of mysqldump and mariadb-dump.
+"""
+
+import re
+from typing import Final, Literal, NamedTuple
+
+from backupmeta.archive.limits import KIB
+from backupmeta.archive.member import Member
+from backupmeta.archive.reader import DUMP
+
+_HEAD: Final = 4 * KIB
+"""How much of a line is kept to tell what it is; INSERT lines have 64 KB and more."""
+
+_TABLES_KEPT: Final = 100_000
+
+_NAME: Final = rb"`((?:[^`\n]|``){1,256})`"
+_STATEMENT: Final = re.compile(
+    rb"^(?:/\*!\d+ )?(?:"
+    rb"CREATE TABLE (?:IF NOT EXISTS )?" + _NAME + rb"|"
+    rb"(?:CREATE [^\n]{0,500}?)?VIEW (?:IF NOT EXISTS )?" + _NAME + rb"|"
+    rb"(?:INSERT|REPLACE) [A-Z ]{0,40}INTO " + _NAME + rb")",
+    re.MULTILINE,
+)
+_LAST_LINES: Final = (b"COMMIT;", b"-- Dump completed")
+
+
+class Table(NamedTuple):
+    """A table or view of a dump.
+
+    Attributes:
+        name: as in the dump, without its quotes.
+        kind: what is created.
+        inserts: how many INSERT statements it has.
+    """
+
+    name: bytes
+    kind: Literal["table", "view"]
+    inserts: int
+
+
+class Dump:
+    r"""Takes in ``APP-DATA.SQL`` piece by piece, as a consumer of a walk: ``CREATE TABLE `wp_users` (\n``.
+
+    Attributes:
+        is_met: whether the archive has a dump.
+        missing: how many of its bytes are missing.
+    """
+
+    def __init__(self) -> None:
+        self._tables: dict[bytes, Table] = {}
+        self._held = b""
+        self._last = b""
+        self.is_met = False
+        self.missing = 0
+
+    def wants(self, member: Member) -> bool:
+        """Tell whether ``member`` is the dump: the first of that name at the archive's root."""
+        is_dump = not self.is_met and member.kind == "file" and member.name.removeprefix(b"./") == DUMP
+        self.is_met |= is_dump
+        return is_dump
+
+    def take(self, piece: bytes) -> None:
+        """Take in the next bytes; of a line only the beginning is kept."""
+        text = self._held + piece
+        cut = text.rfind(b"\n") + 1
+        self._held = text[cut:][:_HEAD]
+        if cut:
+            self._scan(text[:cut])
+
+    def close(self, missing: int) -> None:
+        """Take in the last line, which may have no end."""
+        self._scan(self._held)
+        self._held, self.missing = b"", missing
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables and views, in the order in which they are created."""
+        return tuple(self._tables.values())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last line is what a finished dump ends with: COMMIT, or mysqldump's own last line."""
+        return not self.missing and self._last.startswith(_LAST_LINES)
+
+    def _scan(self, lines: bytes) -> None:
+        for found in _STATEMENT.finditer(lines):
+            table, view, filled = found.groups()
+            name = (table or view or filled).replace(b"``", b"`")
+            known = self._tables.get(name)
+            if filled is not None:
+                if known is not None:
+                    self._tables[name] = known._replace(inserts=known.inserts + 1)
+            elif known is None and len(self._tables) < _TABLES_KEPT:
+                self._tables[name] = Table(name, "table" if table else "view", 0)
+            elif known is not None and view:
+                self._tables[name] = known._replace(kind="view")  # mysqldump stands a table in for a view at first
+        self._last = lines.rstrip().rpartition(b"\n")[2][:_HEAD] or self._last
