@@ -309,12 +309,13 @@ class Inflated:
 
     def _streams(self) -> Iterator[bytes]:
         """Yield what one stream after the other inflates to, and say how the last one ended."""
-        longest = max(map(len, self._compression.signatures))
-        while self._input.peek(longest).startswith(self._compression.signatures):
+        longest, is_stream = max(map(len, self._compression.signatures)), True
+        while is_stream:
             yield from self._stream()
-            if self.end is not None:
+            if self.end is not None or self._is_over_limit():
                 return
             self.padding += self._input.pass_zeros()
+            is_stream = self._input.peek(longest).startswith(self._compression.signatures)
         self.trailing = max(self._file.size - self._input.offset, 0)
         self.end = self._last_end()
 

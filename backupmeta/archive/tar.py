@@ -71,6 +71,7 @@ class Walk:
         self.findings = Findings()
 
     def __iter__(self) -> Iterator[Member]:
+        self.pass_content()  # of a member at which an earlier iteration stopped
         while self.end is None:
             yield from self._ordinary()
             if (member := self._member()) is not None:
@@ -144,7 +145,10 @@ class Walk:
                     self._damage("limit", f"more than {self._limits.members:,} members", "members")
                     self._finish()
                 else:
-                    return self._enter(fields, {**self._global, **own} if own or self._global else own, size, begin)
+                    member = self._enter(fields, {**self._global, **own} if own or self._global else own, size, begin)
+                    if self.end is None:
+                        self.seen += 1
+                        return member
             begin, own = -1, {}
         return None
 
@@ -168,7 +172,6 @@ class Walk:
             member = member._replace(stored=0)
             self._lose("a member that claims more than any archive holds")
         self._current, self._left, self._padding = member, member.stored, -member.stored % BLOCK
-        self.seen += 1
         return member
 
     def _is_header_ahead(self) -> bool:

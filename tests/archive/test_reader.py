@@ -15,9 +15,9 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backupmeta.archive.limits import Limits
 from backupmeta.archive.head import Head, head
-from backupmeta.archive.reader import Reader, find, walk
+from backupmeta.archive.limits import Limits
+from backupmeta.archive.reader import find, walk
 from backupmeta.errors import (
     BackupMetaError,
     DamagedError,
@@ -105,10 +105,10 @@ def test_the_record_at_the_root_wins(
 def test_a_full_pass_tells_of_several_records(opened: Opened) -> None:
     entries = [named(b"%d/APP-META.INI" % n) for n in range(150)]
     with opened(tar_gz(RECORD, *entries)) as file:
-        reader = Reader(file)
-        assert len(list(reader)) == 151
-        assert [finding.id for finding in reader.findings()] == ["record-several"]
-        assert len(reader.records) == 100
+        found = walk(file)
+        assert len(list(found)) == 151
+        assert [finding.id for finding in found.findings()] == ["record-several"]
+        assert len(found.records) == 100
 
 
 def test_a_name_that_promises_another_compression_is_told(opened: Opened) -> None:
@@ -257,11 +257,14 @@ def test_a_member_that_can_t_be_found(opened: Opened, content: bytes, error: typ
 def test_damage_is_told_after_a_full_pass(opened: Opened) -> None:
     whole = writer.tar_bytes(BACKUP)
     with opened(whole[:-1200]) as file:
-        reader = Reader(file)
-        assert [one.name for one in reader] == [one.name for one in BACKUP]
-        assert list(reader) == []
-        (finding,) = reader.findings()
-    assert (finding.id, finding.detail.endswith("after 4 members")) == ("archive-truncated", True)
+        found = walk(file)
+        assert [one.name for one in found] == [one.name for one in BACKUP]
+        assert list(found) == []
+        (truncated,) = found.findings()
+    assert (truncated.id, truncated.detail) == (
+        "archive-truncated",
+        f"the tar is cut off, at inflated byte {len(whole) - 1200}, near byte {len(whole) - 1200}",
+    )
 
 
 def test_a_head_does_not_show_its_record(opened: Opened) -> None:

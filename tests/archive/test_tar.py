@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.archive.reader import Reader
 from backupmeta.archive.header import number_or_none, pax_records
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.member import Member
+from backupmeta.archive.reader import Reader
 from backupmeta.errors import BackupMetaError
 from backupmeta.evidence import EvidenceFile
 
@@ -399,7 +399,9 @@ def test_a_long_name_ends_at_its_nul(opened: Opened) -> None:
     assert walk(opened, packed)[0][0][0].name == b"name"
 
 
-@pytest.mark.parametrize(("kind", "name", "expected"), [(b"\0", b"dir/", "directory"), (b"V", b"label", "other")])
+@pytest.mark.parametrize(
+    ("kind", "name", "expected"), [(b"\0", b"dir/", "directory"), (b"V", b"label", "volume label")]
+)
 def test_rare_types(opened: Opened, kind: bytes, name: bytes, expected: str) -> None:
     ((member, _),), verdict = walk(opened, header(name, b"0", kind) + END)
     assert (member.kind, verdict) == (expected, "complete")

@@ -1,6 +1,7 @@
 """The commands, run in this process."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -343,11 +344,44 @@ def test_members_are_listed(account: Account) -> None:
         "a" * 120,
     ]
     listed = run("members", path, "--json").json
-    assert [(one["name"], one["size"], one["mtime"]) for one in listed][1] == (
+    assert [(one["name"], one["size"], one["mtime"]) for one in listed["members"]][1] == (
         "index.php",
         5,
         "2024-06-13T20:55:21+00:00",
     )
+    content = path.read_bytes()
+    assert (listed["path"], listed["size"], listed["compression"]) == (str(path), len(content), "gzip")
+    assert listed["digests"] == {"sha256": hashlib.sha256(content).hexdigest()}
+    assert (listed["verdict"], listed["findings"], listed["member_count"]) == ("complete", [], 3)
+
+
+def test_the_last_line_about_an_archive_is_the_verdict(account: Account) -> None:
+    path = account.archives / NAME
+    path.write_bytes(archive(backup_record(), [("index.php", b"<?php")]))
+    ran = run("members", path, "--digest", "md5")
+    sha256, md5 = (hashlib.new(name, path.read_bytes()).hexdigest() for name in ("sha256", "md5"))
+    assert (ran.code, ran.err.splitlines()[-1].partition(".tar.gz: ")[2]) == (
+        0,
+        f"complete; 2 members, 3,072 bytes inflated, sha256 {sha256}, md5 {md5}",
+    )
+
+
+def test_members_can_have_digests(account: Account) -> None:
+    path = account.archives / NAME
+    path.write_bytes(archive(backup_record(), [("index.php", b"<?php"), ("empty", b"")]))
+    listed = run("members", path, "--json", "--member-digest", "sha1").json["members"]
+    assert [one["digest"] for one in listed] == [
+        hashlib.sha1(content, usedforsecurity=False).hexdigest() for content in (backup_record(), b"<?php", b"")
+    ]
+
+
+def test_a_limit_can_be_set(account: Account) -> None:
+    path = account.archives / NAME
+    path.write_bytes(archive(backup_record(), [("index.php", b"<?php"), ("b", os.urandom(300_000))]))
+    ran = run("members", path, "--limit", "members=1")
+    assert (ran.code, "[limit-exceeded]" in ran.err, "more than 1 members" in ran.err) == (2, True, True)
+    assert run("cat", path, "b", "--limit", "inflated_bytes=1k").code == 2
+    assert run("members", path, "--limit", "inflated_bytes=1g", "--limit", "members=3").code == 0
 
 
 def test_members_before_damage_are_listed_all_the_same(account: Account) -> None:
@@ -355,7 +389,11 @@ def test_members_before_damage_are_listed_all_the_same(account: Account) -> None
     path.write_bytes(archive(backup_record(), [("big", os.urandom(100_000))])[:60_000])
     ran = run("members", path, "--json")
     assert ran.code == 2
-    assert [one["name"] for one in ran.json] == ["APP-META.INI", "big"]
+    assert [one["name"] for one in ran.json["members"]] == ["APP-META.INI", "big"]
+    assert (ran.json["verdict"], ran.json["digests"]["sha256"]) == (
+        "truncated",
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
     assert "[archive-truncated]" in ran.err
 
 
@@ -388,6 +426,9 @@ def test_the_schema_of_a_backup_names_the_examples_fields() -> None:
     [
         (["lst"], "Did you mean 'list'?"),
         (["list", "--jsno"], "--json"),
+        (["members", "x", "--limit", "member=1"], "did you mean 'members'?"),
+        (["members", "x", "--limit", "xyzzy=1"], "there are record_bytes, "),
+        (["members", "x", "--limit", "members=many"], "1000, 64K, 10M or 2G"),
         (["list", "--sort", "titel"], "did you mean 'title'?"),
         (["list", "--sort", "xyzzy"], "'backupmeta schema backup' names them"),
         (["list", "--since", "yesterday"], "give 2024-06-13"),

@@ -221,10 +221,5 @@ def test_members_are_described_with_times_in_utc() -> None:
     assert told["name_base64"] == base64.b64encode(b"\xff").decode()
 
 
-@pytest.mark.parametrize("values", [[], [1], [{"a": "ü"}, None]])
-def test_an_array_is_written_piece_by_piece(values: list[object]) -> None:
-    assert json.loads("".join(to_json.array(values))) == values
-
-
 def test_no_calendar_has_every_time() -> None:
     assert to_json.utc(10.0**18) is None
