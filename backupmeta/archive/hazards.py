@@ -10,6 +10,7 @@ from backupmeta.provenance import Source, Witness
 
 _ABSOLUTE: Final = re.compile(rb"[/\\]|[A-Za-z]:[/\\]")
 _SEPARATOR: Final = re.compile(rb"[/\\]")
+_HERE: Final = re.compile(rb"(?:\./+)+")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What a terminal may take for a command, and what reverses or breaks the text that follows."""
 
@@ -161,15 +162,20 @@ class Hazards:
 
 def _plain(name: bytes) -> bytes:
     """Return a name without ``./`` before it and slashes behind it."""
-    while name[:2] == b"./":
-        name = name[2:].lstrip(b"/")
+    if begin := _HERE.match(name):
+        name = name[begin.end() :]
     return name.rstrip(b"/")
 
 
 def _folded(name: bytes) -> bytes:
-    """Return a name as a system compares it that tells neither case nor Unicode form (APFS, NTFS, HFS+)."""
+    """Return a name as a system compares it that tells neither case nor Unicode form (APFS, NTFS, HFS+).
+
+    Names that can't be made are left as they are: putting many accents in order takes time by the square.
+    """
     import unicodedata
 
+    if len(name) > _PATH_MAX:
+        return name
     text = name.decode("utf-8", "surrogateescape")
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold()).encode(
         "utf-8", "surrogateescape"

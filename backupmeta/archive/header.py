@@ -72,7 +72,7 @@ def number_or_none(field: bytes) -> int | None:
     >>> number_or_none(b"0000644\0")
     420
     """
-    digits = field[:-1]
+    digits = field[:-1] if field[-1:] in {b"\0", b" "} else field
     if not digits.isdigit():
         digits = field.partition(b"\0")[0].strip()
     if digits.isdigit():

@@ -1,0 +1,63 @@
+"""Mutated archives: what fuzzing (`scripts/fuzz.py`) found stays fixed."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Final
+
+import installatron_writer as writer
+import pytest
+
+from backupmeta.archive.member import Member
+from backupmeta.archive.reader import walk
+from backupmeta.evidence import EvidenceFile
+from backupmeta.findings import Finding
+
+Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
+
+MTIME: Final = 1718312121
+END: Final = bytes(1024)
+
+
+def walked(opened: Opened, content: bytes) -> tuple[list[Member], list[Finding]]:
+    with opened(content) as file:
+        archive = walk(file)
+        return list(archive), list(archive.findings())
+
+
+def changed(header: bytes, at: int, field: bytes) -> bytes:
+    block = header[:at] + field + header[at + len(field) :]
+    block = block[:148] + b" " * 8 + block[156:]
+    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+
+
+def pax(key: bytes, value: bytes) -> bytes:
+    """Return a pax header of one record, whose length counts all of itself."""
+    length = len(key) + len(value) + 3
+    while length != len(line := b"%d %s=%s\n" % (length, key, value)):
+        length = len(line)
+    return writer.header(b"x", length, 0, 0, b"x") + writer.padded(line)
+
+
+def test_numbers_may_fill_their_fields_without_an_end(opened: Opened) -> None:
+    header = writer.header(b"a", 0, MTIME, 0o644, b"0")
+    header = changed(changed(header, 124, b"000000000012"), 100, b"00000755")
+    (member,), findings = walked(opened, header + writer.padded(b"0123456789") + END)
+    assert (member.size, member.mode, findings) == (10, 0o755, [])
+
+
+def test_a_number_with_something_behind_it_is_none(opened: Opened) -> None:
+    header = changed(writer.header(b"a", 0, MTIME, 0o644, b"0"), 100, b"0000644X")
+    _, findings = walked(opened, header + END)
+    assert [finding.id for finding in findings] == ["member-number"]
+
+
+@pytest.mark.parametrize(
+    "name", [b"./" * 400_000 + b"a", b"a" + "\u0301\u0316".encode() * 200_000], ids=["folders", "accents"]
+)
+def test_long_names_take_no_time_by_the_square(opened: Opened, name: bytes) -> None:
+    content = pax(b"path", name) + writer.header(b"a", 0, MTIME, 0o644, b"0") + END
+    begin = time.perf_counter()
+    (member,), _ = walked(opened, content)
+    assert member.name == name
+    assert time.perf_counter() - begin < 1
