@@ -4,11 +4,12 @@
     scripts/bench.py head                        # the head of an archive, of 1 MB and of 2 GB
     scripts/bench.py head --archive app_….tar.gz # …and of this one
     scripts/bench.py list                        # listing 1,000 backups, and starting at all
+    scripts/bench.py walk --archive app_….tar.gz # a full pass over this one, 50,000 small files, one of 2 GB
     scripts/bench.py all
 
 Prints a table (Markdown) with the medians of runs that take turns with the peer. Machines differ, so the ratio is what
-counts: the time of ours divided by the peer's. Exit code 1 when a bound is missed. Needs isal, sh and GNU tar, and
-2.2 GB of free disk for `head` (TMPDIR says where); everything made is removed again.
+counts: the time of ours divided by the peer's. Exit code 1 when a bound is missed. Needs isal, sh, GNU tar,
+bsdtar and pigz, and 2.2 GB of free disk (TMPDIR says where); everything made is removed again.
 """
 
 import argparse
@@ -16,18 +17,16 @@ import os
 import platform
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
-from timeit import timeit
 from typing import Final, NamedTuple
 
 import bench_archives
+from bench_contest import Contest, Process, Result, Task, executable, measure
+from bench_walks import walk_contests
 from isal import isal_zlib
 
 from backupmeta import __version__
@@ -35,19 +34,8 @@ from backupmeta.archive.head import head as read_head
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import open_named
 
-# The most that the time of ours may be, as a multiple of the peer's.
-BOUNDS: Final = {
-    "head, 1 MB archive": 2.0,
-    "head, 2 GB archive": 2.0,
-    "head, given archive": 2.0,
-    "head, 2 GB and 1 MB archive": 1.1,
-    "list --jsonl, folder of 1,000 archives": 0.1,
-    "list --jsonl, home with 1,000 backups": 0.1,
-    "--version": 2.0,
-}
-
 INTERRUPTED: Final = 130
-LEAST_RUNS: Final = 7
+LEAST_RUNS: Final = 5
 HEADS_IN_A_RUN: Final = 20
 BLOCK: Final = 64 * bench_archives.KIB
 GIB: Final = 1024 * bench_archives.MIB
@@ -58,55 +46,6 @@ GZIP_WINDOW: Final = 31
 """zlib's number for a gzip stream with a window of 32 KiB."""
 
 SHELL_LOOP: Final = 'for f in *.tar.gz; do tar -xzOf "$f" --occurrence=1 APP-META.INI; done'
-
-
-class Task(NamedTuple):
-    """Something whose time is taken; ``repeat`` times at once where it is short."""
-
-    words: str
-    run: Callable[[], object]
-    repeat: int = 1
-
-    def seconds(self) -> float:
-        """Return the time that it takes now."""
-        return timeit(self.run, number=self.repeat) / self.repeat
-
-
-class Contest(NamedTuple):
-    """Two tasks to compare; ``what`` is one of `BOUNDS`."""
-
-    what: str
-    ours: Task
-    peer: Task
-
-
-class Result(NamedTuple):
-    """The medians of a contest, in seconds."""
-
-    contest: Contest
-    ours: float
-    peer: float
-
-    @property
-    def ratio(self) -> float:
-        """The time of ours divided by the peer's."""
-        return self.ours / self.peer
-
-    @property
-    def is_within(self) -> bool:
-        """Whether the bound is kept."""
-        return self.ratio <= BOUNDS[self.contest.what]
-
-
-def measure(contests: list[Contest], runs: int) -> list[Result]:
-    """Return the medians of ``runs`` runs; in each, every task takes its turn, after one turn that doesn't count."""
-    times: dict[Task, list[float]] = {task: [] for contest in contests for task in (contest.ours, contest.peer)}
-    for task in times:
-        task.run()
-    for _ in range(runs):
-        for task, taken in times.items():
-            taken.append(task.seconds())
-    return [Result(one, median(times[one.ours]), median(times[one.peer])) for one in contests]
 
 
 # --- the head of an archive -------------------------------------------------------------------------------------------
@@ -120,7 +59,7 @@ def head_contests(folder: Path, archive: Path | None) -> list[Contest]:
     bench_archives.big_archive(big, BIG_BYTES)
     os.sync()  # what is still being written would disturb
     of_small, of_big = head_contest("head, 1 MB archive", small), head_contest("head, 2 GB archive", big)
-    of_size = Contest("head, 2 GB and 1 MB archive", of_big.ours, of_small.ours)
+    of_size = Contest("head, 2 GB and 1 MB archive", of_big.ours, of_small.ours, 1.1)
     of_given = [head_contest("head, given archive", archive)] if archive else []
     return [of_small, of_big, of_size, *of_given]
 
@@ -142,7 +81,7 @@ def head_contest(what: str, archive: Path) -> Contest:
     if ours() not in peer():
         raise SystemExit(f"bench: {path}: the record that was read is not in the first block")
     words = "open, read 64 KiB, inflate them with isal"
-    return Contest(what, Task(what, ours, HEADS_IN_A_RUN), Task(words, peer, HEADS_IN_A_RUN))
+    return Contest(what, Task(what, ours, HEADS_IN_A_RUN), Task(words, peer, HEADS_IN_A_RUN), 2.0)
 
 
 def require_space(folder: Path) -> None:
@@ -169,8 +108,8 @@ def list_contests(folder: Path, _archive: Path | None) -> list[Contest]:
         require_all(ours, b'"backup_note":')
     peer = Task("a shell loop of tar, one archive each", loop)
     return [
-        Contest("list --jsonl, folder of 1,000 archives", Task("list --jsonl", of_archives), peer),
-        Contest("list --jsonl, home with 1,000 backups", Task("list --jsonl", of_home), peer),
+        Contest("list --jsonl, folder of 1,000 archives", Task("list --jsonl", of_archives), peer, 0.1),
+        Contest("list --jsonl, home with 1,000 backups", Task("list --jsonl", of_home), peer, 0.1),
         start_contest(folder),
     ]
 
@@ -179,37 +118,13 @@ def start_contest(folder: Path) -> Contest:
     """Return starting the command line against importing what it mostly consists of."""
     ours = Process((executable(), "--version"), folder)
     peer = Process((sys.executable, "-c", "import pydantic"), folder)
-    return Contest("--version", Task("--version", ours), Task('python -c "import pydantic"', peer))
-
-
-@dataclass(frozen=True)
-class Process:
-    """A command, run from start to end; callable."""
-
-    command: tuple[str, ...]
-    folder: Path
-
-    def __call__(self) -> None:
-        """Run it; what it prints goes nowhere, so that no reader's time is taken."""
-        subprocess.run(self.command, cwd=self.folder, stdout=subprocess.DEVNULL, check=True)
-
-    def output(self) -> bytes:
-        """Return what it prints."""
-        return subprocess.run(self.command, cwd=self.folder, stdout=subprocess.PIPE, check=True).stdout
+    return Contest("--version", Task("--version", ours), Task('python -c "import pydantic"', peer), 2.0)
 
 
 def require_all(run: Process, sign: bytes) -> None:
     """Stop where ``run`` does not print every backup: its time would mean nothing."""
     if (found := run.output().count(sign)) != BACKUPS:
         raise SystemExit(f"bench: {' '.join(run.command)} printed {found:,} backups of {BACKUPS:,}")
-
-
-def executable() -> str:
-    """Return the console script beside this Python."""
-    found = shutil.which("backupmeta", path=str(Path(sys.executable).parent))
-    if found is None:
-        raise SystemExit(f"bench: no backupmeta beside {sys.executable}; install it there: pip install -e .")
-    return found
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
@@ -222,7 +137,11 @@ class Event(NamedTuple):
     turns: int
 
 
-EVENTS: Final = {"head": Event(head_contests, turns=10), "list": Event(list_contests, turns=1)}
+EVENTS: Final = {
+    "head": Event(head_contests, turns=10),
+    "list": Event(list_contests, turns=1),
+    "walk": Event(walk_contests, turns=1),
+}
 
 
 def rows(results: Iterable[Result]) -> Iterator[str]:
@@ -230,9 +149,10 @@ def rows(results: Iterable[Result]) -> Iterator[str]:
     yield "| what | time | peer | its time | ratio | at most | |"
     yield "|---|--:|---|--:|--:|--:|---|"
     for one in results:
-        what, _, peer = one.contest
+        what, _, peer, bound = one.contest
         cells = [what, duration(one.ours), peer.words, duration(one.peer), ratio(one.ratio)]
-        yield "| " + " | ".join([*cells, f"{BOUNDS[what]:g}", "ok" if one.is_within else "**MISSED**"]) + " |"
+        verdict = "" if bound is None else "ok" if one.is_within else "**MISSED**"
+        yield "| " + " | ".join([*cells, "" if bound is None else f"{bound:.3g}", verdict]) + " |"
 
 
 def duration(seconds: float) -> str:
@@ -281,7 +201,7 @@ def main() -> int:
     """Parse, measure, print; return the exit code."""
     parser = argparse.ArgumentParser(description="Measures backupmeta against its peers; prints ratios.")
     parser.add_argument("what", choices=[*EVENTS, "all"], help="what to measure")
-    parser.add_argument("--archive", type=Path, metavar="PATH", help="measure this archive's head, too")
+    parser.add_argument("--archive", type=Path, metavar="PATH", help="measure this archive, too")
     parser.add_argument("--runs", type=enough_runs, default=9, metavar="N", help="runs of each (default: 9)")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up, as Ctrl-C does

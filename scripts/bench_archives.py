@@ -18,6 +18,7 @@ from installatron_writer import Entry, header, padded, record, tar, write_archiv
 KIB = 1024
 MIB = 1024 * KIB
 UPLOAD_BYTES = 16 * MIB
+BLOCK_BYTES = 512
 SEED = 20240613
 BEGIN = 1_718_312_121
 DAY = 86_400
@@ -199,6 +200,43 @@ def big_archive(path: Path, length: int) -> None:
     """Write a backup of about ``length`` bytes: `megabyte_archive`'s members, then big uploads."""
     with path.open("wb") as target:
         target.writelines(gzip_stream(chain.from_iterable(map(member, megabyte_members())), uploads(length)))
+
+
+def many_files_archive(path: Path, count: int) -> None:
+    """Write an archive of ``count`` files of 0 to 8 KiB, 4 on average."""
+    author = Author(SEED)
+    text, choice = author.php(2 * MIB), random.Random(SEED)
+
+    def entries() -> Iterator[Entry]:
+        yield from first_members(Backup(0), author.dump(420 * KIB))
+        for number in range(count):
+            begin, length = choice.randrange(MIB), choice.randrange(8 * KIB)
+            yield Entry(b"wp-content/cache/%03d/%d.php" % (number // 100, number), text[begin : begin + length], BEGIN)
+
+    with path.open("wb") as target:
+        target.writelines(gzip_stream(chain(chain.from_iterable(map(member, entries())), [bytes(1024)]), []))
+
+
+def big_file_archive(path: Path, mebibytes: int) -> None:
+    """Write an archive of one file of ``mebibytes`` MiB: PHP that compresses about 4:1, 16 MiB of it again and again.
+
+    It is deflated once: behind a full flush nothing refers back, so the same bytes can follow again (RFC 1951 §2).
+    """
+    rounds = mebibytes // 16
+    text = Author(SEED).php(16 * MIB + KIB)[: 16 * MIB]
+    deflate = zlib.compressobj(6, zlib.DEFLATED, -15)
+    first = deflate.compress(header(b"error.log", rounds * len(text), BEGIN, 0o644, b"0"))
+    first += deflate.flush(zlib.Z_FULL_FLUSH)
+    again = deflate.compress(text) + deflate.flush(zlib.Z_FULL_FLUSH)
+    last = deflate.compress(bytes(1024)) + deflate.flush()
+    digest = zlib.crc32(header(b"error.log", rounds * len(text), BEGIN, 0o644, b"0"))
+    with path.open("wb") as target:
+        target.write(GZIP_HEADER + first)
+        for _ in range(rounds):
+            target.write(again)
+            digest = zlib.crc32(text, digest)
+        digest, length = zlib.crc32(bytes(1024), digest), BLOCK_BYTES + rounds * len(text) + 1024
+        target.write(last + digest.to_bytes(4, "little") + (length % 2**32).to_bytes(4, "little"))
 
 
 def first_members(backup: Backup, dump: bytes) -> list[Entry]:

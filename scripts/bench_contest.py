@@ -1,0 +1,86 @@
+"""Contests: two tasks whose times are taken in turns, so that what else the machine does hits both. For `bench.py`."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from timeit import timeit
+from typing import NamedTuple
+
+
+class Task(NamedTuple):
+    """Something whose time is taken; ``repeat`` times at once where it is short."""
+
+    words: str
+    run: Callable[[], object]
+    repeat: int = 1
+
+    def seconds(self) -> float:
+        """Return the time that it takes now."""
+        return timeit(self.run, number=self.repeat) / self.repeat
+
+
+class Contest(NamedTuple):
+    """Two tasks to compare; ``bound`` is the most that the time of ours may be, as a multiple of the peer's."""
+
+    what: str
+    ours: Task
+    peer: Task
+    bound: float | None = None
+
+
+class Result(NamedTuple):
+    """The medians of a contest, in seconds."""
+
+    contest: Contest
+    ours: float
+    peer: float
+
+    @property
+    def ratio(self) -> float:
+        """The time of ours divided by the peer's."""
+        return self.ours / self.peer
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the bound is kept, where there is one."""
+        return self.contest.bound is None or self.ratio <= self.contest.bound
+
+
+def measure(contests: list[Contest], runs: int) -> list[Result]:
+    """Return the medians of ``runs`` runs; in each, every task takes its turn, after one turn that doesn't count."""
+    times: dict[Task, list[float]] = {task: [] for contest in contests for task in (contest.ours, contest.peer)}
+    for task in times:
+        task.run()
+    for _ in range(runs):
+        for task, taken in times.items():
+            taken.append(task.seconds())
+    return [Result(one, median(times[one.ours]), median(times[one.peer])) for one in contests]
+
+
+@dataclass(frozen=True)
+class Process:
+    """A command, run from start to end; callable."""
+
+    command: tuple[str, ...]
+    folder: Path
+    stderr: int | None = None
+
+    def __call__(self) -> None:
+        """Run it; what it prints goes nowhere, so that no reader's time is taken."""
+        subprocess.run(self.command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=self.stderr, check=True)
+
+    def output(self) -> bytes:
+        """Return what it prints."""
+        return subprocess.run(self.command, cwd=self.folder, stdout=subprocess.PIPE, check=True).stdout
+
+
+def executable() -> str:
+    """Return the console script beside this Python."""
+    found = shutil.which("backupmeta", path=str(Path(sys.executable).parent))
+    if found is None:
+        raise SystemExit(f"bench: no backupmeta beside {sys.executable}; install it there: pip install -e .")
+    return found
