@@ -138,16 +138,21 @@ class Findings:
     """Findings that are gathered while something of any size is read: of each id the first ones, the rest counted."""
 
     KEPT: Final = 100
+    TEXT_KEPT: Final = 256 * 1024
+    """Characters of subjects and details; beyond them only the first finding of each id is kept."""
 
     def __init__(self) -> None:
         self._kept: dict[str, list[Finding]] = {}
         self._counts: dict[str, int] = {}
+        self._room = self.TEXT_KEPT
 
     def add(self, finding: Finding) -> None:
         """Keep ``finding``, or count it where there are many of its id."""
-        self._counts[finding.id] = count = self._counts.get(finding.id, 0) + 1
-        if count <= self.KEPT:
-            self._kept.setdefault(finding.id, []).append(finding)
+        kept = self._kept.setdefault(finding.id, [])
+        self._counts[finding.id] = self._counts.get(finding.id, 0) + 1
+        if not kept or (self._room > 0 and len(kept) < self.KEPT):
+            kept.append(finding)
+            self._room -= len(finding.subject) + len(finding.detail)
 
     def __iter__(self) -> Iterator[Finding]:
         for id_, kept in self._kept.items():

@@ -20,6 +20,10 @@ class CorruptHeaderError(Exception):
     """Bytes that are no gzip header; its argument is the reason."""
 
 
+class LongHeaderError(CorruptHeaderError):
+    """A gzip header whose name or comment is over its limit; its argument is the reason."""
+
+
 class Header(NamedTuple):
     """A gzip header.
 
@@ -93,7 +97,7 @@ def _optional_parts(block: bytes, name_bytes: int) -> Iterator[tuple[int, int]]:
         else:
             found = block.find(b"\0", end, end + name_bytes)
             if found < 0 and len(block) - end >= name_bytes:
-                raise CorruptHeaderError(f"a gzip header with a name of more than {name_bytes:,} bytes")
+                raise LongHeaderError(f"a gzip header with a name of more than {name_bytes:,} bytes")
             end = found + 1 or -1
         yield flag, end if end <= len(block) else -1
         if end < 0:

@@ -18,7 +18,7 @@ from backupmeta.archive.compression import (
     open_stream,
 )
 from backupmeta.archive.digests import Digests
-from backupmeta.archive.gzip import Gzip, Header
+from backupmeta.archive.gzip import Gzip, Header, LongHeaderError
 from backupmeta.archive.limits import KIB, MIB, Limits
 from backupmeta.evidence import EvidenceFile
 
@@ -344,7 +344,7 @@ class Inflated:
                     given += len(chunk)
                     yield chunk
             except opened.corrupt as error:
-                self.end = self._bad_end(str(error))
+                self.end = self._bad_end(error)
         self._note(opened.inner, Stream(begin, before, given, None, self.end.reason if self.end else ""))
 
     def _inflate(self, inner: Decompressor, piece: int, repeated: int | None = None) -> Iterator[bytes]:
@@ -372,7 +372,10 @@ class Inflated:
         what = "trailer" if isinstance(inner, Gzip) and inner.lacks_trailer_only else "end"
         return f"the {self._compression.name} stream has no {what}"
 
-    def _bad_end(self, reason: str) -> End:
+    def _bad_end(self, error: Exception) -> End:
+        reason = str(error)
+        if isinstance(error, LongHeaderError):
+            return End("limit", reason, self._input.offset, "name_bytes")
         if "memory" in reason.lower():  # the words of zstd and of liblzma for a window over the bound
             reason = f"needs a window of more than {self._limits.window_bytes:,} bytes"
             return End("limit", reason, self._input.offset, "window_bytes")
