@@ -82,7 +82,7 @@ def ordinary(block: bytes, offset: int) -> Member | None:
     """
     access_field, digits, behind, mtime_field, checksum, type_, link, owners_field, prefix = _unpack(block)
     kind, may, mtime_ns = _ORDINARY.get(type_), access(access_field), time(mtime_field)
-    if kind is None or may is None or mtime_ns is None or link or prefix or behind > _BLANK:
+    if kind is None or may is None or mtime_ns is None or link or prefix or behind not in b"\0 ":
         return None
     if not (digits.isdigit() and block.isascii()):
         return None
@@ -93,7 +93,8 @@ def ordinary(block: bytes, offset: int) -> Member | None:
         size = int(digits, 8)
     except ValueError:  # an 8 or a 9, or a checksum that is written otherwise
         return None
-    name = block[: block.find(0, 0, _NAME_BYTES + 1)]
+    end = block.find(0, 0, _NAME_BYTES)
+    name = block[: end if end >= 0 else _NAME_BYTES]
     stored = size
     if type_ == b"5":
         stored = 0
