@@ -19,6 +19,7 @@ _HALF: Final = BLOCK // 2
 _BLANKS: Final = 8 * ord(" ")
 _NANOSECONDS: Final = 1_000_000_000
 _PAX_TIME: Final = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]*))?")
+_PAX_NUMBERS: Final = (b"size", b"uid", b"gid", b"GNU.sparse.size", b"GNU.sparse.realsize")
 _PAX_KEYS: Final = frozenset(
     b"path linkpath size mtime uid gid uname gname GNU.sparse.name GNU.sparse.size GNU.sparse.realsize".split()
 )
@@ -169,6 +170,13 @@ def pax_number(records: Mapping[bytes, bytes], key: bytes) -> int | None:
     """Return a record's number; None where there is none, or where it is none."""
     value = records.get(key, b"")
     return int(value) if value.isdigit() and len(value) < 20 else None  # noqa: PLR2004 - 64 bits
+
+
+def pax_not_numbers(records: Mapping[bytes, bytes]) -> list[str]:
+    """Return the keys of records that should be numbers and are none; an empty one only takes back a global one."""
+    keys = [key for key in _PAX_NUMBERS if pax_number(records, key) is None]
+    keys += [b"mtime"] if pax_time(records) is None else []
+    return [key.decode() for key in keys if records.get(key)]
 
 
 def pax_time(records: Mapping[bytes, bytes]) -> int | None:

@@ -13,6 +13,7 @@ from backupmeta.archive.header import (
     access,
     number_or_none,
     owners,
+    pax_not_numbers,
     pax_number,
     pax_time,
     prefix_in,
@@ -135,7 +136,10 @@ def described(fields: Fields, records: Mapping[bytes, bytes], size: int, offset:
     )
     if type_ == b"S":
         member = member._replace(size=sparse_size(rest_field))
-    return _overridden(member, type_, records) if records else member
+    if not records:
+        return member
+    bad += pax_not_numbers(records)
+    return _overridden(member, type_, records)
 
 
 def _overridden(member: Member, type_: bytes, records: Mapping[bytes, bytes]) -> Member:
