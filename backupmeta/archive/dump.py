@@ -8,8 +8,7 @@ import re
 from typing import Final, Literal, NamedTuple
 
 from backupmeta.archive.limits import KIB
-from backupmeta.archive.member import Member
-from backupmeta.archive.reader import DUMP
+from backupmeta.archive.member import DUMP, Member
 
 _HEAD: Final = 4 * KIB
 """How much of a line is kept to tell what it is; INSERT lines have 64 KB and more."""

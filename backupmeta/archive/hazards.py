@@ -1,10 +1,12 @@
 """What unpacking an archive's members would do: names and links that lead elsewhere, devices, names that collide."""
 
 import re
-from typing import Final
+from bisect import bisect
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import Member
+from backupmeta.archive.member import RECORD, Member, is_record
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 
@@ -14,8 +16,11 @@ _HERE: Final = re.compile(rb"(?:\./+)+")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What a terminal may take for a command, and what reverses or breaks the text that follows."""
 
-_BACKSLASH: Final = ord("\\")
-_ODD_BEGINNINGS: Final = frozenset({"", "/"})
+_HARMLESS: Final = b"\n" + bytes(set(range(0x20, 0x7F)) - {ord("\\")})
+"""What may stand in any name: printable ASCII but for the backslash; and a newline, which parts names from names."""
+
+_ODD: Final = frozenset({b"", b"/"})
+_RECORDS_KEPT: Final = 100
 
 _DEVICES: Final = frozenset({"character device", "block device", "fifo"})
 _LINKS: Final = frozenset({"symlink", "hard link"})
@@ -26,7 +31,21 @@ _PATH_MAX: Final = 4096
 _LINKS_IN_A_ROW: Final = 40
 """How many links the system follows before it gives up (Linux, path_resolution(7))."""
 
-_LINK_BYTES: Final = 4 * MIB
+_LINKS_BYTES: Final = 8 * MIB
+_LINK_BYTES: Final = 300
+"""What a remembered link takes beside its name and target, about."""
+
+
+class _Link(NamedTuple):
+    """A symbolic link: its name, where its member begins, and the path in the archive that it leads to."""
+
+    name: bytes
+    offset: int
+    target: bytes
+
+    @property
+    def label(self) -> str:
+        return self.name.decode("utf-8", "surrogateescape")
 
 
 class Hazards:
@@ -34,52 +53,49 @@ class Hazards:
 
     Attributes:
         findings: what was met.
+        records: the members that are records, the first of them.
     """
 
     def __init__(self, path: str, limits: Limits) -> None:
         """Begin with the archive at ``path``."""
         self.findings = Findings()
+        self.records: list[Member] = []
         self._path = path
         self._most_names = limits.names
         self._names: dict[int, int] = {}
-        self._links: dict[bytes, tuple[Member, bytes]] = {}
-        self._link_bytes = 0
+        self._links: dict[bytes, _Link] = {}
+        self._tops: list[bytes] = []  # sorted, with a slash behind each; those that lie below no other one
+        self._room = _LINKS_BYTES
         self._is_full = False
 
-    def look_at(self, member: Member) -> None:
-        """Take in the next member of the archive."""
-        name, kind = member.name, member.kind
-        text = name.decode("utf-8", "surrogateescape")
-        is_ascii = text.isascii()
-        if not (is_ascii and text.isprintable()) or ".." in text or text[:1] in _ODD_BEGINNINGS or _BACKSLASH in name:
-            self._look_at_name(member)
-        if self._links:
-            self._look_at_parents(member)
-        if kind != "file":
-            self._look_at_kind(member)
-        elif member.mode & _SETUID_OR_SETGID:
-            self._note("member-setuid", member, f"mode {member.mode & 0o7777:04o}")
-        # Of each name two hashes are kept: of what is compared, and of itself, the latter turned for a directory.
-        if name[-1:] == b"/" or name[:2] == b"./":
-            name = _plain(name)
-        key, value = hash(name.lower() if is_ascii else _folded(name)), hash(name)
-        if kind == "directory":
-            value = ~value
-        if (known := self._names.get(key)) is not None:
-            self._compare(member, known, value)
-        elif len(self._names) < self._most_names:
-            self._names[key] = value
-        else:
-            self._is_full = True
+    def look_at(self, members: Sequence[Member]) -> None:
+        """Take in the next members of the archive."""
+        # All names at once: nearly all are harmless, and one look at them together tells.
+        names = [member.name for member in members]
+        text = b"\n".join(names)
+        odd, first, last = text.translate(None, _HARMLESS), {name[:1] for name in names}, {name[-1:] for name in names}
+        if odd or b".." in text or not first.isdisjoint(_ODD) or text.count(b"\n") >= len(names):
+            for member in members:
+                self._look_at_name(member)
+        if RECORD in text:
+            self.records += [one for one in members if is_record(one)][: _RECORDS_KEPT - len(self.records)]
+        for member in members:
+            if self._links:
+                self._look_at_parents(member)
+            if member.kind != "file":
+                self._look_at_kind(member)
+            elif member.mode & _SETUID_OR_SETGID:
+                self._note("member-setuid", member, f"mode {member.mode & 0o7777:04o}")
+        self._compare(members, is_ascii=not odd or odd.isascii(), is_plain=b"." not in first and b"/" not in last)
 
     def finish(self) -> Findings:
         """Look at what only the whole archive tells; return all that was met."""
         cyclic, cleared = set[bytes](), set[bytes]()
         for name in self._links:
             self._follow(name, cyclic, cleared)
-        for name, (member, _) in self._links.items():
+        for name, link in self._links.items():
             if name in cyclic:
-                self._note("member-link-cyclic", member)
+                self._add("member-link-cyclic", link.label, link.offset)
         if self._is_full:
             where = (Source(Witness.ARCHIVE, self._path),)
             self.findings.add(Finding("names-not-compared", "", f"the first {len(self._names):,} are", where))
@@ -116,25 +132,33 @@ class Hazards:
             if target == name:
                 self._note("member-link-cyclic", member)
             return
-        self._link_bytes += len(name) + len(member.link)
-        if member.kind == "symlink" and len(self._links) < self._most_names and self._link_bytes < _LINK_BYTES:
-            self._links[name] = member, b"" if target is None else target
-        self._is_full |= self._link_bytes >= _LINK_BYTES
+        if member.kind == "symlink" and len(member.name) <= _PATH_MAX:
+            self._remember(name, _Link(member.name, member.offset, target or b""))
+
+    def _remember(self, name: bytes, link: _Link) -> None:
+        self._room -= _LINK_BYTES + len(link.name) + len(link.target)
+        if self._room <= 0 or len(self._links) >= self._most_names:
+            self._is_full = True
+            return
+        self._links[name] = link
+        if self._link_in(name) is None:
+            top, tops = name + b"/", self._tops
+            begin = end = bisect(tops, top)
+            while end < len(tops) and tops[end].startswith(top):
+                end += 1
+            tops[begin:end] = [top]
 
     def _look_at_parents(self, member: Member) -> None:
         """Judge whether a folder that the member lies in is a link of this archive."""
         name = _plain(member.name)[:_PATH_MAX]
         if (link := self._link_in(name.rpartition(b"/")[0])) is not None:
-            self._note("member-through-link", member, self._links[link][0].text)
+            self._note("member-through-link", member, self._links[link].label)
 
     def _link_in(self, path: bytes) -> bytes | None:
-        """Return the first folder of ``path``, or itself, that is a link."""
-        end = path.find(b"/")
-        while end >= 0:
-            if path[:end] in self._links:
-                return path[:end]
-            end = path.find(b"/", end + 1)
-        return path if path in self._links else None
+        """Return the first folder of ``path``, or itself, that is a link; it sorts right before what lies below it."""
+        path += b"/"
+        place = bisect(self._tops, path)
+        return self._tops[place - 1][:-1] if place and path.startswith(self._tops[place - 1]) else None
 
     def _follow(self, name: bytes, cyclic: set[bytes], cleared: set[bytes]) -> None:
         """Put a link into ``cyclic`` where following it does not end, and what was met on the way likewise."""
@@ -145,10 +169,28 @@ class Hazards:
                 (cyclic if link in cyclic else cleared).update(met)
                 return
             met.append(link)
-            path = self._links[link][1] + path[len(link) :]
+            path = self._links[link].target + path[len(link) :]
         cyclic.update(met)
 
-    def _compare(self, member: Member, known: int, value: int) -> None:
+    def _compare(self, members: Sequence[Member], *, is_ascii: bool, is_plain: bool) -> None:
+        """Compare the names with those before them; say whether all are ASCII, and plain: no ``./``, no slash behind.
+
+        Of each name two hashes are kept: of what is compared, and of itself, the latter turned for a directory.
+        """
+        names, most = self._names, self._most_names
+        for member in members:
+            name = member.name if is_plain else _plain(member.name)
+            key, value = hash(name.lower() if is_ascii else _folded(name)), hash(name)
+            if member.kind == "directory":
+                value = ~value
+            if (known := names.get(key)) is not None:
+                self._judge_same(member, known, value)
+            elif len(names) < most:
+                names[key] = value
+            else:
+                self._is_full = True
+
+    def _judge_same(self, member: Member, known: int, value: int) -> None:
         """Judge two names that are the same, at least to a system that does not tell case or Unicode form."""
         if known not in {value, ~value}:
             self._note("member-name-collides", member)
@@ -156,8 +198,10 @@ class Hazards:
             self._note("member-name-duplicate", member)
 
     def _note(self, id_: str, member: Member, detail: str = "") -> None:
-        source = Source(Witness.ARCHIVE, self._path, member.text, None, member.offset)
-        self.findings.add(Finding(id_, member.text, detail, (source,)))
+        self._add(id_, member.label, member.offset, detail)
+
+    def _add(self, id_: str, name: str, offset: int, detail: str = "") -> None:
+        self.findings.add(Finding(id_, name, detail, (Source(Witness.ARCHIVE, self._path, name, None, offset),)))
 
 
 def _plain(name: bytes) -> bytes:

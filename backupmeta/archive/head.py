@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from backupmeta.archive.compression import Compression, by_suffix
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.archive.member import Member
-from backupmeta.archive.reader import AT_ROOT, RECORD, Reader, is_record
+from backupmeta.archive.member import AT_ROOT, RECORD, Member, is_record
+from backupmeta.archive.reader import Reader
 from backupmeta.archive.tar import OUTCOMES
 from backupmeta.errors import LimitExceededError, NoRecordError
 from backupmeta.evidence import EvidenceFile

@@ -22,10 +22,20 @@ from backupmeta.archive.header import (
     time,
 )
 
+RECORD: Final = b"APP-META.INI"
+"""The embedded record's name (FORMAT.md §2)."""
+
+DUMP: Final = b"APP-DATA.SQL"
+"""The database dump's name (FORMAT.md §2)."""
+
+AT_ROOT: Final = frozenset({RECORD, b"./" + RECORD})
+"""The record's name at the archive's root."""
+
 _NANOSECONDS: Final = 1_000_000_000
 _BLANK: Final = ord(" ")
 _BLANKS: Final = 8 * _BLANK
 _NAME_BYTES: Final = 100
+_LABEL_BYTES: Final = 4096
 _ORDINARY: Final[Mapping[bytes, Kind]] = {b"0": "file", b"\0": "file", b"5": "directory"}
 _unpack: Final = struct.Struct("100x24s11sB12s8scB107x64s16xB166x").unpack
 """Mode, uid and gid; size, what ends it; mtime; checksum; type; the link's first byte; owners; the prefix's first."""
@@ -70,9 +80,25 @@ class Member(NamedTuple):
         return self.name.decode("utf-8", "surrogateescape")
 
     @property
+    def label(self) -> str:
+        """The name as text, for findings: of one longer than any system allows (Linux, PATH_MAX) the beginning."""
+        if len(self.name) <= _LABEL_BYTES:
+            return self.text
+        return self.name[:_LABEL_BYTES].decode("utf-8", "surrogateescape") + "…"
+
+    @property
     def is_sparse(self) -> bool:
         """Whether the archive holds a file without its holes, which nothing here fills in."""
         return self.kind == "file" and self.stored != self.size
+
+
+def is_record(member: Member) -> bool:
+    """Tell whether ``member`` is a record, at the root or deeper."""
+    return (
+        member.kind == "file"
+        and not member.is_sparse
+        and (member.name in AT_ROOT or member.name.endswith(b"/" + RECORD))
+    )
 
 
 def ordinary(block: bytes, offset: int) -> Member | None:
@@ -89,7 +115,7 @@ def ordinary(block: bytes, offset: int) -> Member | None:
         return None
     try:
         # Adler-32's lower half is one plus the sum of the bytes modulo 65521 (RFC 1950 §8.2); 512 of ASCII are below.
-        if int(checksum[:6], 8) + sum(checksum) - _BLANKS != (adler32(block) & 0xFFFF) - 1:
+        if int(checksum[:6], 8) + (adler32(checksum) & 0xFFFF) - _BLANKS != adler32(block) & 0xFFFF:
             return None
         size = int(digits, 8)
     except ValueError:  # an 8 or a 9, or a checksum that is written otherwise

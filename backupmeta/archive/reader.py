@@ -19,16 +19,9 @@ from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 
-RECORD: Final = b"APP-META.INI"
-"""The embedded record's name (FORMAT.md §2)."""
+_BURST: Final = 1024
+"""How many members are looked at together, at most."""
 
-DUMP: Final = b"APP-DATA.SQL"
-"""The database dump's name (FORMAT.md §2)."""
-
-AT_ROOT: Final = frozenset({RECORD, b"./" + RECORD})
-"""The record's name at the archive's root."""
-
-_RECORDS_KEPT: Final = 100
 _TAIL: Final = 4 * MIB
 """How much is inflated behind the record, in bytes, to see whether a small file's stream is whole."""
 
@@ -144,7 +137,6 @@ class Pass(Reader):
 
     Attributes:
         digests: of the file, in hexadecimal; empty before the end, and where a limit ended the pass.
-        records: the members that are records.
     """
 
     is_thorough = True
@@ -163,35 +155,48 @@ class Pass(Reader):
         self._hazards = Hazards(file.path, limits)
         super().__init__(file, limits, self._digests)
         self.digests: Mapping[str, str] = {}
-        self.records: list[Member] = []
 
     def __iter__(self) -> Iterator[Member]:
-        walk, look_at, consumers = self._walk, self._hazards.look_at, self._consumers
+        is_whole = False
         try:
-            for member in walk:
-                look_at(member)
-                if member.name.endswith(RECORD) and is_record(member) and len(self.records) < _RECORDS_KEPT:
-                    self.records.append(member)
-                if consumers:
-                    self._hand_out([one for one in consumers if one.wants(member)])
-                yield member
-            if not walk.seen:
-                self._check_is_tar()
-            if self._digests is not None and self._limit() is None:
+            yield from self._members()
+            if is_whole := self._went_to_the_end():
                 self._stream.drain()
         finally:
             if self._digests is not None:
                 digests = self._digests.finish()
-                self.digests = digests if self.end is not None and self._limit() is None else {}
+                self.digests = digests if is_whole else {}
 
-    def _hand_out(self, wanting: Sequence[Consumer]) -> None:
-        """Give the content of the current member to the consumers that want it."""
-        while wanting and (piece := self._walk.content(BLOCK)):
+    def _went_to_the_end(self) -> bool:
+        """Tell whether no limit ended the pass; a member's name over one does not."""
+        stream, walked = self._stream.end, self.end
+        return not ((stream and stream.limit) or (walked and walked.limit == "members"))
+
+    def _members(self) -> Iterator[Member]:
+        walk, consumers = self._walk, self._consumers
+        while members := walk.burst(1 if consumers else _BURST):
+            self._hazards.look_at(members)
+            if consumers:
+                self._hand_out(members[0])
+            yield from members
+            walk.pass_content()
+        if not walk.seen:
+            self._check_is_tar()
+
+    def _hand_out(self, member: Member) -> None:
+        """Give the content of ``member``, which is still ahead, to the consumers that want it."""
+        if wanting := [one for one in self._consumers if one.wants(member)]:
+            while piece := self._walk.content(BLOCK):
+                for one in wanting:
+                    one.take(piece)
+            missing = self._walk.pass_content()
             for one in wanting:
-                one.take(piece)
-        missing = self._walk.pass_content()
-        for one in wanting:
-            one.close(missing)
+                one.close(missing)
+
+    @property
+    def records(self) -> Sequence[Member]:
+        """The first members that are records."""
+        return self._hazards.records
 
     @property
     def seen(self) -> int:
@@ -263,15 +268,6 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> tupl
     if reader.end is not None and reader.end.verdict != "complete":
         raise reader.broken(f"{name!r} was not met before")
     raise NoMemberError(file.path, name)
-
-
-def is_record(member: Member) -> bool:
-    """Tell whether ``member`` is a record, at the root or deeper."""
-    return (
-        member.kind == "file"
-        and not member.is_sparse
-        and (member.name in AT_ROOT or member.name.endswith(b"/" + RECORD))
-    )
 
 
 def _at(path: str, member: Member | None) -> Source:

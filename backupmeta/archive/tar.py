@@ -12,7 +12,7 @@ Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where
 - Where a header is none, a thorough walk looks for the next one, as GNU tar does; tarfile and bsdtar end there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
 from backupmeta.archive.header import (
@@ -37,6 +37,9 @@ ZERO_BLOCK: Final = bytes(BLOCK)
 _MAGIC: Final = b"ustar"
 _MAGIC_AT: Final = 257
 _END_BLOCKS: Final = 2
+_NAMES: Final = (b"path", b"linkpath", b"GNU.sparse.name", b"uname", b"gname")
+"""Pax records that are bounded as a GNU long name is."""
+
 OUTCOMES: Final = {"truncated": "archive-truncated", "damaged": "archive-damaged", "limit": "limit-exceeded"}
 """The findings for ends that are not complete."""
 
@@ -72,29 +75,32 @@ class Walk:
 
     def __iter__(self) -> Iterator[Member]:
         self.pass_content()  # of a member at which an earlier iteration stopped
-        while self.end is None:
-            yield from self._ordinary()
-            if (member := self._member()) is not None:
-                yield member
-                self.pass_content()
+        while members := self.burst(1):
+            yield from members
+            self.pass_content()
 
-    def _ordinary(self) -> Iterator[Member]:
-        """Yield members as long as their headers are ordinary ones and lie whole in the stream's buffer."""
-        stream, most = self._stream, self._limits.members
-        while self.seen < most and not self._global and not self._is_lost:
-            buffer, at = stream.buffer, stream.at
-            content = at + BLOCK
-            if content > len(buffer) or (member := ordinary(buffer[at:content], stream.base + at)) is None:
-                return
-            self.seen += 1
-            self._current, self._left, stream.at = member, member.stored, content
-            self._padding = -self._left % BLOCK
-            yield member
-            behind = stream.at + self._left + self._padding
-            if behind <= len(stream.buffer):
-                self._left, self._padding, stream.at = 0, 0, behind
-            else:
-                self.pass_content()
+    def burst(self, most: int) -> Sequence[Member]:
+        """Return the next members, at most ``most``: those that lie in the stream's buffer, or one; none at the end.
+
+        Only the last one's content is still ahead, for `content`.
+        """
+        stream, base, members = self._stream, self._stream.base, list[Member]()
+        buffer, begin, size = stream.buffer, stream.at, len(stream.buffer)
+        room = 0 if self._global or self._is_lost else min(most, self._limits.members - self.seen)
+        content = stored = 0
+        while len(members) < room and begin + BLOCK <= size:
+            if (member := ordinary(buffer[begin : begin + BLOCK], base + begin)) is None:
+                break
+            members.append(member)
+            content, stored = begin + BLOCK, member.stored
+            begin = content + stored + -stored % BLOCK
+        if not members:
+            found = self._member()
+            return () if found is None else (found,)
+        self.seen += len(members)
+        self._current, self._left, self._padding = members[-1], stored, -stored % BLOCK
+        stream.at = content
+        return members
 
     def content(self, length: int) -> bytes:
         """Return the next bytes of the current member's content, at most ``length``; nothing at its end."""
@@ -116,7 +122,7 @@ class Walk:
             return 0
         end, missing = stream.end, max(left - passed, 0)
         if missing and self._current is not None:
-            self._note("member-cut", f"{missing:,} of {self._current.stored:,} bytes are missing", self._current.text)
+            self._note("member-cut", f"{missing:,} of {self._current.stored:,} bytes are missing", self._current.label)
         if end is None or end.verdict == "complete":
             self._damage("truncated", "the tar is cut off")
         return missing
@@ -136,6 +142,7 @@ class Walk:
                 fields = cast("Fields", HEADER.unpack_from(stream.buffer, stream.at))
                 begin = stream.position if begin < 0 else begin
                 if (size := number_or_none(fields[2])) is None or size < 0:
+                    self._note("member-number", "size", text(fields[0]).decode("utf-8", "surrogateescape"))
                     stream.at += BLOCK
                     self._lose("a header with a size that is none")
                 elif fields[5] in EXTENSIONS:
@@ -158,7 +165,7 @@ class Walk:
         member = described(fields, records, size, begin, bad)
         stream.at += BLOCK
         if bad:
-            self._note("member-number", ", ".join(bad), member.text)
+            self._note("member-number", ", ".join(bad), member.label)
         type_ = fields[5]
         if type_ == b"S" and has_more_maps(fields[7]):
             self._pass_sparse_maps(begin)
@@ -166,9 +173,9 @@ class Walk:
             size = 0 if self._is_header_ahead() else member.size
             member = member._replace(size=size, stored=size)
         elif type_ == b"M":
-            self._note("archive-multi-volume", "", member.text)
+            self._note("archive-multi-volume", "", member.label)
         if member.stored > self._limits.inflated_bytes - stream.position and self._is_thorough:
-            self._note("member-oversized", f"{member.stored:,} bytes", member.text)
+            self._note("member-oversized", f"{member.stored:,} bytes", member.label)
             member = member._replace(stored=0)
             self._lose("a member that claims more than any archive holds")
         self._current, self._left, self._padding = member, member.stored, -member.stored % BLOCK
@@ -191,13 +198,20 @@ class Walk:
         elif extent > limits.pax_bytes:
             self._refuse(f"extension headers of {extent:,} bytes", "pax_bytes")
         else:
-            content = stream.read(size + -size % BLOCK)[:size]
-            if type_ in b"LK":
-                own[b"path" if type_ == b"L" else b"linkpath"] = text(content)
-            else:
-                (self._global if type_ == b"g" else own).update(pax_records(content))
+            self._take_extension(type_, stream.read(size + -size % BLOCK)[:size], own)
             return
-        stream.skip(size + -size % BLOCK)
+        if self.end is None:
+            stream.skip(size + -size % BLOCK)
+
+    def _take_extension(self, type_: bytes, content: bytes, own: dict[bytes, bytes]) -> None:
+        if type_ in b"LK":
+            own[b"path" if type_ == b"L" else b"linkpath"] = text(content)
+            return
+        records, most = pax_records(content), self._limits.name_bytes
+        for key in _NAMES:
+            if len(records.get(key, b"")) > most:
+                self._refuse(f"a name of {len(records.pop(key)):,} bytes", "name_bytes")
+        (self._global if type_ == b"g" else own).update(records)
 
     def _refuse(self, reason: str, limit: str) -> None:
         """Note that something is over a limit; only a thorough walk goes on behind it."""

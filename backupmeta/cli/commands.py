@@ -216,7 +216,8 @@ def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int
     Example:
       backupmeta cat app_example-com_Blog_2024-06-13_20-55-21.tar.gz APP-DATA.SQL > dump.sql
     """
-    from backupmeta.archive.reader import find, is_record
+    from backupmeta.archive.member import is_record
+    from backupmeta.archive.reader import find
     from backupmeta.evidence import open_named
     from backupmeta.explain import masked_record
 
