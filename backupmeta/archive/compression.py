@@ -138,8 +138,10 @@ class _Zstd:
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         if data:
             self._input, self._fed = self._input[self._fed :] + data, 0
+        # Where little is asked for, an error is near, and would take with it what its piece had given.
+        length = 1 if 0 <= max_length < self._PIECE else self._PIECE
         while self._given == len(self._output) and self._fed < len(self._input) and not self._inner.eof:
-            piece = self._input[self._fed : self._fed + self._PIECE]
+            piece = self._input[self._fed : self._fed + length]
             self._fed += len(piece)
             self._output, self._given = self._inner.decompress(piece), 0
         begin, end = self._given, len(self._output) if max_length < 0 else self._given + max_length

@@ -251,13 +251,17 @@ class Inflated:
         return length
 
     def resume(self) -> bool:
-        """Look for a stream behind the damage that ended this one; return whether there is one."""
-        if not self.is_broken or self.end is None or self.end.verdict != "damaged":
+        """Look for a stream behind the damage, or the trailing bytes, that ended this one; return whether there is one.
+
+        Where the search takes too long, `end` says so.
+        """
+        if self.end is None or self.end.verdict not in {"damaged", "complete"} or not (self.is_broken or self.trailing):
             return False
         self._input.go_to(max(self.end.offset - _PIECE_LEAST, self._begin + 1))
-        while self._input.pass_to(self._compression.signatures):
+        while self._input.pass_to(self._compression.signatures) and not self._is_too_late():
             if self._can_inflate(self._input.peek(BLOCK)):
-                self.end, self._chunks = None, self._streams()
+                self.end, self._contradicted, self.trailing = None, None, 0
+                self._chunks = self._streams()
                 return True
             self._input.take(1)
         return False
@@ -288,9 +292,16 @@ class Inflated:
             self.end = End("limit", f"inflates to more than {limits.inflated_bytes:,} bytes", taken, "inflated_bytes")
         elif made > _RATIO_FROM and made > limits.ratio * taken:
             self.end = End("limit", f"inflates to more than {limits.ratio:,} times its size", taken, "ratio")
-        elif time.monotonic() > self._deadline:
-            self.end = End("limit", f"takes more than {limits.seconds:,} seconds", taken, "seconds")
+        else:
+            self._is_too_late()
         return self.end is not None
+
+    def _is_too_late(self) -> bool:
+        """End where too much time has passed."""
+        if is_late := time.monotonic() > self._deadline:
+            reason = f"takes more than {self._limits.seconds:,} seconds"
+            self.end = End("limit", reason, self._input.offset, "seconds")
+        return is_late
 
     def _seek(self, length: int) -> int:
         """Pass over at most ``length`` bytes of a file that isn't compressed, without reading; return how many."""

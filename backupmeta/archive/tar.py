@@ -297,20 +297,30 @@ class Walk:
         return False
 
     def _run_out(self, *, is_inside: bool) -> None:
-        """End where the stream did; behind damage to the stream, go on where it does."""
+        """End where the stream did; behind damage to it, or bytes that are no stream, go on where it does."""
         stream = self._stream
-        end, rest = stream.end, len(stream.buffer) - stream.at
-        if end is not None and end.verdict != "complete":
-            id_ = "archive-checksum-differs" if end.verdict == "damaged" and not stream.is_broken else ""
-            self._damage(end.verdict, end.reason, end.limit, id_)
-            if self._is_thorough and stream.resume():
-                self._is_lost = True
-                return
-        elif rest or is_inside:
+        end, rest, begin = stream.end, len(stream.buffer) - stream.at, stream.taken
+        is_bad = end is not None and end.verdict != "complete"
+        if is_bad:
+            self._tell(end)
+        if self._is_thorough and stream.resume():
+            if not is_bad:
+                self._damage("damaged", f"{stream.taken - begin:,} bytes between two streams are something else")
+            self._is_lost = True
+            return
+        if stream.end is not end:
+            self._tell(stream.end)
+        elif not is_bad and (rest or is_inside):
             self._damage("truncated", "the tar is cut off")
         elif self._end_blocks < _END_BLOCKS and self._worst is None:
             self._note("archive-no-end", f"{self._end_blocks} of {_END_BLOCKS} blocks of zeros")
         self._finish()
+
+    def _tell(self, end: End | None) -> None:
+        """Note a bad end of the stream."""
+        if end is not None:
+            id_ = "archive-checksum-differs" if end.verdict == "damaged" and not self._stream.is_broken else ""
+            self._damage(end.verdict, end.reason, end.limit, id_)
 
     def _lose(self, reason: str) -> None:
         """Give a header up that was passed."""

@@ -46,12 +46,14 @@ def backupmeta() -> None:
 @click.option("--user", metavar="NAME", help="Answer only if NAME is the owner.")
 @click.option("--allow-missing", is_flag=True, help="Answer from the record even if its archive is missing.")
 @options.showing
+@options.limiting
 @click.option("--json", "_json", is_flag=True, help="Print JSON, which is what view prints anyway.")
 def view(
     target: str,
     roots: tuple[str, ...],
     sysroot: str | None,
     zone: tzinfo | None,
+    limits: Limits,
     *,
     install: bool,
     user: str | None,
@@ -76,7 +78,7 @@ def view(
     from backupmeta.findings import Severity
     from backupmeta.render import json
 
-    where = library.Search(roots, sysroot, zone)
+    where = library.Search(roots, sysroot, zone, limits)
     met: list[Finding] = []
     try:
         if install:
@@ -134,9 +136,10 @@ def installs(asked: Listing) -> int:
 
 @backupmeta.command()
 @click.argument("file", type=click.Path())
+@options.limiting
 @click.option("--show-secrets", is_flag=True, help="Show passwords and keys instead of ********.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def explain(file: str, *, show_secrets: bool, as_json: bool) -> int:
+def explain(file: str, limits: Limits, *, show_secrets: bool, as_json: bool) -> int:
     """Show each line of a record, or each step of an archive, with what was made of it.
 
     \b
@@ -147,7 +150,7 @@ def explain(file: str, *, show_secrets: bool, as_json: bool) -> int:
     from backupmeta import explain as explaining
     from backupmeta.render import json, text
 
-    steps = explaining.file(file, show_secrets=show_secrets)
+    steps = explaining.file(file, limits, show_secrets=show_secrets)
     output.write_all([json.pretty([json.step(one) for one in steps])] if as_json else text.steps(steps))
     return 0
 
