@@ -86,7 +86,8 @@ class Walk:
         """
         stream, base, members = self._stream, self._stream.base, list[Member]()
         buffer, begin, size = stream.buffer, stream.at, len(stream.buffer)
-        room = 0 if self._global or self._is_lost else min(most, self._limits.members - self.seen)
+        is_plain = self.end is None and not self._global and not self._is_lost
+        room = min(most, self._limits.members - self.seen) if is_plain else 0
         content = stored = 0
         while len(members) < room and begin + BLOCK <= size:
             if (member := ordinary(buffer[begin : begin + BLOCK], base + begin)) is None:
@@ -254,7 +255,7 @@ class Walk:
             if self._stream.read(ahead).strip(b"\0"):
                 self._note("archive-trailing-content", f"{ahead} bytes")
         elif not checksum_fits(self._stream.buffer, self._stream.at):
-            self._note("archive-trailing-content")
+            self._note("archive-trailing-content", f"from inflated byte {self._stream.position} on")
             self._is_lost = True
         else:
             id_ = "archive-zero-gap" if self._end_blocks < _END_BLOCKS else "archive-concatenated"
