@@ -29,8 +29,8 @@ _CHUNK_MOST: Final = 256 * KIB
 _PIECE_LEAST: Final = 4 * KIB
 _PIECE_MOST: Final = 256 * KIB
 
-_CAREFUL: Final = 64
-"""How many inflated bytes are asked for at once where the input is known to be corrupt soon."""
+_CAREFUL: Final = 8
+"""How many inflated bytes are asked for at once where the input is known to be corrupt soon: so many may be lost."""
 
 _RATIO_FROM: Final = 64 * MIB
 """Inflated bytes up to which any ratio is harmless."""
