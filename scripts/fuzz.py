@@ -208,6 +208,7 @@ class Run:
         """Add a tally; where a process died, blame the execution it was at, and repeat the others."""
         if tally is not None:
             self.tally.add(tally)
+            print(*map(summary, tally.failures), sep="", end="", file=sys.stderr)
             return
         at = one.number
         failure = Failure(at, "hang", "not even a signal ended it") if is_stuck else died(at, one.code)
@@ -218,6 +219,11 @@ class Run:
 def died(number: int, code: int | None) -> Failure:
     """Return the failure of an execution that ended its process."""
     return Failure(number, "crash", f"the process ended with {code}")
+
+
+def summary(one: Failure) -> str:
+    """Return a failure in one line."""
+    return f"execution {one.number} failed: {one.kind}: {one.reason.strip().splitlines()[-1]}\n"
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

@@ -208,14 +208,14 @@ PEERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 def check_peer(seen: Walked, content: bytes) -> None:
     """Check that Python inflates what is called clean, and that the members that it lists are ours.
 
-    `tarfile` is silent where it gives up, so there may be fewer; and sparse files' maps, which it judges, aren't read
-    here.
+    `tarfile` is silent where it gives up, so there may be fewer; sparse files' maps, which it judges, aren't read here;
+    and an empty pax record is a zero to it, where POSIX has it take back a global one.
     """
     try:
         tar = PEERS[seen.shown["compression"]](content)
     except CORRUPT as error:
         raise FailedError(f"clean, but Python can't inflate it: {error}") from error
-    if b"GNU.sparse" not in tar and b"S" not in tar[TYPE_AT::BLOCK]:
+    if not any(sign in tar for sign in (b"GNU.sparse", b"size=\n")) and b"S" not in tar[TYPE_AT::BLOCK]:
         theirs = tarfile_members(tar)
         require(len(theirs) <= len(seen.members), "clean, but tarfile lists more members")
         ours = seen.members[: len(theirs)]

@@ -5,8 +5,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final
 
+import fuzz_corpus
 import installatron_writer as writer
 import pytest
+from fuzz import mutant_of
+from fuzz_check import FailedError, outcomes
+from fuzz_corpus import Sample
 
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import walk
@@ -17,6 +21,12 @@ Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 
 MTIME: Final = 1718312121
 END: Final = bytes(1024)
+SEED: Final = 2024
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[Sample]:
+    return fuzz_corpus.made()
 
 
 def walked(opened: Opened, content: bytes) -> tuple[list[Member], list[Finding]]:
@@ -81,3 +91,16 @@ def test_pax_records_that_should_be_numbers_are_told(opened: Opened) -> None:
     (member,), findings = walked(opened, content + writer.header(b"a", 0, MTIME, 0o644, b"0") + END)
     assert (member.size, member.uid, member.mtime_ns) == (0, 1000, MTIME * 10**9)
     assert [(one.id, one.detail) for one in findings] == [("member-number", "size, uid, mtime")]
+
+
+@pytest.mark.parametrize("batch", range(10))
+def test_mutated_archives_keep_every_promise(batch: int, samples: list[Sample]) -> None:
+    failed = {}
+    for number in range(500 * batch, 500 * (batch + 1)):
+        begin = time.perf_counter()
+        try:
+            outcomes(mutant_of(SEED, number, samples))
+        except FailedError as error:
+            failed[number] = str(error)
+        assert time.perf_counter() - begin < 5
+    assert failed == {}, f"scripts/fuzz.py --seed {SEED} --first … -n 1"
