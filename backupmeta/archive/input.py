@@ -1,0 +1,94 @@
+"""The bytes of an open file, before they are inflated."""
+
+from typing import Final
+
+from backupmeta.archive.compression import BLOCK
+from backupmeta.archive.digests import Digests
+from backupmeta.archive.limits import KIB
+from backupmeta.evidence import EvidenceFile
+
+PIECE_MOST: Final = 256 * KIB
+"""How many bytes are taken at once, at most."""
+
+
+class Input:
+    """The bytes of an open file, taken piece by piece, and given back where too many were taken.
+
+    Attributes:
+        offset: of the next byte in the file.
+    """
+
+    def __init__(self, file: EvidenceFile, block: bytes, digests: Digests | None) -> None:
+        self._file = file
+        self._digests = digests
+        self._digested = 0
+        self._block = block
+        self._at = 0
+        self._digest(0, block)
+
+    @property
+    def offset(self) -> int:
+        return self._file.position - len(self._block) + self._at
+
+    def take(self, most: int) -> bytes:
+        """Return the next bytes, at most ``most``; nothing at the file's end."""
+        if self._at == len(self._block):
+            begin = self._file.position
+            self._block, self._at = self._file.read(max(most, BLOCK)), 0
+            self._digest(begin, self._block)
+        piece = self._block[self._at : self._at + most] if self._at or len(self._block) > most else self._block
+        self._at += len(piece)
+        return piece
+
+    def give_back(self, rest: bytes) -> None:
+        """Take back ``rest``, which are the last bytes that were given; isal may hold some of an earlier piece."""
+        if len(rest) <= self._at:
+            self._at -= len(rest)
+        else:
+            self._block, self._at = rest + self._block[self._at :], 0
+
+    def peek(self, length: int) -> bytes:
+        """Return the next ``length`` bytes, or fewer at the file's end, without taking them."""
+        while len(self._block) - self._at < length:
+            begin = self._file.position
+            if not (more := self._file.read(BLOCK)):
+                break
+            self._digest(begin, more)
+            self._block, self._at = self._block[self._at :] + more, 0
+        return self._block[self._at : self._at + length]
+
+    def go_to(self, offset: int) -> None:
+        """Go to ``offset`` in the file; what is read twice is digested once."""
+        self._file.seek(offset)
+        self._block, self._at = b"", 0
+
+    def pass_zeros(self) -> int:
+        """Pass over zero bytes; return how many there were."""
+        count = 0
+        while piece := self.take(BLOCK):
+            rest = piece.lstrip(b"\0")
+            count += len(piece) - len(rest)
+            if rest:
+                self.give_back(rest)
+                break
+        return count
+
+    def pass_to(self, signatures: tuple[bytes, ...]) -> bool:
+        """Pass over bytes up to one of ``signatures``; return whether there is one."""
+        longest = max(map(len, signatures))
+        while len(block := self.peek(BLOCK)) >= longest:
+            found = [at for at in (block.find(one) for one in signatures) if at >= 0]
+            self._at += min(found) if found else len(block) - longest + 1
+            if found:
+                return True
+        return False
+
+    def drain(self) -> None:
+        """Take in the rest of the file, for its digest."""
+        while self.take(PIECE_MOST):
+            pass
+
+    def _digest(self, begin: int, block: bytes) -> None:
+        if self._digests is not None and begin + len(block) > self._digested:
+            self._digests.update(block[max(self._digested - begin, 0) :])
+            self._digested = begin + len(block)
