@@ -14,11 +14,11 @@ PIECE_MOST: Final = 256 * KIB
 class Input:
     """The bytes of an open file, taken piece by piece, and given back where too many were taken.
 
-    Attributes:
-        offset: of the next byte in the file.
+    Blocks are digested as they are read, each byte once, however often it is gone back to.
     """
 
     def __init__(self, file: EvidenceFile, block: bytes, digests: Digests | None) -> None:
+        """Begin with ``block``, which was read from the beginning of ``file`` already."""
         self._file = file
         self._digests = digests
         self._digested = 0
@@ -28,6 +28,7 @@ class Input:
 
     @property
     def offset(self) -> int:
+        """Where the next byte stands in the file."""
         return self._file.position - len(self._block) + self._at
 
     def take(self, most: int) -> bytes:

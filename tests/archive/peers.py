@@ -17,6 +17,7 @@ import pytest
 from backupmeta.archive.header import Kind
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass, walk
+from backupmeta.archive.stream import Verdict
 from backupmeta.evidence import EvidenceFile
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
@@ -112,10 +113,14 @@ def walked(opened: Opened, content: bytes) -> Pass:
         return archive
 
 
-def ours(opened: Opened, content: bytes) -> list[Row]:
-    """Return what we read in an archive."""
+def ours(opened: Opened, content: bytes, verdict: Verdict = "complete") -> list[Row]:
+    """Return what we read in an archive that ends with ``verdict``."""
     with opened(content) as file:
-        return [row(one) for one in walk(file)]
+        archive = walk(file)
+        rows = [row(one) for one in archive]
+    assert archive.end is not None
+    assert archive.end.verdict == verdict
+    return rows
 
 
 def run(command: Sequence[str | bytes], given: bytes = b"", codes: Collection[int] = (0,)) -> bytes:
