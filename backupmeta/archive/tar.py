@@ -201,14 +201,18 @@ class Walk:
         else:
             self._take_extension(type_, stream.read(size + -size % BLOCK)[:size], own)
             return
-        if self.end is None:
+        if size > limits.inflated_bytes - stream.position:
+            self._is_lost = True
+        elif self.end is None:
             stream.skip(size + -size % BLOCK)
 
     def _take_extension(self, type_: bytes, content: bytes, own: dict[bytes, bytes]) -> None:
         if type_ in b"LK":
             own[b"path" if type_ == b"L" else b"linkpath"] = text(content)
             return
-        records, most = pax_records(content), self._limits.name_bytes
+        (records, rest), most = pax_records(content), self._limits.name_bytes
+        if rest:
+            self._note("member-pax-malformed", f"the last {len(rest):,} of {len(content):,} bytes")
         for key in _NAMES:
             if len(records.get(key, b"")) > most:
                 self._refuse(f"a name of {len(records.pop(key)):,} bytes", "name_bytes")
