@@ -67,6 +67,7 @@ FINDINGS: Final[dict[str, Kind]] = {
     "member-cut": Kind(Severity.ERROR, "the member's content breaks off"),
     "member-oversized": Kind(Severity.ERROR, "the member claims more bytes than any archive holds"),
     "member-number": Kind(Severity.WARNING, "fields of the member's header hold no number"),
+    "member-pax-malformed": Kind(Severity.WARNING, "pax records before the member are malformed, and left out"),
     "member-name-empty": Kind(Severity.WARNING, "the member has no name"),
     "member-name-absolute": Kind(Severity.WARNING, "the member's name is absolute"),
     "member-name-escapes": Kind(Severity.WARNING, "the member's name leads out of the folder that is unpacked into"),

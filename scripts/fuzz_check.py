@@ -236,7 +236,7 @@ def tarfile_members(tar: bytes) -> list[tarfile.TarInfo]:
 
 
 def is_same(ours: Member, theirs: tarfile.TarInfo) -> bool:
-    """Tell whether both list the same; tarfile believes prefixes of headers without a magic, and empty names."""
+    """Tell whether both list the same; tarfile takes a prefix without a magic, and a long name beyond its length."""
     mine, other = ours.name.rstrip(b"/"), os.fsencode(theirs.name).rstrip(b"/")
-    is_named = mine.endswith(other) or other.endswith(mine)
+    is_named = mine in other or other in mine
     return is_named and (ours.kind != "file" or not theirs.isreg() or ours.size == theirs.size)

@@ -150,21 +150,22 @@ def has_more_maps(fields: bytes) -> bool:
     return fields[482 - 257] != 0
 
 
-def pax_records(content: bytes) -> dict[bytes, bytes]:
-    r"""Return the known records of a pax header: ``27 path=wp-content/x.php\n``, the length counting all of itself.
+def pax_records(content: bytes) -> tuple[dict[bytes, bytes], bytes]:
+    r"""Return the known records of a pax header, and the rest of it from the first malformed one on.
 
-    What comes after a malformed record is left out.
+    ``27 path=wp-content/x.php\n``: the length counts all of itself. NULs may stand behind the last record.
     """
     records = {}
     at = 0
     while (blank := content.find(b" ", at, at + 8)) > at and (length := content[at:blank]).isdigit():
-        begin, at = blank + 1, at + int(length)
-        if not begin < at <= len(content):
+        end = at + int(length)
+        key, equals, value = content[blank + 1 : end - 1].partition(b"=")
+        if not equals or content[end - 1 : end] != b"\n":
             break
-        key, _, value = content[begin : at - 1].partition(b"=")
+        at = end
         if key in _PAX_KEYS:
             records[key] = value
-    return records
+    return records, content[at:].rstrip(b"\0")
 
 
 def pax_number(records: Mapping[bytes, bytes], key: bytes) -> int | None:

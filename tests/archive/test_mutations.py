@@ -104,3 +104,10 @@ def test_mutated_archives_keep_every_promise(batch: int, samples: list[Sample]) 
             failed[number] = str(error)
         assert time.perf_counter() - begin < 5
     assert failed == {}, f"scripts/fuzz.py --seed {SEED} --first … -n 1"
+
+
+def test_malformed_pax_records_are_told(opened: Opened) -> None:
+    whole = pax(b"path", b"b")
+    lying = whole.replace(b"9 path=b\n", b"8 path=b\n")
+    (member,), findings = walked(opened, lying + writer.header(b"a", 0, MTIME, 0o644, b"0") + END)
+    assert (member.name, [one.id for one in findings]) == (b"a", ["member-pax-malformed"])

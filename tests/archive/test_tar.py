@@ -373,25 +373,30 @@ def test_global_pax_records_hold_until_a_member_s_own(opened: Opened) -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"27 path=wp-content/xyz.php\n", {b"path": b"wp-content/xyz.php"}),
-        (b"12 comment=\n10 path=a\n", {b"path": b"a"}),
-        (b"10 path=a\n99 path=b\n", {b"path": b"a"}),
-        (b"10 path=a\n3 path=b\n", {b"path": b"a"}),
-        (b"10 path=a\nx path=b\n", {b"path": b"a"}),
-        (b"10 path=a\n\xb2 path=b\n", {b"path": b"a"}),
-        (b" 10 path=a\n", {}),
-        (b"10path=a\n", {}),
-        (b"00000000010 path=a\n", {}),
-        (b"", {}),
+        (b"27 path=wp-content/xyz.php\n", ({b"path": b"wp-content/xyz.php"}, b"")),
+        (b"12 comment=\n10 path=a\n", ({b"path": b"a"}, b"")),
+        (b"10 path=a\n99 path=b\n", ({b"path": b"a"}, b"99 path=b\n")),
+        (b"10 path=a\n3 path=b\n", ({b"path": b"a"}, b"3 path=b\n")),
+        (b"10 path=a\n9 path=bc\n", ({b"path": b"a"}, b"9 path=bc\n")),
+        (b"10 path=a\n7 path\n", ({b"path": b"a"}, b"7 path\n")),
+        (b"10 path=a\nx path=b\n", ({b"path": b"a"}, b"x path=b\n")),
+        (b"10 path=a\n\xb2 path=b\n", ({b"path": b"a"}, b"\xb2 path=b\n")),
+        (b"10 path=a\n\0\0", ({b"path": b"a"}, b"")),
+        (b" 10 path=a\n", ({}, b" 10 path=a\n")),
+        (b"10path=a\n", ({}, b"10path=a\n")),
+        (b"00000000010 path=a\n", ({}, b"00000000010 path=a\n")),
+        (b"", ({}, b"")),
     ],
 )
-def test_pax_records_up_to_the_first_malformed_one(content: bytes, expected: dict[bytes, bytes]) -> None:
+def test_pax_records_up_to_the_first_malformed_one(content: bytes, expected: tuple[dict[bytes, bytes], bytes]) -> None:
     assert pax_records(content) == expected
 
 
 @given(st.binary(max_size=200))
 def test_pax_records_never_raise(content: bytes) -> None:
-    assert all(value in content for value in pax_records(content).values())
+    records, rest = pax_records(content)
+    assert all(value in content for value in records.values())
+    assert content.rstrip(b"\0").endswith(rest)
 
 
 def test_a_long_name_ends_at_its_nul(opened: Opened) -> None:
