@@ -13,7 +13,7 @@ from backupmeta.archive.member import DUMP, Member
 _HEAD: Final = 4 * KIB
 """How much of a line is kept to tell what it is; INSERT lines have 64 KB and more."""
 
-_TABLES_KEPT: Final = 100_000
+_TABLES_KEPT: Final = 20_000
 
 _NAME: Final = rb"`((?:[^`\n]|``){1,256})`"
 _STATEMENT: Final = re.compile(
@@ -46,6 +46,7 @@ class Dump:
     Attributes:
         is_met: whether the archive has a dump.
         missing: how many of its bytes are missing.
+        left_out: how many tables and views were not kept, because there are too many.
     """
 
     def __init__(self) -> None:
@@ -54,6 +55,7 @@ class Dump:
         self._last = b""
         self.is_met = False
         self.missing = 0
+        self.left_out = 0
 
     def wants(self, member: Member) -> bool:
         """Tell whether ``member`` is the dump: the first of that name at the archive's root."""
@@ -92,8 +94,10 @@ class Dump:
             if filled is not None:
                 if known is not None:
                     self._tables[name] = known._replace(inserts=known.inserts + 1)
-            elif known is None and len(self._tables) < _TABLES_KEPT:
+            elif known is None and len(self._tables) == _TABLES_KEPT:
+                self.left_out += 1
+            elif known is None:
                 self._tables[name] = Table(name, "table" if table else "view", 0)
-            elif known is not None and view:
+            elif view:
                 self._tables[name] = known._replace(kind="view")  # mysqldump stands a table in for a view at first
         self._last = lines.rstrip().rpartition(b"\n")[2][:_HEAD] or self._last
