@@ -135,6 +135,8 @@ def ordinary(block: bytes, offset: int) -> Member | None:
 def described(fields: Fields, records: Mapping[bytes, bytes], size: int, offset: int, bad: list[str]) -> Member:
     """Return the member of a header with ``fields``, and of the pax ``records`` that hold for it.
 
+    GNU long names are records ``L`` (of the member) and ``K`` (of its link).
+
     ``size`` is the header's, ``offset`` where its first header begins. A field without a number counts as 0, and its
     name is appended to ``bad``.
     """
@@ -176,7 +178,7 @@ def _overridden(member: Member, type_: bytes, records: Mapping[bytes, bytes]) ->
     real = pax_number(records, b"GNU.sparse.realsize")
     real = pax_number(records, b"GNU.sparse.size") if real is None else real
     mtime_ns, uid, gid = pax_time(records), pax_number(records, b"uid"), pax_number(records, b"gid")
-    name = records.get(b"GNU.sparse.name") or records.get(b"path") or member.name
+    name = records.get(b"GNU.sparse.name") or records.get(b"path") or records.get(b"L") or member.name
     is_folder = member.kind == "file" and name[-1:] == b"/"
     return member._replace(
         name=name,
@@ -187,5 +189,5 @@ def _overridden(member: Member, type_: bytes, records: Mapping[bytes, bytes]) ->
         gid=member.gid if gid is None else gid,
         owner=records.get(b"uname") or member.owner,
         group=records.get(b"gname") or member.group,
-        link=records.get(b"linkpath") or member.link,
+        link=records.get(b"linkpath") or records.get(b"K") or member.link,
     )

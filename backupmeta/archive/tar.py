@@ -8,6 +8,7 @@ Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where
   ``read_concatenated_archives`` and tarfile with ``ignore_zeros`` do; without these options all three stop there.
 - Links, devices, folders and FIFOs have no content whatever their size field says, as for bsdtar and tarfile; only
   a hard link's size counts where no header follows it, as for bsdtar (a pax archive may hold a link's content).
+- A pax header's name counts before a GNU long name, as for GNU tar; for bsdtar and tarfile the first of them does.
 - A volume label is listed, as GNU tar does; bsdtar leaves it out, and tarfile takes it for a file.
 - Where a header is none, a thorough walk looks for the next one, as GNU tar does; tarfile and bsdtar end there.
 """
@@ -208,7 +209,7 @@ class Walk:
 
     def _take_extension(self, type_: bytes, content: bytes, own: dict[bytes, bytes]) -> None:
         if type_ in b"LK":
-            own[b"path" if type_ == b"L" else b"linkpath"] = text(content)
+            own[type_] = text(content)
             return
         (records, rest), most = pax_records(content), self._limits.name_bytes
         if rest:

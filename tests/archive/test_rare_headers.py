@@ -74,6 +74,48 @@ def test_a_contiguous_file_whose_name_ends_with_a_slash_is_a_folder(opened: Open
     assert ours(opened, content) == bsdtar(content)
 
 
+def extension(kind: bytes, content: bytes) -> bytes:
+    """Return an extension header."""
+    return block("extension", kind, size=len(content)) + padded(content)
+
+
+@against_all
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"L", b"name" * 50 + b"\0")],
+        [(b"K", b"link" * 50 + b"\0"), (b"L", b"name" * 50 + b"\0")],
+        [(b"L", b"name" * 50 + b"\0"), (b"K", b"link" * 50 + b"\0")],
+        [(b"x", b"12 path=pax\n"), (b"L", b"long" * 50 + b"\0")],
+        [(b"x", b"16 linkpath=pax\n"), (b"K", b"long" * 50 + b"\0")],
+        [(b"X", b"12 path=pax\n")],
+        [(b"x", b"12 path=one\n12 path=two\n")],
+    ],
+    ids=["L", "K, L", "L, K", "x, L", "x, K", "X", "twice in one"],
+)
+def test_names_before_the_header(opened: Opened, headers: list[tuple[bytes, bytes]], peer: Peer) -> None:
+    link = block("short", b"2", link="target")
+    content = FIRST + b"".join(extension(*one) for one in headers) + link + LAST + END
+    assert ours(opened, content) == peer(content)
+
+
+@needs_gnu_tar
+def test_a_pax_name_counts_before_a_gnu_long_name(opened: Opened) -> None:
+    # bsdtar and tarfile: the first one counts.
+    headers = extension(b"L", b"long" * 50 + b"\0") + extension(b"x", b"12 path=pax\n")
+    content = FIRST + headers + block("short") + LAST + END
+    assert ours(opened, content) == gnu_tar(content)
+    assert ours(opened, content)[1].name == b"pax"
+
+
+@pytest.mark.parametrize("peer", [GNU_TAR, BSDTAR])
+def test_the_last_of_two_long_names_counts(opened: Opened, peer: Peer) -> None:
+    # tarfile: the first one.
+    headers = extension(b"L", b"one" * 50 + b"\0") + extension(b"L", b"two" * 50 + b"\0")
+    content = FIRST + headers + block("short") + LAST + END
+    assert ours(opened, content) == peer(content)
+
+
 MAGICS: Final = {"v7": bytes(8), "ustar": b"ustar\00000", "gnu": b"ustar  \0"}
 TIMES: Final = b"28 mtime=1718312121.5000000\n"
 EXTENDED: Final = block("x", b"x", size=len(TIMES)) + padded(TIMES)
