@@ -40,10 +40,10 @@ def test_star_s_header(opened: Opened, peer: Peer) -> None:
 
 
 def test_star_s_longest_prefix_ends_before_its_times(opened: Opened) -> None:
+    # GNU tar, bsdtar and tarfile take the times for a part of the name.
     times = {476: b"14632451371 ", 488: b"14632451372 ", 508: b"tar\0"}
     content = block("name", at={345: b"p" * 131, **times}) + END
     assert [one.name for one in ours(opened, content)] == [b"p" * 131 + b"/name"]
-    assert [one.name for one in python(content)] == [b"p" * 131 + b"14632451371 14632451372 /name"]
 
 
 @against_all
