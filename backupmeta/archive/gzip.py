@@ -6,6 +6,7 @@ trailer are three things, and what was inflated before each of them is kept.
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
+from zlib import crc32
 
 SYSTEMS: Final = {0: "FAT", 3: "Unix", 7: "Macintosh", 10: "NTFS", 11: "NTFS", 255: "unknown"}
 """What wrote the file, by the header's ``OS`` byte (RFC 1952 §2.3.1; 10 is what zlib writes on Windows)."""
@@ -32,12 +33,14 @@ class Header(NamedTuple):
         system: what wrote it, one of `SYSTEMS`' numbers.
         name: the original file's name, Latin-1; None where there is none.
         length: of the header, in bytes.
+        fault: what is wrong with its own checksum, a phrase; empty where nothing is, or where it has none.
     """
 
     mtime: int
     system: int
     name: bytes | None
     length: int
+    fault: str = ""
 
 
 class Deflate(Protocol):
@@ -74,14 +77,22 @@ def parse_header(block: bytes, name_bytes: int) -> Header | None:
     if block[:2] != b"\x1f\x8b" or block[2] != _DEFLATE or block[3] & _RESERVED:
         raise CorruptHeaderError("no gzip header")
     parts = _optional_parts(block, name_bytes)
-    end, name = _FIXED, None
+    end, name, fault = _FIXED, None, ""
     for flag, end_of_part in parts:
         if end_of_part < 0:
             return None
         if flag == _NAME:
             name = block[end : end_of_part - 1]
+        elif flag == _CHECKSUM:
+            fault = _header_fault(block[:end], int.from_bytes(block[end:end_of_part], "little"))
         end = end_of_part
-    return Header(int.from_bytes(block[4:8], "little"), block[9], name, end)
+    return Header(int.from_bytes(block[4:8], "little"), block[9], name, end, fault)
+
+
+def _header_fault(header: bytes, expected: int) -> str:
+    """Compare a header's checksum with its bytes: the lower half of their CRC-32 (RFC 1952 §2.3.1)."""
+    crc = crc32(header) & 0xFFFF
+    return "" if crc == expected else f"its header's CRC-16 is {expected:04x}, its bytes' {crc:04x}"
 
 
 def _optional_parts(block: bytes, name_bytes: int) -> Iterator[tuple[int, int]]:
@@ -109,7 +120,7 @@ class Gzip:
 
     Attributes:
         header: its header, once it was read.
-        fault: what is wrong with its trailer, a phrase; empty as long as nothing is.
+        fault: what is wrong with its header's checksum or its trailer, a phrase; empty as long as nothing is.
         eof: whether its trailer was read.
         unused_data: the input behind it.
     """
@@ -142,6 +153,7 @@ class Gzip:
             self.header = parse_header(self._held, self._name_bytes)
             if self.header is None:
                 return b""
+            self.fault = self.header.fault
             data, self._held = self._held[self.header.length :], b""
         if self._deflate.eof:
             self._take_trailer(data)
