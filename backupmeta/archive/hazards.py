@@ -5,6 +5,7 @@ from bisect import bisect
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from backupmeta.archive.header import LINKS
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import RECORD, Member, is_record
 from backupmeta.findings import Finding, Findings
@@ -13,17 +14,16 @@ from backupmeta.provenance import Source, Witness
 _ABSOLUTE: Final = re.compile(rb"[/\\]|[A-Za-z]:[/\\]")
 _SEPARATOR: Final = re.compile(rb"[/\\]")
 _HERE: Final = re.compile(rb"(?:\./+)+")
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What a terminal may take for a command, and what reverses or breaks the text that follows."""
 
-_HARMLESS: Final = b"\n" + bytes(set(range(0x20, 0x7F)) - {ord("\\")})
-"""What may stand in any name: printable ASCII but for the backslash; and a newline, which parts names from names."""
+_HARMLESS: Final = b"\n" + bytes(set(range(0x20, 0x7F)) - set(b"\\:"))
+"""What may stand in any name: printable ASCII but for the backslash and a drive letter's colon; and a newline, which parts names from names."""
 
 _ODD: Final = frozenset({b"", b"/"})
 _RECORDS_KEPT: Final = 100
 
 _DEVICES: Final = frozenset({"character device", "block device", "fifo"})
-_LINKS: Final = frozenset({"symlink", "hard link"})
 _SETUID_OR_SETGID: Final = 0o6000
 _PATH_MAX: Final = 4096
 """Longer names can't be made (Linux, PATH_MAX), so they lead nowhere."""
@@ -116,7 +116,7 @@ class Hazards:
             self._note("member-name-escapes", member)
 
     def _look_at_kind(self, member: Member) -> None:
-        if member.kind in _LINKS:
+        if member.kind in LINKS:
             self._look_at_link(member)
         elif member.kind in _DEVICES:
             self._note("member-device", member, member.kind)
