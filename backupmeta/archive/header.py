@@ -22,7 +22,8 @@ _NANOSECONDS: Final = 1_000_000_000
 _PAX_TIME: Final = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]*))?")
 _PAX_NUMBERS: Final = (b"size", b"uid", b"gid", b"GNU.sparse.size", b"GNU.sparse.realsize")
 _PAX_KEYS: Final = frozenset(
-    b"path linkpath size mtime uid gid uname gname GNU.sparse.name GNU.sparse.size GNU.sparse.realsize".split()
+    b"path linkpath size mtime uid gid uname gname GNU.sparse.name GNU.sparse.size GNU.sparse.realsize "
+    b"GNU.volume.filename".split()
 )
 
 Kind = Literal[
@@ -53,6 +54,7 @@ KINDS: Final[Mapping[bytes, Kind]] = {
     b"M": "continuation",
 }
 EXTENSIONS: Final = frozenset({b"L", b"K", b"x", b"g", b"X"})
+LINKS: Final = frozenset({"hard link", "symlink"})
 WITHOUT_CONTENT: Final = frozenset({b"1", b"2", b"3", b"4", b"5", b"6", b"V"})
 
 
@@ -109,10 +111,10 @@ def owners(fields: bytes) -> tuple[bytes, bytes]:
 def prefix_in(fields: bytes) -> bytes:
     """Return what goes before the name; ``fields`` are the bytes behind the link's target.
 
-    ustar and pax headers have a prefix, GNU's, whose magic ends with blanks, have not; star's is 131 bytes long, with
-    times behind it, and its header ends with a magic of its own.
+    ustar and pax headers have a prefix (as for bsdtar and tarfile also where no NUL ends the magic), GNU's, whose magic
+    ends with blanks, have not; star's is 131 bytes long, with times behind it, and a magic of its own ends its header.
     """
-    if fields[:6] != b"ustar\0":
+    if not fields.startswith(b"ustar") or fields.startswith(b"ustar  \0"):
         return b""
     begin = 345 - 257
     return text(fields[begin : begin + (131 if fields[-4:] == b"tar\0" else 155)])

@@ -78,9 +78,13 @@ class Input:
         """Pass over bytes up to one of ``signatures``; return whether there is one."""
         longest = max(map(len, signatures))
         while len(block := self.peek(BLOCK)) >= longest:
-            found = [at for at in (block.find(one) for one in signatures) if at >= 0]
-            self._at += min(found) if found else len(block) - longest + 1
-            if found:
+            nearest = len(block)
+            for one in signatures:  # each is looked for up to the nearest one only: there may be very many
+                at = block.find(one, 0, nearest + len(one) - 1)
+                nearest = at if at >= 0 else nearest
+            is_found = nearest < len(block)
+            self._at += nearest if is_found else len(block) - longest + 1
+            if is_found:
                 return True
         return False
 

@@ -7,6 +7,7 @@ from zlib import adler32
 
 from backupmeta.archive.header import (
     KINDS,
+    LINKS,
     WITHOUT_CONTENT,
     Fields,
     Kind,
@@ -148,6 +149,7 @@ def described(fields: Fields, records: Mapping[bytes, bytes], size: int, offset:
     prefix = prefix_in(rest_field)
     name = prefix + b"/" + text(name_field) if prefix else text(name_field)
     kind = KINDS.get(type_, "other")
+    link = records.get(b"linkpath") or records.get(b"K") or text(link_field)
     member = Member(
         name=name,
         kind="directory" if kind == "file" and name[-1:] == b"/" and type_ != b"S" else kind,
@@ -158,7 +160,7 @@ def described(fields: Fields, records: Mapping[bytes, bytes], size: int, offset:
         gid=values["gid"] or 0,
         owner=owner,
         group=group,
-        link=text(link_field),
+        link=link if kind in LINKS else b"",
         offset=offset,
         stored=0 if type_ in WITHOUT_CONTENT else size,
     )
@@ -189,5 +191,4 @@ def _overridden(member: Member, type_: bytes, records: Mapping[bytes, bytes]) ->
         gid=member.gid if gid is None else gid,
         owner=records.get(b"uname") or member.owner,
         group=records.get(b"gname") or member.group,
-        link=records.get(b"linkpath") or records.get(b"K") or member.link,
     )

@@ -10,6 +10,8 @@ Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where
   a hard link's size counts where no header follows it, as for bsdtar (a pax archive may hold a link's content).
 - A pax header's name counts before a GNU long name, as for GNU tar; for bsdtar and tarfile the first of them does.
 - A volume label is listed, as GNU tar does; bsdtar leaves it out, and tarfile takes it for a file.
+- Global pax records hold, as for GNU tar and tarfile; an empty record leaves the header's own value.
+- A star prefix has 131 bytes; the others read the times behind it as a part of the name.
 - Where a header is none, a thorough walk looks for the next one, as GNU tar does; tarfile and bsdtar end there.
 """
 
@@ -174,7 +176,7 @@ class Walk:
         elif type_ == b"1" and member.size:
             size = 0 if self._is_header_ahead() else member.size
             member = member._replace(size=size, stored=size)
-        elif type_ == b"M":
+        elif type_ == b"M" or b"GNU.volume.filename" in records:
             self._note("archive-multi-volume", "", member.label)
         if member.stored > self._limits.inflated_bytes - stream.position and self._is_thorough:
             self._note("member-oversized", f"{member.stored:,} bytes", member.label)

@@ -27,6 +27,8 @@ Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 _LINE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
 
+_NANOSECONDS: Final = 1_000_000_000
+
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -168,7 +170,7 @@ def member(one: Member) -> dict[str, object]:
     described: dict[str, object] = _name("name", one.name.decode("utf-8", "surrogateescape"))
     described.update(type=one.kind, size=one.size, mode=f"{one.mode & 0o7777:04o}", uid=one.uid, gid=one.gid)
     described.update(user=one.owner.decode("utf-8", "replace"), group=one.group.decode("utf-8", "replace"))
-    described["mtime"] = utc(one.mtime_ns / 1_000_000_000)
+    described["mtime"] = utc(one.mtime_ns // _NANOSECONDS, one.mtime_ns % _NANOSECONDS // 1000)
     described.update(_name("link", one.link.decode("utf-8", "surrogateescape")) if one.link else {})
     described["offset"] = one.offset
     if one.is_sparse:
@@ -187,10 +189,10 @@ def step(one: Step) -> dict[str, object]:
     }
 
 
-def utc(seconds: float) -> str | None:
-    """Return Unix seconds as ISO 8601 in UTC, or None for a time that no calendar has."""
+def utc(seconds: int, microseconds: int = 0) -> str | None:
+    """Return Unix seconds, and the microseconds behind them, as ISO 8601 in UTC; None for a time no calendar has."""
     try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat()
+        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds).isoformat()
     except (OverflowError, ValueError, OSError):
         return None
 

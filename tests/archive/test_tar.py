@@ -353,7 +353,7 @@ def test_pax_records_override_the_header(opened: Opened) -> None:
     packed = extended + header(b"short", b"0") + writer.padded(b"abc") + END
     ((member, body),), verdict = walk(opened, packed)
     assert (member.name, member.size, member.mtime_ns, body) == (b"real/name", 3, -1_500_000_000, b"abc")
-    assert (member.uid, member.gid, member.owner, member.link) == (70000, 1000, b"me", b"to")
+    assert (member.uid, member.gid, member.owner, member.link) == (70000, 1000, b"me", b"")
     assert (member.offset, verdict) == (0, "complete")
 
 

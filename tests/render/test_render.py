@@ -222,4 +222,4 @@ def test_members_are_described_with_times_in_utc() -> None:
 
 
 def test_no_calendar_has_every_time() -> None:
-    assert to_json.utc(10.0**18) is None
+    assert to_json.utc(10**18) is None
