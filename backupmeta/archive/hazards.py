@@ -18,7 +18,7 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e
 """What a terminal may take for a command, and what reverses or breaks the text that follows."""
 
 _HARMLESS: Final = b"\n" + bytes(set(range(0x20, 0x7F)) - set(b"\\:"))
-"""What may stand in any name: printable ASCII but for the backslash and a drive letter's colon; and a newline, which parts names from names."""
+"""What may stand in any name: printable ASCII but for the backslash and a drive's colon; a newline parts the names."""
 
 _ODD: Final = frozenset({b"", b"/"})
 _RECORDS_KEPT: Final = 100
