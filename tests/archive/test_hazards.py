@@ -150,7 +150,7 @@ paths = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map("/".join)
 
 
 @given(links=st.lists(paths, max_size=6), files=st.lists(paths, min_size=1, max_size=6, unique=True))
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_members_below_links_are_told_whatever_the_order_of_links(
     opened: Opened, links: list[str], files: list[str]
 ) -> None:
