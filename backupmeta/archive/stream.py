@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 from backupmeta.archive.compression import (
     BLOCK,
+    GZIP,
     PLAIN,
     Compression,
     Decompressor,
@@ -184,12 +185,16 @@ class Inflated:
         return False
 
     def _can_inflate(self, block: bytes) -> bool:
-        """Tell whether ``block`` begins with a stream: whether a header's worth of bytes comes out of it."""
+        """Tell whether ``block`` begins with a stream: nothing corrupt is in it.
+
+        gzip's signature has two bytes only, so something must come out of it; a block of bzip2 may be longer than this.
+        """
         opened = open_carefully(self._compression, self._limits)
         try:
-            return bool(opened.inner.decompress(block, CHUNK)) or opened.inner.eof
+            is_inflated = bool(opened.inner.decompress(block, CHUNK)) or opened.inner.eof
         except opened.corrupt:
             return False
+        return is_inflated or self._compression is not GZIP
 
     def drain(self) -> None:
         """Take in the rest of the file, for its digest."""

@@ -1,5 +1,7 @@
 """Mutated archives: what fuzzing (`scripts/fuzz.py`) found stays fixed."""
 
+import bz2
+import hashlib
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -8,6 +10,7 @@ from typing import Final
 import fuzz_corpus
 import installatron_writer as writer
 import pytest
+import zstandard
 from fuzz import mutant_of
 from fuzz_check import FailedError, outcomes
 from fuzz_corpus import Sample
@@ -111,3 +114,22 @@ def test_malformed_pax_records_are_told(opened: Opened) -> None:
     lying = whole.replace(b"9 path=b\n", b"8 path=b\n")
     (member,), findings = walked(opened, lying + writer.header(b"a", 0, MTIME, 0o644, b"0") + END)
     assert (member.name, [one.id for one in findings]) == (b"a", ["member-pax-malformed"])
+
+
+def test_a_bzip2_stream_behind_damage_is_found_although_its_first_block_is_long(opened: Opened) -> None:
+    noise = hashlib.shake_128(b"noise").digest(1_000_000)
+    one, two = (
+        bz2.compress(writer.header(name, 10**6, MTIME, 0o644, b"0") + writer.padded(noise)) for name in (b"1", b"2")
+    )
+    members, findings = walked(opened, one[:500_000] + b"\xff" * 8 + one[500_008:] + two + bz2.compress(END))
+    assert [member.name for member in members] == [b"2"]
+    assert "archive-damaged" in [one.id for one in findings]
+
+
+def test_very_many_signatures_behind_damage_take_no_time_by_the_square(opened: Opened) -> None:
+    packed = zstandard.compress(writer.header(b"a", 0, MTIME, 0o644, b"0") + END)
+    content = packed + b"\x28\xb5\x2f\xfd\x04\x88" * 10_000
+    begin = time.perf_counter()
+    members, _ = walked(opened, content)
+    assert [member.name for member in members] == [b"a"]
+    assert time.perf_counter() - begin < 5
