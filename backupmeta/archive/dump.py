@@ -23,6 +23,7 @@ _STATEMENT: Final = re.compile(
     rb"(?:INSERT|REPLACE) [A-Z ]{0,40}INTO " + _NAME + rb")",
     re.MULTILINE,
 )
+_FIRST_LINES: Final = (b"SET AUTOCOMMIT", b"-- ")
 _LAST_LINES: Final = (b"COMMIT;", b"-- Dump completed")
 
 
@@ -52,6 +53,7 @@ class Dump:
     def __init__(self) -> None:
         self._tables: dict[bytes, Table] = {}
         self._held = b""
+        self._first = b""
         self._last = b""
         self.is_met = False
         self.missing = 0
@@ -82,9 +84,14 @@ class Dump:
         return tuple(self._tables.values())
 
     @property
-    def is_complete(self) -> bool:
-        """Whether the last line is what a finished dump ends with: COMMIT, or mysqldump's own last line."""
-        return not self.missing and self._last.startswith(_LAST_LINES)
+    def is_complete(self) -> bool | None:
+        """Whether the last line is what a finished dump ends with: COMMIT, or mysqldump's own last line.
+
+        None where it can't be told: dumps from before 2021, and those without comments, end with any statement.
+        """
+        if not self.missing and self._last.startswith(_LAST_LINES):
+            return True
+        return False if self.missing or not self._first or self._first.startswith(_FIRST_LINES) else None
 
     def _scan(self, lines: bytes) -> None:
         for found in _STATEMENT.finditer(lines):
@@ -100,4 +107,5 @@ class Dump:
                 self._tables[name] = Table(name, "table" if table else "view", 0)
             elif view:
                 self._tables[name] = known._replace(kind="view")  # mysqldump stands a table in for a view at first
+        self._first = self._first or lines.lstrip()[:_HEAD]
         self._last = lines.rstrip().rpartition(b"\n")[2][:_HEAD] or self._last

@@ -158,6 +158,7 @@ def _stream(one: Stream) -> dict[str, object]:
 def _dump(dump: Dump) -> dict[str, object]:
     return {
         "is_complete": dump.is_complete,
+        "left_out": dump.left_out,
         "tables": [
             {**_name("name", one.name.decode("utf-8", "surrogateescape")), "type": one.kind, "inserts": one.inserts}
             for one in dump.tables

@@ -121,6 +121,14 @@ def test_a_cut_dump_is_incomplete_and_keeps_its_tables(dialect: str) -> None:
     assert not taken().is_complete
 
 
+def test_a_dump_that_begins_with_no_sign_of_its_end_may_end_anywhere() -> None:
+    assert taken(b"DROP TABLE IF EXISTS `a`;\nCREATE TABLE `a` (\n) ENGINE=InnoDB;\n").is_complete is None
+    assert taken(b"DROP TABLE IF EXISTS `a`;\n", missing=1).is_complete is False
+    assert taken(b"SET AUTOCOMMIT = 0;\nSTART TRANSACTION;\n").is_complete is False
+    assert taken(b"-- MariaDB dump 10.19\n").is_complete is False
+    assert taken().is_complete is False
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 @given(data=st.data())
 @settings(max_examples=60)
