@@ -177,7 +177,7 @@ def check_intact(seen: Walked, mutant: Mutant) -> None:
     A member's end is known by the header behind it.
     """
     if mutant.intact > BLOCK:
-        rows = original(mutant.sample).shown["members"]
+        rows = original(mutant.sample).shown.get("members", [])
         count = sum(behind["offset"] + BLOCK <= mutant.intact for behind in rows[1:])
         require(not count or seen.shown.get("members", [])[:count] == rows[:count], "members before the change differ")
 
