@@ -70,6 +70,8 @@ class Hazards:
 
     def look_at(self, members: Sequence[Member]) -> None:
         """Take in the next members of the archive."""
+        if not members:
+            return
         # All names at once: nearly all are harmless, and one look at them together tells.
         names = [member.name for member in members]
         text = b"\n".join(names)
@@ -79,14 +81,14 @@ class Hazards:
                 self._look_at_name(member)
         if RECORD in text:
             self.records += [one for one in members if is_record(one)][: _RECORDS_KEPT - len(self.records)]
-        for member in members:
-            if self._links:
+        for member in [one for one in members if one.kind != "file" or one.mode & _SETUID_OR_SETGID]:
+            self._look_at_kind(member)
+        if self._links:
+            for member in members:
                 self._look_at_parents(member)
-            if member.kind != "file":
-                self._look_at_kind(member)
-            elif member.mode & _SETUID_OR_SETGID:
-                self._note("member-setuid", member, f"mode {member.mode & 0o7777:04o}")
-        self._compare(members, is_ascii=not odd or odd.isascii(), is_plain=b"." not in first and b"/" not in last)
+        plain = names if b"." not in first and b"/" not in last else [_plain(name) for name in names]
+        is_ascii = not odd or odd.isascii()
+        self._compare(members, plain, [hash(name.lower() if is_ascii else _folded(name)) for name in plain])
 
     def finish(self) -> Findings:
         """Look at what only the whole archive tells; return all that was met."""
@@ -120,6 +122,8 @@ class Hazards:
             self._look_at_link(member)
         elif member.kind in _DEVICES:
             self._note("member-device", member, member.kind)
+        elif member.kind == "file":
+            self._note("member-setuid", member, f"mode {member.mode & 0o7777:04o}")
 
     def _look_at_link(self, member: Member) -> None:
         """Judge where a link leads: a symbolic one from its own folder, a hard one from the archive's root."""
@@ -151,7 +155,8 @@ class Hazards:
     def _look_at_parents(self, member: Member) -> None:
         """Judge whether a folder that the member lies in is a link of this archive."""
         name = _plain(member.name)[:_PATH_MAX]
-        if (link := self._link_in(name.rpartition(b"/")[0])) is not None:
+        link = self._link_in(name.rpartition(b"/")[0])
+        if link is not None and self._links[link].offset < member.offset:
             self._note("member-through-link", member, self._links[link].label)
 
     def _link_in(self, path: bytes) -> bytes | None:
@@ -172,21 +177,23 @@ class Hazards:
             path = self._links[link].target + path[len(link) :]
         cyclic.update(met)
 
-    def _compare(self, members: Sequence[Member], *, is_ascii: bool, is_plain: bool) -> None:
-        """Compare the names with those before them; say whether all are ASCII, and plain: no ``./``, no slash behind.
+    def _compare(self, members: Sequence[Member], names: Sequence[bytes], keys: Sequence[int]) -> None:
+        """Compare names with those before them.
 
-        Of each name two hashes are kept: of what is compared, and of itself, the latter turned for a directory.
+        Of each two hashes are kept: of what is compared, its key, and of itself, the latter turned for a directory.
         """
-        names, most = self._names, self._most_names
-        for member in members:
-            name = member.name if is_plain else _plain(member.name)
-            key, value = hash(name.lower() if is_ascii else _folded(name)), hash(name)
-            if member.kind == "directory":
-                value = ~value
-            if (known := names.get(key)) is not None:
-                self._judge_same(member, known, value)
-            elif len(names) < most:
-                names[key] = value
+        known, room = self._names, self._most_names - len(self._names)
+        are_folders = [one.kind == "directory" for one in members]
+        values = [~hash(name) if is_it else hash(name) for name, is_it in zip(names, are_folders, strict=True)]
+        new = dict(zip(keys, values, strict=True))
+        if len(new) == len(keys) <= room and new.keys().isdisjoint(known.keys()):
+            known.update(new)
+            return
+        for member, key, value in zip(members, keys, values, strict=True):
+            if key in known:
+                self._judge_same(member, known[key], value)
+            elif len(known) < self._most_names:
+                known[key] = value
             else:
                 self._is_full = True
 
