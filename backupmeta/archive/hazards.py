@@ -81,11 +81,11 @@ class Hazards:
                 self._look_at_name(member)
         if RECORD in text:
             self.records += [one for one in members if is_record(one)][: _RECORDS_KEPT - len(self.records)]
-        for member in [one for one in members if one.kind != "file" or one.mode & _SETUID_OR_SETGID]:
-            self._look_at_kind(member)
-        if self._links:
-            for member in members:
+        special = [one for one in members if one.kind != "file" or one.mode & _SETUID_OR_SETGID]
+        for member in members if self._links or any(one.kind in LINKS for one in special) else special:
+            if self._links:
                 self._look_at_parents(member)
+            self._look_at_kind(member)
         plain = names if b"." not in first and b"/" not in last else [_plain(name) for name in names]
         is_ascii = not odd or odd.isascii()
         self._compare(members, plain, [hash(name.lower() if is_ascii else _folded(name)) for name in plain])
@@ -122,7 +122,7 @@ class Hazards:
             self._look_at_link(member)
         elif member.kind in _DEVICES:
             self._note("member-device", member, member.kind)
-        elif member.kind == "file":
+        elif member.mode & _SETUID_OR_SETGID and member.kind == "file":
             self._note("member-setuid", member, f"mode {member.mode & 0o7777:04o}")
 
     def _look_at_link(self, member: Member) -> None:
@@ -155,8 +155,7 @@ class Hazards:
     def _look_at_parents(self, member: Member) -> None:
         """Judge whether a folder that the member lies in is a link of this archive."""
         name = _plain(member.name)[:_PATH_MAX]
-        link = self._link_in(name.rpartition(b"/")[0])
-        if link is not None and self._links[link].offset < member.offset:
+        if (link := self._link_in(name.rpartition(b"/")[0])) is not None:
             self._note("member-through-link", member, self._links[link].label)
 
     def _link_in(self, path: bytes) -> bytes | None:
