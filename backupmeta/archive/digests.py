@@ -1,9 +1,10 @@
 """Digests: of a file's bytes, counted in a thread of their own, beside inflating them; and of members' contents."""
 
 import hashlib
+from collections import deque
 from collections.abc import Collection, Mapping
-from queue import SimpleQueue
-from threading import Semaphore, Thread
+from threading import Thread
+from time import sleep
 from typing import Final
 
 from backupmeta.archive.member import Member
@@ -12,35 +13,47 @@ ALGORITHMS: Final = ("sha256", "sha1", "md5")
 """What lists of known files have; sha256 is always counted."""
 
 _BLOCKS_AHEAD: Final = 8
+_NAP: Final = 0.001
+"""How long, in seconds, a thread sleeps that has nothing to do: to be woken would cost the other one more time."""
 
 
 class Digests:
     """The digests of bytes that come block by block; hashlib lets go of Python's lock, so inflating goes on."""
 
     def __init__(self, algorithms: Collection[str]) -> None:
-        """Begin to count ``algorithms``, of `ALGORITHMS`."""
+        """Count ``algorithms``, of `ALGORITHMS`."""
         self._digests = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
-        self._blocks: SimpleQueue[bytes | None] = SimpleQueue()
-        self._room = Semaphore(_BLOCKS_AHEAD)
-        self._thread = Thread(target=self._count, name="digests", daemon=True)
-        self._thread.start()
+        self._blocks: deque[bytes] = deque()
+        self._thread: Thread | None = None
+        self._is_finished = False
 
     def update(self, block: bytes) -> None:
-        """Count ``block``, soon; wait where too many are waiting already."""
-        self._room.acquire()
-        self._blocks.put(block)
+        """Count ``block``, soon; wait where too many are waiting already. A single block needs no thread."""
+        if self._blocks and self._thread is None:
+            self._thread = Thread(target=self._run, name="digests", daemon=True)
+            self._thread.start()
+        while len(self._blocks) >= _BLOCKS_AHEAD:
+            sleep(_NAP)
+        self._blocks.append(block)
 
     def finish(self) -> Mapping[str, str]:
         """Return the digests of all blocks, in hexadecimal; the thread ends."""
-        self._blocks.put(None)
-        self._thread.join()
+        self._is_finished = True
+        if self._thread is not None:
+            self._thread.join()
+        self._count_waiting()
         return {name: digest.hexdigest() for name, digest in self._digests.items()}
 
-    def _count(self) -> None:
-        while (block := self._blocks.get()) is not None:
+    def _run(self) -> None:
+        while not self._is_finished:
+            self._count_waiting()
+            sleep(_NAP)
+
+    def _count_waiting(self) -> None:
+        while self._blocks:
+            block = self._blocks.popleft()
             for digest in self._digests.values():
                 digest.update(block)
-            self._room.release()
 
 
 class MemberDigests:

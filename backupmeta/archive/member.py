@@ -36,10 +36,12 @@ _NANOSECONDS: Final = 1_000_000_000
 _BLANK: Final = ord(" ")
 _BLANKS: Final = 8 * _BLANK
 _NAME_BYTES: Final = 100
+_NUMBER_ENDS: Final = frozenset({b"\0", b" "})
 _LABEL_BYTES: Final = 4096
 _ORDINARY: Final[Mapping[bytes, Kind]] = {b"0": "file", b"\0": "file", b"5": "directory"}
-_unpack: Final = struct.Struct("100x24s11sB12s8scB107x64s16xB166x").unpack
-"""Mode, uid and gid; size, what ends it; mtime; checksum; type; the link's first byte; owners; the prefix's first."""
+_unpack: Final = struct.Struct("100x24s11sc12s6s2scB107x64s16xB166x").unpack
+"""Mode, uid and gid; size, what ends it; mtime; checksum, what ends it; type; the link's first byte; owners; the
+prefix's first byte."""
 
 _new: Final = tuple.__new__  # what a NamedTuple's own constructor does, at half its cost
 
@@ -108,18 +110,19 @@ def ordinary(block: bytes, offset: int) -> Member | None:
     ``block`` is ``offset`` inflated bytes into the archive, and no records precede it. None for anything else, which
     `described` knows. Nearly all headers are ordinary: most of a walk's own time goes here.
     """
-    access_field, digits, behind, mtime_field, checksum, type_, link, owners_field, prefix = _unpack(block)
+    access_field, digits, size_end, mtime_field, expected, sum_end, type_, link, owners_field, prefix = _unpack(block)
     kind, may, mtime_ns = _ORDINARY.get(type_), access(access_field), time(mtime_field)
-    if kind is None or may is None or mtime_ns is None or link or prefix or behind not in b"\0 ":
+    if kind is None or may is None or mtime_ns is None or link or prefix:
         return None
-    if not (digits.isdigit() and block.isascii()):
+    is_written_so = sum_end == b"\0 " and size_end in _NUMBER_ENDS and block.isascii()
+    if not (is_written_so and digits.isdigit() and expected.isdigit()):
         return None
     try:
         # Adler-32's lower half is one plus the sum of the bytes modulo 65521 (RFC 1950 §8.2); 512 of ASCII are below.
-        if int(checksum[:6], 8) + (adler32(checksum) & 0xFFFF) - _BLANKS != adler32(block) & 0xFFFF:
+        if int(expected, 8) + (adler32(expected) & 0xFFFF) + _BLANK - _BLANKS != adler32(block) & 0xFFFF:
             return None
         size = int(digits, 8)
-    except ValueError:  # an 8 or a 9, or a checksum that is written otherwise
+    except ValueError:  # an 8 or a 9
         return None
     end = block.find(0, 0, _NAME_BYTES)
     name = block[: end if end >= 0 else _NAME_BYTES]
