@@ -3,7 +3,7 @@
 import hashlib
 from collections import deque
 from collections.abc import Collection, Mapping
-from threading import Thread
+from threading import Event, Thread
 from time import sleep
 from typing import Final
 
@@ -25,7 +25,7 @@ class Digests:
         self._digests = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
         self._blocks: deque[bytes] = deque()
         self._thread: Thread | None = None
-        self._is_finished = False
+        self._finished = Event()
 
     def update(self, block: bytes) -> None:
         """Count ``block``, soon; wait where too many are waiting already. A single block needs no thread."""
@@ -38,16 +38,15 @@ class Digests:
 
     def finish(self) -> Mapping[str, str]:
         """Return the digests of all blocks, in hexadecimal; the thread ends."""
-        self._is_finished = True
+        self._finished.set()
         if self._thread is not None:
             self._thread.join()
         self._count_waiting()
         return {name: digest.hexdigest() for name, digest in self._digests.items()}
 
     def _run(self) -> None:
-        while not self._is_finished:
+        while not self._finished.wait(_NAP):
             self._count_waiting()
-            sleep(_NAP)
 
     def _count_waiting(self) -> None:
         while self._blocks:

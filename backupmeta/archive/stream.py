@@ -106,6 +106,7 @@ class Inflated:
         self._input = Input(file, block, digests)
         self._can_seek = compression is PLAIN and digests is None
         self._deadline = time.monotonic() + limits.seconds
+        self._harmless = min(limits.inflated_bytes, _RATIO_FROM)
         self._step = CHUNK if digests is None else _CHUNK_MOST
         self._begin = 0
         self.base = 0
@@ -209,7 +210,10 @@ class Inflated:
 
     def _is_over_limit(self) -> bool:
         """End where what was inflated, or the time that it took, is over a limit."""
-        limits, taken, made = self._limits, self._input.offset, self.base + len(self.buffer)
+        made = self.base + len(self.buffer)
+        if made <= self._harmless and time.monotonic() <= self._deadline:
+            return False
+        limits, taken = self._limits, self._input.offset
         if made > limits.inflated_bytes:
             self.end = End("limit", f"inflates to more than {limits.inflated_bytes:,} bytes", taken, "inflated_bytes")
         elif made > _RATIO_FROM and made > limits.ratio * taken:
