@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from backupmeta.account import filename, places
+from backupmeta.archive import gzip
 from backupmeta.archive.compression import BLOCK, GZIP
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
@@ -70,7 +71,7 @@ def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = 
     yield from _name_steps(path)
     yield Step("file", None, 0, f"{found.size:,} bytes", f"compression: {found.compression.name}")
     if found.compression is GZIP:
-        yield Step("file", None, 0, "gzip header", _gzip_header(block))
+        yield Step("file", None, 0, "gzip header", _gzip_header(block, limits))
     meaning = f"member {found.place + 1}: {found.member.size:,} bytes, the embedded record"
     yield Step("member", None, found.member.offset, found.member.text, meaning)
     for finding in found.findings:
@@ -109,11 +110,13 @@ def _name_steps(path: str) -> Iterator[Step]:
     yield Step("name", None, None, parsed.local_time.isoformat(sep=" "), "when it was begun, server-local time")
 
 
-def _gzip_header(block: bytes) -> str:
-    """Return what the header says (RFC 1952 §2.3): the time in Unix seconds, the system that wrote it."""
-    seconds, system = int.from_bytes(block[4:8], "little"), block[9] if len(block) > 9 else 255  # noqa: PLR2004
-    names = {0: "FAT", 3: "Unix", 7: "Macintosh", 11: "NTFS", 255: "unknown"}
-    return f"time {seconds or 'not set'}, system {names.get(system, str(system))}"
+def _gzip_header(block: bytes, limits: Limits) -> str:
+    """Return what the header says: the time in Unix seconds, the system that wrote it, a name."""
+    header = gzip.parse_header(block, limits.name_bytes)
+    if header is None:
+        return "longer than the first block"
+    name = f", name {header.name.decode('latin-1')}" if header.name is not None else ""
+    return f"time {header.mtime or 'not set'}, system {gzip.SYSTEMS.get(header.system, str(header.system))}{name}"
 
 
 def _is_rest(line: Line) -> bool:

@@ -46,13 +46,13 @@ def contests_of(
     Each task of a short archive is done ``repeat`` times at once, so that none pays for what the one before it left.
     """
     what = f"walk and SHA-256, {words}"
-    ours = Task(what, lambda: walked(archive), repeat)
-    yield Contest(what, ours, Task("bare isal inflate", lambda: inflated(archive), repeat), bound)
-    yield Contest(what, ours, Task("tarfile `r:gz`", lambda: listed(archive, "r:gz"), repeat), peers)
-    yield Contest(what, ours, Task("tarfile `r|gz`", lambda: listed(archive, "r|gz"), repeat))
+    ours = Task(what, lambda: walked(archive), repeat, archive)
+    yield Contest(what, ours, Task("bare isal inflate", lambda: inflated(archive), repeat, archive), bound)
+    yield Contest(what, ours, Task("tarfile `r:gz`", lambda: listed(archive, "r:gz"), repeat, archive), peers)
+    yield Contest(what, ours, Task("tarfile `r|gz`", lambda: listed(archive, "r|gz"), repeat, archive))
     for program in PROGRAMS:
         run = Process(("sh", "-c", program.format(archive)), archive.parent)
-        task = Task(f"`{program.format('…')}`", run, repeat)
+        task = Task(f"`{program.format('…')}`", run, repeat, archive)
         yield Contest(what, ours, task, peers if program.startswith("tar ") else None)
 
 
@@ -60,7 +60,12 @@ def members_contest(archive: Path) -> Contest:
     """Return listing members as a whole process against GNU tar."""
     ours = Process((executable(), "members", str(archive)), archive.parent, subprocess.DEVNULL)
     peer = Process(("tar", "-tzf", str(archive)), archive.parent)
-    return Contest("`backupmeta members`, start-up included", Task("members", ours), Task("`tar -tzf …`", peer), 1)
+    return Contest(
+        "`backupmeta members`, start-up included",
+        Task("members", ours, 1, archive),
+        Task("`tar -tzf …`", peer, 1, archive),
+        1,
+    )
 
 
 def walked(archive: Path) -> None:

@@ -192,7 +192,9 @@ def members(
     from backupmeta.evidence import open_named
     from backupmeta.render import json, text
 
-    digests = MemberDigests(member_digest) if member_digest and as_json else None
+    if member_digest and not as_json:
+        raise click.UsageError("--member-digest needs --json")
+    digests = MemberDigests(member_digest) if member_digest else None
     dump = Dump()
     consumers: list[Consumer] = [dump] if as_json else []
     consumers += [digests] if digests else []

@@ -427,6 +427,7 @@ def test_the_schema_of_a_backup_names_the_examples_fields() -> None:
         (["lst"], "Did you mean 'list'?"),
         (["list", "--jsno"], "--json"),
         (["members", "x", "--limit", "member=1"], "did you mean 'members'?"),
+        (["members", "x", "--member-digest", "md5"], "--member-digest needs --json"),
         (["members", "x", "--limit", "xyzzy=1"], "there are record_bytes, "),
         (["members", "x", "--limit", "members=many"], "1000, 64K, 10M or 2G"),
         (["list", "--sort", "titel"], "did you mean 'title'?"),
