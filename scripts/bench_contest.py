@@ -10,7 +10,6 @@ from statistics import median
 from timeit import timeit
 from typing import Final, NamedTuple
 
-
 _WARM_BYTES: Final = 1024 * 1024
 
 
