@@ -154,6 +154,7 @@ class Pass(Reader):
         self._consumers = consumers
         self._hazards = Hazards(file.path, limits)
         super().__init__(file, limits, self._digests)
+        self._found: tuple[Finding, ...] = ()
         self.digests: Mapping[str, str] = {}
 
     def __iter__(self) -> Iterator[Member]:
@@ -217,8 +218,12 @@ class Pass(Reader):
         """How many there were."""
         return self._stream.stream_count
 
-    def findings(self) -> Iterator[Finding]:
-        """Yield, after the iteration, what was odd."""
+    def findings(self) -> Sequence[Finding]:
+        """Return, after the iteration, what was odd."""
+        self._found = self._found or tuple(self._judged())
+        return self._found
+
+    def _judged(self) -> Iterator[Finding]:
         path, promised = self.file.path, by_suffix(self.file.path)
         if promised is not None and promised is not self.compression:
             yield Finding("archive-suffix-differs", "", f"it is {self.compression.name}", (_at(path, None),))

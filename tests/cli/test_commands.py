@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -373,6 +374,18 @@ def test_members_can_have_digests(account: Account) -> None:
     assert [one["digest"] for one in listed] == [
         hashlib.sha1(content, usedforsecurity=False).hexdigest() for content in (backup_record(), b"<?php", b"")
     ]
+
+
+def test_what_only_the_whole_archive_tells_is_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "circle.tar"
+    with tarfile.open(path, "w") as target:
+        for name, link in (("a", "b"), ("b", "a")):
+            one = tarfile.TarInfo(name)
+            one.type, one.linkname = tarfile.SYMTYPE, link
+            target.addfile(one)
+    ran = run("members", path, "--json")
+    assert [one["id"] for one in ran.json["findings"]] == ["member-link-cyclic"] * 2
+    assert (ran.code, ran.err.count("[member-link-cyclic]")) == (1, 2)
 
 
 def test_a_limit_can_be_set(account: Account) -> None:
