@@ -165,7 +165,7 @@ def described(fields: Fields, records: Mapping[bytes, bytes], size: int, offset:
         group=group,
         link=link if kind in LINKS else b"",
         offset=offset,
-        stored=0 if type_ in WITHOUT_CONTENT else size,
+        stored=0 if type_ in WITHOUT_CONTENT or (type_ == b"\0" and name[-1:] == b"/") else size,
     )
     if type_ == b"S":
         member = member._replace(size=sparse_size(rest_field))

@@ -3,7 +3,7 @@
 Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where programs disagree about an archive:
 
 - A directory may have no trailing slash, as the real writer's don't; a regular file whose name ends with a slash is a
-  directory, as for GNU tar and bsdtar (tarfile: only with v7's type).
+  directory, as for GNU tar and bsdtar (tarfile: only with v7's type, which then has no content, as for bsdtar).
 - A thorough walk goes on behind the end-of-archive blocks, as GNU tar with ``--ignore-zeros``, bsdtar with
   ``read_concatenated_archives`` and tarfile with ``ignore_zeros`` do; without these options all three stop there.
 - Links, devices, folders and FIFOs have no content whatever their size field says, as for bsdtar and tarfile; only

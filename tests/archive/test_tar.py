@@ -412,6 +412,15 @@ def test_rare_types(opened: Opened, kind: bytes, name: bytes, expected: str) -> 
     assert (member.kind, verdict) == (expected, "complete")
 
 
+def test_a_v7_folder_by_its_slash_has_no_content_whatever_its_size(opened: Opened) -> None:
+    packed = header(b"folder/", b"%011o\0" % 513, b"\0") + header(b"folder/file", b"0") + END
+    assert_like_tarfile(opened, packed)
+    assert [(one.name, one.kind) for one, _ in walk(opened, packed)[0]] == [
+        (b"folder/", "directory"),
+        (b"folder/file", "file"),
+    ]
+
+
 def test_a_size_beyond_the_file_is_a_cut(opened: Opened) -> None:
     for size in (b"77777777777", b"\x80" + b"\xff" * 11):
         with opened(header(b"a", size) + END) as file:
