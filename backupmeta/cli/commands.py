@@ -176,9 +176,9 @@ def members(
 ) -> int:
     """List all members of an ARCHIVE, and judge it, from one pass over the whole file.
 
-    On stderr: what is damaged, or would be dangerous to unpack, and at last the verdict with the file's SHA-256. Behind
-    damage the listing goes on where there is something to read. Exit code 2 where something could not be read, 1 where
-    something else is odd.
+    On stderr: what is damaged, or would be dangerous to unpack, and at last the verdict with the file's SHA-256, all
+    of which is in the JSON, too. Behind damage the listing goes on where there is something to read. Exit code 2 where
+    something could not be read, 1 where something else is odd.
 
     \b
     Examples:
@@ -202,7 +202,8 @@ def members(
         walked = walk(file, limits, algorithms=("sha256", *algorithms), consumers=consumers)
         output.write_all(json.walked(walked, dump, digests) if as_json else text.members(walked))
         code = output.judge(walked.findings())
-        output.complain(text.verdict(walked))
+        if not as_json:
+            output.complain(text.verdict(walked))
         return code
 
 
