@@ -241,7 +241,7 @@ def test_installs_answer_what_wordpress_and_mariadb_say(real: Real) -> None:
 
 
 def test_members_are_those_that_tar_lists(real: Real) -> None:
-    members = json.loads(clean("members", real.archive, "--json"))["members"]
+    members = json.loads(run("members", real.archive, "--json").stdout)["members"]
     assert [one["name"] for one in members] == real.truth["members"]
     assert len(members) == real.truth["member_count"]
     listed = run("members", real.archive)
@@ -250,7 +250,7 @@ def test_members_are_those_that_tar_lists(real: Real) -> None:
 
 
 def test_members_have_the_real_sizes(real: Real) -> None:
-    sizes = {one["name"]: one["size"] for one in json.loads(clean("members", real.archive, "--json"))["members"]}
+    sizes = {one["name"]: one["size"] for one in json.loads(run("members", real.archive, "--json").stdout)["members"]}
     assert sizes.pop("APP-META.INI") == real.record.stat().st_size
     assert sizes.pop("APP-DATA.SQL") == real.truth["dump_bytes"]
     assert sum(sizes.values()) == real.truth["files_bytes"]
@@ -259,7 +259,7 @@ def test_members_have_the_real_sizes(real: Real) -> None:
 def test_members_are_described_as_tarfile_does(real: Real) -> None:
     with tarfile.open(real.archive) as reference:
         told = [(one.name, one.size, f"{one.mode:04o}", one.isdir()) for one in reference]
-    members = json.loads(clean("members", real.archive, "--json"))["members"]
+    members = json.loads(run("members", real.archive, "--json").stdout)["members"]
     assert [(one["name"], one["size"], one["mode"], one["type"] == "directory") for one in members] == told
 
 

@@ -202,8 +202,7 @@ def members(
         walked = walk(file, limits, algorithms=("sha256", *algorithms), consumers=consumers)
         output.write_all(json.walked(walked, dump, digests) if as_json else text.members(walked))
         code = output.judge(walked.findings())
-        if not as_json:
-            output.complain(text.verdict(walked))
+        output.complain(text.verdict(walked))
         return code
 
 
