@@ -49,7 +49,7 @@ class _Link(NamedTuple):
 
 
 class Hazards:
-    """Looks at members one by one, and remembers what it must to compare them, within bounds.
+    """Looks at members, some at a time, and remembers what it must to compare them, within bounds.
 
     Attributes:
         findings: what was met.
