@@ -31,8 +31,9 @@ from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Reader, walk
 from backupmeta.errors import BackupMetaError
 from backupmeta.evidence import EvidenceFile
-from backupmeta.findings import FINDINGS, Severity
 from backupmeta.render.json import walked
+from backupmeta.vocabulary.kinds import Severity
+from backupmeta.vocabulary.table import FINDINGS
 
 NAME: Final = "mutated"
 """It promises no compression."""

@@ -12,7 +12,8 @@ from backupmeta.archive.member import Member
 from backupmeta.archive.reader import walk
 from backupmeta.archive.stream import End, Stream
 from backupmeta.evidence import EvidenceFile
-from backupmeta.findings import Finding, Severity
+from backupmeta.findings import Finding
+from backupmeta.vocabulary.kinds import Severity
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 

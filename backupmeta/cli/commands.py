@@ -75,8 +75,8 @@ def view(
     """
     from backupmeta import library
     from backupmeta.errors import AnswerError
-    from backupmeta.findings import Severity
     from backupmeta.render import json
+    from backupmeta.vocabulary.kinds import Severity
 
     where = library.Search(roots, sysroot, zone, limits)
     met: list[Finding] = []

@@ -105,7 +105,7 @@ class Listing:
 
     def _report(self, findings: "Iterable[Finding]", *, has_rows: bool) -> int:
         """Print what could not be read, and more where there are no rows: why that may be; return the exit code."""
-        from backupmeta.findings import Severity
+        from backupmeta.vocabulary.kinds import Severity
 
         if not has_rows:
             output.complain(self._nothing)
@@ -188,10 +188,8 @@ class Listing:
 
     def _noting(self, rows: "Iterable[Inspection]", findings: "list[Finding]") -> "Iterator[Inspection]":
         """Pass the ``rows`` on, noting what could not be read of each."""
-        from backupmeta.findings import Severity
-
         for one in rows:
-            findings.extend(finding for finding in one.findings if finding.severity is Severity.ERROR)
+            findings.extend(finding for finding in one.findings if finding.is_unread)
             yield one
 
     def _wants(self, one: "Inspection") -> bool:

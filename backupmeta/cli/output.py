@@ -7,8 +7,9 @@ from typing import Final
 
 import click
 
-from backupmeta.findings import Finding, Severity
+from backupmeta.findings import Finding
 from backupmeta.masking import printable
+from backupmeta.vocabulary.kinds import Severity
 
 BROKEN_PIPE: Final = 141
 """The exit code for a reader that went away, as a shell gives it for SIGPIPE."""
@@ -64,13 +65,13 @@ def complain(message: str) -> None:
 
 
 def judge(findings: Iterable[Finding]) -> int:
-    """Print errors and warnings on stderr; return 2 where there is an error, 1 where there is a warning, else 0."""
+    """Print errors and warnings on stderr; return 2 where something could not be read, 1 for any of them, else 0."""
     kept = list(findings)
-    return report(kept, Severity.WARNING) or int(any(one.severity is Severity.WARNING for one in kept))
+    return report(kept, Severity.WARNING) or int(any(one.severity is not Severity.NOTE for one in kept))
 
 
 def report(findings: Iterable[Finding], least: Severity) -> int:
-    """Print the findings that are at least as severe as ``least`` on stderr; return 2 where one is an error, else 0."""
+    """Print findings at least as severe as ``least`` on stderr; return 2 where something could not be read, else 0."""
     order = list(Severity)
     code = 0
     for one in findings:
@@ -78,6 +79,6 @@ def report(findings: Iterable[Finding], least: Severity) -> int:
             from backupmeta.render import text
 
             complain(text.finding(one))
-        if one.severity is Severity.ERROR:
+        if one.is_unread:
             code = 2
     return code

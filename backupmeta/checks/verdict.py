@@ -1,0 +1,52 @@
+"""What came out of judging: `Verdict`, `Judged`, `Verification`."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from backupmeta.findings import Finding
+from backupmeta.vocabulary.kinds import Severity
+
+
+class Verdict(StrEnum):
+    """The answer to "is this backup whole, and is it what its record says?"."""
+
+    PASS = "pass"  # noqa: S105 - no password
+    """Nothing was found that is as severe as the policy lets fail."""
+    FAIL = "fail"
+    """Something was."""
+    UNREADABLE = "unreadable"
+    """It could not be judged: the system refuses, or it is no archive."""
+
+
+class Judged(NamedTuple):
+    """A finding, and how severe it is by the policy."""
+
+    finding: Finding
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What came out for one target: an archive, or the account or folder that a root is.
+
+    Attributes:
+        path: the target's path: as the server saw it, where that is known.
+        verdict: the answer.
+        sha256: the file's digest, in hexadecimal; None for an account, and where not all of the file was read.
+        size: the file's length, in bytes; 0 for an account.
+        judged: what was found, the most severe first.
+    """
+
+    path: str
+    verdict: Verdict
+    sha256: str | None
+    size: int
+    judged: tuple[Judged, ...]
+
+
+def counted(verifications: Iterable[Verification]) -> Counter[Verdict]:
+    """Return how many targets came out how."""
+    return Counter(one.verdict for one in verifications)

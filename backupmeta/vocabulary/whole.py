@@ -1,0 +1,47 @@
+"""Is the archive whole? Its container, from the first to the last byte (FORMAT.md §2)."""
+
+from functools import partial
+from typing import Final
+
+from backupmeta.vocabulary.kinds import Group, Kind, Severity
+
+_error = partial(Kind, Group.WHOLE, Severity.ERROR, is_unread=True)
+_warning = partial(Kind, Group.WHOLE, Severity.WARNING)
+_note = partial(Kind, Group.WHOLE, Severity.NOTE)
+
+_AGAIN: Final = "fetch the archive again, or compare its digest with the original's"
+_LOOK: Final = "look at it with 'backupmeta members': the real writer leaves nothing like it"
+
+KINDS: Final[dict[str, Kind]] = {
+    "archive-truncated": _error("the archive is cut off", f"{_AGAIN}; if it is still being written, wait"),
+    "archive-damaged": _error("the archive is corrupt", _AGAIN),
+    "archive-header-damaged": _error("where a member's header should be is none", _AGAIN),
+    "archive-checksum-differs": _error("the content is not what its checksum or length says", _AGAIN),
+    "archive-growing": _error("the archive changed while it was read", "verify it again once nobody writes it"),
+    "archive-recent": _note(
+        "the archive is not whole, and was written to a moment ago", "it may still be being written: verify it later"
+    ),
+    "archive-no-end": _warning(
+        "the archive has no end mark; it may be cut off between two members",
+        "compare the number of members with the original's",
+    ),
+    "archive-zero-gap": _warning("a block of zeros stands between two members; most programs stop there", _LOOK),
+    "archive-concatenated": _warning("members stand behind the end mark; most programs stop there", _LOOK),
+    "archive-trailing-content": _warning("something else than members stands behind the end mark", _LOOK),
+    "archive-trailing-bytes": _warning("something else stands behind the compressed stream", _LOOK),
+    "archive-padding": _note("zeros stand behind the compressed stream", "nothing: tapes and block devices leave them"),
+    "archive-multi-volume": _warning(
+        "one part of a multi-volume archive; the member's beginning is in another", "find the other volumes"
+    ),
+    "archive-unreadable": _error("the archive can't be read", "make it readable, or fetch it again"),
+    "archive-suffix-differs": _note(
+        "the compression is not the one that the name ends with", "nothing: it is read by its content"
+    ),
+    "archive-foreign": _note(
+        "a tar archive without a record, under a name of its own; not a backup", "nothing, unless it should be one"
+    ),
+    "member-cut": _error("the member's content breaks off", _AGAIN),
+    "member-oversized": _error("the member claims more bytes than any archive holds", _AGAIN),
+    "member-number": _warning("fields of the member's header hold no number", _LOOK),
+    "member-pax-malformed": _warning("pax records before the member are malformed, and left out", _LOOK),
+}
