@@ -87,6 +87,11 @@ class EvidenceFile:
             raise LimitExceededError(self.path, limit, bound)
         return content
 
+    def has_changed(self) -> bool:
+        """Tell whether the file was written to since it was opened, by its size and its modification time."""
+        status = os.fstat(self._fd)
+        return (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns)
+
     def seek(self, offset: int) -> None:
         """Go to ``offset``, in bytes from the beginning."""
         self.position = os.lseek(self._fd, offset, os.SEEK_SET)

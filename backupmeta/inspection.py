@@ -85,11 +85,12 @@ class Inspection:
     def values(self) -> dict[str, Resolved]:
         """The fields of the answer, each with its source and the values that lost."""
         return {
-            name: Resolved(name, value, self._source(name), self.conflicts.get(name, ()))
+            name: Resolved(name, value, self.source(name), self.conflicts.get(name, ()))
             for name, value in self.fields.items()
         }
 
-    def _source(self, name: str) -> Source:
+    def source(self, name: str) -> Source:
+        """Return where the field ``name`` comes from. Raises `KeyError` for an absent one."""
         origin = self.origins[name]
         if isinstance(origin, Source):
             return origin

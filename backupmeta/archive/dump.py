@@ -13,6 +13,9 @@ from backupmeta.archive.member import DUMP, Member
 _HEAD: Final = 4 * KIB
 """How much of a line is kept to tell what it is; INSERT lines have 64 KB and more."""
 
+_TAIL: Final = 64
+"""How much of its end is kept to tell whether the last statement is finished."""
+
 _TABLES_KEPT: Final = 20_000
 
 _NAME: Final = rb"`((?:[^`\n]|``){1,256})`"
@@ -46,6 +49,7 @@ class Dump:
 
     Attributes:
         is_met: whether the archive has a dump.
+        size: its length in bytes.
         missing: how many of its bytes are missing.
         left_out: how many tables and views were not kept, because there are too many.
     """
@@ -55,14 +59,17 @@ class Dump:
         self._held = b""
         self._first = b""
         self._last = b""
+        self._tail = b""
         self.is_met = False
+        self.size = 0
         self.missing = 0
         self.left_out = 0
 
     def wants(self, member: Member) -> bool:
         """Tell whether ``member`` is the dump: the first of that name at the archive's root."""
         is_dump = not self.is_met and member.kind == "file" and member.name.removeprefix(b"./") == DUMP
-        self.is_met |= is_dump
+        if is_dump:
+            self.is_met, self.size = True, member.size
         return is_dump
 
     def take(self, piece: bytes) -> None:
@@ -70,6 +77,7 @@ class Dump:
         text = self._held + piece
         cut = text.rfind(b"\n") + 1
         self._held = text[cut:][:_HEAD]
+        self._tail = piece[-_TAIL:] if len(piece) >= _TAIL else (self._tail + piece)[-_TAIL:]
         if cut:
             self._scan(text[:cut])
 
@@ -89,9 +97,15 @@ class Dump:
 
         None where it can't be told: dumps from before 2021, and those without comments, end with any statement.
         """
-        if not self.missing and self._last.startswith(_LAST_LINES):
+        if self.missing or not self._first or not self._is_finished():
+            return False
+        if self._last.startswith(_LAST_LINES):
             return True
-        return False if self.missing or not self._first or self._first.startswith(_FIRST_LINES) else None
+        return False if self._first.startswith(_FIRST_LINES) else None
+
+    def _is_finished(self) -> bool:
+        """Tell whether the last line is a whole statement, or a comment."""
+        return self._tail.rstrip().endswith(b";") or self._last.startswith(b"--")
 
     def _scan(self, lines: bytes) -> None:
         for found in _STATEMENT.finditer(lines):

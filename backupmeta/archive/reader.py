@@ -152,6 +152,7 @@ class Pass(Reader):
         """Begin to read ``file``, counting the digests ``algorithms`` of its bytes, for ``consumers``."""
         self._digests = Digests(algorithms) if algorithms else None
         self._consumers = consumers
+        self._wanting: list[Consumer] = []
         self._hazards = Hazards(file.path, limits)
         super().__init__(file, limits, self._digests)
         self._found: tuple[Finding, ...] = ()
@@ -174,29 +175,37 @@ class Pass(Reader):
         return not ((stream and stream.limit) or (walked and walked.limit == "members"))
 
     def _members(self) -> Iterator[Member]:
-        walk, consumers, unjudged = self._walk, self._consumers, list[Member]()
-        while members := walk.burst(1 if consumers else _BURST):
+        walk, unjudged = self._walk, list[Member]()
+        is_wanted = self._is_wanted if self._consumers else None
+        while members := walk.burst(_BURST, is_wanted):
             unjudged += members
             if len(unjudged) >= _BURST:
                 self._hazards.look_at(unjudged)
                 unjudged = []
-            if consumers:
-                self._hand_out(members[0])
+            if self._wanting:
+                yield from members[:-1]
+                self._hand_out()
+                members = members[-1:]
             yield from members
             walk.pass_content()
         self._hazards.look_at(unjudged)
         if not walk.seen:
             self._check_is_tar()
 
-    def _hand_out(self, member: Member) -> None:
-        """Give the content of ``member``, which is still ahead, to the consumers that want it."""
-        if wanting := [one for one in self._consumers if one.wants(member)]:
-            while piece := self._walk.content(BLOCK):
-                for one in wanting:
-                    one.take(piece)
-            missing = self._walk.pass_content()
-            for one in wanting:
-                one.close(missing)
+    def _is_wanted(self, member: Member) -> bool:
+        """Ask the consumers, each once, whether they want the content of ``member``."""
+        self._wanting = [one for one in self._consumers if one.wants(member)]
+        return bool(self._wanting)
+
+    def _hand_out(self) -> None:
+        """Give the content that is still ahead to the consumers that want it."""
+        while piece := self._walk.content(BLOCK):
+            for one in self._wanting:
+                one.take(piece)
+        missing = self._walk.pass_content()
+        for one in self._wanting:
+            one.close(missing)
+        self._wanting = []
 
     @property
     def records(self) -> Sequence[Member]:

@@ -15,7 +15,7 @@ Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where
 - Where a header is none, a thorough walk looks for the next one, as GNU tar does; tarfile and bsdtar end there.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
 from backupmeta.archive.header import (
@@ -82,10 +82,10 @@ class Walk:
             yield from members
             self.pass_content()
 
-    def burst(self, most: int) -> Sequence[Member]:
+    def burst(self, most: int, is_last: Callable[[Member], bool] | None = None) -> Sequence[Member]:
         """Return the next members, at most ``most``: those that lie in the stream's buffer, or one; none at the end.
 
-        Only the last one's content is still ahead, for `content`.
+        Only the last one's content is still ahead, for `content`; one of which ``is_last`` is true is the last.
         """
         stream, base, members = self._stream, self._stream.base, list[Member]()
         buffer, begin, size = stream.buffer, stream.at, len(stream.buffer)
@@ -96,11 +96,17 @@ class Walk:
             if (member := ordinary(buffer[begin : begin + BLOCK], base + begin)) is None:
                 break
             members.append(member)
+            if is_last is not None and is_last(member):
+                room = 0
             content, stored = begin + BLOCK, member.stored
             begin = content + stored + -stored % BLOCK
         if not members:
             found = self._member()
-            return () if found is None else (found,)
+            if found is None:
+                return ()
+            if is_last is not None:
+                is_last(found)
+            return (found,)
         self.seen += len(members)
         self._current, self._left, self._padding = members[-1], stored, -stored % BLOCK
         stream.at = content
