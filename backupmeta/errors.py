@@ -11,14 +11,28 @@
     │   ├── LimitExceededError   larger than a bound of `Limits`
     │   ├── NoRecordError        an archive without ``APP-META.INI``
     │   └── NoMemberError        an archive without the member that was asked for
+    ├── PolicyError          a policy, or an option that changes it, can't be followed
     └── AnswerError          the server's own negative answers: a status and an ``errcode``
 
 Every error carries its attributes; its sentence is made from them. No error ever holds a value of a record.
 """
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import ClassVar, NamedTuple
 
 from backupmeta.masking import printable
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return the advice for a ``name`` that is none of the ``known`` ones: the nearest right one.
+
+    Where none is near it is ``otherwise``, or all that are known.
+    """
+    import difflib
+
+    known = list(known)
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else otherwise or f"there are {', '.join(known)}"
 
 
 class BackupMetaError(Exception):
@@ -83,7 +97,7 @@ class LimitExceededError(EvidenceError):
     """Larger than a bound of `backupmeta.archive.limits.Limits`; refused before memory was taken.
 
     Attributes:
-        limit: the bound's name in ``Limits``.
+        limit: the bound's name in ``Limits``; of a policy's file, ``policy_bytes``.
         bound: its value.
         actual: what the file asked for, or None where it was not counted to its end.
     """
@@ -116,6 +130,42 @@ class NoMemberError(EvidenceError):
         """Remember which ``member`` of ``path`` can't be given, and why."""
         super().__init__(path, f"{printable(member)} {reason}")
         self.member = member
+
+
+class Mistake(NamedTuple):
+    """One thing that is wrong with a policy.
+
+    Attributes:
+        place: the key, such as ``require.maximum-age-days``, or the option; empty for the file as a whole.
+        reason: what is wrong there, a phrase.
+        advice: what to do about it, a phrase; may be empty.
+    """
+
+    place: str
+    reason: str
+    advice: str = ""
+
+
+class PolicyError(BackupMetaError):
+    """A policy, or an option that changes it, which can't be followed. Its text has a line for each mistake.
+
+    Attributes:
+        path: the policy's file; empty for options.
+        mistakes: all that is wrong with it.
+    """
+
+    def __init__(self, path: str, mistakes: tuple[Mistake, ...]) -> None:
+        """Remember what is wrong with the policy at ``path``."""
+        super().__init__(path, mistakes)
+        self.path = path
+        self.mistakes = mistakes
+
+    def __str__(self) -> str:
+        return "\n".join(printable(self._sentence(one)) for one in self.mistakes)
+
+    def _sentence(self, mistake: Mistake) -> str:
+        place = (part for part in (self.path, mistake.place, mistake.reason) if part)
+        return ": ".join(place) + (f"; {mistake.advice}" if mistake.advice else "")
 
 
 class AnswerError(BackupMetaError):

@@ -8,6 +8,7 @@ is put there while we read (openat(2), POSIX.1-2017).
 
 import os
 import stat
+from collections.abc import Callable
 from typing import Final, NamedTuple, Self
 
 from backupmeta.errors import LimitExceededError, NotRegularError, UnreadableError
@@ -41,9 +42,10 @@ class EvidenceFile:
         size: its size in bytes, when it was opened.
         mtime_ns: its modification time in nanoseconds since 1970, UTC.
         position: where the next read begins, in bytes from the file's beginning.
+        watch: who is told how many bytes each read gave; None for nobody.
     """
 
-    __slots__ = ("_fd", "mtime_ns", "path", "position", "size")
+    __slots__ = ("_fd", "mtime_ns", "path", "position", "size", "watch")
 
     def __init__(self, path: str, fd: int) -> None:
         """Take over ``fd``; raise `NotRegularError` for anything but a regular file."""
@@ -56,6 +58,7 @@ class EvidenceFile:
         self.size = status.st_size
         self.mtime_ns = status.st_mtime_ns
         self.position = 0
+        self.watch: Callable[[int], object] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -74,6 +77,8 @@ class EvidenceFile:
         except OSError as error:
             raise UnreadableError(self.path, _reason(error)) from error
         self.position += len(content)
+        if self.watch is not None:
+            self.watch(len(content))
         return content
 
     def read_whole(self, limit: str, bound: int) -> bytes:
@@ -143,6 +148,14 @@ class Folder:
         if self._fd >= 0:
             os.close(self._fd)
 
+    @property
+    def identity(self) -> tuple[int, int] | None:
+        """Its device and inode, by which it is known again; None where folders are not opened."""
+        if self._fd < 0:
+            return None
+        status = os.fstat(self._fd)
+        return status.st_dev, status.st_ino
+
     def entries(self) -> list[Entry]:
         """Return what lies in the folder, sorted by name. Raises `UnreadableError`."""
         try:
@@ -200,6 +213,36 @@ def open_folder(path: str, seen: str | None = None) -> Folder:
         return Folder(path, path if seen is None else seen, _open(path, _FOLDER) if _RELATIVE else -1)
     except (OSError, ValueError) as error:
         raise UnreadableError(path, _reason(error)) from error
+
+
+class Place(NamedTuple):
+    """Where a file lies, to be opened by another process.
+
+    Attributes:
+        folder: its folder's path on this machine.
+        identity: that folder's device and inode, where it has to be the same one still.
+        name: the file's name.
+        is_named: whether a person named it, and so means it even if it is a link.
+    """
+
+    folder: str
+    identity: tuple[int, int] | None
+    name: str
+    is_named: bool
+
+    @property
+    def path(self) -> str:
+        """The file's path on this machine."""
+        return os.path.join(self.folder, self.name)  # noqa: PTH118 - a name of any bytes
+
+    def open(self) -> EvidenceFile:
+        """Open the file, through no link below the root. Raises `NotRegularError`, `UnreadableError`."""
+        if self.is_named:
+            return open_named(self.path)
+        with open_folder(self.folder) as folder:
+            if folder.identity != self.identity:
+                raise UnreadableError(self.folder, "was replaced by another folder", "see who changes the evidence")
+            return folder.open_file(self.name)
 
 
 def join_seen(folder: str, name: str) -> str:

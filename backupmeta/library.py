@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta import resolve
 from backupmeta.account import places
-from backupmeta.account.home import Archive, Home, Pair, State, is_id
+from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id
 from backupmeta.api.status import (
     SUCCESS,
     backup_not_found,
@@ -177,7 +177,7 @@ def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = 
     notes: list[Finding] = [] if findings is None else findings
     for home in search.homes(notes):
         for id_ in sorted(home.installs):
-            yield _install(home, id_)
+            yield inspect_install(home, id_)
         notes.extend(home.findings)
 
 
@@ -219,7 +219,7 @@ def find_install(
         return found
     matches = _Matches(user, [] if findings is None else findings)
     for home in search.homes(matches.findings):
-        matches.take(home, [_install(home, target)] if target in home.installs else [])
+        matches.take(home, [inspect_install(home, target)] if target in home.installs else [])
     return matches.only(install_not_found(f"nothing here is called {target!r}"))
 
 
@@ -275,22 +275,33 @@ def _embedded_id(home: Home, pair: Pair) -> str | None:
 def _inspect(home: Home, pair: Pair, search: Search) -> Inspection:
     """Return what is known of one backup of ``home``; raise `EvidenceError` where nothing is."""
     embedded, findings = _read_embedded(home, pair)
+    archive = pair.archive.seen if pair.archive else None
+    inspection = resolved(pair, archive, embedded, home.surroundings, search.zone)
+    inspection.findings[:0] = (*pair.findings, *findings)
+    return inspection
+
+
+def resolved(
+    pair: Pair, archive: str | None, embedded: Document | None, around: Surroundings, zone: tzinfo | None
+) -> Inspection:
+    """Return what the records of a backup tell, and the name of its ``archive``, as the server saw it.
+
+    ``embedded`` is the archive's own record; ``around`` is the home, ``zone`` the server's, where it is known.
+    """
     spoken = pair.record or embedded
     install_id = (spoken and spoken.text("backup-install")) or ""
     witnesses = Witnesses(
         id=pair.id,
         backup=pair.record,
         embedded=embedded,
-        install=home.installs.get(install_id),
-        archive=pair.archive.seen if pair.archive else None,
-        home=home.folder.seen if home.has_records else None,
-        as_server=home.as_server if home.has_records else None,
-        numbackups=home.count_backups(install_id) if home.has_records else None,
-        zone=search.zone,
+        install=around.installs.get(install_id),
+        archive=archive,
+        home=around.seen,
+        as_server=around.as_server,
+        numbackups=around.backups_of(install_id),
+        zone=zone,
     )
-    inspection = resolve.backup(witnesses, pair.state)
-    inspection.findings[:0] = (*pair.findings, *findings)
-    return inspection
+    return resolve.backup(witnesses, pair.state)
 
 
 def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Finding, ...]]:
@@ -307,14 +318,15 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
     except EvidenceError as error:
         if pair.record is None:
             raise
-        return None, (Finding(_trouble(error), pair.archive.name, error.reason, (source,)),)
+        return None, (Finding(trouble(error), pair.archive.name, error.reason, (source,)),)
 
 
 def _embedded(archive: Archive) -> Source:
     return Source(Witness.EMBEDDED_RECORD, archive.seen)
 
 
-def _trouble(error: EvidenceError) -> str:
+def trouble(error: EvidenceError) -> str:
+    """Return the id of the finding that an archive's ``error`` is."""
     return next((finding for kind, finding in _TROUBLE if isinstance(error, kind)), "archive-unreadable")
 
 
@@ -323,11 +335,12 @@ def _unreadable(pair: Pair, error: EvidenceError) -> Finding:
     path = pair.archive.seen if pair.archive else error.path
     name = os.path.basename(path)  # noqa: PTH119
     is_foreign = isinstance(error, NoRecordError) and not name.startswith("app_")
-    kind = "archive-foreign" if is_foreign else _trouble(error)
+    kind = "archive-foreign" if is_foreign else trouble(error)
     return Finding(kind, path, error.reason, (Source(Witness.FILE_SYSTEM, path),))
 
 
-def _install(home: Home, id_: str) -> Inspection:
+def inspect_install(home: Home, id_: str) -> Inspection:
+    """Return what is known of the live install ``id_`` of ``home``."""
     record = home.installs[id_]
     return resolve.install(id_, record, home.folder.seen, home.as_server, home.count_backups(id_))
 

@@ -12,7 +12,7 @@ renamed archive, when their records name the same file.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC
 from enum import StrEnum
@@ -23,7 +23,7 @@ from backupmeta.account.filename import is_archive_name, parse, unix_time
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import Limits
 from backupmeta.errors import EvidenceError
-from backupmeta.evidence import Entry, EvidenceFile, Folder, open_named
+from backupmeta.evidence import Entry, EvidenceFile, Folder, Place, open_named
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
@@ -71,6 +71,11 @@ class Archive(NamedTuple):
         """Its path as the server saw it."""
         return self.folder.seen_child(self.name)
 
+    @property
+    def place(self) -> Place:
+        """Where it lies, to be opened by another process."""
+        return Place(self.folder.path, self.folder.identity, self.name, self.is_named)
+
     def open(self) -> EvidenceFile:
         """Open it. Raises `NotRegularError`, `UnreadableError`."""
         return open_named(self.folder.child(self.name)) if self.is_named else self.folder.open_file(self.name)
@@ -94,6 +99,26 @@ class Pair(NamedTuple):
             return (int(time[:20]), self.id or "", name)
         parsed = parse(name)
         return (unix_time(parsed, UTC) if parsed else 0, self.id or "", name)
+
+
+class Surroundings(NamedTuple):
+    """What a home tells of each of its backups.
+
+    Attributes:
+        seen: the home, as the server saw it where that is known; None where it has no records.
+        as_server: its path as the server saw it, where that is known.
+        installs: the records of its live installs, by id.
+        counts: how many backup records each install has, by its id.
+    """
+
+    seen: str | None
+    as_server: str | None
+    installs: Mapping[str, Document]
+    counts: Mapping[str | None, int]
+
+    def backups_of(self, install: str) -> int | None:
+        """Return how many backup records name the install of this id; None where there are no records."""
+        return None if self.seen is None else self.counts.get(install, 0)
 
 
 class Home:
@@ -179,6 +204,13 @@ class Home:
     def count_backups(self, install: str) -> int:
         """Return how many backup records name the install of this id."""
         return self._counted[install]
+
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """What it tells of each of its backups."""
+        if not self.has_records:
+            return Surroundings(None, None, {}, {})
+        return Surroundings(self.folder.seen, self.as_server, self.installs, self._counted)
 
     @cached_property
     def _counted(self) -> "Counter[str | None]":

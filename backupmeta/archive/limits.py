@@ -1,10 +1,17 @@
 """`Limits`: what a file may ask for. Checked before memory is taken."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, fields
+from typing import Final
 
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+
+_UNITS: Final = {"": 1, "k": KIB, "m": MIB, "g": GIB}
+_AMOUNT: Final = re.compile(r"([0-9]{1,18})([kmgKMG]?)")
+AMOUNTS: Final = "1000, 64K, 10M or 2G"
+"""What a limit's number looks like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +48,10 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+LIMIT_NAMES: Final = tuple(one.name for one in fields(Limits))
+
+
+def amount(text: str) -> int | None:
+    """Return the number that a person wrote, its units powers of 1024; None where it is none: ``1000``, ``64K``."""
+    found = _AMOUNT.fullmatch(text)
+    return int(found[1]) * _UNITS[found[2].lower()] if found else None

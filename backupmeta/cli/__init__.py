@@ -38,7 +38,7 @@ def _run() -> int:
 
     from backupmeta.cli import output
     from backupmeta.cli.commands import backupmeta
-    from backupmeta.errors import EvidenceError
+    from backupmeta.errors import EvidenceError, PolicyError
 
     gc.set_threshold(_FEWER_COLLECTIONS)
     try:
@@ -50,8 +50,9 @@ def _run() -> int:
     except BrokenPipeError:
         output.discard()
         return output.BROKEN_PIPE
-    except (EvidenceError, ChildProcessError) as error:
-        output.complain(str(error))
+    except (EvidenceError, ChildProcessError, PolicyError) as error:
+        for line in str(error).splitlines():
+            output.complain(line)
         return 2
     except OSError as error:  # evidence raises `EvidenceError`: this is the output's
         output.discard()

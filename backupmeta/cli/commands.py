@@ -8,6 +8,7 @@ import click
 from backupmeta import __version__
 from backupmeta.archive.limits import Limits
 from backupmeta.cli import options, output
+from backupmeta.cli import verify as judging
 from backupmeta.cli.listing import Listing, listing
 
 if TYPE_CHECKING:
@@ -260,3 +261,7 @@ def schema(name: str) -> int:
     }
     output.write(json.pretty({"$schema": json.DIALECT, **described[name].model_json_schema()}))
     return 0
+
+
+backupmeta.add_command(judging.verify)
+backupmeta.add_command(judging.checks)

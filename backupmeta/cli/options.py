@@ -8,7 +8,8 @@ from typing import Final, ParamSpec, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from backupmeta.archive.limits import GIB, KIB, MIB, Limits
+from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, Limits, amount
+from backupmeta.errors import did_you_mean
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -37,7 +38,6 @@ class Limit(click.ParamType[tuple[str, int]]):
     """One of `Limits`, and its value."""
 
     name = "limit"
-    _units: Final = {"": 1, "k": KIB, "m": MIB, "g": GIB}
 
     def convert(
         self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
@@ -46,27 +46,29 @@ class Limit(click.ParamType[tuple[str, int]]):
         if not isinstance(value, str):
             return value
         name, _, number = value.partition("=")
-        known = [one.name for one in fields(Limits)]
-        if name not in known:
-            import difflib
-
-            near = difflib.get_close_matches(name, known, 1)
-            self.fail(
-                f"{name!r} is no limit; {f'did you mean {near[0]!r}?' if near else 'there are ' + ', '.join(known)}"
-            )
-        digits, unit = (number[:-1], number[-1:].lower()) if number[-1:].isalpha() else (number, "")
-        if not digits.isdecimal() or unit not in self._units:
-            self.fail(f"{number!r} is no number; give one such as 1000, 64K, 10M or 2G", param, ctx)
-        return name, int(digits) * self._units[unit]
+        if name not in LIMIT_NAMES:
+            self.fail(f"{name!r} is no limit; {did_you_mean(name, LIMIT_NAMES)}", param, ctx)
+        bound = amount(number)
+        if bound is None:
+            self.fail(f"{number!r} is no number; give one such as {AMOUNTS}", param, ctx)
+        return name, bound
 
 
 def limiting(command: Command[Arguments, Result]) -> Command[Arguments, Result]:
-    """Add what changes the limits on what a file may ask for; the command has a parameter ``limits``."""
+    """Add what changes the limits on what a file may ask for; the command has a parameter ``limits``, a `Limits`."""
+    return _limiting(command, lambda _ctx, _param, given: Limits(**dict(given)))
+
+
+def overriding_limits(command: Command[Arguments, Result]) -> Command[Arguments, Result]:
+    """Add the same, for a command that has other limits by default: ``limits`` has those that are named, by name."""
+    return _limiting(command, lambda _ctx, _param, given: dict(given))
+
+
+def _limiting(
+    command: Command[Arguments, Result],
+    collect: Callable[[click.Context, click.Parameter, tuple[tuple[str, int], ...]], object],
+) -> Command[Arguments, Result]:
     names = ", ".join(f"{one.name}={one.default}" for one in fields(Limits) if one.name != "search_depth")
-
-    def collect(_ctx: click.Context, _param: click.Parameter, given: tuple[tuple[str, int], ...]) -> Limits:
-        return Limits(**dict(given))
-
     return click.option(
         "--limit",
         "limits",

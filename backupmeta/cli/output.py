@@ -2,11 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import click
 
+from backupmeta.account.filename import is_archive_name
 from backupmeta.findings import Finding
 from backupmeta.masking import printable
 from backupmeta.vocabulary.kinds import Severity
@@ -36,6 +38,21 @@ def write_bytes(content: bytes) -> None:
             rest = rest[sys.stdout.buffer.write(rest) :]  # under PYTHONUNBUFFERED it may take only a part
     except BrokenPipeError:
         raise click.exceptions.Exit(BROKEN_PIPE) from None  # click itself would make it a 1: a negative answer
+
+
+@contextmanager
+def opened(path: str | None) -> Iterator[Callable[[str], object]]:
+    """Give what writes an answer: to the file at ``path``, or to stdout for None and for ``-``.
+
+    An archive is never overwritten, should somebody name one by mistake.
+    """
+    if path is None or path == "-":
+        yield write
+        return
+    if is_archive_name(path):
+        raise click.BadParameter(f"{path!r} is an archive's name; it would be overwritten", param_hint="--output")
+    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123 - a name of any bytes
+        yield file.write
 
 
 def flush() -> None:

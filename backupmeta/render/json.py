@@ -106,8 +106,8 @@ def finding(one: Finding) -> dict[str, object]:
 def source(place: Source) -> dict[str, object]:
     """Return a place; what it lacks is left out."""
     described: dict[str, object] = {"witness": str(place.witness)}
-    described.update(_name("path", place.path) if place.path else {})
-    described.update(_name("member", place.member) if place.member is not None else {})
+    described.update(named("path", place.path) if place.path else {})
+    described.update(named("member", place.member) if place.member is not None else {})
     described.update({} if place.line is None else {"line": place.line})
     described.update({} if place.offset is None else {"offset": place.offset})
     return described
@@ -160,7 +160,7 @@ def _dump(dump: Dump) -> dict[str, object]:
         "is_complete": dump.is_complete,
         "left_out": dump.left_out,
         "tables": [
-            {**_name("name", one.name.decode("utf-8", "surrogateescape")), "type": one.kind, "inserts": one.inserts}
+            {**named("name", one.name.decode("utf-8", "surrogateescape")), "type": one.kind, "inserts": one.inserts}
             for one in dump.tables
         ],
     }
@@ -168,11 +168,11 @@ def _dump(dump: Dump) -> dict[str, object]:
 
 def member(one: Member) -> dict[str, object]:
     """Return a member of an archive: sizes and offsets in bytes, times in UTC."""
-    described: dict[str, object] = _name("name", one.name.decode("utf-8", "surrogateescape"))
+    described: dict[str, object] = named("name", one.name.decode("utf-8", "surrogateescape"))
     described.update(type=one.kind, size=one.size, mode=f"{one.mode & 0o7777:04o}", uid=one.uid, gid=one.gid)
     described.update(user=one.owner.decode("utf-8", "replace"), group=one.group.decode("utf-8", "replace"))
     described["mtime"] = utc(one.mtime_ns // _NANOSECONDS, one.mtime_ns % _NANOSECONDS // 1000)
-    described.update(_name("link", one.link.decode("utf-8", "surrogateescape")) if one.link else {})
+    described.update(named("link", one.link.decode("utf-8", "surrogateescape")) if one.link else {})
     described["offset"] = one.offset
     if one.is_sparse:
         described["stored"] = one.stored
@@ -188,6 +188,13 @@ def step(one: Step) -> dict[str, object]:
         "text": display(one.text),
         "meaning": display(one.meaning),
     }
+
+
+def named(key: str, text: str) -> dict[str, object]:
+    """Return a path or name, and its exact bytes beside it where it is not UTF-8."""
+    if (given := display(text)) == text:
+        return {key: text}
+    return {key: given, f"{key}_base64": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii")}
 
 
 def utc(seconds: int, microseconds: int = 0) -> str | None:
@@ -247,13 +254,6 @@ def _extra(field: str, holding: list[Document], *, show_secrets: bool) -> tuple[
             {**_raw(other, show_secrets=show_secrets), "source": source(other.source)} for other in losers
         ]
     return key, described
-
-
-def _name(key: str, text: str) -> dict[str, object]:
-    """Return a path or name, and its exact bytes beside it where it is not UTF-8."""
-    if (given := display(text)) == text:
-        return {key: text}
-    return {key: given, f"{key}_base64": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii")}
 
 
 def _offset(zone: timezone | None) -> str | None:

@@ -1,0 +1,129 @@
+"""Checks of an account: whether its backups have installs, and are as many and as new as they should be.
+
+Records without archives, and archives without records, are found when the two are paired (`backupmeta.account.home`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from backupmeta.checks.policy import Policy
+from backupmeta.checks.schedule import DAY, Schedule, schedule_of
+from backupmeta.findings import Finding
+from backupmeta.inspection import Inspection
+from backupmeta.provenance import Source, Witness
+
+
+class Kept(NamedTuple):
+    """A backup that an account has.
+
+    Attributes:
+        path: its archive, as the server saw it; of a remote backup its record.
+        install: the id of its install; empty where nothing tells it.
+        time: when it was made, Unix seconds; None where nothing tells it.
+        sha256: the digest of its archive, in hexadecimal; None where it was not counted.
+    """
+
+    path: str
+    install: str
+    time: int | None
+    sha256: str | None
+
+    @property
+    def source(self) -> Source:
+        """Its place."""
+        return Source(Witness.FILE_SYSTEM, self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account to judge.
+
+    Attributes:
+        installs: its live installs, by id; None where it has no records of installs.
+        kept: its backups.
+        policy: what is asked for.
+        now: the moment of judging, Unix seconds.
+    """
+
+    installs: dict[str, Inspection] | None
+    kept: Sequence[Kept]
+    policy: Policy
+    now: int
+
+    def times(self, install: str) -> list[int]:
+        """Return when the backups of an install were made, Unix seconds."""
+        return [one.time for one in self.kept if one.install == install and one.time is not None]
+
+
+def duplicates(account: Account) -> Iterator[Finding]:
+    """Yield backups that are the same, byte for byte."""
+    same: dict[str, list[Kept]] = {}
+    for one in account.kept:
+        if one.sha256 is not None:
+            same.setdefault(one.sha256, []).append(one)
+    for first, *others in same.values():
+        for other in others:
+            yield Finding("backup-duplicate", _name(other.path), _name(first.path), (other.source, first.source))
+
+
+def orphaned(account: Account) -> Iterator[Finding]:
+    """Yield backups whose install is gone."""
+    for one in account.kept:
+        if account.installs is not None and one.install and one.install not in account.installs:
+            yield Finding("backup-orphaned", _name(one.path), f"install {one.install}", (one.source,))
+
+
+def too_old(account: Account) -> Iterator[Finding]:
+    """Yield installs whose newest backup is older than the policy, or else the install's own schedule, allows."""
+    for id_, install in (account.installs or {}).items():
+        times, most = account.times(id_), _oldest_allowed(account, install)
+        if times and most is not None and account.now - max(times) > most:
+            age = (account.now - max(times)) // DAY
+            detail = f"{age:,} days, at most {most / DAY:g}"
+            yield Finding("backup-too-old", id_, detail, (install.source("id"),))
+
+
+def too_few(account: Account) -> Iterator[Finding]:
+    """Yield installs with fewer backups than the policy asks for."""
+    least = account.policy.requirements.minimum_backups
+    for id_, install in (account.installs or {}).items():
+        if (found := sum(one.install == id_ for one in account.kept)) < least:
+            yield Finding("backups-too-few", id_, f"{found} of {least}", (install.source("id"),))
+
+
+def retention(account: Account) -> Iterator[Finding]:
+    """Yield installs whose kept backups are not what their schedule keeps."""
+    for id_, install in (account.installs or {}).items():
+        schedule = schedule_of(install)
+        if schedule is None:
+            yield Finding("schedule-unknown", id_, install.text("autobk_schedule"), (install.source("autobk"),))
+            continue
+        times, since = account.times(id_), _since(account, install, id_)
+        for tier in schedule.tiers:
+            kept, expected = tier.kept(times, account.now), tier.expected(since, account.now)
+            if kept < expected:
+                detail = f"{kept} of {expected} {tier.name}"
+                yield Finding("retention-unmet", id_, detail, (install.source("autobk"),))
+
+
+def _oldest_allowed(account: Account, install: Inspection) -> float | None:
+    """Return how old an install's newest backup may be, in seconds; None where nobody asks for any."""
+    days = account.policy.requirements.maximum_age_days
+    if days is not None:
+        return days * DAY
+    tiers = (schedule_of(install) or Schedule()).tiers
+    return tiers[0].seconds + DAY if tiers else None
+
+
+def _since(account: Account, install: Inspection, id_: str) -> int:
+    """Return since when there is an install, Unix seconds: as its record says, else since its first backup."""
+    created = install.get("time_created")
+    return created if isinstance(created, int) else min(account.times(id_), default=account.now)
+
+
+def _name(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+CHECKS: Final[tuple[Callable[[Account], Iterator[Finding]], ...]] = (duplicates, orphaned, too_old, too_few, retention)

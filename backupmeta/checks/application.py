@@ -1,0 +1,190 @@
+"""Checks of the application's own files: its version, its plugins and themes, whose database it is configured for.
+
+They hold for archives that were wholly read: what is not in the rest of a broken one may well have been there.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from backupmeta.checks import wordpress
+from backupmeta.checks.applications import APPLICATIONS, Application, Told, told_version
+from backupmeta.checks.subject import Subject
+from backupmeta.checks.versions import order, same_version
+from backupmeta.checks.wordpress import Extension
+from backupmeta.findings import Finding
+from backupmeta.provenance import display
+
+
+class _Kind(NamedTuple):
+    """Plugins or themes.
+
+    Attributes:
+        field: what the answer calls them.
+        folder: where they lie.
+        missing: the finding that one of the record is not in the archive.
+        unlisted: the finding that one of the archive is not in the record.
+        differs: the finding that one is of another version.
+    """
+
+    field: str
+    folder: bytes
+    missing: str
+    unlisted: str
+    differs: str
+
+
+class _Compared(NamedTuple):
+    """What the record lists of a kind, versions by id, and what the archive has of it."""
+
+    kind: _Kind
+    listed: dict[str, str | None]
+    found: tuple[Extension, ...]
+
+    @property
+    def by_name(self) -> dict[str, list[Extension]]:
+        """What the archive has, by each id that the record may have for it."""
+        named: dict[str, list[Extension]] = {}
+        for one in self.found:
+            for name in one.names:
+                named.setdefault(name, []).append(one)
+        return named
+
+
+_PLUGINS: Final = _Kind("plugins", wordpress.PLUGINS, "plugin-missing", "plugin-unlisted", "plugin-version-differs")
+_THEMES: Final = _Kind("themes", wordpress.THEMES, "theme-missing", "theme-unlisted", "theme-version-differs")
+
+
+def required(subject: Subject) -> tuple[str, ...]:
+    """Return the names that the record lists, does not exclude, and that the application can't do without."""
+    application, told, excluded = _application(subject), _told(subject), _excluded(subject)
+    if application is None:
+        return ()
+    needed = {*application.required, *(told.sign.needs if told else ())}
+    return tuple(name for name in subject.texts("files") if name in needed and name not in excluded)
+
+
+def unknown(subject: Subject) -> Iterator[Finding]:
+    """Yield that the application is none of those whose files are known."""
+    name = subject.inspection.text("application")
+    if name and name not in APPLICATIONS:
+        yield Finding("application-unknown", "application", name, subject.told("application"))
+
+
+def not_found(subject: Subject) -> Iterator[Finding]:
+    """Yield that files were backed up, and none of them tells a version of the application."""
+    application = _application(subject)
+    if application is None or _told(subject) or not subject.texts("files") or subject.survey.is_partial:
+        return
+    paths, excluded = [sign.path for sign in application.signs], _excluded(subject)
+    if any(_lies_in(excluded, path) for path in paths):
+        return
+    there = [path for path in paths if subject.survey.has(path)]
+    detail = f"{_text(there[0])} tells none" if there else f"no {', no '.join(map(_text, paths))}"
+    yield subject.differs("application-not-found", "application", detail, *map(subject.seen, there or paths[:1]))
+
+
+def version_differs(subject: Subject) -> Iterator[Finding]:
+    """Yield that the application's files are of another version than the record's."""
+    told, recorded = _told(subject), subject.inspection.text("version")
+    if told and recorded and not same_version(told.version, recorded):
+        detail = f"{told.version} by {_text(told.sign.path)}, {recorded} by the record"
+        yield subject.differs("application-version-differs", "version", detail, subject.seen(told.sign.path))
+
+
+def version_too_old(subject: Subject) -> Iterator[Finding]:
+    """Yield that the version, by the files or else by the record, is lower than the policy allows."""
+    told, floor = _told(subject), subject.policy.versions.get(subject.inspection.text("application"))
+    version = told.version if told else subject.inspection.text("version")
+    if floor and version and order(version) < order(floor):
+        places = [subject.seen(told.sign.path)] if told else []
+        yield subject.differs("version-too-old", "version", f"{version}, at least {floor} is asked for", *places)
+
+
+def extensions_missing(subject: Subject) -> Iterator[Finding]:
+    """Yield the plugins and themes of the record that are not in the archive, not even as a file or folder."""
+    excluded = _excluded(subject)
+    for both in _compared(subject) if not subject.survey.is_partial else ():
+        kind, there = both.kind, both.by_name
+        for id_ in both.listed:
+            path = kind.folder + id_.encode()
+            is_there = id_ in there or subject.survey.has(path) or subject.survey.has(path + b".php")
+            if not is_there and not _lies_in(excluded, path):
+                yield subject.differs(kind.missing, kind.field, id_, subject.seen(kind.folder.rstrip(b"/")))
+
+
+def extensions_unlisted(subject: Subject) -> Iterator[Finding]:
+    """Yield the plugins and themes in the archive that are not in the record; each folder once."""
+    for kind, listed, found in _compared(subject):
+        firsts = {one.id: one for one in reversed(found)}
+        for one in reversed(firsts.values()):
+            if not any(name in listed for name in one.names):
+                yield subject.differs(kind.unlisted, kind.field, display(one.id), subject.seen(one.path))
+
+
+def extensions_differ(subject: Subject) -> Iterator[Finding]:
+    """Yield the plugins and themes of another version than the record's; of several in a folder, none has it."""
+    for both in _compared(subject):
+        kind, there = both.kind, both.by_name
+        for id_, recorded in both.listed.items():
+            ones = [one for one in there.get(id_, ()) if one.header.version]
+            if recorded and ones and not any(same_version(one.header.version, recorded) for one in ones):
+                detail = f"{id_}: {ones[0].header.version} by {_text(ones[0].path)}, {recorded} by the record"
+                yield subject.differs(kind.differs, kind.field, detail, subject.seen(ones[0].path))
+
+
+def config_differs(subject: Subject) -> Iterator[Finding]:
+    """Yield that WordPress is configured for another database, user or prefix than the record's."""
+    content = subject.survey.heads.get(wordpress.CONFIG)
+    if content is None or subject.inspection.text("application") != "wordpress":
+        return
+    for field, value in wordpress.config(content)._asdict().items():
+        recorded = subject.inspection.get(field)
+        if value is not None and isinstance(recorded, str) and value != recorded:
+            detail = f"{value} by {_text(wordpress.CONFIG)}, {recorded} by the record"
+            yield subject.differs("config-differs", field, detail, subject.seen(wordpress.CONFIG))
+
+
+def _application(subject: Subject) -> Application | None:
+    return APPLICATIONS.get(subject.inspection.text("application"))
+
+
+def _told(subject: Subject) -> Told | None:
+    application = _application(subject)
+    return told_version(application, subject.survey.heads) if application else None
+
+
+def _excluded(subject: Subject) -> frozenset[str]:
+    """Return the names that the record excludes, from the install's folder on."""
+    root = subject.inspection.text("path")
+    return frozenset(name.removeprefix(root).strip("/") for name in subject.texts("exclude_files"))
+
+
+def _lies_in(names: frozenset[str], path: bytes) -> bool:
+    """Tell whether ``path``, or a folder that it lies in, is one of ``names``."""
+    return any(name in names for name in accumulate(_text(path).split("/"), "{}/{}".format))
+
+
+def _compared(subject: Subject) -> Iterator[_Compared]:
+    """Yield plugins and themes, where the record lists them and the archive has a folder of them."""
+    found = wordpress.extensions(subject.survey.heads)
+    for kind, ones in ((_PLUGINS, found.plugins), (_THEMES, found.themes)):
+        value = subject.inspection.get(kind.field)
+        if isinstance(value, list) and kind.folder.rstrip(b"/") in subject.survey.folders:
+            yield _Compared(kind, {one["id"]: one["version"] for one in value if not isinstance(one, str)}, ones)
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
+
+
+CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
+    unknown,
+    not_found,
+    version_differs,
+    version_too_old,
+    extensions_missing,
+    extensions_unlisted,
+    extensions_differ,
+    config_differs,
+)

@@ -1,0 +1,147 @@
+"""Checks of an archive against what its record lists: files, tables, the dump, sizes (FORMAT.md §2, §5).
+
+They hold for archives that were wholly read: what is not in the rest of a broken one may well have been there.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from backupmeta.archive.limits import MIB
+from backupmeta.archive.member import DUMP
+from backupmeta.checks.application import required
+from backupmeta.checks.subject import Subject
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness, display
+
+_FILES_NEAR: Final = (0.5, 2.0)
+"""How many times ``cache-files`` the files may be; the server counted them some time before the backup."""
+
+_TABLES_NEAR: Final = (0.02, 4.0)
+"""How many times ``cache-tables`` the dump may be: that counts pages and indexes, and a dump escapes bytes."""
+
+_NEGLIGIBLE: Final = MIB
+"""A difference that tells nothing, in bytes: a fresh site's tables are mostly empty pages."""
+
+
+def files_missing(subject: Subject) -> Iterator[Finding]:
+    """Yield what the application or the policy requires, and the archive lacks."""
+    if subject.survey.is_partial:
+        return
+    for name in required(subject):
+        if not subject.survey.has(name.encode()):
+            yield subject.differs("file-missing", "files", display(name), _archive(subject))
+    for name in subject.policy.requirements.files:
+        if not subject.survey.has(name.encode()):
+            yield Finding("file-missing", display(name), "the policy requires it", (_archive(subject),))
+
+
+def files_unlisted(subject: Subject) -> Iterator[Finding]:
+    """Yield the names at the archive's top that are on none of the record's lists."""
+    if "files" not in subject.inspection.fields:
+        return
+    listed = (*subject.texts("files"), *subject.also("list-backup-files"), *subject.texts("exclude_files"))
+    tops = {_inside(subject, name).encode("utf-8", "surrogateescape").partition(b"/")[0] for name in listed}
+    for name in sorted(subject.survey.tops - tops):
+        yield subject.differs("file-unlisted", "files", _text(name), subject.seen(name))
+
+
+def files_excluded(subject: Subject) -> Iterator[Finding]:
+    """Yield what the record says was left out, and was not."""
+    for name in subject.texts("exclude_files"):
+        inside = _inside(subject, name).encode("utf-8", "surrogateescape")
+        if inside and subject.survey.has(inside):
+            yield subject.differs("file-excluded", "exclude_files", name, subject.seen(inside))
+
+
+def dump_missing(subject: Subject) -> Iterator[Finding]:
+    """Yield that there is no dump, where the record lists tables."""
+    if subject.texts("tables") and not subject.survey.dump.is_met:
+        yield subject.differs("dump-missing", "tables", "", _archive(subject))
+
+
+def dump_incomplete(subject: Subject) -> Iterator[Finding]:
+    """Yield that the dump does not end as it should."""
+    dump = subject.survey.dump
+    if dump.is_met and dump.is_complete is False:
+        detail = f"{dump.missing:,} bytes are missing" if dump.missing else "its last line is not the last of a dump"
+        yield Finding("dump-incomplete", "", detail, (subject.seen(DUMP),))
+
+
+def tables_missing(subject: Subject) -> Iterator[Finding]:
+    """Yield the tables and views that the record lists or the policy requires, and a whole dump lacks."""
+    dump = subject.survey.dump
+    if not dump.is_met or dump.is_complete is False or dump.left_out:
+        return
+    found = _tables(subject)
+    for name in (*subject.texts("tables"), *subject.also("list-backup-tables")):
+        if name not in found:
+            yield subject.differs("table-missing", "tables", name, subject.seen(DUMP))
+    for name in subject.policy.requirements.tables_with(subject.inspection.text("db_prefix")):
+        if name not in found:
+            yield Finding("table-missing", name, "the policy requires it", (subject.seen(DUMP),))
+
+
+def tables_unlisted(subject: Subject) -> Iterator[Finding]:
+    """Yield the tables and views of the dump that are on none of the record's lists."""
+    if "tables" not in subject.inspection.fields:
+        return
+    listed = {*subject.texts("tables"), *subject.also("list-backup-tables")}
+    for name in _tables(subject):
+        if name not in listed:
+            yield subject.differs("table-unlisted", "tables", name, subject.seen(DUMP))
+
+
+def prefix_differs(subject: Subject) -> Iterator[Finding]:
+    """Yield that the record's prefix is that of no table in the dump."""
+    prefix, tables = subject.inspection.text("db_prefix"), _tables(subject)
+    if prefix and tables and not any(name.startswith(prefix) for name in tables):
+        yield subject.differs("table-prefix-differs", "db_prefix", prefix, subject.seen(DUMP))
+
+
+def sizes_differ(subject: Subject) -> Iterator[Finding]:
+    """Yield sizes that are far from those that the record has; where files were excluded, only too great ones."""
+    survey = subject.survey
+    least = 0.0 if subject.texts("exclude_files") else _FILES_NEAR[0]
+    if (why := _far(subject, "cache_files", survey.file_bytes, (least, _FILES_NEAR[1]))) is not None:
+        yield subject.differs("files-size-differs", "cache_files", why, _archive(subject))
+    if survey.dump.is_met and (why := _far(subject, "cache_tables", survey.dump.size, _TABLES_NEAR)) is not None:
+        yield subject.differs("tables-size-differs", "cache_tables", why, subject.seen(DUMP))
+
+
+def _far(subject: Subject, field: str, found: int, near: tuple[float, float]) -> str | None:
+    """Return how far ``found`` bytes are from those in ``field`` of the record; None where they are ``near``."""
+    told = subject.inspection.get(field)
+    if not isinstance(told, int) or told <= 0 or abs(found - told) <= _NEGLIGIBLE:
+        return None
+    return None if near[0] <= found / told <= near[1] else f"{found:,} bytes, by the record {told:,}"
+
+
+def _tables(subject: Subject) -> dict[str, None]:
+    """Return the names of the dump's tables and views, in its order."""
+    return dict.fromkeys(_text(one.name) for one in subject.survey.dump.tables)
+
+
+def _inside(subject: Subject, name: str) -> str:
+    """Return a listed name as it stands in the archive: from the install's folder on, without slashes around it."""
+    return name.removeprefix(subject.inspection.text("path")).removeprefix("./").strip("/")
+
+
+def _archive(subject: Subject) -> Source:
+    return Source(Witness.ARCHIVE, subject.path)
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
+CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
+    files_missing,
+    files_unlisted,
+    files_excluded,
+    dump_missing,
+    dump_incomplete,
+    tables_missing,
+    tables_unlisted,
+    prefix_differs,
+    sizes_differ,
+)

@@ -1,0 +1,277 @@
+"""`Policy`: what somebody asks of backups beyond what the checks know by themselves.
+
+It is a TOML file, or the table ``[tool.backupmeta]`` of a ``pyproject.toml``; every key may be left out::
+
+    select = ["whole", "safe", "record", "table-missing"]   # ids of findings, or groups; without it, all of them
+    ignore = ["record-holds-secrets"]
+    fail-on = "warning"               # error, warning, note
+
+    [severity]                        # ids or groups; an id wins over its group
+    contents = "warning"
+    table-missing = "error"
+
+    [require]
+    maximum-age-days = 8              # of each install's newest backup
+    minimum-backups = 2               # of each install
+    files = ["wp-config.php"]         # members of every archive
+    tables = ["{prefix}users"]        # tables of every dump; {prefix} is the record's db-prefix
+    locations = ["local", "s3://"]    # where backups may be kept: a location, or all of a scheme
+
+    [versions]                        # the lowest one, by application, as the record's installer names it
+    wordpress = "6.4"
+
+    [limits]                          # as --limit
+    inflated_bytes = "10G"
+
+A finding which says that evidence could not be read (`Kind.is_unread`) answers to its own id alone. No group ignores it
+or changes its severity, and a selection never leaves it out: a broken archive must not pass because somebody was lax
+about a group. Whoever ignores ``archive-truncated`` by name has decided it.
+"""
+
+import os.path
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, amount
+from backupmeta.checks.toml import Reading, Table, name_of, one_of, parsed, shown
+from backupmeta.masking import MASK, mask_location
+from backupmeta.vocabulary.kinds import Group, Severity
+from backupmeta.vocabulary.table import FINDINGS
+
+PYPROJECT: Final = "pyproject.toml"
+PREFIX: Final = "{prefix}"
+
+_MOST_DAYS: Final = 36_525  # a hundred years
+_MOST_BACKUPS: Final = 1_000_000
+_VERSION: Final = re.compile(r"[0-9]+(\.[0-9]+)*([A-Za-z]+[0-9]*)?([-+][0-9A-Za-z.]+)*\+?")
+
+_EVERYTHING: Final = frozenset(FINDINGS)
+_UNREAD: Final = frozenset(id_ for id_, kind in FINDINGS.items() if kind.is_unread)
+_NAMES: Final[Mapping[str, frozenset[str]]] = {
+    **{one.value: frozenset(id_ for id_ in FINDINGS if FINDINGS[id_].group is one) - _UNREAD for one in Group},
+    **{id_: frozenset({id_}) for id_ in FINDINGS},
+}
+"""The ids that a group, or an id, stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What installs and their backups must have.
+
+    Attributes:
+        maximum_age_days: the age of an install's newest backup, in days; None for any.
+        minimum_backups: how many backups an install has.
+        files: members that every archive has.
+        tables: tables that every dump has, with `PREFIX` for the record's ``db-prefix``: see `tables_with`.
+        locations: where backups may be kept; None for anywhere: see `allows`.
+    """
+
+    maximum_age_days: float | None = None
+    minimum_backups: int = 0
+    files: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    locations: tuple[str, ...] | None = None
+
+    def tables_with(self, prefix: str) -> tuple[str, ...]:
+        """Return the names of the tables that a dump must have whose record's ``db-prefix`` is ``prefix``."""
+        return tuple(name.replace(PREFIX, prefix) for name in self.tables)
+
+    def allows(self, location: str) -> bool:
+        """Tell whether a backup may be kept at ``location``, a record's ``backup-location``; its userinfo is no matter.
+
+        It is one of the `locations`, or of a scheme that is one: ``s3://``.
+        """
+        plain = mask_location(location).replace(f"{MASK}@", "")
+        scheme = "".join(plain.partition("://")[:2])
+        return self.locations is None or plain in self.locations or scheme in self.locations
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is judged, how severely, and what is required.
+
+    Attributes:
+        select: ids of the findings that count; those that `Kind.is_unread` are always among them.
+        ignore: ids of those that don't count; they win over ``select``.
+        fail_on: the least severity that makes a verdict "fail".
+        severities: by id, where they are others than the vocabulary's.
+        requirements: what installs and their backups must have.
+        versions: the lowest version of an application, by the record's ``installer``.
+        limits: the values of the `Limits` that are named.
+    """
+
+    select: frozenset[str] = _EVERYTHING
+    ignore: frozenset[str] = frozenset()
+    fail_on: Severity = Severity.WARNING
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    requirements: Requirements = Requirements()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+    def severity(self, id_: str) -> Severity | None:
+        """Return how severe the finding ``id_`` is; None where it is ignored or not selected."""
+        if id_ in self.ignore or id_ not in self.select:
+            return None
+        return self.severities.get(id_, FINDINGS[id_].severity)
+
+    def fails(self, severity: Severity) -> bool:
+        """Tell whether a finding of this ``severity`` makes a verdict "fail"."""
+        order = list(Severity)
+        return order.index(severity) <= order.index(self.fail_on)
+
+    def with_options(
+        self, *, select: Iterable[str] = (), ignore: Iterable[str] = (), fail_on: Severity | None = None
+    ) -> "Policy":
+        """Return this policy with what the command line adds to it, which wins.
+
+        What ``select`` names, ids or groups, is judged and nothing else, even if the file ignores it; what ``ignore``
+        names is ignored as well. Raises `PolicyError`.
+        """
+        reading = Reading("")
+        selected = _union(reading.each("--select", select, _ids))
+        ignored = _union(reading.each("--ignore", ignore, _ids))
+        reading.end()
+        return replace(
+            self,
+            select=selected | _UNREAD if selected else self.select,
+            ignore=(self.ignore - selected) | ignored,
+            fail_on=fail_on or self.fail_on,
+        )
+
+
+DEFAULT: Final = Policy()
+
+
+def load(path: str) -> Policy:
+    """Return the policy in the file at ``path``; of a file that is called `PYPROJECT`, the one in its table.
+
+    Raises:
+        PolicyError: it is no TOML, or no policy; all that is wrong with it is told at once.
+        LimitExceededError: it is longer than 1 MiB.
+        NotRegularError: it is a folder, a FIFO, a device or a socket.
+        UnreadableError: it does not exist, or the system refuses.
+    """
+    reading = Reading(path)
+    policy = _policy(_root(reading, path, parsed(path)))
+    reading.end()
+    return policy
+
+
+def nearest(folder: str) -> str | None:
+    """Return the path of the `PYPROJECT` with a policy that is nearest, in ``folder`` or above it; None without one.
+
+    One that can't be read might hold a policy and is not passed over: raises what `load` raises.
+    """
+    try:
+        start = Path(folder).resolve()
+    except (OSError, RuntimeError):  # the working folder was deleted; links in a circle
+        return None
+    for above in (start, *start.parents):
+        path = str(above / PYPROJECT)
+        if os.path.isfile(path) and _has_policy(parsed(path)):  # noqa: PTH113 - Path's raises where it may not look
+            return path
+    return None
+
+
+def _has_policy(document: dict[str, object]) -> bool:
+    tool = document.get("tool")
+    return isinstance(tool, dict) and "backupmeta" in tool
+
+
+def _root(reading: Reading, path: str, document: dict[str, object]) -> Table:
+    """Return the table that is the policy."""
+    root = Table(reading, "", document)
+    if Path(path).name != PYPROJECT:
+        return root
+    if not _has_policy(document):
+        reading.wrong("tool.backupmeta", "is not there", "add the table, or name another file")
+    return root.table("tool").table("backupmeta")
+
+
+def _policy(table: Table) -> Policy:
+    policy = Policy(
+        select=_union(table.items("select", _ids, (_EVERYTHING,))) | _UNREAD,
+        ignore=_union(table.items("ignore", _ids, ())),
+        fail_on=table.one("fail-on", _severity, Severity.WARNING),
+        severities=_severities(table.table("severity").entries(_ids, _severity)),
+        requirements=_requirements(table.table("require")),
+        versions=table.table("versions").entries(name_of, _version),
+        limits=table.table("limits").entries(_limit, _bound),
+    )
+    table.end()
+    return policy
+
+
+def _requirements(table: Table) -> Requirements:
+    requirements = Requirements(
+        maximum_age_days=table.one("maximum-age-days", _days, None),
+        minimum_backups=table.one("minimum-backups", _backups, 0),
+        files=table.items("files", name_of, ()),
+        tables=table.items("tables", _table_name, ()),
+        locations=table.items("locations", _location, None),
+    )
+    table.end()
+    return requirements
+
+
+def _severities(given: Mapping[str, Severity]) -> dict[str, Severity]:
+    """Return the severities of ids, from those of ids and groups."""
+    groups_first = sorted(given, key=lambda name: name in FINDINGS)
+    return {id_: given[name] for name in groups_first for id_ in _NAMES[name]}
+
+
+def _union(parts: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset[str]().union(*parts)
+
+
+_ids: Final = one_of("finding and no group", _NAMES, "'backupmeta checks' lists them")
+_severity: Final = one_of("severity", {one.value: one for one in Severity})
+_limit: Final = one_of("limit", {name: name for name in LIMIT_NAMES})
+
+
+def _table_name(value: object) -> str:
+    """Return a table's name: ``"wp_users"``, ``"{prefix}users"``."""
+    table = name_of(value)
+    if set(table.replace(PREFIX, "")) & set("{}"):
+        raise ValueError("holds a brace", f"only {PREFIX} does, for the record's db-prefix")
+    return table
+
+
+def _location(value: object) -> str:
+    """Return a location or a scheme: ``"local"``, ``"s3://"``."""
+    location = name_of(value)
+    if mask_location(location) != location:
+        raise ValueError("holds a user or a secret", "leave it out")
+    return location
+
+
+def _days(value: object) -> float:
+    """Return a number of days: ``8``, ``0.5``."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _MOST_DAYS:
+        raise ValueError("is no number of days", f"give one above 0, up to {_MOST_DAYS:,}, such as 8 or 0.5")
+    return float(value)
+
+
+def _backups(value: object) -> int:
+    """Return a number of backups: ``2``."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _MOST_BACKUPS:
+        raise ValueError("is no number of backups", f"give a whole one, from 1 to {_MOST_BACKUPS:,}")
+    return value
+
+
+def _version(value: object) -> str:
+    """Return a version: ``"6.4"``, ``"2.4.6-p3"``."""
+    if not isinstance(value, str) or not _VERSION.fullmatch(value):
+        raise ValueError("is no version", 'write one in quotes, such as "6.4.2"')
+    return value
+
+
+def _bound(value: object) -> int:
+    """Return a limit's number: ``1000``, ``"10G"``."""
+    bound = amount(value if isinstance(value, str) else shown(value))
+    if bound is None:
+        raise ValueError("is no number", f"give one such as {AMOUNTS}")
+    return bound

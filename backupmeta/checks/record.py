@@ -1,0 +1,141 @@
+"""Checks of the record: whether it tells what every record tells, and whether its ids and times are plausible.
+
+What reading it met, and where witnesses disagree, resolving has found already (`backupmeta.resolve`).
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from backupmeta.account.home import is_id
+from backupmeta.checks.applications import released
+from backupmeta.checks.subject import Subject
+from backupmeta.findings import Finding
+from backupmeta.masking import is_secret, mask_location
+from backupmeta.provenance import Source, Witness
+from backupmeta.record.fields import FIELD
+
+REQUIRED: Final = (
+    "application version time_created user path url title files "
+    "backup_install backup_location backup_time backup_filename"
+).split()
+"""The fields whose keys every record of a backup has, of any year (FORMAT.md §4)."""
+
+_TIMES: Final = ("time_created", "time_updated", "backup_time")
+_RECORDS: Final = frozenset({Witness.BACKUP_RECORD, Witness.EMBEDDED_RECORD})
+_NOT_EMPTY: Final = frozenset({"application", "version", "backup_install", "backup_time", "backup_filename"})
+
+_SKEW: Final = 300
+"""How many seconds two clocks may differ."""
+
+_HOUR: Final = 60
+_PARTS_OF_HOURS: Final = frozenset({-570, -270, -210, -150, 210, 270, 330, 345, 390, 510, 525, 570, 630, 690, 765, 825})
+"""The UTC offsets in use since 2004 that are no whole hours, in minutes (IANA time zone database)."""
+
+
+def keys_missing(subject: Subject) -> Iterator[Finding]:
+    """Yield the keys that every record of a backup has, and this one lacks or leaves empty."""
+    inspection = subject.inspection
+    for name in REQUIRED:
+        is_told = name in inspection.fields and inspection.source(name).witness in _RECORDS
+        if not is_told:
+            yield Finding("record-key-missing", FIELD[name].key or name, "", (Source(Witness.ARCHIVE, subject.path),))
+        elif name in _NOT_EMPTY and inspection.get(name) == "":
+            yield Finding("record-key-missing", FIELD[name].key or name, "it is empty", subject.told(name))
+
+
+def ids_malformed(subject: Subject) -> Iterator[Finding]:
+    """Yield ids that are none: of installs, and of locations, which may also be ``local`` or a URI."""
+    for name in ("backup_install", "parent", "stage"):
+        if (id_ := subject.inspection.text(name)) and not is_id(id_):
+            yield Finding("record-id-malformed", name, "", subject.told(name))
+    for name in ("backup_location", "bkloc"):
+        place = subject.inspection.text(name)
+        if place not in {"", "local"} and "://" not in place and not is_id(place):
+            yield Finding("record-id-malformed", name, "", subject.told(name))
+
+
+def secrets_held(subject: Subject) -> Iterator[Finding]:
+    """Yield a note that names the keys whose values are secrets; never the values."""
+    inspection = subject.inspection
+    fields = [name for name in inspection.fields if is_secret(name) and inspection.get(name)]
+    extra = [key for key, fact in inspection.extra.items() if is_secret(key) and fact.raw]
+    if fields or extra:
+        places = tuple(inspection.source(name) for name in fields)
+        yield Finding("record-holds-secrets", "", ", ".join([*fields, *extra]), places)
+
+
+def times_in_future(subject: Subject) -> Iterator[Finding]:
+    """Yield times that lie after the moment of judging."""
+    for name in _TIMES:
+        seconds = _seconds(subject, name)
+        if seconds is not None and seconds > subject.now + _SKEW:
+            yield Finding("time-in-future", name, _shown(seconds), subject.told(name))
+
+
+def times_out_of_order(subject: Subject) -> Iterator[Finding]:
+    """Yield times of the install that lie after the time of its backup."""
+    backup = _seconds(subject, "backup_time")
+    for name in ("time_created", "time_updated"):
+        seconds = _seconds(subject, name)
+        if seconds is not None and backup is not None and seconds > backup + _SKEW:
+            places = (*subject.told(name), *subject.told("backup_time"))
+            yield Finding("time-out-of-order", name, f"{_shown(seconds)}, the backup {_shown(backup)}", places)
+
+
+def time_before_release(subject: Subject) -> Iterator[Finding]:
+    """Yield the time of a backup whose application was not released in this version yet."""
+    inspection = subject.inspection
+    release = released(inspection.text("application"), inspection.text("version"))
+    backup = _seconds(subject, "backup_time")
+    if release is None or backup is None:
+        return
+    midnight = datetime(release.year, release.month, release.day, tzinfo=UTC) - timedelta(days=1)
+    if backup < midnight.timestamp():
+        places = (*subject.told("backup_time"), *subject.told("version"))
+        yield Finding("time-before-release", "backup_time", f"{_shown(backup)}, released {release}", places)
+
+
+def offset_unused(subject: Subject) -> Iterator[Finding]:
+    """Yield the UTC offset that name and record imply together, where no place uses it."""
+    offset = subject.inspection.utc_offset
+    if offset is None:
+        return
+    minutes = int(offset.utcoffset(None).total_seconds()) // 60
+    if minutes % _HOUR and minutes not in _PARTS_OF_HOURS:
+        source = Source(Witness.FILE_NAME, subject.path)
+        yield Finding("name-offset-unused", "", str(offset), (source, *subject.told("backup_time")))
+
+
+def location_not_allowed(subject: Subject) -> Iterator[Finding]:
+    """Yield the backup's location where the policy does not allow it."""
+    place = subject.inspection.text("backup_location")
+    if place and not subject.policy.requirements.allows(place):
+        yield Finding("location-not-allowed", "backup_location", mask_location(place), subject.told("backup_location"))
+
+
+def _seconds(subject: Subject, name: str) -> int | None:
+    """Return a time of the answer as Unix seconds; None where it is none."""
+    value = subject.inspection.get(name)
+    if isinstance(value, int):
+        return value
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < len(str(2**63)) else None
+
+
+def _shown(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ")
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds} Unix seconds"
+
+
+CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
+    keys_missing,
+    ids_malformed,
+    secrets_held,
+    times_in_future,
+    times_out_of_order,
+    time_before_release,
+    offset_unused,
+    location_not_allowed,
+)

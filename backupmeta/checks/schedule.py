@@ -1,0 +1,77 @@
+"""Schedules of automatic backups: what each keeps (FORMAT.md §4, ``autobk``; §8, "Schedules")."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from backupmeta.inspection import Inspection
+
+DAY: Final = 86_400
+_WEEK: Final = 7 * DAY
+_MONTH: Final = 31 * DAY
+_APART: Final = 0.5
+"""How many periods two backups of a schedule are apart at least: a run may be late, the next one on time."""
+
+
+class Schedule(NamedTuple):
+    """How many backups of each period a schedule keeps."""
+
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+
+    @property
+    def tiers(self) -> tuple["Tier", ...]:
+        """The periods of which it keeps any, the shortest first."""
+        names, counts = (("daily", DAY), ("weekly", _WEEK), ("monthly", _MONTH)), self
+        return tuple(Tier(*named, keeps) for named, keeps in zip(names, counts, strict=True) if keeps > 0)
+
+
+class Tier(NamedTuple):
+    """One period of a schedule.
+
+    Attributes:
+        name: its name.
+        seconds: its length.
+        keeps: how many backups are kept of it.
+    """
+
+    name: str
+    seconds: int
+    keeps: int
+
+    def kept(self, times: Sequence[int], now: int) -> int:
+        """Return how many of its backups are among those made at ``times`` (Unix seconds), seen at ``now``."""
+        count, last = 0, now + self.seconds
+        for time in sorted(times, reverse=True):
+            is_recent = now - time <= (self.keeps + 1) * self.seconds + DAY
+            if is_recent and last - time >= _APART * self.seconds:
+                count, last = count + 1, time
+        return count
+
+    def expected(self, since: int, now: int) -> int:
+        """Return how many there should be at ``now`` of an install that exists ``since`` then (Unix seconds)."""
+        return max(0, min(self.keeps, (now - since - DAY) // self.seconds))
+
+
+SCHEDULES: Final = {
+    "weeklymonthly": Schedule(weekly=1, monthly=1),
+    "dailyweeklymonthly": Schedule(daily=1, weekly=1, monthly=1),
+    "daily30": Schedule(daily=30),
+}
+"""Those that every server has; an admin's own are not described in the account."""
+
+
+def schedule_of(install: Inspection) -> Schedule | None:
+    """Return the schedule of an install; None where there is one that the account does not describe."""
+    mode = install.text("autobk")
+    if mode == "schedule":
+        return SCHEDULES.get(install.text("autobk_schedule"))
+    if mode != "custom":
+        return Schedule()
+    daily, weekly, monthly = (_number(install, f"autobk_{name}") for name in ("daily", "weekly", "monthly"))
+    return Schedule(daily, weekly, monthly)
+
+
+def _number(install: Inspection, name: str) -> int:
+    value = install.get(name)
+    return value if isinstance(value, int) else 0

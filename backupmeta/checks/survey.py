@@ -1,0 +1,130 @@
+"""What one pass over an archive collects for the checks: its names and sizes, its record, its dump, telling files."""
+
+from functools import cached_property
+from typing import Final, NamedTuple
+
+from backupmeta.archive.dump import Dump
+from backupmeta.archive.limits import MIB, Limits
+from backupmeta.archive.member import AT_ROOT, DUMP, RECORD, Member, is_record
+from backupmeta.checks.applications import bytes_wanted, tells
+
+_KEPT: Final = 8 * MIB
+"""How much of telling files is kept, in bytes; real sites have some hundred kB of them."""
+
+_OWN: Final = frozenset({RECORD, DUMP})
+
+
+class Embedded(NamedTuple):
+    """The record in an archive.
+
+    Attributes:
+        member: its member.
+        place: its place among the members, from 0.
+        content: its bytes, as many as there are.
+    """
+
+    member: Member
+    place: int
+    content: bytes
+
+
+class Survey:
+    """Takes in, as the one consumer of a pass, what the checks ask for; within bounds, whatever the archive.
+
+    Attributes:
+        names: where each member begins, in inflated bytes, by its name without ``./`` and slashes around it.
+        is_partial: whether there were more names than ``limits.names``: what is not among them may be there.
+        file_bytes: the length of all the application's files together.
+        record: the record that counts: the first one at the root, else the first one deeper; None without any.
+        dump: the database dump.
+        heads: the beginnings of files that tell something of the application, by name.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        """Collect within ``limits``."""
+        self.names: dict[bytes, int] = {}
+        self.is_partial = False
+        self.file_bytes = 0
+        self.record: Embedded | None = None
+        self.dump = Dump()
+        self.heads: dict[bytes, bytes] = {}
+        self._limits = limits
+        self._seen = 0
+        self._room = _KEPT
+        self._name = b""
+        self._taking: Member | None = None
+        self._most = 0
+        self._pieces: list[bytes] = []
+
+    def wants(self, member: Member) -> bool:
+        """Remember ``member``; tell whether its content shall be given."""
+        self._seen += 1
+        name = member.name.removeprefix(b"./").rstrip(b"/")
+        if len(self.names) < self._limits.names:
+            self.names[name] = member.offset
+        else:
+            self.is_partial = True
+        if member.kind != "file":
+            return False
+        if name in _OWN:
+            return self._wants_own(member)
+        self.file_bytes += member.size
+        self._most = self._limits.record_bytes if is_record(member) and self.record is None else bytes_wanted(name)
+        if not self._most or member.is_sparse:
+            return False
+        self._begin(member, name)
+        return True
+
+    def _wants_own(self, member: Member) -> bool:
+        """Tell whether the content of Installatron's own files is wanted: the first record, the first dump."""
+        if self.dump.wants(member):
+            self._taking = None
+            return True
+        is_known = self.record is not None and self.record.member.name in AT_ROOT
+        if is_known or not is_record(member):
+            return False
+        self._most = self._limits.record_bytes
+        self._begin(member, RECORD)
+        return True
+
+    def _begin(self, member: Member, name: bytes) -> None:
+        self._taking, self._name, self._pieces = member, name, []
+
+    def take(self, piece: bytes) -> None:
+        """Take in the next bytes of a content, up to what is wanted of it."""
+        if self._taking is None:
+            self.dump.take(piece)
+        elif self._most > 0:
+            self._pieces.append(piece[: self._most])
+            self._most -= len(piece)
+
+    def close(self, missing: int) -> None:
+        """Keep what was taken in, if it tells anything."""
+        if self._taking is None:
+            self.dump.close(missing)
+            return
+        content = b"".join(self._pieces)
+        if is_record(self._taking):
+            self.record = Embedded(self._taking, self._seen - 1, content)
+        elif len(content) <= self._room and tells(self._name, content):
+            self.heads[self._name] = content
+            self._room -= len(content)
+
+    @cached_property
+    def folders(self) -> frozenset[bytes]:
+        """Every folder that a member lies in, whether it has a member of its own or not."""
+        found = set[bytes]()
+        for name in self.names:
+            while (name := name.rpartition(b"/")[0]) and name not in found:
+                found.add(name)
+        return frozenset(found)
+
+    def has(self, name: bytes) -> bool:
+        """Tell whether a file or folder called ``name`` is there."""
+        name = name.removeprefix(b"./").strip(b"/")
+        return name in self.names or name in self.folders
+
+    @cached_property
+    def tops(self) -> frozenset[bytes]:
+        """The names at the archive's top, without Installatron's own."""
+        return frozenset(name.partition(b"/")[0] for name in self.names) - _OWN - {b"", b"."}

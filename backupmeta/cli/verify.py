@@ -1,0 +1,133 @@
+"""The commands that judge: ``verify`` and ``checks``."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from backupmeta.cli import options, output
+from backupmeta.cli.listing import Moment, Span
+from backupmeta.vocabulary.kinds import Severity
+
+if TYPE_CHECKING:
+    from backupmeta.checks.policy import Policy
+    from backupmeta.checks.verdict import Verification
+    from backupmeta.render.verification import Tally
+
+_FORMATS: Final = ("text", "json", "junit", "sarif", "github")
+
+
+@click.command()
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@options.searching
+@click.option("--policy", "policy_file", metavar="FILE", help="What to ask for (TOML; see the README).")
+@click.option("--select", multiple=True, metavar="ID", help="Judge this alone: a check's id, or a group. Repeatable.")
+@click.option("--ignore", multiple=True, metavar="ID", help="Don't judge this: a check's id, or a group. Repeatable.")
+@click.option("--fail-on", type=click.Choice(list(Severity)), help="The least severity that fails; warning by default.")
+@click.option("--now", type=Moment(), metavar="TIME", help="Judge ages as of this moment: for old images.")
+@click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True, help="The answer's.")
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("-o", "--output", "target_file", metavar="FILE", help="Write the answer there instead of to stdout.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core.")
+@options.overriding_limits
+def verify(
+    targets: tuple[str, ...],
+    sysroot: str | None,
+    zone: tzinfo | None,
+    *,
+    policy_file: str | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    fail_on: Severity | None,
+    now: Span | None,
+    form: str,
+    target_file: str | None,
+    jobs: int | None,
+    limits: Mapping[str, int],
+) -> int:
+    """Say whether backups are whole, and are what their records say; why not, and where.
+
+    A TARGET is an archive, a home, a folder of homes or of archives; any other folder is searched downwards for these.
+    Without one, this machine's conventional places are searched (/home/*, /var/www/vhosts/*). Each archive is read
+    once, from its first to its last byte; each home is judged as a whole, too. What is asked for can be changed by a
+    policy: --policy FILE, else the table [tool.backupmeta] of the nearest pyproject.toml.
+
+    Exit code 0 where everything passes, 1 where something fails, 2 where something could not be read or nothing was
+    found. 'backupmeta checks' lists what is judged.
+
+    \b
+    Examples:
+      backupmeta verify app_example-com_Blog_2024-06-13_20-55-21.tar.gz
+      backupmeta verify /home --policy backups.toml --format junit -o report.xml
+      backupmeta verify --sysroot /mnt/image --now 2024-06-14 --json
+    """
+    from backupmeta import verification
+    from backupmeta.archive.limits import Limits
+    from backupmeta.cli import parallel, progress
+    from backupmeta.library import Search
+    from backupmeta.render.verification import Tally
+
+    policy = _policy(policy_file).with_options(select=select, ignore=ignore, fail_on=fail_on)
+    search = Search(targets, sysroot, zone, Limits(**{**policy.limits, **limits}))
+    moment, tally = int(time.time()) if now is None else now.first, Tally()
+    with progress.shown(lambda: verification.size(search)) as bar, output.opened(target_file) as write:
+        run = parallel.in_processes(jobs or parallel.cores(), None if bar is None else bar.advance)
+        parts = _rendered(form, tally.counting(verification.verify(search, policy, moment, run)))
+        for part in parts if bar is None else bar.making_way(parts):
+            write(part)
+    if form != "text" or target_file is not None:
+        output.complain(tally.line)
+    return _exit_code(tally)
+
+
+def _policy(path: str | None) -> "Policy":
+    """Return the policy that was named, else that of the nearest project, else what is judged without any."""
+    from backupmeta.checks import policy
+
+    path = path or policy.nearest(".")
+    return policy.DEFAULT if path is None else policy.load(path)
+
+
+def _rendered(form: str, found: "Iterable[Verification]") -> Iterator[str]:
+    """Return the answer in the form that was asked for."""
+    from backupmeta.render import github, junit, sarif, verification
+
+    if form == "text":
+        return verification.as_text(found, is_terminal=output.width() is not None)
+    forms = {"json": verification.as_json, "junit": junit.suites, "sarif": sarif.log, "github": github.commands}
+    return forms[form](found)
+
+
+def _exit_code(tally: "Tally") -> int:
+    """Return 2 where something could not be read, or nothing was found, 1 where something fails, else 0."""
+    from backupmeta.checks.verdict import Verdict
+
+    codes = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNREADABLE: 2}
+    return 2 if tally.verdict is None else codes[tally.verdict]
+
+
+@click.command()
+@click.argument("name", required=False, metavar="[ID]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def checks(name: str | None, *, as_json: bool) -> int:
+    """List what verify judges, or explain one check; ID may also be a group: whole, safe, record, ….
+
+    \b
+    Examples:
+      backupmeta checks
+      backupmeta checks table-missing
+    """
+    from backupmeta.errors import did_you_mean
+    from backupmeta.render import checks as rendering
+    from backupmeta.vocabulary.table import FINDINGS
+
+    chosen = [id_ for id_, kind in FINDINGS.items() if name in {None, id_, kind.group}]
+    if not chosen:
+        raise click.UsageError(f"{name!r} is no check; {did_you_mean(name or '', FINDINGS)}")
+    if as_json:
+        output.write(rendering.as_json(chosen))
+    else:
+        output.write(rendering.explained(chosen[0]) if name in FINDINGS else rendering.listed(chosen, output.width()))
+    return 0

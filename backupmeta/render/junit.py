@@ -1,0 +1,85 @@
+"""JUnit XML, in which CI servers show tests: a suite a target, a test a `Group` of what is asked of it.
+
+The format has no standard; this is what its readers agree on. GitLab ("Unit test reports") shows ``classname`` as the
+suite and ``name`` as the test, takes both together as the test's identity over time, and shows the TEXT of a failure,
+error or ``system-out``. Jenkins (junit-plugin, `CaseResult`) splits ``classname`` at its last dot into package and
+class, reads one failure or error a test, and shows its ``message`` and its text. So ``name`` tells the target and the
+group, ``classname`` is the same throughout, without evidence in it, and what was found is one failure with both.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from backupmeta.checks.verdict import Judged, Verdict, Verification
+from backupmeta.render.verification import alike, blamed, by_group, told, visible
+from backupmeta.vocabulary.kinds import Group
+
+_CLASS: Final = "backupmeta.verify"
+_OF_ARCHIVE: Final = (Group.WHOLE, Group.SAFE, Group.RECORD, Group.CONTENTS, Group.APPLICATION)
+_NO_XML: Final = re.compile("[\ufffe\uffff]")
+
+
+def suites(verifications: Iterable[Verification]) -> Iterator[str]:
+    """Yield a JUnit document, a suite a target as it comes.
+
+    A test fails by the findings that are held against its target, where the target fails (`blamed`): a finding does
+    not say whether the policy lets it fail, so a warning beside an error counts as well. In a target that is
+    unreadable every test is an error. A test that nothing is held against passes, or, where evidence could not be
+    read, is skipped: nobody knows. All other findings are in its ``system-out``.
+    """
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="backupmeta verify">\n'
+    for one in verifications:
+        suite = _suite(one)
+        indent(suite)
+        yield tostring(suite, encoding="unicode") + "\n"
+    yield "</testsuites>\n"
+
+
+def _suite(one: Verification) -> Element:
+    """Return the suite of a target."""
+    suite = Element("testsuite", name=_text(one.path))
+    found = by_group(one.judged)
+    for group in _asked(one, found):
+        _add_test(suite, one, group, found.get(group, []))
+    counts = {"tests": "testcase", "failures": "*/failure", "errors": "*/error", "skipped": "*/skipped"}
+    suite.attrib.update({name: str(len(suite.findall(path))) for name, path in counts.items()})
+    return suite
+
+
+def _asked(one: Verification, found: Iterable[Group]) -> list[Group]:
+    """Return what was asked of a target: of an archive all but what belongs to an account, and of that this alone."""
+    if one.verdict is Verdict.UNREADABLE:
+        asked = {*found} or {Group.WHOLE}
+    else:
+        is_archive = one.size > 0 or one.sha256 is not None
+        asked = {*found, *(_OF_ARCHIVE if is_archive else [Group.ACCOUNT])}
+    return [group for group in Group if group in asked]
+
+
+def _add_test(suite: Element, one: Verification, group: Group, judged: list[Judged]) -> None:
+    """Add the test of a target for one ``group``, of which ``judged`` was found."""
+    test = SubElement(suite, "testcase", classname=_CLASS, name=_text(f"{one.path}: {group}"))
+    blame = blamed(one)
+    held = [found for found in judged if found.severity in blame]
+    if one.verdict is Verdict.UNREADABLE or held:
+        kind = "error" if one.verdict is Verdict.UNREADABLE else "failure"
+        message = "; ".join(found.sentence for found in alike(held)) or "it could not be judged"
+        SubElement(test, kind, message=_text(message), type=one.verdict).text = _lines(held)
+    elif any(found.finding.is_unread for found in one.judged):
+        SubElement(test, "skipped", message="nothing is held against it, but not all could be read")
+    if others := [found for found in judged if found.severity not in blame]:
+        SubElement(test, "system-out").text = _lines(others)
+
+
+def _lines(judged: Iterable[Judged]) -> str:
+    return "".join(f"{_text(line)}\n" for found in alike(judged) for line in told(found))
+
+
+def _text(text: str) -> str:
+    """Return ``text`` as XML can hold it (XML 1.0 §2.2, "Characters"); what it can't, U+FFFD.
+
+    ``[[ATTACHMENT|path]]`` in ``system-out`` makes GitLab and Jenkins publish a file; no evidence may.
+    """
+    return _NO_XML.sub("\ufffd", visible(text)).replace("[[", "[ [")

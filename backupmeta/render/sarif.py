@@ -1,0 +1,157 @@
+"""SARIF 2.1.0, the format in which services for code scanning take results (OASIS Standard, with Errata 01).
+
+Section numbers are the standard's. What it leaves open follows GitHub docs, "SARIF support for code scanning".
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from json import dumps
+from typing import Final
+from urllib.parse import quote
+
+from backupmeta import __version__
+from backupmeta.checks.verdict import Judged, Verification
+from backupmeta.masking import MASK, mask_uris
+from backupmeta.provenance import Source, Witness, display
+from backupmeta.vocabulary.kinds import Kind
+from backupmeta.vocabulary.table import FINDINGS
+
+SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+_RULES: Final = {id_: index for index, id_ in enumerate(FINDINGS)}
+_FINGERPRINTS: Final = ("backupmeta/v1", "primaryLocationLineHash")
+"""Names of the same fingerprint: ours, versioned as §3.5.4.2 wants it, and the only one that GitHub compares."""
+
+_DRIVE: Final = re.compile(r"[A-Za-z]:\\")
+
+
+def log(verifications: Iterable[Verification]) -> Iterator[str]:
+    """Yield a SARIF log, a result a finding, target by target as they come.
+
+    It has one run. Its rules are the whole vocabulary, whatever was found, so that they stay the same from run to run;
+    the artifacts, which are the targets, passing ones as well, come last.
+    """
+    rules = [_rule(id_, kind) for id_, kind in FINDINGS.items()]
+    tool = {"driver": {"name": "backupmeta", "version": __version__, "rules": rules}}
+    yield f'{{"$schema": "{SCHEMA}", "version": "2.1.0", "runs": [{{\n'
+    yield f'"tool": {dumps(tool)},\n"redactionTokens": ["{MASK}"],\n"results": ['
+    artifacts, before = _Artifacts(), "\n"
+    for one in verifications:
+        artifacts.add(one)
+        for result in _results(one, artifacts):
+            yield before + dumps(result, ensure_ascii=False)
+            before = ",\n"
+    yield f'\n],\n"artifacts": {dumps(artifacts.described)}\n}}]}}\n'
+
+
+class _Artifacts:
+    """The targets, each once, for they have to be unique (§3.14.15).
+
+    Attributes:
+        described: what is known of them (§3.24), in the order of their index.
+    """
+
+    def __init__(self) -> None:
+        self.described: list[dict[str, object]] = []
+        self._index: dict[str, int] = {}
+
+    def add(self, one: Verification) -> None:
+        """Add a target, unless it is there."""
+        uri = _uri(one.path)
+        if uri in self._index:
+            return
+        self._index[uri] = len(self.described)
+        artifact: dict[str, object] = {"location": {"uri": uri}, "roles": ["analysisTarget"]}
+        artifact.update({"length": one.size} if one.size else {})
+        artifact.update({"hashes": {"sha-256": one.sha256}} if one.sha256 else {})
+        self.described.append(artifact)
+
+    def location(self, path: str) -> dict[str, object]:
+        """Return where a file is: its URI, and its index among the targets if it is one (§3.4.5)."""
+        uri = _uri(path)
+        return {"uri": uri, "index": self._index[uri]} if uri in self._index else {"uri": uri}
+
+
+def _rule(id_: str, kind: Kind) -> dict[str, object]:
+    """Return a word of the vocabulary as a rule (§3.49)."""
+    return {
+        "id": id_,
+        "shortDescription": _message(kind.sentence),
+        "fullDescription": _message(f"{kind.sentence}; what to do: {kind.advice}"),
+        "help": _message(kind.advice),
+        "defaultConfiguration": {"level": kind.severity},
+        "properties": {"tags": [kind.group]},
+    }
+
+
+def _results(one: Verification, artifacts: _Artifacts) -> Iterator[dict[str, object]]:
+    """Yield the results of a target (§3.27)."""
+    met: Counter[str] = Counter()
+    for judged in one.judged:
+        mark = _mark(one, judged)
+        met[mark] += 1
+        yield {
+            "ruleId": judged.finding.id,
+            "ruleIndex": _RULES[judged.finding.id],
+            "level": judged.severity,
+            "message": _message(judged.finding.message),
+            **_places(one, judged, artifacts),
+            "partialFingerprints": dict.fromkeys(_FINGERPRINTS, f"{mark}:{met[mark]}"),
+        }
+
+
+def _mark(one: Verification, judged: Judged) -> str:
+    """Return what a finding keeps over runs, as a digest: target, id and subject; no line, no detail, no secret.
+
+    Which of several it is, a number behind it tells, as CodeQL does it.
+    """
+    parts = (one.path, judged.finding.id, mask_uris(judged.finding.subject))
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _places(one: Verification, judged: Judged, artifacts: _Artifacts) -> dict[str, object]:
+    """Return where a finding can be seen: first the place that counts, then others, each once (§3.27.12, §3.27.22).
+
+    Without evidence it is the target. Where the place is in another file, the target stands beside it (§3.27.13).
+    """
+    places = [place for place in judged.finding.evidence if place.path] or [Source(Witness.FILE_SYSTEM, one.path)]
+    first, *others = (_location(place, artifacts) for place in places)
+    related = [place for index, place in enumerate(others) if place not in others[:index]]
+    described: dict[str, object] = {"locations": [first]}
+    described.update({"relatedLocations": related} if related else {})
+    if _uri(places[0].path) != _uri(one.path):
+        described["analysisTarget"] = artifacts.location(one.path)
+    return described
+
+
+def _location(place: Source, artifacts: _Artifacts) -> dict[str, object]:
+    """Return a place (§3.28); its line is a region only where it is one of the file itself, not of a member."""
+    physical: dict[str, object] = {"artifactLocation": artifacts.location(place.path)}
+    line = "" if place.line is None else f", line {place.line}"
+    described: dict[str, object] = {"physicalLocation": physical, "message": _message(f"{place.witness}{line}")}
+    if place.member is not None:
+        described["logicalLocations"] = [{"name": display(place.member), "kind": "member"}]
+    elif place.line is not None:
+        physical["region"] = {"startLine": place.line}
+    return described
+
+
+def _message(text: str) -> dict[str, str]:
+    """Return a plain text message: braces doubled (§3.11.5), and no text of evidence may become a link (§3.11.6)."""
+    plain = display(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
+    return {"text": plain}
+
+
+def _uri(path: str) -> str:
+    r"""Return a path as a URI, its bytes percent-encoded: ``file:///c:/a%20b``, or, relative, ``a%20b`` (§3.10).
+
+    Empty segments and ``.`` are removed, as §3.10.2 wants it. ``..`` stays: what it means, only the disk knows.
+    """
+    exact = path.encode("utf-8", "surrogateescape")
+    is_windows = _DRIVE.match(path) is not None
+    is_absolute = is_windows or exact.startswith(b"/")
+    segments = (exact.replace(b"\\", b"/") if is_windows else exact).split(b"/")
+    kept = [quote(one, safe=":" if is_absolute else "") for one in segments if one not in {b"", b"."}]
+    return ("file:///" if is_absolute else "") + "/".join(kept) or "."

@@ -1,0 +1,297 @@
+"""Verifying: one pass over each archive, every check on what it collected, then on the account as a whole."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from typing import Final, NamedTuple
+
+from backupmeta import library
+from backupmeta.account.home import Home, Pair, State, Surroundings
+from backupmeta.archive.limits import Limits
+from backupmeta.archive.member import AT_ROOT
+from backupmeta.archive.reader import Pass, walk
+from backupmeta.checks import judge
+from backupmeta.checks.account import Account, Kept
+from backupmeta.checks.policy import Policy
+from backupmeta.checks.subject import Subject
+from backupmeta.checks.survey import Survey
+from backupmeta.checks.verdict import Verdict, Verification
+from backupmeta.errors import EvidenceError
+from backupmeta.evidence import EvidenceFile, Place
+from backupmeta.findings import Finding, Findings
+from backupmeta.inspection import Inspection
+from backupmeta.library import Search
+from backupmeta.provenance import Source, Witness
+from backupmeta.record.document import Document, document
+
+_MOMENT: Final = 60
+"""How long ago, in seconds, a file was written to that may still be being written."""
+
+
+class Case(NamedTuple):
+    """An archive to verify, with all that its home tells: what another process needs.
+
+    Attributes:
+        place: where it lies.
+        seen: its path as the server saw it.
+        pair: what belongs to it, without the open archive.
+        around: its home.
+        zone: the server's time zone, where it is known.
+        limits: what the archive may ask for.
+        policy: what is asked for.
+        now: the moment of judging, Unix seconds.
+    """
+
+    place: Place
+    seen: str
+    pair: Pair
+    around: Surroundings
+    zone: tzinfo | None
+    limits: Limits
+    policy: Policy
+    now: int
+
+
+class Outcome(NamedTuple):
+    """What came out for an archive, and what its account is to know of it."""
+
+    verification: Verification
+    kept: Kept | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Household:
+    """An account, to be judged once its archives are verified."""
+
+    path: str
+    is_home: bool
+    findings: tuple[Finding, ...]
+    installs: dict[str, Inspection] | None
+    remote: tuple[Kept, ...]
+
+
+_Item = Case | _Household | Verification
+Run = Callable[[Iterable[Case]], Iterable[Outcome]]
+"""Verifies cases and yields the outcomes in their order, in this process or in others."""
+
+
+def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> Outcome:
+    """Verify one archive, from one pass over it; ``watch`` is told how many bytes each read gave.
+
+    What can't be read at all is an outcome, too; nothing is raised but for errors in this program.
+    """
+    try:
+        with case.place.open() as file:
+            file.watch = watch
+            return _examined(case, file)
+    except EvidenceError as error:
+        found = Finding(library.trouble(error), "", error.reason, (Source(Witness.ARCHIVE, case.seen),))
+        return Outcome(_unreadable(case.seen, [*case.pair.findings, found], case.policy), None)
+
+
+def run_here(cases: Iterable[Case]) -> Iterator[Outcome]:
+    """Verify ``cases`` in this process, one after the other."""
+    return map(verify_archive, cases)
+
+
+def verify(search: Search, policy: Policy, now: int, run: Run = run_here) -> Iterator[Verification]:
+    """Yield what comes out for every archive that ``search`` finds and, after its archives, for every account.
+
+    A root that can't be read is a verification, too.
+
+    Args:
+        search: where to look.
+        policy: what is asked for.
+        now: the moment of judging, Unix seconds.
+        run: what verifies the archives.
+    """
+    pending, kept = deque[_Item](), list[Kept]()
+    for outcome in run(_cases(search, policy, now, pending)):
+        yield from _settled(pending, kept, policy, now)
+        pending.popleft()
+        yield outcome.verification
+        if outcome.kept is not None:
+            kept.append(outcome.kept)
+    yield from _settled(pending, kept, policy, now)
+
+
+def size(search: Search) -> int:
+    """Return how many bytes the archives have that ``search`` finds; what can't be read counts nothing."""
+    total = 0
+    for _, one in _each_root(search):
+        with suppress(EvidenceError):
+            for home in one.homes([]):
+                total += sum(map(_size, home.pairs()))
+    return total
+
+
+def _size(pair: Pair) -> int:
+    if pair.archive is not None:
+        with suppress(EvidenceError), pair.archive.open() as file:
+            return file.size
+    return 0
+
+
+def _cases(search: Search, policy: Policy, now: int, pending: deque[_Item]) -> Iterator[Case]:
+    """Yield the archives to verify; append them to ``pending``, and whatever else has an outcome, in order."""
+    for item in _items(search, policy, now):
+        pending.append(item)
+        if isinstance(item, Case):
+            yield item
+
+
+def _settled(pending: deque[_Item], kept: list[Kept], policy: Policy, now: int) -> Iterator[Verification]:
+    """Yield what comes out for all that is pending before the next archive; ``kept`` is what its account keeps."""
+    while pending and not isinstance(item := pending[0], Case):
+        pending.popleft()
+        if isinstance(item, Verification):
+            yield item
+            continue
+        account = Account(item.installs, (*kept, *item.remote), policy, now)
+        kept.clear()
+        if (findings := (*item.findings, *judge.of_account(account))) or item.is_home:
+            yield _of_folder(item.path, findings, policy)
+
+
+def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verification:
+    """Return the verification of an account, or of a folder; unreadable where something in it is, archives aside."""
+    found = judge.judged(findings, policy)
+    is_unread = any(one.finding.is_unread for one in found)
+    return Verification(path, Verdict.UNREADABLE if is_unread else judge.verdict(found, policy), None, 0, found)
+
+
+# --- what there is ----------------------------------------------------------------------------------------------------
+
+
+def _items(search: Search, policy: Policy, now: int) -> Iterator[_Item]:
+    """Yield what there is below each root, home by home."""
+    for name, one in _each_root(search):
+        findings: list[Finding] = []
+        try:
+            for home in one.homes(findings):
+                yield from _of_home(home, search, policy, now)
+        except EvidenceError as error:
+            where = (Source(Witness.FILE_SYSTEM, name),)
+            yield _unreadable(name, [Finding("archive-unreadable", "", error.reason, where)], policy)
+        if findings:
+            yield _of_folder(name, findings, policy)
+
+
+def _each_root(search: Search) -> Iterator[tuple[str, Search]]:
+    """Yield a search for each root, with its name: what can't be read at one of them keeps nothing from the others."""
+    for root in search.roots:
+        yield root, replace(search, roots=(root,), sysroot=None)
+    if search.sysroot is not None or not search.roots:
+        yield search.sysroot or "conventional places", replace(search, roots=())
+
+
+def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_Item]:
+    """Yield the archives of a home, then the home itself, unless only some of its archives were asked for."""
+    findings, remote = list[Finding](), list[Kept]()
+    for pair in home.pairs():
+        if pair.archive is not None:
+            place, seen, alone = pair.archive.place, pair.archive.seen, pair._replace(archive=None)
+            yield Case(place, seen, alone, home.surroundings, search.zone, search.limits, policy, now)
+            continue
+        findings.extend(pair.findings)
+        if pair.state is State.REMOTE and pair.record is not None:
+            inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
+            remote.append(_kept(inspection, pair.record.source.path, None))
+    findings += home.findings
+    if home.wanted is None or findings:
+        installs = {id_: library.inspect_install(home, id_) for id_ in home.installs} if home.has_records else None
+        whole = installs if home.wanted is None else None
+        yield _Household(home.folder.seen, home.is_home and home.wanted is None, tuple(findings), whole, tuple(remote))
+
+
+# --- one archive ------------------------------------------------------------------------------------------------------
+
+
+def _examined(case: Case, file: EvidenceFile) -> Outcome:
+    """Read the archive ``file`` once, and judge it."""
+    survey = Survey(case.limits)
+    passed = walk(file, case.limits, consumers=[survey])
+    deque(passed, maxlen=0)
+    findings = Findings()
+    for one in (*case.pair.findings, *_of_pass(passed, survey, case), *_of_file(passed, case)):
+        findings.add(one)
+    is_whole = not any(one.is_unread for one in findings)
+    embedded = _embedded(survey, case, findings)
+    inspection, kept = None, None
+    if embedded is not None or case.pair.record is not None:
+        inspection = library.resolved(case.pair, case.seen, embedded, case.around, case.zone)
+        subject = Subject(case.seen, inspection, survey, case.policy, case.now)
+        for one in (*inspection.findings, *judge.of_backup(subject, is_whole=is_whole)):
+            findings.add(one)
+        kept = _kept(inspection, case.seen, passed.digests.get("sha256"))
+    elif is_whole:
+        findings.add(_without_record(case))
+    found = judge.judged(findings, case.policy)
+    verdict = judge.verdict(found, case.policy)
+    return Outcome(Verification(case.seen, verdict, passed.digests.get("sha256"), file.size, found), kept)
+
+
+def _of_pass(passed: Pass, survey: Survey, case: Case) -> Iterator[Finding]:
+    """Yield what the pass met; paths as the server saw them."""
+    for one in passed.findings():
+        evidence = tuple(source._replace(path=case.seen) for source in one.evidence)
+        yield one._replace(evidence=evidence)
+    if survey.record is None:
+        return
+    source = _at(survey.record.member.text, case)
+    if survey.record.member.name not in AT_ROOT:
+        yield Finding("record-not-at-root", "", "", (source,))
+    if survey.record.place:
+        yield Finding("record-not-first", "", f"member {survey.record.place + 1}", (source,))
+
+
+def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
+    """Yield whether the file itself changes, or did so a moment ago and is not whole."""
+    where = (Source(Witness.FILE_SYSTEM, case.seen),)
+    if passed.file.has_changed():
+        yield Finding("archive-growing", "", "", where)
+    elif case.now - passed.file.mtime_ns // 1_000_000_000 < _MOMENT and any(one.is_unread for one in passed.findings()):
+        yield Finding("archive-recent", "", "", where)
+
+
+def _embedded(survey: Survey, case: Case, findings: Findings) -> Document | None:
+    """Return the archive's own record; None where there is none that is whole, and why in ``findings``."""
+    if survey.record is None:
+        return None
+    source, content = _at(survey.record.member.text, case), survey.record.content
+    if survey.record.member.stored > case.limits.record_bytes:
+        findings.add(Finding("limit-exceeded", "", f"a record of {survey.record.member.stored:,} bytes", (source,)))
+        return None
+    if len(content) < survey.record.member.stored:
+        return None
+    if case.pair.record is not None and case.pair.record.record.content == content:
+        return Document(source, case.pair.record.record)
+    try:
+        return document(source, content, case.limits.record_lines)
+    except EvidenceError as error:
+        findings.add(Finding("limit-exceeded", "", error.reason, (source,)))
+        return None
+
+
+def _without_record(case: Case) -> Finding:
+    """Return the finding about a tar without a record: no backup, or a backup that lost it."""
+    name = case.place.name
+    is_foreign = not (case.place.is_named or name.startswith("app_"))
+    return Finding("archive-foreign" if is_foreign else "record-missing", "", "", (Source(Witness.ARCHIVE, case.seen),))
+
+
+def _kept(inspection: Inspection, path: str, sha256: str | None) -> Kept:
+    time = inspection.text("backup_time")
+    return Kept(path, inspection.text("backup_install"), int(time) if time.isdecimal() else None, sha256)
+
+
+def _at(member: str, case: Case) -> Source:
+    return Source(Witness.EMBEDDED_RECORD, case.seen, member)
+
+
+def _unreadable(path: str, findings: Iterable[Finding], policy: Policy) -> Verification:
+    """Return the verification of something that can't be read; the reason can't be ignored."""
+    found = judge.judged(findings, policy)
+    return Verification(path, Verdict.UNREADABLE, None, 0, found)
