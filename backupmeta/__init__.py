@@ -12,6 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from backupmeta.checks.policy import Policy as Policy
+    from backupmeta.checks.verdict import Verification as Verification
     from backupmeta.errors import AnswerError as AnswerError
     from backupmeta.errors import BackupMetaError as BackupMetaError
     from backupmeta.errors import EvidenceError as EvidenceError
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from backupmeta.library import list_installs as list_installs
     from backupmeta.library import view as view
     from backupmeta.library import view_install as view_install
+    from backupmeta.verification import verify as verify
 
 __version__ = "0.1.0"
 
@@ -30,10 +33,13 @@ _HOMES: Final = {
     "BackupMetaError": "errors",
     "EvidenceError": "errors",
     "Inspection": "inspection",
+    "Policy": "checks.policy",
     "Search": "library",
+    "Verification": "checks.verdict",
     "inspect_archive": "library",
     "list_backups": "library",
     "list_installs": "library",
+    "verify": "verification",
     "view": "library",
     "view_install": "library",
 }

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from time import time
 from typing import Final, NamedTuple
 
 from backupmeta import library
@@ -14,7 +15,7 @@ from backupmeta.archive.member import AT_ROOT
 from backupmeta.archive.reader import Pass, walk
 from backupmeta.checks import judge
 from backupmeta.checks.account import Account, Kept
-from backupmeta.checks.policy import Policy
+from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.subject import Subject
 from backupmeta.checks.survey import Survey
 from backupmeta.checks.verdict import Verdict, Verification
@@ -22,7 +23,7 @@ from backupmeta.errors import EvidenceError
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings
 from backupmeta.inspection import Inspection
-from backupmeta.library import Search
+from backupmeta.library import EVERYWHERE, Search
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 
@@ -96,7 +97,9 @@ def run_here(cases: Iterable[Case]) -> Iterator[Outcome]:
     return map(verify_archive, cases)
 
 
-def verify(search: Search, policy: Policy, now: int, run: Run = run_here) -> Iterator[Verification]:
+def verify(
+    search: Search = EVERYWHERE, policy: Policy = DEFAULT, now: int | None = None, run: Run = run_here
+) -> Iterator[Verification]:
     """Yield what comes out for every archive that ``search`` finds and, after its archives, for every account.
 
     A root that can't be read is a verification, too.
@@ -104,9 +107,10 @@ def verify(search: Search, policy: Policy, now: int, run: Run = run_here) -> Ite
     Args:
         search: where to look.
         policy: what is asked for.
-        now: the moment of judging, Unix seconds.
+        now: the moment of judging, Unix seconds; None for the clock's.
         run: what verifies the archives.
     """
+    now = int(time()) if now is None else now
     pending, kept = deque[_Item](), list[Kept]()
     for outcome in run(_cases(search, policy, now, pending)):
         yield from _settled(pending, kept, policy, now)

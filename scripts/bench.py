@@ -5,11 +5,12 @@
     scripts/bench.py head --archive app_….tar.gz # …and of this one
     scripts/bench.py list                        # listing 1,000 backups, and starting at all
     scripts/bench.py walk --archive app_….tar.gz # a full pass over this one, 50,000 small files, one of 2 GB
+    scripts/bench.py verify --archive app_….tar.gz # every check on this one, and on 50 copies of it
     scripts/bench.py all
 
 Prints a table (Markdown) with the medians of runs that take turns with the peer. Machines differ, so the ratio is what
 counts: the time of ours divided by the peer's. Exit code 1 when a bound is missed. Needs isal, sh, GNU tar,
-bsdtar and pigz, and 2.2 GB of free disk (TMPDIR says where); everything made is removed again.
+bsdtar, gzip and pigz, and 2.2 GB of free disk (TMPDIR says where); everything made is removed again.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from typing import Final, NamedTuple
 
 import bench_archives
 from bench_contest import Contest, Process, Result, Task, executable, measure
+from bench_verify import verify_contests
 from bench_walks import walk_contests
 from isal import isal_zlib
 
@@ -141,6 +143,7 @@ EVENTS: Final = {
     "head": Event(head_contests, turns=10),
     "list": Event(list_contests, turns=1),
     "walk": Event(walk_contests, turns=1),
+    "verify": Event(verify_contests, turns=1),
 }
 
 

@@ -7,7 +7,8 @@ answers are written by hand from `fixtures/FORMAT.md`; nothing here runs the pac
     scripts/make_fixtures.py --check    write nothing; name the differences and exit 1 if there are any
 
 Where to look: `fixtures_base` (the one invented backup), `fixtures_record_*`, `fixtures_archive_*`,
-`fixtures_account_cases` (the cases), `fixtures_containers` (tars and compressions), `fixtures_tree` (the disk).
+`fixtures_account_cases`, `fixtures_application_*` (the cases), `fixtures_containers` (tars and compressions),
+`fixtures_tree` (the disk).
 """
 
 import argparse
@@ -17,6 +18,8 @@ from typing import Final
 
 import fixtures_account_cases
 import fixtures_accounts
+import fixtures_application_cases
+import fixtures_applications
 import fixtures_archive_containers
 import fixtures_archive_names
 import fixtures_archives
@@ -24,7 +27,7 @@ import fixtures_records
 from fixtures_tree import Tree, changed, strays, write
 
 FIXTURES: Final = fixtures_account_cases.FIXTURES
-FOLDERS: Final = ("records", "archives", "accounts")
+FOLDERS: Final = ("records", "archives", "accounts", "applications")
 GIVEN: Final = ("accounts/example/sysroot/",)
 
 
@@ -36,6 +39,7 @@ def whole_tree() -> Tree:
         fixtures_records.trees(),
         fixtures_archives.trees(archives),
         fixtures_accounts.trees(fixtures_account_cases.CASES),
+        fixtures_applications.trees(fixtures_application_cases.SITES),
     ):
         if clash := tree.keys() & folder.keys():
             raise ValueError(clash)

@@ -2,12 +2,19 @@
 
 import base64
 import json
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backupmeta import AnswerError, EvidenceError, Search
+from backupmeta import AnswerError, EvidenceError, Search, verify
+from backupmeta.archive.limits import DEFAULT_LIMITS
+from backupmeta.archive.reader import walk
+from backupmeta.checks.applications import APPLICATIONS, told_version
+from backupmeta.checks.survey import Survey
+from backupmeta.checks.versions import same_version
+from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
 from backupmeta.library import find_backup, list_backups
@@ -125,6 +132,27 @@ def test_the_view_of_a_backup_in_an_account(folder: Path, target: str) -> None:
     assert ids(found.findings) == wanted["findings"]
 
 
+@pytest.mark.parametrize("folder", cases("applications"))
+def test_a_whole_backup_of_an_application(folder: Path) -> None:
+    wanted = expected(folder)
+    survey, path = Survey(DEFAULT_LIMITS), str(evidence(folder))
+    with open_named(path) as file:
+        deque(walk(file, DEFAULT_LIMITS, consumers=[survey]), maxlen=0)
+    told = told_version(APPLICATIONS[wanted["application"]], survey.heads)
+    assert told is not None
+    assert same_version(told.version, wanted["version"])
+    assert told.sign.path.decode() == wanted["told_by"]
+    inspection = find_backup(path)
+    assert (inspection.get("application"), inspection.get("version")) == (wanted["application"], wanted["version"])
+
+
+@pytest.mark.parametrize("folder", cases("applications"))
+def test_nothing_is_wrong_with_a_whole_backup(folder: Path) -> None:
+    [verified] = verify(Search(roots=(str(evidence(folder)),)))
+    assert (verified.path, verified.verdict) == (str(evidence(folder)), "pass")
+    assert {one.finding.id for one in verified.judged} == {"id-from-install", "record-holds-secrets"}
+
+
 def test_the_vendors_example_is_answered_as_the_vendor_does() -> None:
     response = json.loads((FIXTURES / "api" / "example-response.json").read_text("utf-8"))
     search = Search(sysroot=str(FIXTURES / "accounts" / "example" / "sysroot"))
@@ -132,7 +160,7 @@ def test_the_vendors_example_is_answered_as_the_vendor_does() -> None:
 
 
 def test_no_case_lacks_its_input_or_its_expectation() -> None:
-    for group in ("records", "archives", "accounts"):
+    for group in ("records", "archives", "accounts", "applications"):
         for folder in (FIXTURES / group).iterdir():
             assert expected(folder)["why"], folder
             assert evidence(folder).exists(), folder

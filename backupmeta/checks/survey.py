@@ -69,7 +69,8 @@ class Survey:
         if name in _OWN:
             return self._wants_own(member)
         self.file_bytes += member.size
-        self._most = self._limits.record_bytes if is_record(member) and self.record is None else bytes_wanted(name)
+        is_first_record = self.record is None and is_record(member)
+        self._most = self._limits.record_bytes if is_first_record else bytes_wanted(name)
         if not self._most or member.is_sparse:
             return False
         self._begin(member, name)

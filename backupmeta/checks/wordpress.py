@@ -72,11 +72,13 @@ _MAIN_FILE: Final = re.compile(
     rb"plugins/(?:(?P<file>[^/.][^/]*)\.php|(?P<folder>[^/.][^/]*)/[^/.][^/]*\.php)"
     rb"|themes/(?P<theme>[^/.][^/]*)/style\.css)"
 )
+_DEPTH: Final = 3
+"""How many slashes such a path has at most: most names of an archive have more."""
 
 
 def bytes_wanted(name: bytes) -> int:
     """Return how many bytes of the beginning of the member ``name`` may be the header of a plugin or theme."""
-    return _HEADER_BYTES if _MAIN_FILE.fullmatch(name) else 0
+    return _HEADER_BYTES if name.count(b"/") <= _DEPTH and _MAIN_FILE.fullmatch(name) else 0
 
 
 def tells(name: bytes, content: bytes) -> bool:
@@ -125,11 +127,13 @@ def _value(field: re.Pattern[bytes], text: bytes) -> str:
 
 _LITERAL: Final = rb"""(?:'[^'\\]*(?:\\.[^'\\]*)*'|"[^"\\$]*")"""
 _TOKEN: Final = re.compile(
-    # What is passed over: comments, which a ?> ends as well. One without an end goes on to the end of the text.
+    # What is passed over: comments, which a ?> ends as well, and what is no PHP, behind it. Where the end of one is
+    # missing, it goes on to the end of the text.
     rb"(?://|\#)[^\r\n?]*(?:\?(?!>)[^\r\n?]*)*"
     rb"|/\*.*?(?:\*/|\Z)"
+    rb"|\?>.*?(?:<\?|\Z)"
     # What is looked for. It is met without a value where that is more than a literal.
-    rb"|(?i:define)\s*\(\s*['\"](?P<constant>DB_NAME|DB_USER)['\"]\s*,(?:\s*(?P<defined>" + _LITERAL + rb")\s*\))?"
+    rb"|\b(?i:define)\s*\(\s*['\"](?P<constant>DB_NAME|DB_USER)['\"]\s*,(?:\s*(?P<defined>" + _LITERAL + rb")\s*\))?"
     rb"|\$(?P<variable>table_prefix)\s*=(?!=)(?:\s*(?P<assigned>" + _LITERAL + rb")\s*;)?"
     # Any other string is passed over as well: nothing in it counts.
     rb"|'[^'\\]*(?:\\.[^'\\]*)*(?:'|\\?\Z)"

@@ -8,7 +8,6 @@ from typing import Final
 
 import click
 
-from backupmeta.account.filename import is_archive_name
 from backupmeta.findings import Finding
 from backupmeta.masking import printable
 from backupmeta.vocabulary.kinds import Severity
@@ -49,9 +48,15 @@ def opened(path: str | None) -> Iterator[Callable[[str], object]]:
     if path is None or path == "-":
         yield write
         return
+    from backupmeta.account.filename import is_archive_name
+
     if is_archive_name(path):
         raise click.BadParameter(f"{path!r} is an archive's name; it would be overwritten", param_hint="--output")
-    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123 - a name of any bytes
+    try:
+        file = open(path, "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123, SIM115 - closed below
+    except OSError as error:
+        raise click.FileError(path, error.strerror) from None
+    with file:
         yield file.write
 
 

@@ -3,26 +3,29 @@
 The outcomes and their order are the same with one process and with many.
 """
 
-import multiprocessing
 import os
 import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from tempfile import TemporaryFile
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from backupmeta.verification import Case, Outcome, Run, verify_archive
 
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import BaseContext
+
+Advance = Callable[[int], object]
+"""Is told how many more bytes were read."""
+
 _AHEAD: Final = 4
-"""How many archives a process has waiting."""
+"""How many outcomes a process is ahead of those that are waited for."""
 
 _PATIENCE: Final = 0.1
 """After how many seconds of waiting it is told how far the work is."""
@@ -33,15 +36,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def in_processes(jobs: int, advance: Callable[[int], object] | None) -> Run:
-    """Return what verifies archives in ``jobs`` processes; ``advance`` is told how many more bytes were read."""
+def in_processes(jobs: int, advance: Advance | None) -> Run:
+    """Return what verifies archives in ``jobs`` processes, a single one in this process, and tells ``advance``."""
 
     def run(cases: Iterable[Case]) -> Iterator[Outcome]:
         coming = iter(cases)
         first = list(islice(coming, 2))
-        if jobs == 1 or len(first) == 1:
+        if jobs == 1 or len(first) < 2:  # noqa: PLR2004 - one archive needs no second process
             yield from map(partial(verify_archive, watch=advance), chain(first, coming))
-        elif first:
+        else:
             yield from _parallel(chain(first, coming), jobs, advance)
 
     return run
@@ -63,49 +66,112 @@ class _Counter:
         return count
 
 
-def _parallel(cases: Iterable[Case], jobs: int, advance: Callable[[int], object] | None) -> Iterator[Outcome]:
-    """Yield the outcomes of ``cases`` in their order, at most a few of them ahead of what is taken."""
+class _Worker:
+    """A process that verifies one archive after the other.
+
+    Attributes:
+        process: the process.
+        pipe: our end of what connects us with it: a case goes there, its outcome comes back.
+        number: the number of the case that it has.
+    """
+
+    def __init__(self, context: "BaseContext", counter: _Counter | None) -> None:
+        """Start it."""
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs, counter), daemon=True)  # type: ignore[attr-defined]
+        self.process.start()
+        theirs.close()
+        self.number = 0
+
+    def begin(self, number: int, case: Case) -> None:
+        """Give it a case. Raises `ChildProcessError` where the process is gone."""
+        self.number = number
+        with _noticing_death():
+            self.pipe.send(case)
+
+    def outcome(self) -> Outcome:
+        """Return what came out. Raises `ChildProcessError` where the process is gone."""
+        with _noticing_death():
+            return cast("Outcome", self.pipe.recv())
+
+
+@contextmanager
+def _noticing_death() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError) as error:
+        raise ChildProcessError("a process ended before its work did; was there too little memory?") from error
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let processes that are started meanwhile know nothing of Ctrl-C: it reaches this one, which ends them."""
+    if sys.platform == "win32":
+        yield
+        return
+    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+
+
+def _parallel(cases: Iterable[Case], jobs: int, advance: Advance | None) -> Iterator[Outcome]:
+    """Yield the outcomes of ``cases`` in their order, however long each of them takes."""
+    import multiprocessing
+    from tempfile import TemporaryFile
+
     can_fork = sys.platform == "linux" and threading.active_count() == 1
     context = multiprocessing.get_context("fork" if can_fork else "spawn")
-    waiting = deque[Future[Outcome]]()
-    with TemporaryFile() as shared, ProcessPoolExecutor(jobs, context, _end_with_parent) as pool:
-        counter = _Counter(shared.fileno()) if can_fork and advance else None
-
-        def tell() -> None:
-            if counter is not None and advance is not None:
-                advance(counter.taken())
-
+    with TemporaryFile() as shared:
+        counter = _Counter(shared.fileno()) if can_fork and advance is not None else None
+        with _deaf():
+            workers = [_Worker(context, counter) for _ in range(jobs)]
         try:
-            for case in cases:
-                waiting.append(pool.submit(verify_archive, case, counter))
-                if len(waiting) > jobs * _AHEAD:
-                    yield _result(waiting.popleft(), tell)
-            while waiting:
-                yield _result(waiting.popleft(), tell)
-        except BrokenProcessPool as error:
-            raise ChildProcessError("a process ended before its work did; was it out of memory?") from error
+            for outcome in _in_order(cases, workers):
+                if counter is not None and advance is not None:
+                    advance(counter.taken())
+                if outcome is not None:
+                    yield outcome
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-        tell()
+            for worker in workers:
+                worker.process.kill()
+                worker.process.join()
 
 
-def _result(future: Future[Outcome], tell: Callable[[], None]) -> Outcome:
-    """Return the outcome, once it is there; meanwhile tell now and then how far the work is."""
+def _in_order(cases: Iterable[Case], workers: Sequence[_Worker]) -> Iterator[Outcome | None]:
+    """Yield the outcomes of ``cases`` in their order, and None now and then while they are waited for."""
+    from multiprocessing.connection import wait
+
+    coming, following, done = enumerate(cases), 0, dict[int, Outcome]()
+    idle, busy = deque(workers), dict[object, _Worker]()
     while True:
-        tell()
-        try:
-            return future.result(_PATIENCE)
-        except NotYet:
-            continue
+        while idle and len(done) < _AHEAD * len(workers) and (item := next(coming, None)) is not None:
+            worker = idle.popleft()
+            worker.begin(*item)
+            busy[worker.pipe] = busy[worker.process.sentinel] = worker
+        if not busy:
+            return
+        for worker in {busy[ready] for ready in wait(list(busy), _PATIENCE)}:  # type: ignore[arg-type]
+            done[worker.number] = worker.outcome()
+            del busy[worker.pipe], busy[worker.process.sentinel]
+            idle.append(worker)
+        yield None
+        while following in done:
+            yield done.pop(following)
+            following += 1
+
+
+def _work(pipe: "Connection", counter: _Counter | None) -> None:
+    """Verify the archives that come through ``pipe``, as a process; end when the one does that started it."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        pipe.send(verify_archive(pipe.recv(), counter))
 
 
 def _end_with_parent() -> None:
-    """Let this process end when the one does that started it, and without a word on Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    threading.Thread(target=_wait_for_parent, daemon=True).start()
+    from multiprocessing import parent_process
 
-
-def _wait_for_parent() -> None:
-    if (parent := multiprocessing.parent_process()) is not None:
+    if (parent := parent_process()) is not None:
         parent.join()
         os._exit(1)

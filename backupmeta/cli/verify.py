@@ -1,6 +1,5 @@
 """The commands that judge: ``verify`` and ``checks``."""
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from backupmeta.checks.verdict import Verification
     from backupmeta.render.verification import Tally
 
+_SEVERITIES: Final = tuple(map(str, Severity))
 _FORMATS: Final = ("text", "json", "junit", "sarif", "github")
 
 
@@ -25,7 +25,7 @@ _FORMATS: Final = ("text", "json", "junit", "sarif", "github")
 @click.option("--policy", "policy_file", metavar="FILE", help="What to ask for (TOML; see the README).")
 @click.option("--select", multiple=True, metavar="ID", help="Judge this alone: a check's id, or a group. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="ID", help="Don't judge this: a check's id, or a group. Repeatable.")
-@click.option("--fail-on", type=click.Choice(list(Severity)), help="The least severity that fails; warning by default.")
+@click.option("--fail-on", type=click.Choice(_SEVERITIES), help="The least severity that fails; warning by default.")
 @click.option("--now", type=Moment(), metavar="TIME", help="Judge ages as of this moment: for old images.")
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True, help="The answer's.")
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
@@ -40,7 +40,7 @@ def verify(
     policy_file: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
-    fail_on: Severity | None,
+    fail_on: str | None,
     now: Span | None,
     form: str,
     target_file: str | None,
@@ -69,12 +69,14 @@ def verify(
     from backupmeta.library import Search
     from backupmeta.render.verification import Tally
 
-    policy = _policy(policy_file).with_options(select=select, ignore=ignore, fail_on=fail_on)
+    policy = _policy(policy_file).with_options(
+        select=select, ignore=ignore, fail_on=Severity(fail_on) if fail_on else None
+    )
     search = Search(targets, sysroot, zone, Limits(**{**policy.limits, **limits}))
-    moment, tally = int(time.time()) if now is None else now.first, Tally()
+    tally = Tally()
     with progress.shown(lambda: verification.size(search)) as bar, output.opened(target_file) as write:
         run = parallel.in_processes(jobs or parallel.cores(), None if bar is None else bar.advance)
-        parts = _rendered(form, tally.counting(verification.verify(search, policy, moment, run)))
+        parts = _rendered(form, tally.counting(verification.verify(search, policy, now and now.first, run)))
         for part in parts if bar is None else bar.making_way(parts):
             write(part)
     if form != "text" or target_file is not None:
@@ -86,18 +88,25 @@ def _policy(path: str | None) -> "Policy":
     """Return the policy that was named, else that of the nearest project, else what is judged without any."""
     from backupmeta.checks import policy
 
-    path = path or policy.nearest(".")
-    return policy.DEFAULT if path is None else policy.load(path)
+    if path is not None:
+        return policy.load(path)
+    if (found := policy.nearest(".")) is None:
+        return policy.DEFAULT
+    output.complain(f"the policy is the one in {found}")
+    return policy.load(found)
 
 
 def _rendered(form: str, found: "Iterable[Verification]") -> Iterator[str]:
     """Return the answer in the form that was asked for."""
-    from backupmeta.render import github, junit, sarif, verification
+    from backupmeta.render import verification
 
     if form == "text":
         return verification.as_text(found, is_terminal=output.width() is not None)
-    forms = {"json": verification.as_json, "junit": junit.suites, "sarif": sarif.log, "github": github.commands}
-    return forms[form](found)
+    if form == "json":
+        return verification.as_json(found)
+    from backupmeta.render import github, junit, sarif
+
+    return {"junit": junit.suites, "sarif": sarif.log, "github": github.commands}[form](found)
 
 
 def _exit_code(tally: "Tally") -> int:

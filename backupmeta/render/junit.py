@@ -19,6 +19,7 @@ from backupmeta.vocabulary.kinds import Group
 _CLASS: Final = "backupmeta.verify"
 _OF_ARCHIVE: Final = (Group.WHOLE, Group.SAFE, Group.RECORD, Group.CONTENTS, Group.APPLICATION)
 _NO_XML: Final = re.compile("[\ufffe\uffff]")
+_TAG: Final = re.compile(r"\[(?=\[)")
 
 
 def suites(verifications: Iterable[Verification]) -> Iterator[str]:
@@ -82,4 +83,4 @@ def _text(text: str) -> str:
 
     ``[[ATTACHMENT|path]]`` in ``system-out`` makes GitLab and Jenkins publish a file; no evidence may.
     """
-    return _NO_XML.sub("\ufffd", visible(text)).replace("[[", "[ [")
+    return _TAG.sub("[ ", _NO_XML.sub("\ufffd", visible(text)))

@@ -14,7 +14,8 @@ from urllib.parse import quote
 from backupmeta import __version__
 from backupmeta.checks.verdict import Judged, Verification
 from backupmeta.masking import MASK, mask_uris
-from backupmeta.provenance import Source, Witness, display
+from backupmeta.provenance import Source, Witness
+from backupmeta.render.verification import visible
 from backupmeta.vocabulary.kinds import Kind
 from backupmeta.vocabulary.table import FINDINGS
 
@@ -132,7 +133,7 @@ def _location(place: Source, artifacts: _Artifacts) -> dict[str, object]:
     line = "" if place.line is None else f", line {place.line}"
     described: dict[str, object] = {"physicalLocation": physical, "message": _message(f"{place.witness}{line}")}
     if place.member is not None:
-        described["logicalLocations"] = [{"name": display(place.member), "kind": "member"}]
+        described["logicalLocations"] = [{"name": visible(place.member), "kind": "member"}]
     elif place.line is not None:
         physical["region"] = {"startLine": place.line}
     return described
@@ -140,7 +141,7 @@ def _location(place: Source, artifacts: _Artifacts) -> dict[str, object]:
 
 def _message(text: str) -> dict[str, str]:
     """Return a plain text message: braces doubled (§3.11.5), and no text of evidence may become a link (§3.11.6)."""
-    plain = display(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
+    plain = visible(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
     return {"text": plain}
 
 

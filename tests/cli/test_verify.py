@@ -1,0 +1,302 @@
+"""``verify`` and ``checks`` as a person uses them: options, formats, files, exit codes, progress, processes."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from backupmeta.vocabulary.table import FINDINGS
+from tests.invented import INSTALL, NAME, TIME, Account, run
+from tests.sites import honest, packed, record
+
+COMMAND = Path(sys.executable).parent / "backupmeta"
+NOW = ("--now", str(TIME + 3600))
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Account:
+    return honest(tmp_path / "exampleu")
+
+
+@pytest.fixture
+def broken(account: Account) -> Path:
+    """A backup without one of its tables."""
+    path, changed = account.archives / NAME, record(list_tables="wp_options,wp_users,wp_posts")
+    account.backup(content=changed)
+    path.write_bytes(packed(changed))
+    return path
+
+
+class TestExitCodes:
+    def test_0_where_all_passes(self, account: Account) -> None:
+        ran = run("verify", account.home, *NOW)
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.text.splitlines()[-1] == "2 targets: 2 pass"
+
+    def test_1_where_something_fails(self, broken: Path) -> None:
+        ran = run("verify", broken, *NOW)
+        assert ran.code == 1
+        assert "[table-missing]" in ran.text
+        assert ran.text.splitlines()[-1] == "1 target: 1 fail"
+
+    def test_2_wins(self, broken: Path, tmp_path: Path) -> None:
+        ran = run("verify", broken, tmp_path / "missing.tar.gz", *NOW)
+        assert ran.code == 2
+        assert ran.text.splitlines()[-1] == "2 targets: 1 fail, 1 unreadable"
+
+    def test_2_where_nothing_is(self, tmp_path: Path) -> None:
+        ran = run("verify", tmp_path)
+        assert ran.code == 2
+        assert ran.text == "0 targets: nothing was verified\n"
+
+    @pytest.mark.parametrize(("least", "code"), [("error", 0), ("warning", 0), ("note", 1)])
+    def test_fail_on(self, account: Account, least: str, code: int) -> None:
+        assert run("verify", account.archives / NAME, "--fail-on", least, *NOW).code == code
+
+    def test_a_mistake_is_told_with_the_nearest_right_name(self, account: Account) -> None:
+        ran = run("verify", account.home, "--ignore", "table-mising")
+        assert ran.code == 2
+        assert "--ignore" in ran.err
+        assert "did you mean 'table-missing'?" in ran.err
+        assert ran.out == b""
+
+
+class TestPolicy:
+    def test_a_file(self, account: Account, tmp_path: Path) -> None:
+        policy = tmp_path / "policy.toml"
+        policy.write_text(
+            '[require]\nfiles = ["wp-cron.php"]\ntables = ["{prefix}posts"]\n[versions]\nwordpress = "6.6"\n'
+        )
+        ran = run("verify", account.archives / NAME, "--policy", policy, "--json", *NOW)
+        assert ran.code == 1
+        found = {one["id"] for one in ran.json["targets"][0]["findings"]}
+        assert found == {"file-missing", "table-missing", "version-too-old", "record-holds-secrets"}
+
+    def test_the_nearest_project(self, broken: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        project = tmp_path / "project"
+        (project / "deeper").mkdir(parents=True)
+        (project / "pyproject.toml").write_text('[tool.backupmeta]\nignore = ["table-missing"]\n')
+        monkeypatch.chdir(project / "deeper")
+        assert run("verify", broken, *NOW).code == 0
+        monkeypatch.chdir(tmp_path)
+        assert run("verify", broken, *NOW).code == 1
+
+    def test_all_its_mistakes_at_once(self, broken: Path, tmp_path: Path) -> None:
+        policy = tmp_path / "policy.toml"
+        policy.write_text('fail_on = "eror"\n[requir]\n')
+        ran = run("verify", broken, "--policy", policy)
+        assert ran.code == 2
+        lines = ran.err.splitlines()
+        assert len(lines) == 2
+        assert all(str(policy) in line for line in lines)
+
+    def test_limits_of_the_option_win(self, account: Account, tmp_path: Path) -> None:
+        policy = tmp_path / "policy.toml"
+        policy.write_text("[limits]\nmembers = 2\n")
+        path = account.archives / NAME
+        assert "limit-exceeded" in run("verify", path, "--policy", policy, *NOW).text
+        assert run("verify", path, "--policy", policy, "--limit", "members=100", *NOW).code == 0
+
+    def test_select(self, broken: Path) -> None:
+        assert run("verify", broken, "--select", "safe", "--select", "record", *NOW).code == 0
+        assert run("verify", broken, "--select", "table-missing", *NOW).code == 1
+
+
+class TestAnswers:
+    def test_json(self, broken: Path) -> None:
+        ran = run("verify", broken, "--json", *NOW)
+        assert ran.json["summary"]["verdicts"] == {"pass": 0, "fail": 1, "unreadable": 0}
+        assert ran.err == "backupmeta: 1 target: 1 fail\n"
+
+    def test_junit(self, broken: Path) -> None:
+        assert ET.fromstring(run("verify", broken, "--format", "junit", *NOW).text).find(".//failure") is not None  # noqa: S314
+
+    def test_sarif(self, broken: Path) -> None:
+        assert run("verify", broken, "--format", "sarif", *NOW).json["version"] == "2.1.0"
+
+    def test_github(self, broken: Path) -> None:
+        assert run("verify", broken, "--format", "github", *NOW).text.startswith("::error ")
+
+    def test_a_file_for_the_answer(self, broken: Path, tmp_path: Path) -> None:
+        target = tmp_path / "report.json"
+        ran = run("verify", broken, "--json", "-o", target, *NOW)
+        assert (ran.code, ran.out) == (1, b"")
+        assert json.loads(target.read_text())["summary"]["targets"] == 1
+        assert ran.err == "backupmeta: 1 target: 1 fail\n"
+
+    def test_an_archive_is_never_overwritten(self, broken: Path) -> None:
+        before = broken.read_bytes()
+        ran = run("verify", "--json", "-o", broken)
+        assert ran.code == 2
+        assert "would be overwritten" in ran.err
+        assert broken.read_bytes() == before
+
+    def test_a_folder_that_is_not_there(self, broken: Path, tmp_path: Path) -> None:
+        ran = run("verify", broken, "-o", tmp_path / "missing/report.txt")
+        assert ran.code == 2
+        assert "report.txt" in ran.err
+
+
+class TestProcesses:
+    def many(self, folder: Path, count: int = 9) -> Path:
+        for number in range(count):
+            honest(folder / f"user{number}")
+        (folder / f"user3/application_backups/{NAME}").write_bytes(b"<html>")
+        (folder / f"user5/.appdata/current/{INSTALL}").unlink()
+        return folder
+
+    @pytest.mark.parametrize("form", ["text", "json", "sarif", "junit"])
+    def test_the_answer_does_not_depend_on_them(self, tmp_path: Path, form: str) -> None:
+        folder = self.many(tmp_path)
+        one, three = (run("verify", folder, "--jobs", jobs, "--format", form, *NOW) for jobs in ("1", "3"))
+        assert one == three
+        assert one.code == 2
+
+    def test_a_killed_one_ends_the_command(self, tmp_path: Path) -> None:
+        """As the system does it that runs out of memory."""
+        path = tmp_path / "app_a_b_2024-06-13_20-55-21.tar.gz"
+        for number in range(3):
+            with path.with_name(f"app_{number}_b_2024-06-13_20-55-21.tar").open("wb") as file:
+                file.write(b"x" * 512)
+                file.truncate(2 * 2**30)  # sparse; a search for headers in it takes long
+        with subprocess.Popen(
+            [COMMAND, "verify", tmp_path, "--jobs", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            children = wait_for_children(process.pid, 2)
+            os.kill(children[0], signal.SIGKILL)
+            _, err = process.communicate(timeout=30)
+        assert b"a process ended before its work did" in err
+        assert process.returncode == 2
+        assert not any(is_running(child) for child in children)
+
+    def test_they_end_with_the_command(self, tmp_path: Path) -> None:
+        for number in range(3):
+            with (tmp_path / f"app_{number}_b_2024-06-13_20-55-21.tar").open("wb") as file:
+                file.write(b"x" * 512)
+                file.truncate(2 * 2**30)
+        with subprocess.Popen([COMMAND, "verify", tmp_path, "--jobs", "2"], stderr=subprocess.DEVNULL) as process:
+            children = wait_for_children(process.pid, 2)
+            process.kill()
+        deadline = time.monotonic() + 20
+        while any(is_running(child) for child in children) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not any(is_running(child) for child in children)
+
+
+def wait_for_children(parent: int, count: int) -> list[int]:
+    """Return the processes that ``parent`` started, once there are ``count`` of them."""
+    listed = Path(f"/proc/{parent}/task/{parent}/children")
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if len(found := listed.read_text().split()) >= count:
+            return [int(one) for one in found]
+        time.sleep(0.02)
+    raise TimeoutError
+
+
+def is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class TestOnATerminal:
+    def shown(self, *arguments: str | Path, out: int | None = None) -> tuple[bytes, bytes]:
+        """Return what ``verify`` writes to a terminal as stderr, and to stdout: the same terminal, or a pipe."""
+        master, slave = pty.openpty()
+        with subprocess.Popen(
+            [COMMAND, "verify", *arguments],
+            stdout=slave if out is None else out,
+            stderr=slave,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+        ) as process:
+            os.close(slave)
+            written = b""
+            try:
+                while piece := os.read(master, 65536):
+                    written += piece
+            except OSError:
+                pass  # a terminal whose last user went away
+            piped = process.stdout.read() if process.stdout else b""
+        os.close(master)
+        return written, piped
+
+    def test_a_bar_and_colours(self, tmp_path: Path) -> None:
+        folder = TestProcesses().many(tmp_path)
+        written, _ = self.shown(folder, *NOW)
+        assert b"\x1b[31mfail" in written or b"\x1b[35munreadable" in written
+        assert re.search(rb"[0-9.]+/[0-9.]+ (bytes|kB)", written)
+        assert b"17 targets: " in written or b"18 targets: " in written
+
+    def test_a_pipe_gets_no_colours(self, tmp_path: Path) -> None:
+        folder = TestProcesses().many(tmp_path)
+        written, piped = self.shown(folder, *NOW, out=subprocess.PIPE)
+        assert b"\x1b" not in piped
+        assert b"\x1b" in written
+
+    def test_ctrl_c_ends_all_of_them_without_a_word(self, tmp_path: Path) -> None:
+        for number in range(3):
+            with (tmp_path / f"app_{number}_b_2024-06-13_20-55-21.tar").open("wb") as file:
+                file.write(b"x" * 512)
+                file.truncate(2 * 2**30)
+        with subprocess.Popen(
+            [COMMAND, "verify", tmp_path, "--jobs", "2"], stderr=subprocess.PIPE, start_new_session=True
+        ) as process:
+            children = wait_for_children(process.pid, 2)
+            os.killpg(process.pid, signal.SIGINT)
+            _, err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (130, b"\n")
+        assert not any(is_running(child) for child in children)
+
+
+class TestChecks:
+    def test_all_of_them(self) -> None:
+        lines = run("checks").text.splitlines()
+        assert lines[0].split("\t") == ["id", "severity", "group", "says"]
+        assert [line.split("\t")[0] for line in lines[1:]] == list(FINDINGS)
+
+    def test_one(self) -> None:
+        ran = run("checks", "table-missing")
+        assert ran.text.splitlines() == [
+            "table-missing: a table that has to be there is not in the dump",
+            "  severity: error",
+            "  group:    contents",
+            "  advice:   don't restore from this backup alone; look for another one",
+        ]
+
+    def test_a_group(self) -> None:
+        lines = run("checks", "safe").text.splitlines()[1:]
+        assert {line.split("\t")[2] for line in lines} == {"safe"}
+
+    def test_json(self) -> None:
+        assert [one["id"] for one in run("checks", "--json").json] == list(FINDINGS)
+        assert run("checks", "dump-missing", "--json").json[0]["severity"] == "error"
+
+    def test_a_typo(self) -> None:
+        ran = run("checks", "table-mising")
+        assert ran.code == 2
+        assert "did you mean 'table-missing'?" in ran.err
+
+
+def test_the_readme_lists_every_group_of_checks() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    assert all(f"`{kind.group}`" in readme for kind in FINDINGS.values())
+
+
+def test_the_policy_of_the_readme_is_one(account: Account, tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    [text] = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
+    assert tomllib.loads(text)
+    policy = tmp_path / "policy.toml"
+    policy.write_text(text)
+    assert run("verify", account.archives / NAME, "--policy", policy, *NOW).code in {0, 1}

@@ -1,0 +1,520 @@
+"""Each single mutation of the real backup is caught by the check meant for it, and by no unrelated one.
+
+scripts/real_backup.py FOLDER
+BACKUPMETA_REAL=FOLDER pytest -m real tests/test_mutations_of_real_backup.py
+"""
+
+import bz2
+import gzip
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from backupmeta.checks.verdict import Verdict
+from backupmeta.vocabulary.table import FINDINGS
+from tests import mutations as m
+from tests.hostile import header
+from tests.invented import run
+from tests.test_real_backup import FOLDER, VARIABLE
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not FOLDER, reason=f"needs {VARIABLE}=FOLDER, made by 'scripts/real_backup.py FOLDER'"),
+]
+
+PASS, FAIL, UNREADABLE = Verdict.PASS, Verdict.FAIL, Verdict.UNREADABLE
+
+
+class Mutation(NamedTuple):
+    """What is done to the backup, and what is to come out.
+
+    Attributes:
+        caught_by: the check meant for it.
+        acts: what is done.
+        also: further errors and warnings that follow from it, each with the reason.
+        at: the target that it is told of.
+        elsewhere: by further targets, the errors and warnings there.
+        verdict: of the target; None for the one that the severity of ``caught_by`` makes.
+    """
+
+    caught_by: str
+    acts: tuple[m.Act, ...]
+    also: Mapping[str, str] = MappingProxyType({})
+    at: str = m.ARCHIVE
+    elsewhere: Mapping[str, set[str]] = MappingProxyType({})
+    verdict: Verdict | None = None
+
+    @property
+    def told(self) -> dict[str, set[str]]:
+        """The errors and warnings that are to come out, by target."""
+        is_note = FINDINGS[self.caught_by].severity == "note"
+        own = {*self.also} if is_note else {self.caught_by, *self.also}
+        return {target: ids for target, ids in {self.at: own, **self.elsewhere}.items() if ids}
+
+    @property
+    def outcome(self) -> Verdict:
+        return self.verdict or (FAIL if self.at in self.told else PASS)
+
+
+def by(
+    caught_by: str,
+    *acts: m.Act,
+    also: Mapping[str, str] = MappingProxyType({}),
+    at: str = m.ARCHIVE,
+    elsewhere: Mapping[str, set[str]] = MappingProxyType({}),
+    verdict: Verdict | None = None,
+) -> Mutation:
+    return Mutation(caught_by, acts, also, at, elsewhere, verdict)
+
+
+# --- is it whole? -----------------------------------------------------------------------------------------------------
+
+HEADS: Final = 2 * 512  # the record's and the dump's headers
+TRUNCATED: Final = {
+    **{f"after {count} bytes, in the gzip header": lambda _, count=count: count for count in (4, 9)},
+    **{f"after {count} bytes, in the first block's codes": lambda _, count=count: count for count in (12, 60)},
+    "in the record's header": lambda real: real.reached(300),
+    "in the record": lambda real: real.reached(1200),
+    **{
+        f"in the dump, {part} % of it": lambda real, part=part: real.reached(
+            len(real.members[0].raw) + 512 + real.truth["dump_bytes"] * part // 100
+        )
+        for part in (1, 25, 50, 90)
+    },
+    **{
+        f"in the files, {part} % of all": lambda real, part=part: len(real.packed) * part // 100
+        for part in (5, 20, 40, 60, 80, 99)
+    },
+    "in the last block": lambda _: -12,
+    "before the trailer": lambda _: -8,
+    "in the trailer, between CRC and length": lambda _: -4,
+    "in the trailer, its last byte": lambda _: -1,
+}
+
+WHOLE: Final = {
+    **{f"truncated {where}": by("archive-truncated", m.cut_at(place)) for where, place in TRUNCATED.items()},
+    "the file is empty": by("archive-unreadable", m.cut_at(lambda _: 0), verdict=UNREADABLE),
+    "a bit of gzip's magic": by("archive-unreadable", m.packed(m.flipped(0)), verdict=UNREADABLE),
+    "a bit of gzip's method": by("archive-unreadable", m.packed(m.flipped(2)), verdict=UNREADABLE),
+    "a reserved flag of gzip": by("archive-damaged", m.packed(m.flipped(3, 7))),
+    "a flag of gzip: a name that is none": by("archive-damaged", m.packed(m.flipped(3, 3))),
+    "the first bit of the CRC": by("archive-checksum-differs", m.packed(m.flipped(-8))),
+    "the last bit of the CRC": by("archive-checksum-differs", m.packed(m.flipped(-5, 7))),
+    "the first bit of the length": by("archive-checksum-differs", m.packed(m.flipped(-4))),
+    "the last bit of the length": by("archive-checksum-differs", m.packed(m.flipped(-1, 7))),
+    "a sector of zeros in the stream": by(
+        "archive-damaged", m.packed(lambda old: old[: len(old) // 2] + bytes(4096) + old[len(old) // 2 + 4096 :])
+    ),
+    "an error page in its place": by(
+        "archive-unreadable", m.packed(lambda _: b"<!DOCTYPE html><title>404</title>\n" * 50), verdict=UNREADABLE
+    ),
+    "bytes behind the stream": by("archive-trailing-bytes", m.packed(lambda old: old + b"<!-- cached -->")),
+    "zeros behind the stream": by("archive-padding", m.packed(lambda old: old + bytes(10240))),
+    "the archive twice": by(
+        "archive-concatenated",
+        m.packed(lambda old: old + old),
+        also={
+            "member-name-duplicate": "every member is there twice",
+            "record-several": "the record as well",
+        },
+    ),
+    "compressed by bzip2, under its old name": by(
+        "archive-suffix-differs",
+        m.without("wp-content/languages") if False else m.packed(lambda old: bz2.compress(gzip.decompress(old), 1)),
+    ),
+    "not compressed, under its old name": by("archive-suffix-differs", m.packed(gzip.decompress)),
+    "a bit in a member's name": by("archive-header-damaged", m.raw(m.LEAF, m.flipped(3))),
+    "a bit in a member's size": by("archive-header-damaged", m.raw(m.LEAF, m.flipped(130))),
+    "a bit in a member's checksum": by("archive-header-damaged", m.raw(m.LEAF, m.flipped(150))),
+    "a bit in the record's header": by("archive-header-damaged", m.raw(m.RECORD, m.flipped(3))),
+    "a bit in the dump's header": by("archive-header-damaged", m.raw(m.DUMP, m.flipped(3))),
+    "a bit in the version file's header": by("archive-header-damaged", m.raw(m.VERSION, m.flipped(3))),
+    "the tar was cut in a member": by(
+        "member-cut", m.tar_cut(m.VERSION, 700), also={"archive-truncated": "the member is where it ends"}
+    ),
+    "the tar was cut in a header": by("archive-truncated", m.tar_cut(m.VERSION, 100)),
+    "no end mark": by("archive-no-end", m.ended(b"")),
+    "half an end mark": by("archive-no-end", m.ended(bytes(512))),
+    "a block of zeros between two members": by("archive-zero-gap", m.before(m.LEAF, bytes(512))),
+    "an end mark between two members": by("archive-concatenated", m.before(m.LEAF, m.END)),
+    "text behind the end mark": by("archive-trailing-content", m.ended(m.END + b"text".ljust(512, b"."))),
+    "a member continued from another volume": by("archive-multi-volume", m.field_of(m.LEAF, 156, b"M")),
+    "a member of an exabyte": by("member-oversized", m.field_of(m.LEAF, 124, b"\x80\0\0\0\x10" + bytes(7))),
+    "an owner that is no number": by("member-number", m.field_of(m.LEAF, 108, b"wwwdata\0")),
+    "pax records that are none": by(
+        "member-pax-malformed", m.before(m.LEAF, header(b"PaxHeaders/x", 30, b"x") + b"no pax record".ljust(512, b"\0"))
+    ),
+    "somebody writes to it": by("archive-growing", m.attributes(is_written=True)),
+    "truncated, and written to just now": by(
+        "archive-recent",
+        m.cut_at(lambda _: -1000),
+        lambda site: setattr(site, "written", site.now - 5),
+        also={"archive-truncated": "what is there of it"},
+    ),
+    "it may not be read": by(
+        "archive-unreadable", m.forbidden(lambda site: site.archive), verdict=UNREADABLE
+    ),
+    "somebody else's tar beside it": by(
+        "archive-foreign",
+        m.beside("application_backups/photos.tar.gz", gzip.compress(header(b"photo.jpg") + m.END)),
+        at="cafezw/application_backups/photos.tar.gz",
+    ),
+}
+
+# --- is it safe to unpack? --------------------------------------------------------------------------------------------
+
+PLACE: Final = "wp-content/cache"
+
+SAFE: Final = {
+    "more members than allowed": by("limit-exceeded", m.bounded(members=1000)),
+    "inflates to more than allowed": by("limit-exceeded", m.bounded(inflated_bytes=10_000_000)),
+    "a record of two megabytes": by("limit-exceeded", m.embedded(m.line("backup-note", "x" * 2_000_000))),
+    "more names than are compared": by("names-not-compared", m.bounded(names=100)),
+    "a member without a name": by("member-name-empty", m.adding("")),
+    "an absolute name": by("member-name-absolute", m.adding("/etc/cron.d/job")),
+    "a name that leads out": by("member-name-escapes", m.adding("../../.ssh/authorized_keys")),
+    "a name that leads out on a detour": by("member-name-escapes", m.adding(f"{PLACE}/../../../job.php")),
+    "a line break in a name": by("member-name-control", m.adding(f"{PLACE}/a\nb.php")),
+    "a name that is not UTF-8": by("member-name-not-utf8", m.adding(b"wp-content/cache/caf\xe9.txt")),
+    "a file twice": by("member-name-duplicate", m.adding("wp-content/index.php")),
+    "a name in capitals as well": by("member-name-collides", m.adding("wp-content/INDEX.php")),
+    "a name in two forms of Unicode": by(
+        "member-name-collides", m.adding(f"{PLACE}/caf\u00e9.txt"), m.adding(f"{PLACE}/cafe\u0301.txt")
+    ),
+    "a link to a system file": by("member-link-escapes", m.adding_special(f"{PLACE}/a", b"2", "/etc/passwd")),
+    "a link that climbs out": by("member-link-escapes", m.adding_special(f"{PLACE}/a", b"2", "../../../../.my.cnf")),
+    "a hard link to a system file": by("member-link-escapes", m.adding_special(f"{PLACE}/a", b"1", "/etc/passwd")),
+    "a link to itself": by("member-link-cyclic", m.adding_special(f"{PLACE}/a", b"2", "a")),
+    "two links to each other": by(
+        "member-link-cyclic",
+        m.adding_special(f"{PLACE}/a", b"2", "b"),
+        m.adding_special(f"{PLACE}/b", b"2", "a"),
+    ),
+    "a file through a link": by(
+        "member-through-link", m.adding_special(PLACE, b"2", "uploads"), m.adding(f"{PLACE}/page.php")
+    ),
+    "a character device": by("member-device", m.adding_special(f"{PLACE}/null", b"3")),
+    "a block device": by("member-device", m.adding_special(f"{PLACE}/disk", b"4")),
+    "a FIFO": by("member-device", m.adding_special(f"{PLACE}/pipe", b"6")),
+    "a file with its owner's rights": by("member-setuid", m.adding(f"{PLACE}/run", mode=0o4755)),
+    "a file with its group's rights": by("member-setuid", m.adding(f"{PLACE}/run", mode=0o2755)),
+}
+
+# --- record, name and clock -------------------------------------------------------------------------------------------
+
+YEAR: Final = 365 * m.DAY
+TITLE: Final = "Caf---Zw--lf---50---2"
+
+RECORD: Final = {
+    "no record anywhere": by("record-missing", m.without(m.RECORD), m.gone(lambda site: site.record)),
+    "no embedded record": by("record-missing", m.without(m.RECORD)) if False else by(
+        "record-missing", m.without(m.RECORD), m.gone(lambda site: site.record), m.gone(lambda site: site.install)
+    ),
+    "the account's record may not be read": by(
+        "record-unreadable", m.forbidden(lambda site: site.record), at=m.HOME, verdict=UNREADABLE
+    ),
+    "the account's record is empty": by("record-empty", m.on_disk(lambda _: b""), at=m.HOME),
+    "the embedded record is empty": by("record-empty", m.embedded(lambda _: b"")),
+    "a byte order mark": by("record-bom", m.embedded(lambda old: b"\xef\xbb\xbf" + old)),
+    "lines of Windows": by("record-crlf", m.embedded(lambda old: old.replace(b"\n", b"\r\n"))),
+    "a NUL in a value": by("record-nul", m.lines(backup_note="before\0the update")),
+    "a line that is none": by("record-no-equals", m.records(lambda old: old + b"\nby hand")),
+    "a key twice": by("record-duplicate-key", m.records(lambda old: b"language=en\n" + old)),
+    "a key that nobody knows": by("record-unknown-key", m.records(lambda old: b"weather=fine\n" + old)),
+    "no path": by("record-key-missing", m.lines(path=None)),
+    "no installer": by("record-key-missing", m.lines(installer=None)),
+    "no owner": by("record-key-missing", m.lines(owner=None)),
+    "no title": by("record-key-missing", m.lines(title=None)),
+    "no time of the backup": by("record-key-missing", m.lines(backup_time=None)),
+    "no version": by(
+        "record-key-missing", m.lines(version=None)
+    ),
+    "a file that is no record": by("record-name-malformed", m.beside(".appdata/backups/README.txt", b"?"), at=m.HOME),
+    "an install's id that is none": by("record-id-malformed", m.lines(backup_install="The Install!")),
+    "nothing but the passwords in it": by("record-holds-secrets"),
+    "the record behind the dump": by("record-not-first", m.moved(m.RECORD, 1)),
+    "the record in a folder": by(
+        "record-not-at-root", m.renamed(lambda name: f"wp-content/{name}" if name == m.RECORD else name)
+    ),
+    "a second record in a folder": by("record-several", m.adding(f"wp-content/{m.RECORD}", b"installer=joomla")),
+    "a value in Latin-1": by("value-not-utf8", m.lines(cf_sitetagline=b"Kuchen; B\xfccher")),
+    "a size that is no number": by("value-undecodable", m.lines(cache_files="65 MB")),
+    "a custom field named as the server's": by("field-collision", m.lines(cf_version="7")),
+    "edited on disk: language": by("sources-disagree", m.on_disk(m.line("language", "de"))),
+    "edited on disk: administrator": by("sources-disagree", m.on_disk(m.line("cf-login", "intruder"))),
+    "edited in the archive: version": by("sources-disagree", m.embedded(m.line("version", "6.2"))),
+    "edited in the archive: title": by("sources-disagree", m.embedded(m.line("title", "Another"))),
+    "edited in the archive: tables": by("sources-disagree", m.embedded(m.line("list-tables", "kz4_posts,kz4_users"))),
+    "edited in the archive: a line less": by("sources-disagree", m.embedded(m.line("db-user", None))) if False else by(
+        "sources-disagree", m.embedded(m.line("db-user", "root"))
+    ),
+    "a bit in the embedded record": by("sources-disagree", m.raw(m.RECORD, lambda old: old.replace(b"=6.", b"=7.", 1))),
+    "the names of two archives swapped": by(
+        "sources-disagree", m.second, m.swapped, elsewhere={m.SECOND: {"sources-disagree"}}
+    ),
+    "only the archive is left": by(
+        "id-from-install", m.gone(lambda site: site.record), m.gone(lambda site: site.install)
+    ),
+    "only the live install tells its version": by(
+        "live-value-used", m.lines(version=None), also={"record-key-missing": "neither record tells it"}
+    ),
+    "made in ten years": by("time-in-future", m.dated(10 * YEAR)),
+    "updated in ten years": by(
+        "time-in-future",
+        lambda site: m.lines(time_updated=str(site.real.moment + 10 * YEAR))(site),
+        also={"time-out-of-order": "it is then older than the install's update"},
+    ),
+    "made before its WordPress was": by("time-before-release", m.dated(-6 * YEAR)),
+    "older than its install": by("time-out-of-order", lambda site: m.lines(time=str(site.real.moment + 600))(site)),
+    "renamed: another title": by(
+        "archive-renamed",
+        m.named(lambda name: name.replace(TITLE, "Another")),
+        also={"name-title-differs": "the new name has another title"},
+    ),
+    "renamed: another host": by(
+        "archive-renamed",
+        m.named(lambda name: name.replace("cafe-zwoelf-example", "example-com")),
+        also={"name-host-differs": "the new name has another host"},
+    ),
+    "renamed: seconds later": by(
+        "archive-renamed",
+        lambda site: setattr(site, "archive", f"application_backups/{site.name_at(site.real.moment + 77)}"),
+        also={"name-time-differs": "the new name has another time"},
+    ),
+    "renamed: a copy's": by(
+        "archive-renamed",
+        m.named(lambda name: name.replace(".tar.gz", " (1).tar.gz")),
+    ),
+    "renamed: freely": by("name-unconventional", m.named(lambda _: "blog.tar.gz"), also={"archive-renamed": "it was"}),
+    "another url in the records": by("name-host-differs", m.lines(url="https://www.example.com/blog")),
+    "another title in the records": by("name-title-differs", m.lines(title="Another")),
+    "another time in the records": by("name-time-differs", m.shifted(100)),
+    "an offset that nobody uses": by("name-offset-unused", m.shifted(m.HOUR // 4)),
+    "in the hour that comes twice": by(
+        "zone-ambiguous",
+        m.attributes(zone=ZoneInfo("Europe/Berlin")),
+        m.named(lambda name: name[:-26] + "2025-10-26_02-30-00.tar.gz"),
+        lambda site: m.lines(backup_time=None, backup_filename=site.archive.partition("/")[2])(site),
+        also={"record-key-missing": "with backup-time, the zone is not asked for"},
+    ),
+    "kept where the policy allows none": by("location-not-allowed", m.asking(locations=("s3://",))),
+}
+
+# --- contents against the record --------------------------------------------------------------------------------------
+
+LINKS: Final = r"DROP TABLE IF EXISTS `kz4_links`;\nCREATE TABLE `kz4_links` \((?s:.*?);\n(?=DROP)"
+EXTRA: Final = r"DROP TABLE IF EXISTS `kz4_spam`;\nCREATE TABLE `kz4_spam` (\n  `id` int\n) ENGINE=InnoDB;\n"
+
+CONTENTS: Final = {
+    **{f"no {name}": by("file-missing", m.without(name)) for name in ("wp-settings.php", "index.php", "wp-admin")},
+    "no configuration": by("file-missing", m.without(m.CONFIG)),
+    "no wp-includes": by("file-missing", m.without("wp-includes"), also={"application-not-found": "it tells the version"}),
+    "no wp-content": by(
+        "file-missing",
+        m.without("wp-content"),
+        also={"plugin-missing": "all of them are in it", "theme-missing": "all of them are in it"},
+    ),
+    "not the file of the policy": by("file-missing", m.asking(files=("wp-content/db.php",))),
+    "a file of nobody's": by("file-unlisted", m.adding("shell.php")),
+    "a folder of nobody's": by("file-unlisted", m.adding("old/index.php")),
+    "an excluded file": by("file-excluded", m.lines(list_exclude_files="readme.html")),
+    "no dump": by("dump-missing", m.without(m.DUMP)),
+    "an empty dump": by("dump-incomplete", m.edited(m.DUMP, b"", b""), lambda site: site.put(m.DUMP, b"")),
+    "the dump without its COMMIT": by("dump-incomplete", m.dump(r"COMMIT;\s*\Z")),
+    "the dump cut in its last view": by("dump-incomplete", m.dump(r" AS select (?s:.*)\Z")),
+    "the dump cut in its last rows": by("dump-incomplete", m.dump(r"'zwoelf-admin',(?s:.*)\Z")),
+    "the dump cut between two tables": by(
+        "dump-incomplete",
+        m.dump(r"DROP TABLE IF EXISTS `kz4_users`(?s:.*)\Z"),
+        also={"table-missing": "the tables behind the cut"},
+    ),
+    "the dump cut in its middle": by(
+        "dump-incomplete",
+        lambda site: site.put(m.DUMP, site.content(m.DUMP)[: 200_000]),
+        also={"table-missing": "the tables behind the cut"},
+    ),
+    "a table less in the dump": by("table-missing", m.dump(LINKS)),
+    "the view not in the dump": by("table-missing", m.dump(r"DROP VIEW [^\n]*\nCREATE VIEW [^\n]*\n")),
+    "a table more in the records": by(
+        "table-missing", lambda site: m.lines(list_tables=tables(site, "kz4_zzz"))(site)
+    ),
+    "a bit in a table's name": by(
+        "table-missing",
+        m.dump("`kz4_links`", "`kz4_linky`", every=True),
+        also={"table-unlisted": "the other name is on no list"},
+    ),
+    "not the table of the policy": by("table-missing", m.asking(tables=("{prefix}actionscheduler_logs",))),
+    "a table more in the dump": by("table-unlisted", m.dump("COMMIT;", EXTRA + "COMMIT;")),
+    "a table less in the records": by(
+        "table-unlisted", lambda site: m.lines(list_tables=tables(site).replace("kz4_links,", ""))(site)
+    ),
+    "another prefix in the records": by(
+        "table-prefix-differs", m.lines(db_prefix="wp_"), also={"config-differs": "wp-config.php has the old one"}
+    ),
+    "another prefix in the dump": by(
+        "table-prefix-differs",
+        m.dump("`kz4_", "`wp_", every=True),
+        also={"table-missing": "under their old names", "table-unlisted": "under their new names"},
+    ),
+    "files of a thousand bytes in the records": by("files-size-differs", m.lines(cache_files="1000")),
+    "files of a terabyte in the records": by("files-size-differs", m.lines(cache_files=str(10**12))),
+    "tables of a thousand bytes in the records": by("tables-size-differs", m.lines(cache_tables="1000")),
+    "tables of a terabyte in the records": by("tables-size-differs", m.lines(cache_tables=str(10**12))),
+}
+
+
+def tables(site: m.Site, *more: str) -> str:
+    """Return the value of ``list-tables``, with ``more`` tables."""
+    return ",".join([*site.real.truth["tables"], *more])
+
+
+# --- the application --------------------------------------------------------------------------------------------------
+
+HELLO: Final = b"<?php\n/*\nPlugin Name: Hello\nVersion: 1.0\n*/\n"
+STYLE: Final = b"/*\nTheme Name: Bare\nVersion: 1.0\n*/\n"
+STYLES: Final = f"{m.THEMES}/twentytwentytwo"
+
+APPLICATION: Final = {
+    "an application that nobody knows": by("application-unknown", m.lines(installer="wikiwonder")),
+    "no version file": by("application-not-found", m.without(m.VERSION)),
+    "another application's files": by(
+        "application-not-found",
+        m.lines(installer="joomla"),
+        also={"file-missing": "those that Joomla needs"},
+    ),
+    "another version in version.php": by(
+        "application-version-differs", m.edited(m.VERSION, b"$wp_version = '6.1.9'", b"$wp_version = '6.0.3'")
+    ),
+    "a bit of the version in version.php": by(
+        "application-version-differs", m.edited(m.VERSION, b"$wp_version = '6", b"$wp_version = '7")
+    ),
+    "another version in the records": by("application-version-differs", m.lines(version="6.0.3")),
+    "older than the policy allows": by("version-too-old", m.version_floor("6.4")),
+    "a plugin's folder is gone": by("plugin-missing", m.without(f"{m.PLUGINS}/akismet")),
+    "a plugin of one file is gone": by("plugin-missing", m.without(f"{m.PLUGINS}/opening-hours.php")),
+    "a plugin more in the records": by(
+        "plugin-missing", m.records(lambda old: old.replace(b"list-plugins=", b"list-plugins=+jetpack/11.5,"))
+    ),
+    "a plugin more in the archive": by("plugin-unlisted", m.adding(f"{m.PLUGINS}/hello/hello.php", HELLO)),
+    "another version in a plugin": by(
+        "plugin-version-differs", m.edited(f"{m.PLUGINS}/akismet/akismet.php", b"Version: 5.0.2", b"Version: 5.3.1")
+    ),
+    "another version of a plugin in the records": by(
+        "plugin-version-differs", m.records(lambda old: old.replace(b"akismet/5.0.2", b"akismet/4.2.5"))
+    ),
+    "a theme's folder is gone": by("theme-missing", m.without(STYLES)),
+    "a theme more in the records": by(
+        "theme-missing", m.records(lambda old: old.replace(b"list-themes=", b"list-themes=+astra/4.0,"))
+    ),
+    "a theme more in the archive": by("theme-unlisted", m.adding(f"{m.THEMES}/bare/style.css", STYLE)),
+    "another version in a theme": by(
+        "theme-version-differs", m.edited(f"{STYLES}/style.css", b"Version: 1.3", b"Version: 1.9")
+    ),
+    "another version of a theme in the records": by(
+        "theme-version-differs", m.records(lambda old: old.replace(b"twentytwentytwo/1.3", b"twentytwentytwo/1.2"))
+    ),
+    "another database in wp-config.php": by("config-differs", m.edited(m.CONFIG, b"'cafezw_wp1'", b"'cafezw_wp2'")),
+    "another user in wp-config.php": by(
+        "config-differs", m.edited(m.CONFIG, b"'DB_USER', 'cafezw_wp1'", b"'DB_USER', 'root'")
+    ),
+    "another prefix in wp-config.php": by("config-differs", m.edited(m.CONFIG, b"'kz4_'", b"'wp_'")),
+    "another database in the records": by("config-differs", m.lines(db_name="cafezw_shop")),
+    "another user in the records": by("config-differs", m.lines(db_user="cafezw_shop")),
+}
+
+# --- the account ------------------------------------------------------------------------------------------------------
+
+LINKED: Final = f".appdata/backups/{m.SECOND_ID}"
+
+ACCOUNT: Final = {
+    "the archive is gone": by("archive-missing", m.no_archive, at=m.HOME),
+    "the archive is kept elsewhere": by(
+        "archive-remote", m.no_archive, m.on_disk(m.line("backup-location", "0123456789abcdef" * 2)), at=m.HOME
+    ),
+    "the backup's record is gone": by("archive-without-record", m.gone(lambda site: site.record)),
+    "the install's record is gone": by("backup-orphaned", m.gone(lambda site: site.install), at=m.HOME),
+    "two records of one archive": by(
+        "archive-claimed-twice", lambda site: site.files.update({LINKED: site.files[site.record]})
+    ),
+    "the archive twice, the copy under another name": by(
+        "backup-duplicate",
+        m.copied(lambda site: site.second),
+        at=m.HOME,
+        elsewhere={m.SECOND: {"archive-renamed", "name-time-differs"}},
+    ),
+    "a month later": by("backup-too-old", m.asking(maximum_age_days=8), m.looked_at(30 * m.DAY), at=m.HOME),
+    "one backup where two are asked for": by("backups-too-few", m.asking(minimum_backups=2), at=m.HOME),
+    **{
+        f"a month later, with backups by {schedule}": by(
+            "retention-unmet", m.installed(autobk=schedule), m.looked_at(30 * m.DAY), at=m.HOME
+        )
+        for schedule in ("daily30", "dailyweeklymonthly", "weeklymonthly")
+    },
+    "a month later, with two backups a day": by(
+        "retention-unmet",
+        m.installed(autobk="custom", autobk_daily="2", autobk_weekly="0", autobk_monthly="0"),
+        m.looked_at(30 * m.DAY),
+        at=m.HOME,
+    ),
+    "a schedule by its id": by("schedule-unknown", m.installed(autobk="0123456789abcdef" * 2), at=m.HOME),
+    "records that may not be read": by(
+        "folder-unreadable", m.forbidden(lambda _: ".appdata/backups"), at=m.HOME, verdict=UNREADABLE
+    ),
+    "a link among the records": by(
+        "link-not-followed", m.making(LINKED, lambda path: path.symlink_to("/etc/passwd")), at=m.HOME
+    ),
+    "a link in the archive's place": by(
+        "link-not-followed",
+        m.no_archive,
+        lambda site: m.making(f"application_backups/{site.real.archive.name}", lambda path: path.symlink_to("/x"))(site),
+        at=m.HOME,
+        also={"archive-missing": "what the link hides does not exist"},
+    ),
+    "a FIFO among the records": by("not-a-regular-file", m.making(LINKED, os.mkfifo), at=m.HOME),
+    "homes that may not be listed": by(
+        "place-unreadable", m.attributes(is_image=True), m.forbidden(lambda _: ".."), at="..", verdict=FAIL
+    ),
+    "a home that lies deep": by(
+        "search-depth-reached", lambda site: setattr(site, "home", f"a/b/c/d/e/f/g/h/{site.home}"), at=m.ROOT
+    ),
+}
+
+MUTATIONS: Final = {**WHOLE, **SAFE, **RECORD, **CONTENTS, **APPLICATION, **ACCOUNT}
+
+UNCOVERED: Final = {
+    "several-matches": "of view alone, which has to choose; verify judges all of them",
+}
+"""Ids that no mutation brings about, and why."""
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutation_is_caught_by_the_check_meant_for_it_and_by_no_other(name: str) -> None:
+    mutation = MUTATIONS[name]
+    told = m.verify_mutated(mutation.acts)
+    (own,) = [one for one in told if one.target == mutation.at]
+    assert {one.target: one.wrong for one in told if one.wrong} == mutation.told
+    assert mutation.caught_by in own.ids
+    assert own.verdict == mutation.outcome
+
+
+UNTOUCHED: Final[dict[str, tuple[m.Act, ...]]] = {
+    "nothing": (),
+    "recompressed": (m.tar(lambda old: old),),
+    "a second backup": (m.second,),
+}
+
+
+@pytest.mark.parametrize("name", UNTOUCHED)
+def test_without_a_mutation_everything_passes(name: str) -> None:
+    for one in m.verify_mutated(UNTOUCHED[name]):
+        assert (one.verdict, one.wrong) == (PASS, set())
+
+
+def test_each_check_has_a_mutation_or_a_reason_to_have_none() -> None:
+    covered = {id_ for one in MUTATIONS.values() for id_ in (one.caught_by, *one.also)}
+    assert set(FINDINGS) - covered == set(UNCOVERED)

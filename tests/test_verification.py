@@ -1,0 +1,225 @@
+"""Verifying archives and accounts: what comes out, in which order, and what can't be judged."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+
+import backupmeta
+from backupmeta import Search, Verification
+from backupmeta.checks.policy import DEFAULT, Policy, Requirements
+from backupmeta.verification import Case, Outcome, size, verify, verify_archive
+from tests.invented import BACKUP, INSTALL, NAME, SECOND, TIME, Account, archive
+from tests.sites import FILES, NOW, honest, packed, record
+
+DAY = 86_400
+LATER = "app_example-com_Blog_2024-06-14_20-55-21.tar.gz"
+
+
+def verified(*roots: Path, policy: Policy = DEFAULT, now: int = NOW) -> list[Verification]:
+    return list(verify(Search(tuple(map(str, roots))), policy, now))
+
+
+def bad(one: Verification) -> Counter[str]:
+    """Return the ids that are more than notes."""
+    return Counter(judged.finding.id for judged in one.judged if judged.severity != "note")
+
+
+def notes(one: Verification) -> set[str]:
+    return {judged.finding.id for judged in one.judged if judged.severity == "note"}
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Account:
+    return honest(tmp_path / "exampleu")
+
+
+class TestWhatComesOut:
+    def test_an_honest_archive_passes_with_its_digest(self, account: Account) -> None:
+        import hashlib
+
+        path = account.archives / NAME
+        [one] = verified(path)
+        assert (one.verdict, bad(one), notes(one)) == ("pass", Counter(), {"record-holds-secrets"})
+        assert one.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert (one.path, one.size) == (str(path), path.stat().st_size)
+
+    def test_a_home_comes_after_its_archives_oldest_first(self, account: Account) -> None:
+        changed = record(backup_time=str(TIME + DAY), backup_filename=LATER)
+        account.backup(SECOND, changed)
+        (account.archives / LATER).write_bytes(packed(changed))
+        found = verified(account.home, now=TIME + 2 * DAY)
+        assert [one.path for one in found] == [
+            str(account.archives / NAME),
+            str(account.archives / LATER),
+            str(account.home),
+        ]
+        assert [one.verdict for one in found] == ["pass", "pass", "pass"]
+        assert found[-1].sha256 is None
+
+    def test_the_most_severe_comes_first(self, account: Account) -> None:
+        (account.archives / NAME).write_bytes(packed(record(), {"wp-load.php": None, "extra.txt": b"x"}))
+        [one] = verified(account.archives / NAME)
+        assert [judged.finding.id for judged in one.judged] == [
+            "file-missing",
+            "file-unlisted",
+            "record-holds-secrets",
+        ]
+
+    def test_the_library_offers_it(self, account: Account) -> None:
+        found = list(backupmeta.verify(Search((str(account.archives / NAME),)), now=NOW))
+        assert [one.verdict for one in found] == ["pass"]
+
+    def test_below_a_sysroot_paths_are_the_servers(self, tmp_path: Path) -> None:
+        account = honest(tmp_path / "home/exampleu")
+        (account.archives / NAME).write_bytes(packed(record(), {"extra.txt": b"x"})[:-9])
+        first, second = verify(Search(sysroot=str(tmp_path)), DEFAULT, NOW)
+        assert first.path == f"/home/exampleu/application_backups/{NAME}"
+        assert {place.path for judged in first.judged for place in judged.finding.evidence} <= {
+            first.path,
+            f"/home/exampleu/.appdata/backups/{BACKUP}",
+        }
+        assert second.path == "/home/exampleu"
+
+    def test_size_counts_the_archives(self, account: Account, tmp_path: Path) -> None:
+        account.archive("app_x_y_2024-06-13_20-55-22.tar.gz")
+        expected = sum(path.stat().st_size for path in account.archives.iterdir())
+        assert size(Search((str(tmp_path), str(tmp_path / "missing")))) == expected
+
+
+class TestWhatIsNotWhole:
+    @pytest.mark.parametrize("kept", [30, 200, 500, -9, -1])
+    def test_a_cut_archive_fails_for_that_alone(self, account: Account, kept: int) -> None:
+        path = account.archives / NAME
+        path.write_bytes(packed(record())[:kept])
+        [one] = verified(path)
+        assert one.verdict in {"fail", "unreadable"}
+        assert set(bad(one)) <= {"archive-truncated", "archive-damaged", "member-cut"}
+
+    def test_an_archive_that_is_written_to_meanwhile(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = account.archives / NAME
+        real = os.read
+
+        def read(descriptor: int, length: int) -> bytes:
+            content = real(descriptor, length)
+            if content[:2] == b"\x1f\x8b":
+                os.utime(path, ns=(0, time.time_ns() + 10**9))
+            return content
+
+        monkeypatch.setattr(os, "read", read)
+        [one] = verified(path)
+        assert bad(one) == Counter({"archive-growing": 1})
+
+    def test_a_cut_archive_written_to_a_moment_ago(self, account: Account) -> None:
+        path = account.archives / NAME
+        path.write_bytes(packed(record())[:-9])
+        os.utime(path, (NOW - 10, NOW - 10))
+        assert "archive-recent" in notes(verified(path)[0])
+        os.utime(path, (NOW - 100, NOW - 100))
+        assert "archive-recent" not in notes(verified(path)[0])
+
+    def test_an_old_whole_archive_is_not_recent(self, account: Account) -> None:
+        os.utime(account.archives / NAME, (NOW - 10, NOW - 10))
+        assert "archive-recent" not in notes(verified(account.archives / NAME)[0])
+
+
+class TestWhatCantBeRead:
+    def test_a_missing_file_and_the_others(self, account: Account, tmp_path: Path) -> None:
+        first, second = verified(tmp_path / "missing.tar.gz", account.archives / NAME)
+        assert (first.verdict, bad(first), first.sha256) == ("unreadable", Counter({"archive-unreadable": 1}), None)
+        assert second.verdict == "pass"
+
+    def test_something_else_in_an_archives_place(self, account: Account) -> None:
+        (account.archives / NAME).write_bytes(b"<html>404 Not Found</html>")
+        first, _ = verified(account.home)
+        assert (first.verdict, bad(first)) == ("unreadable", Counter({"archive-unreadable": 1}))
+        assert "no archive" in first.judged[0].finding.detail
+
+    def test_ignoring_the_reason_does_not_make_it_pass(self, account: Account) -> None:
+        (account.archives / NAME).write_bytes(b"<html>404 Not Found</html>")
+        [one] = verified(account.archives / NAME, policy=DEFAULT.with_options(ignore=["archive-unreadable"]))
+        assert (one.verdict, one.judged) == ("unreadable", ())
+
+    def test_a_record_in_a_home(self, account: Account) -> None:
+        account.backup(SECOND, b"x" * (1024 * 1024 + 1))
+        found = verified(account.home)
+        assert [one.verdict for one in found] == ["pass", "unreadable"]
+        assert bad(found[-1]) == Counter({"record-unreadable": 1})
+
+    def test_a_folder_that_takes_another_ones_place(self, account: Account, tmp_path: Path) -> None:
+        elsewhere = honest(tmp_path / "other")
+
+        def replaced_before(cases: Iterable[Case]) -> Iterator[Outcome]:
+            for case in cases:
+                account.archives.rename(account.home / "aside")
+                account.archives.symlink_to(elsewhere.archives)
+                yield verify_archive(case)
+
+        first, *_ = verify(Search((str(account.home),)), DEFAULT, NOW, replaced_before)
+        assert first.verdict == "unreadable"
+        assert "replaced" in first.judged[0].finding.detail
+
+
+class TestRecords:
+    def test_without_any_record(self, tmp_path: Path) -> None:
+        path = tmp_path / "app_example-com_Blog_2024-06-13_20-55-21.tar.gz"
+        path.write_bytes(archive(None, FILES.items()))
+        [one] = verified(path)
+        assert (one.verdict, bad(one)) == ("fail", Counter({"record-missing": 1}))
+
+    def test_a_tar_of_another_name_is_foreign_unless_it_is_named(self, tmp_path: Path) -> None:
+        path = tmp_path / "photos.tar.gz"
+        path.write_bytes(archive(None, [("a.jpg", b"x")]))
+        first = verified(tmp_path)[0]
+        assert (first.verdict, notes(first)) == ("pass", {"archive-foreign"})
+        assert bad(verified(path)[0]) == Counter({"record-missing": 1})
+
+    def test_one_record_edited(self, account: Account) -> None:
+        account.backup(BACKUP, record(title="Another"))
+        [one] = verified(account.archives / NAME)
+        assert bad(one) == Counter({"sources-disagree": 1, "name-title-differs": 1})
+
+    def test_a_record_over_its_limit(self, account: Account) -> None:
+        path = account.archives / NAME
+        path.write_bytes(packed(record(backup_note="x" * 1024 * 1024)))
+        [one] = verified(path)
+        assert bad(one) == Counter({"limit-exceeded": 1})
+
+    def test_a_record_with_too_many_lines(self, account: Account) -> None:
+        path = account.archives / NAME
+        path.write_bytes(packed(record(backup_note="\n" * 20_001)))
+        [one] = verified(path)
+        assert bad(one)["limit-exceeded"] == 1
+
+
+class TestAccounts:
+    def test_a_missing_archive_is_the_homes(self, account: Account) -> None:
+        (account.archives / NAME).unlink()
+        [one] = verified(account.home)
+        assert (one.path, one.verdict, bad(one)) == (str(account.home), "fail", Counter({"archive-missing": 1}))
+
+    def test_a_remote_one_is_a_note_and_kept(self, account: Account) -> None:
+        account.backup(BACKUP, record(backup_location="ftp://u:secret@example.com/b"))
+        (account.archives / NAME).unlink()
+        policy = Policy(requirements=Requirements(minimum_backups=1))
+        [one] = verified(account.home, policy=policy)
+        assert (one.verdict, notes(one)) == ("pass", {"archive-remote"})
+
+    def test_one_archive_of_a_home_says_nothing_of_the_home(self, account: Account) -> None:
+        (account.installs / INSTALL).unlink()
+        account.backup(SECOND, record(backup_filename="gone.tar.gz"))
+        assert [one.path for one in verified(account.archives / NAME)] == [str(account.archives / NAME)]
+
+    def test_the_same_archive_twice(self, account: Account) -> None:
+        (account.archives / "copy.tar.gz").write_bytes((account.archives / NAME).read_bytes())
+        assert bad(verified(account.home)[-1]) == Counter({"backup-duplicate": 1})
+
+    def test_accounts_are_judged_one_by_one(self, tmp_path: Path) -> None:
+        for name in ("a", "b"):
+            honest(tmp_path / name)
+        found = verified(tmp_path)
+        assert [one.path for one in found if one.sha256 is None] == [str(tmp_path / "a"), str(tmp_path / "b")]
+        assert {one.verdict for one in found} == {"pass"}  # no duplicates across accounts
