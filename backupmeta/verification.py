@@ -64,10 +64,20 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Household:
-    """An account, to be judged once its archives are verified."""
+    """An account, to be judged once its archives are verified.
+
+    Attributes:
+        path: its path.
+        is_home: whether it is a home, and not just a folder of archives.
+        is_whole: whether all of its archives were asked for.
+        findings: what was odd about it.
+        installs: its live installs, by id; None where it has no records.
+        remote: its backups that are kept elsewhere.
+    """
 
     path: str
     is_home: bool
+    is_whole: bool
     findings: tuple[Finding, ...]
     installs: dict[str, Inspection] | None
     remote: tuple[Kept, ...]
@@ -155,7 +165,8 @@ def _settled(pending: deque[_Item], kept: list[Kept], policy: Policy, now: int) 
             continue
         account = Account(item.installs, (*kept, *item.remote), policy, now)
         kept.clear()
-        if (findings := (*item.findings, *judge.of_account(account))) or item.is_home:
+        findings = (*item.findings, *judge.of_account(account)) if item.is_whole else item.findings
+        if findings or (item.is_home and item.is_whole):
             yield _of_folder(item.path, findings, policy)
 
 
@@ -163,7 +174,7 @@ def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verifi
     """Return the verification of an account, or of a folder; unreadable where something in it is, archives aside."""
     found = judge.judged(findings, policy)
     is_unread = any(one.finding.is_unread for one in found)
-    return Verification(path, Verdict.UNREADABLE if is_unread else judge.verdict(found, policy), None, 0, found)
+    return Verification("account", path, Verdict.UNREADABLE if is_unread else judge.verdict(found, policy), None, found)
 
 
 # --- what there is ----------------------------------------------------------------------------------------------------
@@ -192,7 +203,7 @@ def _each_root(search: Search) -> Iterator[tuple[str, Search]]:
 
 
 def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_Item]:
-    """Yield the archives of a home, then the home itself, unless only some of its archives were asked for."""
+    """Yield the archives of a home, then the home itself."""
     findings, remote = list[Finding](), list[Kept]()
     for pair in home.pairs():
         if pair.archive is not None:
@@ -203,11 +214,10 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
         if pair.state is State.REMOTE and pair.record is not None:
             inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
             remote.append(_kept(inspection, pair.record.source.path, None))
+    installs = {id_: library.inspect_install(home, id_) for id_ in home.installs} if home.has_records else None
     findings += home.findings
-    if home.wanted is None or findings:
-        installs = {id_: library.inspect_install(home, id_) for id_ in home.installs} if home.has_records else None
-        whole = installs if home.wanted is None else None
-        yield _Household(home.folder.seen, home.is_home and home.wanted is None, tuple(findings), whole, tuple(remote))
+    is_whole = home.wanted is None
+    yield _Household(home.folder.seen, home.is_home, is_whole, tuple(findings), installs, tuple(remote))
 
 
 # --- one archive ------------------------------------------------------------------------------------------------------
@@ -234,7 +244,7 @@ def _examined(case: Case, file: EvidenceFile) -> Outcome:
         findings.add(_without_record(case))
     found = judge.judged(findings, case.policy)
     verdict = judge.verdict(found, case.policy)
-    return Outcome(Verification(case.seen, verdict, passed.digests.get("sha256"), file.size, found), kept)
+    return Outcome(Verification("archive", case.seen, verdict, passed.digests.get("sha256"), found), kept)
 
 
 def _of_pass(passed: Pass, survey: Survey, case: Case) -> Iterator[Finding]:
@@ -298,4 +308,4 @@ def _at(member: str, case: Case) -> Source:
 def _unreadable(path: str, findings: Iterable[Finding], policy: Policy) -> Verification:
     """Return the verification of something that can't be read; the reason can't be ignored."""
     found = judge.judged(findings, policy)
-    return Verification(path, Verdict.UNREADABLE, None, 0, found)
+    return Verification("archive", path, Verdict.UNREADABLE, None, found)

@@ -4,6 +4,7 @@ scripts/real_backup.py FOLDER
 BACKUPMETA_REAL=FOLDER pytest -m real tests/test_real_backup.py
 """
 
+import contextlib
 import json
 import os
 import re
@@ -12,9 +13,12 @@ import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import private_mariadb
 import pytest
+import sql_dump
 
 import backupmeta
 from backupmeta.api.models import SHOW_SECRETS
@@ -337,6 +341,10 @@ COMMANDS: dict[str, Callable[[Real], list[str | Path]]] = {
     "explain the archive": lambda real: ["explain", real.archive],
     "explain --json": lambda real: ["explain", real.archive, "--json"],
     "explain the record": lambda real: ["explain", real.record],
+    **{
+        f"verify --format {form}": lambda real, form=form: ["verify", real.homes, "--format", form]  # type: ignore[misc]
+        for form in ("text", "json", "junit", "sarif", "github")
+    },
     "explain the install's record": lambda real: ["explain", real.install_record, "--json"],
 }
 
@@ -356,3 +364,41 @@ def pieces(password: str) -> set[bytes]:
 
 def test_the_password_is_told_when_asked(real: Real) -> None:
     assert real.truth["db_password"].encode() in clean("view", real.archive, "--show-secrets")
+
+
+def test_it_passes_with_no_error_and_no_warning(real: Real) -> None:
+    done = run("verify", real.archive, real.homes, "--json")
+    assert done.returncode == 0
+    targets = json.loads(done.stdout)["targets"]
+    assert [target["verdict"] for target in targets] == ["pass", "pass", "pass"]
+    assert {found["severity"] for target in targets for found in target["findings"]} == {"note"}
+
+
+@contextlib.contextmanager
+def shared_folder() -> Iterator[Path]:
+    """Give a folder that the server's own user may pass through."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+def test_the_readmes_restore_restores_it(real: Real, tmp_path: Path) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    [script] = [one for one in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL) if "mariadb" in one]
+    (tmp_path / "restore.sh").write_text(script)
+    with shared_folder() as folder, private_mariadb.running(folder / "server") as server:
+        server.rows("CREATE DATABASE restored CHARACTER SET utf8mb4")
+        (tmp_path / ".my.cnf").write_text(f"[client]\nsocket={server.socket}\nuser=root\n")
+        environment = {"HOME": str(tmp_path), "PATH": f"{COMMAND.parent}:{os.environ['PATH']}"}
+        site = tmp_path / "site"
+        command = ["sh", tmp_path / "restore.sh", real.archive, site, "restored"]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        counts = {name: sql_dump.row_count(server, "restored", name) for name in real.truth["table_rows"]}
+    assert counts == real.truth["table_rows"]
+    there = {path.relative_to(site).as_posix() for path in site.rglob("*")}
+    assert there == {name.rstrip("/") for name in real.truth["members"]} - {"APP-META.INI", "APP-DATA.SQL"}
+    cut = tmp_path / real.archive.name
+    cut.write_bytes(real.archive.read_bytes()[:-9])
+    again = subprocess.run([*command[:2], cut, tmp_path / "other", "restored"], env=environment, check=False)
+    assert again.returncode == 1
+    assert not (tmp_path / "other").exists()

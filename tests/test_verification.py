@@ -45,7 +45,7 @@ class TestWhatComesOut:
         [one] = verified(path)
         assert (one.verdict, bad(one), notes(one)) == ("pass", Counter(), {"record-holds-secrets"})
         assert one.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-        assert (one.path, one.size) == (str(path), path.stat().st_size)
+        assert (one.kind, one.path) == ("archive", str(path))
 
     def test_a_home_comes_after_its_archives_oldest_first(self, account: Account) -> None:
         changed = record(backup_time=str(TIME + DAY), backup_filename=LATER)
@@ -216,6 +216,9 @@ class TestAccounts:
     def test_the_same_archive_twice(self, account: Account) -> None:
         (account.archives / "copy.tar.gz").write_bytes((account.archives / NAME).read_bytes())
         assert bad(verified(account.home)[-1]) == Counter({"backup-duplicate": 1})
+
+    def test_a_target_named_twice_is_no_duplicate(self, account: Account) -> None:
+        assert [one.verdict for one in verified(account.archives / NAME, account.home)] == ["pass"] * 3
 
     def test_accounts_are_judged_one_by_one(self, tmp_path: Path) -> None:
         for name in ("a", "b"):

@@ -57,7 +57,7 @@ _THEMES: Final = _Kind("themes", wordpress.THEMES, "theme-missing", "theme-unlis
 
 def required(subject: Subject) -> tuple[str, ...]:
     """Return the names that the record lists, does not exclude, and that the application can't do without."""
-    application, told, excluded = _application(subject), _told(subject), _excluded(subject)
+    application, told, excluded = _application(subject), _told(subject), frozenset(subject.excluded)
     if application is None:
         return ()
     needed = {*application.required, *(told.sign.needs if told else ())}
@@ -76,7 +76,7 @@ def not_found(subject: Subject) -> Iterator[Finding]:
     application = _application(subject)
     if application is None or _told(subject) or not subject.texts("files") or subject.survey.is_partial:
         return
-    paths, excluded = [sign.path for sign in application.signs], _excluded(subject)
+    paths, excluded = [sign.path for sign in application.signs], frozenset(subject.excluded)
     if any(_lies_in(excluded, path) for path in paths):
         return
     there = [path for path in paths if subject.survey.has(path)]
@@ -103,7 +103,7 @@ def version_too_old(subject: Subject) -> Iterator[Finding]:
 
 def extensions_missing(subject: Subject) -> Iterator[Finding]:
     """Yield the plugins and themes of the record that are not in the archive, not even as a file or folder."""
-    excluded = _excluded(subject)
+    excluded = frozenset(subject.excluded)
     for both in _compared(subject) if not subject.survey.is_partial else ():
         kind, there = both.kind, both.by_name
         for id_ in both.listed:
@@ -152,12 +152,6 @@ def _application(subject: Subject) -> Application | None:
 def _told(subject: Subject) -> Told | None:
     application = _application(subject)
     return told_version(application, subject.survey.heads) if application else None
-
-
-def _excluded(subject: Subject) -> frozenset[str]:
-    """Return the names that the record excludes, from the install's folder on."""
-    root = subject.inspection.text("path")
-    return frozenset(name.removeprefix(root).strip("/") for name in subject.texts("exclude_files"))
 
 
 def _lies_in(names: frozenset[str], path: bytes) -> bool:

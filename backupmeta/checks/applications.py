@@ -203,7 +203,7 @@ _KNOWN: Final = (
 
 APPLICATIONS: Final = {one.name: one for one in _KNOWN}
 
-_WANTED: Final = {
+TELLING: Final = {
     **{sign.path: _HEAD for one in _KNOWN for sign in one.signs},
     wordpress.CONFIG: wordpress.CONFIG_BYTES,
 }
@@ -211,12 +211,12 @@ _WANTED: Final = {
 
 def bytes_wanted(name: bytes) -> int:
     """Return how many bytes of the beginning of the member ``name`` may tell something; 0 for most members."""
-    return _WANTED.get(name) or (wordpress.bytes_wanted(name) if name.startswith(wordpress.CONTENT) else 0)
+    return TELLING.get(name) or (wordpress.bytes_wanted(name) if name.startswith(wordpress.CONTENT) else 0)
 
 
 def tells(name: bytes, content: bytes) -> bool:
     """Tell whether the member ``name``, which begins with ``content``, is worth keeping."""
-    return name in _WANTED or wordpress.tells(name, content)
+    return name in TELLING or wordpress.tells(name, content)
 
 
 def told_version(application: Application, heads: Mapping[bytes, bytes]) -> Told | None:
@@ -236,7 +236,7 @@ def _version(sign: Sign, content: bytes) -> str | None:
 def released(name: str, version: str) -> date | None:
     """Return the day before which ``version`` of the application ``name`` was not there; None where none is known."""
     application = APPLICATIONS.get(name)
-    if application is None or not version:
+    if application is None:
         return None
     asked = order(version)
     return max((day for line, day in application.releases.items() if order(line) <= asked), default=None)

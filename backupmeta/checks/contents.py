@@ -39,8 +39,8 @@ def files_unlisted(subject: Subject) -> Iterator[Finding]:
     """Yield the names at the archive's top that are on none of the record's lists."""
     if "files" not in subject.inspection.fields:
         return
-    listed = (*subject.texts("files"), *subject.also("list-backup-files"), *subject.texts("exclude_files"))
-    tops = {_inside(subject, name).encode("utf-8", "surrogateescape").partition(b"/")[0] for name in listed}
+    listed = (*map(subject.inside, (*subject.texts("files"), *subject.also("list-backup-files"))), *subject.excluded)
+    tops = {name.encode().partition(b"/")[0] for name in listed}
     for name in sorted(subject.survey.tops - tops):
         yield subject.differs("file-unlisted", "files", _text(name), subject.seen(name))
 
@@ -48,7 +48,7 @@ def files_unlisted(subject: Subject) -> Iterator[Finding]:
 def files_excluded(subject: Subject) -> Iterator[Finding]:
     """Yield what the record says was left out, and was not."""
     for name in subject.texts("exclude_files"):
-        inside = _inside(subject, name).encode("utf-8", "surrogateescape")
+        inside = subject.inside(name).encode()
         if inside and subject.survey.has(inside):
             yield subject.differs("file-excluded", "exclude_files", name, subject.seen(inside))
 
@@ -119,11 +119,6 @@ def _far(subject: Subject, field: str, found: int, near: tuple[float, float]) ->
 def _tables(subject: Subject) -> dict[str, None]:
     """Return the names of the dump's tables and views, in its order."""
     return dict.fromkeys(_text(one.name) for one in subject.survey.dump.tables)
-
-
-def _inside(subject: Subject, name: str) -> str:
-    """Return a listed name as it stands in the archive: from the install's folder on, without slashes around it."""
-    return name.removeprefix(subject.inspection.text("path")).removeprefix("./").strip("/")
 
 
 def _archive(subject: Subject) -> Source:

@@ -43,6 +43,15 @@ class Subject:
         except UnicodeDecodeError:
             return ()
 
+    def inside(self, name: str) -> str:
+        """Return a listed name as members are called: from the install's folder on, without slashes around it."""
+        return name.removeprefix(self.inspection.text("path")).removeprefix("./").strip("/")
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """The names that the record excludes, as members are called."""
+        return tuple(filter(None, map(self.inside, self.texts("exclude_files"))))
+
     def told(self, field: str) -> tuple[Source, ...]:
         """Return where ``field`` of the answer comes from; nothing where it is absent."""
         return (self.inspection.source(field),) if field in self.inspection.fields else ()

@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 from backupmeta.archive.dump import Dump
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import AT_ROOT, DUMP, RECORD, Member, is_record
-from backupmeta.checks.applications import bytes_wanted, tells
+from backupmeta.checks.applications import TELLING, bytes_wanted, tells
 
 _KEPT: Final = 8 * MIB
-"""How much of telling files is kept, in bytes; real sites have some hundred kB of them."""
+"""How much is kept of plugins' and themes' files, in bytes; real sites have some hundred kB of them."""
 
 _OWN: Final = frozenset({RECORD, DUMP})
 
@@ -107,9 +107,9 @@ class Survey:
         content = b"".join(self._pieces)
         if is_record(self._taking):
             self.record = Embedded(self._taking, self._seen - 1, content)
-        elif len(content) <= self._room and tells(self._name, content):
+        elif self._name in TELLING or (len(content) <= self._room and tells(self._name, content)):
             self.heads[self._name] = content
-            self._room -= len(content)
+            self._room -= 0 if self._name in TELLING else len(content)
 
     @cached_property
     def folders(self) -> frozenset[bytes]:

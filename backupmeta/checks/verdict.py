@@ -1,10 +1,8 @@
 """What came out of judging: `Verdict`, `Judged`, `Verification`."""
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from backupmeta.findings import Finding
 from backupmeta.vocabulary.kinds import Severity
@@ -33,20 +31,15 @@ class Verification:
     """What came out for one target: an archive, or the account or folder that a root is.
 
     Attributes:
+        kind: what the target is: an archive, or an account or folder as a whole.
         path: the target's path: as the server saw it, where that is known.
         verdict: the answer.
         sha256: the file's digest, in hexadecimal; None for an account, and where not all of the file was read.
-        size: the file's length, in bytes; 0 for an account.
         judged: what was found, the most severe first.
     """
 
+    kind: Literal["archive", "account"]
     path: str
     verdict: Verdict
     sha256: str | None
-    size: int
     judged: tuple[Judged, ...]
-
-
-def counted(verifications: Iterable[Verification]) -> Counter[Verdict]:
-    """Return how many targets came out how."""
-    return Counter(one.verdict for one in verifications)

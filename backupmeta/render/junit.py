@@ -54,8 +54,7 @@ def _asked(one: Verification, found: Iterable[Group]) -> list[Group]:
     if one.verdict is Verdict.UNREADABLE:
         asked = {*found} or {Group.WHOLE}
     else:
-        is_archive = one.size > 0 or one.sha256 is not None
-        asked = {*found, *(_OF_ARCHIVE if is_archive else [Group.ACCOUNT])}
+        asked = {*found, *(_OF_ARCHIVE if one.kind == "archive" else [Group.ACCOUNT])}
     return [group for group in Group if group in asked]
 
 

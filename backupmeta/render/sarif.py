@@ -65,7 +65,6 @@ class _Artifacts:
             return
         self._index[uri] = len(self.described)
         artifact: dict[str, object] = {"location": {"uri": uri}, "roles": ["analysisTarget"]}
-        artifact.update({"length": one.size} if one.size else {})
         artifact.update({"hashes": {"sha-256": one.sha256}} if one.sha256 else {})
         self.described.append(artifact)
 

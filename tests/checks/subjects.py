@@ -151,9 +151,14 @@ def backup(
     return Backup(Subject(path, inspection, surveyed(whole, limits), policy, now), content, whole)
 
 
-def install(id_: str = INSTALL, **changes: str | None) -> Inspection:
-    """Return what is known of a live install."""
-    return resolve.install(id_, _install(install_record(**changes)), HOME, HOME, 1)
+def install(id_: str = INSTALL, /, **changes: str | None) -> Inspection:
+    """Return what is known of a live install whose record is the invented one, but for ``changes``."""
+    return installed(install_record(**changes), id_)
+
+
+def installed(content: bytes, id_: str = INSTALL) -> Inspection:
+    """Return what is known of a live install whose record is ``content``."""
+    return resolve.install(id_, _install(content), HOME, HOME, 1)
 
 
 def _install(content: bytes) -> Document:

@@ -33,8 +33,7 @@ def test_an_honest_backup_beside_its_live_install_is_silent() -> None:
 
 # FORMAT.md §4 and §6: what every record shown there has.
 NEEDED: Final = (
-    "installer version time owner path url title list-files "
-    "backup-install backup-location backup-time backup-filename"
+    "installer version time owner path url title list-files backup-install backup-location backup-time backup-filename"
 ).split()
 
 

@@ -26,6 +26,7 @@ SAME = (
 ASCENDING = (
     "0.9",
     "1.0-ours",
+    "1.0-theirs",
     "1.0-dev",
     "1.0-alpha",
     "1.0-beta1",

@@ -73,6 +73,7 @@ CONFIGS: Final = {
 
 NOTHING_ENDS: Final = (
     b"/*",
+    b"/* ",
     b"//?",
     b"#?",
     b"?>",

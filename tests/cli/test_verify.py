@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -286,17 +285,3 @@ class TestChecks:
         ran = run("checks", "table-mising")
         assert ran.code == 2
         assert "did you mean 'table-missing'?" in ran.err
-
-
-def test_the_readme_lists_every_group_of_checks() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    assert all(f"`{kind.group}`" in readme for kind in FINDINGS.values())
-
-
-def test_the_policy_of_the_readme_is_one(account: Account, tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    [text] = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)
-    assert tomllib.loads(text)
-    policy = tmp_path / "policy.toml"
-    policy.write_text(text)
-    assert run("verify", account.archives / NAME, "--policy", policy, *NOW).code in {0, 1}

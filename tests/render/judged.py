@@ -35,19 +35,19 @@ def judged(
 
 
 def passing(*found: Judged, path: str = ARCHIVE) -> Verification:
-    return Verification(path, Verdict.PASS, SHA256, 4096, found)
+    return Verification("archive", path, Verdict.PASS, SHA256, found)
 
 
 def failing(*found: Judged, path: str = ARCHIVE) -> Verification:
-    return Verification(path, Verdict.FAIL, SHA256, 4096, found)
+    return Verification("archive", path, Verdict.FAIL, SHA256, found)
 
 
 def unreadable(*found: Judged, path: str = ARCHIVE) -> Verification:
-    return Verification(path, Verdict.UNREADABLE, None, 0, found)
+    return Verification("archive", path, Verdict.UNREADABLE, None, found)
 
 
 def account(*found: Judged, verdict: Verdict = Verdict.PASS) -> Verification:
-    return Verification("/home/u", verdict, None, 0, found)
+    return Verification("account", "/home/u", verdict, None, found)
 
 
 def _worst_first(found: list[Judged]) -> tuple[Judged, ...]:
@@ -87,7 +87,7 @@ VERIFICATIONS = st.lists(
         path=TEXTS.filter(bool) | st.just(ARCHIVE),
         verdict=st.sampled_from(Verdict),
         sha256=st.none() | st.just(SHA256),
-        size=st.integers(0, 10**12),
+        kind=st.sampled_from(["archive", "account"]),
         judged=st.lists(FOUND, max_size=6).map(_worst_first),
     ),
     max_size=4,

@@ -123,7 +123,6 @@ def test_artifacts_are_the_targets_with_their_digests() -> None:
         {
             "location": {"uri": f"file://{ARCHIVE}"},
             "roles": ["analysisTarget"],
-            "length": 4096,
             "hashes": {"sha-256": SHA256},
         },
         {"location": {"uri": "file:///home/u"}, "roles": ["analysisTarget"]},

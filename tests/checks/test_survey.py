@@ -1,0 +1,315 @@
+"""What one pass over an archive collects for the checks: names, sizes, the record, the dump, telling files."""
+
+import io
+import subprocess
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from installatron_writer import Entry, gzip_bytes, tar_bytes
+
+from backupmeta.archive.dump import Table
+from backupmeta.archive.limits import DEFAULT_LIMITS
+from backupmeta.checks.survey import Survey
+from tests.checks.subjects import DUMP, MEMBERS, backup, record, surveyed
+from tests.hostile import END, header, member, pax
+from tests.invented import TIME, archive
+
+MIB: Final = 2**20
+KIB: Final = 1024
+RECORD: Final = record()
+VERSION: Final = "wp-includes/version.php"
+
+
+def packed(*entries: tuple[str, bytes | None]) -> Survey:
+    """Return what is collected of an archive with members as the real writer has them; None makes a folder."""
+    return surveyed(gzip_bytes(tar_bytes(Entry(name.encode(), content, TIME) for name, content in entries), TIME))
+
+
+def embedded(survey: Survey) -> tuple[bytes, int, bytes] | None:
+    """Return the name, the place and the content of the record that counts."""
+    found = survey.record
+    return None if found is None else (found.member.name, found.place, found.content)
+
+
+# --- an archive as the server writes it -------------------------------------------------------------------------------
+
+
+def test_an_honest_archive() -> None:
+    survey = surveyed(archive(RECORD, MEMBERS.items()))
+    assert list(survey.names) == [b"APP-META.INI", *(name.encode() for name in MEMBERS)]
+    assert not survey.is_partial
+    assert embedded(survey) == (b"APP-META.INI", 0, RECORD)
+    assert survey.dump.tables == (
+        Table(b"wp_options", "table", 0),
+        Table(b"wp_posts", "table", 1),
+        Table(b"wp_users", "table", 0),
+        Table(b"wp_recent", "view", 0),
+    )
+    assert survey.dump.size == len(DUMP)
+    assert survey.file_bytes == sum(len(content) for name, content in MEMBERS.items() if name != "APP-DATA.SQL")
+    assert survey.heads == {
+        b"wp-config.php": MEMBERS["wp-config.php"],
+        VERSION.encode(): MEMBERS[VERSION],
+    }
+    assert survey.folders == {b"wp-admin", b"wp-content", b"wp-includes"}
+    assert survey.tops == {name.encode().partition(b"/")[0] for name in MEMBERS} - {b"APP-DATA.SQL"}
+
+
+def test_names_have_their_places_as_tarfile_tells_them() -> None:
+    long = "wp-content/" + "n" * 150  # a GNU long name stands before its header
+    whole = archive(RECORD, {**MEMBERS, long: b"x", "last": b""}.items())
+    with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
+        assert surveyed(whole).names == {one.name.encode(): one.offset for one in tar}
+
+
+def test_an_empty_tar() -> None:
+    survey = surveyed(END)
+    assert (survey.names, survey.record, survey.dump.is_met, survey.file_bytes) == ({}, None, False, 0)
+    assert (survey.folders, survey.tops, survey.heads) == (frozenset(), frozenset(), {})
+    assert not survey.has(b"anything")
+
+
+def test_folders_with_members_of_their_own_and_without() -> None:
+    with_folders = packed(("a", None), ("a/b", None), ("a/b/c", b""))
+    without_folders = packed(("a/b/c", b""))
+    for survey in (with_folders, without_folders):
+        assert [survey.has(name) for name in (b"a", b"a/", b"./a/b", b"a/b/c", b"/a")] == [True] * 5
+        assert [survey.has(name) for name in (b"b", b"a/c", b"a/b/c/d", b"A")] == [False] * 4
+        assert survey.folders == {b"a", b"a/b"}
+        assert survey.tops == {b"a"}
+
+
+def test_an_empty_folder_is_there() -> None:
+    survey = packed(("empty", None))
+    assert survey.has(b"empty")
+    assert survey.folders == frozenset()
+    assert survey.tops == {b"empty"}
+
+
+def test_a_link_is_there_and_has_no_size_and_no_content() -> None:
+    whole = header(VERSION.encode(), 0, b"2", link=b"/etc/passwd") + header(b"hard", 0, b"1", link=b"other") + END
+    survey = surveyed(whole)
+    assert survey.has(VERSION.encode())
+    assert survey.has(b"hard")
+    assert (survey.file_bytes, survey.heads) == (0, {})
+
+
+@pytest.mark.parametrize("name", ["APP-META.INI", "APP-DATA.SQL"])
+def test_a_folder_called_as_installatron_s_own_files_is_neither(name: str) -> None:
+    survey = packed((name, None), ("index.php", b""))
+    assert (survey.record, survey.dump.is_met, survey.tops) == (None, False, frozenset({b"index.php"}))
+
+
+# --- repacked by hand -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [["--format=gnu"], ["--format=posix"], ["--format=ustar"], ["--sort=name"]])
+@pytest.mark.parametrize("dotted", [True, False])
+def test_an_archive_that_gnu_tar_packed_again(tmp_path: Path, options: list[str], *, dotted: bool) -> None:
+    for name, content in {"APP-META.INI": RECORD, **MEMBERS}.items():
+        path = tmp_path / "site" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    names = ["."] if dotted else sorted(one.name for one in (tmp_path / "site").iterdir())
+    subprocess.run(["tar", "-czf", tmp_path / "a.tar.gz", *options, "-C", tmp_path / "site", *names], check=True)
+    survey, honest = surveyed((tmp_path / "a.tar.gz").read_bytes()), backup().subject.survey
+    found = embedded(survey)
+    assert found is not None
+    assert (found[0].removeprefix(b"./"), found[2]) == (b"APP-META.INI", RECORD)
+    assert survey.tops == honest.tops
+    assert survey.folders == honest.folders
+    assert survey.heads == honest.heads
+    assert survey.file_bytes == honest.file_bytes
+    assert survey.dump.tables == honest.dump.tables
+    assert all(survey.has(name.encode()) for name in MEMBERS)
+
+
+@pytest.mark.parametrize("record_name", ["APP-META.INI", "./APP-META.INI"])
+def test_of_several_records_the_first_one_at_the_root_counts(record_name: str) -> None:
+    survey = packed(
+        ("old/APP-META.INI", b"old=1"),
+        ("index.php", b""),
+        (record_name, b"counts=1"),
+        ("APP-META.INI", b"second=1"),
+        ("older/APP-META.INI", b"older=1"),
+    )
+    assert embedded(survey) == (record_name.encode(), 2, b"counts=1")
+
+
+def test_without_one_at_the_root_the_first_deeper_record_counts() -> None:
+    survey = packed(("a/b/APP-META.INI", b"first=1"), ("c/APP-META.INI", b"second=1"))
+    assert embedded(survey) == (b"a/b/APP-META.INI", 0, b"first=1")
+
+
+@pytest.mark.parametrize("name", ["app-meta.ini", "APP-META.INI.bak", "xAPP-META.INI", "APP-META.INI/x"])
+def test_other_names_are_no_record(name: str) -> None:
+    assert packed((name, b"a=b")).record is None
+
+
+def test_of_several_dumps_the_first_one_at_the_root_counts() -> None:
+    survey = packed(
+        ("old/APP-DATA.SQL", b"CREATE TABLE `old` (\n"),
+        ("./APP-DATA.SQL", b"CREATE TABLE `counts` (\n"),
+        ("APP-DATA.SQL", b"CREATE TABLE `second` (\n"),
+    )
+    assert survey.dump.tables == (Table(b"counts", "table", 0),)
+    assert survey.file_bytes == len(b"CREATE TABLE `old` (\n")
+
+
+def test_a_dump_before_the_record() -> None:
+    survey = packed(("APP-DATA.SQL", DUMP), ("APP-META.INI", RECORD))
+    assert embedded(survey) == (b"APP-META.INI", 1, RECORD)
+    assert survey.dump.size == len(DUMP)
+    assert survey.file_bytes == 0
+
+
+def test_of_a_name_that_comes_twice_the_later_one_counts() -> None:
+    # As for whoever unpacks it.
+    survey = packed((VERSION, b"first"), (VERSION, b"second"))
+    assert survey.heads == {VERSION.encode(): b"second"}
+    assert survey.names == {VERSION.encode(): 1024}
+    assert survey.file_bytes == len(b"firstsecond")
+
+
+# --- sparse files -----------------------------------------------------------------------------------------------------
+
+
+def sparse(name: bytes) -> bytes:
+    """Return a file of 5,000,000 bytes, of which 7 are no hole, as GNU tar's format 1.0 has it: a map, and the 7."""
+    records = [
+        (b"GNU.sparse.major", b"1"),
+        (b"GNU.sparse.minor", b"0"),
+        (b"GNU.sparse.name", name),
+        (b"GNU.sparse.realsize", b"5000000"),
+    ]
+    stored = b"1\n4999993\n7\n".ljust(512, b"\0") + b"a=b\nc=d"
+    return pax(records) + header(b"GNUSparseFile.0/x", len(stored)) + stored.ljust(1024, b"\0")
+
+
+def test_a_sparse_file_counts_with_its_holes() -> None:
+    survey = surveyed(sparse(b"index.php") + member("b", b"12") + END)
+    assert survey.file_bytes == 5_000_002
+    assert survey.has(b"index.php")
+
+
+@pytest.mark.parametrize("name", [b"APP-META.INI", b"a/APP-META.INI", VERSION.encode(), b"wp-config.php"])
+def test_nothing_is_read_of_a_sparse_file(name: bytes) -> None:
+    survey = surveyed(sparse(name) + END)
+    assert survey.has(name)
+    assert (survey.record, survey.heads) == (None, {})
+
+
+# --- bounds -----------------------------------------------------------------------------------------------------------
+
+
+def limited(names: int, *members: str) -> Survey:
+    return surveyed(archive(None, [(name, b"x") for name in members]), replace(DEFAULT_LIMITS, names=names))
+
+
+def test_as_many_names_as_the_limit_are_kept() -> None:
+    survey = limited(3, "a", "b", "c")
+    assert list(survey.names) == [b"a", b"b", b"c"]
+    assert not survey.is_partial
+
+
+def test_beyond_the_limit_names_are_not_kept_and_files_still_are() -> None:
+    survey = limited(2, "a", "b", "c/d", VERSION, "APP-META.INI", "APP-DATA.SQL")
+    assert list(survey.names) == [b"a", b"b"]
+    assert survey.is_partial
+    assert survey.file_bytes == 4
+    assert survey.heads == {VERSION.encode(): b"x"}
+    assert embedded(survey) == (b"APP-META.INI", 4, b"x")
+    assert survey.dump.is_met
+
+
+@pytest.mark.xfail(strict=True, reason="a name that is known already counts as one more than the limit")
+def test_a_name_that_comes_again_is_not_one_more() -> None:
+    survey = limited(2, "a", "b", "a")
+    assert not survey.is_partial
+    assert survey.names == {b"a": 2048, b"b": 1024}
+
+
+def plugin(number: int, size: int) -> tuple[str, bytes]:
+    """Return a plugin's main file of ``size`` bytes."""
+    return f"wp-content/plugins/p{number}/p{number}.php", b"<?php /*\nPlugin Name: p\n".ljust(size, b"x")
+
+
+def test_telling_files_are_kept_up_to_8_mib() -> None:
+    # 1,023 times 8 KiB, then 4 KiB: what is left are 4 KiB, in which a whole one has no room and a small one has
+    files = [*(plugin(number, 8 * KIB) for number in range(1023)), plugin(5000, 4 * KIB), plugin(5001, 4 * KIB + 1)]
+    files += [plugin(5002, 4 * KIB), plugin(5003, 100)]
+    survey = surveyed(archive(None, files))
+    assert sum(map(len, survey.heads.values())) == 8 * MIB
+    assert [name for name, _ in files if name.encode() not in survey.heads] == [
+        "wp-content/plugins/p5001/p5001.php",
+        "wp-content/plugins/p5003/p5003.php",
+    ]
+    assert all(survey.has(name.encode()) for name, _ in files)
+
+
+@pytest.mark.parametrize(("size", "kept"), [(8 * KIB, 8 * KIB), (200 * KIB, 8 * KIB)])
+def test_of_a_plugin_the_beginning_is_kept(size: int, kept: int) -> None:
+    name, content = plugin(1, size)
+    assert packed((name, content)).heads == {name.encode(): content[:kept]}
+
+
+@pytest.mark.parametrize("size", [64 * KIB, 65 * KIB, 300 * KIB])
+def test_of_the_configuration_the_first_64_kib_are_kept(size: int) -> None:
+    content = bytes(range(256)) * (size // 256)
+    assert packed(("wp-config.php", content)).heads == {b"wp-config.php": content[: 64 * KIB]}
+
+
+def test_files_that_tell_nothing_are_not_kept() -> None:
+    names = ["wp-content/plugins/p/class.php", "wp-content/uploads/wp-config.php", "version.txt", "x/" + VERSION]
+    assert packed(*((name, b"<?php // no header") for name in names)).heads == {}
+
+
+@pytest.mark.parametrize("name", ["APP-META.INI", "site/APP-META.INI"])
+@pytest.mark.parametrize(("size", "kept"), [(99, 99), (100, 100), (101, 100), (200_000, 100)])
+def test_of_a_record_no_more_than_its_limit_is_kept(name: str, size: int, kept: int) -> None:
+    survey = surveyed(archive(None, [(name, b"a" * size)]), replace(DEFAULT_LIMITS, record_bytes=100))
+    assert embedded(survey) == (name.encode(), 0, b"a" * kept)
+    assert survey.record is not None
+    assert survey.record.member.stored == size
+
+
+def test_a_record_that_is_cut_off_is_kept_as_far_as_it_goes() -> None:
+    survey = surveyed(member("APP-META.INI", b"a=" + b"b" * 5000)[:2048])
+    assert embedded(survey) == (b"APP-META.INI", 0, b"a=" + b"b" * 1534)
+
+
+def test_a_dump_that_is_cut_off_misses_bytes() -> None:
+    survey = surveyed(member("APP-DATA.SQL", DUMP + b"x" * 5000)[:2048])
+    assert survey.dump.missing == len(DUMP) + 5000 - 1536
+
+
+# --- any names --------------------------------------------------------------------------------------------------------
+
+PART: Final = st.sampled_from([b"a", b"b", b"A", b"..a", b"a b", b"\xff\xe9", "ü".encode(), b"APP-META.INI"])
+PARTS: Final = st.lists(PART, min_size=1, max_size=4).map(tuple)
+SPELLED: Final = st.tuples(PARTS, st.sampled_from([b"", b"./"]), st.booleans(), st.sampled_from([b"", b"/", b"//"]))
+
+
+@given(st.lists(SPELLED, max_size=8), PARTS)
+def test_names_folders_and_tops_are_those_of_a_plain_model(
+    spelled: list[tuple[tuple[bytes, ...], bytes, bool, bytes]], asked: tuple[bytes, ...]
+) -> None:
+    entries = [
+        Entry(before + b"/".join(parts) + (behind if is_folder else b""), None if is_folder else b"", TIME)
+        for parts, before, is_folder, behind in spelled
+    ]
+    survey = surveyed(tar_bytes(entries))
+    paths = [parts for parts, *_ in spelled]
+    own = {b"APP-META.INI"}
+    assert set(survey.names) == {b"/".join(parts) for parts in paths}
+    assert survey.tops == {parts[0] for parts in paths} - own
+    assert survey.folders == {b"/".join(parts[:n]) for parts in paths for n in range(1, len(parts))}
+    is_there = any(parts[: len(asked)] == asked for parts in paths)
+    for before in (b"", b"./", b"/"):
+        for behind in (b"", b"/"):
+            assert survey.has(before + b"/".join(asked) + behind) == is_there

@@ -1,0 +1,78 @@
+"""What the README says to type, typed."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backupmeta.cli.commands import backupmeta
+from backupmeta.vocabulary.table import FINDINGS
+from tests.invented import NAME, TIME, run
+from tests.sites import honest, packed, record
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+LATER = NAME.replace("06-13", "06-14")
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def shell(script: str, folder: Path) -> "subprocess.CompletedProcess[bytes]":
+    """Run ``script`` in ``folder`` as CI servers do, with this project's command at hand."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = ["bash", "-eo", "pipefail", "-c", script]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with one good backup in ``backups``."""
+    (tmp_path / "backups").mkdir()
+    honest(tmp_path / "elsewhere").archives.joinpath(NAME).rename(tmp_path / "backups" / NAME)
+    return tmp_path
+
+
+def steps(recipe: str) -> list[str]:
+    """Return the commands of a CI's recipe that verify."""
+    return re.findall(r"(?:run: |- )(backupmeta .*)", recipe)
+
+
+@pytest.mark.parametrize("recipe", blocks("yaml"))
+def test_the_recipes_for_ci(recipe: str, project: Path) -> None:
+    commands = steps(recipe)
+    assert commands
+    assert [shell(command, project).returncode for command in commands] == [0] * len(commands)
+    (project / "backups" / NAME).write_bytes(packed(record(), {"wp-load.php": None}))
+    assert [shell(command, project).returncode for command in commands[:1]] == [1]
+    reports = [path.name for path in project.glob("backups.*")]
+    assert all(name in recipe for name in reports)
+
+
+def test_what_is_new_in_a_folder(project: Path) -> None:
+    script = next(one for one in blocks("sh") if "-newer" in one)
+    first = shell(script, project)
+    assert (first.returncode, first.stdout.count(b": pass")) == (0, 1)
+    assert shell(script, project).stdout == b""
+    (project / "backups" / LATER).write_bytes(b"<html>")
+    failed, again = shell(script, project), shell(script, project)
+    assert failed.returncode != 0
+    assert failed.stdout == again.stdout
+    assert failed.stdout.count(b"unreadable") > 0
+    assert NAME.encode() not in failed.stdout
+
+
+def test_the_policy(project: Path) -> None:
+    [text] = blocks("toml")
+    (project / "policy.toml").write_text(text)
+    ran = run("verify", project / "backups" / NAME, "--policy", project / "policy.toml", "--now", str(TIME))
+    assert ran.code == 0
+
+
+def test_every_group_of_checks_and_every_command_is_there() -> None:
+    assert all(f"| `{kind.group}` |" in README for kind in FINDINGS.values())
+    assert [name for name in backupmeta.commands if not re.search(rf"^\| `{name}\b", README, re.MULTILINE)] == []
