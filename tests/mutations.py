@@ -2,20 +2,22 @@
 
 import os
 import re
+import struct
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from functools import cache, cached_property
 from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from installatron_writer import BLOCK, Entry, blocks, padded
-from isal import igzip
+from isal import isal_zlib
 
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.checks.policy import DEFAULT, Policy, Requirements
@@ -42,6 +44,9 @@ THEMES: Final = "wp-content/themes"
 LEAF: Final = "wp-includes/post.php"
 """A file that no list and no rule names."""
 SECOND_ID: Final = "7c0ffee4bk2realbackupzw12"
+
+RUN: Final = 100
+"""How many members are deflated together, once for all mutations."""
 
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
@@ -98,6 +103,12 @@ class Original(Real):
         ends = [offset for _, offset in found[1:]] + [len(tar) - len(END)]
         assert tar.endswith(END)
         return tuple(Member(name, tar[start:end]) for (name, start), end in zip(found, ends, strict=True))
+
+    @cached_property
+    def runs(self) -> tuple[bytes, ...]:
+        """What runs of `RUN` members deflate to."""
+        starts = range(0, len(self.members), RUN)
+        return tuple(deflated(b"".join([one.raw for one in self.members[start : start + RUN]])) for start in starts)
 
     @cached_property
     def copy(self) -> tempfile.TemporaryDirectory[str]:
@@ -199,9 +210,23 @@ class Site:
 
     def bytes_of_archive(self) -> bytes:
         """Return the archive: the original's own bytes as long as its tar is the same."""
-        if self.packed is None and (tuple(self.members) == self.real.members and self.end == END):
+        if self.packed is not None:
+            return self.packed
+        head, tail = self._same()
+        if head == len(self.members) == len(self.real.members) and self.end == END:
             return self.real.packed
-        return compressed(self.tar()) if self.packed is None else self.packed
+        first, last = head // RUN, -((tail - len(self.real.members)) // RUN)
+        after = len(self.members) - max(0, len(self.real.members) - last * RUN)
+        changed = b"".join([one.raw for one in self.members[first * RUN : after]])
+        parts = [*self.real.runs[:first], deflated(changed), *self.real.runs[last:], deflated(self.end)]
+        return gzip_stream(parts, self.tar())
+
+    def _same(self) -> tuple[int, int]:
+        """Return how many members are the original's, at the beginning and at the end."""
+        now, then = self.members, self.real.members
+        head = sum(1 for _ in takewhile(lambda one: one[0] is one[1], zip(now, then, strict=False)))
+        tail = sum(1 for _ in takewhile(lambda one: one[0] is one[1], zip(now[:head:-1], then[:head:-1], strict=False)))
+        return head, tail
 
     def name_at(self, moment: int) -> str:
         """Return the archive's name as the server would have given it at ``moment``."""
@@ -280,9 +305,16 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def compressed(tar: bytes) -> bytes:
-    """Return ``tar`` as a gzip stream, made as fast as can be."""
-    return bytes(igzip.compress(tar, 0))
+def deflated(content: bytes) -> bytes:
+    """Return ``content`` as deflated blocks that end with a byte; made as fast as can be."""
+    deflater = isal_zlib.compressobj(0, wbits=-15)
+    return bytes(deflater.compress(content) + deflater.flush(isal_zlib.Z_FULL_FLUSH))
+
+
+def gzip_stream(blocks: Iterable[bytes], content: bytes) -> bytes:
+    """Return one gzip stream of deflated ``blocks``, which inflate to ``content`` (RFC 1952)."""
+    head, last = b"\x1f\x8b\x08".ljust(10, b"\0"), b"\x03\0"
+    return b"".join([head, *blocks, last, struct.pack("<II", isal_zlib.crc32(content), len(content))])
 
 
 def writing(archive: Path) -> Callable[[Any], Iterator[Outcome]]:
@@ -296,12 +328,10 @@ def writing(archive: Path) -> Callable[[Any], Iterator[Outcome]]:
 
 @contextmanager
 def laid() -> Iterator[Path]:
-    """Give a folder that everybody may look into, and delete it whatever was forbidden in it."""
+    """Give a folder that everybody may look into; it is deleted, whatever was forbidden in it."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
-        for path, _, _ in os.walk(folder):
-            Path(path).chmod(0o755)
 
 
 # --- verbs ------------------------------------------------------------------------------------------------------------
@@ -366,7 +396,12 @@ def flipped(place: int, bit: int = 0) -> Callable[[bytes], bytes]:
 
 def tar(change: Callable[[bytes], bytes]) -> Act:
     """Change the tar's bytes, and compress them anew."""
-    return lambda site: setattr(site, "packed", compressed(change(site.tar())))
+
+    def act(site: Site) -> None:
+        content = change(site.tar())
+        site.packed = gzip_stream([deflated(content)], content)
+
+    return act
 
 
 def tar_cut(name: str, count: int) -> Act:

@@ -69,12 +69,9 @@ def test_without_a_list_no_file_is_missing(files: str | None) -> None:
     assert list(checks.files_missing(backup(record(list_files=files), {"APP-DATA.SQL": DUMP}).subject)) == []
 
 
-DOTTED: Final = pytest.mark.xfail(strict=True, reason="application's _excluded keeps the ./ that contents takes away")
-
-
 @pytest.mark.parametrize(
     "excluded",
-    ["wp-admin", "wp-admin/", f"{FOLDER}/wp-admin", f"{FOLDER}/wp-admin/", pytest.param("./wp-admin", marks=DOTTED)],
+    ["wp-admin", "wp-admin/", f"{FOLDER}/wp-admin", f"{FOLDER}/wp-admin/", "./wp-admin"],
 )
 def test_an_excluded_folder_is_not_missing(excluded: str) -> None:
     assert backup(record(list_exclude_files=excluded), without("wp-admin/index.php")).found == []

@@ -252,6 +252,13 @@ def test_telling_files_are_kept_up_to_8_mib() -> None:
     assert all(survey.has(name.encode()) for name, _ in files)
 
 
+def test_however_many_plugins_there_are_the_version_is_kept() -> None:
+    files = [*(plugin(number, 8 * KIB) for number in range(1025)), (VERSION, b"version"), ("wp-config.php", b"config")]
+    heads = surveyed(archive(None, files)).heads
+    assert len(heads) == 1024 + 2
+    assert (heads[VERSION.encode()], heads[b"wp-config.php"]) == (b"version", b"config")
+
+
 @pytest.mark.parametrize(("size", "kept"), [(8 * KIB, 8 * KIB), (200 * KIB, 8 * KIB)])
 def test_of_a_plugin_the_beginning_is_kept(size: int, kept: int) -> None:
     name, content = plugin(1, size)
