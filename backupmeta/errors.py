@@ -83,14 +83,16 @@ class DamagedError(EvidenceError):
 
     Attributes:
         offset: where reading stopped, in bytes of the file.
+        verdict: ``truncated`` where it is cut off, else ``damaged``.
     """
 
     default_advice = "fetch the archive again, or compare its digest with the original's"
 
-    def __init__(self, path: str, reason: str, offset: int) -> None:
+    def __init__(self, path: str, reason: str, offset: int, verdict: str) -> None:
         """Remember where reading ``path`` stopped."""
         super().__init__(path, f"{reason} at byte {offset}")
         self.offset = offset
+        self.verdict = verdict
 
 
 class LimitExceededError(EvidenceError):

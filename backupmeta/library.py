@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
     from backupmeta.api.response import Response
 
-_TROUBLE: Final = ((DamagedError, "archive-damaged"), (LimitExceededError, "limit-exceeded"))
-
 
 @dataclass(frozen=True)
 class Search:
@@ -327,7 +325,9 @@ def _embedded(archive: Archive) -> Source:
 
 def trouble(error: EvidenceError) -> str:
     """Return the id of the finding that an archive's ``error`` is."""
-    return next((finding for kind, finding in _TROUBLE if isinstance(error, kind)), "archive-unreadable")
+    if isinstance(error, DamagedError):
+        return "archive-truncated" if error.verdict == "truncated" else "archive-damaged"
+    return "limit-exceeded" if isinstance(error, LimitExceededError) else "archive-unreadable"
 
 
 def _unreadable(pair: Pair, error: EvidenceError) -> Finding:

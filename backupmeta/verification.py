@@ -19,7 +19,7 @@ from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.subject import Subject
 from backupmeta.checks.survey import Survey
 from backupmeta.checks.verdict import Verdict, Verification
-from backupmeta.errors import EvidenceError
+from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings
 from backupmeta.inspection import Inspection
@@ -99,7 +99,10 @@ def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> 
             return _examined(case, file)
     except EvidenceError as error:
         found = Finding(library.trouble(error), "", error.reason, (Source(Witness.ARCHIVE, case.seen),))
-        return Outcome(_unreadable(case.seen, [*case.pair.findings, found], case.policy), None)
+        unreadable = _unreadable(case.seen, [*case.pair.findings, found], case.policy)
+        if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
+            unreadable = replace(unreadable, verdict=judge.verdict(unreadable.judged, case.policy))
+        return Outcome(unreadable, None)
 
 
 def run_here(cases: Iterable[Case]) -> Iterator[Outcome]:
@@ -210,10 +213,10 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
             place, seen, alone = pair.archive.place, pair.archive.seen, pair._replace(archive=None)
             yield Case(place, seen, alone, home.surroundings, search.zone, search.limits, policy, now)
             continue
-        findings.extend(pair.findings)
-        if pair.state is State.REMOTE and pair.record is not None:
-            inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
-            remote.append(_kept(inspection, pair.record.source.path, None))
+        inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
+        findings.extend((*pair.findings, *inspection.findings))
+        if pair.state is State.REMOTE:
+            remote.append(_kept(inspection, inspection.path, None))
     installs = {id_: library.inspect_install(home, id_) for id_ in home.installs} if home.has_records else None
     findings += home.findings
     is_whole = home.wanted is None

@@ -275,8 +275,8 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_listed(account: Account) ->
     findings: list[Finding] = []
     assert [one.get("id") for one in backupmeta.list_backups(below(account), findings)] == [BACKUP]
     assert sorted({finding.id for finding in findings}) == [
-        "archive-damaged",
         "archive-foreign",
+        "archive-truncated",
         "archive-unreadable",
         "archive-without-record",
         "not-a-regular-file",
@@ -288,7 +288,7 @@ def test_a_broken_archive_with_a_record_is_listed_from_the_record(account: Accou
     (account.archives / NAME).write_bytes(archive(backup_record())[:40])
     (found,) = backupmeta.list_backups(below(account))
     assert found.get("title") == "Blog"
-    assert [finding.id for finding in found.findings] == ["archive-damaged"]
+    assert [finding.id for finding in found.findings] == ["archive-truncated"]
     assert found.values["title"].source.witness is Witness.BACKUP_RECORD
 
 

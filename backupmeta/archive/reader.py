@@ -80,8 +80,9 @@ class Reader:
             return limit
         if stream is None or stream.verdict == "complete":
             why = walk.reason if walk and walk.reason else "the tar is cut off"
-            return DamagedError(self.file.path, f"{why}: {reason}", min(self._stream.taken, self.file.size))
-        return DamagedError(self.file.path, f"{stream.reason}: {reason}", stream.offset)
+            verdict = "truncated" if walk is None or walk.verdict == "complete" else walk.verdict
+            return DamagedError(self.file.path, f"{why}: {reason}", min(self._stream.taken, self.file.size), verdict)
+        return DamagedError(self.file.path, f"{stream.reason}: {reason}", stream.offset, stream.verdict)
 
     def _limit(self) -> LimitExceededError | None:
         """Return the error for the limit that ended the walk, or None where none did."""
@@ -113,7 +114,7 @@ class Reader:
         if self.compression is PLAIN:
             raise NotAnArchiveError(path, f"no archive: {describe(self.block)}")
         if inflated is not None and inflated.verdict != "complete":
-            raise DamagedError(path, inflated.reason, inflated.offset)
+            raise DamagedError(path, inflated.reason, inflated.offset, inflated.verdict)
         raise NotAnArchiveError(path, f"{self.compression.name}, but no tar inside: {describe(self._stream.first)}")
 
 

@@ -131,7 +131,7 @@ class Walk:
         if (passed := stream.skip(length)) == length:
             return 0
         end, missing = stream.end, max(left - passed, 0)
-        if missing and self._current is not None:
+        if missing and self._current is not None and not (end and end.limit):
             self._note("member-cut", f"{missing:,} of {self._current.stored:,} bytes are missing", self._current.label)
         if end is None or end.verdict == "complete":
             self._damage("truncated", "the tar is cut off")

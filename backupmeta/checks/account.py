@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from backupmeta.checks.policy import Policy
-from backupmeta.checks.schedule import DAY, Schedule, schedule_of
+from backupmeta.checks.schedule import DAY, LATE, Schedule, schedule_of
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source, Witness
@@ -53,7 +53,8 @@ class Account:
 
     def times(self, install: str) -> list[int]:
         """Return when the backups of an install were made, Unix seconds."""
-        return [one.time for one in self.kept if one.install == install and one.time is not None]
+        times = (one.time for one in self.kept if one.install == install)
+        return [time for time in times if time is not None and time <= self.now + DAY]
 
 
 def duplicates(account: Account) -> Iterator[Finding]:
@@ -64,7 +65,8 @@ def duplicates(account: Account) -> Iterator[Finding]:
             same.setdefault(one.sha256, []).append(one)
     for first, *others in same.values():
         for other in others:
-            yield Finding("backup-duplicate", _name(other.path), _name(first.path), (other.source, first.source))
+            if other.path != first.path:
+                yield Finding("backup-duplicate", _name(other.path), _name(first.path), (other.source, first.source))
 
 
 def orphaned(account: Account) -> Iterator[Finding]:
@@ -78,8 +80,10 @@ def too_old(account: Account) -> Iterator[Finding]:
     """Yield installs whose newest backup is older than the policy, or else the install's own schedule, allows."""
     for id_, install in (account.installs or {}).items():
         times, most = account.times(id_), _oldest_allowed(account, install)
-        if times and most is not None and account.now - max(times) > most:
-            age = (account.now - max(times)) // DAY
+        if account.policy.requirements.maximum_age_days and not any(one.install == id_ for one in account.kept):
+            yield Finding("backup-too-old", id_, "there is none at all", (install.source("id"),))
+        elif times and most is not None and account.now - max(times) > most:
+            age = -((max(times) - account.now) // DAY)  # rounded up, so that it is more than what is allowed
             detail = f"{age:,} days, at most {most / DAY:g}"
             yield Finding("backup-too-old", id_, detail, (install.source("id"),))
 
@@ -113,7 +117,7 @@ def _oldest_allowed(account: Account, install: Inspection) -> float | None:
     if days is not None:
         return days * DAY
     tiers = (schedule_of(install) or Schedule()).tiers
-    return tiers[0].seconds + DAY if tiers else None
+    return tiers[0].seconds + LATE if tiers else None
 
 
 def _since(account: Account, install: Inspection, id_: str) -> int:

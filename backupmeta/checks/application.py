@@ -160,11 +160,11 @@ def _lies_in(names: frozenset[str], path: bytes) -> bool:
 
 
 def _compared(subject: Subject) -> Iterator[_Compared]:
-    """Yield plugins and themes, where the record lists them and the archive has a folder of them."""
+    """Yield plugins and themes, where the record lists them and the archive has WordPress's folder of both."""
     found = wordpress.extensions(subject.survey.heads)
     for kind, ones in ((_PLUGINS, found.plugins), (_THEMES, found.themes)):
         value = subject.inspection.get(kind.field)
-        if isinstance(value, list) and kind.folder.rstrip(b"/") in subject.survey.folders:
+        if isinstance(value, list) and subject.survey.has(wordpress.CONTENT):
             yield _Compared(kind, {one["id"]: one["version"] for one in value if not isinstance(one, str)}, ones)
 
 

@@ -4,6 +4,7 @@ They hold for archives that were wholly read: what is not in the rest of a broke
 """
 
 from collections.abc import Callable, Iterator
+from math import inf
 from typing import Final
 
 from backupmeta.archive.limits import MIB
@@ -12,6 +13,9 @@ from backupmeta.checks.application import required
 from backupmeta.checks.subject import Subject
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
+
+_ADDED_FILES: Final = "list-backup-files"
+_ADDED_TABLES: Final = "list-backup-tables"
 
 _FILES_NEAR: Final = (0.5, 2.0)
 """How many times ``cache-files`` the files may be; the server counted them some time before the backup."""
@@ -37,9 +41,9 @@ def files_missing(subject: Subject) -> Iterator[Finding]:
 
 def files_unlisted(subject: Subject) -> Iterator[Finding]:
     """Yield the names at the archive's top that are on none of the record's lists."""
-    if "files" not in subject.inspection.fields:
+    if "files" not in subject.inspection.fields or not subject.has_readable_lists:
         return
-    listed = (*map(subject.inside, (*subject.texts("files"), *subject.also("list-backup-files"))), *subject.excluded)
+    listed = (*map(subject.inside, (*subject.texts("files"), *subject.also(_ADDED_FILES))), *subject.excluded)
     tops = {name.encode().partition(b"/")[0] for name in listed}
     for name in sorted(subject.survey.tops - tops):
         yield subject.differs("file-unlisted", "files", _text(name), subject.seen(name))
@@ -55,27 +59,26 @@ def files_excluded(subject: Subject) -> Iterator[Finding]:
 
 def dump_missing(subject: Subject) -> Iterator[Finding]:
     """Yield that there is no dump, where the record lists tables."""
-    if subject.texts("tables") and not subject.survey.dump.is_met:
+    if _listed(subject) and not subject.survey.dump.is_met:
         yield subject.differs("dump-missing", "tables", "", _archive(subject))
 
 
 def dump_incomplete(subject: Subject) -> Iterator[Finding]:
     """Yield that the dump does not end as it should."""
     dump = subject.survey.dump
-    if dump.is_met and dump.is_complete is False:
-        detail = f"{dump.missing:,} bytes are missing" if dump.missing else "its last line is not the last of a dump"
-        yield Finding("dump-incomplete", "", detail, (subject.seen(DUMP),))
+    if dump.is_met and dump.is_complete is False and (dump.size or _listed(subject)):
+        yield Finding("dump-incomplete", "", "its last line is not the last of a dump", (subject.seen(DUMP),))
 
 
 def tables_missing(subject: Subject) -> Iterator[Finding]:
     """Yield the tables and views that the record lists or the policy requires, and a whole dump lacks."""
     dump = subject.survey.dump
-    if not dump.is_met or dump.is_complete is False or dump.left_out:
+    if (dump.is_met and dump.is_complete is False) or dump.left_out:
         return
     found = _tables(subject)
-    for name in (*subject.texts("tables"), *subject.also("list-backup-tables")):
+    for name, places in _listed(subject).items() if dump.is_met else ():
         if name not in found:
-            yield subject.differs("table-missing", "tables", name, subject.seen(DUMP))
+            yield Finding("table-missing", "tables", name, (*places, subject.seen(DUMP)))
     for name in subject.policy.requirements.tables_with(subject.inspection.text("db_prefix")):
         if name not in found:
             yield Finding("table-missing", name, "the policy requires it", (subject.seen(DUMP),))
@@ -83,9 +86,9 @@ def tables_missing(subject: Subject) -> Iterator[Finding]:
 
 def tables_unlisted(subject: Subject) -> Iterator[Finding]:
     """Yield the tables and views of the dump that are on none of the record's lists."""
-    if "tables" not in subject.inspection.fields:
+    if "tables" not in subject.inspection.fields or not subject.has_readable_lists:
         return
-    listed = {*subject.texts("tables"), *subject.also("list-backup-tables")}
+    listed = _listed(subject)
     for name in _tables(subject):
         if name not in listed:
             yield subject.differs("table-unlisted", "tables", name, subject.seen(DUMP))
@@ -99,10 +102,11 @@ def prefix_differs(subject: Subject) -> Iterator[Finding]:
 
 
 def sizes_differ(subject: Subject) -> Iterator[Finding]:
-    """Yield sizes that are far from those that the record has; where files were excluded, only too great ones."""
+    """Yield sizes that are far from those that the record has; where files were left out or added, not of that side."""
     survey = subject.survey
-    least = 0.0 if subject.texts("exclude_files") else _FILES_NEAR[0]
-    if (why := _far(subject, "cache_files", survey.file_bytes, (least, _FILES_NEAR[1]))) is not None:
+    least = 0.0 if subject.excluded else _FILES_NEAR[0]
+    most = inf if subject.also(_ADDED_FILES) else _FILES_NEAR[1]
+    if (why := _far(subject, "cache_files", survey.file_bytes, (least, most))) is not None:
         yield subject.differs("files-size-differs", "cache_files", why, _archive(subject))
     if survey.dump.is_met and (why := _far(subject, "cache_tables", survey.dump.size, _TABLES_NEAR)) is not None:
         yield subject.differs("tables-size-differs", "cache_tables", why, subject.seen(DUMP))
@@ -113,7 +117,15 @@ def _far(subject: Subject, field: str, found: int, near: tuple[float, float]) ->
     told = subject.inspection.get(field)
     if not isinstance(told, int) or told <= 0 or abs(found - told) <= _NEGLIGIBLE:
         return None
+    if subject.inspection.source(field).witness is Witness.INSTALL_RECORD:  # as it is now
+        return None
     return None if near[0] <= found / told <= near[1] else f"{found:,} bytes, by the record {told:,}"
+
+
+def _listed(subject: Subject) -> dict[str, tuple[Source, ...]]:
+    """Return the names of the tables and views that the record lists, the added ones as well, and where it does."""
+    added = dict.fromkeys(subject.also(_ADDED_TABLES), subject.told_also(_ADDED_TABLES))
+    return {**added, **dict.fromkeys(subject.texts("tables"), subject.told("tables"))}
 
 
 def _tables(subject: Subject) -> dict[str, None]:

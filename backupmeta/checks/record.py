@@ -23,13 +23,15 @@ REQUIRED: Final = (
 
 _TIMES: Final = ("time_created", "time_updated", "backup_time")
 _RECORDS: Final = frozenset({Witness.BACKUP_RECORD, Witness.EMBEDDED_RECORD})
-_NOT_EMPTY: Final = frozenset({"application", "version", "backup_install", "backup_time", "backup_filename"})
+_NOT_EMPTY: Final = frozenset({"application", "version", "backup_install", "backup_filename"})
 
 _SKEW: Final = 300
 """How many seconds two clocks may differ."""
 
 _HOUR: Final = 60
-_PARTS_OF_HOURS: Final = frozenset({-570, -270, -210, -150, 210, 270, 330, 345, 390, 510, 525, 570, 630, 690, 765, 825})
+_PARTS_OF_HOURS: Final = frozenset(
+    {-570, -270, -210, -150, 210, 270, 330, 345, 390, 510, 525, 570, 585, 630, 690, 765, 825}
+)
 """The UTC offsets in use since 2004 that are no whole hours, in minutes (IANA time zone database)."""
 
 
@@ -58,11 +60,10 @@ def ids_malformed(subject: Subject) -> Iterator[Finding]:
 def secrets_held(subject: Subject) -> Iterator[Finding]:
     """Yield a note that names the keys whose values are secrets; never the values."""
     inspection = subject.inspection
-    fields = [name for name in inspection.fields if is_secret(name) and inspection.get(name)]
-    extra = [key for key, fact in inspection.extra.items() if is_secret(key) and fact.raw]
-    if fields or extra:
-        places = tuple(inspection.source(name) for name in fields)
-        yield Finding("record-holds-secrets", "", ", ".join([*fields, *extra]), places)
+    places = {name: inspection.source(name) for name in inspection.fields if is_secret(name) and inspection.get(name)}
+    places |= {key: fact.source for key, fact in inspection.extra.items() if is_secret(key) and fact.raw}
+    if places:
+        yield Finding("record-holds-secrets", "", ", ".join(places), tuple(places.values()))
 
 
 def times_in_future(subject: Subject) -> Iterator[Finding]:
@@ -109,17 +110,15 @@ def offset_unused(subject: Subject) -> Iterator[Finding]:
 
 def location_not_allowed(subject: Subject) -> Iterator[Finding]:
     """Yield the backup's location where the policy does not allow it."""
-    place = subject.inspection.text("backup_location")
-    if place and not subject.policy.requirements.allows(place):
+    place = subject.inspection.text("backup_location") or "local"
+    if "backup_location" in subject.inspection.fields and not subject.policy.requirements.allows(place):
         yield Finding("location-not-allowed", "backup_location", mask_location(place), subject.told("backup_location"))
 
 
 def _seconds(subject: Subject, name: str) -> int | None:
     """Return a time of the answer as Unix seconds; None where it is none."""
     value = subject.inspection.get(name)
-    if isinstance(value, int):
-        return value
-    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < len(str(2**63)) else None
+    return int(value) if isinstance(value, int | str) else None
 
 
 def _shown(seconds: int) -> str:

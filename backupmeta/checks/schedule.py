@@ -8,8 +8,8 @@ from backupmeta.inspection import Inspection
 DAY: Final = 86_400
 _WEEK: Final = 7 * DAY
 _MONTH: Final = 31 * DAY
-_APART: Final = 0.5
-"""How many periods two backups of a schedule are apart at least: a run may be late, the next one on time."""
+LATE: Final = 36 * 3600
+"""How late a backup may be, in seconds: a night's run was left out, and the next one takes its time."""
 
 
 class Schedule(NamedTuple):
@@ -40,17 +40,21 @@ class Tier(NamedTuple):
     keeps: int
 
     def kept(self, times: Sequence[int], now: int) -> int:
-        """Return how many of its backups are among those made at ``times`` (Unix seconds), seen at ``now``."""
-        count, last = 0, now + self.seconds
-        for time in sorted(times, reverse=True):
-            is_recent = now - time <= (self.keeps + 1) * self.seconds + DAY
-            if is_recent and last - time >= _APART * self.seconds:
-                count, last = count + 1, time
-        return count
+        """Return how many of its backups are among those made at ``times`` (Unix seconds), seen at ``now``.
+
+        The first, second, … is as many periods old, or up to one less: a period that has begun may count or not.
+        """
+        kept = slot = 0
+        for age in sorted(now - time for time in times):
+            while age > (slot + 1) * self.seconds + LATE:
+                slot += 1
+            if slot < self.keeps and age >= (slot - 1) * self.seconds:
+                kept, slot = kept + 1, slot + 1
+        return kept
 
     def expected(self, since: int, now: int) -> int:
         """Return how many there should be at ``now`` of an install that exists ``since`` then (Unix seconds)."""
-        return max(0, min(self.keeps, (now - since - DAY) // self.seconds))
+        return max(0, min(self.keeps, (now - since - LATE) // self.seconds))
 
 
 SCHEDULES: Final = {

@@ -31,7 +31,7 @@ class Subject:
     def texts(self, field: str) -> tuple[str, ...]:
         """Return the list in ``field`` of the answer; empty where there is none."""
         value = self.inspection.get(field)
-        return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
+        return tuple(one for one in value if isinstance(one, str) and one) if isinstance(value, list) else ()
 
     def also(self, key: str) -> tuple[str, ...]:
         """Return the list that the record's ``key`` has, of those that are no part of the answer."""
@@ -39,18 +39,25 @@ class Subject:
         if fact is None:
             return ()
         try:
-            return tuple(items(fact.raw))
+            return tuple(filter(None, items(fact.raw)))
         except UnicodeDecodeError:
             return ()
 
     def inside(self, name: str) -> str:
         """Return a listed name as members are called: from the install's folder on, without slashes around it."""
-        return name.removeprefix(self.inspection.text("path")).removeprefix("./").strip("/")
+        folder = self.inspection.text("path").rstrip("/") + "/"
+        return f"{name}/".removeprefix(folder).removeprefix("./").strip("/")
 
     @property
     def excluded(self) -> tuple[str, ...]:
         """The names that the record excludes, as members are called."""
         return tuple(filter(None, map(self.inside, self.texts("exclude_files"))))
+
+    @property
+    def has_readable_lists(self) -> bool:
+        """Whether each list that the record has can be decoded: what is on one that can't be, nobody knows."""
+        lists = (fact.raw for key, fact in self.inspection.extra.items() if key.startswith("list-"))
+        return all(map(_is_utf8, lists))
 
     def told(self, field: str) -> tuple[Source, ...]:
         """Return where ``field`` of the answer comes from; nothing where it is absent."""
@@ -63,6 +70,19 @@ class Subject:
             return Source(Witness.ARCHIVE, self.path)
         return Source(Witness.ARCHIVE, self.path, name.decode("utf-8", "surrogateescape"), None, offset)
 
+    def told_also(self, key: str) -> tuple[Source, ...]:
+        """Return where the record's ``key`` stands, as `also` reads it; nothing where it doesn't."""
+        fact = self.inspection.extra.get(key)
+        return () if fact is None else (fact.source,)
+
     def differs(self, id_: str, field: str, detail: str, *places: Source) -> Finding:
         """Return the finding that the archive at ``places`` is not what ``field`` of the record says."""
         return Finding(id_, field, detail, (*self.told(field), *places))
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -32,7 +32,7 @@ class Survey:
     """Takes in, as the one consumer of a pass, what the checks ask for; within bounds, whatever the archive.
 
     Attributes:
-        names: where each member begins, in inflated bytes, by its name without ``./`` and slashes around it.
+        names: where each member begins, in inflated bytes, by its name without ``./`` before it and slashes behind it.
         is_partial: whether there were more names than ``limits.names``: what is not among them may be there.
         file_bytes: the length of all the application's files together.
         record: the record that counts: the first one at the root, else the first one deeper; None without any.
@@ -60,7 +60,7 @@ class Survey:
         """Remember ``member``; tell whether its content shall be given."""
         self._seen += 1
         name = member.name.removeprefix(b"./").rstrip(b"/")
-        if len(self.names) < self._limits.names:
+        if len(self.names) < self._limits.names or name in self.names:
             self.names[name] = member.offset
         else:
             self.is_partial = True
@@ -128,4 +128,4 @@ class Survey:
     @cached_property
     def tops(self) -> frozenset[bytes]:
         """The names at the archive's top, without Installatron's own."""
-        return frozenset(name.partition(b"/")[0] for name in self.names) - _OWN - {b"", b"."}
+        return frozenset(name.partition(b"/")[0] for name in self.names) - _OWN - {b"", b".", b".."}

@@ -227,10 +227,14 @@ def test_a_plugin_that_was_left_out_on_purpose(excluded: str) -> None:
     assert only(one) == []
 
 
-def test_plugins_are_not_looked_for_where_no_plugins_are() -> None:
-    assert only(site({}, list_plugins="lamp", list_themes="ours")) == []
-    elsewhere = site({"wp-content/plugins": b"", "wp-content/pluginsx/a.php": php("A")}, list_plugins="lamp")
-    assert only(elsewhere) == []
+def test_all_plugins_and_themes_are_gone() -> None:
+    found = only(site({}, list_plugins="lamp", list_themes="ours"))
+    assert [(one.id, one.detail) for one in found] == [("plugin-missing", "lamp"), ("theme-missing", "ours")]
+
+
+@pytest.mark.parametrize("others", ["wp-content/plugins", "wp-content/pluginsx/a.php", "wp-content/index.php"])
+def test_something_else_is_in_the_plugins_place(others: str) -> None:
+    assert [one.detail for one in only(site({others: php("A")}, list_plugins="lamp"))] == ["lamp"]
 
 
 def test_a_plugin_and_a_theme_that_nobody_listed() -> None:

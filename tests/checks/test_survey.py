@@ -227,7 +227,6 @@ def test_beyond_the_limit_names_are_not_kept_and_files_still_are() -> None:
     assert survey.dump.is_met
 
 
-@pytest.mark.xfail(strict=True, reason="a name that is known already counts as one more than the limit")
 def test_a_name_that_comes_again_is_not_one_more() -> None:
     survey = limited(2, "a", "b", "a")
     assert not survey.is_partial

@@ -310,7 +310,7 @@ def test_what_could_not_be_read_of_a_list_is_told_with_exit_code_2(account: Acco
     for form in ("--json", "--jsonl", "--csv"):
         ran = run("list", account.home, form)
         assert ran.code == 2
-        assert "[archive-damaged]" in ran.err
+        assert "[archive-truncated]" in ran.err
         assert BACKUP in ran.text
 
 
