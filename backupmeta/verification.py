@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from itertools import chain
 from time import time
 from typing import Final, NamedTuple
 
@@ -232,7 +233,7 @@ def _examined(case: Case, file: EvidenceFile) -> Outcome:
     passed = walk(file, case.limits, consumers=[survey])
     deque(passed, maxlen=0)
     findings = Findings()
-    for one in (*case.pair.findings, *_of_pass(passed, survey, case), *_of_file(passed, case)):
+    for one in chain(case.pair.findings, _of_pass(passed, survey, case), _of_file(passed, case)):
         findings.add(one)
     is_whole = not any(one.is_unread for one in findings)
     embedded = _embedded(survey, case, findings)
@@ -240,7 +241,7 @@ def _examined(case: Case, file: EvidenceFile) -> Outcome:
     if embedded is not None or case.pair.record is not None:
         inspection = library.resolved(case.pair, case.seen, embedded, case.around, case.zone)
         subject = Subject(case.seen, inspection, survey, case.policy, case.now)
-        for one in (*inspection.findings, *judge.of_backup(subject, is_whole=is_whole)):
+        for one in chain(inspection.findings, judge.of_backup(subject, is_whole=is_whole)):
             findings.add(one)
         kept = _kept(inspection, case.seen, passed.digests.get("sha256"))
     elif is_whole:

@@ -83,6 +83,8 @@ def commands(account: Account) -> Iterator[list[str]]:
     yield ["members", path, "--json"]
     yield ["cat", path, "APP-META.INI"]
     yield ["cat", path, "nothing"]
+    for form in ("text", "json", "junit", "sarif", "github"):
+        yield ["verify", homes, "--format", form, "--fail-on", "note"]
 
 
 def leaks(shown: bytes) -> bool:

@@ -45,8 +45,9 @@ def files_unlisted(subject: Subject) -> Iterator[Finding]:
         return
     listed = (*map(subject.inside, (*subject.texts("files"), *subject.also(_ADDED_FILES))), *subject.excluded)
     tops = {name.encode().partition(b"/")[0] for name in listed}
-    for name in sorted(subject.survey.tops - tops):
-        yield subject.differs("file-unlisted", "files", _text(name), subject.seen(name))
+    for name in subject.survey.tops():
+        if name not in tops:
+            yield subject.differs("file-unlisted", "files", _text(name), subject.seen(name))
 
 
 def files_excluded(subject: Subject) -> Iterator[Finding]:

@@ -1,5 +1,7 @@
 """What one pass over an archive collects for the checks: its names and sizes, its record, its dump, telling files."""
 
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -12,6 +14,8 @@ _KEPT: Final = 8 * MIB
 """How much is kept of plugins' and themes' files, in bytes; real sites have some hundred kB of them."""
 
 _OWN: Final = frozenset({RECORD, DUMP})
+_NO_TOPS: Final = frozenset({*_OWN, b"", b".", b".."})
+"""What stands at an archive's top and is none of the application's files."""
 
 
 class Embedded(NamedTuple):
@@ -112,20 +116,23 @@ class Survey:
             self._room -= 0 if self._name in TELLING else len(content)
 
     @cached_property
-    def folders(self) -> frozenset[bytes]:
+    def folders(self) -> AbstractSet[bytes]:
         """Every folder that a member lies in, whether it has a member of its own or not."""
         found = set[bytes]()
         for name in self.names:
             while (name := name.rpartition(b"/")[0]) and name not in found:
                 found.add(name)
-        return frozenset(found)
+        return found
 
     def has(self, name: bytes) -> bool:
         """Tell whether a file or folder called ``name`` is there."""
         name = name.removeprefix(b"./").strip(b"/")
         return name in self.names or name in self.folders
 
-    @cached_property
-    def tops(self) -> frozenset[bytes]:
-        """The names at the archive's top, without Installatron's own."""
-        return frozenset(name.partition(b"/")[0] for name in self.names) - _OWN - {b"", b".", b".."}
+    def tops(self) -> Iterator[bytes]:
+        """Yield the names at the archive's top, without Installatron's own, each once."""
+        met = set(_NO_TOPS)
+        for name in self.names:
+            if (top := name.partition(b"/")[0]) not in met:
+                met.add(top)
+                yield top
