@@ -57,7 +57,7 @@ class Case(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came out for an archive, and what its account is to know of it."""
+    """What came out for an archive, and what its account has of it: of a broken one, nothing."""
 
     verification: Verification
     kept: Kept | None
@@ -215,7 +215,8 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
             yield Case(place, seen, alone, home.surroundings, search.zone, search.limits, policy, now)
             continue
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
-        findings.extend((*pair.findings, *inspection.findings))
+        subject = Subject(inspection.path, inspection, Survey(search.limits), policy, now)
+        findings.extend((*pair.findings, *inspection.findings, *judge.of_backup(subject, is_whole=False)))
         if pair.state is State.REMOTE:
             remote.append(_kept(inspection, inspection.path, None))
     installs = {id_: library.inspect_install(home, id_) for id_ in home.installs} if home.has_records else None
@@ -243,7 +244,7 @@ def _examined(case: Case, file: EvidenceFile) -> Outcome:
         subject = Subject(case.seen, inspection, survey, case.policy, case.now)
         for one in chain(inspection.findings, judge.of_backup(subject, is_whole=is_whole)):
             findings.add(one)
-        kept = _kept(inspection, case.seen, passed.digests.get("sha256"))
+        kept = _kept(inspection, case.seen, passed.digests.get("sha256")) if is_whole else None
     elif is_whole:
         findings.add(_without_record(case))
     found = judge.judged(findings, case.policy)

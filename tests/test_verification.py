@@ -206,7 +206,19 @@ class TestAccounts:
         (account.archives / NAME).unlink()
         policy = Policy(requirements=Requirements(minimum_backups=1))
         [one] = verified(account.home, policy=policy)
-        assert (one.verdict, notes(one)) == ("pass", {"archive-remote"})
+        assert (one.verdict, notes(one)) == ("pass", {"archive-remote", "record-holds-secrets"})
+
+    def test_a_remote_ones_location_may_not_be_allowed(self, account: Account) -> None:
+        account.backup(BACKUP, record(backup_location="ftp://u:secret@example.com/b"))
+        (account.archives / NAME).unlink()
+        [one] = verified(account.home, policy=Policy(requirements=Requirements(locations=("local",))))
+        assert bad(one) == Counter({"location-not-allowed": 1})
+        assert "secret" not in one.judged[0].finding.message
+
+    def test_a_broken_backup_is_none(self, account: Account) -> None:
+        (account.archives / NAME).write_bytes(packed(record())[:-9])
+        policy = Policy(requirements=Requirements(minimum_backups=1))
+        assert bad(verified(account.home, policy=policy)[-1]) == Counter({"backups-too-few": 1})
 
     def test_one_archive_of_a_home_says_nothing_of_the_home(self, account: Account) -> None:
         (account.installs / INSTALL).unlink()

@@ -1,6 +1,6 @@
 """The command line: thin commands that parse, call, print and choose the exit code.
 
-Exit codes: 0 clean; 1 a negative answer; 2 a usage error, or input that could not be read (2 wins).
+Exit codes: 0 clean; 1 a negative answer, something wrong; 2 a usage error, or input that could not be read (2 wins).
 """
 
 import os

@@ -28,8 +28,9 @@ def backupmeta() -> None:
       backupmeta list /home                 what backups are there
       backupmeta view app_….tar.gz          the metadata of one
       backupmeta explain app_….tar.gz       where each of its values stands
+      backupmeta verify /home               whether all of them are whole, and what their records say
 
-    Exit codes: 0 clean, 1 a negative answer, 2 a usage error or input that could not be read.
+    Exit codes: 0 clean, 1 a negative answer or something wrong, 2 a usage error or input that could not be read.
     """
 
 
