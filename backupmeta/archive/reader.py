@@ -153,7 +153,7 @@ class Pass(Reader):
         """Begin to read ``file``, counting the digests ``algorithms`` of its bytes, for ``consumers``."""
         self._digests = Digests(algorithms) if algorithms else None
         self._consumers = consumers
-        self._wanting: list[Consumer] = []
+        self._wanting = list(consumers)
         self._hazards = Hazards(file.path, limits)
         super().__init__(file, limits, self._digests)
         self._found: tuple[Finding, ...] = ()
@@ -177,13 +177,13 @@ class Pass(Reader):
 
     def _members(self) -> Iterator[Member]:
         walk, unjudged = self._walk, list[Member]()
-        is_wanted = self._is_wanted if self._consumers else None
-        while members := walk.burst(_BURST, is_wanted):
+        wants = self._consumers[0].wants if len(self._consumers) == 1 else self._wants if self._consumers else None
+        while members := walk.burst(_BURST, wants):
             unjudged += members
             if len(unjudged) >= _BURST:
                 self._hazards.look_at(unjudged)
                 unjudged = []
-            if self._wanting:
+            if walk.is_wanted:
                 yield from members[:-1]
                 self._hand_out()
                 members = members[-1:]
@@ -193,7 +193,7 @@ class Pass(Reader):
         if not walk.seen:
             self._check_is_tar()
 
-    def _is_wanted(self, member: Member) -> bool:
+    def _wants(self, member: Member) -> bool:
         """Ask the consumers, each once, whether they want the content of ``member``."""
         self._wanting = [one for one in self._consumers if one.wants(member)]
         return bool(self._wanting)
@@ -206,7 +206,6 @@ class Pass(Reader):
         missing = self._walk.pass_content()
         for one in self._wanting:
             one.close(missing)
-        self._wanting = []
 
     @property
     def records(self) -> Sequence[Member]:

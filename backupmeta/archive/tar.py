@@ -57,6 +57,7 @@ class Walk:
         end: how the walk ended, or None as long as it hasn't; offsets are in inflated bytes.
         seen: how many members there were so far.
         findings: what was odd.
+        is_wanted: whether somebody wants the content of the last burst's last member.
     """
 
     def __init__(self, stream: Inflated, limits: Limits, path: str, *, is_thorough: bool) -> None:
@@ -70,6 +71,7 @@ class Walk:
         self._left = 0
         self._padding = 0
         self._is_lost = False
+        self.is_wanted = False
         self._end_blocks = 0
         self._worst: End | None = None
         self.end: End | None = None
@@ -82,31 +84,30 @@ class Walk:
             yield from members
             self.pass_content()
 
-    def burst(self, most: int, is_last: Callable[[Member], bool] | None = None) -> Sequence[Member]:
+    def burst(self, most: int, wants: Callable[[Member], bool] | None = None) -> Sequence[Member]:
         """Return the next members, at most ``most``: those that lie in the stream's buffer, or one; none at the end.
 
-        Only the last one's content is still ahead, for `content`; one of which ``is_last`` is true is the last.
+        Only the last one's content is still ahead, for `content`. One whose content somebody ``wants`` is the last;
+        `is_wanted` tells it.
         """
         stream, base, members = self._stream, self._stream.base, list[Member]()
         buffer, begin, size = stream.buffer, stream.at, len(stream.buffer)
         is_plain = self.end is None and not self._global and not self._is_lost
         room = min(most, self._limits.members - self.seen) if is_plain else 0
+        self.is_wanted = False
         content = stored = 0
         while len(members) < room and begin + BLOCK <= size:
             if (member := ordinary(buffer[begin : begin + BLOCK], base + begin)) is None:
                 break
             members.append(member)
-            if is_last is not None and is_last(member):
-                room = 0
+            if wants is not None and wants(member):
+                self.is_wanted, room = True, 0
             content, stored = begin + BLOCK, member.stored
             begin = content + stored + -stored % BLOCK
         if not members:
             found = self._member()
-            if found is None:
-                return ()
-            if is_last is not None:
-                is_last(found)
-            return (found,)
+            self.is_wanted = found is not None and wants is not None and wants(found)
+            return () if found is None else (found,)
         self.seen += len(members)
         self._current, self._left, self._padding = members[-1], stored, -stored % BLOCK
         stream.at = content

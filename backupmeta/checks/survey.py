@@ -53,6 +53,7 @@ class Survey:
         self.dump = Dump()
         self.heads: dict[bytes, bytes] = {}
         self._limits = limits
+        self._most_names = limits.names
         self._seen = 0
         self._room = _KEPT
         self._name = b""
@@ -63,9 +64,11 @@ class Survey:
     def wants(self, member: Member) -> bool:
         """Remember ``member``; tell whether its content shall be given."""
         self._seen += 1
-        name = member.name.removeprefix(b"./").rstrip(b"/")
-        if len(self.names) < self._limits.names or name in self.names:
-            self.names[name] = member.offset
+        name, names = member.name, self.names
+        if name[:2] == b"./" or name[-1:] == b"/":
+            name = name.removeprefix(b"./").rstrip(b"/")
+        if len(names) < self._most_names or name in names:
+            names[name] = member.offset
         else:
             self.is_partial = True
         if member.kind != "file":
@@ -74,10 +77,9 @@ class Survey:
             return self._wants_own(member)
         self.file_bytes += member.size
         is_first_record = self.record is None and is_record(member)
-        self._most = self._limits.record_bytes if is_first_record else bytes_wanted(name)
-        if not self._most or member.is_sparse:
+        if not (most := self._limits.record_bytes if is_first_record else bytes_wanted(name)) or member.is_sparse:
             return False
-        self._begin(member, name)
+        self._begin(member, name, most)
         return True
 
     def _wants_own(self, member: Member) -> bool:
@@ -88,12 +90,11 @@ class Survey:
         is_known = self.record is not None and self.record.member.name in AT_ROOT
         if is_known or not is_record(member):
             return False
-        self._most = self._limits.record_bytes
-        self._begin(member, RECORD)
+        self._begin(member, RECORD, self._limits.record_bytes)
         return True
 
-    def _begin(self, member: Member, name: bytes) -> None:
-        self._taking, self._name, self._pieces = member, name, []
+    def _begin(self, member: Member, name: bytes, most: int) -> None:
+        self._taking, self._name, self._most, self._pieces = member, name, most, []
 
     def take(self, piece: bytes) -> None:
         """Take in the next bytes of a content, up to what is wanted of it."""
