@@ -46,6 +46,8 @@ class Findings:
     """Findings that are gathered while something of any size is read: of each id the first ones, the rest counted."""
 
     KEPT: Final = 100
+    LONGEST: Final = 500
+    """How many characters of a detail are kept: what is longer was made to be."""
     TEXT_KEPT: Final = 256 * 1024
     """Characters of subjects and details; beyond them only the first finding of each id is kept."""
 
@@ -56,6 +58,8 @@ class Findings:
 
     def add(self, finding: Finding) -> None:
         """Keep ``finding``, or count it where there are many of its id."""
+        if len(finding.detail) > self.LONGEST:
+            finding = finding._replace(detail=finding.detail[: self.LONGEST] + "…")
         kept = self._kept.setdefault(finding.id, [])
         self._counts[finding.id] = self._counts.get(finding.id, 0) + 1
         if not kept or (self._room > 0 and len(kept) < self.KEPT):

@@ -1,5 +1,6 @@
 """Verifying: one pass over each archive, every check on what it collected, then on the account as a whole."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -98,9 +99,10 @@ def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> 
         with case.place.open() as file:
             file.watch = watch
             return _examined(case, file)
+    except MemoryError:
+        return Outcome(_not_judged(case, "archive-unreadable", "it asks for more memory than there is"), None)
     except EvidenceError as error:
-        found = Finding(library.trouble(error), "", error.reason, (Source(Witness.ARCHIVE, case.seen),))
-        unreadable = _unreadable(case.seen, [*case.pair.findings, found], case.policy)
+        unreadable = _not_judged(case, library.trouble(error), error.reason)
         if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
             unreadable = replace(unreadable, verdict=judge.verdict(unreadable.judged, case.policy))
         return Outcome(unreadable, None)
@@ -192,8 +194,9 @@ def _items(search: Search, policy: Policy, now: int) -> Iterator[_Item]:
             for home in one.homes(findings):
                 yield from _of_home(home, search, policy, now)
         except EvidenceError as error:
+            detail = f"{error.reason}; {error.advice or 'give the path of an archive, a home, or a folder of them'}"
             where = (Source(Witness.FILE_SYSTEM, name),)
-            yield _unreadable(name, [Finding("archive-unreadable", "", error.reason, where)], policy)
+            yield _unreadable(name, [Finding("archive-unreadable", "", detail, where)], policy)
         if findings:
             yield _of_folder(name, findings, policy)
 
@@ -230,7 +233,7 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
 
 def _examined(case: Case, file: EvidenceFile) -> Outcome:
     """Read the archive ``file`` once, and judge it."""
-    survey = Survey(case.limits)
+    survey = Survey(case.limits, map(os.fsencode, case.policy.requirements.files))
     passed = walk(file, case.limits, consumers=[survey])
     deque(passed, maxlen=0)
     findings = Findings()
@@ -271,7 +274,9 @@ def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
     where = (Source(Witness.FILE_SYSTEM, case.seen),)
     if passed.file.has_changed():
         yield Finding("archive-growing", "", "", where)
-    elif case.now - passed.file.mtime_ns // 1_000_000_000 < _MOMENT and any(one.is_unread for one in passed.findings()):
+        return
+    age = case.now - passed.file.mtime_ns // 1_000_000_000
+    if 0 <= age < _MOMENT and any(one.is_unread for one in passed.findings()):
         yield Finding("archive-recent", "", "", where)
 
 
@@ -308,6 +313,12 @@ def _kept(inspection: Inspection, path: str, sha256: str | None) -> Kept:
 
 def _at(member: str, case: Case) -> Source:
     return Source(Witness.EMBEDDED_RECORD, case.seen, member)
+
+
+def _not_judged(case: Case, id_: str, reason: str) -> Verification:
+    """Return the verification of an archive that can't be read."""
+    found = Finding(id_, "", reason, (Source(Witness.ARCHIVE, case.seen),))
+    return _unreadable(case.seen, [*case.pair.findings, found], case.policy)
 
 
 def _unreadable(path: str, findings: Iterable[Finding], policy: Policy) -> Verification:

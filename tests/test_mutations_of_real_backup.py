@@ -357,6 +357,11 @@ CONTENTS: Final = {
     ),
     "not the table of the policy": by("table-missing", m.asking(tables=("{prefix}actionscheduler_logs",))),
     "a table more in the dump": by("table-unlisted", m.edited(m.DUMP, "COMMIT;", EXTRA + "COMMIT;")),
+    "20,000 tables more in the dump": by(
+        "tables-not-compared",
+        m.edited(m.DUMP, "COMMIT;", "".join(f"CREATE TABLE `a{n}` (\n);\n" for n in range(20_000)) + "COMMIT;"),
+        also={"table-unlisted": "they are on no list"},
+    ),
     "a table less in the records": by(
         "table-unlisted", lambda site: m.lines(list_tables=tables(site).replace("kz4_links,", ""))(site)
     ),

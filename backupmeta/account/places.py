@@ -92,6 +92,19 @@ def is_record_file(path: str) -> bool:
     return block.startswith(_RECORD_SIGN) or b"\n" + _RECORD_SIGN in block
 
 
+def is_evidence(path: str) -> bool:
+    """Tell whether there is a file at ``path`` that is an archive or a record, by its name or by how it begins."""
+    if is_archive_name(os.path.basename(path)):  # noqa: PTH119
+        return True
+    try:
+        if is_record_file(path):
+            return os.path.isfile(path)  # noqa: PTH113
+        with open_named(path) as file:
+            return identify(file.read(BLOCK)) is not None
+    except EvidenceError:
+        return False
+
+
 def home_of_archive(path: str, limits: Limits) -> Home:
     """Return the home that the archive at ``path`` lies in, asking for that archive alone. Raises `UnreadableError`."""
     beside, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - lexically, as it was named

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from backupmeta.archive.member import Member
+from backupmeta.archive.member import Member, plain
 
 
 class Content:
@@ -15,7 +15,7 @@ class Content:
 
     def __init__(self, name: bytes, hand_on: Callable[[bytes], object], most: int | None = None) -> None:
         """Wait for the member ``name`` (a ``./`` before it does not count); hand on at most ``most`` bytes of it."""
-        self._name = name.removeprefix(b"./")
+        self._name = plain(name)
         self._hand_on = hand_on
         self._most = most
         self._given = 0
@@ -24,7 +24,7 @@ class Content:
 
     def wants(self, member: Member) -> bool:
         """Tell whether ``member`` is the one."""
-        is_it = self.member is None and member.kind == "file" and member.name.removeprefix(b"./") == self._name
+        is_it = self.member is None and member.kind == "file" and plain(member.name) == self._name
         if is_it and not member.is_sparse:
             self.member = member
             return True

@@ -8,7 +8,7 @@ import re
 from typing import Final, Literal, NamedTuple
 
 from backupmeta.archive.limits import KIB
-from backupmeta.archive.member import DUMP, Member
+from backupmeta.archive.member import DUMP, Member, plain
 
 _HEAD: Final = 4 * KIB
 """How much of a line is kept to tell what it is; INSERT lines have 64 KB and more."""
@@ -67,7 +67,7 @@ class Dump:
 
     def wants(self, member: Member) -> bool:
         """Tell whether ``member`` is the dump: the first of that name at the archive's root."""
-        is_dump = not self.is_met and member.kind == "file" and member.name.removeprefix(b"./") == DUMP
+        is_dump = not self.is_met and member.kind == "file" and plain(member.name) == DUMP
         if is_dump:
             self.is_met, self.size = True, member.size
         return is_dump

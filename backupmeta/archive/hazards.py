@@ -7,13 +7,12 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive.header import LINKS
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import RECORD, Member, is_record
+from backupmeta.archive.member import RECORD, Member, is_record, plain
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 
 _ABSOLUTE: Final = re.compile(rb"[/\\]|[A-Za-z]:[/\\]")
 _SEPARATOR: Final = re.compile(rb"[/\\]")
-_HERE: Final = re.compile(rb"(?:\./+)+")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What a terminal may take for a command, and what reverses or breaks the text that follows."""
 
@@ -86,9 +85,10 @@ class Hazards:
             if self._links:
                 self._look_at_parents(member)
             self._look_at_kind(member)
-        plain = names if b"." not in first and b"/" not in last else [_plain(name) for name in names]
+        is_plain = b"." not in first and b"/" not in last and b"//" not in text and b"/./" not in text
+        paths = names if is_plain else [plain(name) for name in names]
         is_ascii = not odd or odd.isascii()
-        self._compare(members, plain, [hash(name.lower() if is_ascii else _folded(name)) for name in plain])
+        self._compare(members, paths, [hash(name.lower() if is_ascii else _folded(name)) for name in paths])
 
     def finish(self) -> Findings:
         """Look at what only the whole archive tells; return all that was met."""
@@ -127,7 +127,7 @@ class Hazards:
 
     def _look_at_link(self, member: Member) -> None:
         """Judge where a link leads: a symbolic one from its own folder, a hard one from the archive's root."""
-        name = _plain(member.name)
+        name = plain(member.name)
         folder = name.rpartition(b"/")[0] if member.kind == "symlink" else b""
         target = _resolved(folder, member.link)
         if target is None:
@@ -154,7 +154,7 @@ class Hazards:
 
     def _look_at_parents(self, member: Member) -> None:
         """Judge whether a folder that the member lies in is a link of this archive."""
-        name = _plain(member.name)[:_PATH_MAX]
+        name = plain(member.name)[:_PATH_MAX]
         if (link := self._link_in(name.rpartition(b"/")[0])) is not None:
             self._note("member-through-link", member, self._links[link].label)
 
@@ -208,13 +208,6 @@ class Hazards:
 
     def _add(self, id_: str, name: str, offset: int, detail: str = "") -> None:
         self.findings.add(Finding(id_, name, detail, (Source(Witness.ARCHIVE, self._path, name, None, offset),)))
-
-
-def _plain(name: bytes) -> bytes:
-    """Return a name without ``./`` before it and slashes behind it."""
-    if begin := _HERE.match(name):
-        name = name[begin.end() :]
-    return name.rstrip(b"/")
 
 
 def _folded(name: bytes) -> bytes:

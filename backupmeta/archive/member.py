@@ -95,6 +95,18 @@ class Member(NamedTuple):
         return self.kind == "file" and self.stored != self.size
 
 
+def plain(name: bytes) -> bytes:
+    """Return the path that a member's ``name`` means: without ``.``, empty parts, and slashes behind it.
+
+    >>> plain(b"./wp-includes//./version.php"), plain(b"wp-admin/"), plain(b"/etc/passwd")
+    (b'wp-includes/version.php', b'wp-admin', b'/etc/passwd')
+    """
+    if name[:2] != b"./" and name[-1:] != b"/" and b"//" not in name and b"/./" not in name:
+        return name
+    path = b"/".join(part for part in name.split(b"/") if part not in {b"", b"."})
+    return b"/" + path if name[:1] == b"/" else path
+
+
 def is_record(member: Member) -> bool:
     """Tell whether ``member`` is a record, at the root or deeper."""
     return (

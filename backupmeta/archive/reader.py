@@ -11,7 +11,7 @@ from backupmeta.archive.compression import BLOCK, PLAIN, by_suffix, identify
 from backupmeta.archive.digests import ALGORITHMS, Digests
 from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.limits import DEFAULT_LIMITS, MIB, Limits
-from backupmeta.archive.member import Member
+from backupmeta.archive.member import Member, plain
 from backupmeta.archive.stream import End, Inflated, Stream
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
@@ -275,10 +275,10 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> tupl
         NoMemberError: there is none.
         NotAnArchiveError, DamagedError, UnreadableError: the archive can't be read up to there.
     """
-    wanted = name.encode("utf-8", "surrogateescape").removeprefix(b"./").rstrip(b"/")
+    wanted = plain(name.encode("utf-8", "surrogateescape"))
     reader = Reader(file, limits)
     for member in reader:
-        if member.name.removeprefix(b"./").rstrip(b"/") == wanted:
+        if plain(member.name) == wanted:
             if member.kind != "file" or member.is_sparse:
                 kind = "sparse file, whose holes are not filled in" if member.is_sparse else member.kind
                 raise NoMemberError(file.path, name, f"is no plain file but a {kind}")

@@ -51,10 +51,18 @@ class Account:
     policy: Policy
     now: int
 
-    def times(self, install: str) -> list[int]:
-        """Return when the backups of an install were made, Unix seconds."""
-        times = (one.time for one in self.kept if one.install == install)
-        return [time for time in times if time is not None and time <= self.now + DAY]
+    @property
+    def by_install(self) -> dict[str, list[Kept]]:
+        """Its backups by their install's id: of each live one, or, where no record tells any, of those they name."""
+        found: dict[str, list[Kept]] = {id_: [] for id_ in self.installs or ()}
+        for one in self.kept:
+            if one.install in found or (one.install and not self.installs):
+                found.setdefault(one.install, []).append(one)
+        return found
+
+    def place(self, install: str, backups: Sequence[Kept]) -> Source:
+        """Return where an install is told of: its record, else its first backup."""
+        return self.installs[install].source("id") if self.installs else backups[0].source
 
 
 def duplicates(account: Account) -> Iterator[Finding]:
@@ -78,52 +86,58 @@ def orphaned(account: Account) -> Iterator[Finding]:
 
 def too_old(account: Account) -> Iterator[Finding]:
     """Yield installs whose newest backup is older than the policy, or else the install's own schedule, allows."""
-    for id_, install in (account.installs or {}).items():
-        times, most = account.times(id_), _oldest_allowed(account, install)
-        if account.policy.requirements.maximum_age_days and not any(one.install == id_ for one in account.kept):
-            yield Finding("backup-too-old", id_, "there is none at all", (install.source("id"),))
+    for id_, backups in account.by_install.items():
+        times, most = _times(account, backups), _oldest_allowed(account, id_)
+        if account.policy.requirements.maximum_age_days and not backups:
+            yield Finding("backup-too-old", id_, "there is none at all", (account.place(id_, backups),))
         elif times and most is not None and account.now - max(times) > most:
             age = -((max(times) - account.now) // DAY)  # rounded up, so that it is more than what is allowed
             detail = f"{age:,} days, at most {most / DAY:g}"
-            yield Finding("backup-too-old", id_, detail, (install.source("id"),))
+            yield Finding("backup-too-old", id_, detail, (account.place(id_, backups),))
 
 
 def too_few(account: Account) -> Iterator[Finding]:
     """Yield installs with fewer backups than the policy asks for."""
     least = account.policy.requirements.minimum_backups
-    for id_, install in (account.installs or {}).items():
-        if (found := sum(one.install == id_ for one in account.kept)) < least:
-            yield Finding("backups-too-few", id_, f"{found} of {least}", (install.source("id"),))
+    for id_, backups in account.by_install.items():
+        if len(backups) < least:
+            yield Finding("backups-too-few", id_, f"{len(backups)} of {least}", (account.place(id_, backups),))
 
 
 def retention(account: Account) -> Iterator[Finding]:
-    """Yield installs whose kept backups are not what their schedule keeps."""
+    """Yield live installs whose kept backups are not what their schedule keeps."""
+    by_install = account.by_install
     for id_, install in (account.installs or {}).items():
         schedule = schedule_of(install)
         if schedule is None:
             yield Finding("schedule-unknown", id_, install.text("autobk_schedule"), (install.source("autobk"),))
             continue
-        times, since = account.times(id_), _since(account, install, id_)
+        times = _times(account, by_install[id_])
         for tier in schedule.tiers:
-            kept, expected = tier.kept(times, account.now), tier.expected(since, account.now)
+            kept, expected = tier.kept(times, account.now), tier.expected(_since(account, install, times), account.now)
             if kept < expected:
                 detail = f"{kept} of {expected} {tier.name}"
                 yield Finding("retention-unmet", id_, detail, (install.source("autobk"),))
 
 
-def _oldest_allowed(account: Account, install: Inspection) -> float | None:
+def _times(account: Account, backups: Sequence[Kept]) -> list[int]:
+    """Return when ``backups`` were made, Unix seconds; a time that lies far ahead is none."""
+    return [one.time for one in backups if one.time is not None and one.time <= account.now + DAY]
+
+
+def _oldest_allowed(account: Account, id_: str) -> float | None:
     """Return how old an install's newest backup may be, in seconds; None where nobody asks for any."""
-    days = account.policy.requirements.maximum_age_days
+    days, install = account.policy.requirements.maximum_age_days, (account.installs or {}).get(id_)
     if days is not None:
         return days * DAY
-    tiers = (schedule_of(install) or Schedule()).tiers
+    tiers = ((install and schedule_of(install)) or Schedule()).tiers
     return tiers[0].seconds + LATE if tiers else None
 
 
-def _since(account: Account, install: Inspection, id_: str) -> int:
+def _since(account: Account, install: Inspection, times: Sequence[int]) -> int:
     """Return since when there is an install, Unix seconds: as its record says, else since its first backup."""
     created = install.get("time_created")
-    return created if isinstance(created, int) else min(account.times(id_), default=account.now)
+    return created if isinstance(created, int) else min(times, default=account.now)
 
 
 def _name(path: str) -> str:

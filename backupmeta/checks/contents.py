@@ -29,8 +29,6 @@ _NEGLIGIBLE: Final = MIB
 
 def files_missing(subject: Subject) -> Iterator[Finding]:
     """Yield what the application or the policy requires, and the archive lacks."""
-    if subject.survey.is_partial:
-        return
     for name in required(subject):
         if not subject.survey.has(name.encode()):
             yield subject.differs("file-missing", "files", display(name), _archive(subject))
@@ -74,7 +72,11 @@ def dump_incomplete(subject: Subject) -> Iterator[Finding]:
 def tables_missing(subject: Subject) -> Iterator[Finding]:
     """Yield the tables and views that the record lists or the policy requires, and a whole dump lacks."""
     dump = subject.survey.dump
-    if (dump.is_met and dump.is_complete is False) or dump.left_out:
+    if dump.is_met and dump.is_complete is False:
+        return
+    if dump.left_out:
+        detail = f"the first {len(dump.tables):,} of {len(dump.tables) + dump.left_out:,}"
+        yield Finding("tables-not-compared", "", detail, (subject.seen(DUMP),))
         return
     found = _tables(subject)
     for name, places in _listed(subject).items() if dump.is_met else ():

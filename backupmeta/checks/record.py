@@ -38,9 +38,9 @@ _PARTS_OF_HOURS: Final = frozenset(
 def keys_missing(subject: Subject) -> Iterator[Finding]:
     """Yield the keys that every record of a backup has, and this one lacks or leaves empty."""
     inspection = subject.inspection
-    for name in REQUIRED:
-        is_told = name in inspection.fields and inspection.source(name).witness in _RECORDS
-        if not is_told:
+    told = {name for name in inspection.fields if inspection.source(name).witness in _RECORDS}
+    for name in REQUIRED if told else ():  # of an empty record it is told that it is empty
+        if name not in told:
             yield Finding("record-key-missing", FIELD[name].key or name, "", (Source(Witness.ARCHIVE, subject.path),))
         elif name in _NOT_EMPTY and inspection.get(name) == "":
             yield Finding("record-key-missing", FIELD[name].key or name, "it is empty", subject.told(name))

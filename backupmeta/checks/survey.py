@@ -1,17 +1,26 @@
 """What one pass over an archive collects for the checks: its names and sizes, its record, its dump, telling files."""
 
-from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
 from backupmeta.archive.dump import Dump
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import AT_ROOT, DUMP, RECORD, Member, is_record
+from backupmeta.archive.member import AT_ROOT, DUMP, RECORD, Member, is_record, plain
 from backupmeta.checks.applications import TELLING, bytes_wanted, tells
 
 _KEPT: Final = 8 * MIB
 """How much is kept of plugins' and themes' files, in bytes; real sites have some hundred kB of them."""
+
+_OBJECT: Final = 512
+"""What each of them takes beside its bytes, about."""
+
+_NAMES: Final = 16 * MIB
+"""How many bytes the names have together that are kept."""
+
+_PICKED: Final = 255
+"""The longest name that a file or folder can have, in bytes (Linux, NAME_MAX)."""
 
 _OWN: Final = frozenset({RECORD, DUMP})
 _NO_TOPS: Final = frozenset({*_OWN, b"", b".", b".."})
@@ -36,16 +45,17 @@ class Survey:
     """Takes in, as the one consumer of a pass, what the checks ask for; within bounds, whatever the archive.
 
     Attributes:
-        names: where each member begins, in inflated bytes, by its name without ``./`` before it and slashes behind it.
-        is_partial: whether there were more names than ``limits.names``: what is not among them may be there.
+        names: where each member begins, in inflated bytes, by the path that its name means.
+        is_partial: whether there were more names than are kept: one that is not among them may be there, unless it
+            stands at the archive's top or was ``asked`` for.
         file_bytes: the length of all the application's files together.
         record: the record that counts: the first one at the root, else the first one deeper; None without any.
         dump: the database dump.
         heads: the beginnings of files that tell something of the application, by name.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        """Collect within ``limits``."""
+    def __init__(self, limits: Limits, asked: Iterable[bytes] = ()) -> None:
+        """Collect within ``limits``; whether the names ``asked`` for are there is told of any archive."""
         self.names: dict[bytes, int] = {}
         self.is_partial = False
         self.file_bytes = 0
@@ -53,7 +63,9 @@ class Survey:
         self.dump = Dump()
         self.heads: dict[bytes, bytes] = {}
         self._limits = limits
+        self._asked = frozenset(map(plain, asked))
         self._most_names = limits.names
+        self._room_for_names = _NAMES
         self._seen = 0
         self._room = _KEPT
         self._name = b""
@@ -64,13 +76,12 @@ class Survey:
     def wants(self, member: Member) -> bool:
         """Remember ``member``; tell whether its content shall be given."""
         self._seen += 1
-        name, names = member.name, self.names
-        if name[:2] == b"./" or name[-1:] == b"/":
-            name = name.removeprefix(b"./").rstrip(b"/")
-        if len(names) < self._most_names or name in names:
-            names[name] = member.offset
+        name = plain(member.name)
+        if (len(self.names) < self._most_names and self._room_for_names > 0) or name in self.names:
+            self._room_for_names -= len(name)
+            self.names[name] = member.offset
         else:
-            self.is_partial = True
+            self._pick(name, member.offset)
         if member.kind != "file":
             return False
         if name in _OWN:
@@ -81,6 +92,13 @@ class Survey:
             return False
         self._begin(member, name, most)
         return True
+
+    def _pick(self, name: bytes, offset: int) -> None:
+        """Remember of a name beyond the bounds what it has at the archive's top, or all of it if it was asked for."""
+        self.is_partial = True
+        picked = name if name in self._asked else name.partition(b"/")[0][:_PICKED]
+        if len(self.names) < 2 * self._most_names:
+            self.names.setdefault(picked, offset)
 
     def _wants_own(self, member: Member) -> bool:
         """Tell whether the content of Installatron's own files is wanted: the first record, the first dump."""
@@ -112,23 +130,24 @@ class Survey:
         content = b"".join(self._pieces)
         if is_record(self._taking):
             self.record = Embedded(self._taking, self._seen - 1, content)
-        elif self._name in TELLING or (len(content) <= self._room and tells(self._name, content)):
+        elif self._name in TELLING:
             self.heads[self._name] = content
-            self._room -= 0 if self._name in TELLING else len(content)
+        elif self._room > 0 and tells(self._name, content):
+            self.heads[self._name] = content
+            self._room -= len(content) + len(self._name) + _OBJECT
 
     @cached_property
-    def folders(self) -> AbstractSet[bytes]:
-        """Every folder that a member lies in, whether it has a member of its own or not."""
-        found = set[bytes]()
-        for name in self.names:
-            while (name := name.rpartition(b"/")[0]) and name not in found:
-                found.add(name)
-        return found
+    def _sorted(self) -> Sequence[bytes]:
+        return sorted(self.names)
 
     def has(self, name: bytes) -> bool:
-        """Tell whether a file or folder called ``name`` is there."""
-        name = name.removeprefix(b"./").strip(b"/")
-        return name in self.names or name in self.folders
+        """Tell whether a file or folder called ``name`` is there; a folder needs no member of its own."""
+        name = plain(name).lstrip(b"/")
+        below = name + b"/"
+        if name in self.names:
+            return True
+        place = bisect_left(self._sorted, below)
+        return place < len(self._sorted) and self._sorted[place].startswith(below)
 
     def tops(self) -> Iterator[bytes]:
         """Yield the names at the archive's top, without Installatron's own, each once."""

@@ -3,6 +3,7 @@
 Exit codes: 0 clean; 1 a negative answer, something wrong; 2 a usage error, or input that could not be read (2 wins).
 """
 
+import contextlib
 import os
 import sys
 from typing import Final, NoReturn
@@ -19,7 +20,8 @@ def console() -> NoReturn:
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else 1
     if sys.stderr is not None:
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # a full disk: whom could we tell?
+            sys.stderr.flush()
     os._exit(code)
 
 

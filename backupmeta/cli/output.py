@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import click
@@ -40,24 +40,40 @@ def write_bytes(content: bytes) -> None:
 
 
 @contextmanager
-def opened(path: str | None) -> Iterator[Callable[[str], object]]:
-    """Give what writes an answer: to the file at ``path``, or to stdout for None and for ``-``.
+def opened(path: str | None, evidence: Iterable[str]) -> Iterator[Callable[[str], object]]:
+    """Give what writes an answer: to stdout for None and for ``-``, else to a file that is `path` when all is written.
 
-    An archive is never overwritten, should somebody name one by mistake.
+    Nothing is ever written over evidence or beside it: ``evidence`` are the files and folders that are read.
     """
     if path is None or path == "-":
         yield write
         return
-    from backupmeta.account.filename import is_archive_name
-
-    if is_archive_name(path):
-        raise click.BadParameter(f"{path!r} is an archive's name; it would be overwritten", param_hint="--output")
+    _refuse_evidence(path, evidence)
+    is_special = os.path.lexists(path) and not os.path.isfile(path)  # noqa: PTH113 - a pipe, a terminal
     try:
-        file = open(path, "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123, SIM115 - closed below
+        file = click.open_file(path, "w", encoding="utf-8", errors="backslashreplace", atomic=not is_special)
     except OSError as error:
         raise click.FileError(path, error.strerror) from None
     with file:
         yield file.write
+
+
+def _refuse_evidence(path: str, evidence: Iterable[str]) -> None:
+    """Raise where a file at ``path`` would lie among the ``evidence``, or takes the place of an archive or record."""
+    from backupmeta.account.places import is_evidence
+
+    if is_evidence(path):
+        raise click.BadParameter(f"{path!r} is an archive or a record; it would be overwritten", param_hint="--output")
+    if lies_in(path, evidence):
+        message = f"{path!r} lies among what is read, where nothing is written; name another folder"
+        raise click.BadParameter(message, param_hint="--output")
+
+
+def lies_in(path: str, folders: Iterable[str]) -> bool:
+    """Tell whether ``path`` is one of the ``folders``, or lies in one of them, once all links are followed."""
+    real = os.path.realpath(path)
+    places = map(os.path.realpath, folders)
+    return any(real == one or real.startswith(os.path.join(one, "")) for one in places)  # noqa: PTH118
 
 
 def flush() -> None:
@@ -82,8 +98,9 @@ def width() -> int | None:
 
 
 def complain(message: str) -> None:
-    """Print one line on stderr."""
-    click.echo(f"backupmeta: {printable(message)}", err=True)
+    """Print one line on stderr; where that is full or closed, nowhere."""
+    with suppress(OSError):
+        click.echo(f"backupmeta: {printable(message)}", err=True)
 
 
 def judge(findings: Iterable[Finding]) -> int:

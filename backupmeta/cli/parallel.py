@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 Advance = Callable[[int], object]
 """Is told how many more bytes were read."""
 
-_AHEAD: Final = 4
-"""How many outcomes a process is ahead of those that are waited for."""
+_AHEAD: Final = 64
+"""How many outcomes may be there before the one that is waited for."""
 
 _PATIENCE: Final = 0.1
 """After how many seconds of waiting it is told how far the work is."""
@@ -125,10 +125,20 @@ def _parallel(cases: Iterable[Case], jobs: int, advance: Advance | None) -> Iter
     context = multiprocessing.get_context("fork" if can_fork else "spawn")
     with TemporaryFile() as shared:
         counter = _Counter(shared.fileno()) if can_fork and advance is not None else None
-        with _deaf():
-            workers = [_Worker(context, counter) for _ in range(jobs)]
+        workers: list[_Worker] = []
+
+        def another() -> _Worker | None:
+            if len(workers) == jobs:
+                return None
+            try:
+                with _deaf():
+                    workers.append(_Worker(context, counter))
+            except OSError as error:
+                raise ChildProcessError(f"no process can be started ({error.strerror}); try --jobs 1") from error
+            return workers[-1]
+
         try:
-            for outcome in _in_order(cases, workers):
+            for outcome in _in_order(cases, another):
                 if counter is not None and advance is not None:
                     advance(counter.taken())
                 if outcome is not None:
@@ -139,17 +149,20 @@ def _parallel(cases: Iterable[Case], jobs: int, advance: Advance | None) -> Iter
                 worker.process.join()
 
 
-def _in_order(cases: Iterable[Case], workers: Sequence[_Worker]) -> Iterator[Outcome | None]:
-    """Yield the outcomes of ``cases`` in their order, and None now and then while they are waited for."""
+def _in_order(cases: Iterable[Case], another: Callable[[], _Worker | None]) -> Iterator[Outcome | None]:
+    """Yield the outcomes of ``cases`` in their order, and None now and then while they are waited for.
+
+    ``another`` starts one more process, which happens only when there is work for it.
+    """
     from multiprocessing.connection import wait
 
     coming, following, done = enumerate(cases), 0, dict[int, Outcome]()
-    idle, busy = deque(workers), dict[object, _Worker]()
+    idle, busy, upcoming = deque[_Worker](), dict[object, _Worker](), next(coming, None)
     while True:
-        while idle and len(done) < _AHEAD * len(workers) and (item := next(coming, None)) is not None:
-            worker = idle.popleft()
-            worker.begin(*item)
+        while upcoming and len(done) < _AHEAD and (worker := idle.popleft() if idle else another()) is not None:
+            worker.begin(*upcoming)
             busy[worker.pipe] = busy[worker.process.sentinel] = worker
+            upcoming = next(coming, None)
         if not busy:
             return
         for worker in {busy[ready] for ready in wait(list(busy), _PATIENCE)}:  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """The commands that judge: ``verify`` and ``checks``."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +27,7 @@ _FORMATS: Final = ("text", "json", "junit", "sarif", "github")
 @click.option("--ignore", multiple=True, metavar="ID", help="Don't judge this: a check's id, or a group. Repeatable.")
 @click.option("--fail-on", type=click.Choice(_SEVERITIES), help="The least severity that fails; warning by default.")
 @click.option("--now", type=Moment(), metavar="TIME", help="Judge ages as of this moment: for old images.")
-@click.option("--format", "form", type=click.Choice(_FORMATS), default="text", show_default=True, help="The answer's.")
+@click.option("--format", "form", type=click.Choice(_FORMATS), default="text", help="How to write the answer.")
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option("-o", "--output", "target_file", metavar="FILE", help="Write the answer there instead of to stdout.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core.")
@@ -69,28 +69,38 @@ def verify(
     from backupmeta.library import Search
     from backupmeta.render.verification import Tally
 
-    policy = _policy(policy_file).with_options(
+    evidence = (*targets, *([] if sysroot is None else [sysroot]))
+    policy = _policy(policy_file, evidence).with_options(
         select=select, ignore=ignore, fail_on=Severity(fail_on) if fail_on else None
     )
     search = Search(targets, sysroot, zone, Limits(**{**policy.limits, **limits}))
     tally = Tally()
-    with progress.shown(lambda: verification.size(search)) as bar, output.opened(target_file) as write:
+    with progress.shown(lambda: verification.size(search)) as bar, output.opened(target_file, evidence) as write:
         run = parallel.in_processes(jobs or parallel.cores(), None if bar is None else bar.advance)
         parts = _rendered(form, tally.counting(verification.verify(search, policy, now and now.first, run)))
         for part in parts if bar is None else bar.making_way(parts):
             write(part)
-    if form != "text" or target_file is not None:
+    if tally.verdict is None:
+        looked = ", ".join(evidence) or "the conventional places"
+        output.complain(f"there is no backup in {looked}; give the path of an archive, a home, or a folder of them")
+    elif form != "text" or target_file is not None:
         output.complain(tally.line)
     return _exit_code(tally)
 
 
-def _policy(path: str | None) -> "Policy":
-    """Return the policy that was named, else that of the nearest project, else what is judged without any."""
+def _policy(path: str | None, evidence: Sequence[str]) -> "Policy":
+    """Return the policy that was named, else that of the nearest project, else what is judged without any.
+
+    Evidence does not choose what it is judged by: a project that lies in it is passed over.
+    """
     from backupmeta.checks import policy
 
     if path is not None:
         return policy.load(path)
     if (found := policy.nearest(".")) is None:
+        return policy.DEFAULT
+    if output.lies_in(found, evidence):
+        output.complain(f"{found} lies among what is judged, and is no policy; name it with --policy if you trust it")
         return policy.DEFAULT
     output.complain(f"the policy is the one in {found}")
     return policy.load(found)

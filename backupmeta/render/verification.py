@@ -118,14 +118,17 @@ def blamed(one: Verification) -> frozenset[Severity]:
 
 
 def told(found: Alike, paint: Paint = str) -> Iterator[str]:
-    """Yield what was found as lines without an indent: a message, what differs, the advice; a note in one line."""
+    """Yield what was found as lines without an indent: a message, what differs, the advice; a note in one line.
+
+    No line begins with evidence: GitHub's runner obeys any line of a step's output that begins with ``::``.
+    """
     if found.severity is Severity.NOTE:
         more = "; …" if len(found.particulars) > _BRIEF else ""
         examples = f": {'; '.join(found.particulars[:_BRIEF])}{more}" if found.particulars else ""
         yield f"{paint(found.severity)}: {found.sentence}{examples} [{found.id}]"
     else:
         yield f"{paint(found.severity)}: {found.sentence} [{found.id}]"
-        yield from (f"  {particular}" for particular in found.particulars)
+        yield from (f"  - {particular}" for particular in found.particulars)
         yield f"  advice: {found.advice}"
 
 

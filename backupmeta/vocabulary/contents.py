@@ -21,6 +21,7 @@ KINDS: Final[dict[str, Kind]] = {
     "dump-incomplete": _error("the database dump breaks off", _OTHER),
     "table-missing": _error("a table that has to be there is not in the dump", _OTHER),
     "table-unlisted": _warning("a table of the dump is on none of the record's lists", _MORE),
+    "tables-not-compared": _warning("the dump has more tables than are compared", "look for the listed ones by hand"),
     "table-prefix-differs": _error(
         "no table of the dump begins with the record's prefix", "see whether the dump is another install's"
     ),

@@ -5,7 +5,7 @@ import os
 import tarfile
 import tempfile
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from backupmeta import resolve
@@ -86,9 +86,9 @@ def without(*names: str) -> dict[str, bytes]:
     return {name: content for name, content in MEMBERS.items() if name not in names}
 
 
-def surveyed(content: bytes, limits: Limits = DEFAULT_LIMITS) -> Survey:
+def surveyed(content: bytes, limits: Limits = DEFAULT_LIMITS, asked: Iterable[bytes] = ()) -> Survey:
     """Return what a pass over the archive ``content`` collects."""
-    survey = Survey(limits)
+    survey = Survey(limits, asked)
     with tempfile.TemporaryFile() as file:
         file.write(content)
         file.seek(0)

@@ -56,7 +56,7 @@ def test_an_honest_archive() -> None:
         b"wp-config.php": MEMBERS["wp-config.php"],
         VERSION.encode(): MEMBERS[VERSION],
     }
-    assert survey.folders == {b"wp-admin", b"wp-content", b"wp-includes"}
+    assert all(map(survey.has, (b"wp-admin", b"wp-content", b"wp-includes")))
     assert set(survey.tops()) == {name.encode().partition(b"/")[0] for name in MEMBERS} - {b"APP-DATA.SQL"}
 
 
@@ -70,7 +70,7 @@ def test_names_have_their_places_as_tarfile_tells_them() -> None:
 def test_an_empty_tar() -> None:
     survey = surveyed(END)
     assert (survey.names, survey.record, survey.dump.is_met, survey.file_bytes) == ({}, None, False, 0)
-    assert (survey.folders, set(survey.tops()), survey.heads) == (set(), set(), {})
+    assert (set(survey.tops()), survey.heads) == (set(), {})
     assert not survey.has(b"anything")
 
 
@@ -80,14 +80,14 @@ def test_folders_with_members_of_their_own_and_without() -> None:
     for survey in (with_folders, without_folders):
         assert [survey.has(name) for name in (b"a", b"a/", b"./a/b", b"a/b/c", b"/a")] == [True] * 5
         assert [survey.has(name) for name in (b"b", b"a/c", b"a/b/c/d", b"A")] == [False] * 4
-        assert survey.folders == {b"a", b"a/b"}
+        assert survey.has(b"a")
+        assert survey.has(b"a/b")
         assert set(survey.tops()) == {b"a"}
 
 
 def test_an_empty_folder_is_there() -> None:
     survey = packed(("empty", None))
     assert survey.has(b"empty")
-    assert survey.folders == frozenset()
     assert set(survey.tops()) == {b"empty"}
 
 
@@ -122,7 +122,6 @@ def test_an_archive_that_gnu_tar_packed_again(tmp_path: Path, options: list[str]
     assert found is not None
     assert (found[0].removeprefix(b"./"), found[2]) == (b"APP-META.INI", RECORD)
     assert set(survey.tops()) == set(honest.tops())
-    assert survey.folders == honest.folders
     assert survey.heads == honest.heads
     assert survey.file_bytes == honest.file_bytes
     assert survey.dump.tables == honest.dump.tables
@@ -219,7 +218,7 @@ def test_as_many_names_as_the_limit_are_kept() -> None:
 
 def test_beyond_the_limit_names_are_not_kept_and_files_still_are() -> None:
     survey = limited(2, "a", "b", "c/d", VERSION, "APP-META.INI", "APP-DATA.SQL")
-    assert list(survey.names) == [b"a", b"b"]
+    assert list(survey.names) == [b"a", b"b", b"c", b"wp-includes"]
     assert survey.is_partial
     assert survey.file_bytes == 4
     assert survey.heads == {VERSION.encode(): b"x"}
@@ -238,24 +237,44 @@ def plugin(number: int, size: int) -> tuple[str, bytes]:
     return f"wp-content/plugins/p{number}/p{number}.php", b"<?php /*\nPlugin Name: p\n".ljust(size, b"x")
 
 
-def test_telling_files_are_kept_up_to_8_mib() -> None:
-    # 1,023 times 8 KiB, then 4 KiB: what is left are 4 KiB, in which a whole one has no room and a small one has
-    files = [*(plugin(number, 8 * KIB) for number in range(1023)), plugin(5000, 4 * KIB), plugin(5001, 4 * KIB + 1)]
-    files += [plugin(5002, 4 * KIB), plugin(5003, 100)]
+def test_plugins_are_kept_within_8_mib_of_content_and_names() -> None:
+    files = [plugin(number, 8 * KIB) for number in range(1100)]
     survey = surveyed(archive(None, files))
-    assert sum(map(len, survey.heads.values())) == 8 * MIB
-    assert [name for name, _ in files if name.encode() not in survey.heads] == [
-        "wp-content/plugins/p5001/p5001.php",
-        "wp-content/plugins/p5003/p5003.php",
-    ]
+    assert 7 * MIB < sum(map(len, survey.heads.values())) <= 8 * MIB
+    assert list(survey.heads) == [name.encode() for name, _ in files[: len(survey.heads)]]
     assert all(survey.has(name.encode()) for name, _ in files)
 
 
+def test_many_small_plugins_take_no_more() -> None:
+    survey = surveyed(archive(None, [plugin(number, 100) for number in range(20_000)]))
+    assert len(survey.heads) < 8 * MIB / 512
+
+
 def test_however_many_plugins_there_are_the_version_is_kept() -> None:
-    files = [*(plugin(number, 8 * KIB) for number in range(1025)), (VERSION, b"version"), ("wp-config.php", b"config")]
+    files = [*(plugin(number, 8 * KIB) for number in range(1100)), (VERSION, b"version"), ("wp-config.php", b"config")]
     heads = surveyed(archive(None, files)).heads
-    assert len(heads) == 1024 + 2
     assert (heads[VERSION.encode()], heads[b"wp-config.php"]) == (b"version", b"config")
+
+
+def test_names_are_kept_within_16_mib() -> None:
+    survey = surveyed(archive(None, [("a/" + "b" * 4000 + str(number), b"") for number in range(5000)]))
+    assert survey.is_partial
+    assert sum(map(len, survey.names)) < 17 * MIB
+
+
+def test_beyond_the_bounds_the_tops_and_what_was_asked_for_are_known() -> None:
+    names = [(name, b"") for name in ("a", "b", "x", "c/d", "c/e", "f/g")]
+    survey = surveyed(archive(None, names), replace(DEFAULT_LIMITS, names=3), asked=[b"./c/d"])
+    assert survey.is_partial
+    assert [survey.has(name) for name in (b"c/d", b"c", b"c/e", b"f", b"f/g")] == [True, True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    "name", ["wp-includes//version.php", "wp-includes/./version.php", ".//wp-includes/version.php"]
+)
+def test_a_name_is_the_path_that_it_means(name: str) -> None:
+    survey = surveyed(archive(None, [(VERSION, b"one"), (name, b"other")]))
+    assert survey.heads == {VERSION.encode(): b"other"}
 
 
 @pytest.mark.parametrize(("size", "kept"), [(8 * KIB, 8 * KIB), (200 * KIB, 8 * KIB)])
@@ -314,7 +333,6 @@ def test_names_folders_and_tops_are_those_of_a_plain_model(
     own = {b"APP-META.INI"}
     assert set(survey.names) == {b"/".join(parts) for parts in paths}
     assert set(survey.tops()) == {parts[0] for parts in paths} - own
-    assert survey.folders == {b"/".join(parts[:n]) for parts in paths for n in range(1, len(parts))}
     is_there = any(parts[: len(asked)] == asked for parts in paths)
     for before in (b"", b"./", b"/"):
         for behind in (b"", b"/"):

@@ -56,6 +56,7 @@ class TestExitCodes:
         ran = run("verify", tmp_path)
         assert ran.code == 2
         assert ran.text == "0 targets: nothing was verified\n"
+        assert ran.err.startswith(f"backupmeta: there is no backup in {tmp_path}; give")
 
     @pytest.mark.parametrize(("least", "code"), [("error", 0), ("warning", 0), ("note", 1)])
     def test_fail_on(self, account: Account, least: str, code: int) -> None:
@@ -88,6 +89,15 @@ class TestPolicy:
         assert run("verify", broken, *NOW).code == 0
         monkeypatch.chdir(tmp_path)
         assert run("verify", broken, *NOW).code == 1
+
+    def test_evidence_does_not_choose_it(self, broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        home = broken.parent.parent
+        (home / "pyproject.toml").write_text('[tool.backupmeta]\nignore = ["table-missing"]\n')
+        monkeypatch.chdir(home)
+        ran = run("verify", ".", *NOW)
+        assert ran.code == 1
+        assert "name it with --policy if you trust it" in ran.err
+        assert run("verify", ".", "--policy", "pyproject.toml", *NOW).code == 0
 
     def test_all_its_mistakes_at_once(self, broken: Path, tmp_path: Path) -> None:
         policy = tmp_path / "policy.toml"
@@ -139,6 +149,28 @@ class TestAnswers:
         assert "would be overwritten" in ran.err
         assert broken.read_bytes() == before
 
+    @pytest.mark.parametrize("name", ["link", "plain", "home/report.json"])
+    def test_nothing_is_written_over_evidence_or_beside_it(self, broken: Path, tmp_path: Path, name: str) -> None:
+        (tmp_path / "link").symlink_to(broken)
+        (tmp_path / "plain").write_bytes(broken.read_bytes())
+        (tmp_path / "home").symlink_to(broken.parent.parent)
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        ran = run("verify", tmp_path / "plain", tmp_path / "home", "-o", tmp_path / name)
+        assert ran.code == 2
+        assert "--output" in ran.err
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+    def test_a_device_is_written_to(self, broken: Path) -> None:
+        assert run("verify", broken, "-o", "/dev/null", *NOW).code == 1
+
+    def test_no_line_begins_with_evidence(self, tmp_path: Path) -> None:
+        account = honest(tmp_path / "exampleu")
+        names = {f"{word}::pwned": b"" for word in ("::error", "::stop-commands", "::warning file=x")}
+        (account.archives / NAME).write_bytes(packed(record(), names))
+        lines = run("verify", account.archives / NAME, *NOW).text.splitlines()
+        assert sum("::" in line for line in lines) == 3
+        assert not any(line.lstrip().startswith("::") for line in lines)
+
     def test_a_folder_that_is_not_there(self, broken: Path, tmp_path: Path) -> None:
         ran = run("verify", broken, "-o", tmp_path / "missing/report.txt")
         assert ran.code == 2
@@ -159,6 +191,30 @@ class TestProcesses:
         one, three = (run("verify", folder, "--jobs", jobs, "--format", form, *NOW) for jobs in ("1", "3"))
         assert one == three
         assert one.code == 2
+
+    def test_more_than_the_system_allows(self, tmp_path: Path) -> None:
+        folder = self.many(tmp_path, 40)
+        command = f"ulimit -n 40; exec {COMMAND} verify {folder} --jobs 40 --now {TIME + 3600}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+        assert (done.returncode, b"try --jobs 1" in done.stderr) == (2, True)
+
+    def test_too_little_memory_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object) -> None:
+            raise MemoryError
+
+        account = honest(tmp_path / "exampleu")
+        monkeypatch.setattr("backupmeta.verification.library.resolved", refuse)
+        ran = run("verify", account.archives / NAME)
+        assert ran.code == 2
+        assert "it asks for more memory than there is" in ran.text
+
+    def test_a_full_disk_behind_stderr_changes_no_exit_code(self, tmp_path: Path) -> None:
+        account = honest(tmp_path / "exampleu")
+        for arguments, code in ((["--json"], 0), (["--policy", "nope"], 2)):
+            with open("/dev/full", "w") as full:  # noqa: PTH123
+                command = [str(COMMAND), "verify", str(account.archives / NAME), *arguments, *NOW]
+                done = subprocess.run(command, stderr=full, stdout=subprocess.DEVNULL, check=False)
+            assert done.returncode == code
 
     def test_a_killed_one_ends_the_command(self, tmp_path: Path) -> None:
         """As the system does it that runs out of memory."""
