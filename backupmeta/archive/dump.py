@@ -108,7 +108,7 @@ class Dump:
         return self._tail.rstrip().endswith(b";") or self._last.startswith(b"--")
 
     def _scan(self, lines: bytes) -> None:
-        for found in _STATEMENT.finditer(lines):
+        for found in _STATEMENT.finditer(lines) if b"`" in lines else ():
             table, view, filled = found.groups()
             name = (table or view or filled).replace(b"``", b"`")
             known = self._tables.get(name)

@@ -198,7 +198,7 @@ def _policy(table: Table) -> Policy:
         fail_on=table.one("fail-on", _severity, Severity.WARNING),
         severities=_severities(table.table("severity").entries(_ids, _severity)),
         requirements=_requirements(table.table("require")),
-        versions=table.table("versions").entries(name_of, _version),
+        versions=table.table("versions").entries(_application, _version),
         limits=table.table("limits").entries(_limit, _bound),
     )
     table.end()
@@ -260,6 +260,18 @@ def _backups(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _MOST_BACKUPS:
         raise ValueError("is no number of backups", f"give a whole one, from 1 to {_MOST_BACKUPS:,}")
     return value
+
+
+def _application(value: object) -> str:
+    """Return the name of an application; any that is not nearly one of those that are known."""
+    from difflib import get_close_matches
+
+    from backupmeta.checks.applications import APPLICATIONS
+
+    name = name_of(value)
+    if name not in APPLICATIONS and (near := get_close_matches(name.lower(), APPLICATIONS, 1, 0.8)):
+        raise ValueError("is no application", f"did you mean {near[0]!r}?")
+    return name
 
 
 def _version(value: object) -> str:

@@ -645,3 +645,13 @@ def test_options_do_the_same_as_the_keys(ids: list[str], more: list[str], scratc
     found = load(str(scratch))
     again = DEFAULT.with_options(select=more, ignore=ids)
     assert [found.severity(id_) for id_ in FINDINGS] == [again.severity(id_) for id_ in FINDINGS]
+
+
+@pytest.mark.parametrize("name", ["wordpres", "WordPress", "jomla"])
+def test_an_application_that_is_nearly_a_known_one_is_a_mistake(name: str, tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(f'[versions]\n{name} = "1.0"\ngroup-office = "6.0"\n')
+    with pytest.raises(PolicyError) as caught:
+        policy.load(str(tmp_path / "policy.toml"))
+    [mistake] = caught.value.mistakes
+    assert (mistake.place, mistake.reason) == (f"versions.{name}", "is no application")
+    assert mistake.advice in {"did you mean 'wordpress'?", "did you mean 'joomla'?"}
