@@ -43,10 +43,9 @@ def test_every_year_of_the_records_and_every_application_is_there() -> None:
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real unpacking of a backup, by tarfile."""
+    """A real unpacking of a backup, by the system's tar."""
     folder = tmp_path_factory.mktemp("unpacked")
-    with tarfile.open(ARCHIVES["wordpress-2025"]) as archive:
-        archive.extractall(folder, filter="data")
+    subprocess.run(["tar", "-xzf", ARCHIVES["wordpress-2025"]], cwd=folder, check=True)
     return folder
 
 

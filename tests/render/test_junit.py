@@ -78,8 +78,8 @@ def test_a_group_with_an_error_fails_with_all_that_is_held_against_it() -> None:
     }
     assert failure.text == (
         "error: the member's name is absolute [member-name-absolute]\n"
-        "  /etc/a\n"
-        "  /etc/b\n"
+        "  - /etc/a\n"
+        "  - /etc/b\n"
         "  advice: leave the member out when unpacking; no backup of an application has one\n"
         "warning: x\\x07: the member's name holds control characters [member-name-control]\n"
         "  advice: look at it before unpacking\n"

@@ -66,8 +66,8 @@ def test_text_tells_sentence_and_advice_of_many_findings_once() -> None:
     found = [judged("record-no-equals", "", f"line {line}, 5 bytes") for line in (3, 7)]
     assert text(failing(*found)).splitlines()[2:-1] == [
         "    warning: a line is no key=value [record-no-equals]",
-        "      line 3, 5 bytes",
-        "      line 7, 5 bytes",
+        "      - line 3, 5 bytes",
+        "      - line 7, 5 bytes",
         "      advice: 'backupmeta explain' shows the line; see whether it was edited by hand",
     ]
 
@@ -83,12 +83,12 @@ def test_text_tells_findings_apart_by_subject_and_detail_else_by_their_place() -
     ]
     particulars = text(failing(*found)).splitlines()[3:-2]
     assert particulars == [
-        "      title (line 2)",
-        "      url",
-        "      line 9",
-        "      APP-META.INI",
-        f"      {RECORD}",
-        "      ",
+        "      - title (line 2)",
+        "      - url",
+        "      - line 9",
+        "      - APP-META.INI",
+        f"      - {RECORD}",
+        "      - ",
     ]
 
 
