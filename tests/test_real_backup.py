@@ -382,7 +382,8 @@ def shared_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def test_the_readmes_restore_restores_it(real: Real, tmp_path: Path) -> None:
+def test_the_readmes_restore_restores_it(real: Real, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}:/usr/sbin")  # mariadbd's place
     readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
     [script] = [one for one in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL) if "mariadb" in one]
     (tmp_path / "restore.sh").write_text(script)
