@@ -1,8 +1,7 @@
 """Verifying: one pass over each archive, every check on what it collected, then on the account as a whole."""
 
-import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
@@ -20,7 +19,7 @@ from backupmeta.checks.account import Account, Kept
 from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.subject import Subject
 from backupmeta.checks.survey import Survey
-from backupmeta.checks.verdict import Verdict, Verification
+from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings
@@ -233,7 +232,7 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
 
 def _examined(case: Case, file: EvidenceFile) -> Outcome:
     """Read the archive ``file`` once, and judge it."""
-    survey = Survey(case.limits, map(os.fsencode, case.policy.requirements.files))
+    survey = Survey(case.limits, (name.encode() for name in case.policy.requirements.files))
     passed = walk(file, case.limits, consumers=[survey])
     deque(passed, maxlen=0)
     findings = Findings()
@@ -321,7 +320,8 @@ def _not_judged(case: Case, id_: str, reason: str) -> Verification:
     return _unreadable(case.seen, [*case.pair.findings, found], case.policy)
 
 
-def _unreadable(path: str, findings: Iterable[Finding], policy: Policy) -> Verification:
-    """Return the verification of something that can't be read; the reason can't be ignored."""
-    found = judge.judged(findings, policy)
+def _unreadable(path: str, findings: Sequence[Finding], policy: Policy) -> Verification:
+    """Return the verification of something that can't be read; the reason, which comes last, can't be ignored."""
+    *others, reason = findings
+    found = (Judged(reason, reason.severity), *judge.judged(others, policy))
     return Verification("archive", path, Verdict.UNREADABLE, None, found)

@@ -141,7 +141,7 @@ class TestWhatCantBeRead:
     def test_ignoring_the_reason_does_not_make_it_pass(self, account: Account) -> None:
         (account.archives / NAME).write_bytes(b"<html>404 Not Found</html>")
         [one] = verified(account.archives / NAME, policy=DEFAULT.with_options(ignore=["archive-unreadable"]))
-        assert (one.verdict, one.judged) == ("unreadable", ())
+        assert (one.verdict, bad(one)) == ("unreadable", Counter({"archive-unreadable": 1}))
 
     def test_a_record_in_a_home(self, account: Account) -> None:
         account.backup(SECOND, b"x" * (1024 * 1024 + 1))

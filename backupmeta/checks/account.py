@@ -56,13 +56,13 @@ class Account:
         """Its backups by their install's id: of each live one, or, where no record tells any, of those they name."""
         found: dict[str, list[Kept]] = {id_: [] for id_ in self.installs or ()}
         for one in self.kept:
-            if one.install in found or (one.install and not self.installs):
+            if one.install in found or (one.install and self.installs is None):
                 found.setdefault(one.install, []).append(one)
         return found
 
     def place(self, install: str, backups: Sequence[Kept]) -> Source:
         """Return where an install is told of: its record, else its first backup."""
-        return self.installs[install].source("id") if self.installs else backups[0].source
+        return self.installs[install].source("id") if self.installs is not None else backups[0].source
 
 
 def duplicates(account: Account) -> Iterator[Finding]:

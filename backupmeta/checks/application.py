@@ -61,7 +61,8 @@ def required(subject: Subject) -> tuple[str, ...]:
     if application is None:
         return ()
     needed = {*application.required, *(told.sign.needs if told else ())}
-    return tuple(name for name in subject.texts("files") if name in needed and name not in excluded)
+    listed = map(subject.inside, subject.texts("files"))
+    return tuple(name for name in listed if name in needed and name not in excluded)
 
 
 def unknown(subject: Subject) -> Iterator[Finding]:

@@ -30,7 +30,7 @@ about a group. Whoever ignores ``archive-truncated`` by name has decided it.
 
 import os.path
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -160,10 +160,11 @@ def load(path: str) -> Policy:
     return policy
 
 
-def nearest(folder: str) -> str | None:
+def nearest(folder: str, is_evidence: Callable[[str], bool] = lambda _: False) -> str | None:
     """Return the path of the `PYPROJECT` with a policy that is nearest, in ``folder`` or above it; None without one.
 
-    One that can't be read might hold a policy and is not passed over: raises what `load` raises.
+    What ``is_evidence`` is passed over unread. Any other that can't be read might hold a policy: raises what `load`
+    raises.
     """
     try:
         start = Path(folder).resolve()
@@ -171,7 +172,9 @@ def nearest(folder: str) -> str | None:
         return None
     for above in (start, *start.parents):
         path = str(above / PYPROJECT)
-        if os.path.isfile(path) and _has_policy(parsed(path)):  # noqa: PTH113 - Path's raises where it may not look
+        if not os.path.isfile(path) or is_evidence(path):  # noqa: PTH113 - Path's raises where it may not look
+            continue
+        if _has_policy(parsed(path)):
             return path
     return None
 

@@ -50,12 +50,20 @@ def opened(path: str | None, evidence: Iterable[str]) -> Iterator[Callable[[str]
         return
     _refuse_evidence(path, evidence)
     is_special = os.path.lexists(path) and not os.path.isfile(path)  # noqa: PTH113 - a pipe, a terminal
+    written = path if is_special else f"{path}.part"
     try:
-        file = click.open_file(path, "w", encoding="utf-8", errors="backslashreplace", atomic=not is_special)
+        file = open(written, "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123, SIM115
     except OSError as error:
         raise click.FileError(path, error.strerror) from None
-    with file:
-        yield file.write
+    try:
+        with file:
+            yield file.write
+    except BaseException:
+        if not is_special:
+            os.unlink(written)  # noqa: PTH108 - it is no whole answer
+        raise
+    if not is_special:
+        os.replace(written, path)  # noqa: PTH105
 
 
 def _refuse_evidence(path: str, evidence: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ import click
 
 from backupmeta.cli import options, output
 from backupmeta.cli.listing import Moment, Span
-from backupmeta.vocabulary.kinds import Severity
+from backupmeta.vocabulary.kinds import Group, Severity
 
 if TYPE_CHECKING:
     from backupmeta.checks.policy import Policy
@@ -77,7 +77,8 @@ def verify(
     tally = Tally()
     with progress.shown(lambda: verification.size(search)) as bar, output.opened(target_file, evidence) as write:
         run = parallel.in_processes(jobs or parallel.cores(), None if bar is None else bar.advance)
-        parts = _rendered(form, tally.counting(verification.verify(search, policy, now and now.first, run)))
+        found = tally.counting(verification.verify(search, policy, now and now.first, run))
+        parts = _rendered(form, found, is_terminal=target_file in {None, "-"} and output.width() is not None)
         for part in parts if bar is None else bar.making_way(parts):
             write(part)
     if tally.verdict is None:
@@ -95,23 +96,27 @@ def _policy(path: str | None, evidence: Sequence[str]) -> "Policy":
     """
     from backupmeta.checks import policy
 
+    def is_evidence(found: str) -> bool:
+        if is_it := output.lies_in(found, evidence):
+            output.complain(
+                f"{found} lies among what is judged, and is no policy; name it with --policy if you trust it"
+            )
+        return is_it
+
     if path is not None:
         return policy.load(path)
-    if (found := policy.nearest(".")) is None:
-        return policy.DEFAULT
-    if output.lies_in(found, evidence):
-        output.complain(f"{found} lies among what is judged, and is no policy; name it with --policy if you trust it")
+    if (found := policy.nearest(".", is_evidence)) is None:
         return policy.DEFAULT
     output.complain(f"the policy is the one in {found}")
     return policy.load(found)
 
 
-def _rendered(form: str, found: "Iterable[Verification]") -> Iterator[str]:
+def _rendered(form: str, found: "Iterable[Verification]", *, is_terminal: bool) -> Iterator[str]:
     """Return the answer in the form that was asked for."""
     from backupmeta.render import verification
 
     if form == "text":
-        return verification.as_text(found, is_terminal=output.width() is not None)
+        return verification.as_text(found, is_terminal=is_terminal)
     if form == "json":
         return verification.as_json(found)
     from backupmeta.render import github, junit, sarif
@@ -144,7 +149,8 @@ def checks(name: str | None, *, as_json: bool) -> int:
 
     chosen = [id_ for id_, kind in FINDINGS.items() if name in {None, id_, kind.group}]
     if not chosen:
-        raise click.UsageError(f"{name!r} is no check; {did_you_mean(name or '', FINDINGS)}")
+        near = did_you_mean(name or "", (*Group, *FINDINGS), "'backupmeta checks' lists them")
+        raise click.UsageError(f"{name!r} is no check; {near}")
     if as_json:
         output.write(rendering.as_json(chosen))
     else:

@@ -33,8 +33,9 @@ KINDS: Final[dict[str, Kind]] = {
         "the record holds secrets in clear text", "keep the archive as safe as the passwords in it"
     ),
     "record-not-first": _note("the embedded record is not the archive's first member", "see who repacked the archive"),
-    "record-not-at-root": _warning(
-        "the only record lies deeper in the archive, not at its root", "repack the archive without its top folder"
+    "record-not-at-root": _error(
+        "the only record lies deeper in the archive, not at its root; its contents were not judged",
+        "repack the archive without its top folder",
     ),
     "record-several": _warning("the archive holds several records; the one at its root counts", "see who packed them"),
     # its values

@@ -97,6 +97,10 @@ class TestPolicy:
         ran = run("verify", ".", *NOW)
         assert ran.code == 1
         assert "name it with --policy if you trust it" in ran.err
+        (home.parent / "pyproject.toml").write_text('[tool.backupmeta]\nignore = ["safe"]\nfail-on = "error"\n')
+        assert "the policy is the one in" in run("verify", ".", *NOW).err
+        (home / "pyproject.toml").write_text("[tool.backupmeta")
+        assert run("verify", ".", *NOW).code == 1
         assert run("verify", ".", "--policy", "pyproject.toml", *NOW).code == 0
 
     def test_all_its_mistakes_at_once(self, broken: Path, tmp_path: Path) -> None:
@@ -159,6 +163,19 @@ class TestAnswers:
         assert ran.code == 2
         assert "--output" in ran.err
         assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+    def test_an_interrupted_run_leaves_the_last_answer(
+        self, broken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        target = tmp_path / "report.json"
+        target.write_text("whole")
+        monkeypatch.setattr("backupmeta.verification._examined", interrupted)
+        assert run("verify", broken, "--json", "-o", target).code == 130
+        assert target.read_text() == "whole"
+        assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["report.json"]
 
     def test_a_device_is_written_to(self, broken: Path) -> None:
         assert run("verify", broken, "-o", "/dev/null", *NOW).code == 1
