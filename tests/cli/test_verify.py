@@ -97,11 +97,11 @@ class TestPolicy:
         ran = run("verify", ".", *NOW)
         assert ran.code == 1
         assert "name it with --policy if you trust it" in ran.err
+        assert run("verify", ".", "--policy", "pyproject.toml", *NOW).code == 0
         (home.parent / "pyproject.toml").write_text('[tool.backupmeta]\nignore = ["safe"]\nfail-on = "error"\n')
         assert "the policy is the one in" in run("verify", ".", *NOW).err
         (home / "pyproject.toml").write_text("[tool.backupmeta")
         assert run("verify", ".", *NOW).code == 1
-        assert run("verify", ".", "--policy", "pyproject.toml", *NOW).code == 0
 
     def test_all_its_mistakes_at_once(self, broken: Path, tmp_path: Path) -> None:
         policy = tmp_path / "policy.toml"
