@@ -342,7 +342,7 @@ def _unreadable(pair: Pair, error: EvidenceError) -> Finding:
 def inspect_install(home: Home, id_: str) -> Inspection:
     """Return what is known of the live install ``id_`` of ``home``."""
     record = home.installs[id_]
-    return resolve.install(id_, record, home.folder.seen, home.as_server, home.count_backups(id_))
+    return resolve.install(id_, record, home.folder.seen, home.as_server, home.surroundings.backups_of(id_))
 
 
 def _is_path(target: str) -> bool:
@@ -377,7 +377,7 @@ def _inspect_record(home: Home, id_: str | None, record: Document, search: Searc
     """Return what is known from ``record``: with its home, where it has one, else alone."""
     if record.source.witness is Witness.INSTALL_RECORD:
         where = home.folder.seen if home.has_records else None
-        return resolve.install(id_ or "", record, where, None, home.count_backups(id_ or "") if where else None)
+        return resolve.install(id_ or "", record, where, None, home.surroundings.backups_of(id_ or ""))
     for pair in home.pairs():
         if pair.record is not None and pair.record.source.path == record.source.path:
             return _inspect(home, pair, search)

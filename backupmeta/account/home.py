@@ -201,10 +201,6 @@ class Home:
     def _wants(self, pair: Pair) -> bool:
         return self.wanted is None or (pair.archive is not None and pair.archive.name in self.wanted)
 
-    def count_backups(self, install: str) -> int:
-        """Return how many backup records name the install of this id."""
-        return self._counted[install]
-
     @cached_property
     def surroundings(self) -> Surroundings:
         """What it tells of each of its backups."""

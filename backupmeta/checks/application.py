@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.checks import wordpress
 from backupmeta.checks.applications import APPLICATIONS, Application, Told, told_version
-from backupmeta.checks.subject import Subject
+from backupmeta.checks.subject import Subject, text_of
 from backupmeta.checks.versions import order, same_version
 from backupmeta.checks.wordpress import Extension
 from backupmeta.findings import Finding
@@ -81,7 +81,7 @@ def not_found(subject: Subject) -> Iterator[Finding]:
     if any(_lies_in(excluded, path) for path in paths):
         return
     there = [path for path in paths if subject.survey.has(path)]
-    detail = f"{_text(there[0])} tells none" if there else f"no {', no '.join(map(_text, paths))}"
+    detail = f"{text_of(there[0])} tells none" if there else f"no {', no '.join(map(text_of, paths))}"
     yield subject.differs("application-not-found", "application", detail, *map(subject.seen, there or paths[:1]))
 
 
@@ -89,7 +89,7 @@ def version_differs(subject: Subject) -> Iterator[Finding]:
     """Yield that the application's files are of another version than the record's."""
     told, recorded = _told(subject), subject.inspection.text("version")
     if told and recorded and not same_version(told.version, recorded):
-        detail = f"{told.version} by {_text(told.sign.path)}, {recorded} by the record"
+        detail = f"{told.version} by {text_of(told.sign.path)}, {recorded} by the record"
         yield subject.differs("application-version-differs", "version", detail, subject.seen(told.sign.path))
 
 
@@ -130,7 +130,7 @@ def extensions_differ(subject: Subject) -> Iterator[Finding]:
         for id_, recorded in both.listed.items():
             ones = [one for one in there.get(id_, ()) if one.header.version]
             if recorded and ones and not any(same_version(one.header.version, recorded) for one in ones):
-                detail = f"{id_}: {ones[0].header.version} by {_text(ones[0].path)}, {recorded} by the record"
+                detail = f"{id_}: {ones[0].header.version} by {text_of(ones[0].path)}, {recorded} by the record"
                 yield subject.differs(kind.differs, kind.field, detail, subject.seen(ones[0].path))
 
 
@@ -142,7 +142,7 @@ def config_differs(subject: Subject) -> Iterator[Finding]:
     for field, value in wordpress.config(content)._asdict().items():
         recorded = subject.inspection.get(field)
         if value is not None and isinstance(recorded, str) and value != recorded:
-            detail = f"{value} by {_text(wordpress.CONFIG)}, {recorded} by the record"
+            detail = f"{value} by {text_of(wordpress.CONFIG)}, {recorded} by the record"
             yield subject.differs("config-differs", field, detail, subject.seen(wordpress.CONFIG))
 
 
@@ -157,7 +157,7 @@ def _told(subject: Subject) -> Told | None:
 
 def _lies_in(names: frozenset[str], path: bytes) -> bool:
     """Tell whether ``path``, or a folder that it lies in, is one of ``names``."""
-    return any(name in names for name in accumulate(_text(path).split("/"), "{}/{}".format))
+    return any(name in names for name in accumulate(text_of(path).split("/"), "{}/{}".format))
 
 
 def _compared(subject: Subject) -> Iterator[_Compared]:
@@ -167,10 +167,6 @@ def _compared(subject: Subject) -> Iterator[_Compared]:
         value = subject.inspection.get(kind.field)
         if isinstance(value, list) and subject.survey.has(wordpress.CONTENT):
             yield _Compared(kind, {one["id"]: one["version"] for one in value if not isinstance(one, str)}, ones)
-
-
-def _text(path: bytes) -> str:
-    return path.decode("utf-8", "surrogateescape")
 
 
 CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (

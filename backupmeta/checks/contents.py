@@ -10,7 +10,7 @@ from typing import Final
 from backupmeta.archive.limits import MIB
 from backupmeta.archive.member import DUMP
 from backupmeta.checks.application import required
-from backupmeta.checks.subject import Subject
+from backupmeta.checks.subject import Subject, text_of
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 
@@ -45,7 +45,7 @@ def files_unlisted(subject: Subject) -> Iterator[Finding]:
     tops = {name.encode().partition(b"/")[0] for name in listed}
     for name in subject.survey.tops():
         if name not in tops:
-            yield subject.differs("file-unlisted", "files", _text(name), subject.seen(name))
+            yield subject.differs("file-unlisted", "files", text_of(name), subject.seen(name))
 
 
 def files_excluded(subject: Subject) -> Iterator[Finding]:
@@ -133,15 +133,11 @@ def _listed(subject: Subject) -> dict[str, tuple[Source, ...]]:
 
 def _tables(subject: Subject) -> dict[str, None]:
     """Return the names of the dump's tables and views, in its order."""
-    return dict.fromkeys(_text(one.name) for one in subject.survey.dump.tables)
+    return dict.fromkeys(text_of(one.name) for one in subject.survey.dump.tables)
 
 
 def _archive(subject: Subject) -> Source:
     return Source(Witness.ARCHIVE, subject.path)
-
-
-def _text(name: bytes) -> str:
-    return name.decode("utf-8", "surrogateescape")
 
 
 CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (

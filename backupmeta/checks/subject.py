@@ -68,7 +68,7 @@ class Subject:
         offset = self.survey.names.get(name)
         if offset is None:
             return Source(Witness.ARCHIVE, self.path)
-        return Source(Witness.ARCHIVE, self.path, name.decode("utf-8", "surrogateescape"), None, offset)
+        return Source(Witness.ARCHIVE, self.path, text_of(name), None, offset)
 
     def told_also(self, key: str) -> tuple[Source, ...]:
         """Return where the record's ``key`` stands, as `also` reads it; nothing where it doesn't."""
@@ -86,3 +86,8 @@ def _is_utf8(raw: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def text_of(name: bytes) -> str:
+    """Return a member's or a table's name as text; bytes that aren't UTF-8 as surrogates."""
+    return name.decode("utf-8", "surrogateescape")

@@ -52,14 +52,12 @@ class SortKey(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return ``value`` if it names a field."""
+        from backupmeta.errors import did_you_mean
         from backupmeta.record.fields import FIELD
 
         name = value.removeprefix("-")
         if name not in FIELD:
-            import difflib
-
-            near = difflib.get_close_matches(name, FIELD, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "'backupmeta schema backup' names them"
+            hint = did_you_mean(name, FIELD, "'backupmeta schema backup' names them")
             self.fail(f"{name!r} is no field; {hint}", param, ctx)
         return value
 

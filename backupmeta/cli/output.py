@@ -41,9 +41,9 @@ def write_bytes(content: bytes) -> None:
 
 @contextmanager
 def opened(path: str | None, evidence: Iterable[str]) -> Iterator[Callable[[str], object]]:
-    """Give what writes an answer: to stdout for None and for ``-``, else to a file that is `path` when all is written.
+    """Give what writes an answer: to stdout for None and for ``-``, else to a file: it is ``path`` once all is written.
 
-    Nothing is ever written over evidence or beside it: ``evidence`` are the files and folders that are read.
+    Raises `click.BadParameter` for an archive, a record, and any place in ``evidence``, what is read.
     """
     if path is None or path == "-":
         yield write

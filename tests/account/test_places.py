@@ -68,7 +68,8 @@ def test_a_folder_of_archives_inside_a_home_has_its_records_but_no_other_archive
     assert seen([account / "application_backups"]) == [(f"{account}", [NAME])]
     findings: list[Finding] = []
     (home,) = (
-        [(pair.id, pair.archive and pair.archive.name) for pair in home.pairs()] + [home.count_backups(INSTALL)]
+        [(pair.id, pair.archive and pair.archive.name) for pair in home.pairs()]
+        + [home.surroundings.backups_of(INSTALL)]
         for home in places.homes([Root(str(account / "old"))], DEFAULT_LIMITS, findings)
     )
     assert home == [(SECOND, "renamed.tar.gz"), 2]
@@ -92,7 +93,7 @@ def test_one_archive_as_a_root_has_the_whole_home_beside_it(homes: Path) -> None
     (account / ".appdata/backups" / SECOND).write_bytes(backup_record(backup_filename="other.tar.gz"))
     archived = account / "application_backups" / NAME
     (home,) = (
-        ([pair.id for pair in home.pairs()], home.count_backups(INSTALL))
+        ([pair.id for pair in home.pairs()], home.surroundings.backups_of(INSTALL))
         for home in places.homes([Root(str(archived))], DEFAULT_LIMITS, [])
     )
     assert home == ([BACKUP], 2)
