@@ -11,6 +11,7 @@
     │   ├── LimitExceededError   larger than a bound of `Limits`
     │   ├── NoRecordError        an archive without ``APP-META.INI``
     │   └── NoMemberError        an archive without the member that was asked for
+    ├── CatalogError         a file is no catalog, or can't be used as one
     ├── PolicyError          a policy, or an option that changes it, can't be followed
     └── AnswerError          the server's own negative answers: a status and an ``errcode``
 
@@ -132,6 +133,26 @@ class NoMemberError(EvidenceError):
         """Remember which ``member`` of ``path`` can't be given, and why."""
         super().__init__(path, f"{printable(member)} {reason}")
         self.member = member
+
+
+class CatalogError(BackupMetaError):
+    """A file that is no catalog, or can't be used as one now.
+
+    Attributes:
+        path: the file, as it was named.
+        reason: what is wrong with it, a phrase.
+        advice: what to do next, a sentence.
+    """
+
+    def __init__(self, path: str, reason: str, advice: str) -> None:
+        """Remember what is wrong with the catalog at ``path``."""
+        super().__init__(path, reason, advice)
+        self.path = path
+        self.reason = reason
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return printable(f"{self.path}: {self.reason}; {self.advice}")
 
 
 class Mistake(NamedTuple):

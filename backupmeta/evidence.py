@@ -9,6 +9,7 @@ is put there while we read (openat(2), POSIX.1-2017).
 import os
 import stat
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Final, NamedTuple, Self
 
 from backupmeta.errors import LimitExceededError, NotRegularError, UnreadableError
@@ -34,6 +35,20 @@ def kind_of(mode: int) -> str:
     return next((words for is_kind, words in _KINDS if is_kind(mode)), "a regular file")
 
 
+class Signature(NamedTuple):
+    """What tells a file that was changed from one that was not.
+
+    Attributes:
+        size: its size in bytes.
+        mtime_ns: its modification time in nanoseconds since 1970, UTC.
+        inode: its number in its file system.
+    """
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+
 class EvidenceFile:
     """An open regular file.
 
@@ -41,11 +56,12 @@ class EvidenceFile:
         path: its path on this machine.
         size: its size in bytes, when it was opened.
         mtime_ns: its modification time in nanoseconds since 1970, UTC.
+        inode: its number in its file system.
         position: where the next read begins, in bytes from the file's beginning.
         watch: who is told how many bytes each read gave; None for nobody.
     """
 
-    __slots__ = ("_fd", "mtime_ns", "path", "position", "size", "watch")
+    __slots__ = ("_fd", "inode", "mtime_ns", "path", "position", "size", "watch")
 
     def __init__(self, path: str, fd: int) -> None:
         """Take over ``fd``; raise `NotRegularError` for anything but a regular file."""
@@ -57,6 +73,7 @@ class EvidenceFile:
             raise NotRegularError(path, f"is {kind_of(status.st_mode)}")
         self.size = status.st_size
         self.mtime_ns = status.st_mtime_ns
+        self.inode = status.st_ino
         self.position = 0
         self.watch: Callable[[int], object] | None = None
 
@@ -69,6 +86,11 @@ class EvidenceFile:
     def close(self) -> None:
         """Close the file."""
         os.close(self._fd)
+
+    @property
+    def signature(self) -> Signature:
+        """What tells it from what it may become, as of when it was opened."""
+        return Signature(self.size, self.mtime_ns, self.inode)
 
     def read(self, length: int) -> bytes:
         """Return the next bytes, at most ``length``; nothing at the end. Raises `UnreadableError`."""
@@ -160,13 +182,21 @@ class Folder:
         """Return what lies in the folder, sorted by name. Raises `UnreadableError`."""
         try:
             with os.scandir(self._fd if _RELATIVE else self.path) as found:
-                entries = [
-                    Entry(e.name, e.is_dir(follow_symlinks=False), e.is_file(follow_symlinks=False), e.is_symlink())
-                    for e in found
-                ]
+                return sorted(map(_entry, found))
         except (OSError, ValueError) as error:
             raise UnreadableError(self.path, _reason(error)) from error
-        return sorted(entries)
+
+    def signatures(self) -> dict[Entry, Signature | None]:
+        """Return what lies in the folder, sorted by name, each regular file with its signature; nothing is opened.
+
+        A file that vanishes meanwhile has none. Raises `UnreadableError`.
+        """
+        try:
+            with os.scandir(self._fd if _RELATIVE else self.path) as found:
+                signed = {_entry(one): _signature(one) for one in found}
+        except (OSError, ValueError) as error:
+            raise UnreadableError(self.path, _reason(error)) from error
+        return dict(sorted(signed.items(), key=itemgetter(0)))
 
     def link_target(self, name: str) -> str:
         """Return where the link ``name`` points, unresolved; empty where it can't be told."""
@@ -202,6 +232,20 @@ class Folder:
             if self.link_target(name):
                 raise NotRegularError(self.child(name), "is a symbolic link") from error
             raise UnreadableError(self.child(name), _reason(error)) from error
+
+
+def _entry(one: "os.DirEntry[str]") -> Entry:
+    return Entry(one.name, one.is_dir(follow_symlinks=False), one.is_file(follow_symlinks=False), one.is_symlink())
+
+
+def _signature(one: "os.DirEntry[str]") -> Signature | None:
+    if not one.is_file(follow_symlinks=False):
+        return None
+    try:
+        status = one.stat(follow_symlinks=False)
+    except OSError:
+        return None
+    return Signature(status.st_size, status.st_mtime_ns, one.inode())
 
 
 def open_folder(path: str, seen: str | None = None) -> Folder:

@@ -44,21 +44,6 @@ def file(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = Fal
     yield from record(_bounded(path, content, limits), show_secrets=show_secrets)
 
 
-def masked_record(content: bytes) -> bytes:
-    """Return a record's bytes with the values of its secrets, and the userinfo of URIs, masked."""
-    parsed = grammar.parse(content)
-    hidden = grammar.secret_lines(parsed)
-    return parsed.bom + b"".join(_masked_line(line, hidden) for line in parsed.lines)
-
-
-def _masked_line(line: Line, hidden: frozenset[int]) -> bytes:
-    if line.number in hidden and _is_rest(line):
-        return MASK.encode() + line.end
-    text = line.value.decode("utf-8", "surrogateescape")
-    given = (MASK if text else text) if line.number in hidden else masked(line.key or "", text)
-    return bytes(line._replace(value=given.encode("utf-8", "surrogateescape")))
-
-
 def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = False) -> Iterator[Step]:
     """Yield the steps from an archive's name over its first block to the lines of its record.
 

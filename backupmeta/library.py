@@ -116,7 +116,7 @@ def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
     """
     open_named(path).close()
     with places.home_of_archive(path, search.limits) as home:
-        return _inspect(home, home.pairs()[0], search)
+        return inspect_backup(home, home.pairs()[0], home.surroundings, search.zone)
 
 
 def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
@@ -165,9 +165,9 @@ def list_blocks(search: Search, findings: list[Finding], share: Share) -> Iterat
 def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:
     """Yield what is known of a backup, or append to ``findings`` why nothing is."""
     try:
-        yield _inspect(home, pair, search)
+        yield inspect_backup(home, pair, home.surroundings, search.zone)
     except EvidenceError as error:
-        findings.extend((*pair.findings, _unreadable(pair, error)))
+        findings.extend((*pair.findings, unreadable(pair, error)))
 
 
 def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
@@ -197,7 +197,9 @@ def find_backup(
         return found
     matches = _Matches(user, [] if findings is None else findings)
     for home in search.homes(matches.findings):
-        matches.take(home, (_inspect(home, pair, search) for pair in _pairs_named(home, target)))
+        matches.take(home, (
+                inspect_backup(home, pair, home.surroundings, search.zone) for pair in _pairs_named(home, target)
+            ))
     found = matches.only(backup_not_found(f"nothing here is called {target!r}"))
     if found.state is State.MISSING and not allow_missing:
         raise backup_not_found(f"{found.text('backup_filename')!r} is missing, its record is there")
@@ -270,11 +272,14 @@ def _embedded_id(home: Home, pair: Pair) -> str | None:
         return None  # what can't be read answers to no id; `list` reports it
 
 
-def _inspect(home: Home, pair: Pair, search: Search) -> Inspection:
-    """Return what is known of one backup of ``home``; raise `EvidenceError` where nothing is."""
+def inspect_backup(home: Home, pair: Pair, around: Surroundings, zone: tzinfo | None) -> Inspection:
+    """Return what is known of one backup of ``home``, which tells ``around`` of it; ``zone`` is the server's, if known.
+
+    Raises `EvidenceError` where nothing is.
+    """
     embedded, findings = _read_embedded(home, pair)
     archive = pair.archive.seen if pair.archive else None
-    inspection = resolved(pair, archive, embedded, home.surroundings, search.zone)
+    inspection = resolved(pair, archive, embedded, around, zone)
     inspection.findings[:0] = (*pair.findings, *findings)
     return inspection
 
@@ -330,7 +335,7 @@ def trouble(error: EvidenceError) -> str:
     return "limit-exceeded" if isinstance(error, LimitExceededError) else "archive-unreadable"
 
 
-def _unreadable(pair: Pair, error: EvidenceError) -> Finding:
+def unreadable(pair: Pair, error: EvidenceError) -> Finding:
     """Return the finding about an archive that no record speaks for and that can't be read."""
     path = pair.archive.seen if pair.archive else error.path
     name = os.path.basename(path)  # noqa: PTH119
@@ -380,7 +385,7 @@ def _inspect_record(home: Home, id_: str | None, record: Document, search: Searc
         return resolve.install(id_ or "", record, where, None, home.surroundings.backups_of(id_ or ""))
     for pair in home.pairs():
         if pair.record is not None and pair.record.source.path == record.source.path:
-            return _inspect(home, pair, search)
+            return inspect_backup(home, pair, home.surroundings, search.zone)
     witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
     return resolve.backup(witnesses, State.MISSING)
 

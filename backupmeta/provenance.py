@@ -1,5 +1,6 @@
 """Where a value comes from: `Witness`, `Source` and `Fact`."""
 
+import base64
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -58,3 +59,20 @@ class Fact(NamedTuple):
 def display(path: str) -> str:
     """Return a path or name as text: bytes that aren't UTF-8, which come as surrogates, as U+FFFD."""
     return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def named(key: str, text: str) -> dict[str, object]:
+    """Return a path or name for JSON, and its exact bytes beside it where it is not UTF-8."""
+    if (given := display(text)) == text:
+        return {key: text}
+    return {key: given, f"{key}_base64": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii")}
+
+
+def located(place: Source) -> dict[str, object]:
+    """Return a place for JSON; what it lacks is left out."""
+    told: dict[str, object] = {"witness": str(place.witness)}
+    told.update(named("path", place.path) if place.path else {})
+    told.update(named("member", place.member) if place.member is not None else {})
+    told.update({} if place.line is None else {"line": place.line})
+    told.update({} if place.offset is None else {"offset": place.offset})
+    return told

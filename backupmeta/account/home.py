@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from datetime import UTC
 from enum import StrEnum
 from functools import cached_property
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from backupmeta.account.filename import is_archive_name, parse, unix_time
 from backupmeta.archive.head import Head, head
@@ -101,6 +101,35 @@ class Pair(NamedTuple):
         return (unix_time(parsed, UTC) if parsed else 0, self.id or "", name)
 
 
+class Reading(Protocol):
+    """Reads what lies in a home: from the disk, or from what is remembered of it."""
+
+    def record(self, folder: Folder, name: str, limits: Limits) -> bytes:
+        """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
+        ...
+
+    def head(self, archive: Archive, limits: Limits) -> Head:
+        """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
+        ...
+
+
+class FromDisk:
+    """Reads what lies in a home from the disk."""
+
+    def record(self, folder: Folder, name: str, limits: Limits) -> bytes:
+        """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
+        with folder.open_file(name) as file:
+            return file.read_whole("record_bytes", limits.record_bytes)
+
+    def head(self, archive: Archive, limits: Limits) -> Head:
+        """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
+        with archive.open() as file:
+            return head(file, limits, archive.seen)
+
+
+FROM_DISK: Final = FromDisk()
+
+
 class Surroundings(NamedTuple):
     """What a home tells of each of its backups.
 
@@ -136,9 +165,10 @@ class Home:
         findings: what was odd so far.
         is_home: whether it is a home, and not just a folder of archives.
         has_records: whether there is an ``.appdata``: a home, and not just a folder of archives.
+        elsewhere: its other folders that were looked into, for archives that are missing.
     """
 
-    def __init__(self, folder: Folder, as_server: str | None, limits: Limits) -> None:
+    def __init__(self, folder: Folder, as_server: str | None, limits: Limits, reading: Reading = FROM_DISK) -> None:
         """Read the home in ``folder``, whose descriptor it keeps; use it as a context manager."""
         self.folder = folder
         self.as_server = as_server
@@ -150,6 +180,8 @@ class Home:
         self.findings: list[Finding] = []
         self.is_home = False
         self.has_records = False
+        self.elsewhere: list[str] = []
+        self._reading = reading
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -255,9 +287,8 @@ class Home:
             return ""  # whoever opens it again will report it
 
     def read_head(self, archive: Archive) -> Head:
-        """Return the head of one of its archives. Raises `EvidenceError`, as `backupmeta.archive.reader.head`."""
-        with archive.open() as file:
-            return head(file, self.limits, archive.seen)
+        """Return the head of one of its archives. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
+        return self._reading.head(archive, self.limits)
 
     def _named_locally(self) -> set[str]:
         """Return the names of the archives that local backups should have here."""
@@ -268,6 +299,7 @@ class Home:
         """Look for conventional archives in the home's other folders: the name of theirs can be changed."""
         for entry in entries:
             if entry.is_folder and entry.name not in {RECORDS, ARCHIVES}:
+                self.elsewhere.append(entry.name)
                 self._look_into(entry.name)
 
     def _look_into(self, name: str) -> None:
@@ -299,9 +331,7 @@ class Home:
             self.findings.append(Finding("record-name-malformed", name, "", (source,)))
             return None
         try:
-            with folder.open_file(name) as file:
-                content = file.read_whole("record_bytes", self.limits.record_bytes)
-            return document(source, content, self.limits.record_lines)
+            return document(source, self._reading.record(folder, name, self.limits), self.limits.record_lines)
         except EvidenceError as error:
             self.findings.append(Finding("record-unreadable", name, error.reason, (source,)))
             return None

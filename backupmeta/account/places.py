@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import ARCHIVES, RECORDS, Home, is_id, refused, unreadable
+from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Home, Reading, is_id, refused, unreadable
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import RECORD
-from backupmeta.errors import EvidenceError
+from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.evidence import Entry, Folder, open_folder, open_named
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
@@ -65,6 +65,67 @@ def conventional(sysroot: str | None = None) -> list[Root]:
     return roots
 
 
+class Found(NamedTuple):
+    """Where a home is, or a folder of archives: what another process needs to open it.
+
+    Attributes:
+        path: its path on this machine.
+        seen: its path as the server saw it, or else ``path``.
+        as_server: its path as the server saw it, where that is known.
+        identity: its device and inode, where it has to be the same one still.
+        is_home: whether it is a home, and not just a folder of archives.
+    """
+
+    path: str
+    seen: str
+    as_server: str | None
+    identity: tuple[int, int] | None
+    is_home: bool
+
+    def open(self) -> Folder:
+        """Open it. Raises `UnreadableError`, also where another folder took its place."""
+        folder = open_folder(self.path, self.seen)
+        if folder.identity != self.identity:
+            with folder:
+                raise UnreadableError(self.path, "was replaced by another folder", "see who changes the evidence")
+        return folder
+
+
+class Met(NamedTuple):
+    """A home, or a folder of archives, that is open, and what lies in it."""
+
+    folder: Folder
+    entries: list[Entry]
+    as_server: str | None
+    is_home: bool
+
+    @property
+    def found(self) -> Found:
+        """Where it is."""
+        return Found(self.folder.path, self.folder.seen, self.as_server, self.folder.identity, self.is_home)
+
+    def home(self, limits: Limits, reading: Reading = FROM_DISK) -> Home:
+        """Return it, read; a folder of archives with the records of the home above it, else as a home of its own."""
+        if not self.is_home and has_records_above(self.folder.path):
+            return _only_here(home_above(self.folder.path, limits, reading), self.folder, self.entries)
+        home = Home(self.folder, self.as_server, limits, reading)
+        if self.is_home:
+            home.read(self.entries)
+        else:
+            home.add_archives(self.folder, self.entries)
+        return home
+
+
+def found(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[Found]:
+    """Yield where the homes at and below ``root`` are, none of them read. As `homes` otherwise."""
+    return (met.found for met in _Search(limits, findings).at(root))
+
+
+def has_records_above(path: str) -> bool:
+    """Tell whether the folder at ``path`` lies in a home that has records."""
+    return os.path.isdir(os.path.join(os.path.dirname(path), RECORDS))  # noqa: PTH112, PTH118, PTH120
+
+
 def homes(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Iterator[Home]:
     """Yield the homes at and below ``roots``, each open until the next one; append what was odd to ``findings``.
 
@@ -73,7 +134,9 @@ def homes(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Ite
     """
     for root in roots:
         if os.path.isdir(root.path):  # noqa: PTH112 - a str is enough
-            yield from _Search(limits, findings).at(root)
+            for met in _Search(limits, findings).at(root):
+                with met.home(limits) as home:
+                    yield home
         elif not root.is_convention:
             open_named(root.path).close()
             with home_of_archive(root.path, limits) as home:
@@ -114,7 +177,7 @@ def home_of_archive(path: str, limits: Limits) -> Home:
     return home
 
 
-def home_above(folder: str, limits: Limits) -> Home:
+def home_above(folder: str, limits: Limits, reading: Reading = FROM_DISK) -> Home:
     """Return the home that ``folder`` lies in, found upwards from it, or else ``folder`` itself as an empty one.
 
     Raises `UnreadableError`.
@@ -122,11 +185,11 @@ def home_above(folder: str, limits: Limits) -> Home:
     above = folder
     for _ in range(_UPWARDS):
         if os.path.isdir(os.path.join(above, RECORDS)):  # noqa: PTH112, PTH118
-            home = Home(open_folder(above), None, limits).owning_folder()
+            home = Home(open_folder(above), None, limits, reading).owning_folder()
             home.read(home.folder.entries())
             return home
         above = os.path.dirname(above)  # noqa: PTH120
-    return Home(open_folder(folder), None, limits).owning_folder()
+    return Home(open_folder(folder), None, limits, reading).owning_folder()
 
 
 def _place(path: str) -> Root:
@@ -148,8 +211,8 @@ class _Search:
         self.findings = findings
         self.is_cut = False
 
-    def at(self, root: Root) -> Iterator[Home]:
-        """Yield the homes at and below ``root``."""
+    def at(self, root: Root) -> Iterator[Met]:
+        """Yield the homes at and below ``root``, each open until the next one."""
         depth = self.limits.search_depth if root.depth is None else root.depth
         path = os.path.abspath(root.path)  # noqa: PTH100
         try:
@@ -175,16 +238,13 @@ class _Search:
             folder = opened.enter_context(folder.open_folder(step))
         return folder
 
-    def _visit(self, folder: Folder, entries: list[Entry], depth: int, root: Root) -> Iterator[Home]:
+    def _visit(self, folder: Folder, entries: list[Entry], depth: int, root: Root) -> Iterator[Met]:
         as_server = folder.seen if root.as_server is not None else None
         if any(entry.name in {RECORDS, ARCHIVES} for entry in entries):
-            with Home(folder, as_server, self.limits) as home:
-                home.read(entries)
-                yield home
+            yield Met(folder, entries, as_server, is_home=True)
             return
         if any(is_archive_name(entry.name) for entry in entries):
-            with self._archives_alone(folder, entries, as_server) as home:
-                yield home
+            yield Met(folder, entries, as_server, is_home=False)
         self.findings.extend(
             finding
             for entry in entries
@@ -193,15 +253,7 @@ class _Search:
         )
         yield from self._descend(folder, [entry.name for entry in entries if entry.is_folder], depth, root)
 
-    def _archives_alone(self, folder: Folder, entries: list[Entry], as_server: str | None) -> Home:
-        """Return a folder of archives: with the records of the home above it, else as a home of its own."""
-        if os.path.isdir(os.path.join(os.path.dirname(folder.path), RECORDS)):  # noqa: PTH112, PTH118, PTH120
-            return _only_here(home_above(folder.path, self.limits), folder, entries)
-        home = Home(folder, as_server, self.limits)
-        home.add_archives(folder, entries)
-        return home
-
-    def _descend(self, folder: Folder, names: list[str], depth: int, root: Root) -> Iterator[Home]:
+    def _descend(self, folder: Folder, names: list[str], depth: int, root: Root) -> Iterator[Met]:
         if names and not depth:
             self.is_cut = True
             return

@@ -226,12 +226,13 @@ def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int
     from backupmeta.archive.member import is_record
     from backupmeta.archive.reader import find
     from backupmeta.evidence import open_named
-    from backupmeta.explain import masked_record
+    from backupmeta.record import grammar
+    from backupmeta.record.masked import without_secrets
 
     with open_named(archive) as file:
         reader, found = find(file, member, limits)
         if is_record(found) and not show_secrets:
-            output.write_bytes(masked_record(reader.record(found)))
+            output.write_bytes(without_secrets(grammar.parse(reader.record(found))))
         else:
             for piece in reader.content(found):
                 output.write_bytes(piece)

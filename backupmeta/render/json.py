@@ -18,7 +18,7 @@ from backupmeta.explain import Step
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection, Resolved, shown
 from backupmeta.masking import masked
-from backupmeta.provenance import Fact, Source, display
+from backupmeta.provenance import Fact, display, located, named
 from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELD
 
@@ -99,18 +99,8 @@ def finding(one: Finding) -> dict[str, object]:
         "id": one.id,
         "severity": str(one.severity),
         "message": display(one.message),
-        "evidence": [source(place) for place in one.evidence],
+        "evidence": [located(place) for place in one.evidence],
     }
-
-
-def source(place: Source) -> dict[str, object]:
-    """Return a place; what it lacks is left out."""
-    described: dict[str, object] = {"witness": str(place.witness)}
-    described.update(named("path", place.path) if place.path else {})
-    described.update(named("member", place.member) if place.member is not None else {})
-    described.update({} if place.line is None else {"line": place.line})
-    described.update({} if place.offset is None else {"offset": place.offset})
-    return described
 
 
 def walked(archive: Pass, dump: Dump, digests: MemberDigests | None) -> Iterable[str]:
@@ -190,13 +180,6 @@ def step(one: Step) -> dict[str, object]:
     }
 
 
-def named(key: str, text: str) -> dict[str, object]:
-    """Return a path or name, and its exact bytes beside it where it is not UTF-8."""
-    if (given := display(text)) == text:
-        return {key: text}
-    return {key: given, f"{key}_base64": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii")}
-
-
 def utc(seconds: int, microseconds: int = 0) -> str | None:
     """Return Unix seconds, and the microseconds behind them, as ISO 8601 in UTC; None for a time no calendar has."""
     try:
@@ -210,7 +193,7 @@ def _envelope(*, result: bool, status: int, errcode: str | None, message: str) -
 
 
 def _field(one: Resolved, findings: list[Finding], *, show_secrets: bool) -> dict[str, object]:
-    described: dict[str, object] = {"source": source(one.source)}
+    described: dict[str, object] = {"source": located(one.source)}
     if one.losers:
         described["conflicts"] = [_loser(one.name, fact, show_secrets=show_secrets) for fact in one.losers]
     if ids := [finding.id for finding in findings if finding.subject == one.name]:
@@ -227,7 +210,7 @@ def _loser(name: str, fact: Fact, *, show_secrets: bool) -> dict[str, object]:
             described = {"value": value if show_secrets else shown(name, value)}
         except ValueError:
             pass
-    return {**described, "source": source(fact.source)}
+    return {**described, "source": located(fact.source)}
 
 
 def _raw(fact: Fact, *, show_secrets: bool) -> dict[str, object]:
@@ -248,10 +231,10 @@ def _extra(field: str, holding: list[Document], *, show_secrets: bool) -> tuple[
     if key != field:
         described["key_base64"] = base64.b64encode(exact).decode("ascii")
     fact, *others = (document.fact(field) for document in holding)
-    described |= {**_raw(fact, show_secrets=show_secrets), "source": source(fact.source)}
+    described |= {**_raw(fact, show_secrets=show_secrets), "source": located(fact.source)}
     if losers := [other for other in others if other.raw != fact.raw]:
         described["conflicts"] = [
-            {**_raw(other, show_secrets=show_secrets), "source": source(other.source)} for other in losers
+            {**_raw(other, show_secrets=show_secrets), "source": located(other.source)} for other in losers
         ]
     return key, described
 

@@ -12,7 +12,7 @@ from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.findings import Finding
 from backupmeta.masking import mask_uris, printable
 from backupmeta.provenance import display
-from backupmeta.render.json import named, source
+from backupmeta.provenance import located, named
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
 
@@ -205,7 +205,7 @@ def _finding(judged: Judged) -> dict[str, object]:
         "severity": judged.severity,
         "message": display(judged.finding.message),
         "advice": FINDINGS[judged.finding.id].advice,
-        "evidence": [source(place) for place in judged.finding.evidence],
+        "evidence": [located(place) for place in judged.finding.evidence],
     }
 
 

@@ -14,7 +14,7 @@ from backupmeta.archive.member import Member
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
 from backupmeta.library import find_backup, inspect_archive
-from backupmeta.provenance import Source, Witness
+from backupmeta.provenance import Source, Witness, located
 from backupmeta.render import csv as csv_rows
 from backupmeta.render import json as to_json
 from backupmeta.render import text
@@ -203,7 +203,7 @@ def test_keys_that_are_not_utf8_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_paths_that_are_not_utf8_have_a_twin_of_exact_bytes() -> None:
-    told = to_json.source(Source(Witness.FILE_SYSTEM, "/h/\udcff", "m\udcfe"))
+    told = located(Source(Witness.FILE_SYSTEM, "/h/\udcff", "m\udcfe"))
     assert told == {
         "witness": "file system",
         "path": "/h/\ufffd",

@@ -1,0 +1,165 @@
+"""The work of a scan: from a batch of places to rows. A function, so that any `concurrent.futures.Executor` can do it.
+
+It needs nothing but its argument and the evidence, and gives the same for the same evidence, wherever it runs.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Final, NamedTuple
+
+from backupmeta.account.home import Home
+from backupmeta.account.listing import ALONE, HOME, Counting, Extent, Listing, elsewhere, listed
+from backupmeta.account.places import Found, Met, has_records_above
+from backupmeta.archive.limits import Limits
+from backupmeta.catalog import memory
+from backupmeta.catalog.memory import Memory
+from backupmeta.catalog.reading import Forgetful
+from backupmeta.catalog.rows import FindingRow, RowMaker, Rows, finding_row
+from backupmeta.errors import EvidenceError
+from backupmeta.evidence import Folder, open_folder
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness
+
+UNSURE: Final = b""
+"""The fingerprint of an account that has to be looked at again."""
+
+
+class Known(NamedTuple):
+    """What the catalog knows of an account; as the table of memories."""
+
+    fingerprint: bytes
+    extents: str
+    content: bytes
+
+
+class Task(NamedTuple):
+    """An account to scan, and what is known of it, if anything."""
+
+    found: Found
+    known: Known | None
+
+
+class Batch(NamedTuple):
+    """Accounts to scan, and how.
+
+    Attributes:
+        tasks: the accounts.
+        limits: what a file may ask for.
+        zone: the server's time zone, where it is known.
+    """
+
+    tasks: tuple[Task, ...]
+    limits: Limits
+    zone: tzinfo | None
+
+
+class Scanned(NamedTuple):
+    """An account that was read: what is to be known of it, and its rows; no rows where nothing changed."""
+
+    found: Found
+    known: Known
+    rows: Rows | None
+
+
+class Refused(NamedTuple):
+    """An account that can't be read at all, and why."""
+
+    found: Found
+    finding: FindingRow
+
+
+class Result(NamedTuple):
+    """What became of a batch.
+
+    Attributes:
+        accounts: one entry for each task, in their order.
+        shared: the values that many rows have, by their digests.
+    """
+
+    accounts: tuple[Scanned | Refused, ...]
+    shared: Mapping[bytes, str]
+
+
+def scan(batch: Batch) -> Result:
+    """Scan the accounts of ``batch``; one that can't be read keeps nothing from the others."""
+    maker = RowMaker(batch.zone)
+    accounts = tuple(_account(task, batch.limits, maker) for task in batch.tasks)
+    return Result(accounts, maker.shared)
+
+
+def _account(task: Task, limits: Limits, maker: RowMaker) -> Scanned | Refused:
+    try:
+        with task.found.open() as folder:
+            return _scanned(task, folder, limits, maker)
+    except EvidenceError as error:
+        return Refused(task.found, _refusal(task.found, error.reason))
+    except (MemoryError, RecursionError):
+        return Refused(task.found, _refusal(task.found, "it asks for more memory than there is"))
+
+
+def _refusal(found: Found, reason: str) -> FindingRow:
+    return finding_row(Finding("folder-unreadable", found.seen, reason, (Source(Witness.FILE_SYSTEM, found.seen),)))
+
+
+def _scanned(task: Task, folder: Folder, limits: Limits, maker: RowMaker) -> Scanned:
+    """Return what is there now; of an account in which nothing changed, that nothing did."""
+    found, known = task
+    with _base(found) as base:
+        if known is None:
+            return _read(found, folder, base, _usual(found), Forgetful(base.path), limits, maker)
+        extents = tuple(Extent(path, Counting(counting)) for path, counting in json.loads(known.extents))
+        if listed(base, extents).fingerprint == known.fingerprint:
+            return Scanned(found, known, None)
+        before = Forgetful(base.path, files=memory.from_bytes(known.content).files)
+        return _read(found, folder, base, extents, before, limits, maker)
+
+
+def _read(
+    found: Found,
+    folder: Folder,
+    base: Folder,
+    extents: tuple[Extent, ...],
+    before: Forgetful,
+    limits: Limits,
+    maker: RowMaker,
+    attempts: int = 3,
+) -> Scanned:
+    """List the folders that count, then read what is in them that was not read ``before``.
+
+    Which folders those are is known once the home is read, for a missing archive is looked for in all of them. Where
+    they are others than the ``extents`` it is done once more; nothing is opened twice.
+    """
+    listing = listed(base, extents)
+    reading = before.again(listing.files)
+    with Met(folder, folder.entries(), found.as_server, found.is_home).home(limits, reading) as home:
+        rows = maker.rows(home, reading, listing)
+        content = memory.to_bytes(_memory(home, reading, listing))
+        wanted = (*_usual(found), *elsewhere(home.elsewhere))
+    if wanted != extents and attempts:
+        return _read(found, folder, base, wanted, reading, limits, maker, attempts - 1)
+    fingerprint = listing.fingerprint if reading.is_sure and wanted == extents else UNSURE
+    return Scanned(found, Known(fingerprint, json.dumps(extents), content), rows)
+
+
+def _memory(home: Home, reading: Forgetful, listing: Listing) -> Memory:
+    """Return what is to be remembered of ``home``: the files that are there still."""
+    files = {path: one for path, one in reading.files.items() if path in listing.files}
+    return Memory(home.folder.seen, home.as_server, home.is_home, home.has_records, files, home.findings)
+
+
+def _base(found: Found) -> Folder:
+    """Return the folder that the account's paths begin at: for archives in a home's folder, the home."""
+    if not found.is_home and has_records_above(found.path):
+        return open_folder(os.path.dirname(found.path))  # noqa: PTH120 - of any bytes
+    return found.open()
+
+
+def _usual(found: Found) -> tuple[Extent, ...]:
+    """Return the folders that count in any account of its kind."""
+    if found.is_home:
+        return HOME
+    if has_records_above(found.path):
+        return (*HOME, Extent(os.path.basename(found.path), Counting.ARCHIVES))  # noqa: PTH119
+    return ALONE

@@ -1,0 +1,137 @@
+"""What is remembered of an account: its files, its records without their secrets, the heads of its archives.
+
+From it the next scan resolves backups whose files did not change, and ``view``, ``list`` and ``installs`` answer,
+without the evidence. It is kept as JSON, compressed.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import zstandard
+
+from backupmeta import errors
+from backupmeta.archive.compression import COMPRESSIONS
+from backupmeta.archive.head import Head
+from backupmeta.archive.member import Member
+from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError
+from backupmeta.evidence import Signature
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness
+
+_BY_NAME: Final = {one.name: one for one in COMPRESSIONS}
+_LEVEL: Final = 3
+_MOST_BYTES: Final = 4 * 1024 * 1024 * 1024
+"""How much a memory may inflate to."""
+
+
+class Remembered(NamedTuple):
+    """A file: what it was like, and what was read of it: a record, a head, or why nothing was."""
+
+    signature: Signature
+    found: bytes | Head | EvidenceError
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is remembered of an account.
+
+    Attributes:
+        seen: its path as the server saw it.
+        as_server: the same, where that is known.
+        is_home: whether it is a home, and not just a folder of archives.
+        has_records: whether it has an ``.appdata``.
+        files: its records and archives, by their paths below its folder.
+        findings: what was odd about the account itself.
+    """
+
+    seen: str
+    as_server: str | None
+    is_home: bool
+    has_records: bool
+    files: dict[str, Remembered] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def to_bytes(memory: Memory) -> bytes:
+    """Return ``memory`` as it is kept."""
+    records: dict[bytes, int] = {}
+    described = {
+        "account": [memory.seen, memory.as_server, memory.is_home, memory.has_records],
+        "files": {path: [*one.signature, _described(one.found, records)] for path, one in memory.files.items()},
+        "records": [one.decode("utf-8", "surrogateescape") for one in records],
+        "findings": list(map(_finding, memory.findings)),
+    }
+    return zstandard.ZstdCompressor(_LEVEL).compress(json.dumps(described, separators=(",", ":")).encode())
+
+
+def from_bytes(content: bytes) -> Memory:
+    """Return the memory in ``content``. Raises `ValueError` where it is none."""
+    try:
+        text = zstandard.ZstdDecompressor().decompress(content, max_output_size=_MOST_BYTES)
+        told = json.loads(text)
+        records = [one.encode("utf-8", "surrogateescape") for one in told["records"]]
+        files = {
+            path: Remembered(Signature(size, mtime_ns, inode), _found(path, found, records))
+            for path, (size, mtime_ns, inode, found) in told["files"].items()
+        }
+        return Memory(*told["account"], files, list(map(_finding_of, told["findings"])))
+    except (zstandard.ZstdError, KeyError, TypeError, IndexError) as error:
+        raise ValueError("not what is remembered of an account") from error
+
+
+def _described(found: bytes | Head | EvidenceError, records: dict[bytes, int]) -> object:
+    """Return what was read of a file; a record as its place among the different ``records``."""
+    if isinstance(found, bytes):
+        return records.setdefault(found, len(records))
+    if isinstance(found, EvidenceError):
+        return {"error": type(found).__name__, **_attributes(found)}
+    member = found.member
+    return {
+        "record": records.setdefault(found.record, len(records)),
+        "member": [member.name.decode("utf-8", "surrogateescape"), member.offset, member.size, member.mtime_ns],
+        "place": found.place,
+        "compression": found.compression.name,
+        "findings": list(map(_finding, found.findings)),
+    }
+
+
+def _found(path: str, told: Any, records: list[bytes]) -> bytes | Head | EvidenceError:  # noqa: ANN401 - JSON
+    if isinstance(told, int):
+        return records[told]
+    if "error" in told:
+        return _error(path, told)
+    name, offset, size, mtime_ns = told["member"]
+    exact = name.encode("utf-8", "surrogateescape")
+    member = Member(exact, "file", size, mtime_ns, 0, 0, 0, b"", b"", b"", offset, size)
+    findings = tuple(map(_finding_of, told["findings"]))
+    compression = _BY_NAME[told["compression"]]
+    return Head(path, compression, 0, 0, member, told["place"], records[told["record"]], findings)
+
+
+def _attributes(error: EvidenceError) -> Mapping[str, object]:
+    return {name: value for name, value in vars(error).items() if isinstance(value, str | int | None)}
+
+
+def _error(path: str, told: Mapping[str, Any]) -> EvidenceError:
+    """Return the error that was met when the file at ``path`` was read."""
+    kind = getattr(errors, told["error"], EvidenceError)
+    if kind is DamagedError:
+        error: EvidenceError = DamagedError(path, "", told["offset"], told["verdict"])
+    elif kind is LimitExceededError:
+        error = LimitExceededError(path, told["limit"], told["bound"], told["actual"])
+    else:
+        error = EvidenceError.__new__(kind if issubclass(kind, EvidenceError) else EvidenceError)
+        EvidenceError.__init__(error, path, "")
+    error.reason, error.advice = told["reason"], told["advice"]
+    return error
+
+
+def _finding(one: Finding) -> list[object]:
+    return [one.id, one.subject, one.detail, [list(source) for source in one.evidence]]
+
+
+def _finding_of(told: Iterable[Any]) -> Finding:
+    id_, subject, detail, evidence = told
+    return Finding(id_, subject, detail, tuple(Source(Witness(witness), *rest) for witness, *rest in evidence))

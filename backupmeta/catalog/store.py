@@ -1,0 +1,145 @@
+"""The catalog's file: opened, checked, migrated, and written to by one scan at a time."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from backupmeta.catalog import schema
+from backupmeta.errors import CatalogError
+
+_MAGIC: Final = b"SQLite format 3\0"
+_HEADER_BYTES: Final = 100
+_LEAST_SQLITE: Final = (3, 38, 0)
+_FOR_NOW: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN})
+_WAIT: Final = 10.0
+"""How long, in seconds, a reader waits for a writer's moment."""
+
+
+@contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Be the only scan that writes to the catalog at ``path``; raise `CatalogError` where another one does.
+
+    The lock is one of SQLite's own, on an empty file beside the catalog: it ends with its process, however that ends.
+    """
+    with telling(path), closing(sqlite3.connect(f"{path}-scan", timeout=0, isolation_level=None)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            raise CatalogError(path, "another scan writes to it", "wait for its end, or name another file") from error
+        yield
+
+
+def open_to_write(path: str) -> sqlite3.Connection:
+    """Open the catalog at ``path`` to write to it; make it where there is none, migrate it where it is an older one.
+
+    Raises `CatalogError` for anything that is no catalog, which is left as it is.
+    """
+    if os.path.lexists(path) and os.path.getsize(path):  # noqa: PTH202 - a name of any bytes
+        _check(path)
+    with telling(path):
+        connection = _connected(path, "rwc")
+        version = _version(connection)
+        if version < schema.VERSION:
+            with transaction(connection):
+                _bring_up(connection, version)
+        connection.execute("PRAGMA journal_mode = WAL")  # only now: what _check looks at is in the file itself
+        connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """Return the version of its schema; 0 where there is nothing in it yet."""
+    found: tuple[int] = connection.execute("PRAGMA user_version").fetchone()
+    return found[0]
+
+
+def _bring_up(connection: sqlite3.Connection, version: int) -> None:
+    """Make the tables, or change those of an older ``version``; make all views anew."""
+    if not version:
+        for statement in schema.creation():
+            connection.execute(statement)
+    for older in range(version or schema.VERSION, schema.VERSION):
+        for statement in schema.MIGRATIONS[older]:
+            connection.execute(statement)
+    for name, statement in schema.views():
+        connection.execute(f"DROP VIEW IF EXISTS {name}")
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {schema.APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Do all of the block, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def open_to_read(path: str) -> sqlite3.Connection:
+    """Open the catalog at ``path`` to read from it.
+
+    Raises `CatalogError` where there is none, for anything that is no catalog, and for one of an older schema that
+    can't be migrated, because it can't be written to.
+    """
+    version = _check(path)
+    if version < schema.VERSION:
+        open_to_write(path).close()
+    with telling(path):
+        return _connected(path, "ro")
+
+
+def _connected(path: str, mode: str) -> sqlite3.Connection:
+    if sqlite3.sqlite_version_info < _LEAST_SQLITE:
+        least = ".".join(map(str, _LEAST_SQLITE))
+        raise CatalogError(path, f"needs SQLite {least}, this Python has {sqlite3.sqlite_version}", "use a newer Python")
+    uri = f"{Path(os.path.abspath(path)).as_uri()}?mode={mode}"  # noqa: PTH100 - of any bytes
+    return sqlite3.connect(uri, uri=True, timeout=_WAIT, isolation_level=None)
+
+
+def _check(path: str) -> int:
+    """Return the version of the schema at ``path``; raise `CatalogError` where there is no whole catalog."""
+    header, size = _header(path)
+    if not header.startswith(_MAGIC) or len(header) < _HEADER_BYTES:
+        raise CatalogError(path, "is no catalog", "name the file that 'backupmeta scan -o' wrote, or a new one")
+    if int.from_bytes(header[68:72]) != schema.APPLICATION:
+        raise CatalogError(path, "is a SQLite database, but no catalog", "name another file")
+    page = int.from_bytes(header[16:18])
+    pages = int.from_bytes(header[28:32])
+    if size < pages * (65536 if page == 1 else page):
+        raise CatalogError(path, "is cut off", "restore it from a copy, or scan into a new file")
+    version = int.from_bytes(header[60:64])
+    if version > schema.VERSION:
+        raise CatalogError(path, f"was made by a newer backupmeta (schema {version})", "use that one")
+    return version
+
+
+def _header(path: str) -> tuple[bytes, int]:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - of any bytes
+            return file.read(_HEADER_BYTES), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        reason = (error.strerror or "can't be read").lower()
+        raise CatalogError(path, reason, "name the file that 'backupmeta scan -o' wrote") from error
+
+
+@contextmanager
+def telling(path: str) -> Iterator[None]:
+    """Raise `CatalogError` for what SQLite says."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        advice = "restore it from a copy, or scan into a new file"
+        if error.sqlite_errorcode in _FOR_NOW:
+            advice = "what was done until then is kept; try again once that is mended"
+        raise CatalogError(path, str(error), advice) from error

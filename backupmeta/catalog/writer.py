@@ -1,0 +1,255 @@
+"""Writing to a catalog: what a scan found of an account is set against what was known, so that nothing gets lost."""
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Final, NamedTuple
+
+from backupmeta.catalog import schema
+from backupmeta.catalog.rows import Cell, Cells, FindingRow, Rows, exact
+from backupmeta.catalog.tables import BACKUPS, EXTENSIONS, FILES, FINDINGS, INSTALLS, SHARED, Table, Type
+
+_AT_HAND: Final = 100_000
+"""How many keys of shared values are kept in memory."""
+_SPAN: Final = 6
+"""How many columns a row has before its own: its number, its account, since, until, began, ended."""
+
+
+class _Found(NamedTuple):
+    """A row that was found: the path that it is known by, the numbers of its files, its cells."""
+
+    path: str
+    files: tuple[int | None, ...]
+    cells: Cells
+
+
+class _Known(NamedTuple):
+    """A row that is in the catalog."""
+
+    number: int
+    files: tuple[int | None, ...]
+    cells: Cells
+
+
+class _Shape(NamedTuple):
+    """How a table's rows are laid out: their numbers of files, which cells are shared, how many tell a change."""
+
+    table: Table
+    files: tuple[str, ...]
+    shared: tuple[int, ...]
+    telling: int
+
+    @property
+    def name(self) -> str:
+        return self.table.name
+
+    @property
+    def key(self) -> str:
+        return self.table.columns[0].name
+
+
+def _shape(table: Table, *files: str, telling: int | None = None) -> _Shape:
+    cells = table.columns[_SPAN + len(files) :]
+    shared = tuple(place for place, one in enumerate(cells) if one.type is Type.SHARED)
+    return _Shape(table, files, shared, len(cells) if telling is None else telling)
+
+
+_FILES: Final = _shape(FILES, telling=7)  # not its digest, which a deep scan adds, nor where it was before
+_INSTALLS: Final = _shape(INSTALLS, "record_file")
+_BACKUPS: Final = _shape(BACKUPS, "record_file", "archive_file")
+_NOBODY: Final = frozenset[str]()
+
+
+class Writer:
+    """Writes what a scan found; its caller begins and ends the transactions.
+
+    Attributes:
+        changes: how many files, installs and backups are new, changed, returned, vanished, by table.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, scan: int) -> None:
+        """Write into ``connection`` what the scan of this number finds."""
+        self.changes: Counter[tuple[str, str]] = Counter()
+        self._connection = connection
+        self._scan = scan
+        self._shared: dict[bytes, int] = {}
+        self._last = {one.name: self._greatest(one) for one in (FILES, INSTALLS, BACKUPS, FINDINGS, SHARED)}
+        self._pending: dict[str, list[Cells]] = {one.name: [] for one in (FILES, INSTALLS, BACKUPS, FINDINGS)}
+
+    def take_shared(self, values: Mapping[bytes, str]) -> None:
+        """Know the ``values`` that the next rows share, by their digests."""
+        if len(self._shared) > _AT_HAND:
+            self._shared.clear()
+        for digest, value in values.items():
+            if digest not in self._shared:
+                self._shared[digest] = self._key_of(digest, value)
+
+    def settle(self, account: int, rows: Rows, *, is_new: bool) -> None:
+        """Make ``rows`` what is there of ``account``; what is there no longer stays as history."""
+        known = {} if is_new else {_path(one.cells): one for one in self._known(_FILES, account)}
+        gone = _NOBODY if is_new else self._gone(account)
+        paths: dict[int | None, str] = {one.number: path for path, one in known.items()}
+        found = [_Found(exact(one), (), (*one, None)) for one in rows.files]
+        files = self._settle(_FILES, account, known, found, gone)
+        paths.update(zip(files, (one.path for one in found), strict=True))
+        installs = self._settle_named(_INSTALLS, account, paths, self._installs(rows, files, paths), gone, is_new)
+        backups = self._settle_named(_BACKUPS, account, paths, self._backups(rows, files, paths), gone, is_new)
+        findings = chain(
+            ((None, None, one) for one in rows.findings),
+            ((key, None, one) for key, row in zip(installs, rows.installs, strict=True) for one in row.findings),
+            ((None, key, one) for key, row in zip(backups, rows.backups, strict=True) for one in row.findings),
+        )
+        self._settle_findings(account, findings, is_new=is_new)
+
+    def flush(self) -> None:
+        """Write what was settled so far."""
+        for table in (FILES, INSTALLS, BACKUPS, FINDINGS):
+            if pending := self._pending[table.name]:
+                self._connection.executemany(schema.insertion(table), pending)
+                pending.clear()
+
+    def _installs(self, rows: Rows, files: list[int], paths: Mapping[int | None, str]) -> Iterator[_Found]:
+        for one in rows.installs:
+            record = files[one.record_file]
+            yield _Found(paths[record], (record,), self._translated(_INSTALLS, one.cells))
+
+    def _backups(self, rows: Rows, files: list[int], paths: Mapping[int | None, str]) -> Iterator[_Found]:
+        for one in rows.backups:
+            record = None if one.record_file is None else files[one.record_file]
+            archive = None if one.archive_file is None else files[one.archive_file]
+            path = paths[archive if record is None else record]
+            yield _Found(path, (record, archive), self._translated(_BACKUPS, one.cells))
+
+    def _translated(self, shape: _Shape, cells: Cells) -> Cells:
+        """Return the cells with the keys of what they share."""
+        row: list[Cell] = list(cells)
+        for place in shape.shared:
+            if (digest := row[place]) is not None:
+                row[place] = self._shared[digest]  # type: ignore[index]  # a digest
+        return tuple(row)
+
+    def _settle_named(
+        self,
+        shape: _Shape,
+        account: int,
+        paths: Mapping[int | None, str],
+        found: Iterator[_Found],
+        gone: frozenset[str],
+        is_new: bool,  # noqa: FBT001
+    ) -> list[int]:
+        """Settle rows that are known by the path of their first file."""
+        known = {} if is_new else {paths[_first(one.files)]: one for one in self._known(shape, account)}
+        return self._settle(shape, account, known, found, gone)
+
+    def _settle(
+        self,
+        shape: _Shape,
+        account: int,
+        known: dict[str, _Known],
+        found: Iterable[_Found],
+        gone: frozenset[str],
+    ) -> list[int]:
+        """Make ``found`` what is there, and return its numbers; take what is there still out of what is ``known``."""
+        numbers = []
+        for one in found:
+            before = known.pop(one.path, None)
+            if before is not None and before.cells[: shape.telling] == one.cells[: shape.telling]:
+                self._refer(shape, before, one.files)
+                numbers.append(before.number)
+                continue
+            if before is not None:
+                self._end(shape, before.number, "changed")
+            began = "changed" if before is not None else "returned" if one.path in gone else "new"
+            numbers.append(self._begin(shape, account, began, one))
+        for before in known.values():
+            self._end(shape, before.number, "vanished")
+        return numbers
+
+    def _begin(self, shape: _Shape, account: int, began: str, one: _Found) -> int:
+        self.changes[shape.name, began] += 1
+        number = self._next(shape.name)
+        self._pending[shape.name].append((number, account, self._scan, None, began, None, *one.files, *one.cells))
+        return number
+
+    def _end(self, shape: _Shape, number: int, ended: str) -> None:
+        if ended == "vanished":
+            self.changes[shape.name, ended] += 1
+        self._connection.execute(
+            f"UPDATE {shape.name} SET until = ?, ended = ? WHERE {shape.key} = ?",  # noqa: S608 - our own names
+            (self._scan, ended, number),
+        )
+
+    def _refer(self, shape: _Shape, known: _Known, files: tuple[int | None, ...]) -> None:
+        """Let a row that is as it was refer to its files, which may be others."""
+        if known.files != files:
+            places = ", ".join(f"{name} = ?" for name in shape.files)
+            self._connection.execute(
+                f"UPDATE {shape.name} SET {places} WHERE {shape.key} = ?",  # noqa: S608 - our own names
+                (*files, known.number),
+            )
+
+    def _settle_findings(
+        self, account: int, found: Iterable[tuple[int | None, int | None, FindingRow]], *, is_new: bool
+    ) -> None:
+        known = {} if is_new else self._known_findings(account)
+        for install, backup, one in found:
+            if known.pop((install, backup, *one), None) is None:
+                row = (self._next(FINDINGS.name), account, install, backup, self._scan, None, *one)
+                self._pending[FINDINGS.name].append(row)
+        self._connection.executemany(
+            "UPDATE all_findings SET until = ? WHERE finding = ?", [(self._scan, number) for number in known.values()]
+        )
+
+    def _known(self, shape: _Shape, account: int) -> Iterator[_Known]:
+        select = f"SELECT * FROM {shape.name} WHERE account = ? AND until IS NULL ORDER BY 1"  # noqa: S608
+        for number, _, _, _, _, _, *rest in self._connection.execute(select, (account,)):
+            yield _Known(number, tuple(rest[: len(shape.files)]), tuple(rest[len(shape.files) :]))
+
+    def _known_findings(self, account: int) -> dict[tuple[Cell, ...], int]:
+        found = self._connection.execute(
+            "SELECT finding, install, backup, id, severity, subject, detail, message, evidence"
+            " FROM all_findings WHERE account = ? AND until IS NULL",
+            (account,),
+        )
+        return {tuple(rest): number for number, *rest in found}
+
+    def _gone(self, account: int) -> frozenset[str]:
+        select = "SELECT path, path_bytes FROM all_files WHERE account = ? AND until IS NOT NULL"
+        return frozenset(map(_path, self._connection.execute(select, (account,))))
+
+    def _key_of(self, digest: bytes, value: str) -> int:
+        """Return the key of a shared value, which may have to be written first."""
+        found = self._connection.execute("SELECT shared FROM shared WHERE digest = ?", (digest,)).fetchone()
+        if found is not None:
+            return int(found[0])
+        key = self._next(SHARED.name)
+        self._connection.execute(schema.insertion(SHARED), (key, digest, value))
+        self._connection.executemany(schema.insertion(EXTENSIONS), _extensions(key, value))
+        return key
+
+    def _next(self, table: str) -> int:
+        self._last[table] += 1
+        return self._last[table]
+
+    def _greatest(self, table: Table) -> int:
+        select = f"SELECT ifnull(max({table.columns[0].name}), 0) FROM {table.name}"  # noqa: S608 - our own names
+        return int(self._connection.execute(select).fetchone()[0])
+
+
+def _path(cells: Sequence[Cell]) -> str:
+    """Return a file's exact path."""
+    path, path_bytes, *_ = cells
+    return path_bytes.decode("utf-8", "surrogateescape") if isinstance(path_bytes, bytes) else str(path)
+
+
+def _first(files: tuple[int | None, ...]) -> int | None:
+    return next((one for one in files if one is not None), None)
+
+
+def _extensions(key: int, value: str) -> Iterator[Cells]:
+    """Yield the entries of a list of plugins or themes; nothing for any other value."""
+    if value.startswith('[{"id":'):
+        for one in json.loads(value):
+            yield key, one["id"], one["version"], one.get("activated", one.get("active")), one["autoup"]

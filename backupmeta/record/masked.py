@@ -1,0 +1,74 @@
+"""A record without its secrets: every line stands where it stood, only what must not be shown is replaced."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from backupmeta.masking import MASK, is_secret, masked
+from backupmeta.record import grammar
+from backupmeta.record.grammar import Line, Record
+
+_MASK: Final = MASK.encode()
+_OTHER: Final = _MASK + b" (another)"
+"""What stands for a secret that is not the one it was compared with."""
+_BROKEN: Final = b"\xff"
+"""Stands behind the mask of a secret that was not UTF-8: what is masked can't be decoded either."""
+_NOTHING: Final[Mapping[str, bytes]] = {}
+
+
+def without_secrets(record: Record, other: Mapping[str, bytes] = _NOTHING) -> bytes:
+    """Return the bytes of ``record`` with its secrets, and the userinfo of URIs, masked.
+
+    Args:
+        record: the record.
+        other: the values of another record, by key; a secret that is another one there is told from one that is not.
+    """
+    if record.is_plain and len(record.values) == record.content.count(b"\n") + 1:  # a key in every line
+        return _of_plain(record, other)
+    hidden = grammar.secret_lines(record)
+    return record.bom + b"".join(_of_line(record, line, line.number in hidden, other) for line in record.lines)
+
+
+def _of_plain(record: Record, other: Mapping[str, bytes]) -> bytes:
+    rows = record.content.split(b"\n")
+    for place, key in _secrets(tuple(record.values)):
+        rows[place] = rows[place].partition(b"=")[0] + b"=" + _masked(key, record.values[key], other)
+    if b"://" in record.content:
+        for place, (row, key) in enumerate(zip(rows, record.values, strict=True)):
+            if b"://" in row:
+                name, _, value = row.partition(b"=")
+                rows[place] = name + b"=" + _without_userinfo(key, value)
+    return b"\n".join(rows)
+
+
+@lru_cache(maxsize=256)
+def _secrets(keys: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
+    """Return the secret ones among ``keys``, each with its place."""
+    return tuple((place, key) for place, key in enumerate(keys) if is_secret(key))
+
+
+def _of_line(record: Record, line: Line, is_hidden: bool, other: Mapping[str, bytes]) -> bytes:  # noqa: FBT001
+    if line.key is None:
+        text = _MASK if is_hidden and line.value else _without_userinfo("", line.value)
+        return text + line.end
+    counted = {line.key: record.values[line.key]} if record.by_key[line.key] is not line else other
+    text = _masked(line.key, line.value, counted) if is_hidden else _without_userinfo(line.key, line.value)
+    return bytes(line._replace(value=text))
+
+
+def _masked(key: str, value: bytes, other: Mapping[str, bytes]) -> bytes:
+    """Return what stands for the secret ``value``; an empty one stays empty."""
+    if not value:
+        return value
+    mask = _MASK if other.get(key, value) == value else _OTHER
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return mask + _BROKEN
+    return mask
+
+
+def _without_userinfo(key: str, value: bytes) -> bytes:
+    if b"://" not in value:
+        return value
+    return masked(key, value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
