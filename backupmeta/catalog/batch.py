@@ -35,10 +35,19 @@ class Known(NamedTuple):
 
 
 class Task(NamedTuple):
-    """An account to scan, and what is known of it, if anything."""
+    """An account to scan.
+
+    Attributes:
+        found: where it is.
+        known: what the catalog knows of it; None for a new one.
+        root: the root that it was found below.
+        host: the host that it lies on; empty where all are reached from here.
+    """
 
     found: Found
-    known: Known | None
+    known: Known | None = None
+    root: str = ""
+    host: str = ""
 
 
 class Batch(NamedTuple):
@@ -58,7 +67,6 @@ class Batch(NamedTuple):
 class Scanned(NamedTuple):
     """An account that was read: what is to be known of it, and its rows; no rows where nothing changed."""
 
-    found: Found
     known: Known
     rows: Rows | None
 
@@ -66,7 +74,6 @@ class Scanned(NamedTuple):
 class Refused(NamedTuple):
     """An account that can't be read at all, and why."""
 
-    found: Found
     finding: FindingRow
 
 
@@ -94,25 +101,27 @@ def _account(task: Task, limits: Limits, maker: RowMaker) -> Scanned | Refused:
         with task.found.open() as folder:
             return _scanned(task, folder, limits, maker)
     except EvidenceError as error:
-        return Refused(task.found, _refusal(task.found, error.reason))
+        return refused(task.found, error.reason)
     except (MemoryError, RecursionError):
-        return Refused(task.found, _refusal(task.found, "it asks for more memory than there is"))
+        return refused(task.found, "it asks for more memory than there is")
 
 
-def _refusal(found: Found, reason: str) -> FindingRow:
-    return finding_row(Finding("folder-unreadable", found.seen, reason, (Source(Witness.FILE_SYSTEM, found.seen),)))
+def refused(found: Found, reason: str) -> Refused:
+    """Return that an account can't be read for this ``reason``."""
+    where = (Source(Witness.FILE_SYSTEM, found.seen),)
+    return Refused(finding_row(Finding("folder-unreadable", found.seen, reason, where)))
 
 
 def _scanned(task: Task, folder: Folder, limits: Limits, maker: RowMaker) -> Scanned:
     """Return what is there now; of an account in which nothing changed, that nothing did."""
-    found, known = task
+    found, known = task.found, task.known
     with _base(found) as base:
         if known is None:
             return _read(found, folder, base, _usual(found), Forgetful(base.path), limits, maker)
         extents = tuple(Extent(path, Counting(counting)) for path, counting in json.loads(known.extents))
         if listed(base, extents).fingerprint == known.fingerprint:
-            return Scanned(found, known, None)
-        before = Forgetful(base.path, files=memory.from_bytes(known.content).files)
+            return Scanned(known, None)
+        before = Forgetful(base.path, memory.from_bytes(known.content).files)
         return _read(found, folder, base, extents, before, limits, maker)
 
 
@@ -140,7 +149,7 @@ def _read(
     if wanted != extents and attempts:
         return _read(found, folder, base, wanted, reading, limits, maker, attempts - 1)
     fingerprint = listing.fingerprint if reading.is_sure and wanted == extents else UNSURE
-    return Scanned(found, Known(fingerprint, json.dumps(extents), content), rows)
+    return Scanned(Known(fingerprint, json.dumps(extents), content), rows)
 
 
 def _memory(home: Home, reading: Forgetful, listing: Listing) -> Memory:

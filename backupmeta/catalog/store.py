@@ -34,6 +34,13 @@ def locked(path: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def opened_to_write(path: str) -> Iterator[sqlite3.Connection]:
+    """Give the catalog at ``path``, as `open_to_write` does, while the block runs."""
+    with closing(open_to_write(path)) as connection:
+        yield connection
+
+
 def open_to_write(path: str) -> sqlite3.Connection:
     """Open the catalog at ``path`` to write to it; make it where there is none, migrate it where it is an older one.
 

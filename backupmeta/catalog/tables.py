@@ -111,6 +111,7 @@ SCANS: Final = Table(
         _required("began", Type.TIME, "When it began."),
         Column("ended", Type.TIME, "When it ended; null where it was interrupted, and goes on with the next run."),
         Column("unread", Type.JSON, "The roots that could not be read; null before its end."),
+        _required("first_file", Type.INTEGER, "The number that the first file would have that it met first."),
     ),
 )
 

@@ -63,15 +63,11 @@ _NOBODY: Final = frozenset[str]()
 
 
 class Writer:
-    """Writes what a scan found; its caller begins and ends the transactions.
+    """Writes what a scan found; its caller begins and ends the transactions."""
 
-    Attributes:
-        changes: how many files, installs and backups are new, changed, returned, vanished, by table.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, scan: int) -> None:
-        """Write into ``connection`` what the scan of this number finds."""
-        self.changes: Counter[tuple[str, str]] = Counter()
+    def __init__(self, connection: sqlite3.Connection, scan: int, changes: Counter[tuple[str, str]]) -> None:
+        """Write into ``connection`` what the scan of this number finds; count it in ``changes``."""
+        self._changes = changes
         self._connection = connection
         self._scan = scan
         self._shared: dict[bytes, int] = {}
@@ -102,6 +98,29 @@ class Writer:
             ((None, key, one) for key, row in zip(backups, rows.backups, strict=True) for one in row.findings),
         )
         self._settle_findings(account, findings, is_new=is_new)
+
+    def refuse(self, account: int, finding: FindingRow) -> None:
+        """Know why ``account`` can't be read; what was known of it stays."""
+        if (None, None, *finding) not in self._known_findings(account):
+            row = (self._next(FINDINGS.name), account, None, None, self._scan, None, *finding)
+            self._pending[FINDINGS.name].append(row)
+
+    def vanish(self, account: int) -> None:
+        """Know that ``account`` is gone, and all that it had."""
+        for shape in (_FILES, _INSTALLS, _BACKUPS):
+            ended = self._connection.execute(
+                f"UPDATE {shape.name} SET until = ?, ended = 'vanished' WHERE account = ? AND until IS NULL",  # noqa: S608
+                (self._scan, account),
+            )
+            self._changes[shape.name, "vanished"] += ended.rowcount
+        self._connection.execute(
+            "UPDATE all_findings SET until = ? WHERE account = ? AND until IS NULL", (self._scan, account)
+        )
+
+    def note(self, findings: Iterable[FindingRow]) -> None:
+        """Make the ``findings`` those that are about no account."""
+        self._settle_findings(None, ((None, None, one) for one in findings), is_new=False)
+        self.flush()
 
     def flush(self) -> None:
         """Write what was settled so far."""
@@ -168,14 +187,14 @@ class Writer:
         return numbers
 
     def _begin(self, shape: _Shape, account: int, began: str, one: _Found) -> int:
-        self.changes[shape.name, began] += 1
+        self._changes[shape.name, began] += 1
         number = self._next(shape.name)
         self._pending[shape.name].append((number, account, self._scan, None, began, None, *one.files, *one.cells))
         return number
 
     def _end(self, shape: _Shape, number: int, ended: str) -> None:
         if ended == "vanished":
-            self.changes[shape.name, ended] += 1
+            self._changes[shape.name, ended] += 1
         self._connection.execute(
             f"UPDATE {shape.name} SET until = ?, ended = ? WHERE {shape.key} = ?",  # noqa: S608 - our own names
             (self._scan, ended, number),
@@ -191,7 +210,7 @@ class Writer:
             )
 
     def _settle_findings(
-        self, account: int, found: Iterable[tuple[int | None, int | None, FindingRow]], *, is_new: bool
+        self, account: int | None, found: Iterable[tuple[int | None, int | None, FindingRow]], *, is_new: bool
     ) -> None:
         known = {} if is_new else self._known_findings(account)
         for install, backup, one in found:
@@ -207,10 +226,10 @@ class Writer:
         for number, _, _, _, _, _, *rest in self._connection.execute(select, (account,)):
             yield _Known(number, tuple(rest[: len(shape.files)]), tuple(rest[len(shape.files) :]))
 
-    def _known_findings(self, account: int) -> dict[tuple[Cell, ...], int]:
+    def _known_findings(self, account: int | None) -> dict[tuple[Cell, ...], int]:
         found = self._connection.execute(
             "SELECT finding, install, backup, id, severity, subject, detail, message, evidence"
-            " FROM all_findings WHERE account = ? AND until IS NULL",
+            " FROM all_findings WHERE account IS ? AND until IS NULL",
             (account,),
         )
         return {tuple(rest): number for number, *rest in found}

@@ -1,0 +1,142 @@
+"""The accounts of a catalog, as a scan meets them: new, known, changed, unreadable, gone."""
+
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from backupmeta.account.places import Found
+from backupmeta.catalog import schema
+from backupmeta.catalog.batch import UNSURE, Known, Refused, Scanned, Task
+from backupmeta.catalog.rows import Cell, FindingRow
+from backupmeta.catalog.tables import ACCOUNTS
+from backupmeta.catalog.writer import Writer
+from backupmeta.provenance import display
+
+_BY_PLACE: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
+_NUMBER: Final = f"SELECT account, status FROM accounts WHERE {_BY_PLACE}"  # noqa: S608 - our own words
+_KNOWN: Final = f"SELECT status, fingerprint, extents, content FROM accounts JOIN memories USING (account) WHERE {_BY_PLACE}"  # noqa: S608, E501
+_SEEN: Final = "UPDATE accounts SET root = ?, status = ?, last_scan = ? WHERE account = ?"
+_GONE: Final = "SELECT account, path, path_bytes, seen FROM accounts WHERE host = ? AND root = ? AND last_scan < ? AND status <> 'vanished'"  # noqa: E501
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a scan is.
+
+    Attributes:
+        accounts: how many accounts were looked at.
+        unchanged: in how many of them nothing changed.
+        unreadable: how many of them could not be read.
+        vanished: how many accounts are gone.
+        archives: how many archives those have that were read.
+        bytes: how large these archives are.
+        changes: how many files, installs and backups are new, changed, moved, returned, vanished, by table.
+        unread: roots that could not be read, or are not there now; what was known below them stays as it is.
+    """
+
+    accounts: int = 0
+    unchanged: int = 0
+    unreadable: int = 0
+    vanished: int = 0
+    archives: int = 0
+    bytes: int = 0
+    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unread: list[str] = field(default_factory=list)
+
+
+class Accounts:
+    """Writes accounts; its caller begins and ends the transactions."""
+
+    def __init__(self, connection: sqlite3.Connection, scan: int, tally: Tally) -> None:
+        """Write into ``connection`` what the scan of this number finds, and count it."""
+        self._connection = connection
+        self._scan = scan
+        self._tally = tally
+        self._writer = Writer(connection, scan, tally.changes)
+        self._last = int(connection.execute("SELECT ifnull(max(account), 0) FROM accounts").fetchone()[0])
+
+    def known(self, found: Found, host: str) -> Known | None:
+        """Return what is known of an account; of one that was gone or could not be read, that it has to be read."""
+        row = self._connection.execute(_KNOWN, _place(found, host)).fetchone()
+        if row is None:
+            return None
+        status, *known = row
+        return Known(*known) if status == "present" else Known(*known)._replace(fingerprint=UNSURE)
+
+    def take(self, tasks: Collection[Task], results: Collection[Scanned | Refused], shared: Mapping[bytes, str]) -> None:
+        """Make what came out of the ``tasks`` what is there."""
+        self._writer.take_shared(shared)
+        for task, one in zip(tasks, results, strict=True):
+            self._take(task, one)
+        self._writer.flush()
+
+    def _take(self, task: Task, one: Scanned | Refused) -> None:
+        self._tally.accounts += 1
+        row = self._connection.execute(_NUMBER, _place(task.found, task.host)).fetchone()
+        status = "unreadable" if isinstance(one, Refused) else "present"
+        if row is None:
+            account = self._begin(task, status)
+        else:
+            account = int(row[0])
+            self._connection.execute(_SEEN, (task.root, status, self._scan, account))
+        if isinstance(one, Refused):
+            self._tally.unreadable += 1
+            self._writer.refuse(account, one.finding)
+        elif one.rows is None:
+            self._tally.unchanged += 1
+        else:
+            archives = [file.size for file in one.rows.files if file.kind == "archive"]
+            self._tally.archives += len(archives)
+            self._tally.bytes += sum(archives)
+            self._writer.settle(account, one.rows, is_new=row is None)
+            self._connection.execute("INSERT OR REPLACE INTO memories VALUES (?, ?, ?, ?)", (account, *one.known))
+
+    def _begin(self, task: Task, status: str) -> int:
+        self._last += 1
+        found, path = task.found, task.found.path
+        name = found.seen.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        told = (display(path), _bytes(path), display(found.seen), display(task.root), display(name), found.is_home)
+        row = (self._last, task.host, *told, status, self._scan, self._scan)
+        self._connection.execute(schema.insertion(ACCOUNTS), row)
+        return self._last
+
+    def vanish(self, host: str, root: str, blind: Collection[str]) -> None:
+        """Know that accounts below ``root`` are gone which were not met; not so those below ``blind`` folders."""
+        gone = self._connection.execute(_GONE, (host, display(root), self._scan)).fetchall()
+        for account, path, path_bytes, seen in gone:
+            exact = path_bytes.decode("utf-8", "surrogateescape") if path_bytes else path
+            if not _is_hidden(exact, seen, blind):
+                self._tally.vanished += 1
+                self._writer.vanish(account)
+                self._connection.execute("UPDATE accounts SET status = 'vanished' WHERE account = ?", (account,))
+
+    def has_any(self, host: str, root: str) -> bool:
+        """Tell whether there were accounts below ``root``."""
+        select = "SELECT 1 FROM accounts WHERE host = ? AND root = ? AND status <> 'vanished' LIMIT 1"
+        return self._connection.execute(select, (host, display(root))).fetchone() is not None
+
+    def note(self, findings: Iterable[FindingRow]) -> None:
+        """Know what was odd on the way to the accounts."""
+        self._writer.note(findings)
+
+
+def _place(found: Found, host: str) -> tuple[Cell, ...]:
+    return host, display(found.path), _bytes(found.path) or b""
+
+
+def _bytes(path: str) -> bytes | None:
+    """Return the exact bytes of a path that is not UTF-8; None for one that is."""
+    return None if display(path) == path else path.encode("utf-8", "surrogateescape")
+
+
+def _is_hidden(path: str, seen: str, blind: Collection[str]) -> bool:
+    """Tell whether an account that was not met may be there still: below what can't be read, or not mounted now."""
+    if any(f"{seen}/".startswith(f"{folder.rstrip('/')}/") for folder in blind):
+        return True
+    try:
+        return not os.listdir(path)  # noqa: PTH208 - an empty folder is where something may be mounted
+    except OSError:
+        return False

@@ -1,0 +1,130 @@
+"""Scanning: what lies below roots goes into a catalog, and what was there before is told from what is new.
+
+Each batch of accounts is one transaction, in the order in which the accounts are met: whatever ends a scan, what it did
+is kept, the next one goes on, and the catalog is the same as if nothing had happened, whoever did the work.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from datetime import tzinfo
+from itertools import islice
+from time import time
+from typing import Final, NamedTuple
+
+from backupmeta import __version__
+from backupmeta.account import places
+from backupmeta.account.places import Root
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
+from backupmeta.catalog import crew, moves, schema, store
+from backupmeta.catalog.accounts import Accounts, Tally
+from backupmeta.catalog.batch import Batch, Task
+from backupmeta.catalog.crew import ALONE, Crew
+from backupmeta.catalog.rows import finding_row
+from backupmeta.catalog.tables import SCANS
+from backupmeta.errors import EvidenceError
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness, display
+
+_ACCOUNTS: Final = 8
+"""How many accounts a batch has."""
+
+Tell = Callable[[Tally], object]
+"""Is told how far a scan is, whenever a batch is done."""
+
+
+class Where(NamedTuple):
+    """What to scan, and how.
+
+    Attributes:
+        roots: folders on this machine.
+        limits: what a file may ask for.
+        zone: the server's time zone, where it is known.
+    """
+
+    roots: Sequence[Root]
+    limits: Limits = DEFAULT_LIMITS
+    zone: tzinfo | None = None
+
+
+def scan(path: str, where: Where, tally: Tally, tell: Tell, workers: Crew = ALONE) -> None:
+    """Scan ``where`` into the catalog at ``path``; count in ``tally`` what comes out, and ``tell`` on the way.
+
+    Raises:
+        CatalogError: ``path`` is no catalog, another scan writes to it, or its disk is full; what was done is kept.
+    """
+    with store.locked(path), store.opened_to_write(path) as connection, store.telling(path):
+        _Scan(connection, where, tally).run(tell, workers)
+
+
+class _Scan:
+    """One scan: a new one, or the last one where that was interrupted and had the same roots."""
+
+    def __init__(self, connection: sqlite3.Connection, where: Where, tally: Tally) -> None:
+        self._connection = connection
+        self._where = where
+        self._tally = tally
+        self._findings: list[Finding] = []
+        with store.transaction(connection):
+            self._number, self._first_file = self._begun()
+        self._accounts = Accounts(connection, self._number, tally)
+
+    def run(self, tell: Tell, workers: Crew) -> None:
+        """Scan all that there is to scan."""
+        for batch, result in crew.results(self._batches(), workers):
+            with store.transaction(self._connection):
+                self._accounts.take(batch.tasks, result.accounts, result.shared)
+            tell(self._tally)
+        with store.transaction(self._connection):
+            self._finish()
+
+    def _begun(self) -> tuple[int, int]:
+        """Return the scan's number, and that of the first file that it may meet first."""
+        roots = json.dumps([display(root.path) for root in self._where.roots], ensure_ascii=False)
+        last = self._connection.execute(
+            "SELECT scan, first_file, roots, ended FROM scans ORDER BY scan DESC LIMIT 1"
+        ).fetchone()
+        if last is not None and (last[2], last[3]) == (roots, None):
+            return last[0], last[1]
+        number = 1 if last is None else last[0] + 1
+        first_file = int(self._connection.execute("SELECT ifnull(max(file), 0) + 1 FROM all_files").fetchone()[0])
+        row = (number, roots, __version__, int(time()), None, None, first_file)
+        self._connection.execute(schema.insertion(SCANS), row)
+        return number, first_file
+
+    def _batches(self) -> Iterator[Batch]:
+        tasks = self._tasks()
+        while some := tuple(islice(tasks, _ACCOUNTS)):
+            yield Batch(some, self._where.limits, self._where.zone)
+
+    def _tasks(self) -> Iterator[Task]:
+        for root in self._where.roots:
+            count = 0
+            try:
+                for found in places.found(root, self._where.limits, self._findings):
+                    count += 1
+                    yield Task(found, self._accounts.known(found, ""), root.path)
+            except EvidenceError as error:
+                self._refuse(root, error.reason)
+            else:
+                if not count and self._accounts.has_any("", root.path):
+                    self._refuse(root, "has nothing in it, and had accounts before; is it mounted?")
+
+    def _refuse(self, root: Root, reason: str) -> None:
+        self._tally.unread.append(root.path)
+        where = (Source(Witness.FILE_SYSTEM, root.path),)
+        self._findings.append(Finding("folder-unreadable", root.path, reason, where))
+
+    def _finish(self) -> None:
+        """Know what is gone, what was moved, what was odd on the way; the scan is done."""
+        blind = {place.path for one in self._findings if one.is_unread for place in one.evidence}
+        for root in self._where.roots:
+            if root.path not in self._tally.unread:
+                self._accounts.vanish("", root.path, blind)
+        if any(change == "vanished" for _, change in self._tally.changes):
+            moves.mark(self._connection, self._number, self._first_file, self._tally.changes)
+        self._accounts.note(map(finding_row, self._findings))
+        unread = json.dumps(list(map(display, self._tally.unread)), ensure_ascii=False)
+        self._connection.execute(
+            "UPDATE scans SET ended = ?, unread = ? WHERE scan = ?", (int(time()), unread, self._number)
+        )
