@@ -60,12 +60,16 @@ class Search:
 
     def homes(self, findings: list[Finding]) -> Iterator[Home]:
         """Yield the homes, each open until the next one; append what was odd. Raises `UnreadableError` for a root."""
+        yield from places.homes(self.places(), self.limits, findings)
+
+    def places(self) -> list[places.Root]:
+        """Return the roots, or the conventional places. Raises `UnreadableError` where the sysroot is no folder."""
         named = [places.Root(root) for root in self.roots]
         if self.sysroot is not None and not os.path.isdir(self.sysroot):  # noqa: PTH112
             raise UnreadableError(self.sysroot, "is no folder", "give --sysroot the folder that an image is mounted at")
         if self.sysroot is not None or not named:
             named += places.conventional(self.sysroot)
-        yield from places.homes(named, self.limits, findings)
+        return named
 
 
 EVERYWHERE: Final = Search()

@@ -46,6 +46,21 @@ class Root(NamedTuple):
     is_convention: bool = False
     steps: tuple[str, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """The path of the folder that the steps lead to, absolute, on this machine."""
+        return os.path.join(os.path.abspath(self.path), *self.steps)  # noqa: PTH100, PTH118 - of any bytes
+
+
+def apart(roots: Iterable[Root]) -> list[Root]:
+    """Return the ``roots``, each once, without those that lie in another one."""
+    kept: dict[str, Root] = {}
+    for root in sorted(roots, key=lambda one: os.path.realpath(one.name)):
+        real = os.path.join(os.path.realpath(root.name), "")  # noqa: PTH118
+        if not any(real.startswith(other) for other in kept):
+            kept[real] = root
+    return list(kept.values())
+
 
 def conventional(sysroot: str | None = None) -> list[Root]:
     r"""Return the conventional places of this machine, or of the image that is mounted at ``sysroot``.
@@ -117,8 +132,9 @@ class Met(NamedTuple):
 
 
 def found(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[Found]:
-    """Yield where the homes at and below ``root`` are, none of them read. As `homes` otherwise."""
-    return (met.found for met in _Search(limits, findings).at(root))
+    """Yield where the homes at and below the folder ``root`` are, none of them read. As `homes` otherwise."""
+    if not root.is_convention or os.path.isdir(root.path):  # noqa: PTH112
+        yield from (met.found for met in _Search(limits, findings).at(root))
 
 
 def has_records_above(path: str) -> bool:

@@ -1,21 +1,30 @@
 """The head of an archive: its record, and what the way there shows.
 
 The record is the first member (FORMAT.md §2), so `head` reads one block, inflates until the record is complete, and
-stops; it goes on only where the record isn't there.
+stops; it goes on only where the record isn't there. Of the usual archive, whose block begins a gzip stream with an
+ordinary header of the record, that takes two or three calls; any other is walked, member by member.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
-from backupmeta.archive.compression import Compression, by_suffix
-from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.archive.member import AT_ROOT, RECORD, Member, is_record
+from backupmeta.archive.compression import BLOCK, GZIP, Compression, Decompressor, by_suffix, open_carefully, open_stream
+from backupmeta.archive.gzip import Gzip
+from backupmeta.archive.header import BLOCK as HEADER_BYTES
+from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, MIB, Limits
+from backupmeta.archive.member import AT_ROOT, RECORD, Member, is_record, ordinary
 from backupmeta.archive.reader import Reader
 from backupmeta.archive.tar import OUTCOMES
 from backupmeta.errors import LimitExceededError, NoRecordError
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
+
+_FIRST: Final = 4 * KIB
+"""How many inflated bytes of a large file are asked for at first: for a header and a short record."""
+
+_MOST: Final = MIB
+"""How many inflated bytes of an archive are at hand at once, at most; of one that has more the members are walked."""
 
 
 class Head(NamedTuple):
@@ -57,8 +66,67 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None =
         LimitExceededError: its record, or what must be read before it, is over one of ``limits``.
         UnreadableError: the system refuses.
     """
-    reader = Reader(file, limits)
     path = file.path if seen is None else seen
+    found = _at_once(file, limits)
+    if found is not None:
+        return _head(file, path, GZIP, [found], ())
+    file.seek(0)
+    reader = Reader(file, limits)
+    all_found = _walked(reader)
+    return _head(file, path, reader.compression, all_found, _verdict(reader, path))
+
+
+class _Found(NamedTuple):
+    member: Member
+    place: int
+    record: bytes
+
+
+def _head(
+    file: EvidenceFile, path: str, compression: Compression, found: Sequence[_Found], verdict: Iterable[Finding]
+) -> Head:
+    member, place, record = found[0]
+    findings = (*_findings(compression, found, path), *verdict)
+    return Head(path, compression, file.size, file.mtime_ns, member, place, record, findings)
+
+
+def _at_once(file: EvidenceFile, limits: Limits) -> _Found | None:
+    """Return the record of the usual archive, as `_walked` does; None for any other, and where anything is odd."""
+    block = file.read(BLOCK)
+    if not block.startswith(GZIP.signatures) or not (limits.seconds and limits.members) or limits.inflated_bytes < _MOST:
+        return None
+    is_small = file.size <= BLOCK
+    opened = open_stream(GZIP, limits) if is_small else open_carefully(GZIP, limits)
+    try:
+        content = opened.inner.decompress(block, _MOST if is_small else _FIRST)
+        if is_small and not (len(block) == file.size and _is_whole(opened.inner)):
+            return None
+        return _first(content, opened.inner, limits)
+    except opened.corrupt:
+        return None
+
+
+def _is_whole(stream: Decompressor) -> bool:
+    """Tell whether a gzip stream has ended as it should, and nothing stands behind it."""
+    return stream.eof and not stream.unused_data and isinstance(stream, Gzip) and not stream.fault
+
+
+def _first(content: bytes, stream: Decompressor, limits: Limits) -> _Found | None:
+    """Return the record whose header ``content`` begins with, the rest of it inflated by ``stream``; None otherwise."""
+    header = content[:HEADER_BYTES]
+    member = ordinary(header, 0) if len(header) == HEADER_BYTES else None
+    if member is None or member.name not in AT_ROOT or not is_record(member):
+        return None
+    end = HEADER_BYTES + member.stored
+    if member.stored > limits.record_bytes or end > _MOST:
+        return None
+    if end > len(content):
+        content += stream.decompress(b"", end - len(content))
+    return _Found(member, 0, content[HEADER_BYTES:end]) if end <= len(content) else None
+
+
+def _walked(reader: Reader) -> Sequence[_Found]:
+    """Return the records that were met up to the one at the root, the one that counts first."""
     found: list[_Found] = []
     for place, member in enumerate(reader):
         at_root = member.name in AT_ROOT
@@ -66,21 +134,11 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None =
             found.insert(0, _Found(member, place, reader.record(member)))
             if at_root:
                 break
-        if member.offset + member.stored > limits.search_bytes:
+        if member.offset + member.stored > reader.limits.search_bytes:
             break
     if not found:
         raise _without_record(reader)
-    chosen = found[0]
-    findings = (*_findings(reader, found, path), *_verdict(reader, path))
-    return Head(
-        path, reader.compression, file.size, file.mtime_ns, chosen.member, chosen.place, chosen.record, findings
-    )
-
-
-class _Found(NamedTuple):
-    member: Member
-    place: int
-    record: bytes
+    return found
 
 
 def _without_record(reader: Reader) -> Exception:
@@ -92,11 +150,11 @@ def _without_record(reader: Reader) -> Exception:
     return reader.broken(f"before {RECORD.decode()} was met")
 
 
-def _findings(reader: Reader, found: list[_Found], path: str) -> Iterator[Finding]:
+def _findings(compression: Compression, found: Sequence[_Found], path: str) -> Iterator[Finding]:
     chosen = found[0]
     promised = by_suffix(path)
-    if promised is not None and promised is not reader.compression:
-        yield Finding("archive-suffix-differs", "", f"it is {reader.compression.name}", (_at(path, None),))
+    if promised is not None and promised is not compression:
+        yield Finding("archive-suffix-differs", "", f"it is {compression.name}", (_at(path, None),))
     if chosen.member.name not in AT_ROOT:
         yield Finding("record-not-at-root", "", "", (_at(path, chosen.member),))
     if chosen.place:

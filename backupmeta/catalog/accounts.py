@@ -34,7 +34,7 @@ class Tally:
         archives: how many archives those have that were read.
         bytes: how large these archives are.
         changes: how many files, installs and backups are new, changed, moved, returned, vanished, by table.
-        unread: roots that could not be read, or are not there now; what was known below them stays as it is.
+        unread: why a root could not be read; what was known below it stays as it is.
     """
 
     accounts: int = 0
@@ -44,7 +44,7 @@ class Tally:
     archives: int = 0
     bytes: int = 0
     changes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    unread: list[str] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
 
 
 class Accounts:

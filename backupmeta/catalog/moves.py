@@ -11,8 +11,9 @@ WHERE new.file >= :first AND new.since = :scan AND new.began IN ('new', 'returne
   AND old.until = :scan AND old.ended = 'vanished'
 ORDER BY new.file, old.file
 """
-_BEGAN: Final = "UPDATE all_backups SET began = 'moved' WHERE account = ? AND since = ? AND ? IN (record_file, archive_file)"
-_ENDED: Final = "UPDATE all_backups SET ended = 'moved' WHERE account = ? AND until = ? AND ? IN (record_file, archive_file)"
+_OF_FILE: Final = "AND ? IN (record_file, archive_file)"
+_BEGAN: Final = f"UPDATE all_backups SET began = 'moved' WHERE account = ? AND since = ? AND began = 'new' {_OF_FILE}"  # noqa: S608, E501
+_ENDED: Final = f"UPDATE all_backups SET ended = 'moved' WHERE account = ? AND until = ? {_OF_FILE}"  # noqa: S608
 
 
 def mark(connection: sqlite3.Connection, scan: int, first: int, changes: Counter[tuple[str, str]]) -> None:
@@ -27,7 +28,13 @@ def mark(connection: sqlite3.Connection, scan: int, first: int, changes: Counter
         met |= {new, old}
         connection.execute("UPDATE all_files SET began = 'moved', moved_from = ? WHERE file = ?", (old, new))
         connection.execute("UPDATE all_files SET ended = 'moved' WHERE file = ?", (old,))
-        changes["all_files", "moved"] += 1
-        began = connection.execute(_BEGAN, (to_account, scan, new)).rowcount
+        _count(changes, "all_files", 1)
+        _count(changes, "all_backups", connection.execute(_BEGAN, (to_account, scan, new)).rowcount)
         connection.execute(_ENDED, (from_account, scan, old))
-        changes["all_backups", "moved"] += began
+
+
+def _count(changes: Counter[tuple[str, str]], table: str, moved: int) -> None:
+    """Count as moved what was counted as new and as vanished."""
+    changes[table, "moved"] += moved
+    changes[table, "new"] -= moved
+    changes[table, "vanished"] -= moved

@@ -6,16 +6,14 @@ is kept, the next one goes on, and the catalog is the same as if nothing had hap
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from datetime import tzinfo
+from collections.abc import Callable, Iterator
 from itertools import islice
 from time import time
-from typing import Final, NamedTuple
+from typing import Final
 
 from backupmeta import __version__
 from backupmeta.account import places
 from backupmeta.account.places import Root
-from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.catalog import crew, moves, schema, store
 from backupmeta.catalog.accounts import Accounts, Tally
 from backupmeta.catalog.batch import Batch, Task
@@ -24,6 +22,7 @@ from backupmeta.catalog.rows import finding_row
 from backupmeta.catalog.tables import SCANS
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
+from backupmeta.library import Search
 from backupmeta.provenance import Source, Witness, display
 
 _ACCOUNTS: Final = 8
@@ -33,43 +32,42 @@ Tell = Callable[[Tally], object]
 """Is told how far a scan is, whenever a batch is done."""
 
 
-class Where(NamedTuple):
-    """What to scan, and how.
-
-    Attributes:
-        roots: folders on this machine.
-        limits: what a file may ask for.
-        zone: the server's time zone, where it is known.
-    """
-
-    roots: Sequence[Root]
-    limits: Limits = DEFAULT_LIMITS
-    zone: tzinfo | None = None
+def _silent(_tally: Tally) -> None:
+    """Tell nobody."""
 
 
-def scan(path: str, where: Where, tally: Tally, tell: Tell, workers: Crew = ALONE) -> None:
-    """Scan ``where`` into the catalog at ``path``; count in ``tally`` what comes out, and ``tell`` on the way.
+def scan(path: str, search: Search, tally: Tally | None = None, tell: Tell = _silent, workers: Crew = ALONE) -> Tally:
+    """Scan what ``search`` names into the catalog at ``path``, and return what came out.
+
+    Args:
+        path: the catalog; it is made where there is none.
+        search: where to look, and how.
+        tally: where to count what comes out, while it does.
+        tell: is told on the way.
+        workers: who does the work.
 
     Raises:
+        UnreadableError: the sysroot is no folder.
         CatalogError: ``path`` is no catalog, another scan writes to it, or its disk is full; what was done is kept.
     """
     with store.locked(path), store.opened_to_write(path) as connection, store.telling(path):
-        _Scan(connection, where, tally).run(tell, workers)
+        return _Scan(connection, search, tally or Tally()).run(tell, workers)
 
 
 class _Scan:
     """One scan: a new one, or the last one where that was interrupted and had the same roots."""
 
-    def __init__(self, connection: sqlite3.Connection, where: Where, tally: Tally) -> None:
+    def __init__(self, connection: sqlite3.Connection, search: Search, tally: Tally) -> None:
         self._connection = connection
-        self._where = where
+        self._search = search
+        self._roots = places.apart(search.places())
         self._tally = tally
         self._findings: list[Finding] = []
         with store.transaction(connection):
             self._number, self._first_file = self._begun()
         self._accounts = Accounts(connection, self._number, tally)
 
-    def run(self, tell: Tell, workers: Crew) -> None:
+    def run(self, tell: Tell, workers: Crew) -> Tally:
         """Scan all that there is to scan."""
         for batch, result in crew.results(self._batches(), workers):
             with store.transaction(self._connection):
@@ -77,10 +75,11 @@ class _Scan:
             tell(self._tally)
         with store.transaction(self._connection):
             self._finish()
+        return self._tally
 
     def _begun(self) -> tuple[int, int]:
         """Return the scan's number, and that of the first file that it may meet first."""
-        roots = json.dumps([display(root.path) for root in self._where.roots], ensure_ascii=False)
+        roots = json.dumps([display(root.name) for root in self._roots], ensure_ascii=False)
         last = self._connection.execute(
             "SELECT scan, first_file, roots, ended FROM scans ORDER BY scan DESC LIMIT 1"
         ).fetchone()
@@ -95,36 +94,36 @@ class _Scan:
     def _batches(self) -> Iterator[Batch]:
         tasks = self._tasks()
         while some := tuple(islice(tasks, _ACCOUNTS)):
-            yield Batch(some, self._where.limits, self._where.zone)
+            yield Batch(some, self._search.limits, self._search.zone)
 
     def _tasks(self) -> Iterator[Task]:
-        for root in self._where.roots:
+        for root in self._roots:
             count = 0
             try:
-                for found in places.found(root, self._where.limits, self._findings):
+                for found in places.found(root, self._search.limits, self._findings):
                     count += 1
-                    yield Task(found, self._accounts.known(found, ""), root.path)
+                    yield Task(found, self._accounts.known(found, ""), root.name)
             except EvidenceError as error:
                 self._refuse(root, error.reason)
             else:
-                if not count and self._accounts.has_any("", root.path):
+                if not count and self._accounts.has_any("", root.name):
                     self._refuse(root, "has nothing in it, and had accounts before; is it mounted?")
 
     def _refuse(self, root: Root, reason: str) -> None:
-        self._tally.unread.append(root.path)
-        where = (Source(Witness.FILE_SYSTEM, root.path),)
-        self._findings.append(Finding("folder-unreadable", root.path, reason, where))
+        self._tally.unread[root.name] = reason
+        where = (Source(Witness.FILE_SYSTEM, root.name),)
+        self._findings.append(Finding("folder-unreadable", root.name, reason, where))
 
     def _finish(self) -> None:
         """Know what is gone, what was moved, what was odd on the way; the scan is done."""
         blind = {place.path for one in self._findings if one.is_unread for place in one.evidence}
-        for root in self._where.roots:
-            if root.path not in self._tally.unread:
-                self._accounts.vanish("", root.path, blind)
+        for root in self._roots:
+            if root.name not in self._tally.unread:
+                self._accounts.vanish("", root.name, blind)
         if any(change == "vanished" for _, change in self._tally.changes):
             moves.mark(self._connection, self._number, self._first_file, self._tally.changes)
         self._accounts.note(map(finding_row, self._findings))
-        unread = json.dumps(list(map(display, self._tally.unread)), ensure_ascii=False)
+        unread = json.dumps([display(name) for name in self._tally.unread], ensure_ascii=False)
         self._connection.execute(
             "UPDATE scans SET ended = ?, unread = ? WHERE scan = ?", (int(time()), unread, self._number)
         )

@@ -106,6 +106,19 @@ def open_to_read(path: str) -> sqlite3.Connection:
         return _connected(path, "ro")
 
 
+@contextmanager
+def opened_to_read(path: str) -> Iterator[sqlite3.Connection]:
+    """Give the catalog at ``path``, as `open_to_read` does, while the block runs."""
+    with closing(open_to_read(path)) as connection, telling(path):
+        yield connection
+
+
+def accounts(path: str) -> int:
+    """Return how many accounts the catalog at ``path`` has, that are not gone. Raises `CatalogError`."""
+    with opened_to_read(path) as connection:
+        return int(connection.execute("SELECT count(*) FROM accounts WHERE status <> 'vanished'").fetchone()[0])
+
+
 def _connected(path: str, mode: str) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < _LEAST_SQLITE:
         least = ".".join(map(str, _LEAST_SQLITE))

@@ -40,7 +40,7 @@ def _run() -> int:
 
     from backupmeta.cli import output
     from backupmeta.cli.commands import backupmeta
-    from backupmeta.errors import EvidenceError, PolicyError
+    from backupmeta.errors import CatalogError, EvidenceError, PolicyError
 
     gc.set_threshold(_FEWER_COLLECTIONS)
     try:
@@ -52,7 +52,7 @@ def _run() -> int:
     except BrokenPipeError:
         output.discard()
         return output.BROKEN_PIPE
-    except (EvidenceError, ChildProcessError, PolicyError) as error:
+    except (CatalogError, ChildProcessError, EvidenceError, PolicyError) as error:
         for line in str(error).splitlines():
             output.complain(line)
         return 2

@@ -10,6 +10,7 @@ from backupmeta.archive.limits import Limits
 from backupmeta.cli import options, output
 from backupmeta.cli import verify as judging
 from backupmeta.cli.listing import Listing, listing
+from backupmeta.cli.scan import scan
 
 if TYPE_CHECKING:
     from backupmeta.findings import Finding
@@ -267,3 +268,4 @@ def schema(name: str) -> int:
 
 backupmeta.add_command(judging.verify)
 backupmeta.add_command(judging.checks)
+backupmeta.add_command(scan)

@@ -48,7 +48,7 @@ def opened(path: str | None, evidence: Iterable[str]) -> Iterator[Callable[[str]
     if path is None or path == "-":
         yield write
         return
-    _refuse_evidence(path, evidence)
+    refuse_evidence(path, evidence)
     is_special = os.path.lexists(path) and not os.path.isfile(path)  # noqa: PTH113 - a pipe, a terminal
     written = path if is_special else f"{path}.part"
     try:
@@ -66,7 +66,7 @@ def opened(path: str | None, evidence: Iterable[str]) -> Iterator[Callable[[str]
         os.replace(written, path)  # noqa: PTH105
 
 
-def _refuse_evidence(path: str, evidence: Iterable[str]) -> None:
+def refuse_evidence(path: str, evidence: Iterable[str]) -> None:
     """Raise where a file at ``path`` would lie among the ``evidence``, or takes the place of an archive or record."""
     from backupmeta.account.places import is_evidence
 

@@ -1,13 +1,22 @@
-"""A bar on a terminal: how many bytes of evidence were read, how fast, how long it will take."""
+"""How far the work is: a bar on a terminal, lines elsewhere."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+import click
+
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+    from backupmeta.catalog.accounts import Tally
+    from backupmeta.catalog.scan import Tell
+
+_BETWEEN_LINES: Final = 5.0
+"""How long it is silent between two lines, in seconds."""
 
 _REFRESH: Final = 0.1
 """How often the bar is drawn, in seconds; without a thread of its own, so that processes can be forked."""
@@ -50,3 +59,63 @@ def shown(total: Callable[[], int]) -> Iterator[Bar | None]:
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as progress:
         yield Bar(progress, total())
+
+
+@contextmanager
+def telling(form: str, accounts: Callable[[], int | None]) -> "Iterator[Tell]":
+    """Give what tells on stderr how far a scan is: ``bar``, ``plain`` lines, ``json``, ``none``; ``auto`` chooses.
+
+    ``accounts`` tells how many accounts there may be, where that is known; it is asked for a bar alone.
+    """
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    form = ("bar" if is_terminal else "plain") if form == "auto" else form
+    if form == "bar":
+        with _bar_of_accounts(accounts()) as tell:
+            yield tell
+    elif form == "none":
+        yield lambda _tally: None
+    else:
+        from backupmeta.render.scan import progress_line
+
+        yield _Lines(_json_line if form == "json" else progress_line).tell
+
+
+class _Lines:
+    """Tells in lines, now and then."""
+
+    def __init__(self, line: "Callable[[Tally, float], str]") -> None:
+        self._line = line
+        self._began = self._told = monotonic()
+
+    def tell(self, tally: "Tally") -> None:
+        if (now := monotonic()) - self._told >= _BETWEEN_LINES:
+            self._told = now
+            with suppress(OSError):
+                click.echo(self._line(tally, now - self._began), err=True)
+
+
+def _json_line(tally: "Tally", seconds: float) -> str:
+    from backupmeta.render.scan import progress
+
+    return json.dumps(progress(tally, seconds))
+
+
+@contextmanager
+def _bar_of_accounts(total: int | None) -> "Iterator[Tell]":
+    from rich.console import Console
+
+    from backupmeta.render.scan import archives_line
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as drawn:
+        task, began, shown = drawn.add_task("accounts", total=total), monotonic(), 0.0
+
+        def tell(tally: "Tally") -> None:
+            nonlocal shown
+            if (now := monotonic()) - shown < _REFRESH:
+                return
+            shown = now
+            drawn.update(task, completed=tally.accounts, description=archives_line(tally, now - began), refresh=True)
+
+        yield tell

@@ -1,0 +1,98 @@
+"""The command ``scan``."""
+
+import os
+from contextlib import suppress
+from datetime import tzinfo
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import click
+
+from backupmeta.cli import options, output
+
+if TYPE_CHECKING:
+    from backupmeta.catalog.crew import Crew
+    from backupmeta.library import Search
+
+_INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("roots", nargs=-1, metavar="[ROOT]...")
+@click.option("-o", "--output", "catalog", required=True, metavar="CATALOG", help="The catalog: a SQLite file.")
+@options.searching
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core.")
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "bar", "plain", "json", "none"]),
+    default="auto",
+    show_default=True,
+    help="How to tell on stderr how far it is.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what came out as JSON.")
+def scan(
+    roots: tuple[str, ...],
+    catalog: str,
+    sysroot: str | None,
+    zone: tzinfo | None,
+    *,
+    jobs: int | None,
+    progress: str,
+    as_json: bool,
+) -> int:
+    """Scan every account below each ROOT into a CATALOG.
+
+    A ROOT is a home, a folder of homes, or a folder of archives; any other folder is searched downwards for these.
+    Without one, this machine's conventional places are scanned (/home/*, /var/www/vhosts/*). Of each archive its
+    record is read, and nothing behind it. Scanned again, only what changed is opened; what is gone stays in the
+    CATALOG as history. Whatever ends a scan, what it did is kept, and the next one goes on.
+
+    Exit code 0 where everything was scanned, 2 where a root or an account could not be read. What is odd with backups
+    is in the CATALOG: 'backupmeta stats' counts it.
+
+    \b
+    Examples:
+      backupmeta scan /home -o catalog.sqlite
+      backupmeta scan --sysroot /mnt/image -o case.sqlite --json
+      sqlite3 catalog.sqlite 'SELECT user, url, backup_utc FROM backups WHERE application = "wordpress"'
+    """
+    from backupmeta.catalog.accounts import Tally
+    from backupmeta.catalog.scan import scan as scanning
+    from backupmeta.cli.progress import telling
+    from backupmeta.library import Search
+    from backupmeta.render import scan as rendering
+
+    search, tally, began, is_whole = Search(roots, sysroot, zone), Tally(), monotonic(), True
+    output.refuse_evidence(catalog, [root.name for root in search.places()])
+    try:
+        with telling(progress, lambda: _expected(catalog, search)) as tell:
+            scanning(catalog, search, tally, tell, _crew(jobs))
+    except KeyboardInterrupt:
+        output.complain("interrupted; what was done is saved, and the next scan goes on from there")
+        is_whole = False
+    render = rendering.as_json if as_json else rendering.as_text
+    output.write(render(catalog, tally, monotonic() - began, is_whole=is_whole))
+    if not is_whole:
+        return _INTERRUPTED
+    return 2 if tally.unread or tally.unreadable else 0
+
+
+def _crew(jobs: int | None) -> "Crew":
+    from backupmeta.catalog.processes import cores, processes
+
+    return processes(jobs or cores())
+
+
+def _expected(catalog: str, search: "Search") -> int:
+    """Return how many accounts there may be: as many as the last time, else as many as there are folders to find."""
+    from backupmeta.account.places import apart, found
+    from backupmeta.catalog.store import accounts
+    from backupmeta.errors import EvidenceError
+
+    if os.path.lexists(catalog) and (known := accounts(catalog)):
+        return known
+    count = 0
+    for root in apart(search.places()):
+        with suppress(EvidenceError):
+            count += sum(1 for _ in found(root, search.limits, []))
+    return count
