@@ -199,11 +199,22 @@ def find_backup(
         found = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
         _check_owner(found, user, search, {found.text("user")})
         return found
+    return backup_named(target, search, user=user, allow_missing=allow_missing, findings=findings)
+
+
+def backup_named(
+    target: str,
+    search: Search,
+    *,
+    user: str | None = None,
+    allow_missing: bool = False,
+    findings: list[Finding] | None = None,
+) -> Inspection:
+    """Return what is known of the backup with this id or archive's name. As `find_backup` otherwise."""
     matches = _Matches(user, [] if findings is None else findings)
     for home in search.homes(matches.findings):
-        matches.take(home, (
-                inspect_backup(home, pair, home.surroundings, search.zone) for pair in _pairs_named(home, target)
-            ))
+        named = _pairs_named(home, target)
+        matches.take(home, (inspect_backup(home, pair, home.surroundings, search.zone) for pair in named))
     found = matches.only(backup_not_found(f"nothing here is called {target!r}"))
     if found.state is State.MISSING and not allow_missing:
         raise backup_not_found(f"{found.text('backup_filename')!r} is missing, its record is there")
@@ -221,6 +232,13 @@ def find_install(
         found = _record_at(target, search, Witness.INSTALL_RECORD)
         _check_owner(found, user, search, {found.text("user")})
         return found
+    return install_named(target, search, user=user, findings=findings)
+
+
+def install_named(
+    target: str, search: Search, *, user: str | None = None, findings: list[Finding] | None = None
+) -> Inspection:
+    """Return what is known of the install with this id. As `find_install` otherwise."""
     matches = _Matches(user, [] if findings is None else findings)
     for home in search.homes(matches.findings):
         matches.take(home, [inspect_install(home, target)] if target in home.installs else [])

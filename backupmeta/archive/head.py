@@ -98,12 +98,17 @@ def _at_once(file: EvidenceFile, limits: Limits) -> _Found | None:
     is_small = file.size <= BLOCK
     opened = open_stream(GZIP, limits) if is_small else open_carefully(GZIP, limits)
     try:
-        content = opened.inner.decompress(block, _MOST if is_small else _FIRST)
+        content = opened.inner.decompress(block, _length(block) + 1 if is_small else _FIRST)
         if is_small and not (len(block) == file.size and _is_whole(opened.inner)):
             return None
         return _first(content, opened.inner, limits)
     except opened.corrupt:
         return None
+
+
+def _length(block: bytes) -> int:
+    """Return how much a gzip stream says to hold, at the end of ``block`` (RFC 1952 §2.3.1): isal then grows nothing."""
+    return min(int.from_bytes(block[-4:], "little"), _MOST)
 
 
 def _is_whole(stream: Decompressor) -> bool:

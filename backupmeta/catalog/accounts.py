@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from backupmeta.account.places import Found
-from backupmeta.catalog import schema
+from backupmeta.catalog import schema, store
 from backupmeta.catalog.batch import UNSURE, Known, Refused, Scanned, Task
 from backupmeta.catalog.rows import Cell, FindingRow
 from backupmeta.catalog.tables import ACCOUNTS
@@ -107,8 +107,7 @@ class Accounts:
         """Know that accounts below ``root`` are gone which were not met; not so those below ``blind`` folders."""
         gone = self._connection.execute(_GONE, (host, display(root), self._scan)).fetchall()
         for account, path, path_bytes, seen in gone:
-            exact = path_bytes.decode("utf-8", "surrogateescape") if path_bytes else path
-            if not _is_hidden(exact, seen, blind):
+            if not _is_hidden(store.exact(path, path_bytes), seen, blind):
                 self._tally.vanished += 1
                 self._writer.vanish(account)
                 self._connection.execute("UPDATE accounts SET status = 'vanished' WHERE account = ?", (account,))

@@ -17,6 +17,7 @@ from backupmeta.record.grammar import Record
 from backupmeta.record.masked import without_secrets
 
 _FILENAME: Final = "backup-filename"
+_NOWHERE: Final = Signature(0, 0, 0)
 _NOTHING: Final[Mapping[str, Remembered]] = {}
 
 
@@ -105,14 +106,14 @@ class Forgetful:
     def _unchanged(self, path: str) -> bytes | Head | EvidenceError | None:
         """Return what is remembered of the file at ``path``, if it is as it was."""
         known = self._remembered.get(path)
-        if known is None or known.signature != self._listed.get(path):
+        if known is None or known.signature != self._listed.get(path) or isinstance(known.found, UnreadableError):
             return None
         self.files[path] = known
         return known.found
 
     @contextmanager
     def _opening(self, path: str, opener: Callable[[], EvidenceFile]) -> Iterator[EvidenceFile]:
-        """Open a file; remember why it can't be read, unless that may be otherwise the next time."""
+        """Open a file; remember why it can't be read."""
         signature = None
         try:
             with opener() as file:
@@ -120,10 +121,9 @@ class Forgetful:
                 self.is_sure = self.is_sure and signature == self._listed.get(path)
                 yield file
         except EvidenceError as error:
-            if signature is None or isinstance(error, UnreadableError):
+            if isinstance(error, UnreadableError):  # that may be otherwise the next time
                 self.is_sure = False
-            else:
-                self.files[path] = Remembered(signature, error)
+            self.files[path] = Remembered(signature or self._listed.get(path, _NOWHERE), error)
             raise
 
     def _changed_names(self) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from backupmeta import library
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import PLACEHOLDER, RECORDS, Home, is_id
 from backupmeta.account.listing import Listing
+from backupmeta.catalog import store
 from backupmeta.catalog.memory import Remembered
 from backupmeta.catalog.reading import Forgetful
 from backupmeta.catalog.tables import BACKUP_FIELDS, INSTALL_FIELDS, Column, Type
@@ -304,7 +305,7 @@ def _status(kind: Witness, name: str, found: Remembered | None) -> str:
 
 def exact(row: FileRow) -> str:
     """Return the path of a file, bytes that are not UTF-8 as surrogates."""
-    return row.path if row.path_bytes is None else row.path_bytes.decode("utf-8", "surrogateescape")
+    return store.exact(row.path, row.path_bytes)
 
 
 def _findings(found: Inspection) -> tuple[FindingRow, ...]:
@@ -314,5 +315,6 @@ def _findings(found: Inspection) -> tuple[FindingRow, ...]:
 def finding_row(one: Finding) -> FindingRow:
     """Return the row of a finding."""
     texts = (one.subject, one.detail, one.message)
-    evidence = json.dumps([located(place) for place in one.evidence], ensure_ascii=False)
+    places = (place if place.line is None else place._replace(offset=None) for place in one.evidence)
+    evidence = json.dumps([located(place) for place in places], ensure_ascii=False)  # offsets told a secret's length
     return FindingRow(one.id, str(one.severity), *map(display, texts), evidence)

@@ -119,6 +119,11 @@ def accounts(path: str) -> int:
         return int(connection.execute("SELECT count(*) FROM accounts WHERE status <> 'vanished'").fetchone()[0])
 
 
+def exact(path: str, path_bytes: bytes | None) -> str:
+    """Return a path as the system writes it, bytes that are not UTF-8 as surrogates."""
+    return path if path_bytes is None else path_bytes.decode("utf-8", "surrogateescape")
+
+
 def _connected(path: str, mode: str) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < _LEAST_SQLITE:
         least = ".".join(map(str, _LEAST_SQLITE))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
-from backupmeta.catalog import schema
+from backupmeta.catalog import schema, store
 from backupmeta.catalog.rows import Cell, Cells, FindingRow, Rows, exact
 from backupmeta.catalog.tables import BACKUPS, EXTENSIONS, FILES, FINDINGS, INSTALLS, SHARED, Table, Type
 
@@ -260,7 +260,7 @@ class Writer:
 def _path(cells: Sequence[Cell]) -> str:
     """Return a file's exact path."""
     path, path_bytes, *_ = cells
-    return path_bytes.decode("utf-8", "surrogateescape") if isinstance(path_bytes, bytes) else str(path)
+    return store.exact(str(path), path_bytes if isinstance(path_bytes, bytes) else None)
 
 
 def _first(files: tuple[int | None, ...]) -> int | None:

@@ -14,6 +14,7 @@ from backupmeta.cli.scan import scan
 
 if TYPE_CHECKING:
     from backupmeta.findings import Finding
+    from backupmeta.inspection import Inspection
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -45,6 +46,7 @@ def backupmeta() -> None:
     help="Where to look: a home, a folder of homes or of archives. Repeatable; default: the conventional places.",
 )
 @options.searching
+@options.cataloged
 @click.option("--install", is_flag=True, help="TARGET is an install: answer as GET /installs/{id}.")
 @click.option("--user", metavar="NAME", help="Answer only if NAME is the owner.")
 @click.option("--allow-missing", is_flag=True, help="Answer from the record even if its archive is missing.")
@@ -56,6 +58,7 @@ def view(
     roots: tuple[str, ...],
     sysroot: str | None,
     zone: tzinfo | None,
+    catalog: str | None,
     limits: Limits,
     *,
     install: bool,
@@ -81,18 +84,38 @@ def view(
     from backupmeta.render import json
     from backupmeta.vocabulary.kinds import Severity
 
-    where = library.Search(roots, sysroot, zone, limits)
     met: list[Finding] = []
     try:
-        if install:
+        if catalog is not None:
+            options.refuse_beside_catalog({"--root": roots, "--sysroot": sysroot, "--show-secrets": show_secrets})
+            output.tell_age(catalog)
+            found = _in_catalog(catalog, target, zone, install=install, user=user, allow_missing=allow_missing)
+        elif install:
+            where = library.Search(roots, sysroot, zone, limits)
             found = library.find_install(target, where, user=user, findings=met)
         else:
+            where = library.Search(roots, sysroot, zone, limits)
             found = library.find_backup(target, where, user=user, allow_missing=allow_missing, findings=met)
     except AnswerError as error:
         output.write(json.negative(error))
         return output.report(met, Severity.ERROR) or 1
     output.write(json.answer(found, show_secrets=show_secrets, provenance=provenance))
     return output.report(found.findings, Severity.WARNING)
+
+
+def _in_catalog(
+    catalog: str, target: str, zone: tzinfo | None, *, install: bool, user: str | None, allow_missing: bool
+) -> "Inspection":
+    """Return what a catalog knows of a backup or install; who asks for a user has every account looked at."""
+    from backupmeta import library
+    from backupmeta.catalog import answers
+
+    if install:
+        where = answers.install_named(catalog, target, zone, user)
+        return library.install_named(target, where, user=user)
+    name = target.rpartition("/")[2]
+    where = answers.backup_named(catalog, name, zone, user)
+    return library.backup_named(name, where, user=user, allow_missing=allow_missing)
 
 
 @backupmeta.command("list")

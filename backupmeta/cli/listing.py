@@ -80,10 +80,15 @@ class Listing:
     limit: int | None
     show_secrets: bool
     provenance: bool
+    catalog: str | None = None
 
     @property
     def search(self) -> "Search":
         """Where to look."""
+        if self.catalog is not None:
+            from backupmeta.catalog.answers import InCatalog
+
+            return InCatalog(zone=self.zone, catalog=self.catalog)
         from backupmeta.library import Search
 
         return Search(self.roots, self.sysroot, self.zone)
@@ -114,8 +119,8 @@ class Listing:
         """What to say where nothing was found."""
         filters = (self.user, self.application, self.domain, self.since, self.until)
         matching = " that matches" if any(one is not None for one in filters) else ""
-        if self.roots:
-            return f"nothing{matching} in {', '.join(self.roots)}"
+        if self.roots or self.catalog:
+            return f"nothing{matching} in {self.catalog or ', '.join(self.roots)}"
         where = f" of {self.sysroot}" if self.sysroot else ""
         return f"nothing{matching} in the conventional places{where}; name a ROOT"
 
@@ -228,6 +233,10 @@ def listing(command: Callable[[Listing], int]) -> Callable[..., int]:
         asked = Listing(**{**given, "form": given["form"] or "table"})
         if asked.provenance and asked.form in {"table", "csv"}:
             raise click.UsageError("--provenance needs --json or --jsonl")
+        if asked.catalog is not None:
+            beside = {"ROOT": asked.roots, "--sysroot": asked.sysroot, "--show-secrets": asked.show_secrets}
+            options.refuse_beside_catalog(beside)
+            output.tell_age(asked.catalog)
         return command(asked)
 
     decorated: Callable[..., int] = run
@@ -239,6 +248,7 @@ def listing(command: Callable[[Listing], int]) -> Callable[..., int]:
 _OPTIONS = (
     click.argument("roots", nargs=-1, metavar="[ROOT]..."),
     options.searching,
+    options.cataloged,
     click.option("--user", metavar="NAME", help="Only those of this owner."),
     click.option("--application", metavar="APP", help="Only those of this application, such as wordpress."),
     click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),

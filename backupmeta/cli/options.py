@@ -1,6 +1,6 @@
 """Options that several commands share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, tzinfo
 from typing import Final, ParamSpec, TypeVar
@@ -109,6 +109,29 @@ def searching(command: Command[Arguments, Result]) -> Command[Arguments, Result]
     return click.option("--sysroot", metavar="DIR", help="A mounted image: look in the conventional places under it.")(
         command
     )
+
+
+def cataloged(command: Command[Arguments, Result]) -> Command[Arguments, Result]:
+    """Add what answers from a catalog."""
+    return click.option(
+        "--catalog", metavar="CATALOG", help="Answer from this catalog, which 'backupmeta scan' wrote, not from disk."
+    )(command)
+
+
+def refuse_beside_catalog(given: Mapping[str, object]) -> None:
+    """Raise `click.UsageError` where something is ``given`` that a catalog has no answer to."""
+    for name, value in given.items():
+        if value:
+            raise click.UsageError(f"{name} does not go with --catalog: {_BESIDE_CATALOG[name]}")
+
+
+_BESIDE_CATALOG: Final = {
+    "ROOT": "it is for what is on disk; 'backupmeta find' chooses in a catalog",
+    "--root": "it is for what is on disk",
+    "--sysroot": "it is for what is on disk",
+    "--show-secrets": "there are no secrets in it; look at the archive or record itself",
+    "--policy": "it asks for what only the archives tell; verify those",
+}
 
 
 def showing(command: Command[Arguments, Result]) -> Command[Arguments, Result]:

@@ -111,6 +111,16 @@ def complain(message: str) -> None:
         click.echo(f"backupmeta: {printable(message)}", err=True)
 
 
+def tell_age(catalog: str) -> None:
+    """Print how old the ``catalog`` is that is answered from. Raises `CatalogError`."""
+    from time import time
+
+    from backupmeta.catalog.answers import age
+    from backupmeta.render.scan import age_line
+
+    complain(age_line(catalog, age(catalog), int(time())))
+
+
 def judge(findings: Iterable[Finding]) -> int:
     """Print errors and warnings on stderr; return 2 where something could not be read, 1 for any of them, else 0."""
     kept = list(findings)

@@ -12,14 +12,17 @@ line is not split. ``bytes(parse(content)) == content`` for every input.
 """
 
 from collections.abc import Iterator
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from typing import Final, NamedTuple
 
 from backupmeta.findings import Finding
 from backupmeta.masking import MASK, is_secret
 from backupmeta.provenance import Source
 
 BOM = b"\xef\xbb\xbf"
+
+REMEMBERED: Final = 16 * 1024
+"""Up to how many bytes a record has whose keys are remembered: real ones have 3 to 10 kB (FORMAT.md §4)."""
 
 
 class Line(NamedTuple):
@@ -68,12 +71,8 @@ class Record:
         """Parse ``content``."""
         self.content = content
         self.is_plain = b"\r" not in content and b"\0" not in content and not content.startswith(BOM)
-        self.values: dict[str, bytes] = {}
-        for row in content.split(b"\n") if self.is_plain else ():
-            key, equals, value = row.partition(b"=")
-            if equals:
-                self.values[key.decode("utf-8", "surrogateescape")] = value
-        if "" in self.values or not _is_plain("".join(self.values)):  # something odd, or nothing
+        self.values = _plain_values(content) if self.is_plain else {}
+        if not self.values:  # something odd, or nothing
             self.values = {key: line.value for key, line in self.by_key.items()}
 
     def __bytes__(self) -> bytes:
@@ -105,6 +104,26 @@ def parse(content: bytes) -> Record:
     b'a=b'
     """
     return Record(content)
+
+
+def _plain_values(content: bytes) -> dict[str, bytes]:
+    """Return the values of a record all of whose keys are plain; of any other nothing."""
+    values = {}
+    for row in content.split(b"\n"):
+        key, equals, value = row.partition(b"=")
+        if equals:
+            values[key] = value
+    keys = (_keys if len(content) <= REMEMBERED else _keys_of)(tuple(values))
+    return dict(zip(keys, values.values(), strict=True)) if keys else {}
+
+
+def _keys_of(raw: tuple[bytes, ...]) -> tuple[str, ...]:
+    """Return the keys that the bytes ``raw`` mean; nothing where one of them is not plain."""
+    keys = tuple(key.decode("utf-8", "surrogateescape") for key in raw)
+    return keys if "" not in keys and _is_plain("".join(keys)) else ()
+
+
+_keys = lru_cache(maxsize=512)(_keys_of)
 
 
 def _lines(content: bytes, offset: int) -> Iterator[Line]:

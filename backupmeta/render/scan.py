@@ -3,9 +3,10 @@
 from typing import Final
 
 from backupmeta.catalog.accounts import Tally
+from backupmeta.catalog.answers import Age
 from backupmeta.masking import printable
 from backupmeta.provenance import display
-from backupmeta.render.json import pretty
+from backupmeta.render.json import pretty, utc
 
 _WORDS: Final = {"all_files": "files", "all_installs": "installs", "all_backups": "backups"}
 _CHANGES: Final = ("new", "changed", "moved", "returned", "vanished")
@@ -61,6 +62,19 @@ def progress_line(tally: Tally, seconds: float) -> str:
         f"{tally.accounts:,} accounts, {tally.unchanged:,} of them unchanged; {tally.archives:,} archives, "
         f"{_size(tally.bytes)}; {seconds:,.0f} s"
     )
+
+
+def age_line(catalog: str, age: Age, now: int) -> str:
+    """Return how old a catalog is at the moment ``now``, Unix seconds."""
+    ended = "" if age.is_whole else "; that scan was interrupted"
+    return f"{catalog}: as of {(utc(age.began) or '')[:16].replace('T', ' ')} UTC, {_ago(now - age.began)} ago{ended}"
+
+
+def _ago(seconds: int) -> str:
+    for unit, length in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length:,} {unit}"
+    return f"{seconds:,} seconds"
 
 
 def archives_line(tally: Tally, seconds: float) -> str:

@@ -1,0 +1,153 @@
+"""Answering from a catalog: its accounts stand in for those on disk, and nothing else has to know."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import tzinfo
+from itertools import groupby
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from backupmeta import library
+from backupmeta.account.home import RECORDS, Archive, Home, Pair, is_id
+from backupmeta.account.places import Root
+from backupmeta.archive.head import Head
+from backupmeta.archive.limits import Limits
+from backupmeta.catalog import memory, store
+from backupmeta.catalog.memory import Memory
+from backupmeta.errors import CatalogError, EvidenceError, NotRegularError
+from backupmeta.evidence import Folder
+from backupmeta.findings import Finding
+from backupmeta.inspection import Inspection
+from backupmeta.library import Search
+from backupmeta.provenance import Source, Witness
+from backupmeta.record.document import Document, document
+
+_CURRENT: Final = f"{RECORDS}/current"
+_BACKUPS: Final = f"{RECORDS}/backups"
+_CLOSED: Final = -1
+"""The descriptor of a folder that is not opened."""
+
+
+@dataclass(frozen=True)
+class InCatalog(Search):
+    """Where to look, and how: in a catalog, instead of on disk.
+
+    Attributes:
+        catalog: the catalog's path.
+        wanted: SQL that selects the numbers of the accounts to look at, and its arguments; all, where it is empty.
+    """
+
+    catalog: str = ""
+    wanted: tuple[str, Sequence[str | int]] = ("", ())
+
+    def homes(self, findings: list[Finding]) -> Iterator[Home]:  # noqa: ARG002 - what was odd is with the homes
+        """Yield the homes as they were when they were scanned. Raises `CatalogError`."""
+        select, arguments = self.wanted
+        some = f"AND account IN ({select})" if select else ""
+        with store.opened_to_read(self.catalog) as connection:
+            for path, path_bytes, content in connection.execute(_MEMORIES.format(some), arguments):
+                yield recalled(self.catalog, store.exact(path, path_bytes), content, self.limits)
+
+
+_MEMORIES: Final = """
+SELECT path, path_bytes, content FROM accounts JOIN memories USING (account) WHERE status <> 'vanished' {}
+ORDER BY host, path
+"""
+
+
+class _Recalling:
+    """Reads what lies in a home from what is remembered of it; see `backupmeta.account.home.Reading`."""
+
+    def __init__(self, remembered: Memory, base: str) -> None:
+        self._remembered = remembered
+        self._base = base
+
+    def record(self, folder: Folder, name: str, limits: Limits) -> bytes:  # noqa: ARG002 - as the protocol has it
+        raise NotRegularError(folder.child(name), "is in a catalog")
+
+    def head(self, archive: Archive, limits: Limits) -> Head:  # noqa: ARG002 - as the protocol has it
+        """Return what is remembered of an archive's head, or raise what is remembered."""
+        found = self._remembered.files[_below(self._base, archive)].found
+        if isinstance(found, EvidenceError):
+            raise found
+        if isinstance(found, bytes):
+            raise NotRegularError(archive.seen, "is a record")
+        return found
+
+
+def recalled(catalog: str, path: str, content: bytes, limits: Limits) -> Home:
+    """Return the home at ``path`` as the ``content`` of its memory has it. Raises `CatalogError` where that is none."""
+    try:
+        remembered = memory.from_bytes(content)
+    except ValueError as error:
+        raise CatalogError(catalog, f"{path}: {error}", "scan again, into a new file") from error
+    folder = Folder(path, remembered.seen, _CLOSED)
+    home = Home(folder, remembered.as_server, limits, _Recalling(remembered, path))
+    home.is_home, home.has_records = remembered.is_home, remembered.has_records
+    home.findings = list(remembered.findings)
+    home.installs = dict(_documents(home, remembered, _CURRENT, Witness.INSTALL_RECORD))
+    home.backups = dict(_documents(home, remembered, _BACKUPS, Witness.BACKUP_RECORD))
+    for name in remembered.files:
+        below, _, base = name.rpartition("/")
+        if below not in {_CURRENT, _BACKUPS}:
+            home.archives.setdefault(base, Archive(base, _subfolder(folder, below)))
+    return home
+
+
+def _documents(home: Home, remembered: Memory, below: str, witness: Witness) -> Iterator[tuple[str, Document]]:
+    """Yield the records in a folder of ``home``, by their names."""
+    folder = _subfolder(home.folder, below)
+    for path, one in remembered.files.items():
+        parent, _, name = path.rpartition("/")
+        if parent == below and is_id(name) and isinstance(one.found, bytes):
+            with suppress(EvidenceError):  # too many lines, which is among the home's findings
+                yield name, document(Source(witness, folder.seen_child(name)), one.found, home.limits.record_lines)
+
+
+def _subfolder(folder: Folder, below: str) -> Folder:
+    for step in below.split("/") if below else ():
+        folder = Folder(folder.child(step), folder.seen_child(step), _CLOSED)
+    return folder
+
+
+def _below(base: str, archive: Archive) -> str:
+    return os.path.relpath(archive.folder.child(archive.name), base).replace(os.sep, "/")
+
+
+class Age(NamedTuple):
+    """How old a catalog is: when its last scan began, Unix seconds, and whether it came to its end."""
+
+    began: int
+    is_whole: bool
+
+
+def age(catalog: str) -> Age:
+    """Return how old ``catalog`` is. Raises `CatalogError`, also where nothing was scanned into it."""
+    with store.opened_to_read(catalog) as connection:
+        found = connection.execute("SELECT began, ended FROM scans ORDER BY scan DESC LIMIT 1").fetchone()
+    if found is None:
+        raise CatalogError(catalog, "has nothing in it", "scan into it first: 'backupmeta scan ROOT -o CATALOG'")
+    return Age(int(found[0]), found[1] is not None)
+
+
+_BACKUPS_NAMED: Final = """
+SELECT account FROM all_backups WHERE until IS NULL AND (id = ? OR backup_filename = ?)
+UNION SELECT account FROM all_files WHERE until IS NULL AND kind = 'archive' AND (path = ? OR path LIKE '%/' || ?)
+"""
+_INSTALLS_NAMED: Final = "SELECT account FROM all_installs WHERE until IS NULL AND id = ?"
+
+
+def backup_named(catalog: str, name: str, zone: tzinfo | None, user: str | None) -> InCatalog:
+    """Return a search in the accounts that have a backup of this id or archive's ``name``.
+
+    In all accounts where a ``user`` is asked for: who that is, any of them may tell.
+    """
+    wanted = ("", ()) if user else (_BACKUPS_NAMED, (name,) * 4)
+    return InCatalog(catalog=catalog, zone=zone, wanted=wanted)
+
+
+def install_named(catalog: str, id_: str, zone: tzinfo | None, user: str | None) -> InCatalog:
+    """Return a search in the accounts that have an install of this id. As `backup_named` otherwise."""
+    return InCatalog(catalog=catalog, zone=zone, wanted=("", ()) if user else (_INSTALLS_NAMED, (id_,)))
