@@ -22,6 +22,8 @@ BLOCK_BYTES = 512
 SEED = 20240613
 BEGIN = 1_718_312_121
 DAY = 86_400
+DAYS = 10_000
+"""After so many backups the days are the same again: a tar's header has room for 5,000 years less than Python."""
 BACKUPS_OF_AN_INSTALL = 25
 WORDS = 2_000
 GZIP_HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\x03"  # RFC 1952 §2.3: deflate, no name, no time, Unix
@@ -51,6 +53,7 @@ class Backup(NamedTuple):
     """One invented backup."""
 
     number: int
+    user: str = "exampleu"
 
     @property
     def id(self) -> str:
@@ -65,7 +68,7 @@ class Backup(NamedTuple):
     @property
     def time(self) -> int:
         """When it was made."""
-        return BEGIN + self.number * DAY
+        return BEGIN + self.number % DAYS * DAY
 
     @property
     def title(self) -> str:
@@ -103,8 +106,8 @@ version=6.5.4
 language=en
 time={BEGIN - DAY}
 agent=9.1.61
-owner=exampleu
-path=/home/exampleu/public_html/blog{number}
+owner={backup.user}
+path=/home/{backup.user}/public_html/blog{number}
 path-created=1
 url=https://www.example.com/blog{number}
 url-domain=example.com
@@ -284,13 +287,55 @@ def gzip_stream(deflated: Iterable[bytes], stored: Iterable[bytes]) -> Iterator[
 
 def account(home: Path, count: int) -> None:
     """Make a home with ``count`` small backups, their archives and records."""
-    archives, backups, installs = (
+    author = Author(SEED)
+    fill(home, map(Backup, range(count)), lambda path, backup: small_archive(path, backup, author))
+
+
+def fill(home: Path, backups: Iterable[Backup], write: Callable[[Path, Backup], object]) -> None:
+    """Make a home with ``backups``, whose archives ``write`` writes, and their records."""
+    archives, records, installs = (
         home / name for name in ("application_backups", ".appdata/backups", ".appdata/current")
     )
-    for folder in (archives, backups, installs):
+    for folder in (archives, records, installs):
         folder.mkdir(parents=True)
-    author = Author(SEED)
-    for backup in map(Backup, range(count)):
-        small_archive(archives / backup.archive_name, backup, author)
-        (backups / backup.id).write_bytes(backup.record)
+    for backup in backups:
+        write(archives / backup.archive_name, backup)
+        (records / backup.id).write_bytes(backup.record)
         (installs / backup.install).write_bytes(backup.install_record)
+
+
+class Stencil:
+    """What archives have behind their records: deflated once, so that a hundred thousand are written in no time.
+
+    Behind a full flush nothing refers back, so the same bytes can follow any record (RFC 1951 §2).
+    """
+
+    def __init__(self, author: Author) -> None:
+        """Let ``author`` write a dump and two files, as `small_archive` has them."""
+        entries = [
+            Entry(b"APP-DATA.SQL", author.dump(6 * KIB), BEGIN),
+            Entry(b"index.php", author.php(400), BEGIN),
+            Entry(b"wp-config.php", author.php(3 * KIB), BEGIN),
+        ]
+        self._rest = b"".join(tar(entries))
+        deflate = zlib.compressobj(6, zlib.DEFLATED, -15)
+        self._deflated = deflate.compress(self._rest) + deflate.flush()
+
+    def write(self, path: Path, backup: Backup) -> None:
+        """Write the archive of ``backup`` to ``path``: a gzip member of its own, with its own record."""
+        first = b"".join(member(Entry(b"APP-META.INI", backup.record, backup.time)))
+        deflate = zlib.compressobj(6, zlib.DEFLATED, -15)
+        head = deflate.compress(first) + deflate.flush(zlib.Z_FULL_FLUSH)
+        digest, length = zlib.crc32(self._rest, zlib.crc32(first)), len(first) + len(self._rest)
+        end = digest.to_bytes(4, "little") + length.to_bytes(4, "little")
+        path.write_bytes(GZIP_HEADER + head + self._deflated + end)
+
+
+def fleet(folder: Path, accounts: int, backups: int) -> None:
+    """Make ``accounts`` homes in ``folder``, each with so many small ``backups``."""
+    stencil = Stencil(Author(SEED))
+    apart = -(-backups // BACKUPS_OF_AN_INSTALL) * BACKUPS_OF_AN_INSTALL  # no install belongs to two accounts
+    for number in range(accounts):
+        user = f"user{number:06d}"
+        own = (Backup(number * apart + one, user) for one in range(backups))
+        fill(folder / user, own, stencil.write)

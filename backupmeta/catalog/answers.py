@@ -1,17 +1,14 @@
 """Answering from a catalog: its accounts stand in for those on disk, and nothing else has to know."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import tzinfo
-from itertools import groupby
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 from backupmeta import library
-from backupmeta.account.home import RECORDS, Archive, Home, Pair, is_id
-from backupmeta.account.places import Root
+from backupmeta.account.home import RECORDS, Archive, Home, is_id
 from backupmeta.archive.head import Head
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import memory, store
@@ -19,13 +16,12 @@ from backupmeta.catalog.memory import Memory
 from backupmeta.errors import CatalogError, EvidenceError, NotRegularError
 from backupmeta.evidence import Folder
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.library import Search
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 
 _CURRENT: Final = f"{RECORDS}/current"
-_BACKUPS: Final = f"{RECORDS}/backups"
+BACKUPS_FOLDER: Final = f"{RECORDS}/backups"
 _CLOSED: Final = -1
 """The descriptor of a folder that is not opened."""
 
@@ -69,7 +65,7 @@ class _Recalling:
 
     def head(self, archive: Archive, limits: Limits) -> Head:  # noqa: ARG002 - as the protocol has it
         """Return what is remembered of an archive's head, or raise what is remembered."""
-        found = self._remembered.files[_below(self._base, archive)].found
+        found = self._remembered.files[below(self._base, archive)].found
         if isinstance(found, EvidenceError):
             raise found
         if isinstance(found, bytes):
@@ -88,10 +84,10 @@ def recalled(catalog: str, path: str, content: bytes, limits: Limits) -> Home:
     home.is_home, home.has_records = remembered.is_home, remembered.has_records
     home.findings = list(remembered.findings)
     home.installs = dict(_documents(home, remembered, _CURRENT, Witness.INSTALL_RECORD))
-    home.backups = dict(_documents(home, remembered, _BACKUPS, Witness.BACKUP_RECORD))
+    home.backups = dict(_documents(home, remembered, BACKUPS_FOLDER, Witness.BACKUP_RECORD))
     for name in remembered.files:
         below, _, base = name.rpartition("/")
-        if below not in {_CURRENT, _BACKUPS}:
+        if below not in {_CURRENT, BACKUPS_FOLDER}:
             home.archives.setdefault(base, Archive(base, _subfolder(folder, below)))
     return home
 
@@ -112,7 +108,8 @@ def _subfolder(folder: Folder, below: str) -> Folder:
     return folder
 
 
-def _below(base: str, archive: Archive) -> str:
+def below(base: str, archive: Archive) -> str:
+    """Return the path of an archive below the account's folder ``base``."""
     return os.path.relpath(archive.folder.child(archive.name), base).replace(os.sep, "/")
 
 

@@ -194,7 +194,7 @@ BACKUPS: Final = Table(
         *BACKUP_FIELDS,
         *_BESIDE,
     ),
-    indices=("account", "backup_install", "id", "application, version"),
+    indices=("account", "backup_install", "id", "application, version", "plugins"),
 )
 
 FINDINGS: Final = Table(

@@ -9,6 +9,7 @@ from backupmeta import __version__
 from backupmeta.archive.limits import Limits
 from backupmeta.cli import options, output
 from backupmeta.cli import verify as judging
+from backupmeta.cli.find import find
 from backupmeta.cli.listing import Listing, listing
 from backupmeta.cli.scan import scan
 
@@ -292,3 +293,4 @@ def schema(name: str) -> int:
 backupmeta.add_command(judging.verify)
 backupmeta.add_command(judging.checks)
 backupmeta.add_command(scan)
+backupmeta.add_command(find)

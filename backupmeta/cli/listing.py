@@ -1,7 +1,7 @@
 """Lists of backups and installs: their options, and showing them in each format."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from itertools import chain, islice
@@ -81,6 +81,7 @@ class Listing:
     show_secrets: bool
     provenance: bool
     catalog: str | None = None
+    code_of_nothing: int = 0
 
     @property
     def search(self) -> "Search":
@@ -112,7 +113,8 @@ class Listing:
 
         if not has_rows:
             output.complain(self._nothing)
-        return output.report(findings, Severity.ERROR if has_rows else Severity.NOTE)
+            return output.report(findings, Severity.NOTE) or self.code_of_nothing
+        return output.report(findings, Severity.ERROR)
 
     @property
     def _nothing(self) -> str:
@@ -239,27 +241,40 @@ def listing(command: Callable[[Listing], int]) -> Callable[..., int]:
             output.tell_age(asked.catalog)
         return command(asked)
 
-    decorated: Callable[..., int] = run
-    for decorate in reversed(_OPTIONS):
-        decorated = decorate(decorated)
-    return decorated
+    return decorated(run, _OPTIONS)
 
 
-_OPTIONS = (
-    click.argument("roots", nargs=-1, metavar="[ROOT]..."),
-    options.searching,
-    options.cataloged,
-    click.option("--user", metavar="NAME", help="Only those of this owner."),
-    click.option("--application", metavar="APP", help="Only those of this application, such as wordpress."),
-    click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),
-    click.option("--since", type=Moment(), metavar="TIME", help="Only those made then or later (UTC)."),
-    click.option("--until", type=Moment(), metavar="TIME", help="Only those made until then; a date is its whole day."),
+def decorated(command: Callable[..., int], decorators: Sequence[Callable[..., Any]]) -> Callable[..., int]:
+    """Return ``command`` with arguments and options, the first of the ``decorators`` outermost."""
+    for decorate in reversed(decorators):
+        command = decorate(command)
+    return command
+
+
+PRESENTING: Final = (
     click.option("--sort", type=SortKey(), metavar="FIELD", help="Sort by a field; -FIELD for descending."),
     click.option("--json", "form", flag_value="json", help="Print the server's list envelope."),
     click.option("--jsonl", "form", flag_value="jsonl", help="Print one JSON object a line."),
     click.option("--csv", "form", flag_value="csv", help="Print a column a field."),
     click.option("--offset", type=click.IntRange(0), default=0, show_default=True, help="Leave out so many first."),
     click.option("--limit", type=click.IntRange(0), help="Show at most so many; --json: 50, as the server."),
+)
+"""How rows are shown."""
+
+IN_TIME: Final = (
+    click.option("--since", type=Moment(), metavar="TIME", help="Only those made then or later (UTC)."),
+    click.option("--until", type=Moment(), metavar="TIME", help="Only those made until then; a date is its whole day."),
+)
+
+_OPTIONS: Final = (
+    click.argument("roots", nargs=-1, metavar="[ROOT]..."),
+    options.searching,
+    options.cataloged,
+    click.option("--user", metavar="NAME", help="Only those of this owner."),
+    click.option("--application", metavar="APP", help="Only those of this application, such as wordpress."),
+    click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),
+    *IN_TIME,
+    *PRESENTING,
     options.showing,
 )
 

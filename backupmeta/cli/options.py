@@ -101,11 +101,16 @@ def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str
     return [*found, CompletionItem(incomplete, type="file")]
 
 
-def searching(command: Command[Arguments, Result]) -> Command[Arguments, Result]:
-    """Add what says where to look."""
-    command = click.option(
+def zoned(command: Command[Arguments, Result]) -> Command[Arguments, Result]:
+    """Add what says by which clock archives were named."""
+    return click.option(
         "--tz", "zone", type=Zone(), metavar="ZONE", help="The server's time zone, for names without a record."
     )(command)
+
+
+def searching(command: Command[Arguments, Result]) -> Command[Arguments, Result]:
+    """Add what says where to look."""
+    command = zoned(command)
     return click.option("--sysroot", metavar="DIR", help="A mounted image: look in the conventional places under it.")(
         command
     )
