@@ -7,8 +7,9 @@ never comes from the live install, unless nothing else is readable; a finding sa
 Opens no file.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import tzinfo
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from backupmeta.account import filename
@@ -19,12 +20,12 @@ from backupmeta.inspection import Inspection
 from backupmeta.provenance import Fact, Source, Witness, display
 from backupmeta.record.document import Document
 from backupmeta.record.fields import API_KEYS, CUSTOM, FIELDS, Default, Field, Scope, Use, problem, use_of
-from backupmeta.record.values import Value, text
+from backupmeta.record.grammar import REMEMBERED
+from backupmeta.record.values import Decoder, Value, text
 
 _Derived = tuple[Value, Source]
 _BY_DEFAULT: Final = Source(Witness.DEFAULT)
 _INSTALL_FIELDS: Final = tuple(one for one in FIELDS if one.scope is not Scope.BACKUP)
-_FIELDS_NOT_LIVE: Final = tuple(one for one in FIELDS if one.scope is not Scope.LIVE)
 _CUSTOM_SCHEDULE: Final = frozenset({"autobk_daily", "autobk_weekly", "autobk_monthly"})
 
 
@@ -86,27 +87,41 @@ class _Resolver:
         distinct = records[:1] if len(records) > 1 and records[0].record is records[1].record else records
         for record in records:
             self._into.findings.extend(record.findings())
-        if live is not None and not any(_tells_snapshot(record) for record in distinct):
-            self._fall_back(live)
-            distinct = [*distinct, live]
-        with_live = [*distinct, live] if live is not None and live not in distinct else distinct
-        self._known(FIELDS if self._is_backup else _INSTALL_FIELDS, distinct, with_live)
-        self._others(distinct)
+        live = None if live in distinct else live
+        if not (len(distinct) == 1 and self._by_plan(distinct[0], live)):
+            self._one_by_one(distinct, live)
 
-    def _known(self, fields: tuple[Field, ...], documents: list[Document], with_live: list[Document]) -> None:
-        """Take the fields of the key table: most of them at once, where a single record speaks for them."""
-        into, first = self._into, documents[0]
-        if len(documents) == 1:
-            into.fields = _decoded(first, fields if len(with_live) == 1 else _FIELDS_NOT_LIVE)
-            into.origins = dict.fromkeys(into.fields, first)
-        for one in fields:
-            name, key, _, _, scope, _ = one
-            if name not in into.fields:
-                speaking = with_live if scope is Scope.LIVE else documents
-                if len(speaking) == 1 and key not in first.record.values and name not in _ELSEWHERE:
-                    continue  # nobody tells it: the common case of a long list, so no call is spent on it
-                self._field(one, speaking)
-        into.fields = {one.name: into.fields[one.name] for one in fields if one.name in into.fields}
+    def _by_plan(self, record: Document, live: Document | None) -> bool:
+        """Take what a single ``record`` tells, most of it at once; return whether that could be done.
+
+        It can't be where a value is not to be decoded: nothing was taken then.
+        """
+        if (plan := _plan_for(record, live, is_backup=self._is_backup)) is None:
+            return False
+        into = self._into
+        try:
+            into.fields = plan.decode(record, live)
+        except ValueError:
+            return False
+        into.origins = plan.origins(record, live)
+        for one in plan.asked:
+            self._field(one, [record] if live is None or one.scope is not Scope.LIVE else [record, live])
+            if one.name not in into.origins:
+                del into.fields[one.name]
+        into.kept.update((key, [record]) for key in plan.kept)
+        for key, use in plan.odd:
+            self._keep(record, key, use)
+        return True
+
+    def _one_by_one(self, documents: list[Document], live: Document | None) -> None:
+        """Ask all ``documents`` for each field, and the ``live`` install where it may speak."""
+        if live is not None and not any(_tells_snapshot(one.record.values) for one in documents):
+            self._fall_back(live)
+            documents, live = [*documents, live], None
+        with_live = documents if live is None else [*documents, live]
+        for one in FIELDS if self._is_backup else _INSTALL_FIELDS:
+            self._field(one, with_live if one.scope is Scope.LIVE else documents)
+        self._others(documents)
 
     def _fall_back(self, live: Document) -> None:
         self._into.findings.append(Finding("live-value-used", "", "no record of the backup tells it", (live.source,)))
@@ -129,7 +144,7 @@ class _Resolver:
             return False
         raw = holding[0].record.values[key]
         if losers := tuple(other.fact(key) for other in holding[1:] if other.record.values[key] != raw):
-            self._disagree(one, holding[0].at(key), losers)
+            self._disagree(one, key, holding[0], losers)
         self._into.origins[one.name] = holding[0]
         try:
             self._into.fields[one.name] = one.decode(raw)
@@ -143,12 +158,12 @@ class _Resolver:
             self._into.kept[key] = [document]
             self._note(problem(error), name, document.at(key))
 
-    def _disagree(self, one: Field, winner: Source, losers: tuple[Fact, ...]) -> None:
+    def _disagree(self, one: Field, key: str, winner: Document, losers: tuple[Fact, ...]) -> None:
         """Keep what lost; it is a finding between two records of the backup: a live install may well have moved on."""
         self._into.conflicts[one.name] = losers
         against = [fact.source for fact in losers if fact.source.witness is not Witness.INSTALL_RECORD]
         if against and one.name != "autobk_schedule":
-            self._into.findings.append(Finding("sources-disagree", one.name, "", (winner, *against)))
+            self._into.findings.append(Finding("sources-disagree", one.name, "", (winner.at(key), *against)))
 
     def _from_elsewhere(self, one: Field) -> None:
         derive = _DERIVED.get(one.name)
@@ -194,22 +209,88 @@ class _Resolver:
         self._into.findings.append(Finding(finding, subject, f"line {source.line}", (source,)))
 
 
-def _decoded(document: Document, fields: tuple[Field, ...]) -> dict[str, Value]:
-    """Return what ``document`` says of the ``fields``; nothing where a value can't be decoded: each is asked then."""
-    values = document.record.values
-    try:
-        return {
-            name: decode(values[key])
-            for name, key, decode, *_ in fields
-            if key in values and name not in _CUSTOM_SCHEDULE
-        }
-    except ValueError:
-        return {}
+_Decoded = tuple[str, str, Decoder]
 
 
-def _tells_snapshot(record: Document) -> bool:
-    """Tell whether a record says anything about the install at the time of the backup."""
-    return any(one.key in record.record.values for one in FIELDS if one.scope is Scope.SNAPSHOT)
+class _Plan(NamedTuple):
+    """Who tells which field where a single record speaks, and perhaps the live install: their keys alone decide it.
+
+    Attributes:
+        names: the fields, in the order of the wire, custom ones last.
+        texts: the texts that the record tells, and their keys.
+        decoded: what else it tells: name, key, decoder.
+        live: what only the live install tells.
+        defaults: what nobody tells.
+        asked: what takes more: where both speak, or something else than a record may; it may be absent in the end.
+        kept: the record's other keys.
+        odd: those of them that are told.
+    """
+
+    names: tuple[str, ...]
+    texts: Mapping[str, str]
+    decoded: tuple[_Decoded, ...]
+    live: tuple[_Decoded, ...]
+    defaults: Mapping[str, str]
+    asked: tuple[Field, ...]
+    kept: tuple[str, ...]
+    odd: tuple[tuple[str, Use], ...]
+
+    def decode(self, record: Document, live: Document | None) -> dict[str, Value]:
+        """Return the fields, those to be ``asked`` as None. Raises `ValueError` where a value can't be decoded."""
+        raw = record.record.values
+        fields = dict[str, Value].fromkeys(self.names)
+        fields.update(zip(self.texts, map(bytes.decode, map(raw.__getitem__, self.texts.values())), strict=True))
+        fields.update((name, decode(raw[key])) for name, key, decode in self.decoded)
+        if live is not None:
+            fields.update((name, decode(live.record.values[key])) for name, key, decode in self.live)
+        fields.update(self.defaults)
+        b"\n".join(map(raw.__getitem__, self.kept)).decode()  # what is kept has to be text, too
+        return fields
+
+    def origins(self, record: Document, live: Document | None) -> dict[str, Document | Source]:
+        """Return where the fields come from that are not to be ``asked``."""
+        origins = dict[str, Document | Source].fromkeys(self.texts, record)
+        origins.update((name, record) for name, _, _ in self.decoded)
+        if live is not None:
+            origins.update((name, live) for name, _, _ in self.live)
+        origins.update(dict.fromkeys(self.defaults, _BY_DEFAULT))
+        return origins
+
+
+def _plan_for(record: Document, live: Document | None, *, is_backup: bool) -> _Plan | None:
+    """Return the plan for records with such keys; None where it is the live install that tells of the backup."""
+    if max(len(one.record.content) for one in (record, live) if one is not None) > REMEMBERED:
+        return None
+    return _plan(tuple(record.record.values), None if live is None else tuple(live.record.values), is_backup)
+
+
+@lru_cache(maxsize=512)
+def _plan(keys: tuple[str, ...], live: tuple[str, ...] | None, is_backup: bool) -> _Plan | None:  # noqa: FBT001
+    if live is not None and not _tells_snapshot(keys):
+        return None
+    fields = {one.name: one for one in (FIELDS if is_backup else _INSTALL_FIELDS)}
+    own = {name for name, one in fields.items() if one.key in frozenset(keys)}
+    lives = {name for name, one in fields.items() if one.scope is Scope.LIVE and one.key in frozenset(live or ())}
+    silent = fields.keys() - own - lives
+    asked = own & (lives | _CUSTOM_SCHEDULE) | silent & (_ELSEWHERE - _DEFAULTS.keys())
+    custom = {key.removeprefix(CUSTOM): key for key in keys if use_of(key) is Use.CUSTOM}
+    kept = {key: use for key in keys if (use := use_of(key)) not in {Use.FIELD, Use.CUSTOM}}
+    decoded = [(one.name, one.key or "", one.decode) for one in fields.values() if one.name not in asked]
+    return _Plan(
+        names=(*(name for name in fields if name in own | lives | asked | silent & _DEFAULTS.keys()), *custom),
+        texts={name: key for name, key, decode in decoded if name in own and decode is text} | custom,
+        decoded=tuple(one for one in decoded if one[0] in own and one[2] is not text),
+        live=tuple(one for one in decoded if one[0] in lives),
+        defaults={name: default for name, default in _DEFAULTS.items() if name in silent},
+        asked=tuple(one for one in fields.values() if one.name in asked),
+        kept=tuple(kept),
+        odd=tuple((key, use) for key, use in kept.items() if use is not Use.OTHER),
+    )
+
+
+def _tells_snapshot(keys: Collection[str]) -> bool:
+    """Tell whether a record with these ``keys`` says anything about the install at the time of the backup."""
+    return any(one.key in keys for one in FIELDS if one.scope is Scope.SNAPSHOT)
 
 
 def _applies(default: Default, application: str) -> bool:
@@ -296,6 +377,13 @@ _DERIVED: Final[Mapping[str, Callable[[Inspection, Witnesses], _Derived | None]]
 _ELSEWHERE: Final = frozenset(_DERIVED) | {one.name for one in FIELDS if one.default is not None}
 """The fields that something else than a record can tell."""
 
+_DEFAULTS: Final[Mapping[str, str]] = {
+    one.name: one.default.value
+    for one in FIELDS
+    if one.default is not None and one.default.application is None and isinstance(one.default.value, str)
+}
+"""The texts that hold where nobody tells them, whatever the application."""
+
 
 def _base(path: str) -> str:
     return path.replace("\\", "/").rpartition("/")[2]
@@ -306,7 +394,7 @@ def _compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | No
     recorded = inspection.text("backup_filename")
     name = _base(archive) if archive else recorded
     source = Source(Witness.FILE_NAME, archive or inspection.path)
-    if archive and recorded and filename.stem(recorded) != filename.stem(display(name)):
+    if archive and recorded not in {"", display(name)} and filename.stem(recorded) != filename.stem(display(name)):
         inspection.findings.append(Finding("archive-renamed", name, f"recorded as {recorded}", (source,)))
     if not name:
         return
