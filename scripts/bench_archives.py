@@ -23,7 +23,7 @@ SEED = 20240613
 BEGIN = 1_718_312_121
 DAY = 86_400
 DAYS = 10_000
-"""After so many backups the days are the same again: a tar's header has room for 5,000 years less than Python."""
+"""After so many backups the days are the same again: a tar's header tells none beyond the year 2242."""
 BACKUPS_OF_AN_INSTALL = 25
 WORDS = 2_000
 GZIP_HEADER = b"\x1f\x8b\x08" + bytes(6) + b"\x03"  # RFC 1952 §2.3: deflate, no name, no time, Unix

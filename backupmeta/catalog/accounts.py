@@ -9,7 +9,7 @@ from typing import Final
 
 from backupmeta.account.places import Found
 from backupmeta.catalog import schema, store
-from backupmeta.catalog.batch import UNSURE, Known, Refused, Scanned, Task
+from backupmeta.catalog.batch import UNSURE, Known, Refused, Scanned, Task, Unchanged
 from backupmeta.catalog.rows import Cell, FindingRow
 from backupmeta.catalog.tables import ACCOUNTS
 from backupmeta.catalog.writer import Writer
@@ -66,14 +66,14 @@ class Accounts:
         status, *known = row
         return Known(*known) if status == "present" else Known(*known)._replace(fingerprint=UNSURE)
 
-    def take(self, tasks: Collection[Task], results: Collection[Scanned | Refused], shared: Mapping[bytes, str]) -> None:
+    def take(self, tasks: Collection[Task], results: Collection[Scanned | Unchanged | Refused], shared: Mapping[bytes, str]) -> None:
         """Make what came out of the ``tasks`` what is there."""
         self._writer.take_shared(shared)
         for task, one in zip(tasks, results, strict=True):
             self._take(task, one)
         self._writer.flush()
 
-    def _take(self, task: Task, one: Scanned | Refused) -> None:
+    def _take(self, task: Task, one: Scanned | Unchanged | Refused) -> None:
         self._tally.accounts += 1
         row = self._connection.execute(_NUMBER, _place(task.found, task.host)).fetchone()
         status = "unreadable" if isinstance(one, Refused) else "present"
@@ -85,7 +85,7 @@ class Accounts:
         if isinstance(one, Refused):
             self._tally.unreadable += 1
             self._writer.refuse(account, one.finding)
-        elif one.rows is None:
+        elif isinstance(one, Unchanged):
             self._tally.unchanged += 1
         else:
             archives = [file.size for file in one.rows.files if file.kind == "archive"]

@@ -5,7 +5,7 @@ It needs nothing but its argument and the evidence, and gives the same for the s
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
@@ -50,25 +50,15 @@ class Task(NamedTuple):
     host: str = ""
 
 
-class Batch(NamedTuple):
-    """Accounts to scan, and how.
-
-    Attributes:
-        tasks: the accounts.
-        limits: what a file may ask for.
-        zone: the server's time zone, where it is known.
-    """
-
-    tasks: tuple[Task, ...]
-    limits: Limits
-    zone: tzinfo | None
-
-
 class Scanned(NamedTuple):
-    """An account that was read: what is to be known of it, and its rows; no rows where nothing changed."""
+    """An account that was read: what is to be known of it, and its rows."""
 
     known: Known
-    rows: Rows | None
+    rows: Rows
+
+
+class Unchanged(NamedTuple):
+    """An account in which nothing changed."""
 
 
 class Refused(NamedTuple):
@@ -81,22 +71,49 @@ class Result(NamedTuple):
     """What became of a batch.
 
     Attributes:
-        accounts: one entry for each task, in their order.
+        accounts: what came out of each task, in their order.
         shared: the values that many rows have, by their digests.
     """
 
-    accounts: tuple[Scanned | Refused, ...]
+    accounts: tuple[Scanned | Unchanged | Refused, ...]
     shared: Mapping[bytes, str]
 
 
-def scan(batch: Batch) -> Result:
-    """Scan the accounts of ``batch``; one that can't be read keeps nothing from the others."""
-    maker = RowMaker(batch.zone)
-    accounts = tuple(_account(task, batch.limits, maker) for task in batch.tasks)
-    return Result(accounts, maker.shared)
+class Batch(NamedTuple):
+    """Accounts to scan, and how; see `backupmeta.catalog.crew.Order`.
+
+    Attributes:
+        tasks: the accounts.
+        limits: what a file may ask for.
+        zone: the server's time zone, where it is known.
+    """
+
+    tasks: tuple[Task, ...]
+    limits: Limits
+    zone: tzinfo | None
+
+    def do(self) -> Result:
+        """Scan the accounts; one that can't be read keeps nothing from the others."""
+        maker = RowMaker(self.zone)
+        accounts = tuple(_account(task, self.limits, maker) for task in self.tasks)
+        return Result(accounts, maker.shared)
+
+    def parts(self) -> "list[Batch]":
+        """Return a batch for each account."""
+        return [self._replace(tasks=(task,)) for task in self.tasks]
+
+    def joined(self, parts: Sequence[Result]) -> Result:
+        """Return the results of its ``parts`` as one."""
+        shared = {digest: value for part in parts for digest, value in part.shared.items()}
+        return Result(tuple(account for part in parts for account in part.accounts), shared)
+
+    def given_up(self) -> Result:
+        """Return that no process survives reading the accounts."""
+        reason = "the process that read it ended; is there too little memory?"
+        return Result(tuple(refused(task.found, reason) for task in self.tasks), {})
 
 
-def _account(task: Task, limits: Limits, maker: RowMaker) -> Scanned | Refused:
+def _account(task: Task, limits: Limits, maker: RowMaker) -> Scanned | Unchanged | Refused:
     try:
         with task.found.open() as folder:
             return _scanned(task, folder, limits, maker)
@@ -112,7 +129,7 @@ def refused(found: Found, reason: str) -> Refused:
     return Refused(finding_row(Finding("folder-unreadable", found.seen, reason, where)))
 
 
-def _scanned(task: Task, folder: Folder, limits: Limits, maker: RowMaker) -> Scanned:
+def _scanned(task: Task, folder: Folder, limits: Limits, maker: RowMaker) -> Scanned | Unchanged:
     """Return what is there now; of an account in which nothing changed, that nothing did."""
     found, known = task.found, task.known
     with _base(found) as base:
@@ -120,7 +137,7 @@ def _scanned(task: Task, folder: Folder, limits: Limits, maker: RowMaker) -> Sca
             return _read(found, folder, base, _usual(found), Forgetful(base.path), limits, maker)
         extents = tuple(Extent(path, Counting(counting)) for path, counting in json.loads(known.extents))
         if listed(base, extents).fingerprint == known.fingerprint:
-            return Scanned(known, None)
+            return Unchanged()
         before = Forgetful(base.path, memory.from_bytes(known.content).files)
         return _read(found, folder, base, extents, before, limits, maker)
 

@@ -1,20 +1,36 @@
-"""Who does the work of a scan: this process, others, a cluster; anything with `concurrent.futures.Executor`'s interface.
+"""Who does the work of a scan: this process, others, a cluster: anything with `concurrent.futures.Executor`'s interface.
 
-Results come in the order of the work. A worker that dies costs its batch's time: the batch is done again, and where
-that ends a worker again, each of its accounts alone, so that the one that does it is known.
+Results come in the order of the work. A worker that dies costs the time of what it did: that is done again, and where
+it ends a worker again, each part of it alone, so that the one that does it is known.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future
-from typing import Final, NamedTuple, ParamSpec, TypeVar
-
-from backupmeta.catalog import batch
-from backupmeta.catalog.batch import Batch, Result, refused
+from typing import Final, Generic, NamedTuple, ParamSpec, Protocol, Self, TypeVar
 
 Outcome = TypeVar("Outcome")
 Arguments = ParamSpec("Arguments")
-_FATAL: Final = "the process that read it ended; is there too little memory?"
+
+
+class Order(Protocol[Outcome]):
+    """Something to be done by anybody: it needs nothing but itself and the evidence."""
+
+    def do(self) -> Outcome:
+        """Do it."""
+        ...
+
+    def parts(self) -> Sequence[Self]:
+        """Return the parts that it can be done in; one, where it can't be divided."""
+        ...
+
+    def joined(self, parts: Sequence[Outcome]) -> Outcome:
+        """Return what came out of its ``parts`` as one."""
+        ...
+
+    def given_up(self) -> Outcome:
+        """Return what comes out where nobody survives doing it."""
+        ...
 
 
 class Here(Executor):
@@ -34,8 +50,8 @@ class Crew(NamedTuple):
 
     Attributes:
         hire: returns an executor.
-        ahead: how many batches may be given away before the first of them is done.
-        lost: what is raised for a batch whose worker died.
+        ahead: how many orders may be given before the first of them is done.
+        lost: what is raised for an order whose worker died.
     """
 
     hire: Callable[[], Executor]
@@ -47,75 +63,75 @@ ALONE: Final = Crew(Here)
 """This process."""
 
 
-def results(batches: Iterable[Batch], crew: Crew) -> Iterator[tuple[Batch, Result]]:
-    """Yield the ``batches`` in their order, each with what came out; done by ``crew``."""
-    line = _Line(crew)
+def results(orders: Iterable[Order[Outcome]], crew: Crew) -> Iterator[Outcome]:
+    """Yield what comes out of ``orders``, done by ``crew``, in their order."""
+    line = _Line[Outcome](crew)
     try:
-        for one in batches:
+        for one in orders:
             line.add(one)
             if line.is_full:
                 yield line.first()
-        while line:
+        while line.is_waiting:
             yield line.first()
     finally:
         line.dismiss()
 
 
-class _Line:
-    """The batches that are given away, oldest first."""
+def do(order: Order[Outcome]) -> Outcome:
+    """Do ``order``, as a worker."""
+    return order.do()
+
+
+class _Line(Generic[Outcome]):
+    """The orders that are given, oldest first."""
 
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
         self._executor = crew.hire()
-        self._pending: deque[tuple[Batch, Future[Result]]] = deque()
+        self._pending: deque[tuple[Order[Outcome], Future[Outcome]]] = deque()
 
-    def __len__(self) -> int:
-        return len(self._pending)
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self._pending)
 
     @property
     def is_full(self) -> bool:
-        return len(self) >= self._crew.ahead
+        return len(self._pending) >= self._crew.ahead
 
-    def add(self, one: Batch) -> None:
-        try:
-            self._pending.append((one, self._executor.submit(batch.scan, one)))
-        except self._crew.lost as error:  # found out only now; whoever takes the batch out of the line deals with it
-            future: Future[Result] = Future()
-            future.set_exception(error)
-            self._pending.append((one, future))
+    def add(self, one: Order[Outcome]) -> None:
+        self._pending.append((one, self._given(one)))
 
-    def first(self) -> tuple[Batch, Result]:
-        """Return the oldest batch, and what came out of it."""
+    def first(self) -> Outcome:
+        """Return what came out of the oldest order."""
         one, future = self._pending.popleft()
         try:
-            return one, future.result()
+            return future.result()
         except self._crew.lost:
-            result = self._alone(one)
-            self._renew()
-            return one, result
+            found = self._alone(one)
+            again = [one for one, _ in self._pending]
+            self._pending = deque((one, self._given(one)) for one in again)
+            return found
 
     def dismiss(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _alone(self, one: Batch) -> Result:
-        """Do a batch again with nothing beside it; where that fails, each of its accounts for itself."""
+    def _given(self, one: Order[Outcome]) -> "Future[Outcome]":
+        try:
+            return self._executor.submit(do, one)
+        except self._crew.lost as error:  # some worker has died meanwhile; whoever waits for this order is told
+            future: Future[Outcome] = Future()
+            future.set_exception(error)
+            return future
+
+    def _alone(self, one: Order[Outcome]) -> Outcome:
+        """Do an order again with nothing beside it; where that fails, each of its parts for itself."""
         self._hire_anew()
         try:
-            return self._executor.submit(batch.scan, one).result()
+            return self._executor.submit(do, one).result()
         except self._crew.lost:
-            if len(one.tasks) == 1:
-                return Result((refused(one.tasks[0].found, _FATAL),), {})
-        parts = [self._alone(one._replace(tasks=(task,))) for task in one.tasks]
-        shared = {digest: value for part in parts for digest, value in part.shared.items()}
-        return Result(tuple(account for part in parts for account in part.accounts), shared)
-
-    def _renew(self) -> None:
-        """Give away again what was given to workers that are gone."""
+            parts = one.parts()
         self._hire_anew()
-        again = [one for one, _ in self._pending]
-        self._pending.clear()
-        for one in again:
-            self.add(one)
+        return one.given_up() if len(parts) == 1 else one.joined([self._alone(part) for part in parts])
 
     def _hire_anew(self) -> None:
         self.dismiss()

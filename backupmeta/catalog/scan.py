@@ -6,6 +6,7 @@ is kept, the next one goes on, and the catalog is the same as if nothing had hap
 
 import json
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 from time import time
@@ -54,6 +55,13 @@ def scan(path: str, search: Search, tally: Tally | None = None, tell: Tell = _si
         return _Scan(connection, search, tally or Tally()).run(tell, workers)
 
 
+def _noted(batches: Iterator[Batch], given: deque[Batch]) -> Iterator[Batch]:
+    """Pass on the ``batches``, noting each that is ``given`` away."""
+    for one in batches:
+        given.append(one)
+        yield one
+
+
 class _Scan:
     """One scan: a new one, or the last one where that was interrupted and had the same roots."""
 
@@ -69,9 +77,10 @@ class _Scan:
 
     def run(self, tell: Tell, workers: Crew) -> Tally:
         """Scan all that there is to scan."""
-        for batch, result in crew.results(self._batches(), workers):
+        given = deque[Batch]()
+        for result in crew.results(_noted(self._batches(), given), workers):
             with store.transaction(self._connection):
-                self._accounts.take(batch.tasks, result.accounts, result.shared)
+                self._accounts.take(given.popleft().tasks, result.accounts, result.shared)
             tell(self._tally)
         with store.transaction(self._connection):
             self._finish()
