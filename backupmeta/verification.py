@@ -10,7 +10,7 @@ from time import time
 from typing import Final, NamedTuple
 
 from backupmeta import library
-from backupmeta.account.home import Home, Pair, State, Surroundings
+from backupmeta.account.home import Archive, Home, Pair, State, Surroundings
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import AT_ROOT
 from backupmeta.archive.reader import Pass, walk
@@ -87,6 +87,12 @@ class _Household:
 _Item = Case | _Household | Verification
 Run = Callable[[Iterable[Case]], Iterable[Outcome]]
 """Verifies cases and yields the outcomes in their order, in this process or in others."""
+
+
+def case_of(home: Home, pair: Pair, archive: Archive, zone: tzinfo | None, policy: Policy, now: int) -> Case:
+    """Return the case of the ``archive`` of a backup of ``home``; see `Case`."""
+    around = home.surroundings
+    return Case(archive.place, archive.seen, pair._replace(archive=None), around, zone, home.limits, policy, now)
 
 
 def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> Outcome:
@@ -213,8 +219,7 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
     findings, remote = list[Finding](), list[Kept]()
     for pair in home.pairs():
         if pair.archive is not None:
-            place, seen, alone = pair.archive.place, pair.archive.seen, pair._replace(archive=None)
-            yield Case(place, seen, alone, home.surroundings, search.zone, search.limits, policy, now)
+            yield case_of(home, pair, pair.archive, search.zone, policy, now)
             continue
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
         subject = Subject(inspection.path, inspection, Survey(search.limits), policy, now)

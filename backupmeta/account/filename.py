@@ -13,10 +13,14 @@ from urllib.parse import urlsplit
 from backupmeta.archive.compression import SUFFIXES
 
 _NAME: Final = re.compile(
-    rb"app_(?P<middle>.*)_(?P<time>\d{4}-\d{2}-\d{2}_\d{2}-\d{2}-\d{2})(?P<suffix>(?:\.[A-Za-z0-9]+)*)", re.DOTALL
+    r"app_(.*)_([^_]*)_(\d{4})-(\d\d)-(\d\d)_(\d\d)-(\d\d)-(\d\d)((?:\.[A-Za-z0-9]+)*)", re.DOTALL | re.ASCII
 )
 _TIME: Final = "%Y-%m-%d_%H-%M-%S"
-_NUMBER: Final = re.compile(rb"\d+")
+_SECOND: Final = timedelta(seconds=1)
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - of the names' local times
+_TIMES: Final = range((datetime.min - _EPOCH) // _SECOND, (datetime.max - _EPOCH) // _SECOND + 1)  # noqa: DTZ901 - local
+"""The Unix seconds that `datetime` knows."""
+_LONGEST_REMEMBERED: Final = 200
 _NOT_SLUG: Final = re.compile(rb"[^A-Za-z0-9]")
 _PARENTHESES: Final = str.maketrans("", "", "()")
 
@@ -58,15 +62,13 @@ def parse(name: str) -> ArchiveName | None:
     >>> parse("app_example-com_My-blog-2_2024-06-13_20-55-21.tar.gz").title
     'My-blog-2'
     """
-    found = _NAME.fullmatch(name.encode("utf-8", "surrogateescape"))
-    if found is None or b"_" not in found["middle"]:
+    if (found := _NAME.fullmatch(name)) is None:
         return None
+    host, title, *time, suffix = found.groups()
     try:
-        local_time = datetime(*map(int, _NUMBER.findall(found["time"])))  # type: ignore[arg-type]  # noqa: DTZ001 - no zone
+        return ArchiveName(host, title, datetime(*map(int, time)), suffix)  # type: ignore[arg-type]  # noqa: DTZ001 - no zone
     except ValueError:
         return None
-    host, _, title = found["middle"].decode("utf-8", "surrogateescape").rpartition("_")
-    return ArchiveName(host, title, local_time, found["suffix"].decode("ascii"))
 
 
 def is_archive_name(name: str) -> bool:
@@ -85,7 +87,14 @@ def title_slug(title: str) -> str:
     >>> title_slug("Mavs In Japan (2)"), title_slug("Lébo")
     ('Mavs-In-Japan-2', 'L--bo')
     """
+    return _remembered_title(title) if len(title) <= _LONGEST_REMEMBERED else _title_slug(title)
+
+
+def _title_slug(title: str) -> str:
     return _NOT_SLUG.sub(b"-", title.translate(_PARENTHESES).encode("utf-8", "surrogateescape")).decode("ascii")
+
+
+_remembered_title = lru_cache(maxsize=512)(_title_slug)
 
 
 def host_slug(url: str) -> str:
@@ -94,11 +103,18 @@ def host_slug(url: str) -> str:
     >>> host_slug("https://www.example.com:8080/blog")
     'example-com'
     """
+    return _remembered_host(url) if len(url) <= _LONGEST_REMEMBERED else _host_slug(url)
+
+
+def _host_slug(url: str) -> str:
     try:
         host = urlsplit(url if "://" in url else f"//{url}").hostname or ""
     except ValueError:  # a bracket that doesn't close
         return ""
     return host.removeprefix("www.").replace(".", "-")
+
+
+_remembered_host = lru_cache(maxsize=512)(_host_slug)
 
 
 @lru_cache(maxsize=64)
@@ -108,13 +124,17 @@ def utc_offset(name: ArchiveName, backup_time: int) -> timezone | None:
     Their difference is rounded down to a `QUARTER`. None where no offset explains them: beyond the `FURTHEST`, or with
     a rest since `EXACT_SINCE`.
     """
-    try:
-        ahead = name.local_time - datetime.fromtimestamp(backup_time, UTC).replace(tzinfo=None)
-    except (OverflowError, ValueError, OSError):
+    if backup_time not in _TIMES:
         return None
-    offset = ahead // QUARTER * QUARTER
-    is_explained = offset == ahead or name.local_time < EXACT_SINCE
-    return timezone(offset) if is_explained and FURTHEST[0] <= offset <= FURTHEST[1] else None
+    quarters, rest = divmod((name.local_time - _EPOCH) // _SECOND - backup_time, QUARTER // _SECOND)
+    is_explained = not rest or name.local_time < EXACT_SINCE
+    return _zone(quarters) if is_explained else None
+
+
+@lru_cache(maxsize=128)
+def _zone(quarters: int) -> timezone | None:
+    """Return the offset of so many `QUARTER`s; None beyond the `FURTHEST`."""
+    return timezone(quarters * QUARTER) if FURTHEST[0] // QUARTER <= quarters <= FURTHEST[1] // QUARTER else None
 
 
 def unix_time(name: ArchiveName, zone: tzinfo) -> int:

@@ -87,7 +87,7 @@ class Found(NamedTuple):
         path: its path on this machine.
         seen: its path as the server saw it, or else ``path``.
         as_server: its path as the server saw it, where that is known.
-        identity: its device and inode, where it has to be the same one still.
+        identity: its device and inode, where it has to be the same one still; None where nobody knows.
         is_home: whether it is a home, and not just a folder of archives.
     """
 
@@ -100,7 +100,7 @@ class Found(NamedTuple):
     def open(self) -> Folder:
         """Open it. Raises `UnreadableError`, also where another folder took its place."""
         folder = open_folder(self.path, self.seen)
-        if folder.identity != self.identity:
+        if self.identity not in {None, folder.identity}:
             with folder:
                 raise UnreadableError(self.path, "was replaced by another folder", "see who changes the evidence")
         return folder

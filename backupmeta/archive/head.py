@@ -8,7 +8,15 @@ ordinary header of the record, that takes two or three calls; any other is walke
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from backupmeta.archive.compression import BLOCK, GZIP, Compression, Decompressor, by_suffix, open_carefully, open_stream
+from backupmeta.archive.compression import (
+    BLOCK,
+    GZIP,
+    Compression,
+    Decompressor,
+    by_suffix,
+    open_carefully,
+    open_stream,
+)
 from backupmeta.archive.gzip import Gzip
 from backupmeta.archive.header import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, MIB, Limits
@@ -93,7 +101,11 @@ def _head(
 def _at_once(file: EvidenceFile, limits: Limits) -> _Found | None:
     """Return the record of the usual archive, as `_walked` does; None for any other, and where anything is odd."""
     block = file.read(BLOCK)
-    if not block.startswith(GZIP.signatures) or not (limits.seconds and limits.members) or limits.inflated_bytes < _MOST:
+    if (
+        not block.startswith(GZIP.signatures)
+        or not (limits.seconds and limits.members)
+        or limits.inflated_bytes < _MOST
+    ):
         return None
     is_small = file.size <= BLOCK
     opened = open_stream(GZIP, limits) if is_small else open_carefully(GZIP, limits)
@@ -106,8 +118,16 @@ def _at_once(file: EvidenceFile, limits: Limits) -> _Found | None:
         return None
 
 
+def _are_wide(limits: Limits) -> bool:
+    """Tell whether the limits that only a walk looks at can't be met by the way."""
+    return limits.seconds > 0 and limits.members > 0 and limits.inflated_bytes >= _MOST
+
+
 def _length(block: bytes) -> int:
-    """Return how much a gzip stream says to hold, at the end of ``block`` (RFC 1952 §2.3.1): isal then grows nothing."""
+    """Return how many bytes a gzip stream says to hold, at the end of ``block`` (RFC 1952 §2.3.1).
+
+    Asked for as many, isal allocates them once, which halves its time.
+    """
     return min(int.from_bytes(block[-4:], "little"), _MOST)
 
 

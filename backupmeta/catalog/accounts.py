@@ -2,9 +2,7 @@
 
 import os
 import sqlite3
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from backupmeta.account.places import Found
@@ -12,6 +10,7 @@ from backupmeta.catalog import schema, store
 from backupmeta.catalog.batch import UNSURE, Known, Refused, Scanned, Task, Unchanged
 from backupmeta.catalog.rows import Cell, FindingRow
 from backupmeta.catalog.tables import ACCOUNTS
+from backupmeta.catalog.tally import Tally
 from backupmeta.catalog.writer import Writer
 from backupmeta.provenance import display
 
@@ -22,40 +21,15 @@ _SEEN: Final = "UPDATE accounts SET root = ?, status = ?, last_scan = ? WHERE ac
 _GONE: Final = "SELECT account, path, path_bytes, seen FROM accounts WHERE host = ? AND root = ? AND last_scan < ? AND status <> 'vanished'"  # noqa: E501
 
 
-@dataclass(slots=True)
-class Tally:
-    """How far a scan is.
-
-    Attributes:
-        accounts: how many accounts were looked at.
-        unchanged: in how many of them nothing changed.
-        unreadable: how many of them could not be read.
-        vanished: how many accounts are gone.
-        archives: how many archives those have that were read.
-        bytes: how large these archives are.
-        changes: how many files, installs and backups are new, changed, moved, returned, vanished, by table.
-        unread: why a root could not be read; what was known below it stays as it is.
-    """
-
-    accounts: int = 0
-    unchanged: int = 0
-    unreadable: int = 0
-    vanished: int = 0
-    archives: int = 0
-    bytes: int = 0
-    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    unread: dict[str, str] = field(default_factory=dict)
-
-
 class Accounts:
     """Writes accounts; its caller begins and ends the transactions."""
 
-    def __init__(self, connection: sqlite3.Connection, scan: int, tally: Tally) -> None:
+    def __init__(self, connection: sqlite3.Connection, scan: int, writer: Writer, tally: Tally) -> None:
         """Write into ``connection`` what the scan of this number finds, and count it."""
         self._connection = connection
         self._scan = scan
         self._tally = tally
-        self._writer = Writer(connection, scan, tally.changes)
+        self._writer = writer
         self._last = int(connection.execute("SELECT ifnull(max(account), 0) FROM accounts").fetchone()[0])
 
     def known(self, found: Found, host: str) -> Known | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
-from backupmeta import library
 from backupmeta.account.home import RECORDS, Archive, Home, is_id
 from backupmeta.archive.head import Head
 from backupmeta.archive.limits import Limits
@@ -79,16 +78,18 @@ def recalled(catalog: str, path: str, content: bytes, limits: Limits) -> Home:
         remembered = memory.from_bytes(content)
     except ValueError as error:
         raise CatalogError(catalog, f"{path}: {error}", "scan again, into a new file") from error
-    folder = Folder(path, remembered.seen, _CLOSED)
-    home = Home(folder, remembered.as_server, limits, _Recalling(remembered, path))
+    base = remembered.base(path)
+    folder = Folder(base, remembered.seen, _CLOSED)
+    home = Home(folder, remembered.as_server, limits, _Recalling(remembered, base))
     home.is_home, home.has_records = remembered.is_home, remembered.has_records
     home.findings = list(remembered.findings)
     home.installs = dict(_documents(home, remembered, _CURRENT, Witness.INSTALL_RECORD))
     home.backups = dict(_documents(home, remembered, BACKUPS_FOLDER, Witness.BACKUP_RECORD))
     for name in remembered.files:
-        below, _, base = name.rpartition("/")
-        if below not in {_CURRENT, BACKUPS_FOLDER}:
-            home.archives.setdefault(base, Archive(base, _subfolder(folder, below)))
+        place, _, archive = name.rpartition("/")
+        if place not in {_CURRENT, BACKUPS_FOLDER}:
+            home.archives.setdefault(archive, Archive(archive, _subfolder(folder, place)))
+    home.wanted = frozenset(home.archives) if remembered.part else None
     return home
 
 

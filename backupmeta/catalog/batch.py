@@ -161,7 +161,7 @@ def _read(
     reading = before.again(listing.files)
     with Met(folder, folder.entries(), found.as_server, found.is_home).home(limits, reading) as home:
         rows = maker.rows(home, reading, listing)
-        content = memory.to_bytes(_memory(home, reading, listing))
+        content = memory.to_bytes(_memory(found, home, reading, listing))
         wanted = (*_usual(found), *elsewhere(home.elsewhere))
     if wanted != extents and attempts:
         return _read(found, folder, base, wanted, reading, limits, maker, attempts - 1)
@@ -169,10 +169,11 @@ def _read(
     return Scanned(Known(fingerprint, json.dumps(extents), content), rows)
 
 
-def _memory(home: Home, reading: Forgetful, listing: Listing) -> Memory:
+def _memory(found: Found, home: Home, reading: Forgetful, listing: Listing) -> Memory:
     """Return what is to be remembered of ``home``: the files that are there still."""
     files = {path: one for path, one in reading.files.items() if path in listing.files}
-    return Memory(home.folder.seen, home.as_server, home.is_home, home.has_records, files, home.findings)
+    part = os.path.basename(found.path) if home.is_home and not found.is_home else ""  # noqa: PTH119 - of any bytes
+    return Memory(home.folder.seen, home.as_server, home.is_home, home.has_records, part, files, home.findings)
 
 
 def _base(found: Found) -> Folder:

@@ -12,11 +12,12 @@ from typing import Any, Final, NamedTuple
 import zstandard
 
 from backupmeta import errors
+from backupmeta.account.places import Found
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head
 from backupmeta.archive.member import Member
 from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError
-from backupmeta.evidence import Signature
+from backupmeta.evidence import Signature, join_seen
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 
@@ -42,6 +43,7 @@ class Memory:
         as_server: the same, where that is known.
         is_home: whether it is a home, and not just a folder of archives.
         has_records: whether it has an ``.appdata``.
+        part: the name of the folder in it that was scanned alone; empty where all of it was.
         files: its records and archives, by their paths below its folder.
         findings: what was odd about the account itself.
     """
@@ -50,15 +52,25 @@ class Memory:
     as_server: str | None
     is_home: bool
     has_records: bool
+    part: str = ""
     files: dict[str, Remembered] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+
+    def base(self, path: str) -> str:
+        """Return the folder that its files' paths begin at, where the account lies at ``path``."""
+        return path.removesuffix(self.part).rstrip("/\\") if self.part else path
+
+    def found(self, path: str) -> Found:
+        """Return where it is: at ``path``."""
+        seen = join_seen(self.seen, self.part) if self.part else self.seen
+        return Found(path, seen, self.as_server, None, self.is_home and not self.part)
 
 
 def to_bytes(memory: Memory) -> bytes:
     """Return ``memory`` as it is kept."""
     records: dict[bytes, int] = {}
     described = {
-        "account": [memory.seen, memory.as_server, memory.is_home, memory.has_records],
+        "account": [memory.seen, memory.as_server, memory.is_home, memory.has_records, memory.part],
         "files": {path: [*one.signature, _described(one.found, records)] for path, one in memory.files.items()},
         "records": [one.decode("utf-8", "surrogateescape") for one in records],
         "findings": list(map(_finding, memory.findings)),

@@ -95,6 +95,15 @@ class Rows(NamedTuple):
     findings: tuple[FindingRow, ...]
 
 
+class Walked(NamedTuple):
+    """What came out for an archive: its path below the account's, the verdict, its digest, what was found."""
+
+    path: str
+    verdict: str
+    sha256: str | None
+    findings: tuple[FindingRow, ...]
+
+
 class Text(NamedTuple):
     """A value that many rows have: its digest, which stands for it in a row, and its JSON."""
 

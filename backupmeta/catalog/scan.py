@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
+from enum import Enum
 from itertools import islice
 from time import time
 from typing import Final
@@ -16,11 +17,14 @@ from backupmeta import __version__
 from backupmeta.account import places
 from backupmeta.account.places import Root
 from backupmeta.catalog import crew, moves, schema, store
-from backupmeta.catalog.accounts import Accounts, Tally
+from backupmeta.catalog.accounts import Accounts
 from backupmeta.catalog.batch import Batch, Task
 from backupmeta.catalog.crew import ALONE, Crew
 from backupmeta.catalog.rows import finding_row
 from backupmeta.catalog.tables import SCANS
+from backupmeta.catalog.tally import Tally
+from backupmeta.catalog.walk import Archives
+from backupmeta.catalog.writer import Writer
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.library import Search
@@ -33,16 +37,32 @@ Tell = Callable[[Tally], object]
 """Is told how far a scan is, whenever a batch is done."""
 
 
+class Depth(Enum):
+    """How much of each archive a scan reads."""
+
+    SHALLOW = "its head"
+    DEEP = "all of it"
+
+
 def _silent(_tally: Tally) -> None:
     """Tell nobody."""
 
 
-def scan(path: str, search: Search, tally: Tally | None = None, tell: Tell = _silent, workers: Crew = ALONE) -> Tally:
+def scan(
+    path: str,
+    search: Search,
+    *,
+    depth: Depth = Depth.SHALLOW,
+    tally: Tally | None = None,
+    tell: Tell = _silent,
+    workers: Crew = ALONE,
+) -> Tally:
     """Scan what ``search`` names into the catalog at ``path``, and return what came out.
 
     Args:
         path: the catalog; it is made where there is none.
         search: where to look, and how.
+        depth: how much of each archive is read.
         tally: where to count what comes out, while it does.
         tell: is told on the way.
         workers: who does the work.
@@ -52,7 +72,11 @@ def scan(path: str, search: Search, tally: Tally | None = None, tell: Tell = _si
         CatalogError: ``path`` is no catalog, another scan writes to it, or its disk is full; what was done is kept.
     """
     with store.locked(path), store.opened_to_write(path) as connection, store.telling(path):
-        return _Scan(connection, search, tally or Tally()).run(tell, workers)
+        running = _Scan(connection, search, tally or Tally())
+        running.look(tell, workers)
+        if depth is Depth.DEEP:
+            running.walk(tell, workers)
+        return running.finished()
 
 
 def _noted(batches: Iterator[Batch], given: deque[Batch]) -> Iterator[Batch]:
@@ -72,33 +96,51 @@ class _Scan:
         self._tally = tally
         self._findings: list[Finding] = []
         with store.transaction(connection):
-            self._number, self._first_file = self._begun()
-        self._accounts = Accounts(connection, self._number, tally)
+            self._number, self._first_file, self._began = self._begun()
+        self._writer = Writer(connection, self._number, tally.changes)
+        self._accounts = Accounts(connection, self._number, self._writer, tally)
 
-    def run(self, tell: Tell, workers: Crew) -> Tally:
-        """Scan all that there is to scan."""
+    def look(self, tell: Tell, workers: Crew) -> None:
+        """Look at all accounts, and know what is gone."""
         given = deque[Batch]()
         for result in crew.results(_noted(self._batches(), given), workers):
             with store.transaction(self._connection):
                 self._accounts.take(given.popleft().tasks, result.accounts, result.shared)
             tell(self._tally)
         with store.transaction(self._connection):
-            self._finish()
+            self._settle_gone()
+
+    def walk(self, tell: Tell, workers: Crew) -> None:
+        """Walk all archives that no scan has walked yet."""
+        archives = Archives(self._connection, self._search, self._number, self._began)
+        for outcomes in crew.results(archives.orders(), workers):
+            with store.transaction(self._connection):
+                archives.take(outcomes, self._writer, self._tally)
+            tell(self._tally)
+
+    def finished(self) -> Tally:
+        """Know that the scan is done, and return what came out."""
+        unread = json.dumps([display(name) for name in self._tally.unread], ensure_ascii=False)
+        with store.transaction(self._connection):
+            self._connection.execute(
+                "UPDATE scans SET ended = ?, unread = ? WHERE scan = ?", (int(time()), unread, self._number)
+            )
         return self._tally
 
-    def _begun(self) -> tuple[int, int]:
-        """Return the scan's number, and that of the first file that it may meet first."""
+    def _begun(self) -> tuple[int, int, int]:
+        """Return the scan's number, that of the first file that it may meet first, and when it began."""
         roots = json.dumps([display(root.name) for root in self._roots], ensure_ascii=False)
         last = self._connection.execute(
-            "SELECT scan, first_file, roots, ended FROM scans ORDER BY scan DESC LIMIT 1"
+            "SELECT scan, first_file, began, roots, ended FROM scans ORDER BY scan DESC LIMIT 1"
         ).fetchone()
-        if last is not None and (last[2], last[3]) == (roots, None):
-            return last[0], last[1]
+        if last is not None and last[3:] == (roots, None):
+            return last[0], last[1], last[2]
         number = 1 if last is None else last[0] + 1
         first_file = int(self._connection.execute("SELECT ifnull(max(file), 0) + 1 FROM all_files").fetchone()[0])
-        row = (number, roots, __version__, int(time()), None, None, first_file)
+        now = int(time())
+        row = (number, roots, __version__, now, None, None, first_file)
         self._connection.execute(schema.insertion(SCANS), row)
-        return number, first_file
+        return number, first_file, now
 
     def _batches(self) -> Iterator[Batch]:
         tasks = self._tasks()
@@ -123,8 +165,8 @@ class _Scan:
         where = (Source(Witness.FILE_SYSTEM, root.name),)
         self._findings.append(Finding("folder-unreadable", root.name, reason, where))
 
-    def _finish(self) -> None:
-        """Know what is gone, what was moved, what was odd on the way; the scan is done."""
+    def _settle_gone(self) -> None:
+        """Know what is gone, what was moved, what was odd on the way."""
         blind = {place.path for one in self._findings if one.is_unread for place in one.evidence}
         for root in self._roots:
             if root.name not in self._tally.unread:
@@ -132,7 +174,3 @@ class _Scan:
         if any(change == "vanished" for _, change in self._tally.changes):
             moves.mark(self._connection, self._number, self._first_file, self._tally.changes)
         self._accounts.note(map(finding_row, self._findings))
-        unread = json.dumps([display(name) for name in self._tally.unread], ensure_ascii=False)
-        self._connection.execute(
-            "UPDATE scans SET ended = ?, unread = ? WHERE scan = ?", (int(time()), unread, self._number)
-        )

@@ -19,10 +19,16 @@ from backupmeta.catalog.tables import (
 APPLICATION: Final = int.from_bytes(b"bkup")
 """What says that a SQLite file is a catalog."""
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The schema that this program writes."""
 
-MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {}
+MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
+    1: (
+        "ALTER TABLE all_files ADD COLUMN verdict TEXT",
+        "ALTER TABLE all_files ADD COLUMN walked INTEGER",
+        "ALTER TABLE all_findings ADD COLUMN file INTEGER",
+    ),
+}
 """By the version that they start from: the statements that change its tables into those of the next one."""
 
 

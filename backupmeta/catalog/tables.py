@@ -162,6 +162,8 @@ FILES: Final = Table(
         _required("status", Type.TEXT, "read, or the id of the finding that says why not."),
         Column("sha256", Type.TEXT, "Its digest; of an archive, where it was scanned deep."),
         Column("moved_from", Type.INTEGER, "The file that it was before it was moved."),
+        Column("verdict", Type.TEXT, "Of an archive that was scanned deep: pass, fail or unreadable."),
+        Column("walked", Type.INTEGER, "The scan that read all of it; null where none did."),
     ),
     indices=("account",),
 )
@@ -213,6 +215,7 @@ FINDINGS: Final = Table(
         _required("detail", Type.TEXT, "The particulars."),
         _required("message", Type.TEXT, "One sentence."),
         _required("evidence", Type.JSON, "Where it can be seen."),
+        Column("file", Type.INTEGER, "The archive that it is about, where reading all of it told it."),
     ),
     indices=("account", "id"),
 )

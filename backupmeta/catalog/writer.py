@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from backupmeta.catalog import schema, store
-from backupmeta.catalog.rows import Cell, Cells, FindingRow, Rows, exact
+from backupmeta.catalog.rows import Cell, Cells, FindingRow, Rows, Walked, exact
 from backupmeta.catalog.tables import BACKUPS, EXTENSIONS, FILES, FINDINGS, INSTALLS, SHARED, Table, Type
 
 _AT_HAND: Final = 100_000
@@ -49,6 +49,10 @@ class _Shape(NamedTuple):
     def key(self) -> str:
         return self.table.columns[0].name
 
+    def rest(self, length: int) -> Cells:
+        """Return the cells that a row of this ``length`` lacks, and gets later."""
+        return (None,) * (len(self.table.columns) - length)
+
 
 def _shape(table: Table, *files: str, telling: int | None = None) -> _Shape:
     cells = table.columns[_SPAN + len(files) :]
@@ -56,10 +60,26 @@ def _shape(table: Table, *files: str, telling: int | None = None) -> _Shape:
     return _Shape(table, files, shared, len(cells) if telling is None else telling)
 
 
-_FILES: Final = _shape(FILES, telling=7)  # not its digest, which a deep scan adds, nor where it was before
+_FILES: Final = _shape(FILES, telling=7)  # not its digest, nor what a deep scan adds
 _INSTALLS: Final = _shape(INSTALLS, "record_file")
 _BACKUPS: Final = _shape(BACKUPS, "record_file", "archive_file")
 _NOBODY: Final = frozenset[str]()
+
+
+class _Account(NamedTuple):
+    """An account whose rows are settled.
+
+    Attributes:
+        number: its number.
+        is_new: whether there are no rows of it yet.
+        gone: the paths of its files that were there once.
+        paths: the paths of its files, by their numbers.
+    """
+
+    number: int
+    is_new: bool
+    gone: frozenset[str]
+    paths: dict[int | None, str]
 
 
 class Writer:
@@ -86,12 +106,11 @@ class Writer:
         """Make ``rows`` what is there of ``account``; what is there no longer stays as history."""
         known = {} if is_new else {_path(one.cells): one for one in self._known(_FILES, account)}
         gone = _NOBODY if is_new else self._gone(account)
-        paths: dict[int | None, str] = {one.number: path for path, one in known.items()}
-        found = [_Found(exact(one), (), (*one, None)) for one in rows.files]
-        files = self._settle(_FILES, account, known, found, gone)
-        paths.update(zip(files, (one.path for one in found), strict=True))
-        installs = self._settle_named(_INSTALLS, account, paths, self._installs(rows, files, paths), gone, is_new)
-        backups = self._settle_named(_BACKUPS, account, paths, self._backups(rows, files, paths), gone, is_new)
+        into = _Account(account, is_new, gone, {one.number: path for path, one in known.items()})
+        files = self._settle(_FILES, into, known, [_Found(exact(one), (), one) for one in rows.files])
+        into.paths.update(zip(files, map(exact, rows.files), strict=True))
+        installs = self._settle_named(_INSTALLS, into, self._installs(rows, files, into.paths))
+        backups = self._settle_named(_BACKUPS, into, self._backups(rows, files, into.paths))
         findings = chain(
             ((None, None, one) for one in rows.findings),
             ((key, None, one) for key, row in zip(installs, rows.installs, strict=True) for one in row.findings),
@@ -102,8 +121,21 @@ class Writer:
     def refuse(self, account: int, finding: FindingRow) -> None:
         """Know why ``account`` can't be read; what was known of it stays."""
         if (None, None, *finding) not in self._known_findings(account):
-            row = (self._next(FINDINGS.name), account, None, None, self._scan, None, *finding)
+            row = (self._next(FINDINGS.name), account, None, None, self._scan, None, *finding, None)
             self._pending[FINDINGS.name].append(row)
+
+    def take_walked(self, account: int, file: int, one: Walked) -> None:
+        """Know what came out of walking the archive ``file`` of ``account``."""
+        told = (one.verdict, self._scan, one.sha256, file)
+        self._connection.execute("UPDATE all_files SET verdict = ?, walked = ?, sha256 = ? WHERE file = ?", told)
+        select = "SELECT backup FROM all_backups WHERE account = ? AND archive_file = ? AND until IS NULL"
+        found = self._connection.execute(select, (account, file)).fetchone()
+        backup = None if found is None else found[0]
+        known = {(of, id_, subject, detail) for _, of, id_, _, subject, detail, *_ in self._known_findings(account)}
+        for finding in one.findings:
+            if (backup, finding.id, finding.subject, finding.detail) not in known:
+                row = (self._next(FINDINGS.name), account, None, backup, self._scan, None, *finding, file)
+                self._pending[FINDINGS.name].append(row)
 
     def vanish(self, account: int) -> None:
         """Know that ``account`` is gone, and all that it had."""
@@ -149,26 +181,13 @@ class Writer:
                 row[place] = self._shared[digest]  # type: ignore[index]  # a digest
         return tuple(row)
 
-    def _settle_named(
-        self,
-        shape: _Shape,
-        account: int,
-        paths: Mapping[int | None, str],
-        found: Iterator[_Found],
-        gone: frozenset[str],
-        is_new: bool,  # noqa: FBT001
-    ) -> list[int]:
+    def _settle_named(self, shape: _Shape, into: "_Account", found: Iterator[_Found]) -> list[int]:
         """Settle rows that are known by the path of their first file."""
-        known = {} if is_new else {paths[_first(one.files)]: one for one in self._known(shape, account)}
-        return self._settle(shape, account, known, found, gone)
+        known = {} if into.is_new else {into.paths[_first(one.files)]: one for one in self._known(shape, into.number)}
+        return self._settle(shape, into, known, found)
 
     def _settle(
-        self,
-        shape: _Shape,
-        account: int,
-        known: dict[str, _Known],
-        found: Iterable[_Found],
-        gone: frozenset[str],
+        self, shape: _Shape, into: "_Account", known: dict[str, _Known], found: Iterable[_Found]
     ) -> list[int]:
         """Make ``found`` what is there, and return its numbers; take what is there still out of what is ``known``."""
         numbers = []
@@ -180,8 +199,10 @@ class Writer:
                 continue
             if before is not None:
                 self._end(shape, before.number, "changed")
-            began = "changed" if before is not None else "returned" if one.path in gone else "new"
-            numbers.append(self._begin(shape, account, began, one))
+            if shape is _BACKUPS and not into.is_new:
+                self._walk_again(one.files[-1])
+            began = "changed" if before is not None else "returned" if one.path in into.gone else "new"
+            numbers.append(self._begin(shape, into.number, began, one))
         for before in known.values():
             self._end(shape, before.number, "vanished")
         return numbers
@@ -189,7 +210,8 @@ class Writer:
     def _begin(self, shape: _Shape, account: int, began: str, one: _Found) -> int:
         self._changes[shape.name, began] += 1
         number = self._next(shape.name)
-        self._pending[shape.name].append((number, account, self._scan, None, began, None, *one.files, *one.cells))
+        row = (number, account, self._scan, None, began, None, *one.files, *one.cells)
+        self._pending[shape.name].append(row + shape.rest(len(row)))
         return number
 
     def _end(self, shape: _Shape, number: int, ended: str) -> None:
@@ -198,6 +220,13 @@ class Writer:
         self._connection.execute(
             f"UPDATE {shape.name} SET until = ?, ended = ? WHERE {shape.key} = ?",  # noqa: S608 - our own names
             (self._scan, ended, number),
+        )
+
+    def _walk_again(self, file: int | None) -> None:
+        """Forget what reading all of an archive told, for its record is another one now."""
+        self._connection.execute("UPDATE all_files SET verdict = NULL, walked = NULL WHERE file = ?", (file,))
+        self._connection.execute(
+            "UPDATE all_findings SET until = ? WHERE file = ? AND until IS NULL", (self._scan, file)
         )
 
     def _refer(self, shape: _Shape, known: _Known, files: tuple[int | None, ...]) -> None:
@@ -215,7 +244,7 @@ class Writer:
         known = {} if is_new else self._known_findings(account)
         for install, backup, one in found:
             if known.pop((install, backup, *one), None) is None:
-                row = (self._next(FINDINGS.name), account, install, backup, self._scan, None, *one)
+                row = (self._next(FINDINGS.name), account, install, backup, self._scan, None, *one, None)
                 self._pending[FINDINGS.name].append(row)
         self._connection.executemany(
             "UPDATE all_findings SET until = ? WHERE finding = ?", [(self._scan, number) for number in known.values()]
@@ -229,7 +258,7 @@ class Writer:
     def _known_findings(self, account: int | None) -> dict[tuple[Cell, ...], int]:
         found = self._connection.execute(
             "SELECT finding, install, backup, id, severity, subject, detail, message, evidence"
-            " FROM all_findings WHERE account IS ? AND until IS NULL",
+            " FROM all_findings WHERE account IS ? AND until IS NULL AND file IS NULL",
             (account,),
         )
         return {tuple(rest): number for number, *rest in found}

@@ -2,7 +2,6 @@
 
 import functools
 import re
-from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
 import click

@@ -12,8 +12,8 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from backupmeta.catalog.accounts import Tally
     from backupmeta.catalog.scan import Tell
+    from backupmeta.catalog.tally import Tally
 
 _BETWEEN_LINES: Final = 5.0
 """How long it is silent between two lines, in seconds."""
@@ -103,9 +103,16 @@ def _json_line(tally: "Tally", seconds: float) -> str:
 @contextmanager
 def _bar_of_accounts(total: int | None) -> "Iterator[Tell]":
     from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     from backupmeta.render.scan import archives_line
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as drawn:

@@ -21,6 +21,7 @@ _INTERRUPTED = 130
 @click.argument("roots", nargs=-1, metavar="[ROOT]...")
 @click.option("-o", "--output", "catalog", required=True, metavar="CATALOG", help="The catalog: a SQLite file.")
 @options.searching
+@click.option("--deep", is_flag=True, help="Read each archive to its end, and verify it.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core.")
 @click.option(
     "--progress",
@@ -36,6 +37,7 @@ def scan(
     sysroot: str | None,
     zone: tzinfo | None,
     *,
+    deep: bool,
     jobs: int | None,
     progress: str,
     as_json: bool,
@@ -56,8 +58,9 @@ def scan(
       backupmeta scan --sysroot /mnt/image -o case.sqlite --json
       sqlite3 catalog.sqlite 'SELECT user, url, backup_utc FROM backups WHERE application = "wordpress"'
     """
-    from backupmeta.catalog.accounts import Tally
+    from backupmeta.catalog.scan import Depth
     from backupmeta.catalog.scan import scan as scanning
+    from backupmeta.catalog.tally import Tally
     from backupmeta.cli.progress import telling
     from backupmeta.library import Search
     from backupmeta.render import scan as rendering
@@ -66,7 +69,8 @@ def scan(
     output.refuse_evidence(catalog, [root.name for root in search.places()])
     try:
         with telling(progress, lambda: _expected(catalog, search)) as tell:
-            scanning(catalog, search, tally, tell, _crew(jobs))
+            depth = Depth.DEEP if deep else Depth.SHALLOW
+            scanning(catalog, search, depth=depth, tally=tally, tell=tell, workers=_crew(jobs))
     except KeyboardInterrupt:
         output.complain("interrupted; what was done is saved, and the next scan goes on from there")
         is_whole = False

@@ -82,6 +82,12 @@ class Record:
         return f"Record({len(self.values)} keys)"
 
     @property
+    def is_tidy(self) -> bool:
+        """Whether nothing is odd about its text: it is plain, and has as many keys as lines."""
+        ends = self.content.count(b"\n")
+        return self.is_plain and len(self.values) == ends + (self.content[-1:] != b"\n") > 0
+
+    @property
     def bom(self) -> bytes:
         """The byte order mark that it begins with, or nothing."""
         return BOM if self.content.startswith(BOM) else b""
@@ -146,8 +152,8 @@ def _lines(content: bytes, offset: int) -> Iterator[Line]:
 
 def findings(record: Record, source: Source) -> Iterator[Finding]:
     """Yield what is odd about the text of ``record``, which stands at ``source``; meaning is not looked at."""
-    if record.is_plain and len(record.values) == record.content.count(b"\n") + (record.content[-1:] != b"\n") > 0:
-        return  # as many keys as lines
+    if record.is_tidy:
+        return
     if not record.lines:
         yield Finding("record-empty", evidence=(source,))
     if record.bom:

@@ -5,6 +5,7 @@ one, says that the bytes are not UTF-8.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypedDict
 
 
@@ -30,6 +31,7 @@ Value = str | int | list[str] | list[Plugin] | list[Theme] | None
 Decoder = Callable[[bytes], Value]
 
 _LONGEST_INTEGER: Final = 4000  # digits; what Python converts without being asked to
+_LONGEST_REMEMBERED: Final = 4096  # bytes; one backup's plugins and themes are mostly those of the one before
 _TRUE: Final = frozenset({b"1", b"true", b"yes"})
 _FALSE: Final = frozenset({b"0", b"", b"no", b"false"})
 _SCHEDULE_OFF: Final = frozenset({b"0", b""})
@@ -95,12 +97,18 @@ def schedule_id(raw: bytes) -> str:
 
 def plugins(raw: bytes) -> list[Plugin]:
     """Return ``list-plugins``, in any of its dialects: see `extension`."""
-    return [Plugin(id=one.id, version=one.version, activated=one.active, autoup=one.autoup) for one in _extensions(raw)]
+    return [
+        {"id": id_, "version": version, "activated": active, "autoup": autoup}
+        for id_, version, active, autoup in _extensions(raw)
+    ]
 
 
 def themes(raw: bytes) -> list[Theme]:
     """Return ``list-themes``, in any of its dialects: see `extension`."""
-    return [Theme(id=one.id, version=one.version, active=one.active, autoup=one.autoup) for one in _extensions(raw)]
+    return [
+        {"id": id_, "version": version, "active": active, "autoup": autoup}
+        for id_, version, active, autoup in _extensions(raw)
+    ]
 
 
 class Extension(NamedTuple):
@@ -125,10 +133,17 @@ _MARKS: Final[Mapping[str, _Mark]] = {
 }
 
 
-def _extensions(raw: bytes) -> list[Extension]:
+def _extensions(raw: bytes) -> tuple[Extension, ...]:
+    return _remembered_extensions(raw) if len(raw) <= _LONGEST_REMEMBERED else _extensions_of(raw)
+
+
+def _extensions_of(raw: bytes) -> tuple[Extension, ...]:
     entries = items(raw)
-    versioned = any(_is_versioned(entry) for entry in entries)
-    return [extension(entry, versioned=versioned) for entry in entries]
+    versioned = any(map(_is_versioned, entries))
+    return tuple(extension(entry, versioned=versioned) for entry in entries)
+
+
+_remembered_extensions = lru_cache(maxsize=256)(_extensions_of)
 
 
 def _is_versioned(entry: str) -> bool:

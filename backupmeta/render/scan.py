@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from backupmeta.catalog.accounts import Tally
 from backupmeta.catalog.answers import Age
+from backupmeta.catalog.tally import Tally
 from backupmeta.masking import printable
 from backupmeta.provenance import display
 from backupmeta.render.json import pretty, utc
@@ -20,6 +20,7 @@ def as_text(path: str, tally: Tally, seconds: float, *, is_whole: bool) -> str:
     read = f"; {tally.archives:,} archives of {_size(tally.bytes)} in those that were read" if tally.archives else ""
     lines = [f"{tally.accounts:,} accounts{aside}{read}"]
     lines += [f"{_WORDS[table]}: {told}" for table in _WORDS if (told := _counted(_changes(tally, table)))]
+    lines += [f"verified: {tally.walked:,} archives"] if tally.walked else []
     lines += [f"not read: {root}: {reason}" for root, reason in tally.unread.items()]
     lines.append(f"{path}: {seconds:,.1f} s{'' if is_whole else ', interrupted'}")
     return "".join(printable(display(line)) + "\n" for line in lines)
@@ -36,6 +37,7 @@ def as_json(path: str, tally: Tally, seconds: float, *, is_whole: bool) -> str:
         "unreadable": tally.unreadable,
         "vanished": tally.vanished,
         "archives_read": tally.archives,
+        "archives_verified": tally.walked,
         "bytes": tally.bytes,
         "changes": {word: _changes(tally, table) for table, word in _WORDS.items()},
         "unread": {display(root): reason for root, reason in tally.unread.items()},
@@ -50,6 +52,7 @@ def progress(tally: Tally, seconds: float) -> dict[str, int | float]:
         "accounts": tally.accounts,
         "unchanged": tally.unchanged,
         "archives": tally.archives,
+        "verified": tally.walked,
         "bytes": tally.bytes,
         "seconds": round(seconds, 3),
         "rate": round(rate, 1),

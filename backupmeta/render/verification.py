@@ -11,8 +11,7 @@ from typing import Final, NamedTuple
 from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.findings import Finding
 from backupmeta.masking import mask_uris, printable
-from backupmeta.provenance import display
-from backupmeta.provenance import located, named
+from backupmeta.provenance import display, located, named
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
 

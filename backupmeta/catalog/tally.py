@@ -1,0 +1,31 @@
+"""`Tally`: how far a scan is, and what came out of it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Tally:
+    """How far a scan is.
+
+    Attributes:
+        accounts: how many accounts were looked at.
+        unchanged: in how many of them nothing changed.
+        unreadable: how many of them could not be read.
+        vanished: how many accounts are gone.
+        archives: how many archives those have that were read.
+        bytes: how large these archives are.
+        walked: how many archives were read to their end.
+        changes: how many files, installs and backups are new, changed, moved, returned, vanished, by table.
+        unread: why a root could not be read; what was known below it stays as it is.
+    """
+
+    accounts: int = 0
+    unchanged: int = 0
+    unreadable: int = 0
+    vanished: int = 0
+    archives: int = 0
+    bytes: int = 0
+    walked: int = 0
+    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unread: dict[str, str] = field(default_factory=dict)

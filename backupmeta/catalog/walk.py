@@ -1,0 +1,153 @@
+"""Walking the archives of a catalog: those that no scan has read to their end are read, and verified."""
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import tzinfo
+from typing import Final, NamedTuple
+
+from backupmeta.account.home import Home, Pair
+from backupmeta.account.places import Found, Met
+from backupmeta.archive.limits import Limits
+from backupmeta.catalog import memory, store
+from backupmeta.catalog.answers import below
+from backupmeta.catalog.rows import FindingRow, Walked, finding_row
+from backupmeta.catalog.tally import Tally
+from backupmeta.catalog.writer import Writer
+from backupmeta.checks.policy import DEFAULT
+from backupmeta.checks.verdict import Verdict
+from backupmeta.errors import EvidenceError
+from backupmeta.evidence import Signature, join_seen
+from backupmeta.findings import Finding
+from backupmeta.library import Search
+from backupmeta.provenance import Source, Witness
+from backupmeta.verification import case_of, verify_archive
+
+_MOST_ARCHIVES: Final = 16
+_MOST_BYTES: Final = 256 * 1024 * 1024
+"""How many archives, of how many bytes, an order has; one archive may be larger."""
+
+
+class Order(NamedTuple):
+    """Archives of an account to walk, and how; see `backupmeta.catalog.crew.Order`.
+
+    Attributes:
+        found: the account.
+        archives: the signatures of the archives, by their paths below the account's.
+        limits: what a file may ask for.
+        zone: the server's time zone, where it is known.
+        now: the moment of judging, Unix seconds.
+    """
+
+    found: Found
+    archives: Mapping[str, Signature]
+    limits: Limits
+    zone: tzinfo | None
+    now: int
+
+    def do(self) -> list[Walked]:
+        """Walk the archives. What is not as it was scanned has no outcome: the next scan will tell."""
+        try:
+            with (
+                self.found.open() as folder,
+                Met(folder, folder.entries(), self.found.as_server, self.found.is_home).home(self.limits) as home,
+            ):
+                return [one for pair in home.pairs() if (one := self._walked(home, pair)) is not None]
+        except EvidenceError:
+            return []
+
+    def parts(self) -> "list[Order]":
+        """Return an order for each archive."""
+        return [self._replace(archives={path: signature}) for path, signature in self.archives.items()]
+
+    def joined(self, parts: Sequence[list[Walked]]) -> list[Walked]:
+        """Return the outcomes of its ``parts`` as one."""
+        return [one for part in parts for one in part]
+
+    def given_up(self) -> list[Walked]:
+        """Return that no process survives reading the archives."""
+        return [Walked(path, str(Verdict.UNREADABLE), None, (self._fatal(path),)) for path in self.archives]
+
+    def _fatal(self, path: str) -> FindingRow:
+        where = (Source(Witness.ARCHIVE, join_seen(self.found.seen, path)),)
+        return finding_row(Finding("archive-unreadable", "", "the process that read it ended", where))
+
+    def _walked(self, home: Home, pair: Pair) -> Walked | None:
+        """Return what came out for an archive; None for one that is not asked for, or not as it was."""
+        archive = pair.archive
+        if archive is None or (path := below(home.folder.path, archive)) not in self.archives:
+            return None
+        with suppress(EvidenceError), archive.open() as file:
+            if file.signature != self.archives[path]:
+                return None
+        came = verify_archive(case_of(home, pair, archive, self.zone, DEFAULT, self.now)).verification
+        return Walked(path, str(came.verdict), came.sha256, tuple(finding_row(one.finding) for one in came.judged))
+
+
+class Archives:
+    """The archives of a catalog that no scan has read to their end."""
+
+    def __init__(self, connection: sqlite3.Connection, search: Search, scan: int, now: int) -> None:
+        """Look in ``connection`` for what the scan of this number met; ``now`` is the moment of judging."""
+        self._connection = connection
+        self._search = search
+        self._scan = scan
+        self._now = now
+        self._given = deque[_Given]()
+
+    def orders(self) -> Iterator[Order]:
+        """Yield the orders to walk them, account by account."""
+        last = 0
+        while accounts := self._connection.execute(_ACCOUNTS, (last, self._scan)).fetchall():
+            for last, path, path_bytes, content in accounts:  # noqa: B007 - where the next ones begin
+                found = memory.from_bytes(content).found(store.exact(path, path_bytes))
+                for some in self._portions(last):
+                    self._given.append(_Given(last, {one.path: one.file for one in some}))
+                    archives = {one.path: one.signature for one in some}
+                    yield Order(found, archives, self._search.limits, self._search.zone, self._now)
+
+    def _portions(self, account: int) -> Iterator[list["_Archive"]]:
+        some, size = list[_Archive](), 0
+        for file, path, path_bytes, *signature in self._connection.execute(_UNWALKED, (account,)).fetchall():
+            if some and (len(some) == _MOST_ARCHIVES or size + signature[0] > _MOST_BYTES):
+                yield some
+                some, size = [], 0
+            some.append(_Archive(file, store.exact(path, path_bytes), Signature(*signature)))
+            size += signature[0]
+        if some:
+            yield some
+
+    def take(self, outcomes: list[Walked], writer: Writer, tally: Tally) -> None:
+        """Write what came out of the oldest order, and count it."""
+        account, files = self._given.popleft()
+        for one in outcomes:
+            tally.walked += 1
+            writer.take_walked(account, files[one.path], one)
+        writer.flush()
+
+
+class _Archive(NamedTuple):
+    file: int
+    path: str
+    signature: Signature
+
+
+class _Given(NamedTuple):
+    """An order that was given: the account, and the numbers of its archives, by their paths."""
+
+    account: int
+    files: dict[str, int]
+
+
+_ACCOUNTS: Final = """
+SELECT account, path, path_bytes, content FROM accounts a JOIN memories USING (account)
+WHERE account > ? AND last_scan = ? AND status = 'present' AND EXISTS (
+  SELECT 1 FROM all_files f
+  WHERE f.account = a.account AND f.until IS NULL AND f.kind = 'archive' AND f.walked IS NULL)
+ORDER BY account LIMIT 100
+"""
+_UNWALKED: Final = """
+SELECT file, path, path_bytes, size, mtime_ns, inode FROM all_files
+WHERE account = ? AND until IS NULL AND kind = 'archive' AND walked IS NULL ORDER BY file
+"""

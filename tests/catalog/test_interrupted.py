@@ -1,0 +1,151 @@
+"""Whatever ends a scan, its catalog is valid, the next scan goes on, and at last it is as if nothing had happened."""
+
+import os
+import random
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import bench_archives
+import pytest
+
+from backupmeta.catalog.accounts import Tally
+from backupmeta.catalog.crew import Crew, Here
+from backupmeta.catalog.scan import scan
+from backupmeta.library import Search
+from tests.catalog.snapshots import differences, rows
+from tests.measured import COMMAND
+
+ACCOUNTS: Final = 64
+BACKUPS: Final = 4
+KILLS: Final = 20
+LIMIT: Final = 30
+"""After so many seconds a test gives a process up."""
+
+Process = subprocess.Popen[str]
+Done = subprocess.CompletedProcess[str]
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+linux = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="/proc of Linux")
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("fleet") / "home"
+    bench_archives.fleet(folder, ACCOUNTS, BACKUPS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(fleet: Path) -> Path:
+    """Give the catalog of a scan that nothing disturbed."""
+    catalog = fleet.parent / "undisturbed.sqlite"
+    scan(str(catalog), Search((str(fleet),)))
+    assert len(rows(catalog)["all_backups"]) == ACCOUNTS * BACKUPS
+    return catalog
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    return tmp_path / "catalog.sqlite"
+
+
+def command(root: Path, catalog: Path, jobs: int) -> list[str]:
+    arguments = ["scan", str(root), "-o", str(catalog), "--jobs", str(jobs), "--progress", "none"]
+    return [sys.executable, "-c", COMMAND, *arguments]
+
+
+def finished(root: Path, catalog: Path, jobs: int = 1, **options: Any) -> Done:
+    line = command(root, catalog, jobs)
+    return subprocess.run(line, capture_output=True, text=True, timeout=LIMIT, check=False, **options)
+
+
+def begun(root: Path, catalog: Path, jobs: int) -> Process:
+    """Return a scan that takes its catalog right now."""
+    lock = Path(f"{catalog}-scan")
+    lock.unlink(missing_ok=True)
+    process = subprocess.Popen(
+        command(root, catalog, jobs), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    wait(lambda: lock.exists() or process.poll() is not None)
+    return process
+
+
+def wait(is_so: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + LIMIT
+    while not is_so():
+        assert time.monotonic() < give_up
+        time.sleep(0.0005)
+
+
+def end(process: Process) -> bool:
+    """Kill a scan, but not its workers, and wait for their end; tell whether it had not come to its own end."""
+    process.kill()
+    try:
+        process.communicate(timeout=LIMIT)  # its workers hold its stdout open until they end
+    finally:
+        end_group(process)
+    assert process.returncode in {0, -signal.SIGKILL}
+    return process.returncode != 0
+
+
+def end_group(process: Process) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def is_whole(catalog: Path, elsewhere: Path) -> bool:
+    """Tell whether SQLite finds nothing wrong with a copy; the catalog itself stays as whatever ended a scan left it."""
+    if not catalog.exists():
+        return True
+    elsewhere.mkdir()
+    for ending in ("", "-wal", "-journal"):
+        if (file := Path(f"{catalog}{ending}")).exists():
+            shutil.copy(file, elsewhere)
+    with closing(sqlite3.connect(elsewhere / catalog.name)) as connection:
+        found = connection.execute("PRAGMA integrity_check").fetchall()
+    shutil.rmtree(elsewhere)
+    return found == [("ok",)]
+
+
+def duration(root: Path, catalog: Path, jobs: int) -> float:
+    """Return the seconds from when a scan takes its catalog to its end."""
+    process = begun(root, catalog, jobs)
+    began = time.monotonic()
+    process.communicate(timeout=LIMIT)
+    return time.monotonic() - began
+
+
+def moments(seconds: float, seed: int) -> Iterator[float]:
+    """Yield random moments, spread over so many ``seconds``."""
+    choice = random.Random(seed)
+    yield from (seconds * (number + choice.random()) / KILLS for number in range(KILLS))
+
+
+class TestKilled:
+    @posix
+    @pytest.mark.parametrize("jobs", [1, 2])
+    def test_at_any_moment_the_next_scan_goes_on(self, fleet: Path, undisturbed: Path, jobs: int, tmp_path: Path) -> None:
+        seconds = duration(fleet, tmp_path / "measured.sqlite", jobs)
+        killed = 0
+        for number, moment in enumerate(moments(seconds, jobs)):
+            catalog = tmp_path / f"{number}.sqlite"
+            process = begun(fleet, catalog, jobs)
+            time.sleep(moment)
+            killed += end(process)
+            assert is_whole(catalog, tmp_path / "copy")
+            assert finished(fleet, catalog, jobs).stderr == ""
+            assert differences(rows(catalog), rows(undisturbed)) == []
+        assert killed > KILLS // 2
