@@ -73,8 +73,10 @@ def results(orders: Iterable[Order[Outcome]], crew: Crew) -> Iterator[Outcome]:
                 yield line.first()
         while line.is_waiting:
             yield line.first()
-    finally:
+    except BaseException:
         line.dismiss()
+        raise
+    line.close()
 
 
 def do(order: Order[Outcome]) -> Outcome:
@@ -112,8 +114,11 @@ class _Line(Generic[Outcome]):
             self._pending = deque((one, self._given(one)) for one in again)
             return found
 
+    def close(self) -> None:
+        self._executor.shutdown()
+
     def dismiss(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._executor.shutdown(cancel_futures=True)
 
     def _given(self, one: Order[Outcome]) -> "Future[Outcome]":
         try:

@@ -7,7 +7,7 @@ import sys
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from typing import Final
 
 from backupmeta.catalog.crew import ALONE, Crew
@@ -27,10 +27,21 @@ def processes(jobs: int) -> Crew:
     return ALONE if jobs == 1 else Crew(partial(_pool, jobs), ahead=_AHEAD * jobs)
 
 
+class _Pool(ProcessPoolExecutor):
+    """Processes that stop at once where nobody waits for their work."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as it is
+        """End the processes, those that still work too where futures are cancelled."""
+        if cancel_futures:
+            for child in active_children():
+                child.terminate()
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+
 def _pool(jobs: int) -> ProcessPoolExecutor:
     can_fork = sys.platform == "linux" and threading.active_count() == 1
     context = get_context("fork" if can_fork else "spawn")
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
+    return _Pool(jobs, mp_context=context, initializer=_begin)
 
 
 def _begin() -> None:

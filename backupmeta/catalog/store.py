@@ -100,7 +100,7 @@ def open_to_read(path: str) -> sqlite3.Connection:
     can't be migrated, because it can't be written to.
     """
     version = _check(path)
-    if version < schema.VERSION:
+    if version < schema.VERSION or _is_unfinished(path):
         open_to_write(path).close()
     with telling(path):
         return _connected(path, "ro")
@@ -141,12 +141,18 @@ def _check(path: str) -> int:
         raise CatalogError(path, "is a SQLite database, but no catalog", "name another file")
     page = int.from_bytes(header[16:18])
     pages = int.from_bytes(header[28:32])
-    if size < pages * (65536 if page == 1 else page):
+    if size < pages * (65536 if page == 1 else page) and not _is_unfinished(path):
         raise CatalogError(path, "is cut off", "restore it from a copy, or scan into a new file")
     version = int.from_bytes(header[60:64])
     if version > schema.VERSION:
         raise CatalogError(path, f"was made by a newer backupmeta (schema {version})", "use that one")
     return version
+
+
+def _is_unfinished(path: str) -> bool:
+    """Tell whether what a killed scan wrote lies beside the catalog still, for SQLite to put it in or take it back."""
+    beside = (f"{path}-wal", f"{path}-journal")
+    return any(os.path.exists(one) and os.path.getsize(one) for one in beside)  # noqa: PTH110, PTH202 - of any bytes
 
 
 def _header(path: str) -> tuple[bytes, int]:

@@ -13,6 +13,7 @@ from backupmeta.catalog.tables import BACKUPS, INSTALLS, Table, Type
 
 Row = tuple[Any, ...]
 Tables = dict[str, list[Row]]
+Difference = tuple[str, Row | None, Row | None]
 
 _MOST_BYTES: Final = 2**28
 _FILES: Final = """
@@ -53,7 +54,7 @@ def current(catalog: Path) -> Tables:
     return {name: sorted(some, key=repr) for name, some in found.items()}
 
 
-def differences(one: Tables, other: Tables) -> list[tuple[str, Row | None, Row | None]]:
+def differences(one: Tables, other: Tables) -> list[Difference]:
     """Return, of each table in which the two differ, the first rows that do: few lines, however large they are."""
     apart = [name for name in one | other if one.get(name) != other.get(name)]
     return [(name, *_first_apart(one.get(name, []), other.get(name, []))) for name in apart]
