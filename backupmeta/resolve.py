@@ -56,16 +56,15 @@ class _Resolver:
         for record in records:
             if not record.record.is_tidy:
                 self._into.findings.extend(record.findings())
-        if not (len(distinct) == 1 and self._by_plan(distinct[0], live)):
+        decided = plan(distinct[0], live, is_backup=self._is_backup) if len(distinct) == 1 else None
+        if decided is None or not self._by_plan(decided, distinct[0], live):
             self._one_by_one(distinct, live)
 
-    def _by_plan(self, record: Document, live: Document | None) -> bool:
+    def _by_plan(self, decided: Plan, record: Document, live: Document | None) -> bool:
         """Take what a single ``record`` tells, most of it at once; return whether that can be done.
 
         It can't where a value is not what it should be: nothing is taken then.
         """
-        if (decided := plan(record, live, is_backup=self._is_backup)) is None:
-            return False
         into = self._into
         try:
             into.fields = decided.decode(record, live)

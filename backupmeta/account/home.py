@@ -26,7 +26,8 @@ from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, EvidenceFile, Folder, Place, open_named
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
-from backupmeta.record.document import Document, document
+from backupmeta.record.document import Document, bounded, document
+from backupmeta.record.grammar import Record
 
 RECORDS: Final = ".appdata"
 ARCHIVES: Final = "application_backups"
@@ -104,7 +105,7 @@ class Pair(NamedTuple):
 class Reading(Protocol):
     """Reads what lies in a home: from the disk, or from what is remembered of it."""
 
-    def record(self, folder: Folder, name: str, limits: Limits) -> bytes:
+    def record(self, folder: Folder, name: str, limits: Limits) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         ...
 
@@ -116,10 +117,10 @@ class Reading(Protocol):
 class FromDisk:
     """Reads what lies in a home from the disk."""
 
-    def record(self, folder: Folder, name: str, limits: Limits) -> bytes:
+    def record(self, folder: Folder, name: str, limits: Limits) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         with folder.open_file(name) as file:
-            return file.read_whole("record_bytes", limits.record_bytes)
+            return bounded(file.path, file.read_whole("record_bytes", limits.record_bytes), limits.record_lines)
 
     def head(self, archive: Archive, limits: Limits) -> Head:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
@@ -331,7 +332,7 @@ class Home:
             self.findings.append(Finding("record-name-malformed", name, "", (source,)))
             return None
         try:
-            return document(source, self._reading.record(folder, name, self.limits), self.limits.record_lines)
+            return Document(source, self._reading.record(folder, name, self.limits))
         except EvidenceError as error:
             self.findings.append(Finding("record-unreadable", name, error.reason, (source,)))
             return None

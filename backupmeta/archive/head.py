@@ -75,13 +75,12 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None =
         UnreadableError: the system refuses.
     """
     path = file.path if seen is None else seen
-    found = _at_once(file, limits)
-    if found is not None:
-        return _head(file, path, GZIP, [found], ())
+    if (usual := _at_once(file, limits)) is not None:
+        return _head(file, path, GZIP, [usual], ())
     file.seek(0)
     reader = Reader(file, limits)
-    all_found = _walked(reader)
-    return _head(file, path, reader.compression, all_found, _verdict(reader, path))
+    found = _walked(reader)
+    return _head(file, path, reader.compression, found, _verdict(reader, path))
 
 
 class _Found(NamedTuple):
@@ -101,11 +100,7 @@ def _head(
 def _at_once(file: EvidenceFile, limits: Limits) -> _Found | None:
     """Return the record of the usual archive, as `_walked` does; None for any other, and where anything is odd."""
     block = file.read(BLOCK)
-    if (
-        not block.startswith(GZIP.signatures)
-        or not (limits.seconds and limits.members)
-        or limits.inflated_bytes < _MOST
-    ):
+    if not block.startswith(GZIP.signatures) or not _are_wide(limits):
         return None
     is_small = file.size <= BLOCK
     opened = open_stream(GZIP, limits) if is_small else open_carefully(GZIP, limits)

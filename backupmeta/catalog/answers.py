@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final, NamedTuple
@@ -17,7 +16,8 @@ from backupmeta.evidence import Folder
 from backupmeta.findings import Finding
 from backupmeta.library import Search
 from backupmeta.provenance import Source, Witness
-from backupmeta.record.document import Document, document
+from backupmeta.record.document import Document
+from backupmeta.record.grammar import Record
 
 _CURRENT: Final = f"{RECORDS}/current"
 BACKUPS_FOLDER: Final = f"{RECORDS}/backups"
@@ -59,7 +59,7 @@ class _Recalling:
         self._remembered = remembered
         self._base = base
 
-    def record(self, folder: Folder, name: str, limits: Limits) -> bytes:  # noqa: ARG002 - as the protocol has it
+    def record(self, folder: Folder, name: str, limits: Limits) -> Record:  # noqa: ARG002 - as the protocol has it
         raise NotRegularError(folder.child(name), "is in a catalog")
 
     def head(self, archive: Archive, limits: Limits) -> Head:  # noqa: ARG002 - as the protocol has it
@@ -67,7 +67,7 @@ class _Recalling:
         found = self._remembered.files[below(self._base, archive)].found
         if isinstance(found, EvidenceError):
             raise found
-        if isinstance(found, bytes):
+        if isinstance(found, Record):
             raise NotRegularError(archive.seen, "is a record")
         return found
 
@@ -98,9 +98,8 @@ def _documents(home: Home, remembered: Memory, below: str, witness: Witness) -> 
     folder = _subfolder(home.folder, below)
     for path, one in remembered.files.items():
         parent, _, name = path.rpartition("/")
-        if parent == below and is_id(name) and isinstance(one.found, bytes):
-            with suppress(EvidenceError):  # too many lines, which is among the home's findings
-                yield name, document(Source(witness, folder.seen_child(name)), one.found, home.limits.record_lines)
+        if parent == below and is_id(name) and isinstance(one.found, Record):
+            yield name, Document(Source(witness, folder.seen_child(name)), one.found)
 
 
 def _subfolder(folder: Folder, below: str) -> Folder:

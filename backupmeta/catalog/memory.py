@@ -20,6 +20,8 @@ from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError
 from backupmeta.evidence import Signature, join_seen
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
+from backupmeta.record import grammar
+from backupmeta.record.grammar import Record
 
 _BY_NAME: Final = {one.name: one for one in COMPRESSIONS}
 _LEVEL: Final = 3
@@ -31,7 +33,7 @@ class Remembered(NamedTuple):
     """A file: what it was like, and what was read of it: a record, a head, or why nothing was."""
 
     signature: Signature
-    found: bytes | Head | EvidenceError
+    found: Record | Head | EvidenceError
 
 
 @dataclass(slots=True)
@@ -93,10 +95,10 @@ def from_bytes(content: bytes) -> Memory:
         raise ValueError("not what is remembered of an account") from error
 
 
-def _described(found: bytes | Head | EvidenceError, records: dict[bytes, int]) -> object:
+def _described(found: Record | Head | EvidenceError, records: dict[bytes, int]) -> object:
     """Return what was read of a file; a record as its place among the different ``records``."""
-    if isinstance(found, bytes):
-        return records.setdefault(found, len(records))
+    if isinstance(found, Record):
+        return records.setdefault(found.content, len(records))
     if isinstance(found, EvidenceError):
         return {"error": type(found).__name__, **_attributes(found)}
     member = found.member
@@ -109,9 +111,9 @@ def _described(found: bytes | Head | EvidenceError, records: dict[bytes, int]) -
     }
 
 
-def _found(path: str, told: Any, records: list[bytes]) -> bytes | Head | EvidenceError:  # noqa: ANN401 - JSON
+def _found(path: str, told: Any, records: list[bytes]) -> Record | Head | EvidenceError:  # noqa: ANN401 - JSON
     if isinstance(told, int):
-        return records[told]
+        return grammar.parse(records[told])
     if "error" in told:
         return _error(path, told)
     name, offset, size, mtime_ns = told["member"]

@@ -13,6 +13,7 @@ from backupmeta.catalog.memory import Remembered
 from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.evidence import EvidenceFile, Folder, Signature
 from backupmeta.record import grammar
+from backupmeta.record.document import bounded
 from backupmeta.record.grammar import Record
 from backupmeta.record.masked import without_secrets
 
@@ -25,7 +26,7 @@ class _Read(NamedTuple):
     """A record that was read just now: with its secrets, and without."""
 
     record: Record
-    masked: bytes
+    masked: Record
 
 
 class Forgetful:
@@ -59,17 +60,17 @@ class Forgetful:
         anew._changed = frozenset(anew._changed_names()) if self.files else frozenset()
         return anew
 
-    def record(self, folder: Folder, name: str, limits: Limits) -> bytes:
+    def record(self, folder: Folder, name: str, limits: Limits) -> Record:
         """Return the record ``name`` of ``folder``, its secrets masked. Raises `EvidenceError`."""
         path = self.below(folder, name)
         known = self._unchanged(path)
-        if isinstance(known, bytes) and not (self._changed and _claim(known) in self._changed):
-            return known
         if isinstance(known, EvidenceError):
             raise known
+        if isinstance(known, Record) and known.values.get(_FILENAME, b"") not in self._changed:
+            return known
         with self._opening(path, partial(folder.open_file, name)) as file:
             content = file.read_whole("record_bytes", limits.record_bytes)
-            record = grammar.parse(content)
+            record = bounded(file.path, content, limits.record_lines)
             masked = without_secrets(record)
             self.files[path] = Remembered(file.signature, masked)
         self.digests[path] = sha256(content).hexdigest()
@@ -94,16 +95,16 @@ class Forgetful:
         """Return an archive's record without its secrets, which are told apart from those of the backup's record."""
         read = self._read.get(_bytes(archive.name))
         if read is not None and read.record.content == content:
-            return read.masked
+            return read.masked.content
         record = grammar.parse(content)
         read = read or self._read.get(record.values.get(_FILENAME, b""))
-        return without_secrets(record, read.record.values) if read else without_secrets(record)
+        return (without_secrets(record, read.record.values) if read else without_secrets(record)).content
 
     def _has_new_record(self, archive: Archive, known: Head) -> bool:
         """Tell whether the record of a backup was read anew, whose archive did not change."""
         return bool(self._read) and (_bytes(archive.name) in self._read or _claim(known.record) in self._read)
 
-    def _unchanged(self, path: str) -> bytes | Head | EvidenceError | None:
+    def _unchanged(self, path: str) -> Record | Head | EvidenceError | None:
         """Return what is remembered of the file at ``path``, if it is as it was."""
         known = self._remembered.get(path)
         if known is None or known.signature != self._listed.get(path) or isinstance(known.found, UnreadableError):

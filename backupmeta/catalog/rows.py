@@ -27,6 +27,7 @@ from backupmeta.masking import MASK, is_secret, masked
 from backupmeta.provenance import Source, Witness, display, located
 from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Scope
+from backupmeta.record.grammar import Record
 from backupmeta.record.values import Value
 
 Cell = str | int | bytes | None
@@ -168,8 +169,8 @@ class RowMaker:
         for place, name in shape.live:
             if origins.get(name).__class__ is not Document:
                 cells[place] = None
-        custom = {name: fields[name] for name in fields.keys() - FIELD.keys()}
-        beside = (_json_of(custom), _extra(found.kept), _origins(found))
+        custom = {name: fields[name] for name in fields if name not in FIELD}
+        beside = (_json_of(custom) if custom else _EMPTY, _extra(found.kept), _origins(found))
         return (*cells, *map(self._key, beside))  # type: ignore[arg-type]  # lists are keys by now
 
     def _shared(self, name: str, value: Value, origin: Document | Source, key: str) -> bytes:
@@ -238,6 +239,9 @@ def _text(content: str) -> Text:
     return Text(blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).digest(), content)
 
 
+_EMPTY: Final = _json_of({})
+
+
 def _extra(kept: Mapping[str, list[Document]]) -> Text:
     """Return every other key with what the first record says of it."""
     return _extra_of(tuple((key, holding[0].record.values[key]) for key, holding in kept.items()))
@@ -251,33 +255,25 @@ def _extra_of(kept: tuple[tuple[str, bytes], ...]) -> Text:
 
 def _origins(found: Inspection) -> Text:
     """Return the witness and the line of each field."""
-    documents = tuple({id(one): one for one in found.origins.values() if isinstance(one, Document)}.values())
-    witnesses = tuple([_witness(one) for one in found.origins.values()])
-    if all(_is_regular(one) for one in documents):
-        keys = tuple((one.source.witness, tuple(one.record.values)) for one in documents)
-        return _origins_of(tuple(found.origins), witnesses, keys)
-    return _json_of({name: [str(found.source(name).witness), found.source(name).line] for name in found.origins})
-
-
-def _witness(origin: Document | Source) -> Witness:
-    return origin.source.witness if isinstance(origin, Document) else origin.witness
-
-
-def _is_regular(one: Document) -> bool:
-    """Tell whether each line of a record is a key of its own: its place among the keys is its line then."""
-    record = one.record
-    return record.is_plain and len(record.values) == record.content.count(b"\n") + 1
+    origins = found.origins
+    main = next((one for one in origins.values() if isinstance(one, Document)), None)
+    others = {name: one for name, one in origins.items() if one is not main}
+    if main is None or not main.record.is_tidy or any(isinstance(one, Document) for one in others.values()):
+        return _json_of({name: [str(place.witness), place.line] for name in origins for place in [found.source(name)]})
+    witnesses = tuple([(name, str(one[0])) for name, one in others.items()])
+    return _origins_of(tuple(origins), main.source.witness, tuple(main.record.values), witnesses)
 
 
 @lru_cache(maxsize=1024)
 def _origins_of(
-    names: tuple[str, ...], witnesses: tuple[Witness, ...], keys: tuple[tuple[Witness, tuple[str, ...]], ...]
+    names: tuple[str, ...], main: Witness, keys: tuple[str, ...], others: tuple[tuple[str, str], ...]
 ) -> Text:
-    lines = {witness: {key: line for line, key in enumerate(found, 1)} for witness, found in keys}
+    """Return the witness and the line of each field, where one record with a key in each line tells most of them."""
+    lines, without_line = {key: line for line, key in enumerate(keys, 1)}, dict(others)
     return _json_of(
         {
-            name: [str(witness), lines.get(witness, {}).get(_key_of(name))]
-            for name, witness in zip(names, witnesses, strict=True)
+            name: [without_line[name], None] if name in without_line else [str(main), lines[_key_of(name)]]
+            for name in names
         }
     )
 
@@ -306,7 +302,7 @@ def _status(kind: Witness, name: str, found: Remembered | None) -> str:
     if kind is not Witness.ARCHIVE and not is_id(name):
         return "record-name-malformed"
     if kind is not Witness.ARCHIVE:
-        return "read" if found is not None and isinstance(found.found, bytes) else "record-unreadable"
+        return "read" if found is not None and isinstance(found.found, Record) else "record-unreadable"
     if found is None:
         return "archive-unreadable"
     return library.trouble(found.found) if isinstance(found.found, EvidenceError) else "read"

@@ -196,7 +196,7 @@ BACKUPS: Final = Table(
         *BACKUP_FIELDS,
         *_BESIDE,
     ),
-    indices=("account", "backup_install", "id", "application, version", "plugins"),
+    indices=("account", "id", "application, version", "plugins"),
 )
 
 FINDINGS: Final = Table(

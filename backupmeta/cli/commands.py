@@ -257,7 +257,7 @@ def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int
     with open_named(archive) as file:
         reader, found = find(file, member, limits)
         if is_record(found) and not show_secrets:
-            output.write_bytes(without_secrets(grammar.parse(reader.record(found))))
+            output.write_bytes(without_secrets(grammar.parse(reader.record(found))).content)
         else:
             for piece in reader.content(found):
                 output.write_bytes(piece)

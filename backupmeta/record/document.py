@@ -50,6 +50,11 @@ def document(source: Source, content: bytes, most_lines: int) -> Document:
     Raises:
         LimitExceededError: it has more than ``most_lines`` lines.
     """
+    return Document(source, bounded(source.path, content, most_lines))
+
+
+def bounded(path: str, content: bytes, most_lines: int) -> Record:
+    """Return the record in the ``content`` of the file at ``path``. Raises `LimitExceededError` as `document`."""
     if (lines := content.count(b"\n")) > most_lines:
-        raise LimitExceededError(source.path, "record_lines", most_lines, lines)
-    return Document(source, grammar.parse(content))
+        raise LimitExceededError(path, "record_lines", most_lines, lines)
+    return grammar.parse(content)

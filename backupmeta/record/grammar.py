@@ -67,11 +67,11 @@ class Record:
         values: the value that counts for each key: its last line's (README, "Decisions").
     """
 
-    def __init__(self, content: bytes) -> None:
-        """Parse ``content``."""
+    def __init__(self, content: bytes, values: dict[str, bytes] | None = None) -> None:
+        """Parse ``content``, unless its ``values`` are known."""
         self.content = content
         self.is_plain = b"\r" not in content and b"\0" not in content and not content.startswith(BOM)
-        self.values = _plain_values(content) if self.is_plain else {}
+        self.values = (_plain_values(content) if self.is_plain else {}) if values is None else values
         if not self.values:  # something odd, or nothing
             self.values = {key: line.value for key, line in self.by_key.items()}
 

@@ -1,5 +1,6 @@
 """A record without its secrets: every line stands where it stood, only what must not be shown is replaced."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
@@ -16,29 +17,40 @@ _BROKEN: Final = b"\xff"
 _NOTHING: Final[Mapping[str, bytes]] = {}
 
 
-def without_secrets(record: Record, other: Mapping[str, bytes] = _NOTHING) -> bytes:
-    """Return the bytes of ``record`` with its secrets, and the userinfo of URIs, masked.
+def without_secrets(record: Record, other: Mapping[str, bytes] = _NOTHING) -> Record:
+    """Return ``record`` with its secrets, and the userinfo of URIs, masked.
 
     Args:
         record: the record.
         other: the values of another record, by key; a secret that is another one there is told from one that is not.
     """
-    if record.is_plain and len(record.values) == record.content.count(b"\n") + 1:  # a key in every line
-        return _of_plain(record, other)
+    if record.is_tidy and not record.content.endswith(b"\n"):
+        return _of_tidy(record, other)
     hidden = grammar.secret_lines(record)
-    return record.bom + b"".join(_of_line(record, line, line.number in hidden, other) for line in record.lines)
+    lines = (_of_line(record, line, line.number in hidden, other) for line in record.lines)
+    return grammar.parse(record.bom + b"".join(lines))
 
 
-def _of_plain(record: Record, other: Mapping[str, bytes]) -> bytes:
-    rows = record.content.split(b"\n")
-    for place, key in _secrets(tuple(record.values)):
-        rows[place] = rows[place].partition(b"=")[0] + b"=" + _masked(key, record.values[key], other)
-    if b"://" in record.content:
-        for place, (row, key) in enumerate(zip(rows, record.values, strict=True)):
-            if b"://" in row:
-                name, _, value = row.partition(b"=")
-                rows[place] = name + b"=" + _without_userinfo(key, value)
-    return b"\n".join(rows)
+def _of_tidy(record: Record, other: Mapping[str, bytes]) -> Record:
+    """Mask a record with a key in every line: what has to be masked is few, and found without looking at each line."""
+    content, values, rows = record.content, dict(record.values), record.content.split(b"\n")
+    for place, key in _secrets(tuple(values)):
+        values[key] = _masked(key, values[key], other)
+        rows[place] = rows[place].partition(b"=")[0] + b"=" + values[key]
+    found = content.find(b"://")
+    while found >= 0:
+        place = content.count(b"\n", 0, found)
+        name, _, value = rows[place].partition(b"=")
+        if not _PLAIN_URI(value):
+            key = name.decode("utf-8", "surrogateescape")
+            values[key] = _without_userinfo(key, value)
+            rows[place] = name + b"=" + values[key]
+        found = content.find(b"://", found + len(b"://"))
+    return Record(b"\n".join(rows), values)
+
+
+_PLAIN_URI: Final = re.compile(rb"[^@?&;]*").fullmatch
+"""Tells whether a value has no character that begins or ends what is masked in a URI."""
 
 
 @lru_cache(maxsize=256)

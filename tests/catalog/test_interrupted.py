@@ -26,7 +26,7 @@ from backupmeta.library import Search
 from tests.catalog.snapshots import Difference, Tables, differences, rows
 from tests.measured import COMMAND
 
-ACCOUNTS: Final = 64
+ACCOUNTS: Final = 48
 BACKUPS: Final = 4
 KILLS: Final = 20
 LIMIT: Final = 30
@@ -36,6 +36,7 @@ Process = subprocess.Popen[str]
 Done = subprocess.CompletedProcess[str]
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 linux = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="/proc of Linux")
 
 
@@ -148,7 +149,9 @@ def apart(catalog: Path, undisturbed: list[Tables]) -> list[Difference]:
 class TestKilled:
     @posix
     @pytest.mark.parametrize("jobs", [1, 2])
-    def test_at_any_moment_the_next_scan_goes_on(self, fleet: Path, undisturbed: list[Tables], jobs: int, tmp_path: Path) -> None:
+    def test_at_any_moment_the_next_scan_goes_on(
+        self, fleet: Path, undisturbed: list[Tables], jobs: int, tmp_path: Path
+    ) -> None:
         seconds = duration(fleet, tmp_path / "measured.sqlite", jobs)
         killed = 0
         for number, moment in enumerate(moments(seconds, jobs)):
@@ -157,6 +160,90 @@ class TestKilled:
             time.sleep(moment)
             killed += end(process)
             assert is_whole(catalog, tmp_path / "copy")
-            assert finished(fleet, catalog, jobs).stderr == ""
+            assert finished(fleet, catalog, jobs).returncode == 0
             assert apart(catalog, undisturbed) == []
         assert killed > KILLS // 2
+
+    @posix
+    def test_many_times_in_a_row(self, fleet: Path, undisturbed: list[Tables], catalog: Path, tmp_path: Path) -> None:
+        seconds = duration(fleet, tmp_path / "measured.sqlite", 1)
+        killed = 0
+        for moment in random.Random(3).sample(list(moments(seconds, 3)), 6):
+            process = begun(fleet, catalog, 2)
+            time.sleep(moment)
+            killed += end(process)
+            assert is_whole(catalog, tmp_path / "copy")
+        assert killed
+        assert finished(fleet, catalog, 2).returncode == 0
+        assert apart(catalog, undisturbed) == []
+
+    @strace
+    @pytest.mark.parametrize("write", [5, 20, 32, 36, 40, 50, 150, 300, -90, -50, -2])
+    def test_before_any_write(
+        self, fleet: Path, undisturbed: list[Tables], writes: int, write: int, catalog: Path
+    ) -> None:
+        place = write if write > 0 else writes + write
+        killed = traced(f"inject=pwrite64:signal=SIGKILL:when={place}", fleet, catalog)
+        assert killed.returncode == -signal.SIGKILL
+        done = finished(fleet, catalog)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert apart(catalog, undisturbed) == []
+
+    @pytest.mark.parametrize("batches", range(5))
+    def test_between_batches_a_later_scan_goes_on(self, batches: int, tmp_path: Path) -> None:
+        root, catalog, other = tmp_path / "home", tmp_path / "catalog.sqlite", tmp_path / "other.sqlite"
+        bench_archives.fleet(root, 40, 2)
+        scanned(root, catalog)
+        shutil.copy(catalog, other)
+        change(root)
+        with pytest.raises(InterruptedError):
+            scan(str(catalog), Search((str(root),)), tell=Patience(batches).lose)
+        assert differences(scanned(root, catalog), scanned(root, other)) == []
+
+
+class Patience:
+    """Ends after some batches."""
+
+    def __init__(self, batches: int) -> None:
+        self._left = batches
+
+    def lose(self, _tally: Tally) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise InterruptedError
+
+
+def change(root: Path) -> None:
+    """Change one account of each batch, and more."""
+    users = sorted(root.iterdir())
+    archives = [sorted((user / "application_backups").iterdir()) for user in users]
+    records = [sorted((user / ".appdata/backups").iterdir()) for user in users]
+    archives[0][0].unlink()
+    archives[1][0].rename(archives[1][0].with_name("app_renamed.tar.gz"))
+    archives[2][0].rename(users[37] / "application_backups" / archives[2][0].name)
+    records[9][0].unlink()
+    records[10][1].write_bytes(records[10][1].read_bytes() + b"\nbackup-note=changed")
+    shutil.rmtree(users[11])
+    users[12].rename(root / "user900000")
+    os.utime(archives[17][0])
+    archives[25][0].write_bytes(b"no archive")
+    archives[33][0].rename(users[3] / "application_backups" / archives[33][0].name)
+
+
+@pytest.fixture(scope="module")
+def writes(fleet: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Give the number of times that a scan writes to its catalog."""
+    folder = tmp_path_factory.mktemp("traced")
+    assert traced("trace=pwrite64", fleet, folder / "catalog.sqlite", folder / "trace").returncode == 0
+    return (folder / "trace").read_text().count("pwrite64(")
+
+
+def traced(what: str, root: Path, catalog: Path, told: Path = Path(os.devnull)) -> Done:
+    line = ["strace", "-f", "-qq", "-o", str(told), "-e", what, *command(root, catalog, 1)]
+    return subprocess.run(line, capture_output=True, text=True, timeout=LIMIT, check=False)
+
+
+def has_ended(catalog: Path) -> bool:
+    """Tell whether a scan came to its end."""
+    with closing(sqlite3.connect(catalog)) as connection:
+        return bool(connection.execute("SELECT count(ended) FROM scans").fetchone()[0])
