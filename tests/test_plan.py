@@ -103,7 +103,7 @@ same = st.tuples(records, st.booleans()).map(lambda drawn: (drawn[0], drawn[0] i
     numbackups=st.sampled_from([3, None]),
     zone=st.sampled_from([None, ZoneInfo("Europe/Berlin")]),
 )
-@settings(max_examples=3000)
+@settings(max_examples=800)
 def test_any_record_is_resolved_the_same_by_plan(  # noqa: PLR0917 - drawn by name
     spoken: tuple[bytes | None, bytes | None],
     install: bytes | None,
@@ -135,7 +135,7 @@ def test_a_record_that_is_unusually_long_is_resolved_the_same() -> None:
     content = backup_record(title="x" * REMEMBERED)
     found = resolve.backup(witnesses(content, content, None, ARCHIVE, HOME, 3, None), State.PAIRED)
     assert found.get("title") == "x" * REMEMBERED
-    assert found.get("language") == "en"
+    assert found.get("version") == "6.5.4"
 
 
 def test_the_record_of_the_live_install_may_be_the_only_one() -> None:

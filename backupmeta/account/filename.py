@@ -178,7 +178,10 @@ def _explains(name: ArchiveName, backup_time: int, zone: tzinfo | None) -> bool:
     offset = utc_offset(name, backup_time)
     if offset is None or zone is None:
         return offset is not None
-    return offset.utcoffset(None) == datetime.fromtimestamp(backup_time, zone).utcoffset()
+    try:
+        return offset.utcoffset(None) == datetime.fromtimestamp(backup_time, zone).utcoffset()
+    except (OverflowError, ValueError, OSError):  # beyond the years that `datetime` knows, in that zone
+        return False
 
 
 def _utc(seconds: int) -> str:

@@ -48,7 +48,7 @@ class InCatalog(Search):
 
 _MEMORIES: Final = """
 SELECT path, path_bytes, content FROM accounts JOIN memories USING (account) WHERE status <> 'vanished' {}
-ORDER BY host, path
+ORDER BY path, host
 """
 
 

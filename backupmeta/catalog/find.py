@@ -116,7 +116,7 @@ def find(catalog: str, asked: Asked, zone: tzinfo | None = None) -> Iterator[Ins
 _SELECT: Final = """
 SELECT b.account, n.path, n.path_bytes FROM all_backups b
 JOIN accounts a USING (account) JOIN all_files n ON n.file = ifnull(b.record_file, b.archive_file)
-WHERE b.until IS NULL{} ORDER BY a.host, a.path, b.account
+WHERE b.until IS NULL{} ORDER BY a.path, a.host, b.account
 """
 _MEMORY: Final = "SELECT path, path_bytes, content FROM accounts JOIN memories USING (account) WHERE account = ?"
 

@@ -162,13 +162,14 @@ class RowMaker:
         cells: list[Cell | Value] = [fields.get(name) for name in shape.names]
         for place in shape.numbers:
             cells[place] = _number(cells[place])
-        for place, name, key in shape.shared:
-            cells[place] = self._shared(name, fields[name], origins[name], key) if cells[place] is not None else None
-        for place in shape.secrets:
-            cells[place] = cells[place] and MASK
         for place, name in shape.live:
             if origins.get(name).__class__ is not Document:
                 cells[place] = None
+        for place, name, key in shape.shared:
+            if cells[place] is not None:
+                cells[place] = self._shared(name, fields[name], origins[name], key)
+        for place in shape.secrets:
+            cells[place] = cells[place] and MASK
         custom = {name: fields[name] for name in fields if name not in FIELD}
         beside = (_json_of(custom) if custom else _EMPTY, _extra(found.kept), _origins(found))
         return (*cells, *map(self._key, beside))  # type: ignore[arg-type]  # lists are keys by now

@@ -131,7 +131,7 @@ ACCOUNTS: Final = Table(
         _required("first_scan", Type.INTEGER, "The scan that met it first."),
         _required("last_scan", Type.INTEGER, "The scan that met it last."),
     ),
-    unique="host, path, ifnull(path_bytes, x'')",
+    unique="path, host, ifnull(path_bytes, x'')",
     indices=("root, last_scan",),
 )
 

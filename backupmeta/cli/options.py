@@ -132,10 +132,10 @@ def refuse_beside_catalog(given: Mapping[str, object]) -> None:
 
 _BESIDE_CATALOG: Final = {
     "ROOT": "it is for what is on disk; 'backupmeta find' chooses in a catalog",
+    "TARGET": "it is for what is on disk",
     "--root": "it is for what is on disk",
     "--sysroot": "it is for what is on disk",
     "--show-secrets": "there are no secrets in it; look at the archive or record itself",
-    "--policy": "it asks for what only the archives tell; verify those",
 }
 
 

@@ -48,9 +48,9 @@ class Bar:
 
 
 @contextmanager
-def shown(total: Callable[[], int]) -> Iterator[Bar | None]:
-    """Show a bar up to ``total()`` bytes while the block runs; None where stderr is no terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
+def shown(total: Callable[[], int] | None) -> Iterator[Bar | None]:
+    """Show a bar up to ``total()`` bytes while the block runs; None without a total, and where stderr is no terminal."""
+    if total is None or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

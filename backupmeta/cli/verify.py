@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -11,9 +12,12 @@ from backupmeta.cli.listing import Moment, Span
 from backupmeta.vocabulary.kinds import Group, Severity
 
 if TYPE_CHECKING:
+    from backupmeta.archive.limits import Limits
     from backupmeta.checks.policy import Policy
     from backupmeta.checks.verdict import Verification
+    from backupmeta.library import Search
     from backupmeta.render.verification import Tally
+    from backupmeta.verification import Run
 
 _SEVERITIES: Final = tuple(map(str, Severity))
 _FORMATS: Final = ("text", "json", "junit", "sarif", "github")
@@ -22,6 +26,7 @@ _FORMATS: Final = ("text", "json", "junit", "sarif", "github")
 @click.command()
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @options.searching
+@options.cataloged
 @click.option("--policy", "policy_file", metavar="FILE", help="What to ask for (TOML; see the README).")
 @click.option("--select", multiple=True, metavar="ID", help="Judge this alone: a check's id, or a group. Repeatable.")
 @click.option("--ignore", multiple=True, metavar="ID", help="Don't judge this: a check's id, or a group. Repeatable.")
@@ -36,6 +41,7 @@ def verify(
     targets: tuple[str, ...],
     sysroot: str | None,
     zone: tzinfo | None,
+    catalog: str | None,
     *,
     policy_file: str | None,
     select: tuple[str, ...],
@@ -66,27 +72,47 @@ def verify(
     from backupmeta import verification
     from backupmeta.archive.limits import Limits
     from backupmeta.cli import parallel, progress
-    from backupmeta.library import Search
     from backupmeta.render.verification import Tally
 
     evidence = (*targets, *([] if sysroot is None else [sysroot]))
     policy = _policy(policy_file, evidence).with_options(
         select=select, ignore=ignore, fail_on=Severity(fail_on) if fail_on else None
     )
-    search = Search(targets, sysroot, zone, Limits(**{**policy.limits, **limits}))
-    tally = Tally()
-    with progress.shown(lambda: verification.size(search)) as bar, output.opened(target_file, evidence) as write:
-        run = parallel.in_processes(jobs or parallel.cores(), None if bar is None else bar.advance)
+    search = _search(targets, sysroot, zone, catalog, Limits(**{**policy.limits, **limits}))
+    tally, size = Tally(), None if catalog else partial(verification.size, search)
+    with progress.shown(size) as bar, output.opened(target_file, evidence) as write:
+        run = _recorded(catalog) if catalog else parallel.in_processes(jobs or parallel.cores(), bar and bar.advance)
         found = tally.counting(verification.verify(search, policy, now and now.first, run))
         parts = _rendered(form, found, is_terminal=target_file in {None, "-"} and output.width() is not None)
         for part in parts if bar is None else bar.making_way(parts):
             write(part)
     if tally.verdict is None:
-        looked = ", ".join(evidence) or "the conventional places"
+        looked = catalog or ", ".join(evidence) or "the conventional places"
         output.complain(f"there is no backup in {looked}; give the path of an archive, a home, or a folder of them")
     elif form != "text" or target_file is not None:
         output.complain(tally.line)
     return _exit_code(tally)
+
+
+def _search(
+    targets: tuple[str, ...], sysroot: str | None, zone: tzinfo | None, catalog: str | None, limits: "Limits"
+) -> "Search":
+    """Return where to look: on disk, or in a catalog."""
+    from backupmeta.library import Search
+
+    if catalog is None:
+        return Search(targets, sysroot, zone, limits)
+    from backupmeta.catalog.answers import InCatalog
+
+    options.refuse_beside_catalog({"TARGET": targets, "--sysroot": sysroot})
+    output.tell_age(catalog)
+    return InCatalog(zone=zone, limits=limits, catalog=catalog)
+
+
+def _recorded(catalog: str) -> "Run":
+    from backupmeta.catalog.verdicts import recorded
+
+    return recorded(catalog)
 
 
 def _policy(path: str | None, evidence: Sequence[str]) -> "Policy":

@@ -203,3 +203,33 @@ def test_a_known_zone_has_to_have_the_offset() -> None:
 )
 def test_a_suffix_tells_an_archive(name: str, is_archive: bool) -> None:  # noqa: FBT001
     assert filename.is_archive_name(name) is is_archive
+
+
+def test_times_at_the_end_of_the_calendar_are_judged_too() -> None:
+    last = named(local="9999-12-31 23:59:59")
+    seconds = 253_402_300_799
+    assert filename.utc_offset(last, seconds) == UTC
+    assert filename.utc_offset(last, seconds + 3600) is None
+    assert filename.utc_offset(named(local="0001-01-01 00:00:00"), -62_135_596_801) is None
+    (found,) = filename.disagreements(last, None, None, seconds, BERLIN)
+    assert found.finding == "name-time-differs"
+
+
+@given(
+    local=st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)).map(lambda t: t.replace(microsecond=0)),  # noqa: DTZ001
+    ahead=st.integers(-14 * 3600, 16 * 3600) | st.integers(-16 * 4, 16 * 4).map(lambda quarters: 900 * quarters),
+)
+def test_an_offset_is_what_the_clocks_differ_by_in_whole_quarters(local: datetime, ahead: int) -> None:
+    offset = filename.utc_offset(named(local=f"{local}"), int(local.replace(tzinfo=UTC).timestamp()) - ahead)
+    quarter = timedelta(seconds=ahead // 900 * 900)
+    is_told = -12 * 3600 <= quarter.total_seconds() <= 14 * 3600 and (ahead % 900 == 0 or local < datetime(2020, 4, 1))  # noqa: DTZ001
+    assert offset == (timezone(quarter) if is_told else None)
+
+
+@given(st.text(alphabet="app_-.0123456789tgz\n\udcff²", max_size=40), st.booleans())
+def test_only_a_conventional_name_is_one(text: str, is_near: bool) -> None:  # noqa: FBT001
+    name = f"app_{text}_2024-06-13_20-55-21.tar.gz" if is_near else text
+    parsed = filename.parse(name)
+    assert (parsed is not None) is (is_near and "_" in text)
+    if parsed is not None:
+        assert str(parsed) == name

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -23,10 +24,10 @@ from backupmeta.catalog.accounts import Tally
 from backupmeta.catalog.crew import Crew, Here
 from backupmeta.catalog.scan import scan
 from backupmeta.library import Search
-from tests.catalog.snapshots import Difference, Tables, differences, rows
+from tests.catalog.snapshots import Difference, Tables, current, differences, rows
 from tests.measured import COMMAND
 
-ACCOUNTS: Final = 48
+ACCOUNTS: Final = 40
 BACKUPS: Final = 4
 KILLS: Final = 20
 LIMIT: Final = 30
@@ -94,8 +95,18 @@ def wait(is_so: Callable[[], bool]) -> None:
         time.sleep(0.0005)
 
 
-def end(process: Process) -> bool:
-    """Kill a scan, but not its workers, and wait for their end; tell whether it had not come to its own end."""
+def kill(root: Path, catalog: Path, jobs: int, moment: float) -> None:
+    """Begin a scan, and kill it some seconds after it took its catalog; sooner where it has come to its own end."""
+    before = catalog.parent / "before"
+    keep(catalog, before)
+    while not end(begun(root, catalog, jobs), moment):
+        keep(before / catalog.name, catalog.parent)
+        moment /= 2
+
+
+def end(process: Process, moment: float = 0) -> bool:
+    """Kill a scan after some seconds, but not its workers, and wait for these; tell whether it was still running."""
+    time.sleep(moment)
     process.kill()
     try:
         process.communicate(timeout=LIMIT)  # its workers hold its stdout open until they end
@@ -103,6 +114,17 @@ def end(process: Process) -> bool:
         end_group(process)
     assert process.returncode in {0, -signal.SIGKILL}
     return process.returncode != 0
+
+
+def keep(catalog: Path, folder: Path) -> None:
+    """Make what lies in a folder of a catalog what lies in another one."""
+    folder.mkdir(exist_ok=True)
+    for ending in ("", "-wal", "-journal"):
+        source = Path(f"{catalog}{ending}")
+        if source.exists():
+            shutil.copy(source, folder)
+        else:
+            (folder / source.name).unlink(missing_ok=True)
 
 
 def end_group(process: Process) -> None:
@@ -114,16 +136,9 @@ def end_group(process: Process) -> None:
 
 def is_whole(catalog: Path, elsewhere: Path) -> bool:
     """Tell whether SQLite finds nothing wrong with a copy; the catalog itself stays as whatever ended a scan left it."""
-    if not catalog.exists():
-        return True
-    elsewhere.mkdir()
-    for ending in ("", "-wal", "-journal"):
-        if (file := Path(f"{catalog}{ending}")).exists():
-            shutil.copy(file, elsewhere)
+    keep(catalog, elsewhere)
     with closing(sqlite3.connect(elsewhere / catalog.name)) as connection:
-        found = connection.execute("PRAGMA integrity_check").fetchall()
-    shutil.rmtree(elsewhere)
-    return found == [("ok",)]
+        return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def duration(root: Path, catalog: Path, jobs: int) -> float:
@@ -153,27 +168,19 @@ class TestKilled:
         self, fleet: Path, undisturbed: list[Tables], jobs: int, tmp_path: Path
     ) -> None:
         seconds = duration(fleet, tmp_path / "measured.sqlite", jobs)
-        killed = 0
         for number, moment in enumerate(moments(seconds, jobs)):
             catalog = tmp_path / f"{number}.sqlite"
-            process = begun(fleet, catalog, jobs)
-            time.sleep(moment)
-            killed += end(process)
+            kill(fleet, catalog, jobs, moment)
             assert is_whole(catalog, tmp_path / "copy")
             assert finished(fleet, catalog, jobs).returncode == 0
             assert apart(catalog, undisturbed) == []
-        assert killed > KILLS // 2
 
     @posix
     def test_many_times_in_a_row(self, fleet: Path, undisturbed: list[Tables], catalog: Path, tmp_path: Path) -> None:
-        seconds = duration(fleet, tmp_path / "measured.sqlite", 1)
-        killed = 0
-        for moment in random.Random(3).sample(list(moments(seconds, 3)), 6):
-            process = begun(fleet, catalog, 2)
-            time.sleep(moment)
-            killed += end(process)
+        seconds = duration(fleet, tmp_path / "measured.sqlite", 2)
+        for moment in (0.1, 0.3, 0.3, 0.2, 0.2):
+            kill(fleet, catalog, 2, moment * seconds)
             assert is_whole(catalog, tmp_path / "copy")
-        assert killed
         assert finished(fleet, catalog, 2).returncode == 0
         assert apart(catalog, undisturbed) == []
 
@@ -199,6 +206,174 @@ class TestKilled:
         with pytest.raises(InterruptedError):
             scan(str(catalog), Search((str(root),)), tell=Patience(batches).lose)
         assert differences(scanned(root, catalog), scanned(root, other)) == []
+
+    def test_a_move_is_known_that_was_met_before_that(self, tmp_path: Path) -> None:
+        root, catalog, other = tmp_path / "home", tmp_path / "catalog.sqlite", tmp_path / "other.sqlite"
+        bench_archives.fleet(root, 16, 1)
+        scanned(root, catalog)
+        shutil.copy(catalog, other)
+        (archive,) = (root / "user000000/application_backups").iterdir()
+        archive.rename(root / "user000001/application_backups" / archive.name)
+        with pytest.raises(InterruptedError):
+            scan(str(catalog), Search((str(root),)), tell=Patience(0).lose)
+        assert differences(scanned(root, catalog), scanned(root, other)) == []
+
+
+class TestWorkers:
+    @pytest.mark.parametrize("jobs", [1, 2, 3])
+    def test_their_number_makes_no_difference(
+        self, fleet: Path, undisturbed: list[Tables], jobs: int, catalog: Path
+    ) -> None:
+        assert finished(fleet, catalog, jobs).returncode == 0
+        assert differences(rows(catalog), undisturbed[0]) == []
+
+    @linux
+    @pytest.mark.parametrize("moment", [0.0, 0.05, 0.1, 0.2])
+    def test_one_may_be_killed(self, fleet: Path, undisturbed: list[Tables], moment: float, catalog: Path) -> None:
+        process = begun(fleet, catalog, 2)
+        wait(lambda: len(workers(process)) == 2)
+        time.sleep(moment)
+        for worker in workers(process)[:1]:
+            os.kill(worker, signal.SIGKILL)
+        out, _ = process.communicate(timeout=LIMIT)
+        assert (process.returncode, out.splitlines()[0]) == (0, finished_line(ACCOUNTS))
+        assert differences(rows(catalog), undisturbed[0]) == []
+
+    def test_an_account_that_ends_each_of_them_is_told(self, fleet: Path, undisturbed: list[Tables], catalog: Path) -> None:
+        tally = scan(str(catalog), Search((str(fleet),)), workers=Crew(Mortal, ahead=3))
+        assert (tally.accounts, tally.unreadable) == (ACCOUNTS, 1)
+        found = rows(catalog)
+        (finding,) = found["all_findings"]
+        assert (finding[6], Path(finding[8]).name) == ("folder-unreadable", DEADLY)
+        assert [Path(one[2]).name for one in found["accounts"] if one[8] == "unreadable"] == [DEADLY]
+        assert len(found["all_backups"]) == len(undisturbed[0]["all_backups"]) - BACKUPS
+
+    def test_once_it_can_be_read_it_is_there(self, fleet: Path, catalog: Path) -> None:
+        scan(str(catalog), Search((str(fleet),)), workers=Crew(Mortal, ahead=3))
+        fresh = catalog.with_name("fresh.sqlite")
+        scanned(fleet, catalog)
+        scanned(fleet, fresh)
+        assert differences(current(catalog), current(fresh)) == []
+
+
+DEADLY: Final = "user000012"
+
+
+class Mortal(Here):
+    """A worker that dies whenever it reads a certain account."""
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+        future: Future[Any] = Future()
+        if any(Path(task.found.path).name == DEADLY for task in args[0].tasks):
+            future.set_exception(BrokenProcessPool())
+            return future
+        return super().submit(work, *args, **kwargs)
+
+
+def workers(process: Process) -> list[int]:
+    """Return the children of a scan."""
+    path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(one) for one in path.read_text(encoding="ascii").split()] if path.exists() else []
+
+
+def finished_line(accounts: int) -> str:
+    return f"{accounts} accounts"
+
+
+class TestTwoAtOnce:
+    @linux
+    def test_the_second_says_so_at_once(self, fleet: Path, undisturbed: list[Tables], catalog: Path) -> None:
+        with stopped(fleet, catalog):
+            began = time.monotonic()
+            done = finished(fleet, catalog)
+            assert time.monotonic() - began < LIMIT / 2
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"backupmeta: {catalog}: another scan writes to it; wait for its end, or name another file\n"
+        assert finished(fleet, catalog).returncode == 0
+        assert apart(catalog, undisturbed) == []
+
+    @linux
+    def test_the_second_says_so_by_another_name(self, fleet: Path, catalog: Path) -> None:
+        link = catalog.with_name("link.sqlite")
+        link.symlink_to(catalog)
+        with stopped(fleet, catalog):
+            assert finished(fleet, link).returncode == 2
+
+    @linux
+    def test_workers_of_a_killed_one_keep_nobody_out(self, fleet: Path, undisturbed: list[Tables], catalog: Path) -> None:
+        with stopped(fleet, catalog) as process:
+            orphans = workers(process)
+            assert orphans
+            process.kill()
+            process.wait(LIMIT)
+            assert finished(fleet, catalog).returncode == 0
+            assert all(Path(f"/proc/{one}").exists() for one in orphans)
+        assert apart(catalog, undisturbed) == []
+
+
+@contextmanager
+def stopped(root: Path, catalog: Path) -> Iterator[Process]:
+    """Give a scan that is stopped in the middle, its workers, too; kill them all at last."""
+    process = begun(root, catalog, 2)
+    try:
+        wait(lambda: len(workers(process)) == 2)
+        os.killpg(process.pid, signal.SIGSTOP)
+        assert process.poll() is None
+        yield process
+    finally:
+        end_group(process)
+        process.communicate(timeout=LIMIT)
+
+
+class TestFullDisk:
+    @linux
+    @pytest.mark.parametrize("kibibytes", [0, 4, 64, 160, 256, 400, 700])
+    def test_says_so_and_goes_on_once_there_is_room(
+        self, fleet: Path, undisturbed: list[Tables], kibibytes: int, tmp_path: Path
+    ) -> None:
+        with disk(tmp_path / "disk", kibibytes) as folder:
+            catalog = folder / "catalog.sqlite"
+            done = finished(fleet, catalog, 2)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert ONE_LINE.fullmatch(done.stderr)
+            assert is_whole(catalog, tmp_path / "copy")
+            resize(folder, 64 * 1024)
+            assert finished(fleet, catalog, 2).returncode == 0
+            assert apart(catalog, undisturbed) == []
+
+    @posix
+    @pytest.mark.parametrize("kibibytes", [0, 4, 64, 160, 256, 400])
+    def test_so_does_a_quota(self, fleet: Path, undisturbed: list[Tables], kibibytes: int, catalog: Path) -> None:
+        bound = kibibytes * 1024
+        done = finished(fleet, catalog, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (bound, bound)))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert ONE_LINE.fullmatch(done.stderr)
+        assert is_whole(catalog, catalog.parent / "copy")
+        assert finished(fleet, catalog).returncode == 0
+        assert apart(catalog, undisturbed) == []
+
+
+ONE_LINE: Final = re.compile(
+    r"backupmeta: /\S+/catalog\.sqlite: [^\n;]+; what was done until then is kept; try again once that is mended\n"
+)
+
+
+@contextmanager
+def disk(folder: Path, kibibytes: int) -> Iterator[Path]:
+    """Give a file system of its own with so much room."""
+    folder.mkdir()
+    pages = kibibytes + 4  # its root takes one
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={pages}k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting needs root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def resize(folder: Path, kibibytes: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={kibibytes}k", str(folder)], check=True)
 
 
 class Patience:
@@ -241,9 +416,3 @@ def writes(fleet: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
 def traced(what: str, root: Path, catalog: Path, told: Path = Path(os.devnull)) -> Done:
     line = ["strace", "-f", "-qq", "-o", str(told), "-e", what, *command(root, catalog, 1)]
     return subprocess.run(line, capture_output=True, text=True, timeout=LIMIT, check=False)
-
-
-def has_ended(catalog: Path) -> bool:
-    """Tell whether a scan came to its end."""
-    with closing(sqlite3.connect(catalog)) as connection:
-        return bool(connection.execute("SELECT count(ended) FROM scans").fetchone()[0])

@@ -124,3 +124,15 @@ def test_every_slug_is_its_plugin_s_id(write: Callable[[str], str], names: list[
     raw = ",".join(map(write, names)).encode()
     assert [one["id"] for one in values.plugins(raw)] == names
     assert all(one["activated"] for one in values.plugins(raw))
+
+
+def test_a_list_of_any_length_is_read_and_each_answer_is_its_own() -> None:
+    for count in (1, 1000):
+        raw = b",".join(b"+p%d/1" % n for n in range(count))
+        first, second = values.plugins(raw), values.plugins(raw)
+        assert (
+            first
+            == second
+            == [{"id": f"p{n}", "version": "1", "activated": True, "autoup": "all"} for n in range(count)]
+        )
+        assert first[0] is not second[0]
