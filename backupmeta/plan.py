@@ -11,7 +11,6 @@ from typing import Final, NamedTuple
 from backupmeta.provenance import Source
 from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELDS, Default, Field, Scope, Use, use_of
-from backupmeta.record.grammar import REMEMBERED
 from backupmeta.record.values import Decoder, Value, text
 from backupmeta.witnesses import BY_DEFAULT, ELSEWHERE, copied
 
@@ -80,20 +79,21 @@ class Plan(NamedTuple):
 def plan(record: Document, live: Document | None, *, is_backup: bool) -> Plan | None:
     """Return the plan for a ``record`` and the ``live`` install with such keys; None where they take more than a plan.
 
-    That is where the record tells nothing of the install at the time of the backup, or is unusually long.
+    That is where the record tells nothing of the install at the time of the backup, or is unusually large.
     """
-    if max(len(one.record.content) for one in (record, live) if one is not None) > REMEMBERED:
+    if not record.record.is_usual or not (live is None or live.record.is_usual):
         return None
     return _plan(tuple(record.record.values), None if live is None else tuple(live.record.values), is_backup)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _plan(keys: tuple[str, ...], live: tuple[str, ...] | None, is_backup: bool) -> Plan | None:  # noqa: FBT001
-    if live is not None and not tells_snapshot(keys):
+    if live is not None and not tells_snapshot(frozenset(keys)):
         return None
     fields = {one.name: one for one in fields_of(is_backup=is_backup)}
-    told = {name for name, one in fields.items() if one.key in keys}
-    lives = {name for name, one in fields.items() if one.scope is Scope.LIVE and one.key in (live or ())}
+    own_keys, live_keys = frozenset(keys), frozenset(live or ())
+    told = {name for name, one in fields.items() if one.key in own_keys}
+    lives = {name for name, one in fields.items() if one.scope is Scope.LIVE and one.key in live_keys}
     silent = ELSEWHERE & fields.keys() - told - lives
     defaults = {
         name: one for name in fields if name in silent and (one := fields[name].default) and not one.application

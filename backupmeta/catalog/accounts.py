@@ -81,7 +81,7 @@ class Accounts:
         """Know that accounts below ``root`` are gone which were not met; not so those below ``blind`` folders."""
         gone = self._connection.execute(_GONE, (host, display(root), self._scan)).fetchall()
         for account, path, path_bytes, seen in gone:
-            if not _is_hidden(store.exact(path, path_bytes), seen, blind):
+            if not _is_hidden(host, store.exact(path, path_bytes), seen, blind):
                 self._tally.vanished += 1
                 self._writer.vanish(account)
                 self._connection.execute("UPDATE accounts SET status = 'vanished' WHERE account = ?", (account,))
@@ -105,10 +105,12 @@ def _bytes(path: str) -> bytes | None:
     return None if display(path) == path else path.encode("utf-8", "surrogateescape")
 
 
-def _is_hidden(path: str, seen: str, blind: Collection[str]) -> bool:
+def _is_hidden(host: str, path: str, seen: str, blind: Collection[str]) -> bool:
     """Tell whether an account that was not met may be there still: below what can't be read, or not mounted now."""
     if any(f"{seen}/".startswith(f"{folder.rstrip('/')}/") for folder in blind):
         return True
+    if host:
+        return False
     try:
         return not os.listdir(path)  # noqa: PTH208 - an empty folder is where something may be mounted
     except OSError:

@@ -92,6 +92,11 @@ class Batch(NamedTuple):
     limits: Limits
     zone: tzinfo | None
 
+    @property
+    def host(self) -> str:
+        """The host that all of the accounts lie on."""
+        return self.tasks[0].host
+
     def do(self) -> Result:
         """Scan the accounts; one that can't be read keeps nothing from the others."""
         maker = RowMaker(self.zone)

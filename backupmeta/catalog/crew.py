@@ -16,6 +16,11 @@ Arguments = ParamSpec("Arguments")
 class Order(Protocol[Outcome]):
     """Something to be done by anybody: it needs nothing but itself and the evidence."""
 
+    @property
+    def host(self) -> str:
+        """The host that the evidence lies on; empty where everybody reaches it."""
+        ...
+
     def do(self) -> Outcome:
         """Do it."""
         ...
@@ -52,11 +57,13 @@ class Crew(NamedTuple):
         hire: returns an executor.
         ahead: how many orders may be given before the first of them is done.
         lost: what is raised for an order whose worker died.
+        hosts: the hosts whose own roots are meant; an empty name where everybody reaches them.
     """
 
     hire: Callable[[], Executor]
     ahead: int = 1
     lost: tuple[type[Exception], ...] = (BrokenExecutor,)
+    hosts: tuple[str, ...] = ("",)
 
 
 ALONE: Final = Crew(Here)

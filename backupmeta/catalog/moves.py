@@ -36,5 +36,5 @@ def mark(connection: sqlite3.Connection, scan: int, first: int, changes: Counter
 def _count(changes: Counter[tuple[str, str]], table: str, moved: int) -> None:
     """Count as moved what was counted as new and as vanished."""
     changes[table, "moved"] += moved
-    changes[table, "new"] -= moved
-    changes[table, "vanished"] -= moved
+    for change in ("new", "vanished"):  # what an interrupted scan met before is not counted in this run
+        changes[table, change] = max(changes[table, change] - moved, 0)

@@ -5,6 +5,7 @@ is kept, the next one goes on, and the catalog is the same as if nothing had hap
 """
 
 import json
+import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -15,11 +16,12 @@ from typing import Final
 
 from backupmeta import __version__
 from backupmeta.account import places
-from backupmeta.account.places import Root
+from backupmeta.account.places import Found
 from backupmeta.catalog import crew, moves, schema, store
 from backupmeta.catalog.accounts import Accounts
 from backupmeta.catalog.batch import Batch, Task
 from backupmeta.catalog.crew import ALONE, Crew
+from backupmeta.catalog.discovery import Discovery
 from backupmeta.catalog.rows import finding_row
 from backupmeta.catalog.tables import SCANS
 from backupmeta.catalog.tally import Tally
@@ -92,9 +94,10 @@ class _Scan:
     def __init__(self, connection: sqlite3.Connection, search: Search, tally: Tally) -> None:
         self._connection = connection
         self._search = search
-        self._roots = places.apart(search.places())
         self._tally = tally
         self._findings: list[Finding] = []
+        self._read: list[tuple[str, str]] = []
+        self._is_resumed = False
         with store.transaction(connection):
             self._number, self._first_file, self._began = self._begun()
         self._writer = Writer(connection, self._number, tally.changes)
@@ -103,7 +106,7 @@ class _Scan:
     def look(self, tell: Tell, workers: Crew) -> None:
         """Look at all accounts, and know what is gone."""
         given = deque[Batch]()
-        for result in crew.results(_noted(self._batches(), given), workers):
+        for result in crew.results(_noted(self._batches(workers), given), workers):
             with store.transaction(self._connection):
                 self._accounts.take(given.popleft().tasks, result.accounts, result.shared)
             tell(self._tally)
@@ -129,11 +132,13 @@ class _Scan:
 
     def _begun(self) -> tuple[int, int, int]:
         """Return the scan's number, that of the first file that it may meet first, and when it began."""
-        roots = json.dumps([display(root.name) for root in self._roots], ensure_ascii=False)
+        asked = (*self._search.roots, *([] if self._search.sysroot is None else [self._search.sysroot]))
+        roots = json.dumps([display(os.path.abspath(root)) for root in asked], ensure_ascii=False)  # noqa: PTH100
         last = self._connection.execute(
             "SELECT scan, first_file, began, roots, ended FROM scans ORDER BY scan DESC LIMIT 1"
         ).fetchone()
         if last is not None and last[3:] == (roots, None):
+            self._is_resumed = True
             return last[0], last[1], last[2]
         number = 1 if last is None else last[0] + 1
         first_file = int(self._connection.execute("SELECT ifnull(max(file), 0) + 1 FROM all_files").fetchone()[0])
@@ -142,35 +147,46 @@ class _Scan:
         self._connection.execute(schema.insertion(SCANS), row)
         return number, first_file, now
 
-    def _batches(self) -> Iterator[Batch]:
-        tasks = self._tasks()
-        while some := tuple(islice(tasks, _ACCOUNTS)):
-            yield Batch(some, self._search.limits, self._search.zone)
+    def _batches(self, workers: Crew) -> Iterator[Batch]:
+        for host, root, found in self._roots(workers):
+            tasks = self._tasks(host, root, found)
+            while some := tuple(islice(tasks, _ACCOUNTS)):
+                yield Batch(some, self._search.limits, self._search.zone)
 
-    def _tasks(self) -> Iterator[Task]:
-        for root in self._roots:
-            count = 0
-            try:
-                for found in places.found(root, self._search.limits, self._findings):
-                    count += 1
-                    yield Task(found, self._accounts.known(found, ""), root.name)
-            except EvidenceError as error:
-                self._refuse(root, error.reason)
-            else:
-                if not count and self._accounts.has_any("", root.name):
-                    self._refuse(root, "has nothing in it, and had accounts before; is it mounted?")
+    def _roots(self, workers: Crew) -> Iterator[tuple[str, str, Iterator[Found]]]:
+        """Yield each root with its host and its accounts; there may be an error behind the last of these."""
+        if workers.hosts == ALONE.hosts:
+            for root in places.apart(self._search.places()):
+                yield "", root.name, places.found(root, self._search.limits, self._findings)
+            return
+        orders = [Discovery(host, self._search) for host in workers.hosts]
+        for host, roots in zip(workers.hosts, crew.results(orders, workers), strict=True):
+            for below in roots:
+                yield host, below.root, below.accounts(self._findings)
 
-    def _refuse(self, root: Root, reason: str) -> None:
-        self._tally.unread[root.name] = reason
-        where = (Source(Witness.FILE_SYSTEM, root.name),)
-        self._findings.append(Finding("folder-unreadable", root.name, reason, where))
+    def _tasks(self, host: str, root: str, accounts: Iterator[Found]) -> Iterator[Task]:
+        count = 0
+        try:
+            for count, found in enumerate(accounts, 1):
+                yield Task(found, self._accounts.known(found, host), root, host)
+        except EvidenceError as error:
+            self._refuse(host, root, error.reason)
+            return
+        if not count and self._accounts.has_any(host, root):
+            self._refuse(host, root, "has nothing in it, and had accounts before; is it mounted?")
+            return
+        self._read.append((host, root))
+
+    def _refuse(self, host: str, root: str, reason: str) -> None:
+        name = f"{host}:{root}" if host else root
+        self._tally.unread[name] = reason
+        self._findings.append(Finding("folder-unreadable", name, reason, (Source(Witness.FILE_SYSTEM, root),)))
 
     def _settle_gone(self) -> None:
         """Know what is gone, what was moved, what was odd on the way."""
         blind = {place.path for one in self._findings if one.is_unread for place in one.evidence}
-        for root in self._roots:
-            if root.name not in self._tally.unread:
-                self._accounts.vanish("", root.name, blind)
-        if any(change == "vanished" for _, change in self._tally.changes):
+        for host, root in self._read:
+            self._accounts.vanish(host, root, blind)
+        if self._is_resumed or any(change == "vanished" for _, change in self._tally.changes):
             moves.mark(self._connection, self._number, self._first_file, self._tally.changes)
         self._accounts.note(map(finding_row, self._findings))

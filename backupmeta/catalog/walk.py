@@ -38,6 +38,7 @@ class Order(NamedTuple):
         limits: what a file may ask for.
         zone: the server's time zone, where it is known.
         now: the moment of judging, Unix seconds.
+        host: the host that the account lies on; empty where everybody reaches it.
     """
 
     found: Found
@@ -45,6 +46,7 @@ class Order(NamedTuple):
     limits: Limits
     zone: tzinfo | None
     now: int
+    host: str
 
     def do(self) -> list[Walked]:
         """Walk the archives. What is not as it was scanned has no outcome: the next scan will tell."""
@@ -100,12 +102,12 @@ class Archives:
         """Yield the orders to walk them, account by account."""
         last = 0
         while accounts := self._connection.execute(_ACCOUNTS, (last, self._scan)).fetchall():
-            for last, path, path_bytes, content in accounts:  # noqa: B007 - where the next ones begin
+            for last, host, path, path_bytes, content in accounts:  # noqa: B007 - where the next ones begin
                 found = memory.from_bytes(content).found(store.exact(path, path_bytes))
                 for some in self._portions(last):
                     self._given.append(_Given(last, {one.path: one.file for one in some}))
                     archives = {one.path: one.signature for one in some}
-                    yield Order(found, archives, self._search.limits, self._search.zone, self._now)
+                    yield Order(found, archives, self._search.limits, self._search.zone, self._now, host)
 
     def _portions(self, account: int) -> Iterator[list["_Archive"]]:
         some, size = list[_Archive](), 0
@@ -141,7 +143,7 @@ class _Given(NamedTuple):
 
 
 _ACCOUNTS: Final = """
-SELECT account, path, path_bytes, content FROM accounts a JOIN memories USING (account)
+SELECT account, host, path, path_bytes, content FROM accounts a JOIN memories USING (account)
 WHERE account > ? AND last_scan = ? AND status = 'present' AND EXISTS (
   SELECT 1 FROM all_files f
   WHERE f.account = a.account AND f.until IS NULL AND f.kind = 'archive' AND f.walked IS NULL)

@@ -1,7 +1,8 @@
 """The command ``scan``."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import tzinfo
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ _INTERRUPTED = 130
 @options.searching
 @click.option("--deep", is_flag=True, help="Read each archive to its end, and verify it.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core.")
+@click.option("--cluster", metavar="ADDRESS", help="Let the workers of this Dask scheduler do it: tcp://host:8786.")
+@click.option("--per-host", is_flag=True, help="With --cluster: each worker's host has ROOTs of its own.")
 @click.option(
     "--progress",
     type=click.Choice(["auto", "bar", "plain", "json", "none"]),
@@ -39,6 +42,8 @@ def scan(
     *,
     deep: bool,
     jobs: int | None,
+    cluster: str | None,
+    per_host: bool,
     progress: str,
     as_json: bool,
 ) -> int:
@@ -65,12 +70,17 @@ def scan(
     from backupmeta.library import Search
     from backupmeta.render import scan as rendering
 
+    if cluster is None and per_host:
+        raise click.UsageError("--per-host needs --cluster")
+    if cluster is not None and jobs is not None:
+        raise click.UsageError("--jobs is for this machine; a cluster has its own workers")
     search, tally, began, is_whole = Search(roots, sysroot, zone), Tally(), monotonic(), True
     output.refuse_evidence(catalog, [root.name for root in search.places()])
     try:
         with telling(progress, lambda: _expected(catalog, search)) as tell:
             depth = Depth.DEEP if deep else Depth.SHALLOW
-            scanning(catalog, search, depth=depth, tally=tally, tell=tell, workers=_crew(jobs))
+            with _crew(jobs, cluster, per_host=per_host) as workers:
+                scanning(catalog, search, depth=depth, tally=tally, tell=tell, workers=workers)
     except KeyboardInterrupt:
         output.complain("interrupted; what was done is saved, and the next scan goes on from there")
         is_whole = False
@@ -81,10 +91,24 @@ def scan(
     return 2 if tally.unread or tally.unreadable else 0
 
 
-def _crew(jobs: int | None) -> "Crew":
-    from backupmeta.catalog.processes import cores, processes
+@contextmanager
+def _crew(jobs: int | None, cluster: str | None, *, per_host: bool) -> "Iterator[Crew]":
+    """Give who does the work."""
+    if cluster is None:
+        from backupmeta.catalog.processes import cores, processes
 
-    return processes(jobs or cores())
+        yield processes(jobs or cores())
+        return
+    from backupmeta.catalog.cluster import Roots
+    from backupmeta.catalog.cluster import cluster as connected
+
+    try:
+        with connected(cluster, Roots.OF_EACH_HOST if per_host else Roots.SHARED) as workers:
+            yield workers
+    except ModuleNotFoundError as error:
+        if error.name != "distributed":
+            raise
+        raise click.UsageError("--cluster needs Dask: pip install 'backupmeta[cluster]'") from None
 
 
 def _expected(catalog: str, search: "Search") -> int:

@@ -11,7 +11,7 @@ quotes or escapes. What follows a secret and has no plain key may be the secret'
 line is not split. ``bytes(parse(content)) == content`` for every input.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
 
@@ -21,8 +21,8 @@ from backupmeta.provenance import Source
 
 BOM = b"\xef\xbb\xbf"
 
-REMEMBERED: Final = 16 * 1024
-"""Up to how many bytes a record has whose keys are remembered: real ones have 3 to 10 kB (FORMAT.md §4)."""
+_USUAL_BYTES: Final = 16 * 1024  # real records have 3 to 10 kB (FORMAT.md §4)
+_USUAL_KEYS: Final = 200
 
 
 class Line(NamedTuple):
@@ -88,6 +88,11 @@ class Record:
         return self.is_plain and len(self.values) == ends + (self.content[-1:] != b"\n") > 0
 
     @property
+    def is_usual(self) -> bool:
+        """Whether it is no larger than real ones are: what its keys mean may be remembered."""
+        return _is_usual(self.content, self.values)
+
+    @property
     def bom(self) -> bytes:
         """The byte order mark that it begins with, or nothing."""
         return BOM if self.content.startswith(BOM) else b""
@@ -119,7 +124,7 @@ def _plain_values(content: bytes) -> dict[str, bytes]:
         key, equals, value = row.partition(b"=")
         if equals:
             values[key] = value
-    keys = (_keys if len(content) <= REMEMBERED else _keys_of)(tuple(values))
+    keys = (_keys if _is_usual(content, values) else _keys_of)(tuple(values))
     return dict(zip(keys, values.values(), strict=True)) if keys else {}
 
 
@@ -129,7 +134,11 @@ def _keys_of(raw: tuple[bytes, ...]) -> tuple[str, ...]:
     return keys if "" not in keys and _is_plain("".join(keys)) else ()
 
 
-_keys = lru_cache(maxsize=512)(_keys_of)
+_keys = lru_cache(maxsize=256)(_keys_of)
+
+
+def _is_usual(content: bytes, values: Sized) -> bool:
+    return len(content) <= _USUAL_BYTES and len(values) <= _USUAL_KEYS
 
 
 def _lines(content: bytes, offset: int) -> Iterator[Line]:

@@ -52,6 +52,7 @@ SAMPLES: Final = (
     tar_gz(writer.Entry(b"APP-META.INI", None, MTIME), named(b"APP-META.INI", LINES[:1500])),
     gzip.compress(writer.tar_bytes([named(b"APP-META.INI", LINES[:1500])])) + bytes(512),
     gzip.compress(writer.tar_bytes([named(b"APP-META.INI", LINES[:1500])])) + b"trailing",
+    gzip.compress(writer.tar_bytes([named(b"APP-META.INI", LINES[:1500])])) + gzip.compress(LINES)[:-3],
     gzip.compress(writer.tar_bytes([named(b"APP-META.INI", LINES)])[:700]) + gzip.compress(LINES),
 )
 

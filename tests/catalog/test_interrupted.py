@@ -228,15 +228,15 @@ class TestWorkers:
         assert differences(rows(catalog), undisturbed[0]) == []
 
     @linux
-    @pytest.mark.parametrize("moment", [0.0, 0.05, 0.1, 0.2])
+    @pytest.mark.parametrize("moment", [0.0, 0.02, 0.05])
     def test_one_may_be_killed(self, fleet: Path, undisturbed: list[Tables], moment: float, catalog: Path) -> None:
         process = begun(fleet, catalog, 2)
         wait(lambda: len(workers(process)) == 2)
         time.sleep(moment)
-        for worker in workers(process)[:1]:
-            os.kill(worker, signal.SIGKILL)
+        os.kill(workers(process)[0], signal.SIGKILL)
         out, _ = process.communicate(timeout=LIMIT)
-        assert (process.returncode, out.splitlines()[0]) == (0, finished_line(ACCOUNTS))
+        assert process.returncode == 0
+        assert out.startswith(f"{ACCOUNTS} accounts; ")  # none of them unreadable
         assert differences(rows(catalog), undisturbed[0]) == []
 
     def test_an_account_that_ends_each_of_them_is_told(self, fleet: Path, undisturbed: list[Tables], catalog: Path) -> None:
@@ -274,10 +274,6 @@ def workers(process: Process) -> list[int]:
     """Return the children of a scan."""
     path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     return [int(one) for one in path.read_text(encoding="ascii").split()] if path.exists() else []
-
-
-def finished_line(accounts: int) -> str:
-    return f"{accounts} accounts"
 
 
 class TestTwoAtOnce:

@@ -1,0 +1,91 @@
+"""A crew of Dask workers: of one storage that all of them reach, or each with roots of its own host.
+
+Workers have this package installed. What they are sent is what any process is sent: a batch of places, or archives.
+"""
+
+import pickle
+import socket
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future
+from contextlib import contextmanager
+from enum import Enum
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from backupmeta.catalog.crew import Crew
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Outcome = TypeVar("Outcome")
+_AHEAD: Final = 4
+"""How many orders each thread of the workers may have waiting or done before the oldest one is."""
+_PATIENCE: Final = 10
+"""How long, in seconds, the scheduler is waited for."""
+
+
+class Roots(Enum):
+    """Where the roots are."""
+
+    SHARED = "on a storage that all workers reach under the same paths"
+    OF_EACH_HOST = "on each worker's own host"
+
+
+@contextmanager
+def cluster(address: str, roots: Roots) -> Iterator[Crew]:
+    """Give the crew of the scheduler at ``address``, such as ``tcp://scheduler:8786``.
+
+    Raises:
+        ModuleNotFoundError: Dask is not installed.
+        ChildProcessError: the scheduler does not answer, goes away, or has no workers.
+    """
+    from distributed import Client
+    from distributed.scheduler import KilledWorker
+
+    try:
+        client = Client(address, timeout=_PATIENCE, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ChildProcessError(f"{address}: no Dask scheduler answers there; is it running?") from error
+    with client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise ChildProcessError(f"{address}: the scheduler has no workers; start some: dask worker {address}")
+        hosts = _hosts(client) if roots is Roots.OF_EACH_HOST else {}
+        try:
+            yield Crew(partial(_Workers, client, hosts), _AHEAD * threads, (KilledWorker,), tuple(sorted(hosts)) or ("",))
+        except CancelledError as error:
+            raise ChildProcessError(f"{address}: the scheduler went away; what was done is kept") from error
+
+
+def _hosts(client: "Client") -> dict[str, list[str]]:
+    """Return the addresses of the workers on each host."""
+    found = defaultdict[str, list[str]](list)
+    for address, host in client.run(socket.gethostname).items():
+        found[host].append(address)
+    return dict(found)
+
+
+class _Workers(Executor):
+    """The workers of a cluster; what belongs to a host is done there."""
+
+    def __init__(self, client: "Client", hosts: dict[str, list[str]]) -> None:
+        self._executors: dict[str, Executor] = {
+            host: client.get_executor(pure=False, workers=addresses) for host, addresses in hosts.items()
+        }
+        self._executors[""] = client.get_executor(pure=False)
+
+    def submit(self, work: Callable[..., Outcome], /, *args: Any, **kwargs: Any) -> "Future[Outcome]":  # noqa: ANN401
+        """Have an order done: the only argument of ``work``. It is sent as bytes, which Dask does not look into."""
+        (order,) = (*args, *kwargs.values())
+        return self._executors[order.host].submit(_done, work, pickle.dumps(order))
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as it is
+        """Wait for what is being done, or cancel it; the workers are somebody else's, and stay."""
+        for executor in self._executors.values():
+            executor.shutdown(wait=wait and not cancel_futures)
+
+
+def _done(work: Callable[[Any], Outcome], order: bytes) -> Outcome:
+    """Do an order, as a worker."""
+    return work(pickle.loads(order))  # noqa: S301 - what the scheduler sends is as trusted as the code it sends
