@@ -1,8 +1,9 @@
 """Where a value comes from: `Witness`, `Source` and `Fact`."""
 
 import base64
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from backupmeta.masking import MASK, is_secret
 
@@ -66,6 +67,17 @@ def named(key: str, text: str) -> dict[str, object]:
     if (given := display(text)) == text:
         return {key: text}
     return {key: given, f"{key}_base64": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii")}
+
+
+def place_in(told: Mapping[str, Any]) -> Source:
+    """Return the place that `located` has ``told``."""
+    exact = {key: _exact(told, key) for key in ("path", "member") if key in told}
+    return Source(Witness(told["witness"]), **exact, line=told.get("line"), offset=told.get("offset"))
+
+
+def _exact(told: Mapping[str, Any], key: str) -> str:
+    twin = told.get(f"{key}_base64")
+    return str(told[key]) if twin is None else base64.b64decode(twin).decode("utf-8", "surrogateescape")
 
 
 def located(place: Source) -> dict[str, object]:

@@ -89,7 +89,7 @@ Run = Callable[[Iterable[Case]], Iterable[Outcome]]
 """Verifies cases and yields the outcomes in their order, in this process or in others."""
 
 
-def case_of(home: Home, pair: Pair, archive: Archive, zone: tzinfo | None, policy: Policy, now: int) -> Case:
+def case_of(home: Home, pair: Pair, archive: Archive, *, zone: tzinfo | None, policy: Policy, now: int) -> Case:
     """Return the case of the ``archive`` of a backup of ``home``; see `Case`."""
     around = home.surroundings
     return Case(archive.place, archive.seen, pair._replace(archive=None), around, zone, home.limits, policy, now)
@@ -219,7 +219,7 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
     findings, remote = list[Finding](), list[Kept]()
     for pair in home.pairs():
         if pair.archive is not None:
-            yield case_of(home, pair, pair.archive, search.zone, policy, now)
+            yield case_of(home, pair, pair.archive, zone=search.zone, policy=policy, now=now)
             continue
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
         subject = Subject(inspection.path, inspection, Survey(search.limits), policy, now)

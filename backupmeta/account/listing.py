@@ -1,14 +1,15 @@
 """What lies in a home's folders, without opening a file: enough to tell whether anything changed."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from enum import StrEnum
+from errno import ENOENT, ENOTDIR
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from backupmeta.account.filename import is_archive_name, parse
 from backupmeta.account.home import ARCHIVES, RECORDS
-from backupmeta.errors import EvidenceError
+from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.evidence import Entry, Folder, Signature
 
 
@@ -56,36 +57,45 @@ class Listing(NamedTuple):
     Attributes:
         files: the signatures of its records and archives, by their paths below the account's folder.
         fingerprint: differs where anything does.
+        unread: the paths of folders that are there, and can't be listed.
     """
 
     files: dict[str, Signature]
     fingerprint: bytes
+    unread: tuple[str, ...]
 
 
 def listed(folder: Folder, extents: Iterable[Extent]) -> Listing:
     """Return what lies in ``folder``, as far as the ``extents`` go; a folder that can't be listed has nothing."""
     files: dict[str, Signature] = {}
+    unread: list[str] = []
     digest = blake2b(digest_size=16)
     for extent in extents:
-        found = list(_counted(folder, extent))
+        found = list(_counted(folder, extent, unread))
         digest.update(repr((extent, found)).encode("utf-8", "surrogateescape"))
         files.update((_below(extent.path, entry.name), signature) for entry, signature in found if signature)
-    return Listing(files, digest.digest())
+    return Listing(files, digest.digest(), tuple(unread))
 
 
-def _counted(folder: Folder, extent: Extent) -> Iterator[tuple[Entry, Signature | None]]:
+def _counted(folder: Folder, extent: Extent, unread: list[str]) -> Iterator[tuple[Entry, Signature | None]]:
     try:
         with ExitStack() as opened:
             for step in extent.path.split("/") if extent.path else ():
                 folder = opened.enter_context(folder.open_folder(step))
             found = folder.signatures()
+    except UnreadableError as error:
+        if not (isinstance(error.__cause__, OSError) and error.__cause__.errno in _ABSENT):
+            unread.append(extent.path)
+        return
     except EvidenceError:
         return
     counts = _COUNTS[extent.counting]
     yield from (one for one in found.items() if counts(one[0]))
 
 
-_COUNTS: Final = {
+_ABSENT: Final = frozenset({ENOENT, ENOTDIR})
+
+_COUNTS: Final[dict[Counting, Callable[[Entry], bool]]] = {
     Counting.FOLDERS: lambda entry: not entry.is_file,
     Counting.FILES: lambda entry: True,  # noqa: ARG005 - as the others
     Counting.ARCHIVES: lambda entry: is_archive_name(entry.name),

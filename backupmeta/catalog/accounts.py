@@ -16,9 +16,12 @@ from backupmeta.provenance import display
 
 _BY_PLACE: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
 _NUMBER: Final = f"SELECT account, status FROM accounts WHERE {_BY_PLACE}"  # noqa: S608 - our own words
-_KNOWN: Final = f"SELECT status, fingerprint, extents, content FROM accounts JOIN memories USING (account) WHERE {_BY_PLACE}"  # noqa: S608, E501
+_KNOWN: Final = f"""
+SELECT status, fingerprint, extents, content FROM accounts JOIN memories USING (account) WHERE {_BY_PLACE}
+"""  # noqa: S608 - our own words
 _SEEN: Final = "UPDATE accounts SET root = ?, status = ?, last_scan = ? WHERE account = ?"
-_GONE: Final = "SELECT account, path, path_bytes, seen FROM accounts WHERE host = ? AND root = ? AND last_scan < ? AND status <> 'vanished'"  # noqa: E501
+_BELOW: Final = "host = ? AND status <> 'vanished' AND (path = ? OR substr(path, 1, ?) = ?)"
+_GONE: Final = f"SELECT account, path, path_bytes, seen FROM accounts WHERE {_BELOW} AND last_scan < ?"  # noqa: S608
 
 
 class Accounts:
@@ -40,7 +43,9 @@ class Accounts:
         status, *known = row
         return Known(*known) if status == "present" else Known(*known)._replace(fingerprint=UNSURE)
 
-    def take(self, tasks: Collection[Task], results: Collection[Scanned | Unchanged | Refused], shared: Mapping[bytes, str]) -> None:
+    def take(
+        self, tasks: Collection[Task], results: Collection[Scanned | Unchanged | Refused], shared: Mapping[bytes, str]
+    ) -> None:
         """Make what came out of the ``tasks`` what is there."""
         self._writer.take_shared(shared)
         for task, one in zip(tasks, results, strict=True):
@@ -65,6 +70,7 @@ class Accounts:
             archives = [file.size for file in one.rows.files if file.kind == "archive"]
             self._tally.archives += len(archives)
             self._tally.bytes += sum(archives)
+            self._tally.unreadable += one.is_partial
             self._writer.settle(account, one.rows, is_new=row is None)
             self._connection.execute("INSERT OR REPLACE INTO memories VALUES (?, ?, ?, ?)", (account, *one.known))
 
@@ -79,7 +85,7 @@ class Accounts:
 
     def vanish(self, host: str, root: str, blind: Collection[str]) -> None:
         """Know that accounts below ``root`` are gone which were not met; not so those below ``blind`` folders."""
-        gone = self._connection.execute(_GONE, (host, display(root), self._scan)).fetchall()
+        gone = self._connection.execute(_GONE, (*_at_or_below(host, root), self._scan)).fetchall()
         for account, path, path_bytes, seen in gone:
             if not _is_hidden(host, store.exact(path, path_bytes), seen, blind):
                 self._tally.vanished += 1
@@ -87,17 +93,22 @@ class Accounts:
                 self._connection.execute("UPDATE accounts SET status = 'vanished' WHERE account = ?", (account,))
 
     def has_any(self, host: str, root: str) -> bool:
-        """Tell whether there were accounts below ``root``."""
-        select = "SELECT 1 FROM accounts WHERE host = ? AND root = ? AND status <> 'vanished' LIMIT 1"
-        return self._connection.execute(select, (host, display(root))).fetchone() is not None
+        """Tell whether there were accounts at or below ``root``."""
+        select = f"SELECT 1 FROM accounts WHERE {_BELOW} LIMIT 1"  # noqa: S608 - our own words
+        return self._connection.execute(select, _at_or_below(host, root)).fetchone() is not None
 
-    def note(self, findings: Iterable[FindingRow]) -> None:
-        """Know what was odd on the way to the accounts."""
-        self._writer.note(findings)
+    def note(self, findings: Iterable[FindingRow], roots: Collection[str]) -> None:
+        """Know what was odd below ``roots``, on the way to the accounts."""
+        self._writer.note(findings, roots)
 
 
 def _place(found: Found, host: str) -> tuple[Cell, ...]:
     return host, display(found.path), _bytes(found.path) or b""
+
+
+def _at_or_below(host: str, root: str) -> tuple[Cell, ...]:
+    folder = display(root).rstrip("/") + "/"
+    return host, display(root), len(folder), folder
 
 
 def _bytes(path: str) -> bytes | None:

@@ -10,14 +10,14 @@ from datetime import tzinfo
 from typing import Final, NamedTuple
 
 from backupmeta.account.home import Home
-from backupmeta.account.listing import ALONE, HOME, Counting, Extent, Listing, elsewhere, listed
+from backupmeta.account.listing import ALONE, HOME, Counting, Extent, elsewhere, listed
 from backupmeta.account.places import Found, Met, has_records_above
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import memory
 from backupmeta.catalog.memory import Memory
 from backupmeta.catalog.reading import Forgetful
 from backupmeta.catalog.rows import FindingRow, RowMaker, Rows, finding_row
-from backupmeta.errors import EvidenceError
+from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.evidence import Folder, open_folder
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
@@ -51,10 +51,11 @@ class Task(NamedTuple):
 
 
 class Scanned(NamedTuple):
-    """An account that was read: what is to be known of it, and its rows."""
+    """An account that was read: what is to be known of it, its rows, and whether it has folders that can't be listed."""
 
     known: Known
     rows: Rows
+    is_partial: bool
 
 
 class Unchanged(NamedTuple):
@@ -120,8 +121,8 @@ class Batch(NamedTuple):
 
 def _account(task: Task, limits: Limits, maker: RowMaker) -> Scanned | Unchanged | Refused:
     try:
-        with task.found.open() as folder:
-            return _scanned(task, folder, limits, maker)
+        with task.found.open() as folder, _base(task.found) as base:
+            return _Visit(task.found, folder, base, limits, maker).outcome(task.known)
     except EvidenceError as error:
         return refused(task.found, error.reason)
     except (MemoryError, RecursionError):
@@ -134,51 +135,56 @@ def refused(found: Found, reason: str) -> Refused:
     return Refused(finding_row(Finding("folder-unreadable", found.seen, reason, where)))
 
 
-def _scanned(task: Task, folder: Folder, limits: Limits, maker: RowMaker) -> Scanned | Unchanged:
-    """Return what is there now; of an account in which nothing changed, that nothing did."""
-    found, known = task.found, task.known
-    with _base(found) as base:
+class _Visit(NamedTuple):
+    """A visit to an account: its folder, and the one that its files' paths begin at."""
+
+    found: Found
+    folder: Folder
+    base: Folder
+    limits: Limits
+    maker: RowMaker
+
+    def outcome(self, known: Known | None) -> Scanned | Unchanged:
+        """Return what is there now; of an account in which nothing changed, that nothing did.
+
+        Raises `UnreadableError` where a folder can't be listed any more that had something in it.
+        """
         if known is None:
-            return _read(found, folder, base, _usual(found), Forgetful(base.path), limits, maker)
+            return self.read(_usual(self.found), Forgetful(self.base.path))
         extents = tuple(Extent(path, Counting(counting)) for path, counting in json.loads(known.extents))
-        if listed(base, extents).fingerprint == known.fingerprint:
+        listing = listed(self.base, extents)
+        if listing.fingerprint == known.fingerprint:
             return Unchanged()
-        before = Forgetful(base.path, memory.from_bytes(known.content).files)
-        return _read(found, folder, base, extents, before, limits, maker)
+        remembered = memory.from_bytes(known.content).files
+        for hidden in listing.unread:
+            if any(path.startswith(f"{hidden}/") for path in remembered):
+                raise UnreadableError(self.base.child(hidden), f"{hidden} can't be listed any more")
+        return self.read(extents, Forgetful(self.base.path, remembered))
+
+    def read(self, extents: tuple[Extent, ...], before: Forgetful, attempts: int = 3) -> Scanned:
+        """List the folders that count, then read what is in them that was not read ``before``.
+
+        Which folders those are is known once the home is read, for a missing archive is looked for in all of them.
+        Where they are others than the ``extents`` it is done once more; nothing is opened twice.
+        """
+        found, listing = self.found, listed(self.base, extents)
+        reading = before.again(listing.files)
+        met = Met(self.folder, self.folder.entries(), found.as_server, found.is_home)
+        with met.home(self.limits, reading) as home:
+            rows = self.maker.rows(home, reading, listing)
+            content = memory.to_bytes(_memory(found, home, reading))
+            wanted = (*_usual(found), *elsewhere(home.elsewhere))
+        if wanted != extents and attempts:
+            return self.read(wanted, reading, attempts - 1)
+        fingerprint = listing.fingerprint if reading.is_sure and wanted == extents else UNSURE
+        is_partial = any(extent.path in listing.unread for extent in _usual(found))
+        return Scanned(Known(fingerprint, json.dumps(extents), content), rows, is_partial)
 
 
-def _read(
-    found: Found,
-    folder: Folder,
-    base: Folder,
-    extents: tuple[Extent, ...],
-    before: Forgetful,
-    limits: Limits,
-    maker: RowMaker,
-    attempts: int = 3,
-) -> Scanned:
-    """List the folders that count, then read what is in them that was not read ``before``.
-
-    Which folders those are is known once the home is read, for a missing archive is looked for in all of them. Where
-    they are others than the ``extents`` it is done once more; nothing is opened twice.
-    """
-    listing = listed(base, extents)
-    reading = before.again(listing.files)
-    with Met(folder, folder.entries(), found.as_server, found.is_home).home(limits, reading) as home:
-        rows = maker.rows(home, reading, listing)
-        content = memory.to_bytes(_memory(found, home, reading, listing))
-        wanted = (*_usual(found), *elsewhere(home.elsewhere))
-    if wanted != extents and attempts:
-        return _read(found, folder, base, wanted, reading, limits, maker, attempts - 1)
-    fingerprint = listing.fingerprint if reading.is_sure and wanted == extents else UNSURE
-    return Scanned(Known(fingerprint, json.dumps(extents), content), rows)
-
-
-def _memory(found: Found, home: Home, reading: Forgetful, listing: Listing) -> Memory:
-    """Return what is to be remembered of ``home``: the files that are there still."""
-    files = {path: one for path, one in reading.files.items() if path in listing.files}
+def _memory(found: Found, home: Home, reading: Forgetful) -> Memory:
+    """Return what is to be remembered of ``home``."""
     part = os.path.basename(found.path) if home.is_home and not found.is_home else ""  # noqa: PTH119 - of any bytes
-    return Memory(home.folder.seen, home.as_server, home.is_home, home.has_records, part, files, home.findings)
+    return Memory(home.folder.seen, home.as_server, home.is_home, home.has_records, part, reading.files, home.findings)
 
 
 def _base(found: Found) -> Folder:

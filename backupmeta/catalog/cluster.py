@@ -53,7 +53,9 @@ def cluster(address: str, roots: Roots) -> Iterator[Crew]:
             raise ChildProcessError(f"{address}: the scheduler has no workers; start some: dask worker {address}")
         hosts = _hosts(client) if roots is Roots.OF_EACH_HOST else {}
         try:
-            yield Crew(partial(_Workers, client, hosts), _AHEAD * threads, (KilledWorker,), tuple(sorted(hosts)) or ("",))
+            yield Crew(
+                partial(_Workers, client, hosts), _AHEAD * threads, (KilledWorker,), tuple(sorted(hosts)) or ("",)
+            )
         except CancelledError as error:
             raise ChildProcessError(f"{address}: the scheduler went away; what was done is kept") from error
 

@@ -1,4 +1,4 @@
-"""Who does the work of a scan: this process, others, a cluster: anything with `concurrent.futures.Executor`'s interface.
+"""Who does the work of a scan: this process, others, a cluster: whatever is a `concurrent.futures.Executor`.
 
 Results come in the order of the work. A worker that dies costs the time of what it did: that is done again, and where
 it ends a worker again, each part of it alone, so that the one that does it is known.

@@ -9,7 +9,7 @@ from datetime import timezone, tzinfo
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from backupmeta import library
 from backupmeta.account.filename import is_archive_name
@@ -128,7 +128,7 @@ class RowMaker:
         """Return the rows of ``home``, whose files were read by ``reading``, and listed before in ``listing``."""
         files = [
             row
-            for path, signature in listing.files.items()
+            for path, signature in {**listing.files, **_unlisted(reading, listing)}.items()
             if (home.wanted is None or path in reading.files) and (row := _file(path, signature, reading))
         ]
         places = {exact(row): place for place, row in enumerate(files)}
@@ -159,7 +159,7 @@ class RowMaker:
     def _cells(self, found: Inspection, shape: "_Shape") -> Cells:
         """Return the cells of the fields, then what stands beside them."""
         fields, origins = found.fields, found.origins
-        cells: list[Cell | Value] = [fields.get(name) for name in shape.names]
+        cells: list[Any] = [fields.get(name) for name in shape.names]  # fields' values first, then cells
         for place in shape.numbers:
             cells[place] = _number(cells[place])
         for place, name in shape.live:
@@ -172,7 +172,7 @@ class RowMaker:
             cells[place] = cells[place] and MASK
         custom = {name: fields[name] for name in fields if name not in FIELD}
         beside = (_json_of(custom) if custom else _EMPTY, _extra(found.kept), _origins(found))
-        return (*cells, *map(self._key, beside))  # type: ignore[arg-type]  # lists are keys by now
+        return (*cells, *map(self._key, beside))
 
     def _shared(self, name: str, value: Value, origin: Document | Source, key: str) -> bytes:
         if isinstance(origin, Document):
@@ -194,23 +194,22 @@ class _Shape(NamedTuple):
     live: tuple[tuple[int, str], ...]
 
 
-def _shape(columns: Sequence[Column]) -> _Shape:
+def _shape(columns: Sequence[Column], told_alone: frozenset[str]) -> _Shape:
+    """Return the shape of ``columns``; of those ``told_alone`` only what a record of its own tells counts."""
     numbers = {Type.INTEGER, Type.TIME, Type.FLAG}
     return _Shape(
         tuple(one.name for one in columns),
         tuple(place for place, one in enumerate(columns) if one.type in numbers),
         tuple(
-            (place, one.name, FIELD[one.name].key or "")
-            for place, one in enumerate(columns)
-            if one.type is Type.SHARED
+            (place, one.name, FIELD[one.name].key or "") for place, one in enumerate(columns) if one.type is Type.SHARED
         ),
         tuple(place for place, one in enumerate(columns) if is_secret(one.name)),
-        tuple((place, one.name) for place, one in enumerate(columns) if one.name in _LIVE),
+        tuple((place, one.name) for place, one in enumerate(columns) if one.name in told_alone),
     )
 
 
-_BACKUP: Final = _shape(BACKUP_FIELDS)
-_INSTALL: Final = _shape(INSTALL_FIELDS)._replace(live=())
+_BACKUP: Final = _shape(BACKUP_FIELDS, _LIVE)
+_INSTALL: Final = _shape(INSTALL_FIELDS, frozenset({"cache_numbackups"}))  # unless its record tells it: see the view
 
 
 def _number(value: Value) -> int | None:
@@ -284,6 +283,11 @@ def _key_of(name: str) -> str:
     return known.key if known is not None and known.key is not None else CUSTOM + name
 
 
+def _unlisted(reading: Forgetful, listing: Listing) -> dict[str, Signature]:
+    """Return the signatures of files that came after the listing."""
+    return {path: one.signature for path, one in reading.files.items() if path not in listing.files}
+
+
 def _file(path: str, signature: Signature, reading: Forgetful) -> FileRow | None:
     """Return the row of a file; None for what is neither a record nor an archive."""
     folder, _, name = path.rpartition("/")
@@ -320,7 +324,7 @@ def _findings(found: Inspection) -> tuple[FindingRow, ...]:
 
 def finding_row(one: Finding) -> FindingRow:
     """Return the row of a finding."""
-    texts = (one.subject, one.detail, one.message)
+    texts = (display(one.subject), display(one.detail), display(one.message))
     places = (place if place.line is None else place._replace(offset=None) for place in one.evidence)
     evidence = json.dumps([located(place) for place in places], ensure_ascii=False)  # offsets told a secret's length
-    return FindingRow(one.id, str(one.severity), *map(display, texts), evidence)
+    return FindingRow(one.id, str(one.severity), *texts, evidence)

@@ -96,6 +96,7 @@ class _Scan:
         self._search = search
         self._tally = tally
         self._findings: list[Finding] = []
+        self._met: list[tuple[str, str]] = []
         self._read: list[tuple[str, str]] = []
         self._is_resumed = False
         with store.transaction(connection):
@@ -165,9 +166,11 @@ class _Scan:
                 yield host, below.root, below.accounts(self._findings)
 
     def _tasks(self, host: str, root: str, accounts: Iterator[Found]) -> Iterator[Task]:
+        self._met.append((host, root))
         count = 0
         try:
-            for count, found in enumerate(accounts, 1):
+            for found in accounts:
+                count += 1
                 yield Task(found, self._accounts.known(found, host), root, host)
         except EvidenceError as error:
             self._refuse(host, root, error.reason)
@@ -189,4 +192,7 @@ class _Scan:
             self._accounts.vanish(host, root, blind)
         if self._is_resumed or any(change == "vanished" for _, change in self._tally.changes):
             moves.mark(self._connection, self._number, self._first_file, self._tally.changes)
-        self._accounts.note(map(finding_row, self._findings))
+        self._accounts.note(map(finding_row, self._findings), [root for _, root in self._met])
+        for one in self._findings:
+            if one.is_unread:
+                self._tally.unread.setdefault(one.subject, one.detail)

@@ -27,6 +27,10 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE all_files ADD COLUMN verdict TEXT",
         "ALTER TABLE all_files ADD COLUMN walked INTEGER",
         "ALTER TABLE all_findings ADD COLUMN file INTEGER",
+        "DROP INDEX accounts_unique",
+        "CREATE UNIQUE INDEX accounts_unique ON accounts (path, host, ifnull(path_bytes, x''))",
+        "DROP INDEX accounts_by_root_last_scan",
+        "DROP INDEX all_backups_by_backup_install",
     ),
 }
 """By the version that they start from: the statements that change its tables into those of the next one."""

@@ -24,11 +24,11 @@ def locked(path: str) -> Iterator[None]:
 
     The lock is one of SQLite's own, on an empty file beside the catalog: it ends with its process, however that ends.
     """
-    with telling(path), closing(sqlite3.connect(f"{path}-scan", timeout=0, isolation_level=None)) as lock:
+    with telling(path), closing(sqlite3.connect(f"{os.path.realpath(path)}-scan", timeout=0, isolation_level=None)) as lock:
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            if _primary(error) != sqlite3.SQLITE_BUSY:
                 raise
             raise CatalogError(path, "another scan writes to it", "wait for its end, or name another file") from error
         yield
@@ -127,7 +127,9 @@ def exact(path: str, path_bytes: bytes | None) -> str:
 def _connected(path: str, mode: str) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < _LEAST_SQLITE:
         least = ".".join(map(str, _LEAST_SQLITE))
-        raise CatalogError(path, f"needs SQLite {least}, this Python has {sqlite3.sqlite_version}", "use a newer Python")
+        raise CatalogError(
+            path, f"needs SQLite {least}, this Python has {sqlite3.sqlite_version}", "use a newer Python"
+        )
     uri = f"{Path(os.path.abspath(path)).as_uri()}?mode={mode}"  # noqa: PTH100 - of any bytes
     return sqlite3.connect(uri, uri=True, timeout=_WAIT, isolation_level=None)
 
@@ -164,6 +166,11 @@ def _header(path: str) -> tuple[bytes, int]:
         raise CatalogError(path, reason, "name the file that 'backupmeta scan -o' wrote") from error
 
 
+def _primary(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code ("Result and Error Codes"); 0 for an error that is not SQLite's."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
 @contextmanager
 def telling(path: str) -> Iterator[None]:
     """Raise `CatalogError` for what SQLite says."""
@@ -171,6 +178,6 @@ def telling(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         advice = "restore it from a copy, or scan into a new file"
-        if error.sqlite_errorcode in _FOR_NOW:
+        if _primary(error) in _FOR_NOW:
             advice = "what was done until then is kept; try again once that is mended"
         raise CatalogError(path, str(error), advice) from error

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.record import values
 from backupmeta.record.fields import FIELDS, Field, Scope
+from backupmeta.record.values import Decoder
 
 
 class Type(StrEnum):
@@ -66,7 +67,7 @@ def _required(name: str, type_: Type, meaning: str) -> Column:
     return Column(name, type_, meaning, is_required=True)
 
 
-_TYPES: Final = {
+_TYPES: Final[dict[Decoder, Type]] = {
     values.integer: Type.INTEGER,
     values.digits: Type.TIME,
     values.flag: Type.FLAG,
@@ -124,7 +125,7 @@ ACCOUNTS: Final = Table(
         _required("path", Type.TEXT, "Its path on that host."),
         Column("path_bytes", Type.BYTES, "The path's exact bytes, where they are not UTF-8."),
         _required("seen", Type.TEXT, "Its path as the server saw it."),
-        _required("root", Type.TEXT, "The root that it was found below."),
+        _required("root", Type.TEXT, "The root that it was found below the last time."),
         _required("name", Type.TEXT, "The name of its folder."),
         _required("is_home", Type.FLAG, "Whether it is a home, and not just a folder of archives."),
         _required("status", Type.TEXT, "present, vanished, or unreadable."),
@@ -132,7 +133,6 @@ ACCOUNTS: Final = Table(
         _required("last_scan", Type.INTEGER, "The scan that met it last."),
     ),
     unique="path, host, ifnull(path_bytes, x'')",
-    indices=("root, last_scan",),
 )
 
 MEMORIES: Final = Table(

@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from backupmeta import library
 from backupmeta.catalog import store
@@ -16,7 +16,7 @@ from backupmeta.checks.survey import Survey
 from backupmeta.checks.verdict import Verdict, Verification
 from backupmeta.errors import CatalogError, Mistake, PolicyError
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness, display
+from backupmeta.provenance import display, place_in
 from backupmeta.verification import Case, Outcome, Run
 
 _UPWARDS: Final = 3
@@ -54,7 +54,9 @@ def _refuse(policy: Policy) -> None:
     needs = policy.requirements
     asked = {"require.files": needs.files, "require.tables": needs.tables, "versions": policy.versions}
     advice = "verify those, without --catalog"
-    if mistakes := tuple(Mistake(key, "is told by the archives alone", advice) for key, value in asked.items() if value):
+    if mistakes := tuple(
+        Mistake(key, "is told by the archives alone", advice) for key, value in asked.items() if value
+    ):
         raise PolicyError("", mistakes)
 
 
@@ -103,11 +105,7 @@ def _archive(connection: sqlite3.Connection, path: str) -> _Archive | None:
 def _findings(connection: sqlite3.Connection, archive: _Archive) -> Iterator[Finding]:
     told = connection.execute(_FINDINGS, (archive.account, archive.file, archive.backup))
     for id_, subject, detail, evidence in told:
-        yield Finding(id_, subject, detail, tuple(map(_source, json.loads(evidence))))
-
-
-def _source(told: Any) -> Source:  # noqa: ANN401 - JSON
-    return Source(Witness(told["witness"]), told.get("path", ""), told.get("member"), told.get("line"), told.get("offset"))
+        yield Finding(id_, subject, detail, tuple(map(place_in, json.loads(evidence))))
 
 
 def _anew(case: Case, known: set[str]) -> Iterator[Finding]:

@@ -83,7 +83,7 @@ class Order(NamedTuple):
         with suppress(EvidenceError), archive.open() as file:
             if file.signature != self.archives[path]:
                 return None
-        came = verify_archive(case_of(home, pair, archive, self.zone, DEFAULT, self.now)).verification
+        came = verify_archive(case_of(home, pair, archive, zone=self.zone, policy=DEFAULT, now=self.now)).verification
         return Walked(path, str(came.verdict), came.sha256, tuple(finding_row(one.finding) for one in came.judged))
 
 
@@ -102,7 +102,7 @@ class Archives:
         """Yield the orders to walk them, account by account."""
         last = 0
         while accounts := self._connection.execute(_ACCOUNTS, (last, self._scan)).fetchall():
-            for last, host, path, path_bytes, content in accounts:  # noqa: B007 - where the next ones begin
+            for last, host, path, path_bytes, content in accounts:
                 found = memory.from_bytes(content).found(store.exact(path, path_bytes))
                 for some in self._portions(last):
                     self._given.append(_Given(last, {one.path: one.file for one in some}))

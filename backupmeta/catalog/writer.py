@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -116,11 +116,14 @@ class Writer:
             ((key, None, one) for key, row in zip(installs, rows.installs, strict=True) for one in row.findings),
             ((None, key, one) for key, row in zip(backups, rows.backups, strict=True) for one in row.findings),
         )
-        self._settle_findings(account, findings, is_new=is_new)
+        self._settle_findings(account, findings, {} if is_new else self._known_findings(account))
 
     def refuse(self, account: int, finding: FindingRow) -> None:
         """Know why ``account`` can't be read; what was known of it stays."""
-        if (None, None, *finding) not in self._known_findings(account):
+        known = self._known_findings(account)
+        other = [(self._scan, number) for row, number in known.items() if row[2:5:2] == finding[0:3:2]]
+        if (None, None, *finding) not in known:
+            self._connection.executemany("UPDATE all_findings SET until = ? WHERE finding = ?", other)
             row = (self._next(FINDINGS.name), account, None, None, self._scan, None, *finding, None)
             self._pending[FINDINGS.name].append(row)
 
@@ -149,9 +152,10 @@ class Writer:
             "UPDATE all_findings SET until = ? WHERE account = ? AND until IS NULL", (self._scan, account)
         )
 
-    def note(self, findings: Iterable[FindingRow]) -> None:
-        """Make the ``findings`` those that are about no account."""
-        self._settle_findings(None, ((None, None, one) for one in findings), is_new=False)
+    def note(self, findings: Iterable[FindingRow], roots: Collection[str]) -> None:
+        """Make the ``findings`` those that are about no account, and about something below ``roots``."""
+        known = {row: number for row, number in self._known_findings(None).items() if _is_below(row[-1], roots)}
+        self._settle_findings(None, ((None, None, one) for one in findings), known)
         self.flush()
 
     def flush(self) -> None:
@@ -186,9 +190,7 @@ class Writer:
         known = {} if into.is_new else {into.paths[_first(one.files)]: one for one in self._known(shape, into.number)}
         return self._settle(shape, into, known, found)
 
-    def _settle(
-        self, shape: _Shape, into: "_Account", known: dict[str, _Known], found: Iterable[_Found]
-    ) -> list[int]:
+    def _settle(self, shape: _Shape, into: "_Account", known: dict[str, _Known], found: Iterable[_Found]) -> list[int]:
         """Make ``found`` what is there, and return its numbers; take what is there still out of what is ``known``."""
         numbers = []
         for one in found:
@@ -239,16 +241,18 @@ class Writer:
             )
 
     def _settle_findings(
-        self, account: int | None, found: Iterable[tuple[int | None, int | None, FindingRow]], *, is_new: bool
+        self,
+        account: int | None,
+        found: Iterable[tuple[int | None, int | None, FindingRow]],
+        known: dict[tuple[Cell, ...], int],
     ) -> None:
-        known = {} if is_new else self._known_findings(account)
+        """Make ``found`` what is odd, of what is ``known`` to be."""
         for install, backup, one in found:
             if known.pop((install, backup, *one), None) is None:
                 row = (self._next(FINDINGS.name), account, install, backup, self._scan, None, *one, None)
                 self._pending[FINDINGS.name].append(row)
-        self._connection.executemany(
-            "UPDATE all_findings SET until = ? WHERE finding = ?", [(self._scan, number) for number in known.values()]
-        )
+        ended = [(self._scan, number) for number in known.values()]
+        self._connection.executemany("UPDATE all_findings SET until = ? WHERE finding = ?", ended)
 
     def _known(self, shape: _Shape, account: int) -> Iterator[_Known]:
         select = f"SELECT * FROM {shape.name} WHERE account = ? AND until IS NULL ORDER BY 1"  # noqa: S608
@@ -290,6 +294,12 @@ def _path(cells: Sequence[Cell]) -> str:
     """Return a file's exact path."""
     path, path_bytes, *_ = cells
     return store.exact(str(path), path_bytes if isinstance(path_bytes, bytes) else None)
+
+
+def _is_below(evidence: Cell, roots: Collection[str]) -> bool:
+    """Tell whether the places in a finding's ``evidence`` lie below one of ``roots``."""
+    paths = [place.get("path", "") for place in json.loads(str(evidence))]
+    return not paths or any(f"{path}/".startswith(f"{root.rstrip('/')}/") for path in paths for root in roots)
 
 
 def _first(files: tuple[int | None, ...]) -> int | None:

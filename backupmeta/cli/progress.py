@@ -114,7 +114,13 @@ def _bar_of_accounts(total: int | None) -> "Iterator[Tell]":
 
     from backupmeta.render.scan import archives_line
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as drawn:
         task, began, shown = drawn.add_task("accounts", total=total), monotonic(), 0.0
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from backupmeta.archive.limits import Limits
     from backupmeta.checks.policy import Policy
     from backupmeta.checks.verdict import Verification
+    from backupmeta.cli.progress import Bar
     from backupmeta.library import Search
     from backupmeta.render.verification import Tally
     from backupmeta.verification import Run
@@ -71,7 +72,7 @@ def verify(
     """
     from backupmeta import verification
     from backupmeta.archive.limits import Limits
-    from backupmeta.cli import parallel, progress
+    from backupmeta.cli import progress
     from backupmeta.render.verification import Tally
 
     evidence = (*targets, *([] if sysroot is None else [sysroot]))
@@ -81,7 +82,7 @@ def verify(
     search = _search(targets, sysroot, zone, catalog, Limits(**{**policy.limits, **limits}))
     tally, size = Tally(), None if catalog else partial(verification.size, search)
     with progress.shown(size) as bar, output.opened(target_file, evidence) as write:
-        run = _recorded(catalog) if catalog else parallel.in_processes(jobs or parallel.cores(), bar and bar.advance)
+        run = _recorded(catalog) if catalog else _in_processes(jobs, bar)
         found = tally.counting(verification.verify(search, policy, now and now.first, run))
         parts = _rendered(form, found, is_terminal=target_file in {None, "-"} and output.width() is not None)
         for part in parts if bar is None else bar.making_way(parts):
@@ -107,6 +108,12 @@ def _search(
     options.refuse_beside_catalog({"TARGET": targets, "--sysroot": sysroot})
     output.tell_age(catalog)
     return InCatalog(zone=zone, limits=limits, catalog=catalog)
+
+
+def _in_processes(jobs: int | None, bar: "Bar | None") -> "Run":
+    from backupmeta.cli import parallel
+
+    return parallel.in_processes(jobs or parallel.cores(), None if bar is None else bar.advance)
 
 
 def _recorded(catalog: str) -> "Run":

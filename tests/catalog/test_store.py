@@ -1,0 +1,136 @@
+"""The catalog's file: made, migrated, refused."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from backupmeta.catalog import schema, store
+from backupmeta.errors import CatalogError
+from tests.invented import Account, run
+
+OLDER = Path(__file__).parent.parent.parent / "fixtures/catalogs/version-1.sql"
+
+
+def described(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Return the columns of every table and view, and the indices, as SQLite tells them."""
+    with closing(sqlite3.connect(path)) as connection:
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")]
+        told = {name: connection.execute(f"PRAGMA table_xinfo({name})").fetchall() for name in names}
+        return told | {"indices": sorted(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index'"))}
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """Give a catalog of the first schema."""
+    path = tmp_path / "older.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLDER.read_text("utf-8"))
+    return path
+
+
+@pytest.mark.parametrize("command", [["list", "--catalog"], ["find"], ["stats"]])
+def test_an_older_catalog_is_migrated_when_it_is_opened(older: Path, tmp_path: Path, command: list[str]) -> None:
+    assert run(*command, older).code == 0
+    store.open_to_write(str(tmp_path / "new.sqlite")).close()
+    assert described(older) == described(tmp_path / "new.sqlite")
+
+
+def test_nothing_is_lost_in_a_migration(older: Path) -> None:
+    with closing(sqlite3.connect(older)) as connection:
+        before = {
+            name: connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+    store.open_to_write(str(older)).close()
+    with closing(sqlite3.connect(older)) as connection:
+        for name, rows in before.items():
+            after = connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()
+            assert [row[: len(rows[0])] for row in after] == rows if rows else after == []
+    assert len(run("list", "--catalog", older, "--jsonl").out.splitlines()) == 6
+
+
+def test_the_next_scan_goes_on_with_a_migrated_catalog(older: Path, tmp_path: Path) -> None:
+    home = Account(tmp_path / "home/exampleu")
+    home.whole()
+    assert run("scan", home.home, "-o", older, "--jobs", "1").code == 0
+    assert len(run("list", "--catalog", older, "--jsonl").out.splitlines()) == 7
+
+
+def text(path: Path) -> None:
+    path.write_text("no database at all\n" * 50)
+
+
+def foreign(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE bookmarks (url)")
+
+
+def newer(path: Path) -> None:
+    store.open_to_write(str(path)).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+
+
+def cut(path: Path) -> None:
+    store.open_to_write(str(path)).close()
+    path.write_bytes(path.read_bytes()[:9000])
+
+
+def overwritten(path: Path) -> None:
+    store.open_to_write(str(path)).close()
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + b"\x7f" * 4000 + content[4100:])
+
+
+def archive(path: Path) -> None:
+    path.write_bytes(b"\x1f\x8b\x08" + bytes(500))
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (text, "is no catalog"),
+        (foreign, "is a SQLite database, but no catalog"),
+        (newer, "was made by a newer backupmeta"),
+        (cut, "is cut off"),
+        (overwritten, "malformed"),
+        (archive, "is no catalog"),
+    ],
+)
+def test_what_is_no_catalog_is_refused_and_left_as_it_is(make: object, reason: str, tmp_path: Path) -> None:
+    path, root = tmp_path / "some.sqlite", tmp_path / "home"
+    Account(root / "exampleu").whole()
+    make(path)  # type: ignore[operator]
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    for command in (["scan", root, "-o", path], ["list", "--catalog", path], ["stats", path], ["find", path]):
+        ran = run(*command)
+        assert (ran.code, ran.out) == (2, b"")
+        assert len(ran.err.splitlines()) <= 2
+        assert reason in ran.err or (make is archive and "would be overwritten" in ran.err)
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+def test_there_is_no_catalog(tmp_path: Path) -> None:
+    ran = run("list", "--catalog", tmp_path / "nothing.sqlite")
+    assert ran.code == 2
+    assert "no such file" in ran.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_catalog_is_never_written_among_the_evidence(tmp_path: Path) -> None:
+    home = Account(tmp_path / "exampleu")
+    home.whole()
+    before = sorted(tmp_path.rglob("*"))
+    for place in (home.home / "catalog.sqlite", home.archives / "c.sqlite"):
+        ran = run("scan", tmp_path, "-o", place)
+        assert ran.code == 2
+        assert "where nothing is written" in ran.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_sqlite_says_is_a_catalog_error(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="no such table"), store.telling(str(tmp_path)):
+        sqlite3.connect(":memory:").execute("SELECT 1 FROM nothing")
