@@ -29,7 +29,7 @@ def backup(witnesses: Witnesses, state: State) -> Inspection:
     path = witnesses.archive or (records[0].source.path if records else "")
     inspection = Inspection("backup", state, path)
     _Resolver(witnesses, inspection).run(records)
-    _compare_name(inspection, witnesses.archive, witnesses.zone)
+    compare_name(inspection, witnesses.archive, witnesses.zone)
     return inspection
 
 
@@ -184,7 +184,7 @@ class _Resolver:
         self._into.findings.append(Finding(finding, subject, f"line {source.line}", (source,)))
 
 
-def _compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | None) -> None:
+def compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | None) -> None:
     """Set the name's parts against the resolved values; what disagrees is a finding, never a failure."""
     recorded = inspection.text("backup_filename")
     name = base_name(archive) if archive else recorded

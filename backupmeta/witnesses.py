@@ -5,6 +5,7 @@ The file name, the folder, the archive's name, the documented default: what is a
 
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from backupmeta.account import filename
@@ -82,14 +83,20 @@ def _id(inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
 
 def _file(inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     install_id = inspection.text("backup_install" if inspection.kind == "backup" else "id")
-    home = witnesses.as_server or _home_of(_record_text(witnesses, "path"), _record_text(witnesses, "owner"))
-    home = home or witnesses.home
+    home = witnesses.as_server or home_of(_record_text(witnesses, "path"), _record_text(witnesses, "owner"))
+    path = file_of(home or witnesses.home, install_id)
+    return None if path is None else (display(path), Source(Witness.DERIVED, path))
+
+
+@lru_cache(maxsize=1024)
+def file_of(home: str | None, install_id: str) -> str | None:
+    """Return the path of an install's record in ``home``; None where the home or the install is not known."""
     if not install_id or not home:
         return None
     path = home
     for name in (".appdata", "current", install_id):
         path = join_seen(path, name)
-    return display(path), Source(Witness.DERIVED, path)
+    return path
 
 
 def _record_text(witnesses: Witnesses, key: str) -> str:
@@ -102,7 +109,8 @@ def _record_text(witnesses: Witnesses, key: str) -> str:
 _PLESK: Final = (("/var/www/vhosts/", "/"), ("c:\\inetpub\\vhosts\\", "\\"))
 
 
-def _home_of(path: str, owner: str) -> str | None:
+@lru_cache(maxsize=1024)
+def home_of(path: str, owner: str) -> str | None:
     r"""Return the home that an install's ``path`` lies in: ``/home2/<owner>``, ``/var/www/vhosts/<domain>``."""
     for base, separator in _PLESK:
         if path.lower().startswith(base) and (domain := path[len(base) :].split(separator, maxsplit=1)[0]):

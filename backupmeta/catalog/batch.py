@@ -14,9 +14,10 @@ from backupmeta.account.listing import ALONE, HOME, Counting, Extent, elsewhere,
 from backupmeta.account.places import Found, Met, has_records_above
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import memory
+from backupmeta.catalog.maker import RowMaker
 from backupmeta.catalog.memory import Memory
 from backupmeta.catalog.reading import Forgetful
-from backupmeta.catalog.rows import FindingRow, RowMaker, Rows, finding_row
+from backupmeta.catalog.rows import FindingRow, Rows, finding_row
 from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.evidence import Folder, open_folder
 from backupmeta.findings import Finding
@@ -102,7 +103,7 @@ class Batch(NamedTuple):
         """Scan the accounts; one that can't be read keeps nothing from the others."""
         maker = RowMaker(self.zone)
         accounts = tuple(_account(task, self.limits, maker) for task in self.tasks)
-        return Result(accounts, maker.shared)
+        return Result(accounts, maker.shelf.values)
 
     def parts(self) -> "list[Batch]":
         """Return a batch for each account."""

@@ -90,8 +90,10 @@ def from_bytes(content: bytes) -> Memory:
             path: Remembered(Signature(size, mtime_ns, inode), _found(path, found, records))
             for path, (size, mtime_ns, inode, found) in told["files"].items()
         }
-        seen, as_server, is_home, has_records, part = told["account"]
-        return Memory(seen, as_server, is_home, has_records, part, files, list(map(_finding_of, told["findings"])))
+        seen, as_server, is_home, has_records, *part = told["account"]  # no part in catalogs of the first schema
+        return Memory(
+            seen, as_server, is_home, has_records, "".join(part), files, list(map(_finding_of, told["findings"]))
+        )
     except (zstandard.ZstdError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError("not what is remembered of an account") from error
 

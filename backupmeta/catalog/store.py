@@ -24,7 +24,10 @@ def locked(path: str) -> Iterator[None]:
 
     The lock is one of SQLite's own, on an empty file beside the catalog: it ends with its process, however that ends.
     """
-    with telling(path), closing(sqlite3.connect(f"{os.path.realpath(path)}-scan", timeout=0, isolation_level=None)) as lock:
+    with (
+        telling(path),
+        closing(sqlite3.connect(f"{os.path.realpath(path)}-scan", timeout=0, isolation_level=None)) as lock,
+    ):
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:

@@ -25,6 +25,8 @@ class Type(StrEnum):
     """Unix seconds, UTC."""
     NANOSECONDS = "nanoseconds"
     """Nanoseconds since 1970, UTC."""
+    UTC = "utc"
+    """Of a view: a time that another column has, once more as text, for who reads SQL."""
     BYTES = "bytes"
     JSON = "json"
     SHARED = "shared"

@@ -7,6 +7,7 @@ import click
 
 from backupmeta import __version__
 from backupmeta.archive.limits import Limits
+from backupmeta.cli import catalog as cataloged
 from backupmeta.cli import options, output
 from backupmeta.cli import verify as judging
 from backupmeta.cli.find import find
@@ -294,3 +295,5 @@ backupmeta.add_command(judging.verify)
 backupmeta.add_command(judging.checks)
 backupmeta.add_command(scan)
 backupmeta.add_command(find)
+backupmeta.add_command(cataloged.export)
+backupmeta.add_command(cataloged.stats)

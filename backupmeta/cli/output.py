@@ -18,7 +18,11 @@ BROKEN_PIPE: Final = 141
 
 def write(text: str) -> None:
     """Print ``text`` on stdout."""
-    write_bytes(text.encode("utf-8", "backslashreplace"))
+    write_bytes(_encoded(text))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
 
 
 def write_all(parts: Iterable[str]) -> None:
@@ -41,18 +45,27 @@ def write_bytes(content: bytes) -> None:
 
 @contextmanager
 def opened(path: str | None, evidence: Iterable[str]) -> Iterator[Callable[[str], object]]:
-    """Give what writes an answer: to stdout for None and for ``-``, else to a file: it is ``path`` once all is written.
-
-    Raises `click.BadParameter` for an archive, a record, and any place in ``evidence``, what is read.
-    """
+    """Give what writes an answer: to stdout for None and for ``-``, else to a file, as `opened_file` does."""
     if path is None or path == "-":
         yield write
         return
-    refuse_evidence(path, evidence)
+    with opened_file(path, evidence) as write_file:
+        yield lambda text: write_file(_encoded(text))
+
+
+@contextmanager
+def opened_file(path: str, evidence: Iterable[str]) -> Iterator[Callable[[bytes], object]]:
+    """Give what writes a file: it is ``path`` once all is written.
+
+    Raises `click.BadParameter` for an archive, a record, and any place in ``evidence``, what is read.
+    """
     is_special = os.path.lexists(path) and not os.path.isfile(path)  # noqa: PTH113 - a pipe, a terminal
     written = path if is_special else f"{path}.part"
+    evidence = list(evidence)
+    for one in (path, written):
+        refuse_evidence(one, evidence)
     try:
-        file = open(written, "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123, SIM115
+        file = open(written, "wb")  # noqa: PTH123, SIM115
     except OSError as error:
         raise click.FileError(path, error.strerror) from None
     try:

@@ -26,7 +26,9 @@ FROM all_findings n LEFT JOIN accounts a USING (account)
 LEFT JOIN all_installs i USING (install) LEFT JOIN all_backups b USING (backup) WHERE n.until IS NULL
 """
 _ACCOUNTS: Final = "SELECT host, path, path_bytes, seen, name, is_home, status FROM accounts WHERE status <> 'vanished'"
-_MEMORIES: Final = "SELECT path, extents, content FROM memories JOIN accounts USING (account) WHERE status <> 'vanished'"
+_MEMORIES: Final = (
+    "SELECT path, extents, content FROM memories JOIN accounts USING (account) WHERE status <> 'vanished'"
+)
 _BEGIN: Final = 6
 """How many columns of a row number and date it."""
 
@@ -72,7 +74,10 @@ def _spelt_out(connection: sqlite3.Connection, table: Table) -> list[Row]:
     spelling = [_spelling(one.name, one.type, paths, shared) for one in table.columns[_BEGIN:]]
     select = f"SELECT * FROM {table.name} WHERE until IS NULL"  # noqa: S608 - a table's name
     return [
-        (accounts[one[1]], *(cell if names is None else names.get(cell) for names, cell in zip(spelling, one[_BEGIN:], strict=True)))
+        (
+            accounts[one[1]],
+            *(cell if names is None else names.get(cell) for names, cell in zip(spelling, one[_BEGIN:], strict=True)),
+        )
         for one in connection.execute(select)
     ]
 

@@ -274,6 +274,17 @@ class TestHistory:
         told = {change: count for (table, change), count in tally.changes.items() if table == "all_files" and count}
         assert told == {"moved": 1}
 
+    def test_what_was_read_is_told_at_once(self, fleet: Fleet) -> None:
+        record = backup_record(backup_filename=OTHER)
+        fleet.accounts["bob"].archive(OTHER, record)
+        fleet.scan()
+        assert fleet.asked("SELECT DISTINCT status FROM all_files") == [("read",)]
+        (fleet.accounts["bob"].archives / OTHER).write_bytes(archive(record)[:40])
+        fleet.scan()
+        assert fleet.asked("SELECT path FROM files WHERE status <> 'read'") == [
+            (str(fleet.accounts["bob"].archives / OTHER),)
+        ]
+
     def test_an_archive_that_was_moved_to_another_account(self, fleet: Fleet) -> None:
         (fleet.accounts["cid"].archives / NAME).unlink()
         fleet.scan()
@@ -464,7 +475,7 @@ class TestLikeFresh:
 
     @pytest.mark.parametrize("seed", range(12))
     def test_after_random_changes(self, fleet: Fleet, seed: int) -> None:
-        choice = random.Random(seed)
+        choice = random.Random(seed)  # noqa: S311
         for number in range(30):
             change = choice.choice(CHANGES)
             change(Disk(fleet.root, choice, number))
@@ -512,6 +523,8 @@ class Disk(NamedTuple):
 
     def write(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if ".appdata" not in path.parts:  # else its folder is an account, which may be elsewhere once it is empty
+            (path.parent.parent / ".appdata").mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
         path.write_bytes(content)
         os.utime(path, ns=(TIME * 10**9 + self.number,) * 2)
@@ -691,6 +704,13 @@ class TestBroken:
         monkeypatch.undo()
         fleet.scan()
         assert differences(current(fleet.catalog), fleet.fresh()) == []
+
+    def test_a_folder_of_archives_in_a_home_may_be_the_root(self, fleet: Fleet) -> None:
+        old = fleet.accounts["bob"].home / "old"
+        old.mkdir()
+        (old / NAME).write_bytes(archive(backup_record(backup_note="old")))
+        ran = run("scan", old, "-o", fleet.catalog.with_name("other.sqlite"), "--jobs", "1", "--json")
+        assert (ran.code, ran.json["changes"]["backups"]) == (0, {"new": 1})
 
 
 OTHER_INSTALL: Final = "davtwnyvhzk8cgw8ks4gcgoo4"

@@ -135,7 +135,7 @@ def end_group(process: Process) -> None:
 
 
 def is_whole(catalog: Path, elsewhere: Path) -> bool:
-    """Tell whether SQLite finds nothing wrong with a copy; the catalog itself stays as whatever ended a scan left it."""
+    """Tell whether SQLite finds nothing wrong with a copy; the catalog itself stays as the scan left it."""
     keep(catalog, elsewhere)
     with closing(sqlite3.connect(elsewhere / catalog.name)) as connection:
         return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -151,7 +151,7 @@ def duration(root: Path, catalog: Path, jobs: int) -> float:
 
 def moments(seconds: float, seed: int) -> Iterator[float]:
     """Yield random moments, spread over so many ``seconds``."""
-    choice = random.Random(seed)
+    choice = random.Random(seed)  # noqa: S311
     yield from (seconds * (number + choice.random()) / KILLS for number in range(KILLS))
 
 
@@ -239,7 +239,9 @@ class TestWorkers:
         assert out.startswith(f"{ACCOUNTS} accounts; ")  # none of them unreadable
         assert differences(rows(catalog), undisturbed[0]) == []
 
-    def test_an_account_that_ends_each_of_them_is_told(self, fleet: Path, undisturbed: list[Tables], catalog: Path) -> None:
+    def test_an_account_that_ends_each_of_them_is_told(
+        self, fleet: Path, undisturbed: list[Tables], catalog: Path
+    ) -> None:
         tally = scan(str(catalog), Search((str(fleet),)), workers=Crew(Mortal, ahead=3))
         assert (tally.accounts, tally.unreadable) == (ACCOUNTS, 1)
         found = rows(catalog)
@@ -284,7 +286,8 @@ class TestTwoAtOnce:
             done = finished(fleet, catalog)
             assert time.monotonic() - began < LIMIT / 2
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr == f"backupmeta: {catalog}: another scan writes to it; wait for its end, or name another file\n"
+        reason = "another scan writes to it; wait for its end, or name another file"
+        assert done.stderr == f"backupmeta: {catalog}: {reason}\n"
         assert finished(fleet, catalog).returncode == 0
         assert apart(catalog, undisturbed) == []
 
@@ -296,7 +299,9 @@ class TestTwoAtOnce:
             assert finished(fleet, link).returncode == 2
 
     @linux
-    def test_workers_of_a_killed_one_keep_nobody_out(self, fleet: Path, undisturbed: list[Tables], catalog: Path) -> None:
+    def test_workers_of_a_killed_one_keep_nobody_out(
+        self, fleet: Path, undisturbed: list[Tables], catalog: Path
+    ) -> None:
         with stopped(fleet, catalog) as process:
             orphans = workers(process)
             assert orphans

@@ -133,4 +133,4 @@ def test_a_catalog_is_never_written_among_the_evidence(tmp_path: Path) -> None:
 
 def test_what_sqlite_says_is_a_catalog_error(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="no such table"), store.telling(str(tmp_path)):
-        sqlite3.connect(":memory:").execute("SELECT 1 FROM nothing")
+        sqlite3.connect(":memory:").execute("SELECT 1 FROM nowhere")

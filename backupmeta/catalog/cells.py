@@ -1,0 +1,167 @@
+"""Cells: what is known of a backup or an install as its row has it.
+
+A row of a backup depends on its own files alone; what the live install says of itself stands in the install's row.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import timezone
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
+
+from backupmeta.catalog.rows import Cells
+from backupmeta.catalog.tables import BACKUP_FIELDS, INSTALL_FIELDS, Column, Type
+from backupmeta.inspection import Inspection, shown
+from backupmeta.masking import MASK, is_secret, masked
+from backupmeta.provenance import Source, Witness, display
+from backupmeta.record.document import Document
+from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Scope
+from backupmeta.record.values import Value
+
+_GREATEST: Final = 2**63 - 1
+_LIVE: Final = frozenset(one.name for one in FIELDS if one.scope is Scope.LIVE)
+"""The fields that a live install tells, or nobody: here they stand in its own row."""
+
+
+class Text(NamedTuple):
+    """A value that many rows have: its digest, which stands for it in a row, and its JSON."""
+
+    digest: bytes
+    content: str
+
+
+class Shelf:
+    """Collects the values that many rows have, each once.
+
+    Attributes:
+        values: the values, as JSON, by their digests.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, str] = {}
+
+    def key(self, text: Text) -> bytes:
+        """Return what stands for ``text`` in a row."""
+        self.values[text.digest] = text.content
+        return text.digest
+
+
+def cells_of(found: Inspection, shape: "Shape", shelf: Shelf) -> Cells:
+    """Return the cells of the fields that are ``found``, then those beside them; what many rows have, on the ``shelf``."""
+    fields, origins = found.fields, found.origins
+    cells: list[Any] = [fields.get(name) for name in shape.names]  # fields' values first, then cells
+    for place in shape.numbers:
+        cells[place] = number(cells[place])
+    for place, name in shape.live:
+        if origins.get(name).__class__ is not Document:
+            cells[place] = None
+    for place, name, key in shape.shared:
+        if cells[place] is not None:
+            cells[place] = shelf.key(_shared(name, fields[name], origins[name], key))
+    for place in shape.secrets:
+        cells[place] = cells[place] and MASK
+    custom = {name: fields[name] for name in fields if name not in FIELD}
+    kept = tuple((key, holding[0].record.values[key]) for key, holding in found.kept.items())
+    return (*cells, *map(shelf.key, (json_of(custom) if custom else EMPTY, extra(kept), _origins(found))))
+
+
+def _shared(name: str, value: Value, origin: Document | Source, key: str) -> Text:
+    return list_of(name, origin.record.values[key]) if isinstance(origin, Document) else json_of(value)
+
+
+class Shape(NamedTuple):
+    """Where in a row of fields is what."""
+
+    names: tuple[str, ...]
+    numbers: tuple[int, ...]
+    shared: tuple[tuple[int, str, str], ...]
+    secrets: tuple[int, ...]
+    live: tuple[tuple[int, str], ...]
+
+
+def _shape(columns: Sequence[Column], told_alone: frozenset[str]) -> Shape:
+    """Return the shape of ``columns``; of those ``told_alone`` only what a record of its own tells counts."""
+    numbers = {Type.INTEGER, Type.TIME, Type.FLAG}
+    return Shape(
+        tuple(one.name for one in columns),
+        tuple(place for place, one in enumerate(columns) if one.type in numbers),
+        tuple(
+            (place, one.name, FIELD[one.name].key or "") for place, one in enumerate(columns) if one.type is Type.SHARED
+        ),
+        tuple(place for place, one in enumerate(columns) if is_secret(one.name)),
+        tuple((place, one.name) for place, one in enumerate(columns) if one.name in told_alone),
+    )
+
+
+BACKUP: Final = _shape(BACKUP_FIELDS, _LIVE)
+INSTALL: Final = _shape(INSTALL_FIELDS, frozenset({"cache_numbackups"}))  # unless its record tells it: see the view
+
+
+def number(value: Value) -> int | None:
+    """Return a number as the catalog holds it; None for one beyond 64 bits, which the memory has exactly."""
+    if value is None or value == "":
+        return None
+    number = int(value)  # type: ignore[arg-type]  # digits, a number or a flag
+    return number if -_GREATEST <= number <= _GREATEST else None
+
+
+def seconds(offset: timezone | None) -> int | None:
+    """Return an offset from UTC in seconds."""
+    return None if offset is None else int(offset.utcoffset(None).total_seconds())
+
+
+@lru_cache(maxsize=4096)
+def list_of(name: str, raw: bytes) -> Text:
+    """Return the list that a record has in ``raw`` for the field ``name``."""
+    return json_of(shown(name, FIELD[name].decode(raw)))
+
+
+def json_of(value: object) -> Text:
+    """Return ``value`` as JSON."""
+    return _text(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+@lru_cache(maxsize=4096)
+def _text(content: str) -> Text:
+    return Text(blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).digest(), content)
+
+
+EMPTY: Final = json_of({})
+
+
+@lru_cache(maxsize=4096)
+def extra(kept: tuple[tuple[str, bytes], ...]) -> Text:
+    """Return all other keys with what the first record says of them."""
+    texts = ((key, raw.decode("utf-8", "replace")) for key, raw in kept)
+    return json_of({display(key): masked(key, text) for key, text in texts})
+
+
+def _origins(found: Inspection) -> Text:
+    """Return the witness and the line of each field."""
+    origins = found.origins
+    main = next((one for one in origins.values() if isinstance(one, Document)), None)
+    others = {name: one for name, one in origins.items() if one is not main}
+    if main is None or not main.record.is_tidy or any(isinstance(one, Document) for one in others.values()):
+        return json_of({name: [str(place.witness), place.line] for name in origins for place in [found.source(name)]})
+    witnesses = tuple([(name, str(one[0])) for name, one in others.items()])
+    return _origins_of(tuple(origins), main.source.witness, tuple(main.record.values), witnesses)
+
+
+@lru_cache(maxsize=1024)
+def _origins_of(
+    names: tuple[str, ...], main: Witness, keys: tuple[str, ...], others: tuple[tuple[str, str], ...]
+) -> Text:
+    """Return the witness and the line of each field, where one record with a key in each line tells most of them."""
+    lines, without_line = {key: line for line, key in enumerate(keys, 1)}, dict(others)
+    return json_of(
+        {
+            name: [without_line[name], None] if name in without_line else [str(main), lines[_key_of(name)]]
+            for name in names
+        }
+    )
+
+
+def _key_of(name: str) -> str:
+    known = FIELD.get(name)
+    return known.key if known is not None and known.key is not None else CUSTOM + name

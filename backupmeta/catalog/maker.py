@@ -1,0 +1,108 @@
+"""Making the rows of an account: of what lies on disk, and was read without its secrets."""
+
+from collections.abc import Iterator, Mapping
+from datetime import tzinfo
+from itertools import chain
+from typing import Final
+
+from backupmeta import library
+from backupmeta.account.filename import is_archive_name
+from backupmeta.account.home import PLACEHOLDER, RECORDS, Home, Pair, Surroundings, is_id
+from backupmeta.account.listing import Listing
+from backupmeta.catalog.cells import BACKUP, INSTALL, Shelf, cells_of, seconds
+from backupmeta.catalog.memory import Remembered
+from backupmeta.catalog.reading import Forgetful
+from backupmeta.catalog.rows import BackupRow, Cells, FileRow, FindingRow, InstallRow, Rows, exact, finding_row
+from backupmeta.catalog.usual import Usual
+from backupmeta.errors import EvidenceError
+from backupmeta.evidence import Signature
+from backupmeta.findings import Finding
+from backupmeta.provenance import Witness, display
+from backupmeta.record.document import Document
+from backupmeta.record.grammar import Record
+
+_NOBODY: Final[Mapping[str, Document]] = {}
+
+
+class RowMaker:
+    """Makes the rows of accounts.
+
+    Attributes:
+        shelf: the values that many rows have.
+    """
+
+    def __init__(self, zone: tzinfo | None) -> None:
+        """Begin; ``zone`` is the server's time zone, where it is known."""
+        self.shelf = Shelf()
+        self._zone = zone
+        self._usual = Usual(self.shelf, zone)
+
+    def rows(self, home: Home, reading: Forgetful, listing: Listing) -> Rows:
+        """Return the rows of ``home``, whose files were read by ``reading``, and listed before in ``listing``."""
+        files = [
+            row
+            for path, signature in {**listing.files, **_unlisted(reading, listing)}.items()
+            if (home.wanted is None or path in reading.files) and (row := _file(path, signature, reading))
+        ]
+        places = {exact(row): place for place, row in enumerate(files)}
+        odd: list[Finding] = []
+        backups = list(self._backups(home, reading, places, odd))
+        installs = [self._install(home, id_, places) for id_ in sorted(home.installs)]
+        return Rows(files, installs, backups, tuple(map(finding_row, chain(home.findings, odd))))
+
+    def _backups(
+        self, home: Home, reading: Forgetful, places: Mapping[str, int], odd: list[Finding]
+    ) -> Iterator[BackupRow]:
+        around = home.surroundings._replace(installs=_NOBODY)
+        for pair in home.pairs():
+            record = places.get(f"{RECORDS}/backups/{pair.id}")
+            archive = places.get(reading.below(pair.archive.folder, pair.archive.name)) if pair.archive else None
+            try:
+                yield BackupRow(record, archive, *self._backup(home, pair, around))
+            except EvidenceError as error:
+                odd += (*pair.findings, library.unreadable(pair, error))
+
+    def _backup(self, home: Home, pair: Pair, around: Surroundings) -> tuple[Cells, tuple[FindingRow, ...]]:
+        """Return the cells of a backup, and what is odd about it. Raises `EvidenceError` where nothing is known."""
+        if (usual := self._usual.of(home, pair, around)) is not None:
+            cells, findings = usual
+            return cells, tuple(map(finding_row, findings)) if findings else ()
+        found = library.inspect_backup(home, pair, around, self._zone)
+        cells = (str(found.state), seconds(found.utc_offset), *cells_of(found, BACKUP, self.shelf))
+        self._usual.learn(pair, found, cells)
+        return cells, tuple(map(finding_row, found.findings))
+
+    def _install(self, home: Home, id_: str, places: Mapping[str, int]) -> InstallRow:
+        found = library.inspect_install(home, id_)
+        cells = cells_of(found, INSTALL, self.shelf)
+        return InstallRow(places[f"{RECORDS}/current/{id_}"], cells, tuple(map(finding_row, found.findings)))
+
+
+def _unlisted(reading: Forgetful, listing: Listing) -> dict[str, Signature]:
+    """Return the signatures of files that came after the listing."""
+    return {path: one.signature for path, one in reading.files.items() if path not in listing.files}
+
+
+def _file(path: str, signature: Signature, reading: Forgetful) -> FileRow | None:
+    """Return the row of a file; None for what is neither a record nor an archive."""
+    folder, _, name = path.rpartition("/")
+    kind = _KINDS.get(folder, Witness.ARCHIVE)
+    if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not is_archive_name(name)):
+        return None
+    found = reading.files.get(path)
+    given = display(path)
+    exact = None if given == path else path.encode("utf-8", "surrogateescape")
+    return FileRow(given, exact, str(kind), *signature, _status(kind, name, found), reading.digests.get(path))
+
+
+_KINDS: Final = {f"{RECORDS}/current": Witness.INSTALL_RECORD, f"{RECORDS}/backups": Witness.BACKUP_RECORD}
+
+
+def _status(kind: Witness, name: str, found: Remembered | None) -> str:
+    if kind is not Witness.ARCHIVE and not is_id(name):
+        return "record-name-malformed"
+    if kind is not Witness.ARCHIVE:
+        return "read" if found is not None and isinstance(found.found, Record) else "record-unreadable"
+    if found is None:
+        return "archive-unreadable"
+    return library.trouble(found.found) if isinstance(found.found, EvidenceError) else "read"

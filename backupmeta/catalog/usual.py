@@ -1,0 +1,171 @@
+"""The usual backup: its record alone, in its archive word for word, each line a key, as most backups of a fleet are.
+
+Resolving answers for any backup, and knows the source of each value. Here the cells of a row are taken straight from the
+record, by the plan that resolving goes by; what a plan does not decide is left to resolving, and so is the first backup
+with other keys than any before: what came out for it tells where the values of all like it come from.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import tzinfo
+from typing import Any, Final, NamedTuple, cast
+
+from backupmeta.account.home import Home, Pair, State, Surroundings
+from backupmeta.catalog.cells import BACKUP, EMPTY, Shelf, extra, json_of, list_of, number, seconds
+from backupmeta.catalog.rows import Cell, Cells
+from backupmeta.catalog.tables import BACKUP_FIELDS
+from backupmeta.errors import EvidenceError
+from backupmeta.findings import Finding
+from backupmeta.inspection import Inspection
+from backupmeta.masking import MASK
+from backupmeta.plan import plan
+from backupmeta.provenance import display
+from backupmeta.record.document import Document
+from backupmeta.record.values import Decoder
+from backupmeta.resolve import compare_name
+from backupmeta.witnesses import file_of, home_of
+
+_PLACES: Final = {one.name: place for place, one in enumerate(BACKUP_FIELDS)}
+_ID, _FILE, _PATH, _USER, _INSTALL = (_PLACES[name] for name in ("id", "file", "path", "user", "backup_install"))
+_COMPARED: Final = {name: _PLACES[name] for name in ("backup_filename", "url", "title")}
+_LISTS: Final = frozenset(name for _, name, _ in BACKUP.shared)
+_LIVE_PLACES: Final = frozenset(place for place, _ in BACKUP.live)
+_ELSEWHERE: Final = frozenset({"id", "file", "cache_numbackups"})
+"""The fields that no record tells, and that are known here."""
+
+
+class _Recipe(NamedTuple):
+    """Which key becomes which cell, for records with the same keys.
+
+    Attributes:
+        texts: the keys that are text, with their cells' places.
+        others: likewise, with what makes a cell of the value.
+        lists: likewise of lists, with their fields.
+        constant: what each row has anyway, by place: documented defaults, masks.
+        custom: the keys of fields that have no column.
+        kept: the keys that are no fields.
+    """
+
+    texts: tuple[tuple[int, str], ...]
+    others: tuple[tuple[int, str, Callable[[bytes], Cell]], ...]
+    lists: tuple[tuple[int, str, str], ...]
+    constant: tuple[Cell, ...]
+    custom: tuple[tuple[str, str], ...]
+    kept: tuple[str, ...]
+
+
+class _Learned(NamedTuple):
+    """How the cells of backups with the same keys are made, and what stands for where their values come from."""
+
+    recipe: _Recipe
+    origins: bytes
+
+
+class Usual:
+    """Makes the cells of usual backups."""
+
+    def __init__(self, shelf: Shelf, zone: tzinfo | None) -> None:
+        """Put what many rows have on the ``shelf``; ``zone`` is the server's time zone, where it is known."""
+        self._shelf = shelf
+        self._zone = zone
+        self._learned: dict[tuple[str, ...], _Learned] = {}
+
+    def learn(self, pair: Pair, found: Inspection, cells: Cells) -> None:
+        """Learn from a backup that was resolved, and the ``cells`` that it has."""
+        record = pair.record
+        if pair.state is not State.PAIRED or record is None or not record.record.is_tidy:
+            return
+        if any(isinstance(one, Document) and one is not record for one in found.origins.values()):
+            return
+        if (recipe := _recipe(record)) is not None and isinstance(origins := cells[-1], bytes):
+            if "file" in found.fields:
+                self._learned[tuple(record.record.values)] = _Learned(recipe, origins)
+
+    def of(self, home: Home, pair: Pair, around: Surroundings) -> tuple[Cells, tuple[Finding, ...]] | None:
+        """Return the cells of a backup, and what is odd about it; None where it has to be resolved.
+
+        ``around`` is what its home tells, without the live installs.
+        """
+        if pair.record is None or pair.archive is None or not pair.record.record.is_tidy:
+            return None
+        values, keys = pair.record.record.values, tuple(pair.record.record.values)
+        learned = self._learned.get(keys)
+        try:
+            if learned is None or (head := home.read_head(pair.archive)).record != pair.record.record.content:
+                return None
+            cells = self._filled(learned.recipe, values)
+        except (EvidenceError, ValueError):  # it can't be read, or a value can't be decoded
+            return None
+        cells[_ID] = pair.id
+        cells[_FILE] = _file(cells, around)
+        if cells[_FILE] is None:
+            return None
+        light = self._compared(cells, values, pair.archive.seen)
+        found = (str(pair.state), seconds(light.utc_offset), *cells, learned.origins)
+        return found, (*pair.findings, *head.findings, *light.findings)
+
+    def _filled(self, recipe: _Recipe, values: Mapping[str, bytes]) -> list[Cell]:
+        """Return the cells that the record's ``values`` tell. Raises `ValueError` for one that can't be decoded."""
+        cells = list(recipe.constant)
+        for place, key in recipe.texts:
+            cells[place] = values[key].decode()
+        for place, key, decode in recipe.others:
+            cells[place] = decode(values[key])
+        for place, key, name in recipe.lists:
+            cells[place] = self._shelf.key(list_of(name, values[key]))
+        custom = {name: values[key].decode() for name, key in recipe.custom}
+        kept = tuple([(key, values[key]) for key in recipe.kept])
+        for _, raw in kept:
+            raw.decode()  # what is no text is told of by resolving
+        cells.append(self._shelf.key(json_of(custom) if custom else EMPTY))
+        cells.append(self._shelf.key(extra(kept)))
+        return cells
+
+    def _compared(self, cells: list[Cell], values: Mapping[str, bytes], archive: str) -> Inspection:
+        """Return what comparing the archive's name with the record tells."""
+        fields: dict[str, Any] = {name: cells[place] for name, place in _COMPARED.items()}
+        if "backup-time" in values:
+            fields["backup_time"] = values["backup-time"].decode()
+        light = Inspection("backup", State.PAIRED, archive, fields)
+        compare_name(light, archive, self._zone)
+        return light
+
+
+def _recipe(record: Document) -> _Recipe | None:
+    """Return the recipe for records with the keys of ``record``; None where a plan does not decide all."""
+    decided = plan(record, None, is_backup=True)
+    if decided is None or decided.odd or decided.schedule or {one.name for one in decided.elsewhere} - _ELSEWHERE:
+        return None
+    constant: list[Cell] = [None] * len(BACKUP_FIELDS)
+    for name, default in decided.defaults.items():
+        if _PLACES[name] not in _LIVE_PLACES:
+            constant[_PLACES[name]] = default.value if isinstance(default.value, str) else None
+    texts = {name: key for name, key in decided.texts.items() if name in _PLACES}
+    return _Recipe(
+        texts=tuple((_PLACES[name], key) for name, key in texts.items() if _PLACES[name] not in BACKUP.secrets),
+        others=(
+            *((_PLACES[name], key, _mask) for name, key in texts.items() if _PLACES[name] in BACKUP.secrets),
+            *((_PLACES[name], key, _cell(name, decode)) for name, key, decode in decided.decoded if name not in _LISTS),
+        ),
+        lists=tuple((_PLACES[name], key, name) for name, key, _ in decided.decoded if name in _LISTS),
+        constant=tuple(constant),
+        custom=tuple((name, key) for name, key in decided.texts.items() if name not in _PLACES),
+        kept=decided.kept,
+    )
+
+
+def _mask(raw: bytes) -> str:
+    return MASK if raw.decode() else ""
+
+
+def _cell(name: str, decode: Decoder) -> Callable[[bytes], Cell]:
+    """Return what makes the cell of the field ``name`` of a value."""
+    if _PLACES[name] in BACKUP.numbers:
+        return lambda raw: number(decode(raw))
+    return lambda raw: cast("Cell", decode(raw))  # a code or a schedule: text
+
+
+def _file(cells: list[Cell], around: Surroundings) -> str | None:
+    """Return the cell of the field ``file``."""
+    home = around.as_server or home_of(str(cells[_PATH] or ""), str(cells[_USER] or "")) or around.seen
+    path = file_of(home, str(cells[_INSTALL] or ""))
+    return None if path is None else display(path)
