@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from backupmeta.errors import BackupMetaError as BackupMetaError
     from backupmeta.errors import EvidenceError as EvidenceError
     from backupmeta.inspection import Inspection as Inspection
-    from backupmeta.library import Search as Search
     from backupmeta.library import inspect_archive as inspect_archive
     from backupmeta.library import list_backups as list_backups
     from backupmeta.library import list_installs as list_installs
     from backupmeta.library import view as view
     from backupmeta.library import view_install as view_install
+    from backupmeta.search import Search as Search
     from backupmeta.verification import verify as verify
 
 __version__ = "0.1.0"
@@ -34,7 +34,7 @@ _HOMES: Final = {
     "EvidenceError": "errors",
     "Inspection": "inspection",
     "Policy": "checks.policy",
-    "Search": "library",
+    "Search": "search",
     "Verification": "checks.verdict",
     "inspect_archive": "library",
     "list_backups": "library",

@@ -162,6 +162,7 @@ class Folder:
         self.path = path
         self.seen = seen
         self._fd = fd
+        self._before = os.path.join(path, "")  # noqa: PTH118 - of any bytes
 
     def __enter__(self) -> Self:
         return self
@@ -215,7 +216,7 @@ class Folder:
 
     def child(self, name: str) -> str:
         """Return the path of ``name`` in this folder, on this machine."""
-        return os.path.join(self.path, name)  # noqa: PTH118 - as fast as it gets, for a hundred thousand names
+        return self._before + name
 
     def seen_child(self, name: str) -> str:
         """Return the path of ``name`` in this folder, as the server saw it."""

@@ -4,7 +4,7 @@ Everything is typed; nothing prints, nothing exits. Negative answers of the serv
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -19,7 +19,6 @@ from backupmeta.api.status import (
     user_not_authorized,
     user_not_found,
 )
-from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.errors import (
     AnswerError,
     DamagedError,
@@ -36,43 +35,11 @@ from backupmeta.masking import printable
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.resolve import Witnesses
+from backupmeta.search import EVERYWHERE, Search
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
     from backupmeta.api.response import Response
-
-
-@dataclass(frozen=True)
-class Search:
-    """Where to look, and how.
-
-    Attributes:
-        roots: homes, folders of homes, folders of archives, archives; none means the conventional places.
-        sysroot: a mounted image: the conventional places are looked for below it.
-        zone: the server's time zone, where it is known.
-        limits: what a file may ask for.
-    """
-
-    roots: Sequence[str] = ()
-    sysroot: str | None = None
-    zone: tzinfo | None = None
-    limits: Limits = DEFAULT_LIMITS
-
-    def homes(self, findings: list[Finding]) -> Iterator[Home]:
-        """Yield the homes, each open until the next one; append what was odd. Raises `UnreadableError` for a root."""
-        yield from places.homes(self.places(), self.limits, findings)
-
-    def places(self) -> list[places.Root]:
-        """Return the roots, or the conventional places. Raises `UnreadableError` where the sysroot is no folder."""
-        named = [places.Root(root) for root in self.roots]
-        if self.sysroot is not None and not os.path.isdir(self.sysroot):  # noqa: PTH112
-            raise UnreadableError(self.sysroot, "is no folder", "give --sysroot the folder that an image is mounted at")
-        if self.sysroot is not None or not named:
-            named += places.conventional(self.sysroot)
-        return named
-
-
-EVERYWHERE: Final = Search()
 
 
 def view(

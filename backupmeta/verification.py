@@ -24,9 +24,9 @@ from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings
 from backupmeta.inspection import Inspection
-from backupmeta.library import EVERYWHERE, Search
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
+from backupmeta.search import EVERYWHERE, Search
 
 _MOMENT: Final = 60
 """How long ago, in seconds, a file was written to that may still be being written."""

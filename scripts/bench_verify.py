@@ -9,7 +9,7 @@ import bench_archives
 from bench_contest import Contest, Process, Task, executable
 from isal import igzip_lib
 
-from backupmeta.library import Search
+from backupmeta.search import Search
 from backupmeta.verification import verify
 
 PIECE: Final = 256 * bench_archives.KIB

@@ -22,7 +22,7 @@ from isal import isal_zlib
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.checks.policy import DEFAULT, Policy, Requirements
 from backupmeta.checks.verdict import Verdict
-from backupmeta.library import Search
+from backupmeta.search import Search
 from backupmeta.verification import Case, Outcome, run_here, verify, verify_archive
 from backupmeta.vocabulary.kinds import Severity
 from tests.hostile import header, stamped

@@ -72,7 +72,8 @@ def listed(folder: Folder, extents: Iterable[Extent]) -> Listing:
     digest = blake2b(digest_size=16)
     for extent in extents:
         found = list(_counted(folder, extent, unread))
-        digest.update(repr((extent, found)).encode("utf-8", "surrogateescape"))
+        told = [(*entry, *(signature or ())) for entry, signature in found]
+        digest.update(repr((extent.path, told)).encode("utf-8", "surrogateescape"))
         files.update((_below(extent.path, entry.name), signature) for entry, signature in found if signature)
     return Listing(files, digest.digest(), tuple(unread))
 

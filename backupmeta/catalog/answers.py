@@ -14,10 +14,10 @@ from backupmeta.catalog.memory import Memory
 from backupmeta.errors import CatalogError, EvidenceError, NotRegularError
 from backupmeta.evidence import Folder
 from backupmeta.findings import Finding
-from backupmeta.library import Search
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document
 from backupmeta.record.grammar import Record
+from backupmeta.search import Search
 
 _CURRENT: Final = f"{RECORDS}/current"
 BACKUPS_FOLDER: Final = f"{RECORDS}/backups"

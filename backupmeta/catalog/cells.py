@@ -10,7 +10,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from backupmeta.catalog.rows import Cells
+from backupmeta.catalog.rows import Cell, Cells
 from backupmeta.catalog.tables import BACKUP_FIELDS, INSTALL_FIELDS, Column, Type
 from backupmeta.inspection import Inspection, shown
 from backupmeta.masking import MASK, is_secret, masked
@@ -98,7 +98,7 @@ BACKUP: Final = _shape(BACKUP_FIELDS, _LIVE)
 INSTALL: Final = _shape(INSTALL_FIELDS, frozenset({"cache_numbackups"}))  # unless its record tells it: see the view
 
 
-def number(value: Value) -> int | None:
+def number(value: Value | Cell) -> int | None:
     """Return a number as the catalog holds it; None for one beyond 64 bits, which the memory has exactly."""
     if value is None or value == "":
         return None
@@ -128,6 +128,12 @@ def _text(content: str) -> Text:
 
 
 EMPTY: Final = json_of({})
+
+
+@lru_cache(maxsize=4096)
+def custom_of(fields: tuple[tuple[str, str], ...]) -> Text:
+    """Return the custom ``fields`` that have no column."""
+    return json_of(dict(fields))
 
 
 @lru_cache(maxsize=4096)

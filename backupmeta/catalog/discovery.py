@@ -7,7 +7,7 @@ from backupmeta.account import places
 from backupmeta.account.places import Found
 from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.findings import Finding
-from backupmeta.library import Search
+from backupmeta.search import Search
 
 
 class Below(NamedTuple):

@@ -1,8 +1,6 @@
 """Reading a home for a catalog: secrets stay behind, and what did not change is remembered, not opened."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -27,6 +25,23 @@ class _Read(NamedTuple):
 
     record: Record
     masked: Record
+
+
+class _Noting:
+    """Remembers why a file can't be read; a context manager that costs next to nothing."""
+
+    __slots__ = ("_path", "_reading")
+
+    def __init__(self, reading: "Forgetful", path: str) -> None:
+        self._reading = reading
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, EvidenceError):
+            self._reading.refuse(self._path, error)
 
 
 class Forgetful:
@@ -68,7 +83,8 @@ class Forgetful:
             raise known
         if isinstance(known, Record) and known.values.get(_FILENAME, b"") not in self._changed:
             return known
-        with self._opening(path, partial(folder.open_file, name)) as file:
+        with _Noting(self, path), folder.open_file(name) as file:
+            self._check(path, file)
             content = file.read_whole("record_bytes", limits.record_bytes)
             record = bounded(file.path, content, limits.record_lines)
             masked = without_secrets(record)
@@ -85,7 +101,8 @@ class Forgetful:
             return known
         if isinstance(known, EvidenceError):
             raise known
-        with self._opening(path, archive.open) as file:
+        with _Noting(self, path), archive.open() as file:
+            self._check(path, file)
             found = head(file, limits, archive.seen)
             found = found._replace(record=self._masked(archive, found.record))
             self.files[path] = Remembered(file.signature, found)
@@ -112,20 +129,16 @@ class Forgetful:
         self.files[path] = known
         return known.found
 
-    @contextmanager
-    def _opening(self, path: str, opener: Callable[[], EvidenceFile]) -> Iterator[EvidenceFile]:
-        """Open a file; remember why it can't be read."""
-        signature = None
-        try:
-            with opener() as file:
-                signature = file.signature
-                self.is_sure = self.is_sure and signature == self._listed.get(path)
-                yield file
-        except EvidenceError as error:
-            if isinstance(error, UnreadableError):  # that may be otherwise the next time
-                self.is_sure = False
-            self.files[path] = Remembered(signature or self._listed.get(path, _NOWHERE), error)
-            raise
+    def _check(self, path: str, file: EvidenceFile) -> None:
+        """See whether a file is as it was listed."""
+        if file.signature != self._listed.get(path):
+            self.is_sure = False
+
+    def refuse(self, path: str, error: EvidenceError) -> None:
+        """Remember why the file at ``path`` can't be read."""
+        if isinstance(error, UnreadableError):  # that may be otherwise the next time
+            self.is_sure = False
+        self.files[path] = Remembered(self._listed.get(path, _NOWHERE), error)
 
     def _changed_names(self) -> Iterator[bytes]:
         """Yield the names of the files that are not as they are remembered."""

@@ -29,8 +29,8 @@ from backupmeta.catalog.walk import Archives
 from backupmeta.catalog.writer import Writer
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
-from backupmeta.library import Search
 from backupmeta.provenance import Source, Witness, display
+from backupmeta.search import Search
 
 _ACCOUNTS: Final = 8
 """How many accounts a batch has."""

@@ -7,12 +7,13 @@ with other keys than any before: what came out for it tells where the values of 
 
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
 
 from backupmeta.account.home import Home, Pair, State, Surroundings
-from backupmeta.catalog.cells import BACKUP, EMPTY, Shelf, extra, json_of, list_of, number, seconds
+from backupmeta.catalog.cells import BACKUP, Shelf, custom_of, extra, list_of, number, seconds
 from backupmeta.catalog.rows import Cell, Cells
-from backupmeta.catalog.tables import BACKUP_FIELDS
+from backupmeta.catalog.tables import BACKUP_FIELDS, Type
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
@@ -27,7 +28,11 @@ from backupmeta.witnesses import file_of, home_of
 _PLACES: Final = {one.name: place for place, one in enumerate(BACKUP_FIELDS)}
 _ID, _FILE, _PATH, _USER, _INSTALL = (_PLACES[name] for name in ("id", "file", "path", "user", "backup_install"))
 _COMPARED: Final = {name: _PLACES[name] for name in ("backup_filename", "url", "title")}
+_NUMBERS: Final = frozenset(one.name for one in BACKUP_FIELDS if one.type in {Type.INTEGER, Type.TIME})
+_SAFE_DIGITS: Final = 19
+"""A number of fewer digits has no more than 64 bits."""
 _LISTS: Final = frozenset(name for _, name, _ in BACKUP.shared)
+_QUICK: Final = _LISTS | _NUMBERS
 _LIVE_PLACES: Final = frozenset(place for place, _ in BACKUP.live)
 _ELSEWHERE: Final = frozenset({"id", "file", "cache_numbackups"})
 """The fields that no record tells, and that are known here."""
@@ -39,6 +44,7 @@ class _Recipe(NamedTuple):
     Attributes:
         texts: the keys that are text, with their cells' places.
         others: likewise, with what makes a cell of the value.
+        numbers: likewise of numbers, with their decoders.
         lists: likewise of lists, with their fields.
         constant: what each row has anyway, by place: documented defaults, masks.
         custom: the keys of fields that have no column.
@@ -47,6 +53,7 @@ class _Recipe(NamedTuple):
 
     texts: tuple[tuple[int, str], ...]
     others: tuple[tuple[int, str, Callable[[bytes], Cell]], ...]
+    numbers: tuple[tuple[int, str, Decoder], ...]
     lists: tuple[tuple[int, str, str], ...]
     constant: tuple[Cell, ...]
     custom: tuple[tuple[str, str], ...]
@@ -108,15 +115,18 @@ class Usual:
         cells = list(recipe.constant)
         for place, key in recipe.texts:
             cells[place] = values[key].decode()
-        for place, key, decode in recipe.others:
-            cells[place] = decode(values[key])
+        for place, key, cell in recipe.others:
+            cells[place] = cell(values[key])
         for place, key, name in recipe.lists:
             cells[place] = self._shelf.key(list_of(name, values[key]))
-        custom = {name: values[key].decode() for name, key in recipe.custom}
+        for place, key, decode in recipe.numbers:
+            raw = values[key]
+            cells[place] = int(raw) if raw.isdigit() and len(raw) < _SAFE_DIGITS else number(decode(raw))
+        custom = tuple([(name, values[key].decode()) for name, key in recipe.custom])
         kept = tuple([(key, values[key]) for key in recipe.kept])
         for _, raw in kept:
             raw.decode()  # what is no text is told of by resolving
-        cells.append(self._shelf.key(json_of(custom) if custom else EMPTY))
+        cells.append(self._shelf.key(custom_of(custom)))
         cells.append(self._shelf.key(extra(kept)))
         return cells
 
@@ -144,8 +154,9 @@ def _recipe(record: Document) -> _Recipe | None:
         texts=tuple((_PLACES[name], key) for name, key in texts.items() if _PLACES[name] not in BACKUP.secrets),
         others=(
             *((_PLACES[name], key, _mask) for name, key in texts.items() if _PLACES[name] in BACKUP.secrets),
-            *((_PLACES[name], key, _cell(name, decode)) for name, key, decode in decided.decoded if name not in _LISTS),
+            *((_PLACES[name], key, _cell(decode)) for name, key, decode in decided.decoded if name not in _QUICK),
         ),
+        numbers=tuple((_PLACES[name], key, decode) for name, key, decode in decided.decoded if name in _NUMBERS),
         lists=tuple((_PLACES[name], key, name) for name, key, _ in decided.decoded if name in _LISTS),
         constant=tuple(constant),
         custom=tuple((name, key) for name, key in decided.texts.items() if name not in _PLACES),
@@ -157,11 +168,10 @@ def _mask(raw: bytes) -> str:
     return MASK if raw.decode() else ""
 
 
-def _cell(name: str, decode: Decoder) -> Callable[[bytes], Cell]:
-    """Return what makes the cell of the field ``name`` of a value."""
-    if _PLACES[name] in BACKUP.numbers:
-        return lambda raw: number(decode(raw))
-    return lambda raw: cast("Cell", decode(raw))  # a code or a schedule: text
+@lru_cache(maxsize=256)
+def _cell(decode: Decoder) -> Callable[[bytes], Cell]:
+    """Return what makes a cell of a code, a schedule, a yes or no: of few different values."""
+    return lru_cache(maxsize=256)(lambda raw: cast("Cell", decode(raw)))
 
 
 def _file(cells: list[Cell], around: Surroundings) -> str | None:

@@ -20,8 +20,8 @@ from backupmeta.checks.verdict import Verdict
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Signature, join_seen
 from backupmeta.findings import Finding
-from backupmeta.library import Search
 from backupmeta.provenance import Source, Witness
+from backupmeta.search import Search
 from backupmeta.verification import case_of, verify_archive
 
 _MOST_ARCHIVES: Final = 16

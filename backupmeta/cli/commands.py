@@ -84,6 +84,7 @@ def view(
     from backupmeta import library
     from backupmeta.errors import AnswerError
     from backupmeta.render import json
+    from backupmeta.search import Search
     from backupmeta.vocabulary.kinds import Severity
 
     met: list[Finding] = []
@@ -93,10 +94,10 @@ def view(
             output.tell_age(catalog)
             found = _in_catalog(catalog, target, zone, install=install, user=user, allow_missing=allow_missing)
         elif install:
-            where = library.Search(roots, sysroot, zone, limits)
+            where = Search(roots, sysroot, zone, limits)
             found = library.find_install(target, where, user=user, findings=met)
         else:
-            where = library.Search(roots, sysroot, zone, limits)
+            where = Search(roots, sysroot, zone, limits)
             found = library.find_backup(target, where, user=user, allow_missing=allow_missing, findings=met)
     except AnswerError as error:
         output.write(json.negative(error))

@@ -15,7 +15,8 @@ from backupmeta.cli import options, output
 if TYPE_CHECKING:
     from backupmeta.findings import Finding
     from backupmeta.inspection import Inspection
-    from backupmeta.library import Search, Share
+    from backupmeta.library import Share
+    from backupmeta.search import Search
 
 
 _DAY: Final = 86_400
@@ -90,7 +91,7 @@ class Listing:
             from backupmeta.catalog.answers import InCatalog
 
             return InCatalog(zone=self.zone, catalog=self.catalog)
-        from backupmeta.library import Search
+        from backupmeta.search import Search
 
         return Search(self.roots, self.sysroot, self.zone)
 

@@ -85,7 +85,7 @@ def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str
     from itertools import islice
 
     from backupmeta.errors import EvidenceError
-    from backupmeta.library import Search
+    from backupmeta.search import Search
 
     search = Search(ctx.params.get("roots") or (), ctx.params.get("sysroot"))
     names: Iterator[str] = (

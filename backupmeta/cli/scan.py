@@ -13,7 +13,7 @@ from backupmeta.cli import options, output
 
 if TYPE_CHECKING:
     from backupmeta.catalog.crew import Crew
-    from backupmeta.library import Search
+    from backupmeta.search import Search
 
 _INTERRUPTED = 130
 
@@ -67,8 +67,8 @@ def scan(
     from backupmeta.catalog.scan import scan as scanning
     from backupmeta.catalog.tally import Tally
     from backupmeta.cli.progress import telling
-    from backupmeta.library import Search
     from backupmeta.render import scan as rendering
+    from backupmeta.search import Search
 
     if cluster is None and per_host:
         raise click.UsageError("--per-host needs --cluster")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from backupmeta.checks.policy import Policy
     from backupmeta.checks.verdict import Verification
     from backupmeta.cli.progress import Bar
-    from backupmeta.library import Search
     from backupmeta.render.verification import Tally
+    from backupmeta.search import Search
     from backupmeta.verification import Run
 
 _SEVERITIES: Final = tuple(map(str, Severity))
@@ -99,7 +99,7 @@ def _search(
     targets: tuple[str, ...], sysroot: str | None, zone: tzinfo | None, catalog: str | None, limits: "Limits"
 ) -> "Search":
     """Return where to look: on disk, or in a catalog."""
-    from backupmeta.library import Search
+    from backupmeta.search import Search
 
     if catalog is None:
         return Search(targets, sysroot, zone, limits)

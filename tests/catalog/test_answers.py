@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.invented import BACKUP, INSTALL, NAME, Account, Ran, backup_record, run
+from tests.invented import Ran, run
 
 ACCOUNTS = Path(__file__).parent.parent.parent / "fixtures/accounts"
 CASES = [pytest.param(folder / "sysroot", id=folder.name) for folder in sorted(ACCOUNTS.iterdir())]

@@ -15,12 +15,11 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from backupmeta.account.listing import Extent, Listing
-from backupmeta.catalog import batch
-from backupmeta.catalog.accounts import Tally
+from backupmeta.account.listing import Extent, Listing, listed
 from backupmeta.catalog.scan import scan
+from backupmeta.catalog.tally import Tally
 from backupmeta.evidence import Folder
-from backupmeta.library import Search
+from backupmeta.search import Search
 from tests.catalog.snapshots import Tables, current, differences, rows
 from tests.invented import (
     BACKUP,
@@ -107,7 +106,7 @@ class TestUnseen:
         away_and_back(fleet, lambda root: root.mkdir())
 
     def test_no_root(self, fleet: Fleet) -> None:
-        away_and_back(fleet, lambda root: None)
+        away_and_back(fleet, lambda _root: None)
 
     def test_a_file_in_place_of_the_root(self, fleet: Fleet) -> None:
         away_and_back(fleet, lambda root: root.touch())
@@ -672,8 +671,6 @@ class TestBroken:
             assert fleet.asked("SELECT 1 FROM findings WHERE account_path LIKE '%/bob'")
 
     def test_a_record_that_comes_while_its_home_is_read(self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-        listed = batch.listed
-
         def late(folder: Folder, extents: Iterable[Extent]) -> Listing:
             found = listed(folder, extents)
             if folder.path.endswith("bob"):
@@ -682,15 +679,13 @@ class TestBroken:
             return found
 
         os.utime(fleet.accounts["bob"].backups / BACKUP)
-        monkeypatch.setattr(batch, "listed", late)
+        monkeypatch.setattr("backupmeta.catalog.batch.listed", late)
         fleet.scan()
         monkeypatch.undo()
         fleet.scan()
         assert differences(current(fleet.catalog), fleet.fresh()) == []
 
     def test_a_record_that_goes_while_its_home_is_read(self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-        listed = batch.listed
-
         def early(folder: Folder, extents: Iterable[Extent]) -> Listing:
             found = listed(folder, extents)
             if folder.path.endswith("bob"):
@@ -699,7 +694,7 @@ class TestBroken:
             return found
 
         os.utime(fleet.accounts["bob"].backups / BACKUP)
-        monkeypatch.setattr(batch, "listed", early)
+        monkeypatch.setattr("backupmeta.catalog.batch.listed", early)
         fleet.scan()
         monkeypatch.undo()
         fleet.scan()

@@ -21,9 +21,9 @@ from backupmeta.catalog.scan import scan
 from backupmeta.catalog.tables import BACKUPS, Column, Type
 from backupmeta.catalog.views import VIEWS
 from backupmeta.errors import CatalogError
-from backupmeta.library import Search
 from backupmeta.render import export as rendering
 from backupmeta.render.parquet import parquet
+from backupmeta.search import Search
 from tests.invented import BACKUP, FIXTURES, INSTALL, NAME, TIME, Account, backup_record
 from tests.measured import COMMAND, KIBIBYTES_MORE, measured
 

@@ -12,7 +12,7 @@ from backupmeta.catalog.scan import scan
 from backupmeta.catalog.stats import MOST, Backup, Duplicates, Found, Part, Stats, stats
 from backupmeta.catalog.stats import Account as Sized
 from backupmeta.errors import CatalogError
-from backupmeta.library import Search
+from backupmeta.search import Search
 from backupmeta.vocabulary.kinds import Severity
 from tests.invented import TIME, Account, archive, backup_record
 

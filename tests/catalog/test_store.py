@@ -1,6 +1,5 @@
 """The catalog's file: made, migrated, refused."""
 
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path

@@ -16,7 +16,7 @@ import pytest
 from backupmeta.catalog.export import EXPORTED
 from backupmeta.catalog.scan import scan
 from backupmeta.cli import catalog as cataloged
-from backupmeta.library import Search
+from backupmeta.search import Search
 from tests.invented import BACKUP, NAME, TIME, Account, backup_record, run
 from tests.test_secrets import PLACES, leaks
 

@@ -17,8 +17,8 @@ import backupmeta
 from backupmeta.api.models import Backup, Install
 from backupmeta.api.response import ListResponse, Response
 from backupmeta.cli import commands, options, output
-from backupmeta.library import Search
 from backupmeta.record.fields import FIELDS
+from backupmeta.search import Search
 from tests.invented import (
     BACKUP,
     EXAMPLE,
