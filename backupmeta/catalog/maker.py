@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import tzinfo
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from backupmeta import library
 from backupmeta.account.filename import is_archive_name
@@ -38,27 +38,24 @@ class RowMaker:
         self._usual = Usual(self.shelf, zone)
 
     def rows(self, home: Home, reading: Forgetful, listing: Listing) -> Rows:
-        """Return the rows of ``home``, whose files were read by ``reading``, and listed before in ``listing``."""
-        files = [
-            row
-            for path, signature in {**listing.files, **_unlisted(reading, listing)}.items()
-            if (home.wanted is None or path in reading.files) and (row := _file(path, signature, reading))
-        ]
-        places = {exact(row): place for place, row in enumerate(files)}
+        """Return the rows of ``home``, whose files ``reading`` reads, and were listed before in ``listing``."""
         odd: list[Finding] = []
-        backups = list(self._backups(home, reading, places, odd))
-        installs = [self._install(home, id_, places) for id_ in sorted(home.installs)]
-        return Rows(files, installs, backups, tuple(map(finding_row, chain(home.findings, odd))))
+        backups = list(self._backups(home, reading, odd))  # first: this reads the archives' heads
+        files = list(_files(home, reading, listing))
+        places = {exact(row): place for place, row in enumerate(files)}
+        return Rows(
+            files,
+            [self._install(home, id_, places) for id_ in sorted(home.installs)],
+            [BackupRow(places.get(one.record), places.get(one.archive), one.cells, one.findings) for one in backups],
+            tuple(map(finding_row, chain(home.findings, odd))),
+        )
 
-    def _backups(
-        self, home: Home, reading: Forgetful, places: Mapping[str, int], odd: list[Finding]
-    ) -> Iterator[BackupRow]:
+    def _backups(self, home: Home, reading: Forgetful, odd: list[Finding]) -> Iterator["_Backup"]:
         around = home.surroundings._replace(installs=_NOBODY)
         for pair in home.pairs():
-            record = places.get(f"{RECORDS}/backups/{pair.id}")
-            archive = places.get(reading.below(pair.archive.folder, pair.archive.name)) if pair.archive else None
+            archive = reading.below(pair.archive.folder, pair.archive.name) if pair.archive else ""
             try:
-                yield BackupRow(record, archive, *self._backup(home, pair, around))
+                yield _Backup(f"{RECORDS}/backups/{pair.id}", archive, *self._backup(home, pair, around))
             except EvidenceError as error:
                 odd += (*pair.findings, library.unreadable(pair, error))
 
@@ -78,9 +75,21 @@ class RowMaker:
         return InstallRow(places[f"{RECORDS}/current/{id_}"], cells, tuple(map(finding_row, found.findings)))
 
 
-def _unlisted(reading: Forgetful, listing: Listing) -> dict[str, Signature]:
-    """Return the signatures of files that came after the listing."""
-    return {path: one.signature for path, one in reading.files.items() if path not in listing.files}
+class _Backup(NamedTuple):
+    """A backup: where its record and its archive would be, its cells, and what is odd about it."""
+
+    record: str
+    archive: str
+    cells: Cells
+    findings: tuple[FindingRow, ...]
+
+
+def _files(home: Home, reading: Forgetful, listing: Listing) -> Iterator[FileRow]:
+    """Yield the rows of the records and archives; what was opened is as it was then, not as it was listed."""
+    opened = {path: one.signature for path, one in reading.files.items()}
+    for path, signature in {**listing.files, **opened}.items():
+        if (home.wanted is None or path in opened) and (row := _file(path, signature, reading)) is not None:
+            yield row
 
 
 def _file(path: str, signature: Signature, reading: Forgetful) -> FileRow | None:

@@ -118,7 +118,7 @@ def _found(path: str, told: Any, records: list[bytes]) -> Record | Head | Eviden
     if isinstance(told, int):
         return grammar.parse(records[told])
     if "error" in told:
-        return _error(path, told)
+        return _error(told)
     name, offset, size, mtime_ns = told["member"]
     exact = name.encode("utf-8", "surrogateescape")
     member = Member(exact, "file", size, mtime_ns, 0, 0, 0, b"", b"", b"", offset, size)
@@ -131,8 +131,9 @@ def _attributes(error: EvidenceError) -> Mapping[str, object]:
     return {name: value for name, value in vars(error).items() if isinstance(value, str | int | None)}
 
 
-def _error(path: str, told: Mapping[str, Any]) -> EvidenceError:
-    """Return the error that was met when the file at ``path`` was read."""
+def _error(told: Mapping[str, Any]) -> EvidenceError:
+    """Return the error that was met when a file was read."""
+    path = told["path"]
     kind = getattr(errors, told["error"], EvidenceError)
     if kind is DamagedError:
         error: EvidenceError = DamagedError(path, "", told["offset"], told["verdict"])

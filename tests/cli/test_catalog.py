@@ -6,8 +6,10 @@ import io
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -267,6 +269,37 @@ class TestStats:
         for width in (None, 80):
             monkeypatch.setattr("backupmeta.cli.output.width", lambda width=width: width)
             assert re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", run("stats", catalog).text) is None
+
+    @pytest.mark.parametrize(
+        ("change", "line"),
+        [
+            (
+                "UPDATE all_files SET sha256 = 'x', size = 1500",
+                "duplicates\t1 copies of 1 archives, 1,500 bytes",
+            ),
+            (
+                "UPDATE all_files SET sha256 = 'x' WHERE path LIKE '%Blog%'",
+                "duplicates\t0 copies of 0 archives, 0 bytes; 1 archives were scanned deep",
+            ),
+            ("UPDATE all_backups SET backup_time = NULL", "oldest\tnone whose time is known"),
+            ("DELETE FROM all_backups", "backups\t0"),
+            ("UPDATE scans SET began = 0, ended = NULL", "1\t1970-01-01 00:00:00\tinterrupted\t{home}"),
+            (
+                """UPDATE scans SET began = 0, ended = 1, roots = '["a","b","c","d"]', unread = '["b"]'""",
+                "1\t1970-01-01 00:00:00\t1970-01-01 00:00:01\ta, b, c and 1 more; not read: b",
+            ),
+            ("UPDATE all_files SET size = 500; UPDATE accounts SET host = 'h:1'", "h:1:{account}\t2\t1,000"),
+            ("UPDATE all_backups SET application = NULL, backup_time = 0", "?\t2\t2\t{bytes}"),
+        ],
+    )
+    def test_what_is_rare(self, account: Account, tmp_path: Path, change: str, line: str) -> None:
+        account.archive("app_another.tar.gz")
+        catalog = scanned(account, tmp_path / "catalog.sqlite")
+        with closing(sqlite3.connect(catalog)) as connection:
+            connection.executescript(change)
+        size = sum(path.stat().st_size for path in account.archives.iterdir())
+        expected = line.format(home=account.home.parent, account=account.home, bytes=f"{size:,}")
+        assert expected in run("stats", catalog).text.splitlines()
 
     def test_of_an_account_that_is_not_utf8(self, tmp_path: Path) -> None:
         account = Account(tmp_path / "home" / os.fsdecode(b"ex\xffu")).whole()
