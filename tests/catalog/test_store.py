@@ -1,6 +1,7 @@
 """The catalog's file: made, migrated, refused."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
