@@ -166,7 +166,7 @@ class _Visit(NamedTuple):
         """List the folders that count, then read what is in them that was not read ``before``.
 
         Which folders those are is known once the home is read, for a missing archive is looked for in all of them.
-        Where they are others than the ``extents`` it is done once more; nothing is opened twice.
+        Where they are others than the ``extents``, or backups are torn, it is done once more, with what was read known.
         """
         found, listing = self.found, listed(self.base, extents)
         reading = before.again(listing.files)
@@ -175,9 +175,9 @@ class _Visit(NamedTuple):
             rows = self.maker.rows(home, reading, listing)
             content = memory.to_bytes(_memory(found, home, reading))
             wanted = (*_usual(found), *elsewhere(home.elsewhere))
-        if wanted != extents and attempts:
+        if (wanted != extents or reading.torn) and attempts:
             return self.read(wanted, reading, attempts - 1)
-        fingerprint = listing.fingerprint if reading.is_sure and wanted == extents else UNSURE
+        fingerprint = listing.fingerprint if reading.is_sure and wanted == extents and not reading.torn else UNSURE
         is_partial = any(extent.path in listing.unread for extent in _usual(found))
         return Scanned(Known(fingerprint, json.dumps(extents), content), rows, is_partial)
 

@@ -47,9 +47,6 @@ class _Noting:
 class Forgetful:
     """Reads what lies in a home, and forgets its secrets; see `backupmeta.account.home.Reading`.
 
-    A backup's record and its archive are read together: where one of them changed, both are, for secrets can't be
-    compared with what is remembered.
-
     Attributes:
         files: what was read or remembered, by its path below the base.
         digests: the SHA-256 of the records that were read, in hexadecimal, by their paths.
@@ -63,17 +60,34 @@ class Forgetful:
         self.is_sure = True
         self._base = base
         self._listed: Mapping[str, Signature] = {}
-        self._remembered = _NOTHING
+        self._remembered: Mapping[str, Remembered] = _NOTHING
         self._read: dict[bytes, _Read] = {}
-        self._changed = frozenset[bytes]()
+        self._anew: set[str] = set()
 
     def again(self, listed: Mapping[str, Signature]) -> "Forgetful":
         """Return what reads the same folder, of which is known what was ``listed`` since; what it read is known."""
-        anew = Forgetful(self._base)
+        anew, torn = Forgetful(self._base), self.torn
         anew.digests = self.digests
-        anew._listed, anew._remembered = listed, self.files
-        anew._changed = frozenset(anew._changed_names()) if self.files else frozenset()
+        anew._listed, anew._remembered = listed, {path: one for path, one in self.files.items() if path not in torn}
         return anew
+
+    @property
+    def torn(self) -> frozenset[str]:
+        """The files of backups of which one file was read, or is gone, and another one is remembered.
+
+        Whether a record's secrets and its archive's are the same is seen only where both are read at once.
+        """
+        if not self._remembered:
+            return frozenset()
+        changed = (path for path, one in self._remembered.items() if one.signature != self._listed.get(path))
+        named = {path: _names(path, one.found) for path, one in self.files.items()}
+        dirty = {name for path in self._anew for name in named.get(path, ())}
+        dirty.update(name for path in changed for name in _names(path, self._remembered[path].found))
+        kept = {name for path, names in named.items() if path not in self._anew for name in names}
+        torn = dirty & kept
+        while more := {name for names in named.values() if names & torn for name in names} - torn:
+            torn |= more  # a renamed archive joins two names
+        return frozenset(path for path, names in named.items() if names & torn)
 
     def record(self, folder: Folder, name: str, limits: Limits) -> Record:
         """Return the record ``name`` of ``folder``, its secrets masked. Raises `EvidenceError`."""
@@ -81,7 +95,7 @@ class Forgetful:
         known = self._unchanged(path)
         if isinstance(known, EvidenceError):
             raise known
-        if isinstance(known, Record) and known.values.get(_FILENAME, b"") not in self._changed:
+        if isinstance(known, Record):
             return known
         with _Noting(self, path), folder.open_file(name) as file:
             self._check(path, file)
@@ -89,6 +103,7 @@ class Forgetful:
             record = bounded(file.path, content, limits.record_lines)
             masked = without_secrets(record)
             self.files[path] = Remembered(file.signature, masked)
+        self._anew.add(path)
         self.digests[path] = sha256(content).hexdigest()
         self._read.setdefault(record.values.get(_FILENAME, b""), _Read(record, masked))
         return masked
@@ -97,7 +112,7 @@ class Forgetful:
         """Return the head of an archive, its record's secrets masked. Raises `EvidenceError`."""
         path = self.below(archive.folder, archive.name)
         known = met.found if (met := self.files.get(path)) is not None else self._unchanged(path)
-        if isinstance(known, Head) and (met is not None or not self._has_new_record(archive, known)):
+        if isinstance(known, Head):
             return known
         if isinstance(known, EvidenceError):
             raise known
@@ -106,6 +121,7 @@ class Forgetful:
             found = head(file, limits, archive.seen)
             found = found._replace(record=self._masked(archive, found.record))
             self.files[path] = Remembered(file.signature, found)
+        self._anew.add(path)
         return found
 
     def _masked(self, archive: Archive, content: bytes) -> bytes:
@@ -116,10 +132,6 @@ class Forgetful:
         record = grammar.parse(content)
         read = read or self._read.get(record.values.get(_FILENAME, b""))
         return (without_secrets(record, read.record.values) if read else without_secrets(record)).content
-
-    def _has_new_record(self, archive: Archive, known: Head) -> bool:
-        """Tell whether the record of a backup was read anew, whose archive did not change."""
-        return bool(self._read) and (_bytes(archive.name) in self._read or _claim(known.record) in self._read)
 
     def _unchanged(self, path: str) -> Record | Head | EvidenceError | None:
         """Return what is remembered of the file at ``path``, if it is as it was."""
@@ -140,20 +152,19 @@ class Forgetful:
             self.is_sure = False
         self.files[path] = Remembered(self._listed.get(path, _NOWHERE), error)
 
-    def _changed_names(self) -> Iterator[bytes]:
-        """Yield the names of the files that are not as they are remembered."""
-        for path, signature in self._listed.items():
-            if (known := self._remembered.get(path)) is None or known.signature != signature:
-                yield _bytes(path.rpartition("/")[2])
-
     def below(self, folder: Folder, name: str) -> str:
         """Return the path of the file ``name`` in ``folder``, below the base."""
         return f"{folder.path[len(self._base) + 1 :]}/{name}".removeprefix("/").replace("\\", "/")
 
 
-def _claim(record: bytes) -> bytes:
-    """Return the archive's name that a record gives, as the system writes names; empty where it gives none."""
-    return grammar.parse(record).values.get(_FILENAME, b"")
+def _names(path: str, found: Record | Head | EvidenceError) -> frozenset[bytes]:
+    """Return the names of archives by which a file belongs to a backup: what its record claims, and its own."""
+    if isinstance(found, Record):
+        return frozenset({found.values.get(_FILENAME, b"")}) - {b""}
+    own = _bytes(path.rpartition("/")[2])
+    if isinstance(found, Head):
+        return frozenset({own, grammar.parse(found.record).values.get(_FILENAME, b"")}) - {b""}
+    return frozenset({own})
 
 
 def _bytes(name: str) -> bytes:

@@ -404,16 +404,19 @@ class TestOpened:
     def test_a_changed_record_and_its_archive(self, fleet: Fleet, big: Account, opened: list[str]) -> None:
         big.backup(SECOND, backup_record(backup_filename=OTHER, backup_note="changed"))
         fleet.scan()
-        assert sorted(opened) == [OTHER, SECOND]
+        assert set(opened) == {OTHER, SECOND}
 
     def test_a_changed_archive_and_its_record(self, fleet: Fleet, big: Account, opened: list[str]) -> None:
         os.utime(big.archives / OTHER)
         fleet.scan()
-        assert sorted(opened) == [OTHER, SECOND]
+        assert set(opened) == {OTHER, SECOND}
 
-    def test_nothing_where_one_is_gone(self, fleet: Fleet, big: Account, opened: list[str]) -> None:
+    def test_the_other_one_where_one_is_gone(self, fleet: Fleet, big: Account, opened: list[str]) -> None:
         (big.archives / OTHER).unlink()
         (big.backups / THIRD).unlink()
+        fleet.scan()
+        assert set(opened) <= {SECOND, LAST}
+        opened.clear()
         fleet.scan()
         assert opened == []
 
@@ -484,7 +487,6 @@ class TestLikeFresh:
         assert differences(current(fleet.catalog), fleet.fresh()) == []
         assert quick(fleet) == [("ok",)]
 
-    @pytest.mark.xfail(reason="masks are compared with what was read in the same scan alone", strict=True)
     @pytest.mark.parametrize("change", ["renamed", "claimed twice", "record gone"])
     def test_secrets_that_disagree(self, fleet: Fleet, change: str) -> None:
         account = fleet.accounts["bob"]
