@@ -194,10 +194,9 @@ class Folder:
         """
         try:
             with os.scandir(self._fd if _RELATIVE else self.path) as found:
-                signed = {_entry(one): _signature(one) for one in found}
+                return dict(sorted([(_entry(one), _signature(one)) for one in found], key=itemgetter(0)))
         except (OSError, ValueError) as error:
             raise UnreadableError(self.path, _reason(error)) from error
-        return dict(sorted(signed.items(), key=itemgetter(0)))
 
     def link_target(self, name: str) -> str:
         """Return where the link ``name`` points, unresolved; empty where it can't be told."""
@@ -209,6 +208,27 @@ class Folder:
     def open_file(self, name: str) -> EvidenceFile:
         """Open the regular file ``name``. Raises `NotRegularError`, `UnreadableError`."""
         return EvidenceFile(self.child(name), self._open_child(name, _FILE))
+
+    def read_small(self, name: str, limit: str, bound: int) -> tuple[bytes, Signature]:
+        """Return all of the small regular file ``name``, and what tells it from what it may become.
+
+        Raises `NotRegularError`, `UnreadableError`, and `LimitExceededError` where it is longer than ``bound`` bytes.
+        """
+        fd = self._open_child(name, _FILE)
+        try:
+            status = os.fstat(fd)
+            content = (
+                os.read(fd, status.st_size + 1) if stat.S_ISREG(status.st_mode) and status.st_size <= bound else b""
+            )
+        except OSError as error:
+            os.close(fd)
+            raise UnreadableError(self.child(name), _reason(error)) from error
+        if len(content) == status.st_size and stat.S_ISREG(status.st_mode):  # as nearly always
+            os.close(fd)
+            return content, Signature(status.st_size, status.st_mtime_ns, status.st_ino)
+        os.lseek(fd, 0, os.SEEK_SET) if stat.S_ISREG(status.st_mode) else None
+        with EvidenceFile(self.child(name), fd) as file:
+            return file.read_whole(limit, bound), file.signature
 
     def open_folder(self, name: str) -> "Folder":
         """Open the folder ``name``. Raises `NotRegularError` for a link, `UnreadableError`."""

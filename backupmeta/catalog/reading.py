@@ -1,30 +1,23 @@
 """Reading a home for a catalog: secrets stay behind, and what did not change is remembered, not opened."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final
 
 from backupmeta.account.home import Archive
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog.memory import Remembered
 from backupmeta.errors import EvidenceError, UnreadableError
-from backupmeta.evidence import EvidenceFile, Folder, Signature
+from backupmeta.evidence import Folder, Signature
 from backupmeta.record import grammar
 from backupmeta.record.document import bounded
 from backupmeta.record.grammar import Record
-from backupmeta.record.masked import without_secrets
+from backupmeta.record.masked import NOTHING, Masked, without_secrets
 
 _FILENAME: Final = "backup-filename"
 _NOWHERE: Final = Signature(0, 0, 0)
 _NOTHING: Final[Mapping[str, Remembered]] = {}
-
-
-class _Read(NamedTuple):
-    """A record that was read just now: with its secrets, and without."""
-
-    record: Record
-    masked: Record
 
 
 class _Noting:
@@ -61,7 +54,8 @@ class Forgetful:
         self._base = base
         self._listed: Mapping[str, Signature] = {}
         self._remembered: Mapping[str, Remembered] = _NOTHING
-        self._read: dict[bytes, _Read] = {}
+        self._read: dict[bytes, Masked] = {}
+        self._last = NOTHING
         self._anew: set[str] = set()
 
     def again(self, listed: Mapping[str, Signature]) -> "Forgetful":
@@ -97,16 +91,19 @@ class Forgetful:
             raise known
         if isinstance(known, Record):
             return known
-        with _Noting(self, path), folder.open_file(name) as file:
-            self._check(path, file)
-            content = file.read_whole("record_bytes", limits.record_bytes)
-            record = bounded(file.path, content, limits.record_lines)
-            masked = without_secrets(record)
-            self.files[path] = Remembered(file.signature, masked)
+        with _Noting(self, path):
+            content, signature = folder.read_small(name, "record_bytes", limits.record_bytes)
+            self._check(path, signature)
+            found = self._last.like(content)
+            if found is None:
+                record = bounded(folder.child(name), content, limits.record_lines)
+                found = Masked(record, without_secrets(record))
+        self._last = found
+        self.files[path] = Remembered(signature, found.masked)
         self._anew.add(path)
         self.digests[path] = sha256(content).hexdigest()
-        self._read.setdefault(record.values.get(_FILENAME, b""), _Read(record, masked))
-        return masked
+        self._read.setdefault(found.record.values.get(_FILENAME, b""), found)
+        return found.masked
 
     def head(self, archive: Archive, limits: Limits) -> Head:
         """Return the head of an archive, its record's secrets masked. Raises `EvidenceError`."""
@@ -117,7 +114,7 @@ class Forgetful:
         if isinstance(known, EvidenceError):
             raise known
         with _Noting(self, path), archive.open() as file:
-            self._check(path, file)
+            self._check(path, file.signature)
             found = head(file, limits, archive.seen)
             found = found._replace(record=self._masked(archive, found.record))
             self.files[path] = Remembered(file.signature, found)
@@ -141,9 +138,9 @@ class Forgetful:
         self.files[path] = known
         return known.found
 
-    def _check(self, path: str, file: EvidenceFile) -> None:
+    def _check(self, path: str, signature: Signature) -> None:
         """See whether a file is as it was listed."""
-        if file.signature != self._listed.get(path):
+        if signature != self._listed.get(path):
             self.is_sure = False
 
     def refuse(self, path: str, error: EvidenceError) -> None:

@@ -5,7 +5,7 @@ record, by the plan that resolving goes by; what a plan does not decide is left 
 with other keys than any before: what came out for it tells where the values of all like it come from.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import tzinfo
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
@@ -18,7 +18,7 @@ from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
 from backupmeta.masking import MASK
-from backupmeta.plan import plan
+from backupmeta.plan import Plan, plan
 from backupmeta.provenance import display
 from backupmeta.record.document import Document
 from backupmeta.record.values import Decoder
@@ -29,10 +29,7 @@ _PLACES: Final = {one.name: place for place, one in enumerate(BACKUP_FIELDS)}
 _ID, _FILE, _PATH, _USER, _INSTALL = (_PLACES[name] for name in ("id", "file", "path", "user", "backup_install"))
 _COMPARED: Final = {name: _PLACES[name] for name in ("backup_filename", "url", "title")}
 _NUMBERS: Final = frozenset(one.name for one in BACKUP_FIELDS if one.type in {Type.INTEGER, Type.TIME})
-_SAFE_DIGITS: Final = 19
-"""A number of fewer digits has no more than 64 bits."""
 _LISTS: Final = frozenset(name for _, name, _ in BACKUP.shared)
-_QUICK: Final = _LISTS | _NUMBERS
 _LIVE_PLACES: Final = frozenset(place for place, _ in BACKUP.live)
 _ELSEWHERE: Final = frozenset({"id", "file", "cache_numbackups"})
 """The fields that no record tells, and that are known here."""
@@ -42,22 +39,26 @@ class _Recipe(NamedTuple):
     """Which key becomes which cell, for records with the same keys.
 
     Attributes:
-        texts: the keys that are text, with their cells' places.
-        others: likewise, with what makes a cell of the value.
-        numbers: likewise of numbers, with their decoders.
-        lists: likewise of lists, with their fields.
-        constant: what each row has anyway, by place: documented defaults, masks.
-        custom: the keys of fields that have no column.
+        cells: by key: the places of its cells, and what makes a cell of the value.
+        lists: by key: the place of its cell, and the field, for what many rows share.
+        constant: what each row has anyway, by place: documented defaults.
+        custom: by key: the fields that have no column.
         kept: the keys that are no fields.
     """
 
-    texts: tuple[tuple[int, str], ...]
-    others: tuple[tuple[int, str, Callable[[bytes], Cell]], ...]
-    numbers: tuple[tuple[int, str, Decoder], ...]
-    lists: tuple[tuple[int, str, str], ...]
+    cells: Mapping[str, tuple[tuple[int, Callable[[bytes], Cell]], ...]]
+    lists: Mapping[str, tuple[int, str]]
     constant: tuple[Cell, ...]
-    custom: tuple[tuple[str, str], ...]
-    kept: tuple[str, ...]
+    custom: Mapping[str, str]
+    kept: frozenset[str]
+
+
+class _Filled(NamedTuple):
+    """Cells, and the values that they were made of."""
+
+    recipe: _Recipe
+    values: Mapping[str, bytes]
+    cells: list[Cell]
 
 
 class _Learned(NamedTuple):
@@ -75,6 +76,7 @@ class Usual:
         self._shelf = shelf
         self._zone = zone
         self._learned: dict[tuple[str, ...], _Learned] = {}
+        self._last: _Filled | None = None
 
     def learn(self, pair: Pair, found: Inspection, cells: Cells) -> None:
         """Learn from a backup that was resolved, and the ``cells`` that it has."""
@@ -111,24 +113,34 @@ class Usual:
         return found, (*pair.findings, *head.findings, *light.findings)
 
     def _filled(self, recipe: _Recipe, values: Mapping[str, bytes]) -> list[Cell]:
-        """Return the cells that the record's ``values`` tell. Raises `ValueError` for one that can't be decoded."""
-        cells = list(recipe.constant)
-        for place, key in recipe.texts:
-            cells[place] = values[key].decode()
-        for place, key, cell in recipe.others:
-            cells[place] = cell(values[key])
-        for place, key, name in recipe.lists:
-            cells[place] = self._shelf.key(list_of(name, values[key]))
-        for place, key, decode in recipe.numbers:
-            raw = values[key]
-            cells[place] = int(raw) if raw.isdigit() and len(raw) < _SAFE_DIGITS else number(decode(raw))
-        custom = tuple([(name, values[key].decode()) for name, key in recipe.custom])
-        kept = tuple([(key, values[key]) for key in recipe.kept])
-        for _, raw in kept:
-            raw.decode()  # what is no text is told of by resolving
-        cells.append(self._shelf.key(custom_of(custom)))
-        cells.append(self._shelf.key(extra(kept)))
-        return cells
+        """Return the cells that the record's ``values`` tell. Raises `ValueError` for one that can't be decoded.
+
+        One after the other, an account's records share most of their values: those are not looked at again.
+        """
+        before = self._last
+        if before is not None and before.recipe is recipe:
+            cells, known = before.cells.copy(), before.values
+            changed = [key for key, value in values.items() if value is not known[key]]
+        else:
+            cells, changed = [*recipe.constant, None, None], list(values)
+        for key in changed:
+            for place, make in recipe.cells.get(key, ()):
+                cells[place] = make(values[key])
+            if key in recipe.lists:
+                place, name = recipe.lists[key]
+                cells[place] = self._shelf.key(list_of(name, values[key]))
+        if not recipe.kept.isdisjoint(changed) or not recipe.custom.keys().isdisjoint(changed) or cells[-1] is None:
+            cells[-2:] = self._beside(recipe, values)
+        self._last = _Filled(recipe, values, cells)
+        return cells.copy()
+
+    def _beside(self, recipe: _Recipe, values: Mapping[str, bytes]) -> tuple[bytes, bytes]:
+        """Return what stands beside the fields. Raises `ValueError` for what is no text, which resolving tells of."""
+        kept = tuple((key, value) for key, value in values.items() if key in recipe.kept)
+        for _, value in kept:
+            value.decode()
+        custom = tuple((recipe.custom[key], value.decode()) for key, value in values.items() if key in recipe.custom)
+        return self._shelf.key(custom_of(custom)), self._shelf.key(extra(kept))
 
     def _compared(self, cells: list[Cell], values: Mapping[str, bytes], archive: str) -> Inspection:
         """Return what comparing the archive's name with the record tells."""
@@ -149,23 +161,31 @@ def _recipe(record: Document) -> _Recipe | None:
     for name, default in decided.defaults.items():
         if _PLACES[name] not in _LIVE_PLACES:
             constant[_PLACES[name]] = default.value if isinstance(default.value, str) else None
-    texts = {name: key for name, key in decided.texts.items() if name in _PLACES}
-    return _Recipe(
-        texts=tuple((_PLACES[name], key) for name, key in texts.items() if _PLACES[name] not in BACKUP.secrets),
-        others=(
-            *((_PLACES[name], key, _mask) for name, key in texts.items() if _PLACES[name] in BACKUP.secrets),
-            *((_PLACES[name], key, _cell(decode)) for name, key, decode in decided.decoded if name not in _QUICK),
-        ),
-        numbers=tuple((_PLACES[name], key, decode) for name, key, decode in decided.decoded if name in _NUMBERS),
-        lists=tuple((_PLACES[name], key, name) for name, key, _ in decided.decoded if name in _LISTS),
-        constant=tuple(constant),
-        custom=tuple((name, key) for name, key in decided.texts.items() if name not in _PLACES),
-        kept=decided.kept,
-    )
+    cells: dict[str, tuple[tuple[int, Callable[[bytes], Cell]], ...]] = {}
+    for name, key, make in _makers(decided):
+        cells[key] = (*cells.get(key, ()), (_PLACES[name], make))
+    lists = {key: (_PLACES[name], name) for name, key, _ in decided.decoded if name in _LISTS}
+    custom = {key: name for name, key in decided.texts.items() if name not in _PLACES}
+    return _Recipe(cells, lists, tuple(constant), custom, frozenset(decided.kept))
+
+
+def _makers(decided: Plan) -> Iterator[tuple[str, str, Callable[[bytes], Cell]]]:
+    """Yield the fields that have a cell of their own: their keys, and what makes the cell."""
+    for name, key in decided.texts.items():
+        if name in _PLACES:
+            yield name, key, _mask if _PLACES[name] in BACKUP.secrets else bytes.decode
+    for name, key, decode in decided.decoded:
+        if name not in _LISTS:
+            yield name, key, _number(decode) if name in _NUMBERS else _cell(decode)
 
 
 def _mask(raw: bytes) -> str:
     return MASK if raw.decode() else ""
+
+
+@lru_cache(maxsize=256)
+def _number(decode: Decoder) -> Callable[[bytes], Cell]:
+    return lambda raw: number(decode(raw))
 
 
 @lru_cache(maxsize=256)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from backupmeta.masking import MASK, is_secret, masked
 from backupmeta.record import grammar
@@ -53,6 +53,33 @@ _PLAIN_URI: Final = re.compile(rb"[^@?&;]*").fullmatch
 """Tells whether a value has no character that begins or ends what is masked in a URI."""
 
 
+class Masked(NamedTuple):
+    """A record, and the same without its secrets."""
+
+    record: Record
+    masked: Record
+
+    def like(self, content: bytes) -> "Masked | None":
+        """Return the record in ``content``, and without its secrets, where hardly a line differs from this one's.
+
+        One account's records, one after the other, differ in a few lines. None where they differ in more.
+        """
+        before, rows = self.record, content.split(b"\n")
+        old = before.content.split(b"\n")
+        if len(rows) != len(old) or b"\r" in content or b"\0" in content or not rows[-1] or not before.is_tidy:
+            return None
+        values, masked, shown = dict(before.values), dict(self.masked.values), self.masked.content.split(b"\n")
+        for place in [place for place, row in enumerate(rows) if row != old[place]]:
+            name, equals, value = rows[place].partition(b"=")
+            if not equals or not old[place].startswith(name + equals):
+                return None
+            key = name.decode()  # that of the other record, in which it is plain
+            values[key] = value
+            masked[key] = _masked(key, value, _NOTHING) if is_secret(key) else _without_userinfo(key, value)
+            shown[place] = name + b"=" + masked[key]
+        return Masked(Record(content, values), Record(b"\n".join(shown), masked))
+
+
 @lru_cache(maxsize=256)
 def _secrets(keys: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
     """Return the secret ones among ``keys``, each with its place."""
@@ -84,3 +111,7 @@ def _without_userinfo(key: str, value: bytes) -> bytes:
     if b"://" not in value:
         return value
     return masked(key, value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+NOTHING: Final = Masked(grammar.parse(b""), grammar.parse(b""))
+"""What no record is like."""
