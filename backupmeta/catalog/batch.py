@@ -52,7 +52,7 @@ class Task(NamedTuple):
 
 
 class Scanned(NamedTuple):
-    """An account that was read: what is to be known of it, its rows, and whether it has folders that can't be listed."""
+    """An account that was read: what is to be known of it, its rows, and whether it has folders that can't be read."""
 
     known: Known
     rows: Rows

@@ -48,7 +48,7 @@ class Shelf:
 
 
 def cells_of(found: Inspection, shape: "Shape", shelf: Shelf) -> Cells:
-    """Return the cells of the fields that are ``found``, then those beside them; what many rows have, on the ``shelf``."""
+    """Return the cells of the fields that are ``found``, and those beside; put what many rows have on ``shelf``."""
     fields, origins = found.fields, found.origins
     cells: list[Any] = [fields.get(name) for name in shape.names]  # fields' values first, then cells
     for place in shape.numbers:

@@ -6,17 +6,31 @@ Workers have this package installed. What they are sent is what any process is s
 import pickle
 import socket
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from backupmeta.catalog.crew import Crew
 
-if TYPE_CHECKING:
-    from distributed import Client
+
+class Client(Protocol):
+    """What is asked of Dask's client."""
+
+    def nthreads(self) -> Mapping[str, int]:
+        """Return how many threads each worker has, by its address."""
+        ...
+
+    def run(self, function: Callable[[], str]) -> Mapping[str, str]:
+        """Return what ``function`` returns on each worker, by its address."""
+        ...
+
+    def get_executor(self, *, pure: bool, workers: Sequence[str] | None = None) -> Executor:
+        """Return an executor of these ``workers``, or of all."""
+        ...
+
 
 Outcome = TypeVar("Outcome")
 _AHEAD: Final = 4
@@ -40,14 +54,15 @@ def cluster(address: str, roots: Roots) -> Iterator[Crew]:
         ModuleNotFoundError: Dask is not installed.
         ChildProcessError: the scheduler does not answer, goes away, or has no workers.
     """
-    from distributed import Client
+    import distributed
     from distributed.scheduler import KilledWorker
 
     try:
-        client = Client(address, timeout=_PATIENCE, set_as_default=False)
+        opened = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ChildProcessError(f"{address}: no Dask scheduler answers there; is it running?") from error
-    with client:
+    with opened:
+        client: Client = opened
         threads = sum(client.nthreads().values())
         if not threads:
             raise ChildProcessError(f"{address}: the scheduler has no workers; start some: dask worker {address}")
@@ -60,7 +75,7 @@ def cluster(address: str, roots: Roots) -> Iterator[Crew]:
             raise ChildProcessError(f"{address}: the scheduler went away; what was done is kept") from error
 
 
-def _hosts(client: "Client") -> dict[str, list[str]]:
+def _hosts(client: Client) -> dict[str, list[str]]:
     """Return the addresses of the workers on each host."""
     found = defaultdict[str, list[str]](list)
     for address, host in client.run(socket.gethostname).items():
@@ -71,7 +86,7 @@ def _hosts(client: "Client") -> dict[str, list[str]]:
 class _Workers(Executor):
     """The workers of a cluster; what belongs to a host is done there."""
 
-    def __init__(self, client: "Client", hosts: dict[str, list[str]]) -> None:
+    def __init__(self, client: Client, hosts: dict[str, list[str]]) -> None:
         self._executors: dict[str, Executor] = {
             host: client.get_executor(pure=False, workers=addresses) for host, addresses in hosts.items()
         }

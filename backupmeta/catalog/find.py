@@ -178,7 +178,8 @@ def _of_extension(connection: sqlite3.Connection, column: str, one: Wanted) -> _
         return _Condition(f"{lists})", (one.name,))
     select = "SELECT DISTINCT version FROM extensions WHERE id = ?"
     versions = _admitted(connection.execute(select, (one.name,)), one)
-    return _Condition(f"{lists} AND version IN (SELECT value FROM json_each(?)))", (one.name, json.dumps(versions)))
+    within = f"{lists} AND version IN (SELECT value FROM json_each(?)))"  # noqa: S608 - likewise
+    return _Condition(within, (one.name, json.dumps(versions)))
 
 
 def _admitted(rows: sqlite3.Cursor, one: Wanted) -> list[str]:

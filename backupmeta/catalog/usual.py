@@ -1,8 +1,8 @@
 """The usual backup: its record alone, in its archive word for word, each line a key, as most backups of a fleet are.
 
-Resolving answers for any backup, and knows the source of each value. Here the cells of a row are taken straight from the
-record, by the plan that resolving goes by; what a plan does not decide is left to resolving, and so is the first backup
-with other keys than any before: what came out for it tells where the values of all like it come from.
+Resolving answers for any backup, and knows the source of each value. Here the cells of a row are taken straight from
+the record, by the plan that resolving goes by; what a plan does not decide is left to resolving, and so is the first
+backup with other keys than any before: what came out for it tells where the values of all like it come from.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -85,9 +85,9 @@ class Usual:
             return
         if any(isinstance(one, Document) and one is not record for one in found.origins.values()):
             return
-        if (recipe := _recipe(record)) is not None and isinstance(origins := cells[-1], bytes):
-            if "file" in found.fields:
-                self._learned[tuple(record.record.values)] = _Learned(recipe, origins)
+        recipe, origins = _recipe(record), cells[-1]
+        if recipe is not None and isinstance(origins, bytes) and "file" in found.fields:
+            self._learned[tuple(record.record.values)] = _Learned(recipe, origins)
 
     def of(self, home: Home, pair: Pair, around: Surroundings) -> tuple[Cells, tuple[Finding, ...]] | None:
         """Return the cells of a backup, and what is odd about it; None where it has to be resolved.

@@ -49,7 +49,7 @@ class Bar:
 
 @contextmanager
 def shown(total: Callable[[], int] | None) -> Iterator[Bar | None]:
-    """Show a bar up to ``total()`` bytes while the block runs; None without a total, and where stderr is no terminal."""
+    """Show a bar up to ``total()`` bytes while the block runs; None without a total, or where stderr is no terminal."""
     if total is None or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return

@@ -13,7 +13,7 @@ _CHANGES: Final = ("new", "changed", "moved", "returned", "vanished")
 
 
 def as_text(path: str, tally: Tally, seconds: float, *, is_whole: bool) -> str:
-    """Return what came out of scanning into the catalog at ``path``, which took so many ``seconds``, to its end or not."""
+    """Return what came out of scanning into the catalog at ``path`` within ``seconds``, to its end or not."""
     aside = _counted(
         {"unchanged": tally.unchanged, "unreadable": tally.unreadable, "vanished since": tally.vanished}, " (", ")"
     )

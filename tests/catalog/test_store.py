@@ -17,9 +17,11 @@ OLDER = Path(__file__).parent.parent.parent / "fixtures/catalogs/version-1.sql"
 def described(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """Return the columns of every table and view, and the indices, as SQLite tells them."""
     with closing(sqlite3.connect(path)) as connection:
-        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")]
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
+        names = [name for (name,) in tables]
         told = {name: connection.execute(f"PRAGMA table_xinfo({name})").fetchall() for name in names}
-        return told | {"indices": sorted(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index'"))}
+        indices = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index'")
+        return told | {"indices": sorted(indices)}
 
 
 @pytest.fixture
@@ -41,13 +43,13 @@ def test_an_older_catalog_is_migrated_when_it_is_opened(older: Path, tmp_path: P
 def test_nothing_is_lost_in_a_migration(older: Path) -> None:
     with closing(sqlite3.connect(older)) as connection:
         before = {
-            name: connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()
+            name: connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()  # noqa: S608 - our own names
             for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }
     store.open_to_write(str(older)).close()
     with closing(sqlite3.connect(older)) as connection:
         for name, rows in before.items():
-            after = connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()
+            after = connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()  # noqa: S608 - our own names
             assert [row[: len(rows[0])] for row in after] == rows if rows else after == []
     assert len(run("list", "--catalog", older, "--jsonl").out.splitlines()) == 6
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.record import grammar
-from backupmeta.record.masked import without_secrets
+from backupmeta.record.masked import Masked, without_secrets
 
 
 def masked(content: bytes, other: bytes = b"") -> bytes:
@@ -50,3 +50,28 @@ def test_keys_and_their_places_stay(keys: list[bytes], data: st.DataObject) -> N
     assert [line.key for line in after.lines] == [line.key for line in before.lines]
     assert masked(masked(content)) == masked(content)
     assert without_secrets(before).values == after.values
+
+
+@given(st.data())
+def test_a_record_like_another_one_is_masked_as_any(data: st.DataObject) -> None:
+    keys = data.draw(st.permutations(["db-pass", "title", "x-token", "url", "list-files"]))
+    values = st.sampled_from([b"", b"a", b"b=c", b"https://u:p@h/", b"\xff", b"x\ny", b"x\r", b"\0"])
+    before = grammar.parse(b"\n".join(key.encode() + b"=" + data.draw(values) for key in keys))
+    rows = [key.encode() + b"=" + data.draw(values) for key in keys]
+    content = b"\n".join(rows[: data.draw(st.integers(3, 5))]) + data.draw(st.sampled_from([b"", b"\n", b"\nmore=1"]))
+    found = Masked(before, without_secrets(before)).like(content)
+    if found is not None:
+        record = grammar.parse(content)
+        assert (found.record.content, found.record.values) == (content, record.values)
+        masked = without_secrets(record)
+        assert (found.masked.content, found.masked.values) == (masked.content, masked.values)
+
+
+def test_a_line_more_is_not_alike() -> None:
+    before = grammar.parse(b"db-pass=x\ntitle=a")
+    like = Masked(before, without_secrets(before)).like
+    assert like(b"db-pass=x\ntitle=a\nurl=b") is None
+    assert like(b"title=x\ndb-pass=a") is None
+    found = like(b"db-pass=x\ntitle=b")
+    assert found is not None
+    assert found.masked.values == {"db-pass": b"********", "title": b"b"}
