@@ -53,13 +53,9 @@ class Root(NamedTuple):
 
 
 def apart(roots: Iterable[Root]) -> list[Root]:
-    """Return the ``roots``, each once, without those that lie in another one."""
-    kept: dict[str, Root] = {}
-    for root in sorted(roots, key=lambda one: os.path.realpath(one.name)):
-        real = os.path.join(os.path.realpath(root.name), "")  # noqa: PTH118
-        if not any(real.startswith(other) for other in kept):
-            kept[real] = root
-    return list(kept.values())
+    """Return the ``roots``, sorted, each once; one may lie in another."""
+    found = {os.path.realpath(root.name): root for root in reversed(list(roots))}
+    return [found[real] for real in sorted(found)]
 
 
 def conventional(sysroot: str | None = None) -> list[Root]:
@@ -116,7 +112,10 @@ class Met(NamedTuple):
 
     @property
     def found(self) -> Found:
-        """Where it is."""
+        """Where it is; of a folder of archives in a home that has records, where that home is."""
+        if not self.is_home and has_records_above(self.folder.path):
+            with open_folder(os.path.dirname(self.folder.path)) as home:  # noqa: PTH120 - of any bytes
+                return Found(home.path, home.seen, None, home.identity, is_home=True)
         return Found(self.folder.path, self.folder.seen, self.as_server, self.folder.identity, self.is_home)
 
     def home(self, limits: Limits, reading: Reading = FROM_DISK) -> Home:
@@ -133,6 +132,8 @@ class Met(NamedTuple):
 
 def found(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[Found]:
     """Yield where the homes at and below the folder ``root`` are, none of them read. As `homes` otherwise."""
+    if os.path.isfile(root.path):  # noqa: PTH113
+        raise UnreadableError(root.path, "is a file", "name a home, a folder of homes, or a folder of archives")
     if not root.is_convention or os.path.isdir(root.path):  # noqa: PTH112
         yield from (met.found for met in _Search(limits, findings).at(root))
 

@@ -60,7 +60,7 @@ class Accounts:
             account = self._begin(task, status)
         else:
             account = int(row[0])
-            self._connection.execute(_SEEN, (task.root, status, self._scan, account))
+            self._connection.execute(_SEEN, (display(task.root), status, self._scan, account))
         if isinstance(one, Refused):
             self._tally.unreadable += 1
             self._writer.refuse(account, one.finding)
@@ -84,10 +84,17 @@ class Accounts:
         return self._last
 
     def vanish(self, host: str, root: str, blind: Collection[str]) -> None:
-        """Know that accounts below ``root`` are gone which were not met; not so those below ``blind`` folders."""
+        """Know that accounts below ``root`` are gone which were not met; not so those below ``blind`` folders.
+
+        Nor those whose folder is empty now, or the folder that it lay in: something may be mounted there.
+        """
         gone = self._connection.execute(_GONE, (*_at_or_below(host, root), self._scan)).fetchall()
         for account, path, path_bytes, seen in gone:
-            if not _is_hidden(host, store.exact(path, path_bytes), seen, blind):
+            if any(f"{seen}/".startswith(f"{folder.rstrip('/')}/") for folder in blind):
+                continue
+            if not host and (empty := _empty(store.exact(path, path_bytes))) is not None:
+                self._tally.unread.setdefault(empty, "is empty, and had accounts before; is it mounted?")
+            else:
                 self._tally.vanished += 1
                 self._writer.vanish(account)
                 self._connection.execute("UPDATE accounts SET status = 'vanished' WHERE account = ?", (account,))
@@ -116,13 +123,11 @@ def _bytes(path: str) -> bytes | None:
     return None if display(path) == path else path.encode("utf-8", "surrogateescape")
 
 
-def _is_hidden(host: str, path: str, seen: str, blind: Collection[str]) -> bool:
-    """Tell whether an account that was not met may be there still: below what can't be read, or not mounted now."""
-    if any(f"{seen}/".startswith(f"{folder.rstrip('/')}/") for folder in blind):
-        return True
-    if host:
-        return False
+def _empty(path: str) -> str | None:
+    """Return the nearest folder at or above ``path`` that is there, if there is nothing in it."""
+    while not os.path.lexists(path) and os.path.dirname(path) != path:  # noqa: PTH120 - of any bytes
+        path = os.path.dirname(path)  # noqa: PTH120
     try:
-        return not os.listdir(path)  # noqa: PTH208 - an empty folder is where something may be mounted
+        return None if os.listdir(path) else path  # noqa: PTH208
     except OSError:
-        return False
+        return None

@@ -14,7 +14,7 @@ from backupmeta.catalog.memory import Memory
 from backupmeta.errors import CatalogError, EvidenceError, NotRegularError
 from backupmeta.evidence import Folder
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness
+from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document
 from backupmeta.record.grammar import Record
 from backupmeta.search import Search
@@ -78,9 +78,8 @@ def recalled(catalog: str, path: str, content: bytes, limits: Limits) -> Home:
         remembered = memory.from_bytes(content)
     except ValueError as error:
         raise CatalogError(catalog, f"{path}: {error}", "scan again, into a new file") from error
-    base = remembered.base(path)
-    folder = Folder(base, remembered.seen, _CLOSED)
-    home = Home(folder, remembered.as_server, limits, _Recalling(remembered, base))
+    folder = Folder(path, remembered.seen, _CLOSED)
+    home = Home(folder, remembered.as_server, limits, _Recalling(remembered, path))
     home.is_home, home.has_records = remembered.is_home, remembered.has_records
     home.findings = list(remembered.findings)
     home.installs = dict(_documents(home, remembered, _CURRENT, Witness.INSTALL_RECORD))
@@ -89,7 +88,6 @@ def recalled(catalog: str, path: str, content: bytes, limits: Limits) -> Home:
         place, _, archive = name.rpartition("/")
         if place not in {_CURRENT, BACKUPS_FOLDER}:
             home.archives.setdefault(archive, Archive(archive, _subfolder(folder, place)))
-    home.wanted = frozenset(home.archives) if remembered.part else None
     return home
 
 
@@ -141,10 +139,10 @@ def backup_named(catalog: str, name: str, zone: tzinfo | None, user: str | None)
 
     In all accounts where a ``user`` is asked for: who that is, any of them may tell.
     """
-    wanted = ("", ()) if user else (_BACKUPS_NAMED, (name,) * 4)
+    wanted = ("", ()) if user else (_BACKUPS_NAMED, (display(name),) * 4)
     return InCatalog(catalog=catalog, zone=zone, wanted=wanted)
 
 
 def install_named(catalog: str, id_: str, zone: tzinfo | None, user: str | None) -> InCatalog:
     """Return a search in the accounts that have an install of this id. As `backup_named` otherwise."""
-    return InCatalog(catalog=catalog, zone=zone, wanted=("", ()) if user else (_INSTALLS_NAMED, (id_,)))
+    return InCatalog(catalog=catalog, zone=zone, wanted=("", ()) if user else (_INSTALLS_NAMED, (display(id_),)))

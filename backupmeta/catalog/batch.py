@@ -4,14 +4,13 @@ It needs nothing but its argument and the evidence, and gives the same for the s
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
 from backupmeta.account.home import Home
 from backupmeta.account.listing import ALONE, HOME, Counting, Extent, elsewhere, listed
-from backupmeta.account.places import Found, Met, has_records_above
+from backupmeta.account.places import Found, Met
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import memory
 from backupmeta.catalog.maker import RowMaker
@@ -19,7 +18,7 @@ from backupmeta.catalog.memory import Memory
 from backupmeta.catalog.reading import Forgetful
 from backupmeta.catalog.rows import FindingRow, Rows, finding_row
 from backupmeta.errors import EvidenceError, UnreadableError
-from backupmeta.evidence import Folder, open_folder
+from backupmeta.evidence import Folder
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 
@@ -122,8 +121,8 @@ class Batch(NamedTuple):
 
 def _account(task: Task, limits: Limits, maker: RowMaker) -> Scanned | Unchanged | Refused:
     try:
-        with task.found.open() as folder, _base(task.found) as base:
-            return _Visit(task.found, folder, base, limits, maker).outcome(task.known)
+        with task.found.open() as folder:
+            return _Visit(task.found, folder, limits, maker).outcome(task.known)
     except EvidenceError as error:
         return refused(task.found, error.reason)
     except (MemoryError, RecursionError):
@@ -137,13 +136,17 @@ def refused(found: Found, reason: str) -> Refused:
 
 
 class _Visit(NamedTuple):
-    """A visit to an account: its folder, and the one that its files' paths begin at."""
+    """A visit to an account, whose folder is open."""
 
     found: Found
     folder: Folder
-    base: Folder
     limits: Limits
     maker: RowMaker
+
+    @property
+    def usual(self) -> tuple[Extent, ...]:
+        """The folders that count in any account of its kind."""
+        return HOME if self.found.is_home else ALONE
 
     def outcome(self, known: Known | None) -> Scanned | Unchanged:
         """Return what is there now; of an account in which nothing changed, that nothing did.
@@ -151,16 +154,16 @@ class _Visit(NamedTuple):
         Raises `UnreadableError` where a folder can't be listed any more that had something in it.
         """
         if known is None:
-            return self.read(_usual(self.found), Forgetful(self.base.path))
+            return self.read(self.usual, Forgetful(self.folder.path))
         extents = tuple(Extent(path, Counting(counting)) for path, counting in json.loads(known.extents))
-        listing = listed(self.base, extents)
+        listing = listed(self.folder, extents)
         if listing.fingerprint == known.fingerprint:
             return Unchanged()
         remembered = memory.from_bytes(known.content).files
         for hidden in listing.unread:
             if any(path.startswith(f"{hidden}/") for path in remembered):
-                raise UnreadableError(self.base.child(hidden), f"{hidden} can't be listed any more")
-        return self.read(extents, Forgetful(self.base.path, remembered))
+                raise UnreadableError(self.folder.child(hidden), f"{hidden} can't be listed any more")
+        return self.read(extents, Forgetful(self.folder.path, remembered))
 
     def read(self, extents: tuple[Extent, ...], before: Forgetful, attempts: int = 3) -> Scanned:
         """List the folders that count, then read what is in them that was not read ``before``.
@@ -168,37 +171,20 @@ class _Visit(NamedTuple):
         Which folders those are is known once the home is read, for a missing archive is looked for in all of them.
         Where they are others than the ``extents``, or backups are torn, it is done once more, with what was read known.
         """
-        found, listing = self.found, listed(self.base, extents)
+        found, listing = self.found, listed(self.folder, extents)
         reading = before.again(listing.files)
         met = Met(self.folder, self.folder.entries(), found.as_server, found.is_home)
         with met.home(self.limits, reading) as home:
             rows = self.maker.rows(home, reading, listing)
-            content = memory.to_bytes(_memory(found, home, reading))
-            wanted = (*_usual(found), *elsewhere(home.elsewhere))
+            content = memory.to_bytes(_memory(home, reading))
+            wanted = (*self.usual, *elsewhere(home.elsewhere))
         if (wanted != extents or reading.torn) and attempts:
             return self.read(wanted, reading, attempts - 1)
         fingerprint = listing.fingerprint if reading.is_sure and wanted == extents and not reading.torn else UNSURE
-        is_partial = any(extent.path in listing.unread for extent in _usual(found))
+        is_partial = any(extent.path in listing.unread for extent in self.usual)
         return Scanned(Known(fingerprint, json.dumps(extents), content), rows, is_partial)
 
 
-def _memory(found: Found, home: Home, reading: Forgetful) -> Memory:
+def _memory(home: Home, reading: Forgetful) -> Memory:
     """Return what is to be remembered of ``home``."""
-    part = os.path.basename(found.path) if home.is_home and not found.is_home else ""  # noqa: PTH119 - of any bytes
-    return Memory(home.folder.seen, home.as_server, home.is_home, home.has_records, part, reading.files, home.findings)
-
-
-def _base(found: Found) -> Folder:
-    """Return the folder that the account's paths begin at: for archives in a home's folder, the home."""
-    if not found.is_home and has_records_above(found.path):
-        return open_folder(os.path.dirname(found.path))  # noqa: PTH120 - of any bytes
-    return found.open()
-
-
-def _usual(found: Found) -> tuple[Extent, ...]:
-    """Return the folders that count in any account of its kind."""
-    if found.is_home:
-        return HOME
-    if has_records_above(found.path):
-        return (*HOME, Extent(os.path.basename(found.path), Counting.ARCHIVES))  # noqa: PTH119
-    return ALONE
+    return Memory(home.folder.seen, home.as_server, home.is_home, home.has_records, reading.files, home.findings)

@@ -19,7 +19,8 @@ from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Scope
 from backupmeta.record.values import Value
 
-_GREATEST: Final = 2**63 - 1
+GREATEST: Final = 2**63 - 1
+"""The greatest number that a column holds."""
 _LIVE: Final = frozenset(one.name for one in FIELDS if one.scope is Scope.LIVE)
 """The fields that a live install tells, or nobody: here they stand in its own row."""
 
@@ -103,7 +104,7 @@ def number(value: Value | Cell) -> int | None:
     if value is None or value == "":
         return None
     number = int(value)  # type: ignore[arg-type]  # digits, a number or a flag
-    return number if -_GREATEST <= number <= _GREATEST else None
+    return number if -GREATEST <= number <= GREATEST else None
 
 
 def seconds(offset: timezone | None) -> int | None:

@@ -13,9 +13,11 @@ from backupmeta import library
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog import store
 from backupmeta.catalog.answers import BACKUPS_FOLDER, below, recalled
+from backupmeta.catalog.cells import GREATEST
 from backupmeta.checks.versions import Order, order
 from backupmeta.errors import EvidenceError
 from backupmeta.inspection import Inspection
+from backupmeta.provenance import display
 
 _COMPARE: Final[Mapping[str, Callable[[Order, Order], bool]]] = {
     "": eq,
@@ -66,7 +68,7 @@ def wanted(text: str) -> Wanted | None:
     while found := _BOUND.match(text, place):
         bounds.append(Bound(*found.groups()))
         place = found.end()
-    return Wanted(name[1], tuple(bounds)) if _REST.fullmatch(text, place) else None
+    return Wanted(display(name[1]), tuple(bounds)) if _REST.fullmatch(text, place) else None
 
 
 class Asked(NamedTuple):
@@ -148,11 +150,13 @@ def _conditions(connection: sqlite3.Connection, asked: Asked) -> Iterator[_Condi
     if asked.digest is not None:
         yield _Condition(_DIGEST, (f"{asked.digest.lower()}*",) * 2)
     equal = {"user": asked.user, "db_prefix": asked.prefix}
-    yield from (_Condition(f"b.{column} = ?", (value,)) for column, value in equal.items() if value is not None)
+    for column, value in equal.items():
+        if value is not None:
+            yield _Condition(f"b.{column} = ?", (display(value),))
     if asked.since is not None:
-        yield _Condition("b.backup_time >= ?", (asked.since,))
+        yield _Condition("b.backup_time >= ?", (min(asked.since, GREATEST),))
     if asked.until is not None:
-        yield _Condition("b.backup_time <= ?", (asked.until,))
+        yield _Condition("b.backup_time <= ?", (min(asked.until, GREATEST),))
 
 
 _DIGEST: Final = (

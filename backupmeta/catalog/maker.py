@@ -9,7 +9,7 @@ from backupmeta import library
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import PLACEHOLDER, RECORDS, Home, Pair, Surroundings, is_id
 from backupmeta.account.listing import Listing
-from backupmeta.catalog.cells import BACKUP, INSTALL, Shelf, cells_of, seconds
+from backupmeta.catalog.cells import BACKUP, GREATEST, INSTALL, Shelf, cells_of, seconds
 from backupmeta.catalog.memory import Remembered
 from backupmeta.catalog.reading import Forgetful
 from backupmeta.catalog.rows import BackupRow, Cells, FileRow, FindingRow, InstallRow, Rows, exact, finding_row
@@ -55,7 +55,8 @@ class RowMaker:
         for pair in home.pairs():
             archive = reading.below(pair.archive.folder, pair.archive.name) if pair.archive else ""
             try:
-                yield _Backup(f"{RECORDS}/backups/{pair.id}", archive, *self._backup(home, pair, around))
+                record = f"{RECORDS}/backups/{pair.id}" if pair.record else ""
+                yield _Backup(record, archive, *self._backup(home, pair, around))
             except EvidenceError as error:
                 odd += (*pair.findings, library.unreadable(pair, error))
 
@@ -101,7 +102,9 @@ def _file(path: str, signature: Signature, reading: Forgetful) -> FileRow | None
     found = reading.files.get(path)
     given = display(path)
     exact = None if given == path else path.encode("utf-8", "surrogateescape")
-    return FileRow(given, exact, str(kind), *signature, _status(kind, name, found), reading.digests.get(path))
+    size, mtime_ns, inode = (min(one, GREATEST) for one in signature)  # a time after 2262; the memory has it exactly
+    status = _status(kind, name, found)
+    return FileRow(given, exact, str(kind), size, mtime_ns, inode, status, reading.digests.get(path))
 
 
 _KINDS: Final = {f"{RECORDS}/current": Witness.INSTALL_RECORD, f"{RECORDS}/backups": Witness.BACKUP_RECORD}

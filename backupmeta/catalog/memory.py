@@ -17,7 +17,7 @@ from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head
 from backupmeta.archive.member import Member
 from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError
-from backupmeta.evidence import Signature, join_seen
+from backupmeta.evidence import Signature
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 from backupmeta.record import grammar
@@ -45,7 +45,6 @@ class Memory:
         as_server: the same, where that is known.
         is_home: whether it is a home, and not just a folder of archives.
         has_records: whether it has an ``.appdata``.
-        part: the name of the folder in it that was scanned alone; empty where all of it was.
         files: its records and archives, by their paths below its folder.
         findings: what was odd about the account itself.
     """
@@ -54,25 +53,19 @@ class Memory:
     as_server: str | None
     is_home: bool
     has_records: bool
-    part: str = ""
     files: dict[str, Remembered] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
-    def base(self, path: str) -> str:
-        """Return the folder that its files' paths begin at, where the account lies at ``path``."""
-        return path.removesuffix(self.part).rstrip("/\\") if self.part else path
-
     def found(self, path: str) -> Found:
         """Return where it is: at ``path``."""
-        seen = join_seen(self.seen, self.part) if self.part else self.seen
-        return Found(path, seen, self.as_server, None, self.is_home and not self.part)
+        return Found(path, self.seen, self.as_server, None, self.is_home)
 
 
 def to_bytes(memory: Memory) -> bytes:
     """Return ``memory`` as it is kept."""
     records: dict[bytes, int] = {}
     described = {
-        "account": [memory.seen, memory.as_server, memory.is_home, memory.has_records, memory.part],
+        "account": [memory.seen, memory.as_server, memory.is_home, memory.has_records],
         "files": {path: [*one.signature, _described(one.found, records)] for path, one in memory.files.items()},
         "records": [one.decode("utf-8", "surrogateescape") for one in records],
         "findings": list(map(_finding, memory.findings)),
@@ -90,10 +83,8 @@ def from_bytes(content: bytes) -> Memory:
             path: Remembered(Signature(size, mtime_ns, inode), _found(path, found, records))
             for path, (size, mtime_ns, inode, found) in told["files"].items()
         }
-        seen, as_server, is_home, has_records, *part = told["account"]  # no part in catalogs of the first schema
-        return Memory(
-            seen, as_server, is_home, has_records, "".join(part), files, list(map(_finding_of, told["findings"]))
-        )
+        seen, as_server, is_home, has_records = told["account"]
+        return Memory(seen, as_server, is_home, has_records, files, list(map(_finding_of, told["findings"])))
     except (zstandard.ZstdError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError("not what is remembered of an account") from error
 

@@ -73,6 +73,7 @@ def scan(
         UnreadableError: the sysroot is no folder.
         CatalogError: ``path`` is no catalog, another scan writes to it, or its disk is full; what was done is kept.
     """
+    store.require(path)
     with store.locked(path), store.opened_to_write(path) as connection, store.telling(path):
         running = _Scan(connection, search, tally or Tally())
         running.look(tell, workers)
@@ -88,6 +89,17 @@ def _noted(batches: Iterator[Batch], given: deque[Batch]) -> Iterator[Batch]:
         yield one
 
 
+def _has_nested(search: Search) -> bool:
+    """Tell whether one of the roots lies in another one, or in a home that is another one."""
+    names = [os.path.join(os.path.realpath(root.name), "") for root in search.places()]  # noqa: PTH118 - of any bytes
+    parents = [os.path.dirname(name.rstrip("/")) + "/" for name in names]  # noqa: PTH120
+    return any(
+        one is not other and (one.startswith(other) or parent.startswith(other) or parent == beside)
+        for one, parent in zip(names, parents, strict=True)
+        for other, beside in zip(names, parents, strict=True)
+    )
+
+
 class _Scan:
     """One scan: a new one, or the last one where that was interrupted and had the same roots."""
 
@@ -97,6 +109,8 @@ class _Scan:
         self._tally = tally
         self._findings: list[Finding] = []
         self._met: list[tuple[str, str]] = []
+        self._seen: set[tuple[str, str]] = set()
+        self._has_nested = _has_nested(search)
         self._read: list[tuple[str, str]] = []
         self._is_resumed = False
         with store.transaction(connection):
@@ -171,7 +185,8 @@ class _Scan:
         try:
             for found in accounts:
                 count += 1
-                yield Task(found, self._accounts.known(found, host), root, host)
+                if not self._is_met(host, found):
+                    yield Task(found, self._accounts.known(found, host), root, host)
         except EvidenceError as error:
             self._refuse(host, root, error.reason)
             return
@@ -179,6 +194,14 @@ class _Scan:
             self._refuse(host, root, "has nothing in it, and had accounts before; is it mounted?")
             return
         self._read.append((host, root))
+
+    def _is_met(self, host: str, found: Found) -> bool:
+        """Tell whether an account was met already; only where a root lies in another one is that remembered."""
+        if not self._has_nested:
+            return False
+        is_met = (host, found.path) in self._seen
+        self._seen.add((host, found.path))
+        return is_met
 
     def _refuse(self, host: str, root: str, reason: str) -> None:
         name = f"{host}:{root}" if host else root

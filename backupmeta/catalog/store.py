@@ -9,6 +9,7 @@ from typing import Final
 
 from backupmeta.catalog import schema
 from backupmeta.errors import CatalogError
+from backupmeta.provenance import display
 
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_BYTES: Final = 100
@@ -16,6 +17,16 @@ _LEAST_SQLITE: Final = (3, 38, 0)
 _FOR_NOW: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN})
 _WAIT: Final = 10.0
 """How long, in seconds, a reader waits for a writer's moment."""
+
+
+def require(path: str) -> None:
+    """Raise `CatalogError` where there can't be a catalog at ``path``: something else is there."""
+    if os.path.isdir(path) or not os.path.basename(path):  # noqa: PTH112, PTH119 - a name of any bytes
+        raise CatalogError(path, "is a folder", "name a file")
+    if os.path.lexists(path) and not os.path.isfile(path):  # noqa: PTH113
+        raise CatalogError(path, "is no regular file", "name one, or a new one")
+    if os.path.lexists(path) and os.path.getsize(path):  # noqa: PTH202
+        _check(path)
 
 
 @contextmanager
@@ -49,8 +60,7 @@ def open_to_write(path: str) -> sqlite3.Connection:
 
     Raises `CatalogError` for anything that is no catalog, which is left as it is.
     """
-    if os.path.lexists(path) and os.path.getsize(path):  # noqa: PTH202 - a name of any bytes
-        _check(path)
+    require(path)
     with telling(path):
         connection = _connected(path, "rwc")
         version = _version(connection)
@@ -125,6 +135,18 @@ def accounts(path: str) -> int:
 def exact(path: str, path_bytes: bytes | None) -> str:
     """Return a path as the system writes it, bytes that are not UTF-8 as surrogates."""
     return path if path_bytes is None else path_bytes.decode("utf-8", "surrogateescape")
+
+
+def account_of(path: str, file: str) -> str | None:
+    """Return the account that ``file`` would lie in, of those of the catalog at ``path``. Raises `CatalogError`."""
+    folder = os.path.realpath(file)
+    with opened_to_read(path) as connection:
+        while (above := os.path.dirname(folder)) != folder:  # noqa: PTH120 - a name of any bytes
+            folder = above
+            select = "SELECT path FROM accounts WHERE path = ? AND host = ''"
+            if connection.execute(select, (display(folder),)).fetchone() is not None:
+                return folder
+    return None
 
 
 def _connected(path: str, mode: str) -> sqlite3.Connection:

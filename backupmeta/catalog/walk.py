@@ -103,20 +103,22 @@ class Archives:
         last = 0
         while accounts := self._connection.execute(_ACCOUNTS, (last, self._scan)).fetchall():
             for last, host, path, path_bytes, content in accounts:
-                found = memory.from_bytes(content).found(store.exact(path, path_bytes))
+                remembered = memory.from_bytes(content)
+                found = remembered.found(store.exact(path, path_bytes))
                 for some in self._portions(last):
                     self._given.append(_Given(last, {one.path: one.file for one in some}))
-                    archives = {one.path: one.signature for one in some}
+                    known = (one.path for one in some if one.path in remembered.files)
+                    archives = {path: remembered.files[path].signature for path in known}
                     yield Order(found, archives, self._search.limits, self._search.zone, self._now, host)
 
     def _portions(self, account: int) -> Iterator[list["_Archive"]]:
         some, size = list[_Archive](), 0
-        for file, path, path_bytes, *signature in self._connection.execute(_UNWALKED, (account,)).fetchall():
-            if some and (len(some) == _MOST_ARCHIVES or size + signature[0] > _MOST_BYTES):
+        for file, path, path_bytes, length in self._connection.execute(_UNWALKED, (account,)).fetchall():
+            if some and (len(some) == _MOST_ARCHIVES or size + length > _MOST_BYTES):
                 yield some
                 some, size = [], 0
-            some.append(_Archive(file, store.exact(path, path_bytes), Signature(*signature)))
-            size += signature[0]
+            some.append(_Archive(file, store.exact(path, path_bytes)))
+            size += length
         if some:
             yield some
 
@@ -132,7 +134,6 @@ class Archives:
 class _Archive(NamedTuple):
     file: int
     path: str
-    signature: Signature
 
 
 class _Given(NamedTuple):
@@ -150,6 +151,6 @@ WHERE account > ? AND last_scan = ? AND status = 'present' AND EXISTS (
 ORDER BY account LIMIT 100
 """
 _UNWALKED: Final = """
-SELECT file, path, path_bytes, size, mtime_ns, inode FROM all_files
+SELECT file, path, path_bytes, size FROM all_files
 WHERE account = ? AND until IS NULL AND kind = 'archive' AND walked IS NULL ORDER BY file
 """

@@ -62,7 +62,11 @@ def export(catalog: str, form: str, table: "View", target_file: str | None) -> i
       backupmeta export catalog.sqlite --to parquet -o backups.parquet
     """
     from backupmeta.catalog.export import export as exporting
+    from backupmeta.catalog.store import account_of
 
+    if target_file not in {None, "-"} and (account := account_of(catalog, target_file)) is not None:
+        message = f"{target_file!r} lies in {account}, which was scanned; nothing is written there"
+        raise click.BadParameter(message, param_hint="--output")
     if form == "parquet":
         path = _file_for_parquet(target_file)
         output.tell_age(catalog)

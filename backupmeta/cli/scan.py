@@ -75,7 +75,9 @@ def scan(
     if cluster is not None and jobs is not None:
         raise click.UsageError("--jobs is for this machine; a cluster has its own workers")
     search, tally, began, is_whole = Search(roots, sysroot, zone), Tally(), monotonic(), True
-    output.refuse_evidence(catalog, [root.name for root in search.places()])
+    if catalog == "-":
+        raise click.BadParameter("a catalog is a file, and is not printed; name one", param_hint="--output")
+    output.refuse_evidence(catalog, [*([] if sysroot is None else [sysroot]), *(one.name for one in search.places())])
     try:
         with telling(progress, lambda: _expected(catalog, search)) as tell:
             depth = Depth.DEEP if deep else Depth.SHALLOW
