@@ -42,6 +42,9 @@ PLACES = {
     "not-utf8": backup_record(db_pass=None) + b"\ndb-pass=\xffCANARYq7x\ncf-key=CANARYq7x\xff\nx-key=\xfeCANARYq7x",
     "not-utf8-uri": backup_record(bkloc=None) + b"\nbkloc=ftp://u:CANARYq7x\xff@h/\nurl=https://u:CANARYq7x@h/\xff",
     "odd-keys": backup_record() + b"\nDB-PASS=CANARYq7x\n db-pass=CANARYq7x\n\xffpassword=CANARYq7x",
+    "extensions": backup_record(
+        list_plugins="-https://user:CANARYq7x@h/x,|akismet/5.3.6", list_themes="|ftp://CANARYq7x@h/"
+    ),
     "undecodable": backup_record(time="ftp://u:CANARYq7x@h", autoup="ftp://u:CANARYq7x@h"),
 }
 

@@ -37,15 +37,20 @@ class InCatalog(Search):
     catalog: str = ""
     wanted: tuple[str, Sequence[str | int]] = ("", ())
 
-    def homes(self, findings: list[Finding]) -> Iterator[Home]:  # noqa: ARG002 - what was odd is with the homes
-        """Yield the homes as they were when they were scanned. Raises `CatalogError`."""
+    def homes(self, findings: list[Finding]) -> Iterator[Home]:
+        """Yield the homes as they were when they were scanned; append what could not be read. Raises `CatalogError`."""
         select, arguments = self.wanted
         some = f"AND account IN ({select})" if select else ""
         with store.opened_to_read(self.catalog) as connection:
+            findings += (Finding(*told) for told in connection.execute(_UNREAD))
             for path, path_bytes, content in connection.execute(_MEMORIES.format(some), arguments):
                 yield recalled(self.catalog, store.exact(path, path_bytes), content, self.limits)
 
 
+_UNREAD: Final = """
+SELECT id, subject, detail FROM all_findings
+WHERE until IS NULL AND id = 'folder-unreadable' AND backup IS NULL AND install IS NULL ORDER BY finding
+"""
 _MEMORIES: Final = """
 SELECT path, path_bytes, content FROM accounts JOIN memories USING (account) WHERE status <> 'vanished' {}
 ORDER BY path, host
@@ -112,9 +117,16 @@ def below(base: str, archive: Archive) -> str:
 
 
 class Age(NamedTuple):
-    """How old a catalog is: when its last scan began, Unix seconds, and whether it came to its end."""
+    """How old a catalog is.
 
-    began: int
+    Attributes:
+        oldest: when the scan began that looked last at the account not looked at for longest, Unix seconds.
+        newest: when the last scan began.
+        is_whole: whether that came to its end.
+    """
+
+    oldest: int
+    newest: int
     is_whole: bool
 
 
@@ -122,9 +134,15 @@ def age(catalog: str) -> Age:
     """Return how old ``catalog`` is. Raises `CatalogError`, also where nothing was scanned into it."""
     with store.opened_to_read(catalog) as connection:
         found = connection.execute("SELECT began, ended FROM scans ORDER BY scan DESC LIMIT 1").fetchone()
+        oldest = connection.execute(_OLDEST).fetchone()[0]
     if found is None:
         raise CatalogError(catalog, "has nothing in it", "scan into it first: 'backupmeta scan ROOT -o CATALOG'")
-    return Age(int(found[0]), found[1] is not None)
+    return Age(int(found[0] if oldest is None else oldest), int(found[0]), found[1] is not None)
+
+
+_OLDEST: Final = """
+SELECT min(began) FROM scans WHERE scan = (SELECT min(last_scan) FROM accounts WHERE status <> 'vanished')
+"""
 
 
 _BACKUPS_NAMED: Final = """

@@ -159,7 +159,10 @@ class _Visit(NamedTuple):
         listing = listed(self.folder, extents)
         if listing.fingerprint == known.fingerprint:
             return Unchanged()
-        remembered = memory.from_bytes(known.content).files
+        try:
+            remembered = memory.from_bytes(known.content).files
+        except ValueError:  # somebody has damaged the catalog: nothing is remembered then
+            return self.read(self.usual, Forgetful(self.folder.path))
         for hidden in listing.unread:
             if any(path.startswith(f"{hidden}/") for path in remembered):
                 raise UnreadableError(self.folder.child(hidden), f"{hidden} can't be listed any more")

@@ -116,5 +116,5 @@ def _status(kind: Witness, name: str, found: Remembered | None) -> str:
     if kind is not Witness.ARCHIVE:
         return "read" if found is not None and isinstance(found.found, Record) else "record-unreadable"
     if found is None:
-        return "archive-unreadable"
+        return "passed over"
     return library.trouble(found.found) if isinstance(found.found, EvidenceError) else "read"

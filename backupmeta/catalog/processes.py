@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.context import BaseContext
 from typing import Final
 
 from backupmeta.catalog.crew import ALONE, Crew
@@ -30,18 +31,23 @@ def processes(jobs: int) -> Crew:
 class _Pool(ProcessPoolExecutor):
     """Processes that stop at once where nobody waits for their work."""
 
+    def __init__(self, jobs: int, context: BaseContext) -> None:
+        super().__init__(jobs, mp_context=context, initializer=_begin)
+        self._others = active_children()
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as it is
         """End the processes, those that still work too where futures are cancelled."""
         if cancel_futures:
             for child in active_children():
-                child.terminate()
+                if child not in self._others:
+                    child.terminate()
         super().shutdown(wait, cancel_futures=cancel_futures)
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
     can_fork = sys.platform == "linux" and threading.active_count() == 1
     context = get_context("fork" if can_fork else "spawn")
-    return _Pool(jobs, mp_context=context, initializer=_begin)
+    return _Pool(jobs, context)
 
 
 def _begin() -> None:

@@ -85,6 +85,5 @@ def exact(row: FileRow) -> str:
 def finding_row(one: Finding) -> FindingRow:
     """Return the row of a finding."""
     texts = (display(one.subject), display(one.detail), display(one.message))
-    places = (place if place.line is None else place._replace(offset=None) for place in one.evidence)
-    evidence = json.dumps([located(place) for place in places], ensure_ascii=False)  # offsets told a secret's length
+    evidence = json.dumps([located(place) for place in one.evidence], ensure_ascii=False)
     return FindingRow(one.id, str(one.severity), *texts, evidence)

@@ -210,7 +210,7 @@ class _Scan:
 
     def _settle_gone(self) -> None:
         """Know what is gone, what was moved, what was odd on the way."""
-        blind = {place.path for one in self._findings if one.is_unread for place in one.evidence}
+        blind = {display(place.path) for one in self._findings if one.is_unread for place in one.evidence}
         for host, root in self._read:
             self._accounts.vanish(host, root, blind)
         if self._is_resumed or any(change == "vanished" for _, change in self._tally.changes):

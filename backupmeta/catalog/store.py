@@ -61,8 +61,7 @@ def open_to_write(path: str) -> sqlite3.Connection:
     Raises `CatalogError` for anything that is no catalog, which is left as it is.
     """
     require(path)
-    with telling(path):
-        connection = _connected(path, "rwc")
+    with telling(path), _closed_on_error(_connected(path, "mode=rwc")) as connection:
         version = _version(connection)
         if version < schema.VERSION:
             with transaction(connection):
@@ -70,6 +69,22 @@ def open_to_write(path: str) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")  # only now: what _check looks at is in the file itself
         connection.execute("PRAGMA synchronous = NORMAL")
     return connection
+
+
+@contextmanager
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Leave nothing behind where the block fails."""
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _can_write_beside(path: str) -> bool:
+    """Tell whether SQLite can make its files beside the catalog; where nobody can write, nobody does."""
+    folder = os.path.dirname(os.path.realpath(path))  # noqa: PTH120 - a name of any bytes
+    return os.access(folder, os.W_OK) or _is_unfinished(path)
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -116,7 +131,7 @@ def open_to_read(path: str) -> sqlite3.Connection:
     if version < schema.VERSION or _is_unfinished(path):
         open_to_write(path).close()
     with telling(path):
-        return _connected(path, "ro")
+        return _connected(path, "mode=ro" if _can_write_beside(path) else "mode=ro&immutable=1")
 
 
 @contextmanager
@@ -155,7 +170,7 @@ def _connected(path: str, mode: str) -> sqlite3.Connection:
         raise CatalogError(
             path, f"needs SQLite {least}, this Python has {sqlite3.sqlite_version}", "use a newer Python"
         )
-    uri = f"{Path(os.path.abspath(path)).as_uri()}?mode={mode}"  # noqa: PTH100 - of any bytes
+    uri = f"{Path(os.path.abspath(path)).as_uri()}?{mode}"  # noqa: PTH100 - of any bytes
     return sqlite3.connect(uri, uri=True, timeout=_WAIT, isolation_level=None)
 
 

@@ -22,15 +22,18 @@ from backupmeta.verification import Case, Outcome, Run
 _UPWARDS: Final = 3
 """How many folders upwards from an archive its account may be."""
 
+_OF_NOW: Final = frozenset({"time-in-future", "archive-recent"})
+"""What depends on the moment of judging, and is judged anew."""
+
 _ARCHIVE: Final = """
-SELECT f.account, f.file, f.verdict, f.sha256, b.backup, b.backup_install, b.backup_time
+SELECT f.account, f.file, f.verdict, f.sha256, b.backup_install, b.backup_time
 FROM accounts a JOIN all_files f ON f.account = a.account AND f.until IS NULL AND f.kind = 'archive'
 LEFT JOIN all_backups b ON b.account = a.account AND b.archive_file = f.file AND b.until IS NULL
 WHERE a.path = ? AND a.status <> 'vanished' AND f.path = ?
 """
 _FINDINGS: Final = """
 SELECT id, subject, detail, evidence FROM all_findings
-WHERE account = ? AND until IS NULL AND (file = ? OR backup = ?) ORDER BY finding
+WHERE account = ? AND until IS NULL AND file = ? ORDER BY finding
 """
 
 
@@ -67,7 +70,6 @@ class _Archive(NamedTuple):
     file: int
     verdict: str | None
     sha256: str | None
-    backup: int | None
     install: str | None
     time: int | None
 
@@ -78,7 +80,7 @@ def _outcome(catalog: str, connection: sqlite3.Connection, case: Case) -> Outcom
     if archive is None or archive.verdict is None:
         advice = "scan it again with --deep, or verify the archives without --catalog"
         raise CatalogError(catalog, f"{case.place.path} was not read to its end", advice)
-    findings = list(_findings(connection, archive))
+    findings = [one for one in _findings(connection, archive) if one.id not in _OF_NOW]
     findings += _anew(case, {one.id for one in findings})
     found = judge.judged(findings, case.policy)
     verdict = judge.verdict(found, case.policy)
@@ -103,7 +105,7 @@ def _archive(connection: sqlite3.Connection, path: str) -> _Archive | None:
 
 
 def _findings(connection: sqlite3.Connection, archive: _Archive) -> Iterator[Finding]:
-    told = connection.execute(_FINDINGS, (archive.account, archive.file, archive.backup))
+    told = connection.execute(_FINDINGS, (archive.account, archive.file))
     for id_, subject, detail, evidence in told:
         yield Finding(id_, subject, detail, tuple(map(place_in, json.loads(evidence))))
 

@@ -158,7 +158,7 @@ WHERE b.until IS NULL""",
     ),
     View(
         "findings",
-        "What somebody should know.",
+        "What somebody should know; of an archive that was scanned deep, what reading all of it told.",
         (
             *_of(FINDINGS, "n", "finding, account"),
             *_ACCOUNT,
@@ -166,8 +166,8 @@ WHERE b.until IS NULL""",
         ),
         """FROM all_findings n LEFT JOIN accounts a USING (account)
 LEFT JOIN all_backups b ON b.backup = n.backup LEFT JOIN all_installs i ON i.install = n.install
-LEFT JOIN all_files f ON f.file = n.file
-WHERE n.until IS NULL AND b.until IS NULL AND i.until IS NULL AND f.until IS NULL""",
+LEFT JOIN all_files f ON f.file = n.file LEFT JOIN all_files w ON w.file = b.archive_file AND n.file IS NULL
+WHERE n.until IS NULL AND b.until IS NULL AND i.until IS NULL AND f.until IS NULL AND w.walked IS NULL""",
         "n.finding",
     ),
     _extensions("plugins"),

@@ -103,7 +103,12 @@ class Archives:
         last = 0
         while accounts := self._connection.execute(_ACCOUNTS, (last, self._scan)).fetchall():
             for last, host, path, path_bytes, content in accounts:
-                remembered = memory.from_bytes(content)
+                try:
+                    remembered = memory.from_bytes(content)
+                except (
+                    ValueError
+                ):  # somebody has damaged the catalog; the account is read anew the next time it changes
+                    continue
                 found = remembered.found(store.exact(path, path_bytes))
                 for some in self._portions(last):
                     self._given.append(_Given(last, {one.path: one.file for one in some}))

@@ -134,11 +134,9 @@ class Writer:
         select = "SELECT backup FROM all_backups WHERE account = ? AND archive_file = ? AND until IS NULL"
         found = self._connection.execute(select, (account, file)).fetchone()
         backup = None if found is None else found[0]
-        known = {(of, id_, subject, detail) for _, of, id_, _, subject, detail, *_ in self._known_findings(account)}
         for finding in one.findings:
-            if (backup, finding.id, finding.subject, finding.detail) not in known:
-                row = (self._next(FINDINGS.name), account, None, backup, self._scan, None, *finding, file)
-                self._pending[FINDINGS.name].append(row)
+            row = (self._next(FINDINGS.name), account, None, backup, self._scan, None, *finding, file)
+            self._pending[FINDINGS.name].append(row)
 
     def vanish(self, account: int) -> None:
         """Know that ``account`` is gone, and all that it had."""

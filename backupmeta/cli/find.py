@@ -12,6 +12,7 @@ from backupmeta.cli.listing import IN_TIME, PRESENTING, Listing, decorated
 if TYPE_CHECKING:
     from backupmeta.catalog.find import Wanted
 
+_VERSION: Final = re.compile(r"[0-9.]+")
 _HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{6,64}")
 
 
@@ -25,6 +26,8 @@ class Versioned(click.ParamType["Wanted"]):
         from backupmeta.catalog.find import wanted
 
         found = wanted(value) if isinstance(value, str) else value
+        if found is not None and not found.bounds and _VERSION.fullmatch(found.name):
+            self.fail(f"{value!r} is a version; quote it with its name: 'wordpress {value}'", param, ctx)
         if found is None:
             self.fail(f"{value!r} can't be understood; give one such as 'wordpress >= 6.0, < 6.4.3'", param, ctx)
         return found
@@ -110,7 +113,7 @@ def find(
         catalog=catalog,
         code_of_nothing=1,
     )
-    since, until = listing.since, listing.until
+    since, until = (None, None) if listing.zone else (listing.since, listing.until)  # a zone may tell other times
     asked = Asked(applications, plugins, themes, user, prefix, digest, since and since.first, until and until.last)
     output.tell_age(catalog)
     return listing.show(finding(catalog, asked, listing.zone), [], text.BACKUP_COLUMNS, text.backup_cells)

@@ -1,6 +1,5 @@
 """The command ``scan``."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import tzinfo
@@ -117,10 +116,11 @@ def _expected(catalog: str, search: "Search") -> int:
     """Return how many accounts there may be: as many as the last time, else as many as there are folders to find."""
     from backupmeta.account.places import apart, found
     from backupmeta.catalog.store import accounts
-    from backupmeta.errors import EvidenceError
+    from backupmeta.errors import CatalogError, EvidenceError
 
-    if os.path.lexists(catalog) and (known := accounts(catalog)):
-        return known
+    with suppress(CatalogError):  # where it is none, scanning says so
+        if known := accounts(catalog):
+            return known
     count = 0
     for root in apart(search.places()):
         with suppress(EvidenceError):

@@ -33,7 +33,7 @@ class Document(NamedTuple):
 
     def at(self, key: str) -> Source:
         """Return the place of the line that counts for ``key``."""
-        return grammar.at(self.source, self.record.by_key[key])
+        return grammar.at(self.source, self.record, self.record.by_key[key])
 
     def fact(self, key: str) -> Fact:
         """Return what it says of ``key``."""

@@ -20,6 +20,7 @@ from backupmeta.masking import MASK, is_secret
 from backupmeta.provenance import Source
 
 BOM = b"\xef\xbb\xbf"
+_MASK = MASK.encode()
 
 _USUAL_BYTES: Final = 16 * 1024  # real records have 3 to 10 kB (FORMAT.md §4)
 _USUAL_KEYS: Final = 200
@@ -169,25 +170,31 @@ def findings(record: Record, source: Source) -> Iterator[Finding]:
         yield Finding("record-bom", evidence=(source,))
     crlf = [line for line in record.lines if line.end == b"\r\n"]
     if crlf:
-        yield Finding("record-crlf", "", f"{len(crlf)} of {len(record.lines)} lines", (at(source, crlf[0]),))
+        yield Finding("record-crlf", "", f"{len(crlf)} of {len(record.lines)} lines", (at(source, record, crlf[0]),))
     for line in record.lines:
         yield from _odd_line(record, line, source)
 
 
 def _odd_line(record: Record, line: Line, source: Source) -> Iterator[Finding]:
     if b"\0" in line.value or (line.key and "\0" in line.key):
-        yield Finding("record-nul", line.key or "", f"line {line.number}", (at(source, line),))
+        yield Finding("record-nul", line.key or "", f"line {line.number}", (at(source, record, line),))
     if line.key is None:
-        yield Finding("record-no-equals", "", f"line {line.number}, {len(line.value)} bytes", (at(source, line),))
+        yield Finding(
+            "record-no-equals", "", f"line {line.number}, {len(line.value)} bytes", (at(source, record, line),)
+        )
     elif (counted := record.by_key[line.key]) is not line:
         same = "the same value" if counted.value == line.value else "another value"
         where = f"lines {line.number} and {counted.number}, {same}"
-        yield Finding("record-duplicate-key", line.key, where, (at(source, line), at(source, counted)))
+        yield Finding("record-duplicate-key", line.key, where, (at(source, record, line), at(source, record, counted)))
 
 
-def at(source: Source, line: Line) -> Source:
-    """Return the place of ``line`` in the record at ``source``."""
-    return Source(source.witness, source.path, source.member, line.number, line.offset)
+def at(source: Source, record: Record, line: Line) -> Source:
+    """Return the place of ``line`` in the ``record`` at ``source``.
+
+    A record in which something is masked had other offsets; they are not told then, nor how long a secret was.
+    """
+    offset = None if _MASK in record.content else line.offset
+    return Source(source.witness, source.path, source.member, line.number, offset)
 
 
 def secret_lines(record: Record) -> frozenset[int]:

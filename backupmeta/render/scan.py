@@ -69,8 +69,13 @@ def progress_line(tally: Tally, seconds: float) -> str:
 
 def age_line(catalog: str, age: Age, now: int) -> str:
     """Return how old a catalog is at the moment ``now``, Unix seconds."""
+    older = "" if age.oldest == age.newest else f"; some accounts as of {_minute(age.oldest)}"
     ended = "" if age.is_whole else "; that scan was interrupted"
-    return f"{catalog}: as of {(utc(age.began) or '')[:16].replace('T', ' ')} UTC, {_ago(now - age.began)} ago{ended}"
+    return f"{catalog}: as of {_minute(age.newest)} UTC, {_ago(now - age.newest)} ago{older}{ended}"
+
+
+def _minute(seconds: int) -> str:
+    return (utc(seconds) or "")[:16].replace("T", " ")
 
 
 def _ago(seconds: int) -> str:
