@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from backupmeta.catalog.scan import scan as scan
     from backupmeta.checks.policy import Policy as Policy
     from backupmeta.checks.verdict import Verification as Verification
     from backupmeta.errors import AnswerError as AnswerError
@@ -39,6 +40,7 @@ _HOMES: Final = {
     "inspect_archive": "library",
     "list_backups": "library",
     "list_installs": "library",
+    "scan": "catalog.scan",
     "verify": "verification",
     "view": "library",
     "view_install": "library",

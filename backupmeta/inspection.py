@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timezone
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import State
@@ -11,12 +11,12 @@ from backupmeta.masking import MASK, is_secret, mask_uris, masked
 from backupmeta.provenance import Fact, Source
 from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS
-from backupmeta.record.values import Plugin, Theme, Value, items, plugins, themes
+from backupmeta.record.values import Value, items
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
 
-_LISTS: Final = frozenset(one.name for one in FIELDS if one.decode in {items, plugins, themes})
+_LISTS: Final = frozenset(one.name for one in FIELDS if one.decode is items)
 _HARMLESS: Final = frozenset(one.name for one in FIELDS if not one.secret and one.name not in _LISTS)
 
 
@@ -47,19 +47,7 @@ def shown(name: str, value: Value) -> Value:
         return masked(name, value) if "://" in value else value
     if isinstance(value, list) and value and isinstance(value[0], str):
         return list(map(mask_uris, value)) if "://" in ",".join(value) else value
-    if isinstance(value, list):
-        return cast("Value", [one if isinstance(one, str) else _shown_extension(one) for one in value])
     return value
-
-
-def _shown_extension(one: Plugin | Theme) -> Plugin | Theme:
-    """Return a plugin or theme as it may be shown: a URI in its place was split at its first slash."""
-    whole = f"{one['id']}/{one['version']}"
-    if "://" not in whole:
-        return one
-    found = one.copy()
-    found["id"], _, found["version"] = mask_uris(whole).partition("/")
-    return found
 
 
 @dataclass(slots=True)

@@ -138,6 +138,8 @@ def _extensions(raw: bytes) -> tuple[Extension, ...]:
 
 
 def _extensions_of(raw: bytes) -> tuple[Extension, ...]:
+    if b"://" in raw:
+        raise ValueError("a URI is no plugin")  # it would be split, and its userinfo shown
     entries = items(raw)
     versioned = any(map(_is_versioned, entries))
     return tuple(extension(entry, versioned=versioned) for entry in entries)
