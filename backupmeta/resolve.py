@@ -13,6 +13,7 @@ from backupmeta.account import filename
 from backupmeta.account.home import State
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
+from backupmeta.masking import mask_uris
 from backupmeta.plan import CUSTOM_SCHEDULE, Plan, fields_of, plan, tells_snapshot
 from backupmeta.provenance import Fact, Source, Witness, display
 from backupmeta.record.document import Document
@@ -203,4 +204,5 @@ def compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | Non
     inspection.utc_offset = filename.utc_offset(parsed, seconds) if seconds is not None else None
     url, title = (value if isinstance(value := inspection.get(name), str) else None for name in ("url", "title"))
     for one in filename.disagreements(parsed, url, title, seconds, zone):
-        inspection.findings.append(Finding(one.finding, "backup_filename", one.detail, (source,)))
+        detail = one.detail if title is None or mask_uris(title) == title else ""  # a slug hides no password
+        inspection.findings.append(Finding(one.finding, "backup_filename", detail, (source,)))

@@ -65,11 +65,14 @@ class Listing(NamedTuple):
     unread: tuple[str, ...]
 
 
-def listed(folder: Folder, extents: Iterable[Extent]) -> Listing:
-    """Return what lies in ``folder``, as far as the ``extents`` go; a folder that can't be listed has nothing."""
+def listed(folder: Folder, extents: Iterable[Extent], beside: str = "") -> Listing:
+    """Return what lies in ``folder``, as far as the ``extents`` go; a folder that can't be listed has nothing.
+
+    The fingerprint differs, too, where what is told ``beside`` it does.
+    """
     files: dict[str, Signature] = {}
     unread: list[str] = []
-    digest = blake2b(digest_size=16)
+    digest = blake2b(beside.encode(), digest_size=16)
     for extent in extents:
         found = list(_counted(folder, extent, unread))
         told = [(*entry, *(signature or ())) for entry, signature in found]

@@ -112,10 +112,7 @@ class Met(NamedTuple):
 
     @property
     def found(self) -> Found:
-        """Where it is; of a folder of archives in a home that has records, where that home is."""
-        if not self.is_home and has_records_above(self.folder.path):
-            with open_folder(os.path.dirname(self.folder.path)) as home:  # noqa: PTH120 - of any bytes
-                return Found(home.path, home.seen, None, home.identity, is_home=True)
+        """Where it is."""
         return Found(self.folder.path, self.folder.seen, self.as_server, self.folder.identity, self.is_home)
 
     def home(self, limits: Limits, reading: Reading = FROM_DISK) -> Home:
@@ -131,11 +128,21 @@ class Met(NamedTuple):
 
 
 def found(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[Found]:
-    """Yield where the homes at and below the folder ``root`` are, none of them read. As `homes` otherwise."""
+    """Yield where the homes at and below the folder ``root`` are, none of them read.
+
+    Where it lies in a home that has records, that is the home. As `homes` otherwise.
+    """
     if os.path.isfile(root.path):  # noqa: PTH113
         raise UnreadableError(root.path, "is a file", "name a home, a folder of homes, or a folder of archives")
-    if not root.is_convention or os.path.isdir(root.path):  # noqa: PTH112
+    if not root.is_convention and has_records_above(root.name):
+        yield _home_at(os.path.dirname(root.name))  # noqa: PTH120 - of any bytes
+    elif not root.is_convention or os.path.isdir(root.path):  # noqa: PTH112
         yield from (met.found for met in _Search(limits, findings).at(root))
+
+
+def _home_at(path: str) -> Found:
+    with open_folder(path) as folder:
+        return Found(folder.path, folder.seen, None, folder.identity, is_home=True)
 
 
 def has_records_above(path: str) -> bool:

@@ -156,7 +156,7 @@ class _Visit(NamedTuple):
         if known is None:
             return self.read(self.usual, Forgetful(self.folder.path))
         extents = tuple(Extent(path, Counting(counting)) for path, counting in json.loads(known.extents))
-        listing = listed(self.folder, extents)
+        listing = listed(self.folder, extents, self.maker.told)
         if listing.fingerprint == known.fingerprint:
             return Unchanged()
         try:
@@ -174,7 +174,7 @@ class _Visit(NamedTuple):
         Which folders those are is known once the home is read, for a missing archive is looked for in all of them.
         Where they are others than the ``extents``, or backups are torn, it is done once more, with what was read known.
         """
-        found, listing = self.found, listed(self.folder, extents)
+        found, listing = self.found, listed(self.folder, extents, self.maker.told)
         reading = before.again(listing.files)
         met = Met(self.folder, self.folder.entries(), found.as_server, found.is_home)
         with met.home(self.limits, reading) as home:

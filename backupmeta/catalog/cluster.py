@@ -3,6 +3,8 @@
 Workers have this package installed. What they are sent is what any process is sent: a batch of places, or archives.
 """
 
+import asyncio
+import logging
 import pickle
 import socket
 from collections import defaultdict
@@ -11,8 +13,10 @@ from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from enum import Enum
 from functools import partial
+from importlib import metadata
 from typing import Any, Final, Protocol, TypeVar
 
+from backupmeta import __version__
 from backupmeta.catalog.crew import Crew
 
 
@@ -23,8 +27,8 @@ class Client(Protocol):
         """Return how many threads each worker has, by its address."""
         ...
 
-    def run(self, function: Callable[[], str]) -> Mapping[str, str]:
-        """Return what ``function`` returns on each worker, by its address."""
+    def run(self, function: Callable[..., str], *arguments: str, on_error: str = "raise") -> Mapping[str, object]:
+        """Return what ``function`` returns on each worker, by its address; or what it raises, ``on_error`` "return"."""
         ...
 
     def get_executor(self, *, pure: bool, workers: Sequence[str] | None = None) -> Executor:
@@ -57,15 +61,18 @@ def cluster(address: str, roots: Roots) -> Iterator[Crew]:
     import distributed
     from distributed.scheduler import KilledWorker
 
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it has to tell is raised, too
     try:
+        asyncio.run(_met(address))
         opened = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, MemoryError) as error:  # whatever answers there, and whatever it says
         raise ChildProcessError(f"{address}: no Dask scheduler answers there; is it running?") from error
     with opened:
         client: Client = opened
         threads = sum(client.nthreads().values())
         if not threads:
             raise ChildProcessError(f"{address}: the scheduler has no workers; start some: dask worker {address}")
+        _check(client)
         hosts = _hosts(client) if roots is Roots.OF_EACH_HOST else {}
         try:
             yield Crew(
@@ -75,11 +82,28 @@ def cluster(address: str, roots: Roots) -> Iterator[Crew]:
             raise ChildProcessError(f"{address}: the scheduler went away; what was done is kept") from error
 
 
+async def _met(address: str) -> None:
+    """Connect to the scheduler once: a client itself waits for ever for a server that says nothing."""
+    from distributed.comm.core import connect
+
+    async with asyncio.timeout(_PATIENCE):
+        comm = await connect(address, timeout=_PATIENCE)  # type: ignore[no-untyped-call]
+        await comm.close()
+
+
+def _check(client: Client) -> None:
+    """Raise `ChildProcessError` where a worker has not this package: an order would end it."""
+    for worker, version in client.run(metadata.version, "backupmeta", on_error="return").items():
+        if version != __version__:
+            advice = f"install it there: pip install 'backupmeta[cluster]=={__version__}'"
+            raise ChildProcessError(f"{worker}: this worker has no backupmeta {__version__}; {advice}")
+
+
 def _hosts(client: Client) -> dict[str, list[str]]:
     """Return the addresses of the workers on each host."""
     found = defaultdict[str, list[str]](list)
     for address, host in client.run(socket.gethostname).items():
-        found[host].append(address)
+        found[str(host)].append(address)
     return dict(found)
 
 

@@ -5,7 +5,7 @@ from datetime import tzinfo
 from itertools import chain
 from typing import Final, NamedTuple
 
-from backupmeta import library
+from backupmeta import __version__, library
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import PLACEHOLDER, RECORDS, Home, Pair, Surroundings, is_id
 from backupmeta.account.listing import Listing
@@ -29,11 +29,13 @@ class RowMaker:
 
     Attributes:
         shelf: the values that many rows have.
+        told: what rows depend on beside the evidence.
     """
 
     def __init__(self, zone: tzinfo | None) -> None:
         """Begin; ``zone`` is the server's time zone, where it is known."""
         self.shelf = Shelf()
+        self.told = f"{__version__} {zone}"
         self._zone = zone
         self._usual = Usual(self.shelf, zone)
 
@@ -102,7 +104,7 @@ def _file(path: str, signature: Signature, reading: Forgetful) -> FileRow | None
     found = reading.files.get(path)
     given = display(path)
     exact = None if given == path else path.encode("utf-8", "surrogateescape")
-    size, mtime_ns, inode = (min(one, GREATEST) for one in signature)  # a time after 2262; the memory has it exactly
+    size, mtime_ns, inode = (max(-GREATEST, min(one, GREATEST)) for one in signature)  # a time after 2262
     status = _status(kind, name, found)
     return FileRow(given, exact, str(kind), size, mtime_ns, inode, status, reading.digests.get(path))
 

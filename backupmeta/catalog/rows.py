@@ -69,12 +69,21 @@ class Rows(NamedTuple):
 
 
 class Walked(NamedTuple):
-    """What came out for an archive: its path below the account's, the verdict, its digest, what was found."""
+    """What came out for an archive.
+
+    Attributes:
+        path: its path below the account's.
+        verdict: pass, fail or unreadable.
+        sha256: its digest, where all of it was read.
+        findings: what was found.
+        is_final: whether reading it again would tell the same: no disk failed, no process ended.
+    """
 
     path: str
     verdict: str
     sha256: str | None
     findings: tuple[FindingRow, ...]
+    is_final: bool
 
 
 def exact(row: FileRow) -> str:

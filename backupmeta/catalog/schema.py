@@ -20,6 +20,7 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE all_files ADD COLUMN verdict TEXT",
         "ALTER TABLE all_files ADD COLUMN walked INTEGER",
         "ALTER TABLE all_findings ADD COLUMN file INTEGER",
+        "CREATE INDEX all_findings_by_file ON all_findings (file)",
         "DROP INDEX accounts_unique",
         "CREATE UNIQUE INDEX accounts_unique ON accounts (path, host, ifnull(path_bytes, x''))",
         "DROP INDEX accounts_by_root_last_scan",

@@ -9,12 +9,11 @@ from typing import Final
 
 from backupmeta.catalog import schema
 from backupmeta.errors import CatalogError
-from backupmeta.provenance import display
 
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_BYTES: Final = 100
 _LEAST_SQLITE: Final = (3, 38, 0)
-_FOR_NOW: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN})
+_FOR_NOW: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY})
 _WAIT: Final = 10.0
 """How long, in seconds, a reader waits for a writer's moment."""
 
@@ -152,16 +151,13 @@ def exact(path: str, path_bytes: bytes | None) -> str:
     return path if path_bytes is None else path_bytes.decode("utf-8", "surrogateescape")
 
 
-def account_of(path: str, file: str) -> str | None:
-    """Return the account that ``file`` would lie in, of those of the catalog at ``path``. Raises `CatalogError`."""
-    folder = os.path.realpath(file)
+def roots(path: str) -> list[str]:
+    """Return the roots on this host that the accounts of the catalog at ``path`` were found below.
+
+    Raises `CatalogError`.
+    """
     with opened_to_read(path) as connection:
-        while (above := os.path.dirname(folder)) != folder:  # noqa: PTH120 - a name of any bytes
-            folder = above
-            select = "SELECT path FROM accounts WHERE path = ? AND host = ''"
-            if connection.execute(select, (display(folder),)).fetchone() is not None:
-                return folder
-    return None
+        return [root for (root,) in connection.execute("SELECT DISTINCT root FROM accounts WHERE host = ''")]
 
 
 def _connected(path: str, mode: str) -> sqlite3.Connection:
@@ -218,6 +214,8 @@ def telling(path: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         advice = "restore it from a copy, or scan into a new file"
-        if _primary(error) in _FOR_NOW:
+        if _primary(error) in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
+            advice = "name a file in a folder that is there, and that you may write to"
+        elif _primary(error) in _FOR_NOW:
             advice = "what was done until then is kept; try again once that is mended"
         raise CatalogError(path, str(error), advice) from error

@@ -223,7 +223,7 @@ FINDINGS: Final = Table(
         _required("evidence", Type.JSON, "Where it can be seen."),
         Column("file", Type.INTEGER, "The archive that it is about, where reading all of it told it."),
     ),
-    indices=("account", "id"),
+    indices=("account", "id", "file"),
 )
 
 SHARED: Final = Table(

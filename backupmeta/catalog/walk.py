@@ -7,9 +7,9 @@ from contextlib import suppress
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
-from backupmeta.account.home import Home, Pair
+from backupmeta.account.home import Archive, Home, Pair
 from backupmeta.account.places import Found, Met
-from backupmeta.archive.limits import Limits
+from backupmeta.archive.limits import MIB, Limits
 from backupmeta.catalog import memory, store
 from backupmeta.catalog.answers import below
 from backupmeta.catalog.rows import FindingRow, Walked, finding_row
@@ -69,7 +69,9 @@ class Order(NamedTuple):
 
     def given_up(self) -> list[Walked]:
         """Return that no process survives reading the archives."""
-        return [Walked(path, str(Verdict.UNREADABLE), None, (self._fatal(path),)) for path in self.archives]
+        return [
+            Walked(path, str(Verdict.UNREADABLE), None, (self._fatal(path),), is_final=False) for path in self.archives
+        ]
 
     def _fatal(self, path: str) -> FindingRow:
         where = (Source(Witness.ARCHIVE, join_seen(self.found.seen, path)),)
@@ -84,7 +86,20 @@ class Order(NamedTuple):
             if file.signature != self.archives[path]:
                 return None
         came = verify_archive(case_of(home, pair, archive, zone=self.zone, policy=DEFAULT, now=self.now)).verification
-        return Walked(path, str(came.verdict), came.sha256, tuple(finding_row(one.finding) for one in came.judged))
+        findings = tuple(finding_row(one.finding) for one in came.judged)
+        is_final = came.verdict is not Verdict.UNREADABLE or _can_be_read(archive)
+        return Walked(path, str(came.verdict), came.sha256, findings, is_final)
+
+
+def _can_be_read(archive: Archive) -> bool:
+    """Tell whether the system reads an archive to its end, whatever that is."""
+    try:
+        with archive.open() as file:
+            while file.read(MIB):
+                pass
+    except EvidenceError:
+        return False
+    return True
 
 
 class Archives:
@@ -131,7 +146,8 @@ class Archives:
         """Write what came out of the oldest order, and count it."""
         account, files = self._given.popleft()
         for one in outcomes:
-            tally.walked += 1
+            tally.walked += one.is_final
+            tally.unreadable += not one.is_final
             writer.take_walked(account, files[one.path], one)
         writer.flush()
 

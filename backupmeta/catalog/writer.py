@@ -64,6 +64,7 @@ _FILES: Final = _shape(FILES, telling=7)  # not its digest, nor what a deep scan
 _INSTALLS: Final = _shape(INSTALLS, "record_file")
 _BACKUPS: Final = _shape(BACKUPS, "record_file", "archive_file")
 _NOBODY: Final = frozenset[str]()
+_FORGET: Final = "UPDATE all_findings SET until = ? WHERE file = ? AND until IS NULL"
 
 
 class _Account(NamedTuple):
@@ -129,7 +130,8 @@ class Writer:
 
     def take_walked(self, account: int, file: int, one: Walked) -> None:
         """Know what came out of walking the archive ``file`` of ``account``."""
-        told = (one.verdict, self._scan, one.sha256, file)
+        self._connection.execute(_FORGET, (self._scan, file))
+        told = (one.verdict, self._scan if one.is_final else None, one.sha256, file)
         self._connection.execute("UPDATE all_files SET verdict = ?, walked = ?, sha256 = ? WHERE file = ?", told)
         select = "SELECT backup FROM all_backups WHERE account = ? AND archive_file = ? AND until IS NULL"
         found = self._connection.execute(select, (account, file)).fetchone()
@@ -225,9 +227,7 @@ class Writer:
     def _walk_again(self, file: int | None) -> None:
         """Forget what reading all of an archive told, for its record is another one now."""
         self._connection.execute("UPDATE all_files SET verdict = NULL, walked = NULL WHERE file = ?", (file,))
-        self._connection.execute(
-            "UPDATE all_findings SET until = ? WHERE file = ? AND until IS NULL", (self._scan, file)
-        )
+        self._connection.execute(_FORGET, (self._scan, file))
 
     def _refer(self, shape: _Shape, known: _Known, files: tuple[int | None, ...]) -> None:
         """Let a row that is as it was refer to its files, which may be others."""

@@ -62,11 +62,10 @@ def export(catalog: str, form: str, table: "View", target_file: str | None) -> i
       backupmeta export catalog.sqlite --to parquet -o backups.parquet
     """
     from backupmeta.catalog.export import export as exporting
-    from backupmeta.catalog.store import account_of
+    from backupmeta.catalog.store import roots
 
-    if target_file not in {None, "-"} and (account := account_of(catalog, target_file)) is not None:
-        message = f"{target_file!r} lies in {account}, which was scanned; nothing is written there"
-        raise click.BadParameter(message, param_hint="--output")
+    if target_file not in {None, "-"}:
+        output.refuse_evidence(target_file, roots(catalog))
     if form == "parquet":
         path = _file_for_parquet(target_file)
         output.tell_age(catalog)

@@ -113,6 +113,8 @@ def find(
         catalog=catalog,
         code_of_nothing=1,
     )
+    if listing.provenance and listing.form in {"table", "csv"}:
+        raise click.UsageError("--provenance needs --json or --jsonl")
     since, until = (None, None) if listing.zone else (listing.since, listing.until)  # a zone may tell other times
     asked = Asked(applications, plugins, themes, user, prefix, digest, since and since.first, until and until.last)
     output.tell_age(catalog)

@@ -121,7 +121,7 @@ class Listing:
     def _nothing(self) -> str:
         """What to say where nothing was found."""
         filters = (self.user, self.application, self.domain, self.since, self.until)
-        matching = " that matches" if any(one is not None for one in filters) else ""
+        matching = " that matches" if self.code_of_nothing or any(one is not None for one in filters) else ""
         if self.roots or self.catalog:
             return f"nothing{matching} in {self.catalog or ', '.join(self.roots)}"
         where = f" of {self.sysroot}" if self.sysroot else ""

@@ -89,6 +89,10 @@ def scan(
     output.write(render(catalog, tally, monotonic() - began, is_whole=is_whole))
     if not is_whole:
         return _INTERRUPTED
+    if not tally.accounts and not tally.unread:
+        looked = ", ".join(roots) or sysroot or "the conventional places"
+        output.complain(f"there is no account in {looked}; name a home, a folder of homes, or a folder of archives")
+        return 2
     return 2 if tally.unread or tally.unreadable else 0
 
 

@@ -63,7 +63,7 @@ def progress_line(tally: Tally, seconds: float) -> str:
     """Return the same in words."""
     return (
         f"{tally.accounts:,} accounts, {tally.unchanged:,} of them unchanged; {tally.archives:,} archives, "
-        f"{_size(tally.bytes)}; {seconds:,.0f} s"
+        f"{_size(tally.bytes)}, {tally.walked:,} verified; {seconds:,.0f} s"
     )
 
 
@@ -88,6 +88,8 @@ def _ago(seconds: int) -> str:
 def archives_line(tally: Tally, seconds: float) -> str:
     """Return how much was read, and how fast, for a bar of accounts."""
     rate = tally.archives / seconds if seconds else 0.0
+    if tally.walked:
+        return f"accounts, {tally.archives:,} archives, {tally.walked:,} verified"
     return f"accounts, {tally.archives:,} archives, {_size(tally.bytes)}, {rate:,.0f} a second"
 
 

@@ -689,8 +689,8 @@ class TestBroken:
             assert fleet.asked("SELECT 1 FROM findings WHERE account_path LIKE '%/bob'")
 
     def test_a_record_that_comes_while_its_home_is_read(self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-        def late(folder: Folder, extents: Iterable[Extent]) -> Listing:
-            found = listed(folder, extents)
+        def late(folder: Folder, extents: Iterable[Extent], beside: str) -> Listing:
+            found = listed(folder, extents, beside)
             if folder.path.endswith("bob"):
                 fleet.accounts["bob"].install(OTHER_INSTALL)
                 fleet.accounts["bob"].backup(SECOND)
@@ -704,8 +704,8 @@ class TestBroken:
         assert differences(current(fleet.catalog), fleet.fresh()) == []
 
     def test_a_record_that_goes_while_its_home_is_read(self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-        def early(folder: Folder, extents: Iterable[Extent]) -> Listing:
-            found = listed(folder, extents)
+        def early(folder: Folder, extents: Iterable[Extent], beside: str) -> Listing:
+            found = listed(folder, extents, beside)
             if folder.path.endswith("bob"):
                 for path in (fleet.accounts["bob"].installs / INSTALL, fleet.accounts["bob"].archives / NAME):
                     path.unlink(missing_ok=True)
