@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from enum import Enum
 from functools import partial
 from importlib import metadata
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from backupmeta import __version__
 from backupmeta.catalog.crew import Crew
@@ -27,7 +27,9 @@ class Client(Protocol):
         """Return how many threads each worker has, by its address."""
         ...
 
-    def run(self, function: Callable[..., str], *arguments: str, on_error: str = "raise") -> Mapping[str, object]:
+    def run(
+        self, function: Callable[..., str], *arguments: str, on_error: Literal["raise", "return"] = "raise"
+    ) -> Mapping[str, object]:
         """Return what ``function`` returns on each worker, by its address; or what it raises, ``on_error`` "return"."""
         ...
 
