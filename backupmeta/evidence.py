@@ -9,7 +9,6 @@ is put there while we read (openat(2), POSIX.1-2017).
 import os
 import stat
 from collections.abc import Callable
-from operator import itemgetter
 from typing import Final, NamedTuple, Self
 
 from backupmeta.errors import LimitExceededError, NotRegularError, UnreadableError
@@ -149,6 +148,10 @@ class Entry(NamedTuple):
     is_link: bool
 
 
+Signed = tuple[str, str, int, int, int]
+"""One entry of a folder: its name, what it is (f for a regular file, d, l), and a file's signature."""
+
+
 class Folder:
     """An open folder; what it opens lies below it.
 
@@ -187,14 +190,14 @@ class Folder:
         except (OSError, ValueError) as error:
             raise UnreadableError(self.path, _reason(error)) from error
 
-    def signatures(self) -> dict[Entry, Signature | None]:
-        """Return what lies in the folder, sorted by name, each regular file with its signature; nothing is opened.
+    def signatures(self, counts: Callable[[str, bool], bool]) -> list[Signed]:
+        """Return what lies in the folder, sorted by name, as far as it ``counts``, by its name and being a file.
 
-        A file that vanishes meanwhile has none. Raises `UnreadableError`.
+        Nothing is opened. Raises `UnreadableError`.
         """
         try:
             with os.scandir(self._fd if _RELATIVE else self.path) as found:
-                return dict(sorted([(_entry(one), _signature(one)) for one in found], key=itemgetter(0)))
+                return sorted([_signed(one) for one in found if counts(one.name, one.is_file(follow_symlinks=False))])
         except (OSError, ValueError) as error:
             raise UnreadableError(self.path, _reason(error)) from error
 
@@ -259,14 +262,14 @@ def _entry(one: "os.DirEntry[str]") -> Entry:
     return Entry(one.name, one.is_dir(follow_symlinks=False), one.is_file(follow_symlinks=False), one.is_symlink())
 
 
-def _signature(one: "os.DirEntry[str]") -> Signature | None:
+def _signed(one: "os.DirEntry[str]") -> Signed:
     if not one.is_file(follow_symlinks=False):
-        return None
+        return (one.name, "l" if one.is_symlink() else "d" if one.is_dir(follow_symlinks=False) else "", 0, 0, 0)
     try:
         status = one.stat(follow_symlinks=False)
-    except OSError:
-        return None
-    return Signature(status.st_size, status.st_mtime_ns, one.inode())
+    except OSError:  # it has vanished meanwhile
+        return (one.name, "", 0, 0, 0)
+    return (one.name, "f", status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def open_folder(path: str, seen: str | None = None) -> Folder:

@@ -1,16 +1,18 @@
 """What lies in a home's folders, without opening a file: enough to tell whether anything changed."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from enum import StrEnum
 from errno import ENOENT, ENOTDIR
+from functools import cached_property
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from backupmeta.account.filename import is_archive_name, parse
 from backupmeta.account.home import ARCHIVES, RECORDS
 from backupmeta.errors import EvidenceError, UnreadableError
-from backupmeta.evidence import Entry, Folder, Signature
+from backupmeta.evidence import Folder, Signature, Signed
 
 
 class Counting(StrEnum):
@@ -51,18 +53,29 @@ def elsewhere(names: Iterable[str]) -> tuple[Extent, ...]:
     return tuple(Extent(name, Counting.CONVENTIONAL) for name in names)
 
 
-class Listing(NamedTuple):
+@dataclass(frozen=True)
+class Listing:
     """What lies in an account's folders.
 
     Attributes:
-        files: the signatures of its records and archives, by their paths below the account's folder.
+        folders: by the folder's path below the account's: what of it makes a difference.
         fingerprint: differs where anything does.
         unread: the paths of folders that are there, and can't be listed.
     """
 
-    files: dict[str, Signature]
+    folders: dict[str, list[Signed]]
     fingerprint: bytes
     unread: tuple[str, ...]
+
+    @cached_property
+    def files(self) -> dict[str, Signature]:
+        """The signatures of its records and archives, by their paths below the account's folder."""
+        return {
+            _below(folder, name): Signature(size, mtime_ns, inode)
+            for folder, found in self.folders.items()
+            for name, kind, size, mtime_ns, inode in found
+            if kind == "f"
+        }
 
 
 def listed(folder: Folder, extents: Iterable[Extent], beside: str = "") -> Listing:
@@ -70,40 +83,33 @@ def listed(folder: Folder, extents: Iterable[Extent], beside: str = "") -> Listi
 
     The fingerprint differs, too, where what is told ``beside`` it does.
     """
-    files: dict[str, Signature] = {}
     unread: list[str] = []
-    digest = blake2b(beside.encode(), digest_size=16)
-    for extent in extents:
-        found = list(_counted(folder, extent, unread))
-        told = [(*entry, *(signature or ())) for entry, signature in found]
-        digest.update(repr((extent.path, told)).encode("utf-8", "surrogateescape"))
-        files.update((_below(extent.path, entry.name), signature) for entry, signature in found if signature)
-    return Listing(files, digest.digest(), tuple(unread))
+    folders = {extent.path: _counted(folder, extent, unread) for extent in extents}
+    told = repr((beside, folders)).encode("utf-8", "surrogateescape")
+    return Listing(folders, blake2b(told, digest_size=16).digest(), tuple(unread))
 
 
-def _counted(folder: Folder, extent: Extent, unread: list[str]) -> Iterator[tuple[Entry, Signature | None]]:
+def _counted(folder: Folder, extent: Extent, unread: list[str]) -> list[Signed]:
     try:
         with ExitStack() as opened:
             for step in extent.path.split("/") if extent.path else ():
                 folder = opened.enter_context(folder.open_folder(step))
-            found = folder.signatures()
+            return folder.signatures(_COUNTS[extent.counting])
     except UnreadableError as error:
         if not (isinstance(error.__cause__, OSError) and error.__cause__.errno in _ABSENT):
             unread.append(extent.path)
-        return
     except EvidenceError:
-        return
-    counts = _COUNTS[extent.counting]
-    yield from (one for one in found.items() if counts(one[0]))
+        pass  # a link, or a file in its place
+    return []
 
 
 _ABSENT: Final = frozenset({ENOENT, ENOTDIR})
 
-_COUNTS: Final[dict[Counting, Callable[[Entry], bool]]] = {
-    Counting.FOLDERS: lambda entry: not entry.is_file,
-    Counting.FILES: lambda entry: True,  # noqa: ARG005 - as the others
-    Counting.ARCHIVES: lambda entry: is_archive_name(entry.name),
-    Counting.CONVENTIONAL: lambda entry: parse(entry.name) is not None,
+_COUNTS: Final[dict[Counting, Callable[[str, bool], bool]]] = {
+    Counting.FOLDERS: lambda name, is_file: not is_file,  # noqa: ARG005 - as the others
+    Counting.FILES: lambda name, is_file: True,  # noqa: ARG005
+    Counting.ARCHIVES: lambda name, is_file: is_archive_name(name),  # noqa: ARG005
+    Counting.CONVENTIONAL: lambda name, is_file: parse(name) is not None,  # noqa: ARG005
 }
 
 

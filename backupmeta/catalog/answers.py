@@ -43,16 +43,18 @@ class InCatalog(Search):
         some = f"AND account IN ({select})" if select else ""
         with store.opened_to_read(self.catalog) as connection:
             findings += (Finding(*told) for told in connection.execute(_UNREAD))
-            for path, path_bytes, content in connection.execute(_MEMORIES.format(some), arguments):
-                yield recalled(self.catalog, store.exact(path, path_bytes), content, self.limits)
+            for account, path, path_bytes, content in connection.execute(_MEMORIES.format(some), arguments):
+                where = Recalled(account, store.exact(path, path_bytes))
+                yield recalled(self.catalog, where, content, self.limits)
 
 
 _UNREAD: Final = """
 SELECT id, subject, detail FROM all_findings
-WHERE until IS NULL AND id = 'folder-unreadable' AND backup IS NULL AND install IS NULL ORDER BY finding
+WHERE until IS NULL AND backup IS NULL AND install IS NULL AND (account IS NULL OR id = 'folder-unreadable')
+ORDER BY finding
 """
 _MEMORIES: Final = """
-SELECT path, path_bytes, content FROM accounts JOIN memories USING (account) WHERE status <> 'vanished' {}
+SELECT account, path, path_bytes, content FROM accounts JOIN memories USING (account) WHERE status <> 'vanished' {}
 ORDER BY path, host
 """
 
@@ -77,38 +79,57 @@ class _Recalling:
         return found
 
 
-def recalled(catalog: str, path: str, content: bytes, limits: Limits) -> Home:
-    """Return the home at ``path`` as the ``content`` of its memory has it. Raises `CatalogError` where that is none."""
+class Recalled(Folder):
+    """A folder as a catalog has it: of the account of this number; what lies in it can't be opened."""
+
+    def __init__(self, account: int, path: str, seen: str | None = None) -> None:
+        """Recall the folder at ``path``, which the server saw at ``seen``."""
+        super().__init__(path, path if seen is None else seen, _CLOSED)
+        self.account = account
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """The number of its account: there is no device and no inode."""
+        return self.account, _CLOSED
+
+    def below(self, path: str) -> "Recalled":
+        """Return the folder at ``path`` below it."""
+        folder = self
+        for step in path.split("/") if path else ():
+            folder = Recalled(self.account, folder.child(step), folder.seen_child(step))
+        return folder
+
+
+def recalled(catalog: str, where: Recalled, content: bytes, limits: Limits) -> Home:
+    """Return the home ``where`` it was, as the ``content`` of its memory has it.
+
+    Raises `CatalogError` where that is no memory.
+    """
+    path = where.path
     try:
         remembered = memory.from_bytes(content)
     except ValueError as error:
         raise CatalogError(catalog, f"{path}: {error}", "scan again, into a new file") from error
-    folder = Folder(path, remembered.seen, _CLOSED)
+    folder = Recalled(where.account, path, remembered.seen)
     home = Home(folder, remembered.as_server, limits, _Recalling(remembered, path))
     home.is_home, home.has_records = remembered.is_home, remembered.has_records
     home.findings = list(remembered.findings)
-    home.installs = dict(_documents(home, remembered, _CURRENT, Witness.INSTALL_RECORD))
-    home.backups = dict(_documents(home, remembered, BACKUPS_FOLDER, Witness.BACKUP_RECORD))
+    home.installs = dict(_documents(folder, remembered, _CURRENT, Witness.INSTALL_RECORD))
+    home.backups = dict(_documents(folder, remembered, BACKUPS_FOLDER, Witness.BACKUP_RECORD))
     for name in remembered.files:
         place, _, archive = name.rpartition("/")
         if place not in {_CURRENT, BACKUPS_FOLDER}:
-            home.archives.setdefault(archive, Archive(archive, _subfolder(folder, place)))
+            home.archives.setdefault(archive, Archive(archive, folder.below(place)))
     return home
 
 
-def _documents(home: Home, remembered: Memory, below: str, witness: Witness) -> Iterator[tuple[str, Document]]:
+def _documents(home: Recalled, remembered: Memory, below: str, witness: Witness) -> Iterator[tuple[str, Document]]:
     """Yield the records in a folder of ``home``, by their names."""
-    folder = _subfolder(home.folder, below)
+    folder = home.below(below)
     for path, one in remembered.files.items():
         parent, _, name = path.rpartition("/")
         if parent == below and is_id(name) and isinstance(one.found, Record):
             yield name, Document(Source(witness, folder.seen_child(name)), one.found)
-
-
-def _subfolder(folder: Folder, below: str) -> Folder:
-    for step in below.split("/") if below else ():
-        folder = Folder(folder.child(step), folder.seen_child(step), _CLOSED)
-    return folder
 
 
 def below(base: str, archive: Archive) -> str:

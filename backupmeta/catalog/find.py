@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from backupmeta import library
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog import store
-from backupmeta.catalog.answers import BACKUPS_FOLDER, below, recalled
+from backupmeta.catalog.answers import BACKUPS_FOLDER, Recalled, below, recalled
 from backupmeta.catalog.cells import GREATEST
 from backupmeta.checks.versions import Order, order
 from backupmeta.errors import EvidenceError
@@ -129,7 +129,7 @@ def _inspected(
     """Yield the backups of an account whose record or, without one, whose archive is one of ``paths``."""
     path, path_bytes, content = connection.execute(_MEMORY, (account,)).fetchone()
     base = store.exact(path, path_bytes)
-    with recalled(catalog, base, content, DEFAULT_LIMITS) as home:
+    with recalled(catalog, Recalled(account, base), content, DEFAULT_LIMITS) as home:
         for pair in home.pairs():
             named = f"{BACKUPS_FOLDER}/{pair.id}" if pair.record else pair.archive and below(base, pair.archive)
             if named in paths:

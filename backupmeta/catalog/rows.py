@@ -73,6 +73,7 @@ class Walked(NamedTuple):
 
     Attributes:
         path: its path below the account's.
+        id: the id of the record that claims it, if any.
         verdict: pass, fail or unreadable.
         sha256: its digest, where all of it was read.
         findings: what was found.
@@ -80,6 +81,7 @@ class Walked(NamedTuple):
     """
 
     path: str
+    id: str | None
     verdict: str
     sha256: str | None
     findings: tuple[FindingRow, ...]

@@ -10,7 +10,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum
-from itertools import islice
+from itertools import islice, permutations
 from time import time
 from typing import Final
 
@@ -90,14 +90,11 @@ def _noted(batches: Iterator[Batch], given: deque[Batch]) -> Iterator[Batch]:
 
 
 def _has_nested(search: Search) -> bool:
-    """Tell whether one of the roots lies in another one, or in a home that is another one."""
-    names = [os.path.join(os.path.realpath(root.name), "") for root in search.places()]  # noqa: PTH118 - of any bytes
-    parents = [os.path.dirname(name.rstrip("/")) + "/" for name in names]  # noqa: PTH120
-    return any(
-        one is not other and (one.startswith(other) or parent.startswith(other) or parent == beside)
-        for one, parent in zip(names, parents, strict=True)
-        for other, beside in zip(names, parents, strict=True)
-    )
+    """Tell whether accounts may be met twice: where one of the roots, or the home that it lies in, lies in another."""
+    names = [os.path.realpath(root.name) for root in search.places()]
+    homes = [os.path.dirname(name) if places.has_records_above(name) else name for name in names]  # noqa: PTH120
+    tops = [os.path.join(home, "") for home in homes]  # noqa: PTH118 - of any bytes
+    return any(one.startswith(other) for one, other in permutations(tops, 2))
 
 
 class _Scan:

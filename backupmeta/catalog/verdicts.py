@@ -16,24 +16,24 @@ from backupmeta.checks.survey import Survey
 from backupmeta.checks.verdict import Verdict, Verification
 from backupmeta.errors import CatalogError, Mistake, PolicyError
 from backupmeta.findings import Finding
-from backupmeta.provenance import display, place_in
+from backupmeta.provenance import place_in
 from backupmeta.verification import Case, Outcome, Run
 
-_UPWARDS: Final = 3
-"""How many folders upwards from an archive its account may be."""
-
 _OF_NOW: Final = frozenset({"time-in-future", "archive-recent"})
-"""What depends on the moment of judging, and is judged anew."""
+"""What depends on the moment of judging, and is judged anew where there is a record."""
 
-_ARCHIVE: Final = """
-SELECT f.account, f.file, f.verdict, f.sha256, b.backup_install, b.backup_time
-FROM accounts a JOIN all_files f ON f.account = a.account AND f.until IS NULL AND f.kind = 'archive'
-LEFT JOIN all_backups b ON b.account = a.account AND b.archive_file = f.file AND b.until IS NULL
-WHERE a.path = ? AND a.status <> 'vanished' AND f.path = ?
+_UNWALKED: Final = """
+SELECT a.path || '/' || f.path FROM all_files f JOIN accounts a USING (account)
+WHERE f.kind = 'archive' AND f.until IS NULL AND f.verdict IS NULL AND a.status <> 'vanished' ORDER BY f.file LIMIT 1
+"""
+_ARCHIVES: Final = """
+SELECT f.path, f.path_bytes, b.id, f.file, f.verdict, f.sha256, b.backup, b.backup_install, b.backup_time
+FROM all_files f LEFT JOIN all_backups b ON b.account = f.account AND b.archive_file = f.file AND b.until IS NULL
+WHERE f.account = ? AND f.until IS NULL AND f.kind = 'archive'
 """
 _FINDINGS: Final = """
 SELECT id, subject, detail, evidence FROM all_findings
-WHERE account = ? AND until IS NULL AND file = ? ORDER BY finding
+WHERE account = ? AND until IS NULL AND file = ? AND backup IS ? ORDER BY finding
 """
 
 
@@ -46,9 +46,13 @@ def recorded(catalog: str) -> Run:
 
     def run(cases: Iterable[Case]) -> Iterator[Outcome]:
         with store.opened_to_read(catalog) as connection:
+            if (unwalked := connection.execute(_UNWALKED).fetchone()) is not None:
+                advice = "scan it again with --deep, or verify the archives without --catalog"
+                raise CatalogError(catalog, f"{unwalked[0]} was not read to its end", advice)
+            accounts = _Accounts(connection)
             for case in cases:
                 _refuse(case.policy)
-                yield _outcome(catalog, connection, case)
+                yield _outcome(connection, accounts.archive(case), case)
 
     return run
 
@@ -64,23 +68,46 @@ def _refuse(policy: Policy) -> None:
 
 
 class _Archive(NamedTuple):
-    """What the catalog has of an archive."""
+    """What the catalog has of an archive, as that of one backup."""
 
     account: int
     file: int
-    verdict: str | None
+    verdict: str
     sha256: str | None
+    backup: int | None
     install: str | None
     time: int | None
 
 
-def _outcome(catalog: str, connection: sqlite3.Connection, case: Case) -> Outcome:
+class _Accounts:
+    """The archives of the accounts; cases come account by account."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._last: tuple[int, str, dict[tuple[str, str | None], _Archive]] | None = None
+
+    def archive(self, case: Case) -> _Archive:
+        """Return what there is of the archive of ``case``, which a recalled home gave."""
+        account = case.place.identity[0] if case.place.identity is not None else 0
+        if self._last is None or self._last[0] != account:
+            select = "SELECT path, path_bytes FROM accounts WHERE account = ?"
+            base = store.exact(*self._connection.execute(select, (account,)).fetchone())
+            self._last = account, base, dict(self._archives(account))
+        _, base, archives = self._last
+        path = os.path.relpath(case.place.path, base).replace(os.sep, "/")
+        return archives[path, case.pair.id] if (path, case.pair.id) in archives else archives[path, None]
+
+    def _archives(self, account: int) -> Iterator[tuple[tuple[str, str | None], _Archive]]:
+        for path, path_bytes, id_, *told in self._connection.execute(_ARCHIVES, (account,)):
+            found = _Archive(account, *told)
+            yield (store.exact(path, path_bytes), id_), found
+            yield (store.exact(path, path_bytes), None), found
+
+
+def _outcome(connection: sqlite3.Connection, archive: _Archive, case: Case) -> Outcome:
     """Return what a deep scan found of an archive, judged by the policy of now."""
-    archive = _archive(connection, case.place.path)
-    if archive is None or archive.verdict is None:
-        advice = "scan it again with --deep, or verify the archives without --catalog"
-        raise CatalogError(catalog, f"{case.place.path} was not read to its end", advice)
-    findings = [one for one in _findings(connection, archive) if one.id not in _OF_NOW]
+    has_record = case.pair.record is not None
+    findings = [one for one in _findings(connection, archive) if not has_record or one.id not in _OF_NOW]
     findings += _anew(case, {one.id for one in findings})
     found = judge.judged(findings, case.policy)
     verdict = judge.verdict(found, case.policy)
@@ -91,21 +118,8 @@ def _outcome(catalog: str, connection: sqlite3.Connection, case: Case) -> Outcom
     return Outcome(Verification("archive", case.seen, verdict, archive.sha256, found), kept)
 
 
-def _archive(connection: sqlite3.Connection, path: str) -> _Archive | None:
-    """Return what there is of the archive at ``path``, which lies in an account, or in a folder of it."""
-    folder, name = os.path.split(path)
-    below = name
-    for _ in range(_UPWARDS):
-        found = connection.execute(_ARCHIVE, (display(folder), display(below))).fetchone()
-        if found is not None:
-            return _Archive(*found)
-        folder, name = os.path.split(folder)
-        below = f"{name}/{below}"
-    return None
-
-
 def _findings(connection: sqlite3.Connection, archive: _Archive) -> Iterator[Finding]:
-    told = connection.execute(_FINDINGS, (archive.account, archive.file))
+    told = connection.execute(_FINDINGS, (archive.account, archive.file, archive.backup))
     for id_, subject, detail, evidence in told:
         yield Finding(id_, subject, detail, tuple(map(place_in, json.loads(evidence))))
 

@@ -70,7 +70,8 @@ class Order(NamedTuple):
     def given_up(self) -> list[Walked]:
         """Return that no process survives reading the archives."""
         return [
-            Walked(path, str(Verdict.UNREADABLE), None, (self._fatal(path),), is_final=False) for path in self.archives
+            Walked(path, None, str(Verdict.UNREADABLE), None, (self._fatal(path),), is_final=False)
+            for path in self.archives
         ]
 
     def _fatal(self, path: str) -> FindingRow:
@@ -88,7 +89,7 @@ class Order(NamedTuple):
         came = verify_archive(case_of(home, pair, archive, zone=self.zone, policy=DEFAULT, now=self.now)).verification
         findings = tuple(finding_row(one.finding) for one in came.judged)
         is_final = came.verdict is not Verdict.UNREADABLE or _can_be_read(archive)
-        return Walked(path, str(came.verdict), came.sha256, findings, is_final)
+        return Walked(path, pair.id, str(came.verdict), came.sha256, findings, is_final)
 
 
 def _can_be_read(archive: Archive) -> bool:

@@ -64,6 +64,9 @@ _FILES: Final = _shape(FILES, telling=7)  # not its digest, nor what a deep scan
 _INSTALLS: Final = _shape(INSTALLS, "record_file")
 _BACKUPS: Final = _shape(BACKUPS, "record_file", "archive_file")
 _NOBODY: Final = frozenset[str]()
+_CLAIMED: Final = """
+SELECT backup FROM all_backups WHERE account = ? AND archive_file = ? AND until IS NULL AND (? IS NULL OR id = ?)
+"""
 _FORGET: Final = "UPDATE all_findings SET until = ? WHERE file = ? AND until IS NULL"
 
 
@@ -130,12 +133,11 @@ class Writer:
 
     def take_walked(self, account: int, file: int, one: Walked) -> None:
         """Know what came out of walking the archive ``file`` of ``account``."""
-        self._connection.execute(_FORGET, (self._scan, file))
         told = (one.verdict, self._scan if one.is_final else None, one.sha256, file)
         self._connection.execute("UPDATE all_files SET verdict = ?, walked = ?, sha256 = ? WHERE file = ?", told)
-        select = "SELECT backup FROM all_backups WHERE account = ? AND archive_file = ? AND until IS NULL"
-        found = self._connection.execute(select, (account, file)).fetchone()
+        found = self._connection.execute(_CLAIMED, (account, file, one.id, one.id)).fetchone()
         backup = None if found is None else found[0]
+        self._connection.execute(f"{_FORGET} AND backup IS ?", (self._scan, file, backup))
         for finding in one.findings:
             row = (self._next(FINDINGS.name), account, None, backup, self._scan, None, *finding, file)
             self._pending[FINDINGS.name].append(row)
