@@ -69,7 +69,7 @@ class RowMaker:
             return cells, tuple(map(finding_row, findings)) if findings else ()
         found = library.inspect_backup(home, pair, around, self._zone)
         cells = (str(found.state), seconds(found.utc_offset), *cells_of(found, BACKUP, self.shelf))
-        self._usual.learn(pair, found, cells)
+        self._usual.learn(home, pair, found, cells)
         return cells, tuple(map(finding_row, found.findings))
 
     def _install(self, home: Home, id_: str, places: Mapping[str, int]) -> InstallRow:

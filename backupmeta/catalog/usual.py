@@ -6,6 +6,7 @@ backup with other keys than any before: what came out for it tells where the val
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import tzinfo
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
@@ -78,16 +79,20 @@ class Usual:
         self._learned: dict[tuple[str, ...], _Learned] = {}
         self._last: _Filled | None = None
 
-    def learn(self, pair: Pair, found: Inspection, cells: Cells) -> None:
-        """Learn from a backup that was resolved, and the ``cells`` that it has."""
+    def learn(self, home: Home, pair: Pair, found: Inspection, cells: Cells) -> None:
+        """Learn from a usual backup of ``home`` that was resolved, and the ``cells`` that it has."""
         record = pair.record
         if pair.state is not State.PAIRED or record is None or not record.record.is_tidy:
             return
         if any(isinstance(one, Document) and one is not record for one in found.origins.values()):
             return
         recipe, origins = _recipe(record), cells[-1]
-        if recipe is not None and isinstance(origins, bytes) and "file" in found.fields:
-            self._learned[tuple(record.record.values)] = _Learned(recipe, origins)
+        if recipe is None or pair.archive is None or not isinstance(origins, bytes) or "file" not in found.fields:
+            return
+        with suppress(EvidenceError, ValueError):  # an odd one: what holds of it does not hold of others
+            if home.read_head(pair.archive).record == record.record.content:
+                self._filled(recipe, record.record.values)
+                self._learned[tuple(record.record.values)] = _Learned(recipe, origins)
 
     def of(self, home: Home, pair: Pair, around: Surroundings) -> tuple[Cells, tuple[Finding, ...]] | None:
         """Return the cells of a backup, and what is odd about it; None where it has to be resolved.

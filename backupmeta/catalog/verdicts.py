@@ -37,22 +37,24 @@ WHERE account = ? AND until IS NULL AND file = ? AND backup IS ? ORDER BY findin
 """
 
 
-def recorded(catalog: str) -> Run:
-    """Return what gives the outcomes that a deep scan has written to ``catalog``.
+def recorded(catalog: str, policy: Policy) -> Run:
+    """Return what gives the outcomes that a deep scan has written to ``catalog``, to be judged by ``policy``.
 
-    It raises `CatalogError` for an archive that no scan has walked, `PolicyError` for a policy that asks for what only
-    the archive itself tells.
+    Raises:
+        CatalogError: it is none, or has an archive that no scan has walked.
+        PolicyError: the policy asks for what only the archives themselves tell.
     """
+    _refuse(policy)
+    with store.opened_to_read(catalog) as connection:
+        if (unwalked := connection.execute(_UNWALKED).fetchone()) is not None:
+            advice = "scan it again with --deep, or verify the archives without --catalog"
+            raise CatalogError(catalog, f"{unwalked[0]} was not read to its end", advice)
 
     def run(cases: Iterable[Case]) -> Iterator[Outcome]:
-        with store.opened_to_read(catalog) as connection:
-            if (unwalked := connection.execute(_UNWALKED).fetchone()) is not None:
-                advice = "scan it again with --deep, or verify the archives without --catalog"
-                raise CatalogError(catalog, f"{unwalked[0]} was not read to its end", advice)
-            accounts = _Accounts(connection)
+        with store.opened_to_read(catalog) as opened:
+            accounts = _Accounts(opened)
             for case in cases:
-                _refuse(case.policy)
-                yield _outcome(connection, accounts.archive(case), case)
+                yield _outcome(opened, accounts.archive(case), case)
 
     return run
 

@@ -81,8 +81,9 @@ def verify(
     )
     search = _search(targets, sysroot, zone, catalog, Limits(**{**policy.limits, **limits}))
     tally, size = Tally(), None if catalog else partial(verification.size, search)
+    recorded = _recorded(catalog, policy) if catalog else None
     with progress.shown(size) as bar, output.opened(target_file, evidence) as write:
-        run = _recorded(catalog) if catalog else _in_processes(jobs, bar)
+        run = recorded or _in_processes(jobs, bar)
         found = tally.counting(verification.verify(search, policy, now and now.first, run))
         parts = _rendered(form, found, is_terminal=target_file in {None, "-"} and output.width() is not None)
         for part in parts if bar is None else bar.making_way(parts):
@@ -116,10 +117,10 @@ def _in_processes(jobs: int | None, bar: "Bar | None") -> "Run":
     return parallel.in_processes(jobs or parallel.cores(), None if bar is None else bar.advance)
 
 
-def _recorded(catalog: str) -> "Run":
+def _recorded(catalog: str, policy: "Policy") -> "Run":
     from backupmeta.catalog.verdicts import recorded
 
-    return recorded(catalog)
+    return recorded(catalog, policy)
 
 
 def _policy(path: str | None, evidence: Sequence[str]) -> "Policy":

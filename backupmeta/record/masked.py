@@ -73,7 +73,7 @@ class Masked(NamedTuple):
             name, equals, value = rows[place].partition(b"=")
             if not equals or not old[place].startswith(name + equals):
                 return None
-            key = name.decode()  # that of the other record, in which it is plain
+            key = name.decode("utf-8", "surrogateescape")
             values[key] = value
             masked[key] = _masked(key, value, _NOTHING) if is_secret(key) else _without_userinfo(key, value)
             shown[place] = name + b"=" + masked[key]
