@@ -85,7 +85,7 @@ def from_bytes(content: bytes) -> Memory:
         }
         seen, as_server, is_home, has_records = told["account"]
         return Memory(seen, as_server, is_home, has_records, files, list(map(_finding_of, told["findings"])))
-    except (zstandard.ZstdError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (zstandard.ZstdError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise ValueError("not what is remembered of an account") from error
 
 

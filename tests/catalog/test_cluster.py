@@ -254,7 +254,6 @@ class TestDeath:
         assert out.startswith(f"{ACCOUNTS} accounts; ")
         assert differences(rows(catalog), alone) == []
 
-    @pytest.mark.xfail(strict=True, reason="Dask tells a traceback, too")
     def test_of_the_scheduler(self, fleet: Path, alone: Tables, tmp_path: Path, catalog: Path) -> None:
         with Cluster(tmp_path / "dask") as mortal:
             address, worker = mortal.address, mortal.hire()
@@ -315,17 +314,14 @@ class TestRefused:
     def test_no_scheduler(self, tmp_path: Path) -> None:
         assert refusal(tmp_path, NOWHERE) == f"{NOWHERE}: no Dask scheduler answers there; is it running?"
 
-    @pytest.mark.xfail(strict=True, reason="Dask's traceback follows, or comes instead")
     @pytest.mark.parametrize("address", ["127.0.0.1", "tls://127.0.0.1:9"])
     def test_no_address(self, address: str, tmp_path: Path) -> None:
         assert refusal(tmp_path, address).startswith(f"{address}: ")
 
-    @pytest.mark.xfail(strict=True, reason="MemoryError")
     def test_another_server(self, tmp_path: Path) -> None:
         with server(lambda request: request.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as address:
             assert refusal(tmp_path, address).startswith(f"{address}: no Dask scheduler answers there")
 
-    @pytest.mark.xfail(strict=True, reason="hangs", raises=subprocess.TimeoutExpired)
     def test_a_server_that_says_nothing(self, tmp_path: Path) -> None:
         with server(lambda request: request.recv(2**20)) as address:
             assert refusal(tmp_path, address).startswith(f"{address}: no Dask scheduler answers there")
@@ -334,7 +330,6 @@ class TestRefused:
         reason = f"the scheduler has no workers; start some: dask worker {empty.address}"
         assert refusal(tmp_path, empty.address) == f"{empty.address}: {reason}"
 
-    @pytest.mark.xfail(strict=True, reason="ends that worker, and hangs", raises=subprocess.TimeoutExpired)
     def test_a_worker_without_this_package(self, empty: Cluster, tmp_path: Path) -> None:
         program = "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_module('dask', run_name='__main__')"
         site = packages(tmp_path / "site", "backupmeta", "_editable")
