@@ -1,6 +1,7 @@
 """What is remembered of an account comes back as it was; anything else is refused."""
 
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -29,7 +30,7 @@ KINDS: Final = sorted(
     - {NoMemberError},  # which is raised by `cat` alone
     key=lambda one: one.__name__,
 )
-OWN: Final = {
+OWN: Final[dict[type[EvidenceError], Callable[[str], EvidenceError]]] = {
     DamagedError: lambda path: DamagedError(path, "cut off", 512, "truncated"),
     LimitExceededError: lambda path: LimitExceededError(path, "record_bytes", 10, None),
 }

@@ -106,6 +106,15 @@ class TestLikeTheDisk:
         asked = ("--policy", policy(tmp_path, '[require]\nlocations = ["s3://"]'), "--now", str(NOW))
         assert both.told_by_catalog(*asked) == both.told_by_disk(*asked)
 
+    @pytest.mark.xfail(strict=True, reason="it is refused, for it was not walked")
+    def test_of_an_archive_that_is_passed_over_for_its_namesake(self, image: Path) -> None:
+        account = honest(image / "home/exampleu")
+        account.backup(SECOND, record(backup_filename=OTHER))  # which is missing, and looked for everywhere
+        (account.home / "old").mkdir()
+        shutil.copy(account.archives / NAME, account.home / "old" / NAME)
+        both = Both(aged(image)).scanned()
+        assert both.told_by_catalog("--now", str(NOW)) == both.told_by_disk("--now", str(NOW))
+
     def test_of_names_that_are_alike_but_for_their_bytes(self, image: Path) -> None:
         account = Account(image / "home/exampleu")
         for name, content in ((b"app_\xfe.tar.gz", packed(record())), (b"app_\xff.tar.gz", b"no archive")):
