@@ -24,7 +24,8 @@ _OF_NOW: Final = frozenset({"time-in-future", "archive-recent"})
 
 _UNWALKED: Final = """
 SELECT a.path || '/' || f.path FROM all_files f JOIN accounts a USING (account)
-WHERE f.kind = 'archive' AND f.until IS NULL AND f.verdict IS NULL AND a.status <> 'vanished' ORDER BY f.file LIMIT 1
+WHERE f.kind = 'archive' AND f.until IS NULL AND f.verdict IS NULL AND f.status <> 'passed over'
+  AND a.status <> 'vanished' ORDER BY f.file LIMIT 1
 """
 _ARCHIVES: Final = """
 SELECT f.path, f.path_bytes, b.id, f.file, f.verdict, f.sha256, b.backup, b.backup_install, b.backup_time

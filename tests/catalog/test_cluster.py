@@ -142,12 +142,18 @@ def catalog(tmp_path: Path) -> Path:
     return tmp_path / "catalog.sqlite"
 
 
+@pytest.fixture(scope="module")
+def seconds() -> list[Process]:
+    """Give a list for the cluster's second workers, one after the other."""
+    return []
+
+
 @pytest.fixture
-def second(cluster: Cluster) -> Iterator[Process]:
-    """Give the cluster's second worker."""
-    worker = cluster.hire()
-    yield worker
-    end(worker)
+def second(cluster: Cluster, seconds: list[Process]) -> Process:
+    """Give the cluster's second worker: a new one, where the last one is dead."""
+    if not seconds or seconds[-1].poll() is not None:
+        seconds.append(cluster.hire())
+    return seconds[-1]
 
 
 def command(root: Path, catalog: Path, address: str, *options: str) -> list[str]:

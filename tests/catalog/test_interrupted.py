@@ -149,10 +149,10 @@ def duration(root: Path, catalog: Path, jobs: int) -> float:
     return time.monotonic() - began
 
 
-def moments(seconds: float, seed: int) -> Iterator[float]:
-    """Yield random moments, spread over so many ``seconds``."""
-    choice = random.Random(seed)  # noqa: S311
-    yield from (seconds * (number + choice.random()) / KILLS for number in range(KILLS))
+def moments(seconds: float, count: int) -> Iterator[float]:
+    """Yield so many random moments, spread over so many ``seconds``."""
+    choice = random.Random(count)  # noqa: S311
+    yield from (seconds * (number + choice.random()) / count for number in range(count))
 
 
 def apart(catalog: Path, undisturbed: list[Tables]) -> list[Difference]:
@@ -163,12 +163,12 @@ def apart(catalog: Path, undisturbed: list[Tables]) -> list[Difference]:
 
 class TestKilled:
     @posix
-    @pytest.mark.parametrize("jobs", [1, 2])
+    @pytest.mark.parametrize(("jobs", "kills"), [(1, 6), (2, KILLS)])
     def test_at_any_moment_the_next_scan_goes_on(
-        self, fleet: Path, undisturbed: list[Tables], jobs: int, tmp_path: Path
+        self, fleet: Path, undisturbed: list[Tables], jobs: int, kills: int, tmp_path: Path
     ) -> None:
         seconds = duration(fleet, tmp_path / "measured.sqlite", jobs)
-        for number, moment in enumerate(moments(seconds, jobs)):
+        for number, moment in enumerate(moments(seconds, kills)):
             catalog = tmp_path / f"{number}.sqlite"
             kill(fleet, catalog, jobs, moment)
             assert is_whole(catalog, tmp_path / "copy")
