@@ -61,9 +61,10 @@ def cluster(address: str, roots: Roots) -> Iterator[Crew]:
         ChildProcessError: the scheduler does not answer, goes away, or has no workers.
     """
     import distributed
+    from distributed.comm.core import CommClosedError
     from distributed.scheduler import KilledWorker
 
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it has to tell is raised, too
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it has to tell is raised, too
     try:
         asyncio.run(_met(address))
         opened = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
@@ -80,7 +81,7 @@ def cluster(address: str, roots: Roots) -> Iterator[Crew]:
             yield Crew(
                 partial(_Workers, client, hosts), _AHEAD * threads, (KilledWorker,), tuple(sorted(hosts)) or ("",)
             )
-        except CancelledError as error:
+        except (CancelledError, CommClosedError) as error:
             raise ChildProcessError(f"{address}: the scheduler went away; what was done is kept") from error
 
 

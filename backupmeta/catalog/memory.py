@@ -66,7 +66,7 @@ def to_bytes(memory: Memory) -> bytes:
     records: dict[bytes, int] = {}
     described = {
         "account": [memory.seen, memory.as_server, memory.is_home, memory.has_records],
-        "files": {path: [*one.signature, _described(one.found, records)] for path, one in memory.files.items()},
+        "files": {path: [*one.signature, _described(one.found, records)] for path, one in sorted(memory.files.items())},
         "records": [one.decode("utf-8", "surrogateescape") for one in records],
         "findings": list(map(_finding, memory.findings)),
     }

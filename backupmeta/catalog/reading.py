@@ -148,6 +148,7 @@ class Forgetful:
         if isinstance(error, UnreadableError):  # that may be otherwise the next time
             self.is_sure = False
         self.files[path] = Remembered(self._listed.get(path, _NOWHERE), error)
+        self._anew.add(path)
 
     def below(self, folder: Folder, name: str) -> str:
         """Return the path of the file ``name`` in ``folder``, below the base."""

@@ -106,7 +106,6 @@ class TestLikeTheDisk:
         asked = ("--policy", policy(tmp_path, '[require]\nlocations = ["s3://"]'), "--now", str(NOW))
         assert both.told_by_catalog(*asked) == both.told_by_disk(*asked)
 
-    @pytest.mark.xfail(strict=True, reason="it is refused, for it was not walked")
     def test_of_an_archive_that_is_passed_over_for_its_namesake(self, image: Path) -> None:
         account = honest(image / "home/exampleu")
         account.backup(SECOND, record(backup_filename=OTHER))  # which is missing, and looked for everywhere
