@@ -64,7 +64,8 @@ def cluster(address: str, roots: Roots) -> Iterator[Crew]:
     from distributed.comm.core import CommClosedError
     from distributed.scheduler import KilledWorker
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it has to tell is raised, too
+    for name in ("distributed.client", "distributed.batched", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what they have to tell is raised, too
     try:
         asyncio.run(_met(address))
         opened = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
