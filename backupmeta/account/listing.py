@@ -35,11 +35,17 @@ class Extent(NamedTuple):
     counting: Counting
 
 
+CURRENT: Final = f"{RECORDS}/current"
+"""Where a home's install records lie (FORMAT.md §1)."""
+
+BACKUPS: Final = f"{RECORDS}/backups"
+"""Where a home's backup records lie (FORMAT.md §1)."""
+
 HOME: Final = (
     Extent("", Counting.FOLDERS),
     Extent(RECORDS, Counting.FOLDERS),
-    Extent(f"{RECORDS}/current", Counting.FILES),
-    Extent(f"{RECORDS}/backups", Counting.FILES),
+    Extent(CURRENT, Counting.FILES),
+    Extent(BACKUPS, Counting.FILES),
     Extent(ARCHIVES, Counting.FILES),
 )
 """The folders of a home (FORMAT.md §1)."""

@@ -78,7 +78,14 @@ class Accounts:
         self._last += 1
         found, path = task.found, task.found.path
         name = found.seen.replace("\\", "/").rstrip("/").rpartition("/")[2]
-        told = (display(path), _bytes(path), display(found.seen), display(task.root), display(name), found.is_home)
+        told = (
+            display(path),
+            store.path_bytes(path),
+            display(found.seen),
+            display(task.root),
+            display(name),
+            found.is_home,
+        )
         row = (self._last, task.host, *told, status, self._scan, self._scan)
         self._connection.execute(schema.insertion(ACCOUNTS), row)
         return self._last
@@ -110,17 +117,12 @@ class Accounts:
 
 
 def _place(found: Found, host: str) -> tuple[Cell, ...]:
-    return host, display(found.path), _bytes(found.path) or b""
+    return host, display(found.path), store.path_bytes(found.path) or b""
 
 
 def _at_or_below(host: str, root: str) -> tuple[Cell, ...]:
     folder = display(root).rstrip("/") + "/"
     return host, display(root), len(folder), folder
-
-
-def _bytes(path: str) -> bytes | None:
-    """Return the exact bytes of a path that is not UTF-8; None for one that is."""
-    return None if display(path) == path else path.encode("utf-8", "surrogateescape")
 
 
 def _empty(path: str) -> str | None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
-from backupmeta.account.home import RECORDS, Archive, Home, is_id
+from backupmeta.account.home import Archive, Home, is_id
+from backupmeta.account.listing import BACKUPS, CURRENT
 from backupmeta.archive.head import Head
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import memory, store
@@ -19,8 +20,6 @@ from backupmeta.record.document import Document
 from backupmeta.record.grammar import Record
 from backupmeta.search import Search
 
-_CURRENT: Final = f"{RECORDS}/current"
-BACKUPS_FOLDER: Final = f"{RECORDS}/backups"
 _CLOSED: Final = -1
 """The descriptor of a folder that is not opened."""
 
@@ -114,11 +113,11 @@ def recalled(catalog: str, where: Recalled, content: bytes, limits: Limits) -> H
     home = Home(folder, remembered.as_server, limits, _Recalling(remembered, path))
     home.is_home, home.has_records = remembered.is_home, remembered.has_records
     home.findings = list(remembered.findings)
-    home.installs = dict(_documents(folder, remembered, _CURRENT, Witness.INSTALL_RECORD))
-    home.backups = dict(_documents(folder, remembered, BACKUPS_FOLDER, Witness.BACKUP_RECORD))
+    home.installs = dict(_documents(folder, remembered, CURRENT, Witness.INSTALL_RECORD))
+    home.backups = dict(_documents(folder, remembered, BACKUPS, Witness.BACKUP_RECORD))
     for name in remembered.files:
         place, _, archive = name.rpartition("/")
-        if place not in {_CURRENT, BACKUPS_FOLDER}:
+        if place not in {CURRENT, BACKUPS}:
             home.archives.setdefault(archive, Archive(archive, folder.below(place)))
     return home
 

@@ -181,9 +181,10 @@ class _Visit(NamedTuple):
             rows = self.maker.rows(home, reading, listing)
             content = memory.to_bytes(_memory(home, reading))
             wanted = (*self.usual, *elsewhere(home.elsewhere))
-        if (wanted != extents or reading.torn) and attempts:
+        is_settled = wanted == extents and not reading.torn
+        if not is_settled and attempts:
             return self.read(wanted, reading, attempts - 1)
-        fingerprint = listing.fingerprint if reading.is_sure and wanted == extents and not reading.torn else UNSURE
+        fingerprint = listing.fingerprint if reading.is_sure and is_settled else UNSURE
         is_partial = any(extent.path in listing.unread for extent in self.usual)
         return Scanned(Known(fingerprint, json.dumps(extents), content), rows, is_partial)
 

@@ -10,9 +10,10 @@ from operator import eq, ge, gt, itemgetter, le, lt, ne
 from typing import Final, NamedTuple
 
 from backupmeta import library
+from backupmeta.account.listing import BACKUPS
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog import store
-from backupmeta.catalog.answers import BACKUPS_FOLDER, Recalled, below, recalled
+from backupmeta.catalog.answers import Recalled, below, recalled
 from backupmeta.catalog.cells import GREATEST
 from backupmeta.checks.versions import Order, order
 from backupmeta.errors import EvidenceError
@@ -131,7 +132,7 @@ def _inspected(
     base = store.exact(path, path_bytes)
     with recalled(catalog, Recalled(account, base), content, DEFAULT_LIMITS) as home:
         for pair in home.pairs():
-            named = f"{BACKUPS_FOLDER}/{pair.id}" if pair.record else pair.archive and below(base, pair.archive)
+            named = f"{BACKUPS}/{pair.id}" if pair.record else pair.archive and below(base, pair.archive)
             if named in paths:
                 try:
                     yield library.inspect_backup(home, pair, home.surroundings, zone)

@@ -7,8 +7,9 @@ from typing import Final, NamedTuple
 
 from backupmeta import __version__, library
 from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import PLACEHOLDER, RECORDS, Home, Pair, Surroundings, is_id
-from backupmeta.account.listing import Listing
+from backupmeta.account.home import PLACEHOLDER, Home, Pair, Surroundings, is_id
+from backupmeta.account.listing import BACKUPS, CURRENT, Listing
+from backupmeta.catalog import store
 from backupmeta.catalog.cells import BACKUP, GREATEST, INSTALL, Shelf, cells_of, seconds
 from backupmeta.catalog.memory import Remembered
 from backupmeta.catalog.reading import Forgetful
@@ -57,7 +58,7 @@ class RowMaker:
         for pair in home.pairs():
             archive = reading.below(pair.archive.folder, pair.archive.name) if pair.archive else ""
             try:
-                record = f"{RECORDS}/backups/{pair.id}" if pair.record else ""
+                record = f"{BACKUPS}/{pair.id}" if pair.record else ""
                 yield _Backup(record, archive, *self._backup(home, pair, around))
             except EvidenceError as error:
                 odd += (*pair.findings, library.unreadable(pair, error))
@@ -75,7 +76,7 @@ class RowMaker:
     def _install(self, home: Home, id_: str, places: Mapping[str, int]) -> InstallRow:
         found = library.inspect_install(home, id_)
         cells = cells_of(found, INSTALL, self.shelf)
-        return InstallRow(places[f"{RECORDS}/current/{id_}"], cells, tuple(map(finding_row, found.findings)))
+        return InstallRow(places[f"{CURRENT}/{id_}"], cells, tuple(map(finding_row, found.findings)))
 
 
 class _Backup(NamedTuple):
@@ -102,14 +103,14 @@ def _file(path: str, signature: Signature, reading: Forgetful) -> FileRow | None
     if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not is_archive_name(name)):
         return None
     found = reading.files.get(path)
-    given = display(path)
-    exact = None if given == path else path.encode("utf-8", "surrogateescape")
     size, mtime_ns, inode = (max(-GREATEST, min(one, GREATEST)) for one in signature)  # a time after 2262
     status = _status(kind, name, found)
-    return FileRow(given, exact, str(kind), size, mtime_ns, inode, status, reading.digests.get(path))
+    return FileRow(
+        display(path), store.path_bytes(path), str(kind), size, mtime_ns, inode, status, reading.digests.get(path)
+    )
 
 
-_KINDS: Final = {f"{RECORDS}/current": Witness.INSTALL_RECORD, f"{RECORDS}/backups": Witness.BACKUP_RECORD}
+_KINDS: Final = {CURRENT: Witness.INSTALL_RECORD, BACKUPS: Witness.BACKUP_RECORD}
 
 
 def _status(kind: Witness, name: str, found: Remembered | None) -> str:

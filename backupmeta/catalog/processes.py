@@ -18,11 +18,6 @@ _AHEAD: Final = 4
 _FEWER_COLLECTIONS: Final = 50_000  # a batch makes many small objects, and hardly a cycle
 
 
-def cores() -> int:
-    """Return how many processes can run at once here."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
 def processes(jobs: int) -> Crew:
     """Return a crew of ``jobs`` processes; a single one is this process."""
     return ALONE if jobs == 1 else Crew(partial(_pool, jobs), ahead=_AHEAD * jobs)

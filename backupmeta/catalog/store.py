@@ -9,6 +9,7 @@ from typing import Final
 
 from backupmeta.catalog import schema
 from backupmeta.errors import CatalogError
+from backupmeta.provenance import display
 
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_BYTES: Final = 100
@@ -144,6 +145,11 @@ def accounts(path: str) -> int:
     """Return how many accounts the catalog at ``path`` has, that are not gone. Raises `CatalogError`."""
     with opened_to_read(path) as connection:
         return int(connection.execute("SELECT count(*) FROM accounts WHERE status <> 'vanished'").fetchone()[0])
+
+
+def path_bytes(path: str) -> bytes | None:
+    """Return the exact bytes of a path that is not UTF-8; None for one that is. `exact` is the way back."""
+    return None if display(path) == path else path.encode("utf-8", "surrogateescape")
 
 
 def exact(path: str, path_bytes: bytes | None) -> str:

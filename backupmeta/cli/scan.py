@@ -53,7 +53,8 @@ def scan(
     record is read, and nothing behind it. Scanned again, only what changed is opened; what is gone stays in the
     CATALOG as history. Whatever ends a scan, what it did is kept, and the next one goes on.
 
-    Exit code 0 where everything was scanned, 2 where a root or an account could not be read. What is odd with backups
+    Exit code 0 where everything was scanned, 2 where a root, an account or, --deep, an archive could not be read, or
+    there is no account. What is odd with backups
     is in the CATALOG: 'backupmeta stats' counts it.
 
     \b
@@ -100,7 +101,8 @@ def scan(
 def _crew(jobs: int | None, cluster: str | None, *, per_host: bool) -> "Iterator[Crew]":
     """Give who does the work."""
     if cluster is None:
-        from backupmeta.catalog.processes import cores, processes
+        from backupmeta.catalog.processes import processes
+        from backupmeta.cli.parallel import cores
 
         yield processes(jobs or cores())
         return
