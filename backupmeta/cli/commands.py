@@ -10,9 +10,12 @@ from backupmeta.archive.limits import Limits
 from backupmeta.cli import catalog as cataloged
 from backupmeta.cli import options, output
 from backupmeta.cli import verify as judging
+from backupmeta.cli.comparison import diff, history
 from backupmeta.cli.find import find
 from backupmeta.cli.listing import Listing, listing
+from backupmeta.cli.report import report
 from backupmeta.cli.scan import scan
+from backupmeta.cli.timeline import timeline
 
 if TYPE_CHECKING:
     from backupmeta.findings import Finding
@@ -298,3 +301,7 @@ backupmeta.add_command(scan)
 backupmeta.add_command(find)
 backupmeta.add_command(cataloged.export)
 backupmeta.add_command(cataloged.stats)
+backupmeta.add_command(diff)
+backupmeta.add_command(history)
+backupmeta.add_command(timeline)
+backupmeta.add_command(report)

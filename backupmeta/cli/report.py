@@ -1,0 +1,9 @@
+"""The commands """
+
+import click
+
+
+@click.command()
+def report() -> int:
+    """Stub."""
+    return 0

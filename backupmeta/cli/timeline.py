@@ -1,0 +1,9 @@
+"""The commands """
+
+import click
+
+
+@click.command()
+def timeline() -> int:
+    """Stub."""
+    return 0

@@ -1,0 +1,1 @@
+"""What differs between two backups, and along all backups of an install."""

@@ -1,0 +1,1 @@
+"""What happened when, and who says so: the events that archives and records bear witness of."""

@@ -1,0 +1,1 @@
+"""What a report tells of the accounts in a catalog."""
