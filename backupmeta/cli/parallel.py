@@ -4,22 +4,16 @@ The outcomes and their order are the same with one process and with many.
 """
 
 import os
-import signal
-import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final, cast
+from multiprocessing.connection import Connection, wait
+from typing import Final
 
 from backupmeta.verification import Case, Outcome, Run, verify_archive
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import BaseContext
+from backupmeta.workers import Worker, can_fork, context
 
 Advance = Callable[[int], object]
 """Is told how many more bytes were read."""
@@ -29,11 +23,6 @@ _AHEAD: Final = 64
 
 _PATIENCE: Final = 0.1
 """After how many seconds of waiting it is told how far the work is."""
-
-
-def cores() -> int:
-    """Return how many processes can run at once here."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def in_processes(jobs: int, advance: Advance | None) -> Run:
@@ -66,75 +55,29 @@ class _Counter:
         return count
 
 
-class _Worker:
-    """A process that verifies one archive after the other.
+class _Verifier(Worker):
+    """A process that verifies one archive after the other; ``number`` is that of the case that it has."""
 
-    Attributes:
-        process: the process.
-        pipe: our end of what connects us with it: a case goes there, its outcome comes back.
-        number: the number of the case that it has.
-    """
-
-    def __init__(self, context: "BaseContext", counter: _Counter | None) -> None:
-        """Start it."""
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, counter), daemon=True)  # type: ignore[attr-defined]
-        self.process.start()
-        theirs.close()
-        self.number = 0
+    number = 0
 
     def begin(self, number: int, case: Case) -> None:
         """Give it a case. Raises `ChildProcessError` where the process is gone."""
         self.number = number
-        with _noticing_death():
-            self.pipe.send(case)
-
-    def outcome(self) -> Outcome:
-        """Return what came out. Raises `ChildProcessError` where the process is gone."""
-        with _noticing_death():
-            return cast("Outcome", self.pipe.recv())
-
-
-@contextmanager
-def _noticing_death() -> Iterator[None]:
-    try:
-        yield
-    except (EOFError, OSError) as error:
-        raise ChildProcessError("a process ended before its work did; was there too little memory?") from error
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Let processes that are started meanwhile know nothing of Ctrl-C: it reaches this one, which ends them."""
-    if sys.platform == "win32":
-        yield
-        return
-    heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, heard)
+        self.send(case)
 
 
 def _parallel(cases: Iterable[Case], jobs: int, advance: Advance | None) -> Iterator[Outcome]:
     """Yield the outcomes of ``cases`` in their order, however long each of them takes."""
-    import multiprocessing
     from tempfile import TemporaryFile
 
-    can_fork = sys.platform == "linux" and threading.active_count() == 1
-    context = multiprocessing.get_context("fork" if can_fork else "spawn")
     with TemporaryFile() as shared:
-        counter = _Counter(shared.fileno()) if can_fork and advance is not None else None
-        workers: list[_Worker] = []
+        counter = _Counter(shared.fileno()) if can_fork() and advance is not None else None
+        how, workers = context(), list[_Verifier]()
 
-        def another() -> _Worker | None:
+        def another() -> _Verifier | None:
             if len(workers) == jobs:
                 return None
-            try:
-                with _deaf():
-                    workers.append(_Worker(context, counter))
-            except OSError as error:
-                raise ChildProcessError(f"no process can be started ({error.strerror}); try --jobs 1") from error
+            workers.append(_Verifier(how, _work, counter))
             return workers[-1]
 
         try:
@@ -145,19 +88,17 @@ def _parallel(cases: Iterable[Case], jobs: int, advance: Advance | None) -> Iter
                     yield outcome
         finally:
             for worker in workers:
-                worker.process.kill()
-                worker.process.join()
+                worker.kill()
+                worker.join()
 
 
-def _in_order(cases: Iterable[Case], another: Callable[[], _Worker | None]) -> Iterator[Outcome | None]:
+def _in_order(cases: Iterable[Case], another: Callable[[], _Verifier | None]) -> Iterator[Outcome | None]:
     """Yield the outcomes of ``cases`` in their order, and None now and then while they are waited for.
 
     ``another`` starts one more process, which happens only when there is work for it.
     """
-    from multiprocessing.connection import wait
-
     coming, following, done = enumerate(cases), 0, dict[int, Outcome]()
-    idle, busy, upcoming = deque[_Worker](), dict[object, _Worker](), next(coming, None)
+    idle, busy, upcoming = deque[_Verifier](), dict[object, _Verifier](), next(coming, None)
     while True:
         while upcoming and len(done) < _AHEAD and (worker := idle.popleft() if idle else another()) is not None:
             worker.begin(*upcoming)
@@ -166,7 +107,7 @@ def _in_order(cases: Iterable[Case], another: Callable[[], _Worker | None]) -> I
         if not busy:
             return
         for worker in {busy[ready] for ready in wait(list(busy), _PATIENCE)}:  # type: ignore[arg-type]
-            done[worker.number] = worker.outcome()
+            done[worker.number] = worker.receive()
             del busy[worker.pipe], busy[worker.process.sentinel]
             idle.append(worker)
         yield None
@@ -175,16 +116,7 @@ def _in_order(cases: Iterable[Case], another: Callable[[], _Worker | None]) -> I
             following += 1
 
 
-def _work(pipe: "Connection", counter: _Counter | None) -> None:
-    """Verify the archives that come through ``pipe``, as a process; end when the one does that started it."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+def _work(pipe: Connection, counter: _Counter | None) -> None:
+    """Verify the archives that come through ``pipe``, as a process."""
     while True:
         pipe.send(verify_archive(pipe.recv(), counter))
-
-
-def _end_with_parent() -> None:
-    from multiprocessing import parent_process
-
-    if (parent := parent_process()) is not None:
-        parent.join()
-        os._exit(1)

@@ -102,7 +102,7 @@ def _crew(jobs: int | None, cluster: str | None, *, per_host: bool) -> "Iterator
     """Give who does the work."""
     if cluster is None:
         from backupmeta.catalog.processes import processes
-        from backupmeta.cli.parallel import cores
+        from backupmeta.workers import cores
 
         yield processes(jobs or cores())
         return
