@@ -105,10 +105,7 @@ def recalled(catalog: str, where: Recalled, content: bytes, limits: Limits) -> H
     Raises `CatalogError` where that is no memory.
     """
     path = where.path
-    try:
-        remembered = memory.from_bytes(content)
-    except ValueError as error:
-        raise CatalogError(catalog, f"{path}: {error}", "scan again, into a new file") from error
+    remembered = memory.recall(catalog, path, content)
     folder = Recalled(where.account, path, remembered.seen)
     home = Home(folder, remembered.as_server, limits, _Recalling(remembered, path))
     home.is_home, home.has_records = remembered.is_home, remembered.has_records

@@ -16,7 +16,7 @@ from backupmeta.account.places import Found
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head
 from backupmeta.archive.member import Member
-from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError
+from backupmeta.errors import CatalogError, DamagedError, EvidenceError, LimitExceededError
 from backupmeta.evidence import Signature
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
@@ -87,6 +87,14 @@ def from_bytes(content: bytes) -> Memory:
         return Memory(seen, as_server, is_home, has_records, files, list(map(_finding_of, told["findings"])))
     except (zstandard.ZstdError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise ValueError("not what is remembered of an account") from error
+
+
+def recall(catalog: str, path: str, content: bytes) -> Memory:
+    """Return the memory that ``catalog`` has of the account at ``path``. Raises `CatalogError` where it is none."""
+    try:
+        return from_bytes(content)
+    except ValueError as error:
+        raise CatalogError(catalog, f"{path}: {error}", "scan again, into a new file") from error
 
 
 def _described(found: Record | Head | EvidenceError, records: dict[bytes, int]) -> object:

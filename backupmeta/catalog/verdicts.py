@@ -3,11 +3,13 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from backupmeta import library
-from backupmeta.catalog import store
+from backupmeta.archive.head import Head
+from backupmeta.catalog import memory, store
+from backupmeta.catalog.memory import Memory, Remembered
 from backupmeta.checks import judge
 from backupmeta.checks.account import Kept
 from backupmeta.checks.policy import Policy
@@ -16,11 +18,13 @@ from backupmeta.checks.survey import Survey
 from backupmeta.checks.verdict import Verdict, Verification
 from backupmeta.errors import CatalogError, Mistake, PolicyError
 from backupmeta.findings import Finding
-from backupmeta.provenance import place_in
+from backupmeta.provenance import Source, Witness, place_in
+from backupmeta.record import grammar
+from backupmeta.record.document import Document
 from backupmeta.verification import Case, Outcome, Run
 
-_OF_NOW: Final = frozenset({"time-in-future", "archive-recent"})
-"""What depends on the moment of judging, and is judged anew where there is a record."""
+_OF_NOW: Final = frozenset({"time-in-future", "archive-recent", "name-time-differs"})
+"""What depends on the moment of judging, and on the zone; it is judged anew where there is a record."""
 
 _UNWALKED: Final = """
 SELECT a.path || '/' || f.path FROM all_files f JOIN accounts a USING (account)
@@ -32,6 +36,7 @@ SELECT f.path, f.path_bytes, b.id, f.file, f.verdict, f.sha256, b.backup, b.back
 FROM all_files f LEFT JOIN all_backups b ON b.account = f.account AND b.archive_file = f.file AND b.until IS NULL
 WHERE f.account = ? AND f.until IS NULL AND f.kind = 'archive'
 """
+_MEMORY: Final = "SELECT path, path_bytes, content FROM accounts JOIN memories USING (account) WHERE account = ?"
 _FINDINGS: Final = """
 SELECT id, subject, detail, evidence FROM all_findings
 WHERE account = ? AND until IS NULL AND file = ? AND backup IS ? ORDER BY finding
@@ -53,9 +58,10 @@ def recorded(catalog: str, policy: Policy) -> Run:
 
     def run(cases: Iterable[Case]) -> Iterator[Outcome]:
         with store.opened_to_read(catalog) as opened:
-            accounts = _Accounts(opened)
+            accounts = _Accounts(catalog, opened)
             for case in cases:
-                yield _outcome(opened, accounts.archive(case), case)
+                archive, embedded = accounts.archive(case)
+                yield _outcome(opened, archive, case, embedded)
 
     return run
 
@@ -82,23 +88,38 @@ class _Archive(NamedTuple):
     time: int | None
 
 
+class _Account(NamedTuple):
+    """An account: its number, its path, its archives by their paths and backups' ids, what is remembered of it."""
+
+    number: int
+    base: str
+    archives: Mapping[tuple[str, str | None], _Archive]
+    remembered: Memory
+
+
 class _Accounts:
     """The archives of the accounts; cases come account by account."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, catalog: str, connection: sqlite3.Connection) -> None:
+        self._catalog = catalog
         self._connection = connection
-        self._last: tuple[int, str, dict[tuple[str, str | None], _Archive]] | None = None
+        self._last: _Account | None = None
 
-    def archive(self, case: Case) -> _Archive:
-        """Return what there is of the archive of ``case``, which a recalled home gave."""
-        account = case.place.identity[0] if case.place.identity is not None else 0
-        if self._last is None or self._last[0] != account:
-            select = "SELECT path, path_bytes FROM accounts WHERE account = ?"
-            base = store.exact(*self._connection.execute(select, (account,)).fetchone())
-            self._last = account, base, dict(self._archives(account))
-        _, base, archives = self._last
-        path = os.path.relpath(case.place.path, base).replace(os.sep, "/")
-        return archives[path, case.pair.id] if (path, case.pair.id) in archives else archives[path, None]
+    def archive(self, case: Case) -> tuple[_Archive, Document | None]:
+        """Return what there is of the archive of ``case``, which a recalled home gave, and its own record."""
+        number = case.place.identity[0] if case.place.identity is not None else 0
+        if self._last is None or self._last.number != number:
+            self._last = self._account(number)
+        account = self._last
+        path = os.path.relpath(case.place.path, account.base).replace(os.sep, "/")
+        archives = account.archives
+        found = archives[path, case.pair.id] if (path, case.pair.id) in archives else archives[path, None]
+        return found, _embedded(case, account.remembered.files.get(path))
+
+    def _account(self, number: int) -> _Account:
+        path, path_bytes, content = self._connection.execute(_MEMORY, (number,)).fetchone()
+        base = store.exact(path, path_bytes)
+        return _Account(number, base, dict(self._archives(number)), memory.recall(self._catalog, base, content))
 
     def _archives(self, account: int) -> Iterator[tuple[tuple[str, str | None], _Archive]]:
         for path, path_bytes, id_, *told in self._connection.execute(_ARCHIVES, (account,)):
@@ -107,11 +128,20 @@ class _Accounts:
             yield (store.exact(path, path_bytes), None), found
 
 
-def _outcome(connection: sqlite3.Connection, archive: _Archive, case: Case) -> Outcome:
+def _embedded(case: Case, remembered: Remembered | None) -> Document | None:
+    """Return the archive's own record, where its backup has no other."""
+    if case.pair.record is not None or remembered is None or not isinstance(remembered.found, Head):
+        return None
+    found = remembered.found
+    return Document(Source(Witness.EMBEDDED_RECORD, case.seen, found.member.text), grammar.parse(found.record))
+
+
+def _outcome(connection: sqlite3.Connection, archive: _Archive, case: Case, embedded: Document | None) -> Outcome:
     """Return what a deep scan found of an archive, judged by the policy of now."""
-    has_record = case.pair.record is not None
+    has_record = case.pair.record is not None or embedded is not None
     findings = [one for one in _findings(connection, archive) if not has_record or one.id not in _OF_NOW]
-    findings += _anew(case, {one.id for one in findings})
+    if has_record:
+        findings += _anew(case, embedded, {one.id for one in findings})
     found = judge.judged(findings, case.policy)
     verdict = judge.verdict(found, case.policy)
     if archive.verdict == Verdict.UNREADABLE:
@@ -127,9 +157,9 @@ def _findings(connection: sqlite3.Connection, archive: _Archive) -> Iterator[Fin
         yield Finding(id_, subject, detail, tuple(map(place_in, json.loads(evidence))))
 
 
-def _anew(case: Case, known: set[str]) -> Iterator[Finding]:
-    """Yield what the policy of now finds in the record, beside what is ``known``."""
-    if case.pair.record is not None:
-        inspection = library.resolved(case.pair, case.seen, None, case.around, case.zone)
-        subject = Subject(case.seen, inspection, Survey(case.limits), case.policy, case.now)
-        yield from (one for one in judge.of_backup(subject, is_whole=False) if one.id not in known)
+def _anew(case: Case, embedded: Document | None, known: set[str]) -> Iterator[Finding]:
+    """Yield what the moment, the zone and the policy of now find in the record, beside what is ``known``."""
+    inspection = library.resolved(case.pair, case.seen, embedded, case.around, case.zone)
+    subject = Subject(case.seen, inspection, Survey(case.limits), case.policy, case.now)
+    told = (one for one in inspection.findings if one.id in _OF_NOW)
+    yield from (one for one in (*told, *judge.of_backup(subject, is_whole=False)) if one.id not in known)

@@ -55,7 +55,7 @@ class TestLikeTheDisk:
     @pytest.mark.parametrize("now", ["2025-03-16", "2024-06-14"])
     @pytest.mark.parametrize("name", sorted(path.name for path in ACCOUNTS.iterdir()))
     def test_of_fixtures(self, name: str, now: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-        if (reason := WRONG.get((name, now)) or WRONG.get((name, ""))) is not None:
+        if (reason := WRONG.get(name)) is not None:
             request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
         image = aged(Path(shutil.copytree(ACCOUNTS / name / "sysroot", tmp_path / "image", symlinks=True)))
         both = Both(image).scanned()
@@ -71,9 +71,7 @@ class TestLikeTheDisk:
             ["--ignore", "record", "--ignore", "table-missing"],
             ["--fail-on", "error"],
             ["--fail-on", "note"],
-            pytest.param(
-                ["--tz", "America/New_York"], marks=pytest.mark.xfail(strict=True, reason="the zone is not looked at")
-            ),
+            ["--tz", "America/New_York"],
             ["--now", str(TIME - 10 * DAY)],
             ["--now", "2030-01-01"],
             'select = ["record"]',
@@ -99,7 +97,6 @@ class TestLikeTheDisk:
         )
         assert found(varied.told_by_catalog("--select", "safe")) <= {"archive-truncated"}
 
-    @pytest.mark.xfail(strict=True, reason="a lone archive's record is not judged by the policy of now")
     def test_by_a_location_that_a_lone_archive_tells(self, image: Path, tmp_path: Path) -> None:
         Account(image / "home/exampleu").archive(LONE, record(backup_filename=LONE))
         both = Both(aged(image)).scanned()
@@ -122,11 +119,7 @@ class TestLikeTheDisk:
         assert both.told_by_catalog("--now", str(NOW)) == both.told_by_disk("--now", str(NOW))
 
 
-WRONG: Final = {
-    ("links", ""): "what was odd on the way to the accounts is missing",
-    ("archives-only", "2024-06-14"): "a lone archive's record is not judged as of now",
-    ("cpanel", "2024-06-14"): "a lone archive's record is not judged as of now",
-}
+WRONG: Final = {"links": "what was odd on the way to the accounts is missing"}
 
 
 @pytest.fixture
