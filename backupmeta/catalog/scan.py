@@ -196,8 +196,9 @@ class _Scan:
         """Tell whether an account was met already; only where a root lies in another one is that remembered."""
         if not self._has_nested:
             return False
-        is_met = (host, found.path) in self._seen
-        self._seen.add((host, found.path))
+        real = (host, found.path if host else os.path.realpath(found.path))
+        is_met = real in self._seen
+        self._seen.add(real)
         return is_met
 
     def _refuse(self, host: str, root: str, reason: str) -> None:
