@@ -29,6 +29,11 @@ class Search:
     zone: tzinfo | None = None
     limits: Limits = DEFAULT_LIMITS
 
+    @property
+    def name(self) -> str:
+        """What stands for where it looks, beside its roots."""
+        return self.sysroot or "conventional places"
+
     def homes(self, findings: list[Finding]) -> Iterator[Home]:
         """Yield the homes, each open until the next one; append what was odd. Raises `UnreadableError` for a root."""
         yield from places.homes(self.places(), self.limits, findings)

@@ -211,7 +211,7 @@ def _each_root(search: Search) -> Iterator[tuple[str, Search]]:
     for root in search.roots:
         yield root, replace(search, roots=(root,), sysroot=None)
     if search.sysroot is not None or not search.roots:
-        yield search.sysroot or "conventional places", replace(search, roots=())
+        yield search.name, replace(search, roots=())
 
 
 def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_Item]:

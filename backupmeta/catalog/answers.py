@@ -1,5 +1,6 @@
 """Answering from a catalog: its accounts stand in for those on disk, and nothing else has to know."""
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from backupmeta.catalog.memory import Memory
 from backupmeta.errors import CatalogError, EvidenceError, NotRegularError
 from backupmeta.evidence import Folder
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness, display
+from backupmeta.provenance import Source, Witness, display, place_in
 from backupmeta.record.document import Document
 from backupmeta.record.grammar import Record
 from backupmeta.search import Search
@@ -36,19 +37,27 @@ class InCatalog(Search):
     catalog: str = ""
     wanted: tuple[str, Sequence[str | int]] = ("", ())
 
+    @property
+    def name(self) -> str:
+        """What stands for where it looks."""
+        return self.catalog
+
     def homes(self, findings: list[Finding]) -> Iterator[Home]:
         """Yield the homes as they were when they were scanned; append what could not be read. Raises `CatalogError`."""
         select, arguments = self.wanted
         some = f"AND account IN ({select})" if select else ""
         with store.opened_to_read(self.catalog) as connection:
-            findings += (Finding(*told) for told in connection.execute(_UNREAD))
+            findings += (
+                Finding(id_, subject, detail, tuple(map(place_in, json.loads(evidence))))
+                for id_, subject, detail, evidence in connection.execute(_ON_THE_WAY)
+            )
             for account, path, path_bytes, content in connection.execute(_MEMORIES.format(some), arguments):
                 where = Recalled(account, store.exact(path, path_bytes))
                 yield recalled(self.catalog, where, content, self.limits)
 
 
-_UNREAD: Final = """
-SELECT id, subject, detail FROM all_findings
+_ON_THE_WAY: Final = """
+SELECT id, subject, detail, evidence FROM all_findings
 WHERE until IS NULL AND backup IS NULL AND install IS NULL AND (account IS NULL OR id = 'folder-unreadable')
 ORDER BY finding
 """
