@@ -149,7 +149,7 @@ class Entry(NamedTuple):
 
 
 Signed = tuple[str, str, int, int, int]
-"""One entry of a folder: its name, what it is (f for a regular file, d, l), and a file's signature."""
+"""One entry of a folder: its name, what it is (f for a regular file, d, l), and the signature of a file or link."""
 
 
 class Folder:
@@ -263,13 +263,14 @@ def _entry(one: "os.DirEntry[str]") -> Entry:
 
 
 def _signed(one: "os.DirEntry[str]") -> Signed:
-    if not one.is_file(follow_symlinks=False):
-        return (one.name, "l" if one.is_symlink() else "d" if one.is_dir(follow_symlinks=False) else "", 0, 0, 0)
+    kind = "f" if one.is_file(follow_symlinks=False) else "l" if one.is_symlink() else ""
+    if not kind:
+        return (one.name, "d" if one.is_dir(follow_symlinks=False) else "", 0, 0, 0)
     try:
         status = one.stat(follow_symlinks=False)
     except OSError:  # it has vanished meanwhile
         return (one.name, "", 0, 0, 0)
-    return (one.name, "f", status.st_size, status.st_mtime_ns, status.st_ino)
+    return (one.name, kind, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def open_folder(path: str, seen: str | None = None) -> Folder:
