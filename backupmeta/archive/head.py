@@ -15,9 +15,8 @@ from backupmeta.archive.compression import (
     Decompressor,
     by_suffix,
     open_carefully,
-    open_stream,
+    whole,
 )
-from backupmeta.archive.gzip import Gzip
 from backupmeta.archive.header import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from backupmeta.archive.member import AT_ROOT, RECORD, Member, is_record, ordinary
@@ -102,13 +101,12 @@ def _at_once(file: EvidenceFile, limits: Limits) -> _Found | None:
     block = file.read(BLOCK)
     if not block.startswith(GZIP.signatures) or not _are_wide(limits):
         return None
-    is_small = file.size <= BLOCK
-    opened = open_stream(GZIP, limits) if is_small else open_carefully(GZIP, limits)
+    if file.size <= BLOCK:
+        content = whole(block, _MOST) if len(block) == file.size else None
+        return None if content is None else _first(content, None, limits)
+    opened = open_carefully(GZIP, limits)
     try:
-        content = opened.inner.decompress(block, _length(block) + 1 if is_small else _FIRST)
-        if is_small and not (len(block) == file.size and _is_whole(opened.inner)):
-            return None
-        return _first(content, opened.inner, limits)
+        return _first(opened.inner.decompress(block, _FIRST), opened.inner, limits)
     except opened.corrupt:
         return None
 
@@ -118,20 +116,7 @@ def _are_wide(limits: Limits) -> bool:
     return limits.seconds > 0 and limits.members > 0 and limits.inflated_bytes >= _MOST
 
 
-def _length(block: bytes) -> int:
-    """Return how many bytes a gzip stream says to hold, at the end of ``block`` (RFC 1952 §2.3.1).
-
-    Asked for as many, isal allocates them once, which halves its time.
-    """
-    return min(int.from_bytes(block[-4:], "little"), _MOST)
-
-
-def _is_whole(stream: Decompressor) -> bool:
-    """Tell whether a gzip stream has ended as it should, and nothing stands behind it."""
-    return stream.eof and not stream.unused_data and isinstance(stream, Gzip) and not stream.fault
-
-
-def _first(content: bytes, stream: Decompressor, limits: Limits) -> _Found | None:
+def _first(content: bytes, stream: Decompressor | None, limits: Limits) -> _Found | None:
     """Return the record whose header ``content`` begins with, the rest of it inflated by ``stream``; None otherwise."""
     header = content[:HEADER_BYTES]
     member = ordinary(header, 0) if len(header) == HEADER_BYTES else None
@@ -140,7 +125,7 @@ def _first(content: bytes, stream: Decompressor, limits: Limits) -> _Found | Non
     end = HEADER_BYTES + member.stored
     if member.stored > limits.record_bytes or end > _MOST:
         return None
-    if end > len(content):
+    if end > len(content) and stream is not None:
         content += stream.decompress(b"", end - len(content))
     return _Found(member, 0, content[HEADER_BYTES:end]) if end <= len(content) else None
 

@@ -34,30 +34,34 @@ class _Known(NamedTuple):
 
 
 class _Shape(NamedTuple):
-    """How a table's rows are laid out: their numbers of files, which cells are shared, how many tell a change."""
+    """How a table's rows are laid out.
 
-    table: Table
+    Attributes:
+        name: the table's.
+        key: its first column, the row's number.
+        width: how many columns it has.
+        files: its columns with numbers of files.
+        shared: which cells are shared.
+        telling: how many cells tell a change.
+    """
+
+    name: str
+    key: str
+    width: int
     files: tuple[str, ...]
     shared: tuple[int, ...]
     telling: int
 
-    @property
-    def name(self) -> str:
-        return self.table.name
-
-    @property
-    def key(self) -> str:
-        return self.table.columns[0].name
-
     def rest(self, length: int) -> Cells:
         """Return the cells that a row of this ``length`` lacks, and gets later."""
-        return (None,) * (len(self.table.columns) - length)
+        return (None,) * (self.width - length)
 
 
 def _shape(table: Table, *files: str, telling: int | None = None) -> _Shape:
     cells = table.columns[_SPAN + len(files) :]
     shared = tuple(place for place, one in enumerate(cells) if one.type is Type.SHARED)
-    return _Shape(table, files, shared, len(cells) if telling is None else telling)
+    key, width = table.columns[0].name, len(table.columns)
+    return _Shape(table.name, key, width, files, shared, len(cells) if telling is None else telling)
 
 
 _FILES: Final = _shape(FILES, telling=7)  # not its digest, nor what a deep scan adds

@@ -65,28 +65,28 @@ class Record:
     Attributes:
         content: its bytes.
         is_plain: whether there is no BOM, no CR and no NUL in it.
+        is_tidy: whether nothing is odd about its text: it is plain, and has as many keys as lines.
         values: the value that counts for each key: its last line's (README, "Decisions").
     """
 
     def __init__(self, content: bytes, values: dict[str, bytes] | None = None) -> None:
-        """Parse ``content``, unless its ``values`` are known."""
+        """Parse ``content``, unless its ``values`` are known, and it to be tidy."""
         self.content = content
+        if values is not None:
+            self.is_plain = self.is_tidy = True
+            self.values = values
+            return
         self.is_plain = b"\r" not in content and b"\0" not in content and not content.startswith(BOM)
-        self.values = (_plain_values(content) if self.is_plain else {}) if values is None else values
+        self.values = _plain_values(content) if self.is_plain else {}
         if not self.values:  # something odd, or nothing
             self.values = {key: line.value for key, line in self.by_key.items()}
+        self.is_tidy = self.is_plain and len(self.values) == _lines_in(content) > 0
 
     def __bytes__(self) -> bytes:
         return self.bom + b"".join(map(bytes, self.lines))
 
     def __repr__(self) -> str:
         return f"Record({len(self.values)} keys)"
-
-    @property
-    def is_tidy(self) -> bool:
-        """Whether nothing is odd about its text: it is plain, and has as many keys as lines."""
-        ends = self.content.count(b"\n")
-        return self.is_plain and len(self.values) == ends + (self.content[-1:] != b"\n") > 0
 
     @property
     def is_usual(self) -> bool:
@@ -116,6 +116,11 @@ def parse(content: bytes) -> Record:
     b'a=b'
     """
     return Record(content)
+
+
+def _lines_in(content: bytes) -> int:
+    """Return how many lines there are; a newline ends one and begins no other."""
+    return content.count(b"\n") + (content[-1:] != b"\n")
 
 
 def _plain_values(content: bytes) -> dict[str, bytes]:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import compress, count
+from operator import ne
 from typing import Final, NamedTuple
 
 from backupmeta.masking import MASK, is_secret, masked
@@ -69,7 +71,7 @@ class Masked(NamedTuple):
         if len(rows) != len(old) or b"\r" in content or b"\0" in content or not rows[-1] or not before.is_tidy:
             return None
         values, masked, shown = dict(before.values), dict(self.masked.values), self.masked.content.split(b"\n")
-        for place in [place for place, row in enumerate(rows) if row != old[place]]:
+        for place in compress(count(), map(ne, rows, old)):
             name, equals, value = rows[place].partition(b"=")
             if not equals or not old[place].startswith(name + equals):
                 return None
