@@ -18,12 +18,14 @@ _TAIL: Final = 64
 
 _TABLES_KEPT: Final = 20_000
 
-_NAME: Final = rb"`((?:[^`\n]|``){1,256})`"
+NAME: Final = rb"`((?:[^`\n]|``){1,256})`"
+"""A pattern for a name in its quotes."""
+
 _STATEMENT: Final = re.compile(
     rb"^(?:/\*!\d+ )?(?:"
-    rb"CREATE TABLE (?:IF NOT EXISTS )?" + _NAME + rb"|"
-    rb"(?:CREATE [^\n]{0,500}?)?VIEW (?:IF NOT EXISTS )?" + _NAME + rb"|"
-    rb"(?:INSERT|REPLACE) [A-Z ]{0,40}INTO " + _NAME + rb")",
+    rb"CREATE TABLE (?:IF NOT EXISTS )?" + NAME + rb"|"
+    rb"(?:CREATE [^\n]{0,500}?)?VIEW (?:IF NOT EXISTS )?" + NAME + rb"|"
+    rb"(?:INSERT|REPLACE) [A-Z ]{0,40}INTO " + NAME + rb")",
     re.MULTILINE,
 )
 _FIRST_LINES: Final = (b"SET AUTOCOMMIT", b"-- ")
@@ -42,6 +44,11 @@ class Table(NamedTuple):
     name: bytes
     kind: Literal["table", "view"]
     inserts: int
+
+
+def is_dump(member: Member) -> bool:
+    """Tell whether ``member`` is a dump at the archive's root."""
+    return member.kind == "file" and plain(member.name) == DUMP
 
 
 class Dump:
@@ -67,10 +74,10 @@ class Dump:
 
     def wants(self, member: Member) -> bool:
         """Tell whether ``member`` is the dump: the first of that name at the archive's root."""
-        is_dump = not self.is_met and member.kind == "file" and plain(member.name) == DUMP
-        if is_dump:
-            self.is_met, self.size = True, member.size
-        return is_dump
+        if self.is_met or not is_dump(member):
+            return False
+        self.is_met, self.size = True, member.size
+        return True
 
     def take(self, piece: bytes) -> None:
         """Take in the next bytes; of a line only the beginning is kept."""

@@ -1,9 +1,186 @@
-"""The commands """
+"""The command ``report``."""
+
+import functools
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
+from backupmeta.cli import options, output
+from backupmeta.cli.listing import Moment, Span, decorated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backupmeta.report.model import Report
+    from backupmeta.search import Search
+
+_FORMATS: Final = ("html", "markdown", "json")
+_OPTIONS: Final = (
+    click.argument("roots", nargs=-1, metavar="[ROOT|CATALOG]..."),
+    options.searching,
+    click.option("--deep", is_flag=True, help="Read each archive to its end, for verdicts and digests."),
+    click.option("--format", "form", type=click.Choice(_FORMATS), default="html", help="How to write it."),
+    click.option("--json", "form", flag_value="json", help="The same as --format json."),
+    click.option("-o", "--output", "target_file", metavar="FILE", help="Write it there instead of to stdout."),
+    click.option("--now", type=Moment(), metavar="TIME", help="When it is written: the same catalog, the same bytes."),
+    click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core."),
+    options.limiting,
+)
+
+
+class _Source(NamedTuple):
+    """Where a report is read from: a catalog, its name if it is one to keep, and whether all could be read."""
+
+    path: str
+    catalog: str | None
+    is_whole: bool
+
 
 @click.command()
-def report() -> int:
-    """Stub."""
-    return 0
+@functools.partial(decorated, decorators=_OPTIONS)
+def report(
+    roots: tuple[str, ...],
+    sysroot: str | None,
+    zone: tzinfo | None,
+    limits: Limits,
+    *,
+    deep: bool,
+    form: str,
+    target_file: str | None,
+    now: Span | None,
+    jobs: int | None,
+) -> int:
+    """Write a report that can be handed on: one page that opens anywhere, without a network.
+
+    It is read from a CATALOG, which 'backupmeta scan' wrote, or from ROOTs, as for scan, which are scanned for it. In
+    it are a summary, plots, and all findings, backups, installs, accounts and archives, to be sorted, filtered,
+    searched and printed. It holds no secrets.
+
+    Exit code 0, whatever was found; 2 where something could not be read.
+
+    \b
+    Examples:
+      backupmeta report catalog.sqlite -o report.html
+      backupmeta report /home/exampleu --deep -o report.html
+      backupmeta report --sysroot /mnt/image --format markdown | less
+    """
+    from time import time
+
+    from backupmeta.report.reading import Asked, read
+
+    if form == "html" and target_file in {None, "-"} and output.width() is not None:
+        raise click.UsageError("a page is not printed on a terminal; name a file, -o report.html, or --format markdown")
+    moment = int(time()) if now is None else now.first
+    catalog = _catalog(roots)
+    if catalog is None:
+        search = _search(roots, sysroot, zone, limits)
+        source = _scanned(search, target_file, deep=deep, jobs=jobs)
+    else:
+        beside = {"--sysroot": sysroot, "--tz": zone, "--deep": deep, "--jobs": jobs}
+        _refuse_beside_catalog({**beside, "--limit": limits != DEFAULT_LIMITS})
+        source = _kept(catalog, target_file)
+    with source as found:
+        told = read(found.path, Asked(moment, _command(), found.catalog))
+        with output.opened(target_file, [found.path]) as write:
+            write(_rendering(form)(told))
+        return 0 if found.is_whole else 2
+
+
+def _catalog(roots: tuple[str, ...]) -> str | None:
+    """Return the catalog among the ``roots``: a file. None where there is none."""
+    files = [one for one in roots if os.path.isfile(one)]  # noqa: PTH113 - of any bytes
+    if not files:
+        return None
+    from backupmeta.account.places import is_evidence
+
+    if is_evidence(files[0]):
+        raise click.UsageError(f"{files[0]!r} is an archive or a record; name the folder that it lies in")
+    if len(roots) > 1:
+        raise click.UsageError(f"{files[0]!r} is a file, and so a catalog, which stands alone")
+    return files[0]
+
+
+def _refuse_beside_catalog(given: dict[str, object]) -> None:
+    for name, value in given.items():
+        if value:
+            raise click.UsageError(f"{name} does not go with a catalog: it is for what is on disk; give it to scan")
+
+
+def _search(roots: tuple[str, ...], sysroot: str | None, zone: tzinfo | None, limits: Limits) -> "Search":
+    from backupmeta.search import Search
+
+    return Search(roots, sysroot, zone, limits)
+
+
+@contextmanager
+def _kept(catalog: str, target_file: str | None) -> Iterator[_Source]:
+    """Give a catalog that is there."""
+    from backupmeta.catalog.store import roots
+
+    if target_file not in {None, "-"}:
+        output.refuse_evidence(target_file, roots(catalog))
+    output.tell_age(catalog)
+    yield _Source(catalog, catalog, is_whole=True)
+
+
+@contextmanager
+def _scanned(search: "Search", target_file: str | None, *, deep: bool, jobs: int | None) -> Iterator[_Source]:
+    """Give a catalog of what is on disk, which is gone once the report is written."""
+    evidence = [*([] if search.sysroot is None else [search.sysroot]), *(one.name for one in search.places())]
+    if target_file not in {None, "-"}:
+        output.refuse_evidence(target_file, evidence)
+    with tempfile.TemporaryDirectory(prefix="backupmeta-") as folder:
+        if output.lies_in(folder, evidence):
+            message = f"temporary files would lie among what is read, in {folder!r}; set TMPDIR to another folder"
+            raise click.UsageError(message)
+        path = os.path.join(folder, "catalog.sqlite")  # noqa: PTH118
+        yield _Source(path, None, is_whole=_scan(path, search, deep=deep, jobs=jobs))
+
+
+def _scan(path: str, search: "Search", *, deep: bool, jobs: int | None) -> bool:
+    """Scan into the catalog at ``path``; tell what could not be read, and return whether all could."""
+    from backupmeta.catalog.processes import processes
+    from backupmeta.catalog.scan import Depth, scan
+    from backupmeta.cli.progress import telling
+    from backupmeta.workers import cores
+
+    with telling("auto", lambda: None) as tell:
+        depth = Depth.DEEP if deep else Depth.SHALLOW
+        tally = scan(path, search, depth=depth, tell=tell, workers=processes(jobs or cores()))
+    for root, reason in tally.unread.items():
+        output.complain(f"{root}: {reason}")
+    if not tally.accounts and not tally.unread:
+        looked = ", ".join(search.roots) or search.sysroot or "the conventional places"
+        output.complain(f"there is no account in {looked}; name a home, a folder of homes, or a folder of archives")
+        return False
+    return not tally.unread and not tally.unreadable
+
+
+def _command() -> str:
+    """Return the command line as it was given; userinfo of URIs is masked."""
+    from backupmeta.masking import mask_uris
+
+    return mask_uris(shlex.join(["backupmeta", *sys.argv[1:]]))
+
+
+def _rendering(form: str) -> "Callable[[Report], str]":
+    """Return what writes a report in a form."""
+    if form == "html":
+        from backupmeta.render.report.html import html
+
+        return html
+    if form == "markdown":
+        from backupmeta.render.report.markdown import markdown
+
+        return markdown
+    from backupmeta.render.report.json import as_json
+
+    return as_json

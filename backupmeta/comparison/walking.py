@@ -1,0 +1,163 @@
+"""Walking two archives at once, each once: what of their members and dumps is compared, part by part.
+
+Each is walked by a process of its own where that is safe and of use. Threads would not do: a content is digested
+within microseconds, and each time Python's lock changes hands, which costs more than the digest.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from multiprocessing.connection import Connection, wait
+from typing import Final, NamedTuple
+
+from backupmeta.archive.digests import MemberDigests
+from backupmeta.archive.limits import Limits
+from backupmeta.archive.member import Member, plain
+from backupmeta.archive.reader import Pass, walk
+from backupmeta.archive.tables import TableContent, Tables
+from backupmeta.errors import EvidenceError
+from backupmeta.evidence import Place
+from backupmeta.findings import Finding
+from backupmeta.workers import Worker, can_fork, context, cores
+
+DIGEST: Final = "sha256"
+_TOGETHER: Final = 512
+_PERMISSIONS: Final = 0o7777
+_LARGEST: Final = 2**63 - 1
+"""What SQLite's integers hold; a header may claim more."""
+
+
+class Entry(NamedTuple):
+    """What of a member is compared.
+
+    Attributes:
+        name: the path that its name means.
+        kind: what it is.
+        size: the length of its content, in bytes.
+        mode: permission bits.
+        mtime_ns: when it was modified, nanoseconds since 1970, UTC.
+        link: the target of a link, else empty.
+        digest: the SHA-256 of a file's content, in hexadecimal; None where it is sparse or not all there.
+    """
+
+    name: bytes
+    kind: str
+    size: int
+    mode: int
+    mtime_ns: int
+    link: bytes
+    digest: str | None
+
+
+class End(NamedTuple):
+    """What a whole walk tells.
+
+    Attributes:
+        tables: the tables and views of the dump.
+        left_out: how many times a table was not kept, because there are too many.
+        findings: what was odd about the archive.
+    """
+
+    tables: tuple[TableContent, ...]
+    left_out: int
+    findings: tuple[Finding, ...]
+
+
+class Failure(NamedTuple):
+    """Why nothing of an archive can be read."""
+
+    path: str
+    reason: str
+    advice: str
+
+
+Part = Sequence[Entry] | End | Failure
+"""What comes of a walk: some members, again and again, and at last how it ended."""
+
+
+class _Contents:
+    """Takes in, as the one consumer of a walk, every file's content."""
+
+    def __init__(self) -> None:
+        self.digests = MemberDigests(DIGEST)
+        self.tables = Tables()
+        self._is_dump = False
+
+    def wants(self, member: Member) -> bool:
+        """Tell whether ``member`` is a file whose content the archive holds as it is."""
+        is_file = self.digests.wants(member)
+        self._is_dump = is_file and self.tables.wants(member)
+        return is_file
+
+    def take(self, piece: bytes) -> None:
+        """Take in the next bytes of a content."""
+        self.digests.take(piece)
+        if self._is_dump:
+            self.tables.take(piece)
+
+    def close(self, missing: int) -> None:
+        """Know that the content has ended."""
+        self.digests.close(missing)
+        if self._is_dump:
+            self.tables.close(missing)
+
+
+def walked(place: Place, limits: Limits) -> Iterator[Part]:
+    """Walk over the archive at ``place``; nothing is raised but for errors in this program."""
+    try:
+        with place.open() as file:
+            contents = _Contents()
+            passed = walk(file, limits, algorithms=(), consumers=[contents])
+            yield from _entries(passed, contents.digests)
+            tables = contents.tables
+            yield End(tables.tables, tables.left_out, tuple(passed.findings()))
+    except EvidenceError as error:
+        yield Failure(error.path, error.reason, error.advice)
+
+
+def _entries(passed: Pass, digests: MemberDigests) -> Iterator[Sequence[Entry]]:
+    """Yield the members, some at once."""
+    some = list[Entry]()
+    for one in passed:
+        mtime_ns = max(-_LARGEST, min(one.mtime_ns, _LARGEST))
+        size, mode = min(one.size, _LARGEST), one.mode & _PERMISSIONS
+        some.append(Entry(plain(one.name), one.kind, size, mode, mtime_ns, one.link, digests.last))
+        if len(some) == _TOGETHER:
+            yield some
+            some = []
+    yield some
+
+
+@contextmanager
+def walked_at_once(archives: Sequence[Place], limits: Limits) -> Iterator[Iterator[tuple[int, Part]]]:
+    """Give the parts of all ``archives`` as they come, each with its archive's number, from 0.
+
+    Taking them raises `ChildProcessError` where a process ends before its work does.
+    """
+    if not can_fork() or cores() == 1:
+        yield ((number, part) for number, place in enumerate(archives) for part in walked(place, limits))
+        return
+    with ExitStack() as ending:
+        workers = list[Worker]()
+        for place in archives:
+            workers.append(Worker(context(), _send, place, limits))
+            ending.callback(workers[-1].join)
+            ending.callback(workers[-1].kill)
+        yield _received(workers)
+
+
+def _send(pipe: Connection, place: Place, limits: Limits) -> None:
+    """Be a worker's work: walk, and send each part."""
+    for part in walked(place, limits):
+        pipe.send(part)
+
+
+def _received(workers: Sequence[Worker]) -> Iterator[tuple[int, Part]]:
+    """Yield what the ``workers`` send, until each has told how its walk ended."""
+    numbers = {worker.pipe: number for number, worker in enumerate(workers)}
+    while numbers:
+        for pipe in wait(list(numbers)):
+            number = next(number for number, one in enumerate(workers) if one.pipe is pipe)
+            part: Part = workers[number].receive()
+            if isinstance(part, End | Failure):
+                del numbers[workers[number].pipe]
+            yield number, part

@@ -1,0 +1,28 @@
+"""axe-core finds nothing to complain of, light and dark, with rows opened and chosen."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.chromium import Scheme, opened
+
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+
+
+def violations(page: Page) -> list[str]:
+    page.evaluate(AXE)
+    found: dict[str, Any] = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+    return [f"{one['id']}: {node['html'][:200]}" for one in found["violations"] for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation(browser: Browser, page_of_sample: Path, scheme: Scheme) -> None:
+    with opened(browser, page_of_sample, scheme) as shown:
+        shown.section("backups").locator(".toggle button").first.click()
+        shown.sort("installs", "Version")
+        shown.section("summary").get_by_role("link", name="archive-missing").click()
+        shown.section("accounts").get_by_role("link", name="1 warning").first.click()
+        assert violations(shown.page) == []

@@ -1,0 +1,159 @@
+"""``diff`` and ``history`` as commands: formats, exit codes, messages, files, and no secret in any of it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.comparison.test_contents import RECORD, packed
+from tests.invented import BACKUP, INSTALL, NAME, SECOND, Account, archive, backup_record, install_record, run
+from tests.test_secrets import PLACES, leaks
+
+OTHER = "app_example-com_Blog_2024-06-14_20-55-21.tar.gz"
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Account:
+    """Give a home with two backups of one install."""
+    found = Account(tmp_path / "home/exampleu").whole()
+    record = backup_record(version="6.5.5", backup_filename=OTHER, backup_time="1718398521", title="a | b")
+    found.backup(SECOND, record)
+    found.archive(OTHER, record)
+    return found
+
+
+def test_diff(account: Account) -> None:
+    ran = run("diff", BACKUP, SECOND, "--root", account.home)
+    assert (ran.code, ran.err) == (1, "")
+    assert "  changed  version          6.5.4 → 6.5.5" in ran.text
+    assert run("diff", BACKUP, SECOND, "--root", account.home, "--json").json["is_same"] is False
+    as_json = run("diff", BACKUP, SECOND, "--root", account.home, "--format", "json")
+    assert as_json.out == run("diff", BACKUP, SECOND, "--root", account.home, "--json").out
+    markdown = run("diff", BACKUP, SECOND, "--root", account.home, "--format", "markdown")
+    assert r"| changed | title | Blog → a \| b | backup record |" in markdown.text
+
+
+def test_exit_codes(account: Account, tmp_path: Path) -> None:
+    path = account.archives / NAME
+    assert run("diff", path, path).code == 0
+    assert run("diff", path, path, "--deep").code == 0
+    assert run("diff", path, account.archives / OTHER).code == 1
+    cut = tmp_path / "cut.tar.gz"
+    cut.write_bytes(path.read_bytes()[:-9])
+    ran = run("diff", path, cut, "--deep")
+    assert ran.code == 2
+    assert "backupmeta: error: the archive is cut off" in ran.err
+    assert "not read, and so not compared" in ran.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["diff", "current", "current"], "both are current; name a backup"),
+        (["diff", BACKUP, "current", "--deep"], "--deep needs two archives; a live install has none"),
+        (["diff", BACKUP, "nothing"], "nothing here is called 'nothing'"),
+        (["diff", BACKUP, SECOND, "--user", "nobody"], "'nobody'"),
+        (["diff", BACKUP, "./none"], "./none: no such file"),
+        (["diff", BACKUP], "Missing argument 'B'"),
+        (["history", "nothing"], "nothing here is called 'nothing'"),
+        (["history", "./none"], "./none: no such file"),
+    ],
+)
+def test_mistakes(account: Account, arguments: list[str], message: str) -> None:
+    ran = run(*arguments, "--root", account.home)
+    assert (ran.code, ran.out) == (2, b"")
+    assert message in ran.err
+
+
+def test_current(account: Account) -> None:
+    ran = run("diff", SECOND, "current", "--root", account.home)
+    assert ran.code == 1
+    assert "backup_time" not in ran.text
+    assert "live install\n" in ran.text
+
+
+def test_deep(tmp_path: Path) -> None:
+    a = packed(tmp_path / "a.tar.gz", [RECORD, ("x.php", b"1"), ("old", b"moved")])
+    b = packed(tmp_path / "b.tar.gz", [RECORD, ("x.php", b"2"), ("new", b"moved")])
+    ran = run("diff", a, b, "--deep")
+    assert ran.code == 1
+    assert "members: 1 renamed, 1 changed\n  renamed  old → new\n  changed  x.php      sha256 6b86b273… → d4735e3a…\n" in ran.text
+    described = run("diff", a, b, "--deep", "--json").json
+    assert [one["what"] for one in described["members"]] == ["renamed", "changed"]
+    assert "members" not in run("diff", a, b, "--json").json
+    limited = run("diff", a, b, "--deep", "--limit", "members=2")
+    assert (limited.code, "limit-exceeded" in limited.err) == (2, True)
+
+
+def test_a_file_takes_the_answer(account: Account, tmp_path: Path) -> None:
+    target = tmp_path / "changes.md"
+    ran = run("diff", BACKUP, SECOND, "--root", account.home, "--format", "markdown", "-o", target)
+    assert (ran.code, ran.out) == (1, b"")
+    assert target.read_text().startswith("# Differences\n")
+    for refused in (account.home / "changes.md", account.archives / NAME):
+        ran = run("diff", BACKUP, SECOND, "--root", account.home, "-o", refused)
+        assert (ran.code, "--output" in ran.err) == (2, True)
+    assert not (account.home / "changes.md").exists()
+
+
+def test_history(account: Account) -> None:
+    ran = run("history", INSTALL, "--root", account.home)
+    sizes = [f"{(account.archives / name).stat().st_size:,}" for name in (NAME, OTHER)]
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.text.splitlines() == [
+        "time (UTC)\tbackup\tversion\tplugins\tsize\tchanges",
+        f"2024-06-13 20:55:21\t{BACKUP}\t6.5.4\t\t{sizes[0]}\t",
+        f"2024-06-14 20:55:21\t{SECOND}\t6.5.5\t\t{sizes[1]}\t6.5.4 → 6.5.5; title",
+        "\tcurrent\t6.5.4\t\t\t6.5.5 → 6.5.4; title",
+    ]
+    markdown = run("history", INSTALL, "--root", account.home, "--format", "markdown").text
+    assert markdown.startswith(f"# History of {INSTALL}\n\n| time (UTC) | backup | version | plugins | size | changes |")
+    described = run("history", INSTALL, "--root", account.home, "--json").json
+    assert described["install"] == INSTALL
+    assert [one["changes"] and [f["name"] for f in one["changes"]["fields"]] for one in described["backups"]] == [
+        None,
+        ["title", "version"],
+        ["title", "version"],
+    ]
+
+
+def test_history_on_a_terminal(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backupmeta.cli.output.width", lambda: 120)
+    told = run("history", INSTALL, "--root", account.home).text
+    assert "6.5.4 → 6.5.5; title" in told
+    assert "\t" not in told
+
+
+def test_a_backup_that_cannot_be_read_has_its_row(account: Account) -> None:
+    name = "app_example-com_Blog_2024-06-15_20-55-21.tar.gz"
+    (account.archives / name).write_bytes(archive(backup_record())[:40])
+    ran = run("history", INSTALL, "--root", account.home)
+    assert ran.code == 2
+    assert f"\t{name}\t\t\t40\tcan't be read: the archive is cut off" in ran.text
+    described = run("history", INSTALL, "--root", account.home, "--json").json
+    assert described["backups"][2]["trouble"]["id"] == "archive-truncated"
+
+
+def commands(account: Account) -> Iterator[list[str]]:
+    root = ["--root", str(account.home)]
+    for form in ("text", "json", "markdown"):
+        for a, b in ((BACKUP, SECOND), (SECOND, BACKUP), (BACKUP, "current"), ("current", SECOND)):
+            yield ["diff", a, b, *root, "--format", form]
+        yield ["diff", BACKUP, SECOND, *root, "--format", form, "--deep"]
+        yield ["history", INSTALL, *root, "--format", form]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_secret_is_told(tmp_path: Path, place: str) -> None:
+    account = Account(tmp_path / "exampleu")
+    content, changed = PLACES[place], PLACES[place].replace(b"CANARYq7x", b"CANARYq7xCHANGED")
+    account.backup(content=content)
+    account.archive(embedded=content)
+    account.backup(SECOND, changed + f"\nbackup-filename={OTHER}".encode())
+    account.archive(OTHER, embedded=changed)
+    account.install(content=install_record())
+    told = [(command, run(*command)) for command in commands(account)]
+    assert [command for command, ran in told if leaks(ran.out) or leaks(ran.err.encode())] == []
+    assert all(ran.code in {0, 1} for _, ran in told)
+    assert all(json.loads(ran.out) for command, ran in told if "json" in command)
