@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from backupmeta.catalog.scan import scan as scan
     from backupmeta.checks.policy import Policy as Policy
     from backupmeta.checks.verdict import Verification as Verification
+    from backupmeta.comparison.diff import diff as diff
     from backupmeta.errors import AnswerError as AnswerError
     from backupmeta.errors import BackupMetaError as BackupMetaError
     from backupmeta.errors import EvidenceError as EvidenceError
+    from backupmeta.events.timeline import timeline as timeline
     from backupmeta.inspection import Inspection as Inspection
     from backupmeta.library import inspect_archive as inspect_archive
     from backupmeta.library import list_backups as list_backups
@@ -37,10 +39,12 @@ _HOMES: Final = {
     "Policy": "checks.policy",
     "Search": "search",
     "Verification": "checks.verdict",
+    "diff": "comparison.diff",
     "inspect_archive": "library",
     "list_backups": "library",
     "list_installs": "library",
     "scan": "catalog.scan",
+    "timeline": "events.timeline",
     "verify": "verification",
     "view": "library",
     "view_install": "library",

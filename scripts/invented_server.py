@@ -226,7 +226,8 @@ def members(backup: Backup) -> Iterator[Entry]:
             if folder not in folders:
                 folders.add(folder)
                 yield Entry(folder.encode(), None, site.first, 0o755)
-        yield Entry(path.encode(), content, site.first if "uploads" not in path else time - DAY)
+        month = int(Path(path).stem) if "uploads" in path else 0
+        yield Entry(path.encode(), content, site.first + month * MONTH)
 
 
 def backups(site: Site) -> Iterator[Backup]:

@@ -88,6 +88,13 @@ def commands(account: Account) -> Iterator[list[str]]:
     yield ["cat", path, "nothing"]
     for form in ("text", "json", "junit", "sarif", "github"):
         yield ["verify", homes, "--format", form, "--fail-on", "note"]
+    for form in ("text", "jsonl", "l2tcsv", "bodyfile"):
+        yield ["timeline", homes, "--format", form, "--deep"]
+    other = str(account.home.parent / "other/application_backups/lone.tar.gz")
+    for form in ("text", "json", "markdown"):
+        for targets in ([BACKUP, "b" * 25], [path, other, "--deep"], [path, "current"]):
+            yield ["diff", *targets, "--root", homes, "--format", form]
+        yield ["history", INSTALL, "--root", homes, "--format", form]
 
 
 def leaks(shown: bytes) -> bool:
