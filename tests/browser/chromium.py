@@ -41,6 +41,22 @@ class Opened:
         page.on("request", lambda request: self.asked.append(request.url))
         page.on("dialog", lambda dialog: (self.said.append(dialog.message), dialog.dismiss()))
 
+    def reset(self) -> None:
+        """Let all tables be as at the beginning."""
+        self.page.evaluate(
+            """() => {
+                history.replaceState(null, "", "#");
+                for (const table of report.tables.values()) {
+                    const { words, chosen, sort, opened, page } = table;
+                    if (!words.length && !chosen.size && !sort && !opened.size && !page) continue;
+                    table.reset();
+                    table.sort = null;
+                    table.opened.clear();
+                    table.update();
+                }
+            }"""
+        )
+
     def section(self, key: str) -> Locator:
         return self.page.locator(f"section#{key}")
 

@@ -4,7 +4,7 @@
 // becomes a text node; nothing is ever parsed as markup.
 
 const report = (() => {
-  const ROWS_OF_A_PAGE = 100;
+  const ROWS_OF_A_PAGE = 50;
   const ROWS_ON_PAPER = 1000;
   const MOST_CHOICES = 500;
   const TEXTS = new Set(["text", "code", "word", "version"]);
@@ -192,7 +192,7 @@ const report = (() => {
 
     absent(column) {
       const hasBelow = this.below.get(column.key)?.length && column.kind === "link";
-      return hasBelow ? "" : element("span", { class: "none" }, "–");
+      return hasBelow ? "" : element("span", { class: "none" }, "-");
     }
 
     toggle(row) {
@@ -346,13 +346,13 @@ const report = (() => {
 
     // -- paper
 
+    /** Lay out what is chosen, without pages; what is cut is told. */
     layOut() {
+      const { length } = this.rows;
       this.fill(this.rows.slice(0, ROWS_ON_PAPER));
-      const more = this.rows.length - ROWS_ON_PAPER;
-      if (more > 0) {
-        const line = `The first ${number.format(ROWS_ON_PAPER)} of ${counted(this.rows.length, "row")}; choose by search and filters which ones to print.`;
-        this.section.querySelector("[role=status]").textContent = line;
-      }
+      const cut = `The first ${number.format(ROWS_ON_PAPER)} of ${counted(length, "row")}; search and filters choose which ones are printed.`;
+      const whole = length === this.all.length ? counted(length, "row") : `${counted(length, "row")}, of ${number.format(this.all.length)} in all`;
+      this.section.querySelector("[role=status]").textContent = length > ROWS_ON_PAPER ? cut : whole;
     }
   }
 
@@ -403,6 +403,9 @@ const report = (() => {
     table.draw();
   }
   window.addEventListener("hashchange", go);
+  document.addEventListener("click", ({ target }) => {
+    if (target.closest("a")?.hash === location.hash) go(); // the address stays, so that nothing else would tell
+  });
   window.addEventListener("beforeprint", () => tables.forEach((table) => table.layOut()));
   window.addEventListener("afterprint", () => tables.forEach((table) => table.draw()));
   go();
