@@ -135,10 +135,10 @@ def _text(text: str) -> str:
 
 
 def _code(text: str | None) -> str:
-    """Return text as code; nothing for none. A bar would end a cell of a table, even in code."""
-    if not text:
-        return ""
-    kept = shown(text).replace("|", "\\|")
+    """Return text as code; nothing for none. With a bar, which would end a cell even in code, it is no code."""
+    if not text or "|" in text:
+        return _text(text or "")
+    kept = shown(text)
     fence = "`" * (max(map(len, _BACKTICKS.findall(kept)), default=0) + 1)
     space = " " if "`" in kept else ""
     return f"{fence}{space}{kept}{space}{fence}"

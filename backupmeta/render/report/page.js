@@ -104,7 +104,7 @@ const report = (() => {
       this.searched = columns.filter((column) => TEXTS.has(column.kind) || ["places", "time", "link"].includes(column.kind));
       this.tallies = [];
       this.all = names.map((_name, row) => row);
-      this.rows = this.all;
+      this.rows = [...this.all];
       this.chosen = new Map();
       this.words = [];
       this.sort = null;
@@ -126,17 +126,23 @@ const report = (() => {
       return column.cells;
     }
 
-    /** Choose, order and draw anew; begin with the first page. */
+    /** Choose rows anew, and let the plots know. */
     update() {
       const hits = this.words.map((word) => this.hit(word));
       const chosen = [...this.chosen].map(([key, cell]) => [this.columns.get(key).cells, cell]);
       this.rows = this.all.filter(
         (row) => chosen.every(([cells, cell]) => cells[row] === cell) && hits.every((has) => has(row)),
       );
-      if (this.sort) this.rows.sort(compare(this.order(this.columns.get(this.sort.key)), this.sort.descending ? -1 : 1));
+      this.arrange();
+      listeners.forEach((listen) => listen(this));
+    }
+
+    /** Order what is chosen, and draw it; begin with the first page. */
+    arrange() {
+      const order = this.sort ? this.order(this.columns.get(this.sort.key)) : this.all;
+      this.rows.sort(compare(order, this.sort?.descending ? -1 : 1));
       this.page = 0;
       this.draw();
-      listeners.forEach((listen) => listen(this));
     }
 
     /** What tells whether a row has a word in any of its columns: the texts are searched, each once, not the rows. */
@@ -300,7 +306,7 @@ const report = (() => {
     sortBy(key) {
       const isFirst = this.sort?.key !== key;
       this.sort = isFirst ? { key, descending: false } : this.sort.descending ? null : { key, descending: true };
-      this.update();
+      this.arrange();
     }
 
     turn(where) {
@@ -356,6 +362,7 @@ const report = (() => {
     }
   }
 
+  /** What compares two rows by their place in an order; what is not there comes last, whatever the direction. */
   function compare(order, direction) {
     return (one, other) => {
       const [mine, theirs] = [order[one], order[other]];
@@ -365,6 +372,7 @@ const report = (() => {
     };
   }
 
+  /** What a tally is sorted by: errors before warnings before notes. */
   function weight(counts) {
     return counts ? counts[0] * 1e10 + counts[1] * 1e5 + counts[2] : 0;
   }

@@ -1,0 +1,137 @@
+"""The command ``report``."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from backupmeta.catalog.scan import scan
+from backupmeta.search import Search
+from tests.invented import BACKUP, NAME, TIME, Account, run
+from tests.test_secrets import PLACES, leaks
+
+FORMATS = ("html", "markdown", "json")
+NOW = ("--now", str(TIME))
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> Account:
+    return Account(tmp_path / "home/exampleu").whole()
+
+
+@pytest.fixture
+def catalog(account: Account, tmp_path: Path) -> Path:
+    path = tmp_path / "catalog.sqlite"
+    scan(str(path), Search((str(account.home.parent),)))
+    return path
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_of_a_catalog_into_a_file_and_to_stdout(catalog: Path, tmp_path: Path, form: str) -> None:
+    ran = run("report", catalog, "--format", form, *NOW)
+    assert (ran.code, f"{catalog}: as of" in ran.err) == (0, True)
+    target = tmp_path / "report"
+    assert run("report", catalog, "--format", form, *NOW, "-o", target).out == b""
+    known = {f"-o {target}", ""}
+    assert {target.read_text().replace(one, "").count(BACKUP) for one in known} == {ran.text.count(BACKUP)}
+    assert run("report", catalog, "--format", form, *NOW).out == ran.out
+
+
+def test_of_roots_leaves_no_catalog_behind(account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    before = sorted(path.stat().st_mtime_ns for path in account.home.rglob("*"))
+    ran = run("report", account.home.parent, "--deep", "--json", "--jobs", "1")
+    assert (ran.code, ran.json["catalog"], ran.json["summary"]["digested"]) == (0, None, 1)
+    assert ran.json["command"] == f"backupmeta report {account.home.parent} --deep --json --jobs 1"
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert sorted(path.stat().st_mtime_ns for path in account.home.rglob("*")) == before
+
+
+def test_it_is_the_same_from_a_catalog_and_from_disk(account: Account, catalog: Path) -> None:
+    ours, theirs = (run("report", one, "--json", *NOW).json for one in (catalog, account.home.parent))
+    for key in ("summary", "accounts", "installs", "backups", "archives", "findings"):
+        assert ours[key] == theirs[key]
+
+
+def test_temporary_files_never_lie_among_the_evidence(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(account.home))
+    ran = run("report", account.home, "--json")
+    assert (ran.code, "TMPDIR" in ran.err) == (2, True)
+    assert not any("backupmeta-" in path.name for path in account.home.iterdir())
+
+
+@pytest.mark.parametrize("target", ["report.html", f"application_backups/{NAME}"])
+@pytest.mark.parametrize("source", ["catalog", "home"])
+def test_nothing_is_written_among_the_evidence(account: Account, catalog: Path, source: str, target: str) -> None:
+    before = (account.archives / NAME).read_bytes()
+    root = catalog if source == "catalog" else account.home
+    ran = run("report", root, "-o", account.home / target)
+    assert (ran.code, ran.out) == (2, b"")
+    assert (account.archives / NAME).read_bytes() == before
+    assert not (account.home / "report.html").exists()
+
+
+def test_the_catalog_is_not_written_over(catalog: Path) -> None:
+    before = catalog.read_bytes()
+    assert run("report", catalog, "-o", catalog).code == 2
+    assert catalog.read_bytes() == before
+
+
+def test_a_page_is_not_printed_on_a_terminal(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backupmeta.cli.output.width", lambda: 80)
+    ran = run("report", catalog)
+    assert (ran.code, ran.out, "-o report.html" in ran.err) == (2, b"", True)
+    assert run("report", catalog, "--format", "markdown").code == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [(["--deep"], "--deep"), (["--sysroot", "/"], "--sysroot"), (["--tz", "UTC"], "--tz"), (["--jobs", "2"], "--jobs")],
+)
+def test_what_is_for_the_disk_does_not_go_with_a_catalog(catalog: Path, option: list[str], named: str) -> None:
+    ran = run("report", catalog, "--json", *option)
+    assert (ran.code, f"{named} does not go with a catalog" in ran.err) == (2, True)
+
+
+def test_mistakes_are_told(account: Account, catalog: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    mistakes: dict[str, list[str | Path]] = {
+        "name the folder that it lies in": ["report", account.archives / NAME, "--json"],
+        "stands alone": ["report", catalog, account.home, "--json"],
+        "is no catalog": ["report", tmp_path / "notes.txt", "--json"],
+        "there is no account in": ["report", tmp_path / "empty", "--json"],
+        "missing": ["report", tmp_path / "missing", "--json"],
+    }
+    for message, command in mistakes.items():
+        ran = run(*command)
+        assert (ran.code, message in ran.err, message) == (2, True, message)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_it_holds_no_secret(tmp_path: Path, place: str) -> None:
+    account = Account(tmp_path / "home/exampleu")
+    account.backup(content=PLACES[place])
+    account.archive(embedded=PLACES[place])
+    account.install(content=PLACES[place])
+    catalog = tmp_path / "catalog.sqlite"
+    scan(str(catalog), Search((str(account.home.parent),)))
+    for form in FORMATS:
+        ran = run("report", catalog, "--format", form)
+        assert (ran.code, leaks(ran.out + ran.err.encode())) == (0, False)
+
+
+def test_nor_does_its_command_line(account: Account) -> None:
+    ran = run("report", account.home.parent, "ftp://u:CANARYq7x@h/", "--json", "--jobs", "1")
+    assert json.loads(ran.text)["command"].count("ftp://********@h/") == 1
+    assert not leaks(json.dumps(ran.json["command"]).encode())
+
+
+def test_it_is_imported_in_no_time() -> None:
+    heavy = "sorted({'jinja2', 'sqlite3', 'pydantic', 'rich', 'backupmeta.catalog.scan'} & set(sys.modules))"
+    code = f"import sys, backupmeta.cli.report; print({heavy})"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
