@@ -6,6 +6,7 @@
     scripts/bench.py list                        # listing 1,000 backups, and starting at all
     scripts/bench.py walk --archive app_….tar.gz # a full pass over this one, 50,000 small files, one of 2 GB
     scripts/bench.py verify --archive app_….tar.gz # every check on this one, and on 50 copies of it
+    scripts/bench.py diff --archive app_….tar.gz # comparing this one with a changed copy; an install's history
     scripts/bench.py scan                        # 1,000 accounts with 20 backups each; takes some minutes
     scripts/bench.py all
 
@@ -28,6 +29,7 @@ from typing import Final, NamedTuple
 
 import bench_archives
 from bench_contest import Contest, Process, Result, Task, executable, measure
+from bench_diff import diff_contests
 from bench_scan import scan_contests
 from bench_verify import verify_contests
 from bench_walks import walk_contests
@@ -146,6 +148,7 @@ EVENTS: Final = {
     "list": Event(list_contests, turns=1),
     "walk": Event(walk_contests, turns=1),
     "verify": Event(verify_contests, turns=1),
+    "diff": Event(diff_contests, turns=1),
     "scan": Event(scan_contests, turns=1),
 }
 

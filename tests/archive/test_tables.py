@@ -40,7 +40,7 @@ def test_dialects(dialect: str) -> None:
     text, tables = DIALECTS[dialect]
     for ends in (text, text.replace(b"\n", b"\r\n"), text.rstrip(b"\n")):
         assert rows(ends) == ROWS[dialect]
-        assert rows(*(ends[at : at + 1] for at in range(0, min(len(ends), 5000)))) == rows(ends[:5000])
+        assert rows(*(ends[at : at + 1] for at in range(min(len(ends), 5000)))) == rows(ends[:5000])
         assert [(one.name, one.kind) for one in taken(ends).tables] == [(one.name, one.kind) for one in tables]
 
 
@@ -99,7 +99,10 @@ def written(value: str | int | None, *, doubling: bool) -> str:
 )
 @settings(max_examples=300)
 def test_any_rows_are_counted_however_they_are_cut(
-    inserted: list[tuple[str, list[list[str | int | None]]]], doubling: bool, between: str, places: list[int]  # noqa: FBT001
+    inserted: list[tuple[str, list[list[str | int | None]]]],
+    doubling: bool,  # noqa: FBT001
+    between: str,
+    places: list[int],
 ) -> None:
     text, expected = "", dict[bytes, int]()
     for name, some in inserted:
@@ -168,7 +171,12 @@ def test_no_line_is_held() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"CREATE " * 9000, b"INSERT INTO `a` " + b"`" * 60_000, b"INSERT INTO `a` " + b"``" * 30_000, b"INSERT INTO `a` ("],
+    [
+        b"CREATE " * 9000,
+        b"INSERT INTO `a` " + b"`" * 60_000,
+        b"INSERT INTO `a` " + b"``" * 30_000,
+        b"INSERT INTO `a` (",
+    ],
 )
 def test_lines_that_begin_like_statements_take_no_time(line: bytes) -> None:
     assert taken(*[line + b"\n"] * 100).tables == ()

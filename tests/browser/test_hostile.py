@@ -58,8 +58,9 @@ def test_nothing_runs_and_all_is_seen_as_it_is(browser: Browser, tmp_path: Path)
         assert (shown.said, shown.asked) == ([], [path.as_uri()])
 
 
-def test_the_policy_would_stop_it(browser: Browser, page_of_sample: Path) -> None:
-    with opened(browser, page_of_sample) as shown:
+def test_the_policy_would_stop_it(browser: Browser, tmp_path: Path) -> None:
+    Account(tmp_path / "home/exampleu")
+    with opened(browser, written(tmp_path / "home", tmp_path / "report.html")) as shown:
         shown.page.evaluate("""() => {
             const script = document.createElement("script");
             script.append("alert('run')");

@@ -181,24 +181,27 @@ class TestPlots:
         assert min(colours) > 10
 
 
-@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler's pdftotext")
 def test_on_paper(shown: Opened, tmp_path: Path) -> None:
+    for key in ("findings", "archives"):
+        shown.section(key).get_by_label("Search").fill("bakery")
     shown.section("backups").get_by_label("Search").fill("clocks")
-    shown.page.pdf(path=tmp_path / "report.pdf", format="A4")
-    told = subprocess.run(["pdftotext", "-layout", tmp_path / "report.pdf", "-"], capture_output=True, check=True)
-    text = told.stdout.decode()
-    assert text.count("archive-truncated") >= 2
+    paper = tmp_path / "report.pdf"
+    assert shown.page.pdf(path=paper, format="A4").startswith(b"%PDF")
+    assert shown.status("backups") == "1 to 18 of 18, of 187 in all"
+    if shutil.which("pdftotext") is None:
+        return
+    text = subprocess.run(["pdftotext", "-layout", paper, "-"], capture_output=True, check=True).stdout.decode()
     assert all(time in text for time in ("2022-08-10 03:00:00", "2023-05-17 03:00:00", "2024-06-20 03:00:00"))
     assert "2024-07-03 03:00:00" not in text[text.index("\nBackups\n") : text.index("\nInstalls\n")]
+    assert "18 rows, of 187 in all" in text
     assert "1 to 50" not in text
     assert "Search" not in text
-    assert shown.status("backups") == "1 to 18 of 18, of 187 in all"
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_sticks_out(browser: Browser, page_of_sample: Path, width: int) -> None:
-    with opened(browser, page_of_sample, width=width) as page:
-        assert page.page.evaluate("document.documentElement.scrollWidth") == width
+def test_nothing_sticks_out(shown: Opened) -> None:
+    for width in (390, 768, 1280):
+        shown.page.set_viewport_size({"width": width, "height": 900})
+        assert shown.page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def test_by_keyboard_alone(browser: Browser, page_of_sample: Path) -> None:
@@ -207,7 +210,7 @@ def test_by_keyboard_alone(browser: Browser, page_of_sample: Path) -> None:
         assert shown.page.locator(":focus").inner_text() == "Skip to the report"
         shown.page.keyboard.press("Enter")
         assert shown.page.evaluate("document.activeElement.id") == "main"
-        for _ in range(40):
+        for _ in range(15):
             shown.page.keyboard.press("Tab")
             assert shown.page.evaluate("document.activeElement.matches(':focus-visible')")
 

@@ -78,7 +78,10 @@ def test_deep(tmp_path: Path) -> None:
     b = packed(tmp_path / "b.tar.gz", [RECORD, ("x.php", b"2"), ("new", b"moved")])
     ran = run("diff", a, b, "--deep")
     assert ran.code == 1
-    assert "members: 1 renamed, 1 changed\n  renamed  old → new\n  changed  x.php      sha256 6b86b273… → d4735e3a…\n" in ran.text
+    assert (
+        "members: 1 renamed, 1 changed\n  renamed  old → new\n  changed  x.php      sha256 6b86b273… → d4735e3a…\n"
+        in ran.text
+    )
     described = run("diff", a, b, "--deep", "--json").json
     assert [one["what"] for one in described["members"]] == ["renamed", "changed"]
     assert "members" not in run("diff", a, b, "--json").json
@@ -108,7 +111,9 @@ def test_history(account: Account) -> None:
         "\tcurrent\t6.5.4\t\t\t6.5.5 → 6.5.4; title",
     ]
     markdown = run("history", INSTALL, "--root", account.home, "--format", "markdown").text
-    assert markdown.startswith(f"# History of {INSTALL}\n\n| time (UTC) | backup | version | plugins | size | changes |")
+    assert markdown.startswith(
+        f"# History of {INSTALL}\n\n| time (UTC) | backup | version | plugins | size | changes |"
+    )
     described = run("history", INSTALL, "--root", account.home, "--json").json
     assert described["install"] == INSTALL
     assert [one["changes"] and [f["name"] for f in one["changes"]["fields"]] for one in described["backups"]] == [

@@ -81,7 +81,7 @@ def test_keys_beside_the_answer_are_compared(account: Account) -> None:
     assert odd_key.name == "\udcff"
 
 
-SECRETS: Final = (
+SECRETS: Final[tuple[tuple[dict[str, str], dict[str, str]], ...]] = (
     ({"db_pass": "CANARY1"}, {"db_pass": "CANARY2"}),
     ({"db_pass": ""}, {"db_pass": "CANARY2"}),
     ({"cf_enckey": "CANARY1"}, {"cf_enckey": "CANARY2"}),
@@ -114,7 +114,9 @@ def test_lists(account: Account) -> None:
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=6), st.lists(st.sampled_from("abc"), max_size=6))
-def test_a_list_becomes_the_other_by_what_is_told(tmp_path_factory: pytest.TempPathFactory, a: list[str], b: list[str]) -> None:
+def test_a_list_becomes_the_other_by_what_is_told(
+    tmp_path_factory: pytest.TempPathFactory, a: list[str], b: list[str]
+) -> None:
     account = Account(tmp_path_factory.mktemp("home") / "exampleu")
     found = changes(account, backup_record(list_tables=",".join(a)), backup_record(list_tables=",".join(b)))
     left = list(a)

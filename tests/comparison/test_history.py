@@ -85,7 +85,9 @@ def test_archives_alone_in_a_folder(account: Account) -> None:
     found = history(str(alone / name(1)))
     assert [row.name for row in found.rows] == [name(day) for day in range(3)]
     both = history(str(alone / name(1)), Search([str(account.home), str(alone)]))
-    assert len(both.rows) == 3 + 3 + 1 + 1  # records whose archives are not there, archives, one deeper, the live install
+    assert (
+        len(both.rows) == 3 + 3 + 1 + 1
+    )  # records whose archives are not there, archives, one deeper, the live install
 
 
 def test_what_cannot_be_read_has_its_row(account: Account) -> None:

@@ -38,7 +38,12 @@ def test_each_kind_of_target(account: Account) -> None:
 
 def test_files_need_no_roots(account: Account) -> None:
     one, other = str(account.archives / NAME), str(account.archives / OTHER)
-    assert [change.name for change in diff(one, other).changes.fields] == ["backup_filename", "backup_time", "id", "version"]
+    assert [change.name for change in diff(one, other).changes.fields] == [
+        "backup_filename",
+        "backup_time",
+        "id",
+        "version",
+    ]
     assert diff(other, "current").b.inspection.path == str(account.installs / INSTALL)
 
 

@@ -31,7 +31,9 @@ def test_text(tmp_path: Path) -> None:
         version="6.4.3", list_plugins="|akismet/5.3.1", list_files="b,c", db_pass="CANARY2", x_odd="", time="86401"
     )
     home = tmp_path / "home/.appdata/backups"
-    assert "".join(comparison.as_text(found(tmp_path, one, other))) == f"""\
+    assert (
+        "".join(comparison.as_text(found(tmp_path, one, other)))
+        == f"""\
 A  {home}/{A}  2024-06-13 20:55:21 UTC
 B  {home}/{B}  2024-06-13 20:55:21 UTC
 
@@ -51,6 +53,7 @@ files, as listed
   removed  a
   added    c
 """
+    )
 
 
 def test_nothing_differs(tmp_path: Path) -> None:
@@ -59,7 +62,12 @@ def test_nothing_differs(tmp_path: Path) -> None:
     assert "".join(comparison.as_text(same)).endswith("UTC\nno differences\n")
     assert "".join(comparison.as_markdown(same)).endswith("UTC\n\nNo differences.\n")
     described = json.loads("".join(comparison.as_json(same)))
-    assert (described["is_same"], described["fields"], described["lists"], described["extensions"]) == (True, [], [], [])
+    assert (described["is_same"], described["fields"], described["lists"], described["extensions"]) == (
+        True,
+        [],
+        [],
+        [],
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,7 +88,9 @@ def test_nothing_in_a_cell_is_markup(text: str, expected: str) -> None:
 def test_markdown(tmp_path: Path) -> None:
     told = "".join(comparison.as_markdown(found(tmp_path, backup_record(title="a"), backup_record(title="a | b"))))
     assert told.startswith("# Differences\n\n- A: ")
-    assert "\n## Fields\n\n| what | field | values | who says so |\n| --- | --- | --- | --- |\n| changed | id | " in told
+    assert (
+        "\n## Fields\n\n| what | field | values | who says so |\n| --- | --- | --- | --- |\n| changed | id | " in told
+    )
     assert "\n| changed | title | a → a \\| b | backup record |\n" in told
 
 
@@ -114,7 +124,9 @@ def deep(folder: Path) -> dict[str, Any]:
 def test_members_and_tables_as_text(tmp_path: Path) -> None:
     told = deep(tmp_path)["text"]
     digests = " → ".join(hashlib.sha256(text).hexdigest()[:8] + "…" for text in (DUMP, CHANGED_DUMP))
-    assert told[told.index("\nmembers: ") :] == f"""
+    assert (
+        told[told.index("\nmembers: ") :]
+        == f"""
 members: 2 added, 2 removed, 1 renamed, 7 changed
   changed  APP-DATA.SQL                 size {len(DUMP)} → {len(CHANGED_DUMP)}, sha256 {digests}
   added    come.php                     4 bytes
@@ -137,6 +149,7 @@ tables of the dump
   changed  wp_posts  + `id` bigint
   changed  wp_users  rows 1 → 0
 """
+    )
 
 
 def test_members_and_tables_as_json(tmp_path: Path) -> None:
@@ -171,7 +184,10 @@ def test_json_of_fields(tmp_path: Path) -> None:
         "is_extra": True,
         "before": "\ufffd",
         "before_base64": "/w==",
-        "sources": {"before": {"witness": "backup record", "path": f"{backups}/{A}", "line": 16, "offset": len(record) - 7}, "after": None},
+        "sources": {
+            "before": {"witness": "backup record", "path": f"{backups}/{A}", "line": 16, "offset": len(record) - 7},
+            "after": None,
+        },
     }
     assert (fields["agent"]["after"], "before" in fields["agent"]) == ("9", False)
     assert {key: value for key, value in fields["db_pass"].items() if key != "sources"} == {
