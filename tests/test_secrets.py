@@ -95,6 +95,8 @@ def commands(account: Account) -> Iterator[list[str]]:
         for targets in ([BACKUP, "b" * 25], [path, other, "--deep"], [path, "current"]):
             yield ["diff", *targets, "--root", homes, "--format", form]
         yield ["history", INSTALL, "--root", homes, "--format", form]
+    for form in ("html", "markdown", "json"):
+        yield ["report", homes, "--deep", "--jobs", "1", "--format", form]
 
 
 def leaks(shown: bytes) -> bool:
