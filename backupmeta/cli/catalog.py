@@ -87,7 +87,7 @@ def _file_for_parquet(path: str | None) -> str:
 def _write_parquet(found: "Export", path: str, catalog: str) -> None:
     from backupmeta.render.parquet import parquet
 
-    with output.opened_file(path, _files(catalog)) as write:
+    with output.opened_file(path, files(catalog)) as write:
         for piece in parquet(*found):
             write(piece)
 
@@ -98,7 +98,7 @@ def _write_lines(found: "Export", form: str, path: str | None, catalog: str) -> 
     lines = rendering.csv(*found) if form == "csv" else rendering.jsonl(*found)
     if path in {None, "-"} and output.width() is not None:
         lines = map(_for_terminal, lines)
-    with output.opened(path, _files(catalog)) as write:
+    with output.opened(path, files(catalog)) as write:
         for line in lines:
             write(line)
 
@@ -107,7 +107,7 @@ def _for_terminal(line: str) -> str:
     return printable(line.rstrip("\r\n")) + "\n"
 
 
-def _files(catalog: str) -> Iterator[str]:
+def files(catalog: str) -> Iterator[str]:
     """Yield the files that a catalog consists of: they are read, and not to be written over."""
     for name in (catalog, os.path.realpath(catalog)):
         yield from (f"{name}{end}" for end in _BESIDE)

@@ -14,6 +14,7 @@ import click
 
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.cli import options, output
+from backupmeta.cli.catalog import files
 from backupmeta.cli.listing import Moment, Span, decorated
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def report(
         source = _kept(catalog, target_file)
     with source as found:
         told = read(found.path, Asked(moment, _command(), found.catalog))
-        with output.opened(target_file, [found.path]) as write:
+        with output.opened(target_file, files(found.path)) as write:
             write(_rendering(form)(told))
         return 0 if found.is_whole else 2
 

@@ -21,25 +21,22 @@ import bench_archives
 import pytest
 
 import backupmeta
+import backupmeta.catalog.cluster
 from backupmeta.catalog.scan import Depth, scan
 from backupmeta.search import Search
+from tests.catalog.fleets import LIMIT, Process, command, fleet_of, wait
 from tests.catalog.snapshots import Tables, differences, rows
-from tests.invented import TIME, Account, backup_record, run
+from tests.invented import TIME, Account, Ran, backup_record, run
 from tests.measured import COMMAND
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 ACCOUNTS: Final = 60
-BACKUPS: Final = 20
-LIMIT: Final = 30
-"""After so many seconds a test gives a process up."""
+BACKUPS: Final = 12
 HERE: Final = socket.gethostname()
 NOWHERE: Final = "tcp://127.0.0.1:9"
 ANOTHER_HOST: Final = 'hostname another && mount --bind "$0" "$1" && shift && exec "$@"'
 """Makes a host of a process: its own name, and its own disk in the place of a folder."""
-
-Process = subprocess.Popen[str]
-Done = subprocess.CompletedProcess[str]
 
 
 class Cluster:
@@ -98,18 +95,9 @@ def end(process: Process) -> None:
     process.wait(LIMIT)
 
 
-def wait(is_so: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + LIMIT
-    while not is_so():
-        assert time.monotonic() < give_up
-        time.sleep(0.001)
-
-
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fleet") / "home"
-    bench_archives.fleet(folder, ACCOUNTS, BACKUPS)
-    return folder
+    return fleet_of(ACCOUNTS, BACKUPS, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -132,8 +120,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Give a cluster without workers."""
-    with Cluster(tmp_path_factory.mktemp("empty") / "dask") as made:
+    """Give a cluster without workers, whose scheduler gives up what a worker dies of at once."""
+    with Cluster(tmp_path_factory.mktemp("empty") / "dask", DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as made:
         yield made
 
 
@@ -156,20 +144,14 @@ def second(cluster: Cluster, seconds: list[Process]) -> Process:
     return seconds[-1]
 
 
-def command(root: Path, catalog: Path, address: str, *options: str) -> list[str]:
-    line = ["scan", str(root), "-o", str(catalog), "--cluster", address, "--progress", "none", *options]
-    return [sys.executable, "-c", COMMAND, *line]
-
-
-def finished(root: Path, catalog: Path, address: str, *options: str) -> Done:
-    line = command(root, catalog, address, *options)
-    return subprocess.run(line, capture_output=True, text=True, timeout=LIMIT, check=False)
+def finished(root: Path, catalog: Path, address: str, *options: str) -> Ran:
+    return run("scan", root, "-o", catalog, "--cluster", address, "--progress", "none", *options)
 
 
 @contextmanager
 def midway(root: Path, catalog: Path, cluster: Cluster, worker: Process) -> Iterator[Process]:
     """Give a scan that waits for a ``worker``, which is stopped: some accounts are in its catalog, others are not."""
-    line = command(root, catalog, cluster.address)
+    line = command(root, catalog, "--cluster", cluster.address)
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             wait(lambda: done(catalog) > 0)
@@ -201,8 +183,8 @@ class TestLikeAlone:
 
     def test_shallow(self, fleet: Path, alone: Tables, cluster: Cluster, second: Process, catalog: Path) -> None:
         ran = finished(fleet, catalog, cluster.address)
-        assert (ran.returncode, ran.stderr) == (0, "")
-        assert ran.stdout.startswith(f"{ACCOUNTS} accounts; {ACCOUNTS * BACKUPS:,} archives of ")
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.text.startswith(f"{ACCOUNTS} accounts; {ACCOUNTS * BACKUPS:,} archives of ")
         assert differences(rows(catalog), alone) == []
         assert second.poll() is None
 
@@ -213,7 +195,7 @@ class TestLikeAlone:
         paths[1].write_bytes(paths[1].read_bytes()[:-30])
         for path in paths:
             os.utime(path, (TIME, TIME))  # or they may still be being written
-        assert finished(root, catalog, cluster.address, "--deep").returncode == 0
+        assert finished(root, catalog, cluster.address, "--deep").code == 0
         scan(str(other), Search((str(root),)), depth=Depth.DEEP)
         assert differences(rows(catalog), rows(other)) == []
         assert asked(catalog, "SELECT count(*) FROM files WHERE kind = 'archive' AND walked = 1") == [(6,)]
@@ -223,7 +205,7 @@ class TestLikeAlone:
     def test_of_each_host_but_for_its_name(
         self, fleet: Path, alone: Tables, cluster: Cluster, second: Process, catalog: Path
     ) -> None:
-        assert finished(fleet, catalog, cluster.address, "--per-host").returncode == 0
+        assert finished(fleet, catalog, cluster.address, "--per-host").code == 0
         assert second.poll() is None
         found = rows(catalog)
         assert {one[1] for one in found["accounts"]} == {HERE}
@@ -248,14 +230,13 @@ class TestDeath:
         assert differences(rows(catalog), alone) == []
 
     def test_of_a_worker_whose_orders_the_scheduler_gives_up(
-        self, fleet: Path, alone: Tables, tmp_path: Path, catalog: Path
+        self, fleet: Path, alone: Tables, empty: Cluster, catalog: Path
     ) -> None:
-        with Cluster(tmp_path / "dask", DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as strict:
-            strict.hire()
-            second = strict.hire()
-            with midway(fleet, catalog, strict, second) as process:
-                end(second)
-                out, err = process.communicate(timeout=LIMIT)
+        first, second = empty.hire(), empty.hire()
+        with midway(fleet, catalog, empty, second) as process:
+            end(second)
+            out, err = process.communicate(timeout=LIMIT)
+        end(first)
         assert (process.returncode, err) == (0, "")
         assert out.startswith(f"{ACCOUNTS} accounts; ")
         assert differences(rows(catalog), alone) == []
@@ -281,7 +262,7 @@ class TestDeath:
         assert process.returncode == 130
         assert err == "backupmeta: interrupted; what was done is saved, and the next scan goes on from there\n"
         second.send_signal(signal.SIGCONT)
-        assert finished(fleet, catalog, cluster.address).returncode == 0
+        assert finished(fleet, catalog, cluster.address).code == 0
         assert differences(rows(catalog), alone) == []
 
 
@@ -295,19 +276,19 @@ class TestHosts:
             Account(home).backup(content=backup_record(title=title))
         another = ("unshare", "--uts", "--mount", "sh", "-c", ANOTHER_HOST, str(other_root), str(root))
         worker = cluster.hire(*another)
-        assert finished(root, catalog, cluster.address, "--per-host").returncode == 0
+        assert finished(root, catalog, cluster.address, "--per-host").code == 0
         ann, bob = str(root / "ann"), str(root / "bob")
         everything = [("another", bob, "another Bob's"), (HERE, ann, "Ann's"), (HERE, bob, "Bob's")]
         assert titles(catalog) == everything
         end(worker)
         shutil.rmtree(root / "ann")
-        assert finished(root, catalog, cluster.address, "--per-host").returncode == 0
+        assert finished(root, catalog, cluster.address, "--per-host").code == 0
         assert titles(catalog) == [one for one in everything if one[1] == bob]
 
     def test_of_which_one_has_no_such_root(self, cluster: Cluster, tmp_path: Path, catalog: Path) -> None:
         ran = finished(tmp_path / "nowhere", catalog, cluster.address, "--per-host")
-        assert ran.returncode == 2
-        assert f"not read: {HERE}:{tmp_path / 'nowhere'}: no such file or directory\n" in ran.stdout
+        assert ran.code == 2
+        assert f"not read: {HERE}:{tmp_path / 'nowhere'}: no such file or directory\n" in ran.text
 
 
 def titles(catalog: Path) -> list[tuple[Any, ...]]:

@@ -135,3 +135,15 @@ def test_it_is_imported_in_no_time() -> None:
     heavy = "sorted({'jinja2', 'sqlite3', 'pydantic', 'rich', 'backupmeta.catalog.scan'} & set(sys.modules))"
     code = f"import sys, backupmeta.cli.report; print({heavy})"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
+
+
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm", "-scan"])
+def test_the_catalog_is_not_written_over(ending: str, tmp_path: Path) -> None:
+    account = Account(tmp_path / "home/exampleu")
+    account.backup()
+    catalog = tmp_path / "catalog.sqlite"
+    run("scan", account.home.parent, "-o", catalog, "--jobs", "1")
+    ran = run("report", catalog, "-o", f"{catalog}{ending}")
+    assert ran.code == 2
+    assert "lies among what is read" in ran.err
+    assert run("stats", catalog).code == 0
