@@ -103,7 +103,7 @@ same = st.tuples(records, st.booleans()).map(lambda drawn: (drawn[0], drawn[0] i
     numbackups=st.sampled_from([3, None]),
     zone=st.sampled_from([None, ZoneInfo("Europe/Berlin")]),
 )
-@settings(max_examples=800)
+@settings(max_examples=400)
 def test_any_record_is_resolved_the_same_by_plan(  # noqa: PLR0917 - drawn by name
     spoken: tuple[bytes | None, bytes | None],
     install: bytes | None,

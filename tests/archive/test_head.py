@@ -139,7 +139,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 @given(content=damaged())
-@settings(max_examples=1500)
+@settings(max_examples=600)
 def test_damage_is_told_either_way(opened: Opened, content: bytes) -> None:
     at_once, by_walking = both(opened, content)
     assert at_once == by_walking

@@ -1,5 +1,6 @@
 """Scanning by a cluster: a real Dask scheduler and real workers, on loopback; some of them die."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -12,16 +13,18 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
 import bench_archives
 import pytest
+from distributed.comm.core import CommClosedError
 
 import backupmeta
-import backupmeta.catalog.cluster
+from backupmeta.catalog.cluster import _outcome
 from backupmeta.catalog.scan import Depth, scan
 from backupmeta.search import Search
 from tests.catalog.fleets import LIMIT, Process, command, fleet_of, wait
@@ -151,8 +154,10 @@ def finished(root: Path, catalog: Path, address: str, *options: str) -> Ran:
 @contextmanager
 def midway(root: Path, catalog: Path, cluster: Cluster, worker: Process) -> Iterator[Process]:
     """Give a scan that waits for a ``worker``, which is stopped: some accounts are in its catalog, others are not."""
-    line = command(root, catalog, "--cluster", cluster.address)
-    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    python, dash_c, _, *line = command(root, catalog, "--cluster", cluster.address)
+    with subprocess.Popen(
+        [python, dash_c, LESS_PATIENT, *line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             wait(lambda: done(catalog) > 0)
             worker.send_signal(signal.SIGSTOP)
@@ -162,6 +167,9 @@ def midway(root: Path, catalog: Path, cluster: Cluster, worker: Process) -> Iter
             yield process
         finally:
             process.kill()
+
+
+LESS_PATIENT: Final = f"from backupmeta.catalog import cluster; cluster._PATIENCE = 3; {COMMAND}"
 
 
 def done(catalog: Path) -> int:
@@ -241,6 +249,19 @@ class TestDeath:
         assert out.startswith(f"{ACCOUNTS} accounts; ")
         assert differences(rows(catalog), alone) == []
 
+    def test_of_all_workers(self, fleet: Path, alone: Tables, empty: Cluster, catalog: Path) -> None:
+        only = empty.hire()
+        with midway(fleet, catalog, empty, only) as process:
+            end(only)
+            assert process.stderr is not None
+            told = process.stderr.readline()
+            new = empty.hire()
+            _, err = process.communicate(timeout=LIMIT)
+        end(new)
+        waiting = f"no workers are left; the scan waits for new ones: dask worker {empty.address}"
+        assert (process.returncode, told, err) == (0, f"{empty.address}: {waiting}\n", "")
+        assert differences(rows(catalog), alone) == []
+
     def test_of_the_scheduler(self, fleet: Path, alone: Tables, tmp_path: Path, catalog: Path) -> None:
         with Cluster(tmp_path / "dask") as mortal:
             address, worker = mortal.address, mortal.hire()
@@ -264,6 +285,33 @@ class TestDeath:
         second.send_signal(signal.SIGCONT)
         assert finished(fleet, catalog, cluster.address).code == 0
         assert differences(rows(catalog), alone) == []
+
+
+class Sent:
+    """What a scheduler has, and is asked for; a `backupmeta.catalog.cluster.Task`."""
+
+    def __init__(self, status: str, error: Exception) -> None:
+        self.status = status
+        self._error = error
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._raised().__await__()
+
+    async def _raised(self) -> None:
+        raise self._error
+
+
+class TestSent:
+    """What was done, and can't be had: Dask's own executor waits for ever."""
+
+    @pytest.mark.parametrize("error", [OSError("timed out"), CancelledError(), AttributeError("of a closed client")])
+    def test_by_a_scheduler_that_went_away(self, error: Exception) -> None:
+        with pytest.raises(CommClosedError):
+            asyncio.run(_outcome(Sent("finished", error)))
+
+    def test_what_the_work_raised_is_raised(self) -> None:
+        with pytest.raises(ZeroDivisionError):
+            asyncio.run(_outcome(Sent("error", ZeroDivisionError())))
 
 
 class TestHosts:

@@ -171,7 +171,7 @@ SERVERS: Final = st.sampled_from([None, "/home/exampleu", "C:\\home\\exampleu"])
 
 
 @given(st.lists(HOUSEHOLDS, min_size=1, max_size=2), SERVERS, ZONES)
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_homes_of_any_backups(homes: list[Household], as_server: str | None, zone: tzinfo | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         accounts = [Path(folder, f"user{number}") for number in range(len(homes))]
@@ -246,7 +246,7 @@ LIKE: Final = st.one_of(
 
 
 @given(st.lists(st.tuples(LINE, st.none() | LIKE), min_size=1, max_size=6))
-@settings(max_examples=500)
+@settings(max_examples=250)
 def test_a_record_like_another_is_masked_as_it_is(
     lines: list[tuple[bytes, Callable[[bytes], bytes] | None]],
 ) -> None:

@@ -137,8 +137,8 @@ def test_it_is_imported_in_no_time() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
 
 
-@pytest.mark.parametrize("ending", ["", "-wal", "-shm", "-scan"])
-def test_the_catalog_is_not_written_over(ending: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-scan"])
+def test_nor_are_the_files_beside_it(ending: str, tmp_path: Path) -> None:
     account = Account(tmp_path / "home/exampleu")
     account.backup()
     catalog = tmp_path / "catalog.sqlite"
