@@ -75,7 +75,7 @@ def many_names() -> bytes:
 
 
 def many_links(target: Callable[[int], bytes]) -> bytes:
-    return packed(b"".join(header(b"%d" % n, 0, b"2", link=target(n)) for n in range(20_000)) + LAST, 1)
+    return packed(b"".join(header(b"%d" % n, 0, b"2", link=target(n)) for n in range(30_000)) + LAST, 1)
 
 
 def deep_names() -> bytes:

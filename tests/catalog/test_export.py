@@ -28,8 +28,8 @@ from tests.invented import BACKUP, FIXTURES, INSTALL, NAME, TIME, Account, backu
 from tests.measured import COMMAND, KIBIBYTES_MORE, measured
 
 HOSTILE: Final = 'He said "hi",\r\x1b[31mred\x00\u202e\x9b; =1+1'
-SOME: Final = 5_000
-MANY: Final = 25_000
+SOME: Final = 10_000
+MANY: Final = 30_000
 
 
 def scanned(catalog: Path, *roots: Path) -> Path:

@@ -31,6 +31,8 @@ from tests.catalog.snapshots import Difference, Tables, current, differences, ro
 ACCOUNTS: Final = 40
 BACKUPS: Final = 4
 KILLS: Final = 20
+IN_A_ROW: Final = (0.1, 0.3, 0.3, 0.2, 0.2)
+"""When each of some scans is killed, as a part of the time that one takes."""
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
@@ -44,9 +46,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def undisturbed(fleet: Path) -> list[Tables]:
-    """Give what a catalog has after one scan that nothing disturbed, and after two."""
+    """Give what a catalog has after one scan that nothing disturbed, after two, and so on."""
     catalog = fleet.parent / "undisturbed.sqlite"
-    found = [scanned(fleet, catalog), scanned(fleet, catalog)]
+    found = [scanned(fleet, catalog) for _ in range(1 + len(IN_A_ROW))]
     assert len(found[0]["all_backups"]) == ACCOUNTS * BACKUPS
     return found
 
@@ -136,7 +138,7 @@ def moments(seconds: float, count: int) -> Iterator[float]:
 
 
 def apart(found: Tables, undisturbed: list[Tables]) -> list[Difference]:
-    """Return how a catalog differs from what it has to be; a scan that was killed at its very end is one more."""
+    """Return how a catalog differs from what it has to be; each scan that was killed at its very end is one more."""
     return differences(found, undisturbed[len(found["scans"]) - 1])
 
 
@@ -156,7 +158,7 @@ class TestKilled:
     @posix
     def test_many_times_in_a_row(self, fleet: Path, undisturbed: list[Tables], catalog: Path, tmp_path: Path) -> None:
         seconds = duration(fleet, tmp_path / "measured.sqlite", 2)
-        for moment in (0.1, 0.3, 0.3, 0.2, 0.2):
+        for moment in IN_A_ROW:
             kill(fleet, catalog, 2, moment * seconds)
             assert is_whole(catalog, tmp_path / "copy")
         assert apart(scanned(fleet, catalog), undisturbed) == []
