@@ -131,7 +131,7 @@ async def _watch(workers: "_Counting", address: str) -> None:
     while seconds < _PATIENCE:
         await asyncio.sleep(1)
         seconds = 0 if await workers() else seconds + 1
-    _LOG.warning("%s: no workers are left; the scan waits for new ones: dask worker %s", address, address)
+    _LOG.warning("backupmeta: %s: no workers are left; the scan waits for new ones: dask worker %s", address, address)
 
 
 _Counting = Callable[[], Awaitable[Mapping[str, int]]]
