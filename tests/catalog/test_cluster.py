@@ -259,7 +259,7 @@ class TestDeath:
             _, err = process.communicate(timeout=LIMIT)
         end(new)
         waiting = f"no workers are left; the scan waits for new ones: dask worker {empty.address}"
-        assert (process.returncode, told, err) == (0, f"{empty.address}: {waiting}\n", "")
+        assert (process.returncode, told, err) == (0, f"backupmeta: {empty.address}: {waiting}\n", "")
         assert differences(rows(catalog), alone) == []
 
     def test_of_the_scheduler(self, fleet: Path, alone: Tables, tmp_path: Path, catalog: Path) -> None:
