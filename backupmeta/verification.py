@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 from backupmeta import library
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.member import AT_ROOT
 from backupmeta.archive.reader import Pass, walk
+from backupmeta.archive.records import at
 from backupmeta.checks import judge
 from backupmeta.checks.account import Account, Kept
 from backupmeta.checks.policy import DEFAULT, Policy
@@ -241,7 +241,7 @@ def _examined(case: Case, file: EvidenceFile) -> Outcome:
     passed = walk(file, case.limits, consumers=[survey])
     deque(passed, maxlen=0)
     findings = Findings()
-    for one in chain(case.pair.findings, _of_pass(passed, survey, case), _of_file(passed, case)):
+    for one in chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)):
         findings.add(one)
     is_whole = not any(one.is_unread for one in findings)
     embedded = _embedded(survey, case, findings)
@@ -259,18 +259,11 @@ def _examined(case: Case, file: EvidenceFile) -> Outcome:
     return Outcome(Verification("archive", case.seen, verdict, passed.digests.get("sha256"), found), kept)
 
 
-def _of_pass(passed: Pass, survey: Survey, case: Case) -> Iterator[Finding]:
+def _of_pass(passed: Pass, case: Case) -> Iterator[Finding]:
     """Yield what the pass met; paths as the server saw them."""
     for one in passed.findings():
         evidence = tuple(source._replace(path=case.seen) for source in one.evidence)
         yield one._replace(evidence=evidence)
-    if survey.record is None:
-        return
-    source = _at(survey.record.member.text, case)
-    if survey.record.member.name not in AT_ROOT:
-        yield Finding("record-not-at-root", "", "", (source,))
-    if survey.record.place:
-        yield Finding("record-not-first", "", f"member {survey.record.place + 1}", (source,))
 
 
 def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
@@ -288,11 +281,12 @@ def _embedded(survey: Survey, case: Case, findings: Findings) -> Document | None
     """Return the archive's own record; None where there is none that is whole, and why in ``findings``."""
     if survey.record is None:
         return None
-    source, content = _at(survey.record.member.text, case), survey.record.content
-    if survey.record.member.stored > case.limits.record_bytes:
-        findings.add(Finding("limit-exceeded", "", f"a record of {survey.record.member.stored:,} bytes", (source,)))
+    source, content = at(case.seen, survey.record.member), survey.record.content
+    if len(content) > case.limits.record_bytes:
+        detail = f"a record of more than {case.limits.record_bytes:,} bytes"
+        findings.add(Finding("limit-exceeded", "", detail, (source,)))
         return None
-    if len(content) < survey.record.member.stored:
+    if survey.record.missing:
         return None
     if case.pair.record is not None and case.pair.record.record.content == content:
         return Document(source, case.pair.record.record)
@@ -313,10 +307,6 @@ def _without_record(case: Case) -> Finding:
 def _kept(inspection: Inspection, path: str, sha256: str | None) -> Kept:
     time = inspection.text("backup_time")
     return Kept(path, inspection.text("backup_install"), int(time) if time.isdecimal() else None, sha256)
-
-
-def _at(member: str, case: Case) -> Source:
-    return Source(Witness.EMBEDDED_RECORD, case.seen, member)
 
 
 def _not_judged(case: Case, id_: str, reason: str) -> Verification:

@@ -17,7 +17,7 @@ from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Home, Reading, is_id, refused, unreadable
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.member import RECORD
+from backupmeta.archive.names import RECORD
 from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.evidence import Entry, Folder, open_folder, open_named
 from backupmeta.findings import Finding

@@ -8,7 +8,8 @@ import re
 from typing import Final, Literal, NamedTuple
 
 from backupmeta.archive.limits import KIB
-from backupmeta.archive.member import DUMP, Member, plain
+from backupmeta.archive.member import WITH_CONTENT, Member
+from backupmeta.archive.names import DUMP, plain
 
 _HEAD: Final = 4 * KIB
 """How much of a line is kept to tell what it is; INSERT lines have 64 KB and more."""
@@ -48,14 +49,13 @@ class Table(NamedTuple):
 
 def is_dump(member: Member) -> bool:
     """Tell whether ``member`` is a dump at the archive's root."""
-    return member.kind == "file" and plain(member.name) == DUMP
+    return member.kind in WITH_CONTENT and plain(member.name) == DUMP
 
 
 class Dump:
     r"""Takes in ``APP-DATA.SQL`` piece by piece, as a consumer of a walk: ``CREATE TABLE `wp_users` (\n``.
 
     Attributes:
-        is_met: whether the archive has a dump.
         size: its length in bytes.
         missing: how many of its bytes are missing.
         left_out: how many tables and views were not kept, because there are too many.
@@ -67,20 +67,13 @@ class Dump:
         self._first = b""
         self._last = b""
         self._tail = b""
-        self.is_met = False
         self.size = 0
         self.missing = 0
         self.left_out = 0
 
-    def wants(self, member: Member) -> bool:
-        """Tell whether ``member`` is the dump: the first of that name at the archive's root."""
-        if self.is_met or not is_dump(member):
-            return False
-        self.is_met, self.size = True, member.size
-        return True
-
     def take(self, piece: bytes) -> None:
         """Take in the next bytes; of a line only the beginning is kept."""
+        self.size += len(piece)
         text = self._held + piece
         cut = text.rfind(b"\n") + 1
         self._held = text[cut:][:_HEAD]
@@ -130,3 +123,21 @@ class Dump:
                 self._tables[name] = known._replace(kind="view")  # mysqldump stands a table in for a view at first
         self._first = self._first or lines.lstrip()[:_HEAD]
         self._last = lines.rstrip().rpartition(b"\n")[2][:_HEAD] or self._last
+
+
+class Dumps:
+    """Takes in, as a consumer of a walk, the dump that counts: the last one at the archive's root.
+
+    Attributes:
+        dump: what it holds; None where the archive has none, or something without content in its place.
+    """
+
+    def __init__(self) -> None:
+        self.dump: Dump | None = None
+
+    def wants(self, member: Member) -> Dump | None:
+        """Return what takes in ``member``, if it is a dump."""
+        if DUMP not in member.name or plain(member.name) != DUMP:
+            return None
+        self.dump = Dump() if member.kind in WITH_CONTENT else None
+        return self.dump

@@ -177,7 +177,7 @@ class Inflated:
         if self.end is None or self.end.verdict not in {"damaged", "complete"} or not (self.is_broken or self.trailing):
             return False
         self._input.go_to(max(self.end.offset - _PIECE_LEAST, self._begin + 1))
-        while self._input.pass_to(self._compression.signatures) and not self._is_too_late():
+        while self._input.pass_to(self._compression.signatures) and not self.is_too_late():
             if self._can_inflate(self._input.peek(BLOCK)):
                 self.end, self._contradicted, self.trailing = None, None, 0
                 self._chunks = self._streams()
@@ -219,10 +219,10 @@ class Inflated:
         elif made > _RATIO_FROM and made > limits.ratio * taken:
             self.end = End("limit", f"inflates to more than {limits.ratio:,} times its size", taken, "ratio")
         else:
-            self._is_too_late()
+            self.is_too_late()
         return self.end is not None
 
-    def _is_too_late(self) -> bool:
+    def is_too_late(self) -> bool:
         """End where too much time has passed."""
         if is_late := time.monotonic() > self._deadline:
             reason = f"takes more than {self._limits.seconds:,} seconds"

@@ -13,9 +13,8 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, Literal, NamedTuple
 
-from backupmeta.archive.dump import NAME, is_dump
+from backupmeta.archive.dump import NAME
 from backupmeta.archive.limits import KIB, MIB
-from backupmeta.archive.member import Member
 
 TABLES_KEPT: Final = 20_000
 _HEAD: Final = 4 * KIB
@@ -66,7 +65,6 @@ class Tables:
     """Takes in ``APP-DATA.SQL`` piece by piece, as a consumer of a walk.
 
     Attributes:
-        is_met: whether the archive has a dump.
         missing: how many of its bytes are missing.
         left_out: how many times a table was not kept, because there are too many.
     """
@@ -80,16 +78,8 @@ class Tables:
         self._definition = b""
         self._rest = sha256()
         self._room = _DEFINITIONS
-        self.is_met = False
         self.missing = 0
         self.left_out = 0
-
-    def wants(self, member: Member) -> bool:
-        """Tell whether ``member`` is the dump: the first of that name at the archive's root."""
-        if self.is_met or not is_dump(member):
-            return False
-        self.is_met = True
-        return True
 
     def take(self, piece: bytes) -> None:
         """Take in the next bytes."""

@@ -8,7 +8,7 @@ from math import inf
 from typing import Final
 
 from backupmeta.archive.limits import MIB
-from backupmeta.archive.member import DUMP
+from backupmeta.archive.names import DUMP
 from backupmeta.checks.application import required
 from backupmeta.checks.subject import Subject, text_of
 from backupmeta.findings import Finding
@@ -58,28 +58,28 @@ def files_excluded(subject: Subject) -> Iterator[Finding]:
 
 def dump_missing(subject: Subject) -> Iterator[Finding]:
     """Yield that there is no dump, where the record lists tables."""
-    if _listed(subject) and not subject.survey.dump.is_met:
+    if _listed(subject) and subject.survey.dump is None:
         yield subject.differs("dump-missing", "tables", "", _archive(subject))
 
 
 def dump_incomplete(subject: Subject) -> Iterator[Finding]:
     """Yield that the dump does not end as it should."""
     dump = subject.survey.dump
-    if dump.is_met and dump.is_complete is False and (dump.size or _listed(subject)):
+    if dump is not None and dump.is_complete is False and (dump.size or _listed(subject)):
         yield Finding("dump-incomplete", "", "its last line is not the last of a dump", (subject.seen(DUMP),))
 
 
 def tables_missing(subject: Subject) -> Iterator[Finding]:
     """Yield the tables and views that the record lists or the policy requires, and a whole dump lacks."""
     dump = subject.survey.dump
-    if dump.is_met and dump.is_complete is False:
+    if dump is not None and dump.is_complete is False:
         return
-    if dump.left_out:
+    if dump is not None and dump.left_out:
         detail = f"the first {len(dump.tables):,} of {len(dump.tables) + dump.left_out:,}"
         yield Finding("tables-not-compared", "", detail, (subject.seen(DUMP),))
         return
     found = _tables(subject)
-    for name, places in _listed(subject).items() if dump.is_met else ():
+    for name, places in _listed(subject).items() if dump is not None else ():
         if name not in found:
             yield Finding("table-missing", "tables", name, (*places, subject.seen(DUMP)))
     for name in subject.policy.requirements.tables_with(subject.inspection.text("db_prefix")):
@@ -111,7 +111,7 @@ def sizes_differ(subject: Subject) -> Iterator[Finding]:
     most = inf if subject.also(_ADDED_FILES) else _FILES_NEAR[1]
     if (why := _far(subject, "cache_files", survey.file_bytes, (least, most))) is not None:
         yield subject.differs("files-size-differs", "cache_files", why, _archive(subject))
-    if survey.dump.is_met and (why := _far(subject, "cache_tables", survey.dump.size, _TABLES_NEAR)) is not None:
+    if survey.dump is not None and (why := _far(subject, "cache_tables", survey.dump.size, _TABLES_NEAR)) is not None:
         yield subject.differs("tables-size-differs", "cache_tables", why, subject.seen(DUMP))
 
 
@@ -133,7 +133,8 @@ def _listed(subject: Subject) -> dict[str, tuple[Source, ...]]:
 
 def _tables(subject: Subject) -> dict[str, None]:
     """Return the names of the dump's tables and views, in its order."""
-    return dict.fromkeys(text_of(one.name) for one in subject.survey.dump.tables)
+    dump = subject.survey.dump
+    return dict.fromkeys(text_of(one.name) for one in (() if dump is None else dump.tables))
 
 
 def _archive(subject: Subject) -> Source:

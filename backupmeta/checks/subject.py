@@ -65,7 +65,7 @@ class Subject:
 
     def seen(self, name: bytes) -> Source:
         """Return the place of the member called ``name`` in the archive, or of the archive where there is none."""
-        offset = self.survey.names.get(name)
+        offset = self.survey.offset(name)
         if offset is None:
             return Source(Witness.ARCHIVE, self.path)
         return Source(Witness.ARCHIVE, self.path, text_of(name), None, offset)

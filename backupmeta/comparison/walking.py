@@ -10,8 +10,10 @@ from multiprocessing.connection import Connection, wait
 from typing import Final, NamedTuple
 
 from backupmeta.archive.digests import MemberDigests
+from backupmeta.archive.dump import is_dump
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.member import Member, plain
+from backupmeta.archive.member import Member
+from backupmeta.archive.names import plain
 from backupmeta.archive.reader import Pass, walk
 from backupmeta.archive.tables import TableContent, Tables
 from backupmeta.errors import EvidenceError
@@ -74,42 +76,32 @@ Part = Sequence[Entry] | End | Failure
 """What comes of a walk: some members, again and again, and at last how it ended."""
 
 
-class _Contents:
-    """Takes in, as the one consumer of a walk, every file's content."""
+class _Dumps:
+    """Takes in, as a consumer of a walk, the dump that counts: the last one.
+
+    Attributes:
+        tables: its tables.
+    """
 
     def __init__(self) -> None:
-        self.digests = MemberDigests(DIGEST)
         self.tables = Tables()
-        self._is_dump = False
 
-    def wants(self, member: Member) -> bool:
-        """Tell whether ``member`` is a file whose content the archive holds as it is."""
-        is_file = self.digests.wants(member)
-        self._is_dump = is_file and self.tables.wants(member)
-        return is_file
-
-    def take(self, piece: bytes) -> None:
-        """Take in the next bytes of a content."""
-        self.digests.take(piece)
-        if self._is_dump:
-            self.tables.take(piece)
-
-    def close(self, missing: int) -> None:
-        """Know that the content has ended."""
-        self.digests.close(missing)
-        if self._is_dump:
-            self.tables.close(missing)
+    def wants(self, member: Member) -> Tables | None:
+        """Return what takes in ``member``, if it is a dump."""
+        if not is_dump(member):
+            return None
+        self.tables = Tables()
+        return self.tables
 
 
 def walked(place: Place, limits: Limits) -> Iterator[Part]:
     """Walk over the archive at ``place``; nothing is raised but for errors in this program."""
     try:
         with place.open() as file:
-            contents = _Contents()
-            passed = walk(file, limits, algorithms=(), consumers=[contents])
-            yield from _entries(passed, contents.digests)
-            tables = contents.tables
-            yield End(tables.tables, tables.left_out, tuple(passed.findings()))
+            digests, dumps = MemberDigests(DIGEST, limits.names), _Dumps()
+            passed = walk(file, limits, algorithms=(), consumers=[digests, dumps])
+            yield from _entries(passed, digests)
+            yield End(dumps.tables.tables, dumps.tables.left_out, tuple(passed.findings()))
     except EvidenceError as error:
         yield Failure(error.path, error.reason, error.advice)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from backupmeta.api.status import SUCCESS
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import Dump
+from backupmeta.archive.dump import Dump, Dumps
 from backupmeta.archive.gzip import SYSTEMS
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
@@ -103,7 +103,7 @@ def finding(one: Finding) -> dict[str, object]:
     }
 
 
-def walked(archive: Pass, dump: Dump, digests: MemberDigests | None) -> Iterable[str]:
+def walked(archive: Pass, dumps: Dumps, digests: MemberDigests | None) -> Iterable[str]:
     """Yield what a pass over an archive shows: its members, a line each, as they come; then everything else."""
     before = f'{{"path": {json.dumps(display(archive.file.path), ensure_ascii=False)},\n"members": [\n  '
     for one in archive:
@@ -113,11 +113,11 @@ def walked(archive: Pass, dump: Dump, digests: MemberDigests | None) -> Iterable
         yield before + json.dumps(described, ensure_ascii=False)
         before = ",\n  "
     yield before.rstrip() + "],\n" if before.startswith("{") else "\n],\n"
-    rest = json.dumps(_archive(archive, dump), ensure_ascii=False, indent=1)
+    rest = json.dumps(_archive(archive, dumps.dump), ensure_ascii=False, indent=1)
     yield rest.removeprefix("{").lstrip() + "\n"
 
 
-def _archive(archive: Pass, dump: Dump) -> dict[str, object]:
+def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
     """Return what is known of an archive as a whole, after the pass over it; offsets in bytes."""
     end = archive.end
     return {
@@ -130,7 +130,7 @@ def _archive(archive: Pass, dump: Dump) -> dict[str, object]:
         "member_count": archive.seen,
         "verdict": end.verdict if end else None,
         "reason": end.reason if end else "",
-        "dump": _dump(dump) if dump.is_met else None,
+        "dump": _dump(dump) if dump is not None else None,
         "findings": [finding(one) for one in archive.findings()],
     }
 

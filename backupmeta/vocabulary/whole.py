@@ -41,6 +41,11 @@ KINDS: Final[dict[str, Kind]] = {
         "a tar archive without a record, under a name of its own; not a backup", "nothing, unless it should be one"
     ),
     "member-cut": _error("the member's content breaks off", _AGAIN),
+    "member-sparse-map": _error("the content of the sparse file can't be told, and was not judged", _AGAIN),
+    "member-link-unresolved": _error(
+        "the hard link's target is not before it; its content can't be told, and was not judged",
+        "look for the target in another backup",
+    ),
     "member-oversized": _error("the member claims more bytes than any archive holds", _AGAIN),
     "member-number": _warning("fields of the member's header hold no number", _LOOK),
     "member-pax-malformed": _warning("pax records before the member are malformed, and left out", _LOOK),

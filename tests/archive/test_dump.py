@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backupmeta.archive.dump import Dump, Table
+from backupmeta.archive.dump import Dump, Dumps, Table
 from backupmeta.archive.reader import walk
 from tests.hostile import END, Opened, header, member
 
@@ -222,24 +222,26 @@ def test_of_more_tables_than_are_kept_the_rest_is_counted() -> None:
     assert dump.tables[-1].name == b"t19999"
 
 
-def test_the_dump_is_the_first_of_its_name_at_the_root(opened: Opened) -> None:
+def test_the_dump_is_the_last_of_its_name_at_the_root(opened: Opened) -> None:
     parts = (
         member("blog/APP-DATA.SQL", b"CREATE TABLE `no` (\n"),
         header(b"APP-DATA.SQL", 0, b"5"),
         member("./APP-DATA.SQL", b"CREATE TABLE `yes` (\nCOMMIT;"),
         member("APP-DATA.SQL", b"CREATE TABLE `late` (\n"),
     )
-    for some, is_met in ((parts, True), (parts[:2], False)):
-        dump = Dump()
+    for some, names in ((parts, [b"late"]), (parts[:3], [b"yes"]), (parts[:2], None)):
+        dumps = Dumps()
         with opened(b"".join(some) + END) as file:
-            assert len(list(walk(file, consumers=[dump]))) == len(some)
-        assert (dump.is_met, [one.name for one in dump.tables]) == (is_met, [b"yes"] if is_met else [])
+            assert len(list(walk(file, consumers=[dumps]))) == len(some)
+        assert (None if dumps.dump is None else [one.name for one in dumps.dump.tables]) == names
 
 
 def test_a_dump_that_the_archive_cuts_off_is_incomplete(opened: Opened) -> None:
     whole = member("APP-DATA.SQL", b"CREATE TABLE `a` (\n" * 9 + b"COMMIT;\n" * 200)
-    dump = Dump()
+    dumps = Dumps()
     with opened(whole[:1000]) as file:
-        list(walk(file, consumers=[dump]))
-    assert (dump.is_met, dump.is_complete, dump.missing) == (True, False, 171 + 1600 - (1000 - 512))
+        list(walk(file, consumers=[dumps]))
+    dump = dumps.dump
+    assert dump is not None
+    assert (dump.is_complete, dump.missing) == (False, 171 + 1600 - (1000 - 512))
     assert [one.name for one in dump.tables] == [b"a"]
