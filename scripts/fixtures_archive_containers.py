@@ -162,7 +162,7 @@ PLACES: Final = (
         "record-decoy-before",
         "Another record among the site's uploads comes first: the one at the root counts.",
         packed(tar_bytes([DECOY, meta(), SQL, *SITE])),
-        ("record-not-first", "record-several"),
+        ("record-not-first", "record-deeper"),
     ),
     ArchiveCase(
         "record-decoy-after",

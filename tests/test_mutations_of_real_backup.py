@@ -249,7 +249,7 @@ RECORD: Final = {
     "the record in a folder": by(
         "record-not-at-root", m.renamed(lambda name: f"wp-content/{name}" if name == m.RECORD else name)
     ),
-    "a second record in a folder": by("record-several", m.adding(f"wp-content/{m.RECORD}", b"installer=joomla")),
+    "a second record in a folder": by("record-deeper", m.adding(f"wp-content/{m.RECORD}", b"installer=joomla")),
     "a value in Latin-1": by("value-not-utf8", m.lines(cf_sitetagline=b"Kuchen; B\xfccher")),
     "a size that is no number": by("value-undecodable", m.lines(cache_files="65 MB")),
     "a custom field named as the server's": by("field-collision", m.lines(cf_version="7")),

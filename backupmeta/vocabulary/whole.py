@@ -41,6 +41,7 @@ KINDS: Final[dict[str, Kind]] = {
         "a tar archive without a record, under a name of its own; not a backup", "nothing, unless it should be one"
     ),
     "member-cut": _error("the member's content breaks off", _AGAIN),
+    "member-not-compared": _error("the content could not be read on both sides, and was not compared", _AGAIN),
     "member-sparse-map": _error("the content of the sparse file can't be told, and was not judged", _AGAIN),
     "member-link-unresolved": _error(
         "the hard link's target is not before it; its content can't be told, and was not judged",
