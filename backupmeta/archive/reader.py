@@ -124,8 +124,8 @@ class Reader:
         return DamagedError(self.file.path, f"{stream.reason}: {reason}", stream.offset, stream.verdict)
 
     def _limit(self) -> LimitExceededError | None:
-        """Return the error for the limit that ended the walk, or None where none did."""
-        name = next((end.limit for end in (self._stream.end, self._walk.end) if end is not None and end.limit), None)
+        """Return the error for the limit that was met, or None where none was."""
+        name = next((end.limit for end in (self._walk.worst, self._stream.end) if end is not None and end.limit), None)
         return None if name is None else LimitExceededError(self.file.path, name, getattr(self.limits, name))
 
     def _check_is_tar(self) -> None:

@@ -38,7 +38,7 @@ from backupmeta.archive.header import (
 )
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import Member, described, ordinary
-from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap, of_content, of_header
+from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap, faulty, of_content, of_header
 from backupmeta.archive.stream import End, Inflated, Verdict
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
@@ -64,6 +64,7 @@ class Walk:
 
     Attributes:
         end: how the walk ended, or None as long as it hasn't; offsets are in inflated bytes.
+        worst: the first damage so far, or limit that was met, as `end` will tell it; None without any.
         seen: how many members there were so far.
         findings: what was odd.
         others: the names by which other programs read what was met; whoever judges them empties it.
@@ -88,7 +89,7 @@ class Walk:
         self._is_lost = False
         self.is_wanted = False
         self._end_blocks = 0
-        self._worst: End | None = None
+        self.worst: End | None = None
         self.end: End | None = None
         self.seen = 0
         self.findings = Findings()
@@ -252,6 +253,7 @@ class Walk:
         stream = self._stream
         if map_ is IN_HEADER:
             map_ = of_header(rest, self._map_blocks(rest, member.offset))
+            map_ = faulty("its map of holes is over a limit") if self._is_lost else map_
         elif map_ is IN_CONTENT:
             map_, taken = of_content(lambda: stream.read(BLOCK), min(member.stored, self._limits.pax_bytes))
             padded = self._left + self._padding - taken
@@ -388,7 +390,7 @@ class Walk:
             self._tell(stream.end)
         elif not is_bad and (rest or is_inside):
             self._damage("truncated", "the tar is cut off")
-        elif self._end_blocks < _END_BLOCKS and self._worst is None:
+        elif self._end_blocks < _END_BLOCKS and self.worst is None:
             self._note("archive-no-end", f"{self._end_blocks} of {_END_BLOCKS} blocks of zeros")
         self._finish()
 
@@ -406,12 +408,12 @@ class Walk:
     def _damage(self, verdict: Verdict, reason: str, limit: str = "", id_: str = "") -> None:
         """Note what keeps the archive from being whole; the first such thing is what `end` tells."""
         position = self._stream.position
-        if self._worst is None:
-            self._worst = End(verdict, reason, position, limit)
+        if self.worst is None:
+            self.worst = End(verdict, reason, position, limit)
         self._note(id_ or OUTCOMES[verdict], f"{reason}, at inflated byte {position}, near byte {self._stream.taken}")
 
     def _finish(self) -> None:
-        self.end = self._worst or End("complete", "", self._stream.position)
+        self.end = self.worst or End("complete", "", self._stream.position)
 
     def _note(self, id_: str, detail: str = "", member: str | None = None) -> None:
         source = Source(Witness.ARCHIVE, self._path, member, None, self._stream.position)
