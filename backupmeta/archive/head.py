@@ -46,6 +46,7 @@ class Head(NamedTuple):
         place: the record's place among the members, from 0.
         record: the record's bytes.
         findings: what was odd.
+        begin: where its first stream begins, in bytes of the file.
     """
 
     path: str
@@ -56,6 +57,7 @@ class Head(NamedTuple):
     place: int
     record: bytes
     findings: tuple[Finding, ...]
+    begin: int = 0
 
     def __repr__(self) -> str:
         return f"Head({self.path!r}, {self.compression.name}, record of {len(self.record)} bytes)"
@@ -79,7 +81,8 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None =
     file.seek(0)
     reader = Reader(file, limits)
     found = _walked(reader)
-    return _head(file, path, reader.compression, found, _verdict(reader, path))
+    told = _head(file, path, reader.compression, found, _verdict(reader, path))
+    return told._replace(begin=reader.begin)
 
 
 class _Found(NamedTuple):
@@ -169,6 +172,11 @@ def _findings(compression: Compression, found: Sequence[_Found], path: str) -> I
 
 
 def _verdict(reader: Reader, path: str) -> Iterator[Finding]:
+    yield from _of_end(reader, path)
+    yield from reader.of_streams(path)
+
+
+def _of_end(reader: Reader, path: str) -> Iterator[Finding]:
     if (end := reader.bad_end()) is not None:
         yield Finding(OUTCOMES[end.verdict], "", f"{end.reason} at byte {end.offset}", (_at(path, None),))
 

@@ -7,12 +7,14 @@ end, behind damage too, and hands the content of members to whoever wants it, so
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
-from backupmeta.archive.compression import BLOCK, PLAIN, by_suffix, identify
+from backupmeta.archive import container
+from backupmeta.archive.compression import BLOCK, PLAIN, by_suffix, identify, is_skippable
 from backupmeta.archive.digests import ALGORITHMS, Digests
+from backupmeta.archive.header import BLOCK as HEADER_BYTES
 from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.limits import DEFAULT_LIMITS, MIB, Limits
 from backupmeta.archive.member import Member, plain
-from backupmeta.archive.stream import End, Inflated, Stream
+from backupmeta.archive.stream import End, Stream
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
@@ -21,6 +23,9 @@ from backupmeta.provenance import Source, Witness
 
 _BURST: Final = 128
 """How many members are judged together: what has just run runs again at half its cost, and they are still at hand."""
+
+_END_MARKS: Final = frozenset({1024, 10240})
+"""How many zeros an archive without members has: two blocks, and what GNU tar fills a record with."""
 
 _TAIL: Final = 4 * MIB
 """How much is inflated behind the record, in bytes, to see whether a small file's stream is whole."""
@@ -35,12 +40,13 @@ class Reader:
     is_thorough = False
 
     def __init__(self, file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, digests: Digests | None = None) -> None:
-        """Begin to read ``file``; iterating raises `NotAnArchiveError`, `DamagedError` where nothing in it is tar."""
+        """Begin to read ``file``; this and iterating raise `NotAnArchiveError`, `DamagedError` where nothing is tar."""
         self.file = file
         self.limits = limits
         self.block = file.read(BLOCK)
-        self.compression = identify(self.block) or PLAIN
-        self._stream = Inflated(file, self.block, self.compression, limits, digests)
+        self._stream = container.unpacked(file, self.block, limits, digests)
+        outer = self._stream.outer
+        self.compression = self._stream.compression if outer is None else outer.compression
         self._walk = Walk(self._stream, limits, file.path, is_thorough=self.is_thorough)
 
     def __iter__(self) -> Iterator[Member]:
@@ -67,6 +73,12 @@ class Reader:
     def position(self) -> int:
         """How many inflated bytes were taken so far."""
         return self._stream.position
+
+    @property
+    def begin(self) -> int:
+        """Where the first stream, or the tar, begins, in bytes of the file."""
+        stream = self._stream if self._stream.outer is None else self._stream.outer
+        return stream.before
 
     @property
     def end(self) -> End | None:
@@ -102,20 +114,54 @@ class Reader:
             end = self._stream.end
         return None if end is None or end.verdict == "complete" else end
 
+    def of_streams(self, path: str) -> Iterator[Finding]:
+        """Yield what is odd about what the tar is packed in, as far as it was read; ``path`` is the archive's."""
+        return container.findings(self._stream, Source(Witness.ARCHIVE, path))
+
     def _check_is_tar(self) -> None:
         """Raise where there was not a single header: it is no tar, or it broke off too early to tell."""
-        from backupmeta.archive.foreign import describe
+        from backupmeta.archive.foreign import is_torn_header
 
-        path, walked, inflated = self.file.path, self._walk.end, self._stream.end
-        if walked is None or (walked.verdict == "complete" and self._stream.position):
+        path, stream, walked = self.file.path, self._stream, self._walk.end
+        if walked is None or (walked.verdict == "complete" and stream.position and not self._is_zeros()):
             return
         if (limit := self._limit()) is not None:
             raise limit
+        if (end := stream.end) is not None and end.verdict != "complete":
+            raise DamagedError(path, end.reason, end.offset, end.verdict)
+        if is_torn_header(stream.first, path):
+            is_cut = len(stream.first) < HEADER_BYTES
+            reason = "the tar is cut off in its first header" if is_cut else "the tar's first header is broken"
+            offset = stream.before if self.compression is PLAIN and not is_cut else min(stream.taken, self.file.size)
+            raise DamagedError(path, reason, offset, "truncated" if is_cut else "damaged")
+        raise self._foreign()
+
+    def _is_zeros(self) -> bool:
+        """Tell whether there are zeros alone, and not just the end mark of a writer that packed nothing."""
+        stream = self._stream
+        if stream.first.strip(b"\0") or any(one.id == "archive-trailing-content" for one in self._walk.findings):
+            return False
+        while stream.position < self.limits.search_bytes and (piece := stream.take(BLOCK)):
+            if piece.strip(b"\0"):
+                return False
+        return self.compression is PLAIN or stream.position not in _END_MARKS
+
+    def _foreign(self) -> NotAnArchiveError:
+        """Return the error that says what the file is."""
+        from backupmeta.archive.foreign import describe
+
+        stream, path = self._stream, self.file.path
         if self.compression is PLAIN:
-            raise NotAnArchiveError(path, f"no archive: {describe(self.block)}")
-        if inflated is not None and inflated.verdict != "complete":
-            raise DamagedError(path, inflated.reason, inflated.offset, inflated.verdict)
-        raise NotAnArchiveError(path, f"{self.compression.name}, but no tar inside: {describe(self._stream.first)}")
+            what = describe(self.block)
+            return NotAnArchiveError(path, f"no archive: {what.words}", what.advice or None)
+        layers = container.layers(stream)
+        if (third := identify(stream.first)) is not None:
+            reason = f"compressed more than twice: {third.name} in {layers}"
+            return NotAnArchiveError(path, reason, "unpack the outermost layer; two are read")
+        if not (stream.position or stream.trailing) and is_skippable(self.block):
+            return NotAnArchiveError(path, "nothing but zstd frames without content")
+        what = describe(stream.first)
+        return NotAnArchiveError(path, f"{layers}, but no tar inside: {what.words}", what.advice or None)
 
 
 class Consumer(Protocol):
@@ -239,11 +285,7 @@ class Pass(Reader):
         if len(self.records) > 1:
             yield Finding("record-several", "", "", tuple(_at(path, one) for one in self.records))
         yield from self._walk.findings
-        if trailing := self._stream.trailing:
-            where = f"{trailing:,} bytes from byte {self.file.size - trailing} on"
-            yield Finding("archive-trailing-bytes", "", where, (_at(path, None),))
-        elif padding := self._stream.padding:
-            yield Finding("archive-padding", "", f"{padding:,} bytes", (_at(path, None),))
+        yield from self.of_streams(path)
         yield from self._hazards.finish()
 
 

@@ -314,13 +314,13 @@ class Walk:
     def _run_out(self, *, is_inside: bool) -> None:
         """End where the stream did; behind damage to it, or bytes that are no stream, go on where it does."""
         stream = self._stream
-        end, rest, begin = stream.end, len(stream.buffer) - stream.at, stream.taken
+        end, rest = stream.end, len(stream.buffer) - stream.at
         is_bad = end is not None and end.verdict != "complete"
         if is_bad:
             self._tell(end)
         if self._is_thorough and stream.resume():
             if not is_bad:
-                self._damage("damaged", f"{stream.taken - begin:,} bytes between two streams are something else")
+                self._damage("damaged", f"{stream.gap:,} bytes between two streams are something else")
             self._is_lost = True
             return
         if stream.end is not end:
