@@ -75,6 +75,7 @@ _TEXTS: Final = (
     (b"<?php", Foreign("a PHP script")),
 )
 
+_HTML: Final = re.compile(rb"\s*<(?:!--|(?:!doctype|html|head|body|br|script|div|p)\b)", re.IGNORECASE)
 _BOM: Final = b"\xef\xbb\xbf"
 _PHP_MESSAGE: Final = re.compile(rb"\s*(<br />\s*)?(<b>)?(PHP )?(Notice|Warning|Deprecated|Fatal error|Parse error)\b")
 _HTTP: Final = re.compile(rb"HTTP/[0-9.]+ [0-9]{3}\b|(?i:content-(type|disposition|length|transfer-encoding):)")
@@ -86,6 +87,8 @@ _TEXT_LEAST: Final = 4
 """How many line feeds that all follow a carriage return, or characters beyond ASCII, can't be chance."""
 _SAMPLE: Final = 4096
 _UNKNOWN: Final = "of an unknown kind"
+_NOTHING: Final = frozenset({"data", "very short file (no magic)"})
+"""What libmagic says of what it does not know."""
 
 
 class _Detector(Protocol):
@@ -98,7 +101,7 @@ def describe(block: bytes) -> Foreign:
     if not block:
         return Foreign("empty")
     if not block.strip(b"\0"):
-        return Foreign("nothing but zeros", "fetch it again: it was never written, or only in part")
+        return Foreign("nothing but zeros", "fetch it again: its content was never written")
     named = container(block) or next((what for sign, what in _TEXTS if block.startswith(sign)), None)
     return named or _as_text(block) or _lzma(block) or Foreign(_by_libmagic(block[:_SAMPLE]))
 
@@ -118,7 +121,9 @@ def stray(sample: bytes) -> str:
         return "blanks and line ends"
     if _PHP_MESSAGE.match(text):
         return "a message of PHP"
-    return "HTTP headers" if _HTTP.match(text) else describe(sample).words
+    if _HTTP.match(text):
+        return "HTTP headers"
+    return "HTML" if _HTML.match(text) else describe(sample).words
 
 
 def likely_cause(block: bytes) -> str:
@@ -219,7 +224,7 @@ def _by_libmagic(sample: bytes) -> str:
         words = detector.from_buffer(sample)
     except magic.MagicException:
         return _UNKNOWN
-    return _UNKNOWN if words == "data" else words
+    return _UNKNOWN if words in _NOTHING else words
 
 
 @cache

@@ -7,11 +7,11 @@ end, behind damage too, and hands the content of members to whoever wants it, so
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
-from backupmeta.archive import container
+from backupmeta.archive import packing
 from backupmeta.archive.compression import BLOCK, PLAIN, by_suffix, identify, is_skippable
 from backupmeta.archive.digests import ALGORITHMS, Digests
-from backupmeta.archive.header import BLOCK as HEADER_BYTES
 from backupmeta.archive.hazards import Hazards
+from backupmeta.archive.header import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, MIB, Limits
 from backupmeta.archive.member import Member, plain
 from backupmeta.archive.stream import End, Stream
@@ -44,7 +44,7 @@ class Reader:
         self.file = file
         self.limits = limits
         self.block = file.read(BLOCK)
-        self._stream = container.unpacked(file, self.block, limits, digests)
+        self._stream = packing.unpacked(file, self.block, limits, digests)
         outer = self._stream.outer
         self.compression = self._stream.compression if outer is None else outer.compression
         self._walk = Walk(self._stream, limits, file.path, is_thorough=self.is_thorough)
@@ -116,7 +116,7 @@ class Reader:
 
     def of_streams(self, path: str) -> Iterator[Finding]:
         """Yield what is odd about what the tar is packed in, as far as it was read; ``path`` is the archive's."""
-        return container.findings(self._stream, Source(Witness.ARCHIVE, path))
+        return packing.findings(self._stream, Source(Witness.ARCHIVE, path))
 
     def _check_is_tar(self) -> None:
         """Raise where there was not a single header: it is no tar, or it broke off too early to tell."""
@@ -154,7 +154,7 @@ class Reader:
         if self.compression is PLAIN:
             what = describe(self.block)
             return NotAnArchiveError(path, f"no archive: {what.words}", what.advice or None)
-        layers = container.layers(stream)
+        layers = packing.layers(stream)
         if (third := identify(stream.first)) is not None:
             reason = f"compressed more than twice: {third.name} in {layers}"
             return NotAnArchiveError(path, reason, "unpack the outermost layer; two are read")

@@ -88,11 +88,11 @@ class Zeros(NamedTuple):
     """Zeros between or behind streams.
 
     Attributes:
-        count: how many there are.
+        length: how many there are.
         offset: where the first one stands, in bytes of what was compressed.
     """
 
-    count: int = 0
+    length: int = 0
     offset: int = 0
 
 
@@ -238,7 +238,7 @@ class Inflated:
         """
         if self.end is None or self.end.verdict not in {"damaged", "complete"} or not (self.is_broken or self.trailing):
             return False
-        back = _PIECE_LEAST if self.end.verdict == "damaged" and self.is_broken else 0
+        back = 0 if self._contradicted is None else _PIECE_LEAST  # a corrupt stream may have taken in its neighbour
         self._input.go_to(max(self.stopped - back, self._begin + 1))
         while not (is_found := self._search()) and not self._is_too_late():
             if self.outer is None or self._outer_end() is None or not self.outer.resume():
@@ -347,9 +347,9 @@ class Inflated:
         self._end_behind_the_last()
 
     def _count_between(self, zeros: Zeros) -> None:
-        if zeros.count:
+        if zeros.length:
             earlier = self.between
-            self.between = Zeros(earlier.count + zeros.count, earlier.offset) if earlier.count else zeros
+            self.between = Zeros(earlier.length + zeros.length, earlier.offset) if earlier.length else zeros
 
     def _end_behind_the_last(self) -> None:
         """Look at what stands behind the last stream; a trailer that contradicts its content is damage."""

@@ -32,7 +32,7 @@ KINDS: Final[dict[str, Kind]] = {
     "archive-trailing-bytes": _warning("something else stands behind the compressed stream", _LOOK),
     "archive-leading-bytes": _refused(
         "bytes stand before the archive; no program unpacks it so",
-        "cut them off: 'tail -c +N' begins at the byte that comes after them; find out what sent them",
+        "cut them off ('tail -c +54 FILE' leaves 53 bytes out), and find out what sent them",
     ),
     "archive-compressed-twice": _refused(
         "the archive is compressed twice; tar and a restore find no member in it", "unpack it once, and use the result"
@@ -50,7 +50,8 @@ KINDS: Final[dict[str, Kind]] = {
         "compare the archive's digest with the original's",
     ),
     "archive-check-none": _note(
-        "the xz stream has no check; damage to its content would not show", "compare the archive's digest, if there is one"
+        "the xz stream has no check; damage to its content would not show",
+        "compare the archive's digest with the original's",
     ),
     "archive-padding": _note("zeros stand behind the compressed stream", "nothing: tapes and block devices leave them"),
     "archive-multi-volume": _warning(

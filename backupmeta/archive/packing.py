@@ -126,13 +126,13 @@ def findings(stream: Inflated, where: Source) -> Iterator[Finding]:
 
 def _of_zeros(stream: Inflated) -> Iterator[tuple[str, str]]:
     """Yield what stands between and behind the streams."""
-    if count := stream.between.count:
+    if count := stream.between.length:
         yield "archive-zeros-between", f"{_bytes(count)}, the first of them at byte {stream.between.offset}"
     if trailing := stream.trailing:
         from backupmeta.archive.foreign import stray
 
         yield "archive-trailing-bytes", f"{_bytes(trailing)} from byte {stream.stopped} on: {stray(stream.behind)}"
-    elif count := stream.padding.count:
+    elif count := stream.padding.length:
         is_refused = stream.compression is ZSTD or (stream.compression is XZ and count % _XZ_PADDING)
         detail = f"{_bytes(count)} from byte {stream.padding.offset} on"
         yield "archive-padding-refused" if is_refused else "archive-padding", detail
@@ -154,4 +154,3 @@ def _of_checks(stream: Inflated) -> Iterator[tuple[str, str]]:
 
 def _bytes(count: int) -> str:
     return f"{count:,} byte{'' if count == 1 else 's'}"
-
