@@ -47,8 +47,7 @@ def unpacked(file: EvidenceFile, block: bytes, limits: Limits, digests: Digests 
         return stream
     if {compression, inner} <= _WIDE:
         limits = replace(limits, window_bytes=limits.window_bytes // 2)
-        file.seek(len(block))
-        stream = Inflated(file, block, compression, limits, digests, before=before)
+        stream.restart(limits)
     return Inflated.within(stream, inner, limits)
 
 

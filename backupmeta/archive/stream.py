@@ -115,6 +115,7 @@ class Inflated:
         trailing: how many bytes behind the last stream are something else.
         behind: the first of them.
         gap: how many bytes the last `resume` passed over.
+        met: the first bad end of the outer stream that the last `resume` passed over; None for none.
         checks: of xz streams, how many have each check, by its number.
         is_broken: whether corrupt input was met; a trailer that contradicts its content breaks nothing.
     """
@@ -154,6 +155,7 @@ class Inflated:
         self._count = 0
         self.buffer = self.first = self.behind = b""
         self.end: End | None = None
+        self.met: End | None = None
         self.between, self.padding = Zeros(), Zeros()
         self.trailing = self.gap = 0
         self.checks: dict[int, int] = {}
@@ -169,8 +171,9 @@ class Inflated:
         """Call these streams ``name`` in reasons."""
         self._name = name
 
-    def restart(self) -> None:
-        """Begin again at the first stream."""
+    def restart(self, limits: Limits | None = None) -> None:
+        """Begin again at the first stream, with ``limits`` from now on where they are given."""
+        self._limits = limits or self._limits
         self._input.go_to(self.before)
         self._clear()
 
@@ -240,9 +243,11 @@ class Inflated:
             return False
         back = 0 if self._contradicted is None else _PIECE_LEAST  # a corrupt stream may have taken in its neighbour
         self._input.go_to(max(self.stopped - back, self._begin + 1))
+        self.met = None
         while not (is_found := self._search()) and not self._is_too_late():
-            if self.outer is None or self._outer_end() is None or not self.outer.resume():
+            if self.outer is None or (end := self._outer_end()) is None or not self.outer.resume():
                 break
+            self.met = end if self.met is None and end is not self.end else self.met
         if is_found:
             self.gap = self._input.offset - self.stopped
             self.end, self._contradicted, self.trailing = None, None, 0

@@ -319,6 +319,7 @@ class Walk:
         if is_bad:
             self._tell(end)
         if self._is_thorough and stream.resume():
+            self._tell(stream.met)
             if not is_bad:
                 self._damage("damaged", f"{stream.gap:,} bytes between two streams are something else")
             self._is_lost = True

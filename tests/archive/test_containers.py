@@ -248,7 +248,7 @@ def test_what_stands_behind_the_streams(opened: Opened, program: str, behind: by
 
 @pytest.mark.parametrize("program", ["gzip", pytest.param("xz", marks=needs("xz"))])
 def test_zeros_between_streams(opened: Opened, program: str) -> None:
-    # The programs gzip, zstd and bzip2 end there, and Python's lzma; Python's gzip goes on, and xz after groups of four.
+    # The programs gzip, zstd and bzip2 end there, and Python's lzma; Python's gzip goes on, and xz behind whole fours.
     packed = bytes(512).join(COMPRESS[program](one) for one in PIECES)
     plain = gzip.decompress(packed) if program == "gzip" else run(["xz", "-dc"], packed)
     archive = assert_like(opened, packed, plain)
