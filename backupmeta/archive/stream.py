@@ -42,6 +42,9 @@ _STREAMS_KEPT: Final = 100
 _ZEROS_LEAST: Final = 512
 """How many zeros in a row at the place where a stream breaks off are told: compressed content has no such run."""
 
+_KEPT: Final = MIB
+"""How many bytes that an outer stream inflated to are kept to go back to."""
+
 _RESTARTS: Final = 8
 """How often an outer stream is inflated anew, to go back in it: each time may cost as much as the whole file."""
 
@@ -112,8 +115,7 @@ class Inflated:
         stopped: where the streams ended, in bytes of what was compressed.
         between: zero bytes between streams.
         padding: zero bytes behind the last stream.
-        trailing: how many bytes behind the last stream are something else.
-        behind: the first of them.
+        behind: the first bytes behind the last stream that are something else.
         gap: how many bytes the last `resume` passed over.
         met: the first bad end of the outer stream that the last `resume` passed over; None for none.
         checks: of xz streams, how many have each check, by its number.
@@ -157,7 +159,7 @@ class Inflated:
         self.end: End | None = None
         self.met: End | None = None
         self.between, self.padding = Zeros(), Zeros()
-        self.trailing = self.gap = 0
+        self.gap = 0
         self.checks: dict[int, int] = {}
         self.is_broken = False
 
@@ -186,6 +188,11 @@ class Inflated:
     def stream_count(self) -> int:
         """How many there were so far."""
         return self._count + (self.outer.stream_count if self.outer is not None else 0)
+
+    @property
+    def trailing(self) -> int:
+        """How many bytes behind the last stream are something else; in an outer layer, as far as was inflated."""
+        return max(self._file.size - self.stopped, 0) if self.behind else 0
 
     @property
     def position(self) -> int:
@@ -250,7 +257,7 @@ class Inflated:
             self.met = end if self.met is None and end is not self.end else self.met
         if is_found:
             self.gap = self._input.offset - self.stopped
-            self.end, self._contradicted, self.trailing = None, None, 0
+            self.end, self._contradicted, self.behind = None, None, b""
             self._chunks = self._streams()
         elif not self.end.limit and (end := self._outer_end()) is not None:
             self.end = end
@@ -278,11 +285,9 @@ class Inflated:
 
     def drain(self) -> None:
         """Take in the rest of the file, for its digest."""
+        self._input.drain()
         if self.outer is not None:
-            self.outer.skip(self._limits.inflated_bytes)
             self.outer.drain()
-        else:
-            self._input.drain()
 
     def _next(self) -> bytes:
         """Return the next inflated bytes; nothing at the end."""
@@ -363,16 +368,8 @@ class Inflated:
             self._finish("complete")
         else:
             self._finish("damaged", f"the {self._name} stream from byte {bad.offset} on is corrupt: {bad.fault}")
-        self.trailing = max(self._length() - self.stopped, 0)
         if bad is None and (end := self._outer_end()) is not None:
             self._take_over(end)
-
-    def _length(self) -> int:
-        """Return how many bytes there are to inflate; an outer stream is inflated to its end to know."""
-        if self.outer is None:
-            return self._file.size
-        self.outer.skip(self._limits.inflated_bytes)
-        return self.outer.position
 
     def _take_over(self, end: End) -> None:
         """End as the outer stream did."""
@@ -482,32 +479,40 @@ class Inflated:
 class _Layer:
     """What an outer stream inflates to, as the input of other streams.
 
-    Going back costs nothing within the outer stream's buffer; beyond it the outer stream begins anew, a few times.
+    The last bytes are kept, so that going back to them costs nothing; beyond them the outer stream begins anew, a few
+    times, unless it is broken.
     """
 
     def __init__(self, outer: Inflated) -> None:
         self._outer = outer
         self._restarts = _RESTARTS
-
-    @property
-    def position(self) -> int:
-        return self._outer.position
+        self._kept = bytearray()
+        self.position = 0
 
     @property
     def size(self) -> int:
         return self._outer.position
 
     def read(self, length: int) -> bytes:
-        return self._outer.take(length)
+        if back := self._outer.position - self.position:
+            at = len(self._kept) - back
+            piece = bytes(self._kept[at : at + length])
+        else:
+            piece = self._outer.take(length)
+            self._kept += piece
+            if len(self._kept) > 2 * _KEPT:
+                del self._kept[:-_KEPT]
+        self.position += len(piece)
+        return piece
 
     def seek(self, offset: int) -> None:
         outer = self._outer
-        if 0 <= (back := outer.position - offset) <= outer.at:
-            outer.at -= back
-            return
-        if back > 0:
-            if outer.is_broken or not self._restarts:
-                return
-            self._restarts -= 1
-            outer.restart()
-        outer.skip(offset - outer.position)
+        if not 0 <= outer.position - offset <= len(self._kept):
+            if offset < outer.position:
+                if outer.is_broken or not self._restarts:
+                    return
+                self._restarts -= 1
+                outer.restart()
+            outer.skip(offset - outer.position)
+            self._kept.clear()
+        self.position = min(offset, outer.position)

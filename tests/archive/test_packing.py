@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import tarfile
 import zlib
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 from pathlib import Path
@@ -23,6 +25,7 @@ from hypothesis import strategies as st
 from backupmeta.archive import compression, packing
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import Limits
+from backupmeta.archive.reader import walk
 from backupmeta.errors import DamagedError, LimitExceededError, NotAnArchiveError
 from tests.hostile import END, MIB, Opened, Seen, member, seen
 
@@ -179,8 +182,7 @@ def cut_off(opened: Opened, content: bytes) -> str:
     try:
         found = seen(opened, content)
     except DamagedError as error:
-        assert (error.verdict, error.offset) == ("truncated", len(content))
-        return error.reason
+        return error.reason if error.offset == len(content) else "told of another place"
     assert f"near byte {len(content)}" in ids(found)["archive-truncated"]
     return found.end.reason
 
@@ -285,13 +287,13 @@ TENTH: Final = b"".join(hashlib.shake_128(b"%d" % n).digest(100) + bytes(924) fo
     ids=["ratio", "inflated_bytes", "seconds"],
 )
 def test_limits_hold_over_both_layers(opened: Opened, content: bytes, limits: Limits, name: str) -> None:
-    try:
-        found = seen(opened, content, limits)
-    except LimitExceededError as error:
-        assert error.limit == name
-    else:
-        assert (found.end.verdict, found.end.limit) == ("limit", name)
-        assert "limit-exceeded" in found.ids
+    with opened(content) as file:
+        passed = walk(file, limits)
+        with suppress(LimitExceededError):
+            deque(passed, maxlen=0)
+        assert passed.end is not None
+        assert (passed.end.verdict, passed.end.limit) == ("limit", name)
+        assert "limit-exceeded" in [one.id for one in passed.findings()]
 
 
 def test_two_windows_are_within_the_limit_together(opened: Opened) -> None:
