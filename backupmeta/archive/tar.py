@@ -66,6 +66,7 @@ class Walk:
         end: how the walk ended, or None as long as it hasn't; offsets are in inflated bytes.
         worst: the first damage so far, or limit that was met, as `end` will tell it; None without any.
         seen: how many members there were so far.
+        until: how many inflated bytes from its beginning a header is looked for.
         findings: what was odd.
         others: the names by which other programs read what was met; whoever judges them empties it.
         is_wanted: whether somebody wants the content of the last burst's last member.
@@ -79,7 +80,7 @@ class Walk:
         self._stream = stream
         self._limits = limits
         self._path = path
-        self._until = limits.inflated_bytes if until is None else until
+        self.until = limits.inflated_bytes if until is None else until
         self._global: dict[bytes, bytes] = {}
         self._current: Member | None = None
         self._left = 0
@@ -185,8 +186,8 @@ class Walk:
         while self.end is None:
             if len(stream.buffer) - stream.at < BLOCK and stream.fill(BLOCK) < BLOCK:
                 self._run_out(is_inside=extensions is not None)
-            elif stream.position > self._until:
-                self._damage("limit", f"more than {self._until:,} bytes of it", "search_bytes")
+            elif stream.position > self.until:
+                self._damage("limit", f"more than {self.until:,} bytes of it", "search_bytes")
                 self._finish()
             elif self._is_lost or not checksum_fits(stream.buffer, stream.at):
                 self._leave(extensions)
@@ -342,7 +343,7 @@ class Walk:
     def _pass_zero_blocks(self) -> int:
         """Pass over blocks of zeros; return how many there were."""
         stream, begin = self._stream, self._stream.position
-        while stream.fill(BLOCK) >= BLOCK and stream.position <= self._until:
+        while stream.fill(BLOCK) >= BLOCK and stream.position <= self.until:
             ahead = len(stream.buffer) - stream.at
             zeros = ahead - len(stream.buffer[stream.at :].lstrip(b"\0"))
             stream.at += zeros - zeros % BLOCK
@@ -366,24 +367,25 @@ class Walk:
         what lies behind damage may have moved.
         """
         stream = self._stream
-        while stream.fill(2 * BLOCK) >= BLOCK and stream.position <= self._until:
+        while stream.fill(2 * BLOCK) >= BLOCK and stream.position <= self.until:
             if (found := _header_in(stream.buffer, stream.at, -stream.position % BLOCK)) >= 0:
                 stream.at = found
                 return True
             stream.at = len(stream.buffer) - BLOCK + 1
-        stream.at = len(stream.buffer) if stream.position <= self._until else stream.at
+        stream.at = len(stream.buffer) if stream.position <= self.until else stream.at
         return False
 
     def _run_out(self, *, is_inside: bool) -> None:
         """End where the stream did; behind damage to it, or bytes that are no stream, go on where it does."""
         stream = self._stream
-        end, rest, begin = stream.end, len(stream.buffer) - stream.at, stream.taken
+        end, rest = stream.end, len(stream.buffer) - stream.at
         is_bad = end is not None and end.verdict != "complete"
         if is_bad:
             self._tell(end)
         if stream.resume():
+            self._tell(stream.met)
             if not is_bad:
-                self._damage("damaged", f"{stream.taken - begin:,} bytes between two streams are something else")
+                self._damage("damaged", f"{stream.gap:,} bytes between two streams are something else")
             self._is_lost = True
             return
         if stream.end is not end:
