@@ -29,6 +29,9 @@ from backupmeta.provenance import Source, Witness
 _BURST: Final = 128
 """How many members are judged together: what has just run runs again at half its cost, and they are still at hand."""
 
+_LONG_NAME: Final = 4096
+"""From how many bytes on a name does not wait for others to be judged with."""
+
 _LINKS_KEPT: Final = 10_000
 """Of how many hard links the content can be asked for."""
 
@@ -273,7 +276,7 @@ class Pass(Reader):
         wants = self._wants if self._consumers else None
         while members := walk.burst(_BURST, wants):
             unjudged += members
-            if len(unjudged) >= _BURST:
+            if len(unjudged) >= _BURST or len(members[0].name) > _LONG_NAME:
                 self._judge(unjudged)
                 unjudged = []
             if walk.is_wanted:
