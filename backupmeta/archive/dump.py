@@ -1,7 +1,7 @@
 r"""The SQL dump of an archive: its tables and rows, whether it is whole, what a restore of it needs (FORMAT.md §5).
 
-`Dump` is the one reader of dumps. It reads statement by statement, as the servers' own clients do (`statements`): no line
-within a routine, trigger, event, comment or value is taken for a statement.
+`Dump` is the one reader of dumps. It reads statement by statement, as the servers' own clients do (`statements`): no
+line within a routine, trigger, event, comment or value is taken for a statement.
 """
 
 import re
@@ -345,14 +345,14 @@ class Dump:
 
 def _again(known: Spot | None, one: Spot) -> Spot:
     """Return the first of several places, counted."""
-    return one if known is None else known._replace(count=known.count + 1)
+    return one if known is None else known._replace(times=known.times + 1)
 
 
 def _longest(known: Spot | None, one: Statement) -> Spot:
     """Return the longest of several statements, counted."""
     if known is not None and known.size >= one.size:
-        return known._replace(count=known.count + 1)
-    return one.begin._replace(size=one.size, count=1 if known is None else known.count + 1)
+        return known._replace(times=known.times + 1)
+    return one.begin._replace(size=one.size, times=1 if known is None else known.times + 1)
 
 
 class DumpFinder:
