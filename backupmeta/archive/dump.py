@@ -34,7 +34,7 @@ _BLANKS: Final = b"\0\t\n\v\f\r \xef\xbb\xbf"
 _COUNTER: Final = re.compile(rb" AUTO_INCREMENT=\d+")
 """The next number of a table: it changes with every row, and is no part of the definition."""
 
-_COLLATION: Final = re.compile(rb"(?i)\b(?:[a-z0-9]{1,16}_0900_[a-z_]{1,32}|(?:[a-z0-9]{1,16}_)?uca1400_[a-z_]{1,32})")
+_COLLATION: Final = re.compile(rb"(?i)\b(?:\w{1,40}?_0900_\w{1,32}|(?:\w{1,40}?_)?uca1400_\w{1,32})")
 _SOURCE: Final = re.compile(
     rb"(?i:\b(?:FROM|JOIN)\b)[\s(]*+(?:" + sql.NAME + rb"\s*+\.\s*+)?+(" + sql.NAME + rb")"
 )  # fmt: skip

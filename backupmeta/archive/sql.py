@@ -92,7 +92,7 @@ NAME: Final = rb"(?:`(?:[^`\n]|``){1,%d}+`|\"(?:[^\"\n]|\"\"){1,%d}+\"|[0-9A-Za-
     (_LONGEST,) * 3
 )
 _TABLE: Final = rb"(?:" + NAME + _ANY + rb"\." + _ANY + rb")?+(" + NAME + rb")"
-_USER_PART: Final = rb"(?:" + _QUOTED + rb"|[\w$.%-]++)"
+_USER_PART: Final = rb"(?:`(?:[^`]++|``)*+`|" + _QUOTED + rb"|[\w$.%-]++)"
 _WORD: Final = re.compile(rb"(?s:(?:" + _GAP + rb"|\()*+([A-Za-z]++))")
 _DELIMITER: Final = re.compile(rb"(?i:DELIMITER)[ \t]++(\S{1,16}+)(?!\S)")
 _IF: Final = rb"(?:IF" + _SOME + rb"(?:NOT" + _SOME + rb")?+EXISTS" + _SOME + rb")?+"
@@ -161,7 +161,7 @@ _BLOCK: Final = re.compile(
     + _QUOTED
     + rb"|"
     + _COMMENT
-    + rb"|\b(?:(?P<begin>BEGIN|CASE)|END\s+(?:IF|LOOP|WHILE|REPEAT)|(?P<end>END))\b"
+    + rb"|\b(?:(?P<begin>BEGIN|CASE)|END\s+(?:IF|LOOP|WHILE|REPEAT)|(?P<end>END(?:\s+CASE)?))\b"
 )
 _ROUTINE: Final = re.compile(rb"(?i:AGGREGATE\s+)?(?i:PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b")
 
