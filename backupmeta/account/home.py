@@ -7,7 +7,8 @@ As the server leaves it::
     application_backups/app_*.tar.gz     archives, flat; the folder's name can be changed
 
 A backup record and an archive belong together when the record's ``backup-filename`` is the archive's name, or, for a
-renamed archive, when their records name the same file.
+renamed archive, when their records name the same file. Which files are archives is told by their names, and where these
+tell nothing by how the files begin (FORMAT.md §8).
 """
 
 import re
@@ -19,7 +20,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple, Protocol, Self
 
-from backupmeta.account.filename import is_archive_name, parse, unix_time
+from backupmeta.account.filename import Likeness, likeness, parse, unix_time
+from backupmeta.account.location import LOCAL, Locations, is_file_name, server_path
+from backupmeta.archive.beginning import Beginning, beginning
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import Limits
 from backupmeta.errors import EvidenceError
@@ -32,7 +35,8 @@ from backupmeta.record.grammar import Record
 RECORDS: Final = ".appdata"
 ARCHIVES: Final = "application_backups"
 PLACEHOLDER: Final = ".placeholder"
-_LOCAL: Final = frozenset({"local", ""})
+_NAMED: Final = 3
+"""How many files a finding about several of them names."""
 _ID: Final = re.compile(r"[0-9a-z]{20,40}")
 
 
@@ -113,6 +117,10 @@ class Reading(Protocol):
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
         ...
 
+    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+        """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
+        ...
+
 
 class FromDisk:
     """Reads what lies in a home from the disk."""
@@ -126,6 +134,11 @@ class FromDisk:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
         with archive.open() as file:
             return head(file, limits, archive.seen)
+
+    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+        """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
+        with folder.open_file(name) as file:
+            return beginning(file, limits)
 
 
 FROM_DISK: Final = FromDisk()
@@ -184,6 +197,7 @@ class Home:
         self.elsewhere: list[str] = []
         self._reading = reading
         self._open = ExitStack()
+        self._locations: Locations | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -205,6 +219,8 @@ class Home:
     def read(self, entries: list[Entry]) -> None:
         """Read the home's records and list its archives; ``entries`` are its folder's."""
         self.is_home = True
+        if self._is_on_server:
+            self._locations = Locations(self.folder, self._open)
         if (records := self._subfolder(self.folder, RECORDS, entries)) is not None:
             self.has_records = True
             inside = self._list(records)
@@ -216,10 +232,26 @@ class Home:
             self._look_elsewhere(entries)
 
     def add_archives(self, folder: Folder, entries: list[Entry]) -> None:
-        """Take the archives among the ``entries`` of ``folder``."""
+        """Take the archives among the ``entries`` of ``folder``; tell of what looks like one and is none."""
+        passed = list[str]()
         for entry in entries:
-            if is_archive_name(entry.name) and self._is_file(folder, entry):
+            if self._is_archive(folder, entry, passed):
                 self.archives.setdefault(entry.name, Archive(entry.name, folder))
+        self.findings.extend(passed_over(folder, passed))
+
+    def _is_archive(self, folder: Folder, entry: Entry, passed: list[str]) -> bool:
+        """Tell whether an ``entry`` is one; append its name to ``passed`` if it only looks like it."""
+        like = likeness(entry.name)
+        if like is Likeness.ARCHIVE:
+            return self._is_file(folder, entry)
+        if like is Likeness.OTHER or entry.is_folder or entry.name in self.archives:
+            return False
+        if not entry.is_file:
+            self.findings.extend(refused(folder, entry) if like is Likeness.RESEMBLING else ())
+            return False
+        begins = begins_as(folder, entry.name, self.limits, self._reading)
+        passed += [entry.name] if is_passed_over(like, begins) else []
+        return begins is Beginning.TAR
 
     def pairs(self) -> list[Pair]:
         """Return the backups of this home, oldest first; where archives were asked for, only theirs."""
@@ -260,13 +292,34 @@ class Home:
 
     def _pair(self, id_: str, record: Document, claims: Counter[str], renamed: dict[str, Archive]) -> Pair:
         name = _claim(record)
-        archive = self.archives.get(name) or renamed.get(name)
+        location = record.text("backup-location") or ""
+        here = server_path(location) if self._is_on_server else None
+        archive = self.archives.get(name) or renamed.get(name) or self._kept_in(here, name)
         if archive is None:
-            remote = (record.text("backup-location") or "") not in _LOCAL
+            remote = here is None and location not in LOCAL
             kind, state = ("archive-remote", State.REMOTE) if remote else ("archive-missing", State.MISSING)
-            return Pair(id_, record, None, state, (Finding(kind, name, "", (record.source,)),))
+            return Pair(id_, record, None, state, (Finding(kind, name, here or "", (record.source,)),))
         twice = (Finding("archive-claimed-twice", name, "", (record.source,)),) if claims[name] > 1 else ()
         return Pair(id_, record, archive, State.PAIRED, twice)
+
+    @property
+    def _is_on_server(self) -> bool:
+        """Whether it is known where the root of its server is."""
+        return self.as_server is not None and self.as_server.startswith("/")
+
+    def _kept_in(self, path: str | None, name: str) -> Archive | None:
+        """Return the archive ``name`` in the folder at ``path`` of the server itself, where it is there."""
+        if path is None or self._locations is None or not is_file_name(name):
+            return None
+        told = len(self._locations.findings)
+        folder = self._locations.folder_of(path, name)
+        self.findings += self._locations.findings[told:]
+        return None if folder is None else Archive(name, folder)
+
+    @property
+    def located(self) -> list[str]:
+        """The paths, from its own on, of archives that were looked for in folders of the server itself."""
+        return sorted(self._locations.files) if self._locations is not None else []
 
     def _lone(self, archive: Archive) -> Pair:
         evidence = (Source(Witness.FILE_SYSTEM, archive.seen),)
@@ -293,7 +346,7 @@ class Home:
 
     def _named_locally(self) -> set[str]:
         """Return the names of the archives that local backups should have here."""
-        local = (one for one in self.backups.values() if (one.text("backup-location") or "") in _LOCAL)
+        local = (one for one in self.backups.values() if (one.text("backup-location") or "") in LOCAL)
         return {name for one in local if (name := _claim(one))}
 
     def _look_elsewhere(self, entries: list[Entry]) -> None:
@@ -376,6 +429,27 @@ def refused(folder: Folder, entry: Entry) -> Iterator[Finding]:
         yield Finding("link-not-followed", entry.name, f"to {folder.link_target(entry.name)}", evidence)
     else:
         yield Finding("not-a-regular-file", entry.name, "a folder" if entry.is_folder else "", evidence)
+
+
+def begins_as(folder: Folder, name: str, limits: Limits, reading: Reading = FROM_DISK) -> Beginning:
+    """Return how the file ``name`` of ``folder`` begins; of one that can't be read, that nobody knows."""
+    try:
+        return reading.beginning(folder, name, limits)
+    except EvidenceError:
+        return Beginning.BROKEN
+
+
+def is_passed_over(like: Likeness, begins: Beginning) -> bool:
+    """Tell whether a file looks like an archive, by its name or by how it begins, and is not read as one."""
+    return begins is Beginning.BROKEN or (like is Likeness.RESEMBLING and begins is not Beginning.TAR)
+
+
+def passed_over(folder: Folder, names: list[str]) -> Iterator[Finding]:
+    """Yield the finding about the files ``names`` of ``folder`` that look like archives, and are not read."""
+    if names:
+        more = ", …" if len(names) > _NAMED else ""
+        detail = f"{len(names):,}: {', '.join(names[:_NAMED])}{more}"
+        yield Finding("archives-not-read", folder.seen, detail, (Source(Witness.FILE_SYSTEM, folder.seen),))
 
 
 def unreadable(path: str, error: EvidenceError) -> Finding:

@@ -13,8 +13,21 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Home, Reading, is_id, refused, unreadable
+from backupmeta.account.filename import Likeness, is_archive_name, likeness, resembles_archive
+from backupmeta.account.home import (
+    ARCHIVES,
+    FROM_DISK,
+    RECORDS,
+    Home,
+    Reading,
+    begins_as,
+    is_id,
+    is_passed_over,
+    passed_over,
+    refused,
+    unreadable,
+)
+from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import RECORD
@@ -267,15 +280,35 @@ class _Search:
         if any(entry.name in {RECORDS, ARCHIVES} for entry in entries):
             yield Met(folder, entries, as_server, is_home=True)
             return
-        if any(is_archive_name(entry.name) for entry in entries):
+        if has_archives := self._has_archives(folder, entries, root):
             yield Met(folder, entries, as_server, is_home=False)
         self.findings.extend(
             finding
             for entry in entries
-            if entry.is_link and not is_archive_name(entry.name)
+            if entry.is_link and not (has_archives and _is_like_archive(entry.name))  # of those the home will tell
             for finding in refused(folder, entry)
         )
         yield from self._descend(folder, [entry.name for entry in entries if entry.is_folder], depth, root)
+
+    def _has_archives(self, folder: Folder, entries: list[Entry], root: Root) -> bool:
+        """Tell whether archives lie in a folder (FORMAT.md §8, "Which files are archives").
+
+        Where no name says so, files are opened up to the first archive: those that look like one by their names, and
+        in a folder that a person named as the root those whose names tell nothing.
+        """
+        if any(is_archive_name(entry.name) for entry in entries):
+            return True
+        is_named = not root.is_convention and folder.path == root.name
+        passed = list[str]()
+        for entry in entries:
+            if entry.is_file and (is_named or resembles_archive(entry.name)):
+                like = likeness(entry.name)
+                begins = Beginning.OTHER if like is Likeness.OTHER else begins_as(folder, entry.name, self.limits)
+                if begins is Beginning.TAR:
+                    return True
+                passed += [entry.name] if is_passed_over(like, begins) else []
+        self.findings.extend(passed_over(folder, passed))
+        return False
 
     def _descend(self, folder: Folder, names: list[str], depth: int, root: Root) -> Iterator[Met]:
         if names and not depth:
@@ -287,6 +320,11 @@ class _Search:
                     yield from self._visit(child, child.entries(), depth - 1, root)
             except EvidenceError as error:
                 self.findings.append(unreadable(folder.seen_child(name), error))
+
+
+def _is_like_archive(name: str) -> bool:
+    """Tell whether a file of this ``name`` is an archive by it, or was one once."""
+    return is_archive_name(name) or resembles_archive(name)
 
 
 def _only_here(home: Home, folder: Folder, entries: list[Entry]) -> Home:

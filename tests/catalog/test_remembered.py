@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta import errors
+from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head
 from backupmeta.archive.member import Member
 from backupmeta.catalog import memory
-from backupmeta.catalog.memory import Memory, Remembered
+from backupmeta.catalog.memory import Known, Memory, Remembered
 from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError, NoMemberError
 from backupmeta.evidence import Signature
 from backupmeta.findings import Finding
@@ -104,7 +105,9 @@ def told(one: Memory) -> dict[str, Any]:
     }
 
 
-def shown(found: Record | Head | EvidenceError) -> object:
+def shown(found: Known) -> object:
+    if isinstance(found, Beginning):
+        return found
     if isinstance(found, Record):
         return found.content, found.values
     if isinstance(found, EvidenceError):
