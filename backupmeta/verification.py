@@ -312,7 +312,8 @@ def _not_to_judge(case: Case, passed: Pass, survey: Survey, findings: Findings) 
 def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome:
     """Return that an archive is not judged, and ``why``; of what was found otherwise the ids."""
     others = sorted({one.id for one in findings if one.severity is not Severity.NOTE})
-    detail = "; ".join(filter(None, (why.detail, others and f"found so far: {', '.join(others)}")))
+    more = [f"found so far: {', '.join(others)}"] if others else []
+    detail = "; ".join([why.detail, *more] if why.detail else more)
     found = judge.judged([why._replace(detail=detail)], case.policy)
     return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, found), None)
 

@@ -34,10 +34,10 @@ _WRAPPED: Final = re.compile(
 _BESIDE: Final = (".md5", ".sha1", ".sha256", ".sha512", ".sig", ".asc", ".torrent", ".par2")
 """Suffixes of files that are about another one, whose name they have."""
 _OTHERS: Final = tuple(
-    ".php .phtml .html .htm .css .js .map .json .xml .yml .yaml .ini .conf .htaccess .txt .md .log .sql .csv .sqlite .db "
-    ".sh .py .pl .cgi .pem .crt .key .jpg .jpeg .png .gif .webp .svg .ico .bmp .tif .tiff .psd .mp3 .mp4 .m4a .mov .avi "
-    ".mkv .wav .ogg .pdf .doc .docx .xls .xlsx .ppt .pptx .odt .ods .woff .woff2 .ttf .eot .otf .zip .rar .7z .exe "
-    ".dll .so .iso .img .deb .rpm .jar".split()
+    ".php .phtml .html .htm .css .js .map .json .xml .yml .yaml .ini .conf .htaccess .txt .md .log .sql .csv "
+    ".sqlite .db .sh .py .pl .cgi .pem .crt .key .jpg .jpeg .png .gif .webp .svg .ico .bmp .tif .tiff .psd .mp3 "
+    ".mp4 .m4a .mov .avi .mkv .wav .ogg .pdf .doc .docx .xls .xlsx .ppt .pptx .odt .ods .woff .woff2 .ttf .eot "
+    ".otf .zip .rar .7z .exe .dll .so .iso .img .deb .rpm .jar".split()
 )
 """Suffixes of files that are no archives."""
 _BEGUN: Final = re.compile(r"(?is)(.+)\.(?:part|partial|crdownload|filepart|download|opdownload|!ut)")

@@ -13,15 +13,16 @@ tell nothing by how the files begin (FORMAT.md §8).
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC
 from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple, Protocol, Self
 
-from backupmeta.account.filename import Likeness, likeness, parse, unix_time
-from backupmeta.account.location import LOCAL, Locations, is_file_name, server_path
+from backupmeta.account.entries import Sieve, refused, unreadable
+from backupmeta.account.filename import parse, unix_time
+from backupmeta.account.location import LOCAL, Locations, server_path
 from backupmeta.archive.beginning import Beginning, beginning
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import Limits
@@ -35,8 +36,6 @@ from backupmeta.record.grammar import Record
 RECORDS: Final = ".appdata"
 ARCHIVES: Final = "application_backups"
 PLACEHOLDER: Final = ".placeholder"
-_NAMED: Final = 3
-"""How many files a finding about several of them names."""
 _ID: Final = re.compile(r"[0-9a-z]{20,40}")
 
 
@@ -219,7 +218,7 @@ class Home:
     def read(self, entries: list[Entry]) -> None:
         """Read the home's records and list its archives; ``entries`` are its folder's."""
         self.is_home = True
-        if self._is_on_server:
+        if self.as_server is not None:
             self._locations = Locations(self.folder, self._open)
         if (records := self._subfolder(self.folder, RECORDS, entries)) is not None:
             self.has_records = True
@@ -233,25 +232,11 @@ class Home:
 
     def add_archives(self, folder: Folder, entries: list[Entry]) -> None:
         """Take the archives among the ``entries`` of ``folder``; tell of what looks like one and is none."""
-        passed = list[str]()
+        sieve = Sieve(folder, lambda name: self._reading.beginning(folder, name, self.limits))
         for entry in entries:
-            if self._is_archive(folder, entry, passed):
+            if sieve.is_archive(entry):
                 self.archives.setdefault(entry.name, Archive(entry.name, folder))
-        self.findings.extend(passed_over(folder, passed))
-
-    def _is_archive(self, folder: Folder, entry: Entry, passed: list[str]) -> bool:
-        """Tell whether an ``entry`` is one; append its name to ``passed`` if it only looks like it."""
-        like = likeness(entry.name)
-        if like is Likeness.ARCHIVE:
-            return self._is_file(folder, entry)
-        if like is Likeness.OTHER or entry.is_folder or entry.name in self.archives:
-            return False
-        if not entry.is_file:
-            self.findings.extend(refused(folder, entry) if like is Likeness.RESEMBLING else ())
-            return False
-        begins = begins_as(folder, entry.name, self.limits, self._reading)
-        passed += [entry.name] if is_passed_over(like, begins) else []
-        return begins is Beginning.TAR
+        self.findings += sieve.finish()
 
     def pairs(self) -> list[Pair]:
         """Return the backups of this home, oldest first; where archives were asked for, only theirs."""
@@ -293,7 +278,7 @@ class Home:
     def _pair(self, id_: str, record: Document, claims: Counter[str], renamed: dict[str, Archive]) -> Pair:
         name = _claim(record)
         location = record.text("backup-location") or ""
-        here = server_path(location) if self._is_on_server else None
+        here = None if self.as_server is None else server_path(location, self.as_server)
         archive = self.archives.get(name) or renamed.get(name) or self._kept_in(here, name)
         if archive is None:
             remote = here is None and location not in LOCAL
@@ -302,18 +287,11 @@ class Home:
         twice = (Finding("archive-claimed-twice", name, "", (record.source,)),) if claims[name] > 1 else ()
         return Pair(id_, record, archive, State.PAIRED, twice)
 
-    @property
-    def _is_on_server(self) -> bool:
-        """Whether it is known where the root of its server is."""
-        return self.as_server is not None and self.as_server.startswith("/")
-
     def _kept_in(self, path: str | None, name: str) -> Archive | None:
         """Return the archive ``name`` in the folder at ``path`` of the server itself, where it is there."""
-        if path is None or self._locations is None or not is_file_name(name):
+        if path is None or self._locations is None:
             return None
-        told = len(self._locations.findings)
-        folder = self._locations.folder_of(path, name)
-        self.findings += self._locations.findings[told:]
+        folder = self._locations.folder_with(name, path, self.findings)
         return None if folder is None else Archive(name, folder)
 
     @property
@@ -420,38 +398,3 @@ class Home:
 def _claim(record: Document) -> str:
     """Return the archive's name that a record gives, as the system writes names; empty where it gives none."""
     return record.record.values.get("backup-filename", b"").decode("utf-8", "surrogateescape")
-
-
-def refused(folder: Folder, entry: Entry) -> Iterator[Finding]:
-    """Yield the finding about an ``entry`` of ``folder`` that is not opened: a link, a FIFO, a device, a socket."""
-    evidence = (Source(Witness.FILE_SYSTEM, folder.seen_child(entry.name)),)
-    if entry.is_link:
-        yield Finding("link-not-followed", entry.name, f"to {folder.link_target(entry.name)}", evidence)
-    else:
-        yield Finding("not-a-regular-file", entry.name, "a folder" if entry.is_folder else "", evidence)
-
-
-def begins_as(folder: Folder, name: str, limits: Limits, reading: Reading = FROM_DISK) -> Beginning:
-    """Return how the file ``name`` of ``folder`` begins; of one that can't be read, that nobody knows."""
-    try:
-        return reading.beginning(folder, name, limits)
-    except EvidenceError:
-        return Beginning.BROKEN
-
-
-def is_passed_over(like: Likeness, begins: Beginning) -> bool:
-    """Tell whether a file looks like an archive, by its name or by how it begins, and is not read as one."""
-    return begins is Beginning.BROKEN or (like is Likeness.RESEMBLING and begins is not Beginning.TAR)
-
-
-def passed_over(folder: Folder, names: list[str]) -> Iterator[Finding]:
-    """Yield the finding about the files ``names`` of ``folder`` that look like archives, and are not read."""
-    if names:
-        more = ", …" if len(names) > _NAMED else ""
-        detail = f"{len(names):,}: {', '.join(names[:_NAMED])}{more}"
-        yield Finding("archives-not-read", folder.seen, detail, (Source(Witness.FILE_SYSTEM, folder.seen),))
-
-
-def unreadable(path: str, error: EvidenceError) -> Finding:
-    """Return the finding about a folder that can't be listed; ``path`` as the server saw it."""
-    return Finding("folder-unreadable", path, error.reason, (Source(Witness.FILE_SYSTEM, path),))

@@ -12,7 +12,7 @@ from errno import ENOENT, ENOTDIR
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from backupmeta.errors import EvidenceError, NotRegularError
+from backupmeta.errors import EvidenceError, NotRegularError, UnreadableError
 from backupmeta.evidence import Folder, open_folder
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
@@ -25,25 +25,23 @@ _LONGEST: Final = 4096
 """How long a path can be, in bytes (Linux, PATH_MAX)."""
 
 
-def server_path(location: str) -> str | None:
+def server_path(location: str, home: str) -> str | None:
     """Return the folder of the server itself that a ``file://`` URI names; None for any other location.
 
-    Strictly (RFC 8089 §2): the host is ``localhost`` or empty; no query, no fragment; ``%`` begins an escape.
+    Strictly (RFC 8089 §2): the host is ``localhost`` or empty; no query, no fragment; ``%`` begins an escape. ``home``
+    is the path on that server of the home that says so; on Windows no such location is known.
 
-    >>> server_path("file://localhost/backup_test"), server_path("file://example.com/backup_test")
+    >>> server_path("file://localhost/backup_test", "/home/u"), server_path("file://example.com/backup_test", "/home/u")
     ('/backup_test', None)
     """
-    if len(location) > _LONGEST or (found := _FILE_URI.fullmatch(location)) is None:
+    if not home.startswith("/") or len(location) > _LONGEST:
+        return None
+    if (found := _FILE_URI.fullmatch(location)) is None:
         return None
     steps = [unquote_to_bytes(step.encode("utf-8", "surrogateescape")) for step in found[1].split("/")[1:]]
     if any(step in {b".", b".."} or b"/" in step or b"\0" in step for step in steps):
         return None
     return "/" + b"/".join(steps).decode("utf-8", "surrogateescape")
-
-
-def is_file_name(name: str) -> bool:
-    """Tell whether ``name`` can be that of a file in a folder, and leads nowhere else."""
-    return name not in {"", ".", ".."} and not {"/", "\0"} & set(name)
 
 
 def below_home(home: str, path: str) -> str:
@@ -75,7 +73,8 @@ def open_from_server(home: Folder, steps: Sequence[str]) -> Folder:
 
 def is_absent(error: EvidenceError) -> bool:
     """Tell whether ``error`` says that something is not there, or lies below what is no folder."""
-    return isinstance(error.__cause__, OSError) and error.__cause__.errno in {ENOENT, ENOTDIR}
+    cause = error.__cause__
+    return isinstance(error, UnreadableError) and isinstance(cause, OSError) and cause.errno in {ENOENT, ENOTDIR}
 
 
 class Locations:
@@ -83,7 +82,6 @@ class Locations:
 
     Attributes:
         files: the paths, from the home on, of the archives that were looked for, whether they are there or not.
-        findings: why folders that are there can't be opened.
     """
 
     MOST: Final = 64
@@ -92,24 +90,38 @@ class Locations:
     def __init__(self, home: Folder, opened: ExitStack) -> None:
         """Know the server by its ``home``; close the folders with ``opened``."""
         self.files: set[str] = set()
-        self.findings: list[Finding] = []
         self._home = home
         self._opened = opened
         self._folders: dict[str, Folder | None] = {}
 
-    def folder_of(self, path: str, name: str) -> Folder | None:
-        """Return the folder at ``path`` on the server where a regular file ``name`` is in it; None otherwise."""
+    def folder_with(self, name: str, path: str, findings: list[Finding]) -> Folder | None:
+        """Return the folder at ``path`` on the server where a regular file ``name`` is in it; None otherwise.
+
+        Append to ``findings`` why a folder that is there can't be opened.
+        """
+        if not _is_file_name(name):
+            return None
         self.files.add(below_home(self._home.seen, f"{path}/{name}"))
-        if path not in self._folders and len(self._folders) < self.MOST:
-            self._folders[path] = self._open(path)
-        folder = self._folders.get(path)
+        if path not in self._folders:
+            self._folders[path] = self._open(path, findings) if len(self._folders) < self.MOST else None
+            if len(self._folders) == self.MOST + 1:
+                findings.append(_not_opened(path, f"records name more than {self.MOST} folders of the server"))
+        folder = self._folders[path]
         return folder if folder is not None and folder.signature(name) is not None else None
 
-    def _open(self, path: str) -> Folder | None:
+    def _open(self, path: str, findings: list[Finding]) -> Folder | None:
         try:
             return self._opened.enter_context(open_from_server(self._home, path.strip("/").split("/")))
         except EvidenceError as error:
             id_ = "link-not-followed" if isinstance(error, NotRegularError) else "folder-unreadable"
-            where = (Source(Witness.FILE_SYSTEM, path),)
-            self.findings += [] if is_absent(error) else [Finding(id_, path, error.reason, where)]
+            findings += [] if is_absent(error) else [_not_opened(path, error.reason, id_)]
             return None
+
+
+def _not_opened(path: str, reason: str, id_: str = "folder-unreadable") -> Finding:
+    return Finding(id_, path, reason, (Source(Witness.FILE_SYSTEM, path),))
+
+
+def _is_file_name(name: str) -> bool:
+    """Tell whether ``name`` can be that of a file in a folder, and leads nowhere else."""
+    return name not in {"", ".", ".."} and not {"/", "\0"} & set(name)

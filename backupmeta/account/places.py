@@ -13,21 +13,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from backupmeta.account.filename import Likeness, is_archive_name, likeness, resembles_archive
-from backupmeta.account.home import (
-    ARCHIVES,
-    FROM_DISK,
-    RECORDS,
-    Home,
-    Reading,
-    begins_as,
-    is_id,
-    is_passed_over,
-    passed_over,
-    refused,
-    unreadable,
-)
-from backupmeta.archive.beginning import Beginning
+from backupmeta.account.entries import Sieve, refused, unreadable
+from backupmeta.account.filename import is_archive_name, resembles_archive
+from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Home, Reading, is_id
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import RECORD
@@ -299,15 +287,14 @@ class _Search:
         if any(is_archive_name(entry.name) for entry in entries):
             return True
         is_named = not root.is_convention and folder.path == root.name
-        passed = list[str]()
-        for entry in entries:
-            if entry.is_file and (is_named or resembles_archive(entry.name)):
-                like = likeness(entry.name)
-                begins = Beginning.OTHER if like is Likeness.OTHER else begins_as(folder, entry.name, self.limits)
-                if begins is Beginning.TAR:
-                    return True
-                passed += [entry.name] if is_passed_over(like, begins) else []
-        self.findings.extend(passed_over(folder, passed))
+        sieve = Sieve(folder, lambda name: FROM_DISK.beginning(folder, name, self.limits))
+        if any(
+            sieve.is_archive(entry)
+            for entry in entries
+            if entry.is_file and (is_named or resembles_archive(entry.name))
+        ):
+            return True
+        self.findings += sieve.finish()
         return False
 
     def _descend(self, folder: Folder, names: list[str], depth: int, root: Root) -> Iterator[Met]:

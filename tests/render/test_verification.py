@@ -173,7 +173,7 @@ def test_json_has_the_promised_shape() -> None:
         ],
         "summary": {
             "targets": 2,
-            "verdicts": {"pass": 1, "fail": 1, "unreadable": 0},
+            "verdicts": {"not judged": 0, "pass": 1, "fail": 1, "unreadable": 0},
             "severities": {"error": 1, "warning": 0, "note": 0},
             "verdict": "fail",
         },
@@ -185,7 +185,7 @@ def test_json_without_a_target_has_no_verdict() -> None:
         "targets": [],
         "summary": {
             "targets": 0,
-            "verdicts": {"pass": 0, "fail": 0, "unreadable": 0},
+            "verdicts": {"not judged": 0, "pass": 0, "fail": 0, "unreadable": 0},
             "severities": {"error": 0, "warning": 0, "note": 0},
             "verdict": None,
         },
