@@ -8,7 +8,7 @@ these, to a bounded depth. The conventional places are ``/home/<user>``, ``/home
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from backupmeta.account.entries import Sieve, refused, unreadable
 from backupmeta.account.filename import is_archive_name, resembles_archive
 from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Home, Reading, is_id
+from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import RECORD
@@ -128,17 +129,22 @@ class Met(NamedTuple):
         return home
 
 
-def found(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[Found]:
+Begins = Callable[[Folder, str, Limits], Beginning]
+"""Tells how the file of this name in a folder begins. Raises `EvidenceError`."""
+
+
+def found(root: Root, limits: Limits, findings: list[Finding], begins: Begins = FROM_DISK.beginning) -> Iterator[Found]:
     """Yield where the homes at and below the folder ``root`` are, none of them read.
 
-    Where it lies in a home that has records, that is the home. As `homes` otherwise.
+    Where it lies in a home that has records, that is the home. What is known of a file already, ``begins`` need not
+    open it for. As `homes` otherwise.
     """
     if os.path.isfile(root.path):  # noqa: PTH113
         raise UnreadableError(root.path, "is a file", "name a home, a folder of homes, or a folder of archives")
     if not root.is_convention and has_records_above(root.name):
         yield _home_at(os.path.dirname(root.name))  # noqa: PTH120 - of any bytes
     elif not root.is_convention or os.path.isdir(root.path):  # noqa: PTH112
-        yield from (met.found for met in _Search(limits, findings).at(root))
+        yield from (met.found for met in _Search(limits, findings, begins).at(root))
 
 
 def _home_at(path: str) -> Found:
@@ -231,9 +237,10 @@ def _numbered_homes(base: str) -> Iterator[str]:
 class _Search:
     """One search downwards; remembers what was odd."""
 
-    def __init__(self, limits: Limits, findings: list[Finding]) -> None:
+    def __init__(self, limits: Limits, findings: list[Finding], begins: Begins = FROM_DISK.beginning) -> None:
         self.limits = limits
         self.findings = findings
+        self.begins = begins
         self.is_cut = False
 
     def at(self, root: Root) -> Iterator[Met]:
@@ -287,7 +294,7 @@ class _Search:
         if any(is_archive_name(entry.name) for entry in entries):
             return True
         is_named = not root.is_convention and folder.path == root.name
-        sieve = Sieve(folder, lambda name: FROM_DISK.beginning(folder, name, self.limits))
+        sieve = Sieve(folder, lambda name: self.begins(folder, name, self.limits))
         if any(
             sieve.is_archive(entry)
             for entry in entries

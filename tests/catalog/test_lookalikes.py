@@ -9,7 +9,7 @@ import pytest
 
 from backupmeta import Search
 from backupmeta.catalog.answers import InCatalog
-from backupmeta.catalog.scan import scan
+from backupmeta.catalog.scan import Depth, scan
 from backupmeta.catalog.tally import Tally
 from backupmeta.library import list_backups
 from tests.catalog.snapshots import current
@@ -36,6 +36,10 @@ class Disk:
         self.opened.clear()
         return scan(str(self.catalog), Search((str(self.root),)))
 
+    def scan_deep(self) -> Tally:
+        self.opened.clear()
+        return scan(str(self.catalog), Search((str(self.root),)), depth=Depth.DEEP)
+
     def found(self) -> set[str]:
         return {Path(one.path).name for one in list_backups(InCatalog(catalog=str(self.catalog)))}
 
@@ -47,6 +51,18 @@ class Disk:
         return current(self.catalog) == found
 
 
+def watch(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Note the files in the folder that are opened from now on."""
+    opening = os.open
+
+    def watched(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if (disk.folder / Path(path).name).is_file():
+            disk.opened.append(Path(path).name)
+        return opening(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", watched)
+
+
 @pytest.fixture(params=["folder", "home"])
 def disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     root = tmp_path / "exampleu"
@@ -56,14 +72,7 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         disk = Disk(root, root)
     else:
         disk = Disk(root, Account(root).whole().archives)
-    opening = os.open
-
-    def watched(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        if (disk.folder / Path(path).name).is_file():
-            disk.opened.append(Path(path).name)
-        return opening(path, flags, mode, dir_fd=dir_fd)
-
-    monkeypatch.setattr(os, "open", watched)
+    watch(disk, monkeypatch)
     assert disk.scan().archives == 2
     assert set(disk.opened) == {*NEITHER, NAME, "f0102.gz"}
     return disk
@@ -123,3 +132,19 @@ def test_a_record_joins_what_was_found_by_content(tmp_path: Path) -> None:
     scan(str(catalog), Search((str(account.home),)))
     [found] = list_backups(InCatalog(catalog=str(catalog)))
     assert (found.get("id"), str(found.state), Path(found.path).name) == (BACKUP, "paired", "f0100")
+
+
+def test_in_a_carved_folder_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "carved"
+    root.mkdir()
+    disk = Disk(root, root)
+    watch(disk, monkeypatch)
+    assert disk.scan().archives == 1
+    disk.scan()
+    assert disk.opened == []
+    (root / "f0100.gz").write_bytes(BACKED_UP)
+    disk.scan()
+    assert set(disk.opened) & NEITHER == {"f0100.gz"}
+    assert disk.found() == {"f0100.gz", "f0102.gz"}
+    disk.scan_deep()
+    assert set(disk.opened) == {"f0100.gz", "f0102.gz"}

@@ -42,6 +42,7 @@ FINDINGS_: Final = st.builds(
     Finding, st.sampled_from(sorted(FINDINGS)), NAMES, NAMES, st.lists(SOURCES, max_size=2).map(tuple)
 )
 RECORDS: Final = st.binary(max_size=40).map(grammar.parse)
+BEGINNINGS: Final = st.sampled_from(Beginning)
 ERRORS: Final = st.sampled_from(KINDS).flatmap(lambda kind: NAMES.map(lambda path: made(kind, path)))
 
 
@@ -55,7 +56,9 @@ def heads(draw: st.DrawFn) -> Head:
 
 CONTENT: Final = st.sampled_from([b"", b"a=1", b"\xff=\n"]) | st.binary(max_size=40)
 REMEMBERED: Final = st.builds(
-    Remembered, st.builds(Signature, NUMBERS, NUMBERS, st.integers(0, 2**64 - 1)), RECORDS | ERRORS | heads()
+    Remembered,
+    st.builds(Signature, NUMBERS, NUMBERS, st.integers(0, 2**64 - 1)),
+    RECORDS | ERRORS | heads() | BEGINNINGS,
 )
 MEMORIES: Final = st.builds(
     Memory,
