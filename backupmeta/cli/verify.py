@@ -61,8 +61,8 @@ def verify(
     once, from its first to its last byte; each home is judged as a whole, too. What is asked for can be changed by a
     policy: --policy FILE, else the table [tool.backupmeta] of the nearest pyproject.toml.
 
-    Exit code 0 where everything passes, 1 where something fails, 2 where something could not be read or nothing was
-    found. 'backupmeta checks' lists what is judged.
+    Exit code 0 where everything passes, 1 where something fails, 2 where something could not be read, or nothing was
+    found or judged. 'backupmeta checks' lists what is judged.
 
     \b
     Examples:
