@@ -279,7 +279,7 @@ class Home:
         name = _claim(record)
         location = record.text("backup-location") or ""
         here = None if self.as_server is None else server_path(location, self.as_server)
-        archive = self.archives.get(name) or renamed.get(name) or self._kept_in(here, name)
+        archive = self._kept_in(here, name) or self.archives.get(name) or renamed.get(name)
         if archive is None:
             remote = here is None and location not in LOCAL
             kind, state = ("archive-remote", State.REMOTE) if remote else ("archive-missing", State.MISSING)

@@ -169,6 +169,27 @@ def test_only_a_files_name_is_looked_for(sysroot: Path, name: str) -> None:
     assert [state for state, _, _ in states(sysroot)] == [State.MISSING]
 
 
+@pytest.mark.parametrize("copy", [NAME, "copy.tar.gz", "f0100"])
+def test_what_lies_there_comes_before_copies_of_it(sysroot: Path, copy: str) -> None:
+    shutil.copy(sysroot / KEPT / NAME, sysroot / HOME / "application_backups" / copy)
+    expected = [f"/{KEPT}/{NAME}", *([] if copy == NAME else [f"/{HOME}/application_backups/{copy}"])]
+    assert sorted(where for _, where, _ in states(sysroot)) == sorted(expected)
+    search, catalog = Search(sysroot=str(sysroot)), sysroot.parent / "catalog.sqlite"
+    scan(str(catalog), search)
+    for answer in (search, InCatalog(catalog=str(catalog))):
+        assert sorted(one.path for one in list_backups(answer)) == sorted(expected)
+    (sysroot / KEPT / NAME).unlink()
+    assert [state for state, _, _ in states(sysroot)] == [State.PAIRED]
+
+
+def test_its_id_is_well_formed(sysroot: Path) -> None:
+    for location in ("0123456789abcdef0123456789abcdef", "cavtwnyvhzk8cgw8ks4gcgoo4", f"file:///{KEPT}"):
+        record = backup_record(backup_location=location, bkloc=location)
+        (sysroot / HOME / ".appdata/backups" / BACKUP).write_bytes(record)
+        told = {one.finding.id for each in verify(Search(sysroot=str(sysroot))) for one in each.judged}
+        assert "record-id-malformed" not in told
+
+
 def test_a_file_that_another_record_names_is_not_taken(sysroot: Path) -> None:
     (sysroot / KEPT / OTHER).write_bytes(archive(backup_record()))
     assert [where for _, where, _ in states(sysroot)] == [f"/{KEPT}/{NAME}"]

@@ -8,6 +8,7 @@ import random
 import tarfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from backupmeta.archive.beginning import Beginning, beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from backupmeta.evidence import EvidenceFile
-from tests.archive.peers import entry, tar
+from tests.archive.peers import entry, needs_bsdtar, needs_gnu_tar, run, tar
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 
@@ -59,6 +60,24 @@ def test_a_tar_compressed_twice(opened: Opened, outer: str, inner: str) -> None:
 
 def test_three_times_is_not_looked_for(opened: Opened) -> None:
     assert began(opened, GZIP(GZIP(GZIP(SHORT))))[0] is Beginning.OTHER
+
+
+@needs_gnu_tar
+@pytest.mark.parametrize("form", ["v7", "oldgnu", "gnu", "ustar", "posix"])
+@pytest.mark.parametrize("name", ["a", "b" * 150])
+def test_what_gnu_tar_writes(opened: Opened, tmp_path: Path, form: str, name: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    written = run(
+        ["tar", f"--format={form}", "--ignore-failed-read", "-C", str(tmp_path), "-cf", "-", "."], codes=(0, 2)
+    )
+    assert began(opened, GZIP(written))[0] is Beginning.TAR
+
+
+@needs_bsdtar
+@pytest.mark.parametrize("kind", ["--gzip", "--xz", "--zstd", "--bzip2"])
+def test_what_bsdtar_writes(opened: Opened, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a").write_bytes(NOISE[:BLOCK])
+    assert began(opened, run(["bsdtar", kind, "-C", str(tmp_path), "-cf", "-", "."]))[0] is Beginning.TAR
 
 
 def test_old_tars_without_a_magic(opened: Opened) -> None:
