@@ -18,7 +18,7 @@ KINDS: Final[dict[str, Kind]] = {
     "archive-damaged": _error("the archive is corrupt", _AGAIN),
     "archive-header-damaged": _error("where a member's header should be is none", _AGAIN),
     "archive-checksum-differs": _error("the content is not what its checksum or length says", _AGAIN),
-    "archive-growing": _error("the archive changed while it was read", "verify it again once nobody writes it"),
+    "archive-growing": _note("the archive is being written", "verify it again once nobody writes it"),
     "archive-recent": _note(
         "the archive is not whole, and was written to a moment ago", "it may still be being written: verify it later"
     ),
@@ -63,6 +63,10 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "archive-foreign": _note(
         "a tar archive without a record, under a name of its own; not a backup", "nothing, unless it should be one"
+    ),
+    "archive-not-judged": _note(
+        "a tar archive by its content alone, without a record; it was not judged",
+        "nothing, unless it should be a backup: verify it by its path then",
     ),
     "member-cut": _error("the member's content breaks off", _AGAIN),
     "member-not-compared": _error("the content could not be read on both sides, and was not compared", _AGAIN),

@@ -364,7 +364,7 @@ PARTS: Final = st.lists(PART, min_size=1, max_size=4).map(tuple)
 SPELLED: Final = st.tuples(PARTS, st.sampled_from([b"", b"./"]), st.booleans(), st.sampled_from([b"", b"/", b"//"]))
 
 
-@given(st.lists(SPELLED, max_size=8), PARTS)
+@given(st.lists(SPELLED, min_size=1, max_size=8), PARTS)
 def test_names_folders_and_tops_are_those_of_a_plain_model(
     spelled: list[tuple[tuple[bytes, ...], bytes, bool, bytes]], asked: tuple[bytes, ...]
 ) -> None:
