@@ -1,6 +1,7 @@
 """Fixtures that several files of tests need."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -18,6 +19,17 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("repeatable")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background job; what tests start would ignore it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count no coverage in property tests: half of their time, for lines that other tests reach as well."""
+    for item in items:
+        if isinstance(item, pytest.Function) and getattr(item.function, "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.no_cover)
+
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 

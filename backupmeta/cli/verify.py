@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from backupmeta.checks.policy import Policy
     from backupmeta.checks.verdict import Verification
     from backupmeta.cli.progress import Bar
+    from backupmeta.render.sarif import Selection
     from backupmeta.render.verification import Tally
     from backupmeta.search import Search
     from backupmeta.verification import Run
@@ -35,6 +36,8 @@ _FORMATS: Final = ("text", "json", "junit", "sarif", "github")
 @click.option("--now", type=Moment(), metavar="TIME", help="Judge ages as of this moment: for old images.")
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="text", help="How to write the answer.")
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--sarif-results", type=click.IntRange(1), metavar="N", help="SARIF: at most N results; 5000 by default.")
+@click.option("--sarif-notes", is_flag=True, help="SARIF: notes as well; by default they are only counted.")
 @click.option("-o", "--output", "target_file", metavar="FILE", help="Write the answer there instead of to stdout.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core.")
 @options.overriding_limits
@@ -50,6 +53,8 @@ def verify(
     fail_on: str | None,
     now: Span | None,
     form: str,
+    sarif_results: int | None,
+    sarif_notes: bool,
     target_file: str | None,
     jobs: int | None,
     limits: Mapping[str, int],
@@ -79,15 +84,18 @@ def verify(
     policy = _policy(policy_file, evidence).with_options(
         select=select, ignore=ignore, fail_on=Severity(fail_on) if fail_on else None
     )
+    selection = _selection(form, sarif_results, has_notes=sarif_notes, policy=policy)
     search = _search(targets, sysroot, zone, catalog, Limits(**{**policy.limits, **limits}))
     tally, size = Tally(), None if catalog else partial(verification.size, search)
     recorded = _recorded(catalog, policy) if catalog else None
     with progress.shown(size) as bar, output.opened(target_file, evidence) as write:
         run = recorded or _in_processes(jobs, bar)
         found = tally.counting(verification.verify(search, policy, now and now.first, run))
-        parts = _rendered(form, found, is_terminal=target_file in {None, "-"} and output.width() is not None)
+        parts = _rendered(form, found, selection, is_terminal=target_file in {None, "-"} and output.width() is not None)
         for part in parts if bar is None else bar.making_way(parts):
             write(part)
+    if selection and selection.line:
+        output.complain(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
         looked = catalog or ", ".join(evidence) or "the conventional places"
         output.complain(f"there is no backup in {looked}; give the path of an archive, a home, or a folder of them")
@@ -146,7 +154,20 @@ def _policy(path: str | None, evidence: Sequence[str]) -> "Policy":
     return policy.load(found)
 
 
-def _rendered(form: str, found: "Iterable[Verification]", *, is_terminal: bool) -> Iterator[str]:
+def _selection(form: str, most: int | None, *, has_notes: bool, policy: "Policy") -> "Selection | None":
+    """Return which results SARIF has; None for another format. Notes that fail are never left out for being notes."""
+    if form == "sarif":
+        from backupmeta.render.sarif import MOST_RESULTS, Selection
+
+        return Selection(most or MOST_RESULTS, has_notes=has_notes or policy.fails(Severity.NOTE))
+    if most is not None or has_notes:
+        raise click.UsageError("--sarif-results and --sarif-notes go with --format sarif")
+    return None
+
+
+def _rendered(
+    form: str, found: "Iterable[Verification]", selection: "Selection | None", *, is_terminal: bool
+) -> Iterator[str]:
     """Return the answer in the form that was asked for."""
     from backupmeta.render import verification
 
@@ -156,7 +177,9 @@ def _rendered(form: str, found: "Iterable[Verification]", *, is_terminal: bool) 
         return verification.as_json(found)
     from backupmeta.render import github, junit, sarif
 
-    return {"junit": junit.suites, "sarif": sarif.log, "github": github.commands}[form](found)
+    if form == "sarif":
+        return sarif.log(found, selection)
+    return {"junit": junit.suites, "github": github.commands}[form](found)
 
 
 def _exit_code(tally: "Tally") -> int:

@@ -67,7 +67,7 @@ class Tally:
     def line(self) -> str:
         """The verdict over everything, in one line: ``3 targets: 2 pass, 1 fail``."""
         counts = [f"{self.verdicts[verdict]:,} {verdict}" for verdict in Verdict if self.verdicts[verdict]]
-        return f"{_counted(self.verdicts.total(), 'target')}: {', '.join(counts) or 'nothing was verified'}"
+        return f"{counted(self.verdicts.total(), 'target')}: {', '.join(counts) or 'nothing was verified'}"
 
 
 class Alike(NamedTuple):
@@ -146,6 +146,11 @@ def visible(text: str) -> str:
     return printable(display(text))
 
 
+def counted(number: int, word: str) -> str:
+    """Return a number and what it counts: ``1 target``, ``2,000 targets``."""
+    return f"{number:,} {word}{'s'[: number != 1]}"
+
+
 def as_text(verifications: Iterable[Verification], *, is_terminal: bool) -> Iterator[str]:
     """Yield text for people, a part a target as it comes, the verdict over everything last.
 
@@ -191,7 +196,7 @@ def as_json(verifications: Iterable[Verification]) -> Iterator[str]:
 def _lines(one: Verification, paint: Paint) -> Iterator[str]:
     """Yield the lines of one target."""
     severities = Counter(judged.severity for judged in one.judged)
-    counts = ", ".join(_counted(severities[severity], severity) for severity in Severity if severities[severity])
+    counts = ", ".join(counted(severities[severity], severity) for severity in Severity if severities[severity])
     yield f"{visible(one.path)}: {paint(one.verdict)}{counts and f' ({counts})'}"
     for group, judged in by_group(one.judged).items():
         yield f"  {group}"
@@ -223,10 +228,6 @@ def _particulars(one: Finding) -> str:
     detail = f"({one.detail})" if one.subject and one.detail else one.detail
     said = " ".join(part for part in (one.subject, detail) if part)
     return mask_uris(said or next((place.member or place.path for place in one.evidence), ""))
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number:,} {word}{'s'[: number != 1]}"
 
 
 def _coloured(word: Severity | Verdict) -> str:
