@@ -159,8 +159,7 @@ def is_torn_header(block: bytes, name: str) -> bool:
         return True
     if not _NAME.fullmatch(block[:100]):
         return False
-    numbers = [block[at : at + 8] for at in (100, 108, 116)]
-    if len(numbers[2]) == 8:  # noqa: PLR2004 - a field of 8 bytes that is whole
+    if numbers := [block[at : at + 8] for at in (100, 108, 116) if len(block) >= at + 8]:
         return any(one.strip(b"\0 ") for one in numbers) and all(map(_NUMBERS.fullmatch, numbers))
     return name.lower().endswith(".tar") or b"\0" in block[:100]
 
