@@ -451,7 +451,7 @@ class Inflated:
         here, block = self._input.offset, self._input.peek(BLOCK)
         ahead = len(block) - len(block.lstrip(b"\0"))
         begin = here
-        while begin > self._begin:
+        while begin > self._begin and time.monotonic() <= self._deadline:
             length = min(BLOCK, begin - self._begin)
             self._input.go_to(begin - length)
             block = self._input.peek(length)
