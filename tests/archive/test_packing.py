@@ -24,7 +24,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backupmeta.archive import compression, packing
+from backupmeta.archive import compression, packing, stream
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import walk
@@ -222,6 +222,24 @@ def test_what_stands_before_damage_in_the_inner_layer_is_given(opened: Opened) -
     once, twice = seen(opened, bad), seen(opened, COMPRESS["xz"](bad))
     assert twice.members == once.members
     assert len(twice.names) > 2
+
+
+NUMBERS: Final = b"".join(b"%d=%x\n" % (n, n**5) for n in range(40_000))
+LONG: Final = [member(f"long{n}", NUMBERS) for n in range(8)]
+
+
+@pytest.mark.parametrize("restarts", [0, 8])
+def test_long_streams_that_are_damaged_in_the_inner_layer(opened: Opened, restarts: int) -> None:
+    # Each is longer than what is kept to go back to, so that the outer stream begins anew.
+    inner = COMPRESS["gzip"](b"".join(LONG))
+    bad = b"".join(inner[:at] + b"\xff" * 300 + inner[at + 300 :] for at in (2_000_000, 2_200_000))
+    once, content = seen(opened, bad + COMPRESS["gzip"](TAR)), COMPRESS["gzip"](bad + COMPRESS["gzip"](TAR))
+    with patch.object(stream, "_RESTARTS", restarts):
+        twice = seen(opened, content)
+    assert once.names[-6:] == twice.names[-6:] == NAMES
+    assert "the inner gzip stream is corrupt" in twice.end.reason
+    assert twice.digests["sha256"] == hashlib.sha256(content).hexdigest()
+    assert (twice.names == once.names) is (restarts > 0)
 
 
 def test_a_wrong_checksum_of_either_layer(opened: Opened) -> None:
