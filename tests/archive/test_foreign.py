@@ -199,6 +199,8 @@ def test_disk_images_are_named_and_never_read_as_archives(opened: Opened, name: 
     found = describe(content)
     assert words in found.words
     assert "--sysroot" in found.advice
+    with pytest.raises(NotAnArchiveError, match=f"gzip, but no tar inside: .*{words}"):
+        seen(opened, gzip.compress(content + bytes(9000) + b"files"))
     for behind in (b"", member("a", b"1") + END, gzip.compress(member("a") + END)):
         with pytest.raises(NotAnArchiveError, match=words) as told:
             seen(opened, content + behind)

@@ -239,7 +239,7 @@ def test_long_streams_that_are_damaged_in_the_inner_layer(opened: Opened, restar
     assert once.names[-6:] == twice.names[-6:] == NAMES
     assert "the inner gzip stream is corrupt" in twice.end.reason
     assert twice.digests["sha256"] == hashlib.sha256(content).hexdigest()
-    assert (twice.names == once.names) is (restarts > 0)
+    assert twice.names == once.names or not restarts  # without them as much is lost as was inflated at once
 
 
 def test_a_wrong_checksum_of_either_layer(opened: Opened) -> None:
