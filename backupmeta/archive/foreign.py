@@ -5,7 +5,6 @@ package would change the environment of child processes.
 """
 
 import base64
-import binascii
 import ctypes
 import os
 import re
@@ -159,8 +158,7 @@ def is_torn_header(block: bytes, name: str) -> bool:
         return True
     if not _NAME.fullmatch(block[:100]):
         return False
-    numbers = [block[at : at + 8] for at in (100, 108, 116)]
-    if len(numbers[2]) == 8:  # noqa: PLR2004 - a field of 8 bytes that is whole
+    if numbers := [block[at : at + 8] for at in (100, 108, 116) if len(block) >= at + 8]:
         return any(one.strip(b"\0 ") for one in numbers) and all(map(_NUMBERS.fullmatch, numbers))
     return name.lower().endswith(".tar") or b"\0" in block[:100]
 
@@ -206,10 +204,7 @@ def _as_text(block: bytes) -> Foreign | None:
     if not _BASE64.fullmatch(text):
         return None
     letters = b"".join(text.split())
-    try:
-        decoded = base64.b64decode(letters[: len(letters) // 4 * 4])
-    except binascii.Error:
-        return None
+    decoded = base64.b64decode(letters[: len(letters) // 4 * 4])
     known = identify(decoded)
     what = f"a {known.name} stream" if known else "a tar" if decoded.startswith(b"ustar", 257) else ""
     return Foreign(f"base64 of {what}", "decode it first: 'base64 -d'") if what else None

@@ -65,12 +65,14 @@ def _begin(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compressio
     """Return the compression, and how many bytes stand before the archive."""
     if (known := identify(block)) is not None:
         return known, 0
-    if any(_is_header(block, at) for at in range(0, len(block), HEADER_BYTES)) or block.startswith(b"ustar", _MAGIC_AT):
+    if _is_header(block, 0) or block.startswith(b"ustar", _MAGIC_AT):
         return PLAIN, 0
     from backupmeta.archive.foreign import container
 
     if (foreign := container(block)) is not None:
         raise NotAnArchiveError(file.path, f"no archive: {foreign.words}", foreign.advice or None)
+    if any(_is_header(block, at) for at in range(HEADER_BYTES, len(block), HEADER_BYTES)):
+        return PLAIN, 0  # a broken header, or more before the first one, at which a walk looks
     return _searched(file, block, limits)
 
 

@@ -146,10 +146,11 @@ class Reader:
 
     def _check_is_tar(self) -> None:
         """Raise where there was not a single header: it is no tar, or it broke off too early to tell."""
-        from backupmeta.archive.foreign import is_torn_header
+        from backupmeta.archive.foreign import container, is_torn_header
 
         path, stream, walked = self.file.path, self._stream, self._walk.end
-        if walked is None or (walked.verdict == "complete" and stream.position and not self._is_zeros()):
+        is_whole = walked is not None and walked.verdict == "complete" and stream.position and not self._is_zeros()
+        if walked is None or (is_whole and container(stream.first) is None):
             return
         if (limit := self._limit()) is not None:
             raise limit

@@ -388,7 +388,9 @@ class Inflated:
                 yield chunk
         except opened.corrupt as error:
             self._input.go_to(begin)
-            if self._input.offset == begin:
+            if self._input.offset != begin:
+                self._end_badly(error)
+            else:
                 opened = open_carefully(self.compression, self._limits)
                 try:
                     for chunk in self._inflate(opened.inner, _PIECE_LEAST, given):
@@ -396,8 +398,6 @@ class Inflated:
                         yield chunk
                 except opened.corrupt as again:
                     self._end_badly(again)
-            else:
-                self._end_badly(error)
         layer = 1 if self.outer is None else 2
         self._note(opened, Stream(begin, before, given, None, self.end.reason if self.end else "", layer))
 
@@ -451,7 +451,7 @@ class Inflated:
         here, block = self._input.offset, self._input.peek(BLOCK)
         ahead = len(block) - len(block.lstrip(b"\0"))
         begin = here
-        while begin > self._begin:
+        while begin > self._begin and time.monotonic() <= self._deadline:
             length = min(BLOCK, begin - self._begin)
             self._input.go_to(begin - length)
             block = self._input.peek(length)

@@ -35,11 +35,11 @@ KINDS: Final[dict[str, Kind]] = {
         "cut them off ('tail -c +54 FILE' leaves 53 bytes out), and find out what sent them",
     ),
     "archive-compressed-twice": _refused(
-        "the archive is compressed twice; tar and a restore find no member in it", "unpack it once, and use the result"
+        "the archive is compressed twice; GNU tar finds no member in it", "unpack it once, and use the result"
     ),
     "archive-zeros-between": _warning(
         "zeros stand between compressed streams; many programs stop there, and lose what comes after",
-        "inflate it with 'backupmeta cat', or cut the zeros out, before it is restored",
+        "cut them out before it is restored; 'backupmeta members' lists what would be lost",
     ),
     "archive-padding-refused": _warning(
         "zeros stand behind the compressed stream; the format's own program calls that corrupt",

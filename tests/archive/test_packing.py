@@ -3,8 +3,10 @@
 import bz2
 import gzip
 import hashlib
+import json
 import lzma
 import shutil
+import struct
 import subprocess
 import tarfile
 import zlib
@@ -22,12 +24,13 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backupmeta.archive import compression, packing
+from backupmeta.archive import compression, packing, stream
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import walk
 from backupmeta.errors import DamagedError, LimitExceededError, NotAnArchiveError
 from tests.hostile import END, MIB, Opened, Seen, member, seen
+from tests.invented import run as backupmeta
 
 COMPRESS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "gzip": lambda part: gzip.compress(part, mtime=0),
@@ -221,6 +224,24 @@ def test_what_stands_before_damage_in_the_inner_layer_is_given(opened: Opened) -
     assert len(twice.names) > 2
 
 
+NUMBERS: Final = b"".join(b"%d=%x\n" % (n, n**5) for n in range(40_000))
+LONG: Final = [member(f"long{n}", NUMBERS) for n in range(8)]
+
+
+@pytest.mark.parametrize("restarts", [0, 8])
+def test_long_streams_that_are_damaged_in_the_inner_layer(opened: Opened, restarts: int) -> None:
+    # Each is longer than what is kept to go back to, so that the outer stream begins anew.
+    inner = COMPRESS["gzip"](b"".join(LONG))
+    bad = b"".join(inner[:at] + b"\xff" * 300 + inner[at + 300 :] for at in (2_000_000, 2_200_000))
+    once, content = seen(opened, bad + COMPRESS["gzip"](TAR)), COMPRESS["gzip"](bad + COMPRESS["gzip"](TAR))
+    with patch.object(stream, "_RESTARTS", restarts):
+        twice = seen(opened, content)
+    assert once.names[-6:] == twice.names[-6:] == NAMES
+    assert "the inner gzip stream is corrupt" in twice.end.reason
+    assert twice.digests["sha256"] == hashlib.sha256(content).hexdigest()
+    assert twice.names == once.names or not restarts  # without them as much is lost as was inflated at once
+
+
 def test_a_wrong_checksum_of_either_layer(opened: Opened) -> None:
     inner, outer = COMPRESS["gzip"](TAR), COMPRESS["gzip"](COMPRESS["gzip"](TAR))
     bad = inner[:-8] + bytes([inner[-8] ^ 1]) + inner[-7:]
@@ -395,3 +416,97 @@ def _by_python(path: Path) -> list[str]:
             return archive.getnames()
     except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError):
         return []
+
+
+# --- checks of xz ----------------------------------------------------------------------------------------------------
+
+
+def with_check(packed: bytes, number: int) -> bytes:
+    """Return an xz stream that says to have another check, of the same length (the .xz file format, §2.1.1.2)."""
+    flags = bytes([0, number])
+    footer = packed[-8:-4] + flags
+    begin = packed[:6] + flags + struct.pack("<I", zlib.crc32(flags))
+    return begin + packed[12:-12] + struct.pack("<I", zlib.crc32(footer)) + footer + b"YZ"
+
+
+CRC32: Final = lzma.compress(TAR, check=lzma.CHECK_CRC32)
+
+
+def test_the_check_that_is_changed_in_these_tests_is_a_crc() -> None:
+    assert with_check(CRC32, lzma.CHECK_CRC32) == CRC32
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_check_that_is_not_known_is_told(opened: Opened, tmp_path: Path, number: int) -> None:
+    content = with_check(CRC32, number)
+    (tmp_path / "a.tar.xz").write_bytes(content)
+    found = seen(opened, COMPRESS["xz"](b"") + content)
+    assert (found.names, ids(found)) == (NAMES, {"archive-check-unsupported": f"1 of 2 streams: check {number}"})
+    assert not found.is_clean
+    if shutil.which("xz") is not None:
+        tested = subprocess.run(["xz", "-t", str(tmp_path / "a.tar.xz")], capture_output=True, check=False)
+        assert tested.returncode == 2
+
+
+@pytest.mark.parametrize("check", [lzma.CHECK_NONE, lzma.CHECK_CRC32, lzma.CHECK_CRC64, lzma.CHECK_SHA256])
+def test_a_stream_without_a_check_is_noted(opened: Opened, check: int) -> None:
+    found = seen(opened, lzma.compress(TAR, check=check))
+    assert ids(found) == ({"archive-check-none": "1 of 1 streams"} if check == lzma.CHECK_NONE else {})
+    assert found.is_clean
+
+
+# --- zstd frames without content -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [0, 1, 300, 200_000])
+def test_skippable_frames_in_front_are_passed_over(opened: Opened, length: int) -> None:
+    frames = struct.pack("<II", 0x184D2A57, length) + bytes(length)
+    found = seen(opened, frames * 2 + COMPRESS["zstd"](TAR))
+    assert (found.names, found.ids) == (NAMES, [])
+    with pytest.raises(NotAnArchiveError, match="nothing but zstd frames without content"):
+        seen(opened, frames * 2)
+    with pytest.raises(DamagedError, match="the zstd stream has no end"):
+        seen(opened, frames[:-1] if length else frames[:-2])
+
+
+# --- what commands say -----------------------------------------------------------------------------------------------
+
+ODD: Final[dict[str, tuple[Callable[[bytes], bytes], str, str]]] = {
+    "leading": (lambda packed: b"\n" + packed, "archive-leading-bytes", "error"),
+    "twice": (COMPRESS["gzip"], "archive-compressed-twice", "error"),
+    "twice, xz": (COMPRESS["xz"], "archive-compressed-twice", "error"),
+    "between": (lambda packed: packed + bytes(3) + COMPRESS["gzip"](b""), "archive-zeros-between", "warning"),
+    "trailing": (lambda packed: packed + b"\n", "archive-trailing-bytes", "warning"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_every_command_reads_it_and_says_what_is_odd(tmp_path: Path, name: str) -> None:
+    pack, id_, severity = ODD[name]
+    record = (
+        b"backup-note=\ninstaller=wordpress\nbackup-install=1234567890abcdefghij12345\nbackup-time=1718312121\n"
+        b"title=Blog\nurl=https://example.com"
+    )
+    plain = member("APP-META.INI", record) + member("index.php", b"<?php\n") + END
+    path = tmp_path / "app_example-com_Blog_2024-06-13_20-55-21.tar.gz"
+    path.write_bytes(pack(COMPRESS["gzip"](plain)))
+    for command in ("members", "verify"):
+        assert backupmeta(command, path).code == 1
+    assert id_ in [one["id"] for one in backupmeta("members", path, "--json").json["findings"]]
+    told = [one for one in backupmeta("verify", path, "--json").json["targets"][0]["findings"] if one["id"] == id_]
+    assert [one["severity"] for one in told] == [severity]
+    assert json.loads(backupmeta("view", path).out)["data"]["title"] == "Blog"
+    assert id_ in backupmeta("view", path).err
+    assert backupmeta("cat", path, "index.php").out == b"<?php\n"
+    assert id_ in backupmeta("explain", path).text
+    assert "Blog" in backupmeta("list", tmp_path).text
+    assert backupmeta("scan", tmp_path, "-o", tmp_path.with_suffix(".db")).code in {0, 1}
+    assert "Blog" in backupmeta("find", tmp_path.with_suffix(".db")).text
+
+
+def test_explain_shows_the_gzip_header_behind_other_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(b"\n\n\n" + COMPRESS["gzip"](RECORD + END))
+    steps = backupmeta("explain", path, "--json").json
+    (shown,) = [one for one in steps if one["text"] == "gzip header"]
+    assert (shown["offset"], shown["meaning"]) == (3, "time not set, system Unix")
