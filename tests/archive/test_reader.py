@@ -210,7 +210,7 @@ def test_what_lies_behind_the_limit_is_not_inflated(opened: Opened) -> None:
     [
         (Limits(record_bytes=40), [RECORD], "record_bytes"),
         (Limits(members=1), [INDEX, INDEX, RECORD], "members"),
-        (Limits(name_bytes=150), [named(b"n" * 150), RECORD], "name_bytes"),
+        (Limits(name_bytes=150), [named(b"n" * 151), RECORD], "name_bytes"),
         (Limits(pax_bytes=512), [named(b"n" * 150), RECORD], "pax_bytes"),
     ],
 )
