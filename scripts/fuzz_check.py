@@ -24,7 +24,7 @@ from fuzz_mutate import OPENERS, Mutant, Stream
 from installatron_writer import BLOCK
 
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import Dump
+from backupmeta.archive.dump import DumpFinder
 from backupmeta.archive.head import head
 from backupmeta.archive.header import EXTENSIONS, number_or_none
 from backupmeta.archive.member import Member
@@ -102,7 +102,7 @@ def opened(content: bytes) -> Iterator[EvidenceFile]:
 def whole_walk(content: bytes) -> Walked:
     """Walk ``content`` with digests and every consumer, and read everything that it shows."""
     with opened(content) as file:
-        dump, digests, listing = Dump(), MemberDigests("sha256"), Listing()
+        dump, digests, listing = DumpFinder(), MemberDigests("sha256"), Listing()
         archive = walk(file, consumers=(dump, digests, listing))
         try:
             text = "".join(walked(archive, dump, digests))

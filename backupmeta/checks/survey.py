@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from backupmeta.archive.dump import Dump
+from backupmeta.archive.dump import Dump, DumpFinder
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import AT_ROOT, DUMP, RECORD, Member, is_record, plain
 from backupmeta.checks.applications import TELLING, bytes_wanted, tells
@@ -50,7 +50,6 @@ class Survey:
             stands at the archive's top or was ``asked`` for.
         file_bytes: the length of all the application's files together.
         record: the record that counts: the first one at the root, else the first one deeper; None without any.
-        dump: the database dump.
         heads: the beginnings of files that tell something of the application, by name.
     """
 
@@ -60,7 +59,7 @@ class Survey:
         self.is_partial = False
         self.file_bytes = 0
         self.record: Embedded | None = None
-        self.dump = Dump()
+        self._dumped = DumpFinder()
         self.heads: dict[bytes, bytes] = {}
         self._limits = limits
         self._asked = frozenset(map(plain, asked))
@@ -102,7 +101,7 @@ class Survey:
 
     def _wants_own(self, member: Member) -> bool:
         """Tell whether the content of Installatron's own files is wanted: the first record, the first dump."""
-        if self.dump.wants(member):
+        if self._dumped.wants(member):
             self._taking = None
             return True
         is_known = self.record is not None and self.record.member.name in AT_ROOT
@@ -117,7 +116,7 @@ class Survey:
     def take(self, piece: bytes) -> None:
         """Take in the next bytes of a content, up to what is wanted of it."""
         if self._taking is None:
-            self.dump.take(piece)
+            self._dumped.take(piece)
         elif self._most > 0:
             self._pieces.append(piece[: self._most])
             self._most -= len(piece)
@@ -125,7 +124,7 @@ class Survey:
     def close(self, missing: int) -> None:
         """Keep what was taken in, if it tells anything."""
         if self._taking is None:
-            self.dump.close(missing)
+            self._dumped.close(missing)
             return
         content = b"".join(self._pieces)
         if is_record(self._taking):
@@ -135,6 +134,11 @@ class Survey:
         elif self._room > 0 and tells(self._name, content):
             self.heads[self._name] = content
             self._room -= len(content) + len(self._name) + _OBJECT
+
+    @property
+    def dump(self) -> Dump | None:
+        """The database dump; None without any."""
+        return self._dumped.dump
 
     @cached_property
     def _sorted(self) -> Sequence[bytes]:

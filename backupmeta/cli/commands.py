@@ -219,7 +219,7 @@ def members(
       backupmeta members unknown.tar.gz --limit inflated_bytes=10G --limit seconds=60
     """
     from backupmeta.archive.digests import MemberDigests
-    from backupmeta.archive.dump import Dump
+    from backupmeta.archive.dump import DumpFinder
     from backupmeta.archive.reader import Consumer, walk
     from backupmeta.evidence import open_named
     from backupmeta.render import json, text
@@ -227,7 +227,7 @@ def members(
     if member_digest and not as_json:
         raise click.UsageError("--member-digest needs --json")
     digests = MemberDigests(member_digest) if member_digest else None
-    dump = Dump()
+    dump = DumpFinder()
     consumers: list[Consumer] = [dump] if as_json else []
     consumers += [digests] if digests else []
     with open_named(archive) as file:

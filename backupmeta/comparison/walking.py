@@ -10,10 +10,10 @@ from multiprocessing.connection import Connection, wait
 from typing import Final, NamedTuple
 
 from backupmeta.archive.digests import MemberDigests
+from backupmeta.archive.dump import Dump, DumpFinder, Table
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member, plain
 from backupmeta.archive.reader import Pass, walk
-from backupmeta.archive.tables import TableContent, Tables
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
@@ -57,7 +57,7 @@ class End(NamedTuple):
         findings: what was odd about the archive.
     """
 
-    tables: tuple[TableContent, ...]
+    tables: tuple[Table, ...]
     left_out: int
     findings: tuple[Finding, ...]
 
@@ -79,26 +79,26 @@ class _Contents:
 
     def __init__(self) -> None:
         self.digests = MemberDigests(DIGEST)
-        self.tables = Tables()
+        self.dumped = DumpFinder()
         self._is_dump = False
 
     def wants(self, member: Member) -> bool:
         """Tell whether ``member`` is a file whose content the archive holds as it is."""
         is_file = self.digests.wants(member)
-        self._is_dump = is_file and self.tables.wants(member)
+        self._is_dump = is_file and self.dumped.wants(member)
         return is_file
 
     def take(self, piece: bytes) -> None:
         """Take in the next bytes of a content."""
         self.digests.take(piece)
         if self._is_dump:
-            self.tables.take(piece)
+            self.dumped.take(piece)
 
     def close(self, missing: int) -> None:
         """Know that the content has ended."""
         self.digests.close(missing)
         if self._is_dump:
-            self.tables.close(missing)
+            self.dumped.close(missing)
 
 
 def walked(place: Place, limits: Limits) -> Iterator[Part]:
@@ -108,10 +108,16 @@ def walked(place: Place, limits: Limits) -> Iterator[Part]:
             contents = _Contents()
             passed = walk(file, limits, algorithms=(), consumers=[contents])
             yield from _entries(passed, contents.digests)
-            tables = contents.tables
-            yield End(tables.tables, tables.left_out, tuple(passed.findings()))
+            yield _end(contents.dumped.dump, tuple(passed.findings()))
     except EvidenceError as error:
         yield Failure(error.path, error.reason, error.advice)
+
+
+def _end(dump: Dump | None, findings: tuple[Finding, ...]) -> End:
+    """Return what is told of the dump, if there is one, and the ``findings``."""
+    if dump is None:
+        return End((), 0, findings)
+    return End((*dump.tables, *dump.filled), dump.left_out, findings)
 
 
 def _entries(passed: Pass, digests: MemberDigests) -> Iterator[Sequence[Entry]]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from backupmeta.api.status import SUCCESS
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import Dump
+from backupmeta.archive.dump import Dump, DumpFinder, State
 from backupmeta.archive.gzip import SYSTEMS
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
@@ -28,6 +28,7 @@ _LINE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check
 
 
 _NANOSECONDS: Final = 1_000_000_000
+_COMPLETE: Final = {State.WHOLE: True, State.CUT: False, State.UNKNOWN: None}
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -103,7 +104,7 @@ def finding(one: Finding) -> dict[str, object]:
     }
 
 
-def walked(archive: Pass, dump: Dump, digests: MemberDigests | None) -> Iterable[str]:
+def walked(archive: Pass, dump: DumpFinder, digests: MemberDigests | None) -> Iterable[str]:
     """Yield what a pass over an archive shows: its members, a line each, as they come; then everything else."""
     before = f'{{"path": {json.dumps(display(archive.file.path), ensure_ascii=False)},\n"members": [\n  '
     for one in archive:
@@ -113,11 +114,11 @@ def walked(archive: Pass, dump: Dump, digests: MemberDigests | None) -> Iterable
         yield before + json.dumps(described, ensure_ascii=False)
         before = ",\n  "
     yield before.rstrip() + "],\n" if before.startswith("{") else "\n],\n"
-    rest = json.dumps(_archive(archive, dump), ensure_ascii=False, indent=1)
+    rest = json.dumps(_archive(archive, dump.dump), ensure_ascii=False, indent=1)
     yield rest.removeprefix("{").lstrip() + "\n"
 
 
-def _archive(archive: Pass, dump: Dump) -> dict[str, object]:
+def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
     """Return what is known of an archive as a whole, after the pass over it; offsets in bytes."""
     end = archive.end
     return {
@@ -130,7 +131,7 @@ def _archive(archive: Pass, dump: Dump) -> dict[str, object]:
         "member_count": archive.seen,
         "verdict": end.verdict if end else None,
         "reason": end.reason if end else "",
-        "dump": _dump(dump) if dump.is_met else None,
+        "dump": None if dump is None else _dump(dump),
         "findings": [finding(one) for one in archive.findings()],
     }
 
@@ -147,10 +148,17 @@ def _stream(one: Stream) -> dict[str, object]:
 
 def _dump(dump: Dump) -> dict[str, object]:
     return {
-        "is_complete": dump.is_complete,
+        "is_complete": _COMPLETE[dump.state],
+        "reason": dump.reason,
+        "writer": dump.writer,
         "left_out": dump.left_out,
         "tables": [
-            {**named("name", one.name.decode("utf-8", "surrogateescape")), "type": one.kind, "inserts": one.inserts}
+            {
+                **named("name", one.name.decode("utf-8", "surrogateescape")),
+                "type": one.kind,
+                "inserts": one.inserts,
+                "rows": one.rows,
+            }
             for one in dump.tables
         ],
     }

@@ -17,7 +17,7 @@ from backupmeta.render.verification import alike, blamed, by_group, told, visibl
 from backupmeta.vocabulary.kinds import Group
 
 _CLASS: Final = "backupmeta.verify"
-_OF_ARCHIVE: Final = (Group.WHOLE, Group.SAFE, Group.RECORD, Group.CONTENTS, Group.APPLICATION)
+_OF_ARCHIVE: Final = (Group.WHOLE, Group.SAFE, Group.RECORD, Group.CONTENTS, Group.RESTORE, Group.APPLICATION)
 _NO_XML: Final = re.compile("[\ufffe\uffff]")
 _TAG: Final = re.compile(r"\[(?=\[)")
 
