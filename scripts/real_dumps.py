@@ -34,7 +34,8 @@ MARIADB_DUMPS: Final[Mapping[str, tuple[str, ...]]] = {
     "without comments": ("--skip-comments",),
     "without comments, routines": ("--skip-comments", "--routines", "--events"),
     "compact": ("--compact",),
-    "ansi": ("--compatible=ansi", "--routines", "--events"),
+    "ansi": ("--compatible=ansi",),
+    "ansi, routines": ("--compatible=ansi", "--routines", "--events"),
     "a row a statement": ("--skip-extended-insert", "--routines"),
     "complete inserts": ("--complete-insert", "--hex-blob", "--skip-dump-date"),
     "replacing": ("--replace", "--skip-add-drop-table"),
@@ -43,6 +44,19 @@ MARIADB_DUMPS: Final[Mapping[str, tuple[str, ...]]] = {
     "definitions alone": ("--no-data", "--routines", "--events"),
 }
 """Options of mariadb-dump, by what they are called here."""
+
+PHPMYADMIN_EXPORTS: Final[Mapping[str, Mapping[str, str | None]]] = {
+    "phpMyAdmin": {"quick_or_custom": "quick"},
+    "phpMyAdmin without comments": {"quick_or_custom": "custom", "sql_include_comments": None},
+    "phpMyAdmin replacing": {"quick_or_custom": "custom", "sql_type": "REPLACE"},
+}
+"""What is changed in phpMyAdmin's form, by what the dumps are called here."""
+
+ADMINER_EXPORTS: Final[Mapping[str, Mapping[str, str | None]]] = {
+    "Adminer": {},
+    "Adminer updating": {"data_style": "INSERT+UPDATE", "auto_increment": "1"},
+    "Adminer truncating": {"data_style": "TRUNCATE+INSERT", "routines": None, "events": None, "triggers": None},
+}
 
 Fields = list[tuple[str, str]]
 
@@ -53,9 +67,10 @@ class Form(NamedTuple):
     action: str
     fields: Fields
 
-    def filled(self, **changes: str) -> Fields:
-        """Return the fields with other values for some."""
-        return [(name, value) for name, value in self.fields if name not in changes] + list(changes.items())
+    def filled(self, **changes: str | None) -> Fields:
+        """Return the fields with other values for some; None unticks a box."""
+        kept = [(name, value) for name, value in self.fields if name not in changes]
+        return kept + [(name, value) for name, value in changes.items() if value is not None]
 
 
 class Option(NamedTuple):
@@ -160,19 +175,19 @@ def by_mariadb_dump(server: Server, database: str, *options: str) -> bytes:
     return server.run("mariadb-dump", *options, database)
 
 
-def by_phpmyadmin(server: Server, database: str, folder: Path) -> bytes:
-    """Return phpMyAdmin's quick export of a database."""
+def by_phpmyadmin(server: Server, database: str, folder: Path, **changes: str | None) -> bytes:
+    """Return phpMyAdmin's export of a database, with ``changes`` of its form; ``folder`` takes its sessions."""
     with served(server, PHPMYADMIN, folder) as address:
         browser = Browser(address)
         form = Forms(browser.get("index.php")).with_field("pma_username")
         browser.post("index.php?route=/", form.filled(pma_username=USER, pma_password=PASSWORD))
         query = urllib.parse.urlencode({"route": "/database/export", "db": database})
         form = Forms(browser.get(f"index.php?{query}")).with_field("export_method")
-        return browser.post("index.php?route=/export", form.filled(quick_or_custom="quick", what="sql"))
+        return browser.post("index.php?route=/export", form.filled(what="sql", **changes))
 
 
-def by_adminer(server: Server, database: str, folder: Path, **changes: str) -> bytes:
-    """Return Adminer's export of a database."""
+def by_adminer(server: Server, database: str, folder: Path, **changes: str | None) -> bytes:
+    """Return Adminer's export of a database, with ``changes`` of its form; ``folder`` takes its sessions."""
     with served(server, ADMINER, folder) as address:
         browser = Browser(address)
         form = Forms(browser.get("adminer.php")).with_field("auth[username]")
