@@ -66,7 +66,7 @@ def has_mysqli() -> bool:
 
 PIECES = (
     Piece("mariadb-server-core", lambda: bool(shutil.which("mariadbd") and shutil.which("mariadb-install-db"))),
-    Piece("mariadb-client-core", lambda: bool(shutil.which("mariadb") and shutil.which("mariadb-dump"))),
+    Piece("mariadb-client", lambda: bool(shutil.which("mariadb") and shutil.which("mariadb-dump"))),
     Piece("php-cli", lambda: bool(shutil.which("php"))),
     Piece("php-mysql", has_mysqli),
     Piece("php-pear", archive_tar.is_there),
