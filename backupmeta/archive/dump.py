@@ -1,7 +1,7 @@
 r"""The SQL dump of an archive: its tables and rows, whether it is whole, what a restore of it needs (FORMAT.md §5).
 
-`Dump` is the one reader of dumps. It reads statement by statement, as the servers' own clients do (`statements`): no line
-within a routine, trigger, event, comment or value is taken for a statement.
+`Dump` is the one reader of dumps. It reads statement by statement, as the servers' own clients do (`statements`): no
+line within a routine, trigger, event, comment or value is taken for a statement.
 """
 
 import re
@@ -34,7 +34,7 @@ _BLANKS: Final = b"\0\t\n\v\f\r \xef\xbb\xbf"
 _COUNTER: Final = re.compile(rb" AUTO_INCREMENT=\d+")
 """The next number of a table: it changes with every row, and is no part of the definition."""
 
-_COLLATION: Final = re.compile(rb"(?i)\b(?:[a-z0-9]{1,16}_0900_[a-z_]{1,32}|(?:[a-z0-9]{1,16}_)?uca1400_[a-z_]{1,32})")
+_COLLATION: Final = re.compile(rb"(?i)\b(?:\w{1,40}?_0900_\w{1,32}|(?:\w{1,40}?_)?uca1400_\w{1,32})")
 _SOURCE: Final = re.compile(
     rb"(?i:\b(?:FROM|JOIN)\b)[\s(]*+(?:" + sql.NAME + rb"\s*+\.\s*+)?+(" + sql.NAME + rb")"
 )  # fmt: skip
@@ -345,14 +345,14 @@ class Dump:
 
 def _again(known: Spot | None, one: Spot) -> Spot:
     """Return the first of several places, counted."""
-    return one if known is None else known._replace(count=known.count + 1)
+    return one if known is None else known._replace(times=known.times + 1)
 
 
 def _longest(known: Spot | None, one: Statement) -> Spot:
     """Return the longest of several statements, counted."""
     if known is not None and known.size >= one.size:
-        return known._replace(count=known.count + 1)
-    return one.begin._replace(size=one.size, count=1 if known is None else known.count + 1)
+        return known._replace(times=known.times + 1)
+    return one.begin._replace(size=one.size, times=1 if known is None else known.times + 1)
 
 
 class DumpFinder:

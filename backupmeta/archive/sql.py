@@ -92,7 +92,7 @@ NAME: Final = rb"(?:`(?:[^`\n]|``){1,%d}+`|\"(?:[^\"\n]|\"\"){1,%d}+\"|[0-9A-Za-
     (_LONGEST,) * 3
 )
 _TABLE: Final = rb"(?:" + NAME + _ANY + rb"\." + _ANY + rb")?+(" + NAME + rb")"
-_USER_PART: Final = rb"(?:" + _QUOTED + rb"|[\w$.%-]++)"
+_USER_PART: Final = rb"(?:`(?:[^`]++|``)*+`|" + _QUOTED + rb"|[\w$.%-]++)"
 _WORD: Final = re.compile(rb"(?s:(?:" + _GAP + rb"|\()*+([A-Za-z]++))")
 _DELIMITER: Final = re.compile(rb"(?i:DELIMITER)[ \t]++(\S{1,16}+)(?!\S)")
 _IF: Final = rb"(?:IF" + _SOME + rb"(?:NOT" + _SOME + rb")?+EXISTS" + _SOME + rb")?+"
@@ -161,15 +161,15 @@ _BLOCK: Final = re.compile(
     + _QUOTED
     + rb"|"
     + _COMMENT
-    + rb"|\b(?:(?P<begin>BEGIN|CASE)|END\s+(?:IF|LOOP|WHILE|REPEAT)|(?P<end>END))\b"
+    + rb"|\b(?:(?P<begin>BEGIN|CASE)|END\s+(?:IF|LOOP|WHILE|REPEAT)|(?P<end>END(?:\s+CASE)?))\b"
 )
 _ROUTINE: Final = re.compile(rb"(?i:AGGREGATE\s+)?(?i:PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b")
 
 WORDS: Final = frozenset(
-    b"alter analyze begin binlog cache call change check checksum commit create deallocate delete delimiter desc describe do drop "
-    b"execute explain flush grant handler import insert install kill load lock optimize prepare purge "
-    b"release rename repair replace reset revoke rollback savepoint select set show shutdown source "
-    b"start stop table truncate uninstall unlock update use values with xa".split()
+    b"alter analyze begin binlog cache call change check checksum commit create deallocate delete delimiter desc "
+    b"describe do drop execute explain flush grant handler import insert install kill load lock optimize prepare "
+    b"purge release rename repair replace reset revoke rollback savepoint select set show shutdown source start "
+    b"stop table truncate uninstall unlock update use values with xa".split()
 )
 """What statements begin with, of the server and of its client."""
 
@@ -195,12 +195,12 @@ class Filled(NamedTuple):
 
     Attributes:
         name: the table.
-        values: where its rows begin; None where it has none: it sets columns, or inserts what a query gives.
+        length: how many bytes stand before its rows; 0 where it has none: it sets columns, or inserts a query's.
         is_set: whether it sets the columns of one row.
     """
 
     name: bytes
-    values: int | None
+    length: int
     is_set: bool
 
 
@@ -245,7 +245,8 @@ def filled(text: bytes, at: int) -> Filled | None:
     """Return what the INSERT or REPLACE at byte ``at`` of ``text`` fills."""
     if (found := _FILLED.match(text, at, at + HEAD)) is None:
         return None
-    return Filled(unquoted(found[1]), found.end() if found["values"] else None, found["set"] is not None)
+    length = found.end() - at if found["values"] else 0
+    return Filled(unquoted(found[1]), length, found["set"] is not None)
 
 
 def dropped(text: bytes) -> tuple[str, tuple[bytes, ...]]:

@@ -22,7 +22,6 @@ _DELIMITERS_MOST: Final = 16
 
 _EXCERPT: Final = 80
 _BOM: Final = b"\xef\xbb\xbf"
-_NOTHING: Final = sha256(b"").digest()
 _PARENTHESES: Final = {b"(": 1, b")": -1}
 _LONGEST_SIGN: Final = 4
 """How many bytes tell whether a comment begins."""
@@ -35,14 +34,14 @@ class Spot(NamedTuple):
         line: where it was met first, from 1.
         offset: where that statement or line begins, in bytes of the dump.
         text: what it is: the beginning of its bytes.
-        count: how often it was met.
+        times: how often it was met.
         size: of a statement that is too long: the length of the longest, in bytes.
     """
 
     line: int
     offset: int
     text: bytes = b""
-    count: int = 1
+    times: int = 1
     size: int = 0
 
 
@@ -54,7 +53,7 @@ class Statement(NamedTuple):
         begin: where it begins.
         size: its length in bytes, with its delimiter.
         text: its beginning, up to `TEXT_KEPT` bytes; nothing of an INSERT with values.
-        rest: the SHA-256 of what follows.
+        rest: the SHA-256 of what follows; nothing where nothing does.
         filled: what an INSERT or REPLACE fills, else None.
         rows: how many rows it inserts; those of a query are not counted.
     """
@@ -100,6 +99,8 @@ class Statements:
         self._text = b""
         self._rest = sha256()
         self._filled: sql.Filled | None = None
+        self._again = b""  # what the last statement with rows begins with, up to them
+        self._filled_again = sql.Filled(b"", 0, is_set=False)
         self._is_routine = False
         self._blocks = 0  # how many of a routine's blocks are open
         self._judged = 0  # within how many bytes of its text they were counted
@@ -157,6 +158,8 @@ class Statements:
     def _between(self, text: bytes, at: int) -> int:
         """Read what stands between two statements, and the beginning of the next one."""
         at = self._after_gap(text, at)
+        if self._again and text.startswith(self._again, at):
+            return self._begin_rows(self._filled_again, text, at)
         if len(text) - at < sql.HEAD:
             return at
         if sql.COMMENT.match(text, at):
@@ -197,17 +200,27 @@ class Statements:
         return self._pass_line(text, at)
 
     def _begin_statement(self, word: bytes, text: bytes, at: int) -> int:
-        self.begin = self._spot(text, at)
-        self._is_inside, self._from, self._word = True, at, word
-        self._text, self._rest, self._rows, self._depth = b"", sha256(), 0, 0
-        self._filled = sql.filled(text, at) if word in {b"insert", b"replace"} else None
+        """Read the beginning of a statement; one with rows is remembered, for the next ones often begin alike."""
+        filled = sql.filled(text, at) if word in {b"insert", b"replace"} else None
+        if filled is not None and filled.length:
+            self._again, self._filled_again = text[at : at + filled.length + 1], filled
+            return self._begin_rows(filled, text, at)
+        self._begin(word, filled, text, at)
         self._is_routine = word == b"create" and sql.is_routine(text, at)
-        self._blocks = self._judged = 0
-        if self._filled is None or self._filled.values is None:
-            self._read = self._in_statement
-            return self._in_statement(text, at)
+        self._text, self._rest, self._blocks, self._judged = b"", sha256(), 0, 0
+        self._rows = int(filled is not None and filled.is_set)
+        self._read = self._in_statement
+        return self._in_statement(text, at)
+
+    def _begin_rows(self, filled: sql.Filled, text: bytes, at: int) -> int:
+        self._begin(b"insert", filled, text, at)
         self._read = self._in_rows
-        return self._filled.values
+        return self._in_rows(text, at + filled.length)
+
+    def _begin(self, word: bytes, filled: sql.Filled | None, text: bytes, at: int) -> None:
+        self.begin = Spot(self._lines(text, at), self._base + at)
+        self._is_inside, self._from = True, at
+        self._word, self._filled, self._rows, self._depth = word, filled, 0, 0
 
     def _in_statement(self, text: bytes, at: int) -> int:
         """Read to the statement's end, or to what is cut off by the end of the text."""
@@ -231,6 +244,8 @@ class Statements:
             return self._in_row(text, at)
         if self.delimiter == b";":
             at = self._whole_rows(text, at)
+            if text.startswith(b";", at):
+                return self._finish(text, at)
         at = _end(sql.BETWEEN_ROWS, text, at)
         if text.startswith(b"(", at):
             self._rows, self._depth = self._rows + 1, 1
@@ -296,8 +311,10 @@ class Statements:
 
     def _statement(self, end: int) -> Statement:
         size = end - self.begin.offset
-        rest = self._rest.digest() if size > TEXT_KEPT else _NOTHING
-        return Statement(self._word, self.begin, size, self._text, rest, self._filled, self._rows)
+        if self._filled is not None:
+            return Statement(self._word, self.begin, size, b"", b"", self._filled, self._rows)
+        rest = self._rest.digest() if size > TEXT_KEPT else b""
+        return Statement(self._word, self.begin, size, self._text, rest, None, 0)
 
     def _keep(self, text: bytes, at: int) -> None:
         """Keep what was read of the statement, up to ``at``; of an INSERT its rows were counted instead."""

@@ -79,7 +79,7 @@ def dump_missing(subject: Subject) -> Iterator[Finding]:
 
 
 def dump_incomplete(subject: Subject) -> Iterator[Finding]:
-    """Yield that the dump is empty, does not end as it should, or that its end does not tell; of one that needs to be."""
+    """Yield that the dump is empty, does not end as it should, or that its end does not tell."""
     dump = subject.survey.dump
     if dump is None or not (dump.size or _listed(subject)):
         return

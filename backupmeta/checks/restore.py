@@ -40,7 +40,7 @@ def packets(subject: Subject) -> Iterator[Finding]:
     """Yield that a statement is longer than servers take by default."""
     dump = subject.survey.dump
     if dump is not None and (met := dump.long_statements) is not None:
-        more = f", the longest of {met.count:,}" if met.count > 1 else ""
+        more = f", the longest of {met.times:,}" if met.times > 1 else ""
         detail = f"{met.size:,} bytes on line {met.line:,}{more}"
         yield Finding("restore-packet", "", detail, (subject.in_dump(met),))
 
@@ -68,7 +68,7 @@ def name_case(subject: Subject) -> Iterator[Finding]:
 
 def _where(met: Spot) -> str:
     """Return how often something was met, and where first: ``line 12``, ``3 times, first on line 12``."""
-    return f"line {met.line:,}" if met.count == 1 else f"{met.count:,} times, first on line {met.line:,}"
+    return f"line {met.line:,}" if met.times == 1 else f"{met.times:,} times, first on line {met.line:,}"
 
 
 CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
