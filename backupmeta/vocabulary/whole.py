@@ -26,8 +26,8 @@ KINDS: Final[dict[str, Kind]] = {
         "compare the number of members with the original's",
     ),
     "archive-zero-gap": _warning(
-        "a block of zeros stands between two members, and most programs stop there; earlier versions of PHP's Archive_Tar"
-        " leave one after files of certain sizes",
+        "a block of zeros stands between two members, and most programs stop there; earlier versions of PHP's"
+        " Archive_Tar leave one after files of certain sizes",
         "compare its members with the record's list-files: where all of them are there, nothing is missing",
     ),
     "archive-concatenated": _warning("members stand behind the end mark; most programs stop there", _LOOK),
