@@ -158,7 +158,7 @@ WHOLE: Final = {
     "pax records that are none": by(
         "member-pax-malformed", m.before(m.LEAF, header(b"PaxHeaders/x", 30, b"x") + b"no pax record".ljust(512, b"\0"))
     ),
-    "somebody writes to it": by("archive-growing", m.attributes(is_written=True)),
+    "somebody writes to it": by("archive-growing", m.attributes(is_written=True), verdict=Verdict.NOT_JUDGED),
     "truncated, and written to just now": by(
         "archive-recent",
         m.cut_at(lambda _: -9),
@@ -249,7 +249,7 @@ RECORD: Final = {
     "the record in a folder": by(
         "record-not-at-root", m.renamed(lambda name: f"wp-content/{name}" if name == m.RECORD else name)
     ),
-    "a second record in a folder": by("record-several", m.adding(f"wp-content/{m.RECORD}", b"installer=joomla")),
+    "a second record in a folder": by("record-deeper", m.adding(f"wp-content/{m.RECORD}", b"installer=joomla")),
     "a value in Latin-1": by("value-not-utf8", m.lines(cf_sitetagline=b"Kuchen; B\xfccher")),
     "a size that is no number": by("value-undecodable", m.lines(cache_files="65 MB")),
     "a custom field named as the server's": by("field-collision", m.lines(cf_version="7")),

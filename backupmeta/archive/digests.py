@@ -3,11 +3,13 @@
 import hashlib
 from collections import deque
 from collections.abc import Collection, Mapping
+from functools import partial
 from threading import Event, Thread
 from time import sleep
 from typing import Final
 
 from backupmeta.archive.member import Member
+from backupmeta.archive.names import plain
 
 ALGORITHMS: Final = ("sha256", "sha1", "md5")
 """What lists of known files have; sha256 is always counted."""
@@ -56,28 +58,49 @@ class Digests:
 
 
 class MemberDigests:
-    """The digest of each file in an archive, as a consumer of a walk.
+    """The digest of each file's content in an archive, as a consumer of a walk; a hard link has its target's."""
 
-    Attributes:
-        last: the digest of the last member, in hexadecimal; None where it is no file, sparse, or broken off.
-    """
+    def __init__(self, algorithm: str, names: int) -> None:
+        """Count ``algorithm``, one of `ALGORITHMS`; remember those of at most so many ``names``, for hard links."""
+        self._new = partial(hashlib.new, algorithm, usedforsecurity=False)
+        self._most = names
+        self._known: dict[int, bytes] = {}
+        self._last: bytes | None = None
 
-    def __init__(self, algorithm: str) -> None:
-        """Count ``algorithm``, one of `ALGORITHMS`."""
-        self._algorithm = algorithm
-        self._digest = hashlib.new(algorithm, usedforsecurity=False)
-        self.last: str | None = None
+    @property
+    def last(self) -> str | None:
+        """The digest of the last member, in hexadecimal; None where it is no file, or its content not all there."""
+        return None if self._last is None else self._last.hex()
 
-    def wants(self, member: Member) -> bool:
-        """Tell whether ``member`` is a file whose content the archive holds as it is."""
-        self.last = None
-        self._digest = hashlib.new(self._algorithm, usedforsecurity=False)
-        return member.kind == "file" and not member.is_sparse
+    def wants(self, member: Member) -> "_Counting | None":
+        """Return what counts the digest of ``member``, if it is a file with a content of its own."""
+        key = hash(plain(member.name))
+        if member.kind == "file" or (member.kind == "hard link" and member.stored):
+            return _Counting(self, key, self._new())
+        self.keep(key, None if member.source is None else self._known.get(hash(plain(member.source))))
+        return None
+
+    def keep(self, key: int, digest: bytes | None) -> None:
+        """Remember the ``digest`` of the last member, whose name has the hash ``key``."""
+        self._last = digest
+        if digest is None:
+            self._known.pop(key, None)
+        elif key in self._known or len(self._known) < self._most:
+            self._known[key] = digest
+
+
+class _Counting:
+    """Counts the digest of one content."""
+
+    __slots__ = ("_digest", "_digests", "_key")
+
+    def __init__(self, digests: MemberDigests, key: int, digest: "hashlib._Hash") -> None:
+        self._digests = digests
+        self._key = key
+        self._digest = digest
 
     def take(self, piece: bytes) -> None:
-        """Take in the next bytes of a content."""
         self._digest.update(piece)
 
     def close(self, missing: int) -> None:
-        """Remember the digest of a whole content."""
-        self.last = None if missing else self._digest.hexdigest()
+        self._digests.keep(self._key, None if missing else self._digest.digest())

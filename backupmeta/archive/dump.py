@@ -11,7 +11,8 @@ from typing import Final, Literal, NamedTuple
 
 from backupmeta.archive import sql
 from backupmeta.archive.limits import KIB, MIB
-from backupmeta.archive.member import DUMP, Member, plain
+from backupmeta.archive.member import WITH_CONTENT, Member
+from backupmeta.archive.names import DUMP, plain
 from backupmeta.archive.statements import Spot, Statement, Statements
 
 TABLES_KEPT: Final = 20_000
@@ -108,11 +109,6 @@ class _View(NamedTuple):
 
     begin: Spot
     missing: frozenset[bytes]
-
-
-def is_dump(member: Member) -> bool:
-    """Tell whether ``member`` is a dump at the archive's root."""
-    return member.kind == "file" and plain(member.name) == DUMP
 
 
 class Dump:
@@ -355,29 +351,19 @@ def _longest(known: Spot | None, one: Statement) -> Spot:
     return one.begin._replace(size=one.size, times=1 if known is None else known.times + 1)
 
 
-class DumpFinder:
-    """The dump of an archive, as a consumer of a walk: the first of that name at the root.
+class Dumps:
+    """The dump of an archive, as a consumer of a walk: the last of that name at the root, as after unpacking.
 
     Attributes:
-        dump: the dump; None where the archive has none.
+        dump: what it holds; None where the archive has none, or something without content in its place.
     """
 
     def __init__(self) -> None:
         self.dump: Dump | None = None
 
-    def wants(self, member: Member) -> bool:
-        """Tell whether ``member`` is the dump."""
-        if self.dump is not None or not is_dump(member):
-            return False
-        self.dump = Dump()
-        return True
-
-    def take(self, piece: bytes) -> None:
-        """Take in the next bytes."""
-        if self.dump is not None:
-            self.dump.take(piece)
-
-    def close(self, missing: int) -> None:
-        """Take in what is left."""
-        if self.dump is not None:
-            self.dump.close(missing)
+    def wants(self, member: Member) -> Dump | None:
+        """Return what takes in ``member``, if it is a dump."""
+        if DUMP not in member.name or plain(member.name) != DUMP:
+            return None
+        self.dump = Dump() if member.kind in WITH_CONTENT else None
+        return self.dump

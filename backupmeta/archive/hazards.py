@@ -7,12 +7,12 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive.header import LINKS
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import RECORD, Member, is_record, plain
+from backupmeta.archive.member import Member, is_at_root, is_record, label
+from backupmeta.archive.names import RECORD, escapes, is_absolute, parts, plain
+from backupmeta.archive.records import Placed
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 
-_ABSOLUTE: Final = re.compile(rb"[/\\]|[A-Za-z]:[/\\]")
-_SEPARATOR: Final = re.compile(rb"[/\\]")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What a terminal may take for a command, and what reverses or breaks the text that follows."""
 
@@ -33,6 +33,13 @@ _LINKS_IN_A_ROW: Final = 40
 _LINKS_BYTES: Final = 8 * MIB
 _LINK_BYTES: Final = 300
 """What a remembered link takes beside its name and target, about."""
+
+
+class OtherNames(NamedTuple):
+    """By which names other programs read a member, or headers that extend none: where it begins, in inflated bytes."""
+
+    offset: int
+    names: tuple[bytes, ...]
 
 
 class _Link(NamedTuple):
@@ -58,7 +65,11 @@ class Hazards:
     def __init__(self, path: str, limits: Limits) -> None:
         """Begin with the archive at ``path``."""
         self.findings = Findings()
-        self.records: list[Member] = []
+        self.records: list[Placed] = []
+        self._seen = 0
+        self._backslashes = 0
+        self._backslashed: Member | None = None
+        self._unresolved = set[int]()
         self._path = path
         self._most_names = limits.names
         self._names: dict[int, int] = {}
@@ -69,29 +80,47 @@ class Hazards:
 
     def look_at(self, members: Sequence[Member]) -> None:
         """Take in the next members of the archive."""
-        if not members:
+        special = [one for one in members if one.kind != "file" or one.mode & _SETUID_OR_SETGID]
+        if not members or (len(members) > 1 and any(one.kind == "hard link" for one in special)):
+            for one in members:  # what stands before a hard link decides what it is
+                self.look_at([one])
             return
         # All names at once: nearly all are harmless, and one look at them together tells.
         names = [member.name for member in members]
         text = b"\n".join(names)
         odd, first, last = text.translate(None, _HARMLESS), {name[:1] for name in names}, {name[-1:] for name in names}
         if odd or b".." in text or not first.isdisjoint(_ODD) or text.count(b"\n") >= len(names):
-            for member in members:
-                self._look_at_name(member)
+            self._look_at_names(members)
         if RECORD in text:
-            self.records += [one for one in members if is_record(one)][: _RECORDS_KEPT - len(self.records)]
-        special = [one for one in members if one.kind != "file" or one.mode & _SETUID_OR_SETGID]
+            self._keep_records(members)
+        self._seen += len(members)
         for member in members if self._links or any(one.kind in LINKS for one in special) else special:
             if self._links:
                 self._look_at_parents(member)
             self._look_at_kind(member)
-        is_plain = b"." not in first and b"/" not in last and b"//" not in text and b"/./" not in text
-        paths = names if is_plain else [plain(name) for name in names]
-        is_ascii = not odd or odd.isascii()
-        self._compare(members, paths, [hash(name.lower() if is_ascii else _folded(name)) for name in paths])
+        is_plain = b"\\" not in odd and b"." not in first and b"/" not in last
+        fold = bytes.lower if not odd or odd.isascii() else _folded
+        if is_plain and b"//" not in text and b"/./" not in text:
+            self._compare(members, [hash(fold(name)) for name in names], [hash(name) for name in names])
+        else:  # a path after the other: each may be as long as a name may be
+            self._compare(members, [hash(fold(plain(name))) for name in names], [hash(plain(name)) for name in names])
+
+    def look_at_others(self, others: Sequence[OtherNames]) -> None:
+        """Take in the names by which other programs read some members."""
+        for one in others:
+            for name in one.names:
+                self._look_at_name(name, one.offset, "as other programs read it")
+
+    def has_unresolved(self, link: Member) -> bool:
+        """Tell whether a hard ``link`` is known to have nothing before it that it could be a link to."""
+        return link.offset in self._unresolved
 
     def finish(self) -> Findings:
         """Look at what only the whole archive tells; return all that was met."""
+        if self._backslashed is not None:
+            detail = f"{self._backslashes:,} of {self._seen:,} names"
+            self._note("member-names-backslash", self._backslashed, detail)
+            self._backslashed = None
         cyclic, cleared = set[bytes](), set[bytes]()
         for name in self._links:
             self._follow(name, cyclic, cleared)
@@ -103,19 +132,33 @@ class Hazards:
             self.findings.add(Finding("names-not-compared", "", f"the first {len(self._names):,} are", where))
         return self.findings
 
-    def _look_at_name(self, member: Member) -> None:
-        name = member.name
+    def _keep_records(self, members: Sequence[Member]) -> None:
+        """Keep the first records, and the first one at the root in any case."""
+        for place, member in enumerate(members, self._seen):
+            if is_record(member) and (len(self.records) < _RECORDS_KEPT or self._is_first_at_root(member)):
+                self.records.append(Placed(member, place))
+
+    def _is_first_at_root(self, member: Member) -> bool:
+        return is_at_root(member) and not any(is_at_root(one.member) for one in self.records)
+
+    def _look_at_names(self, members: Sequence[Member]) -> None:
+        for member in members:
+            self._look_at_name(member.name, member.offset)
+            if b"\\" in member.name:
+                self._backslashes += 1
+                self._backslashed = self._backslashed or member
+
+    def _look_at_name(self, name: bytes, offset: int, detail: str = "") -> None:
         text = name.decode("utf-8", "replace")
-        if not name:
-            self._note("member-name-empty", member)
-        if text.encode() != name:
-            self._note("member-name-not-utf8", member)
-        if _CONTROL.search(text):
-            self._note("member-name-control", member)
-        if _ABSOLUTE.match(name):
-            self._note("member-name-absolute", member)
-        if b".." in name and b".." in _SEPARATOR.split(name):
-            self._note("member-name-escapes", member)
+        met = {
+            "member-name-empty": not name,
+            "member-name-not-utf8": text.encode() != name,
+            "member-name-control": _CONTROL.search(text) is not None,
+            "member-name-absolute": is_absolute(name),
+            "member-name-escapes": escapes(name),
+        }
+        for id_ in (id_ for id_, is_met in met.items() if is_met):
+            self._add(id_, label(name), offset, detail)
 
     def _look_at_kind(self, member: Member) -> None:
         if member.kind in LINKS:
@@ -133,11 +176,23 @@ class Hazards:
         if target is None:
             self._note("member-link-escapes", member, "")
         elif member.kind == "hard link":
-            if target == name:
-                self._note("member-link-cyclic", member)
+            self._look_at_hard_link(member, target, name)
             return
         if member.kind == "symlink" and len(member.name) <= _PATH_MAX:
             self._remember(name, _Link(member.name, member.offset, target or b""))
+
+    def _look_at_hard_link(self, member: Member, target: bytes, name: bytes) -> None:
+        """Judge whether anything was there that a hard link could be a link to; one to itself leads nowhere."""
+        if target == name:
+            self._note("member-link-cyclic", member)
+        elif member.source is not None and not self._is_full and not self._is_known(target):
+            self._note("member-link-unresolved", member, target.decode("utf-8", "replace"))
+            if len(self._unresolved) < self._most_names:
+                self._unresolved.add(member.offset)
+
+    def _is_known(self, path: bytes) -> bool:
+        key = path.lower() if path.isascii() else _folded(path)
+        return hash(key) in self._names
 
     def _remember(self, name: bytes, link: _Link) -> None:
         self._room -= _LINK_BYTES + len(link.name) + len(link.target)
@@ -176,14 +231,14 @@ class Hazards:
             path = self._links[link].target + path[len(link) :]
         cyclic.update(met)
 
-    def _compare(self, members: Sequence[Member], names: Sequence[bytes], keys: Sequence[int]) -> None:
-        """Compare names with those before them.
+    def _compare(self, members: Sequence[Member], keys: Sequence[int], exact: Sequence[int]) -> None:
+        """Compare the names of ``members`` with those before them.
 
         Of each two hashes are kept: of what is compared, its key, and of itself, the latter turned for a directory.
         """
         known, room = self._names, self._most_names - len(self._names)
         are_folders = [one.kind == "directory" for one in members]
-        values = [~hash(name) if is_it else hash(name) for name, is_it in zip(names, are_folders, strict=True)]
+        values = [~value if is_it else value for value, is_it in zip(exact, are_folders, strict=True)]
         new = dict(zip(keys, values, strict=True))
         if len(new) == len(keys) <= room and new.keys().isdisjoint(known.keys()):
             known.update(new)
@@ -227,14 +282,14 @@ def _folded(name: bytes) -> bytes:
 
 def _resolved(folder: bytes, target: bytes) -> bytes | None:
     """Return the path that ``target`` means from ``folder`` on; None where that is outside of the archive."""
-    if _ABSOLUTE.match(target):
+    if is_absolute(target):
         return None
-    parts: list[bytes] = [part for part in folder.split(b"/") if part]
-    for part in _SEPARATOR.split(target):
+    path: list[bytes] = [part for part in folder.split(b"/") if part]
+    for part in parts(target):
         if part == b"..":
-            if not parts:
+            if not path:
                 return None
-            parts.pop()
+            path.pop()
         elif part not in {b"", b"."}:
-            parts.append(part)
-    return b"/".join(parts)
+            path.append(part)
+    return b"/".join(path)

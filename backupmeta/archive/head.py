@@ -5,27 +5,19 @@ stops; it goes on only where the record isn't there. Of the usual archive, whose
 ordinary header of the record, that takes two or three calls; any other is walked, member by member.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from backupmeta.archive.compression import (
-    BLOCK,
-    GZIP,
-    Compression,
-    Decompressor,
-    by_suffix,
-    open_carefully,
-    whole,
-)
+from backupmeta.archive.compression import BLOCK, GZIP, Compression, Decompressor, open_carefully, whole
 from backupmeta.archive.header import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, MIB, Limits
-from backupmeta.archive.member import AT_ROOT, RECORD, Member, is_record, ordinary
-from backupmeta.archive.reader import Reader
-from backupmeta.archive.tar import OUTCOMES
+from backupmeta.archive.member import Member, is_at_root, is_record, ordinary
+from backupmeta.archive.names import RECORD, plain
+from backupmeta.archive.reader import Reader, unpromised
+from backupmeta.archive.records import Placed, misplaced, own
 from backupmeta.errors import LimitExceededError, NoRecordError
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness
 
 _FIRST: Final = 4 * KIB
 """How many inflated bytes of a large file are asked for at first: for a header and a short record."""
@@ -46,6 +38,7 @@ class Head(NamedTuple):
         place: the record's place among the members, from 0.
         record: the record's bytes.
         findings: what was odd.
+        begin: where its first stream begins, in bytes of the file.
     """
 
     path: str
@@ -56,6 +49,7 @@ class Head(NamedTuple):
     place: int
     record: bytes
     findings: tuple[Finding, ...]
+    begin: int = 0
 
     def __repr__(self) -> str:
         return f"Head({self.path!r}, {self.compression.name}, record of {len(self.record)} bytes)"
@@ -75,25 +69,30 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None =
     """
     path = file.path if seen is None else seen
     if (usual := _at_once(file, limits)) is not None:
-        return _head(file, path, GZIP, [usual], ())
+        return _head(file, path, GZIP, usual, tuple(unpromised(GZIP, path)))
     file.seek(0)
-    reader = Reader(file, limits)
-    found = _walked(reader)
-    return _head(file, path, reader.compression, found, _verdict(reader, path))
+    reader = Reader(file, limits, until=limits.search_bytes)
+    records = _walked(reader)
+    chosen = own([one.placed for one in records])
+    record = next(one for one in records if one.placed is chosen)
+    if file.size <= BLOCK:
+        records += _to_the_end(reader)
+    told = _head(file, path, reader.compression, record, tuple(_findings(reader, records, path)))
+    return told._replace(begin=reader.begin)
 
 
 class _Found(NamedTuple):
-    member: Member
-    place: int
-    record: bytes
+    """A record that was met, and its bytes; of one that does not count none."""
+
+    placed: Placed
+    content: bytes = b""
 
 
 def _head(
-    file: EvidenceFile, path: str, compression: Compression, found: Sequence[_Found], verdict: Iterable[Finding]
+    file: EvidenceFile, path: str, compression: Compression, found: _Found, findings: tuple[Finding, ...]
 ) -> Head:
-    member, place, record = found[0]
-    findings = (*_findings(compression, found, path), *verdict)
-    return Head(path, compression, file.size, file.mtime_ns, member, place, record, findings)
+    (member, place), content = found
+    return Head(path, compression, file.size, file.mtime_ns, member, place, content, findings)
 
 
 def _at_once(file: EvidenceFile, limits: Limits) -> _Found | None:
@@ -103,12 +102,22 @@ def _at_once(file: EvidenceFile, limits: Limits) -> _Found | None:
         return None
     if file.size <= BLOCK:
         content = whole(block, _MOST) if len(block) == file.size else None
-        return None if content is None else _first(content, None, limits)
+        found = None if content is None else _first(content, None, limits)
+        return found if found is not None and content is not None and _is_usual(content) else None
     opened = open_carefully(GZIP, limits)
     try:
         return _first(opened.inner.decompress(block, _FIRST), opened.inner, limits)
     except opened.corrupt:
         return None
+
+
+def _is_usual(content: bytes) -> bool:
+    """Tell whether a whole tar holds ordinary members up to its end mark, and no second record."""
+    at, records, last = 0, 0, len(content) - HEADER_BYTES
+    while at <= last and (member := ordinary(content[at : at + HEADER_BYTES], at)) is not None:
+        records += RECORD in member.name
+        at += HEADER_BYTES + member.stored + -member.stored % HEADER_BYTES
+    return records == 1 and at + HEADER_BYTES <= last and not content[at:].strip(b"\0")
 
 
 def _are_wide(limits: Limits) -> bool:
@@ -120,23 +129,23 @@ def _first(content: bytes, stream: Decompressor | None, limits: Limits) -> _Foun
     """Return the record whose header ``content`` begins with, the rest of it inflated by ``stream``; None otherwise."""
     header = content[:HEADER_BYTES]
     member = ordinary(header, 0) if len(header) == HEADER_BYTES else None
-    if member is None or member.name not in AT_ROOT or not is_record(member):
+    if member is None or plain(member.name) != RECORD or member.kind != "file":
         return None
     end = HEADER_BYTES + member.stored
     if member.stored > limits.record_bytes or end > _MOST:
         return None
     if end > len(content) and stream is not None:
         content += stream.decompress(b"", end - len(content))
-    return _Found(member, 0, content[HEADER_BYTES:end]) if end <= len(content) else None
+    return _Found(Placed(member, 0), content[HEADER_BYTES:end]) if end <= len(content) else None
 
 
-def _walked(reader: Reader) -> Sequence[_Found]:
-    """Return the records that were met up to the one at the root, the one that counts first."""
+def _walked(reader: Reader) -> list[_Found]:
+    """Return the records that were met up to the one at the root; the content of the first one deeper, and of that."""
     found: list[_Found] = []
     for place, member in enumerate(reader):
-        at_root = member.name in AT_ROOT
-        if is_record(member) and (at_root or not found):
-            found.insert(0, _Found(member, place, reader.record(member)))
+        if is_record(member):
+            at_root = is_at_root(member)
+            found.append(_Found(Placed(member, place), reader.record(member) if at_root or not found else b""))
             if at_root:
                 break
         if member.offset + member.stored > reader.limits.search_bytes:
@@ -146,32 +155,21 @@ def _walked(reader: Reader) -> Sequence[_Found]:
     return found
 
 
+def _to_the_end(reader: Reader) -> list[_Found]:
+    """Return the records that the rest of a small file holds."""
+    return [_Found(Placed(one, place)) for place, one in enumerate(reader.rest(), reader.seen) if is_record(one)]
+
+
 def _without_record(reader: Reader) -> Exception:
     end, path = reader.end, reader.file.path
-    if end is None:
+    if end is None or end.limit == "search_bytes":
         return LimitExceededError(path, "search_bytes", reader.limits.search_bytes)
     if end.verdict == "complete":
         return NoRecordError(path, f"an archive without {RECORD.decode()}")
-    return reader.broken(f"before {RECORD.decode()} was met")
+    return reader.broken(f"{RECORD.decode()} was not met")
 
 
-def _findings(compression: Compression, found: Sequence[_Found], path: str) -> Iterator[Finding]:
-    chosen = found[0]
-    promised = by_suffix(path)
-    if promised is not None and promised is not compression:
-        yield Finding("archive-suffix-differs", "", f"it is {compression.name}", (_at(path, None),))
-    if chosen.member.name not in AT_ROOT:
-        yield Finding("record-not-at-root", "", "", (_at(path, chosen.member),))
-    if chosen.place:
-        yield Finding("record-not-first", "", f"member {chosen.place + 1}", (_at(path, chosen.member),))
-    if len(found) > 1:
-        yield Finding("record-several", "", "", tuple(_at(path, one.member) for one in found))
-
-
-def _verdict(reader: Reader, path: str) -> Iterator[Finding]:
-    if (end := reader.bad_end()) is not None:
-        yield Finding(OUTCOMES[end.verdict], "", f"{end.reason} at byte {end.offset}", (_at(path, None),))
-
-
-def _at(path: str, member: Member | None) -> Source:
-    return Source(Witness.EMBEDDED_RECORD, path, member.text if member else None)
+def _findings(reader: Reader, records: Sequence[_Found], path: str) -> Iterator[Finding]:
+    """Yield what was odd about the records and, as far as it was read, about the archive at ``path``."""
+    yield from misplaced([one.placed for one in records], path)
+    yield from reader.oddities(path)

@@ -23,8 +23,12 @@ _PAX_TIME: Final = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]*))?")
 _PAX_NUMBERS: Final = (b"size", b"uid", b"gid", b"GNU.sparse.size", b"GNU.sparse.realsize")
 _PAX_KEYS: Final = frozenset(
     b"path linkpath size mtime uid gid uname gname GNU.sparse.name GNU.sparse.size GNU.sparse.realsize "
-    b"GNU.volume.filename".split()
+    b"GNU.sparse.map GNU.sparse.major GNU.sparse.minor GNU.volume.filename".split()
 )
+_PAX_RUNS: Final = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
+"""Pax 0.0 writes a map of holes as these two, in turns."""
+
+_PAX_LENGTH_DIGITS: Final = 20
 
 Kind = Literal[
     "file",
@@ -73,12 +77,14 @@ class Access(NamedTuple):
 def number_or_none(field: bytes) -> int | None:
     r"""Return a number of a header: octal, or base-256 where the first bit is set (GNU, star); None where it is none.
 
+    A NUL before the digits, which AIX writes, is passed over, as GNU tar and bsdtar do.
+
     >>> number_or_none(b"0000644\0")
     420
     """
     digits = field[:-1] if field[-1:] in {b"\0", b" "} else field
     if not digits.isdigit():
-        digits = field.partition(b"\0")[0].strip()
+        digits = field[field[:1] == b"\0" :].partition(b"\0")[0].strip()
     if digits.isdigit():
         try:
             return int(digits, 8)
@@ -155,25 +161,31 @@ def has_more_maps(fields: bytes) -> bool:
 def pax_records(content: bytes) -> tuple[dict[bytes, bytes], bytes]:
     r"""Return the known records of a pax header, and the rest of it from the first malformed one on.
 
-    ``27 path=wp-content/x.php\n``: the length counts all of itself. NULs may stand behind the last record.
+    ``27 path=wp-content/x.php\n``: the length, decimal, counts all of itself. A keyword holds no NUL; NULs may stand
+    after the last record. The runs of pax 0.0's sparse files become the map of 0.1.
     """
-    records = {}
+    records, runs = dict[bytes, bytes](), list[tuple[bytes, bytes]]()
     at = 0
-    while (blank := content.find(b" ", at, at + 8)) > at and (length := content[at:blank]).isdigit():
+    while (blank := content.find(b" ", at, at + _PAX_LENGTH_DIGITS)) > at and (length := content[at:blank]).isdigit():
         end = at + int(length)
         key, equals, value = content[blank + 1 : end - 1].partition(b"=")
-        if not equals or content[end - 1 : end] != b"\n":
+        if not equals or content[end - 1 : end] != b"\n" or b"\0" in key:
             break
         at = end
         if key in _PAX_KEYS:
             records[key] = value
+        elif key in _PAX_RUNS:
+            runs.append((key, value))
+    if runs:
+        in_turns = all(key == _PAX_RUNS[place % 2] for place, (key, _) in enumerate(runs))
+        records[b"GNU.sparse.map"] = b",".join(value for _, value in runs) if in_turns else b"?"
     return records, content[at:].rstrip(b"\0")
 
 
 def pax_number(records: Mapping[bytes, bytes], key: bytes) -> int | None:
     """Return a record's number; None where there is none, or where it is none."""
     value = records.get(key, b"")
-    return int(value) if value.isdigit() and len(value) < 20 else None  # noqa: PLR2004 - 64 bits
+    return int(value) if value.isdigit() and len(value.lstrip(b"0")) < 20 else None  # noqa: PLR2004 - 64 bits
 
 
 def pax_not_numbers(records: Mapping[bytes, bytes]) -> list[str]:

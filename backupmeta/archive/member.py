@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 from zlib import adler32
 
+from backupmeta.archive.extension import NO_READINGS, Extensions, Readings
 from backupmeta.archive.header import (
     KINDS,
     LINKS,
@@ -22,15 +23,11 @@ from backupmeta.archive.header import (
     text,
     time,
 )
+from backupmeta.archive.names import RECORD, plain
+from backupmeta.archive.sparse import IN_HEADER, SparseMap, is_sparse_by, of_records
 
-RECORD: Final = b"APP-META.INI"
-"""The embedded record's name (FORMAT.md §2)."""
-
-DUMP: Final = b"APP-DATA.SQL"
-"""The database dump's name (FORMAT.md §2)."""
-
-AT_ROOT: Final = frozenset({RECORD, b"./" + RECORD})
-"""The record's name at the archive's root."""
+WITH_CONTENT: Final[frozenset[Kind]] = frozenset({"file", "hard link"})
+"""What holds bytes once it is unpacked."""
 
 _NANOSECONDS: Final = 1_000_000_000
 _BLANK: Final = ord(" ")
@@ -44,6 +41,11 @@ _unpack: Final = struct.Struct("100x24s11sc12s6s2scB107x64s16xB166x").unpack
 prefix's first byte."""
 
 _new: Final = tuple.__new__  # what a NamedTuple's own constructor does, at half its cost
+
+
+def label(name: bytes) -> str:
+    """Return a name as text, for findings: of one longer than any system allows (Linux, PATH_MAX) the beginning."""
+    return name[:_LABEL_BYTES].decode("utf-8", "surrogateescape") + ("…" if len(name) > _LABEL_BYTES else "")
 
 
 class Member(NamedTuple):
@@ -61,7 +63,9 @@ class Member(NamedTuple):
         group: the group's name.
         link: the target of a link, else empty.
         offset: where its first header begins, in inflated bytes.
-        stored: how many bytes of content the archive holds; less than `size` for a sparse file.
+        stored: how many bytes follow its header; of a sparse file without its holes, and with a map that stands there.
+        map: where these belong in a sparse file; None for any other.
+        readings: how other programs read it, where they differ about its name or size.
     """
 
     name: bytes
@@ -76,6 +80,8 @@ class Member(NamedTuple):
     link: bytes
     offset: int
     stored: int
+    map: SparseMap | None = None
+    readings: Readings = NO_READINGS
 
     @property
     def text(self) -> str:
@@ -84,36 +90,33 @@ class Member(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The name as text, for findings: of one longer than any system allows (Linux, PATH_MAX) the beginning."""
-        if len(self.name) <= _LABEL_BYTES:
-            return self.text
-        return self.name[:_LABEL_BYTES].decode("utf-8", "surrogateescape") + "…"
+        """The name as text, for findings: see `label`."""
+        return label(self.name)
 
     @property
     def is_sparse(self) -> bool:
-        """Whether the archive holds a file without its holes, which nothing here fills in."""
-        return self.kind == "file" and self.stored != self.size
+        """Whether the archive holds a file without its holes."""
+        return self.map is not None
 
+    @property
+    def length(self) -> int:
+        """How many bytes its content has in this archive: of what is no file those that follow its header."""
+        return self.size if self.kind in WITH_CONTENT else self.stored
 
-def plain(name: bytes) -> bytes:
-    """Return the path that a member's ``name`` means: without ``.``, empty parts, and slashes behind it.
-
-    >>> plain(b"./wp-includes//./version.php"), plain(b"wp-admin/"), plain(b"/etc/passwd")
-    (b'wp-includes/version.php', b'wp-admin', b'/etc/passwd')
-    """
-    if name[:2] != b"./" and name[-1:] != b"/" and b"//" not in name and b"/./" not in name:
-        return name
-    path = b"/".join(part for part in name.split(b"/") if part not in {b"", b"."})
-    return b"/" + path if name[:1] == b"/" else path
+    @property
+    def source(self) -> bytes | None:
+        """The name of the member whose content a hard link has; None where the member has its own, or none."""
+        return self.link if self.kind == "hard link" and not self.stored else None
 
 
 def is_record(member: Member) -> bool:
     """Tell whether ``member`` is a record, at the root or deeper."""
-    return (
-        member.kind == "file"
-        and not member.is_sparse
-        and (member.name in AT_ROOT or member.name.endswith(b"/" + RECORD))
-    )
+    return RECORD in member.name and member.kind in WITH_CONTENT and plain(member.name).rpartition(b"/")[2] == RECORD
+
+
+def is_at_root(member: Member) -> bool:
+    """Tell whether a record lies at the archive's root."""
+    return plain(member.name) == RECORD
 
 
 def ordinary(block: bytes, offset: int) -> Member | None:
@@ -145,65 +148,68 @@ def ordinary(block: bytes, offset: int) -> Member | None:
         return None
     mode, uid, gid = may
     owner, group = owners(owners_field)
-    return _new(Member, (name, kind, size, mtime_ns, mode, uid, gid, owner, group, b"", offset, stored))
+    return _new(
+        Member, (name, kind, size, mtime_ns, mode, uid, gid, owner, group, b"", offset, stored, None, NO_READINGS)
+    )
 
 
-def described(fields: Fields, records: Mapping[bytes, bytes], size: int, offset: int, bad: list[str]) -> Member:
-    """Return the member of a header with ``fields``, and of the pax ``records`` that hold for it.
+def described(fields: Fields, extensions: Extensions, size: int, bad: list[str]) -> Member:
+    """Return the member of a header with ``fields``, and of what the headers before it say.
 
-    GNU long names are records ``L`` (of the member) and ``K`` (of its link).
+    The map of a sparse file may still be to be read: `IN_HEADER`, `IN_CONTENT`.
 
-    ``size`` is the header's, ``offset`` where its first header begins. A field without a number counts as 0, and its
-    name is appended to ``bad``.
+    Its kind, name and size are judged once all of these are applied: the 100 bytes of a header's own name may end with
+    a slash that is none of the name's end. ``size`` is the header's. A field without a number counts as 0, and its name
+    is appended to ``bad``.
     """
-    name_field, access_field, _, mtime_field, _, type_, link_field, rest_field = fields
+    name_field, access_field, _, mtime_field, _, type_, link_field, rest = fields
     numbers = {"mode": access_field[:8], "uid": access_field[8:16], "gid": access_field[16:], "mtime": mtime_field}
     values = {name: number_or_none(field) for name, field in numbers.items()}
     bad += [name for name, value in values.items() if value is None]
-    owner, group = owners(rest_field[8:72])
-    prefix = prefix_in(rest_field)
-    name = prefix + b"/" + text(name_field) if prefix else text(name_field)
-    kind = KINDS.get(type_, "other")
-    link = records.get(b"linkpath") or records.get(b"K") or text(link_field)
-    member = Member(
-        name=name,
-        kind="directory" if kind == "file" and name[-1:] == b"/" and type_ != b"S" else kind,
-        size=size,
-        mtime_ns=(values["mtime"] or 0) * _NANOSECONDS,
-        mode=values["mode"] or 0,
-        uid=values["uid"] or 0,
-        gid=values["gid"] or 0,
-        owner=owner,
-        group=group,
-        link=link if kind in LINKS else b"",
-        offset=offset,
-        stored=0 if type_ in WITHOUT_CONTENT or (type_ == b"\0" and name[-1:] == b"/") else size,
-    )
-    if type_ == b"S":
-        member = member._replace(size=sparse_size(rest_field))
-    if not records:
-        return member
+    owner, group = owners(rest[8:72])
+    prefix = prefix_in(rest)
+    own_name = prefix + b"/" + text(name_field) if prefix else text(name_field)
+    records = extensions.records()
     bad += pax_not_numbers(records)
-    return _overridden(member, type_, records)
-
-
-def _overridden(member: Member, type_: bytes, records: Mapping[bytes, bytes]) -> Member:
-    """Return ``member`` with what ``records`` say instead; an empty record takes back a global one (POSIX pax)."""
-    size = pax_number(records, b"size")
-    if size is not None:
-        member = member._replace(size=size, stored=0 if type_ in WITHOUT_CONTENT else size)
-    real = pax_number(records, b"GNU.sparse.realsize")
-    real = pax_number(records, b"GNU.sparse.size") if real is None else real
-    mtime_ns, uid, gid = pax_time(records), pax_number(records, b"uid"), pax_number(records, b"gid")
-    name = records.get(b"GNU.sparse.name") or records.get(b"path") or records.get(b"L") or member.name
-    is_folder = member.kind == "file" and name[-1:] == b"/"
-    return member._replace(
+    name = _first(records, b"GNU.sparse.name", b"path", b"L") or own_name
+    told, mtime_ns = pax_number(records, b"size"), pax_time(records)
+    uid, gid = pax_number(records, b"uid"), pax_number(records, b"gid")
+    kind, stored = _kind(type_, name), size if told is None else told
+    is_sparse = type_ == b"S" or (kind == "file" and is_sparse_by(records))
+    readings = extensions.readings(name, own_name, is_sparse=is_sparse) if records else NO_READINGS
+    if kind == "file" and records and not is_sparse:
+        readings = readings._replace(sizes=extensions.sizes(stored, size))
+    return Member(
         name=name,
-        kind="directory" if is_folder else member.kind,
-        size=member.size if real is None else real,
-        mtime_ns=member.mtime_ns if mtime_ns is None else mtime_ns,
-        uid=member.uid if uid is None else uid,
-        gid=member.gid if gid is None else gid,
-        owner=records.get(b"uname") or member.owner,
-        group=records.get(b"gname") or member.group,
+        kind=kind,
+        size=_real_size(records, rest if type_ == b"S" else None, stored),
+        mtime_ns=(values["mtime"] or 0) * _NANOSECONDS if mtime_ns is None else mtime_ns,
+        mode=values["mode"] or 0,
+        uid=(values["uid"] or 0) if uid is None else uid,
+        gid=(values["gid"] or 0) if gid is None else gid,
+        owner=records.get(b"uname") or owner,
+        group=records.get(b"gname") or group,
+        link=(_first(records, b"linkpath", b"K") or text(link_field)) if kind in LINKS else b"",
+        offset=extensions.begin,
+        stored=0 if type_ in WITHOUT_CONTENT or (type_ == b"\0" and kind == "directory") else stored,
+        map=None if not is_sparse else IN_HEADER if type_ == b"S" else of_records(records),
+        readings=readings,
     )
+
+
+def _first(records: Mapping[bytes, bytes], *keys: bytes) -> bytes:
+    """Return the first record that is there and not empty: an empty one takes back a global one (POSIX pax)."""
+    return next(filter(None, map(records.get, keys)), b"")
+
+
+def _kind(type_: bytes, name: bytes) -> Kind:
+    kind = KINDS.get(type_, "other")
+    return "directory" if kind == "file" and name[-1:] == b"/" and type_ != b"S" else kind
+
+
+def _real_size(records: Mapping[bytes, bytes], old_gnu: bytes | None, size: int) -> int:
+    """Return the length of a member's content, holes included; ``old_gnu`` are the fields of an old GNU sparse file."""
+    for key in (b"GNU.sparse.realsize", b"GNU.sparse.size"):
+        if (real := pax_number(records, key)) is not None:
+            return real
+    return size if old_gnu is None else sparse_size(old_gnu)

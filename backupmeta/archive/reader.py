@@ -1,47 +1,71 @@
-"""Reading archives: `Reader` for their members, `walk` for one thorough pass over everything.
+"""Reading archives: a `Reader` for members and contents, `walk` for one pass over everything, `find` for one member.
 
 The record is the first member (FORMAT.md §2), so `backupmeta.archive.head` stops a `Reader` there; a `Pass` goes to the
-end, behind damage too, and hands the content of members to whoever wants it, so that nothing is inflated twice.
+end, and hands the content of members to whoever wants it, so that nothing is inflated twice. Contents are as unpacking
+leaves them: a sparse file's holes are filled in, and a hard link has the content that its target had when the link
+came. That target has gone by when the link is met, so the archive is read again where somebody wants its content.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final, NamedTuple, Protocol
 
-from backupmeta.archive.compression import BLOCK, PLAIN, by_suffix, identify
+from backupmeta.archive import packing
+from backupmeta.archive.compression import BLOCK, PLAIN, Compression, by_suffix, identify, is_skippable
 from backupmeta.archive.digests import ALGORITHMS, Digests
 from backupmeta.archive.hazards import Hazards
-from backupmeta.archive.limits import DEFAULT_LIMITS, MIB, Limits
-from backupmeta.archive.member import Member, plain
-from backupmeta.archive.stream import End, Inflated, Stream
+from backupmeta.archive.header import BLOCK as HEADER_BYTES
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
+from backupmeta.archive.member import WITH_CONTENT, Member, is_at_root, is_record
+from backupmeta.archive.names import plain
+from backupmeta.archive.records import Placed, misplaced
+from backupmeta.archive.stream import End, Stream
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 
 _BURST: Final = 128
 """How many members are judged together: what has just run runs again at half its cost, and they are still at hand."""
 
-_TAIL: Final = 4 * MIB
-"""How much is inflated behind the record, in bytes, to see whether a small file's stream is whole."""
+_LONG_NAME: Final = 4096
+"""From how many bytes on a name does not wait for others to be judged with."""
+
+_LINKS_KEPT: Final = 10_000
+"""Of how many hard links the content can be asked for."""
+
+_OF_NOTHING: Final = 1
+"""How many bytes are missing of a content that can't be told at all: at least one."""
+
+_END_MARKS: Final = frozenset({1024, 10240})
+"""How many zeros an archive without members has: two blocks, and what GNU tar fills a record with."""
 
 
 class Reader:
-    """The members of an open archive, up to its end mark or the first damage.
+    """The members of an open archive, up to its end, after damage as well.
 
     Iterate it once; between two members, `content` gives the last one's content, piece by piece.
     """
 
-    is_thorough = False
+    def __init__(
+        self,
+        file: EvidenceFile,
+        limits: Limits = DEFAULT_LIMITS,
+        digests: Digests | None = None,
+        until: int | None = None,
+    ) -> None:
+        """Begin to read ``file``; no header is looked for more than ``until`` inflated bytes from its beginning.
 
-    def __init__(self, file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, digests: Digests | None = None) -> None:
-        """Begin to read ``file``; iterating raises `NotAnArchiveError`, `DamagedError` where nothing in it is tar."""
+        This and iterating raise `NotAnArchiveError`, `DamagedError` where nothing in it is tar.
+        """
         self.file = file
         self.limits = limits
         self.block = file.read(BLOCK)
-        self.compression = identify(self.block) or PLAIN
-        self._stream = Inflated(file, self.block, self.compression, limits, digests)
-        self._walk = Walk(self._stream, limits, file.path, is_thorough=self.is_thorough)
+        self._stream = packing.unpacked(file, self.block, limits, digests)
+        outer = self._stream.outer
+        self.compression = self._stream.compression if outer is None else outer.compression
+        self._walk = Walk(self._stream, limits, file.path, until)
 
     def __iter__(self) -> Iterator[Member]:
         yield from self._walk
@@ -49,19 +73,27 @@ class Reader:
             self._check_is_tar()
 
     def content(self, member: Member) -> Iterator[bytes]:
-        """Yield the content of ``member``, which the iteration gave last. Raises `DamagedError` where it breaks off."""
-        missing = member.stored
-        while missing and (piece := self._walk.content(BLOCK)):
-            missing -= len(piece)
+        """Yield the content of ``member``, which the iteration gave last, piece by piece.
+
+        Of a hard link that is its target's, for which the archive is read once more from its beginning. Raises
+        `DamagedError` where it breaks off or can't be told, `LimitExceededError`.
+        """
+        if member.source is not None:
+            with _again(self.file):
+                yield from linked(self.file, self.limits, member)
+            return
+        given = 0
+        while piece := self._walk.content(BLOCK):
+            given += len(piece)
             yield piece
-        if missing:
+        if member.map is not None and member.map.fault:
+            raise DamagedError(self.file.path, f"{member.text!r}: {member.map.fault}", self._stream.taken, "damaged")
+        if (missing := member.length - given) > 0:
             raise self.broken(f"{missing:,} bytes of {member.text!r} are missing")
 
     def record(self, member: Member) -> bytes:
         """Return the whole content of a record. Raises `LimitExceededError`, and as `content`."""
-        if member.stored > self.limits.record_bytes:
-            raise LimitExceededError(self.file.path, "record_bytes", self.limits.record_bytes, member.stored)
-        return b"".join(self.content(member))
+        return _bounded(self.file.path, self.content(member), self.limits.record_bytes)
 
     @property
     def position(self) -> int:
@@ -69,9 +101,32 @@ class Reader:
         return self._stream.position
 
     @property
+    def begin(self) -> int:
+        """Where the first stream, or the tar, begins, in bytes of the file."""
+        stream = self._stream if self._stream.outer is None else self._stream.outer
+        return stream.before
+
+    @property
     def end(self) -> End | None:
         """How the walk ended; None before its end."""
         return self._walk.end
+
+    @property
+    def seen(self) -> int:
+        """How many members there were so far."""
+        return self._walk.seen
+
+    def rest(self) -> Iterator[Member]:
+        """Yield the members that are left, however far from the archive's beginning they are."""
+        self._walk.until = self.limits.inflated_bytes
+        yield from self
+
+    def oddities(self, path: str) -> Iterator[Finding]:
+        """Yield what was odd so far about the archive at ``path`` as a whole, and about its headers."""
+        yield from unpromised(self.compression, path)
+        for one in self._walk.findings:
+            yield one._replace(evidence=tuple(at._replace(path=path) for at in one.evidence))
+        yield from packing.findings(self._stream, Source(Witness.ARCHIVE, path))
 
     def broken(self, reason: str) -> DamagedError | LimitExceededError:
         """Return the error for content that ends before it should."""
@@ -85,62 +140,99 @@ class Reader:
         return DamagedError(self.file.path, f"{stream.reason}: {reason}", stream.offset, stream.verdict)
 
     def _limit(self) -> LimitExceededError | None:
-        """Return the error for the limit that ended the walk, or None where none did."""
-        name = next((end.limit for end in (self._stream.end, self._walk.end) if end is not None and end.limit), None)
+        """Return the error for the limit that was met, or None where none was."""
+        name = next((end.limit for end in (self._walk.worst, self._stream.end) if end is not None and end.limit), None)
         return None if name is None else LimitExceededError(self.file.path, name, getattr(self.limits, name))
-
-    def bad_end(self) -> End | None:
-        """Take in the rest of a small file; return how it ends badly, as far as `_TAIL` shows, or None."""
-        if self.file.size > BLOCK:
-            return None
-        if self.compression is PLAIN:
-            for _ in self._walk:
-                pass
-            end = self._walk.end
-        else:
-            self._stream.skip(_TAIL)
-            end = self._stream.end
-        return None if end is None or end.verdict == "complete" else end
 
     def _check_is_tar(self) -> None:
         """Raise where there was not a single header: it is no tar, or it broke off too early to tell."""
-        from backupmeta.archive.foreign import describe
+        from backupmeta.archive.foreign import is_torn_header
 
-        path, walked, inflated = self.file.path, self._walk.end, self._stream.end
-        if walked is None or (walked.verdict == "complete" and self._stream.position):
+        path, stream, walked = self.file.path, self._stream, self._walk.end
+        if walked is None or (walked.verdict == "complete" and stream.position and not self._is_zeros()):
             return
         if (limit := self._limit()) is not None:
             raise limit
+        if (end := stream.end) is not None and end.verdict != "complete":
+            raise DamagedError(path, end.reason, end.offset, end.verdict)
+        if is_torn_header(stream.first, path):
+            is_cut = len(stream.first) < HEADER_BYTES
+            reason = "the tar is cut off in its first header" if is_cut else "the tar's first header is broken"
+            offset = stream.before if self.compression is PLAIN and not is_cut else min(stream.taken, self.file.size)
+            raise DamagedError(path, reason, offset, "truncated" if is_cut else "damaged")
+        raise self._foreign()
+
+    def _is_zeros(self) -> bool:
+        """Tell whether there are zeros alone, and not just the end mark of a writer that packed nothing."""
+        stream = self._stream
+        if stream.first.strip(b"\0") or any(one.id == "archive-trailing-content" for one in self._walk.findings):
+            return False
+        while stream.position < self.limits.search_bytes and (piece := stream.take(BLOCK)):
+            if piece.strip(b"\0"):
+                return False
+        return self.compression is PLAIN or stream.position not in _END_MARKS
+
+    def _foreign(self) -> NotAnArchiveError:
+        """Return the error that says what the file is."""
+        from backupmeta.archive.foreign import describe
+
+        stream, path = self._stream, self.file.path
         if self.compression is PLAIN:
-            raise NotAnArchiveError(path, f"no archive: {describe(self.block)}")
-        if inflated is not None and inflated.verdict != "complete":
-            raise DamagedError(path, inflated.reason, inflated.offset, inflated.verdict)
-        raise NotAnArchiveError(path, f"{self.compression.name}, but no tar inside: {describe(self._stream.first)}")
+            what = describe(self.block)
+            return NotAnArchiveError(path, f"no archive: {what.words}", what.advice or None)
+        layers = packing.layers(stream)
+        if (third := identify(stream.first)) is not None:
+            reason = f"compressed more than twice: {third.name} in {layers}"
+            return NotAnArchiveError(path, reason, "unpack the outermost layer; two are read")
+        if not (stream.position or stream.trailing) and is_skippable(self.block):
+            return NotAnArchiveError(path, "nothing but zstd frames without content")
+        what = describe(stream.first)
+        return NotAnArchiveError(path, f"{layers}, but no tar inside: {what.words}", what.advice or None)
+
+
+class Content(Protocol):
+    """Takes in one member's content."""
+
+    def take(self, piece: bytes) -> None:
+        """Take in the next bytes."""
+
+    def close(self, missing: int) -> None:
+        """Know that the content has ended, ``missing`` bytes before it should; at least one where it can't be told."""
 
 
 class Consumer(Protocol):
-    """Who takes in the content of some members during a walk."""
+    """Who takes in the contents of some members during a walk."""
 
-    def wants(self, member: Member) -> bool:
-        """Tell whether the content of ``member``, whose turn it is, shall be given to `take`."""
+    def wants(self, member: Member) -> Content | None:
+        """Return what takes in the content of ``member``, whose turn it is; None where nothing wants it.
+
+        A hard link's content comes only after the last member.
+        """
+
+
+class _Several:
+    """Gives one content to several."""
+
+    def __init__(self, contents: Sequence[Content]) -> None:
+        self._contents = contents
 
     def take(self, piece: bytes) -> None:
-        """Take in the next bytes of the member's content; for a sparse file without its holes."""
+        for one in self._contents:
+            one.take(piece)
 
     def close(self, missing: int) -> None:
-        """Know that the content has ended, ``missing`` bytes before it should."""
+        for one in self._contents:
+            one.close(missing)
 
 
 class Pass(Reader):
-    """One thorough pass over an open archive, up to the file's last byte.
+    """One pass over an open archive, up to the file's last byte.
 
     Iterate it once; each member comes when the consumers have its content. Then ask what else was seen.
 
     Attributes:
         digests: of the file, in hexadecimal; empty before the end, and where a limit ended the pass.
     """
-
-    is_thorough = True
 
     def __init__(
         self,
@@ -152,8 +244,11 @@ class Pass(Reader):
     ) -> None:
         """Begin to read ``file``, counting the digests ``algorithms`` of its bytes, for ``consumers``."""
         self._digests = Digests(algorithms) if algorithms else None
+        self._ask = consumers[0].wants if len(consumers) == 1 else self._ask_all
         self._consumers = consumers
-        self._wanting = list(consumers)
+        self._content: Content | None = None
+        self._linked = list[tuple[Member, Content]]()
+        self._unread = Findings()
         self._hazards = Hazards(file.path, limits)
         super().__init__(file, limits, self._digests)
         self._found: tuple[Finding, ...] = ()
@@ -169,6 +264,7 @@ class Pass(Reader):
             if self._digests is not None:
                 digests = self._digests.finish()
                 self.digests = digests if is_whole else {}
+        self._read_linked()
 
     def _went_to_the_end(self) -> bool:
         """Tell whether no limit ended the pass; a member's name over one does not."""
@@ -177,45 +273,73 @@ class Pass(Reader):
 
     def _members(self) -> Iterator[Member]:
         walk, unjudged = self._walk, list[Member]()
-        wants = self._consumers[0].wants if len(self._consumers) == 1 else self._wants if self._consumers else None
+        wants = self._wants if self._consumers else None
         while members := walk.burst(_BURST, wants):
             unjudged += members
-            if len(unjudged) >= _BURST:
-                self._hazards.look_at(unjudged)
+            if len(unjudged) >= _BURST or len(members[0].name) > _LONG_NAME:
+                self._judge(unjudged)
                 unjudged = []
             if walk.is_wanted:
                 yield from members[:-1]
-                self._hand_out()
+                self._hand_out(members[-1])
                 members = members[-1:]
             yield from members
             walk.pass_content()
-        self._hazards.look_at(unjudged)
+        self._judge(unjudged)
         if not walk.seen:
             self._check_is_tar()
 
-    def _wants(self, member: Member) -> bool:
-        """Ask the consumers, each once, whether they want the content of ``member``."""
-        self._wanting = [one for one in self._consumers if one.wants(member)]
-        return bool(self._wanting)
+    def _judge(self, members: Sequence[Member]) -> None:
+        self._hazards.look_at(members)
+        if others := self._walk.others:
+            self._hazards.look_at_others(others)
+            others.clear()
 
-    def _hand_out(self) -> None:
-        """Give the content that is still ahead to the consumers that want it."""
-        while piece := self._walk.content(BLOCK):
-            for one in self._wanting:
-                one.take(piece)
-        missing = self._walk.pass_content()
-        for one in self._wanting:
-            one.close(missing)
+    def _wants(self, member: Member) -> bool:
+        """Ask the consumers whether they want the content of ``member``, now; a hard link's comes later."""
+        content = self._ask(member)
+        if content is None or member.source is None:
+            self._content = content
+            return content is not None
+        if len(self._linked) < _LINKS_KEPT:
+            self._linked.append((member, content))
+        else:
+            self._refuse(member, content, "limit-exceeded", f"more than {_LINKS_KEPT:,} hard links to read")
+        return False
+
+    def _ask_all(self, member: Member) -> Content | None:
+        found = [content for one in self._consumers if (content := one.wants(member)) is not None]
+        return _Several(found) if len(found) > 1 else next(iter(found), None)
+
+    def _hand_out(self, member: Member) -> None:
+        """Give the content of ``member``, which is still ahead, to who wants it."""
+        if self._content is not None:
+            _give(self._walk, member, self._content)
+
+    def _read_linked(self) -> None:
+        """Read the archive once more for the contents of the hard links that somebody wants."""
+        if not self._linked:
+            return
+        found = sources(self.file, self.limits, [link for link, _ in self._linked])
+        wanted = dict[int, list[Content]]()
+        for link, content in self._linked:
+            if (offset := found.get(link.offset)) is None:
+                self._refuse(link, content, "member-link-unresolved", link.link.decode("utf-8", "replace"))
+            else:
+                wanted.setdefault(offset, []).append(content)
+        self._linked.clear()
+        hand_out(self.file, self.limits, wanted)
+
+    def _refuse(self, member: Member, content: Content, id_: str, detail: str) -> None:
+        """Tell that the content of a hard link is not there."""
+        content.close(_OF_NOTHING)
+        if not self._hazards.has_unresolved(member):
+            self._unread.add(Finding(id_, member.label, detail, (_at(self.file.path, member),)))
 
     @property
-    def records(self) -> Sequence[Member]:
+    def records(self) -> Sequence[Placed]:
         """The first members that are records."""
         return self._hazards.records
-
-    @property
-    def seen(self) -> int:
-        """How many members there were so far."""
-        return self._walk.seen
 
     @property
     def streams(self) -> Sequence[Stream]:
@@ -233,18 +357,10 @@ class Pass(Reader):
         return self._found
 
     def _judged(self) -> Iterator[Finding]:
-        path, promised = self.file.path, by_suffix(self.file.path)
-        if promised is not None and promised is not self.compression:
-            yield Finding("archive-suffix-differs", "", f"it is {self.compression.name}", (_at(path, None),))
-        if len(self.records) > 1:
-            yield Finding("record-several", "", "", tuple(_at(path, one) for one in self.records))
-        yield from self._walk.findings
-        if trailing := self._stream.trailing:
-            where = f"{trailing:,} bytes from byte {self.file.size - trailing} on"
-            yield Finding("archive-trailing-bytes", "", where, (_at(path, None),))
-        elif padding := self._stream.padding:
-            yield Finding("archive-padding", "", f"{padding:,} bytes", (_at(path, None),))
+        yield from misplaced(self.records, self.file.path)
+        yield from self.oddities(self.file.path)
         yield from self._hazards.finish()
+        yield from self._unread
 
 
 def walk(
@@ -254,7 +370,7 @@ def walk(
     algorithms: Collection[str] = ALGORITHMS[:1],
     consumers: Sequence[Consumer] = (),
 ) -> Pass:
-    """Return one thorough pass over the archive ``file``, to be iterated.
+    """Return one pass over the archive ``file``, to be iterated.
 
     Args:
         file: the open archive.
@@ -268,24 +384,143 @@ def walk(
     return Pass(file, limits, algorithms=algorithms, consumers=consumers)
 
 
-def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> tuple[Reader, Member]:
-    """Return the first member called ``name`` (a ``./`` before it does not count), and the reader that stands there.
+class Located(NamedTuple):
+    """A member that was looked for.
+
+    Attributes:
+        member: the member that counts: the last of its name, as after unpacking; of records at the root the first.
+        content: its content, piece by piece, from another reading. Raises as `Reader.content`.
+        findings: what was odd on the way, and that there are several.
+        path: the archive.
+    """
+
+    member: Member
+    content: Iterator[bytes]
+    findings: tuple[Finding, ...]
+    path: str
+
+    def record(self, limits: Limits) -> bytes:
+        """Return the whole content of a record. Raises `LimitExceededError`, and as `content`."""
+        return _bounded(self.path, self.content, limits.record_bytes)
+
+
+def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Located:
+    """Return the member called ``name``: the same path, however it is written (``./x``, ``x``).
 
     Raises:
-        NoMemberError: there is none.
-        NotAnArchiveError, DamagedError, UnreadableError: the archive can't be read up to there.
+        NoMemberError: there is none, or it has no content.
+        NotAnArchiveError, DamagedError, UnreadableError: the archive can't be read, and no such member was met.
     """
     wanted = plain(name.encode("utf-8", "surrogateescape"))
-    reader = Reader(file, limits)
+    reader, found = Reader(file, limits), list[Member]()
     for member in reader:
         if plain(member.name) == wanted:
-            if member.kind != "file" or member.is_sparse:
-                kind = "sparse file, whose holes are not filled in" if member.is_sparse else member.kind
-                raise NoMemberError(file.path, name, f"is no plain file but a {kind}")
-            return reader, member
-    if reader.end is not None and reader.end.verdict != "complete":
-        raise reader.broken(f"{name!r} was not met before")
-    raise NoMemberError(file.path, name)
+            found = [*found[:1], member]
+            if is_record(member) and is_at_root(member):
+                break
+    if not found and reader.end is not None and reader.end.verdict != "complete":
+        raise reader.broken(f"{name!r} was not met")
+    if not found or found[-1].kind not in WITH_CONTENT:
+        raise NoMemberError(file.path, name, f"is no plain file but a {found[-1].kind}" if found else "")
+    twice = (Finding("member-name-duplicate", found[-1].label, "the last one is given", (_at(file.path, found[-1]),)),)
+    content = at_offset(file, limits, found[-1].offset)
+    return Located(found[-1], content, (*reader.oddities(file.path), *(twice if len(found) > 1 else ())), file.path)
+
+
+def at_offset(file: EvidenceFile, limits: Limits, offset: int) -> Iterator[bytes]:
+    """Yield the content of the member whose first header begins at ``offset``, in inflated bytes; raises as `find`."""
+    file.seek(0)
+    reader = Reader(file, limits)
+    for member in reader:
+        if member.offset == offset:
+            yield from reader.content(member)
+            return
+
+
+def _bounded(path: str, content: Iterable[bytes], most: int) -> bytes:
+    """Return a ``content``, if it has at most so many bytes. Raises `LimitExceededError`."""
+    whole = bytearray()
+    for piece in content:
+        whole += piece
+        if len(whole) > most:
+            raise LimitExceededError(path, "record_bytes", most)
+    return bytes(whole)
+
+
+# --- hard links -------------------------------------------------------------------------------------------------------
+
+
+def sources(file: EvidenceFile, limits: Limits, links: Iterable[Member]) -> dict[int, int]:
+    """Return where the member begins whose content each of some hard ``links`` has, by where the link begins.
+
+    That is the last one of the target's name before the link, or what that one has, if it is a link itself.
+    """
+    asked, found, known = {link.offset for link in links}, dict[int, int](), dict[int, int]()
+    file.seek(0)
+    for member in Reader(file, limits):
+        key = hash(plain(member.name))
+        source = member.offset if member.source is None else known.get(hash(plain(member.source)))
+        if source is None or member.kind not in WITH_CONTENT:
+            known.pop(key, None)
+        elif key in known or len(known) < limits.names:
+            known[key] = source
+        if member.offset in asked:
+            asked.remove(member.offset)
+            found |= {} if source is None else {member.offset: source}
+            if not asked:
+                break
+    return found
+
+
+def linked(file: EvidenceFile, limits: Limits, link: Member) -> Iterator[bytes]:
+    """Yield the content of a hard ``link``. Raises `DamagedError` where no file of its target's name is before it."""
+    offset = sources(file, limits, [link]).get(link.offset)
+    if offset is None:
+        target = link.link.decode("utf-8", "surrogateescape")
+        raise DamagedError(
+            file.path, f"{link.text!r} is a hard link to {target!r}, which is not before it", 0, "damaged"
+        )
+    yield from at_offset(file, limits, offset)
+
+
+def hand_out(file: EvidenceFile, limits: Limits, wanted: Mapping[int, Sequence[Content]]) -> None:
+    """Give the contents of members to who wants them; ``wanted`` goes by where each begins, in inflated bytes."""
+    left = dict(wanted)
+    file.seek(0)
+    reader = Reader(file, limits)
+    for member in reader if left else ():
+        if (contents := left.pop(member.offset, None)) is not None:
+            _give(reader._walk, member, _Several(contents))  # noqa: SLF001 - its own module's
+            if not left:
+                return
+
+
+def _give(walk: Walk, member: Member, content: Content) -> None:
+    """Give the content of ``member``, which is still ahead in the ``walk``."""
+    given = 0
+    while piece := walk.content(BLOCK):
+        given += len(piece)
+        content.take(piece)
+    walk.pass_content()
+    has_fault = member.map is not None and member.map.fault
+    content.close(max(member.length - given, _OF_NOTHING if has_fault else 0))
+
+
+@contextmanager
+def _again(file: EvidenceFile) -> Iterator[None]:
+    """Have ``file`` where it was, once something else has read it."""
+    position = file.position
+    try:
+        yield
+    finally:
+        file.seek(position)
+
+
+def unpromised(compression: Compression, path: str) -> Iterator[Finding]:
+    """Yield that the ``compression`` of the archive at ``path`` is not the one that its name ends with."""
+    promised = by_suffix(path)
+    if promised is not None and promised is not compression:
+        yield Finding("archive-suffix-differs", "", f"it is {compression.name}", (_at(path, None),))
 
 
 def _at(path: str, member: Member | None) -> Source:

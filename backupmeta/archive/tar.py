@@ -1,23 +1,30 @@
 """Tar: a stream of inflated bytes to members (FORMAT.md §2; POSIX.1-2017 pax, "ustar Interchange Format").
 
-Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where programs disagree about an archive:
+Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where programs disagree about an archive
+(about headers that extend the next one, see `backupmeta.archive.extension`):
 
+- A member's kind, name and size are judged once all headers that extend its own are applied, as everybody does.
 - A directory may have no trailing slash, as the real writer's don't; a regular file whose name ends with a slash is a
   directory, as for GNU tar and bsdtar (tarfile: only with v7's type, which then has no content, as for bsdtar).
-- A thorough walk goes on behind the end-of-archive blocks, as GNU tar with ``--ignore-zeros``, bsdtar with
+- The walk goes on after the end-of-archive blocks, as GNU tar with ``--ignore-zeros``, bsdtar with
   ``read_concatenated_archives`` and tarfile with ``ignore_zeros`` do; without these options all three stop there.
 - Links, devices, folders and FIFOs have no content whatever their size field says, as for bsdtar and tarfile; only
   a hard link's size counts where no header follows it, as for bsdtar (a pax archive may hold a link's content).
-- A pax header's name counts before a GNU long name, as for GNU tar; for bsdtar and tarfile the first of them does.
+- A dumpdir (``D``) is a directory, its content a list of names, as for GNU tar and bsdtar.
+- A type that nobody knows, Solaris' ``A`` (an access control list) among them, is listed and has content, as for GNU
+  tar and tarfile; bsdtar takes ``A`` as a header that extends the next one.
 - A volume label is listed, as GNU tar does; bsdtar leaves it out, and tarfile takes it for a file.
-- Global pax records hold, as for GNU tar and tarfile; an empty record leaves the header's own value.
-- A star prefix has 131 bytes; the others read the times behind it as a part of the name.
-- Where a header is none, a thorough walk looks for the next one, as GNU tar does; tarfile and bsdtar end there.
+- A number may have a NUL before it (AIX), as for GNU tar and bsdtar; for tarfile it is 0.
+- A star prefix has 131 bytes; the others read the times after it as a part of the name.
+- Holes of sparse files are filled in, as everybody does; where a map of holes can't hold, the content can't be told.
+- Where a header is none, the walk looks for the next one, as GNU tar does; tarfile and bsdtar end there.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
+from backupmeta.archive.extension import BOUNDED, NO_READINGS, Extensions
+from backupmeta.archive.hazards import OtherNames
 from backupmeta.archive.header import (
     BLOCK,
     EXTENSIONS,
@@ -29,8 +36,9 @@ from backupmeta.archive.header import (
     pax_records,
     text,
 )
-from backupmeta.archive.limits import Limits
+from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import Member, described, ordinary
+from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap, faulty, of_content, of_header
 from backupmeta.archive.stream import End, Inflated, Verdict
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
@@ -40,43 +48,53 @@ ZERO_BLOCK: Final = bytes(BLOCK)
 _MAGIC: Final = b"ustar"
 _MAGIC_AT: Final = 257
 _END_BLOCKS: Final = 2
-_NAMES: Final = (b"path", b"linkpath", b"GNU.sparse.name", b"uname", b"gname")
-"""Pax records that are bounded as a GNU long name is."""
+_HOLES_FROM: Final = 64 * MIB
+"""Bytes of holes up to which any ratio is harmless."""
 
+_OTHERS_KEPT: Final = 1000
+_SHOWN: Final = 3
 OUTCOMES: Final = {"truncated": "archive-truncated", "damaged": "archive-damaged", "limit": "limit-exceeded"}
 """The findings for ends that are not complete."""
 
 
 class Walk:
-    """The members of a tar stream, one after the other.
+    """The members of a tar stream, one after the other, up to its end: after damage and end-of-archive blocks, too.
 
-    Iterate it once; between two members, `content` reads what the last one holds. A thorough walk goes on behind
-    damage and behind the end-of-archive blocks; any other ends at the first of these.
+    Iterate it once; between two members, `content` reads what the last one holds.
 
     Attributes:
         end: how the walk ended, or None as long as it hasn't; offsets are in inflated bytes.
+        worst: the first damage so far, or limit that was met, as `end` will tell it; None without any.
         seen: how many members there were so far.
+        until: how many inflated bytes from its beginning a header is looked for.
         findings: what was odd.
+        others: the names by which other programs read what was met; whoever judges them empties it.
         is_wanted: whether somebody wants the content of the last burst's last member.
     """
 
-    def __init__(self, stream: Inflated, limits: Limits, path: str, *, is_thorough: bool) -> None:
-        """Walk ``stream`` from its beginning; ``path`` is the archive's, for findings."""
+    def __init__(self, stream: Inflated, limits: Limits, path: str, until: int | None = None) -> None:
+        """Walk ``stream`` from its beginning; ``path`` is the archive's, for findings.
+
+        Headers that begin more than ``until`` inflated bytes from there are not looked for; None for no such bound.
+        """
         self._stream = stream
         self._limits = limits
         self._path = path
-        self._is_thorough = is_thorough
+        self.until = limits.inflated_bytes if until is None else until
         self._global: dict[bytes, bytes] = {}
         self._current: Member | None = None
         self._left = 0
         self._padding = 0
+        self._filling: Filling | None = None
+        self._holes = 0
         self._is_lost = False
         self.is_wanted = False
         self._end_blocks = 0
-        self._worst: End | None = None
+        self.worst: End | None = None
         self.end: End | None = None
         self.seen = 0
         self.findings = Findings()
+        self.others: list[OtherNames] = []
 
     def __iter__(self) -> Iterator[Member]:
         self.pass_content()  # of a member at which an earlier iteration stopped
@@ -109,17 +127,38 @@ class Walk:
             self.is_wanted = found is not None and wants is not None and wants(found)
             return () if found is None else (found,)
         self.seen += len(members)
-        self._current, self._left, self._padding = members[-1], stored, -stored % BLOCK
+        self._current, self._left, self._padding, self._filling = members[-1], stored, -stored % BLOCK, None
         stream.at = content
         return members
 
     def content(self, length: int) -> bytes:
-        """Return the next bytes of the current member's content, at most ``length``; nothing at its end."""
+        """Return the next bytes of the current member's content, at most ``length``; nothing at its end.
+
+        A sparse file's holes are filled in, within the limits for what is inflated.
+        """
+        if (filling := self._filling) is None:
+            return self._stored(length)
+        before = filling.filled
+        piece = filling.piece(self._stored, length)
+        self._holes += filling.filled - before
+        if filling.filled > before and self._has_too_many_holes():
+            self._filling = Filling.empty()
+        return piece
+
+    def _stored(self, length: int) -> bytes:
+        """Return the next bytes that are stored of the current member, at most ``length``."""
         if not self._left:
             return b""
         part = self._stream.take(min(length, self._left))
         self._left -= len(part)
         return part
+
+    def _has_too_many_holes(self) -> bool:
+        """Tell whether holes are more than a file of this size may inflate to, or take too long."""
+        most = min(max(_HOLES_FROM, self._limits.ratio * self._stream.taken), self._limits.inflated_bytes)
+        if is_over := self._holes > most:
+            self._damage("limit", f"holes of more than {most:,} bytes", "ratio")
+        return is_over or self._stream.is_too_late()
 
     def pass_content(self) -> int:
         """Go to the end of the current member's content; return how many of its bytes are missing."""
@@ -143,54 +182,101 @@ class Walk:
     def _member(self) -> Member | None:
         """Return the next member with its extension headers applied, or None at the end."""
         stream = self._stream
-        begin, own = -1, dict[bytes, bytes]()
+        extensions: Extensions | None = None
         while self.end is None:
             if len(stream.buffer) - stream.at < BLOCK and stream.fill(BLOCK) < BLOCK:
-                self._run_out(is_inside=begin >= 0)
+                self._run_out(is_inside=extensions is not None)
+            elif stream.position > self.until:
+                self._damage("limit", f"more than {self.until:,} bytes of it", "search_bytes")
+                self._finish()
             elif self._is_lost or not checksum_fits(stream.buffer, stream.at):
+                self._leave(extensions)
                 self._pass_gap()
             else:
                 fields = cast("Fields", HEADER.unpack_from(stream.buffer, stream.at))
-                begin = stream.position if begin < 0 else begin
                 if (size := number_or_none(fields[2])) is None or size < 0:
                     self._note("member-number", "size", text(fields[0]).decode("utf-8", "surrogateescape"))
                     stream.at += BLOCK
                     self._lose("a header with a size that is none")
                 elif fields[5] in EXTENSIONS:
-                    self._extend(fields[5], size, own, begin)
+                    extensions = extensions or Extensions(stream.position, self._global)
+                    self._extend(fields[5], size, extensions)
                     continue
                 elif self.seen == self._limits.members:
                     self._damage("limit", f"more than {self._limits.members:,} members", "members")
                     self._finish()
                 else:
-                    member = self._enter(fields, {**self._global, **own} if own or self._global else own, size, begin)
+                    member = self._enter(fields, extensions or Extensions(stream.position, self._global), size)
                     if self.end is None:
                         self.seen += 1
                         return member
-            begin, own = -1, {}
+            extensions = None
         return None
 
-    def _enter(self, fields: Fields, records: dict[bytes, bytes], size: int, begin: int) -> Member:
+    def _leave(self, extensions: Extensions | None) -> None:
+        """Note that no member follows the headers that extend it."""
+        if extensions is not None:
+            names = extensions.names()
+            self._note("member-extension-stray", _shown(names))
+            self._judge(extensions.begin, names)
+
+    def _judge(self, offset: int, names: tuple[bytes, ...]) -> None:
+        """Have ``names`` judged, which other programs read."""
+        if names and len(self.others) < _OTHERS_KEPT:
+            self.others.append(OtherNames(offset, names))
+
+    def _enter(self, fields: Fields, extensions: Extensions, size: int) -> Member:
         """Return the member whose header lies ahead, and go to its content."""
         stream, bad = self._stream, list[str]()
-        member = described(fields, records, size, begin, bad)
+        member, type_ = described(fields, extensions, size, bad), fields[5]
         stream.at += BLOCK
         if bad:
             self._note("member-number", ", ".join(bad), member.label)
-        type_ = fields[5]
-        if type_ == b"S" and has_more_maps(fields[7]):
-            self._pass_sparse_maps(begin)
-        elif type_ == b"1" and member.size:
+        if member.readings is not NO_READINGS and any(member.readings):
+            differing = [_shown(member.readings.names), *(f"{one:,} bytes" for one in member.readings.sizes)]
+            self._note("member-readings-differ", ", ".join(filter(None, differing)), member.label)
+            self._judge(member.offset, member.readings.names)
+        if type_ == b"1" and member.size:
             size = 0 if self._is_header_ahead() else member.size
             member = member._replace(size=size, stored=size)
-        elif type_ == b"M" or b"GNU.volume.filename" in records:
+        elif type_ == b"M" or extensions.has_volume:
             self._note("archive-multi-volume", "", member.label)
-        if member.stored > self._limits.inflated_bytes - stream.position and self._is_thorough:
+        if member.stored > self._limits.inflated_bytes - stream.position:
             self._note("member-oversized", f"{member.stored:,} bytes", member.label)
             member = member._replace(stored=0)
             self._lose("a member that claims more than any archive holds")
-        self._current, self._left, self._padding = member, member.stored, -member.stored % BLOCK
+        self._left, self._padding, self._filling = member.stored, -member.stored % BLOCK, None
+        self._current = member = member if member.map is None else self._mapped(member, member.map, fields[7])
         return member
+
+    def _mapped(self, member: Member, map_: SparseMap, rest: bytes) -> Member:
+        """Return a sparse file with its map, which may still be to be read; its content is given by it."""
+        stream = self._stream
+        if map_ is IN_HEADER:
+            map_ = of_header(rest, self._map_blocks(rest, member.offset))
+            map_ = faulty("its map of holes is over a limit") if self._is_lost else map_
+        elif map_ is IN_CONTENT:
+            map_, taken = of_content(lambda: stream.read(BLOCK), min(member.stored, self._limits.pax_bytes))
+            padded = self._left + self._padding - taken
+            self._left = max(self._left - taken, 0)
+            self._padding = padded - self._left
+        map_ = map_.checked(member.size, self._left)
+        if map_.fault:
+            self._note("member-sparse-map", map_.fault, member.label)
+        self._filling = Filling.empty() if map_.fault else Filling(map_.runs, member.size)
+        return member._replace(map=map_)
+
+    def _map_blocks(self, rest: bytes, begin: int) -> Iterator[bytes]:
+        """Yield the extra maps of an old GNU sparse file; each says whether another follows."""
+        stream, has_more = self._stream, has_more_maps(rest)
+        while has_more and self.end is None:
+            block = stream.read(BLOCK)
+            has_more = block[504:505] not in {b"\0", b""}
+            if stream.position - begin > self._limits.pax_bytes:
+                self._is_lost = True
+                self._damage("limit", f"sparse maps of more than {self._limits.pax_bytes:,} bytes", "pax_bytes")
+                return
+            yield block
 
     def _is_header_ahead(self) -> bool:
         stream = self._stream
@@ -199,71 +285,49 @@ class Walk:
         block = stream.buffer[stream.at : stream.at + BLOCK]
         return block == ZERO_BLOCK or checksum_fits(stream.buffer, stream.at)
 
-    def _extend(self, type_: bytes, size: int, own: dict[bytes, bytes], begin: int) -> None:
+    def _extend(self, type_: bytes, size: int, extensions: Extensions) -> None:
         """Take in a GNU long name or link (``L``, ``K``), or a pax header (``x``, ``g``; Solaris ``X``)."""
         stream, limits = self._stream, self._limits
         stream.at += BLOCK
-        extent = stream.position - begin + size
+        extent = stream.position - extensions.begin + size
         if type_ in b"LK" and size > limits.name_bytes:
-            self._refuse(f"a name of {size:,} bytes", "name_bytes")
+            self._damage("limit", f"a name of {size:,} bytes", "name_bytes")
         elif extent > limits.pax_bytes:
-            self._refuse(f"extension headers of {extent:,} bytes", "pax_bytes")
+            self._damage("limit", f"extension headers of {extent:,} bytes", "pax_bytes")
         else:
-            self._take_extension(type_, stream.read(size + -size % BLOCK)[:size], own)
+            self._take_extension(type_, stream.read(size + -size % BLOCK)[:size], extensions)
             return
         if size > limits.inflated_bytes - stream.position:
             self._is_lost = True
         elif self.end is None:
             stream.skip(size + -size % BLOCK)
 
-    def _take_extension(self, type_: bytes, content: bytes, own: dict[bytes, bytes]) -> None:
+    def _take_extension(self, type_: bytes, content: bytes, extensions: Extensions) -> None:
         if type_ in b"LK":
-            own[type_] = text(content)
+            extensions.take_long(type_, content)
             return
         (records, rest), most = pax_records(content), self._limits.name_bytes
         if rest:
             self._note("member-pax-malformed", f"the last {len(rest):,} of {len(content):,} bytes")
-        for key in _NAMES:
+        for key in BOUNDED:
             if len(records.get(key, b"")) > most:
-                self._refuse(f"a name of {len(records.pop(key)):,} bytes", "name_bytes")
-        (self._global if type_ == b"g" else own).update(records)
-
-    def _refuse(self, reason: str, limit: str) -> None:
-        """Note that something is over a limit; only a thorough walk goes on behind it."""
-        self._damage("limit", reason, limit)
-        if not self._is_thorough:
-            self._finish()
-
-    def _pass_sparse_maps(self, begin: int) -> None:
-        """Pass over the extra maps of an old GNU sparse file; each says whether another follows."""
-        stream, has_more = self._stream, True
-        while has_more and self.end is None:
-            block = stream.read(BLOCK)
-            has_more = block[504:505] not in {b"\0", b""}
-            if stream.position - begin > self._limits.pax_bytes:
-                self._is_lost = True
-                self._refuse(f"sparse maps of more than {self._limits.pax_bytes:,} bytes", "pax_bytes")
-                return
+                self._damage("limit", f"a name of {len(records.pop(key)):,} bytes", "name_bytes")
+        if type_ == b"g":
+            self._global.update(records)
+        else:
+            extensions.take_records(records)
 
     # --- where no header lies ahead ---------------------------------------------------------------------------------
 
     def _pass_gap(self) -> None:
-        """Pass over what is no header: the end-of-archive blocks, what stands behind them, damage."""
+        """Pass over what is no header: the end-of-archive blocks, what stands after them, damage."""
         stream = self._stream
-        is_zero = stream.buffer[stream.at : stream.at + BLOCK] == ZERO_BLOCK
-        if is_zero and not self._is_lost:
+        if stream.buffer[stream.at : stream.at + BLOCK] == ZERO_BLOCK and not self._is_lost:
             self._pass_end_blocks()
-        elif not self._is_thorough:
-            self._damage("damaged", "no tar header")
-            self._finish()
         else:
             self._find_header()
 
     def _pass_end_blocks(self) -> None:
-        if not self._is_thorough:
-            self._stream.at += BLOCK
-            self._finish()
-            return
         self._end_blocks = self._pass_zero_blocks()
         if (ahead := self._stream.fill(BLOCK)) < BLOCK:
             if self._stream.read(ahead).strip(b"\0"):
@@ -279,7 +343,7 @@ class Walk:
     def _pass_zero_blocks(self) -> int:
         """Pass over blocks of zeros; return how many there were."""
         stream, begin = self._stream, self._stream.position
-        while stream.fill(BLOCK) >= BLOCK:
+        while stream.fill(BLOCK) >= BLOCK and stream.position <= self.until:
             ahead = len(stream.buffer) - stream.at
             zeros = ahead - len(stream.buffer[stream.at :].lstrip(b"\0"))
             stream.at += zeros - zeros % BLOCK
@@ -303,31 +367,32 @@ class Walk:
         what lies behind damage may have moved.
         """
         stream = self._stream
-        while stream.fill(2 * BLOCK) >= BLOCK:
+        while stream.fill(2 * BLOCK) >= BLOCK and stream.position <= self.until:
             if (found := _header_in(stream.buffer, stream.at, -stream.position % BLOCK)) >= 0:
                 stream.at = found
                 return True
             stream.at = len(stream.buffer) - BLOCK + 1
-        stream.at = len(stream.buffer)
+        stream.at = len(stream.buffer) if stream.position <= self.until else stream.at
         return False
 
     def _run_out(self, *, is_inside: bool) -> None:
         """End where the stream did; behind damage to it, or bytes that are no stream, go on where it does."""
         stream = self._stream
-        end, rest, begin = stream.end, len(stream.buffer) - stream.at, stream.taken
+        end, rest = stream.end, len(stream.buffer) - stream.at
         is_bad = end is not None and end.verdict != "complete"
         if is_bad:
             self._tell(end)
-        if self._is_thorough and stream.resume():
+        if stream.resume():
+            self._tell(stream.met)
             if not is_bad:
-                self._damage("damaged", f"{stream.taken - begin:,} bytes between two streams are something else")
+                self._damage("damaged", f"{stream.gap:,} bytes between two streams are something else")
             self._is_lost = True
             return
         if stream.end is not end:
             self._tell(stream.end)
         elif not is_bad and (rest or is_inside):
             self._damage("truncated", "the tar is cut off")
-        elif self._end_blocks < _END_BLOCKS and self._worst is None:
+        elif self._end_blocks < _END_BLOCKS and self.worst is None:
             self._note("archive-no-end", f"{self._end_blocks} of {_END_BLOCKS} blocks of zeros")
         self._finish()
 
@@ -341,22 +406,26 @@ class Walk:
         """Give a header up that was passed."""
         self._damage("damaged", reason, id_="archive-header-damaged")
         self._is_lost = True
-        if not self._is_thorough:
-            self._finish()
 
     def _damage(self, verdict: Verdict, reason: str, limit: str = "", id_: str = "") -> None:
         """Note what keeps the archive from being whole; the first such thing is what `end` tells."""
         position = self._stream.position
-        if self._worst is None:
-            self._worst = End(verdict, reason, position, limit)
+        if self.worst is None:
+            self.worst = End(verdict, reason, position, limit)
         self._note(id_ or OUTCOMES[verdict], f"{reason}, at inflated byte {position}, near byte {self._stream.taken}")
 
     def _finish(self) -> None:
-        self.end = self._worst or End("complete", "", self._stream.position)
+        self.end = self.worst or End("complete", "", self._stream.position)
 
     def _note(self, id_: str, detail: str = "", member: str | None = None) -> None:
         source = Source(Witness.ARCHIVE, self._path, member, None, self._stream.position)
         self.findings.add(Finding(id_, member or "", detail, (source,)))
+
+
+def _shown(names: Sequence[bytes]) -> str:
+    """Return the first of some names, for a finding."""
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(repr(one.decode("utf-8", "surrogateescape"))[:200] for one in names[:_SHOWN]) + more
 
 
 def _header_in(buffer: bytes, begin: int, to_block: int) -> int:

@@ -10,7 +10,7 @@ from typing import Final
 
 from backupmeta.archive.dump import State
 from backupmeta.archive.limits import MIB
-from backupmeta.archive.member import DUMP
+from backupmeta.archive.names import DUMP
 from backupmeta.archive.statements import Spot
 from backupmeta.checks.application import required
 from backupmeta.checks.subject import Subject, text_of

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from backupmeta.archive.member import AT_ROOT
+from backupmeta.archive.member import is_at_root
 from backupmeta.checks import account, application, contents, record, restore
 from backupmeta.checks.account import Account
 from backupmeta.checks.policy import Policy
@@ -26,8 +26,8 @@ ON_WHOLE: Final = (*contents.CHECKS, *restore.CHECKS, *application.CHECKS)
 def of_backup(subject: Subject, *, is_whole: bool) -> Iterator[Finding]:
     """Yield what the checks find in one backup, whose archive was wholly read, or was not."""
     embedded = subject.survey.record
-    is_at_root = embedded is None or embedded.member.name in AT_ROOT
-    for check in (*ON_ANY, *ON_WHOLE) if is_whole and is_at_root else ON_ANY:
+    is_judged = is_whole and (embedded is None or is_at_root(embedded.member))
+    for check in (*ON_ANY, *ON_WHOLE) if is_judged else ON_ANY:
         yield from check(subject)
 
 

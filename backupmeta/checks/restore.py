@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from backupmeta.archive.member import DUMP
+from backupmeta.archive.names import DUMP
 from backupmeta.archive.statements import Spot
 from backupmeta.checks.contents import named_in_other_case, tables
 from backupmeta.checks.subject import Subject, text_of

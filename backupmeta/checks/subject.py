@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from backupmeta.archive.member import DUMP
+from backupmeta.archive.names import DUMP
 from backupmeta.archive.statements import Spot
 from backupmeta.checks.policy import Policy
 from backupmeta.checks.survey import Survey
@@ -67,7 +67,7 @@ class Subject:
 
     def seen(self, name: bytes) -> Source:
         """Return the place of the member called ``name`` in the archive, or of the archive where there is none."""
-        offset = self.survey.names.get(name)
+        offset = self.survey.offset(name)
         if offset is None:
             return Source(Witness.ARCHIVE, self.path)
         return Source(Witness.ARCHIVE, self.path, text_of(name), None, offset)

@@ -1,13 +1,19 @@
-"""What one pass over an archive collects for the checks: its names and sizes, its record, its dump, telling files."""
+"""What one pass over an archive collects for the checks: its names and sizes, its record, its dump, telling files.
 
+Of several members of one name the last one counts, as after unpacking; of records at the root the first.
+"""
+
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from backupmeta.archive.dump import Dump, DumpFinder
+from backupmeta.archive.dump import Dump, Dumps
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import AT_ROOT, DUMP, RECORD, Member, is_record, plain
+from backupmeta.archive.member import WITH_CONTENT, Member, is_at_root, is_record
+from backupmeta.archive.names import DUMP, RECORD, plain
+from backupmeta.archive.reader import Content
 from backupmeta.checks.applications import TELLING, bytes_wanted, tells
 
 _KEPT: Final = 8 * MIB
@@ -32,123 +38,150 @@ class Embedded(NamedTuple):
 
     Attributes:
         member: its member.
-        place: its place among the members, from 0.
-        content: its bytes, as many as there are.
+        content: its bytes, as many as there are, up to one more than a record may have.
+        missing: how many of them are not there.
     """
 
     member: Member
-    place: int
     content: bytes
+    missing: int
+
+
+class _Taking:
+    """Takes in the beginning of one content."""
+
+    def __init__(self, survey: "Survey", member: Member, name: bytes, most: int) -> None:
+        self._survey = survey
+        self._member = member
+        self._name = name
+        self._room = most
+        self._pieces: list[bytes] = []
+
+    def take(self, piece: bytes) -> None:
+        """Take in the next bytes, up to what is wanted."""
+        if self._room > 0:
+            self._pieces.append(piece[: self._room])
+            self._room -= len(piece)
+
+    def close(self, missing: int) -> None:
+        """Give the survey what was taken in."""
+        self._survey.keep(self._member, self._name, b"".join(self._pieces), missing)
 
 
 class Survey:
     """Takes in, as the one consumer of a pass, what the checks ask for; within bounds, whatever the archive.
 
     Attributes:
-        names: where each member begins, in inflated bytes, by the path that its name means.
         is_partial: whether there were more names than are kept: one that is not among them may be there, unless it
             stands at the archive's top or was ``asked`` for.
         file_bytes: the length of all the application's files together.
-        record: the record that counts: the first one at the root, else the first one deeper; None without any.
+        record: the record that counts; None without any.
         heads: the beginnings of files that tell something of the application, by name.
     """
 
     def __init__(self, limits: Limits, asked: Iterable[bytes] = ()) -> None:
         """Collect within ``limits``; whether the names ``asked`` for are there is told of any archive."""
-        self.names: dict[bytes, int] = {}
         self.is_partial = False
         self.file_bytes = 0
         self.record: Embedded | None = None
-        self._dumped = DumpFinder()
+        self._dumps = Dumps()
         self.heads: dict[bytes, bytes] = {}
-        self._limits = limits
+        self._names: dict[bytes, int] = {}
+        self._offsets = array("Q")
+        self._sizes = array("Q")
+        self._latest: dict[bytes, int] = {}
         self._asked = frozenset(map(plain, asked))
+        self._limits = limits
         self._most_names = limits.names
         self._room_for_names = _NAMES
-        self._seen = 0
         self._room = _KEPT
-        self._name = b""
-        self._taking: Member | None = None
-        self._most = 0
-        self._pieces: list[bytes] = []
+        self._chosen: Member | None = None
 
-    def wants(self, member: Member) -> bool:
-        """Remember ``member``; tell whether its content shall be given."""
-        self._seen += 1
+    def wants(self, member: Member) -> Content | None:
+        """Remember ``member``; return what takes in its content, if that tells something."""
         name = plain(member.name)
-        if (len(self.names) < self._most_names and self._room_for_names > 0) or name in self.names:
-            self._room_for_names -= len(name)
-            self.names[name] = member.offset
-        else:
-            self._pick(name, member.offset)
-        if member.kind != "file":
-            return False
-        if name in _OWN:
-            return self._wants_own(member)
-        self.file_bytes += member.size
-        is_first_record = self.record is None and is_record(member)
-        if not (most := self._limits.record_bytes if is_first_record else bytes_wanted(name)) or member.is_sparse:
-            return False
-        self._begin(member, name, most)
-        return True
+        size = member.size if member.kind == "file" and name not in _OWN else 0
+        self._remember(name, member.offset, size)
+        if name in self._latest:
+            self._forget(name)
+        if name == DUMP:
+            return self._dumps.wants(member)
+        if member.kind not in WITH_CONTENT:
+            return None
+        if RECORD in name and is_record(member):
+            return self._record(member)
+        if not (most := bytes_wanted(name)):
+            return None
+        self._latest[name] = member.offset
+        return _Taking(self, member, name, most)
 
-    def _pick(self, name: bytes, offset: int) -> None:
-        """Remember of a name beyond the bounds what it has at the archive's top, or all of it if it was asked for."""
-        self.is_partial = True
-        picked = name if name in self._asked else name.partition(b"/")[0][:_PICKED]
-        if len(self.names) < 2 * self._most_names:
-            self.names.setdefault(picked, offset)
-
-    def _wants_own(self, member: Member) -> bool:
-        """Tell whether the content of Installatron's own files is wanted: the first record, the first dump."""
-        if self._dumped.wants(member):
-            self._taking = None
-            return True
-        is_known = self.record is not None and self.record.member.name in AT_ROOT
-        if is_known or not is_record(member):
-            return False
-        self._begin(member, RECORD, self._limits.record_bytes)
-        return True
-
-    def _begin(self, member: Member, name: bytes, most: int) -> None:
-        self._taking, self._name, self._most, self._pieces = member, name, most, []
-
-    def take(self, piece: bytes) -> None:
-        """Take in the next bytes of a content, up to what is wanted of it."""
-        if self._taking is None:
-            self._dumped.take(piece)
-        elif self._most > 0:
-            self._pieces.append(piece[: self._most])
-            self._most -= len(piece)
-
-    def close(self, missing: int) -> None:
-        """Keep what was taken in, if it tells anything."""
-        if self._taking is None:
-            self._dumped.close(missing)
+    def _remember(self, name: bytes, offset: int, size: int) -> None:
+        """Remember where the last member of a ``name`` begins, and what it adds to the size of all files."""
+        self.file_bytes += size
+        if (place := self._names.get(name)) is not None:
+            self.file_bytes -= self._sizes[place]
+            self._offsets[place], self._sizes[place] = offset, min(size, 2**64 - 1)
             return
-        content = b"".join(self._pieces)
-        if is_record(self._taking):
-            self.record = Embedded(self._taking, self._seen - 1, content)
-        elif self._name in TELLING:
-            self.heads[self._name] = content
-        elif self._room > 0 and tells(self._name, content):
-            self.heads[self._name] = content
-            self._room -= len(content) + len(self._name) + _OBJECT
+        if len(self._names) >= self._most_names or self._room_for_names <= 0:
+            self.is_partial = True
+            name = name if name in self._asked else name.partition(b"/")[0][:_PICKED]
+            size = 0
+            if name in self._names or len(self._names) >= 2 * self._most_names:
+                return
+        self._room_for_names -= len(name)
+        self._names[name] = len(self._offsets)
+        self._offsets.append(offset)
+        self._sizes.append(min(size, 2**64 - 1))
+
+    def _forget(self, name: bytes) -> None:
+        """Forget what an earlier member of this name told."""
+        del self._latest[name]
+        self.heads.pop(name, None)
+
+    def _record(self, member: Member) -> Content | None:
+        """Return what takes in a record, if it is the first one at the root, or the first of all so far."""
+        if self._chosen is not None and (is_at_root(self._chosen) or not is_at_root(member)):
+            return None
+        self._chosen = member
+        return _Taking(self, member, RECORD, self._limits.record_bytes + 1)
+
+    def keep(self, member: Member, name: bytes, content: bytes, missing: int) -> None:
+        """Keep the beginning of a member's content, if it tells anything and the member is the one that counts."""
+        if is_record(member):
+            self.record = Embedded(member, content, missing) if member is self._chosen else self.record
+            return
+        if self._latest.get(name) != member.offset:
+            return
+        if name in TELLING:
+            self.heads[name] = content
+        elif self._room > 0 and tells(name, content):
+            self.heads[name] = content
+            self._room -= len(content) + len(name) + _OBJECT
 
     @property
     def dump(self) -> Dump | None:
         """The database dump; None without any."""
-        return self._dumped.dump
+        return self._dumps.dump
+
+    def offset(self, name: bytes) -> int | None:
+        """Return where the last member called ``name`` begins, in inflated bytes; None where there is none."""
+        place = self._names.get(name)
+        return None if place is None else self._offsets[place]
+
+    @property
+    def names(self) -> Iterable[bytes]:
+        """The paths that the names of the members mean."""
+        return self._names.keys()
 
     @cached_property
     def _sorted(self) -> Sequence[bytes]:
-        return sorted(self.names)
+        return sorted(self._names)
 
     def has(self, name: bytes) -> bool:
         """Tell whether a file or folder called ``name`` is there; a folder needs no member of its own."""
         name = plain(name).lstrip(b"/")
         below = name + b"/"
-        if name in self.names:
+        if name in self._names:
             return True
         place = bisect_left(self._sorted, below)
         return place < len(self._sorted) and self._sorted[place].startswith(below)
@@ -156,7 +189,7 @@ class Survey:
     def tops(self) -> Iterator[bytes]:
         """Yield the names at the archive's top, without Installatron's own, each once."""
         met = set(_NO_TOPS)
-        for name in self.names:
+        for name in self._names:
             if (top := name.partition(b"/")[0]) not in met:
                 met.add(top)
                 yield top

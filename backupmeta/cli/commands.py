@@ -219,20 +219,20 @@ def members(
       backupmeta members unknown.tar.gz --limit inflated_bytes=10G --limit seconds=60
     """
     from backupmeta.archive.digests import MemberDigests
-    from backupmeta.archive.dump import DumpFinder
+    from backupmeta.archive.dump import Dumps
     from backupmeta.archive.reader import Consumer, walk
     from backupmeta.evidence import open_named
     from backupmeta.render import json, text
 
     if member_digest and not as_json:
         raise click.UsageError("--member-digest needs --json")
-    digests = MemberDigests(member_digest) if member_digest else None
-    dump = DumpFinder()
-    consumers: list[Consumer] = [dump] if as_json else []
+    digests = MemberDigests(member_digest, limits.names) if member_digest else None
+    dumps = Dumps()
+    consumers: list[Consumer] = [dumps] if as_json else []
     consumers += [digests] if digests else []
     with open_named(archive) as file:
         walked = walk(file, limits, algorithms=("sha256", *algorithms), consumers=consumers)
-        output.write_all(json.walked(walked, dump, digests) if as_json else text.members(walked))
+        output.write_all(json.walked(walked, dumps, digests) if as_json else text.members(walked))
         code = output.judge(walked.findings())
         output.complain(text.verdict(walked))
         return code
@@ -246,8 +246,10 @@ def members(
 def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int:
     """Write the content of one MEMBER of an ARCHIVE to stdout.
 
-    Its exact bytes, with one exception: in a record (APP-META.INI) secrets are masked, unless you ask for them with
-    --show-secrets. Other files of a site may well hold secrets; they are written as they are.
+    Of several members of that name the last one, as unpacking leaves it; of records at the archive's root the first.
+    Its exact bytes, holes of a sparse file filled in, with one exception: in a record (APP-META.INI) secrets are
+    masked, unless you ask for them with --show-secrets. Other files of a site may well hold secrets; they are written
+    as they are.
 
     \b
     Example:
@@ -258,15 +260,17 @@ def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int
     from backupmeta.evidence import open_named
     from backupmeta.record import grammar
     from backupmeta.record.masked import without_secrets
+    from backupmeta.vocabulary.kinds import Severity
 
     with open_named(archive) as file:
-        reader, found = find(file, member, limits)
-        if is_record(found) and not show_secrets:
-            output.write_bytes(without_secrets(grammar.parse(reader.record(found))).content)
+        found = find(file, member, limits)
+        code = output.report(found.findings, Severity.WARNING)
+        if is_record(found.member) and not show_secrets:
+            output.write_bytes(without_secrets(grammar.parse(found.record(limits))).content)
         else:
-            for piece in reader.content(found):
+            for piece in found.content:
                 output.write_bytes(piece)
-    return 0
+    return code
 
 
 @backupmeta.command()

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from backupmeta.archive.dump import Table
 from backupmeta.archive.limits import Limits
+from backupmeta.archive.member import label
 from backupmeta.comparison.difference import Side, What
 from backupmeta.comparison.spool import Spool
 from backupmeta.comparison.walking import End, Entry, Failure, walked_at_once
@@ -127,8 +128,16 @@ def compared_contents(sides: tuple[Side, Side], limits: Limits) -> Contents:
                 ends[number] = part
             else:
                 spool.take(number, part)
-    findings = tuple(one for number in sorted(ends) for one in _findings(ends[number], sides[number]))
-    return Contents(spool, tuple(_tables(ends[0].tables, ends[1].tables)), findings)
+    findings = [one for number in sorted(ends) for one in _findings(ends[number], sides[number])]
+    findings += _uncompared(spool)
+    return Contents(spool, tuple(_tables(ends[0].tables, ends[1].tables)), tuple(findings))
+
+
+def _uncompared(spool: Spool) -> Iterator[Finding]:
+    """Yield that there are contents that were not compared, because they could not be read."""
+    count, name = spool.uncompared()
+    if count:
+        yield Finding("member-not-compared", label(name), f"and {count - 1:,} more" if count > 1 else "")
 
 
 def _findings(end: End, side: Side) -> Iterator[Finding]:

@@ -39,6 +39,10 @@ UNION ALL SELECT 'added', NULL, name FROM come WHERE name NOT IN (SELECT after F
 """
 """Only files have digests; what is not known, NULL, is equal to nothing and differs from nothing."""
 
+_UNCOMPARED: Final = """
+SELECT count(*), min(name) FROM a JOIN b USING (name)
+WHERE a.kind IN ('file', 'hard link') AND b.kind IN ('file', 'hard link') AND (a.digest IS NULL OR b.digest IS NULL)
+"""
 _CHANGED: Final = """
 SELECT a.*, b.* FROM changes LEFT JOIN a ON a.name = before LEFT JOIN b ON b.name = after
 ORDER BY coalesce(before, after)
@@ -65,6 +69,11 @@ class Spool:
         """Compare what was taken; return how many members became what. To be done once, before `changed`."""
         self._database.execute(_COMPARE)
         return dict(self._database.execute("SELECT what, count(*) FROM changes GROUP BY what"))
+
+    def uncompared(self) -> tuple[int, bytes]:
+        """Return how many members have a content on both sides that is not known on one, and the first one's name."""
+        count, name = self._database.execute(_UNCOMPARED).fetchone()
+        return count, name or b""
 
     def changed(self) -> Iterator[tuple[Entry | None, Entry | None]]:
         """Yield the members that differ, as they are in each archive, None where they are not, by their names."""

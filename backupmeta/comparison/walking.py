@@ -10,9 +10,9 @@ from multiprocessing.connection import Connection, wait
 from typing import Final, NamedTuple
 
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import Dump, DumpFinder, Table
+from backupmeta.archive.dump import Dump, Dumps, Table
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.member import Member, plain
+from backupmeta.archive.names import plain
 from backupmeta.archive.reader import Pass, walk
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Place
@@ -74,41 +74,14 @@ Part = Sequence[Entry] | End | Failure
 """What comes of a walk: some members, again and again, and at last how it ended."""
 
 
-class _Contents:
-    """Takes in, as the one consumer of a walk, every file's content."""
-
-    def __init__(self) -> None:
-        self.digests = MemberDigests(DIGEST)
-        self.dumped = DumpFinder()
-        self._is_dump = False
-
-    def wants(self, member: Member) -> bool:
-        """Tell whether ``member`` is a file whose content the archive holds as it is."""
-        is_file = self.digests.wants(member)
-        self._is_dump = is_file and self.dumped.wants(member)
-        return is_file
-
-    def take(self, piece: bytes) -> None:
-        """Take in the next bytes of a content."""
-        self.digests.take(piece)
-        if self._is_dump:
-            self.dumped.take(piece)
-
-    def close(self, missing: int) -> None:
-        """Know that the content has ended."""
-        self.digests.close(missing)
-        if self._is_dump:
-            self.dumped.close(missing)
-
-
 def walked(place: Place, limits: Limits) -> Iterator[Part]:
     """Walk over the archive at ``place``; nothing is raised but for errors in this program."""
     try:
         with place.open() as file:
-            contents = _Contents()
-            passed = walk(file, limits, algorithms=(), consumers=[contents])
-            yield from _entries(passed, contents.digests)
-            yield _end(contents.dumped.dump, tuple(passed.findings()))
+            digests, dumps = MemberDigests(DIGEST, limits.names), Dumps()
+            passed = walk(file, limits, algorithms=(), consumers=[digests, dumps])
+            yield from _entries(passed, digests)
+            yield _end(dumps.dump, tuple(passed.findings()))
     except EvidenceError as error:
         yield Failure(error.path, error.reason, error.advice)
 

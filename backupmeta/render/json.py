@@ -8,7 +8,7 @@ from typing import Final
 
 from backupmeta.api.status import SUCCESS
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import Dump, DumpFinder, State
+from backupmeta.archive.dump import Dump, Dumps, State
 from backupmeta.archive.gzip import SYSTEMS
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
@@ -104,7 +104,7 @@ def finding(one: Finding) -> dict[str, object]:
     }
 
 
-def walked(archive: Pass, dump: DumpFinder, digests: MemberDigests | None) -> Iterable[str]:
+def walked(archive: Pass, dumps: Dumps, digests: MemberDigests | None) -> Iterable[str]:
     """Yield what a pass over an archive shows: its members, a line each, as they come; then everything else."""
     before = f'{{"path": {json.dumps(display(archive.file.path), ensure_ascii=False)},\n"members": [\n  '
     for one in archive:
@@ -114,7 +114,7 @@ def walked(archive: Pass, dump: DumpFinder, digests: MemberDigests | None) -> It
         yield before + json.dumps(described, ensure_ascii=False)
         before = ",\n  "
     yield before.rstrip() + "],\n" if before.startswith("{") else "\n],\n"
-    rest = json.dumps(_archive(archive, dump.dump), ensure_ascii=False, indent=1)
+    rest = json.dumps(_archive(archive, dumps.dump), ensure_ascii=False, indent=1)
     yield rest.removeprefix("{").lstrip() + "\n"
 
 
@@ -131,7 +131,7 @@ def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
         "member_count": archive.seen,
         "verdict": end.verdict if end else None,
         "reason": end.reason if end else "",
-        "dump": None if dump is None else _dump(dump),
+        "dump": _dump(dump) if dump is not None else None,
         "findings": [finding(one) for one in archive.findings()],
     }
 
@@ -143,7 +143,7 @@ def _stream(one: Stream) -> dict[str, object]:
         described["mtime"] = utc(one.header.mtime) if one.header.mtime else None
         described["system"] = SYSTEMS.get(one.header.system, str(one.header.system))
         described["name"] = one.header.name.decode("latin-1") if one.header.name is not None else None
-    return {**described, "fault": one.fault or None}
+    return {**described, "layer": one.layer, "fault": one.fault or None}
 
 
 def _dump(dump: Dump) -> dict[str, object]:

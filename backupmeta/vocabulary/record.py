@@ -37,7 +37,13 @@ KINDS: Final[dict[str, Kind]] = {
         "the only record lies deeper in the archive, not at its root; its contents were not judged",
         "repack the archive without its top folder",
     ),
-    "record-several": _warning("the archive holds several records; the one at its root counts", "see who packed them"),
+    "record-several": _error(
+        "the archive holds several records at its root; the first one counts, unpacking leaves the last",
+        "see who added one; 'backupmeta members' lists them",
+    ),
+    "record-deeper": _warning(
+        "the archive holds a record deeper than its root, too; the one at its root counts", "see who packed it"
+    ),
     # its values
     "value-not-utf8": _warning("a value is not UTF-8; it is null, its bytes are kept in extra", _EXPLAIN),
     "value-undecodable": _warning("a value can't be decoded; it is null, its text is kept in extra", _EXPLAIN),

@@ -18,6 +18,17 @@ KINDS: Final[dict[str, Kind]] = {
         "raise the limit with --limit if you trust the archive",
         is_unread=True,
     ),
+    "member-readings-differ": _warning(
+        "programs differ about the member's name or size; each name that one of them reads is judged",
+        "see what the program that will unpack it reads",
+    ),
+    "member-extension-stray": _warning(
+        "no member follows the headers that extend it; some programs stop there", "see who wrote them"
+    ),
+    "member-names-backslash": _warning(
+        "names are separated by backslashes, as by a program on Windows; they are judged as if these were slashes",
+        "unpack it where backslashes separate, or have them replaced",
+    ),
     "member-name-empty": _warning("the member has no name", _LEAVE_OUT),
     "member-name-absolute": _error("the member's name is absolute", _LEAVE_OUT),
     "member-name-escapes": _error("the member's name leads out of the folder that is unpacked into", _LEAVE_OUT),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backupmeta.archive.dump import Dump, DumpFinder, State, Table, Writer
+from backupmeta.archive.dump import Dump, Dumps, State, Table, Writer
 from backupmeta.archive.reader import walk
 from backupmeta.archive.statements import Spot
 from tests.hostile import END, Opened, header, member
@@ -708,15 +708,15 @@ def test_views_before_what_they_read(text: bytes, views: int) -> None:
 # --- in an archive ----------------------------------------------------------------------------------------------------
 
 
-def test_the_dump_is_the_first_of_its_name_at_the_root(opened: Opened) -> None:
+def test_the_dump_is_the_last_of_its_name_at_the_root(opened: Opened) -> None:
     parts = (
         member("blog/APP-DATA.SQL", b"CREATE TABLE `no` (\n"),
         header(b"APP-DATA.SQL", 0, b"5"),
         member("./APP-DATA.SQL", b"CREATE TABLE `yes` (a int);\nCOMMIT;"),
-        member("APP-DATA.SQL", b"CREATE TABLE `late` (\n"),
+        member("APP-DATA.SQL", b"CREATE TABLE `late` (a int);\nCOMMIT;"),
     )
-    for some, names in ((parts, [b"yes"]), (parts[:2], None)):
-        found = DumpFinder()
+    for some, names in ((parts, [b"late"]), (parts[:3], [b"yes"]), (parts[:2], None)):
+        found = Dumps()
         with opened(b"".join(some) + END) as file:
             assert len(list(walk(file, consumers=[found]))) == len(some)
         assert (None if found.dump is None else [one.name for one in found.dump.tables]) == names
@@ -724,7 +724,7 @@ def test_the_dump_is_the_first_of_its_name_at_the_root(opened: Opened) -> None:
 
 def test_a_dump_that_the_archive_cuts_off_is_cut(opened: Opened) -> None:
     whole = member("APP-DATA.SQL", b"CREATE TABLE `a` (b);\n" * 9 + b"COMMIT;\n" * 200)
-    found = DumpFinder()
+    found = Dumps()
     with opened(whole[:1000]) as file:
         list(walk(file, consumers=[found]))
     assert found.dump is not None

@@ -38,14 +38,17 @@ NAMES: Final = [
     (b"", ["member-name-empty"]),
     (b"/etc/passwd", ["member-name-absolute"]),
     (b"//host/share", ["member-name-absolute"]),
-    (b"\\windows\\system32", ["member-name-absolute"]),
-    (b"C:\\autoexec.bat", ["member-name-absolute"]),
+    (b"\\windows\\system32", ["member-name-absolute", "member-names-backslash"]),
+    (b"C:\\autoexec.bat", ["member-name-absolute", "member-names-backslash"]),
+    (b"C:evil.php", ["member-name-absolute"]),
+    (b"a:b", ["member-name-absolute"]),
+    (b"C:", ["member-name-absolute"]),
     (b"c:/autoexec.bat", ["member-name-absolute"]),
     (b"..", ["member-name-escapes"]),
     (b"../up", ["member-name-escapes"]),
     (b"a/../../up", ["member-name-escapes"]),
     (b"a/../b", ["member-name-escapes"]),
-    (b"a\\..\\..\\up", ["member-name-escapes"]),
+    (b"a\\..\\..\\up", ["member-name-escapes", "member-names-backslash"]),
     (b"/../up", ["member-name-absolute", "member-name-escapes"]),
     (b"a\nb", ["member-name-control"]),
     (b"a\tb", ["member-name-control"]),
@@ -70,12 +73,12 @@ def test_names(opened: Opened, name: bytes, ids: list[str]) -> None:
         assert told(opened, *headers) == [(id_, text) for id_ in ids]
     if name:
         for long in (long_name(name), pax([(b"path", name)])):
-            assert told(opened, long, header(b"x")) == [(id_, text) for id_ in ids]
+            assert told(opened, long, header(name[:100])) == [(id_, text) for id_ in ids]
 
 
 @pytest.mark.parametrize(
     "name",
-    [b"a", b"a..b", b"...", b"a/..b/c", b"~", b"-rf", b" ", b"a b", b"./a", b".", "ä漢🎈".encode(), b"a:b", b"C:"],
+    [b"a", b"a..b", b"...", b"a/..b/c", b"~", b"-rf", b" ", b"a b", b"./a", b".", "ä漢🎈".encode(), b"ab:c", b"1:c"],
 )
 def test_harmless_names(opened: Opened, name: bytes) -> None:
     assert told(opened, header(b"before"), header(name), header(b"after")) == []
@@ -225,8 +228,68 @@ def test_links_are_forgotten_where_names_are(opened: Opened) -> None:
 
 def test_the_first_records_are_kept(opened: Opened) -> None:
     found = seen(opened, b"".join(member(f"{n}/APP-META.INI") for n in range(150)) + folder(b"APP-META.INI") + END)
-    (one,) = found.findings
-    assert (one.id, len(one.evidence)) == ("record-several", 100)
+    not_at_root, deeper = found.findings
+    assert (not_at_root.id, deeper.id, len(deeper.evidence)) == ("record-not-at-root", "record-deeper", 99)
+
+
+READ_OTHERWISE: Final = [
+    ([pax([(b"path", b"../../out")]), pax([(b"path", b"in")]), header(b"own")], ["../../out", "own"]),
+    ([pax([(b"path", b"../../out")]), pax([(b"mtime", b"1")]), header(b"own")], ["../../out"]),
+    ([long_name(b"../../out"), pax([(b"path", b"in")]), header(b"own")], ["../../out"]),
+    ([long_name(b"../../out"), long_name(b"in"), header(b"own")], ["../../out"]),
+    ([pax([(b"path", b"in\0../../out")]), header(b"own")], ["in\0../../out"]),
+    ([pax([(b"path", b"in")]), header(b"../../out")], ["../../out"]),
+    ([pax([(b"path", b"in")], b"g"), header(b"../../out")], ["../../out"]),
+    ([long_name(b"in"), header(b"../../out")], ["../../out"]),
+]
+
+
+@pytest.mark.parametrize(("headers", "escaping"), READ_OTHERWISE, ids=itertools.count())
+def test_each_name_by_which_a_program_reads_a_member_is_judged(
+    opened: Opened, headers: list[bytes], escaping: list[str]
+) -> None:
+    found = told(opened, *headers)
+    assert "member-readings-differ" in [id_ for id_, _ in found]
+    assert [name for id_, name in found if id_ == "member-name-escapes"] == escaping[:1]
+
+
+@pytest.mark.parametrize(
+    "headers", [[pax([(b"path", b"../x")])], [long_name(b"../x")], [pax([(b"path", b"../x")], b"x") * 2]]
+)
+def test_headers_that_extend_no_member_are_told_and_their_names_judged(opened: Opened, headers: list[bytes]) -> None:
+    found = told(opened, header(b"before"), *headers)
+    assert found == [("member-extension-stray", ""), ("member-name-escapes", "../x")]
+
+
+@pytest.mark.parametrize(
+    ("first", "size", "is_told"), [(b"3", 3, False), (b"0000003", 3, False), (b"3", 0, True), (b"2", 3, True)]
+)
+def test_a_size_that_programs_read_otherwise_is_told(opened: Opened, first: bytes, size: int, *, is_told: bool) -> None:
+    whole = pax([(b"size", first)]) + header(b"a", size) + b"abc".ljust(512, b"\0") + END
+    assert ("member-readings-differ" in seen(opened, whole).ids) == is_told
+
+
+def test_of_hard_links_those_with_nothing_before_them_are_told(opened: Opened) -> None:
+    headers = [
+        header(b"a"),
+        hard_link(b"l1", b"a"),
+        hard_link(b"l2", b"./l1"),
+        hard_link(b"l3", b"later"),
+        header(b"later"),
+        hard_link(b"l4", b"nowhere"),
+    ]
+    assert told(opened, *headers) == [("member-link-unresolved", "l3"), ("member-link-unresolved", "l4")]
+
+
+def test_names_separated_by_backslashes_are_told_once_and_judged_by_their_paths(opened: Opened) -> None:
+    names = [b"wp-content\\plugins\\a.php", b"wp-content/plugins/a.php", b"wp-content\\..\\..\\b.php", b"plain"]
+    found = seen(opened, b"".join(map(header, names)) + END)
+    assert [(one.id, one.subject) for one in found.findings] == [
+        ("member-name-escapes", "wp-content\\..\\..\\b.php"),
+        ("member-name-duplicate", "wp-content/plugins/a.php"),
+        ("member-names-backslash", "wp-content\\plugins\\a.php"),
+    ]
+    assert found.of("member-names-backslash")[0].detail == "2 of 4 names"
 
 
 def test_hazards_are_read_and_end_with_1(tmp_path: Path) -> None:

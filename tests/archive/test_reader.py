@@ -85,9 +85,11 @@ def test_the_record_is_found_however_it_is_compressed(
         ([FOLDER, INDEX, RECORD], 2, ["record-not-first"]),
         ([named(b"blog/APP-META.INI"), INDEX], 0, ["record-not-at-root"]),
         ([named(b"/APP-META.INI"), INDEX], 0, ["record-not-at-root"]),
-        ([named(b"blog/APP-META.INI", b"x=1"), RECORD], 1, ["record-not-first", "record-several"]),
-        ([named(b"a/APP-META.INI"), named(b"b/APP-META.INI", b"x=1")], 0, ["record-not-at-root"]),
-        ([RECORD, named(b"APP-META.INI", b"x=1")], 0, []),
+        ([named(b"blog/APP-META.INI", b"x=1"), RECORD], 1, ["record-not-first", "record-deeper"]),
+        ([named(b"a/APP-META.INI"), named(b"b/APP-META.INI", b"x=1")], 0, ["record-not-at-root", "record-deeper"]),
+        ([RECORD, named(b"APP-META.INI", b"x=1")], 0, ["record-several"]),
+        ([RECORD, named(b".//APP-META.INI", b"x=1")], 0, ["record-several"]),
+        ([RECORD, named(b"old/APP-META.INI", b"x=1")], 0, ["record-deeper"]),
         (
             [writer.Entry(b"APP-META.INI", None, MTIME), named(b"NOT-APP-META.INI", b""), RECORD],
             2,
@@ -107,8 +109,17 @@ def test_a_full_pass_tells_of_several_records(opened: Opened) -> None:
     with opened(tar_gz(RECORD, *entries)) as file:
         found = walk(file)
         assert len(list(found)) == 151
-        assert [finding.id for finding in found.findings()] == ["record-several"]
+        assert [finding.id for finding in found.findings()] == ["record-deeper"]
         assert len(found.records) == 100
+
+
+def test_the_record_at_the_root_is_kept_after_any_number_of_others(opened: Opened) -> None:
+    entries = [named(b"%d/APP-META.INI" % n) for n in range(150)]
+    with opened(tar_gz(*entries, RECORD)) as file:
+        found = walk(file)
+        assert len(list(found)) == 151
+        assert [finding.id for finding in found.findings()] == ["record-not-first", "record-deeper"]
+        assert found.findings()[0].detail == "member 151"
 
 
 def test_a_name_that_promises_another_compression_is_told(opened: Opened) -> None:
@@ -118,7 +129,7 @@ def test_a_name_that_promises_another_compression_is_told(opened: Opened) -> Non
 
 
 def test_an_archive_without_a_record(opened: Opened) -> None:
-    for content in (tar_gz(INDEX, DUMP), writer.tar_bytes([INDEX]), bytes(10240), gzip.compress(bytes(1024), mtime=0)):
+    for content in (tar_gz(INDEX, DUMP), writer.tar_bytes([INDEX]), *map(gzip.compress, (bytes(1024), bytes(10240)))):
         with pytest.raises(NoRecordError):
             head_of(opened, content)
 
@@ -127,7 +138,7 @@ def test_an_archive_without_a_record(opened: Opened) -> None:
     ("content", "words"),
     [
         (b"", "empty"),
-        (b"\0" * 100, "unknown kind"),
+        (b"\0" * 100, "nothing but zeros"),
         (b"<?php echo 1;", "a PHP script"),
         (gzip.compress(b"hello world\n" * 100, mtime=0), "gzip, but no tar inside: ASCII text"),
         (gzip.compress(b"", mtime=0), "gzip, but no tar inside: empty"),
@@ -160,15 +171,20 @@ def test_a_plain_tar_that_breaks_off_in_its_record(opened: Opened) -> None:
 
 def test_what_breaks_off_before_the_record(opened: Opened) -> None:
     whole = writer.tar_bytes([INDEX, RECORD])
-    for content in (whole[:1000], whole[:1024] + b"\1" * 512 + whole[1024:]):
-        with pytest.raises(DamagedError, match=r"before APP-META\.INI was met"):
-            head_of(opened, content)
+    with pytest.raises(DamagedError, match=r"APP-META\.INI was not met"):
+        head_of(opened, whole[:1000])
+
+
+def test_the_record_after_damage_is_found(opened: Opened) -> None:
+    whole = writer.tar_bytes([INDEX, RECORD])
+    found = head_of(opened, whole[:1024] + b"\1" * 512 + whole[1024:])
+    assert (found.record, ids(found)) == (TEXT, ["record-not-first", "archive-header-damaged"])
 
 
 def test_a_small_archive_is_looked_at_to_its_end(opened: Opened) -> None:
     content = tar_gz(*BACKUP)
     assert ids(head_of(opened, content[:-1])) == ["archive-truncated"]
-    assert ids(head_of(opened, content[:-8] + bytes(8))) == ["archive-damaged"]
+    assert ids(head_of(opened, content[:-8] + bytes(8))) == ["archive-checksum-differs"]
 
 
 def test_a_small_plain_tar_is_walked_to_its_end(opened: Opened) -> None:
@@ -210,8 +226,6 @@ def test_what_lies_behind_the_limit_is_not_inflated(opened: Opened) -> None:
     [
         (Limits(record_bytes=40), [RECORD], "record_bytes"),
         (Limits(members=1), [INDEX, INDEX, RECORD], "members"),
-        (Limits(name_bytes=150), [named(b"n" * 151), RECORD], "name_bytes"),
-        (Limits(pax_bytes=512), [named(b"n" * 150), RECORD], "pax_bytes"),
     ],
 )
 def test_over_a_limit_is_said_so(opened: Opened, limits: Limits, entries: list[writer.Entry], name: str) -> None:
@@ -221,23 +235,29 @@ def test_over_a_limit_is_said_so(opened: Opened, limits: Limits, entries: list[w
         assert (caught.value.limit, caught.value.bound) == (name, getattr(limits, name))
 
 
-def test_a_sparse_record_is_measured_by_what_is_stored(opened: Opened) -> None:
+@pytest.mark.parametrize("limits", [Limits(name_bytes=150), Limits(pax_bytes=512)])
+def test_the_record_after_a_header_over_a_limit_is_found(opened: Opened, limits: Limits) -> None:
+    found = head_of(opened, tar_gz(named(b"n" * 151), RECORD), limits)
+    assert (found.record, ids(found)) == (TEXT, ["record-not-first", "limit-exceeded"])
+
+
+def test_a_sparse_record_without_a_map_can_t_be_told(opened: Opened) -> None:
     records = b"26 GNU.sparse.realsize=10\n"
     sparse = writer.header(b"x", len(records), 0, 0, b"x") + writer.padded(records)
     sparse += b"".join(writer.blocks(named(b"APP-META.INI", b"x" * 5 * MIB)))
-    with pytest.raises(NoRecordError):
+    with pytest.raises(DamagedError, match="no map of holes"):
         head_of(opened, gzip.compress(sparse + bytes(1024), mtime=0))
-    with opened(sparse + bytes(1024)) as file, pytest.raises(NoMemberError, match="sparse"):
-        find(file, "APP-META.INI")
+    with opened(sparse + bytes(1024)) as file, pytest.raises(DamagedError, match="no map of holes"):
+        find(file, "APP-META.INI").record(Limits())
 
 
 def test_finding_one_member(opened: Opened) -> None:
     with opened(tar_gz(*BACKUP, named(b"./caf\xe9/x", b"1"))) as file:
-        reader, member = find(file, "APP-DATA.SQL")
-        assert b"".join(reader.content(member)) == DUMP.content
+        found = find(file, "APP-DATA.SQL")
+        assert (b"".join(found.content), found.findings) == (DUMP.content, ())
     for name in ("caf\udce9/x", "./caf\udce9/x"):
         with opened(tar_gz(*BACKUP, named(b"./caf\xe9/x", b"1"))) as file:
-            assert find(file, name)[1].size == 1
+            assert find(file, name).member.size == 1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""Names of members: the path that one means, and where it leads when it is unpacked."""
+
+import re
+from typing import Final
+
+RECORD: Final = b"APP-META.INI"
+"""The embedded record's name (FORMAT.md §2)."""
+
+DUMP: Final = b"APP-DATA.SQL"
+"""The database dump's name (FORMAT.md §2)."""
+
+_OWN: Final = frozenset({RECORD, DUMP})
+_ABSOLUTE: Final = re.compile(rb"[/\\]|[A-Za-z]:")
+_SEPARATOR: Final = re.compile(rb"[/\\]")
+
+
+def plain(name: bytes) -> bytes:
+    r"""Return the path that a member's ``name`` means: without ``.``, empty parts, and slashes after it.
+
+    A backslash separates as a slash does: programs on Windows write, and unpack, such names so.
+
+    >>> plain(b"./wp-includes//./version.php"), plain(b"wp-admin/"), plain(b"/etc/passwd"), plain(b"wp-admin\\a.php")
+    (b'wp-includes/version.php', b'wp-admin', b'/etc/passwd', b'wp-admin/a.php')
+    """
+    if b"\\" in name:
+        name = name.replace(b"\\", b"/")
+    if name[:2] != b"./" and name[-1:] != b"/" and b"//" not in name and b"/./" not in name:
+        return name
+    path = b"/".join(part for part in name.split(b"/") if part not in {b"", b"."})
+    return b"/" + path if name[:1] == b"/" else path
+
+
+def is_absolute(name: bytes) -> bool:
+    r"""Tell whether ``name`` begins at a file system's root or names a drive: ``/x``, ``\x``, ``C:/x``, ``C:x``."""
+    return _ABSOLUTE.match(name) is not None
+
+
+def escapes(name: bytes) -> bool:
+    """Tell whether a part of ``name`` leads up."""
+    return b".." in name and b".." in _SEPARATOR.split(name)
+
+
+def parts(path: bytes) -> list[bytes]:
+    """Return the parts of a ``path``, whichever way they are separated."""
+    return _SEPARATOR.split(path)
+
+
+def effect(name: bytes) -> tuple[bool, bool, bytes]:
+    """Return what unpacking ``name`` would do: two names of one member are harmless where that is the same."""
+    path = plain(name)
+    return is_absolute(name), escapes(name), path if path in _OWN else b""
