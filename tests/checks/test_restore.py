@@ -86,7 +86,9 @@ def test_statements_that_are_too_long() -> None:
 
 def test_a_view_before_its_table() -> None:
     view = b"CREATE VIEW `wp_recent` AS select `wp_posts`.`ID` AS `ID` from `wp_posts`;\n"
-    dump = DUMP.replace(b"DROP VIEW IF EXISTS `wp_recent`;\n" + view, b"").replace(b"START TRANSACTION;\n", b"START TRANSACTION;\n" + view)
+    dump = DUMP.replace(b"DROP VIEW IF EXISTS `wp_recent`;\n" + view, b"").replace(
+        b"START TRANSACTION;\n", b"START TRANSACTION;\n" + view
+    )
     one = of(dump)
     assert one.found == [Finding("restore-view-order", "", "wp_recent, line 3", (at(one, 3, view, dump),))]
 
