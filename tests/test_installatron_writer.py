@@ -7,6 +7,7 @@ import pwd
 import subprocess
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -71,7 +72,12 @@ def entries(folder: Path, before: bytes = b"") -> Iterator[Entry]:
 
 
 def owner(status: os.stat_result) -> Owner:
-    user, group = pwd.getpwuid(status.st_uid).pw_name, grp.getgrgid(status.st_gid).gr_name
+    """Return a file's owner; who has no name here has none in the archive."""
+    user = group = ""
+    with suppress(KeyError):
+        user = pwd.getpwuid(status.st_uid).pw_name
+    with suppress(KeyError):
+        group = grp.getgrgid(status.st_gid).gr_name
     return Owner(status.st_uid, status.st_gid, user.encode(), group.encode())
 
 

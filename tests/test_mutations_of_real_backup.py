@@ -336,7 +336,7 @@ CONTENTS: Final = {
     "an excluded file": by("file-excluded", m.lines(list_exclude_files="readme.html")),
     "no dump": by("dump-missing", m.without(m.DUMP)),
     "an empty dump": by(
-        "dump-incomplete",
+        "dump-empty",
         lambda site: site.put(m.DUMP, b""),
         also={"tables-size-differs": "there is nothing of what the record counts"},
     ),
