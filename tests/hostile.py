@@ -84,7 +84,7 @@ def stamped(block: bytearray) -> bytes:
 
 def member(name: str, content: bytes = b"") -> bytes:
     """Return a file's header and content, in whole blocks."""
-    return b"".join(writer.blocks(writer.Entry(name.encode(), content, TIME)))
+    return b"".join(writer.blocks(writer.Entry(name.encode(), content, TIME, owner=writer.UNNAMED)))
 
 
 def long_name(name: bytes, kind: bytes = b"L") -> bytes:

@@ -336,7 +336,7 @@ CONTENTS: Final = {
     "an excluded file": by("file-excluded", m.lines(list_exclude_files="readme.html")),
     "no dump": by("dump-missing", m.without(m.DUMP)),
     "an empty dump": by(
-        "dump-incomplete",
+        "dump-empty",
         lambda site: site.put(m.DUMP, b""),
         also={"tables-size-differs": "there is nothing of what the record counts"},
     ),
@@ -356,10 +356,10 @@ CONTENTS: Final = {
         also={"table-unlisted": "the other name is on no list"},
     ),
     "not the table of the policy": by("table-missing", m.asking(tables=("{prefix}actionscheduler_logs",))),
-    "a table more in the dump": by("table-unlisted", m.edited(m.DUMP, "COMMIT;", EXTRA + "COMMIT;")),
+    "a table more in the dump": by("table-unlisted", m.edited(m.DUMP, r"COMMIT;\n\Z", EXTRA + "COMMIT;\n")),
     "20,000 tables more in the dump": by(
         "tables-not-compared",
-        m.edited(m.DUMP, "COMMIT;", "".join(f"CREATE TABLE `a{n}` (\n);\n" for n in range(20_000)) + "COMMIT;"),
+        m.edited(m.DUMP, r"COMMIT;\n\Z", "".join(f"CREATE TABLE `a{n}` (\n);\n" for n in range(20_000)) + "COMMIT;\n"),
         also={"table-unlisted": "they are on no list"},
     ),
     "a table less in the records": by(

@@ -76,6 +76,7 @@ class Statements:
         ended: where the last statement ends, in bytes of the dump.
         begin: where the last statement begins.
         delimiter: what ends a statement at last.
+        is_inside: whether a statement is unfinished.
     """
 
     def __init__(self, hand_on: Callable[[Statement], object]) -> None:
@@ -93,7 +94,7 @@ class Statements:
         self._base = 0  # where the held bytes begin, in bytes of the dump
         self._line = 1
         self._counted = 0  # how far newlines were counted, from the held bytes on
-        self._is_inside = False
+        self.is_inside = False
         self._from = 0  # from where on the statement's text was not kept yet
         self._word = b""
         self._text = b""
@@ -113,17 +114,12 @@ class Statements:
         """Whether neither a statement nor a comment is unfinished."""
         return self._read == self._between
 
-    @property
-    def is_inside(self) -> bool:
-        """Whether a statement is unfinished."""
-        return self._is_inside
-
     def take(self, piece: bytes) -> None:
         """Take in the next bytes."""
         text, at = self._held + piece, 0
         while at < len(text) and (ahead := self._read(text, at)) > at:
             at = ahead
-        if self._is_inside:
+        if self.is_inside:
             self._keep(text, at)
         self._lines(text, at)
         self._base += at
@@ -133,7 +129,7 @@ class Statements:
         """Take in what is left: a last line may have no end, and so may the last statement."""
         end = self._base + len(self._held)
         self.take(b"\n" * sql.HEAD)  # whatever waits for what follows is decided
-        if self._is_inside:
+        if self.is_inside:
             self._text = self._text.rstrip()
             self._hand_on(self._statement(end))
 
@@ -167,11 +163,16 @@ class Statements:
         if sql.SANDBOX.match(text, at):
             self.sandbox = self.sandbox or self._spot(text, at)
             return self._pass_line(text, at)
+        return self._by_word(text, at)
+
+    def _by_word(self, text: bytes, at: int) -> int:
+        """Read the beginning of a statement, or what is none."""
         word = sql.word(text, at)
         if word == b"delimiter":
             return self._redefine(text, at)
         if word not in sql.WORDS:
-            return self._begin_foreign(text, at)
+            self.foreign = self.foreign or self._spot(text, at)
+            return self._pass_line(text, at)
         return self._begin_statement(word, text, at)
 
     def _after_gap(self, text: bytes, at: int) -> int:
@@ -195,10 +196,6 @@ class Statements:
             self.delimiter = named
         return self._pass_line(text, at)
 
-    def _begin_foreign(self, text: bytes, at: int) -> int:
-        self.foreign = self.foreign or self._spot(text, at)
-        return self._pass_line(text, at)
-
     def _begin_statement(self, word: bytes, text: bytes, at: int) -> int:
         """Read the beginning of a statement; one with rows is remembered, for the next ones often begin alike."""
         filled = sql.filled(text, at) if word in {b"insert", b"replace"} else None
@@ -219,7 +216,7 @@ class Statements:
 
     def _begin(self, word: bytes, filled: sql.Filled | None, text: bytes, at: int) -> None:
         self.begin = Spot(self._lines(text, at), self._base + at)
-        self._is_inside, self._from = True, at
+        self.is_inside, self._from = True, at
         self._word, self._filled, self._rows, self._depth = word, filled, 0, 0
 
     def _in_statement(self, text: bytes, at: int) -> int:
@@ -305,7 +302,7 @@ class Statements:
         at += len(self.delimiter)
         self._keep(text, at)
         self.ended = self._base + at
-        self._is_inside, self._read = False, self._between
+        self.is_inside, self._read = False, self._between
         self._hand_on(self._statement(self.ended))
         return at
 

@@ -29,7 +29,7 @@ KINDS: Final[dict[str, Kind]] = {
         "look at that line; if it is a program's message, take it out, and see what the program could not dump",
     ),
     "dump-padded": _warning(
-        "NUL bytes stand after the database dump's end", "see what wrote it; take them out before a restore"
+        "after the database dump's end stand NUL bytes", "see what wrote it; take them out before a restore"
     ),
     "table-missing": _error("a table that has to be there is not in the dump", _OTHER),
     "tables-unknown": _error("the record lists tables, and no table of the dump can be told", _OTHER),

@@ -26,7 +26,11 @@ KINDS: Final[dict[str, Kind]] = {
         "the archive has no end mark; it may be cut off between two members",
         "compare the number of members with the original's",
     ),
-    "archive-zero-gap": _warning("a block of zeros stands between two members; most programs stop there", _LOOK),
+    "archive-zero-gap": _warning(
+        "a block of zeros stands between two members, and most programs stop there; earlier versions of PHP's"
+        " Archive_Tar leave one after files of certain sizes",
+        "compare its members with the record's list-files: where all of them are there, nothing is missing",
+    ),
     "archive-concatenated": _warning("members stand behind the end mark; most programs stop there", _LOOK),
     "archive-trailing-content": _warning("something else than members stands behind the end mark", _LOOK),
     "archive-trailing-bytes": _warning("something else stands behind the compressed stream", _LOOK),

@@ -524,7 +524,7 @@ def test_time_grows_with_the_length_alone(name: str, before: bytes) -> None:
         taken(*(text[at : at + 2**16] for at in range(0, len(text), 2**16)))
         return time.process_time() - began
 
-    assert took(200_000) < 16 * took(50_000) + 0.2  # quadratic: 16 times, and more than 0.2 seconds
+    assert took(200_000) < 8 * took(50_000) + 0.2  # what is quadratic takes 16 times as long
 
 
 # --- whole, cut, or unknown -------------------------------------------------------------------------------------------
@@ -532,7 +532,10 @@ def test_time_grows_with_the_length_alone(name: str, before: bytes) -> None:
 BODY: Final = (
     b"DROP TABLE IF EXISTS `a`;\nCREATE TABLE `a` (\n  `b` int\n) ENGINE=InnoDB;\nINSERT INTO `a` VALUES (1);\n"
 )
-SAVE: Final = b"/*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */;\n/*!40111 SET @OLD_SQL_NOTES=@@SQL_NOTES, SQL_NOTES=0 */;\n"
+SAVE: Final = (
+    b"/*!40101 SET @OLD_CHARACTER_SET_CLIENT=@@CHARACTER_SET_CLIENT */;\n"
+    b"/*!40111 SET @OLD_SQL_NOTES=@@SQL_NOTES, SQL_NOTES=0 */;\n"
+)
 SET_BACK: Final = (
     b"/*!40101 SET CHARACTER_SET_CLIENT=@OLD_CHARACTER_SET_CLIENT */;\n/*!40111 SET SQL_NOTES=@OLD_SQL_NOTES */;\n"
 )
@@ -693,10 +696,7 @@ def test_long_statements() -> None:
         (b"CREATE VIEW v AS select a from w;\nCREATE VIEW w AS select a from t;\nCREATE TABLE t (a int);", 2),
         (b"CREATE TABLE t (a int);\nCREATE VIEW v AS select a from t;", 0),
         (b"CREATE VIEW v AS select a from other.t;", 0),
-        (
-            b"CREATE VIEW v AS select 1 AS a;\nCREATE TABLE t (a int);\nDROP VIEW v;\nCREATE VIEW v AS select a from t;",
-            0,
-        ),
+        (b"CREATE VIEW v AS select 1;\nCREATE TABLE t (a int);\nDROP VIEW v;\nCREATE VIEW v AS select a from t;", 0),
         (b"CREATE VIEW v AS select a from t;\nDROP VIEW v;\nCREATE TABLE t (a int);", 0),
     ],
 )

@@ -237,7 +237,7 @@ def test_over_a_limit_is_said_so(opened: Opened, limits: Limits, entries: list[w
 
 @pytest.mark.parametrize("limits", [Limits(name_bytes=150), Limits(pax_bytes=512)])
 def test_the_record_after_a_header_over_a_limit_is_found(opened: Opened, limits: Limits) -> None:
-    found = head_of(opened, tar_gz(named(b"n" * 150), RECORD), limits)
+    found = head_of(opened, tar_gz(named(b"n" * 151), RECORD), limits)
     assert (found.record, ids(found)) == (TEXT, ["record-not-first", "limit-exceeded"])
 
 

@@ -495,7 +495,7 @@ def test_what_a_routine_creates_is_no_table_of_the_dump() -> None:
 
 @pytest.mark.parametrize("name", ["options", "users"])
 def test_a_table_that_no_wordpress_is_without_rows_in(name: str) -> None:
-    dump = DUMP.replace(f"INSERT INTO `wp_{name}` VALUES (1);\n".encode(), b"")
+    dump = DUMP.replace(b"INSERT INTO `wp_%b` VALUES (1);\n" % name.encode(), b"")
     one = backup(None, {**MEMBERS, "APP-DATA.SQL": dump})
     assert one.found == [Finding("table-empty", "", f"wp_{name}", (one.member("APP-DATA.SQL"),))]
     assert one.found[0].severity is Severity.WARNING

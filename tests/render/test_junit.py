@@ -22,7 +22,7 @@ from tests.render.judged import (
     unreadable,
 )
 
-ARCHIVES_GROUPS = ["whole", "safe", "record", "contents", "application"]
+ARCHIVES_GROUPS = ["whole", "safe", "record", "contents", "restore", "application"]
 
 
 def document(*verifications: Verification) -> str:
@@ -91,7 +91,7 @@ def test_a_group_with_an_error_fails_with_all_that_is_held_against_it() -> None:
 def test_the_counts_of_a_suite_are_those_of_its_tests() -> None:
     one = failing(judged("archive-truncated"), judged("record-bom"))
     (suite,) = JUnitXml.fromstring(document(one))
-    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (5, 1, 0, 4)
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (6, 1, 0, 5)
 
 
 def test_a_warning_fails_its_group_where_the_target_fails() -> None:
@@ -109,6 +109,7 @@ def test_a_note_fails_its_group_only_where_nothing_else_can_have_failed_the_targ
         "safe": "passed",
         "record": "passed",
         "contents": "failed",
+        "restore": "passed",
         "application": "passed",
     }
 
@@ -119,6 +120,7 @@ def test_what_could_not_be_read_leaves_the_other_groups_open() -> None:
         "safe": "skipped",
         "record": "skipped",
         "contents": "skipped",
+        "restore": "skipped",
         "application": "skipped",
     }
     ignored = judged("archive-truncated", severity=Severity.NOTE)
