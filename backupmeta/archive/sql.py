@@ -86,84 +86,39 @@ SANDBOX: Final = re.compile(rb"/\*M?!999999\\-")
 """What mariadb-dump's first line begins with since 2024; a client that does not know it takes ``\\-`` for a command."""
 
 _GAP: Final = rb"(?:\s|\*/|" + _COMMENT + rb"|" + _EXECUTED + rb")"
-_SOME: Final = _GAP + rb"++"
-_ANY: Final = _GAP + rb"*+"
 NAME: Final = rb"(?:`(?:[^`\n]|``){1,%d}+`|\"(?:[^\"\n]|\"\"){1,%d}+\"|[0-9A-Za-z_$\x80-\xff]{1,%d}+)" % (
     (_LONGEST,) * 3
 )
-_TABLE: Final = rb"(?:" + NAME + _ANY + rb"\." + _ANY + rb")?+(" + NAME + rb")"
-_USER_PART: Final = rb"(?:`(?:[^`]++|``)*+`|" + _QUOTED + rb"|[\w$.%-]++)"
+"""A name of a table, quoted or not."""
+
+_TABLE: Final = rb"(?:" + NAME + rb"~\.~)?+(" + NAME + rb")"
+_IF: Final = rb"(?:IF (?:NOT )?+EXISTS )?+"
+_USER: Final = rb"(?:`(?:[^`]++|``)*+`|" + _QUOTED + rb"|[\w$.%-]++)"
+
+
+def _grammar(pattern: bytes) -> re.Pattern[bytes]:
+    """Compile a ``pattern`` in which a blank is whatever stands between two words, and ``~`` that or nothing."""
+    return re.compile(rb"(?si:" + pattern.replace(b" ", _GAP + rb"++").replace(b"~", _GAP + rb"*+") + rb")")
+
+
 _WORD: Final = re.compile(rb"(?s:(?:" + _GAP + rb"|\()*+([A-Za-z]++))")
 _DELIMITER: Final = re.compile(rb"(?i:DELIMITER)[ \t]++(\S{1,16}+)(?!\S)")
-_IF: Final = rb"(?:IF" + _SOME + rb"(?:NOT" + _SOME + rb")?+EXISTS" + _SOME + rb")?+"
-_CREATE: Final = (
-    _ANY
-    + rb"CREATE"
-    + _SOME
-    + rb"(?:OR"
-    + _SOME
-    + rb"REPLACE"
-    + _SOME
-    + rb")?+"
-    + rb"(?:ALGORITHM"
-    + _ANY
-    + rb"="
-    + _ANY
-    + rb"\w++"
-    + _SOME
-    + rb")?+"
-    + rb"(?:DEFINER"
-    + _ANY
-    + rb"="
-    + _ANY
-    + rb"(?P<definer>"
-    + _USER_PART
-    + rb")(?:"
-    + _ANY
-    + rb"@"
-    + _ANY
-    + _USER_PART
-    + rb")?+(?:\(\))?+"
-    + _SOME
-    + rb")?+"
-    + rb"(?:SQL"
-    + _SOME
-    + rb"SECURITY"
-    + _SOME
-    + rb"\w++"
-    + _SOME
-    + rb")?+"
-    + rb"(?P<temporary>TEMPORARY"
-    + _SOME
-    + rb")?+"
-    + rb"(?:(?P<kind>TABLE|VIEW)\b"
-    + _ANY
-    + _IF
-    + _TABLE
-    + rb")?+"
+_CREATED: Final = _grammar(
+    rb"~CREATE (?:OR REPLACE )?+(?:ALGORITHM~=~\w++ )?+"
+    rb"(?:DEFINER~=~(?P<definer>" + _USER + rb")(?:~@~" + _USER + rb")?+(?:\(\))?+ )?+(?:SQL SECURITY \w++ )?+"
+    rb"(?P<temporary>TEMPORARY )?+(?:(?P<kind>TABLE|VIEW)\b~" + _IF + _TABLE + rb")?+"
 )
-_CREATED: Final = re.compile(rb"(?si:" + _CREATE + rb")")
-_FILLED: Final = re.compile(
-    rb"(?si:" + _ANY + rb"(?:INSERT|REPLACE)\b" + _ANY
-    + rb"(?:(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY|IGNORE)" + _SOME + rb")*+"
-    + rb"(?:INTO\b" + _ANY + rb")?+" + _TABLE
-    + _ANY + rb"(?:\((?:[^'\"`();]++|" + _QUOTED + rb")*+\)" + _ANY + rb")?+"
-    + rb"(?:(?P<values>VALUES?)\b|(?P<set>SET)\b)?+)"
-)  # fmt: skip
-_DROPPED: Final = re.compile(
-    rb"(?si:" + _ANY + rb"DROP" + _SOME + rb"(?P<temporary>TEMPORARY" + _SOME + rb")?+(?P<kind>TABLE|VIEW)S?+\b"
-    + _ANY + _IF + rb")"
-)  # fmt: skip
-_LISTED: Final = re.compile(rb"(?s:" + _ANY + _TABLE + _ANY + rb",?+)")
-
+_FILLED: Final = _grammar(
+    rb"~(?:INSERT|REPLACE)\b~(?:(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY|IGNORE) )*+(?:INTO\b~)?+" + _TABLE + rb"~"
+    rb"(?:\((?:[^'\"`();]++|" + _QUOTED + rb")*+\)~)?+(?:(?P<values>VALUES?)\b|(?P<set>SET)\b)?+"
+)
+_DROPPED: Final = _grammar(rb"~DROP (?:TEMPORARY )?+(?P<kind>TABLE|VIEW)S?+\b~" + _IF)
+_LISTED: Final = _grammar(rb"~" + _TABLE + rb"~,?+")
+_ROUTINE: Final = _grammar(rb"(?:AGGREGATE )?+(?:PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b")
 _BLOCK: Final = re.compile(
-    rb"(?si)"
-    + _QUOTED
-    + rb"|"
-    + _COMMENT
-    + rb"|\b(?:(?P<begin>BEGIN|CASE)|END\s+(?:IF|LOOP|WHILE|REPEAT)|(?P<end>END(?:\s+CASE)?))\b"
+    rb"(?si:" + _QUOTED + rb"|" + _COMMENT + rb"|"
+    rb"\b(?:(?P<begin>BEGIN|CASE)|END\s+(?:IF|LOOP|WHILE|REPEAT)|(?P<end>END(?:\s+CASE)?))\b)"
 )
-_ROUTINE: Final = re.compile(rb"(?i:AGGREGATE\s+)?(?i:PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b")
 
 WORDS: Final = frozenset(
     b"alter analyze begin binlog cache call change check checksum commit create deallocate delete delimiter desc "
@@ -225,7 +180,7 @@ def created(text: bytes) -> Created | None:
         None if name is None else unquoted(name),
         (kind or b"").decode().lower(),
         found["temporary"] is not None,
-        None if user is None else unquoted(user),
+        None if user is None else unquoted(user)[:_LONGEST],
     )
 
 

@@ -25,7 +25,7 @@ def definers(subject: Subject) -> Iterator[Finding]:
     others = {name: met for name, met in others.items() if name.upper() != "CURRENT_USER"}
     if others:
         name, first = next(iter(others.items()))
-        more = f", and {len(others) - 1:,} more users" if len(others) > 1 else ""
+        more = f"; {len(others) - 1:,} more" if len(others) > 1 else ""
         yield subject.differs("restore-definer", "db_user", f"{name}, {_where(first)}{more}", subject.in_dump(first))
 
 

@@ -1,5 +1,6 @@
 """The one reader of dumps: tables, rows, whether it is whole, what a restore needs, wherever pieces end."""
 
+import re
 import sqlite3
 import time
 from contextlib import closing
@@ -9,9 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from backupmeta.archive import sql
 from backupmeta.archive.dump import Dump, Dumps, State, Table, Writer
 from backupmeta.archive.reader import walk
-from backupmeta.archive.statements import Spot
+from backupmeta.archive.statements import Spot, Statement, Statements
 from tests.hostile import END, Opened, header, member
 
 # FORMAT.md §5: per table DROP, CREATE, INSERT lines of about 64 KB; constraints; views at the end; COMMIT.
@@ -203,6 +205,76 @@ PARTS: Final = [
 @example(parts=b"DELIMITER $$\nCREATE TABLE a (x int) $ ; $$", places=[39])
 def test_any_text_tells_the_same_however_it_is_split(parts: bytes, places: list[int]) -> None:
     assert everything(taken(*cut(parts, places))) == everything(taken(parts))
+
+
+def split_slowly(text: bytes) -> list[tuple[int, int]]:
+    """Return where each statement begins and ends, as a client finds it: byte by byte."""
+    found, at, delimiter = list[tuple[int, int]](), 0, b";"
+    while (at := after_gap(text, at, delimiter)) < len(text):
+        line = text.find(b"\n", at) + 1 or len(text)
+        if re.match(rb"/\*M?!999999\\-", text[at:]):
+            at = line
+        elif sql.word(text + b"\n", at) == b"delimiter":
+            named = re.match(rb"(?i:delimiter)[ \t]+(\S{1,16})(?!\S)", text[at:])
+            delimiter, at = named[1] if named and b"\\" not in named[1] else delimiter, line
+        elif sql.word(text + b"\n", at) not in sql.WORDS:
+            at = line
+        else:
+            end = end_of(text, at, delimiter)
+            found.append((at, end))
+            at = end
+    return found
+
+
+def comment_at(text: bytes, at: int) -> int:
+    """Return where the comment that begins at byte ``at`` ends; ``at`` where none does."""
+    after = text[at + 2 : at + 4] + b"\n\n"
+    if text[at : at + 2] == b"/*" and after[:1] != b"!" and after[:2] != b"M!":
+        return text.find(b"*/", at + 2) + 2 if b"*/" in text[at + 2 :] else len(text)
+    if text[at : at + 1] == b"#" or (text[at : at + 2] == b"--" and after[0] <= 32):
+        return text.find(b"\n", at) + 1 or len(text)
+    return at
+
+
+def after_gap(text: bytes, at: int, delimiter: bytes) -> int:
+    while at < len(text):
+        if text[at : at + 1] in {b" ", b"\t", b"\n", b"\r", b"\f", b"\v", b";"}:
+            at += 1
+        elif (end := comment_at(text, at)) > at:
+            at = end
+        elif text.startswith(delimiter, at):
+            at += len(delimiter)
+        else:
+            break
+    return at
+
+
+def end_of(text: bytes, at: int, delimiter: bytes) -> int:
+    """Return where the statement at byte ``at`` ends."""
+    quote = 0
+    while at < len(text):
+        byte = text[at]
+        if quote:
+            at += 1 if byte == ord("\\") and quote != ord("`") else 0
+            quote = 0 if byte == quote else quote
+        elif text.startswith(delimiter, at):
+            return at + len(delimiter)
+        elif (end := comment_at(text, at)) > at:
+            at = end - 1
+        elif byte in b"'\"`":
+            quote = byte
+        at += 1
+    return len(text)
+
+
+@given(parts=st.lists(st.sampled_from([one for one in PARTS if b"TRIGGER" not in one]), max_size=40).map(b"".join))
+@settings(max_examples=1000)
+def test_statements_are_those_that_a_client_finds_byte_by_byte(parts: bytes) -> None:
+    found = list[Statement]()
+    statements = Statements(found.append)
+    statements.take(parts)
+    statements.close()
+    assert [(one.begin.offset, one.begin.offset + one.size) for one in found] == split_slowly(parts)
 
 
 @given(junk=st.binary(max_size=200), places=st.lists(st.integers(0, 300), max_size=4))

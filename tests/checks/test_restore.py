@@ -64,7 +64,7 @@ def test_several_users() -> None:
         b"CREATE DEFINER=`u%d`@`%%` TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET @x=1;\n" % n for n in (1, 2, 1)
     )
     (found,) = of(DUMP.replace(b"COMMIT;", triggers + b"COMMIT;"), db_user="blog").found
-    assert found.detail == "u1, 2 times, first on line 20, and 1 more users"
+    assert found.detail == "u1, 2 times, first on line 20; 1 more"
 
 
 def test_the_sandbox_comment() -> None:
