@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import zstandard
 from installatron_writer import Entry, blocks, gzip_bytes, padded
 
+from tests.archive.peers import block
 from tests.hostile import END, TIME, header, long_name, member, pax, stamped
 from tests.invented import FIXTURES
 
@@ -122,6 +123,7 @@ _EXTENDED: Final[Mapping[str, bytes]] = {
     "stray pax header": pax([(b"path", b"nobody")]),
     "stray long name": long_name(b"nobody"),
     "type nobody knows": header(b"strange", 5, b"Z") + padded(b"12345"),
+    "type nobody knows, setuid": header(b"strange", 5, b"Z", mode=b"0004755\0") + padded(b"12345"),
     "number with a NUL before it": header(b"aix.txt", 3, mode=b"\0000644\0") + padded(b"abc"),
     "not octal": header(b"odd.txt", 3, mode=b"zzzzzzz\0") + padded(b"abc"),
     "name not UTF-8": header(b"caf\xe9.txt", 3) + padded(b"abc"),
@@ -162,7 +164,7 @@ def pax_0_0(name: bytes, content: bytes, runs: Sequence[Run]) -> bytes:
     for offset, length in runs:
         records += [(b"GNU.sparse.offset", b"%d" % offset), (b"GNU.sparse.numbytes", b"%d" % length)]
     stored = _stored(content, runs)
-    return pax(records) + header(name, len(stored)) + padded(stored)
+    return pax(records) + block(name.decode(), size=len(stored)) + padded(stored)
 
 
 def pax_0_1(name: bytes, content: bytes, runs: Sequence[Run]) -> bytes:
@@ -175,7 +177,7 @@ def pax_0_1(name: bytes, content: bytes, runs: Sequence[Run]) -> bytes:
         (b"GNU.sparse.map", numbers),
     ]
     stored = _stored(content, runs)
-    return pax(records) + header(_made_up(name), len(stored)) + padded(stored)
+    return pax(records) + block(_made_up(name), size=len(stored)) + padded(stored)
 
 
 def pax_1_0(name: bytes, content: bytes, runs: Sequence[Run]) -> bytes:
@@ -188,13 +190,13 @@ def pax_1_0(name: bytes, content: bytes, runs: Sequence[Run]) -> bytes:
         (b"GNU.sparse.name", name),
         (b"GNU.sparse.realsize", b"%d" % len(content)),
     ]
-    return pax(records) + header(_made_up(name), len(held)) + padded(held)
+    return pax(records) + block(_made_up(name), size=len(held)) + padded(held)
 
 
-def _made_up(name: bytes) -> bytes:
+def _made_up(name: bytes) -> str:
     """Return what GNU tar writes as the name of a sparse file in its own header."""
-    folder, _, leaf = name.rpartition(b"/")
-    return (folder or b".") + b"/GNUSparseFile.4711/" + leaf
+    folder, _, leaf = name.decode().rpartition("/")
+    return f"{folder or '.'}/GNUSparseFile.4711/{leaf}"
 
 
 SPARSE: Final[Mapping[str, Callable[[bytes, bytes, Sequence[Run]], bytes]]] = {
@@ -230,7 +232,9 @@ _SPARSE: Final[Mapping[str, Archive]] = {
         for how, write in SPARSE.items()
     },
     **{
-        f"upload that is one hole, {how}": backup(after=write(b"wp-content/uploads/zeros.bin", bytes(5000), [(5000, 0)]))
+        f"upload that is one hole, {how}": backup(
+            after=write(b"wp-content/uploads/zeros.bin", bytes(5000), [(5000, 0)])
+        )
         for how, write in SPARSE.items()
     },
     "map of holes beyond the file": backup(after=pax_0_1(b"odd.bin", bytes(10), [(20, 0)])),
@@ -242,6 +246,11 @@ _SPARSE: Final[Mapping[str, Archive]] = {
 def hard_link(name: str, target: str, content: bytes = b"") -> bytes:
     """Return a hard link, with a content of its own as pax allows."""
     return header(name.encode(), len(content), b"1", link=target.encode()) + padded(content)
+
+
+def _strange(name: str) -> bytes:
+    """Return a file under a type that nobody knows, which programs unpack as a file all the same."""
+    return header(name.encode(), len(content_of(name)), b"Z") + padded(content_of(name))
 
 
 COPY: Final = "wp-content/copy"
@@ -272,8 +281,11 @@ _LINKS: Final[Mapping[str, Archive]] = {
     "link whose target is replaced": backup(after=raw("a", b"old") + hard_link("b", "a") + raw("a", b"new")),
     "link that is replaced": backup(after=raw("a", b"old") + hard_link("b", "a") + raw("b", b"new")),
     "link to a sparse file": backup(after=pax_1_0(b"a", HOLED, [(40960, 12)]) + hard_link("b", "a")),
-    "link with a content": backup({CONFIG: raw(COPY, content_of(CONFIG)) + hard_link(CONFIG, COPY, content_of(CONFIG))}),
+    "link with a content": backup(
+        {CONFIG: raw(COPY, content_of(CONFIG)) + hard_link(CONFIG, COPY, content_of(CONFIG))}
+    ),
     "link to ./name": backup({VERSION: raw(COPY, content_of(VERSION)) + hard_link(VERSION, f"./{COPY}")}),
+    **{f"{part} is of a type nobody knows": backup({name: _strange(name)}) for part, name in PARTS.items()},
     "many links": backup(after=raw("a", b"a") + b"".join(hard_link(f"a{n}", "a") for n in range(20))),
 }
 
@@ -291,7 +303,7 @@ _APPENDED: Final[Mapping[str, Archive]] = {
     "record again, deeper": backup(after=raw(f"wp-content/uploads/{RECORD}", _OTHER[RECORD])),
     "record again, deeper, and before": backup(before=raw(f"old/{RECORD}", _OTHER[RECORD])),
     "record three times": backup(after=raw(RECORD, _OTHER[RECORD]) + raw(f"./{RECORD}", _OTHER[RECORD])),
-    "config again, far from the first": backup(after=raw("big", bytes(70_000)) + raw(CONFIG, _OTHER[CONFIG])),
+    "config again, far from the first": backup(after=raw("big", b"x" * 70_000) + raw(CONFIG, _OTHER[CONFIG])),
     "config replaced by a folder": backup(after=raw(CONFIG, None)),
     "names that differ in case": backup(after=raw("INDEX.PHP", b"x")),
 }
@@ -334,7 +346,9 @@ _PLACES: Final[Mapping[str, Archive]] = {
     "record is a folder": zipped(tarred({RECORD: raw(RECORD, None)})),
     "record is a symlink": zipped(tarred({RECORD: header(RECORD.encode(), 0, b"2", link=b"other.ini")})),
     "large, with a second record at its end": backup(after=raw("noise", _NOISE) + raw(RECORD, _OTHER[RECORD])),
-    "large, with a zero block": backup(after=raw("noise", _NOISE) + ZEROS + raw("last.txt", b"x"))._replace(has_gap=True),
+    "large, with a zero block": backup(after=raw("noise", _NOISE) + ZEROS + raw("last.txt", b"x"))._replace(
+        has_gap=True
+    ),
 }
 
 # --- cuts and damage --------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive.header import LINKS
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import Member, is_record, label
+from backupmeta.archive.member import OWN_CONTENT, Member, is_record, label
 from backupmeta.archive.names import RECORD, escapes, is_absolute, parts, plain
 from backupmeta.archive.records import Placed, remember
 from backupmeta.findings import Finding, Findings
@@ -161,7 +161,7 @@ class Hazards:
             self._look_at_link(member)
         elif member.kind in _DEVICES:
             self._note("member-device", member, member.kind)
-        elif member.mode & _SETUID_OR_SETGID and member.kind == "file":
+        elif member.mode & _SETUID_OR_SETGID and member.kind in OWN_CONTENT:
             self._note("member-setuid", member, f"mode {member.mode & 0o7777:04o}")
 
     def _look_at_link(self, member: Member) -> None:

@@ -54,8 +54,9 @@ def examine(pair: Pair, archive: Archive, limits: Limits, depth: Depth) -> Exami
                 return Examined(None, (), findings)
             if not depth.is_deep:
                 return Examined(embedded, of_file, findings)
-            members, worse = _members(pair, archive, file, limits, depth.members)
-            return Examined(embedded, (*of_file, *members), worse or findings)
+            members, of_all = _members(pair, archive, file, limits, depth.members)
+            told = {one.id for one in of_all}
+            return Examined(embedded, (*of_file, *members), (*of_all, *(one for one in findings if one.id not in told)))
     except EvidenceError as error:
         return Examined(None, (), (_finding(pair, archive, error),))
 
