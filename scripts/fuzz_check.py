@@ -24,9 +24,10 @@ from fuzz_mutate import OPENERS, Mutant, Stream
 from installatron_writer import BLOCK
 
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import Dump
+from backupmeta.archive.dump import Dumps
 from backupmeta.archive.head import head
 from backupmeta.archive.header import EXTENSIONS, number_or_none
+from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Reader, walk
 from backupmeta.errors import BackupMetaError
@@ -52,16 +53,9 @@ class Listing:
     def __init__(self) -> None:
         self.members: list[Member] = []
 
-    def wants(self, member: Member) -> bool:
+    def wants(self, member: Member) -> None:
         """Remember ``member``."""
         self.members.append(member)
-        return False
-
-    def take(self, piece: bytes) -> None:
-        """Never be called."""
-
-    def close(self, missing: int) -> None:
-        """Never be called."""
 
 
 class Walked(NamedTuple):
@@ -102,7 +96,7 @@ def opened(content: bytes) -> Iterator[EvidenceFile]:
 def whole_walk(content: bytes) -> Walked:
     """Walk ``content`` with digests and every consumer, and read everything that it shows."""
     with opened(content) as file:
-        dump, digests, listing = Dump(), MemberDigests("sha256"), Listing()
+        dump, digests, listing = Dumps(), MemberDigests("sha256", DEFAULT_LIMITS.names), Listing()
         archive = walk(file, consumers=(dump, digests, listing))
         try:
             text = "".join(walked(archive, dump, digests))

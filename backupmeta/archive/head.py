@@ -6,7 +6,7 @@ ordinary header of the record, that takes two or three calls; any other is walke
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from backupmeta.archive.compression import BLOCK, GZIP, Compression, Decompressor, open_carefully, whole
@@ -39,6 +39,7 @@ class Head(NamedTuple):
         place: the record's place among the members, from 0.
         record: the record's bytes.
         findings: what was odd.
+        begin: where its first stream begins, in bytes of the file.
     """
 
     path: str
@@ -49,6 +50,7 @@ class Head(NamedTuple):
     place: int
     record: bytes
     findings: tuple[Finding, ...]
+    begin: int = 0
 
     def __repr__(self) -> str:
         return f"Head({self.path!r}, {self.compression.name}, record of {len(self.record)} bytes)"
@@ -74,8 +76,9 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None =
     records = list[Placed]()
     found = _walked(reader, records)
     if file.size <= BLOCK:
-        deque(_note_records(reader, records), maxlen=0)
-    return _head(file, path, reader.compression, found, tuple(_findings(reader, records, path)))
+        deque(_noted(reader.rest(), reader, records), maxlen=0)
+    told = _head(file, path, reader.compression, found, tuple(_findings(reader, records, path)))
+    return told._replace(begin=reader.begin)
 
 
 class _Found(NamedTuple):
@@ -138,7 +141,7 @@ def _first(content: bytes, stream: Decompressor | None, limits: Limits) -> _Foun
 
 def _walked(reader: Reader, records: list[Placed]) -> _Found:
     """Return the record that counts, the one at the root or else the first one; add those met to ``records``."""
-    for member in _note_records(reader, records):
+    for member in _noted(reader, reader, records):
         if is_record(member) and is_at_root(member):
             return _Found(Placed(member, reader.seen - 1), reader.record(member))
         if member.offset + member.stored > reader.limits.search_bytes:
@@ -148,9 +151,9 @@ def _walked(reader: Reader, records: list[Placed]) -> _Found:
     return _Found(chosen, record_of(reader.file, reader.limits, chosen.member))
 
 
-def _note_records(reader: Reader, records: list[Placed]) -> Iterator[Member]:
-    """Yield the members that come; add those to ``records`` that are some."""
-    for place, member in enumerate(reader, reader.seen):
+def _noted(members: Iterable[Member], reader: Reader, records: list[Placed]) -> Iterator[Member]:
+    """Yield the ``members`` that ``reader`` gives, and add those to ``records`` that are some."""
+    for place, member in enumerate(members, reader.seen):
         if is_record(member):
             remember(records, Placed(member, place))
         yield member
@@ -168,5 +171,4 @@ def _without_record(reader: Reader) -> Exception:
 def _findings(reader: Reader, records: Sequence[Placed], path: str) -> Iterator[Finding]:
     """Yield what was odd about the records and, as far as it was read, about the archive at ``path``."""
     yield from misplaced(records, path)
-    for one in reader.oddities():
-        yield one._replace(evidence=tuple(at._replace(path=path) for at in one.evidence))
+    yield from reader.oddities(path)

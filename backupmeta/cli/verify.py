@@ -61,8 +61,8 @@ def verify(
     once, from its first to its last byte; each home is judged as a whole, too. What is asked for can be changed by a
     policy: --policy FILE, else the table [tool.backupmeta] of the nearest pyproject.toml.
 
-    Exit code 0 where everything passes, 1 where something fails, 2 where something could not be read or nothing was
-    found. 'backupmeta checks' lists what is judged.
+    Exit code 0 where everything passes, 1 where something fails, 2 where something could not be read, or nothing was
+    found or judged. 'backupmeta checks' lists what is judged.
 
     \b
     Examples:
@@ -160,10 +160,10 @@ def _rendered(form: str, found: "Iterable[Verification]", *, is_terminal: bool) 
 
 
 def _exit_code(tally: "Tally") -> int:
-    """Return 2 where something could not be read, or nothing was found, 1 where something fails, else 0."""
+    """Return 2 where something could not be read, or nothing was found or judged, 1 where something fails, else 0."""
     from backupmeta.checks.verdict import Verdict
 
-    codes = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNREADABLE: 2}
+    codes = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNREADABLE: 2, Verdict.NOT_JUDGED: 2}
     return 2 if tally.verdict is None else codes[tally.verdict]
 
 

@@ -23,6 +23,7 @@ _COLOURS: Final = {
     Severity.ERROR: 31,
     Severity.WARNING: 33,
     Severity.NOTE: 36,
+    Verdict.NOT_JUDGED: 36,
     Verdict.PASS: 32,
     Verdict.FAIL: 31,
     Verdict.UNREADABLE: 35,
@@ -40,18 +41,27 @@ class Tally:
     def __init__(self) -> None:
         self.verdicts: Counter[Verdict] = Counter()
         self.severities: Counter[Severity] = Counter()
+        self._unjudged = 0
+        self._archives = 0
 
     def counting(self, verifications: Iterable[Verification]) -> Iterator[Verification]:
         """Yield the ``verifications``, counted."""
         for one in verifications:
             self.verdicts[one.verdict] += 1
+            self._archives += one.kind == "archive"
+            self._unjudged += one.verdict is Verdict.NOT_JUDGED
             self.severities.update(judged.severity for judged in one.judged)
             yield one
 
     @property
     def verdict(self) -> Verdict | None:
-        """The worst verdict, an unreadable target being worse than one that fails; None where there was no target."""
-        return next((verdict for verdict in reversed(Verdict) if self.verdicts[verdict]), None)
+        """The worst verdict, an unreadable target being worse than one that fails; None where there was no target.
+
+        Where no archive was judged, that an account passes says nothing of what lies in it.
+        """
+        worst = next((verdict for verdict in reversed(Verdict) if self.verdicts[verdict]), None)
+        is_nothing_judged = worst is Verdict.PASS and 0 < self._archives == self._unjudged
+        return Verdict.NOT_JUDGED if is_nothing_judged else worst
 
     @property
     def line(self) -> str:
@@ -106,11 +116,11 @@ def by_group(judged: Iterable[Judged]) -> dict[Group, list[Judged]]:
 
 
 def blamed(one: Verification) -> frozenset[Severity]:
-    """Return the severities that are held against a target, which are none where it passes.
+    """Return the severities that are held against a target: none where it passes, or is not judged.
 
     A verification does not say what its policy lets fail: errors and warnings are, and notes where it has nothing else.
     """
-    if one.verdict is Verdict.PASS:
+    if one.verdict in {Verdict.PASS, Verdict.NOT_JUDGED}:
         return frozenset()
     met = frozenset(judged.severity for judged in one.judged)
     return met - {Severity.NOTE} or met

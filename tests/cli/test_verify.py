@@ -127,7 +127,7 @@ class TestPolicy:
 class TestAnswers:
     def test_json(self, broken: Path) -> None:
         ran = run("verify", broken, "--json", *NOW)
-        assert ran.json["summary"]["verdicts"] == {"pass": 0, "fail": 1, "unreadable": 0}
+        assert ran.json["summary"]["verdicts"] == {"not judged": 0, "pass": 0, "fail": 1, "unreadable": 0}
         assert ran.err == "backupmeta: 1 target: 1 fail\n"
 
     def test_junit(self, broken: Path) -> None:

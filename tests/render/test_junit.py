@@ -17,6 +17,7 @@ from tests.render.judged import (
     account,
     failing,
     judged,
+    not_judged,
     passing,
     unreadable,
 )
@@ -132,6 +133,13 @@ def test_an_unreadable_target_is_an_error() -> None:
     assert (error.text or "").startswith("error: the archive can't be read (Permission denied) [archive-unreadable]\n")
     assert outcomes(unreadable()) == {"whole": "error"}
     assert cases(unreadable())["whole"][0].attrib["message"] == "it could not be judged"
+
+
+def test_what_is_not_judged_is_skipped() -> None:
+    one = not_judged(judged("archive-not-judged"))
+    assert outcomes(one) == {"whole": "skipped"}
+    assert (cases(one)["whole"].findtext("system-out") or "").startswith("note: a tar archive by its content alone")
+    assert outcomes(not_judged()) == {"whole": "skipped"}
 
 
 def test_findings_of_another_group_add_its_test() -> None:
