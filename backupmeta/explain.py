@@ -25,6 +25,7 @@ class Step(NamedTuple):
         offset: where it begins, in bytes: of the record for a line, of the inflated archive for a member.
         text: what stands there, secrets masked.
         meaning: what was made of it.
+        is_unread: whether it is that something could not be read.
     """
 
     place: str
@@ -32,6 +33,7 @@ class Step(NamedTuple):
     offset: int | None
     text: str
     meaning: str
+    is_unread: bool = False
 
 
 def file(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = False) -> Iterator[Step]:
@@ -60,7 +62,7 @@ def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = 
     meaning = f"member {found.place + 1}: {found.member.size:,} bytes, the embedded record"
     yield Step("member", None, found.member.offset, found.member.text, meaning)
     for finding in found.findings:
-        yield Step("file", None, None, finding.id, finding.message)
+        yield Step("file", None, None, finding.id, finding.message, finding.is_unread)
     yield from record(_bounded(path, found.record, limits), show_secrets=show_secrets)
 
 

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive.header import LINKS
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import Member, is_at_root, is_record, label
+from backupmeta.archive.member import OWN_CONTENT, Member, is_record, label
 from backupmeta.archive.names import RECORD, escapes, is_absolute, parts, plain
-from backupmeta.archive.records import Placed
+from backupmeta.archive.records import Placed, remember
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 
@@ -20,7 +20,6 @@ _HARMLESS: Final = b"\n" + bytes(set(range(0x20, 0x7F)) - set(b"\\:"))
 """What may stand in any name: printable ASCII but for the backslash and a drive's colon; a newline parts the names."""
 
 _ODD: Final = frozenset({b"", b"/"})
-_RECORDS_KEPT: Final = 100
 
 _DEVICES: Final = frozenset({"character device", "block device", "fifo"})
 _SETUID_OR_SETGID: Final = 0o6000
@@ -135,11 +134,8 @@ class Hazards:
     def _keep_records(self, members: Sequence[Member]) -> None:
         """Keep the first records, and the first one at the root in any case."""
         for place, member in enumerate(members, self._seen):
-            if is_record(member) and (len(self.records) < _RECORDS_KEPT or self._is_first_at_root(member)):
-                self.records.append(Placed(member, place))
-
-    def _is_first_at_root(self, member: Member) -> bool:
-        return is_at_root(member) and not any(is_at_root(one.member) for one in self.records)
+            if is_record(member):
+                remember(self.records, Placed(member, place))
 
     def _look_at_names(self, members: Sequence[Member]) -> None:
         for member in members:
@@ -165,7 +161,7 @@ class Hazards:
             self._look_at_link(member)
         elif member.kind in _DEVICES:
             self._note("member-device", member, member.kind)
-        elif member.mode & _SETUID_OR_SETGID and member.kind == "file":
+        elif member.mode & _SETUID_OR_SETGID and member.kind in OWN_CONTENT:
             self._note("member-setuid", member, f"mode {member.mode & 0o7777:04o}")
 
     def _look_at_link(self, member: Member) -> None:

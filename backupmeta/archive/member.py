@@ -26,7 +26,10 @@ from backupmeta.archive.header import (
 from backupmeta.archive.names import RECORD, plain
 from backupmeta.archive.sparse import IN_HEADER, SparseMap, is_sparse_by, of_records
 
-WITH_CONTENT: Final[frozenset[Kind]] = frozenset({"file", "hard link"})
+OWN_CONTENT: Final[frozenset[Kind]] = frozenset({"file", "other"})
+"""What is unpacked as a file with bytes of its own: of a type that nobody knows, too (POSIX pax, "typeflag")."""
+
+WITH_CONTENT: Final = OWN_CONTENT | {"hard link"}
 """What holds bytes once it is unpacked."""
 
 _NANOSECONDS: Final = 1_000_000_000

@@ -18,7 +18,7 @@ from backupmeta.archive.header import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.member import WITH_CONTENT, Member, is_at_root, is_record
 from backupmeta.archive.names import plain
-from backupmeta.archive.records import Placed, misplaced
+from backupmeta.archive.records import Placed, misplaced, remember
 from backupmeta.archive.stream import End, Stream
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
@@ -413,8 +413,10 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         NotAnArchiveError, DamagedError, UnreadableError: the archive can't be read, and no such member was met.
     """
     wanted = plain(name.encode("utf-8", "surrogateescape"))
-    reader, found = Reader(file, limits), list[Member]()
-    for member in reader:
+    reader, found, records = Reader(file, limits), list[Member](), list[Placed]()
+    for place, member in enumerate(reader):
+        if is_record(member):
+            remember(records, Placed(member, place))
         if plain(member.name) == wanted:
             found = [*found[:1], member]
             if is_record(member) and is_at_root(member):
@@ -425,7 +427,8 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         raise NoMemberError(file.path, name, f"is no plain file but a {found[-1].kind}" if found else "")
     twice = (Finding("member-name-duplicate", found[-1].label, "the last one is given", (_at(file.path, found[-1]),)),)
     content = at_offset(file, limits, found[-1].offset)
-    return Located(found[-1], content, (*reader.oddities(file.path), *(twice if len(found) > 1 else ())), file.path)
+    odd = (*misplaced(records, file.path), *reader.oddities(file.path))
+    return Located(found[-1], content, (*odd, *(twice if len(found) > 1 else ())), file.path)
 
 
 def at_offset(file: EvidenceFile, limits: Limits, offset: int) -> Iterator[bytes]:
@@ -436,6 +439,12 @@ def at_offset(file: EvidenceFile, limits: Limits, offset: int) -> Iterator[bytes
         if member.offset == offset:
             yield from reader.content(member)
             return
+
+
+def record_of(file: EvidenceFile, limits: Limits, member: Member) -> bytes:
+    """Return the whole content of the record that is ``member``, from another reading of ``file``; raises as `find`."""
+    with _again(file):
+        return _bounded(file.path, at_offset(file, limits, member.offset), limits.record_bytes)
 
 
 def _bounded(path: str, content: Iterable[bytes], most: int) -> bytes:

@@ -11,8 +11,8 @@ Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where
 - Links, devices, folders and FIFOs have no content whatever their size field says, as for bsdtar and tarfile; only
   a hard link's size counts where no header follows it, as for bsdtar (a pax archive may hold a link's content).
 - A dumpdir (``D``) is a directory, its content a list of names, as for GNU tar and bsdtar.
-- A type that nobody knows, Solaris' ``A`` (an access control list) among them, is listed and has content, as for GNU
-  tar and tarfile; bsdtar takes ``A`` as a header that extends the next one.
+- A type that nobody knows, Solaris' ``A`` (an access control list) among them, is listed and has content, which GNU
+  tar, bsdtar and tarfile unpack as a file's; bsdtar takes ``A`` as a header that extends the next one.
 - A volume label is listed, as GNU tar does; bsdtar leaves it out, and tarfile takes it for a file.
 - A number may have a NUL before it (AIX), as for GNU tar and bsdtar; for tarfile it is 0.
 - A star prefix has 131 bytes; the others read the times after it as a part of the name.
