@@ -33,7 +33,7 @@ from types import FrameType
 from typing import Final, NamedTuple
 
 import fuzz_corpus
-from fuzz_check import FailedError, outcomes
+from fuzz_check import FailedError, original, outcomes
 from fuzz_corpus import Sample
 from fuzz_mutate import Mutant, mutant
 
@@ -43,7 +43,7 @@ HANG: Final = 5
 STUCK: Final = 20
 """Seconds after which a process counts as one that not even a signal reaches."""
 
-CHUNK: Final = 500
+CHUNK: Final = 1000
 FAILURES_KEPT: Final = 200
 MIB: Final = 2**20
 FORK: Final = multiprocessing.get_context("fork")
@@ -307,6 +307,8 @@ def main() -> int:
     samples = [*fuzz_corpus.made(), *(fuzz_corpus.given(options.corpus) if options.corpus else ())]
     if options.engine == "atheris":
         run_atheris(options, samples)
+    for sample in samples:
+        original(sample)  # known to all processes, which begin as copies of this one
     begin = time.monotonic()
     tally = Run(options, samples)()
     tally.failures.sort()

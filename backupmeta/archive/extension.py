@@ -30,6 +30,7 @@ _OCTAL_MOST: Final = 8 * 1024**3
 """From this size on an octal field can't hold a size, in bytes: what stands there tells nothing."""
 
 _NAME_KEYS: Final = (b"GNU.sparse.name", b"path")
+_SIZE_KEYS: Final = (b"GNU.sparse.realsize", b"GNU.sparse.size", b"size")
 _CUT_AT_NUL: Final = (*_NAME_KEYS, b"linkpath", b"uname", b"gname")
 BOUNDED: Final = _CUT_AT_NUL
 """Pax records that are bounded as a GNU long name is."""
@@ -65,8 +66,7 @@ class Extensions:
     def _remember(self, records: Mapping[bytes, bytes]) -> None:
         """Keep the name and the size that another program would take from ``records``."""
         self._names += [records[key] for key in _NAME_KEYS if records.get(key)]
-        if (size := pax_number(records, b"size")) is not None:
-            self._sizes.add(size)
+        self._sizes.update(size for key in _SIZE_KEYS if (size := pax_number(records, key)) is not None)
 
     def records(self) -> Mapping[bytes, bytes]:
         """Return what holds for the member: pax records, GNU long names as ``L`` and ``K``; names end at a NUL."""
@@ -81,6 +81,11 @@ class Extensions:
         """Return all names that these headers give, where no member follows them."""
         held = self.records()
         return tuple(dict.fromkeys((*self._names, *filter(None, map(held.get, (*_NAME_KEYS, b"L"))))))
+
+    @property
+    def say_nothing(self) -> bool:
+        """Whether nothing in them is about the member, to no program."""
+        return not (self._own or self._long or self._global or self._names or self._sizes)
 
     @property
     def has_volume(self) -> bool:

@@ -176,13 +176,15 @@ def described(fields: Fields, extensions: Extensions, size: int, bad: list[str])
     uid, gid = pax_number(records, b"uid"), pax_number(records, b"gid")
     kind, stored = _kind(type_, name), size if told is None else told
     is_sparse = type_ == b"S" or (kind == "file" and is_sparse_by(records))
-    readings = extensions.readings(name, own_name, is_sparse=is_sparse) if records else NO_READINGS
-    if kind == "file" and records and not is_sparse:
-        readings = readings._replace(sizes=extensions.sizes(stored, size))
+    real_size = _real_size(records, rest if type_ == b"S" else None, stored)
+    readings = NO_READINGS
+    if not extensions.say_nothing:
+        sizes = extensions.sizes(real_size, real_size if is_sparse else size) if kind == "file" else ()
+        readings = extensions.readings(name, own_name, is_sparse=is_sparse)._replace(sizes=sizes)
     return Member(
         name=name,
         kind=kind,
-        size=_real_size(records, rest if type_ == b"S" else None, stored),
+        size=real_size,
         mtime_ns=(values["mtime"] or 0) * _NANOSECONDS if mtime_ns is None else mtime_ns,
         mode=values["mode"] or 0,
         uid=(values["uid"] or 0) if uid is None else uid,
