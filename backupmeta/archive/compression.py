@@ -176,7 +176,7 @@ class _Bzip2:
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         output = self._inner.decompress(data, max_length)
-        self._may_hold_more = len(output) == max_length and not self._inner.eof
+        self._may_hold_more = bool(output) and not self._inner.eof
         return output
 
 
