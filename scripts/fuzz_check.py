@@ -205,6 +205,7 @@ def check_head(found: Head, seen: Walked, *, is_small: bool) -> None:
         require((found.member, found.place) == placed, "the head's record is another member")
         require(found.record == bytes(whole.content) and not whole.missing, "the head's record has other bytes")
     told = {(one.id, one.subject) for one in found.findings}
+    is_small = is_small and "limit-exceeded" not in seen.findings  # of what only the walk asks for
     require(not is_small or told <= seen.told, f"the head tells what the walk does not: {sorted(told - seen.told)}")
 
 
