@@ -51,12 +51,12 @@ def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = 
     """
     with open_named(path) as file:
         found = head(file, limits)
-        file.seek(0)
+        file.seek(found.begin)
         block = file.read(BLOCK)
     yield from _name_steps(path)
     yield Step("file", None, 0, f"{found.size:,} bytes", f"compression: {found.compression.name}")
     if found.compression is GZIP:
-        yield Step("file", None, 0, "gzip header", _gzip_header(block, limits))
+        yield Step("file", None, found.begin, "gzip header", _gzip_header(block, limits))
     meaning = f"member {found.place + 1}: {found.member.size:,} bytes, the embedded record"
     yield Step("member", None, found.member.offset, found.member.text, meaning)
     for finding in found.findings:

@@ -107,7 +107,7 @@ def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> 
     except MemoryError:
         return Outcome(_not_judged(case, "archive-unreadable", "it asks for more memory than there is"), None)
     except EvidenceError as error:
-        unreadable = _not_judged(case, library.trouble(error), error.reason)
+        unreadable = _not_judged(case, library.trouble(error), error.particulars)
         if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
             unreadable = replace(unreadable, verdict=judge.verdict(unreadable.judged, case.policy))
         return Outcome(unreadable, None)

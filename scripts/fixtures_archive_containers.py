@@ -95,6 +95,7 @@ DIALECTS: Final = (
                 tarfile.PAX_FORMAT, [META._replace(name="shortened", pax=(("path", "APP-META.INI"),)), *AFTER_RECORD]
             ),
         ),
+        ("member-readings-differ",),
     ),
     ArchiveCase(
         "dialect-long-names",
@@ -166,8 +167,9 @@ PLACES: Final = (
     ),
     ArchiveCase(
         "record-decoy-after",
-        "Another record comes later: reading has stopped by then, so nobody notices.",
+        "Another record comes later, deeper: the one at the root counts.",
         packed(tar_bytes([meta(), SQL, *SITE, DECOY])),
+        ("record-deeper",),
     ),
     unreadable("record-missing", "No record at all.", packed(tar_bytes([SQL, *SITE])), "NoRecordError"),
     unreadable(
@@ -203,13 +205,13 @@ DAMAGE: Final = (
         "truncated-after-record",
         "Cut off within the dump: the record is whole, and the whole file lies in the first block that is read.",
         containers.stored_gzip(TAR)[: containers.stored_offset(IN_DUMP)],
-        ("archive-truncated",),
+        ("archive-truncated", "member-cut"),
     ),
     ArchiveCase(
         "truncated-after-record-tar",
         "The same, uncompressed.",
         TAR[:IN_DUMP],
-        ("archive-truncated",),
+        ("archive-truncated", "member-cut"),
         stem_with(".tar"),
     ),
     ArchiveCase(
@@ -226,9 +228,9 @@ DAMAGE: Final = (
     ),
     ArchiveCase(
         "flipped-bit-after-record",
-        "A flipped bit in the deflate stream, behind the record.",
+        "A flipped bit in the deflate stream, after the record.",
         containers.flipped_block(TAR, IN_DUMP),
-        ("archive-damaged",),
+        ("archive-damaged", "member-cut"),
     ),
 )
 

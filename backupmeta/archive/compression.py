@@ -73,6 +73,11 @@ def identify(block: bytes) -> Compression | None:
     return next((one for one in COMPRESSIONS if one.signatures and block.startswith(one.signatures)), None)
 
 
+def is_skippable(block: bytes) -> bool:
+    """Tell whether ``block`` begins with a zstd frame that holds no content (RFC 8878 §3.1.2)."""
+    return block.startswith(ZSTD.signatures[1:])
+
+
 def by_suffix(name: str) -> Compression | None:
     """Return the compression that a file's ``name`` promises; None for a name without one of `SUFFIXES`."""
     return next((one for one in COMPRESSIONS if name.lower().endswith(one.suffixes)), None)
@@ -181,10 +186,17 @@ class _Bzip2:
 
 
 class Opened(NamedTuple):
-    """A decompressor for one stream, and what it raises for corrupt input."""
+    """A decompressor for one stream.
+
+    Attributes:
+        inner: the decompressor.
+        corrupt: what it raises for corrupt input.
+        check: gives the number of an xz stream's check (the .xz file format, §2.1.1.2); None for any other.
+    """
 
     inner: Decompressor
     corrupt: tuple[type[Exception], ...]
+    check: Callable[[], int] | None = None
 
 
 @cache
@@ -224,7 +236,7 @@ def _xz(limits: Limits) -> Opened:
     import lzma
 
     opened = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=limits.window_bytes)
-    return Opened(opened, (lzma.LZMAError,))
+    return Opened(opened, (lzma.LZMAError,), lambda: opened.check)
 
 
 _OPEN: Final[Mapping[str, Callable[[Limits], Opened]]] = {"gzip": _gzip, "zstd": _zstd, "bzip2": _bzip2, "xz": _xz}

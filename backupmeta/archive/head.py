@@ -38,6 +38,7 @@ class Head(NamedTuple):
         place: the record's place among the members, from 0.
         record: the record's bytes.
         findings: what was odd.
+        begin: where its first stream begins, in bytes of the file.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Head(NamedTuple):
     place: int
     record: bytes
     findings: tuple[Finding, ...]
+    begin: int = 0
 
     def __repr__(self) -> str:
         return f"Head({self.path!r}, {self.compression.name}, record of {len(self.record)} bytes)"
@@ -75,7 +77,8 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None =
     record = next(one for one in records if one.placed is chosen)
     if file.size <= BLOCK:
         records += _to_the_end(reader)
-    return _head(file, path, reader.compression, record, tuple(_findings(reader, records, path)))
+    told = _head(file, path, reader.compression, record, tuple(_findings(reader, records, path)))
+    return told._replace(begin=reader.begin)
 
 
 class _Found(NamedTuple):
@@ -154,7 +157,7 @@ def _walked(reader: Reader) -> list[_Found]:
 
 def _to_the_end(reader: Reader) -> list[_Found]:
     """Return the records that the rest of a small file holds."""
-    return [_Found(Placed(one, place)) for place, one in enumerate(reader, reader.seen) if is_record(one)]
+    return [_Found(Placed(one, place)) for place, one in enumerate(reader.rest(), reader.seen) if is_record(one)]
 
 
 def _without_record(reader: Reader) -> Exception:
@@ -169,5 +172,4 @@ def _without_record(reader: Reader) -> Exception:
 def _findings(reader: Reader, records: Sequence[_Found], path: str) -> Iterator[Finding]:
     """Yield what was odd about the records and, as far as it was read, about the archive at ``path``."""
     yield from misplaced([one.placed for one in records], path)
-    for one in reader.oddities():
-        yield one._replace(evidence=tuple(at._replace(path=path) for at in one.evidence))
+    yield from reader.oddities(path)

@@ -38,7 +38,7 @@ from backupmeta.archive.header import (
 )
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import Member, described, ordinary
-from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap, of_content, of_header
+from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap, faulty, of_content, of_header
 from backupmeta.archive.stream import End, Inflated, Verdict
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
@@ -64,7 +64,9 @@ class Walk:
 
     Attributes:
         end: how the walk ended, or None as long as it hasn't; offsets are in inflated bytes.
+        worst: the first damage so far, or limit that was met, as `end` will tell it; None without any.
         seen: how many members there were so far.
+        until: how many inflated bytes from its beginning a header is looked for.
         findings: what was odd.
         others: the names by which other programs read what was met; whoever judges them empties it.
         is_wanted: whether somebody wants the content of the last burst's last member.
@@ -78,7 +80,7 @@ class Walk:
         self._stream = stream
         self._limits = limits
         self._path = path
-        self._until = limits.inflated_bytes if until is None else until
+        self.until = limits.inflated_bytes if until is None else until
         self._global: dict[bytes, bytes] = {}
         self._current: Member | None = None
         self._left = 0
@@ -88,7 +90,7 @@ class Walk:
         self._is_lost = False
         self.is_wanted = False
         self._end_blocks = 0
-        self._worst: End | None = None
+        self.worst: End | None = None
         self.end: End | None = None
         self.seen = 0
         self.findings = Findings()
@@ -184,8 +186,8 @@ class Walk:
         while self.end is None:
             if len(stream.buffer) - stream.at < BLOCK and stream.fill(BLOCK) < BLOCK:
                 self._run_out(is_inside=extensions is not None)
-            elif stream.position > self._until:
-                self._damage("limit", f"more than {self._until:,} bytes of it", "search_bytes")
+            elif stream.position > self.until:
+                self._damage("limit", f"more than {self.until:,} bytes of it", "search_bytes")
                 self._finish()
             elif self._is_lost or not checksum_fits(stream.buffer, stream.at):
                 self._leave(extensions)
@@ -251,6 +253,7 @@ class Walk:
         stream = self._stream
         if map_ is IN_HEADER:
             map_ = of_header(rest, self._map_blocks(rest, member.offset))
+            map_ = faulty("its map of holes is over a limit") if self._is_lost else map_
         elif map_ is IN_CONTENT:
             map_, taken = of_content(lambda: stream.read(BLOCK), min(member.stored, self._limits.pax_bytes))
             padded = self._left + self._padding - taken
@@ -339,7 +342,7 @@ class Walk:
     def _pass_zero_blocks(self) -> int:
         """Pass over blocks of zeros; return how many there were."""
         stream, begin = self._stream, self._stream.position
-        while stream.fill(BLOCK) >= BLOCK and stream.position <= self._until:
+        while stream.fill(BLOCK) >= BLOCK and stream.position <= self.until:
             ahead = len(stream.buffer) - stream.at
             zeros = ahead - len(stream.buffer[stream.at :].lstrip(b"\0"))
             stream.at += zeros - zeros % BLOCK
@@ -363,31 +366,32 @@ class Walk:
         what lies behind damage may have moved.
         """
         stream = self._stream
-        while stream.fill(2 * BLOCK) >= BLOCK and stream.position <= self._until:
+        while stream.fill(2 * BLOCK) >= BLOCK and stream.position <= self.until:
             if (found := _header_in(stream.buffer, stream.at, -stream.position % BLOCK)) >= 0:
                 stream.at = found
                 return True
             stream.at = len(stream.buffer) - BLOCK + 1
-        stream.at = len(stream.buffer) if stream.position <= self._until else stream.at
+        stream.at = len(stream.buffer) if stream.position <= self.until else stream.at
         return False
 
     def _run_out(self, *, is_inside: bool) -> None:
         """End where the stream did; behind damage to it, or bytes that are no stream, go on where it does."""
         stream = self._stream
-        end, rest, begin = stream.end, len(stream.buffer) - stream.at, stream.taken
+        end, rest = stream.end, len(stream.buffer) - stream.at
         is_bad = end is not None and end.verdict != "complete"
         if is_bad:
             self._tell(end)
         if stream.resume():
+            self._tell(stream.met)
             if not is_bad:
-                self._damage("damaged", f"{stream.taken - begin:,} bytes between two streams are something else")
+                self._damage("damaged", f"{stream.gap:,} bytes between two streams are something else")
             self._is_lost = True
             return
         if stream.end is not end:
             self._tell(stream.end)
         elif not is_bad and (rest or is_inside):
             self._damage("truncated", "the tar is cut off")
-        elif self._end_blocks < _END_BLOCKS and self._worst is None:
+        elif self._end_blocks < _END_BLOCKS and self.worst is None:
             self._note("archive-no-end", f"{self._end_blocks} of {_END_BLOCKS} blocks of zeros")
         self._finish()
 
@@ -405,12 +409,12 @@ class Walk:
     def _damage(self, verdict: Verdict, reason: str, limit: str = "", id_: str = "") -> None:
         """Note what keeps the archive from being whole; the first such thing is what `end` tells."""
         position = self._stream.position
-        if self._worst is None:
-            self._worst = End(verdict, reason, position, limit)
+        if self.worst is None:
+            self.worst = End(verdict, reason, position, limit)
         self._note(id_ or OUTCOMES[verdict], f"{reason}, at inflated byte {position}, near byte {self._stream.taken}")
 
     def _finish(self) -> None:
-        self.end = self._worst or End("complete", "", self._stream.position)
+        self.end = self.worst or End("complete", "", self._stream.position)
 
     def _note(self, id_: str, detail: str = "", member: str | None = None) -> None:
         source = Source(Witness.ARCHIVE, self._path, member, None, self._stream.position)

@@ -142,7 +142,7 @@ def _stream(one: Stream) -> dict[str, object]:
         described["mtime"] = utc(one.header.mtime) if one.header.mtime else None
         described["system"] = SYSTEMS.get(one.header.system, str(one.header.system))
         described["name"] = one.header.name.decode("latin-1") if one.header.name is not None else None
-    return {**described, "fault": one.fault or None}
+    return {**described, "layer": one.layer, "fault": one.fault or None}
 
 
 def _dump(dump: Dump) -> dict[str, object]:

@@ -6,6 +6,7 @@ from typing import Final
 from backupmeta.vocabulary.kinds import Group, Kind, Severity
 
 _error = partial(Kind, Group.WHOLE, Severity.ERROR, is_unread=True)
+_refused = partial(Kind, Group.WHOLE, Severity.ERROR)
 _warning = partial(Kind, Group.WHOLE, Severity.WARNING)
 _note = partial(Kind, Group.WHOLE, Severity.NOTE)
 
@@ -29,6 +30,29 @@ KINDS: Final[dict[str, Kind]] = {
     "archive-concatenated": _warning("members stand behind the end mark; most programs stop there", _LOOK),
     "archive-trailing-content": _warning("something else than members stands behind the end mark", _LOOK),
     "archive-trailing-bytes": _warning("something else stands behind the compressed stream", _LOOK),
+    "archive-leading-bytes": _refused(
+        "bytes stand before the archive; no program unpacks it so",
+        "cut them off ('tail -c +54 FILE' leaves 53 bytes out), and find out what sent them",
+    ),
+    "archive-compressed-twice": _refused(
+        "the archive is compressed twice; tar and a restore find no member in it", "unpack it once, and use the result"
+    ),
+    "archive-zeros-between": _warning(
+        "zeros stand between compressed streams; many programs stop there, and lose what comes after",
+        "inflate it with 'backupmeta cat', or cut the zeros out, before it is restored",
+    ),
+    "archive-padding-refused": _warning(
+        "zeros stand behind the compressed stream; the format's own program calls that corrupt",
+        "cut them off before the archive is tested or restored",
+    ),
+    "archive-check-unsupported": _warning(
+        "the xz stream has a check that is not known here; its content could not be verified",
+        "compare the archive's digest with the original's",
+    ),
+    "archive-check-none": _note(
+        "the xz stream has no check; damage to its content would not show",
+        "compare the archive's digest with the original's",
+    ),
     "archive-padding": _note("zeros stand behind the compressed stream", "nothing: tapes and block devices leave them"),
     "archive-multi-volume": _warning(
         "one part of a multi-volume archive; the member's beginning is in another", "find the other volumes"

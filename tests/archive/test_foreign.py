@@ -45,20 +45,20 @@ def no_detector_yet() -> Iterator[None]:
     ],
 )
 def test_a_file_is_named(block: bytes, words: str) -> None:
-    assert re.search(words, describe(block))
+    assert re.search(words, describe(block).words)
 
 
 @given(st.binary(max_size=200))
 def test_describing_never_raises_and_stays_on_one_line(block: bytes) -> None:
-    assert describe(block).isprintable()
+    assert describe(block).words.isprintable()
 
 
 @pytest.mark.usefixtures("no_detector_yet")
 def test_without_python_magic_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "magic", None)
     monkeypatch.setattr(foreign, "_load_bundled_library", lambda: None)
-    assert describe(HTML) == "of an unknown kind"
-    assert describe(b"PK\x03\x04") == "a zip archive"
+    assert describe(HTML).words == "of an unknown kind"
+    assert describe(b"PK\x03\x04").words == "a zip archive"
 
 
 @pytest.mark.usefixtures("no_detector_yet")
@@ -69,7 +69,7 @@ def test_a_libmagic_without_a_database_is_none(monkeypatch: pytest.MonkeyPatch) 
         raise magic.MagicException("could not find any valid magic files!")
 
     monkeypatch.setattr(magic, "Magic", refuse)
-    assert describe(HTML) == "of an unknown kind"
+    assert describe(HTML).words == "of an unknown kind"
 
 
 @pytest.mark.usefixtures("no_detector_yet")
@@ -81,7 +81,7 @@ def test_a_libmagic_that_fails_knows_nothing(monkeypatch: pytest.MonkeyPatch) ->
             raise magic.MagicException(f"regex error in {len(buf)} bytes")
 
     monkeypatch.setattr(foreign, "_detector", Failing)
-    assert describe(HTML) == "of an unknown kind"
+    assert describe(HTML).words == "of an unknown kind"
 
 
 @pytest.mark.parametrize("found", [None, "/nonexistent/libmagic.so.1"])
@@ -126,7 +126,7 @@ WITHOUT_SYSTEM_LIBMAGIC = """
     HIDE_BUNDLED
     from backupmeta.archive.foreign import describe
 
-    print(json.dumps([describe(sys.argv[1].encode()), "pylibmagic" in sys.modules, dict(os.environ) == before]))
+    print(json.dumps([describe(sys.argv[1].encode()).words, "pylibmagic" in sys.modules, dict(os.environ) == before]))
 """
 
 
