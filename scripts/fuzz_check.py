@@ -42,8 +42,6 @@ NAME: Final = "mutated"
 """It promises no compression."""
 
 CORRUPT: Final = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
-FOUND: Final = 2
-"""How many members of an archive are looked for by their names, about."""
 
 
 class FailedError(Exception):
@@ -227,7 +225,7 @@ def check_found(seen: Walked, content: bytes) -> None:
         path = plain(member.name)
         if path not in last or not is_own(last[path][0]):
             last[path] = member, shown["digest"]
-    for member, digest in chosen(list(last.values())):
+    for member, digest in chosen(list(last.values()), zlib.crc32(content)):
         with opened(content) as file:
             found = found_digest(file, member)
         is_limited = digest is None and "limit-exceeded" in seen.findings  # by what the walk read before
@@ -239,11 +237,10 @@ def is_own(member: Member) -> bool:
     return is_record(member) and is_at_root(member)
 
 
-def chosen(members: Sequence[tuple[Member, str | None]]) -> Iterator[tuple[Member, str | None]]:
-    """Yield some of the ``members``: rare kinds first, and a few others."""
+def chosen(members: Sequence[tuple[Member, str | None]], number: int) -> Iterator[tuple[Member, str | None]]:
+    """Yield one of the ``members``, by a ``number``, and one of a rare kind."""
     rare = [one for one in members if one[0].kind == "hard link" or one[0].is_sparse or is_record(one[0])]
-    yield from rare[:: len(rare) // FOUND + 1]
-    yield from members[:: len(members) // FOUND + 1]
+    yield from (group[number % len(group)] for group in (rare, members) if group)
 
 
 def found_digest(file: EvidenceFile, member: Member) -> str | None:
