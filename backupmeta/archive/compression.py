@@ -14,6 +14,8 @@ from backupmeta.archive.gzip import CorruptHeaderError, Gzip
 from backupmeta.archive.limits import KIB, Limits
 
 if TYPE_CHECKING:
+    from bz2 import BZ2Decompressor
+
     from zstandard import ZstdDecompressionObj
 
 BLOCK: Final = 64 * KIB
@@ -158,6 +160,31 @@ class _Zstd:
         return self._output[begin:end]
 
 
+class _Bzip2:
+    """bz2 with the interface of the others: Python's own asks for input while it still holds output."""
+
+    def __init__(self, inner: "BZ2Decompressor") -> None:
+        self._inner = inner
+        self._may_hold_more = False
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return self._inner.needs_input and not self._may_hold_more
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        output = self._inner.decompress(data, max_length)
+        self._may_hold_more = bool(output) and not self._inner.eof
+        return output
+
+
 class Opened(NamedTuple):
     """A decompressor for one stream.
 
@@ -202,7 +229,7 @@ def _zstd(limits: Limits) -> Opened:
 def _bzip2(_limits: Limits) -> Opened:
     import bz2
 
-    return Opened(bz2.BZ2Decompressor(), (OSError, ValueError))
+    return Opened(_Bzip2(bz2.BZ2Decompressor()), (OSError, ValueError))
 
 
 def _xz(limits: Limits) -> Opened:

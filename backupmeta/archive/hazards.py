@@ -19,6 +19,7 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e
 _HARMLESS: Final = b"\n" + bytes(set(range(0x20, 0x7F)) - set(b"\\:"))
 """What may stand in any name: printable ASCII but for the backslash and a drive's colon; a newline parts the names."""
 
+_ELSEWHERE: Final = "as other programs read it"
 _ODD: Final = frozenset({b"", b"/"})
 
 _DEVICES: Final = frozenset({"character device", "block device", "fifo"})
@@ -35,10 +36,17 @@ _LINK_BYTES: Final = 300
 
 
 class OtherNames(NamedTuple):
-    """By which names other programs read a member, or headers that extend none: where it begins, in inflated bytes."""
+    """By which names other programs read a member, or headers that extend none.
+
+    Attributes:
+        offset: where it begins, in inflated bytes.
+        names: the other names.
+        member: the member as we read it; None for headers that extend none.
+    """
 
     offset: int
     names: tuple[bytes, ...]
+    member: Member | None = None
 
 
 class _Link(NamedTuple):
@@ -105,10 +113,13 @@ class Hazards:
             self._compare(members, [hash(fold(plain(name))) for name in names], [hash(plain(name)) for name in names])
 
     def look_at_others(self, others: Sequence[OtherNames]) -> None:
-        """Take in the names by which other programs read some members."""
+        """Take in the names and targets that other programs read of some members."""
         for one in others:
             for name in one.names:
-                self._look_at_name(name, one.offset, "as other programs read it")
+                self._look_at_name(name, one.offset, _ELSEWHERE)
+            member = one.member
+            if member is not None and any(_leads_to(member, link) is None for link in member.readings.links):
+                self._note("member-link-escapes", member, _ELSEWHERE)
 
     def has_unresolved(self, link: Member) -> bool:
         """Tell whether a hard ``link`` is known to have nothing before it that it could be a link to."""
@@ -166,9 +177,7 @@ class Hazards:
 
     def _look_at_link(self, member: Member) -> None:
         """Judge where a link leads: a symbolic one from its own folder, a hard one from the archive's root."""
-        name = plain(member.name)
-        folder = name.rpartition(b"/")[0] if member.kind == "symlink" else b""
-        target = _resolved(folder, member.link)
+        name, target = plain(member.name), _leads_to(member, member.link)
         if target is None:
             self._note("member-link-escapes", member, "")
         elif member.kind == "hard link":
@@ -274,6 +283,14 @@ def _folded(name: bytes) -> bytes:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold()).encode(
         "utf-8", "surrogateescape"
     )
+
+
+def _leads_to(link: Member, target: bytes) -> bytes | None:
+    """Return the path that the ``target`` of a ``link`` means; None where that is outside of the archive.
+
+    A symbolic link leads there from its own folder, a hard one from the archive's root.
+    """
+    return _resolved(plain(link.name).rpartition(b"/")[0] if link.kind == "symlink" else b"", target)
 
 
 def _resolved(folder: bytes, target: bytes) -> bytes | None:

@@ -78,6 +78,12 @@ def _begin(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compressio
 
 def _searched(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compression, int]:
     """Look for the archive's beginning in ``block``: where something inflates to a tar's header, or one stands."""
+    found = _begins(file, block, limits)
+    file.seek(len(block))  # where whoever reads on goes on
+    return found
+
+
+def _begins(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compression, int]:
     trials = 0
     for sign in _BEGINNING.finditer(block):
         at, kind = sign.start(), identify(sign[0])
@@ -87,9 +93,7 @@ def _searched(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compres
         elif (trials := trials + 1) > _TRIALS:
             break
         elif _holds_tar(file, at, kind, limits):
-            file.seek(len(block))
             return kind, at
-    file.seek(len(block))
     return PLAIN, 0
 
 

@@ -23,7 +23,7 @@ Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
-from backupmeta.archive.extension import BOUNDED, NO_READINGS, Extensions
+from backupmeta.archive.extension import BOUNDED, NO_READINGS, Extensions, Readings
 from backupmeta.archive.hazards import OtherNames
 from backupmeta.archive.header import (
     BLOCK,
@@ -218,12 +218,12 @@ class Walk:
         if extensions is not None:
             names = extensions.names()
             self._note("member-extension-stray", _shown(names))
-            self._judge(extensions.begin, names)
+            self._judge(OtherNames(extensions.begin, names))
 
-    def _judge(self, offset: int, names: tuple[bytes, ...]) -> None:
-        """Have ``names`` judged, which other programs read."""
-        if names and len(self.others) < _OTHERS_KEPT:
-            self.others.append(OtherNames(offset, names))
+    def _judge(self, others: OtherNames) -> None:
+        """Have the names and targets judged that other programs read."""
+        if (others.names or others.member) and len(self.others) < _OTHERS_KEPT:
+            self.others.append(others)
 
     def _enter(self, fields: Fields, extensions: Extensions, size: int) -> Member:
         """Return the member whose header lies ahead, and go to its content."""
@@ -232,10 +232,9 @@ class Walk:
         stream.at += BLOCK
         if bad:
             self._note("member-number", ", ".join(bad), member.label)
-        if member.readings is not NO_READINGS and any(member.readings):
-            differing = [_shown(member.readings.names), *(f"{one:,} bytes" for one in member.readings.sizes)]
-            self._note("member-readings-differ", ", ".join(filter(None, differing)), member.label)
-            self._judge(member.offset, member.readings.names)
+        if member.readings is not NO_READINGS:
+            self._note("member-readings-differ", _other(member.readings), member.label)
+            self._judge(OtherNames(member.offset, member.readings.names, member))
         if type_ == b"1" and member.size:
             size = 0 if self._is_header_ahead() else member.size
             member = member._replace(size=size, stored=size)
@@ -420,6 +419,15 @@ class Walk:
     def _note(self, id_: str, detail: str = "", member: str | None = None) -> None:
         source = Source(Witness.ARCHIVE, self._path, member, None, self._stream.position)
         self.findings.add(Finding(id_, member or "", detail, (source,)))
+
+
+def _other(readings: Readings) -> str:
+    """Return how other programs read a member, for a finding."""
+    sizes = (f"{one:,} bytes" for one in readings.sizes)
+    links = f"a link to {_shown(readings.links)}" if readings.links else ""
+    map_ = "another map of holes" if readings.has_other_map else ""
+    kinds = (f"a {one}" for one in readings.kinds)
+    return ", ".join(filter(None, (_shown(readings.names), links, *sizes, *kinds, map_)))
 
 
 def _shown(names: Sequence[bytes]) -> str:
