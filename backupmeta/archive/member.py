@@ -181,7 +181,8 @@ def described(fields: Fields, extensions: Extensions, size: int, bad: list[str])
     kind, stored = _kind(type_, name), size if told is None else told
     is_sparse = type_ == b"S" or (kind == "file" and is_sparse_by(records))
     real_size = _real_size(records, rest if type_ == b"S" else None, stored)
-    readings = Readings(kinds=_other_kinds(type_, kind, own_name), sizes=_skipped(type_, told, size))
+    is_cut = len(own_name) == _NAME_BYTES and name != own_name and name.startswith(own_name)
+    readings = Readings(kinds=() if is_cut else _other_kinds(type_, kind, own_name), sizes=_skipped(type_, told, size))
     if not extensions.say_nothing:
         readings = readings._replace(
             names=extensions.other_names(name, own_name, is_sparse=is_sparse),
@@ -220,7 +221,10 @@ def _kind(type_: bytes, name: bytes) -> Kind:
 
 
 def _other_kinds(type_: bytes, kind: Kind, own_name: bytes) -> tuple[Kind, ...]:
-    """Return what tarfile takes a file or folder for, where that is not its ``kind``: see `backupmeta.archive.tar`."""
+    """Return what tarfile takes a file or folder for, where that is not its ``kind``: see `backupmeta.archive.tar`.
+
+    Of a name that was cut at its hundredth byte nobody is asked: a slash there is the cut's, and tarfile's mistake.
+    """
     if KINDS.get(type_) != "file" or type_ == b"S":
         return ()
     other: Kind = "directory" if type_ == b"\0" and own_name[-1:] == b"/" else "file"
