@@ -383,13 +383,13 @@ def test_an_archive_does_not_differ_from_itself(archive: Archive) -> None:
     assert (found.code == 2) == bool(ids(found.json["findings"]) & UNREAD)
 
 
-PACKED_OTHERWISE: Final = frozenset({"compressed-twice", "leading-message"})
+PACKED_OTHERWISE: Final = ("compressed-twice", "leading-message")
 """Fixtures whose tar is not just the content of their streams."""
 
 
 def test_one_change_is_told_as_one(archive: Archive, tmp_path: Path) -> None:
     tar, chosen = _inflated(archive.path.read_bytes()), _only(archive)
-    if not archive.is_read or tar is None or chosen is None or archive.path.parent.name in PACKED_OTHERWISE:
+    if not archive.is_read or tar is None or chosen is None or archive.path.parent.name.endswith(PACKED_OTHERWISE):
         return
     at = tar.index(archive.cat(exact(chosen)).out, chosen["offset"])
     changed = tmp_path / archive.path.name
