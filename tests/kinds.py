@@ -122,6 +122,9 @@ _EXTENDED: Final[Mapping[str, bytes]] = {
     "Solaris' pax header": pax([_HARMLESS], b"X") + member("short.txt", b"x"),
     "stray pax header": pax([(b"path", b"nobody")]),
     "stray long name": long_name(b"nobody"),
+    "global pax header with a name": pax([_HARMLESS], b"g") + member("a.txt", b"x"),
+    "global pax header with a size": pax([(b"size", b"1")], b"g") + member("a.txt", b"x"),
+    "long name of a folder, then a file": long_name(b"wp-content/folder/") + header(b"a.txt", 1) + padded(b"x"),
     "type nobody knows": header(b"strange", 5, b"Z") + padded(b"12345"),
     "type nobody knows, setuid": header(b"strange", 5, b"Z", mode=b"0004755\0") + padded(b"12345"),
     "number with a NUL before it": header(b"aix.txt", 3, mode=b"\0000644\0") + padded(b"abc"),
@@ -286,6 +289,9 @@ _LINKS: Final[Mapping[str, Archive]] = {
     ),
     "link to ./name": backup({VERSION: raw(COPY, content_of(VERSION)) + hard_link(VERSION, f"./{COPY}")}),
     **{f"{part} is of a type nobody knows": backup({name: _strange(name)}) for part, name in PARTS.items()},
+    "link to a folder": backup(after=hard_link("b", "wp-admin")),
+    "link to a symlink": backup(after=header(b"a", 0, b"2", link=b"index.php") + hard_link("b", "a")),
+    "link in another case": backup(after=hard_link("b", "INDEX.php")),
     "many links": backup(after=raw("a", b"a") + b"".join(hard_link(f"a{n}", "a") for n in range(20))),
 }
 
@@ -302,6 +308,22 @@ _APPENDED: Final[Mapping[str, Archive]] = {
     "record again, as ./APP-META.INI": backup(after=raw(f"./{RECORD}", _OTHER[RECORD])),
     "record again, deeper": backup(after=raw(f"wp-content/uploads/{RECORD}", _OTHER[RECORD])),
     "record again, deeper, and before": backup(before=raw(f"old/{RECORD}", _OTHER[RECORD])),
+    "record again, deeper, and before, a link to nothing": backup(before=hard_link(f"old/{RECORD}", "nothing")),
+    "records deeper, more than are remembered": backup(
+        before=b"".join(raw(f"old{n}/{RECORD}", b"title=old\n") for n in range(120))
+    ),
+    "record deeper only, in a folder not UTF-8": zipped(
+        tarred({RECORD: header(b"caf\xe9/APP-META.INI", len(content_of(RECORD))) + padded(content_of(RECORD))})
+    ),
+    "record of two megabytes": backup({RECORD: raw(RECORD, content_of(RECORD) + b"\nbackup-note=" + b"x" * 2_000_000)}),
+    "record of 30,000 lines": backup({RECORD: raw(RECORD, content_of(RECORD) + b"\n" * 30_000)}),
+    "record at an absolute name": zipped(tarred({RECORD: raw(f"/{RECORD}", content_of(RECORD))})),
+    "record with a name in a pax header": zipped(
+        tarred({RECORD: pax([(b"path", RECORD.encode())]) + raw("other.ini", content_of(RECORD))})
+    ),
+    "record with a name in an earlier pax header": zipped(
+        tarred({RECORD: pax([(b"path", RECORD.encode())]) + pax([_HARMLESS]) + raw("other.ini", content_of(RECORD))})
+    ),
     "record three times": backup(after=raw(RECORD, _OTHER[RECORD]) + raw(f"./{RECORD}", _OTHER[RECORD])),
     "config again, far from the first": backup(after=raw("big", b"x" * 70_000) + raw(CONFIG, _OTHER[CONFIG])),
     "config replaced by a folder": backup(after=raw(CONFIG, None)),
@@ -346,6 +368,9 @@ _PLACES: Final[Mapping[str, Archive]] = {
     "record is a folder": zipped(tarred({RECORD: raw(RECORD, None)})),
     "record is a symlink": zipped(tarred({RECORD: header(RECORD.encode(), 0, b"2", link=b"other.ini")})),
     "large, with a second record at its end": backup(after=raw("noise", _NOISE) + raw(RECORD, _OTHER[RECORD])),
+    "large, with a record deeper and one at its end": backup(
+        {RECORD: raw(f"old/{RECORD}", content_of(RECORD))}, after=raw("noise", _NOISE) + BACKUP[RECORD]
+    ),
     "large, with a zero block": backup(after=raw("noise", _NOISE) + ZEROS + raw("last.txt", b"x"))._replace(
         has_gap=True
     ),
@@ -357,7 +382,8 @@ TAR: Final = tarred()
 _PACKED: Final = gzip_bytes(TAR, TIME)
 _IN_RECORD: Final = 700
 _IN_CONFIG: Final = TAR.index(b"define( 'DB_HOST'")
-_IN_HEADER: Final = TAR.index(CONFIG.encode() + b"\0") + 200
+_CONFIG_AT: Final = TAR.index(CONFIG.encode() + b"\0")
+_IN_HEADER: Final = _CONFIG_AT + 200
 
 
 def _stored_gzip(tar: bytes) -> bytes:
@@ -392,6 +418,22 @@ _DAMAGED: Final[Mapping[str, Archive]] = {
     "zeros behind the stream": Archive(NAME, _PACKED + bytes(10240)),
     "xz cut in half": Archive(_PLAIN_NAME + ".xz", lzma.compress(TAR)[:2000]),
     "bzip2, wrong checksum": Archive(_PLAIN_NAME + ".bz2", _flipped(bz2.compress(TAR), -6)),
+    "compressed twice": Archive(NAME, gzip.compress(_PACKED, mtime=0)),
+    "zstd in gzip": Archive(NAME, gzip.compress(zstandard.compress(TAR), mtime=0)),
+    "newline before the stream": Archive(NAME, b"\n" + _PACKED),
+    "notice before the stream": Archive(
+        NAME, b"<br />\n<b>Notice</b>:  Undefined index: id in /x.php on line 3\n" + _PACKED
+    ),
+    "zeros between two streams": Archive(
+        NAME, gzip_bytes(TAR[:_CONFIG_AT], TIME) + bytes(512) + gzip_bytes(TAR[_CONFIG_AT:], TIME)
+    ),
+    "junk between two streams": Archive(
+        NAME, gzip_bytes(TAR[:_CONFIG_AT], TIME) + b"junk" + gzip_bytes(TAR[_CONFIG_AT:], TIME)
+    ),
+    "xz, zeros behind the stream": Archive(_PLAIN_NAME + ".xz", lzma.compress(TAR) + bytes(3)),
+    "zstd, zeros behind the stream": Archive(_PLAIN_NAME + ".zst", zstandard.compress(TAR, 3) + bytes(4)),
+    "nothing but zeros": Archive(_PLAIN_NAME, bytes(20_000)),
+    "nothing but an end mark": zipped(END),
     "zstd": Archive(_PLAIN_NAME + ".zst", zstandard.compress(TAR, 3)),
 }
 

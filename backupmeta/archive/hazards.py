@@ -80,6 +80,7 @@ class Hazards:
         self._path = path
         self._most_names = limits.names
         self._names: dict[int, int] = {}
+        self._collided = set[int]()
         self._links: dict[bytes, _Link] = {}
         self._tops: list[bytes] = []  # sorted, with a slash behind each; those that lie below no other one
         self._room = _LINKS_BYTES
@@ -196,8 +197,9 @@ class Hazards:
                 self._unresolved.add(member.offset)
 
     def _is_known(self, path: bytes) -> bool:
-        key = path.lower() if path.isascii() else _folded(path)
-        return hash(key) in self._names
+        """Tell whether the last member of this ``path`` is no folder; of those that differ in case one is enough."""
+        key = hash(path.lower() if path.isascii() else _folded(path))
+        return key in self._collided or self._names.get(key) == hash(path)
 
     def _remember(self, name: bytes, link: _Link) -> None:
         self._room -= _LINK_BYTES + len(link.name) + len(link.target)
@@ -250,17 +252,21 @@ class Hazards:
             return
         for member, key, value in zip(members, keys, values, strict=True):
             if key in known:
-                self._judge_same(member, known[key], value)
+                self._judge_same(member, key, value)
             elif len(known) < self._most_names:
                 known[key] = value
             else:
                 self._is_full = True
 
-    def _judge_same(self, member: Member, known: int, value: int) -> None:
+    def _judge_same(self, member: Member, key: int, value: int) -> None:
         """Judge two names that are the same, at least to a system that does not tell case or Unicode form."""
+        known = self._names[key]
         if known not in {value, ~value}:
             self._note("member-name-collides", member)
-        elif known != value or member.kind != "directory":
+            self._collided.add(key)
+            return
+        self._names[key] = value
+        if known != value or member.kind != "directory":
             self._note("member-name-duplicate", member)
 
     def _note(self, id_: str, member: Member, detail: str = "") -> None:

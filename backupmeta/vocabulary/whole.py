@@ -76,7 +76,7 @@ KINDS: Final[dict[str, Kind]] = {
     "member-not-compared": _error("the content could not be read on both sides, and was not compared", _AGAIN),
     "member-sparse-map": _error("the content of the sparse file can't be told, and was not judged", _AGAIN),
     "member-link-unresolved": _error(
-        "the hard link's target is not before it; its content can't be told, and was not judged",
+        "no file that the hard link could be is before it; its content can't be told, and was not judged",
         "look for the target in another backup",
     ),
     "member-oversized": _error("the member claims more bytes than any archive holds", _AGAIN),
