@@ -10,11 +10,11 @@ from typing import Final, Protocol
 from backupmeta.archive import packing
 from backupmeta.archive.compression import BLOCK, PLAIN, by_suffix, identify, is_skippable
 from backupmeta.archive.digests import ALGORITHMS, Digests
+from backupmeta.archive.end import End, Stream
 from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.header import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, MIB, Limits
 from backupmeta.archive.member import Member, plain
-from backupmeta.archive.stream import End, Stream
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile

@@ -18,6 +18,7 @@ Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
+from backupmeta.archive.end import End, Verdict
 from backupmeta.archive.header import (
     BLOCK,
     EXTENSIONS,
@@ -31,7 +32,7 @@ from backupmeta.archive.header import (
 )
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member, described, ordinary
-from backupmeta.archive.stream import End, Inflated, Verdict
+from backupmeta.archive.stream import Inflated
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 
