@@ -53,3 +53,7 @@ class Zeros(NamedTuple):
 
     length: int = 0
     offset: int = 0
+
+    def and_then(self, later: "Zeros") -> "Zeros":
+        """Return these and ``later`` ones together."""
+        return Zeros(self.length + later.length, self.offset) if self.length else later

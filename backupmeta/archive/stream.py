@@ -287,15 +287,10 @@ class Inflated:
             zeros = Zeros(self._input.pass_zeros(), offset)
             ahead = self._input.peek(longest)
             if is_stream := ahead.startswith(self.compression.signatures):
-                self._count_between(zeros)
+                self.between = self.between.and_then(zeros)
             elif not ahead:
                 self.padding = zeros
         self._end_behind_the_last()
-
-    def _count_between(self, zeros: Zeros) -> None:
-        if zeros.length:
-            earlier = self.between
-            self.between = Zeros(earlier.length + zeros.length, earlier.offset) if earlier.length else zeros
 
     def _end_behind_the_last(self) -> None:
         """Look at what stands behind the last stream; a trailer that contradicts its content is damage."""
