@@ -91,6 +91,23 @@ class Input:
                 break
         return count
 
+    def zeros_around(self, least: int) -> tuple[int, int]:
+        """Return where the zeros begin that reach up to here, from ``least`` on, and how many they are.
+
+        Those that follow here are counted, too, as far as one `BLOCK`.
+        """
+        here, block = self.offset, self.peek(BLOCK)
+        ahead, begin = len(block) - len(block.lstrip(b"\0")), here
+        while begin > least:
+            length = min(BLOCK, begin - least)
+            self.go_to(begin - length)
+            zeros = length - len(self.peek(length).rstrip(b"\0"))
+            begin -= zeros
+            if zeros < length:
+                break
+        self.go_to(here)
+        return begin, here - begin + ahead
+
     def pass_to(self, signatures: tuple[bytes, ...]) -> bool:
         """Pass over bytes up to one of ``signatures``; return whether there is one."""
         longest = max(map(len, signatures))

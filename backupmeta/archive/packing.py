@@ -13,6 +13,7 @@ from backupmeta.archive.compression import BLOCK, PLAIN, XZ, ZSTD, Compression, 
 from backupmeta.archive.digests import Digests
 from backupmeta.archive.header import BLOCK as HEADER_BYTES
 from backupmeta.archive.header import checksum_fits
+from backupmeta.archive.layer import within
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.stream import Inflated
 from backupmeta.errors import NotAnArchiveError
@@ -48,7 +49,7 @@ def unpacked(file: EvidenceFile, block: bytes, limits: Limits, digests: Digests 
     if {compression, inner} <= _WIDE:
         limits = replace(limits, window_bytes=limits.window_bytes // 2)
         stream.restart(limits)
-    return Inflated.within(stream, inner, limits)
+    return within(stream, inner, limits)
 
 
 def _inner(stream: Inflated) -> Compression | None:
@@ -102,7 +103,7 @@ def _holds_tar(file: EvidenceFile, at: int, kind: Compression, limits: Limits) -
     file.seek(at)
     stream = Inflated(file, file.read(BLOCK), kind, limits)
     if (inner := _inner(stream)) is not None:
-        stream = Inflated.within(stream, inner, limits)
+        stream = within(stream, inner, limits)
         stream.fill(HEADER_BYTES)
     return _is_header(stream.buffer, 0)
 

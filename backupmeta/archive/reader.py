@@ -13,13 +13,13 @@ from typing import Final, NamedTuple, Protocol
 from backupmeta.archive import packing
 from backupmeta.archive.compression import BLOCK, PLAIN, Compression, by_suffix, identify, is_skippable
 from backupmeta.archive.digests import ALGORITHMS, Digests
+from backupmeta.archive.end import End, Stream
 from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.header import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.member import WITH_CONTENT, Member, is_at_root, is_record
 from backupmeta.archive.names import plain
 from backupmeta.archive.records import Placed, misplaced, remember
-from backupmeta.archive.stream import End, Stream
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile

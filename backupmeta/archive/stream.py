@@ -3,12 +3,12 @@
 Several gzip members, zstd frames, bzip2 or xz streams in a row are one stream; zeros between and behind them are
 passed over and counted. Where the stream ends badly it says how and where instead of raising, after every byte that
 came before; and `Inflated.resume` looks for a stream behind the damage. What a stream inflates to may be streams
-again: `Inflated.within` inflates these, too, and both are bounded together.
+again: `backupmeta.archive.layer` inflates these, too, and both are bounded together.
 """
 
 import time
 from collections.abc import Iterator
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 from backupmeta.archive.compression import (
     BLOCK,
@@ -21,7 +21,8 @@ from backupmeta.archive.compression import (
     open_stream,
 )
 from backupmeta.archive.digests import Digests
-from backupmeta.archive.gzip import Gzip, Header, LongHeaderError
+from backupmeta.archive.end import End, Stream, Verdict, Zeros
+from backupmeta.archive.gzip import Gzip, LongHeaderError
 from backupmeta.archive.input import PIECE_MOST, Input, Source
 from backupmeta.archive.limits import KIB, MIB, Limits
 
@@ -42,68 +43,13 @@ _STREAMS_KEPT: Final = 100
 _ZEROS_LEAST: Final = 512
 """How many zeros in a row at the place where a stream breaks off are told: compressed content has no such run."""
 
-_KEPT: Final = MIB
-"""How many bytes that an outer stream inflated to are kept to go back to."""
-
-_RESTARTS: Final = 8
-"""How often an outer stream is inflated anew, to go back in it: each time may cost as much as the whole file."""
-
-Verdict = Literal["complete", "truncated", "damaged", "limit"]
-
-
-class End(NamedTuple):
-    """How a stream ended.
-
-    Attributes:
-        verdict: ``complete``, ``truncated``, ``damaged`` or ``limit``.
-        reason: what is wrong, a phrase; empty for a complete one.
-        offset: up to where the file was taken in, in bytes.
-        limit: the name in `Limits` of the bound that was exceeded; empty for any other verdict than ``limit``.
-    """
-
-    verdict: Verdict
-    reason: str
-    offset: int
-    limit: str = ""
-
-
-class Stream(NamedTuple):
-    """One gzip member, zstd frame, bzip2 or xz stream.
-
-    Attributes:
-        offset: where it begins, in bytes of the file.
-        inflated_offset: where its content begins, in inflated bytes.
-        inflated: how many bytes it holds, or held before it broke off.
-        header: a gzip member's header; None for any other stream.
-        fault: what is wrong with it, a phrase; empty where nothing is.
-        layer: 2 where it lies in what other streams inflate to: `offset` then counts the bytes of layer 1, inflated.
-    """
-
-    offset: int
-    inflated_offset: int
-    inflated: int
-    header: Header | None
-    fault: str
-    layer: int = 1
-
-
-class Zeros(NamedTuple):
-    """Zeros between or behind streams.
-
-    Attributes:
-        length: how many there are.
-        offset: where the first one stands, in bytes of what was compressed.
-    """
-
-    length: int = 0
-    offset: int = 0
-
 
 class Inflated:
     """The inflated bytes of an open file; `buffer` holds some, and `at` is the place in it that was reached.
 
     Attributes:
         compression: what the streams are.
+        name: what they are called in reasons.
         before: how many bytes stand before the first stream.
         start: the first bytes of the file, at most one `BLOCK`.
         outer: the stream that these ones lie in; None where they lie in the file.
@@ -144,7 +90,7 @@ class Inflated:
         self._deadline = time.monotonic() + limits.seconds
         self._harmless = min(limits.inflated_bytes, _RATIO_FROM)
         self._step = CHUNK if digests is None else _CHUNK_MOST
-        self._name = compression.name if outer is None else f"inner {compression.name}"
+        self.name = compression.name if outer is None else f"inner {compression.name}"
         self.before = before
         self.outer = outer
         self._clear()
@@ -162,16 +108,6 @@ class Inflated:
         self.gap = 0
         self.checks: dict[int, int] = {}
         self.is_broken = False
-
-    @classmethod
-    def within(cls, outer: "Inflated", compression: Compression, limits: Limits) -> "Inflated":
-        """Return what the streams inflate to that ``outer``, of which nothing was passed yet, inflates to."""
-        outer.rename(f"outer {outer.compression.name}")
-        return cls(_Layer(outer), b"", compression, limits, outer=outer)
-
-    def rename(self, name: str) -> None:
-        """Call these streams ``name`` in reasons."""
-        self._name = name
 
     def restart(self, limits: Limits | None = None) -> None:
         """Begin again at the first stream, with ``limits`` from now on where they are given."""
@@ -351,15 +287,10 @@ class Inflated:
             zeros = Zeros(self._input.pass_zeros(), offset)
             ahead = self._input.peek(longest)
             if is_stream := ahead.startswith(self.compression.signatures):
-                self._count_between(zeros)
+                self.between = self.between.and_then(zeros)
             elif not ahead:
                 self.padding = zeros
         self._end_behind_the_last()
-
-    def _count_between(self, zeros: Zeros) -> None:
-        if zeros.length:
-            earlier = self.between
-            self.between = Zeros(earlier.length + zeros.length, earlier.offset) if earlier.length else zeros
 
     def _end_behind_the_last(self) -> None:
         """Look at what stands behind the last stream; a trailer that contradicts its content is damage."""
@@ -367,7 +298,7 @@ class Inflated:
         if bad is None or self.is_broken:
             self._finish("complete")
         else:
-            self._finish("damaged", f"the {self._name} stream from byte {bad.offset} on is corrupt: {bad.fault}")
+            self._finish("damaged", f"the {self.name} stream from byte {bad.offset} on is corrupt: {bad.fault}")
         if bad is None and (end := self._outer_end()) is not None:
             self._take_over(end)
 
@@ -428,7 +359,7 @@ class Inflated:
             self._take_over(end)
             return
         what = "trailer" if isinstance(inner, Gzip) and inner.lacks_trailer_only else "end"
-        self._finish("truncated", f"the {self._name} stream has no {what}{self._zeros_here()}")
+        self._finish("truncated", f"the {self.name} stream has no {what}{self._zeros_here()}")
 
     def _end_badly(self, error: Exception) -> None:
         """End where the input is corrupt, or asks for more than a limit allows."""
@@ -442,25 +373,14 @@ class Inflated:
 
             self.is_broken = True
             cause = self._zeros_here() or likely_cause(self.start)
-            self._finish("damaged", f"the {self._name} stream is corrupt ({reason}){cause}")
+            self._finish("damaged", f"the {self.name} stream is corrupt ({reason}){cause}")
 
     def _zeros_here(self) -> str:
         """Tell where the zeros begin that stand where a stream in the file broke off; nothing where there are few."""
-        if self.outer is not None:
+        if self.outer is not None or time.monotonic() > self._deadline:
             return ""
-        here, block = self._input.offset, self._input.peek(BLOCK)
-        ahead = len(block) - len(block.lstrip(b"\0"))
-        begin = here
-        while begin > self._begin and time.monotonic() <= self._deadline:
-            length = min(BLOCK, begin - self._begin)
-            self._input.go_to(begin - length)
-            block = self._input.peek(length)
-            zeros = length - len(block.rstrip(b"\0"))
-            begin -= zeros
-            if zeros < length:
-                break
-        self._input.go_to(here)
-        return f"; from byte {begin} on stand zeros" if here - begin + ahead >= _ZEROS_LEAST else ""
+        begin, count = self._input.zeros_around(self._begin)
+        return f"; from byte {begin} on stand zeros" if count >= _ZEROS_LEAST else ""
 
     def _note(self, opened: Opened, stream: Stream) -> None:
         """Keep what is known of a stream that ended; a gzip trailer that contradicts its content is damage."""
@@ -474,45 +394,3 @@ class Inflated:
             self._kept.append(stream)
         if stream.fault and self._contradicted is None:
             self._contradicted = stream
-
-
-class _Layer:
-    """What an outer stream inflates to, as the input of other streams.
-
-    The last bytes are kept, so that going back to them costs nothing; beyond them the outer stream begins anew, a few
-    times, unless it is broken.
-    """
-
-    def __init__(self, outer: Inflated) -> None:
-        self._outer = outer
-        self._restarts = _RESTARTS
-        self._kept = bytearray()
-        self.position = 0
-
-    @property
-    def size(self) -> int:
-        return self._outer.position
-
-    def read(self, length: int) -> bytes:
-        if back := self._outer.position - self.position:
-            at = len(self._kept) - back
-            piece = bytes(self._kept[at : at + length])
-        else:
-            piece = self._outer.take(length)
-            self._kept += piece
-            if len(self._kept) > 2 * _KEPT:
-                del self._kept[:-_KEPT]
-        self.position += len(piece)
-        return piece
-
-    def seek(self, offset: int) -> None:
-        outer = self._outer
-        if not 0 <= outer.position - offset <= len(self._kept):
-            if offset < outer.position:
-                if outer.is_broken or not self._restarts:
-                    return
-                self._restarts -= 1
-                outer.restart()
-            outer.skip(offset - outer.position)
-            self._kept.clear()
-        self.position = min(offset, outer.position)

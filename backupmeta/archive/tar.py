@@ -23,6 +23,7 @@ Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
+from backupmeta.archive.end import End, Verdict
 from backupmeta.archive.extension import BOUNDED, NO_READINGS, Extensions, Readings
 from backupmeta.archive.hazards import OtherNames
 from backupmeta.archive.header import (
@@ -39,7 +40,7 @@ from backupmeta.archive.header import (
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import Member, described, ordinary
 from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap, faulty, of_content, of_header
-from backupmeta.archive.stream import End, Inflated, Verdict
+from backupmeta.archive.stream import Inflated
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 

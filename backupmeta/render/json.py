@@ -9,10 +9,10 @@ from typing import Final
 from backupmeta.api.status import SUCCESS
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dump, Dumps, State
+from backupmeta.archive.end import Stream
 from backupmeta.archive.gzip import SYSTEMS
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
-from backupmeta.archive.stream import Stream
 from backupmeta.errors import AnswerError
 from backupmeta.explain import Step
 from backupmeta.findings import Finding

@@ -24,7 +24,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backupmeta.archive import compression, packing, stream
+from backupmeta.archive import compression, layer, packing
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import walk
@@ -234,7 +234,7 @@ def test_long_streams_that_are_damaged_in_the_inner_layer(opened: Opened, restar
     inner = COMPRESS["gzip"](b"".join(LONG))
     bad = b"".join(inner[:at] + b"\xff" * 300 + inner[at + 300 :] for at in (2_000_000, 2_200_000))
     once, content = seen(opened, bad + COMPRESS["gzip"](TAR)), COMPRESS["gzip"](bad + COMPRESS["gzip"](TAR))
-    with patch.object(stream, "_RESTARTS", restarts):
+    with patch.object(layer, "_RESTARTS", restarts):
         twice = seen(opened, content)
     assert once.names[-6:] == twice.names[-6:] == NAMES
     assert "the inner gzip stream is corrupt" in twice.end.reason
@@ -347,10 +347,10 @@ def test_two_layers_wherever_blocks_end(opened: Opened, kinds: tuple[str, str], 
 def test_corrupt_layers_never_raise_and_keep_the_digest(opened: Opened, data: st.DataObject) -> None:
     inner, outer = (data.draw(st.sampled_from(sorted(COMPRESS))) for _ in range(2))
     packed = bytearray(COMPRESS[inner](TAR[:9000]) + COMPRESS[inner](TAR[9000:]))
-    for layer in (inner, outer):
+    for is_inner in (True, False):
         if data.draw(st.booleans()):
             packed[data.draw(st.integers(0, len(packed) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-        if layer is inner:
+        if is_inner:
             packed = bytearray(COMPRESS[outer](bytes(packed)))
     try:
         found = seen(opened, bytes(packed))
