@@ -146,6 +146,7 @@ class Dump:
         self._last = b""
         self._is_uncommitted = False
         self._spans = False
+        self._is_begun = False
         self._is_closed = False
         self._saved: dict[bytes, int] = {}
         self._has_no_escapes = False
@@ -185,7 +186,7 @@ class Dump:
         if one.filled is None and (found := _COLLATION.search(one.text)):
             self.collations = _again(self.collations, one.begin._replace(text=found[0]))
         if one.word not in _FRAME:
-            self._is_closed = False
+            self._is_begun, self._is_closed = True, False
         elif one.word == b"commit" and (self._spans or self.writer is Writer.INSTALLATRON):
             self._is_closed = True
 
@@ -336,6 +337,8 @@ class Dump:
             return State.CUT, f"@{name.decode('ascii', 'replace')}, saved on line {line:,}, is not set back"
         if self._is_closed:
             return State.WHOLE, "what it opens is closed at its end"
+        if not self._is_begun:
+            return State.CUT, "it holds nothing but settings"
         return State.UNKNOWN, "nothing at its end tells"
 
 
