@@ -1,5 +1,6 @@
 """What one pass over an archive collects for the checks: names, sizes, the record, the dump, telling files."""
 
+import gzip
 import io
 import subprocess
 import tarfile
@@ -68,7 +69,7 @@ def test_names_have_their_places_as_tarfile_tells_them() -> None:
 
 
 def test_an_empty_tar() -> None:
-    survey = surveyed(END)
+    survey = surveyed(gzip.compress(END))  # uncompressed it would be zeros alone, which are no archive
     assert (survey.names, survey.record, survey.dump.is_met, survey.file_bytes) == ({}, None, False, 0)
     assert (set(survey.tops()), survey.heads) == (set(), {})
     assert not survey.has(b"anything")
@@ -328,7 +329,7 @@ def test_names_folders_and_tops_are_those_of_a_plain_model(
         Entry(before + b"/".join(parts) + (behind if is_folder else b""), None if is_folder else b"", TIME)
         for parts, before, is_folder, behind in spelled
     ]
-    survey = surveyed(tar_bytes(entries))
+    survey = surveyed(gzip.compress(tar_bytes(entries)))
     paths = [parts for parts, *_ in spelled]
     own = {b"APP-META.INI"}
     assert set(survey.names) == {b"/".join(parts) for parts in paths}
