@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -24,11 +25,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Count no coverage in property tests: half of their time, for lines that other tests reach as well."""
-    for item in items:
-        if isinstance(item, pytest.Function) and getattr(item.function, "is_hypothesis_test", False):
-            item.add_marker(pytest.mark.no_cover)
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Trace no line in property tests and in those marked ``untraced``: it would double their time.
+
+    What they reach, other tests reach as well. The mark no_cover of pytest-cov has no effect in workers of xdist.
+    """
+    is_property = isinstance(item, pytest.Function) and getattr(item.function, "is_hypothesis_test", False)
+    tracing = sys.gettrace()
+    if is_property or item.get_closest_marker("untraced"):
+        sys.settrace(None)
+    try:
+        return (yield)
+    finally:
+        sys.settrace(tracing)
 
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]

@@ -225,7 +225,7 @@ def test_the_measure_measures() -> None:
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0
 
 
-@pytest.mark.no_cover  # the same lines, thousands of times
+@pytest.mark.untraced  # the same lines, thousands of times
 def test_a_gzip_cut_at_each_of_its_first_4096_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -103,7 +103,7 @@ def leaks(shown: bytes) -> bool:
     return any(one in shown for one in SHOWN)
 
 
-@pytest.mark.no_cover  # the same lines for each place
+@pytest.mark.untraced  # the same lines for each place
 def test_no_command_shows_the_canary(account: Account) -> None:
     told = [(command, run(*command)) for command in commands(account)]
     assert [command for command, ran in told if leaks(ran.out) or leaks(ran.err.encode())] == []

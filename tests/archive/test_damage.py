@@ -191,7 +191,7 @@ def run_members(opened: Opened, packed: bytes) -> Seen | Exception:
         return error
 
 
-@pytest.mark.no_cover  # the same lines, bit after bit
+@pytest.mark.untraced  # the same lines, bit after bit
 @pytest.mark.parametrize("kind", PACK)
 def test_a_bit_of_compressed_content(opened: Opened, kind: str) -> None:
     packed = PACK[kind](TAR)

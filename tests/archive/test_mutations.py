@@ -97,7 +97,7 @@ def test_pax_records_that_should_be_numbers_are_told(opened: Opened) -> None:
     assert [(one.id, one.detail) for one in findings] == [("member-number", "size, uid, mtime")]
 
 
-@pytest.mark.no_cover  # the same lines, thousands of times
+@pytest.mark.untraced  # the same lines, thousands of times
 @pytest.mark.parametrize("batch", range(10))
 def test_mutated_archives_keep_every_promise(batch: int, samples: list[Sample]) -> None:
     failed = {}
