@@ -5,7 +5,9 @@ BACKUPMETA_REAL=FOLDER pytest -m real tests/test_mutations_of_real_backup.py
 """
 
 import gzip
+import lzma
 import os
+import struct
 import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -103,6 +105,29 @@ ENDED: Final[dict[str, Place]] = {
     "in the trailer, but for its last byte": lambda _: -1,
 }
 
+
+def inflated(old: bytes) -> bytes:
+    return zlib.decompress(old, 31)
+
+
+def parted(tar: bytes) -> bytes:
+    """Return a tar in two gzip streams, with zeros between them."""
+    half = len(tar) // 1024 * 512
+    return gzip.compress(tar[:half], 1) + bytes(512) + gzip.compress(tar[half:], 1)
+
+
+def xz(old: bytes, check: int) -> bytes:
+    return lzma.compress(inflated(old), check=check, preset=0)
+
+
+def unknown_check(stream: bytes) -> bytes:
+    """Return an xz stream whose CRC-64 goes by the number of a check that is not defined (the .xz format, §2.1.1.2)."""
+    flags = b"\0\x05"
+    size = stream[-8:-4]
+    begin, end = (struct.pack("<I", zlib.crc32(one)) for one in (flags, size + flags))
+    return stream[:6] + flags + begin + stream[12:-12] + end + size + flags + stream[-2:]
+
+
 WHOLE: Final = {
     **{f"cut {where}": by("archive-truncated", m.cut_at(place)) for where, place in EARLY.items()},
     **{f"cut {where}": by("archive-truncated", m.cut_at(place), also=CUT) for where, place in TRUNCATED.items()},
@@ -128,6 +153,16 @@ WHOLE: Final = {
             "member-name-duplicate": "every member is there twice",
             "record-several": "the record as well",
         },
+    ),
+    "a message before the stream": by("archive-leading-bytes", m.packed(lambda old: b"<br />\nNotice\n" + old)),
+    "compressed once more": by("archive-compressed-twice", m.packed(lambda old: gzip.compress(old, 1))),
+    "zeros between two streams": by("archive-zeros-between", m.packed(lambda old: parted(inflated(old)))),
+    "zeros behind a stream of zstd": by(
+        "archive-padding-refused", m.packed(lambda old: zstandard.compress(inflated(old), 1) + bytes(5))
+    ),
+    "compressed by xz, without a check": by("archive-check-none", m.packed(lambda old: xz(old, lzma.CHECK_NONE))),
+    "compressed by xz, with a check that nobody knows": by(
+        "archive-check-unsupported", m.packed(lambda old: unknown_check(xz(old, lzma.CHECK_CRC64)))
     ),
     "compressed by zstd, under its old name": by(
         "archive-suffix-differs", m.packed(lambda old: zstandard.compress(gzip.decompress(old), 1))
@@ -174,6 +209,17 @@ WHOLE: Final = {
         "archive-foreign",
         m.beside("application_backups/photos.tar.gz", gzip.compress(header(b"photo.jpg") + m.END)),
         at="cafezw/application_backups/photos.tar.gz",
+    ),
+    "a tar beside it that nobody says to be a backup": by(
+        "archive-not-judged",
+        m.beside("application_backups/f0100.gz", gzip.compress(header(b"photo.jpg") + m.END)),
+        at="cafezw/application_backups/f0100.gz",
+        verdict=Verdict.NOT_JUDGED,
+    ),
+    "what a Mac put beside it": by(
+        "archives-not-read",
+        m.beside("application_backups/._app_a.tar.gz", b"\0\x05\x16\x07\0\x02\0\0Mac OS X        ".ljust(163, b"\0")),
+        at=m.HOME,
     ),
 }
 
@@ -360,6 +406,21 @@ CONTENTS: Final = {
         lambda site: site.put(m.DUMP, b""),
         also={"tables-size-differs": "there is nothing of what the record counts"},
     ),
+    "a dump without tables": by(
+        "tables-unknown",
+        lambda site: site.put(m.DUMP, b"SET AUTOCOMMIT = 0;\nSTART TRANSACTION;\nSELECT 1;\nCOMMIT;\n"),
+        also={"tables-size-differs": "there is nothing of what the record counts"},
+    ),
+    "a program's message before the dump": by(
+        "dump-not-sql", m.edited(m.DUMP, r"\A", "mysqldump: [Warning] careful\n")
+    ),
+    "NUL bytes behind the dump": by("dump-padded", lambda site: site.put(m.DUMP, site.content(m.DUMP) + bytes(400))),
+    "a dump as before 2021": by(
+        "dump-end-unknown",
+        m.edited(m.DUMP, r"\ASET AUTOCOMMIT = 0;\nSTART TRANSACTION;\n"),
+        m.edited(m.DUMP, r"COMMIT;\s*\Z"),
+    ),
+    "no rows of users": by("table-empty", m.edited(m.DUMP, r"INSERT INTO `kz4_users` (?s:.*?)\);\n", every=True)),
     "the dump without its COMMIT": by("dump-incomplete", m.edited(m.DUMP, r"COMMIT;\s*\Z")),
     "the dump cut in its last view": by("dump-incomplete", m.edited(m.DUMP, r" AS select (?s:.*)\Z")),
     "the dump cut in its last rows": by("dump-incomplete", m.edited(m.DUMP, r"'zwoelf-admin',(?s:.*)\Z")),
@@ -404,6 +465,37 @@ def tables(site: m.Site, *more: str) -> str:
     """Return the value of ``list-tables``, with ``more`` tables."""
     return ",".join([*site.real.truth["tables"], *more])
 
+
+# --- what a restore needs ---------------------------------------------------------------------------------------------
+
+LONG: Final = f"INSERT INTO `kz4_links` VALUES ('{'x' * 17_000_000}');\n"  # noqa: S608 - no query
+
+RESTORE: Final = {
+    "a collation of MySQL 8": by(
+        "restore-collation", m.edited(m.DUMP, r"\) ENGINE=InnoDB", r") ENGINE=InnoDB COLLATE=utf8mb4_0900_ai_ci")
+    ),
+    "a view of the administrator's": by(
+        "restore-definer", m.edited(m.DUMP, "CREATE VIEW", "CREATE DEFINER=`root`@`localhost` VIEW")
+    ),
+    "the comment of the sandbox": by(
+        "restore-sandbox", m.edited(m.DUMP, r"\A", r"/*M!999999\\- enable the sandbox mode */ \n")
+    ),
+    "a statement of 17 million bytes": by(
+        "restore-packet",
+        m.edited(m.DUMP, r"COMMIT;\n\Z", LONG + "COMMIT;\n"),
+        also={"tables-size-differs": "it is far longer than all tables"},
+    ),
+    "a view before its table": by(
+        "restore-view-order",
+        m.edited(
+            m.DUMP, "START TRANSACTION;\n", "START TRANSACTION;\nCREATE VIEW `kz4_a` AS select `ID` from `kz4_posts`;\n"
+        ),
+        also={"table-unlisted": "the view is on no list"},
+    ),
+    "the prefix in capitals in the records": by(
+        "restore-name-case", m.lines(db_prefix="KZ4_"), also={"config-differs": "wp-config.php has small letters"}
+    ),
+}
 
 # --- the application --------------------------------------------------------------------------------------------------
 
@@ -541,7 +633,7 @@ ACCOUNT: Final = {
     ),
 }
 
-MUTATIONS: Final = {**WHOLE, **SAFE, **RECORD, **CONTENTS, **APPLICATION, **ACCOUNT}
+MUTATIONS: Final = {**WHOLE, **SAFE, **RECORD, **CONTENTS, **RESTORE, **APPLICATION, **ACCOUNT}
 
 UNCOVERED: Final = {
     "several-matches": "of view alone, which has to choose; verify judges all of them",
