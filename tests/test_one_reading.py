@@ -361,6 +361,8 @@ def test_the_findings(archive: Archive, shallow: Catalog, deep: Catalog) -> None
     compared = archive.against_itself
     assert ids(compared.json["findings"]) & OF_ARCHIVES - {"member-not-compared"} == found
     assert set(_ID.findall(compared.err)) & OF_ARCHIVES & SPOKEN - {"member-not-compared"} == found & SPOKEN
+    codes = {archive.view.code, archive.listed.code, archive.explained.code}
+    assert codes == {2 if ids(archive.view.json["provenance"]["findings"]) & UNREAD else 0}
     for told in _of_heads(archive, shallow):
         assert told & OF_ARCHIVES <= found
         assert told & OF_THE_END == found & OF_THE_END or not archive.is_small
