@@ -417,10 +417,10 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
     for place, member in enumerate(reader):
         if is_record(member):
             remember(records, Placed(member, place))
-        if plain(member.name) == wanted:
+        if plain(member.name) == wanted and not _is_own(found):
             found = [*found[:1], member]
-            if is_record(member) and is_at_root(member):
-                break
+        if _is_own(found) and file.size > BLOCK:
+            break
     if not found and reader.end is not None and reader.end.verdict != "complete":
         raise reader.broken(f"{name!r} was not met")
     if not found or found[-1].kind not in WITH_CONTENT:
@@ -429,6 +429,11 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
     content = at_offset(file, limits, found[-1].offset)
     odd = (*misplaced(records, file.path), *reader.oddities(file.path))
     return Located(found[-1], content, (*odd, *(twice if len(found) > 1 else ())), file.path)
+
+
+def _is_own(found: Sequence[Member]) -> bool:
+    """Tell whether the last member ``found`` is the backup's own record: the first one at the root."""
+    return bool(found) and is_record(found[-1]) and is_at_root(found[-1])
 
 
 def at_offset(file: EvidenceFile, limits: Limits, offset: int) -> Iterator[bytes]:

@@ -225,6 +225,13 @@ def assert_flat(outcome: Outcome, idle: int) -> None:
 
 
 @posix
+def test_many_records_cost_a_head_no_memory(tmp_path: Path, idle: int) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(packed(header(b"old/APP-META.INI") * 200_000 + LAST))
+    assert_flat(measured(COMMAND, "view", str(path), "--limit", "ratio=100000", keeps_out=False), idle)
+
+
+@posix
 def test_4_gib_are_walked_in_flat_memory(tmp_path: Path, idle: int) -> None:
     size = 4096 * MIB
     big = header(b"big", b"\x80" + size.to_bytes(11, "big"))

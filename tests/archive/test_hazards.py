@@ -281,6 +281,15 @@ def test_of_hard_links_those_with_nothing_before_them_are_told(opened: Opened) -
     assert told(opened, *headers) == [("member-link-unresolved", "l3"), ("member-link-unresolved", "l4")]
 
 
+def test_a_hard_link_can_be_no_folder_and_no_file_of_another_case(opened: Opened) -> None:
+    headers = [header(b"a"), folder(b"d"), hard_link(b"l1", b"d"), hard_link(b"l2", b"A"), header(b"d")]
+    headers += [hard_link(b"l3", b"d"), header(b"D"), hard_link(b"l4", b"D"), hard_link(b"l5", b"d")]
+    assert [one for one in told(opened, *headers) if one[0] == "member-link-unresolved"] == [
+        ("member-link-unresolved", "l1"),
+        ("member-link-unresolved", "l2"),
+    ]
+
+
 def test_names_separated_by_backslashes_are_told_once_and_judged_by_their_paths(opened: Opened) -> None:
     names = [b"wp-content\\plugins\\a.php", b"wp-content/plugins/a.php", b"wp-content\\..\\..\\b.php", b"plain"]
     found = seen(opened, b"".join(map(header, names)) + END)
