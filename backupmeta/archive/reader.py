@@ -226,6 +226,17 @@ class _Several:
             one.close(missing)
 
 
+class _Consumers:
+    """Asks several consumers as one."""
+
+    def __init__(self, consumers: Sequence[Consumer]) -> None:
+        self._consumers = consumers
+
+    def wants(self, member: Member) -> Content | None:
+        found = [content for one in self._consumers if (content := one.wants(member)) is not None]
+        return _Several(found) if len(found) > 1 else next(iter(found), None)
+
+
 class Pass(Reader):
     """One pass over an open archive, up to the file's last byte.
 
@@ -245,8 +256,8 @@ class Pass(Reader):
     ) -> None:
         """Begin to read ``file``, counting the digests ``algorithms`` of its bytes, for ``consumers``."""
         self._digests = Digests(algorithms) if algorithms else None
-        self._ask = consumers[0].wants if len(consumers) == 1 else self._ask_all
-        self._consumers = consumers
+        self._consumer = consumers[0] if len(consumers) == 1 else _Consumers(consumers)
+        self._has_consumers = bool(consumers)
         self._content: Content | None = None
         self._linked = list[tuple[Member, Content]]()
         self._unread = Findings()
@@ -274,7 +285,7 @@ class Pass(Reader):
 
     def _members(self) -> Iterator[Member]:
         walk, unjudged = self._walk, list[Member]()
-        wants = self._wants if self._consumers else None
+        wants = self._wants if self._has_consumers else None
         while members := walk.burst(_BURST, wants):
             unjudged += members
             if len(unjudged) >= _BURST or len(members[0].name) > _LONG_NAME:
@@ -298,7 +309,7 @@ class Pass(Reader):
 
     def _wants(self, member: Member) -> bool:
         """Ask the consumers whether they want the content of ``member``, now; a hard link's comes later."""
-        content = self._ask(member)
+        content = self._consumer.wants(member)
         if content is None or member.source is None:
             self._content = content
             return content is not None
@@ -307,10 +318,6 @@ class Pass(Reader):
         else:
             self._refuse(member, content, "limit-exceeded", f"more than {_LINKS_KEPT:,} hard links to read")
         return False
-
-    def _ask_all(self, member: Member) -> Content | None:
-        found = [content for one in self._consumers if (content := one.wants(member)) is not None]
-        return _Several(found) if len(found) > 1 else next(iter(found), None)
 
     def _hand_out(self, member: Member) -> None:
         """Give the content of ``member``, which is still ahead, to who wants it."""
