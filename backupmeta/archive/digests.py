@@ -64,7 +64,8 @@ class MemberDigests:
         """Count ``algorithm``, one of `ALGORITHMS`; remember those of at most so many ``names``, for hard links."""
         self._new = partial(hashlib.new, algorithm, usedforsecurity=False)
         self._most = names
-        self._known: dict[int, bytes] = {}
+        self._places: dict[int, int] = {}
+        self._kept = bytearray()  # all in one: as many objects would take twice the memory
         self._last: bytes | None = None
 
     @property
@@ -77,16 +78,26 @@ class MemberDigests:
         key = hash(plain(member.name))
         if member.kind in WITH_CONTENT and member.source is None:
             return _Counting(self, key, self._new())
-        self.keep(key, None if member.source is None else self._known.get(hash(plain(member.source))))
+        self.keep(key, None if member.source is None else self._digest_of(hash(plain(member.source))))
         return None
 
     def keep(self, key: int, digest: bytes | None) -> None:
         """Remember the ``digest`` of the last member, whose name has the hash ``key``."""
         self._last = digest
-        if digest is None:
-            self._known.pop(key, None)
-        elif key in self._known or len(self._known) < self._most:
-            self._known[key] = digest
+        place = self._places.get(key)
+        if place is None:
+            if digest is not None and len(self._places) < self._most:
+                self._places[key] = len(self._kept)
+                self._kept += digest
+            return
+        place = max(place, ~place)  # one that is lost keeps its place, bit by bit the opposite
+        self._places[key] = ~place if digest is None else place
+        self._kept[place : place + len(digest or b"")] = digest or b""
+
+    def _digest_of(self, key: int) -> bytes | None:
+        """Return the digest of the last member whose name has the hash ``key``; None where none is known."""
+        place = self._places.get(key, -1)
+        return None if place < 0 else bytes(self._kept[place : place + self._new().digest_size])
 
 
 class _Counting:

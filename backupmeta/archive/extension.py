@@ -7,17 +7,22 @@ Programs differ in what they make of several of them. Whom we follow, as tried w
 |---|---|---|---|
 | several ``x`` | the last, as a whole | GNU tar, bsdtar, Go | tarfile: the first name; busybox: all of them together |
 | ``L`` and ``x`` with a path | the path of ``x`` | GNU tar, Go | bsdtar, tarfile: the first; busybox: the last |
+| ``K`` and ``x`` with a link's path | that of ``x`` | GNU tar, Go | bsdtar, tarfile: the first |
 | several ``L`` | the last | GNU tar, bsdtar, busybox | tarfile: the first |
+| an empty ``L``, an empty ``K`` | an empty name | GNU tar, tarfile | bsdtar leaves the member out |
 | ``g`` with a path | it holds for all members | GNU tar, tarfile | bsdtar, busybox: it is passed over |
-| an empty record | it takes back a global one | POSIX, bsdtar | GNU tar, tarfile: an empty name |
+| several ``g`` | a key's last value holds | POSIX, tarfile | GNU tar: only the last header holds |
+| an empty record | it takes back a global one | POSIX, bsdtar | GNU tar, tarfile: an empty name, a size of 0 |
 | NUL in a name | it ends the name | GNU tar, bsdtar | tarfile: a name that no system takes |
 | NUL in a keyword | what follows is malformed | GNU tar, bsdtar, Go | tarfile, busybox: the records that follow hold |
 | a number or a length with leading zeros | decimal | all | |
 | an extension with no member after it | nothing | GNU tar | bsdtar, tarfile: damage |
+| a size before a link, a device, a FIFO | no content | tarfile | GNU tar, bsdtar: as many bytes are passed over |
 | ``x`` at all | it holds | all but Archive_Tar | Archive_Tar: the header's own name |
 | Solaris ``X`` | as ``x`` | GNU tar, bsdtar, tarfile | busybox: damage |
 
-Where another reading has another name, or a size of its own, that is told, and every reading's name is judged.
+Where another reading has another name, target, kind or map of holes, or a size of its own, that is told, and every
+reading's name and target is judged.
 """
 
 from collections.abc import Iterator, Mapping

@@ -5,10 +5,12 @@ Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where
 
 - A member's kind, name and size are judged once all headers that extend its own are applied, as everybody does.
 - A directory may have no trailing slash, as the real writer's don't; a regular file whose name ends with a slash is a
-  directory, as for GNU tar and bsdtar (tarfile: only with v7's type, which then has no content, as for bsdtar).
+  directory, as for GNU tar and bsdtar (tarfile: only with v7's type and by the header's own name, and then it has no
+  content, as for bsdtar; bsdtar: not where it has warned of the headers before); that is told.
 - The walk goes on after the end-of-archive blocks, as GNU tar with ``--ignore-zeros``, bsdtar with
   ``read_concatenated_archives`` and tarfile with ``ignore_zeros`` do; without these options all three stop there.
-- Links, devices, folders and FIFOs have no content whatever their size field says, as for bsdtar and tarfile; only
+- Links, devices, folders and FIFOs have no content whatever their size field says, as for bsdtar and tarfile (GNU tar
+  passes over it, but for a folder's; that is told); only
   a hard link's size counts where no header follows it, as for bsdtar (a pax archive may hold a link's content).
 - A dumpdir (``D``) is a directory, its content a list of names, as for GNU tar and bsdtar.
 - A type that nobody knows, Solaris' ``A`` (an access control list) among them, is listed and has content, which GNU

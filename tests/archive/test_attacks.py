@@ -157,6 +157,44 @@ def skippable(length: int, count: int) -> bytes:
     return frame * count + zstandard.compress(FIRST + LAST)
 
 
+def map_of_holes() -> bytes:
+    """Return a sparse file whose map of 60,000 runs takes nearly a MiB of its content (pax 1.0)."""
+    numbers = b"".join(b"%d\n1\n" % (20 * n) for n in range(60_000))
+    content = writer.padded(b"60000\n" + numbers) + b"x" * 60_000
+    return packed(sparse(2_000_000) + header(b"s", len(content)) + writer.padded(content) + LAST)
+
+
+def sparse(size: int, *more: tuple[bytes, bytes]) -> bytes:
+    """Return the pax header of a sparse file of ``size`` bytes; its map stands in its content unless there is more."""
+    version = more or ((b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"))
+    return pax([(b"GNU.sparse.name", b"s"), (b"GNU.sparse.realsize", b"%d" % size), *version])
+
+
+def huge_holes() -> bytes:
+    return packed(sparse(2**40, (b"GNU.sparse.map", b"0,1")) + header(b"s", 1) + writer.padded(b"x") + LAST)
+
+
+def hard_links(count: int, target: Callable[[int], bytes]) -> bytes:
+    """Return a file, and hard links to what comes before them."""
+    links = (header(b"%d" % n, 0, b"1", link=target(n)) for n in range(1, count + 1))
+    return packed(member("0", b"linked") + b"".join(links) + LAST, 1)
+
+
+def many_pax_headers() -> bytes:
+    return packed(FIRST + pax([]) * 300_000 + LAST, 1)
+
+
+def names_twice() -> bytes:
+    once = b"".join(header(b"%d" % n) for n in range(50_000))
+    return packed(once + once + LAST, 1)
+
+
+def many_readings() -> bytes:
+    """Return members before each of which 1,000 headers give names of their own."""
+    headers = (b"".join(pax([(b"path", b"../%d-%d" % (at, n))]) for n in range(1000)) for at in range(50))
+    return packed(b"".join(one + header(b"x") for one in headers) + LAST, 1)
+
+
 ATTACKS: Final[dict[str, tuple[Callable[[], bytes], str, str]]] = {
     # what the file is, the limits that are set, and the end of what is said, up to the digest
     "one huge pax header": (huge_pax_header, "", "limit: extension headers of 314,573,312 bytes; "),
@@ -201,6 +239,17 @@ ATTACKS: Final[dict[str, tuple[Callable[[], bytes], str, str]]] = {
     "zeros alone": (lambda: bytes(64 * MIB), "", "nothing but zeros"),
     "zeros between streams": (lambda: packed(FIRST) + bytes(64 * MIB) + packed(LAST), "", "complete; 2 members"),
     "zeros behind a cut stream": (lambda: packed(FIRST + LAST)[:-60] + bytes(64 * MIB), "", "stand zeros"),
+    "a map of holes": (map_of_holes, "", "complete; 2 members"),
+    "holes of a terabyte": (huge_holes, "", "limit: holes of more than 67,108,864 bytes"),
+    "hard links": (lambda: hard_links(100_000, lambda _: b"0"), "ratio=100000", "complete; 100,002 members"),
+    "a chain of hard links": (
+        lambda: hard_links(50_000, lambda n: b"%d" % (n - 1)),
+        "ratio=100000",
+        "complete; 50,002 ",
+    ),
+    "many pax headers": (many_pax_headers, "ratio=100000", "limit: extension headers of 1,04"),
+    "each name twice": (names_twice, "ratio=100000", "complete; 100,001 members"),
+    "many readings": (many_readings, "ratio=100000", "complete; 51 members"),
 }
 
 
@@ -211,10 +260,42 @@ def test_no_attack_costs_memory(tmp_path: Path, idle: int, name: str) -> None:
     path = tmp_path / "a.tar.gz"
     path.write_bytes(make())
     arguments = [word for limit in limits.split() for word in ("--limit", limit)]
-    outcome = measured(COMMAND, "members", str(path), "--json", *arguments, keeps_out=False)
+    command = ["members", str(path), "--json", "--member-digest", "sha256", *arguments]
+    outcome = measured(COMMAND, *command, keeps_out=False)
     assert_flat(outcome, idle)
     assert words in outcome.err.splitlines()[-1]
     assert outcome.code == 2 or words.startswith("complete")
+
+
+_ALL_LINKS: Final = """
+import sys
+from backupmeta.archive.reader import walk
+from backupmeta.evidence import open_named
+
+class Wanted:
+    told = 0
+    def wants(self, member):
+        return self if member.kind == "hard link" else None
+    def take(self, piece):
+        pass
+    def close(self, missing):
+        Wanted.told += 1
+
+with open_named(sys.argv[1]) as file:
+    found = walk(file, consumers=[Wanted()])
+    for _ in found:
+        pass
+    print(Wanted.told, {one.id for one in found.findings()})
+"""
+
+
+@posix
+def test_hard_links_that_are_all_asked_for_cost_no_memory(tmp_path: Path, idle: int) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(hard_links(99_000, lambda n: b"%d" % (n - 1)))
+    outcome = measured(_ALL_LINKS, str(path))
+    assert_flat(outcome, idle)
+    assert outcome.out == "99000 {'limit-exceeded'}\n"
 
 
 def assert_flat(outcome: Outcome, idle: int) -> None:
