@@ -154,8 +154,9 @@ def _policy(path: str | None, protected: "Protected") -> "Policy":
         return policy.load(path)
     if (found := policy.nearest(".", is_evidence)) is None:
         return policy.DEFAULT
+    chosen = policy.load_found(found)
     output.complain(f"the policy is the one in {found}")
-    return policy.load(found)
+    return chosen
 
 
 def _rendered(form: str, found: "Iterable[Verification]", *, is_terminal: bool) -> Iterator[str]:
