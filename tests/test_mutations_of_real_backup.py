@@ -508,6 +508,7 @@ ACCOUNT: Final = {
 MUTATIONS: Final = {**WHOLE, **SAFE, **RECORD, **CONTENTS, **APPLICATION, **ACCOUNT}
 
 UNCOVERED: Final = {
+    "file-named-like-id": "of view alone, which is asked for ids",
     "several-matches": "of view alone, which has to choose; verify judges all of them",
 }
 """Ids that no mutation brings about, and why."""

@@ -163,6 +163,16 @@ def folder_of_home(path: str) -> str | None:
     return None
 
 
+def account_name(home: str) -> str | None:
+    r"""Return whose home it is, by its path, as the server saw it or on this machine; None where that does not tell.
+
+    >>> account_name("/mnt/image/home2/anna"), account_name("/var/www/vhosts/example.com")
+    ('anna', None)
+    """
+    folder, _, name = home.replace("\\", "/").rstrip("/").rpartition("/")
+    return name if _NUMBERED_HOME.fullmatch(folder.rpartition("/")[2]) else None
+
+
 def _speaks_for(home: str, folder: str) -> bool:
     """Tell whether the folder at ``home``, found upwards from ``folder``, is its home, whose records count.
 

@@ -1,6 +1,7 @@
 """Who is believed, where somebody else puts policies, homes and names in the way: class, attempt, what must hold."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.invented import BACKUP, NAME, Account, archive, backup_record, run
+from tests.invented import BACKUP, INSTALL, NAME, Account, archive, backup_record, install_record, run
 
 OTHER: Final = 12345
 """Another user, by number."""
@@ -190,3 +191,79 @@ def test_nor_is_one_two_folders_above(public: Path) -> None:
     public.chmod(0o1777)
     assert run("view", public / "cases/one" / NAME).json["data"]["title"] == "true"
     assert run("view", BACKUP, "--root", public, "--allow-missing").json["data"]["title"] == "false"
+
+
+# Class: an account that speaks for another one.
+
+
+@pytest.fixture
+def attacked(tmp_path: Path) -> Path:
+    """Give homes: of a victim, and of an attacker whose records name the victim as their owner."""
+    victim = Account(tmp_path / "home/victim")
+    victim.install(content=install_record(owner="victim"))
+    attacker = Account(tmp_path / "home2/attacker")
+    attacker.backup(content=backup_record(owner="victim", title="false"))
+    attacker.install(content=install_record(owner="victim", title="false"))
+    attacker.archive(embedded=backup_record(owner="victim", title="false"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("has_home", [True, False])
+@pytest.mark.parametrize("target", [BACKUP, NAME, f"home2/attacker/application_backups/{NAME}"])
+@pytest.mark.parametrize("command", ["view", "view --catalog"])
+def test_no_account_answers_for_another(
+    attacked: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    has_home: bool,  # noqa: FBT001
+    command: str,
+) -> None:
+    if not has_home:
+        shutil.rmtree(attacked / "home")
+    monkeypatch.chdir(attacked)
+    where: tuple[str | Path, ...] = ("--root", attacked)
+    if command == "view --catalog" and not target.startswith("home2"):
+        assert run("scan", attacked, "-o", "catalog.sqlite", "--jobs", "1").code == 0
+        where = ("--catalog", "catalog.sqlite")
+    ran = run("view", target, "--user", "victim", *where)
+    assert (ran.code, "false" in ran.text.replace('"result": false', "")) == (1, False)
+    assert run("view", target, *where).json["data"]["title"] == "false"
+
+
+def test_nor_of_its_installs(attacked: Path) -> None:
+    ran = run("view", INSTALL, "--install", "--user", "victim", "--root", attacked)
+    assert ran.json["data"]["title"] == "Blog"
+    shutil.rmtree(attacked / "home/victim/.appdata/current")
+    ran = run("view", INSTALL, "--install", "--user", "victim", "--root", attacked)
+    assert (ran.code, ran.json["data"]) == (1, None)
+
+
+@pytest.mark.parametrize("name", ["var/www/vhosts/example.com", "copies/first"])
+def test_homes_that_are_not_named_by_their_users_answer(tmp_path: Path, name: str) -> None:
+    Account(tmp_path / name).whole()
+    assert run("view", BACKUP, "--user", "exampleu", "--root", tmp_path).json["data"]["id"] == BACKUP
+
+
+# Class: a file in the working folder that has the name of what is asked for.
+
+
+@pytest.mark.parametrize("content", [backup_record(title="false"), archive(backup_record(title="false"))])
+def test_a_file_named_like_the_id_does_not_win(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    home = Account(tmp_path / "home/exampleu").whole().home
+    (tmp_path / "working").mkdir()
+    (tmp_path / "working" / BACKUP).write_bytes(content)
+    monkeypatch.chdir(tmp_path / "working")
+    ran = run("view", BACKUP, "--root", home)
+    assert (ran.json["data"]["title"], "name of the id" in ran.err) == ("Blog", True)
+    monkeypatch.chdir(home / ".appdata/backups")
+    assert "name of the id" not in run("view", BACKUP, "--root", home).err
+
+
+def test_where_nothing_else_has_the_id_the_file_is_taken_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Account(tmp_path / "home/exampleu").home
+    (tmp_path / BACKUP).write_bytes(backup_record(title="file"))
+    monkeypatch.chdir(tmp_path)
+    ran = run("view", BACKUP, "--root", home)
+    assert (ran.json["data"]["title"], "name of the id" in ran.err) == ("file", True)
