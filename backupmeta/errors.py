@@ -59,6 +59,11 @@ class EvidenceError(BackupMetaError):
         self.reason = reason
         self.advice = self.default_advice if advice is None else advice
 
+    @property
+    def particulars(self) -> str:
+        """The reason, with the advice where it is another one than the class gives: what a finding tells."""
+        return self.reason if self.advice in {"", self.default_advice} else f"{self.reason}; {self.advice}"
+
     def __str__(self) -> str:
         sentence = f"{printable(self.path)}: {self.reason}"
         return f"{sentence}; {self.advice}" if self.advice else sentence

@@ -205,6 +205,17 @@ class Folder:
         except (OSError, ValueError) as error:
             raise UnreadableError(self.path, _reason(error)) from error
 
+    def signature(self, name: str) -> Signature | None:
+        """Return what tells the regular file ``name`` from what it may become; None where there is none."""
+        try:
+            if _RELATIVE:
+                status = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+            else:
+                status = os.stat(self.child(name), follow_symlinks=False)  # noqa: PTH116
+        except (OSError, ValueError):
+            return None
+        return Signature(status.st_size, status.st_mtime_ns, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
     def link_target(self, name: str) -> str:
         """Return where the link ``name`` points, unresolved; empty where it can't be told."""
         try:

@@ -25,6 +25,7 @@ class Step(NamedTuple):
         offset: where it begins, in bytes: of the record for a line, of the inflated archive for a member.
         text: what stands there, secrets masked.
         meaning: what was made of it.
+        is_unread: whether it is that something could not be read.
     """
 
     place: str
@@ -32,6 +33,7 @@ class Step(NamedTuple):
     offset: int | None
     text: str
     meaning: str
+    is_unread: bool = False
 
 
 def file(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = False) -> Iterator[Step]:
@@ -51,16 +53,16 @@ def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = 
     """
     with open_named(path) as file:
         found = head(file, limits)
-        file.seek(0)
+        file.seek(found.begin)
         block = file.read(BLOCK)
     yield from _name_steps(path)
     yield Step("file", None, 0, f"{found.size:,} bytes", f"compression: {found.compression.name}")
     if found.compression is GZIP:
-        yield Step("file", None, 0, "gzip header", _gzip_header(block, limits))
+        yield Step("file", None, found.begin, "gzip header", _gzip_header(block, limits))
     meaning = f"member {found.place + 1}: {found.member.size:,} bytes, the embedded record"
     yield Step("member", None, found.member.offset, found.member.text, meaning)
     for finding in found.findings:
-        yield Step("file", None, None, finding.id, finding.message)
+        yield Step("file", None, None, finding.id, finding.message, finding.is_unread)
     yield from record(_bounded(path, found.record, limits), show_secrets=show_secrets)
 
 

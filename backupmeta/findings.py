@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.masking import mask_uris
 from backupmeta.provenance import Source
-from backupmeta.vocabulary.kinds import Severity
+from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
 
 
@@ -33,6 +33,12 @@ class Finding(NamedTuple):
     def is_unread(self) -> bool:
         """Whether evidence that was asked for could not be read."""
         return FINDINGS[self.id].is_unread
+
+    @property
+    def is_grave(self) -> bool:
+        """Whether it is told whatever was asked: an error, or a warning about the archive as a whole."""
+        is_of_archive = FINDINGS[self.id].group is Group.WHOLE and self.severity is Severity.WARNING
+        return is_of_archive or self.severity is Severity.ERROR
 
     @property
     def message(self) -> str:

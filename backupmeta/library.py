@@ -280,7 +280,7 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
     except EvidenceError as error:
         if pair.record is None:
             raise
-        return None, (Finding(trouble(error), pair.archive.name, error.reason, (source,)),)
+        return None, (Finding(trouble(error), pair.archive.name, error.particulars, (source,)),)
 
 
 def _embedded(archive: Archive) -> Source:
@@ -300,7 +300,7 @@ def unreadable(pair: Pair, error: EvidenceError) -> Finding:
     name = os.path.basename(path)  # noqa: PTH119
     is_foreign = isinstance(error, NoRecordError) and not name.startswith("app_")
     kind = "archive-foreign" if is_foreign else trouble(error)
-    return Finding(kind, path, error.reason, (Source(Witness.FILE_SYSTEM, path),))
+    return Finding(kind, path, error.particulars, (Source(Witness.FILE_SYSTEM, path),))
 
 
 def inspect_install(home: Home, id_: str) -> Inspection:

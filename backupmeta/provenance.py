@@ -28,8 +28,9 @@ class Source(NamedTuple):
         witness: what kind of place it is.
         path: the file, as it was found on disk (surrogates stand for bytes that aren't UTF-8); empty for a default.
         member: the archive's member, or None.
-        line: the record's line, from 1, or None.
-        offset: where that line begins, in bytes of the record, or a member, in bytes of the inflated archive; or None.
+        line: the line of the record, or of the dump, from 1, or None.
+        offset: where that line begins, in bytes of the record or dump, or a member, in bytes of the inflated archive;
+            or None.
     """
 
     witness: Witness

@@ -10,6 +10,7 @@ from time import time
 from typing import Final, NamedTuple
 
 from backupmeta import library
+from backupmeta.account.filename import begun_as, is_archive_name
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import Pass, walk
@@ -27,6 +28,7 @@ from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.search import EVERYWHERE, Search
+from backupmeta.vocabulary.kinds import Severity
 
 _MOMENT: Final = 60
 """How long ago, in seconds, a file was written to that may still be being written."""
@@ -107,8 +109,10 @@ def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> 
     except MemoryError:
         return Outcome(_not_judged(case, "archive-unreadable", "it asks for more memory than there is"), None)
     except EvidenceError as error:
-        unreadable = _not_judged(case, library.trouble(error), error.reason)
+        unreadable = _not_judged(case, library.trouble(error), error.particulars)
         if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
+            if begun_as(case.place.name) is not None:
+                return _set_aside(case, _growing(case), [one.finding for one in unreadable.judged])
             unreadable = replace(unreadable, verdict=judge.verdict(unreadable.judged, case.policy))
         return Outcome(unreadable, None)
 
@@ -244,6 +248,8 @@ def _examined(case: Case, file: EvidenceFile) -> Outcome:
     for one in chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)):
         findings.add(one)
     is_whole = not any(one.is_unread for one in findings)
+    if (why := _not_to_judge(case, passed, survey, findings)) is not None:
+        return _set_aside(case, why, findings)
     embedded = _embedded(survey, case, findings)
     inspection, kept = None, None
     if embedded is not None or case.pair.record is not None:
@@ -267,14 +273,42 @@ def _of_pass(passed: Pass, case: Case) -> Iterator[Finding]:
 
 
 def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
-    """Yield whether the file itself changes, or did so a moment ago and is not whole."""
-    where = (Source(Witness.FILE_SYSTEM, case.seen),)
-    if passed.file.has_changed():
-        yield Finding("archive-growing", "", "", where)
+    """Yield whether the file is being written, or was written to a moment ago and is not whole."""
+    if begun_as(case.place.name) is not None:
+        yield _growing(case)
         return
     age = case.now - passed.file.mtime_ns // 1_000_000_000
     if 0 <= age < _MOMENT and any(one.is_unread for one in passed.findings()):
-        yield Finding("archive-recent", "", "", where)
+        yield Finding("archive-recent", "", "", (Source(Witness.FILE_SYSTEM, case.seen),))
+
+
+def _growing(case: Case, detail: str = "by its name") -> Finding:
+    return Finding("archive-growing", "", detail, (Source(Witness.FILE_SYSTEM, case.seen),))
+
+
+def _not_to_judge(case: Case, passed: Pass, survey: Survey, findings: Findings) -> Finding | None:
+    """Return why an archive is not judged; None where it is.
+
+    It changed while it was read; its name says that it is being written, and it is not whole; or its content alone
+    says that it is an archive, and holds no record.
+    """
+    if passed.file.has_changed():
+        return _growing(case, "it changed while it was read")
+    if begun_as(case.place.name) is not None and any(one.is_unread for one in findings):
+        return _growing(case)
+    is_asked_for = case.place.is_named or is_archive_name(case.place.name) or case.pair.record is not None
+    if is_asked_for or survey.record is not None:
+        return None
+    return Finding("archive-not-judged", "", "", (Source(Witness.ARCHIVE, case.seen),))
+
+
+def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome:
+    """Return that an archive is not judged, and ``why``; of what was found otherwise the ids."""
+    others = sorted({one.id for one in findings if one.severity is not Severity.NOTE})
+    more = [f"found so far: {', '.join(others)}"] if others else []
+    detail = "; ".join([why.detail, *more] if why.detail else more)
+    found = judge.judged([why._replace(detail=detail)], case.policy)
+    return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, found), None)
 
 
 def _embedded(survey: Survey, case: Case, findings: Findings) -> Document | None:

@@ -55,7 +55,7 @@ class Backup(NamedTuple):
 
     def archive(self) -> bytes:
         """Return its archive, with the same record in it."""
-        return archive(self.record(), self.time)
+        return archive(self.record())
 
     def answer(self) -> Fields:
         """Return the answer expected of `view`."""
@@ -83,9 +83,9 @@ class Account(NamedTuple):
     view: Mapping[str, Json] = {}
 
 
-def archive(content: bytes, mtime: int = BACKUP_TIME) -> bytes:
+def archive(content: bytes) -> bytes:
     """Return an archive around the record ``content``."""
-    return gzip_bytes(containers.backup(content), mtime)
+    return gzip_bytes(containers.backup(content))
 
 
 def install(changes: LineChanges = NO_LINES) -> bytes:

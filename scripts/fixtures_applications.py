@@ -166,5 +166,5 @@ def trees(sites: Iterable[Site]) -> Iterator[Tree]:
     """Yield the folder of each case: the archive, and what is expected of it."""
     for site in sites:
         expected = {"why": site.why, "application": site.installer, "version": site.version, "told_by": site.told_by}
-        archive = gzip_bytes(tar_bytes(members(site)), site.time)
+        archive = gzip_bytes(tar_bytes(members(site)))
         yield below(f"applications/{site.name}", {file_name(site): archive, "expected.json": json_bytes(expected)})

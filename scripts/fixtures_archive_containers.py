@@ -61,6 +61,42 @@ COMPRESSIONS: Final = (
     ),
 )
 
+PACKINGS: Final = (
+    ArchiveCase(
+        "leading-message",
+        "A message of PHP, sent before the download.",
+        b"<br />\n<b>Notice</b>:  Undefined index: id in <b>/srv/download.php</b> on line <b>12</b><br />\n"
+        + packed(TAR),
+        ("archive-leading-bytes",),
+    ),
+    ArchiveCase(
+        "leading-bom-tar",
+        "A byte order mark before an uncompressed tar.",
+        b"\xef\xbb\xbf" + TAR,
+        ("archive-leading-bytes",),
+        stem_with(".tar"),
+    ),
+    ArchiveCase(
+        "compressed-twice",
+        "gzip in gzip, as a server packs what is packed.",
+        packed(packed(TAR)),
+        ("archive-compressed-twice",),
+    ),
+    ArchiveCase(
+        "zeros-between-streams",
+        "Zeros between two gzip members; gzip and tar stop there.",
+        packed(TAR[:IN_RECORD]) + bytes(5) + packed(TAR[IN_RECORD:]),
+        ("archive-zeros-between",),
+    ),
+    ArchiveCase(
+        "padding-xz",
+        "Five zeros behind an xz stream; xz itself refuses what does not come in groups of four.",
+        lzma.compress(TAR) + bytes(5),
+        ("archive-padding-refused",),
+        stem_with(".tar.xz"),
+    ),
+)
+
 META: Final = Member("APP-META.INI", record())
 LONG: Final = "wp-content/" + "very-long-folder/" * 8
 AFTER_RECORD: Final = (Member("APP-DATA.SQL", DUMP), Member("index.php", b"<?php\n"))
@@ -95,6 +131,7 @@ DIALECTS: Final = (
                 tarfile.PAX_FORMAT, [META._replace(name="shortened", pax=(("path", "APP-META.INI"),)), *AFTER_RECORD]
             ),
         ),
+        ("member-readings-differ",),
     ),
     ArchiveCase(
         "dialect-long-names",
@@ -166,8 +203,9 @@ PLACES: Final = (
     ),
     ArchiveCase(
         "record-decoy-after",
-        "Another record comes later: reading has stopped by then, so nobody notices.",
+        "Another record comes later, deeper: the one at the root counts.",
         packed(tar_bytes([meta(), SQL, *SITE, DECOY])),
+        ("record-deeper",),
     ),
     unreadable("record-missing", "No record at all.", packed(tar_bytes([SQL, *SITE])), "NoRecordError"),
     unreadable(
@@ -199,17 +237,20 @@ DAMAGE: Final = (
         "DamagedError",
         stem_with(".tar.zst"),
     ),
+    unreadable(
+        "truncated-in-first-header", "Cut off within the first header.", TAR[:300], "DamagedError", stem_with(".tar")
+    ),
     ArchiveCase(
         "truncated-after-record",
         "Cut off within the dump: the record is whole, and the whole file lies in the first block that is read.",
         containers.stored_gzip(TAR)[: containers.stored_offset(IN_DUMP)],
-        ("archive-truncated",),
+        ("archive-truncated", "member-cut"),
     ),
     ArchiveCase(
         "truncated-after-record-tar",
         "The same, uncompressed.",
         TAR[:IN_DUMP],
-        ("archive-truncated",),
+        ("archive-truncated", "member-cut"),
         stem_with(".tar"),
     ),
     ArchiveCase(
@@ -226,9 +267,9 @@ DAMAGE: Final = (
     ),
     ArchiveCase(
         "flipped-bit-after-record",
-        "A flipped bit in the deflate stream, behind the record.",
+        "A flipped bit in the deflate stream, after the record.",
         containers.flipped_block(TAR, IN_DUMP),
-        ("archive-damaged",),
+        ("archive-damaged", "member-cut"),
     ),
 )
 
@@ -240,8 +281,15 @@ NO_ARCHIVES: Final = (
     unreadable("not-php", "A PHP script.", b"<?php\n// CANARY-script\necho 'x';\n", "NotAnArchiveError"),
     unreadable("not-zip", "A zip with the same members.", containers.zip_file(), "NotAnArchiveError"),
     unreadable("not-encrypted", "Encrypted with openssl enc.", SALTED, "NotAnArchiveError"),
+    unreadable(
+        "not-lfs-pointer",
+        "What Git has in a file's place until 'git lfs pull' fetches it.",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"01" * 32 + b"\nsize 23456789\n",
+        "NotAnArchiveError",
+    ),
+    unreadable("not-zeros", "Nothing but zeros.", bytes(4096), "NotAnArchiveError"),
     unreadable("not-empty", "An empty file.", b"", "NotAnArchiveError"),
     unreadable("not-tar-in-gzip", "A gzip file that holds a bare SQL dump.", packed(DUMP), "NotAnArchiveError"),
 )
 
-CASES: Final[tuple[ArchiveCase, ...]] = (*COMPRESSIONS, *DIALECTS, *PLACES, *DAMAGE, *NO_ARCHIVES)
+CASES: Final[tuple[ArchiveCase, ...]] = (*COMPRESSIONS, *PACKINGS, *DIALECTS, *PLACES, *DAMAGE, *NO_ARCHIVES)

@@ -10,7 +10,6 @@ import fixtures_containers as containers
 from fixtures_base import (
     ARCHIVE_NAME,
     ARCHIVE_STEM,
-    BACKUP_TIME,
     INSTALL_ID,
     UNCHANGED,
     FieldChanges,
@@ -50,7 +49,7 @@ class ArchiveCase(NamedTuple):
 
 def packed(tar: bytes) -> bytes:
     """Return a tar compressed as the real writer compresses."""
-    return gzip_bytes(tar, BACKUP_TIME)
+    return gzip_bytes(tar)
 
 
 def unreadable(name: str, why: str, content: bytes, error: str, file_name: str = ARCHIVE_NAME) -> ArchiveCase:

@@ -134,7 +134,8 @@ def v7_header(name: bytes, size: int) -> bytes:
 def v7_tar(entries: Iterable[Entry]) -> bytes:
     """Return a tar of the oldest kind: a directory is a name with a trailing slash."""
     blocks = b""
-    for name, content, _, _ in entries:
+    for entry in entries:
+        name, content = entry.name, entry.content
         blocks += v7_header(name + b"/", 0) if content is None else v7_header(name, len(content)) + padded(content)
     return blocks + bytes(2 * BLOCK)
 

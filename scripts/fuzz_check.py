@@ -13,7 +13,7 @@ import os
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
@@ -23,13 +23,16 @@ from fuzz_corpus import Sample
 from fuzz_mutate import OPENERS, Mutant, Stream
 from installatron_writer import BLOCK
 
+from backupmeta.archive.compression import BLOCK as HEAD_BYTES
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import Dump
-from backupmeta.archive.head import head
-from backupmeta.archive.header import EXTENSIONS, number_or_none
-from backupmeta.archive.member import Member
-from backupmeta.archive.reader import Reader, walk
-from backupmeta.errors import BackupMetaError
+from backupmeta.archive.dump import Dumps
+from backupmeta.archive.head import Head, head
+from backupmeta.archive.limits import DEFAULT_LIMITS
+from backupmeta.archive.member import WITH_CONTENT, Member, is_at_root, is_record
+from backupmeta.archive.names import plain
+from backupmeta.archive.reader import Pass, Reader, find, walk
+from backupmeta.archive.records import Placed, own
+from backupmeta.errors import BackupMetaError, LimitExceededError, NoMemberError
 from backupmeta.evidence import EvidenceFile
 from backupmeta.render.json import walked
 from backupmeta.vocabulary.kinds import Severity
@@ -39,29 +42,50 @@ NAME: Final = "mutated"
 """It promises no compression."""
 
 CORRUPT: Final = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zstandard.ZstdError)
-TYPE_AT: Final = 156
 
 
 class FailedError(Exception):
     """What must hold does not; the argument says what."""
 
 
+class Whole:
+    """Takes in one content.
+
+    Attributes:
+        content: its bytes.
+        missing: how many are missing; None before the end.
+    """
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self.missing: int | None = None
+
+    def take(self, piece: bytes) -> None:
+        """Take in the next bytes."""
+        self.content += piece
+
+    def close(self, missing: int) -> None:
+        """Know how many are missing."""
+        require(self.missing is None, "a content ended twice")
+        self.missing = missing
+
+
 class Listing:
-    """A consumer that wants nothing, but remembers each member."""
+    """A consumer that remembers each member, and wants the records.
+
+    Attributes:
+        members: all of them.
+        records: the records' contents, by where each member begins.
+    """
 
     def __init__(self) -> None:
         self.members: list[Member] = []
+        self.records: dict[int, Whole] = {}
 
-    def wants(self, member: Member) -> bool:
+    def wants(self, member: Member) -> Whole | None:
         """Remember ``member``."""
         self.members.append(member)
-        return False
-
-    def take(self, piece: bytes) -> None:
-        """Never be called."""
-
-    def close(self, missing: int) -> None:
-        """Never be called."""
+        return self.records.setdefault(member.offset, Whole()) if is_record(member) else None
 
 
 class Walked(NamedTuple):
@@ -70,11 +94,15 @@ class Walked(NamedTuple):
     Attributes:
         shown: the JSON, parsed; empty where an error was raised.
         members: as the walk gave them.
+        record: the backup's own record, and its content; None where there is none.
+        told: the findings' ids and what they are about.
         error: the error's name; empty where there was none.
     """
 
     shown: Mapping[str, Any]
     members: list[Member]
+    record: tuple[Placed, Whole] | None
+    told: frozenset[tuple[str, str]]
     error: str
 
     @property
@@ -102,14 +130,23 @@ def opened(content: bytes) -> Iterator[EvidenceFile]:
 def whole_walk(content: bytes) -> Walked:
     """Walk ``content`` with digests and every consumer, and read everything that it shows."""
     with opened(content) as file:
-        dump, digests, listing = Dump(), MemberDigests("sha256"), Listing()
-        archive = walk(file, consumers=(dump, digests, listing))
+        dumps, digests, listing = Dumps(), MemberDigests("sha256", DEFAULT_LIMITS.names), Listing()
+        archive = walk(file, consumers=(dumps, digests, listing))
         try:
-            text = "".join(walked(archive, dump, digests))
+            text = "".join(walked(archive, dumps, digests))
         except BackupMetaError as error:
             require(not listing.members, "an error was raised behind the first member")
-            return Walked({}, [], f"{type(error).__name__}{str(error)[:0]}")
-        return Walked(json.loads(text.encode()), listing.members, "")
+            return Walked({}, [], None, frozenset(), f"{type(error).__name__}{str(error)[:0]}")
+        told = frozenset((one.id, one.subject) for one in archive.findings())
+        return Walked(json.loads(text.encode()), listing.members, own_record(archive, listing), told, "")
+
+
+def own_record(archive: Pass, listing: Listing) -> tuple[Placed, Whole] | None:
+    """Return the backup's own record, as the ``archive`` tells it, and its content."""
+    for whole in listing.records.values():
+        require(whole.missing is not None, "a content did not end")
+    placed = own(archive.records)
+    return None if placed is None else (placed, listing.records[placed.member.offset])
 
 
 def outcomes(mutant: Mutant) -> list[str]:
@@ -121,8 +158,9 @@ def outcomes(mutant: Mutant) -> list[str]:
     check_listing(seen, mutant.content)
     if seen.is_clean:
         check_peer(seen, mutant.content)
+    check_found(seen, mutant.content)
     verdict = f"raised {seen.error}" if seen.error else f"verdict {seen.shown['verdict']}"
-    return [verdict, f"head {head_outcome(mutant.content)}", *seen.findings]
+    return [verdict, f"head {head_outcome(seen, mutant.content)}", *seen.findings]
 
 
 def require(holds: object, words: str) -> None:
@@ -143,27 +181,82 @@ def check_shown(seen: Walked, content: bytes) -> None:
     require(shown["verdict"] == "complete" or not seen.is_clean, "bad, but without a finding")
 
 
-def head_outcome(content: bytes) -> str:
-    """Return what reading the head gives."""
+def head_outcome(seen: Walked, content: bytes) -> str:
+    """Return what reading the head gives; check that it is what the walk saw."""
     with opened(content) as file:
         try:
             found = head(file)
+        except LimitExceededError:
+            return "raised LimitExceededError"
         except BackupMetaError as error:
+            require(seen.record is None or seen.record[1].missing, "the walk has a record, but the head none")
             return f"raised {type(error).__name__}{str(error)[:0]}"
-    require(len(found.record) == found.member.size, "the head's record has another length than its member")
+    check_head(found, seen, is_small=len(content) <= HEAD_BYTES)
     return "found"
 
 
+def check_head(found: Head, seen: Walked, *, is_small: bool) -> None:
+    """Check that a head is what the walk saw; of a small file it tells nothing that the walk does not."""
+    require(seen.record is not None, "the head has a record, but the walk none")
+    if seen.record is not None:
+        placed, whole = seen.record
+        require((found.member, found.place) == placed, "the head's record is another member")
+        require(found.record == bytes(whole.content) and not whole.missing, "the head's record has other bytes")
+    told = {(one.id, one.subject) for one in found.findings}
+    is_small = is_small and "limit-exceeded" not in seen.findings  # of what only the walk asks for
+    require(not is_small or told <= seen.told, f"the head tells what the walk does not: {sorted(told - seen.told)}")
+
+
 def check_listing(seen: Walked, content: bytes) -> None:
-    """Check that a listing that stops at damage begins as the walk that does not."""
+    """Check that a listing has the members of the walk."""
     listed: list[Member] = []
     with opened(content) as file:
         try:
             listed.extend(Reader(file))
         except BackupMetaError as error:
             require(str(error), "an error without words")
-    ours = [one._replace(stored=0) for one in seen.members[: len(listed)]]
-    require(ours == [one._replace(stored=0) for one in listed], "a listing and a walk differ")
+    require(seen.members == listed, "a listing and a walk differ")
+
+
+def check_found(seen: Walked, content: bytes) -> None:
+    """Check that the members that are looked for have the digests that the walk counted."""
+    last: dict[bytes, tuple[Member, str | None]] = {}
+    for member, shown in zip(seen.members, seen.shown.get("members", ()), strict=True):
+        path = plain(member.name)
+        if path not in last or not is_own(last[path][0]):
+            last[path] = member, shown["digest"]
+    for member, digest in chosen(list(last.values()), zlib.crc32(content)):
+        with opened(content) as file:
+            found = found_digest(file, member)
+        is_limited = digest is None and "limit-exceeded" in seen.findings  # by what the walk read before
+        require(is_limited or found == digest, "a member that is looked for has another content")
+
+
+def is_own(member: Member) -> bool:
+    """Tell whether ``member`` is a record at the root: the first of these counts, of all others the last of a name."""
+    return is_record(member) and is_at_root(member)
+
+
+def chosen(members: Sequence[tuple[Member, str | None]], number: int) -> Iterator[tuple[Member, str | None]]:
+    """Yield one of the ``members``, by a ``number``, and one of a rare kind."""
+    rare = [one for one in members if one[0].kind == "hard link" or one[0].is_sparse or is_record(one[0])]
+    yield from (group[number % len(group)] for group in (rare, members) if group)
+
+
+def found_digest(file: EvidenceFile, member: Member) -> str | None:
+    """Return the digest of what is found by the name of ``member``; None where its content can't be told."""
+    try:
+        found = find(file, member.text)
+        require(found.member == member, "another member is found")
+        digest = hashlib.sha256()
+        for piece in found.content:
+            digest.update(piece)
+    except NoMemberError:
+        require(member.kind not in WITH_CONTENT, "no member is found")
+        return None
+    except BackupMetaError:
+        return None
+    return digest.hexdigest()
 
 
 @lru_cache(None)
@@ -208,43 +301,37 @@ PEERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 
 
 def check_peer(seen: Walked, content: bytes) -> None:
-    """Check that Python inflates what is called clean, and that the members that it lists are ours.
+    """Check that Python inflates what is called clean, and that the members that it lists are ours, with our digests.
 
-    `tarfile` is silent where it gives up, so there may be fewer; sparse files' maps, which it judges, aren't read here;
-    and an empty pax record is a zero to it, where POSIX has it take back a global one.
+    `tarfile` is silent where it gives up, so there may be fewer; and an empty pax record is a zero to it, where POSIX
+    has it take back a global one.
     """
     try:
         tar = PEERS[seen.shown["compression"]](content)
     except CORRUPT as error:
         raise FailedError(f"clean, but Python can't inflate it: {error}") from error
-    if not any(sign in tar for sign in (b"GNU.sparse", b"size=\n")) and b"S" not in tar[TYPE_AT::BLOCK]:
+    if b"size=\n" not in tar:
         theirs = tarfile_members(tar)
         require(len(theirs) <= len(seen.members), "clean, but tarfile lists more members")
-        ours = seen.members[: len(theirs)]
-        pairs = zip(ours, theirs, strict=True)
-        same = (has_several_extensions(tar, one.offset) or is_same(one, other) for one, other in pairs)
-        require(all(same), "clean, but tarfile lists other members")
+        for ours, shown, (other, digest) in zip(seen.members, seen.shown["members"], theirs, strict=False):
+            require(is_same(ours, other), f"clean, but tarfile lists another member: {ours.text!r}, {other.name!r}")
+            same = shown["digest"] if ours.kind == "file" and other.isreg() else digest
+            require(same == digest, "clean, but tarfile reads another content")
 
 
-def tarfile_members(tar: bytes) -> list[tarfile.TarInfo]:
-    """Return what `tarfile` lists, as far as it gets; content that it misses is a `FailedError`."""
-    members: list[tarfile.TarInfo] = []
+def tarfile_members(tar: bytes) -> list[tuple[tarfile.TarInfo, str]]:
+    """Return what `tarfile` lists, as far as it gets, and digests; content that it misses is a `FailedError`."""
+    members: list[tuple[tarfile.TarInfo, str]] = []
     try:
         with tarfile.open(fileobj=io.BytesIO(tar), mode="r:", encoding="utf-8") as archive:
-            members.extend(archive)
+            for one in archive:
+                stream = archive.extractfile(one) if one.isreg() else None
+                members.append((one, "" if stream is None else hashlib.sha256(stream.read()).hexdigest()))
     except tarfile.ReadError as error:
         require("unexpected end" not in str(error), f"clean, but tarfile can't read it: {error}")
     except (ValueError, OverflowError, RecursionError, EOFError):
         return []  # it fails in a way of its own
     return members
-
-
-def has_several_extensions(tar: bytes, at: int) -> bool:
-    """Tell whether one extension header follows another: tarfile lets the first one count, others the last one."""
-    size = number_or_none(tar[at + 124 : at + 136]) or 0
-    behind = at + BLOCK + size + -size % BLOCK
-    types = tar[at + TYPE_AT : at + TYPE_AT + 1], tar[behind + TYPE_AT : behind + TYPE_AT + 1]
-    return EXTENSIONS.issuperset(types)
 
 
 def is_same(ours: Member, theirs: tarfile.TarInfo) -> bool:

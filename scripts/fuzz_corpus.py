@@ -6,8 +6,9 @@ import io
 import lzma
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Final, NamedTuple
 
 import zstandard
@@ -87,6 +88,17 @@ def xz(content: bytes) -> bytes:
     return lzma.compress(content, lzma.FORMAT_XZ, lzma.CHECK_CRC32, 0)
 
 
+def padded_streams(one: Pack, padding: bytes) -> Pack:
+    """Return what packs in several streams, ``padding`` after each."""
+    return lambda content: b"".join(one(piece) + padding for piece in pieces(content))
+
+
+def streams_of_all(content: bytes) -> bytes:
+    """Return a stream of each compression in a row: a program that knows one of them reads no more than the first."""
+    packs: Sequence[Pack] = (gzip_fast, zstd, xz, bz2.compress)
+    return b"".join(pack(piece) for pack, piece in zip(packs, pieces(content), strict=False))
+
+
 PACKS: Final[Mapping[str, Pack]] = {
     "plain": bytes,
     "gzip": gzip_fast,
@@ -98,6 +110,10 @@ PACKS: Final[Mapping[str, Pack]] = {
     "xz streams": lambda content: bytes(4).join(map(xz, pieces(content))),
     "bzip2": lambda content: bz2.compress(content, 1),
     "bzip2 streams": lambda content: b"".join(bz2.compress(piece, 1) for piece in pieces(content)),
+    "gzip, padded": padded_streams(gzip_fast, bytes(512)),
+    "zstd, padded": padded_streams(zstd, bytes(3)),
+    "xz, padded": padded_streams(xz, bytes(5)),
+    "bzip2, padded": padded_streams(bz2.compress, bytes(1)),
 }
 
 
@@ -171,6 +187,142 @@ def hard_links() -> bytes:
     return plain(b"first", b"f") + claims + header(b"without", 600, BACKUP_TIME, 0, b"1") + plain(b"last", b"") + END
 
 
+def link(name: bytes, target: bytes, kind: bytes = b"1") -> bytes:
+    """Return a link by hand."""
+    block = header(name, 0, BACKUP_TIME, 0o644, kind)
+    block = block[:148] + b" " * 8 + block[156:157] + target[:100].ljust(100, b"\0") + block[257:]
+    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+
+
+def linked() -> bytes:
+    """Return hard links to what is before, after, nowhere, itself, a link, a folder, and what is replaced later on."""
+    targets = (
+        (b"b", b"a"),
+        (b"c", b"b"),
+        (b"e", b"later"),
+        (b"f", b"nowhere"),
+        (b"g", b"g"),
+        (b"h", b"./a"),
+        (b"i", b"d"),
+    )
+    links = b"".join(link(name, target) for name, target in targets)
+    folder_ = header(b"d", 0, BACKUP_TIME, 0o755, b"5")
+    record = (
+        plain(b"kept.ini", b"installer=wordpress\n") + link(b"APP-META.INI", b"kept.ini") + link(b"APP-DATA.SQL", b"a")
+    )
+    return (
+        plain(b"a", b"1" * 700)
+        + folder_
+        + links
+        + plain(b"later", b"l")
+        + plain(b"a", b"2")
+        + link(b"j", b"a")
+        + record
+        + END
+    )
+
+
+def repeated() -> bytes:
+    """Return members of the same names: files, folders and links that replace each other, records and dumps."""
+    records = plain(b"APP-META.INI", b"installer=one\n") + plain(b"./APP-META.INI", b"installer=two\n")
+    dumps = plain(b"APP-DATA.SQL", SQL.content or b"") + plain(b"APP-DATA.SQL", b"COMMIT;\n")
+    others = (
+        plain(b"a", b"1") + link(b"a", b"b", b"2") + plain(b"a", b"22") + plain(b"d/", b"", b"5") + plain(b"d", b"3")
+    )
+    return records + dumps + others + link(b"a", b"d") + plain(b"A", b"4") + plain(b"d/x", b"5") + END
+
+
+def gaps() -> bytes:
+    """Return members with zero blocks between them: one, two, many, and before the first one."""
+    zeros = (1, 1, 2, 3, 20, 127)
+    return b"".join(bytes(count * BLOCK) + plain(b"%d" % count, b"z" * count) for count in zeros) + backup()
+
+
+def long_name(name: bytes, kind: bytes = b"L") -> bytes:
+    """Return a GNU long name, or a link's long target (``K``)."""
+    return header(b"././@LongLink", len(name) + 1, 0, 0, kind) + padded(name + b"\0")
+
+
+def extended() -> bytes:
+    """Return members with several headers before each: of each type, in any order, empty, doubled, with odd records."""
+    random, tar = Random(0), b""
+    for number in range(40):
+        for _ in range(random.choice((1, 1, 2, 3, 5))):
+            tar += extension(random, number)
+        name = b"own-%d" % number
+        tar += random.choice((plain(name, b"e" * number), plain(name, b""), link(name, b"t", b"2")))
+    return tar + END
+
+
+def extension(random: Random, number: int) -> bytes:
+    """Return one header that extends the next one."""
+    kind = random.choice((b"L", b"K", b"x", b"x", b"g", b"X"))
+    name = random.choice((b"one-%d" % number, b"two-%d" % number, b"folder-%d/" % number, b"", b"n" * 150, b"a\0b"))
+    if kind in b"LK":
+        return long_name(name, kind)
+    records = [(b"path", name), (b"linkpath", name), (b"size", b"0%d" % number), (b"comment", b"c"), (b"mtime", b"1.5")]
+    return pax(*random.sample(records, random.randrange(len(records))), type_=kind)
+
+
+def sparse_content(version: str, name: bytes, runs: Sequence[tuple[int, int]], size: int) -> bytes:
+    """Return a sparse file in one of GNU's ways: ``old``, ``0.0``, ``0.1``, ``1.0``; ``runs`` are what is stored."""
+    stored = b"".join(bytes([97 + at % 26]) * length for at, (_, length) in enumerate(runs))
+    numbers = [b"%d" % number for run in runs for number in run]
+    if version == "old":
+        return old_sparse_file(name, runs, size, stored)
+    if version == "0.0":
+        keys = [(b"GNU.sparse.offset", b"GNU.sparse.numbytes")[at % 2] for at in range(len(numbers))]
+        return pax((b"GNU.sparse.size", b"%d" % size), *zip(keys, numbers, strict=True)) + plain(name, stored)
+    named = (b"GNU.sparse.name", name)
+    if version == "0.1":
+        map_ = (b"GNU.sparse.map", b",".join(numbers))
+        return pax((b"GNU.sparse.size", b"%d" % size), map_, named) + plain(b"GNUSparseFile.0/x", stored)
+    told = (b"GNU.sparse.realsize", b"%d" % size)
+    lines = b"".join(b"%s\n" % number for number in (b"%d" % len(runs), *numbers))
+    return pax((b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"), named, told) + plain(
+        b"GNUSparseFile.0/x", padded(lines) + stored
+    )
+
+
+def old_sparse_file(name: bytes, runs: Sequence[tuple[int, int]], size: int, stored: bytes) -> bytes:
+    """Return a sparse file as old GNU tar writes it: four runs in its header, 21 in each block after it."""
+    pairs = [b"%011o\0%011o\0" % (abs(offset), abs(length)) for offset, length in runs]
+    block = bytearray(header(name, len(stored), BACKUP_TIME, 0o644, b"S"))
+    block[386:482] = b"".join(pairs[:4]).ljust(96, b"\0")
+    block[482:495] = (b"\1" if pairs[4:] else b"\0") + b"%011o\0" % size
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    more = [b"".join(pairs[at : at + 21]).ljust(504, b"\0") for at in range(4, len(pairs), 21)]
+    maps = b"".join(one + (b"\0" if one is more[-1] else b"\1") + bytes(7) for one in more)
+    return bytes(block) + maps + padded(stored)
+
+
+MAPS: Final[tuple[tuple[Sequence[tuple[int, int]], int], ...]] = (
+    ([(0, 600)], 600),
+    ([(1000, 1)], 5000),
+    ([(512 * n, 7) for n in range(60)], 40_000),
+    ([(100, 10), (3000, 700)], 3700),
+    ([(0, 0), (800, 0)], 800),
+    ([], 70_000),
+    ([(5, 10), (5, 10)], 100),
+    ([(50, 10), (5, 10)], 100),
+    ([(0, 600)], 10),
+)
+"""Maps of holes, and the size of the whole file; the last three can't hold."""
+
+
+def sparse_of_all_kinds() -> bytes:
+    """Return sparse files in every way, also the record, the dump, and a link to one."""
+    versions = ("old", "0.0", "0.1", "1.0")
+    files = (
+        sparse_content(version, b"%s-%d" % (version.encode(), at), runs, size)
+        for version in versions
+        for at, (runs, size) in enumerate(MAPS)
+    )
+    own = sparse_content("1.0", b"APP-META.INI", [(0, 40)], 1000) + sparse_content("old", b"APP-DATA.SQL", [(9, 1)], 50)
+    return own + b"".join(files) + link(b"hard", b"1.0-2") + END
+
+
 def rare() -> bytes:
     """Return a volume label, a continuation, a GNU incremental folder, a type that is none, a global pax header."""
     kinds = plain(b"label", b"", b"V") + plain(b"rest", b"r" * 600, b"M") + plain(b"names", b"Ya\0\0", b"D")
@@ -206,6 +358,11 @@ TARS: Final[Mapping[str, Callable[[], bytes]]] = {
     "old sparse": old_sparse,
     "pax sparse": pax_sparse,
     "hard links": hard_links,
+    "linked": linked,
+    "repeated": repeated,
+    "gaps": gaps,
+    "extended": extended,
+    "all sparse": sparse_of_all_kinds,
     "rare": rare,
     "concatenated": lambda: backup() + every_kind(tarfile.USTAR_FORMAT)[: 40 * BLOCK] + bytes(512) + rare(),
     "large dump": large_dump,
@@ -226,12 +383,14 @@ def tar_of_tarfile(dialect: int) -> bytes:
 def made() -> list[Sample]:
     """Return every dialect, plain and in every compression; of long ones only some."""
     tars = {name: make() for name, make in TARS.items()}
-    return [
+    mixed = Sample("streams of all compressions", streams_of_all(tars["gaps"]), None, bytes)
+    samples = [
         Sample(f"{name}, {packed}", pack(tar), tar, pack)
         for name, tar in tars.items()
         for packed, pack in PACKS.items()
         if len(tar) < 100_000 or packed in {"plain", "gzip", "zstd"}  # noqa: PLR2004 - so that most are short
     ]
+    return [*samples, mixed]
 
 
 def given(folder: Path) -> list[Sample]:

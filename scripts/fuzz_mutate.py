@@ -5,13 +5,14 @@ All of them are functions of random numbers and bytes, so that an execution can 
 
 import bz2
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Final, NamedTuple, Protocol
 
 import zstandard
-from fuzz_corpus import PACKS, Sample, pax
+from fuzz_corpus import MAPS, PACKS, Sample, extension, link, pax, plain, sparse_content
 from installatron_writer import BLOCK, header, padded
 
 Change = Callable[[Random, bytes, bytes], bytes]
@@ -270,6 +271,15 @@ def put_in_other(random: Random, content: bytes, other: bytes) -> bytes:
     return content[:at] + part(random, other) + content[at:]
 
 
+def pad_streams(random: Random, content: bytes, other: bytes) -> bytes:
+    """Put zeros, or a few other bytes, before a stream or after the last one; or another archive's streams."""
+    signature = next((one for one in OPENERS if content.startswith(one)), bytes(BLOCK))
+    places = [found.start() for found in re.finditer(re.escape(signature), content)]
+    at = random.choice([*places, len(content), len(content)])
+    zeros = bytes(random.choice((1, 3, 4, 5, 512, 4096, 70_000)))
+    return content[:at] + random.choice((zeros, zeros, zeros + other, other, b"\r\n", b"\xef\xbb\xbf")) + content[at:]
+
+
 # --- of tars ----------------------------------------------------------------------------------------------------------
 
 
@@ -335,6 +345,52 @@ def put_in_extension(random: Random, tar: bytes, _other: bytes) -> bytes:
     return tar[:at] + new + tar[at:]
 
 
+def put_in_run(random: Random, tar: bytes, _other: bytes) -> bytes:
+    """Put a run of extension headers before a member, or between two."""
+    at = random.choice([*headers(tar), len(tar)])
+    run = b"".join(extension(random, random.randrange(9)) for _ in range(random.choice((2, 2, 3, 6, 30))))
+    return tar[:at] + run + tar[at:]
+
+
+def put_in_sparse(random: Random, tar: bytes, _other: bytes) -> bytes:
+    """Put in a sparse file, its map sound or not, its name maybe that of another member."""
+    runs, size = random.choice(MAPS)
+    if random.random() < 0.5:  # noqa: PLR2004
+        runs = [
+            (random.choice((0, 1, 511, 512, 5000)), random.choice((0, 1, 512, 600)))
+            for _ in range(random.randrange(30))
+        ]
+        size = random.choice((sum(map(sum, runs)), random.randrange(9000), 2**33))
+    runs = sorted(runs) if random.random() < 0.5 else runs  # noqa: PLR2004
+    made = sparse_content(random.choice(("old", "0.0", "0.1", "1.0")), name_of(random, tar), runs, size)
+    at = random.choice([*headers(tar), 0])
+    return tar[:at] + made + tar[at:]
+
+
+def put_in_link(random: Random, tar: bytes, _other: bytes) -> bytes:
+    """Put in a hard link, or now and then a symbolic one; to another member, to itself, to what isn't there."""
+    name = name_of(random, tar)
+    made = link(random.choice((b"l", name, name_of(random, tar))), name, random.choice((b"1", b"1", b"1", b"2")))
+    at = random.choice([*headers(tar), len(tar)])
+    return tar[:at] + made + tar[at:]
+
+
+def put_in_again(random: Random, tar: bytes, _other: bytes) -> bytes:
+    """Put in a member that has another one's name: a file, a folder, a type that is none."""
+    at, content = random.choice([*headers(tar), len(tar)]), random.randbytes(random.randrange(600))
+    kind = random.choice((b"0", b"0", b"5", b"6", b"Z"))
+    return tar[:at] + plain(name_of(random, tar), content if kind in b"0Z" else b"", kind) + tar[at:]
+
+
+def name_of(random: Random, tar: bytes) -> bytes:
+    """Return the name of one of the members, or another one."""
+    places = headers(tar)
+    if not places or random.random() < 0.2:  # noqa: PLR2004
+        return random.choice(NAMES)
+    at = random.choice(places)
+    return tar[at : at + 100].partition(b"\0")[0]
+
+
 def move_block(random: Random, tar: bytes, _other: bytes) -> bytes:
     """Move some blocks elsewhere, or what lies between two headers."""
     places = [*headers(tar), len(tar)] if random.random() < 0.5 else range(0, len(tar) + 1, BLOCK)  # noqa: PLR2004
@@ -347,7 +403,7 @@ def move_block(random: Random, tar: bytes, _other: bytes) -> bytes:
 def put_in_zeros(random: Random, tar: bytes, _other: bytes) -> bytes:
     """Put in blocks of zeros before a header, nearly as many as some bounds are."""
     at = random.choice([*headers(tar), len(tar)])
-    return tar[:at] + bytes(random.choice((1, BLOCK, 2 * BLOCK, 20 * BLOCK, 65_536, 262_144))) + tar[at:]
+    return tar[:at] + bytes(random.choice((1, BLOCK, BLOCK, 2 * BLOCK, 20 * BLOCK, 65_536, 262_144))) + tar[at:]
 
 
 IN_FILES: Final[tuple[Change, ...]] = (
@@ -360,6 +416,7 @@ IN_FILES: Final[tuple[Change, ...]] = (
     repeat,
     splice,
     put_in_other,
+    pad_streams,
 )
 IN_TARS: Final[tuple[Change, ...]] = (
     *IN_FILES,
@@ -369,6 +426,13 @@ IN_TARS: Final[tuple[Change, ...]] = (
     set_field,
     put_in_extension,
     put_in_extension,
+    put_in_run,
+    put_in_sparse,
+    put_in_sparse,
+    put_in_link,
+    put_in_link,
+    put_in_again,
     move_block,
+    put_in_zeros,
     put_in_zeros,
 )

@@ -172,7 +172,7 @@ class Backup(NamedTuple):
     @property
     def archive(self) -> bytes:
         """Its archive."""
-        return gzip_bytes(tar_bytes(members(self)), self.time)
+        return gzip_bytes(tar_bytes(members(self)))
 
 
 def lines(site: Site, time: int) -> LineChanges:

@@ -72,6 +72,7 @@ def server_account() -> str:
 def install(folder: Path, account: str) -> None:
     """Make an empty data folder whose root needs no password."""
     command = ["mariadb-install-db", "--no-defaults", f"--datadir={folder / 'tables'}", f"--user={account}"]
+    command += [f"--tmpdir={folder}"]  # a server that starts removes what others have in a shared one
     command += ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
     run_with_descendants(command)
 
@@ -93,6 +94,7 @@ def start(folder: Path, socket: Path, account: str) -> subprocess.Popen[bytes]:
     """Start the server, in a session of its own so that Ctrl-C reaches it through us only."""
     options = {
         "datadir": folder / "tables",
+        "tmpdir": folder,
         "socket": socket,
         "pid-file": folder / "pid",
         "log-error": folder / "log",

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds a real backup: Debian's WordPress, installed into a real MariaDB, dumped and packed in the documented form.
+"""Builds a real backup: Debian's WordPress, installed into a real MariaDB, dumped, and packed by PHP's Archive_Tar.
 
     scripts/real_backup.py /tmp/real                        # makes /tmp/real/home/… and /tmp/real/truth.json
     scripts/real_backup.py /tmp/real --install-packages     # as root: apt-get installs what is missing, first
@@ -18,16 +18,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import archive_tar
 import private_mariadb
 import real_site
-from installatron_writer import Entry, record, write_archive
+from installatron_writer import record
 from private_mariadb import ServerError
 from real_site import Built, Plugin, Theme
 
@@ -65,9 +66,10 @@ def has_mysqli() -> bool:
 
 PIECES = (
     Piece("mariadb-server-core", lambda: bool(shutil.which("mariadbd") and shutil.which("mariadb-install-db"))),
-    Piece("mariadb-client-core", lambda: bool(shutil.which("mariadb") and shutil.which("mariadb-dump"))),
+    Piece("mariadb-client", lambda: bool(shutil.which("mariadb") and shutil.which("mariadb-dump"))),
     Piece("php-cli", lambda: bool(shutil.which("php"))),
     Piece("php-mysql", has_mysqli),
+    Piece("php-pear", archive_tar.is_there),
     Piece("wordpress", (real_site.SHIPPED / "wp-settings.php").exists),
     Piece("wordpress-theme-*", lambda: any((real_site.SHIPPED / "wp-content/themes").glob("*/style.css"))),
 )
@@ -108,7 +110,7 @@ def pack(built: Built, out: Path) -> None:
     write_record(home / ".appdata/current" / INSTALL_ID, record([*lines[1:], *install_lines(now)]))
     archive = home / "application_backups" / archive_name(now)
     archive.parent.mkdir()
-    write_archive(archive, members(built, backup_record, now), now)
+    write_archive(built, backup_record, archive)
     text = json.dumps(truth(built, out, archive, now), ensure_ascii=False, indent=2)
     (out / "truth.json").write_text(text + "\n", encoding="utf-8")
 
@@ -234,25 +236,19 @@ def listed_files(docroot: Path) -> list[str]:
 
 def files_bytes(docroot: Path) -> int:
     """Return the size of all the site's files."""
-    return sum(path.stat().st_size for path in docroot.rglob("*") if path.is_file())
+    files = (path for path in docroot.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum(path.stat().st_size for path in files)
 
 
-def members(built: Built, backup_record: bytes, now: int) -> Iterator[Entry]:
-    """Yield the archive's members in their order; listed files that don't exist are left out."""
-    yield Entry(b"APP-META.INI", backup_record, now)
-    yield Entry(b"APP-DATA.SQL", built.dump, now)
-    for name in listed_files(built.docroot):
-        if (built.docroot / name).exists():
-            yield from tree(built.docroot / name, os.fsencode(name))
-
-
-def tree(path: Path, name: bytes) -> Iterator[Entry]:
-    """Yield a file, or a folder and all in it, as readdir orders them."""
-    status = path.stat()
-    content = None if path.is_dir() else path.read_bytes()
-    yield Entry(name, content, int(status.st_mtime), status.st_mode & 0o777)
-    for child in path.iterdir() if content is None else ():
-        yield from tree(child, name + b"/" + os.fsencode(child.name))
+def write_archive(built: Built, backup_record: bytes, archive: Path) -> None:
+    """Pack record, dump and listed files as the vendor's writer does; that leaves out listed files that don't exist."""
+    first = {"APP-META.INI": backup_record, "APP-DATA.SQL": built.dump}
+    names = [*first, *listed_files(built.docroot)]
+    for name, content in first.items():
+        (built.docroot / name).write_bytes(content)
+    archive_tar.pack(built.docroot, map(os.fsencode, names), archive)
+    for name in first:
+        (built.docroot / name).unlink()
 
 
 def truth(built: Built, out: Path, archive: Path, now: int) -> dict[str, object]:

@@ -4,6 +4,7 @@ For `real_backup.py`, which packs it. All of the site's content is invented.
 """
 
 import json
+import os
 import random
 import re
 import shutil
@@ -34,6 +35,12 @@ DB_PASSWORD = "q=7%Zw;lf#[Kx] !p"
 DB_PREFIX = "kz4_"
 RESTORED_NAME = f"{USER}_restored"
 SEED = 12
+
+UPLOADS = "wp-content/uploads/2024/06"
+NAME_FIELD = 100  # bytes of a tar header
+NAME_LENGTHS = (NAME_FIELD - 1, NAME_FIELD, NAME_FIELD + 1, 254, 255, 256)
+BUFFER = 512  # what PHP's Archive_Tar reads at once; other versions and callers read more
+SIZES = (BUFFER - 1, BUFFER, BUFFER + 1, 2 * BUFFER, 32 * 1024, 32 * 1024 + BUFFER, 64 * 1024)
 
 ACTIVE_PLUGINS = ("opening-hours.php", "reading-shelf/shelf.php")
 AUTO_UPDATED_PLUGINS = ("akismet/akismet.php", "reading-shelf/shelf.php")
@@ -145,11 +152,33 @@ def lay_out(docroot: Path) -> None:
     shutil.copytree(SHIPPED, docroot)
     shutil.copytree(SCRIPTS / "real_plugins", docroot / "wp-content/plugins", dirs_exist_ok=True)
     (docroot / "wp-config.php").write_text(wp_config(), encoding="utf-8")
-    uploads = docroot / "wp-content/uploads/2024/06"
+    upload(docroot)
+
+
+def upload(docroot: Path) -> None:
+    """Put in the uploads what a writer of tars must get right: names, sizes and links at its bounds."""
+    uploads = docroot / UPLOADS
     uploads.mkdir(parents=True)
     (uploads / "empty folder").mkdir()
     (uploads / "Fußboden, 'übergroß' 🥐.txt").write_text("Per FTP: größer.\n", encoding="utf-8")
-    (uploads / f"{'ä' * 60}.jpg").touch()
+    (uploads / f"{'ä' * 60}.jpg").touch()  # byte 100 of its name is the first of a letter's two
+    for length in NAME_LENGTHS:
+        (docroot / name_of(length)).write_text(f"{length}\n")
+    for size in SIZES:
+        (uploads / f"{size}.bin").write_bytes(random.Random(size).randbytes(size))
+    folder = docroot / name_of(NAME_FIELD - 1, "f")
+    (folder / "below").mkdir(parents=True)  # byte 100 of all names in the folder is the slash behind it
+    (folder / "index.php").write_text("<?php // Silence is golden.\n")
+    (folder / "empty.txt").touch()
+    os.link(folder / "index.php", uploads / "hard-link.php")
+    (uploads / "latest.php").symlink_to("hard-link.php")
+    (uploads / "below").symlink_to(os.path.relpath(folder / "below", uploads))
+    (uploads / "at-100.txt").symlink_to((docroot / name_of(NAME_FIELD)).name)
+
+
+def name_of(length: int, letter: str = "n") -> str:
+    """Return a name in the uploads, from the root of the site, of ``length`` bytes."""
+    return f"{UPLOADS}/{length}-".ljust(length, letter)
 
 
 def wp_config() -> str:

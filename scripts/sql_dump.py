@@ -42,13 +42,13 @@ def dump(server: Server, database: str) -> Iterator[bytes]:
     definitions = {name: definition(server, database, name) for name in kinds}
     yield b"SET AUTOCOMMIT = 0;\nSTART TRANSACTION;\n"
     for table in tables:
-        yield f"DROP TABLE IF EXISTS `{table}`;\n{without_foreign_keys(definitions[table])};\n".encode()
+        yield f"DROP TABLE IF EXISTS {quoted(table)};\n{without_foreign_keys(definitions[table])};\n".encode()
         yield insert_statements(server, database, table)
     for table in tables:
         for constraint in FOREIGN_KEY.findall(definitions[table]):
-            yield f"ALTER TABLE `{table}` ADD {constraint};\n".encode()
+            yield f"ALTER TABLE {quoted(table)} ADD {constraint};\n".encode()
     for view in views:
-        yield f"DROP VIEW IF EXISTS `{view}`;\n{definitions[view]};\n".encode()
+        yield f"DROP VIEW IF EXISTS {quoted(view)};\n{definitions[view]};\n".encode()
     yield b"COMMIT;\n"
 
 
@@ -57,9 +57,14 @@ def table_kinds(server: Server, database: str) -> dict[str, str]:
     return {row[0]: row[1] for row in server.rows("SHOW FULL TABLES", database)}
 
 
+def quoted(name: str) -> str:
+    """Return a name as SQL has it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
 def definition(server: Server, database: str, table: str) -> str:
     """Return a CREATE statement as the server words it; a view's without definer and algorithm."""
-    statement = server.rows(f"SHOW CREATE TABLE `{table}`", database)[0][1]
+    statement = server.rows(f"SHOW CREATE TABLE {quoted(table)}", database)[0][1]
     return VIEW_ATTRIBUTES.sub("CREATE VIEW ", statement)
 
 
@@ -76,10 +81,10 @@ def insert_statements(server: Server, database: str, table: str) -> bytes:
     return b"".join(line + b"\n" for line in joined.split(b"\n") if line.startswith(b"INSERT INTO "))
 
 
-def restore(server: Server, text: bytes, database: str) -> None:
-    """Load a dump into a new, empty database."""
+def restore(server: Server, text: bytes, database: str, *options: str) -> None:
+    """Load a dump into a new, empty database, with ``options`` of the client."""
     server.rows(f"CREATE DATABASE `{database}` CHARACTER SET utf8mb4")
-    server.run("mariadb", database, stdin=text)
+    server.run("mariadb", *options, database, stdin=text)
 
 
 def contents(server: Server, database: str) -> Contents:
@@ -95,9 +100,9 @@ def contents(server: Server, database: str) -> Contents:
 
 def row_count(server: Server, database: str, table: str) -> int:
     """Return how many rows a table or view has."""
-    return int(server.rows(f"SELECT COUNT(*) FROM `{table}`", database)[0][0])  # noqa: S608 - names of our own
+    return int(server.rows(f"SELECT COUNT(*) FROM {quoted(table)}", database)[0][0])  # noqa: S608 - names of our own
 
 
 def checksum(server: Server, database: str, table: str) -> str:
     """Return what CHECKSUM TABLE says of a table's rows."""
-    return server.rows(f"CHECKSUM TABLE `{table}` EXTENDED", database)[0][1]
+    return server.rows(f"CHECKSUM TABLE {quoted(table)} EXTENDED", database)[0][1]

@@ -7,10 +7,10 @@ from typing import Final, NamedTuple
 import installatron_writer as writer
 
 from backupmeta.archive.digests import ALGORITHMS
+from backupmeta.archive.end import End, Stream
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import walk
-from backupmeta.archive.stream import End, Stream
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
 from backupmeta.vocabulary.kinds import Severity
@@ -84,7 +84,7 @@ def stamped(block: bytearray) -> bytes:
 
 def member(name: str, content: bytes = b"") -> bytes:
     """Return a file's header and content, in whole blocks."""
-    return b"".join(writer.blocks(writer.Entry(name.encode(), content, TIME)))
+    return b"".join(writer.blocks(writer.Entry(name.encode(), content, TIME, owner=writer.UNNAMED)))
 
 
 def long_name(name: bytes, kind: bytes = b"L") -> bytes:

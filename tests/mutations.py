@@ -63,7 +63,7 @@ class Member(NamedTuple):
     @property
     def _head(self) -> int:
         """Where its own header begins, behind a GNU long name."""
-        return 0 if self.raw[156:157] != b"L" else 2 * BLOCK + len(padded(bytes(int(self.raw[124:135], 8))))
+        return 0 if self.raw[156:157] != b"L" else BLOCK + len(padded(bytes(int(self.raw[124:135], 8))))
 
     @property
     def header(self) -> bytes:

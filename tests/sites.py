@@ -27,7 +27,8 @@ DUMP: Final = (
     b"SET AUTOCOMMIT = 0;\nSTART TRANSACTION;\n"
     b"DROP TABLE IF EXISTS `wp_options`;\nCREATE TABLE `wp_options` (\n  `a` int\n) ENGINE=InnoDB;\n"
     b"INSERT INTO `wp_options` VALUES ('1'),('2');\n"
-    b"DROP TABLE IF EXISTS `wp_users`;\nCREATE TABLE `wp_users` (\n  `a` int\n) ENGINE=InnoDB;\nCOMMIT;\n"
+    b"DROP TABLE IF EXISTS `wp_users`;\nCREATE TABLE `wp_users` (\n  `a` int\n) ENGINE=InnoDB;\n"
+    b"INSERT INTO `wp_users` VALUES ('1');\nCOMMIT;\n"
 )
 LINES: Final = {
     "list_files": "index.php,.htaccess,wp-admin,wp-blog-header.php,wp-config.php,wp-content,wp-includes,wp-load.php,"

@@ -74,7 +74,7 @@ def test_an_archive_is_explained_from_its_name_to_its_record(tmp_path: Path) -> 
         ("name", "Blog", "slug of the title"),
         ("name", "2024-06-13 20:55:21", "when it was begun, server-local time"),
         ("file", f"{size:,} bytes", "compression: gzip"),
-        ("file", "gzip header", "time 1718312121, system unknown"),
+        ("file", "gzip header", "time 1718312121, system Unix"),
         ("member", "APP-META.INI", "member 1: 19 bytes, the embedded record"),
         ("record", "installer=wordpress", "application"),
     ]

@@ -150,7 +150,9 @@ def test_a_whole_backup_of_an_application(folder: Path) -> None:
 def test_nothing_is_wrong_with_a_whole_backup(folder: Path) -> None:
     [verified] = verify(Search(roots=(str(evidence(folder)),)))
     assert (verified.path, verified.verdict) == (str(evidence(folder)), "pass")
-    assert {one.finding.id for one in verified.judged} == {"id-from-install", "record-holds-secrets"}
+    # a dump from before 2021 has no end of its own (FORMAT.md §5)
+    told = {one.finding.id for one in verified.judged} - {"dump-end-unknown"}
+    assert told == {"id-from-install", "record-holds-secrets"}
 
 
 def test_the_vendors_example_is_answered_as_the_vendor_does() -> None:

@@ -5,6 +5,7 @@ BACKUPMETA_REAL=FOLDER pytest -m real tests/test_real_backup.py
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -22,6 +23,7 @@ import sql_dump
 
 import backupmeta
 from backupmeta.api.models import SHOW_SECRETS
+from tests.invented import run as run_here
 
 VARIABLE = "BACKUPMETA_REAL"
 FOLDER = os.environ.get(VARIABLE, "")
@@ -274,6 +276,47 @@ def test_cat_gives_the_records_exact_bytes(real: Real) -> None:
 def test_cat_masks_the_password_of_a_record_and_nothing_else(real: Real) -> None:
     password = f"db-pass={real.truth['db_password']}".encode()
     assert clean("cat", real.archive, "APP-META.INI") == real.record.read_bytes().replace(password, b"db-pass=********")
+
+
+@pytest.fixture(scope="module")
+def unpacked(real: Real, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that GNU tar unpacks the archive into."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    subprocess.run(["tar", "--extract", "--gzip", f"--file={real.archive}", "--directory", folder], check=True)
+    return folder
+
+
+def files(folder: Path) -> dict[str, Path]:
+    """Return the regular files below a folder, by their names in the archive."""
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return {path.relative_to(folder).as_posix(): path for path in found}
+
+
+def test_member_digests_are_those_of_the_files_that_gnu_tar_unpacks(real: Real, unpacked: Path) -> None:
+    listed = run("members", real.archive, "--json", "--member-digest", "sha256")
+    members = json.loads(listed.stdout)["members"]
+    told = {one["name"]: one["digest"] for one in members if one["type"] == "file"}
+    assert told == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files(unpacked).items()}
+
+
+def test_members_are_of_the_kind_that_gnu_tar_makes(real: Real, unpacked: Path) -> None:
+    members = json.loads(run("members", real.archive, "--json").stdout)["members"]
+    paths = {one["name"]: unpacked / one["name"] for one in members}
+    assert {one["name"] for one in members if one["type"] == "directory"} == {
+        name for name, path in paths.items() if path.is_dir() and not path.is_symlink()
+    }
+    assert {one["name"]: one["link"] for one in members if one["type"] == "symlink"} == {
+        name: str(path.readlink()) for name, path in paths.items() if path.is_symlink()
+    }
+
+
+def test_cat_gives_what_gnu_tar_unpacks(real: Real, unpacked: Path) -> None:
+    found = files(unpacked)
+    bounds = [name for name in found if name.startswith("wp-content/uploads/")]
+    assert len(bounds) > 15
+    for name in [*bounds, *list(found)[:: len(found) // 20]]:
+        done = run_here("cat", real.archive, name, "--show-secrets")
+        assert (done.code, done.out == found[name].read_bytes(), name) == (0, True, name)
 
 
 @pytest.mark.parametrize("name", CONTENT_OF_SITE)

@@ -12,7 +12,7 @@ import backupmeta
 from backupmeta import Search, Verification
 from backupmeta.checks.policy import DEFAULT, Policy, Requirements
 from backupmeta.verification import Case, Outcome, size, verify, verify_archive
-from tests.invented import BACKUP, INSTALL, NAME, SECOND, TIME, Account, archive
+from tests.invented import BACKUP, INSTALL, NAME, SECOND, TIME, Account, archive, run
 from tests.sites import FILES, NOW, honest, packed, record
 
 DAY = 86_400
@@ -111,7 +111,7 @@ class TestWhatIsNotWhole:
 
         monkeypatch.setattr(os, "read", read)
         [one] = verified(path)
-        assert bad(one) == Counter({"archive-growing": 1})
+        assert (one.verdict, one.sha256, notes(one)) == ("not judged", None, {"archive-growing"})
 
     def test_a_cut_archive_written_to_a_moment_ago(self, account: Account) -> None:
         path = account.archives / NAME
@@ -161,6 +161,93 @@ class TestWhatCantBeRead:
         first, *_ = verify(Search((str(account.home),)), DEFAULT, NOW, replaced_before)
         assert first.verdict == "unreadable"
         assert "replaced" in first.judged[0].finding.detail
+
+
+class TestWhatIsNotJudged:
+    """What nobody says to be a backup, and what is still being written."""
+
+    CARVED = "f0100.gz"
+    FOREIGN = archive(None, [("a.jpg", b"x")])
+
+    def test_what_only_its_content_shows_and_has_no_record(self, tmp_path: Path) -> None:
+        (tmp_path / self.CARVED).write_bytes(self.FOREIGN)
+        [one] = verified(tmp_path)
+        assert (one.verdict, bad(one), notes(one)) == ("not judged", Counter(), {"archive-not-judged"})
+
+    def test_it_fails_nothing_beside_what_is_judged(self, account: Account) -> None:
+        (account.archives / self.CARVED).write_bytes(self.FOREIGN)
+        outcomes = {Path(one.path).name: one.verdict for one in verified(account.home)}
+        assert outcomes == {NAME: "pass", self.CARVED: "not judged", account.home.name: "pass"}
+
+    @pytest.mark.parametrize("content", [FOREIGN[:-20], FOREIGN + b"behind"], ids=["cut", "trailing"])
+    def test_what_else_is_wrong_with_it_is_no_failure_but_named(self, tmp_path: Path, content: bytes) -> None:
+        (tmp_path / self.CARVED).write_bytes(content)
+        [one] = verified(tmp_path)
+        assert (one.verdict, bad(one)) == ("not judged", Counter())
+        assert "(found so far: archive-" in one.judged[0].finding.message
+
+    def test_with_a_record_it_is_a_backup_as_any_other(self, account: Account) -> None:
+        path = account.archives / self.CARVED
+        (account.archives / NAME).rename(path)
+        one, _ = verified(account.home)
+        assert (one.verdict, bad(one)) == ("fail", Counter({"archive-renamed": 1}))
+        path.write_bytes(path.read_bytes()[:-200])
+        assert bad(verified(account.home)[0])["archive-truncated"] == 1
+
+    def test_who_names_it_wants_it_judged(self, tmp_path: Path) -> None:
+        (tmp_path / self.CARVED).write_bytes(self.FOREIGN)
+        assert bad(verified(tmp_path / self.CARVED)[0]) == Counter({"record-missing": 1})
+
+    @pytest.mark.parametrize("name", [f"{NAME}.part", f"{NAME}.crdownload", f"{NAME}.filepart", f".{NAME}.kX3d9a"])
+    def test_what_is_being_written_is_judged_once_it_is_whole(self, tmp_path: Path, name: str) -> None:
+        whole = packed(record())
+        path = tmp_path / name
+        path.write_bytes(whole[: len(whole) // 2])
+        for root in (tmp_path, path):
+            [one] = verified(root)
+            assert (one.verdict, bad(one), notes(one), one.sha256) == (
+                "not judged",
+                Counter(),
+                {"archive-growing"},
+                None,
+            )
+            assert "archive-truncated" in one.judged[0].finding.detail
+        path.write_bytes(whole)
+        [one] = verified(tmp_path)
+        assert one.verdict == "pass"
+        assert "archive-growing" in notes(one)
+
+    @pytest.mark.parametrize("length", [20, 60, 300])
+    def test_one_that_was_just_begun(self, tmp_path: Path, length: int) -> None:
+        path = tmp_path / f"{NAME}.part"
+        path.write_bytes(packed(record())[:length])
+        assert [one.verdict for one in verified(path)] == ["not judged"]
+        assert {one.verdict for one in verified(tmp_path)} <= {"not judged", "pass"}
+
+    def test_a_part_that_is_paired_is_no_failure_of_its_home(self, account: Account) -> None:
+        path = account.archives / NAME
+        path.write_bytes(path.read_bytes()[:-200])
+        path.rename(account.archives / f"{NAME}.part")
+        assert [one.verdict for one in verified(account.home)] == ["not judged", "pass"]
+
+    def test_a_catalog_says_the_same(self, account: Account, tmp_path: Path) -> None:
+        (account.archives / self.CARVED).write_bytes(self.FOREIGN[:-20])
+        (account.archives / f"{LATER}.part").write_bytes(packed(record())[:-200])
+        catalog = tmp_path / "catalog.sqlite"
+        assert run("scan", account.home, "-o", catalog, "--deep").code == 0
+        asked = ("--now", str(NOW), "--json")
+        from_disk, recorded = run("verify", account.home, *asked).json, run("verify", "--catalog", catalog, *asked).json
+        assert from_disk["summary"]["verdicts"] == {"not judged": 2, "pass": 2, "fail": 0, "unreadable": 0}
+        assert recorded == from_disk
+
+    @pytest.mark.parametrize(("beside", "code"), [(False, 2), (True, 0)])
+    def test_the_exit_code(self, account: Account, beside: bool, code: int) -> None:  # noqa: FBT001
+        (account.archives / self.CARVED).write_bytes(self.FOREIGN)
+        if not beside:
+            (account.archives / NAME).unlink()
+            (account.backups / BACKUP).unlink()
+        ran = run("verify", account.home, "--now", str(NOW), "--ignore", "retention-unmet")
+        assert (ran.code, "f0100.gz: not judged (1 note)" in ran.text) == (code, True)
 
 
 class TestRecords:

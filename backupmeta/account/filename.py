@@ -6,6 +6,7 @@ name is compared with a record by slugging the record's values forward.
 
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from enum import Enum
 from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -22,6 +23,27 @@ _TIMES: Final = range((datetime.min - _EPOCH) // _SECOND, (datetime.max - _EPOCH
 """The Unix seconds that `datetime` knows."""
 _LONGEST_REMEMBERED: Final = 200
 _NOT_SLUG: Final = re.compile(rb"[^A-Za-z0-9]")
+_APPLE_DOUBLE: Final = "._"
+"""What the names begin with of files that macOS puts beside others, for what their place can't hold (RFC 1740)."""
+_SUFFIX_WITHIN: Final = re.compile(r"\.t(?:ar|gz|zst|bz2?|xz)(?![a-z])")
+_CONVENTION: Final = re.compile(r"app_[^/]*_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
+_WRAPPED: Final = re.compile(
+    r"(?:[.~ ](?:gz|bz2|xz|zst|\d{1,4}|bak|old|orig|part|filepart|crdownload)?|\(\d{1,4}\)){1,8}$"
+)
+"""What stands behind a name's own suffix after it was compressed, rotated, copied or fetched."""
+_BESIDE: Final = (".md5", ".sha1", ".sha256", ".sha512", ".sig", ".asc", ".torrent", ".par2")
+"""Suffixes of files that are about another one, whose name they have."""
+_OTHERS: Final = tuple(
+    ".php .phtml .html .htm .css .js .map .json .xml .yml .yaml .ini .conf .htaccess .txt .md .log .sql .csv "
+    ".sqlite .db .sh .py .pl .cgi .pem .crt .key .jpg .jpeg .png .gif .webp .svg .ico .bmp .tif .tiff .psd .mp3 "
+    ".mp4 .m4a .mov .avi .mkv .wav .ogg .pdf .doc .docx .xls .xlsx .ppt .pptx .odt .ods .woff .woff2 .ttf .eot "
+    ".otf .zip .rar .7z .exe .dll .so .iso .img .deb .rpm .jar".split()
+)
+"""Suffixes of files that are no archives."""
+_BEGUN: Final = re.compile(r"(?is)(.+)\.(?:part|partial|crdownload|filepart|download|opdownload|!ut)")
+"""Names that browsers and other programs give a file while they write it: Firefox, curl, Chrome, WinSCP, Safari, …"""
+_BEGUN_BY_RSYNC: Final = re.compile(r"\.(.+\.[A-Za-z0-9]+)\.[A-Za-z0-9]{6}", re.DOTALL | re.ASCII)
+"""rsync's: ``.NAME.`` and six letters or digits (rsync(1), "--temp-dir")."""
 _PARENTHESES: Final = str.maketrans("", "", "()")
 
 QUARTER: Final = timedelta(minutes=15)
@@ -71,13 +93,60 @@ def parse(name: str) -> ArchiveName | None:
         return None
 
 
+class Likeness(Enum):
+    """What a file's name says of its being an archive."""
+
+    ARCHIVE = "it is one, by its suffix"
+    RESEMBLING = "it was one: its suffix stands further in, or its name follows the convention"
+    UNTOLD = "nothing"
+    OTHER = "it is something else"
+
+
+def likeness(name: str) -> Likeness:
+    """Return what the ``name`` of a file says of its being an archive (FORMAT.md §8, "Which files are archives").
+
+    >>> likeness("app_example-com_Blog_2024-06-13_20-55-21.tar(1).gz").name, likeness("dump.sql.gz").name
+    ('RESEMBLING', 'OTHER')
+    """
+    if is_archive_name(name):
+        return Likeness.ARCHIVE
+    folded = name.lower()
+    if folded.endswith(_BESIDE):
+        return Likeness.OTHER
+    if _SUFFIX_WITHIN.search(folded):
+        return Likeness.RESEMBLING
+    if _WRAPPED.sub("", folded).endswith(_OTHERS):
+        return Likeness.OTHER
+    return Likeness.RESEMBLING if _CONVENTION.search(folded) else Likeness.UNTOLD
+
+
 def is_archive_name(name: str) -> bool:
     """Tell whether a file of this ``name`` is meant to be an archive: by its suffix."""
-    return name.lower().endswith(SUFFIXES)
+    return name.lower().endswith(SUFFIXES) and not name.startswith(_APPLE_DOUBLE)
+
+
+def resembles_archive(name: str) -> bool:
+    """Tell whether a file of this ``name`` was an archive once, as `likeness` does; most names are told at once."""
+    folded = name.lower()
+    return (".t" in folded or "app_" in folded) and likeness(name) is Likeness.RESEMBLING
+
+
+def begun_as(name: str) -> str | None:
+    """Return the name that a file gets once it is whole, where its ``name`` says that it is being written.
+
+    >>> begun_as("site.tar.gz.part"), begun_as(".site.tar.gz.kX3d9a"), begun_as("site.tar.gz")
+    ('site.tar.gz', 'site.tar.gz', None)
+    """
+    found = _BEGUN.fullmatch(name) or _BEGUN_BY_RSYNC.fullmatch(name)
+    return found and found[1]
 
 
 def stem(name: str) -> str:
-    """Return an archive's ``name`` without its suffix: recompressing an archive changes no more than that."""
+    """Return an archive's ``name`` without its suffix: recompressing an archive changes no more than that.
+
+    Nor does what a program adds while it writes the file.
+    """
+    name = begun_as(name) or name
     return next((name[: -len(suffix)] for suffix in SUFFIXES if name.lower().endswith(suffix)), name)
 
 

@@ -7,19 +7,23 @@ As the server leaves it::
     application_backups/app_*.tar.gz     archives, flat; the folder's name can be changed
 
 A backup record and an archive belong together when the record's ``backup-filename`` is the archive's name, or, for a
-renamed archive, when their records name the same file.
+renamed archive, when their records name the same file. Which files are archives is told by their names, and where these
+tell nothing by how the files begin (FORMAT.md §8).
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC
 from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple, Protocol, Self
 
-from backupmeta.account.filename import is_archive_name, parse, unix_time
+from backupmeta.account.entries import Sieve, refused, unreadable
+from backupmeta.account.filename import parse, unix_time
+from backupmeta.account.location import LOCAL, Locations, server_path
+from backupmeta.archive.beginning import Beginning, beginning
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import Limits
 from backupmeta.errors import EvidenceError
@@ -32,7 +36,6 @@ from backupmeta.record.grammar import Record
 RECORDS: Final = ".appdata"
 ARCHIVES: Final = "application_backups"
 PLACEHOLDER: Final = ".placeholder"
-_LOCAL: Final = frozenset({"local", ""})
 _ID: Final = re.compile(r"[0-9a-z]{20,40}")
 
 
@@ -113,6 +116,10 @@ class Reading(Protocol):
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
         ...
 
+    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+        """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
+        ...
+
 
 class FromDisk:
     """Reads what lies in a home from the disk."""
@@ -126,6 +133,11 @@ class FromDisk:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
         with archive.open() as file:
             return head(file, limits, archive.seen)
+
+    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+        """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
+        with folder.open_file(name) as file:
+            return beginning(file, limits)
 
 
 FROM_DISK: Final = FromDisk()
@@ -184,6 +196,7 @@ class Home:
         self.elsewhere: list[str] = []
         self._reading = reading
         self._open = ExitStack()
+        self._locations: Locations | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -205,6 +218,8 @@ class Home:
     def read(self, entries: list[Entry]) -> None:
         """Read the home's records and list its archives; ``entries`` are its folder's."""
         self.is_home = True
+        if self.as_server is not None:
+            self._locations = Locations(self.folder, self._open)
         if (records := self._subfolder(self.folder, RECORDS, entries)) is not None:
             self.has_records = True
             inside = self._list(records)
@@ -216,10 +231,12 @@ class Home:
             self._look_elsewhere(entries)
 
     def add_archives(self, folder: Folder, entries: list[Entry]) -> None:
-        """Take the archives among the ``entries`` of ``folder``."""
+        """Take the archives among the ``entries`` of ``folder``; tell of what looks like one and is none."""
+        sieve = Sieve(folder, lambda name: self._reading.beginning(folder, name, self.limits))
         for entry in entries:
-            if is_archive_name(entry.name) and self._is_file(folder, entry):
+            if sieve.is_archive(entry):
                 self.archives.setdefault(entry.name, Archive(entry.name, folder))
+        self.findings += sieve.finish()
 
     def pairs(self) -> list[Pair]:
         """Return the backups of this home, oldest first; where archives were asked for, only theirs."""
@@ -260,13 +277,27 @@ class Home:
 
     def _pair(self, id_: str, record: Document, claims: Counter[str], renamed: dict[str, Archive]) -> Pair:
         name = _claim(record)
-        archive = self.archives.get(name) or renamed.get(name)
+        location = record.text("backup-location") or ""
+        here = None if self.as_server is None else server_path(location, self.as_server)
+        archive = self._kept_in(here, name) or self.archives.get(name) or renamed.get(name)
         if archive is None:
-            remote = (record.text("backup-location") or "") not in _LOCAL
+            remote = here is None and location not in LOCAL
             kind, state = ("archive-remote", State.REMOTE) if remote else ("archive-missing", State.MISSING)
-            return Pair(id_, record, None, state, (Finding(kind, name, "", (record.source,)),))
+            return Pair(id_, record, None, state, (Finding(kind, name, here or "", (record.source,)),))
         twice = (Finding("archive-claimed-twice", name, "", (record.source,)),) if claims[name] > 1 else ()
         return Pair(id_, record, archive, State.PAIRED, twice)
+
+    def _kept_in(self, path: str | None, name: str) -> Archive | None:
+        """Return the archive ``name`` in the folder at ``path`` of the server itself, where it is there."""
+        if path is None or self._locations is None:
+            return None
+        folder = self._locations.folder_with(name, path, self.findings)
+        return None if folder is None else Archive(name, folder)
+
+    @property
+    def located(self) -> list[str]:
+        """The paths, from its own on, of archives that were looked for in folders of the server itself."""
+        return sorted(self._locations.files) if self._locations is not None else []
 
     def _lone(self, archive: Archive) -> Pair:
         evidence = (Source(Witness.FILE_SYSTEM, archive.seen),)
@@ -293,7 +324,7 @@ class Home:
 
     def _named_locally(self) -> set[str]:
         """Return the names of the archives that local backups should have here."""
-        local = (one for one in self.backups.values() if (one.text("backup-location") or "") in _LOCAL)
+        local = (one for one in self.backups.values() if (one.text("backup-location") or "") in LOCAL)
         return {name for one in local if (name := _claim(one))}
 
     def _look_elsewhere(self, entries: list[Entry]) -> None:
@@ -367,17 +398,3 @@ class Home:
 def _claim(record: Document) -> str:
     """Return the archive's name that a record gives, as the system writes names; empty where it gives none."""
     return record.record.values.get("backup-filename", b"").decode("utf-8", "surrogateescape")
-
-
-def refused(folder: Folder, entry: Entry) -> Iterator[Finding]:
-    """Yield the finding about an ``entry`` of ``folder`` that is not opened: a link, a FIFO, a device, a socket."""
-    evidence = (Source(Witness.FILE_SYSTEM, folder.seen_child(entry.name)),)
-    if entry.is_link:
-        yield Finding("link-not-followed", entry.name, f"to {folder.link_target(entry.name)}", evidence)
-    else:
-        yield Finding("not-a-regular-file", entry.name, "a folder" if entry.is_folder else "", evidence)
-
-
-def unreadable(path: str, error: EvidenceError) -> Finding:
-    """Return the finding about a folder that can't be listed; ``path`` as the server saw it."""
-    return Finding("folder-unreadable", path, error.reason, (Source(Witness.FILE_SYSTEM, path),))

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
-from errno import ENOENT, ENOTDIR
 from functools import cached_property
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from backupmeta.account.filename import is_archive_name, parse
+from backupmeta.account.filename import Likeness, likeness, parse
 from backupmeta.account.home import ARCHIVES, RECORDS
+from backupmeta.account.location import is_absent, open_from_server, steps_from_server
 from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.evidence import Folder, Signature, Signed
 
@@ -23,13 +23,18 @@ class Counting(StrEnum):
     FILES = "files"
     """Everything; regular files by their signatures."""
     ARCHIVES = "archives"
-    """Files whose name says that they are archives, by their signatures."""
+    """What may be an archive: whose name says that it is, or nothing else; files by their signatures."""
     CONVENTIONAL = "conventional"
     """Files whose name follows the convention for archives, by their signatures."""
+    FILE = "file"
+    """It is no folder but one file, by its signature."""
 
 
 class Extent(NamedTuple):
-    """A folder, by its path below the account's, and what of it makes a difference."""
+    """A folder, by its path from the account's on, and what of it makes a difference.
+
+    What is kept in a folder of the server itself lies outside: ``../../backup_test/app_a.tar.gz``.
+    """
 
     path: str
     counting: Counting
@@ -57,6 +62,11 @@ ALONE: Final = (Extent("", Counting.ARCHIVES),)
 def elsewhere(names: Iterable[str]) -> tuple[Extent, ...]:
     """Return a home's other folders, in which missing archives were looked for."""
     return tuple(Extent(name, Counting.CONVENTIONAL) for name in names)
+
+
+def located(paths: Iterable[str]) -> tuple[Extent, ...]:
+    """Return the archives of a home that are kept in folders of the server itself, by their paths from it on."""
+    return tuple(Extent(path, Counting.FILE) for path in paths)
 
 
 @dataclass(frozen=True)
@@ -96,28 +106,43 @@ def listed(folder: Folder, extents: Iterable[Extent], beside: str = "") -> Listi
 
 
 def _counted(folder: Folder, extent: Extent, unread: list[str]) -> list[Signed]:
+    if extent.counting is Counting.FILE:
+        return _counted_alone(folder, extent.path, unread)
     try:
         with ExitStack() as opened:
             for step in extent.path.split("/") if extent.path else ():
                 folder = opened.enter_context(folder.open_folder(step))
             return folder.signatures(_COUNTS[extent.counting])
     except UnreadableError as error:
-        if not (isinstance(error.__cause__, OSError) and error.__cause__.errno in _ABSENT):
+        if not is_absent(error):
             unread.append(extent.path)
     except EvidenceError:
         pass  # a link, or a file in its place
     return []
 
 
-_ABSENT: Final = frozenset({ENOENT, ENOTDIR})
+def _counted_alone(home: Folder, path: str, unread: list[str]) -> list[Signed]:
+    """Return the file at ``path`` from ``home`` on, without a name; nothing where it is not there."""
+    *steps, name = steps_from_server(home.seen, path)
+    try:
+        with open_from_server(home, steps) as folder:
+            found = folder.signature(name)
+            return [] if found is None else [("", "f", *found)]
+    except UnreadableError as error:
+        if not is_absent(error):
+            unread.append(path.rpartition("/")[0])
+    except EvidenceError:
+        pass  # a link
+    return []
+
 
 _COUNTS: Final[dict[Counting, Callable[[str, bool], bool]]] = {
     Counting.FOLDERS: lambda name, is_file: not is_file,  # noqa: ARG005 - as the others
     Counting.FILES: lambda name, is_file: True,  # noqa: ARG005
-    Counting.ARCHIVES: lambda name, is_file: is_archive_name(name),  # noqa: ARG005
+    Counting.ARCHIVES: lambda name, is_file: likeness(name) is not Likeness.OTHER,  # noqa: ARG005
     Counting.CONVENTIONAL: lambda name, is_file: parse(name) is not None,  # noqa: ARG005
 }
 
 
 def _below(folder: str, name: str) -> str:
-    return f"{folder}/{name}" if folder else name
+    return f"{folder}/{name}" if folder and name else folder or name

@@ -9,13 +9,15 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Home, Reading, is_id, refused, unreadable
+from backupmeta.account.entries import Sieve, refused, unreadable
+from backupmeta.account.filename import is_archive_name, resembles_archive
+from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Home, Reading, is_id
+from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.names import RECORD
@@ -130,17 +132,22 @@ class Met(NamedTuple):
         return home
 
 
-def found(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[Found]:
+Begins = Callable[[Folder, str, Limits], Beginning]
+"""Tells how the file of this name in a folder begins. Raises `EvidenceError`."""
+
+
+def found(root: Root, limits: Limits, findings: list[Finding], begins: Begins = FROM_DISK.beginning) -> Iterator[Found]:
     """Yield where the homes at and below the folder ``root`` are, none of them read.
 
-    Where it lies in a home that has records, that is the home. As `homes` otherwise.
+    Where it lies in a home that has records, that is the home. What is known of a file already, ``begins`` need not
+    open it for. As `homes` otherwise.
     """
     if os.path.isfile(root.path):  # noqa: PTH113
         raise UnreadableError(root.path, "is a file", "name a home, a folder of homes, or a folder of archives")
     if not root.is_convention and has_records_above(root.name):
         yield _home_at(os.path.dirname(root.name))  # noqa: PTH120 - of any bytes
     elif not root.is_convention or os.path.isdir(root.path):  # noqa: PTH112
-        yield from (met.found for met in _Search(limits, findings).at(root))
+        yield from (met.found for met in _Search(limits, findings, begins).at(root))
 
 
 def _home_at(path: str) -> Found:
@@ -267,9 +274,10 @@ def _numbered_homes(base: str) -> Iterator[str]:
 class _Search:
     """One search downwards; remembers what was odd."""
 
-    def __init__(self, limits: Limits, findings: list[Finding]) -> None:
+    def __init__(self, limits: Limits, findings: list[Finding], begins: Begins = FROM_DISK.beginning) -> None:
         self.limits = limits
         self.findings = findings
+        self.begins = begins
         self.is_cut = False
 
     def at(self, root: Root) -> Iterator[Met]:
@@ -304,15 +312,34 @@ class _Search:
         if any(entry.name in {RECORDS, ARCHIVES} for entry in entries):
             yield Met(folder, entries, as_server, is_home=True)
             return
-        if any(is_archive_name(entry.name) for entry in entries):
+        if has_archives := self._has_archives(folder, entries, root):
             yield Met(folder, entries, as_server, is_home=False)
         self.findings.extend(
             finding
             for entry in entries
-            if entry.is_link and not is_archive_name(entry.name)
+            if entry.is_link and not (has_archives and _is_like_archive(entry.name))  # of those the home will tell
             for finding in refused(folder, entry)
         )
         yield from self._descend(folder, [entry.name for entry in entries if entry.is_folder], depth, root)
+
+    def _has_archives(self, folder: Folder, entries: list[Entry], root: Root) -> bool:
+        """Tell whether archives lie in a folder (FORMAT.md §8, "Which files are archives").
+
+        Where no name says so, files are opened up to the first archive: those that look like one by their names, and
+        in a folder that a person named as the root those whose names tell nothing.
+        """
+        if any(is_archive_name(entry.name) for entry in entries):
+            return True
+        is_named = not root.is_convention and folder.path == root.name
+        sieve = Sieve(folder, lambda name: self.begins(folder, name, self.limits))
+        if any(
+            sieve.is_archive(entry)
+            for entry in entries
+            if entry.is_file and (is_named or resembles_archive(entry.name))
+        ):
+            return True
+        self.findings += sieve.finish()
+        return False
 
     def _descend(self, folder: Folder, names: list[str], depth: int, root: Root) -> Iterator[Met]:
         if names and not depth:
@@ -324,6 +351,11 @@ class _Search:
                     yield from self._visit(child, child.entries(), depth - 1, root)
             except EvidenceError as error:
                 self.findings.append(unreadable(folder.seen_child(name), error))
+
+
+def _is_like_archive(name: str) -> bool:
+    """Tell whether a file of this ``name`` is an archive by it, or was one once."""
+    return is_archive_name(name) or resembles_archive(name)
 
 
 def _only_here(home: Home, folder: Folder, entries: list[Entry]) -> Home:

@@ -14,6 +14,8 @@ from backupmeta.archive.gzip import CorruptHeaderError, Gzip
 from backupmeta.archive.limits import KIB, Limits
 
 if TYPE_CHECKING:
+    from bz2 import BZ2Decompressor
+
     from zstandard import ZstdDecompressionObj
 
 BLOCK: Final = 64 * KIB
@@ -69,6 +71,11 @@ SUFFIXES: Final[tuple[str, ...]] = tuple(suffix for one in COMPRESSIONS for suff
 def identify(block: bytes) -> Compression | None:
     """Return the compression that a file beginning with ``block`` has; None where no signature of ours matches."""
     return next((one for one in COMPRESSIONS if one.signatures and block.startswith(one.signatures)), None)
+
+
+def is_skippable(block: bytes) -> bool:
+    """Tell whether ``block`` begins with a zstd frame that holds no content (RFC 8878 §3.1.2)."""
+    return block.startswith(ZSTD.signatures[1:])
 
 
 def by_suffix(name: str) -> Compression | None:
@@ -153,11 +160,43 @@ class _Zstd:
         return self._output[begin:end]
 
 
+class _Bzip2:
+    """bz2 with the interface of the others: Python's own asks for input while it still holds output."""
+
+    def __init__(self, inner: "BZ2Decompressor") -> None:
+        self._inner = inner
+        self._may_hold_more = False
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return self._inner.needs_input and not self._may_hold_more
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        output = self._inner.decompress(data, max_length)
+        self._may_hold_more = bool(output) and not self._inner.eof
+        return output
+
+
 class Opened(NamedTuple):
-    """A decompressor for one stream, and what it raises for corrupt input."""
+    """A decompressor for one stream.
+
+    Attributes:
+        inner: the decompressor.
+        corrupt: what it raises for corrupt input.
+        check: gives the number of an xz stream's check (the .xz file format, §2.1.1.2); None for any other.
+    """
 
     inner: Decompressor
     corrupt: tuple[type[Exception], ...]
+    check: Callable[[], int] | None = None
 
 
 @cache
@@ -190,14 +229,14 @@ def _zstd(limits: Limits) -> Opened:
 def _bzip2(_limits: Limits) -> Opened:
     import bz2
 
-    return Opened(bz2.BZ2Decompressor(), (OSError, ValueError))
+    return Opened(_Bzip2(bz2.BZ2Decompressor()), (OSError, ValueError))
 
 
 def _xz(limits: Limits) -> Opened:
     import lzma
 
     opened = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=limits.window_bytes)
-    return Opened(opened, (lzma.LZMAError,))
+    return Opened(opened, (lzma.LZMAError,), lambda: opened.check)
 
 
 _OPEN: Final[Mapping[str, Callable[[Limits], Opened]]] = {"gzip": _gzip, "zstd": _zstd, "bzip2": _bzip2, "xz": _xz}

@@ -8,7 +8,7 @@ from threading import Event, Thread
 from time import sleep
 from typing import Final
 
-from backupmeta.archive.member import Member
+from backupmeta.archive.member import WITH_CONTENT, Member
 from backupmeta.archive.names import plain
 
 ALGORITHMS: Final = ("sha256", "sha1", "md5")
@@ -75,7 +75,7 @@ class MemberDigests:
     def wants(self, member: Member) -> "_Counting | None":
         """Return what counts the digest of ``member``, if it is a file with a content of its own."""
         key = hash(plain(member.name))
-        if member.kind == "file" or (member.kind == "hard link" and member.stored):
+        if member.kind in WITH_CONTENT and member.source is None:
             return _Counting(self, key, self._new())
         self.keep(key, None if member.source is None else self._known.get(hash(plain(member.source))))
         return None

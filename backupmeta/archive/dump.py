@@ -1,36 +1,86 @@
-"""The SQL dump of an archive: which tables and views it holds (FORMAT.md §5).
+r"""The SQL dump of an archive: its tables and rows, whether it is whole, what a restore of it needs (FORMAT.md §5).
 
-A line tells what it is by how it begins, so lines are scanned, not parsed: values hold no raw newline, neither in the
-real writer's dumps nor in those of mysqldump and mariadb-dump.
+`Dump` is the one reader of dumps. It reads statement by statement, as the servers' own clients do (`statements`): no
+line within a routine, trigger, event, comment or value is taken for a statement.
 """
 
 import re
+from enum import StrEnum
+from hashlib import sha256
 from typing import Final, Literal, NamedTuple
 
-from backupmeta.archive.limits import KIB
+from backupmeta.archive import sql
+from backupmeta.archive.limits import KIB, MIB
 from backupmeta.archive.member import WITH_CONTENT, Member
 from backupmeta.archive.names import DUMP, plain
+from backupmeta.archive.statements import Spot, Statement, Statements
 
-_HEAD: Final = 4 * KIB
-"""How much of a line is kept to tell what it is; INSERT lines have 64 KB and more."""
+TABLES_KEPT: Final = 20_000
+_DEFINITIONS: Final = 16 * MIB
+"""How much is kept of all definitions together."""
 
-_TAIL: Final = 64
-"""How much of its end is kept to tell whether the last statement is finished."""
+PACKET: Final = 16 * MIB
+"""The longest statement that MariaDB's server and both clients take by default (``max_allowed_packet``), in bytes."""
 
-_TABLES_KEPT: Final = 20_000
+_EDGE: Final = KIB
+"""Within how many bytes of its beginning a dump tells who wrote it, and of its end whether that is all."""
 
-NAME: Final = rb"`((?:[^`\n]|``){1,256})`"
-"""A pattern for a name in its quotes."""
+_KEPT: Final = 100
+"""How many users, variables and views are remembered; real dumps have a few."""
 
-_STATEMENT: Final = re.compile(
-    rb"^(?:/\*!\d+ )?(?:"
-    rb"CREATE TABLE (?:IF NOT EXISTS )?" + NAME + rb"|"
-    rb"(?:CREATE [^\n]{0,500}?)?VIEW (?:IF NOT EXISTS )?" + NAME + rb"|"
-    rb"(?:INSERT|REPLACE) [A-Z ]{0,40}INTO " + NAME + rb")",
-    re.MULTILINE,
-)
-_FIRST_LINES: Final = (b"SET AUTOCOMMIT", b"-- ")
-_LAST_LINES: Final = (b"COMMIT;", b"-- Dump completed")
+_SOURCES: Final = 1000
+"""How many tables that a view reads are remembered."""
+
+_BLANKS: Final = b"\0\t\n\v\f\r \xef\xbb\xbf"
+_COUNTER: Final = re.compile(rb" AUTO_INCREMENT=\d+")
+"""The next number of a table: it changes with every row, and is no part of the definition."""
+
+_COLLATION: Final = re.compile(rb"(?i)\b(?:\w{1,40}?_0900_\w{1,32}|(?:\w{1,40}?_)?uca1400_\w{1,32})")
+_SOURCE: Final = re.compile(
+    rb"(?i:\b(?:FROM|JOIN)\b)[\s(]*+(?:" + sql.NAME + rb"\s*+\.\s*+)?+(" + sql.NAME + rb")"
+)  # fmt: skip
+_VARIABLE: Final = re.compile(rb"(?<!@)@(\w{1,64})\s*+(:?=(?!=)\s*+)?+(@@)?+")
+_AUTOCOMMIT: Final = re.compile(rb"(?i)SET\s+(?:@@)?(?:SESSION[\s.]+)?AUTOCOMMIT\s*=\s*(0|OFF|1|ON)\b")
+_NO_ESCAPES: Final = b"NO_BACKSLASH_ESCAPES"
+_LASTING: Final = b"OLD_"
+"""What the variables' names begin with in which mysqldump and phpMyAdmin save settings for a whole dump."""
+
+_PER_TABLE: Final = b"OLD_AUTOCOMMIT"
+"""The one of them that mariadb-dump saves for each table."""
+
+_FRAME: Final = frozenset(b"set commit unlock use".split())
+"""What may follow, at the end of a dump, where it closes what it opened."""
+
+
+class Writer(StrEnum):
+    """Who wrote a dump."""
+
+    INSTALLATRON = "installatron"
+    """``SET AUTOCOMMIT = 0;`` … ``COMMIT;``, since 2021."""
+    MYSQLDUMP = "mysqldump"
+    """mysqldump or mariadb-dump, with its comments."""
+    PHPMYADMIN = "phpmyadmin"
+    ADMINER = "adminer"
+    UNKNOWN = "unknown"
+
+
+_SIGNS: Final = {
+    Writer.MYSQLDUMP: re.compile(rb"^(?:\xef\xbb\xbf)?-- (?:MySQL|MariaDB) dump ", re.MULTILINE),
+    Writer.PHPMYADMIN: re.compile(rb"^(?:\xef\xbb\xbf)?-- phpMyAdmin SQL Dump", re.MULTILINE),
+    Writer.ADMINER: re.compile(rb"^(?:\xef\xbb\xbf)?-- Adminer \d", re.MULTILINE),
+    Writer.INSTALLATRON: re.compile(rb"^(?:\xef\xbb\xbf)?\s*SET AUTOCOMMIT = 0;", re.MULTILINE),
+}
+_COMPLETED: Final = re.compile(rb"^-- Dump completed", re.MULTILINE)
+_DATE: Final = re.compile(rb"^-- \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.MULTILINE)
+
+
+class State(StrEnum):
+    """Whether a dump is all there."""
+
+    WHOLE = "whole"
+    CUT = "cut"
+    UNKNOWN = "unknown"
+    """Nothing tells: dumps from before 2021, and those without comments, end with any statement."""
 
 
 class Table(NamedTuple):
@@ -39,94 +89,273 @@ class Table(NamedTuple):
     Attributes:
         name: as in the dump, without its quotes.
         kind: what is created.
+        rows: how many rows are inserted; those that a query gives are not counted.
         inserts: how many INSERT statements it has.
+        definition: the statement that creates it, without the next number (``AUTO_INCREMENT=…``), up to 64 KiB; empty
+            where there is none, or where there are too many.
+        digest: the SHA-256 of all of that, in hexadecimal; empty where there is none.
     """
 
     name: bytes
     kind: Literal["table", "view"]
-    inserts: int
+    rows: int = 0
+    inserts: int = 0
+    definition: bytes = b""
+    digest: str = ""
 
 
-def is_dump(member: Member) -> bool:
-    """Tell whether ``member`` is a dump at the archive's root."""
-    return member.kind in WITH_CONTENT and plain(member.name) == DUMP
+class _View(NamedTuple):
+    """A view that was met before some of what it reads."""
+
+    begin: Spot
+    missing: frozenset[bytes]
 
 
 class Dump:
-    r"""Takes in ``APP-DATA.SQL`` piece by piece, as a consumer of a walk: ``CREATE TABLE `wp_users` (\n``.
+    """Takes in one dump, piece by piece, and answers once it is closed.
 
     Attributes:
-        size: its length in bytes.
+        size: its length in bytes, as far as it is there.
         missing: how many of its bytes are missing.
-        left_out: how many tables and views were not kept, because there are too many.
+        left_out: how many times a table was not kept, because there are too many.
+        padding: how many NUL bytes stand at its end.
+        is_empty: whether there is nothing in it but blanks and NUL bytes.
+        collations: statements with a collation that only newer servers have.
+        long_statements: those of more than `PACKET` bytes, the longest of them first.
+        early_views: views that are created before something that they read.
+        definers: in whose names views, routines, triggers and events work, and the first of each.
     """
 
     def __init__(self) -> None:
-        self._tables: dict[bytes, Table] = {}
-        self._held = b""
-        self._first = b""
-        self._last = b""
-        self._tail = b""
         self.size = 0
         self.missing = 0
         self.left_out = 0
+        self.padding = 0
+        self.is_empty = True
+        self.collations: Spot | None = None
+        self.long_statements: Spot | None = None
+        self.early_views: Spot | None = None
+        self.definers: dict[bytes, Spot] = {}
+        self._statements = Statements(self._take)
+        self._tables: dict[bytes, Table] = {}
+        self._filled: dict[bytes, Table] = {}
+        self._temporary: set[bytes] = set()
+        self._views: dict[bytes, _View] = {}
+        self._room = _DEFINITIONS
+        self._first = b""
+        self._last = b""
+        self._is_uncommitted = False
+        self._spans = False
+        self._is_begun = False
+        self._is_closed = False
+        self._saved: dict[bytes, int] = {}
+        self._has_no_escapes = False
+
+    # --- taking in --------------------------------------------------------------------------------------------------
 
     def take(self, piece: bytes) -> None:
-        """Take in the next bytes; of a line only the beginning is kept."""
+        """Take in the next bytes."""
         self.size += len(piece)
-        text = self._held + piece
-        cut = text.rfind(b"\n") + 1
-        self._held = text[cut:][:_HEAD]
-        self._tail = piece[-_TAIL:] if len(piece) >= _TAIL else (self._tail + piece)[-_TAIL:]
-        if cut:
-            self._scan(text[:cut])
+        self._first += piece[: _EDGE - len(self._first)]
+        self._last = piece[-_EDGE:] if len(piece) >= _EDGE else (self._last + piece)[-_EDGE:]
+        self.is_empty = self.is_empty and not piece.strip(_BLANKS)
+        padding = len(piece) - len(piece.rstrip(b"\0"))
+        self.padding = padding + (self.padding if padding == len(piece) else 0)
+        self._statements.take(piece)
 
     def close(self, missing: int) -> None:
-        """Take in the last line, which may have no end."""
-        self._scan(self._held)
-        self._held, self.missing = b"", missing
+        """Take in what is left: a last line may have no end, and so may the last statement."""
+        self.missing = missing
+        self._statements.close()
+
+    def _take(self, one: Statement) -> None:
+        """Take in a statement."""
+        if one.size > PACKET:
+            self.long_statements = _longest(self.long_statements, one)
+        if one.filled is not None:
+            self._fill(one, one.filled)
+        elif one.word == b"create":
+            self._create(one)
+        elif one.word == b"drop":
+            self._drop(one.text)
+        elif one.word == b"set":
+            self._set(one)
+        elif one.word in {b"start", b"commit"}:
+            self._is_uncommitted = one.word == b"start"
+            self._spans = self._spans or self._is_uncommitted
+        if one.filled is None and (found := _COLLATION.search(one.text)):
+            self.collations = _again(self.collations, one.begin._replace(text=found[0]))
+        if one.word not in _FRAME:
+            self._is_begun, self._is_closed = True, False
+        elif one.word == b"commit" and (self._spans or self.writer is Writer.INSTALLATRON):
+            self._is_closed = True
+
+    def _create(self, one: Statement) -> None:
+        made = sql.created(one.text)
+        if made is None:
+            return
+        if made.definer is not None and (made.definer in self.definers or len(self.definers) < _KEPT):
+            self.definers[made.definer] = _again(self.definers.get(made.definer), one.begin)
+        if made.name is None or made.is_temporary:
+            self._temporary.update({made.name} if made.name and len(self._temporary) < TABLES_KEPT else ())
+            return
+        if made.kind == "view":
+            self._remember_view(made.name, one)
+        self._note_views(made.name)
+        self._define(made.name, "view" if made.kind == "view" else "table", one)
+
+    def _define(self, name: bytes, kind: Literal["table", "view"], one: Statement) -> None:
+        """Keep a table's definition; mysqldump has a table stand in for a view at first, which the view replaces."""
+        known = self._tables.get(name)
+        if known is not None and known.kind == "view" and kind == "table":
+            return
+        if known is None and len(self._tables) == TABLES_KEPT:
+            self.left_out += 1
+            return
+        definition = _COUNTER.sub(b"", one.text.strip())
+        kept = definition if len(definition) <= self._room else b""
+        self._room -= len(kept)
+        rows, inserts = (known.rows, known.inserts) if known is not None else (0, 0)
+        self._tables[name] = Table(name, kind, rows, inserts, kept, sha256(definition + one.rest).hexdigest())
+
+    def _fill(self, one: Statement, into: sql.Filled) -> None:
+        """Count the rows of an INSERT; those of a temporary table are gone when the dump ends."""
+        name = into.name
+        if name in self._temporary:
+            return
+        tables = self._tables if name in self._tables else self._filled
+        if name in tables or len(tables) < TABLES_KEPT:
+            known = tables.get(name, Table(name, "table"))
+            tables[name] = known._replace(rows=known.rows + one.rows, inserts=known.inserts + 1)
+        elif len(self._tables) < TABLES_KEPT:
+            self.left_out += 1
+
+    def _drop(self, text: bytes) -> None:
+        """Forget what is dropped."""
+        kind, names = sql.dropped(text)
+        for name in names:
+            if name in self._temporary:
+                self._temporary.discard(name)
+            elif (known := self._tables.get(name)) is not None and known.kind == kind:
+                self._room += len(known.definition)
+                del self._tables[name]
+                self._views.pop(name, None)
+
+    def _remember_view(self, name: bytes, one: Statement) -> None:
+        """Remember what a view reads and is not there yet."""
+        read = {sql.unquoted(found[1]) for found, _ in zip(_SOURCE.finditer(one.text), range(_SOURCES), strict=False)}
+        missing = frozenset(read - self._tables.keys() - {name})
+        self._views.pop(name, None)
+        if missing and len(self._views) < _KEPT:
+            self._views[name] = _View(one.begin._replace(text=name), missing)
+
+    def _note_views(self, created: bytes) -> None:
+        """Note the views that read what is created only now."""
+        for name in [name for name, view in self._views.items() if created in view.missing]:
+            self.early_views = _again(self.early_views, self._views.pop(name).begin)
+
+    def _set(self, one: Statement) -> None:
+        """Note what a SET statement saves in variables, or sets back from them, and whether it begins a transaction."""
+        self._has_no_escapes = self._has_no_escapes or _NO_ESCAPES in one.text
+        if (found := _AUTOCOMMIT.match(one.text)) is not None:
+            self._is_uncommitted = found[1].upper() in {b"0", b"OFF"}
+        for found in _VARIABLE.finditer(one.text):
+            name, assigns, saves = found.groups()
+            if assigns and saves and len(self._saved) < _KEPT:
+                self._saved[name] = one.begin.line
+            elif not assigns and self._saved.pop(name, None) is not None:
+                self._is_closed = self._is_closed or (name.startswith(_LASTING) and name != _PER_TABLE)
+
+    # --- answering --------------------------------------------------------------------------------------------------
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """The tables and views, in the order in which they are created."""
+        """The tables and views that it creates, in this order; not those that it drops again, nor temporary ones."""
         return tuple(self._tables.values())
 
     @property
-    def is_complete(self) -> bool | None:
-        """Whether the last line is what a finished dump ends with: COMMIT, or mysqldump's own last line.
+    def filled(self) -> tuple[Table, ...]:
+        """The tables that it fills and does not create, in the order in which they are met."""
+        return tuple(one for name, one in self._filled.items() if name not in self._tables)
 
-        None where it can't be told: dumps from before 2021, and those without comments, end with any statement.
-        """
-        if self.missing or not self._first or not self._is_finished():
-            return False
-        if self._last.startswith(_LAST_LINES):
-            return True
-        return False if self._first.startswith(_FIRST_LINES) else None
+    @property
+    def foreign(self) -> Spot | None:
+        """Text that is no SQL where a statement should begin, the first; NUL bytes at the end are told by `padding`."""
+        found = self._statements.foreign
+        return found if found is not None and found.offset < self.size - self.padding else None
 
-    def _is_finished(self) -> bool:
-        """Tell whether the last line is a whole statement, or a comment."""
-        return self._tail.rstrip().endswith(b";") or self._last.startswith(b"--")
+    @property
+    def sandbox(self) -> Spot | None:
+        """The comment of mariadb-dump that older clients take for a command."""
+        return self._statements.sandbox
 
-    def _scan(self, lines: bytes) -> None:
-        for found in _STATEMENT.finditer(lines) if b"`" in lines else ():
-            table, view, filled = found.groups()
-            name = (table or view or filled).replace(b"``", b"`")
-            known = self._tables.get(name)
-            if filled is not None:
-                if known is not None:
-                    self._tables[name] = known._replace(inserts=known.inserts + 1)
-            elif known is None and len(self._tables) == _TABLES_KEPT:
-                self.left_out += 1
-            elif known is None:
-                self._tables[name] = Table(name, "table" if table else "view", 0)
-            elif view:
-                self._tables[name] = known._replace(kind="view")  # mysqldump stands a table in for a view at first
-        self._first = self._first or lines.lstrip()[:_HEAD]
-        self._last = lines.rstrip().rpartition(b"\n")[2][:_HEAD] or self._last
+    @property
+    def writer(self) -> Writer:
+        """Who wrote it, by its first KiB, whatever stands before."""
+        return next((one for one, sign in _SIGNS.items() if sign.search(self._first)), Writer.UNKNOWN)
+
+    @property
+    def state(self) -> State:
+        """Whether it is all there."""
+        return self._judged[0]
+
+    @property
+    def reason(self) -> str:
+        """What tells whether it is all there."""
+        return self._judged[1]
+
+    @property
+    def _judged(self) -> tuple[State, str]:
+        at = self._statements
+        if self.missing:
+            return State.CUT, f"{self.missing:,} of its bytes are missing"
+        if self.is_empty:
+            return State.CUT, "it is empty"
+        if self._has_no_escapes and not at.is_between:
+            return State.UNKNOWN, f"it sets {_NO_ESCAPES.decode()}: where its texts end is not known"
+        if at.is_inside:
+            return State.CUT, f"it ends within the statement that begins on line {at.begin.line:,}"
+        if not at.is_between or at.delimiter != b";":
+            return State.CUT, "it ends within a comment or a routine"
+        return self._by_signature() or self._by_frame()
+
+    def _by_signature(self) -> tuple[State, str] | None:
+        """Judge by the last line of those that sign a dump."""
+        end = self._last[max(self._statements.ended - self.size + len(self._last), 0) :]
+        writer = self.writer
+        if _COMPLETED.search(end) or (writer is Writer.ADMINER and _DATE.search(end)):
+            return State.WHOLE, "its last line says so"
+        missing = {Writer.MYSQLDUMP: "-- Dump completed", Writer.ADMINER: "a comment with the time"}.get(writer)
+        return (State.CUT, f"its last line is not {missing!r}") if missing is not None else None
+
+    def _by_frame(self) -> tuple[State, str]:
+        """Judge by whether what is opened for the whole dump is closed at its end."""
+        if self._is_uncommitted:
+            return State.CUT, "its transaction has no COMMIT"
+        if self._saved:
+            name, line = next(iter(self._saved.items()))
+            return State.CUT, f"@{name.decode('ascii', 'replace')}, saved on line {line:,}, is not set back"
+        if self._is_closed:
+            return State.WHOLE, "what it opens is closed at its end"
+        if not self._is_begun:
+            return State.CUT, "it holds nothing but settings"
+        return State.UNKNOWN, "nothing at its end tells"
+
+
+def _again(known: Spot | None, one: Spot) -> Spot:
+    """Return the first of several places, counted."""
+    return one if known is None else known._replace(times=known.times + 1)
+
+
+def _longest(known: Spot | None, one: Statement) -> Spot:
+    """Return the longest of several statements, counted."""
+    if known is not None and known.size >= one.size:
+        return known._replace(times=known.times + 1)
+    return one.begin._replace(size=one.size, times=1 if known is None else known.times + 1)
 
 
 class Dumps:
-    """Takes in, as a consumer of a walk, the dump that counts: the last one at the archive's root.
+    """The dump of an archive, as a consumer of a walk: the last of that name at the root, as after unpacking.
 
     Attributes:
         dump: what it holds; None where the archive has none, or something without content in its place.

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive.header import LINKS
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import Member, is_at_root, is_record, label
+from backupmeta.archive.member import OWN_CONTENT, Member, is_record, label
 from backupmeta.archive.names import RECORD, escapes, is_absolute, parts, plain
-from backupmeta.archive.records import Placed
+from backupmeta.archive.records import Placed, remember
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 
@@ -19,8 +19,8 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e
 _HARMLESS: Final = b"\n" + bytes(set(range(0x20, 0x7F)) - set(b"\\:"))
 """What may stand in any name: printable ASCII but for the backslash and a drive's colon; a newline parts the names."""
 
+_ELSEWHERE: Final = "as other programs read it"
 _ODD: Final = frozenset({b"", b"/"})
-_RECORDS_KEPT: Final = 100
 
 _DEVICES: Final = frozenset({"character device", "block device", "fifo"})
 _SETUID_OR_SETGID: Final = 0o6000
@@ -36,10 +36,17 @@ _LINK_BYTES: Final = 300
 
 
 class OtherNames(NamedTuple):
-    """By which names other programs read a member, or headers that extend none: where it begins, in inflated bytes."""
+    """By which names other programs read a member, or headers that extend none.
+
+    Attributes:
+        offset: where it begins, in inflated bytes.
+        names: the other names.
+        member: the member as we read it; None for headers that extend none.
+    """
 
     offset: int
     names: tuple[bytes, ...]
+    member: Member | None = None
 
 
 class _Link(NamedTuple):
@@ -73,6 +80,7 @@ class Hazards:
         self._path = path
         self._most_names = limits.names
         self._names: dict[int, int] = {}
+        self._collided = set[int]()
         self._links: dict[bytes, _Link] = {}
         self._tops: list[bytes] = []  # sorted, with a slash behind each; those that lie below no other one
         self._room = _LINKS_BYTES
@@ -106,10 +114,13 @@ class Hazards:
             self._compare(members, [hash(fold(plain(name))) for name in names], [hash(plain(name)) for name in names])
 
     def look_at_others(self, others: Sequence[OtherNames]) -> None:
-        """Take in the names by which other programs read some members."""
+        """Take in the names and targets that other programs read of some members."""
         for one in others:
             for name in one.names:
-                self._look_at_name(name, one.offset, "as other programs read it")
+                self._look_at_name(name, one.offset, _ELSEWHERE)
+            member = one.member
+            if member is not None and any(_leads_to(member, link) is None for link in member.readings.links):
+                self._note("member-link-escapes", member, _ELSEWHERE)
 
     def has_unresolved(self, link: Member) -> bool:
         """Tell whether a hard ``link`` is known to have nothing before it that it could be a link to."""
@@ -135,11 +146,8 @@ class Hazards:
     def _keep_records(self, members: Sequence[Member]) -> None:
         """Keep the first records, and the first one at the root in any case."""
         for place, member in enumerate(members, self._seen):
-            if is_record(member) and (len(self.records) < _RECORDS_KEPT or self._is_first_at_root(member)):
-                self.records.append(Placed(member, place))
-
-    def _is_first_at_root(self, member: Member) -> bool:
-        return is_at_root(member) and not any(is_at_root(one.member) for one in self.records)
+            if is_record(member):
+                remember(self.records, Placed(member, place))
 
     def _look_at_names(self, members: Sequence[Member]) -> None:
         for member in members:
@@ -165,14 +173,12 @@ class Hazards:
             self._look_at_link(member)
         elif member.kind in _DEVICES:
             self._note("member-device", member, member.kind)
-        elif member.mode & _SETUID_OR_SETGID and member.kind == "file":
+        elif member.mode & _SETUID_OR_SETGID and member.kind in OWN_CONTENT:
             self._note("member-setuid", member, f"mode {member.mode & 0o7777:04o}")
 
     def _look_at_link(self, member: Member) -> None:
         """Judge where a link leads: a symbolic one from its own folder, a hard one from the archive's root."""
-        name = plain(member.name)
-        folder = name.rpartition(b"/")[0] if member.kind == "symlink" else b""
-        target = _resolved(folder, member.link)
+        name, target = plain(member.name), _leads_to(member, member.link)
         if target is None:
             self._note("member-link-escapes", member, "")
         elif member.kind == "hard link":
@@ -191,8 +197,9 @@ class Hazards:
                 self._unresolved.add(member.offset)
 
     def _is_known(self, path: bytes) -> bool:
-        key = path.lower() if path.isascii() else _folded(path)
-        return hash(key) in self._names
+        """Tell whether the last member of this ``path`` is no folder; of those that differ in case one is enough."""
+        key = hash(path.lower() if path.isascii() else _folded(path))
+        return key in self._collided or self._names.get(key) == hash(path)
 
     def _remember(self, name: bytes, link: _Link) -> None:
         self._room -= _LINK_BYTES + len(link.name) + len(link.target)
@@ -245,17 +252,21 @@ class Hazards:
             return
         for member, key, value in zip(members, keys, values, strict=True):
             if key in known:
-                self._judge_same(member, known[key], value)
+                self._judge_same(member, key, value)
             elif len(known) < self._most_names:
                 known[key] = value
             else:
                 self._is_full = True
 
-    def _judge_same(self, member: Member, known: int, value: int) -> None:
+    def _judge_same(self, member: Member, key: int, value: int) -> None:
         """Judge two names that are the same, at least to a system that does not tell case or Unicode form."""
+        known = self._names[key]
         if known not in {value, ~value}:
             self._note("member-name-collides", member)
-        elif known != value or member.kind != "directory":
+            self._collided.add(key)
+            return
+        self._names[key] = value
+        if known != value or member.kind != "directory":
             self._note("member-name-duplicate", member)
 
     def _note(self, id_: str, member: Member, detail: str = "") -> None:
@@ -278,6 +289,14 @@ def _folded(name: bytes) -> bytes:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold()).encode(
         "utf-8", "surrogateescape"
     )
+
+
+def _leads_to(link: Member, target: bytes) -> bytes | None:
+    """Return the path that the ``target`` of a ``link`` means; None where that is outside of the archive.
+
+    A symbolic link leads there from its own folder, a hard one from the archive's root.
+    """
+    return _resolved(plain(link.name).rpartition(b"/")[0] if link.kind == "symlink" else b"", target)
 
 
 def _resolved(folder: bytes, target: bytes) -> bytes | None:

@@ -5,7 +5,8 @@ stops; it goes on only where the record isn't there. Of the usual archive, whose
 ordinary header of the record, that takes two or three calls; any other is walked, member by member.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from backupmeta.archive.compression import BLOCK, GZIP, Compression, Decompressor, open_carefully, whole
@@ -13,8 +14,8 @@ from backupmeta.archive.header import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from backupmeta.archive.member import Member, is_at_root, is_record, ordinary
 from backupmeta.archive.names import RECORD, plain
-from backupmeta.archive.reader import Reader, unpromised
-from backupmeta.archive.records import Placed, misplaced, own
+from backupmeta.archive.reader import Reader, record_of, unpromised
+from backupmeta.archive.records import Placed, misplaced, own, remember
 from backupmeta.errors import LimitExceededError, NoRecordError
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
@@ -38,6 +39,7 @@ class Head(NamedTuple):
         place: the record's place among the members, from 0.
         record: the record's bytes.
         findings: what was odd.
+        begin: where its first stream begins, in bytes of the file.
     """
 
     path: str
@@ -48,6 +50,7 @@ class Head(NamedTuple):
     place: int
     record: bytes
     findings: tuple[Finding, ...]
+    begin: int = 0
 
     def __repr__(self) -> str:
         return f"Head({self.path!r}, {self.compression.name}, record of {len(self.record)} bytes)"
@@ -70,19 +73,19 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None =
         return _head(file, path, GZIP, usual, tuple(unpromised(GZIP, path)))
     file.seek(0)
     reader = Reader(file, limits, until=limits.search_bytes)
-    records = _walked(reader)
-    chosen = own([one.placed for one in records])
-    record = next(one for one in records if one.placed is chosen)
+    records = list[Placed]()
+    found = _walked(reader, records)
     if file.size <= BLOCK:
-        records += _to_the_end(reader)
-    return _head(file, path, reader.compression, record, tuple(_findings(reader, records, path)))
+        deque(_noted(reader.rest(), reader, records), maxlen=0)
+    told = _head(file, path, reader.compression, found, tuple(_findings(reader, records, path)))
+    return told._replace(begin=reader.begin)
 
 
 class _Found(NamedTuple):
-    """A record that was met, and its bytes; of one that does not count none."""
+    """The record that counts, and its bytes."""
 
     placed: Placed
-    content: bytes = b""
+    content: bytes
 
 
 def _head(
@@ -136,25 +139,24 @@ def _first(content: bytes, stream: Decompressor | None, limits: Limits) -> _Foun
     return _Found(Placed(member, 0), content[HEADER_BYTES:end]) if end <= len(content) else None
 
 
-def _walked(reader: Reader) -> list[_Found]:
-    """Return the records that were met up to the one at the root; the content of the first one deeper, and of that."""
-    found: list[_Found] = []
-    for place, member in enumerate(reader):
-        if is_record(member):
-            at_root = is_at_root(member)
-            found.append(_Found(Placed(member, place), reader.record(member) if at_root or not found else b""))
-            if at_root:
-                break
+def _walked(reader: Reader, records: list[Placed]) -> _Found:
+    """Return the record that counts, the one at the root or else the first one; add those met to ``records``."""
+    for member in _noted(reader, reader, records):
+        if is_record(member) and is_at_root(member):
+            return _Found(Placed(member, reader.seen - 1), reader.record(member))
         if member.offset + member.stored > reader.limits.search_bytes:
             break
-    if not found:
+    if (chosen := own(records)) is None:
         raise _without_record(reader)
-    return found
+    return _Found(chosen, record_of(reader.file, reader.limits, chosen.member))
 
 
-def _to_the_end(reader: Reader) -> list[_Found]:
-    """Return the records that the rest of a small file holds."""
-    return [_Found(Placed(one, place)) for place, one in enumerate(reader, reader.seen) if is_record(one)]
+def _noted(members: Iterable[Member], reader: Reader, records: list[Placed]) -> Iterator[Member]:
+    """Yield the ``members`` that ``reader`` gives, and add those to ``records`` that are some."""
+    for place, member in enumerate(members, reader.seen):
+        if is_record(member):
+            remember(records, Placed(member, place))
+        yield member
 
 
 def _without_record(reader: Reader) -> Exception:
@@ -166,8 +168,7 @@ def _without_record(reader: Reader) -> Exception:
     return reader.broken(f"{RECORD.decode()} was not met")
 
 
-def _findings(reader: Reader, records: Sequence[_Found], path: str) -> Iterator[Finding]:
+def _findings(reader: Reader, records: Sequence[Placed], path: str) -> Iterator[Finding]:
     """Yield what was odd about the records and, as far as it was read, about the archive at ``path``."""
-    yield from misplaced([one.placed for one in records], path)
-    for one in reader.oddities():
-        yield one._replace(evidence=tuple(at._replace(path=path) for at in one.evidence))
+    yield from misplaced(records, path)
+    yield from reader.oddities(path)

@@ -1,14 +1,31 @@
-"""The bytes of an open file, before they are inflated."""
+"""The bytes of an open file, or of another stream, before they are inflated."""
 
-from typing import Final
+from typing import Final, Protocol
 
 from backupmeta.archive.compression import BLOCK
 from backupmeta.archive.digests import Digests
 from backupmeta.archive.limits import KIB
-from backupmeta.evidence import EvidenceFile
 
 PIECE_MOST: Final = 256 * KIB
 """How many bytes are taken at once, at most."""
+
+
+class Source(Protocol):
+    """Where the bytes lie: an open file, or what an outer stream inflates to."""
+
+    @property
+    def position(self) -> int:
+        """Where the next byte stands."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are; of an outer stream, how many were inflated so far."""
+
+    def read(self, length: int, /) -> bytes:
+        """Return the next bytes, at most ``length``; nothing at the end."""
+
+    def seek(self, offset: int, /) -> None:
+        """Go to ``offset``; an outer stream that can't go back stays where it is."""
 
 
 class Input:
@@ -17,7 +34,7 @@ class Input:
     Blocks are digested as they are read, each byte once, however often it is gone back to.
     """
 
-    def __init__(self, file: EvidenceFile, block: bytes, digests: Digests | None) -> None:
+    def __init__(self, file: Source, block: bytes, digests: Digests | None) -> None:
         """Begin with ``block``, which was read from the beginning of ``file`` already."""
         self._file = file
         self._digests = digests
@@ -73,6 +90,23 @@ class Input:
                 self.give_back(rest)
                 break
         return count
+
+    def zeros_around(self, least: int) -> tuple[int, int]:
+        """Return where the zeros begin that reach up to here, from ``least`` on, and how many they are.
+
+        Those that follow here are counted, too, as far as one `BLOCK`.
+        """
+        here, block = self.offset, self.peek(BLOCK)
+        ahead, begin = len(block) - len(block.lstrip(b"\0")), here
+        while begin > least:
+            length = min(BLOCK, begin - least)
+            self.go_to(begin - length)
+            zeros = length - len(self.peek(length).rstrip(b"\0"))
+            begin -= zeros
+            if zeros < length:
+                break
+        self.go_to(here)
+        return begin, here - begin + ahead
 
     def pass_to(self, signatures: tuple[bytes, ...]) -> bool:
         """Pass over bytes up to one of ``signatures``; return whether there is one."""

@@ -15,7 +15,6 @@ from backupmeta.archive.header import (
     access,
     number_or_none,
     owners,
-    pax_not_numbers,
     pax_number,
     pax_time,
     prefix_in,
@@ -26,7 +25,10 @@ from backupmeta.archive.header import (
 from backupmeta.archive.names import RECORD, plain
 from backupmeta.archive.sparse import IN_HEADER, SparseMap, is_sparse_by, of_records
 
-WITH_CONTENT: Final[frozenset[Kind]] = frozenset({"file", "hard link"})
+OWN_CONTENT: Final[frozenset[Kind]] = frozenset({"file", "other"})
+"""What is unpacked as a file with bytes of its own: of a type that nobody knows, too (POSIX pax, "typeflag")."""
+
+WITH_CONTENT: Final = OWN_CONTENT | {"hard link"}
 """What holds bytes once it is unpacked."""
 
 _NANOSECONDS: Final = 1_000_000_000
@@ -40,6 +42,7 @@ _unpack: Final = struct.Struct("100x24s11sc12s6s2scB107x64s16xB166x").unpack
 """Mode, uid and gid; size, what ends it; mtime; checksum, what ends it; type; the link's first byte; owners; the
 prefix's first byte."""
 
+_PASSED_OVER: Final = frozenset({b"2", b"3", b"4", b"5", b"6"})
 _new: Final = tuple.__new__  # what a NamedTuple's own constructor does, at half its cost
 
 
@@ -65,7 +68,7 @@ class Member(NamedTuple):
         offset: where its first header begins, in inflated bytes.
         stored: how many bytes follow its header; of a sparse file without its holes, and with a map that stands there.
         map: where these belong in a sparse file; None for any other.
-        readings: how other programs read it, where they differ about its name or size.
+        readings: how other programs read it, where they differ about its name, size or kind.
     """
 
     name: bytes
@@ -170,30 +173,40 @@ def described(fields: Fields, extensions: Extensions, size: int, bad: list[str])
     prefix = prefix_in(rest)
     own_name = prefix + b"/" + text(name_field) if prefix else text(name_field)
     records = extensions.records()
-    bad += pax_not_numbers(records)
-    name = _first(records, b"GNU.sparse.name", b"path", b"L") or own_name
+    bad += dict.fromkeys(extensions.not_numbers())
+    name = _first(records, b"GNU.sparse.name", b"path") or records.get(b"L", own_name)
+    link = _first(records, b"linkpath") or records.get(b"K", text(link_field))
     told, mtime_ns = pax_number(records, b"size"), pax_time(records)
     uid, gid = pax_number(records, b"uid"), pax_number(records, b"gid")
     kind, stored = _kind(type_, name), size if told is None else told
     is_sparse = type_ == b"S" or (kind == "file" and is_sparse_by(records))
-    readings = extensions.readings(name, own_name, is_sparse=is_sparse) if records else NO_READINGS
-    if kind == "file" and records and not is_sparse:
-        readings = readings._replace(sizes=extensions.sizes(stored, size))
+    real_size = _real_size(records, rest if type_ == b"S" else None, stored)
+    is_cut = len(own_name) == _NAME_BYTES and name != own_name and name.startswith(own_name)
+    readings = Readings(kinds=() if is_cut else _other_kinds(type_, kind, own_name), sizes=_skipped(type_, told, size))
+    if not extensions.say_nothing:
+        readings = readings._replace(
+            names=extensions.other_names(name, own_name, is_sparse=is_sparse),
+            links=extensions.other_links(link, text(link_field)) if kind in LINKS else (),
+            has_other_map=extensions.has_other_map,
+        )
+        if kind == "file":
+            sizes = extensions.other_sizes(real_size, real_size if is_sparse else size)
+            readings = readings._replace(sizes=sizes)
     return Member(
         name=name,
         kind=kind,
-        size=_real_size(records, rest if type_ == b"S" else None, stored),
+        size=real_size,
         mtime_ns=(values["mtime"] or 0) * _NANOSECONDS if mtime_ns is None else mtime_ns,
         mode=values["mode"] or 0,
         uid=(values["uid"] or 0) if uid is None else uid,
         gid=(values["gid"] or 0) if gid is None else gid,
         owner=records.get(b"uname") or owner,
         group=records.get(b"gname") or group,
-        link=(_first(records, b"linkpath", b"K") or text(link_field)) if kind in LINKS else b"",
+        link=link if kind in LINKS else b"",
         offset=extensions.begin,
         stored=0 if type_ in WITHOUT_CONTENT or (type_ == b"\0" and kind == "directory") else stored,
         map=None if not is_sparse else IN_HEADER if type_ == b"S" else of_records(records),
-        readings=readings,
+        readings=readings if any(readings) else NO_READINGS,
     )
 
 
@@ -205,6 +218,23 @@ def _first(records: Mapping[bytes, bytes], *keys: bytes) -> bytes:
 def _kind(type_: bytes, name: bytes) -> Kind:
     kind = KINDS.get(type_, "other")
     return "directory" if kind == "file" and name[-1:] == b"/" and type_ != b"S" else kind
+
+
+def _other_kinds(type_: bytes, kind: Kind, own_name: bytes) -> tuple[Kind, ...]:
+    """Return what tarfile takes a file or folder for, where that is not its ``kind``: see `backupmeta.archive.tar`.
+
+    Of a name that was cut at its hundredth byte nobody is asked: a slash there is the cut's, and tarfile's mistake.
+    """
+    if KINDS.get(type_) != "file" or type_ == b"S":
+        return ()
+    other: Kind = "directory" if type_ == b"\0" and own_name[-1:] == b"/" else "file"
+    return (other,) if other != kind else ()
+
+
+def _skipped(type_: bytes, told: int | None, size: int) -> tuple[int, ...]:
+    """Return how many bytes others pass over after a header that has no content to us: see `backupmeta.archive.tar`."""
+    passed = told if type_ == b"5" else size if told is None else told
+    return (passed,) if type_ in _PASSED_OVER and passed else ()
 
 
 def _real_size(records: Mapping[bytes, bytes], old_gnu: bytes | None, size: int) -> int:

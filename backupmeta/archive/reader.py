@@ -10,14 +10,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
-from backupmeta.archive.compression import BLOCK, PLAIN, Compression, by_suffix, identify
+from backupmeta.archive import packing
+from backupmeta.archive.compression import BLOCK, PLAIN, Compression, by_suffix, identify, is_skippable
 from backupmeta.archive.digests import ALGORITHMS, Digests
+from backupmeta.archive.end import End, Stream
 from backupmeta.archive.hazards import Hazards
+from backupmeta.archive.header import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.member import WITH_CONTENT, Member, is_at_root, is_record
 from backupmeta.archive.names import plain
-from backupmeta.archive.records import Placed, misplaced
-from backupmeta.archive.stream import End, Inflated, Stream
+from backupmeta.archive.records import Placed, misplaced, remember
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
@@ -27,11 +29,17 @@ from backupmeta.provenance import Source, Witness
 _BURST: Final = 128
 """How many members are judged together: what has just run runs again at half its cost, and they are still at hand."""
 
+_LONG_NAME: Final = 4096
+"""From how many bytes on a name does not wait for others to be judged with."""
+
 _LINKS_KEPT: Final = 10_000
 """Of how many hard links the content can be asked for."""
 
 _OF_NOTHING: Final = 1
 """How many bytes are missing of a content that can't be told at all: at least one."""
+
+_END_MARKS: Final = frozenset({1024, 10240})
+"""How many zeros an archive without members has: two blocks, and what GNU tar fills a record with."""
 
 
 class Reader:
@@ -49,13 +57,14 @@ class Reader:
     ) -> None:
         """Begin to read ``file``; no header is looked for more than ``until`` inflated bytes from its beginning.
 
-        Iterating raises `NotAnArchiveError`, `DamagedError` where nothing in it is tar.
+        This and iterating raise `NotAnArchiveError`, `DamagedError` where nothing in it is tar.
         """
         self.file = file
         self.limits = limits
         self.block = file.read(BLOCK)
-        self.compression = identify(self.block) or PLAIN
-        self._stream = Inflated(file, self.block, self.compression, limits, digests)
+        self._stream = packing.unpacked(file, self.block, limits, digests)
+        outer = self._stream.outer
+        self.compression = self._stream.compression if outer is None else outer.compression
         self._walk = Walk(self._stream, limits, file.path, until)
 
     def __iter__(self) -> Iterator[Member]:
@@ -92,6 +101,12 @@ class Reader:
         return self._stream.position
 
     @property
+    def begin(self) -> int:
+        """Where the first stream, or the tar, begins, in bytes of the file."""
+        stream = self._stream if self._stream.outer is None else self._stream.outer
+        return stream.before
+
+    @property
     def end(self) -> End | None:
         """How the walk ended; None before its end."""
         return self._walk.end
@@ -101,16 +116,17 @@ class Reader:
         """How many members there were so far."""
         return self._walk.seen
 
-    def oddities(self) -> Iterator[Finding]:
-        """Yield what was odd so far about the archive as a whole, and about its headers."""
-        path = self.file.path
+    def rest(self) -> Iterator[Member]:
+        """Yield the members that are left, however far from the archive's beginning they are."""
+        self._walk.until = self.limits.inflated_bytes
+        yield from self
+
+    def oddities(self, path: str) -> Iterator[Finding]:
+        """Yield what was odd so far about the archive at ``path`` as a whole, and about its headers."""
         yield from unpromised(self.compression, path)
-        yield from self._walk.findings
-        if trailing := self._stream.trailing:
-            where = f"{trailing:,} bytes from byte {self.file.size - trailing} on"
-            yield Finding("archive-trailing-bytes", "", where, (_at(path, None),))
-        elif padding := self._stream.padding:
-            yield Finding("archive-padding", "", f"{padding:,} bytes", (_at(path, None),))
+        for one in self._walk.findings:
+            yield one._replace(evidence=tuple(at._replace(path=path) for at in one.evidence))
+        yield from packing.findings(self._stream, Source(Witness.ARCHIVE, path))
 
     def broken(self, reason: str) -> DamagedError | LimitExceededError:
         """Return the error for content that ends before it should."""
@@ -124,24 +140,55 @@ class Reader:
         return DamagedError(self.file.path, f"{stream.reason}: {reason}", stream.offset, stream.verdict)
 
     def _limit(self) -> LimitExceededError | None:
-        """Return the error for the limit that ended the walk, or None where none did."""
-        name = next((end.limit for end in (self._stream.end, self._walk.end) if end is not None and end.limit), None)
+        """Return the error for the limit that was met, or None where none was."""
+        name = next((end.limit for end in (self._walk.worst, self._stream.end) if end is not None and end.limit), None)
         return None if name is None else LimitExceededError(self.file.path, name, getattr(self.limits, name))
 
     def _check_is_tar(self) -> None:
         """Raise where there was not a single header: it is no tar, or it broke off too early to tell."""
-        from backupmeta.archive.foreign import describe
+        from backupmeta.archive.foreign import container, is_torn_header
 
-        path, walked, inflated = self.file.path, self._walk.end, self._stream.end
-        if walked is None or (walked.verdict == "complete" and self._stream.position):
+        path, stream, walked = self.file.path, self._stream, self._walk.end
+        is_whole = walked is not None and walked.verdict == "complete" and stream.position and not self._is_zeros()
+        if walked is None or (is_whole and container(stream.first) is None):
             return
         if (limit := self._limit()) is not None:
             raise limit
+        if (end := stream.end) is not None and end.verdict != "complete":
+            raise DamagedError(path, end.reason, end.offset, end.verdict)
+        if is_torn_header(stream.first, path):
+            is_cut = len(stream.first) < HEADER_BYTES
+            reason = "the tar is cut off in its first header" if is_cut else "the tar's first header is broken"
+            offset = stream.before if self.compression is PLAIN and not is_cut else min(stream.taken, self.file.size)
+            raise DamagedError(path, reason, offset, "truncated" if is_cut else "damaged")
+        raise self._foreign()
+
+    def _is_zeros(self) -> bool:
+        """Tell whether there are zeros alone, and not just the end mark of a writer that packed nothing."""
+        stream = self._stream
+        if stream.first.strip(b"\0") or any(one.id == "archive-trailing-content" for one in self._walk.findings):
+            return False
+        while stream.position < self.limits.search_bytes and (piece := stream.take(BLOCK)):
+            if piece.strip(b"\0"):
+                return False
+        return self.compression is PLAIN or stream.position not in _END_MARKS
+
+    def _foreign(self) -> NotAnArchiveError:
+        """Return the error that says what the file is."""
+        from backupmeta.archive.foreign import describe
+
+        stream, path = self._stream, self.file.path
         if self.compression is PLAIN:
-            raise NotAnArchiveError(path, f"no archive: {describe(self.block)}")
-        if inflated is not None and inflated.verdict != "complete":
-            raise DamagedError(path, inflated.reason, inflated.offset, inflated.verdict)
-        raise NotAnArchiveError(path, f"{self.compression.name}, but no tar inside: {describe(self._stream.first)}")
+            what = describe(self.block)
+            return NotAnArchiveError(path, f"no archive: {what.words}", what.advice or None)
+        layers = packing.layers(stream)
+        if (third := identify(stream.first)) is not None:
+            reason = f"compressed more than twice: {third.name} in {layers}"
+            return NotAnArchiveError(path, reason, "unpack the outermost layer; two are read")
+        if not (stream.position or stream.trailing) and is_skippable(self.block):
+            return NotAnArchiveError(path, "nothing but zstd frames without content")
+        what = describe(stream.first)
+        return NotAnArchiveError(path, f"{layers}, but no tar inside: {what.words}", what.advice or None)
 
 
 class Content(Protocol):
@@ -230,7 +277,7 @@ class Pass(Reader):
         wants = self._wants if self._consumers else None
         while members := walk.burst(_BURST, wants):
             unjudged += members
-            if len(unjudged) >= _BURST:
+            if len(unjudged) >= _BURST or len(members[0].name) > _LONG_NAME:
                 self._judge(unjudged)
                 unjudged = []
             if walk.is_wanted:
@@ -312,7 +359,7 @@ class Pass(Reader):
 
     def _judged(self) -> Iterator[Finding]:
         yield from misplaced(self.records, self.file.path)
-        yield from self.oddities()
+        yield from self.oddities(self.file.path)
         yield from self._hazards.finish()
         yield from self._unread
 
@@ -366,19 +413,27 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         NotAnArchiveError, DamagedError, UnreadableError: the archive can't be read, and no such member was met.
     """
     wanted = plain(name.encode("utf-8", "surrogateescape"))
-    reader, found = Reader(file, limits), list[Member]()
-    for member in reader:
-        if plain(member.name) == wanted:
+    reader, found, records = Reader(file, limits), list[Member](), list[Placed]()
+    for place, member in enumerate(reader):
+        if is_record(member):
+            remember(records, Placed(member, place))
+        if plain(member.name) == wanted and not _is_own(found):
             found = [*found[:1], member]
-            if is_record(member) and is_at_root(member):
-                break
+        if _is_own(found) and file.size > BLOCK:
+            break
     if not found and reader.end is not None and reader.end.verdict != "complete":
         raise reader.broken(f"{name!r} was not met")
     if not found or found[-1].kind not in WITH_CONTENT:
         raise NoMemberError(file.path, name, f"is no plain file but a {found[-1].kind}" if found else "")
     twice = (Finding("member-name-duplicate", found[-1].label, "the last one is given", (_at(file.path, found[-1]),)),)
     content = at_offset(file, limits, found[-1].offset)
-    return Located(found[-1], content, (*reader.oddities(), *(twice if len(found) > 1 else ())), file.path)
+    odd = (*misplaced(records, file.path), *reader.oddities(file.path))
+    return Located(found[-1], content, (*odd, *(twice if len(found) > 1 else ())), file.path)
+
+
+def _is_own(found: Sequence[Member]) -> bool:
+    """Tell whether the last member ``found`` is the backup's own record: the first one at the root."""
+    return bool(found) and is_record(found[-1]) and is_at_root(found[-1])
 
 
 def at_offset(file: EvidenceFile, limits: Limits, offset: int) -> Iterator[bytes]:
@@ -389,6 +444,12 @@ def at_offset(file: EvidenceFile, limits: Limits, offset: int) -> Iterator[bytes
         if member.offset == offset:
             yield from reader.content(member)
             return
+
+
+def record_of(file: EvidenceFile, limits: Limits, member: Member) -> bytes:
+    """Return the whole content of the record that is ``member``, from another reading of ``file``; raises as `find`."""
+    with _again(file):
+        return _bounded(file.path, at_offset(file, limits, member.offset), limits.record_bytes)
 
 
 def _bounded(path: str, content: Iterable[bytes], most: int) -> bytes:

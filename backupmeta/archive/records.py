@@ -4,11 +4,14 @@ The first record at the root counts, so that a head is one read; without any the
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from backupmeta.archive.member import Member, is_at_root
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
+
+_KEPT: Final = 100
+"""How many of an archive's records are remembered."""
 
 
 class Placed(NamedTuple):
@@ -16,6 +19,13 @@ class Placed(NamedTuple):
 
     member: Member
     place: int
+
+
+def remember(records: list[Placed], one: Placed) -> None:
+    """Add ``one`` to the first ``records`` of an archive; the first one at the root is added in any case."""
+    is_first = is_at_root(one.member) and not any(is_at_root(known.member) for known in records)
+    if len(records) < _KEPT or is_first:
+        records.append(one)
 
 
 def own(records: Sequence[Placed]) -> Placed | None:

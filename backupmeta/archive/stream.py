@@ -1,13 +1,14 @@
 """The inflated bytes of an open file, as one stream.
 
-Several gzip members, zstd frames, bzip2 or xz streams in a row are one stream; zero padding behind them is passed
-over. Where the stream ends badly it says how and where instead of raising, after every byte that came before; and
-`Inflated.resume` looks for a stream behind the damage.
+Several gzip members, zstd frames, bzip2 or xz streams in a row are one stream; zeros between and behind them are
+passed over and counted. Where the stream ends badly it says how and where instead of raising, after every byte that
+came before; and `Inflated.resume` looks for a stream behind the damage. What a stream inflates to may be streams
+again: `backupmeta.archive.layer` inflates these, too, and both are bounded together.
 """
 
 import time
 from collections.abc import Iterator
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 from backupmeta.archive.compression import (
     BLOCK,
@@ -15,14 +16,15 @@ from backupmeta.archive.compression import (
     PLAIN,
     Compression,
     Decompressor,
+    Opened,
     open_carefully,
     open_stream,
 )
 from backupmeta.archive.digests import Digests
-from backupmeta.archive.gzip import Gzip, Header, LongHeaderError
-from backupmeta.archive.input import PIECE_MOST, Input
+from backupmeta.archive.end import End, Stream, Verdict, Zeros
+from backupmeta.archive.gzip import Gzip, LongHeaderError
+from backupmeta.archive.input import PIECE_MOST, Input, Source
 from backupmeta.archive.limits import KIB, MIB, Limits
-from backupmeta.evidence import EvidenceFile
 
 CHUNK: Final = 16 * KIB
 """How many inflated bytes are asked for at first: a header and a record of real size."""
@@ -38,89 +40,95 @@ _RATIO_FROM: Final = 64 * MIB
 
 _STREAMS_KEPT: Final = 100
 
-Verdict = Literal["complete", "truncated", "damaged", "limit"]
-
-
-class End(NamedTuple):
-    """How a stream ended.
-
-    Attributes:
-        verdict: ``complete``, ``truncated``, ``damaged`` or ``limit``.
-        reason: what is wrong, a phrase; empty for a complete one.
-        offset: up to where the file was taken in, in bytes.
-        limit: the name in `Limits` of the bound that was exceeded; empty for any other verdict than ``limit``.
-    """
-
-    verdict: Verdict
-    reason: str
-    offset: int
-    limit: str = ""
-
-
-class Stream(NamedTuple):
-    """One gzip member, zstd frame, bzip2 or xz stream.
-
-    Attributes:
-        offset: where it begins, in bytes of the file.
-        inflated_offset: where its content begins, in inflated bytes.
-        inflated: how many bytes it holds, or held before it broke off.
-        header: a gzip member's header; None for any other stream.
-        fault: what is wrong with it, a phrase; empty where nothing is.
-    """
-
-    offset: int
-    inflated_offset: int
-    inflated: int
-    header: Header | None
-    fault: str
+_ZEROS_LEAST: Final = 512
+"""How many zeros in a row at the place where a stream breaks off are told: compressed content has no such run."""
 
 
 class Inflated:
     """The inflated bytes of an open file; `buffer` holds some, and `at` is the place in it that was reached.
 
     Attributes:
+        compression: what the streams are.
+        name: what they are called in reasons.
+        before: how many bytes stand before the first stream.
+        start: the first bytes of the file, at most one `BLOCK`.
+        outer: the stream that these ones lie in; None where they lie in the file.
         buffer: inflated bytes.
         at: how many of them were passed.
         base: how many inflated bytes came before `buffer`.
-        first: the first inflated bytes, at most one `CHUNK`.
+        first: the first inflated bytes, at most one `BLOCK`.
         end: how the stream ended, or None as long as it hasn't.
-        streams: the first gzip members, zstd frames, … that it consists of.
-        stream_count: how many there were so far.
-        padding: zero bytes behind streams.
-        trailing: how many bytes behind the last stream are something else.
+        stopped: where the streams ended, in bytes of what was compressed.
+        between: zero bytes between streams.
+        padding: zero bytes behind the last stream.
+        behind: the first bytes behind the last stream that are something else.
+        gap: how many bytes the last `resume` passed over.
+        met: the first bad end of the outer stream that the last `resume` passed over; None for none.
+        checks: of xz streams, how many have each check, by its number.
         is_broken: whether corrupt input was met; a trailer that contradicts its content breaks nothing.
     """
 
     def __init__(
         self,
-        file: EvidenceFile,
+        file: Source,
         block: bytes,
         compression: Compression,
         limits: Limits,
         digests: Digests | None = None,
+        *,
+        before: int = 0,
+        outer: "Inflated | None" = None,
     ) -> None:
-        """Begin with ``block``, which was read from the beginning of ``file`` already."""
+        """Begin with ``block``, which was read from the beginning of ``file`` already, ``before`` bytes into it."""
         self._file = file
-        self._compression = compression
+        self.compression = compression
         self._limits = limits
         self._input = Input(file, block, digests)
+        self._input.take(before)
+        self.start = block
         self._can_seek = compression is PLAIN and digests is None
         self._deadline = time.monotonic() + limits.seconds
         self._harmless = min(limits.inflated_bytes, _RATIO_FROM)
         self._step = CHUNK if digests is None else _CHUNK_MOST
-        self._begin = 0
-        self.base = 0
+        self.name = compression.name if outer is None else f"inner {compression.name}"
+        self.before = before
+        self.outer = outer
+        self._clear()
+
+    def _clear(self) -> None:
+        self._begin = self.stopped = self.base = self.at = 0
         self._contradicted: Stream | None = None
-        self._chunks = self._plain() if compression is PLAIN else self._streams()
-        self.buffer = b""
-        self.at = 0
-        self.first = b""
+        self._chunks = self._plain() if self.compression is PLAIN else self._streams()
+        self._kept: list[Stream] = []
+        self._count = 0
+        self.buffer = self.first = self.behind = b""
         self.end: End | None = None
-        self.streams: list[Stream] = []
-        self.stream_count = 0
-        self.padding = 0
-        self.trailing = 0
+        self.met: End | None = None
+        self.between, self.padding = Zeros(), Zeros()
+        self.gap = 0
+        self.checks: dict[int, int] = {}
         self.is_broken = False
+
+    def restart(self, limits: Limits | None = None) -> None:
+        """Begin again at the first stream, with ``limits`` from now on where they are given."""
+        self._limits = limits or self._limits
+        self._input.go_to(self.before)
+        self._clear()
+
+    @property
+    def streams(self) -> list[Stream]:
+        """The first gzip members, zstd frames, … that it consists of, those of an outer layer first."""
+        return [*self.outer.streams, *self._kept] if self.outer is not None else self._kept
+
+    @property
+    def stream_count(self) -> int:
+        """How many there were so far."""
+        return self._count + (self.outer.stream_count if self.outer is not None else 0)
+
+    @property
+    def trailing(self) -> int:
+        """How many bytes behind the last stream are something else; in an outer layer, as far as was inflated."""
+        return max(self._file.size - self.stopped, 0) if self.behind else 0
 
     @property
     def position(self) -> int:
@@ -130,7 +138,7 @@ class Inflated:
     @property
     def taken(self) -> int:
         """How many bytes of the file were taken in."""
-        return self._input.offset
+        return self._input.offset if self.outer is None else self.outer.taken
 
     def fill(self, length: int) -> int:
         """See to it that ``length`` bytes lie ahead in `buffer`; return how many do: fewer where the stream ends."""
@@ -172,15 +180,29 @@ class Inflated:
     def resume(self) -> bool:
         """Look for a stream behind the damage, or the trailing bytes, that ended this one; return whether there is one.
 
-        Where the search takes too long, `end` says so.
+        Where the search takes too long, or what is left ends badly, `end` says so.
         """
         if self.end is None or self.end.verdict not in {"damaged", "complete"} or not (self.is_broken or self.trailing):
             return False
-        self._input.go_to(max(self.end.offset - _PIECE_LEAST, self._begin + 1))
-        while self._input.pass_to(self._compression.signatures) and not self.is_too_late():
+        back = 0 if self._contradicted is None else _PIECE_LEAST  # a corrupt stream may have taken in its neighbour
+        self._input.go_to(max(self.stopped - back, self._begin + 1))
+        self.met = None
+        while not (is_found := self._search()) and not self.is_too_late():
+            if self.outer is None or (end := self._outer_end()) is None or not self.outer.resume():
+                break
+            self.met = end if self.met is None and end is not self.end else self.met
+        if is_found:
+            self.gap = self._input.offset - self.stopped
+            self.end, self._contradicted, self.behind = None, None, b""
+            self._chunks = self._streams()
+        elif not self.end.limit and (end := self._outer_end()) is not None:
+            self.end = end
+        return is_found
+
+    def _search(self) -> bool:
+        """Go to the next stream; return whether there is one."""
+        while self._input.pass_to(self.compression.signatures) and not self.is_too_late():
             if self._can_inflate(self._input.peek(BLOCK)):
-                self.end, self._contradicted, self.trailing = None, None, 0
-                self._chunks = self._streams()
                 return True
             self._input.take(1)
         return False
@@ -190,34 +212,36 @@ class Inflated:
 
         gzip's signature has two bytes only, so something must come out of it; a block of bzip2 may be longer than this.
         """
-        opened = open_carefully(self._compression, self._limits)
+        opened = open_carefully(self.compression, self._limits)
         try:
             is_inflated = bool(opened.inner.decompress(block, CHUNK)) or opened.inner.eof
         except opened.corrupt:
             return False
-        return is_inflated or self._compression is not GZIP
+        return is_inflated or self.compression is not GZIP
 
     def drain(self) -> None:
         """Take in the rest of the file, for its digest."""
         self._input.drain()
+        if self.outer is not None:
+            self.outer.drain()
 
     def _next(self) -> bytes:
         """Return the next inflated bytes; nothing at the end."""
         chunk = next(self._chunks, b"") if self.end is None else b""
-        self.first = self.first or chunk[:CHUNK]
+        self.first = self.first or chunk[:BLOCK]
         self._step = min(2 * self._step, _CHUNK_MOST)
         return chunk
 
     def _is_over_limit(self) -> bool:
-        """End where what was inflated, or the time that it took, is over a limit."""
-        made = self.base + len(self.buffer)
+        """End where what was inflated, or the time that it took, is over a limit; both layers count together."""
+        made = self.base + len(self.buffer) + (0 if self.outer is None else self.outer.position)
         if made <= self._harmless and time.monotonic() <= self._deadline:
             return False
-        limits, taken = self._limits, self._input.offset
+        limits = self._limits
         if made > limits.inflated_bytes:
-            self.end = End("limit", f"inflates to more than {limits.inflated_bytes:,} bytes", taken, "inflated_bytes")
-        elif made > _RATIO_FROM and made > limits.ratio * taken:
-            self.end = End("limit", f"inflates to more than {limits.ratio:,} times its size", taken, "ratio")
+            self._finish("limit", f"inflates to more than {limits.inflated_bytes:,} bytes", "inflated_bytes")
+        elif made > _RATIO_FROM and made > limits.ratio * self.taken:
+            self._finish("limit", f"inflates to more than {limits.ratio:,} times its size", "ratio")
         else:
             self.is_too_late()
         return self.end is not None
@@ -225,9 +249,17 @@ class Inflated:
     def is_too_late(self) -> bool:
         """End where too much time has passed."""
         if is_late := time.monotonic() > self._deadline:
-            reason = f"takes more than {self._limits.seconds:,} seconds"
-            self.end = End("limit", reason, self._input.offset, "seconds")
+            self._finish("limit", f"takes more than {self._limits.seconds:,} seconds", "seconds")
         return is_late
+
+    def _finish(self, verdict: Verdict, reason: str = "", limit: str = "") -> None:
+        self.stopped = self._input.offset
+        self.end = End(verdict, reason, self.taken, limit)
+
+    def _outer_end(self) -> End | None:
+        """Return how the outer stream ended badly; None where it didn't."""
+        end = None if self.outer is None else self.outer.end
+        return None if end is None or end.verdict == "complete" else end
 
     def _seek(self, length: int) -> int:
         """Pass over at most ``length`` bytes of a file that isn't compressed, without reading; return how many."""
@@ -242,47 +274,63 @@ class Inflated:
             yield chunk
             if self._is_over_limit():
                 return
-        self.end = End("complete", "", self._input.offset)
+        self._finish("complete")
 
     def _streams(self) -> Iterator[bytes]:
         """Yield what one stream after the other inflates to, and say how the last one ended."""
-        longest, is_stream = max(map(len, self._compression.signatures)), True
+        longest, is_stream = max(map(len, self.compression.signatures)), True
         while is_stream:
             yield from self._stream()
             if self.end is not None or self._is_over_limit():
                 return
-            self.padding += self._input.pass_zeros()
-            is_stream = self._input.peek(longest).startswith(self._compression.signatures)
-        self.trailing = max(self._file.size - self._input.offset, 0)
-        self.end = self._last_end()
+            offset = self._input.offset
+            zeros = Zeros(self._input.pass_zeros(), offset)
+            ahead = self._input.peek(longest)
+            if is_stream := ahead.startswith(self.compression.signatures):
+                self.between = self.between.and_then(zeros)
+            elif not ahead:
+                self.padding = zeros
+        self._end_behind_the_last()
 
-    def _last_end(self) -> End:
-        """Return the end behind the last stream; a trailer that contradicts its content is damage."""
-        offset, bad = self._input.offset, self._contradicted
+    def _end_behind_the_last(self) -> None:
+        """Look at what stands behind the last stream; a trailer that contradicts its content is damage."""
+        self.behind, bad = self._input.peek(_PIECE_LEAST), self._contradicted
         if bad is None or self.is_broken:
-            return End("complete", "", offset)
-        return End("damaged", f"the gzip stream from byte {bad.offset} on is corrupt: {bad.fault}", offset)
+            self._finish("complete")
+        else:
+            self._finish("damaged", f"the {self.name} stream from byte {bad.offset} on is corrupt: {bad.fault}")
+        if bad is None and (end := self._outer_end()) is not None:
+            self._take_over(end)
+
+    def _take_over(self, end: End) -> None:
+        """End as the outer stream did."""
+        self.end = end
+        self.is_broken = self.is_broken or (self.outer is not None and self.outer.is_broken)
 
     def _stream(self) -> Iterator[bytes]:
         """Yield what one stream inflates to; where its input is corrupt, once more from there, carefully."""
         self._begin = begin = self._input.offset
         before = self.base + len(self.buffer)
-        opened = open_stream(self._compression, self._limits)
+        opened = open_stream(self.compression, self._limits)
         given = 0
         try:
             for chunk in self._inflate(opened.inner, BLOCK if begin == 0 else _PIECE_LEAST):
                 given += len(chunk)
                 yield chunk
-        except opened.corrupt:
+        except opened.corrupt as error:
             self._input.go_to(begin)
-            opened = open_carefully(self._compression, self._limits)
-            try:
-                for chunk in self._inflate(opened.inner, _PIECE_LEAST, given):
-                    given += len(chunk)
-                    yield chunk
-            except opened.corrupt as error:
-                self.end = self._bad_end(error)
-        self._note(opened.inner, Stream(begin, before, given, None, self.end.reason if self.end else ""))
+            if self._input.offset != begin:
+                self._end_badly(error)
+            else:
+                opened = open_carefully(self.compression, self._limits)
+                try:
+                    for chunk in self._inflate(opened.inner, _PIECE_LEAST, given):
+                        given += len(chunk)
+                        yield chunk
+                except opened.corrupt as again:
+                    self._end_badly(again)
+        layer = 1 if self.outer is None else 2
+        self._note(opened, Stream(begin, before, given, None, self.end.reason if self.end else "", layer))
 
     def _inflate(self, inner: Decompressor, piece: int, repeated: int | None = None) -> Iterator[bytes]:
         """Yield what ``inner`` inflates, fed at first with ``piece`` bytes at once.
@@ -294,7 +342,7 @@ class Inflated:
             data = b""
             if inner.needs_input:
                 if not (data := self._input.take(piece)):
-                    self.end = End("truncated", self._lack(inner), self._input.offset)
+                    self._end_early(inner)
                     return
                 piece = min(2 * piece, PIECE_MOST) if repeated is None else piece
             most = self._step if repeated is None else max(min(repeated - made, CHUNK), 0) or _CAREFUL
@@ -305,26 +353,44 @@ class Inflated:
         if inner.eof:
             self._input.give_back(inner.unused_data)
 
-    def _lack(self, inner: Decompressor) -> str:
+    def _end_early(self, inner: Decompressor) -> None:
+        """End where there is no more input, but the stream goes on."""
+        if (end := self._outer_end()) is not None:
+            self._take_over(end)
+            return
         what = "trailer" if isinstance(inner, Gzip) and inner.lacks_trailer_only else "end"
-        return f"the {self._compression.name} stream has no {what}"
+        self._finish("truncated", f"the {self.name} stream has no {what}{self._zeros_here()}")
 
-    def _bad_end(self, error: Exception) -> End:
+    def _end_badly(self, error: Exception) -> None:
+        """End where the input is corrupt, or asks for more than a limit allows."""
         reason = str(error)
         if isinstance(error, LongHeaderError):
-            return End("limit", reason, self._input.offset, "name_bytes")
-        if "memory" in reason.lower():  # the words of zstd and of liblzma for a window over the bound
-            reason = f"needs a window of more than {self._limits.window_bytes:,} bytes"
-            return End("limit", reason, self._input.offset, "window_bytes")
-        self.is_broken = True
-        return End("damaged", f"the {self._compression.name} stream is corrupt ({reason})", self._input.offset)
+            self._finish("limit", reason, "name_bytes")
+        elif "memory" in reason.lower():  # the words of zstd and of liblzma for a window over the bound
+            self._finish("limit", f"needs a window of more than {self._limits.window_bytes:,} bytes", "window_bytes")
+        else:
+            from backupmeta.archive.foreign import likely_cause
 
-    def _note(self, inner: Decompressor, stream: Stream) -> None:
+            self.is_broken = True
+            cause = self._zeros_here() or likely_cause(self.start)
+            self._finish("damaged", f"the {self.name} stream is corrupt ({reason}){cause}")
+
+    def _zeros_here(self) -> str:
+        """Tell where the zeros begin that stand where a stream in the file broke off; nothing where there are few."""
+        if self.outer is not None or time.monotonic() > self._deadline:
+            return ""
+        begin, count = self._input.zeros_around(self._begin)
+        return f"; from byte {begin} on stand zeros" if count >= _ZEROS_LEAST else ""
+
+    def _note(self, opened: Opened, stream: Stream) -> None:
         """Keep what is known of a stream that ended; a gzip trailer that contradicts its content is damage."""
-        if isinstance(inner, Gzip):
-            stream = stream._replace(header=inner.header, fault=stream.fault or inner.fault)
-        self.stream_count += 1
-        if len(self.streams) < _STREAMS_KEPT:
-            self.streams.append(stream)
+        if isinstance(opened.inner, Gzip):
+            stream = stream._replace(header=opened.inner.header, fault=stream.fault or opened.inner.fault)
+        if opened.check is not None:
+            check = opened.check()
+            self.checks[check] = self.checks.get(check, 0) + 1
+        self._count += 1
+        if len(self._kept) < _STREAMS_KEPT:
+            self._kept.append(stream)
         if stream.fault and self._contradicted is None:
             self._contradicted = stream

@@ -11,8 +11,8 @@ Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where
 - Links, devices, folders and FIFOs have no content whatever their size field says, as for bsdtar and tarfile; only
   a hard link's size counts where no header follows it, as for bsdtar (a pax archive may hold a link's content).
 - A dumpdir (``D``) is a directory, its content a list of names, as for GNU tar and bsdtar.
-- A type that nobody knows, Solaris' ``A`` (an access control list) among them, is listed and has content, as for GNU
-  tar and tarfile; bsdtar takes ``A`` as a header that extends the next one.
+- A type that nobody knows, Solaris' ``A`` (an access control list) among them, is listed and has content, which GNU
+  tar, bsdtar and tarfile unpack as a file's; bsdtar takes ``A`` as a header that extends the next one.
 - A volume label is listed, as GNU tar does; bsdtar leaves it out, and tarfile takes it for a file.
 - A number may have a NUL before it (AIX), as for GNU tar and bsdtar; for tarfile it is 0.
 - A star prefix has 131 bytes; the others read the times after it as a part of the name.
@@ -23,7 +23,8 @@ Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
-from backupmeta.archive.extension import BOUNDED, NO_READINGS, Extensions
+from backupmeta.archive.end import End, Verdict
+from backupmeta.archive.extension import BOUNDED, NO_READINGS, Extensions, Readings
 from backupmeta.archive.hazards import OtherNames
 from backupmeta.archive.header import (
     BLOCK,
@@ -38,8 +39,8 @@ from backupmeta.archive.header import (
 )
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import Member, described, ordinary
-from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap, of_content, of_header
-from backupmeta.archive.stream import End, Inflated, Verdict
+from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap, faulty, of_content, of_header
+from backupmeta.archive.stream import Inflated
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 
@@ -64,7 +65,9 @@ class Walk:
 
     Attributes:
         end: how the walk ended, or None as long as it hasn't; offsets are in inflated bytes.
+        worst: the first damage so far, or limit that was met, as `end` will tell it; None without any.
         seen: how many members there were so far.
+        until: how many inflated bytes from its beginning a header is looked for.
         findings: what was odd.
         others: the names by which other programs read what was met; whoever judges them empties it.
         is_wanted: whether somebody wants the content of the last burst's last member.
@@ -78,7 +81,7 @@ class Walk:
         self._stream = stream
         self._limits = limits
         self._path = path
-        self._until = limits.inflated_bytes if until is None else until
+        self.until = limits.inflated_bytes if until is None else until
         self._global: dict[bytes, bytes] = {}
         self._current: Member | None = None
         self._left = 0
@@ -88,7 +91,7 @@ class Walk:
         self._is_lost = False
         self.is_wanted = False
         self._end_blocks = 0
-        self._worst: End | None = None
+        self.worst: End | None = None
         self.end: End | None = None
         self.seen = 0
         self.findings = Findings()
@@ -184,8 +187,8 @@ class Walk:
         while self.end is None:
             if len(stream.buffer) - stream.at < BLOCK and stream.fill(BLOCK) < BLOCK:
                 self._run_out(is_inside=extensions is not None)
-            elif stream.position > self._until:
-                self._damage("limit", f"more than {self._until:,} bytes of it", "search_bytes")
+            elif stream.position > self.until:
+                self._damage("limit", f"more than {self.until:,} bytes of it", "search_bytes")
                 self._finish()
             elif self._is_lost or not checksum_fits(stream.buffer, stream.at):
                 self._leave(extensions)
@@ -216,12 +219,12 @@ class Walk:
         if extensions is not None:
             names = extensions.names()
             self._note("member-extension-stray", _shown(names))
-            self._judge(extensions.begin, names)
+            self._judge(OtherNames(extensions.begin, names))
 
-    def _judge(self, offset: int, names: tuple[bytes, ...]) -> None:
-        """Have ``names`` judged, which other programs read."""
-        if names and len(self.others) < _OTHERS_KEPT:
-            self.others.append(OtherNames(offset, names))
+    def _judge(self, others: OtherNames) -> None:
+        """Have the names and targets judged that other programs read."""
+        if (others.names or others.member) and len(self.others) < _OTHERS_KEPT:
+            self.others.append(others)
 
     def _enter(self, fields: Fields, extensions: Extensions, size: int) -> Member:
         """Return the member whose header lies ahead, and go to its content."""
@@ -230,10 +233,9 @@ class Walk:
         stream.at += BLOCK
         if bad:
             self._note("member-number", ", ".join(bad), member.label)
-        if member.readings is not NO_READINGS and any(member.readings):
-            differing = [_shown(member.readings.names), *(f"{one:,} bytes" for one in member.readings.sizes)]
-            self._note("member-readings-differ", ", ".join(filter(None, differing)), member.label)
-            self._judge(member.offset, member.readings.names)
+        if member.readings is not NO_READINGS:
+            self._note("member-readings-differ", _other(member.readings), member.label)
+            self._judge(OtherNames(member.offset, member.readings.names, member))
         if type_ == b"1" and member.size:
             size = 0 if self._is_header_ahead() else member.size
             member = member._replace(size=size, stored=size)
@@ -252,6 +254,7 @@ class Walk:
         stream = self._stream
         if map_ is IN_HEADER:
             map_ = of_header(rest, self._map_blocks(rest, member.offset))
+            map_ = faulty("its map of holes is over a limit") if self._is_lost else map_
         elif map_ is IN_CONTENT:
             map_, taken = of_content(lambda: stream.read(BLOCK), min(member.stored, self._limits.pax_bytes))
             padded = self._left + self._padding - taken
@@ -340,7 +343,7 @@ class Walk:
     def _pass_zero_blocks(self) -> int:
         """Pass over blocks of zeros; return how many there were."""
         stream, begin = self._stream, self._stream.position
-        while stream.fill(BLOCK) >= BLOCK and stream.position <= self._until:
+        while stream.fill(BLOCK) >= BLOCK and stream.position <= self.until:
             ahead = len(stream.buffer) - stream.at
             zeros = ahead - len(stream.buffer[stream.at :].lstrip(b"\0"))
             stream.at += zeros - zeros % BLOCK
@@ -364,31 +367,32 @@ class Walk:
         what lies behind damage may have moved.
         """
         stream = self._stream
-        while stream.fill(2 * BLOCK) >= BLOCK and stream.position <= self._until:
+        while stream.fill(2 * BLOCK) >= BLOCK and stream.position <= self.until:
             if (found := _header_in(stream.buffer, stream.at, -stream.position % BLOCK)) >= 0:
                 stream.at = found
                 return True
             stream.at = len(stream.buffer) - BLOCK + 1
-        stream.at = len(stream.buffer) if stream.position <= self._until else stream.at
+        stream.at = len(stream.buffer) if stream.position <= self.until else stream.at
         return False
 
     def _run_out(self, *, is_inside: bool) -> None:
         """End where the stream did; behind damage to it, or bytes that are no stream, go on where it does."""
         stream = self._stream
-        end, rest, begin = stream.end, len(stream.buffer) - stream.at, stream.taken
+        end, rest = stream.end, len(stream.buffer) - stream.at
         is_bad = end is not None and end.verdict != "complete"
         if is_bad:
             self._tell(end)
         if stream.resume():
+            self._tell(stream.met)
             if not is_bad:
-                self._damage("damaged", f"{stream.taken - begin:,} bytes between two streams are something else")
+                self._damage("damaged", f"{stream.gap:,} bytes between two streams are something else")
             self._is_lost = True
             return
         if stream.end is not end:
             self._tell(stream.end)
         elif not is_bad and (rest or is_inside):
             self._damage("truncated", "the tar is cut off")
-        elif self._end_blocks < _END_BLOCKS and self._worst is None:
+        elif self._end_blocks < _END_BLOCKS and self.worst is None:
             self._note("archive-no-end", f"{self._end_blocks} of {_END_BLOCKS} blocks of zeros")
         self._finish()
 
@@ -406,16 +410,25 @@ class Walk:
     def _damage(self, verdict: Verdict, reason: str, limit: str = "", id_: str = "") -> None:
         """Note what keeps the archive from being whole; the first such thing is what `end` tells."""
         position = self._stream.position
-        if self._worst is None:
-            self._worst = End(verdict, reason, position, limit)
+        if self.worst is None:
+            self.worst = End(verdict, reason, position, limit)
         self._note(id_ or OUTCOMES[verdict], f"{reason}, at inflated byte {position}, near byte {self._stream.taken}")
 
     def _finish(self) -> None:
-        self.end = self._worst or End("complete", "", self._stream.position)
+        self.end = self.worst or End("complete", "", self._stream.position)
 
     def _note(self, id_: str, detail: str = "", member: str | None = None) -> None:
         source = Source(Witness.ARCHIVE, self._path, member, None, self._stream.position)
         self.findings.add(Finding(id_, member or "", detail, (source,)))
+
+
+def _other(readings: Readings) -> str:
+    """Return how other programs read a member, for a finding."""
+    sizes = (f"{one:,} bytes" for one in readings.sizes)
+    links = f"a link to {_shown(readings.links)}" if readings.links else ""
+    map_ = "another map of holes" if readings.has_other_map else ""
+    kinds = (f"a {one}" for one in readings.kinds)
+    return ", ".join(filter(None, (_shown(readings.names), links, *sizes, *kinds, map_)))
 
 
 def _shown(names: Sequence[bytes]) -> str:

@@ -5,13 +5,19 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
+from backupmeta.account.home import FROM_DISK
 from backupmeta.account.places import Found
-from backupmeta.catalog import schema, store
+from backupmeta.archive.beginning import Beginning
+from backupmeta.archive.limits import Limits
+from backupmeta.catalog import memory, schema, store
 from backupmeta.catalog.batch import UNSURE, Known, Refused, Scanned, Task, Unchanged
+from backupmeta.catalog.memory import Remembered
 from backupmeta.catalog.rows import Cell, FindingRow
 from backupmeta.catalog.tables import ACCOUNTS
 from backupmeta.catalog.tally import Tally
 from backupmeta.catalog.writer import Writer
+from backupmeta.errors import UnreadableError
+from backupmeta.evidence import Folder
 from backupmeta.provenance import display
 
 _BY_PLACE: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
@@ -33,6 +39,7 @@ class Accounts:
         self._scan = scan
         self._tally = tally
         self._writer = writer
+        self._remembered: tuple[str, Mapping[str, Remembered]] = "", {}
         self._last = int(connection.execute("SELECT ifnull(max(account), 0) FROM accounts").fetchone()[0])
 
     def known(self, found: Found, host: str) -> Known | None:
@@ -42,6 +49,28 @@ class Accounts:
             return None
         status, *known = row
         return Known(*known) if status == "present" else Known(*known)._replace(fingerprint=UNSURE)
+
+    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+        """Return how the file ``name`` of ``folder`` begins; it is not opened where it is known, and did not change.
+
+        Raises `EvidenceError`.
+        """
+        if self._remembered[0] != folder.path:
+            self._remembered = folder.path, self._files(folder)
+        known = self._remembered[1].get(name)
+        if known is None or known.signature != folder.signature(name) or isinstance(known.found, UnreadableError):
+            return FROM_DISK.beginning(folder, name, limits)
+        return known.found if isinstance(known.found, Beginning) else Beginning.TAR
+
+    def _files(self, folder: Folder) -> Mapping[str, Remembered]:
+        """Return what is remembered of the files of a folder on this machine."""
+        row = self._connection.execute(
+            _KNOWN, ("", display(folder.path), store.path_bytes(folder.path) or b"")
+        ).fetchone()
+        try:
+            return {} if row is None else memory.from_bytes(row[-1]).files
+        except ValueError:  # somebody has damaged the catalog: nothing is remembered then
+            return {}
 
     def take(
         self, tasks: Collection[Task], results: Collection[Scanned | Unchanged | Refused], shared: Mapping[bytes, str]

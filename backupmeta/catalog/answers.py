@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 from backupmeta.account.home import Archive, Home, is_id
 from backupmeta.account.listing import BACKUPS, CURRENT
+from backupmeta.account.location import is_outside, steps_from_server
+from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import memory, store
@@ -82,9 +84,12 @@ class _Recalling:
         found = self._remembered.files[below(self._base, archive)].found
         if isinstance(found, EvidenceError):
             raise found
-        if isinstance(found, Record):
-            raise NotRegularError(archive.seen, "is a record")
+        if not isinstance(found, Head):
+            raise NotRegularError(archive.seen, "is no archive")
         return found
+
+    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:  # noqa: ARG002 - as the protocol has it
+        raise NotRegularError(folder.child(name), "is in a catalog")
 
 
 class Recalled(Folder):
@@ -101,8 +106,11 @@ class Recalled(Folder):
         return self.account, _CLOSED
 
     def below(self, path: str) -> "Recalled":
-        """Return the folder at ``path`` below it."""
+        """Return the folder at ``path`` from it on."""
         folder = self
+        if is_outside(path):
+            seen = "/" + "/".join(steps_from_server(self.seen, path))
+            return Recalled(self.account, os.path.normpath(self.child(path)), seen)
         for step in path.split("/") if path else ():
             folder = Recalled(self.account, folder.child(step), folder.seen_child(step))
         return folder
@@ -121,9 +129,9 @@ def recalled(catalog: str, where: Recalled, content: bytes, limits: Limits) -> H
     home.findings = list(remembered.findings)
     home.installs = dict(_documents(folder, remembered, CURRENT, Witness.INSTALL_RECORD))
     home.backups = dict(_documents(folder, remembered, BACKUPS, Witness.BACKUP_RECORD))
-    for name in remembered.files:
+    for name, one in remembered.files.items():
         place, _, archive = name.rpartition("/")
-        if place not in {CURRENT, BACKUPS}:
+        if place not in {CURRENT, BACKUPS} and not isinstance(one.found, Beginning):
             home.archives.setdefault(archive, Archive(archive, folder.below(place)))
     return home
 

@@ -9,7 +9,7 @@ from datetime import tzinfo
 from typing import Final, NamedTuple
 
 from backupmeta.account.home import Home
-from backupmeta.account.listing import ALONE, HOME, Counting, Extent, elsewhere, listed
+from backupmeta.account.listing import ALONE, HOME, Counting, Extent, elsewhere, listed, located
 from backupmeta.account.places import Found, Met
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import memory
@@ -180,7 +180,7 @@ class _Visit(NamedTuple):
         with met.home(self.limits, reading) as home:
             rows = self.maker.rows(home, reading, listing)
             content = memory.to_bytes(_memory(home, reading))
-            wanted = (*self.usual, *elsewhere(home.elsewhere))
+            wanted = (*self.usual, *elsewhere(home.elsewhere), *located(home.located))
         is_settled = wanted == extents and not reading.torn
         if not is_settled and attempts:
             return self.read(wanted, reading, attempts - 1)

@@ -9,6 +9,7 @@ from backupmeta import __version__, library
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import PLACEHOLDER, Home, Pair, Surroundings, is_id
 from backupmeta.account.listing import BACKUPS, CURRENT, Listing
+from backupmeta.archive.head import Head
 from backupmeta.catalog import store
 from backupmeta.catalog.cells import BACKUP, GREATEST, INSTALL, Shelf, cells_of, seconds
 from backupmeta.catalog.memory import Remembered
@@ -100,14 +101,19 @@ def _file(path: str, signature: Signature, reading: Forgetful) -> FileRow | None
     """Return the row of a file; None for what is neither a record nor an archive."""
     folder, _, name = path.rpartition("/")
     kind = _KINDS.get(folder, Witness.ARCHIVE)
-    if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not is_archive_name(name)):
-        return None
     found = reading.files.get(path)
+    if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not _is_archive(name, found)):
+        return None
     size, mtime_ns, inode = (max(-GREATEST, min(one, GREATEST)) for one in signature)  # a time after 2262
     status = _status(kind, name, found)
     return FileRow(
         display(path), store.path_bytes(path), str(kind), size, mtime_ns, inode, status, reading.digests.get(path)
     )
+
+
+def _is_archive(name: str, found: Remembered | None) -> bool:
+    """Tell whether a file was taken for an archive: by its name, or by how it begins."""
+    return is_archive_name(name) or (found is not None and isinstance(found.found, Head | EvidenceError))
 
 
 _KINDS: Final = {CURRENT: Witness.INSTALL_RECORD, BACKUPS: Witness.BACKUP_RECORD}

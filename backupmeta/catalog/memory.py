@@ -13,6 +13,7 @@ import zstandard
 
 from backupmeta import errors
 from backupmeta.account.places import Found
+from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head
 from backupmeta.archive.member import Member
@@ -29,11 +30,15 @@ _MOST_BYTES: Final = 4 * 1024 * 1024 * 1024
 """How much a memory may inflate to."""
 
 
+Known = Record | Head | EvidenceError | Beginning
+"""What was read of a file: a record, a head, why nothing was; or how it begins, where that is as no archive does."""
+
+
 class Remembered(NamedTuple):
-    """A file: what it was like, and what was read of it: a record, a head, or why nothing was."""
+    """A file: what it was like, and what was read of it."""
 
     signature: Signature
-    found: Record | Head | EvidenceError
+    found: Known
 
 
 @dataclass(slots=True)
@@ -45,7 +50,7 @@ class Memory:
         as_server: the same, where that is known.
         is_home: whether it is a home, and not just a folder of archives.
         has_records: whether it has an ``.appdata``.
-        files: its records and archives, by their paths below its folder.
+        files: its records and archives, and what was no archive, by their paths from its folder on.
         findings: what was odd about the account itself.
     """
 
@@ -97,8 +102,10 @@ def recall(catalog: str, path: str, content: bytes) -> Memory:
         raise CatalogError(catalog, f"{path}: {error}", "scan again, into a new file") from error
 
 
-def _described(found: Record | Head | EvidenceError, records: dict[bytes, int]) -> object:
+def _described(found: Known, records: dict[bytes, int]) -> object:
     """Return what was read of a file; a record as its place among the different ``records``."""
+    if isinstance(found, Beginning):
+        return {"begins": str(found)}
     if isinstance(found, Record):
         return records.setdefault(found.content, len(records))
     if isinstance(found, EvidenceError):
@@ -113,9 +120,11 @@ def _described(found: Record | Head | EvidenceError, records: dict[bytes, int]) 
     }
 
 
-def _found(path: str, told: Any, records: list[bytes]) -> Record | Head | EvidenceError:  # noqa: ANN401 - JSON
+def _found(path: str, told: Any, records: list[bytes]) -> Known:  # noqa: ANN401 - JSON
     if isinstance(told, int):
         return grammar.parse(records[told])
+    if "begins" in told:
+        return Beginning(told["begins"])
     if "error" in told:
         return _error(told)
     name, offset, size, mtime_ns = told["member"]

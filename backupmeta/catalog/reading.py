@@ -1,13 +1,16 @@
 """Reading a home for a catalog: secrets stay behind, and what did not change is remembered, not opened."""
 
+import os
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
 
 from backupmeta.account.home import Archive
+from backupmeta.account.location import below_home
+from backupmeta.archive.beginning import Beginning, beginning
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import Limits
-from backupmeta.catalog.memory import Remembered
+from backupmeta.catalog.memory import Known, Remembered
 from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.evidence import Folder, Signature
 from backupmeta.record import grammar
@@ -121,6 +124,23 @@ class Forgetful:
         self._anew.add(path)
         return found
 
+    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+        """Return how a file begins; what was taken for an archive begins as one. Raises `EvidenceError`."""
+        path = self.below(folder, name)
+        known = met.found if (met := self.files.get(path)) is not None else self._unchanged(path)
+        if known is not None:
+            return known if isinstance(known, Beginning) else Beginning.TAR
+        try:
+            with folder.open_file(name) as file:
+                self._check(path, file.signature)
+                found = beginning(file, limits)
+                if found is not Beginning.TAR:
+                    self.files[path] = Remembered(file.signature, found)
+        except UnreadableError:
+            self.is_sure = False
+            raise
+        return found
+
     def _masked(self, archive: Archive, content: bytes) -> bytes:
         """Return an archive's record without its secrets, which are told apart from those of the backup's record."""
         read = self._read.get(_bytes(archive.name))
@@ -130,7 +150,7 @@ class Forgetful:
         read = read or self._read.get(record.values.get(_FILENAME, b""))
         return (without_secrets(record, read.record.values) if read else without_secrets(record)).content
 
-    def _unchanged(self, path: str) -> Record | Head | EvidenceError | None:
+    def _unchanged(self, path: str) -> Known | None:
         """Return what is remembered of the file at ``path``, if it is as it was."""
         known = self._remembered.get(path)
         if known is None or known.signature != self._listed.get(path) or isinstance(known.found, UnreadableError):
@@ -151,12 +171,16 @@ class Forgetful:
         self._anew.add(path)
 
     def below(self, folder: Folder, name: str) -> str:
-        """Return the path of the file ``name`` in ``folder``, below the base."""
+        """Return the path of the file ``name`` in ``folder``, from the base on."""
+        if folder.path != self._base and not folder.path.startswith(f"{self._base}{os.sep}"):
+            return below_home(self._base, folder.child(name))
         return f"{folder.path[len(self._base) + 1 :]}/{name}".removeprefix("/").replace("\\", "/")
 
 
-def _names(path: str, found: Record | Head | EvidenceError) -> frozenset[bytes]:
+def _names(path: str, found: Known) -> frozenset[bytes]:
     """Return the names of archives by which a file belongs to a backup: what its record claims, and its own."""
+    if isinstance(found, Beginning):
+        return frozenset()
     if isinstance(found, Record):
         return frozenset({found.values.get(_FILENAME, b"")}) - {b""}
     own = _bytes(path.rpartition("/")[2])

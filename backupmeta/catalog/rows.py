@@ -74,7 +74,7 @@ class Walked(NamedTuple):
     Attributes:
         path: its path below the account's.
         id: the id of the record that claims it, if any.
-        verdict: pass, fail or unreadable.
+        verdict: pass, fail, unreadable or not judged.
         sha256: its digest, where all of it was read.
         findings: what was found.
         is_final: whether reading it again would tell the same: no disk failed, no process ended.

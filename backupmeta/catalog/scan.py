@@ -169,7 +169,7 @@ class _Scan:
         """Yield each root with its host and its accounts; there may be an error behind the last of these."""
         if workers.hosts == ALONE.hosts:
             for root in places.apart(self._search.places()):
-                yield "", root.name, places.found(root, self._search.limits, self._findings)
+                yield "", root.name, places.found(root, self._search.limits, self._findings, self._accounts.beginning)
             return
         orders = [Discovery(host, self._search) for host in workers.hosts]
         for host, roots in zip(workers.hosts, crew.results(orders, workers), strict=True):

@@ -168,7 +168,7 @@ FILES: Final = Table(
         ),
         Column("sha256", Type.TEXT, "Its digest; of an archive, where it was scanned deep."),
         Column("moved_from", Type.INTEGER, "The file that it was before it was moved."),
-        Column("verdict", Type.TEXT, "Of an archive that was scanned deep: pass, fail or unreadable."),
+        Column("verdict", Type.TEXT, "Of an archive that was scanned deep: pass, fail, unreadable or not judged."),
         Column("walked", Type.INTEGER, "The scan that read all of it; null where none did."),
     ),
     indices=("account",),

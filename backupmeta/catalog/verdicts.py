@@ -138,6 +138,9 @@ def _embedded(case: Case, remembered: Remembered | None) -> Document | None:
 
 def _outcome(connection: sqlite3.Connection, archive: _Archive, case: Case, embedded: Document | None) -> Outcome:
     """Return what a deep scan found of an archive, judged by the policy of now."""
+    if archive.verdict == Verdict.NOT_JUDGED:
+        found = judge.judged(_findings(connection, archive), case.policy)
+        return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, found), None)
     has_record = case.pair.record is not None or embedded is not None
     findings = [one for one in _findings(connection, archive) if not has_record or one.id not in _OF_NOW]
     if has_record:

@@ -7,18 +7,22 @@ from contextlib import suppress
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
-from backupmeta.account.home import Archive, Home, Pair
+from backupmeta.account.filename import is_archive_name
+from backupmeta.account.home import Archive, FromDisk, Home, Pair
 from backupmeta.account.places import Found, Met
+from backupmeta.archive.beginning import Beginning
+from backupmeta.archive.head import Head
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.catalog import memory, store
 from backupmeta.catalog.answers import below
+from backupmeta.catalog.memory import Memory
 from backupmeta.catalog.rows import FindingRow, Walked, finding_row
 from backupmeta.catalog.tally import Tally
 from backupmeta.catalog.writer import Writer
 from backupmeta.checks.policy import DEFAULT
 from backupmeta.checks.verdict import Verdict
 from backupmeta.errors import EvidenceError
-from backupmeta.evidence import Signature, join_seen
+from backupmeta.evidence import Folder, Signature, join_seen
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 from backupmeta.search import Search
@@ -39,6 +43,7 @@ class Order(NamedTuple):
         zone: the server's time zone, where it is known.
         now: the moment of judging, Unix seconds.
         host: the host that the account lies on; empty where everybody reaches it.
+        unnamed: the paths of the account's archives whose names do not say so: no other file is opened to see that.
     """
 
     found: Found
@@ -47,13 +52,16 @@ class Order(NamedTuple):
     zone: tzinfo | None
     now: int
     host: str
+    unnamed: frozenset[str] = frozenset()
 
     def do(self) -> list[Walked]:
         """Walk the archives. What is not as it was scanned has no outcome: the next scan will tell."""
         try:
             with (
                 self.found.open() as folder,
-                Met(folder, folder.entries(), self.found.as_server, self.found.is_home).home(self.limits) as home,
+                Met(folder, folder.entries(), self.found.as_server, self.found.is_home).home(
+                    self.limits, _Knowing(folder.path, self.unnamed)
+                ) as home,
             ):
                 return [one for pair in home.pairs() if (one := self._walked(home, pair)) is not None]
         except EvidenceError:
@@ -103,6 +111,27 @@ def _can_be_read(archive: Archive) -> bool:
     return True
 
 
+class _Knowing(FromDisk):
+    """Reads what lies in a home from the disk; which files are archives is known."""
+
+    def __init__(self, base: str, unnamed: frozenset[str]) -> None:
+        self._base = base
+        self._unnamed = unnamed
+
+    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:  # noqa: ARG002 - as the protocol has it
+        """Return that a file begins as a tar does, if it is known to, else that nothing is known of it."""
+        return Beginning.TAR if below(self._base, Archive(name, folder)) in self._unnamed else Beginning.OTHER
+
+
+def _unnamed(remembered: Memory) -> frozenset[str]:
+    """Return the paths of an account's archives whose names do not say so."""
+    return frozenset(
+        path
+        for path, one in remembered.files.items()
+        if isinstance(one.found, Head | EvidenceError) and not is_archive_name(path.rpartition("/")[2])
+    )
+
+
 class Archives:
     """The archives of a catalog that no scan has read to their end."""
 
@@ -125,12 +154,12 @@ class Archives:
                     ValueError
                 ):  # somebody has damaged the catalog; the account is read anew the next time it changes
                     continue
-                found = remembered.found(store.exact(path, path_bytes))
+                found, unnamed = remembered.found(store.exact(path, path_bytes)), _unnamed(remembered)
                 for some in self._portions(last):
                     self._given.append(_Given(last, {one.path: one.file for one in some}))
                     known = (one.path for one in some if one.path in remembered.files)
                     archives = {path: remembered.files[path].signature for path in known}
-                    yield Order(found, archives, self._search.limits, self._search.zone, self._now, host)
+                    yield Order(found, archives, self._search.limits, self._search.zone, self._now, host, unnamed)
 
     def _portions(self, account: int) -> Iterator[list["_Archive"]]:
         some, size = list[_Archive](), 0

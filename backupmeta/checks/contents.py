@@ -3,12 +3,15 @@
 They hold for archives that were wholly read: what is not in the rest of a broken one may well have been there.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Container, Iterator
 from math import inf
 from typing import Final
 
+from backupmeta.archive.dump import State
 from backupmeta.archive.limits import MIB
 from backupmeta.archive.names import DUMP
+from backupmeta.archive.statements import Spot
 from backupmeta.checks.application import required
 from backupmeta.checks.subject import Subject, text_of
 from backupmeta.findings import Finding
@@ -23,6 +26,19 @@ _FILES_NEAR: Final = (0.5, 2.0)
 _TABLES_NEAR: Final = (0.02, 4.0)
 """How many times ``cache-tables`` the dump may be: that counts pages and indexes, and a dump escapes bytes."""
 
+_NEVER_EMPTY: Final = ("options", "users")
+"""Tables, after their prefix, in which each WordPress has rows."""
+
+_FORMATS: Final = {
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"\x1f\x8b": "compressed by gzip",
+    b"PK\x03\x04": "a zip file",
+    b"SQLite format 3": "an SQLite database",
+}
+"""What a dump is instead of one, by its first bytes."""
+
+_FIRST_WORD: Final = re.compile(rb"[A-Za-z<!?/-]{1,20}:?")
 _NEGLIGIBLE: Final = MIB
 """A difference that tells nothing, in bytes: a fresh site's tables are mostly empty pages."""
 
@@ -63,45 +79,95 @@ def dump_missing(subject: Subject) -> Iterator[Finding]:
 
 
 def dump_incomplete(subject: Subject) -> Iterator[Finding]:
-    """Yield that the dump does not end as it should."""
+    """Yield that the dump is empty, does not end as it should, or that its end does not tell."""
     dump = subject.survey.dump
-    if dump is not None and dump.is_complete is False and (dump.size or _listed(subject)):
-        yield Finding("dump-incomplete", "", "its last line is not the last of a dump", (subject.seen(DUMP),))
+    if dump is None or not (dump.size or _listed(subject)):
+        return
+    if dump.is_empty:
+        yield Finding("dump-empty", "", "", (subject.seen(DUMP),))
+    elif dump.state is State.CUT:
+        yield Finding("dump-incomplete", "", dump.reason, (subject.seen(DUMP),))
+    elif dump.state is State.UNKNOWN:
+        yield Finding("dump-end-unknown", "", dump.reason, (subject.seen(DUMP),))
+
+
+def dump_foreign(subject: Subject) -> Iterator[Finding]:
+    """Yield what is no SQL in the dump, and what stands after its end."""
+    dump = subject.survey.dump
+    if dump is not None and dump.foreign is not None:
+        yield Finding("dump-not-sql", "", _foreign(dump.foreign), (subject.in_dump(dump.foreign),))
+    if dump is not None and dump.padding:
+        yield Finding("dump-padded", "", f"{dump.padding:,} bytes", (subject.seen(DUMP),))
+
+
+def _foreign(spot: Spot) -> str:
+    """Return where text is no SQL and what it is; of its words the first alone: the rest may hold anything."""
+    for sign, name in _FORMATS.items():
+        if spot.text.startswith(sign):
+            return f"line {spot.line:,}: it is {name}"
+    word = _FIRST_WORD.match(spot.text)
+    begins = f", which begins with '{word[0].decode()}'" if word else ""
+    return f"line {spot.line:,}{begins}"
 
 
 def tables_missing(subject: Subject) -> Iterator[Finding]:
     """Yield the tables and views that the record lists or the policy requires, and a whole dump lacks."""
     dump = subject.survey.dump
-    if dump is not None and dump.is_complete is False:
+    if dump is not None and dump.state is State.CUT:
         return
     if dump is not None and dump.left_out:
         detail = f"the first {len(dump.tables):,} of {len(dump.tables) + dump.left_out:,}"
         yield Finding("tables-not-compared", "", detail, (subject.seen(DUMP),))
         return
-    found = _tables(subject)
-    for name, places in _listed(subject).items() if dump is not None else ():
-        if name not in found:
-            yield Finding("table-missing", "tables", name, (*places, subject.seen(DUMP)))
+    found = tables(subject)
+    if dump is not None:
+        yield from _listed_missing(subject, found)
     for name in subject.policy.requirements.tables_with(subject.inspection.text("db_prefix")):
         if name not in found:
             yield Finding("table-missing", name, "the policy requires it", (subject.seen(DUMP),))
+
+
+def _listed_missing(subject: Subject, found: Container[str]) -> Iterator[Finding]:
+    listed = _listed(subject)
+    if listed and not tables(subject):
+        yield subject.differs("tables-unknown", "tables", "", subject.seen(DUMP))
+        return
+    in_other_case = named_in_other_case(subject)
+    for name, places in listed.items():
+        if name not in found and name not in in_other_case:
+            yield Finding("table-missing", "tables", name, (*places, subject.seen(DUMP)))
+
+
+def tables_empty(subject: Subject) -> Iterator[Finding]:
+    """Yield the tables without rows that each WordPress has rows in; of several sites the main one's."""
+    dump = subject.survey.dump
+    if dump is None or dump.state is State.CUT or subject.inspection.text("application") != "wordpress":
+        return
+    if "db_prefix" not in subject.inspection.fields:
+        return
+    prefix = subject.inspection.text("db_prefix")
+    wanted = {f"{prefix}{name}".lower() for name in _NEVER_EMPTY}
+    for one in dump.tables:
+        if one.kind == "table" and not one.inserts and text_of(one.name).lower() in wanted:
+            yield Finding("table-empty", "", text_of(one.name), (subject.seen(DUMP),))
 
 
 def tables_unlisted(subject: Subject) -> Iterator[Finding]:
     """Yield the tables and views of the dump that are on none of the record's lists."""
     if "tables" not in subject.inspection.fields or not subject.has_readable_lists:
         return
-    listed = _listed(subject)
-    for name in _tables(subject):
+    listed = {*_listed(subject), *named_in_other_case(subject).values()}
+    for name in tables(subject):
         if name not in listed:
             yield subject.differs("table-unlisted", "tables", name, subject.seen(DUMP))
 
 
 def prefix_differs(subject: Subject) -> Iterator[Finding]:
-    """Yield that the record's prefix is that of no table in the dump."""
-    prefix, tables = subject.inspection.text("db_prefix"), _tables(subject)
-    if prefix and tables and not any(name.startswith(prefix) for name in tables):
-        yield subject.differs("table-prefix-differs", "db_prefix", prefix, subject.seen(DUMP))
+    """Yield that the record's prefix is that of no table in the dump, not even in upper or lower case."""
+    prefix, found = subject.inspection.text("db_prefix").lower(), tables(subject)
+    if prefix and found and not any(name.lower().startswith(prefix) for name in found):
+        detail = subject.inspection.text("db_prefix")
+        yield subject.differs("table-prefix-differs", "db_prefix", detail, subject.seen(DUMP))
 
 
 def sizes_differ(subject: Subject) -> Iterator[Finding]:
@@ -111,7 +177,8 @@ def sizes_differ(subject: Subject) -> Iterator[Finding]:
     most = inf if subject.also(_ADDED_FILES) else _FILES_NEAR[1]
     if (why := _far(subject, "cache_files", survey.file_bytes, (least, most))) is not None:
         yield subject.differs("files-size-differs", "cache_files", why, _archive(subject))
-    if survey.dump is not None and (why := _far(subject, "cache_tables", survey.dump.size, _TABLES_NEAR)) is not None:
+    size = 0 if survey.dump is None else survey.dump.size
+    if survey.dump is not None and (why := _far(subject, "cache_tables", size, _TABLES_NEAR)) is not None:
         yield subject.differs("tables-size-differs", "cache_tables", why, subject.seen(DUMP))
 
 
@@ -131,10 +198,18 @@ def _listed(subject: Subject) -> dict[str, tuple[Source, ...]]:
     return {**added, **dict.fromkeys(subject.texts("tables"), subject.told("tables"))}
 
 
-def _tables(subject: Subject) -> dict[str, None]:
+def tables(subject: Subject) -> dict[str, None]:
     """Return the names of the dump's tables and views, in its order."""
     dump = subject.survey.dump
-    return dict.fromkeys(text_of(one.name) for one in (() if dump is None else dump.tables))
+    return dict.fromkeys(text_of(one.name) for one in dump.tables) if dump is not None else {}
+
+
+def named_in_other_case(subject: Subject) -> dict[str, str]:
+    """Return the listed names that differ from a table's, which no list has, in upper and lower case only."""
+    listed, found = _listed(subject), tables(subject)
+    others = {name.lower(): name for name in found if name not in listed}
+    lowered = {name: name.lower() for name in listed if name not in found}
+    return {name: others[low] for name, low in lowered.items() if low in others}
 
 
 def _archive(subject: Subject) -> Source:
@@ -147,7 +222,9 @@ CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     files_excluded,
     dump_missing,
     dump_incomplete,
+    dump_foreign,
     tables_missing,
+    tables_empty,
     tables_unlisted,
     prefix_differs,
     sizes_differ,

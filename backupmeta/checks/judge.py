@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from backupmeta.archive.member import is_at_root
-from backupmeta.checks import account, application, contents, record
+from backupmeta.checks import account, application, contents, record, restore
 from backupmeta.checks.account import Account
 from backupmeta.checks.policy import Policy
 from backupmeta.checks.subject import Subject
@@ -19,7 +19,7 @@ _IDS: Final = list(FINDINGS)
 ON_ANY: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = record.CHECKS
 """Checks of any archive that has a record."""
 
-ON_WHOLE: Final = (*contents.CHECKS, *application.CHECKS)
+ON_WHOLE: Final = (*contents.CHECKS, *restore.CHECKS, *application.CHECKS)
 """Checks of archives that were wholly read: of a broken one nobody knows what else was in it."""
 
 

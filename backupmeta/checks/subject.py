@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from backupmeta.archive.names import DUMP
+from backupmeta.archive.statements import Spot
 from backupmeta.checks.policy import Policy
 from backupmeta.checks.survey import Survey
 from backupmeta.findings import Finding
@@ -69,6 +71,10 @@ class Subject:
         if offset is None:
             return Source(Witness.ARCHIVE, self.path)
         return Source(Witness.ARCHIVE, self.path, text_of(name), None, offset)
+
+    def in_dump(self, spot: Spot) -> Source:
+        """Return the place of a statement or line of the dump."""
+        return Source(Witness.ARCHIVE, self.path, text_of(DUMP), spot.line, spot.offset)
 
     def told_also(self, key: str) -> tuple[Source, ...]:
         """Return where the record's ``key`` stands, as `also` reads it; nothing where it doesn't."""

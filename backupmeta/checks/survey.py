@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive.dump import Dump, Dumps
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import WITH_CONTENT, Member, is_at_root, is_record
+from backupmeta.archive.member import OWN_CONTENT, WITH_CONTENT, Member, is_at_root, is_record
 from backupmeta.archive.names import DUMP, RECORD, plain
 from backupmeta.archive.reader import Content
 from backupmeta.checks.applications import TELLING, bytes_wanted, tells
@@ -100,7 +100,7 @@ class Survey:
     def wants(self, member: Member) -> Content | None:
         """Remember ``member``; return what takes in its content, if that tells something."""
         name = plain(member.name)
-        size = member.size if member.kind == "file" and name not in _OWN else 0
+        size = member.size if member.kind in OWN_CONTENT and name not in _OWN else 0
         self._remember(name, member.offset, size)
         if name in self._latest:
             self._forget(name)

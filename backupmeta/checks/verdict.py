@@ -9,8 +9,10 @@ from backupmeta.vocabulary.kinds import Severity
 
 
 class Verdict(StrEnum):
-    """The answer to "is this backup whole, and is it what its record says?"."""
+    """The answer to "is this backup whole, and is it what its record says?", from the best to the worst."""
 
+    NOT_JUDGED = "not judged"
+    """Nobody says that it is a backup, or it is still being written."""
     PASS = "pass"  # noqa: S105 - no password
     """Nothing was found that is as severe as the policy lets fail."""
     FAIL = "fail"

@@ -182,9 +182,9 @@ def explain(file: str, limits: Limits, *, show_secrets: bool, as_json: bool) -> 
     from backupmeta import explain as explaining
     from backupmeta.render import json, text
 
-    steps = explaining.file(file, limits, show_secrets=show_secrets)
+    steps = list(explaining.file(file, limits, show_secrets=show_secrets))
     output.write_all([json.pretty([json.step(one) for one in steps])] if as_json else text.steps(steps))
-    return 0
+    return 2 if any(one.is_unread for one in steps) else 0
 
 
 @backupmeta.command()

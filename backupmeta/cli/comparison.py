@@ -103,7 +103,8 @@ def diff(
     with output.opened(target_file, Protected((a, b, *roots), sysroot)) as write:
         for part in _rendered(found, form):
             write(part)
-    return output.report(found.findings, Severity.ERROR) or int(not found.is_same)
+    grave = (one for one in found.findings if one.is_grave)
+    return output.report(grave, Severity.WARNING) or int(not found.is_same)
 
 
 def _rendered(found: "Difference", form: Form) -> Iterable[str]:

@@ -115,7 +115,7 @@ class Listing:
         if not has_rows:
             output.complain(self._nothing)
             return output.report(findings, Severity.NOTE) or self.code_of_nothing
-        return output.report(filter(_is_told, findings), Severity.WARNING)
+        return output.report((one for one in findings if one.is_grave), Severity.WARNING)
 
     @property
     def _nothing(self) -> str:
@@ -195,7 +195,7 @@ class Listing:
     def _noting(self, rows: "Iterable[Inspection]", findings: "list[Finding]") -> "Iterator[Inspection]":
         """Pass the ``rows`` on, noting what could not be read of each, and that its archive is not as it should be."""
         for one in rows:
-            findings.extend(_of_archive(one.path, finding) for finding in one.findings if _is_told(finding))
+            findings.extend(_of_archive(one.path, finding) for finding in one.findings if finding.is_grave)
             yield one
 
     def _wants(self, one: "Inspection") -> bool:
@@ -226,15 +226,6 @@ class Listing:
         return (self.since is None or self.since.first <= seconds) and (
             self.until is None or seconds <= self.until.last
         )
-
-
-def _is_told(finding: "Finding") -> bool:
-    """Tell whether a list tells of a finding: something could not be read, or an archive is not as it should be."""
-    from backupmeta.vocabulary.kinds import Group, Severity
-    from backupmeta.vocabulary.table import FINDINGS
-
-    kind = FINDINGS[finding.id]
-    return kind.severity is Severity.ERROR or (kind.group is Group.WHOLE and kind.severity is Severity.WARNING)
 
 
 def _of_archive(path: str, finding: "Finding") -> "Finding":

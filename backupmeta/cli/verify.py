@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from backupmeta.checks.policy import Policy
     from backupmeta.checks.verdict import Verification
     from backupmeta.cli.progress import Bar
+    from backupmeta.render.sarif import Selection
     from backupmeta.render.verification import Tally
     from backupmeta.search import Search
     from backupmeta.verification import Run
@@ -36,6 +37,8 @@ _FORMATS: Final = ("text", "json", "junit", "sarif", "github")
 @click.option("--now", type=Moment(), metavar="TIME", help="Judge ages as of this moment: for old images.")
 @click.option("--format", "form", type=click.Choice(_FORMATS), default="text", help="How to write the answer.")
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--sarif-results", type=click.IntRange(1), metavar="N", help="SARIF: at most N results; 5000 by default.")
+@click.option("--sarif-notes", is_flag=True, help="SARIF: notes as well; by default they are only counted.")
 @click.option("-o", "--output", "target_file", metavar="FILE", help="Write the answer there instead of to stdout.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core.")
 @options.overriding_limits
@@ -51,6 +54,8 @@ def verify(
     fail_on: str | None,
     now: Span | None,
     form: str,
+    sarif_results: int | None,
+    sarif_notes: bool,
     target_file: str | None,
     jobs: int | None,
     limits: Mapping[str, int],
@@ -62,8 +67,8 @@ def verify(
     once, from its first to its last byte; each home is judged as a whole, too. What is asked for can be changed by a
     policy: --policy FILE, else the table [tool.backupmeta] of the nearest pyproject.toml.
 
-    Exit code 0 where everything passes, 1 where something fails, 2 where something could not be read or nothing was
-    found. 'backupmeta checks' lists what is judged.
+    Exit code 0 where everything passes, 1 where something fails, 2 where something could not be read, or nothing was
+    found or judged. 'backupmeta checks' lists what is judged.
 
     \b
     Examples:
@@ -80,15 +85,18 @@ def verify(
     policy = _policy(policy_file, protected).with_options(
         select=select, ignore=ignore, fail_on=Severity(fail_on) if fail_on else None
     )
+    selection = _selection(form, sarif_results, has_notes=sarif_notes, policy=policy)
     search = _search(targets, sysroot, zone, catalog, Limits(**{**policy.limits, **limits}))
     tally, size = Tally(), None if catalog else partial(verification.size, search)
     recorded = _recorded(catalog, policy) if catalog else None
     with progress.shown(size) as bar, output.opened(target_file, protected) as write:
         run = recorded or _in_processes(jobs, bar)
         found = tally.counting(verification.verify(search, policy, now and now.first, run))
-        parts = _rendered(form, found, is_terminal=target_file in {None, "-"} and output.width() is not None)
+        parts = _rendered(form, found, selection, is_terminal=target_file in {None, "-"} and output.width() is not None)
         for part in parts if bar is None else bar.making_way(parts):
             write(part)
+    if selection and selection.line:
+        output.complain(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
         looked = catalog or ", ".join((*targets, *([] if sysroot is None else [sysroot]))) or "the conventional places"
         output.complain(f"there is no backup in {looked}; give the path of an archive, a home, or a folder of them")
@@ -159,7 +167,20 @@ def _policy(path: str | None, protected: "Protected") -> "Policy":
     return chosen
 
 
-def _rendered(form: str, found: "Iterable[Verification]", *, is_terminal: bool) -> Iterator[str]:
+def _selection(form: str, most: int | None, *, has_notes: bool, policy: "Policy") -> "Selection | None":
+    """Return which results SARIF has; None for another format. Notes that fail are never left out for being notes."""
+    if form == "sarif":
+        from backupmeta.render.sarif import MOST_RESULTS, Selection
+
+        return Selection(most or MOST_RESULTS, has_notes=has_notes or policy.fails(Severity.NOTE))
+    if most is not None or has_notes:
+        raise click.UsageError("--sarif-results and --sarif-notes go with --format sarif")
+    return None
+
+
+def _rendered(
+    form: str, found: "Iterable[Verification]", selection: "Selection | None", *, is_terminal: bool
+) -> Iterator[str]:
     """Return the answer in the form that was asked for."""
     from backupmeta.render import verification
 
@@ -169,14 +190,16 @@ def _rendered(form: str, found: "Iterable[Verification]", *, is_terminal: bool) 
         return verification.as_json(found)
     from backupmeta.render import github, junit, sarif
 
-    return {"junit": junit.suites, "sarif": sarif.log, "github": github.commands}[form](found)
+    if form == "sarif":
+        return sarif.log(found, selection)
+    return {"junit": junit.suites, "github": github.commands}[form](found)
 
 
 def _exit_code(tally: "Tally") -> int:
-    """Return 2 where something could not be read, or nothing was found, 1 where something fails, else 0."""
+    """Return 2 where something could not be read, or nothing was found or judged, 1 where something fails, else 0."""
     from backupmeta.checks.verdict import Verdict
 
-    codes = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNREADABLE: 2}
+    codes = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNREADABLE: 2, Verdict.NOT_JUDGED: 2}
     return 2 if tally.verdict is None else codes[tally.verdict]
 
 

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
+from backupmeta.archive.dump import Table
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import label
-from backupmeta.archive.tables import TableContent
 from backupmeta.comparison.difference import Side, What
 from backupmeta.comparison.spool import Spool
 from backupmeta.comparison.walking import End, Entry, Failure, walked_at_once
@@ -54,11 +54,11 @@ class MemberChange(NamedTuple):
 class TableChange(NamedTuple):
     """A table or view that differs; None where it is not there."""
 
-    before: TableContent | None
-    after: TableContent | None
+    before: Table | None
+    after: Table | None
 
     @property
-    def either(self) -> TableContent:
+    def either(self) -> Table:
         """The table, in A or else in B."""
         return next(one for one in self if one is not None)
 
@@ -148,7 +148,7 @@ def _findings(end: End, side: Side) -> Iterator[Finding]:
         yield Finding("limit-exceeded", side.inspection.path, f"{end.left_out:,} more tables in the dump")
 
 
-def _tables(before: Iterable[TableContent], after: Iterable[TableContent]) -> Iterator[TableChange]:
+def _tables(before: Iterable[Table], after: Iterable[Table]) -> Iterator[TableChange]:
     """Yield the tables that differ."""
     old, new = ({one.name: one for one in tables} for tables in (before, after))
     for name in sorted(old.keys() | new.keys()):
@@ -158,5 +158,5 @@ def _tables(before: Iterable[TableContent], after: Iterable[TableContent]) -> It
             yield change
 
 
-def _rows(table: TableContent | None) -> int:
+def _rows(table: Table | None) -> int:
     return 0 if table is None else table.rows

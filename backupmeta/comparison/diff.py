@@ -36,11 +36,11 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
         findings += side.inspection.findings
     changes = compared(one.inspection, other.inspection)
     if not deep:
-        return Difference(one, other, changes, None, tuple(findings))
+        return Difference(one, other, changes, None, tuple(dict.fromkeys(findings)))
     from backupmeta.comparison.contents import compared_contents
 
     contents = compared_contents((_walkable(one), _walkable(other)), search.limits)
-    return Difference(one, other, changes, contents, (*findings, *contents.findings))
+    return Difference(one, other, changes, contents, tuple(dict.fromkeys((*findings, *contents.findings))))
 
 
 def _side(target: str, search: Search, user: str | None, findings: list[Finding]) -> Side:

@@ -41,7 +41,8 @@ UNION ALL SELECT 'added', NULL, name FROM come WHERE name NOT IN (SELECT after F
 
 _UNCOMPARED: Final = """
 SELECT count(*), min(name) FROM a JOIN b USING (name)
-WHERE a.kind IN ('file', 'hard link') AND b.kind IN ('file', 'hard link') AND (a.digest IS NULL OR b.digest IS NULL)
+WHERE a.kind IN ('file', 'hard link', 'other') AND b.kind IN ('file', 'hard link', 'other')
+  AND (a.digest IS NULL OR b.digest IS NULL)
 """
 _CHANGED: Final = """
 SELECT a.*, b.* FROM changes LEFT JOIN a ON a.name = before LEFT JOIN b ON b.name = after

@@ -10,12 +10,10 @@ from multiprocessing.connection import Connection, wait
 from typing import Final, NamedTuple
 
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import is_dump
+from backupmeta.archive.dump import Dump, Dumps, Table
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.member import Member
 from backupmeta.archive.names import plain
 from backupmeta.archive.reader import Pass, walk
-from backupmeta.archive.tables import TableContent, Tables
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
@@ -59,7 +57,7 @@ class End(NamedTuple):
         findings: what was odd about the archive.
     """
 
-    tables: tuple[TableContent, ...]
+    tables: tuple[Table, ...]
     left_out: int
     findings: tuple[Finding, ...]
 
@@ -76,34 +74,23 @@ Part = Sequence[Entry] | End | Failure
 """What comes of a walk: some members, again and again, and at last how it ended."""
 
 
-class _Dumps:
-    """Takes in, as a consumer of a walk, the dump that counts: the last one.
-
-    Attributes:
-        tables: its tables.
-    """
-
-    def __init__(self) -> None:
-        self.tables = Tables()
-
-    def wants(self, member: Member) -> Tables | None:
-        """Return what takes in ``member``, if it is a dump."""
-        if not is_dump(member):
-            return None
-        self.tables = Tables()
-        return self.tables
-
-
 def walked(place: Place, limits: Limits) -> Iterator[Part]:
     """Walk over the archive at ``place``; nothing is raised but for errors in this program."""
     try:
         with place.open() as file:
-            digests, dumps = MemberDigests(DIGEST, limits.names), _Dumps()
+            digests, dumps = MemberDigests(DIGEST, limits.names), Dumps()
             passed = walk(file, limits, algorithms=(), consumers=[digests, dumps])
             yield from _entries(passed, digests)
-            yield End(dumps.tables.tables, dumps.tables.left_out, tuple(passed.findings()))
+            yield _end(dumps.dump, tuple(passed.findings()))
     except EvidenceError as error:
         yield Failure(error.path, error.reason, error.advice)
+
+
+def _end(dump: Dump | None, findings: tuple[Finding, ...]) -> End:
+    """Return what is told of the dump, if there is one, and the ``findings``."""
+    if dump is None:
+        return End((), 0, findings)
+    return End((*dump.tables, *dump.filled), dump.left_out, findings)
 
 
 def _entries(passed: Pass, digests: MemberDigests) -> Iterator[Sequence[Entry]]:

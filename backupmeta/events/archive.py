@@ -36,7 +36,7 @@ class Examined(NamedTuple):
     Attributes:
         embedded: its own record, where that can be read.
         statements: of its file and its members.
-        findings: what could not be read.
+        findings: what could not be read, and what is not as it should be with the archive.
     """
 
     embedded: Document | None
@@ -54,8 +54,9 @@ def examine(pair: Pair, archive: Archive, limits: Limits, depth: Depth) -> Exami
                 return Examined(None, (), findings)
             if not depth.is_deep:
                 return Examined(embedded, of_file, findings)
-            members, worse = _members(pair, archive, file, limits, depth.members)
-            return Examined(embedded, (*of_file, *members), worse or findings)
+            members, of_all = _members(pair, archive, file, limits, depth.members)
+            told = {one.id for one in of_all}
+            return Examined(embedded, (*of_file, *members), (*of_all, *(one for one in findings if one.id not in told)))
     except EvidenceError as error:
         return Examined(None, (), (_finding(pair, archive, error),))
 
@@ -63,14 +64,14 @@ def examine(pair: Pair, archive: Archive, limits: Limits, depth: Depth) -> Exami
 def _embedded(
     pair: Pair, archive: Archive, file: EvidenceFile, limits: Limits
 ) -> tuple[Document | None, tuple[Finding, ...]]:
-    """Return the archive's own record, and what could not be read on the way to it."""
+    """Return the archive's own record, and what was odd on the way to it."""
     try:
         found = head(file, limits, archive.seen)
         source = Source(Witness.EMBEDDED_RECORD, archive.seen, found.member.text)
-        unread = _unread(archive, found.findings)
+        grave = _grave(archive, found.findings)
         if pair.record is not None and pair.record.record.content == found.record:  # as usual, and parsed already
-            return Document(source, pair.record.record), unread
-        return document(source, found.record, limits.record_lines), unread
+            return Document(source, pair.record.record), grave
+        return document(source, found.record, limits.record_lines), grave
     except EvidenceError as error:
         return None, (_finding(pair, archive, error),)
 
@@ -78,12 +79,12 @@ def _embedded(
 def _members(
     pair: Pair, archive: Archive, file: EvidenceFile, limits: Limits, most: int
 ) -> tuple[list[Statement], tuple[Finding, ...]]:
-    """Return what the members state, at most so many, and what could not be read of the whole archive."""
+    """Return what the members state, at most so many, and what is odd about the whole archive."""
     try:
         file.seek(0)
         walked = walk(file, limits, algorithms=())
         members = list(witnesses.of_members(walked, archive.seen, most))
-        return members, _unread(archive, walked.findings())
+        return members, _grave(archive, walked.findings())
     except EvidenceError as error:
         return [], (_finding(pair, archive, error),)
 
@@ -95,8 +96,8 @@ def _finding(pair: Pair, archive: Archive, error: EvidenceError) -> Finding:
     return Finding(trouble(error), archive.seen, error.reason, (Source(Witness.EMBEDDED_RECORD, archive.seen),))
 
 
-def _unread(archive: Archive, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return which of the ``findings`` say that something could not be read, each with the archive's name."""
+def _grave(archive: Archive, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return which of the ``findings`` are told whatever was asked, each with the archive's name."""
     return tuple(
-        one._replace(subject=": ".join(filter(None, (archive.seen, one.subject)))) for one in findings if one.is_unread
+        one._replace(subject=": ".join(filter(None, (archive.seen, one.subject)))) for one in findings if one.is_grave
     )

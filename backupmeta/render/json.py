@@ -8,11 +8,11 @@ from typing import Final
 
 from backupmeta.api.status import SUCCESS
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import Dump, Dumps
+from backupmeta.archive.dump import Dump, Dumps, State
+from backupmeta.archive.end import Stream
 from backupmeta.archive.gzip import SYSTEMS
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
-from backupmeta.archive.stream import Stream
 from backupmeta.errors import AnswerError
 from backupmeta.explain import Step
 from backupmeta.findings import Finding
@@ -28,6 +28,7 @@ _LINE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check
 
 
 _NANOSECONDS: Final = 1_000_000_000
+_COMPLETE: Final = {State.WHOLE: True, State.CUT: False, State.UNKNOWN: None}
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -142,15 +143,22 @@ def _stream(one: Stream) -> dict[str, object]:
         described["mtime"] = utc(one.header.mtime) if one.header.mtime else None
         described["system"] = SYSTEMS.get(one.header.system, str(one.header.system))
         described["name"] = one.header.name.decode("latin-1") if one.header.name is not None else None
-    return {**described, "fault": one.fault or None}
+    return {**described, "layer": one.layer, "fault": one.fault or None}
 
 
 def _dump(dump: Dump) -> dict[str, object]:
     return {
-        "is_complete": dump.is_complete,
+        "is_complete": _COMPLETE[dump.state],
+        "reason": dump.reason,
+        "writer": dump.writer,
         "left_out": dump.left_out,
         "tables": [
-            {**named("name", one.name.decode("utf-8", "surrogateescape")), "type": one.kind, "inserts": one.inserts}
+            {
+                **named("name", one.name.decode("utf-8", "surrogateescape")),
+                "type": one.kind,
+                "inserts": one.inserts,
+                "rows": one.rows,
+            }
             for one in dump.tables
         ],
     }

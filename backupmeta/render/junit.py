@@ -17,7 +17,7 @@ from backupmeta.render.verification import alike, blamed, by_group, told, visibl
 from backupmeta.vocabulary.kinds import Group
 
 _CLASS: Final = "backupmeta.verify"
-_OF_ARCHIVE: Final = (Group.WHOLE, Group.SAFE, Group.RECORD, Group.CONTENTS, Group.APPLICATION)
+_OF_ARCHIVE: Final = (Group.WHOLE, Group.SAFE, Group.RECORD, Group.CONTENTS, Group.RESTORE, Group.APPLICATION)
 _NO_XML: Final = re.compile("[\ufffe\uffff]")
 _TAG: Final = re.compile(r"\[(?=\[)")
 
@@ -51,7 +51,7 @@ def _suite(one: Verification) -> Element:
 
 def _asked(one: Verification, found: Iterable[Group]) -> list[Group]:
     """Return what was asked of a target: of an archive all but what belongs to an account, and of that this alone."""
-    if one.verdict is Verdict.UNREADABLE:
+    if one.verdict in {Verdict.UNREADABLE, Verdict.NOT_JUDGED}:
         asked = {*found} or {Group.WHOLE}
     else:
         asked = {*found, *(_OF_ARCHIVE if one.kind == "archive" else [Group.ACCOUNT])}
@@ -67,6 +67,8 @@ def _add_test(suite: Element, one: Verification, group: Group, judged: list[Judg
         kind = "error" if one.verdict is Verdict.UNREADABLE else "failure"
         message = "; ".join(found.sentence for found in alike(held)) or "it could not be judged"
         SubElement(test, kind, message=_text(message), type=one.verdict).text = _lines(held)
+    elif one.verdict is Verdict.NOT_JUDGED:
+        SubElement(test, "skipped", message="it was not judged")
     elif any(found.finding.is_unread for found in one.judged):
         SubElement(test, "skipped", message="nothing is held against it, but not all could be read")
     if others := [found for found in judged if found.severity not in blame]:

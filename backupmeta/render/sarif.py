@@ -7,20 +7,26 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from json import dumps
-from typing import Final
+from itertools import islice
+from json import dumps, loads
+from tempfile import SpooledTemporaryFile
+from typing import IO, Final, Self
 from urllib.parse import quote
 
 from backupmeta import __version__
 from backupmeta.checks.verdict import Judged, Verification
 from backupmeta.masking import MASK, mask_uris
 from backupmeta.provenance import Source, Witness
-from backupmeta.render.verification import visible
-from backupmeta.vocabulary.kinds import Kind
+from backupmeta.render.verification import blamed, counted, visible
+from backupmeta.vocabulary.kinds import Kind, Severity
 from backupmeta.vocabulary.table import FINDINGS
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
+MOST_RESULTS: Final = 5_000
+"""How many results of a run GitHub shows at most; a run with more than 25,000 it refuses."""
+
+_IN_MEMORY: Final = 1 << 20  # bytes of waiting results, of one severity
 _RULES: Final = {id_: index for index, id_ in enumerate(FINDINGS)}
 _FINGERPRINTS: Final = ("backupmeta/v1", "primaryLocationLineHash")
 """Names of the same fingerprint: ours, versioned as §3.5.4.2 wants it, and the only one that GitHub compares."""
@@ -28,23 +34,136 @@ _FINGERPRINTS: Final = ("backupmeta/v1", "primaryLocationLineHash")
 _DRIVE: Final = re.compile(r"[A-Za-z]:\\")
 
 
-def log(verifications: Iterable[Verification]) -> Iterator[str]:
-    """Yield a SARIF log, a result a finding, target by target as they come.
+class Selection:
+    """Says which findings become results of a log, and counts those that don't.
+
+    Where there are too many, errors come before warnings, and warnings before notes; of one severity, what was found
+    first. A note that is not asked for is a result only where it is held against its target (`blamed`).
+
+    Attributes:
+        most: how many results a log holds at most.
+        wanted: the severities that are results of every target.
+        left_out: how many findings are no results, by id and severity.
+    """
+
+    def __init__(self, most: int = MOST_RESULTS, *, has_notes: bool = False) -> None:
+        self.most = most
+        self.wanted = frozenset(Severity) if has_notes else frozenset({Severity.ERROR, Severity.WARNING})
+        self.left_out: Counter[tuple[str, Severity]] = Counter()
+
+    @property
+    def line(self) -> str:
+        """What was left out, in one line: ``left out of SARIF: 2 warnings, 1 note``; empty where nothing was."""
+        numbers: Counter[str] = Counter()
+        for (_, severity), number in self.left_out.items():
+            numbers[severity] += number
+        counts = [counted(numbers[severity], severity) for severity in Severity if numbers[severity]]
+        return f"left out of SARIF: {', '.join(counts)}" if counts else ""
+
+
+def log(verifications: Iterable[Verification], selection: Selection | None = None) -> Iterator[str]:
+    """Yield a SARIF log, a result a finding: errors target by target as they come, then warnings, then notes.
 
     It has one run. Its rules are the whole vocabulary, whatever was found, so that they stay the same from run to run;
-    the artifacts, which are the targets, passing ones as well, come last.
+    the artifacts, which are the targets, passing ones as well, come last, with what the ``selection`` left out.
     """
+    selection = selection or Selection()
     rules = [_rule(id_, kind) for id_, kind in FINDINGS.items()]
     tool = {"driver": {"name": "backupmeta", "version": __version__, "rules": rules}}
     yield f'{{"$schema": "{SCHEMA}", "version": "2.1.0", "runs": [{{\n'
     yield f'"tool": {dumps(tool)},\n"redactionTokens": ["{MASK}"],\n"results": ['
     artifacts, before = _Artifacts(), "\n"
-    for one in verifications:
-        artifacts.add(one)
-        for result in _results(one, artifacts):
-            yield before + dumps(result, ensure_ascii=False)
-            before = ",\n"
-    yield f'\n],\n"artifacts": {dumps(artifacts.described)}\n}}]}}\n'
+    for result in _chosen(verifications, artifacts, selection):
+        yield before + result
+        before = ",\n"
+    invocation = {"executionSuccessful": True, "toolExecutionNotifications": _notifications(selection)}
+    yield f'\n],\n"artifacts": {dumps(artifacts.described)},\n"invocations": [{dumps(invocation)}]\n}}]}}\n'
+
+
+def _chosen(verifications: Iterable[Verification], artifacts: "_Artifacts", selection: Selection) -> Iterator[str]:
+    """Yield the results of a ``selection``, each a line of JSON. What is less severe waits for the last error."""
+    with _Queue(selection) as queue:
+        for one in verifications:
+            artifacts.add(one)
+            wanted = selection.wanted | blamed(one)
+            for judged, fingerprint in _numbered(one):
+                if judged.severity not in wanted or not queue.has_room(judged.severity):
+                    selection.left_out[judged.finding.id, judged.severity] += 1
+                    continue
+                result = dumps(_result(one, judged, fingerprint, artifacts), ensure_ascii=False)
+                yield from queue.passing(judged.severity, result)
+        yield from queue.waiting()
+
+
+class _Queue:
+    """Lets results pass by severity, as many as a selection has room for; use it as a context manager.
+
+    Those that are not errors wait in temporary files, so that memory does not grow with their number.
+    """
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._numbers: Counter[Severity] = Counter()
+        self._files = {one: _temporary() for one in Severity if one is not Severity.ERROR}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def has_room(self, severity: Severity) -> bool:
+        """Tell whether there is room for one more result of a ``severity``, beside those that are no less severe."""
+        return self._room(severity) > 0
+
+    def passing(self, severity: Severity, result: str) -> Iterator[str]:
+        """Yield a result that may pass at once; take in any other."""
+        self._numbers[severity] += 1
+        if severity in self._files:
+            self._files[severity].write(f"{result}\n")
+        else:
+            yield result
+
+    def waiting(self) -> Iterator[str]:
+        """Yield those that waited, as far as there still is room for them, and count the rest as left out."""
+        for severity, file in self._files.items():
+            self._numbers[severity] += min(self._room(severity), 0)
+            file.seek(0)
+            lines = (line.removesuffix("\n") for line in file)
+            yield from islice(lines, self._numbers[severity])
+            self._selection.left_out.update((loads(line)["ruleId"], severity) for line in lines)
+
+    def _room(self, severity: Severity) -> int:
+        """Return for how many more results there is room; below 0 where more severe ones took it."""
+        return self._selection.most - sum(self._numbers[one] for one in _at_least(severity))
+
+
+def _at_least(severity: Severity) -> list[Severity]:
+    order = list(Severity)
+    return order[: order.index(severity) + 1]
+
+
+def _temporary() -> IO[str]:
+    """Return a new file without a name; lines in it end with LF alone. A small one is never on disk."""
+    return SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="\n")
+
+
+def _notifications(selection: Selection) -> list[dict[str, object]]:
+    """Return what was left out (§3.58), by severity and rule."""
+    order = list(Severity)
+    left_out = sorted(selection.left_out.items(), key=lambda one: (order.index(one[0][1]), _RULES[one[0][0]]))
+    return [_notification(id_, severity, number) for (id_, severity), number in left_out]
+
+
+def _notification(id_: str, severity: Severity, number: int) -> dict[str, object]:
+    """Return how many findings of an id were left out. Its level is no error's: the run itself went well (§3.58.6)."""
+    return {
+        "message": _message(f"left out: {counted(number, severity)}: {FINDINGS[id_].sentence}"),
+        "level": Severity.NOTE if severity is Severity.NOTE else Severity.WARNING,
+        "associatedRule": {"id": id_, "index": _RULES[id_]},
+        "properties": {"leftOut": number, "severity": severity},
+    }
 
 
 class _Artifacts:
@@ -86,20 +205,25 @@ def _rule(id_: str, kind: Kind) -> dict[str, object]:
     }
 
 
-def _results(one: Verification, artifacts: _Artifacts) -> Iterator[dict[str, object]]:
-    """Yield the results of a target (§3.27)."""
+def _numbered(one: Verification) -> Iterator[tuple[Judged, str]]:
+    """Yield what was found at a target, with the fingerprint of each."""
     met: Counter[str] = Counter()
     for judged in one.judged:
         mark = _mark(one, judged)
         met[mark] += 1
-        yield {
-            "ruleId": judged.finding.id,
-            "ruleIndex": _RULES[judged.finding.id],
-            "level": judged.severity,
-            "message": _message(judged.finding.message),
-            **_places(one, judged, artifacts),
-            "partialFingerprints": dict.fromkeys(_FINGERPRINTS, f"{mark}:{met[mark]}"),
-        }
+        yield judged, f"{mark}:{met[mark]}"
+
+
+def _result(one: Verification, judged: Judged, fingerprint: str, artifacts: _Artifacts) -> dict[str, object]:
+    """Return a finding as a result (§3.27)."""
+    return {
+        "ruleId": judged.finding.id,
+        "ruleIndex": _RULES[judged.finding.id],
+        "level": judged.severity,
+        "message": _message(judged.finding.message),
+        **_places(one, judged, artifacts),
+        "partialFingerprints": dict.fromkeys(_FINGERPRINTS, fingerprint),
+    }
 
 
 def _mark(one: Verification, judged: Judged) -> str:

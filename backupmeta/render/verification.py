@@ -23,6 +23,7 @@ _COLOURS: Final = {
     Severity.ERROR: 31,
     Severity.WARNING: 33,
     Severity.NOTE: 36,
+    Verdict.NOT_JUDGED: 36,
     Verdict.PASS: 32,
     Verdict.FAIL: 31,
     Verdict.UNREADABLE: 35,
@@ -40,24 +41,33 @@ class Tally:
     def __init__(self) -> None:
         self.verdicts: Counter[Verdict] = Counter()
         self.severities: Counter[Severity] = Counter()
+        self._unjudged = 0
+        self._archives = 0
 
     def counting(self, verifications: Iterable[Verification]) -> Iterator[Verification]:
         """Yield the ``verifications``, counted."""
         for one in verifications:
             self.verdicts[one.verdict] += 1
+            self._archives += one.kind == "archive"
+            self._unjudged += one.verdict is Verdict.NOT_JUDGED
             self.severities.update(judged.severity for judged in one.judged)
             yield one
 
     @property
     def verdict(self) -> Verdict | None:
-        """The worst verdict, an unreadable target being worse than one that fails; None where there was no target."""
-        return next((verdict for verdict in reversed(Verdict) if self.verdicts[verdict]), None)
+        """The worst verdict, an unreadable target being worse than one that fails; None where there was no target.
+
+        Where no archive was judged, that an account passes says nothing of what lies in it.
+        """
+        worst = next((verdict for verdict in reversed(Verdict) if self.verdicts[verdict]), None)
+        is_nothing_judged = worst is Verdict.PASS and 0 < self._archives == self._unjudged
+        return Verdict.NOT_JUDGED if is_nothing_judged else worst
 
     @property
     def line(self) -> str:
         """The verdict over everything, in one line: ``3 targets: 2 pass, 1 fail``."""
         counts = [f"{self.verdicts[verdict]:,} {verdict}" for verdict in Verdict if self.verdicts[verdict]]
-        return f"{_counted(self.verdicts.total(), 'target')}: {', '.join(counts) or 'nothing was verified'}"
+        return f"{counted(self.verdicts.total(), 'target')}: {', '.join(counts) or 'nothing was verified'}"
 
 
 class Alike(NamedTuple):
@@ -106,11 +116,11 @@ def by_group(judged: Iterable[Judged]) -> dict[Group, list[Judged]]:
 
 
 def blamed(one: Verification) -> frozenset[Severity]:
-    """Return the severities that are held against a target, which are none where it passes.
+    """Return the severities that are held against a target: none where it passes, or is not judged.
 
     A verification does not say what its policy lets fail: errors and warnings are, and notes where it has nothing else.
     """
-    if one.verdict is Verdict.PASS:
+    if one.verdict in {Verdict.PASS, Verdict.NOT_JUDGED}:
         return frozenset()
     met = frozenset(judged.severity for judged in one.judged)
     return met - {Severity.NOTE} or met
@@ -134,6 +144,11 @@ def told(found: Alike, paint: Paint = str) -> Iterator[str]:
 def visible(text: str) -> str:
     """Return text from evidence fit to be shown: what isn't UTF-8 as U+FFFD, control characters escaped."""
     return printable(display(text))
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number and what it counts: ``1 target``, ``2,000 targets``."""
+    return f"{number:,} {word}{'s'[: number != 1]}"
 
 
 def as_text(verifications: Iterable[Verification], *, is_terminal: bool) -> Iterator[str]:
@@ -181,7 +196,7 @@ def as_json(verifications: Iterable[Verification]) -> Iterator[str]:
 def _lines(one: Verification, paint: Paint) -> Iterator[str]:
     """Yield the lines of one target."""
     severities = Counter(judged.severity for judged in one.judged)
-    counts = ", ".join(_counted(severities[severity], severity) for severity in Severity if severities[severity])
+    counts = ", ".join(counted(severities[severity], severity) for severity in Severity if severities[severity])
     yield f"{visible(one.path)}: {paint(one.verdict)}{counts and f' ({counts})'}"
     for group, judged in by_group(one.judged).items():
         yield f"  {group}"
@@ -213,10 +228,6 @@ def _particulars(one: Finding) -> str:
     detail = f"({one.detail})" if one.subject and one.detail else one.detail
     said = " ".join(part for part in (one.subject, detail) if part)
     return mask_uris(said or next((place.member or place.path for place in one.evidence), ""))
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number:,} {word}{'s'[: number != 1]}"
 
 
 def _coloured(word: Severity | Verdict) -> str:

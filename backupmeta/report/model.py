@@ -111,7 +111,7 @@ class Backup:
         archive: the path of its archive, below its account's; None where there is none.
         bytes: how large that is.
         sha256: its digest, where it was scanned deep.
-        verdict: pass, fail or unreadable, where it was scanned deep.
+        verdict: pass, fail, unreadable or not judged, where it was scanned deep.
     """
 
     number: int
@@ -150,7 +150,7 @@ class Archive:
         modified: when it was modified.
         status: read; passed over, where another one has its name; or the id of the finding that says why not.
         sha256: its digest, where it was scanned deep.
-        verdict: pass, fail or unreadable, where it was scanned deep.
+        verdict: pass, fail, unreadable or not judged, where it was scanned deep.
     """
 
     number: int

@@ -19,6 +19,10 @@ KINDS: Final[dict[str, Kind]] = {
         "the archive is kept at a remote location, which is not looked at", "fetch it, and verify the file"
     ),
     "archive-without-record": _note("no backup record names this archive", "nothing: it has a record inside"),
+    "archives-not-read": _note(
+        "files look like archives, by their names or their beginnings, and were not read as such",
+        "look at those that should be backups: fetch them again, or name them as targets",
+    ),
     "archive-claimed-twice": _warning("several backup records name this archive", "see which record is its own"),
     "backup-duplicate": _warning(
         "two backups are the same, byte for byte", "one of them is a copy; see which backup it replaced"

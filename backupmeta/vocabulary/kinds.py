@@ -26,6 +26,8 @@ class Group(StrEnum):
     """Can the record be read, and do the witnesses agree?"""
     CONTENTS = "contents"
     """Is in the archive what the record lists?"""
+    RESTORE = "restore"
+    """What does a restore of the dump need?"""
     APPLICATION = "application"
     """Is the application the one that the record names?"""
     ACCOUNT = "account"

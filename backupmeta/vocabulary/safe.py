@@ -19,7 +19,7 @@ KINDS: Final[dict[str, Kind]] = {
         is_unread=True,
     ),
     "member-readings-differ": _warning(
-        "programs differ about the member's name or size; each name that one of them reads is judged",
+        "programs differ about the member's name, size or type; each name that one of them reads is judged",
         "see what the program that will unpack it reads",
     ),
     "member-extension-stray": _warning(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from backupmeta.vocabulary import account, application, contents, record, safe, whole
+from backupmeta.vocabulary import account, application, contents, record, restore, safe, whole
 from backupmeta.vocabulary.kinds import Kind
 
 FINDINGS: Final[dict[str, Kind]] = {
@@ -10,6 +10,7 @@ FINDINGS: Final[dict[str, Kind]] = {
     **safe.KINDS,
     **record.KINDS,
     **contents.KINDS,
+    **restore.KINDS,
     **application.KINDS,
     **account.KINDS,
 }

@@ -1,6 +1,7 @@
 """The names of archives: FORMAT.md §3."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.account import filename
-from backupmeta.account.filename import ArchiveName
+from backupmeta.account.filename import ArchiveName, Likeness
+from backupmeta.archive.compression import SUFFIXES
 
 BERLIN = ZoneInfo("Europe/Berlin")
 TIME = 1718312121  # 2024-06-13 20:55:21 UTC
@@ -203,6 +205,68 @@ def test_a_known_zone_has_to_have_the_offset() -> None:
 )
 def test_a_suffix_tells_an_archive(name: str, is_archive: bool) -> None:  # noqa: FBT001
     assert filename.is_archive_name(name) is is_archive
+
+
+BASE: Final = "app_example-com_Blog_2024-06-13_20-55-21"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *((f"{BASE}{suffix}", Likeness.ARCHIVE) for suffix in (".tar.gz", ".tgz", " (1).tar.gz", ".TGZ", ".tar.zst")),
+        *((f"{before}{BASE}.tar.gz", Likeness.ARCHIVE) for before in ("Copy of ", "Kopie von ", "old_", ".")),
+        (f"{BASE.upper()}.TAR.GZ", Likeness.ARCHIVE),
+        ("site.tar", Likeness.ARCHIVE),
+        (f"._{BASE}.tar.gz", Likeness.RESEMBLING),
+        (f".{BASE}.tar.gz.kX3d9a", Likeness.RESEMBLING),
+        *((f"{BASE}.tar.gz{suffix}", Likeness.RESEMBLING) for suffix in (".1", ".bak", "~", ".part", ".gz", "_")),
+        *((f"{BASE}{suffix}", Likeness.RESEMBLING) for suffix in ("", ".tar(1).gz", ".gz", ".tar.gz.txt", ".tar.001")),
+        *((name, Likeness.RESEMBLING) for name in ("site.tgz.old", "x.tar.aa", "Copy of site.TAR.GZ.crdownload")),
+        *((name, Likeness.UNTOLD) for name in ("f0100.gz", "f0100", "backup", "x.gz.1", "README", "a.bin", "tar", "")),
+        *((name, Likeness.UNTOLD) for name in ("x.target", "x.tarball", "app_notes")),
+        *((f"{BASE}.tar.gz.{kind}", Likeness.OTHER) for kind in ("md5", "sha256", "sig", "asc")),
+        *((f"{BASE}.{kind}", Likeness.OTHER) for kind in ("log", "sql", "sql.gz", "zip", "txt")),
+        *((name, Likeness.OTHER) for name in ("index.php", "a.JPG", "dump.sql.gz", "e.log.1.gz", "a.html~", "b.zip.7")),
+    ],
+)  # fmt: skip
+def test_what_a_name_says_of_its_being_an_archive(name: str, expected: Likeness) -> None:
+    assert filename.likeness(name) is expected
+    assert filename.is_archive_name(name) is (expected is Likeness.ARCHIVE)
+    assert filename.resembles_archive(name) is (expected is Likeness.RESEMBLING)
+
+
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [
+        *((f"{BASE}.tar.gz.{suffix}", f"{BASE}.tar.gz") for suffix in ("part", "crdownload", "filepart", "PART")),
+        (f".{BASE}.tar.gz.kX3d9a", f"{BASE}.tar.gz"),
+        ("x.part", "x"),
+        *((name, None) for name in (f"{BASE}.tar.gz", f"{BASE}.tar.gz.1", ".part", ".bashrc", ".x.kX3d9a", "part", "")),
+    ],
+)
+def test_a_name_says_that_a_file_is_being_written(name: str, whole: str | None) -> None:
+    assert filename.begun_as(name) == whole
+
+
+@pytest.mark.parametrize("name", [".tar.gz", ".tar.zst", ".TGZ", ".tar.gz.part", ".tar.gz.filepart"])
+def test_the_stem_is_what_neither_recompressing_nor_fetching_changes(name: str) -> None:
+    assert filename.stem(f"{BASE}{name}") == BASE
+    assert filename.stem(f".{BASE}.tar.gz.kX3d9a") == BASE
+
+
+@given(st.text(max_size=60) | st.text("app_. ()~-0123456789targzbk\udcff\n", max_size=255), st.sampled_from(SUFFIXES))
+def test_a_suffix_makes_any_name_an_archives_unless_it_is_apples(text: str, suffix: str) -> None:
+    expected = Likeness.RESEMBLING if text.startswith("._") else Likeness.ARCHIVE
+    assert filename.likeness(text + suffix) is expected
+    assert filename.likeness(f"{text}{suffix}.1") is Likeness.RESEMBLING
+    assert filename.resembles_archive(text) is (filename.likeness(text) is Likeness.RESEMBLING)
+    assert filename.begun_as(f"{text}{suffix}.part") == text + suffix
+
+
+def test_long_names_take_no_longer() -> None:
+    for piece in ("app_", "(1)", ".gz", ".a", "-2024-06-13_20-55-21"):
+        filename.likeness(piece * 250)
+        filename.stem(f".{piece * 50_000}")
 
 
 def test_times_at_the_end_of_the_calendar_are_judged_too() -> None:

@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 
 import pytest
 
+from backupmeta.archive.end import Verdict
 from backupmeta.archive.header import Kind
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass, walk
-from backupmeta.archive.stream import Verdict
 from backupmeta.evidence import EvidenceFile
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]

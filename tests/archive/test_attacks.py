@@ -135,6 +135,28 @@ def full_of_signatures(count: int) -> bytes:
     return bad[:3000] + b"\xff" * 60 + b"\x1f\x8b\x08\0\0\0\0\0\0\3\x07" * count
 
 
+def twice(part: bytes) -> bytes:
+    return packed(packed(part, 9), 9)
+
+
+def damaged_inside() -> bytes:
+    """Return a gzip of a thousand gzip streams, each corrupt behind its first member."""
+    noise = (hashlib.shake_128(b"%d" % n).digest(3000) for n in range(1000))
+    return packed(b"".join(packed(FIRST + one)[:-40] + b"\xff" * 40 for one in noise) + packed(LAST))
+
+
+def false_beginnings() -> bytes:
+    """Return bytes that are full of beginnings of streams, most of them good, none of a tar."""
+    frame = zstd_with_window(27)
+    return b"j" + b"".join(packed(bytes(MIB)) + frame * 20 for _ in range(40)) + packed(FIRST + LAST)
+
+
+def skippable(length: int, count: int) -> bytes:
+    """Return an archive behind zstd frames that hold no content (RFC 8878 §3.1.2)."""
+    frame = b"\x50\x2a\x4d\x18" + length.to_bytes(4, "little") + bytes(length)
+    return frame * count + zstandard.compress(FIRST + LAST)
+
+
 ATTACKS: Final[dict[str, tuple[Callable[[], bytes], str, str]]] = {
     # what the file is, the limits that are set, and the end of what is said, up to the digest
     "one huge pax header": (huge_pax_header, "", "limit: extension headers of 314,573,312 bytes; "),
@@ -157,6 +179,28 @@ ATTACKS: Final[dict[str, tuple[Callable[[], bytes], str, str]]] = {
     "tiny gzip members": (lambda: packed(FIRST) + packed(b"") * 50_000 + packed(LAST), "", "complete; 2 members"),
     "full of magic": (full_of_magic, "", "damaged: 4,194,816 bytes from inflated byte 1024 on hold no tar header; 2 "),
     "full of signatures": (lambda: full_of_signatures(20_000), "", "damaged: "),
+    "a zip bomb in gzip": (
+        lambda: packed(packed(FIRST) + packed(bytes(128 * MIB))),
+        "",
+        "limit: inflates to more than ",
+    ),
+    "a zip bomb twice": (
+        lambda: twice(FIRST + header(b"z", 512 * MIB) + bytes(80 * MIB)),
+        "",
+        "limit: inflates to more",
+    ),
+    "a bomb whose outer layer is the large one": (lambda: packed(packed(FIRST) + bytes(128 * MIB)), "", "limit: infl"),
+    "zstd windows in zstd": (lambda: zstandard.compress(zstd_with_window(27)), "", "over the limit window_bytes"),
+    "two layers of zeros": (lambda: packed(zeros(64 * MIB)), "ratio=10000000", "complete; 2 members"),
+    "damage in an inner layer": (damaged_inside, "", "damaged: "),
+    "junk in an inner layer": (lambda: packed((packed(FIRST) + b"junk") * 2000 + packed(LAST)), "", "damaged: 4 bytes"),
+    "layers without end": (lambda: twice(twice(twice(FIRST + LAST))), "", "compressed more than twice"),
+    "false beginnings": (false_beginnings, "", "no archive"),
+    "a long skippable frame": (lambda: skippable(64 * MIB, 1), "", "complete; 2 members"),
+    "skippable frames": (lambda: skippable(0, 50_000), "", "complete; 2 members"),
+    "zeros alone": (lambda: bytes(64 * MIB), "", "nothing but zeros"),
+    "zeros between streams": (lambda: packed(FIRST) + bytes(64 * MIB) + packed(LAST), "", "complete; 2 members"),
+    "zeros behind a cut stream": (lambda: packed(FIRST + LAST)[:-60] + bytes(64 * MIB), "", "stand zeros"),
 }
 
 
@@ -178,6 +222,13 @@ def assert_flat(outcome: Outcome, idle: int) -> None:
     assert outcome.peak - idle <= KIBIBYTES_MORE, outcome.peak - idle
     assert outcome.seconds < SECONDS
     assert len(outcome.err) < 4 * MIB
+
+
+@posix
+def test_many_records_cost_a_head_no_memory(tmp_path: Path, idle: int) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(packed(header(b"old/APP-META.INI") * 200_000 + LAST))
+    assert_flat(measured(COMMAND, "view", str(path), "--limit", "ratio=100000", keeps_out=False), idle)
 
 
 @posix
@@ -302,7 +353,7 @@ def test_endless_sparse_maps_are_passed_over_to_the_next_header(opened: Opened) 
     sparse[148:156] = b"%06o\0 " % sum(sparse)
     found = seen(opened, FIRST + bytes(sparse) + (bytes(504) + b"\1" + bytes(7)) * 5000 + LAST)
     assert [name for name in found.names if name != "sparse"] == ["first", "last"]
-    assert found.ids == ["limit-exceeded"]
+    assert found.ids == ["limit-exceeded", "member-sparse-map"]
     assert found.end.limit == "pax_bytes"
 
 

@@ -211,7 +211,7 @@ def test_names_that_are_the_same_to_some_system(
 
 def test_of_members_looked_at_together_and_apart_the_same_is_told(opened: Opened) -> None:
     names = [b"a", b"A", b"../x", b"./a", "\u202e".encode(), b"a/b/", b"/r", b"caf\xe9", b"", b"x\ny", b"C:\\x"]
-    found = seen(opened, b"".join(header(name) for name in names) + END)
+    found = seen(opened, b"".join(header(name, 0, b"5" if name.endswith(b"/") else b"0") for name in names) + END)
     for size in (1, 2, 3, 100):
         hazards = Hazards("evidence", DEFAULT_LIMITS)
         for begin in range(0, len(names), size):
@@ -279,6 +279,15 @@ def test_of_hard_links_those_with_nothing_before_them_are_told(opened: Opened) -
         hard_link(b"l4", b"nowhere"),
     ]
     assert told(opened, *headers) == [("member-link-unresolved", "l3"), ("member-link-unresolved", "l4")]
+
+
+def test_a_hard_link_can_be_no_folder_and_no_file_of_another_case(opened: Opened) -> None:
+    headers = [header(b"a"), folder(b"d"), hard_link(b"l1", b"d"), hard_link(b"l2", b"A"), header(b"d")]
+    headers += [hard_link(b"l3", b"d"), header(b"D"), hard_link(b"l4", b"D"), hard_link(b"l5", b"d")]
+    assert [one for one in told(opened, *headers) if one[0] == "member-link-unresolved"] == [
+        ("member-link-unresolved", "l1"),
+        ("member-link-unresolved", "l2"),
+    ]
 
 
 def test_names_separated_by_backslashes_are_told_once_and_judged_by_their_paths(opened: Opened) -> None:

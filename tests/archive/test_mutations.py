@@ -19,6 +19,7 @@ from backupmeta.archive.member import Member
 from backupmeta.archive.reader import walk
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
+from tests import hostile
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 
@@ -90,12 +91,13 @@ def test_only_nul_and_blank_end_a_number(opened: Opened) -> None:
 
 
 def test_pax_records_that_should_be_numbers_are_told(opened: Opened) -> None:
-    content = b"".join(pax(key, value) for key, value in ((b"size", b"/"), (b"uid", b"-1"), (b"mtime", b"nan")))
+    content = hostile.pax([(b"size", b"/"), (b"uid", b"-1"), (b"mtime", b"nan")])
     (member,), findings = walked(opened, content + writer.header(b"a", 0, MTIME, 0o644, b"0") + END)
     assert (member.size, member.uid, member.mtime_ns) == (0, 1000, MTIME * 10**9)
     assert [(one.id, one.detail) for one in findings] == [("member-number", "size, uid, mtime")]
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 @pytest.mark.parametrize("batch", range(10))
 def test_mutated_archives_keep_every_promise(batch: int, samples: list[Sample]) -> None:
     failed = {}

@@ -129,7 +129,7 @@ def test_a_name_that_promises_another_compression_is_told(opened: Opened) -> Non
 
 
 def test_an_archive_without_a_record(opened: Opened) -> None:
-    for content in (tar_gz(INDEX, DUMP), writer.tar_bytes([INDEX]), bytes(10240), gzip.compress(bytes(1024), mtime=0)):
+    for content in (tar_gz(INDEX, DUMP), writer.tar_bytes([INDEX]), *map(gzip.compress, (bytes(1024), bytes(10240)))):
         with pytest.raises(NoRecordError):
             head_of(opened, content)
 
@@ -138,7 +138,7 @@ def test_an_archive_without_a_record(opened: Opened) -> None:
     ("content", "words"),
     [
         (b"", "empty"),
-        (b"\0" * 100, "unknown kind"),
+        (b"\0" * 100, "nothing but zeros"),
         (b"<?php echo 1;", "a PHP script"),
         (gzip.compress(b"hello world\n" * 100, mtime=0), "gzip, but no tar inside: ASCII text"),
         (gzip.compress(b"", mtime=0), "gzip, but no tar inside: empty"),
@@ -237,7 +237,7 @@ def test_over_a_limit_is_said_so(opened: Opened, limits: Limits, entries: list[w
 
 @pytest.mark.parametrize("limits", [Limits(name_bytes=150), Limits(pax_bytes=512)])
 def test_the_record_after_a_header_over_a_limit_is_found(opened: Opened, limits: Limits) -> None:
-    found = head_of(opened, tar_gz(named(b"n" * 150), RECORD), limits)
+    found = head_of(opened, tar_gz(named(b"n" * 151), RECORD), limits)
     assert (found.record, ids(found)) == (TEXT, ["record-not-first", "limit-exceeded"])
 
 

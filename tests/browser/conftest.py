@@ -1,4 +1,4 @@
-"""One Chromium and one sample for all tests of a report's page; they are left out where there is no Chromium."""
+"""A Chromium for each file of tests of a report's page, and one sample; left out where there is no Chromium."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +14,9 @@ from tests.invented import run
 from tests.report.sample import NOW, sample
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser; as long as it is there, an event loop of asyncio runs: other files' tests could not start theirs."""
     if PROGRAM is None:
         pytest.skip("there is no Chromium here")
     with sync_playwright() as playwright:

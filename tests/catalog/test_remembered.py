@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta import errors
+from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head
 from backupmeta.archive.member import Member
 from backupmeta.catalog import memory
-from backupmeta.catalog.memory import Memory, Remembered
+from backupmeta.catalog.memory import Known, Memory, Remembered
 from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError, NoMemberError
 from backupmeta.evidence import Signature
 from backupmeta.findings import Finding
@@ -41,6 +42,7 @@ FINDINGS_: Final = st.builds(
     Finding, st.sampled_from(sorted(FINDINGS)), NAMES, NAMES, st.lists(SOURCES, max_size=2).map(tuple)
 )
 RECORDS: Final = st.binary(max_size=40).map(grammar.parse)
+BEGINNINGS: Final = st.sampled_from(Beginning)
 ERRORS: Final = st.sampled_from(KINDS).flatmap(lambda kind: NAMES.map(lambda path: made(kind, path)))
 
 
@@ -54,7 +56,9 @@ def heads(draw: st.DrawFn) -> Head:
 
 CONTENT: Final = st.sampled_from([b"", b"a=1", b"\xff=\n"]) | st.binary(max_size=40)
 REMEMBERED: Final = st.builds(
-    Remembered, st.builds(Signature, NUMBERS, NUMBERS, st.integers(0, 2**64 - 1)), RECORDS | ERRORS | heads()
+    Remembered,
+    st.builds(Signature, NUMBERS, NUMBERS, st.integers(0, 2**64 - 1)),
+    RECORDS | ERRORS | heads() | BEGINNINGS,
 )
 MEMORIES: Final = st.builds(
     Memory,
@@ -104,7 +108,9 @@ def told(one: Memory) -> dict[str, Any]:
     }
 
 
-def shown(found: Record | Head | EvidenceError) -> object:
+def shown(found: Known) -> object:
+    if isinstance(found, Beginning):
+        return found
     if isinstance(found, Record):
         return found.content, found.values
     if isinstance(found, EvidenceError):

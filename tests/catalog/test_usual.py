@@ -11,6 +11,7 @@ from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import bench_archives
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -185,6 +186,7 @@ def alike(*changes: Mapping[bytes, bytes], more: Mapping[bytes, bytes] | None = 
     return Household(frozenset(), more or {}, backups, has_install=True)
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 def test_each_key_tells_each_value(tmp_path: Path) -> None:
     """One home for each key: its records have one value after the other."""
     for number, key in enumerate(KEYS):

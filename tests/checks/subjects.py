@@ -47,6 +47,7 @@ DROP TABLE IF EXISTS `wp_options`;
 CREATE TABLE `wp_options` (
   `option_id` bigint NOT NULL
 ) ENGINE=InnoDB;
+INSERT INTO `wp_options` VALUES (1);
 DROP TABLE IF EXISTS `wp_posts`;
 CREATE TABLE `wp_posts` (
   `ID` bigint NOT NULL
@@ -56,6 +57,7 @@ DROP TABLE IF EXISTS `wp_users`;
 CREATE TABLE `wp_users` (
   `ID` bigint NOT NULL
 ) ENGINE=InnoDB;
+INSERT INTO `wp_users` VALUES (1);
 DROP VIEW IF EXISTS `wp_recent`;
 CREATE VIEW `wp_recent` AS select `wp_posts`.`ID` AS `ID` from `wp_posts`;
 COMMIT;

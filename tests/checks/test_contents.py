@@ -13,6 +13,7 @@ from backupmeta.checks import judge
 from backupmeta.checks.policy import Policy, Requirements
 from backupmeta.findings import Finding
 from backupmeta.provenance import Witness
+from backupmeta.vocabulary.kinds import Severity
 from tests.checks.subjects import ARCHIVE, DUMP, FILES, FOLDER, MEMBERS, TABLES, backup, ids, record, surveyed, without
 from tests.invented import archive, install_record
 
@@ -158,7 +159,7 @@ def test_without_a_list_nothing_is_unlisted() -> None:
 
 
 def test_by_an_empty_list_everything_is_unlisted() -> None:
-    one = backup(record(**listing("")), {"b": b"", "a": b"", "APP-DATA.SQL": b"COMMIT;"})
+    one = backup(record(**listing("")), {"b": b"", "a": b"", "APP-DATA.SQL": b"SET AUTOCOMMIT = 0;\nCOMMIT;"})
     assert [finding.detail for finding in only(one.found)] == ["b", "a"]
 
 
@@ -242,25 +243,65 @@ def test_without_tables_the_dump_may_be_empty(tables: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "dump",
+    ("dump", "detail"),
     [
-        b"",
-        b"\n",
-        DUMP.removesuffix(b"COMMIT;\n"),
-        DUMP.removesuffix(b"MIT;\n"),
-        DUMP.removesuffix(b";\n"),
-        DUMP[: len(DUMP) // 2],
-        b"-- MySQL dump 10.13\nCREATE TABLE `wp_users` (\n  `ID` int\n);\n",
+        (DUMP.removesuffix(b"COMMIT;\n"), "its transaction has no COMMIT"),
+        (DUMP.removesuffix(b"MIT;\n"), "its transaction has no COMMIT"),  # COM is no SQL
+        (DUMP.removesuffix(b";\n"), "it ends within the statement that begins on line 20"),
+        (DUMP[: len(DUMP) // 2], "it ends within the statement that begins on line 12"),
+        (
+            b"-- MySQL dump 10.13\nCREATE TABLE `wp_users` (\n  `ID` int\n);\n",
+            "its last line is not '-- Dump completed'",
+        ),
+        (b"-- Adminer 4.8.1\nSET NAMES utf8;\n", "its last line is not 'a comment with the time'"),
+        (b"SET AUTOCOMMIT = 0;\nDELIMITER ;;\n", "it ends within a comment or a routine"),
+        (b"/*!40101 SET @OLD_SQL_MODE=@@SQL_MODE */;\n", "@OLD_SQL_MODE, saved on line 1, is not set back"),
     ],
 )
-def test_the_dump_breaks_off(dump: bytes) -> None:
+def test_the_dump_breaks_off(dump: bytes, detail: str) -> None:
     one = backup(None, {**MEMBERS, "APP-DATA.SQL": dump})
-    detail = "its last line is not the last of a dump"
     assert list(checks.dump_incomplete(one.subject)) == [
         Finding("dump-incomplete", "", detail, (one.member("APP-DATA.SQL"),))
     ]
     # nobody knows what the rest held
     assert list(checks.tables_missing(one.subject)) == []
+
+
+@pytest.mark.parametrize("dump", [b"", b"\n", b" \r\n\t", b"\xef\xbb\xbf"])
+def test_the_dump_is_empty(dump: bytes) -> None:
+    one = backup(None, {**MEMBERS, "APP-DATA.SQL": dump})
+    assert one.found == [Finding("dump-empty", "", "", (one.member("APP-DATA.SQL"),))]
+
+
+def test_the_dump_is_padded() -> None:
+    one = backup(None, {**MEMBERS, "APP-DATA.SQL": DUMP + bytes(400)})
+    assert one.found == [Finding("dump-padded", "", "400 bytes", (one.member("APP-DATA.SQL"),))]
+    assert ids(backup(None, {**MEMBERS, "APP-DATA.SQL": bytes(400)}).found) == ["dump-empty", "dump-padded"]
+
+
+def test_whether_the_dump_is_whole_is_not_known() -> None:
+    one = backup(None, {**MEMBERS, "APP-DATA.SQL": OLD_DUMP})
+    assert one.found == [Finding("dump-end-unknown", "", "nothing at its end tells", (one.member("APP-DATA.SQL"),))]
+    assert one.found[0].severity is Severity.NOTE
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        (b"mysqldump: Got error: CANARY", "line 1, which begins with 'mysqldump:'"),
+        (b"\nmysqldump: [Warning] Using a password\n" + DUMP, "line 2, which begins with 'mysqldump:'"),
+        (DUMP + b"<br />\n<b>Warning</b>\n", "line 21, which begins with '<br'"),
+        (b"'CANARY'),(2);\n" + DUMP, "line 1"),
+        ("CREATE TABLE".encode("utf-16"), "line 1: it is UTF-16"),
+        (b"\x1f\x8b\x08" + bytes(9) + b"\n", "line 1: it is compressed by gzip"),
+    ],
+)
+def test_text_in_the_dump_is_no_sql(text: bytes, detail: str) -> None:
+    one = backup(None, {**MEMBERS, "APP-DATA.SQL": text})
+    (found,) = [found for found in one.found if found.id == "dump-not-sql"]
+    assert (found.detail, found.severity) == (detail, Severity.ERROR)
+    (place,) = found.evidence
+    assert (place.member, place.line) == ("APP-DATA.SQL", int(detail.split()[1].rstrip(",:")))
 
 
 # FORMAT.md §5: what mysqldump writes, in the order in which it does.
@@ -271,6 +312,7 @@ DROP TABLE IF EXISTS `wp_options`;
 CREATE TABLE `wp_options` (
   `option_id` int NOT NULL
 ) ENGINE=InnoDB;
+INSERT INTO `wp_options` VALUES (1);
 CREATE TABLE `wp_posts` (
   `ID` int NOT NULL
 ) ENGINE=InnoDB;
@@ -280,6 +322,7 @@ INSERT INTO `wp_posts` VALUES (1);
 CREATE TABLE `wp_users` (
   `ID` int NOT NULL
 ) ENGINE=InnoDB;
+INSERT INTO `wp_users` VALUES (1);
 /*!50001 DROP VIEW IF EXISTS `wp_recent`*/;
 /*!50001 CREATE ALGORITHM=UNDEFINED */
 /*!50013 DEFINER=`root`@`localhost` SQL SECURITY DEFINER */
@@ -291,7 +334,7 @@ CREATE TABLE `wp_users` (
 OLD_DUMP: Final = DUMP.removeprefix(b"SET AUTOCOMMIT = 0;\nSTART TRANSACTION;\n").removesuffix(b"COMMIT;\n")
 
 
-@pytest.mark.parametrize("dump", [DUMP, MYSQLDUMP, OLD_DUMP, DUMP.rstrip(), MYSQLDUMP.rstrip()])
+@pytest.mark.parametrize("dump", [DUMP, MYSQLDUMP, DUMP.rstrip(), MYSQLDUMP.rstrip()])
 def test_every_dialect_of_a_dump_is_silent(dump: bytes) -> None:
     assert backup(None, {**MEMBERS, "APP-DATA.SQL": dump}).found == []
 
@@ -300,11 +343,14 @@ def test_every_dialect_of_a_dump_is_silent(dump: bytes) -> None:
 
 
 @pytest.mark.parametrize("dump", [DUMP, MYSQLDUMP, OLD_DUMP])
-@pytest.mark.parametrize("name", ["wp_comments", "wp_user", "wp_userss", "WP_USERS", "not_one", "wp_ü"])
+@pytest.mark.parametrize(
+    "name", ["wp_comments", "wp_user", "wp_userss", "WP_USERS", "not_one", "wp_ü"]
+)  # WP_USERS beside wp_users
 def test_a_listed_table_is_not_in_the_dump(dump: bytes, name: str) -> None:
     one = backup(record(list_tables=f"{TABLES},{name}"), {**MEMBERS, "APP-DATA.SQL": dump})
     places = (one.line("list-tables"), one.member("APP-DATA.SQL"))
-    assert one.found == [Finding("table-missing", "tables", name, places)]
+    found = [found for found in one.found if found.id != "dump-end-unknown"]
+    assert found == [Finding("table-missing", "tables", name, places)]
 
 
 def test_a_listed_view_is_not_in_the_dump() -> None:
@@ -385,6 +431,7 @@ def test_tables_in_a_broken_dump_are_still_unlisted() -> None:
 def test_too_many_tables_are_not_compared() -> None:
     dump = b"".join(b"CREATE TABLE `t%d` (\n);\n" % n for n in range(20_001))
     one = backup(record(list_tables="t20000"), {**MEMBERS, "APP-DATA.SQL": dump})
+    assert one.subject.survey.dump is not None
     assert one.subject.survey.dump.left_out == 1
     [found] = checks.tables_missing(one.subject)
     assert (found.id, found.detail) == ("tables-not-compared", "the first 20,000 of 20,001")
@@ -416,17 +463,66 @@ def test_a_table_that_the_policy_requires_is_missing_with_the_whole_dump() -> No
     assert ids(one.found) == ["table-missing"]
 
 
+LISTING: Final = b"SET AUTOCOMMIT = 0;\nSTART TRANSACTION;\nCOMMIT;\n"
+
+
+def test_no_table_of_the_dump_can_be_told() -> None:
+    one = backup(None, {**MEMBERS, "APP-DATA.SQL": LISTING})
+    assert one.found == [
+        Finding("tables-unknown", "tables", "", (one.line("list-tables"), one.member("APP-DATA.SQL"))),
+    ]
+
+
+@pytest.mark.parametrize(
+    "dump", [DUMP.replace(b"`", b""), DUMP.replace(b"`", b'"'), DUMP.replace(b"TABLE `", b"table `blog`.`")]
+)
+def test_names_of_tables_however_they_are_written(dump: bytes) -> None:
+    assert backup(None, {**MEMBERS, "APP-DATA.SQL": dump}).found == []
+
+
+def test_what_a_routine_creates_is_no_table_of_the_dump() -> None:
+    routine = (
+        b"DELIMITER ;;\nCREATE PROCEDURE p()\nBEGIN\nCREATE TABLE `%b` (\n a int\n);\nEND ;;\nDELIMITER ;\nCOMMIT;"
+    )
+    dump = DUMP.replace(b"COMMIT;", routine % b"wp_tmp")
+    assert backup(None, {**MEMBERS, "APP-DATA.SQL": dump}).found == []
+    one = backup(
+        record(list_tables=f"{TABLES},wp_gone"),
+        {**MEMBERS, "APP-DATA.SQL": DUMP.replace(b"COMMIT;", routine % b"wp_gone")},
+    )
+    assert [(found.id, found.detail) for found in one.found] == [("table-missing", "wp_gone")]
+
+
+@pytest.mark.parametrize("name", ["options", "users"])
+def test_a_table_that_no_wordpress_is_without_rows_in(name: str) -> None:
+    dump = DUMP.replace(b"INSERT INTO `wp_%b` VALUES (1);\n" % name.encode(), b"")
+    one = backup(None, {**MEMBERS, "APP-DATA.SQL": dump})
+    assert one.found == [Finding("table-empty", "", f"wp_{name}", (one.member("APP-DATA.SQL"),))]
+    assert one.found[0].severity is Severity.WARNING
+    assert only(backup(record(installer="an-app-nobody-knows"), {**MEMBERS, "APP-DATA.SQL": dump}).found) == []
+    assert list(checks.tables_empty(backup(record(db_prefix=None), {**MEMBERS, "APP-DATA.SQL": dump}).subject)) == []
+    assert list(checks.tables_empty(backup(record(db_prefix="x_"), {**MEMBERS, "APP-DATA.SQL": dump}).subject)) == []
+    cut = dump.replace(b"COMMIT;", b"")  # nobody knows what the rest held
+    assert list(checks.tables_empty(backup(None, {**MEMBERS, "APP-DATA.SQL": cut}).subject)) == []
+
+
+def test_any_other_table_may_be_without_rows() -> None:
+    dump = DUMP.replace(b"COMMIT;", b"CREATE TABLE `wp_2_options` (a int);\nCREATE TABLE `users` (a int);\nCOMMIT;")
+    one = backup(record(list_tables=f"{TABLES},wp_2_options,users"), {**MEMBERS, "APP-DATA.SQL": dump})
+    assert one.found == []
+
+
 # --- the prefix -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("prefix", ["blog_", "wp__", "WP_", "wp_users_"])
+@pytest.mark.parametrize("prefix", ["blog_", "wp__", "wp-", "wp_users_"])
 def test_no_table_has_the_prefix(prefix: str) -> None:
     one = backup(record(db_prefix=prefix))
     places = (one.line("db-prefix"), one.member("APP-DATA.SQL"))
     assert list(checks.prefix_differs(one.subject)) == [Finding("table-prefix-differs", "db_prefix", prefix, places)]
 
 
-@pytest.mark.parametrize("prefix", ["wp_", "w", "wp_users", "", None])
+@pytest.mark.parametrize("prefix", ["wp_", "w", "wp_users", "WP_", "", None])
 def test_some_table_has_the_prefix(prefix: str | None) -> None:
     assert list(checks.prefix_differs(backup(record(db_prefix=prefix)).subject)) == []
 

@@ -389,6 +389,7 @@ def test_an_honest_rotation_is_never_found(
         assert judged(schedule, times, now, since) == []
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 @pytest.mark.parametrize(("schedule", "numbers"), ROTATIONS)
 def test_a_server_that_was_down_for_one_night_is_never_found(schedule: Changes, numbers: tuple[int, int, int]) -> None:
     created = datetime(2024, 1, 30, 12, tzinfo=UTC)

@@ -127,7 +127,7 @@ class TestPolicy:
 class TestAnswers:
     def test_json(self, broken: Path) -> None:
         ran = run("verify", broken, "--json", *NOW)
-        assert ran.json["summary"]["verdicts"] == {"pass": 0, "fail": 1, "unreadable": 0}
+        assert ran.json["summary"]["verdicts"] == {"not judged": 0, "pass": 0, "fail": 1, "unreadable": 0}
         assert ran.err == "backupmeta: 1 target: 1 fail\n"
 
     def test_junit(self, broken: Path) -> None:
@@ -135,6 +135,36 @@ class TestAnswers:
 
     def test_sarif(self, broken: Path) -> None:
         assert run("verify", broken, "--format", "sarif", *NOW).json["version"] == "2.1.0"
+
+    def test_sarif_has_the_most_severe_and_says_what_it_leaves_out(self, broken: Path) -> None:
+        changed = record(list_tables="wp_options,wp_users,wp_posts", url="https://other.example/blog")
+        broken.write_bytes(packed(changed))
+        whole = run("verify", broken, "--format", "sarif", "--sarif-results", "25000", "--sarif-notes", *NOW)
+        levels = [found["level"] for found in whole.json["runs"][0]["results"]]
+        assert (levels.count("error"), set(levels)) == (1, {"error", "warning", "note"})
+        assert whole.err == "backupmeta: 1 target: 1 fail\n"
+        ran = run("verify", broken, "--format", "sarif", "--sarif-results", "1", *NOW)
+        (only,) = ran.json["runs"]
+        assert [found["level"] for found in only["results"]] == ["error"]
+        said = only["invocations"][0]["toolExecutionNotifications"]
+        assert sum(one["properties"]["leftOut"] for one in said) == len(levels) - 1
+        first, second = ran.err.splitlines()
+        assert re.fullmatch(r"backupmeta: left out of SARIF: \d+ warnings?, \d+ notes?; --sarif-results N .*", first)
+        assert second == "backupmeta: 1 target: 1 fail"
+
+    def test_sarif_has_notes_that_fail(self, account: Account) -> None:
+        def levels(*arguments: str) -> set[str]:
+            ran = run("verify", account.home, "--format", "sarif", *NOW, *arguments)
+            return {found["level"] for found in ran.json["runs"][0]["results"]}
+
+        assert levels() == set()
+        assert levels("--fail-on", "note") == levels("--sarif-notes") == {"note"}
+
+    @pytest.mark.parametrize("option", [["--sarif-results", "2"], ["--sarif-notes"]])
+    def test_what_is_for_sarif_goes_with_no_other_format(self, account: Account, option: list[str]) -> None:
+        ran = run("verify", account.home, "--json", *option)
+        assert ran.code == 2
+        assert "--format sarif" in ran.err
 
     def test_github(self, broken: Path) -> None:
         assert run("verify", broken, "--format", "github", *NOW).text.startswith("::error ")

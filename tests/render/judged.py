@@ -46,6 +46,10 @@ def unreadable(*found: Judged, path: str = ARCHIVE) -> Verification:
     return Verification("archive", path, Verdict.UNREADABLE, None, found)
 
 
+def not_judged(*found: Judged, path: str = ARCHIVE) -> Verification:
+    return Verification("archive", path, Verdict.NOT_JUDGED, None, found)
+
+
 def account(*found: Judged, verdict: Verdict = Verdict.PASS) -> Verification:
     return Verification("account", "/home/u", verdict, None, found)
 

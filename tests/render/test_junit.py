@@ -17,11 +17,12 @@ from tests.render.judged import (
     account,
     failing,
     judged,
+    not_judged,
     passing,
     unreadable,
 )
 
-ARCHIVES_GROUPS = ["whole", "safe", "record", "contents", "application"]
+ARCHIVES_GROUPS = ["whole", "safe", "record", "contents", "restore", "application"]
 
 
 def document(*verifications: Verification) -> str:
@@ -90,7 +91,7 @@ def test_a_group_with_an_error_fails_with_all_that_is_held_against_it() -> None:
 def test_the_counts_of_a_suite_are_those_of_its_tests() -> None:
     one = failing(judged("archive-truncated"), judged("record-bom"))
     (suite,) = JUnitXml.fromstring(document(one))
-    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (5, 1, 0, 4)
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (6, 1, 0, 5)
 
 
 def test_a_warning_fails_its_group_where_the_target_fails() -> None:
@@ -108,6 +109,7 @@ def test_a_note_fails_its_group_only_where_nothing_else_can_have_failed_the_targ
         "safe": "passed",
         "record": "passed",
         "contents": "failed",
+        "restore": "passed",
         "application": "passed",
     }
 
@@ -118,6 +120,7 @@ def test_what_could_not_be_read_leaves_the_other_groups_open() -> None:
         "safe": "skipped",
         "record": "skipped",
         "contents": "skipped",
+        "restore": "skipped",
         "application": "skipped",
     }
     ignored = judged("archive-truncated", severity=Severity.NOTE)
@@ -132,6 +135,13 @@ def test_an_unreadable_target_is_an_error() -> None:
     assert (error.text or "").startswith("error: the archive can't be read (Permission denied) [archive-unreadable]\n")
     assert outcomes(unreadable()) == {"whole": "error"}
     assert cases(unreadable())["whole"][0].attrib["message"] == "it could not be judged"
+
+
+def test_what_is_not_judged_is_skipped() -> None:
+    one = not_judged(judged("archive-not-judged"))
+    assert outcomes(one) == {"whole": "skipped"}
+    assert (cases(one)["whole"].findtext("system-out") or "").startswith("note: a tar archive by its content alone")
+    assert outcomes(not_judged()) == {"whole": "skipped"}
 
 
 def test_findings_of_another_group_add_its_test() -> None:

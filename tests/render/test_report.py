@@ -167,7 +167,7 @@ class TestJson:
         assert (told["written"], told["catalog"]) == ("2024-06-13T20:55:21+00:00", "catalog.sqlite")
         blog = next(one for one in told["backups"] if one["title"] == "Blog")
         assert blog["plugins"] == [{"id": "akismet", "version": "5.3.6", "is_active": True}]
-        assert told["summary"]["verdicts"] == {"pass": 1, "fail": 1, "unreadable": 0}
+        assert told["summary"]["verdicts"] == {"not judged": 0, "pass": 1, "fail": 1, "unreadable": 0}
 
     def test_names_that_are_not_utf8_have_a_twin(self, report: Report) -> None:
         told = json.loads(as_json(report))

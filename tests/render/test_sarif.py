@@ -13,9 +13,13 @@ https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-
     DISCLAIMS ALL WARRANTIES, EXPRESS OR IMPLIED.
 """
 
+import copy
 import hashlib
 import json
 import re
+import sys
+from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -23,14 +27,16 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft4Validator
+from jsonschema import Draft4Validator, ValidationError
 
 import backupmeta
-from backupmeta.checks.verdict import Verification
+from backupmeta.checks.verdict import Judged, Verification
 from backupmeta.provenance import Source, Witness
-from backupmeta.render.sarif import log
+from backupmeta.render.sarif import MOST_RESULTS, Selection, log
+from backupmeta.render.verification import blamed
 from backupmeta.vocabulary.kinds import Severity
 from backupmeta.vocabulary.table import FINDINGS
+from tests.measured import KIBIBYTES_MORE, measured
 from tests.render.judged import (
     ARCHIVE,
     CANARY,
@@ -46,18 +52,34 @@ from tests.render.judged import (
 )
 
 SCHEMA = Path(__file__).with_name("sarif-2.1.0.json")
-VALIDATOR = Draft4Validator(json.loads(SCHEMA.read_bytes()))
+PUBLISHED = json.loads(SCHEMA.read_bytes())
+VALIDATOR = Draft4Validator(PUBLISHED)
 # RFC 3986, appendix A: what a path, with or without the scheme "file", is made of
 URI = re.compile(r"(file:///)?([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-F]{2})*")
 
 
-def run(*verifications: Verification) -> Any:
+def run(*verifications: Verification, selection: Selection | None = None) -> Any:
     """Return the only run of a log that the schema allows."""
-    told = json.loads("".join(log(verifications)))
-    VALIDATOR.validate(told)
-    assert (told["version"], told["$schema"]) == ("2.1.0", json.loads(SCHEMA.read_bytes())["id"])
+    told = json.loads("".join(log(verifications, selection)))
+    validate(told)
+    assert (told["version"], told["$schema"]) == ("2.1.0", PUBLISHED["id"])
     (only,) = told["runs"]
     return only
+
+
+def validate(document: Any) -> None:
+    """Assert that the schema allows a log; its rules are the same in every log, and slow to check: once does."""
+    plain = copy.deepcopy(document)
+    (only,) = plain["runs"]
+    rules = json.dumps(only["tool"]["driver"].pop("rules"))
+    VALIDATOR.validate(plain)
+    validate_rules(rules)
+
+
+@cache
+def validate_rules(rules: str) -> None:
+    driver = {"name": "backupmeta", "rules": json.loads(rules)}
+    VALIDATOR.validate({"version": "2.1.0", "runs": [{"tool": {"driver": driver}}]})
 
 
 def result(one: Verification) -> Any:
@@ -84,7 +106,10 @@ def test_the_schema_is_the_published_one() -> None:
 def test_the_schema_refuses_what_is_wrong() -> None:
     told = json.loads("".join(log([failing(judged("dump-missing"))])))
     told["runs"][0]["results"][0]["level"] = "fatal"
-    assert not VALIDATOR.is_valid(told)
+    with pytest.raises(ValidationError):
+        validate(told)
+    with pytest.raises(ValidationError):
+        validate_rules('[{"name": "without an id"}]')
 
 
 def test_without_a_target_there_is_a_run_without_results() -> None:
@@ -259,6 +284,125 @@ def test_a_target_comes_when_it_is_there() -> None:
     assert next(source) == account()
 
 
+def members(id_: str, severity: Severity, *subjects: str) -> list[Judged]:
+    return [judged(id_, subject, severity=severity) for subject in subjects]
+
+
+def subjects(told: Any) -> list[str]:
+    return [found["message"]["text"].partition(":")[0] for found in told["results"]]
+
+
+def left_out(told: Any) -> list[tuple[str, str, int]]:
+    """Return what the only invocation says was left out: ids, severities, numbers."""
+    (invocation,) = told["invocations"]
+    assert invocation["executionSuccessful"]
+    rules = told["tool"]["driver"]["rules"]
+    said = []
+    for one in invocation["toolExecutionNotifications"]:
+        assert rules[one["associatedRule"]["index"]]["id"] == one["associatedRule"]["id"]
+        said.append((one["associatedRule"]["id"], one["properties"]["severity"], one["properties"]["leftOut"]))
+    return said
+
+
+def test_a_run_has_at_most_as_many_results_as_github_shows() -> None:
+    assert MOST_RESULTS == 5000
+    names = [str(number) for number in range(5003)]
+    selection = Selection()
+    document = json.loads("".join(log([failing(*members("file-missing", Severity.WARNING, *names))], selection)))
+    (told,) = document["runs"]
+    assert subjects(told) == names[:5000]
+    assert left_out(told) == [("file-missing", "warning", 3)]
+    (said,) = told["invocations"][0]["toolExecutionNotifications"]
+    assert (said["level"], said["message"]["text"]) == (
+        "warning",
+        "left out: 3 warnings: a file or folder that has to be there is not in the archive",
+    )
+    assert selection.line == "left out of SARIF: 3 warnings"
+
+
+def test_errors_come_before_warnings_wherever_they_are_found() -> None:
+    first = failing(
+        *members("file-missing", Severity.ERROR, "e1"), *members("table-missing", Severity.WARNING, "w1", "w2")
+    )
+    second = failing(
+        *members("file-missing", Severity.ERROR, "e2", "e3"), *members("name-host-differs", Severity.WARNING, "w3")
+    )
+    everything = [("table-missing", "warning", 2), ("name-host-differs", "warning", 1), ("file-missing", "error", 3)]
+    for most, shown, out in (
+        (6, ["e1", "e2", "e3", "w1", "w2", "w3"], [0, 0, 0]),
+        (5, ["e1", "e2", "e3", "w1", "w2"], [0, 1, 0]),
+        (4, ["e1", "e2", "e3", "w1"], [1, 1, 0]),
+        (3, ["e1", "e2", "e3"], [2, 1, 0]),
+        (1, ["e1"], [2, 1, 2]),
+    ):
+        told = run(first, second, selection=Selection(most))
+        assert subjects(told) == shown
+        expected = [(id_, level, count) for (id_, level, _), count in zip(everything, out, strict=True) if count]
+        assert sorted(left_out(told)) == sorted(expected)
+
+
+def test_what_was_left_out_is_told_by_severity_and_rule() -> None:
+    found = failing(
+        *members("table-missing", Severity.ERROR, "a", "b"),
+        *members("file-missing", Severity.WARNING, "c"),
+        *members("id-from-install", Severity.NOTE, "d"),
+    )
+    selection = Selection(1)
+    assert left_out(run(found, selection=selection)) == [
+        ("table-missing", "error", 1),
+        ("file-missing", "warning", 1),
+        ("id-from-install", "note", 1),
+    ]
+    assert selection.line == "left out of SARIF: 1 error, 1 warning, 1 note"
+
+
+def test_notes_are_counted_and_only_shown_where_they_are_asked_for() -> None:
+    found = passing(*members("id-from-install", Severity.NOTE, "a", "b"))
+    told = run(found)
+    assert (told["results"], left_out(told)) == ([], [("id-from-install", "note", 2)])
+    assert told["invocations"][0]["toolExecutionNotifications"][0]["level"] == "note"
+    told = run(found, selection=Selection(has_notes=True))
+    assert (subjects(told), left_out(told)) == (["a", "b"], [])
+
+
+def test_what_is_held_against_a_target_is_a_result() -> None:
+    note = members("id-from-install", Severity.NOTE, "a")
+    assert subjects(run(failing(*note))) == subjects(run(unreadable(*note))) == ["a"]
+
+
+def test_a_fingerprint_does_not_depend_on_what_is_left_out() -> None:
+    found = failing(*(judged("record-no-equals", "", f"line {line}", severity=Severity.WARNING) for line in range(3)))
+    few = run(found, selection=Selection(2))["results"]
+    assert [one["partialFingerprints"]["backupmeta/v1"] for one in few] == marks(found)[:2]
+
+
+def test_nothing_that_was_left_out_is_nothing_to_say() -> None:
+    selection = Selection()
+    assert (left_out(run(failing(judged("dump-missing")), selection=selection)), selection.line) == ([], "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no resource module")
+@pytest.mark.parametrize("severity", [Severity.WARNING, Severity.NOTE])  # errors wait for nothing
+def test_memory_does_not_grow_with_the_results(severity: Severity) -> None:
+    script = f"""
+import sys
+from backupmeta.checks.verdict import Judged, Verdict, Verification
+from backupmeta.findings import Finding
+from backupmeta.render.sarif import Selection, log
+from backupmeta.render.verification import blamed
+from backupmeta.vocabulary.kinds import Severity
+
+found = (Judged(Finding("file-missing", "x" * 20_000), Severity("{severity}")),)
+for part in log((Verification("archive", "a", Verdict.FAIL, None, found) for _ in range(int(sys.argv[1]))),
+                Selection(1_000_000, has_notes=True)):
+    print(len(part))
+"""
+    few, many = measured(script, "1"), measured(script, "4000")
+    assert (few.code, many.code) == (0, 0), many.err
+    assert len(many.out.splitlines()) == len(few.out.splitlines()) + 3999
+    assert many.peak - few.peak < KIBIBYTES_MORE  # the results are 80 MB
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_valid(name: str) -> None:
     place = Source(Witness.ARCHIVE, name, name, 1, 0)
@@ -268,10 +412,9 @@ def test_hostile_names_are_valid(name: str) -> None:
 
 @given(VERIFICATIONS)
 def test_anything_is_valid(verifications: list[Verification]) -> None:
-    document = json.loads("".join(log(verifications)))
+    document = json.loads("".join(log(verifications, Selection(has_notes=True))))
     (told,) = document["runs"]
-    del told["tool"]["driver"]["rules"]  # the same in every log, and slow to check
-    VALIDATOR.validate(document)
+    validate(document)
     assert len(told["results"]) == sum(len(one.judged) for one in verifications)
     assert {found["ruleId"] for found in told["results"]} == {
         found.finding.id for one in verifications for found in one.judged
@@ -281,3 +424,24 @@ def test_anything_is_valid(verifications: list[Verification]) -> None:
         target = found["locations"][0]["physicalLocation"]["artifactLocation"]
         assert URI.fullmatch(target["uri"])
         assert "index" not in target or told["artifacts"][target["index"]]["location"]["uri"] == target["uri"]
+
+
+@given(VERIFICATIONS, st.integers(1, 8), st.sampled_from([True, False]))
+def test_the_most_severe_are_shown_and_the_rest_is_counted(
+    verifications: list[Verification],
+    most: int,
+    has_notes: bool,  # noqa: FBT001 - hypothesis passes by position
+) -> None:
+    told = json.loads("".join(log(verifications, Selection(most, has_notes=has_notes))))["runs"][0]
+    wanted = [
+        found
+        for one in verifications
+        for found in one.judged
+        if has_notes or found.severity is not Severity.NOTE or Severity.NOTE in blamed(one)
+    ]
+    expected = sorted(wanted, key=lambda found: list(Severity).index(found.severity))[:most]  # stable
+    shown = [(found["ruleId"], found["level"]) for found in told["results"]]
+    assert shown == [(found.finding.id, found.severity) for found in expected]
+    everything = Counter((found.finding.id, str(found.severity)) for one in verifications for found in one.judged)
+    rest = {(id_, severity): number for id_, severity, number in left_out(told)}
+    assert Counter(shown) + Counter(rest) == everything

@@ -20,6 +20,7 @@ from tests.render.judged import (
     account,
     failing,
     judged,
+    not_judged,
     passing,
     unreadable,
 )
@@ -173,7 +174,7 @@ def test_json_has_the_promised_shape() -> None:
         ],
         "summary": {
             "targets": 2,
-            "verdicts": {"pass": 1, "fail": 1, "unreadable": 0},
+            "verdicts": {"not judged": 0, "pass": 1, "fail": 1, "unreadable": 0},
             "severities": {"error": 1, "warning": 0, "note": 0},
             "verdict": "fail",
         },
@@ -185,7 +186,7 @@ def test_json_without_a_target_has_no_verdict() -> None:
         "targets": [],
         "summary": {
             "targets": 0,
-            "verdicts": {"pass": 0, "fail": 0, "unreadable": 0},
+            "verdicts": {"not judged": 0, "pass": 0, "fail": 0, "unreadable": 0},
             "severities": {"error": 0, "warning": 0, "note": 0},
             "verdict": None,
         },
@@ -194,6 +195,16 @@ def test_json_without_a_target_has_no_verdict() -> None:
 
 def test_an_unreadable_target_outweighs_one_that_fails() -> None:
     assert answer([unreadable(), failing(), passing()])["summary"]["verdict"] == "unreadable"
+
+
+def test_what_is_not_judged_fails_nothing_and_is_the_verdict_only_where_nothing_else_is() -> None:
+    note = judged("archive-not-judged")
+    assert answer([not_judged(note), passing()])["summary"]["verdict"] == "pass"
+    assert answer([not_judged(note), failing()])["summary"]["verdict"] == "fail"
+    assert answer([not_judged(note), account()])["summary"]["verdict"] == "not judged"
+    assert answer([account()])["summary"]["verdict"] == "pass"
+    assert text(not_judged(note)).splitlines()[0] == f"{ARCHIVE}: not judged (1 note)"
+    assert text(not_judged(note), passing()).splitlines()[-1] == "2 targets: 1 not judged, 1 pass"
 
 
 def test_json_keeps_the_exact_bytes_of_paths() -> None:
