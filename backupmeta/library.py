@@ -81,7 +81,9 @@ def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
     """
     open_named(path).close()
     with places.home_of_archive(path, search.limits) as home:
-        return inspect_backup(home, home.pairs()[0], home.surroundings, search.zone)
+        found = inspect_backup(home, home.pairs()[0], home.surroundings, search.zone)
+        found.findings.extend(one for one in home.findings if one.hides_records)
+        return found
 
 
 def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:

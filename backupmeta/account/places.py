@@ -186,7 +186,8 @@ def _speaks_for(home: str, folder: str) -> bool:
     It has to be a conventional one, or of the same owner; it is none where every user may write to it: anybody could
     have put the records there.
     """
-    if not os.path.isdir(os.path.join(home, RECORDS)):  # noqa: PTH112, PTH118
+    records = os.path.join(home, RECORDS)  # noqa: PTH118 - of any bytes
+    if not os.path.isdir(records) and not os.path.islink(records):  # noqa: PTH112, PTH114
         return False
     try:
         above, below = os.stat(home), os.stat(folder)  # noqa: PTH116

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -267,3 +269,52 @@ def test_where_nothing_else_has_the_id_the_file_is_taken_and_told(
     monkeypatch.chdir(tmp_path)
     ran = run("view", BACKUP, "--root", home)
     assert (ran.json["data"]["title"], "name of the id" in ran.err) == ("file", True)
+
+
+# Class: what has the name of a home's records, and is none; names that look like options.
+
+
+@pytest.mark.parametrize("target", ["real", "nowhere"])
+@pytest.mark.parametrize(
+    "command", [("list", "home/exampleu"), ("list", "home"), ("view", f"home/exampleu/application_backups/{NAME}")]
+)
+def test_records_that_are_a_link_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, command: tuple[str, ...]
+) -> None:
+    account = Account(tmp_path / "home/exampleu").whole()
+    (account.home / ".appdata").rename(tmp_path / "real")
+    (account.home / ".appdata").symlink_to(tmp_path / target)
+    monkeypatch.chdir(tmp_path)
+    ran = run(*command)
+    assert (ran.code, ".appdata: a symbolic link below a root is not followed" in ran.err) == (0, True)
+
+
+@pytest.mark.parametrize("name", ["--help.tar.gz", "-o.tar.gz", "-"])
+@pytest.mark.parametrize("command", ["verify", "view", "members", "explain", "list"])
+def test_a_file_whose_name_begins_with_a_dash_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(archive(backup_record()))
+    if name != "-":
+        assert run(command, "--", name).out == run(command, "--", name).out != b""
+        assert run(command, "--", name).code in {0, 1}
+    assert run(command, f"./{name}").code in {0, 1}
+
+
+@pytest.mark.parametrize("name", ["app_$(id).tar.gz", "app_`id`.tar.gz", "app_a;id.tar.gz", "app_a b.tar.gz"])
+def test_what_bash_completes_is_one_word(tmp_path: Path, name: str) -> None:
+    account = Account(tmp_path / "home/exampleu")
+    for one in (name, "-app_o.tar.gz", "app_two\nlines.tar.gz"):
+        account.archive(one)
+    line = f"backupmeta view --root {account.home} app"
+    environment = {**os.environ, "_BACKUPMETA_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": "4"}
+    command = [
+        sys.executable,
+        "-c",
+        "from backupmeta.cli.commands import backupmeta; backupmeta(prog_name='backupmeta')",
+    ]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
+    (completed,) = (one for one in told.splitlines() if one.startswith("plain,"))
+    script = f"printf '%s\\n' {completed.removeprefix('plain,')}"
+    assert subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout == f"{name}\n"
