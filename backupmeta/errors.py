@@ -12,6 +12,7 @@
     │   ├── NoRecordError        an archive without ``APP-META.INI``
     │   └── NoMemberError        an archive without the member that was asked for
     ├── CatalogError         a file is no catalog, or can't be used as one
+    ├── OutputError          a file can't be written, or must not be
     ├── PolicyError          a policy, or an option that changes it, can't be followed
     └── AnswerError          the server's own negative answers: a status and an ``errcode``
 
@@ -151,6 +152,26 @@ class CatalogError(BackupMetaError):
 
     def __init__(self, path: str, reason: str, advice: str) -> None:
         """Remember what is wrong with the catalog at ``path``."""
+        super().__init__(path, reason, advice)
+        self.path = path
+        self.reason = reason
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return printable(f"{self.path}: {self.reason}; {self.advice}")
+
+
+class OutputError(BackupMetaError):
+    """A file that can't be written, or must not be.
+
+    Attributes:
+        path: the file, as it was named.
+        reason: what is wrong with it, a phrase.
+        advice: what to do next, a sentence.
+    """
+
+    def __init__(self, path: str, reason: str, advice: str) -> None:
+        """Remember what is wrong with the place ``path``."""
         super().__init__(path, reason, advice)
         self.path = path
         self.reason = reason

@@ -56,11 +56,13 @@ class EvidenceFile:
         size: its size in bytes, when it was opened.
         mtime_ns: its modification time in nanoseconds since 1970, UTC.
         inode: its number in its file system.
+        owner: the user whose file it is, by number.
+        mode: its ``st_mode``.
         position: where the next read begins, in bytes from the file's beginning.
         watch: who is told how many bytes each read gave; None for nobody.
     """
 
-    __slots__ = ("_fd", "inode", "mtime_ns", "path", "position", "size", "watch")
+    __slots__ = ("_fd", "inode", "mode", "mtime_ns", "owner", "path", "position", "size", "watch")
 
     def __init__(self, path: str, fd: int) -> None:
         """Take over ``fd``; raise `NotRegularError` for anything but a regular file."""
@@ -73,6 +75,8 @@ class EvidenceFile:
         self.size = status.st_size
         self.mtime_ns = status.st_mtime_ns
         self.inode = status.st_ino
+        self.owner = status.st_uid
+        self.mode = status.st_mode
         self.position = 0
         self.watch: Callable[[int], object] | None = None
 

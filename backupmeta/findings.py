@@ -8,6 +8,9 @@ from backupmeta.provenance import Source
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
 
+_RECORDS: Final = ".appdata"
+_REFUSED: Final = frozenset({"link-not-followed", "not-a-regular-file"})
+
 
 class Finding(NamedTuple):
     """One thing that was met.
@@ -36,9 +39,14 @@ class Finding(NamedTuple):
 
     @property
     def is_grave(self) -> bool:
-        """Whether it is told whatever was asked: an error, or a warning about the archive as a whole."""
+        """Whether it is told whatever was asked: an error, or a warning about a whole archive or home."""
         is_of_archive = FINDINGS[self.id].group is Group.WHOLE and self.severity is Severity.WARNING
-        return is_of_archive or self.severity is Severity.ERROR
+        return is_of_archive or self.hides_records or self.severity is Severity.ERROR
+
+    @property
+    def hides_records(self) -> bool:
+        """Whether it says that a home's records are not read, because what has their name is no folder."""
+        return self.id in _REFUSED and self.subject == _RECORDS
 
     @property
     def message(self) -> str:

@@ -4,8 +4,7 @@ Everything is typed; nothing prints, nothing exits. Negative answers of the serv
 """
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -16,26 +15,21 @@ from backupmeta.api.status import (
     SUCCESS,
     backup_not_found,
     install_not_found,
-    user_not_authorized,
-    user_not_found,
 )
 from backupmeta.errors import (
-    AnswerError,
     DamagedError,
     EvidenceError,
     LimitExceededError,
     NoRecordError,
-    NotRegularError,
-    UnreadableError,
 )
 from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
-from backupmeta.masking import printable
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.resolve import Witnesses
 from backupmeta.search import EVERYWHERE, Search
+from backupmeta.targets import Matches, check_owner, chosen
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
@@ -87,7 +81,9 @@ def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
     """
     open_named(path).close()
     with places.home_of_archive(path, search.limits) as home:
-        return inspect_backup(home, home.pairs()[0], home.surroundings, search.zone)
+        found = inspect_backup(home, home.pairs()[0], home.surroundings, search.zone)
+        found.findings.extend(one for one in home.findings if one.hides_records)
+        return found
 
 
 def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
@@ -162,11 +158,16 @@ def find_backup(
 
     What was odd on the way to it is appended to ``findings``.
     """
-    if _is_path(target):
+
+    def at_path() -> Inspection:
         found = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
-        _check_owner(found, user, search, {found.text("user")})
+        check_owner(found, target, user, search)
         return found
-    return backup_named(target, search, user=user, allow_missing=allow_missing, findings=findings)
+
+    def named() -> Inspection:
+        return backup_named(target, search, user=user, allow_missing=allow_missing, findings=findings)
+
+    return chosen(target, at_path, named)
 
 
 def backup_named(
@@ -178,7 +179,7 @@ def backup_named(
     findings: list[Finding] | None = None,
 ) -> Inspection:
     """Return what is known of the backup with this id or archive's name. As `find_backup` otherwise."""
-    matches = _Matches(user, [] if findings is None else findings)
+    matches = Matches(user, [] if findings is None else findings)
     for home in search.homes(matches.findings):
         named = _pairs_named(home, target)
         matches.take(home, (inspect_backup(home, pair, home.surroundings, search.zone) for pair in named))
@@ -195,52 +196,23 @@ def find_install(
 
     What was odd on the way to it is appended to ``findings``.
     """
-    if _is_path(target):
+
+    def at_path() -> Inspection:
         found = _record_at(target, search, Witness.INSTALL_RECORD)
-        _check_owner(found, user, search, {found.text("user")})
+        check_owner(found, target, user, search)
         return found
-    return install_named(target, search, user=user, findings=findings)
+
+    return chosen(target, at_path, lambda: install_named(target, search, user=user, findings=findings))
 
 
 def install_named(
     target: str, search: Search, *, user: str | None = None, findings: list[Finding] | None = None
 ) -> Inspection:
     """Return what is known of the install with this id. As `find_install` otherwise."""
-    matches = _Matches(user, [] if findings is None else findings)
+    matches = Matches(user, [] if findings is None else findings)
     for home in search.homes(matches.findings):
         matches.take(home, [inspect_install(home, target)] if target in home.installs else [])
     return matches.only(install_not_found(f"nothing here is called {target!r}"))
-
-
-@dataclass
-class _Matches:
-    """What answers to a target, in the order in which it was found."""
-
-    user: str | None
-    findings: list[Finding]
-    found: list[Inspection] = field(default_factory=list)
-    users: set[str] = field(default_factory=set)
-
-    def take(self, home: Home, inspections: Iterable[Inspection]) -> None:
-        if self.user:
-            self.users |= home.users
-        self.found.extend(inspections)
-        self.findings.extend(home.findings)
-
-    def only(self, nothing: AnswerError) -> Inspection:
-        """Return the first match that the user owns, or raise: nobody of that name, ``nothing``, not the owner's."""
-        owners = {one.text("user") for one in self.found}
-        if self.user and self.user not in self.users | owners:
-            raise user_not_found(self.user)
-        if not self.found:
-            raise nothing
-        own = [one for one in self.found if not self.user or one.text("user") == self.user]
-        if not own:
-            raise user_not_authorized(self.user or "")
-        if len(own) > 1:
-            evidence = tuple(Source(Witness.FILE_SYSTEM, one.path) for one in own)
-            own[0].findings.append(Finding("several-matches", "", f"{len(own)}", evidence))
-        return own[0]
 
 
 def _pairs_named(home: Home, target: str) -> Iterator[Pair]:
@@ -339,17 +311,6 @@ def inspect_install(home: Home, id_: str) -> Inspection:
     return resolve.install(id_, record, home.folder.seen, home.as_server, home.surroundings.backups_of(id_))
 
 
-def _is_path(target: str) -> bool:
-    """Tell whether ``target`` names a file; raise for a folder, and for a path that leads nowhere."""
-    if os.path.isdir(target):  # noqa: PTH112
-        raise NotRegularError(target, "is a folder", f"'backupmeta list {printable(target)}' lists what is in it")
-    if os.path.lexists(target):
-        return True
-    if os.sep in target or not target:
-        raise UnreadableError(target, "no such file", "give an archive, a record file, an id, or an archive's name")
-    return False
-
-
 def _record_at(path: str, search: Search, witness: Witness | None = None) -> Inspection:
     """Return what is known of the backup or install whose record is the file ``path``."""
     path = os.path.abspath(path)  # noqa: PTH100
@@ -377,12 +338,3 @@ def _inspect_record(home: Home, id_: str | None, record: Document, search: Searc
             return inspect_backup(home, pair, home.surroundings, search.zone)
     witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
     return resolve.backup(witnesses, State.MISSING)
-
-
-def _check_owner(found: Inspection, user: str | None, search: Search, known: set[str]) -> None:
-    """Raise the server's answer where ``user`` is nobody here, or not the owner of what was ``found``."""
-    if user is None or user == found.text("user"):
-        return
-    if user not in known.union(*(home.users for home in search.homes([]))):
-        raise user_not_found(user)
-    raise user_not_authorized(user)

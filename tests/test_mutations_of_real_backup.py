@@ -636,6 +636,7 @@ ACCOUNT: Final = {
 MUTATIONS: Final = {**WHOLE, **SAFE, **RECORD, **CONTENTS, **RESTORE, **APPLICATION, **ACCOUNT}
 
 UNCOVERED: Final = {
+    "file-named-like-id": "of view alone, which is asked for ids",
     "several-matches": "of view alone, which has to choose; verify judges all of them",
     "member-not-compared": "of diff alone; verify compares no two archives",
 }

@@ -7,6 +7,7 @@ these, to a bounded depth. The conventional places are ``/home/<user>``, ``/home
 
 import os
 import re
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -29,6 +30,8 @@ _UPWARDS: Final = 3
 _RECORD_SIGN: Final = b"installer="
 _TEXT: Final = 512  # a tar's first header has zero bytes, a record's first lines have none
 _NUMBERED_HOME: Final = re.compile(r"home[0-9]*")
+_CONVENTIONAL: Final = re.compile(r"/home[0-9]*/[^/]+|/var/www/vhosts/[^/]+")
+"""The homes of this machine, by convention."""
 
 
 class Root(NamedTuple):
@@ -154,7 +157,45 @@ def _home_at(path: str) -> Found:
 
 def has_records_above(path: str) -> bool:
     """Tell whether the folder at ``path`` lies in a home that has records."""
-    return os.path.isdir(os.path.join(os.path.dirname(path), RECORDS))  # noqa: PTH112, PTH118, PTH120
+    return _speaks_for(os.path.dirname(path), path)  # noqa: PTH120
+
+
+def folder_of_home(path: str) -> str | None:
+    """Return the home that the folder at ``path`` is, or lies in, found upwards from it; None without one."""
+    above = path
+    for _ in range(_UPWARDS):
+        if _speaks_for(above, path):
+            return above
+        above = os.path.dirname(above)  # noqa: PTH120
+    return None
+
+
+def account_name(home: str) -> str | None:
+    r"""Return whose home it is, by its path, as the server saw it or on this machine; None where that does not tell.
+
+    >>> account_name("/mnt/image/home2/anna"), account_name("/var/www/vhosts/example.com")
+    ('anna', None)
+    """
+    folder, _, name = home.replace("\\", "/").rstrip("/").rpartition("/")
+    return name if _NUMBERED_HOME.fullmatch(folder.rpartition("/")[2]) else None
+
+
+def _speaks_for(home: str, folder: str) -> bool:
+    """Tell whether the folder at ``home``, found upwards from ``folder``, is its home, whose records count.
+
+    It has to be a conventional one, or of the same owner; it is none where every user may write to it: anybody could
+    have put the records there.
+    """
+    records = os.path.join(home, RECORDS)  # noqa: PTH118 - of any bytes
+    if not os.path.isdir(records) and not os.path.islink(records):  # noqa: PTH112, PTH114
+        return False
+    try:
+        above, below = os.stat(home), os.stat(folder)  # noqa: PTH116
+    except OSError:
+        return False  # whoever opens it will tell
+    if above.st_mode & stat.S_IWOTH and sys.platform != "win32":
+        return False
+    return above.st_uid == below.st_uid or _CONVENTIONAL.fullmatch(os.path.realpath(home)) is not None
 
 
 def homes(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Iterator[Home]:
@@ -213,14 +254,11 @@ def home_above(folder: str, limits: Limits, reading: Reading = FROM_DISK) -> Hom
 
     Raises `UnreadableError`.
     """
-    above = folder
-    for _ in range(_UPWARDS):
-        if os.path.isdir(os.path.join(above, RECORDS)):  # noqa: PTH112, PTH118
-            home = Home(open_folder(above), None, limits, reading).owning_folder()
-            home.read(home.folder.entries())
-            return home
-        above = os.path.dirname(above)  # noqa: PTH120
-    return Home(open_folder(folder), None, limits, reading).owning_folder()
+    above = folder_of_home(folder)
+    home = Home(open_folder(folder if above is None else above), None, limits, reading).owning_folder()
+    if above is not None:
+        home.read(home.folder.entries())
+    return home
 
 
 def _place(path: str) -> Root:

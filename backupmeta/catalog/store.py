@@ -2,19 +2,26 @@
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from backupmeta.account.protected import CATALOG_FILES
 from backupmeta.catalog import schema
-from backupmeta.errors import CatalogError
+from backupmeta.errors import CatalogError, EvidenceError
+from backupmeta.evidence import kind_of, open_named
 from backupmeta.provenance import display
+from backupmeta.trust import exposure, own_users, user_name
 
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_BYTES: Final = 100
 _LEAST_SQLITE: Final = (3, 38, 0)
 _FOR_NOW: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY})
+LOCK: Final = "-scan"
+"""What the name of its lock ends with."""
+_OWN_FOLDER: Final = "make a folder of your own for it, with mkdir -m 700, and name a file in that"
 _WAIT: Final = 10.0
 """How long, in seconds, a reader waits for a writer's moment."""
 
@@ -25,8 +32,32 @@ def require(path: str) -> None:
         raise CatalogError(path, "is a folder", "name a file")
     if os.path.lexists(path) and not os.path.isfile(path):  # noqa: PTH113
         raise CatalogError(path, "is no regular file", "name one, or a new one")
+    _require_own_folder(path)
     if os.path.lexists(path) and os.path.getsize(path):  # noqa: PTH202
         _check(path)
+
+
+def _require_own_folder(path: str) -> None:
+    """Raise `CatalogError` where others could put files beside the catalog at ``path``: SQLite would write to them."""
+    for name in {os.path.abspath(path), os.path.realpath(path)}:  # noqa: PTH100 - a link's folder, too
+        if reason := _exposure(name):
+            raise CatalogError(path, reason, _OWN_FOLDER)
+    _require_plain_files(os.path.realpath(path))
+
+
+def _exposure(path: str) -> str | None:
+    try:
+        return exposure(os.path.dirname(path))  # noqa: PTH120
+    except OSError as error:
+        reason = (error.strerror or "can't be used").lower()
+        raise CatalogError(path, reason, "name a file in a folder that is there, and that you may write to") from error
+
+
+def _require_plain_files(path: str) -> None:
+    """Raise `CatalogError` where what lies beside the catalog at ``path`` is no file that SQLite may have made."""
+    for beside in (f"{path}{end}" for end in CATALOG_FILES[1:]):
+        if os.path.lexists(beside) and not stat.S_ISREG(mode := os.lstat(beside).st_mode):
+            raise CatalogError(path, f"{beside} is {kind_of(mode)}", "see who put it there, and remove it")
 
 
 @contextmanager
@@ -35,9 +66,12 @@ def locked(path: str) -> Iterator[None]:
 
     The lock is one of SQLite's own, on an empty file beside the catalog: it ends with its process, however that ends.
     """
+    lock_file = f"{os.path.realpath(path)}{LOCK}"
+    _require_own_folder(path)
+    _require_own_lock(lock_file, path)
     with (
         telling(path),
-        closing(sqlite3.connect(f"{os.path.realpath(path)}-scan", timeout=0, isolation_level=None)) as lock,
+        closing(sqlite3.connect(lock_file, timeout=0, isolation_level=None)) as lock,
     ):
         try:
             lock.execute("BEGIN EXCLUSIVE")
@@ -46,6 +80,13 @@ def locked(path: str) -> Iterator[None]:
                 raise
             raise CatalogError(path, "another scan writes to it", "wait for its end, or name another file") from error
         yield
+
+
+def _require_own_lock(lock: str, path: str) -> None:
+    """Raise `CatalogError` where another user made the ``lock``: SQLite would only say that it can't be opened."""
+    if os.path.lexists(lock) and (owner := os.lstat(lock).st_uid) not in own_users():
+        reason = f"its lock, {lock}, belongs to another user ({user_name(owner)})"
+        raise CatalogError(path, reason, "let that user scan, or name another file")
 
 
 @contextmanager
@@ -128,10 +169,11 @@ def open_to_read(path: str) -> sqlite3.Connection:
     can't be migrated, because it can't be written to.
     """
     version = _check(path)
+    is_own = _exposure(os.path.realpath(path)) is None
     if version < schema.VERSION or _is_unfinished(path):
         open_to_write(path).close()
     with telling(path):
-        return _connected(path, "mode=ro" if _can_write_beside(path) else "mode=ro&immutable=1")
+        return _connected(path, "mode=ro" if is_own and _can_write_beside(path) else "mode=ro&immutable=1")
 
 
 @contextmanager
@@ -201,11 +243,10 @@ def _is_unfinished(path: str) -> bool:
 
 def _header(path: str) -> tuple[bytes, int]:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - of any bytes
-            return file.read(_HEADER_BYTES), os.fstat(file.fileno()).st_size
-    except OSError as error:
-        reason = (error.strerror or "can't be read").lower()
-        raise CatalogError(path, reason, "name the file that 'backupmeta scan -o' wrote") from error
+        with open_named(path) as file:
+            return file.read(_HEADER_BYTES), file.size
+    except EvidenceError as error:
+        raise CatalogError(path, error.reason, "name the file that 'backupmeta scan -o' wrote") from error
 
 
 def _primary(error: sqlite3.Error) -> int:

@@ -28,8 +28,10 @@ or changes its severity, and a selection never leaves it out: a broken archive m
 about a group. Whoever ignores ``archive-truncated`` by name has decided it.
 """
 
-import os.path
+import os
 import re
+import shlex
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,7 +39,10 @@ from typing import Final
 
 from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, amount
 from backupmeta.checks.toml import Reading, Table, name_of, one_of, parsed, shown
+from backupmeta.errors import Mistake, PolicyError
+from backupmeta.evidence import EvidenceFile
 from backupmeta.masking import MASK, mask_location
+from backupmeta.trust import trusted_users, user_name
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
 
@@ -154,10 +159,36 @@ def load(path: str) -> Policy:
         NotRegularError: it is a folder, a FIFO, a device or a socket.
         UnreadableError: it does not exist, or the system refuses.
     """
+    return _loaded(path, parsed(path))
+
+
+def load_found(path: str) -> Policy:
+    """Return the policy in a file that nobody named, which was found at ``path``, as `load` does.
+
+    Raises `PolicyError`, too, where another user could have written it: not the caller, the superuser, or who called
+    sudo(8). A group may, as where people work on one project.
+    """
+    return _loaded(path, parsed(path, _require_trusted))
+
+
+def _loaded(path: str, document: dict[str, object]) -> Policy:
     reading = Reading(path)
-    policy = _policy(_root(reading, path, parsed(path)))
+    policy = _policy(_root(reading, path, document))
     reading.end()
     return policy
+
+
+def _require_trusted(file: EvidenceFile) -> None:
+    """Raise `PolicyError` where others decide what is in an open ``file``, or where its name leads to."""
+    owners = {file.owner, os.lstat(file.path).st_uid} - trusted_users()
+    if owners:
+        reason = f"belongs to another user ({user_name(min(owners))})"
+    elif file.mode & stat.S_IWOTH and hasattr(os, "geteuid"):
+        reason = "every user may write to it"
+    else:
+        return
+    advice = f"if you trust it, name it: --policy {shlex.quote(file.path)}"
+    raise PolicyError(file.path, (Mistake("", reason, advice),))
 
 
 def nearest(folder: str, is_evidence: Callable[[str], bool] = lambda _: False) -> str | None:

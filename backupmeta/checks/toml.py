@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 from backupmeta.archive.limits import MIB
 from backupmeta.errors import Mistake, PolicyError, did_you_mean
-from backupmeta.evidence import open_named
+from backupmeta.evidence import EvidenceFile, open_named
 from backupmeta.masking import mask_location
 
 Result = TypeVar("Result")
@@ -18,11 +18,15 @@ _MOST_DOTS: Final = 1000
 _HUGE: Final = 10**18
 
 
-def parsed(path: str) -> dict[str, object]:
-    """Return the TOML in the file at ``path``, of 1 MiB at most. Raises `PolicyError` and what `open_named` raises."""
+def parsed(path: str, accept: Callable[[EvidenceFile], object] = lambda _: None) -> dict[str, object]:
+    """Return the TOML in the file at ``path``, of 1 MiB at most.
+
+    Raises `PolicyError`, and what `open_named` and ``accept`` raise, which is given the open file.
+    """
     import tomllib
 
     with open_named(path) as file:
+        accept(file)
         content = file.read_whole("policy_bytes", MIB)
     try:
         return tomllib.loads(_text(content))

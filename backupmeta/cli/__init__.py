@@ -5,10 +5,18 @@ Exit codes: 0 clean; 1 a negative answer, something wrong; 2 a usage error, or i
 
 import contextlib
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from time import monotonic
+from types import FrameType
 from typing import Final, NoReturn
 
 _INTERRUPTED: Final = 130
+_PATIENCE: Final = 5.0
+"""How long, in seconds, what was begun may take to end before a second signal counts."""
+_SIGNAL: Final = 128
+"""What a shell adds to a signal's number, for the exit code."""
 _FEWER_COLLECTIONS: Final = 50_000  # long lists make many small objects, and hardly a cycle
 
 
@@ -28,9 +36,52 @@ def console() -> NoReturn:
 def main() -> None:
     """Run the command line and exit. A broken pipe, Ctrl-C and a closed stdout end it without a word."""
     try:
-        raise SystemExit(_run())
+        with _ending():
+            raise SystemExit(_run())
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
+
+
+class _End:
+    """Ends what runs, as an exception: what is half written is removed on the way.
+
+    Others that come meanwhile, as when a terminal is closed, must not end that, too.
+    """
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if self._began is not None and monotonic() < self._began + _PATIENCE:
+            return
+        self._began = monotonic()
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(_SIGNAL + number)
+
+
+@contextlib.contextmanager
+def _ending() -> Iterator[None]:
+    """Let TERM, HUP and INT end what runs, unless the caller has it pass them over."""
+    handlers = {number: signal.getsignal(number) for number in _signals()}
+    heard = {number for number, handler in handlers.items() if handler not in {signal.SIG_IGN, None}}
+    end = _End()
+    try:
+        for number in heard:
+            signal.signal(number, end)
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, handlers[number])
+
+
+def _signals() -> list[signal.Signals]:
+    """Return the signals that end a process and can be heard here: none but in the main thread."""
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
 
 
 def _run() -> int:

@@ -1,7 +1,5 @@
 """The commands about a whole catalog: ``export`` and ``stats``."""
 
-import os
-from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -12,12 +10,11 @@ from backupmeta.cli.listing import Moment, Span
 from backupmeta.masking import printable
 
 if TYPE_CHECKING:
+    from backupmeta.account.protected import Protected
     from backupmeta.catalog.export import Export
     from backupmeta.catalog.views import View
 
 _FORMATS: Final = ("jsonl", "csv", "parquet")
-_BESIDE: Final = ("", "-wal", "-shm", "-journal", "-scan")
-"""What a catalog's files end with."""
 
 
 class Exported(click.ParamType["View"]):
@@ -61,18 +58,19 @@ def export(catalog: str, form: str, table: "View", target_file: str | None) -> i
       backupmeta export catalog.sqlite --to jsonl --table plugins | jq -r 'select(.id == "akismet") | .url'
       backupmeta export catalog.sqlite --to parquet -o backups.parquet
     """
+    from backupmeta.account.protected import Protected
     from backupmeta.catalog.export import export as exporting
     from backupmeta.catalog.store import roots
 
-    if target_file not in {None, "-"}:
-        output.refuse_evidence(target_file, roots(catalog))
+    protected = Protected(tuple(roots(catalog)), catalog=catalog)
+    output.refuse_evidence(target_file, protected)
     if form == "parquet":
         path = _file_for_parquet(target_file)
         output.tell_age(catalog)
-        _write_parquet(exporting(catalog, table), path, catalog)
+        _write_parquet(exporting(catalog, table), path, protected)
     else:
         output.tell_age(catalog)
-        _write_lines(exporting(catalog, table), form, target_file, catalog)
+        _write_lines(exporting(catalog, table), form, target_file, protected)
     return 0
 
 
@@ -84,33 +82,27 @@ def _file_for_parquet(path: str | None) -> str:
     return path
 
 
-def _write_parquet(found: "Export", path: str, catalog: str) -> None:
+def _write_parquet(found: "Export", path: str, protected: "Protected") -> None:
     from backupmeta.render.parquet import parquet
 
-    with output.opened_file(path, files(catalog)) as write:
+    with output.opened_file(path, protected) as write:
         for piece in parquet(*found):
             write(piece)
 
 
-def _write_lines(found: "Export", form: str, path: str | None, catalog: str) -> None:
+def _write_lines(found: "Export", form: str, path: str | None, protected: "Protected") -> None:
     from backupmeta.render import export as rendering
 
     lines = rendering.csv(*found) if form == "csv" else rendering.jsonl(*found)
     if path in {None, "-"} and output.width() is not None:
         lines = map(_for_terminal, lines)
-    with output.opened(path, files(catalog)) as write:
+    with output.opened(path, protected) as write:
         for line in lines:
             write(line)
 
 
 def _for_terminal(line: str) -> str:
     return printable(line.rstrip("\r\n")) + "\n"
-
-
-def files(catalog: str) -> Iterator[str]:
-    """Yield the files that a catalog consists of: they are read, and not to be written over."""
-    for name in (catalog, os.path.realpath(catalog)):
-        yield from (f"{name}{end}" for end in _BESIDE)
 
 
 @click.command()

@@ -106,7 +106,7 @@ def view(
         output.write(json.negative(error))
         return output.report(met, Severity.ERROR) or 1
     output.write(json.answer(found, show_secrets=show_secrets, provenance=provenance))
-    return output.report(found.findings, Severity.WARNING)
+    return output.report((*(one for one in met if one.hides_records), *found.findings), Severity.WARNING)
 
 
 def _in_catalog(

@@ -1,6 +1,6 @@
 """The commands that compare: ``diff`` and ``history``."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Literal
 
@@ -84,6 +84,7 @@ def diff(
       backupmeta diff 1234567890abcdefghij12345 current --root /home/exampleu
       backupmeta diff before.tar.gz after.tar.gz --deep --format markdown -o changes.md
     """
+    from backupmeta.account.protected import Protected
     from backupmeta.comparison.diff import diff as compare
     from backupmeta.comparison.sides import CURRENT
     from backupmeta.errors import AnswerError
@@ -99,16 +100,11 @@ def diff(
     except AnswerError as error:
         output.complain(error.message)
         return 2
-    with output.opened(target_file, _evidence(a, b, *roots, sysroot)) as write:
+    with output.opened(target_file, Protected((a, b, *roots), sysroot)) as write:
         for part in _rendered(found, form):
             write(part)
     grave = (one for one in found.findings if one.is_grave)
     return output.report(grave, Severity.WARNING) or int(not found.is_same)
-
-
-def _evidence(*named: str | None) -> Iterator[str]:
-    """Yield the places that are read, of what was ``named``."""
-    return (one for one in named if one is not None)
 
 
 def _rendered(found: "Difference", form: Form) -> Iterable[str]:
@@ -142,6 +138,7 @@ def history(
       backupmeta history cavtwnyvhzk8cgw8ks4gcgoo4 --root /home/exampleu
       backupmeta history app_example-com_Blog_2024-06-13_20-55-21.tar.gz --json
     """
+    from backupmeta.account.protected import Protected
     from backupmeta.comparison.history import history as tell
     from backupmeta.errors import AnswerError
     from backupmeta.search import Search
@@ -152,7 +149,7 @@ def history(
     except AnswerError as error:
         output.complain(error.message)
         return 2
-    with output.opened(target_file, _evidence(install, *roots, sysroot)) as write:
+    with output.opened(target_file, Protected((install, *roots), sysroot)) as write:
         for part in _told(found, form, is_stdout=target_file in {None, "-"}):
             write(part)
     return output.report(found.findings, Severity.ERROR)

@@ -95,10 +95,24 @@ def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str
         if name.startswith(incomplete)
     )
     try:
-        found = [CompletionItem(name) for name in islice(names, _MOST_COMPLETIONS)]
+        found = [CompletionItem(_quoted(name)) for name in islice(filter(_is_plain, names), _MOST_COMPLETIONS)]
     except EvidenceError:
         found = []
     return [*found, CompletionItem(incomplete, type="file")]
+
+
+def _is_plain(name: str) -> bool:
+    """Tell whether a name stands for itself: it is no option, and one line."""
+    return not name.startswith("-") and name.isprintable()
+
+
+def _quoted(name: str) -> str:
+    """Return a name as the shell reads it: bash takes what is completed as it is; zsh and fish quote it themselves."""
+    import os
+    import shlex
+
+    is_bash = os.environ.get("_BACKUPMETA_COMPLETE", "").startswith("bash")
+    return shlex.quote(name) if is_bash else name
 
 
 def zoned(command: Command[Arguments, Result]) -> Command[Arguments, Result]:

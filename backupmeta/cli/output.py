@@ -3,14 +3,18 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Final
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from backupmeta.findings import Finding
 from backupmeta.masking import printable
 from backupmeta.vocabulary.kinds import Severity
+
+if TYPE_CHECKING:
+    from backupmeta.account.protected import Protected
+    from backupmeta.cli.writing import Write
 
 BROKEN_PIPE: Final = 141
 """The exit code for a reader that went away, as a shell gives it for SIGPIPE."""
@@ -44,57 +48,62 @@ def write_bytes(content: bytes) -> None:
 
 
 @contextmanager
-def opened(path: str | None, evidence: Iterable[str]) -> Iterator[Callable[[str], object]]:
+def opened(path: str | None, protected: "Protected") -> Iterator[Callable[[str], object]]:
     """Give what writes an answer: to stdout for None and for ``-``, else to a file, as `opened_file` does."""
     if path is None or path == "-":
         yield write
         return
-    with opened_file(path, evidence) as write_file:
+    with opened_file(path, protected) as write_file:
         yield lambda text: write_file(_encoded(text))
 
 
 @contextmanager
-def opened_file(path: str, evidence: Iterable[str]) -> Iterator[Callable[[bytes], object]]:
+def opened_file(path: str, protected: "Protected") -> Iterator["Write"]:
     """Give what writes a file: it is ``path`` once all is written.
 
-    Raises `click.BadParameter` for an archive, a record, and any place in ``evidence``, what is read.
+    Raises `click.BadParameter` for a link, and for any place that is ``protected``: evidence.
     """
-    is_special = os.path.lexists(path) and not os.path.isfile(path)  # noqa: PTH113 - a pipe, a terminal
-    written = path if is_special else f"{path}.part"
-    evidence = list(evidence)
-    for one in (path, written):
-        refuse_evidence(one, evidence)
+    from backupmeta.cli import writing
+
+    if (number := writing.descriptor(path)) is not None:
+        with writing.channel(number) as write_channel:
+            yield write_channel
+        return
+    with ExitStack() as opened:
+        with _refusing():
+            where = opened.enter_context(writing.place(path))
+            protected.refuse(where.real, path)
+            write_file = opened.enter_context(writing.written(where))
+        yield write_file
+
+
+def refuse_evidence(path: str | None, protected: "Protected") -> None:
+    """Raise where an answer at ``path`` would be written among what is ``protected``, before work begins for it."""
+    from backupmeta.cli import writing
+
+    if path is not None and path != "-" and writing.descriptor(path) is None:
+        with _refusing(), writing.place(path) as where:
+            protected.refuse(where.real, path)
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Let files that are made meanwhile be their owner's alone (mode 0600)."""
+    before = os.umask(0o077)
     try:
-        file = open(written, "wb")  # noqa: PTH123, SIM115
-    except OSError as error:
-        raise click.FileError(path, error.strerror) from None
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    from backupmeta.errors import OutputError
+
     try:
-        with file:
-            yield file.write
-    except BaseException:
-        if not is_special:
-            os.unlink(written)  # noqa: PTH108 - it is no whole answer
-        raise
-    if not is_special:
-        os.replace(written, path)  # noqa: PTH105
-
-
-def refuse_evidence(path: str, evidence: Iterable[str]) -> None:
-    """Raise where a file at ``path`` would lie among the ``evidence``, or takes the place of an archive or record."""
-    from backupmeta.account.places import is_evidence
-
-    if is_evidence(path):
-        raise click.BadParameter(f"{path!r} is an archive or a record; it would be overwritten", param_hint="--output")
-    if lies_in(path, evidence):
-        message = f"{path!r} lies among what is read, where nothing is written; name another folder"
-        raise click.BadParameter(message, param_hint="--output")
-
-
-def lies_in(path: str, folders: Iterable[str]) -> bool:
-    """Tell whether ``path`` is one of the ``folders``, or lies in one of them, once all links are followed."""
-    real = os.path.realpath(path)
-    places = map(os.path.realpath, folders)
-    return any(real == one or real.startswith(os.path.join(one, "")) for one in places)  # noqa: PTH118
+        yield
+    except OutputError as error:
+        raise click.BadParameter(str(error), param_hint="--output") from error
 
 
 def flush() -> None:

@@ -14,12 +14,12 @@ import click
 
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.cli import options, output
-from backupmeta.cli.catalog import files
 from backupmeta.cli.listing import Moment, Span, decorated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from backupmeta.account.protected import Protected
     from backupmeta.report.model import Report
     from backupmeta.search import Search
 
@@ -38,10 +38,11 @@ _OPTIONS: Final = (
 
 
 class _Source(NamedTuple):
-    """Where a report is read from: a catalog, its name if it is one to keep, and whether all could be read."""
+    """Where a report is read from: a catalog, its name if it is one to keep, what is evidence, whether all was read."""
 
     path: str
     catalog: str | None
+    protected: "Protected"
     is_whole: bool
 
 
@@ -90,7 +91,7 @@ def report(
         source = _kept(catalog, target_file)
     with source as found:
         told = read(found.path, Asked(moment, _command(), found.catalog))
-        with output.opened(target_file, files(found.path)) as write:
+        with output.opened(target_file, found.protected) as write:
             write(_rendering(form)(told))
         return 0 if found.is_whole else 2
 
@@ -124,26 +125,29 @@ def _search(roots: tuple[str, ...], sysroot: str | None, zone: tzinfo | None, li
 @contextmanager
 def _kept(catalog: str, target_file: str | None) -> Iterator[_Source]:
     """Give a catalog that is there."""
+    from backupmeta.account.protected import Protected
     from backupmeta.catalog.store import roots
 
-    if target_file not in {None, "-"}:
-        output.refuse_evidence(target_file, roots(catalog))
+    protected = Protected(tuple(roots(catalog)), catalog=catalog)
+    output.refuse_evidence(target_file, protected)
     output.tell_age(catalog)
-    yield _Source(catalog, catalog, is_whole=True)
+    yield _Source(catalog, catalog, protected, is_whole=True)
 
 
 @contextmanager
 def _scanned(search: "Search", target_file: str | None, *, deep: bool, jobs: int | None) -> Iterator[_Source]:
     """Give a catalog of what is on disk, which is gone once the report is written."""
-    evidence = [*([] if search.sysroot is None else [search.sysroot]), *(one.name for one in search.places())]
-    if target_file not in {None, "-"}:
-        output.refuse_evidence(target_file, evidence)
+    from backupmeta.account.protected import Protected
+
+    search.places()
+    protected = Protected(tuple(search.roots), search.sysroot)
+    output.refuse_evidence(target_file, protected)
     with tempfile.TemporaryDirectory(prefix="backupmeta-") as folder:
-        if output.lies_in(folder, evidence):
+        if protected.holds(folder):
             message = f"temporary files would lie among what is read, in {folder!r}; set TMPDIR to another folder"
             raise click.UsageError(message)
         path = os.path.join(folder, "catalog.sqlite")  # noqa: PTH118
-        yield _Source(path, None, is_whole=_scan(path, search, deep=deep, jobs=jobs))
+        yield _Source(path, None, protected, is_whole=_scan(path, search, deep=deep, jobs=jobs))
 
 
 def _scan(path: str, search: "Search", *, deep: bool, jobs: int | None) -> bool:

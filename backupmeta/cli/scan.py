@@ -63,6 +63,7 @@ def scan(
       backupmeta scan --sysroot /mnt/image -o case.sqlite --json
       sqlite3 catalog.sqlite 'SELECT user, url, backup_utc FROM backups WHERE application = "wordpress"'
     """
+    from backupmeta.account.protected import Protected
     from backupmeta.catalog.scan import Depth
     from backupmeta.catalog.scan import scan as scanning
     from backupmeta.catalog.tally import Tally
@@ -77,11 +78,12 @@ def scan(
     search, tally, began, is_whole = Search(roots, sysroot, zone), Tally(), monotonic(), True
     if catalog == "-":
         raise click.BadParameter("a catalog is a file, and is not printed; name one", param_hint="--output")
-    output.refuse_evidence(catalog, [*([] if sysroot is None else [sysroot]), *(one.name for one in search.places())])
+    search.places()
+    output.refuse_evidence(catalog, Protected(roots, sysroot))
     try:
         with telling(progress, lambda: _expected(catalog, search)) as tell:
             depth = Depth.DEEP if deep else Depth.SHALLOW
-            with _crew(jobs, cluster, per_host=per_host) as workers:
+            with _crew(jobs, cluster, per_host=per_host) as workers, output.private_files():
                 scanning(catalog, search, depth=depth, tally=tally, tell=tell, workers=workers)
     except KeyboardInterrupt:
         output.complain("interrupted; what was done is saved, and the next scan goes on from there")

@@ -68,6 +68,7 @@ def timeline(
       backupmeta timeline --sysroot /mnt/image --deep --format jsonl -o timeline.jsonl     (for Timesketch)
       backupmeta timeline --sysroot /mnt/image --format bodyfile | mactime -d -y -z UTC    (for The Sleuth Kit)
     """
+    from backupmeta.account.protected import Protected
     from backupmeta.events.timeline import MEMBERS
     from backupmeta.events.timeline import timeline as telling
     from backupmeta.render.timeline import FORMATS
@@ -79,7 +80,7 @@ def timeline(
     most = MEMBERS if members is None else members
     told = telling(Search(roots, sysroot, zone, limits), deep=deep, members=most, findings=findings)
     tally = _Tally()
-    with output.opened(target_file, (*roots, *([] if sysroot is None else [sysroot]))) as write:
+    with output.opened(target_file, Protected(roots, sysroot)) as write:
         for part in FORMATS[form](tally.counting(_wanted(told, user, since, until))):
             write(part)
     tally.tell(", ".join(roots) or f"the conventional places{f' of {sysroot}' if sysroot else ''}")

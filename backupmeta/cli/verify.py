@@ -1,6 +1,6 @@
 """The commands that judge: ``verify`` and ``checks``."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -12,6 +12,7 @@ from backupmeta.cli.listing import Moment, Span
 from backupmeta.vocabulary.kinds import Group, Severity
 
 if TYPE_CHECKING:
+    from backupmeta.account.protected import Protected
     from backupmeta.archive.limits import Limits
     from backupmeta.checks.policy import Policy
     from backupmeta.checks.verdict import Verification
@@ -80,15 +81,15 @@ def verify(
     from backupmeta.cli import progress
     from backupmeta.render.verification import Tally
 
-    evidence = (*targets, *([] if sysroot is None else [sysroot]))
-    policy = _policy(policy_file, evidence).with_options(
+    protected = _protected(targets, sysroot, catalog)
+    policy = _policy(policy_file, protected).with_options(
         select=select, ignore=ignore, fail_on=Severity(fail_on) if fail_on else None
     )
     selection = _selection(form, sarif_results, has_notes=sarif_notes, policy=policy)
     search = _search(targets, sysroot, zone, catalog, Limits(**{**policy.limits, **limits}))
     tally, size = Tally(), None if catalog else partial(verification.size, search)
     recorded = _recorded(catalog, policy) if catalog else None
-    with progress.shown(size) as bar, output.opened(target_file, evidence) as write:
+    with progress.shown(size) as bar, output.opened(target_file, protected) as write:
         run = recorded or _in_processes(jobs, bar)
         found = tally.counting(verification.verify(search, policy, now and now.first, run))
         parts = _rendered(form, found, selection, is_terminal=target_file in {None, "-"} and output.width() is not None)
@@ -97,7 +98,7 @@ def verify(
     if selection and selection.line:
         output.complain(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
-        looked = catalog or ", ".join(evidence) or "the conventional places"
+        looked = catalog or ", ".join((*targets, *([] if sysroot is None else [sysroot]))) or "the conventional places"
         output.complain(f"there is no backup in {looked}; give the path of an archive, a home, or a folder of them")
     elif form != "text" or target_file is not None:
         output.complain(tally.line)
@@ -132,7 +133,18 @@ def _recorded(catalog: str, policy: "Policy") -> "Run":
     return recorded(catalog, policy)
 
 
-def _policy(path: str | None, evidence: Sequence[str]) -> "Policy":
+def _protected(targets: tuple[str, ...], sysroot: str | None, catalog: str | None) -> "Protected":
+    """Return what is evidence: what is read, and what a catalog was made from."""
+    from backupmeta.account.protected import Protected
+
+    if catalog is None:
+        return Protected(targets, sysroot)
+    from backupmeta.catalog.store import roots
+
+    return Protected((*targets, *roots(catalog)), sysroot, catalog)
+
+
+def _policy(path: str | None, protected: "Protected") -> "Policy":
     """Return the policy that was named, else that of the nearest project, else what is judged without any.
 
     Evidence does not choose what it is judged by: a project that lies in it is passed over.
@@ -140,7 +152,7 @@ def _policy(path: str | None, evidence: Sequence[str]) -> "Policy":
     from backupmeta.checks import policy
 
     def is_evidence(found: str) -> bool:
-        if is_it := output.lies_in(found, evidence):
+        if is_it := protected.holds(found):
             output.complain(
                 f"{found} lies among what is judged, and is no policy; name it with --policy if you trust it"
             )
@@ -150,8 +162,9 @@ def _policy(path: str | None, evidence: Sequence[str]) -> "Policy":
         return policy.load(path)
     if (found := policy.nearest(".", is_evidence)) is None:
         return policy.DEFAULT
+    chosen = policy.load_found(found)
     output.complain(f"the policy is the one in {found}")
-    return policy.load(found)
+    return chosen
 
 
 def _selection(form: str, most: int | None, *, has_notes: bool, policy: "Policy") -> "Selection | None":

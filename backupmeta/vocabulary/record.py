@@ -53,6 +53,10 @@ KINDS: Final[dict[str, Kind]] = {
     "several-matches": _warning(
         "several backups or installs answer to this; the first one is shown", "name one by its path"
     ),
+    "file-named-like-id": _warning(
+        "a file in the working folder has the name of the id",
+        "if you mean the file, name it by its path: ./ID",
+    ),
     "live-value-used": _warning("only the live install tells this; it may have changed since", "trust it less"),
     "time-in-future": _warning("a time lies in the future", _CLOCK),
     "time-before-release": _warning("a time lies before the application's version was released", _CLOCK),

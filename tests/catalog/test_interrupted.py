@@ -337,7 +337,7 @@ def disk(folder: Path, kibibytes: int) -> Iterator[Path]:
     """Give a file system of its own with so much room."""
     folder.mkdir()
     pages = kibibytes + 4  # its root takes one
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={pages}k", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={pages}k,mode=700", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting needs root")
     try:

@@ -1,0 +1,146 @@
+"""What is evidence: where nothing is written, and from where no policy is taken.
+
+That is an image; of each home its ``.appdata``, the folders of its archives, and the paths in its records; what was
+named to be read: a home with records and all below it, a folder of archives, a file; and the files of a catalog. The
+folder that such places lie in is none: a project may keep backups, and reports about them beside them.
+
+It is asked upwards, from the one place in question: which of the folders above it are evidence?
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from backupmeta.account import places
+from backupmeta.account.filename import is_archive_name
+from backupmeta.account.home import ARCHIVES, RECORDS
+from backupmeta.archive.limits import DEFAULT_LIMITS
+from backupmeta.errors import EvidenceError, OutputError
+
+_Identity = tuple[int, int]
+"""A file's or folder's device and number."""
+
+CATALOG_FILES: Final = ("", "-wal", "-shm", "-journal", "-scan")
+"""What the names of a catalog's files end with."""
+
+
+class Protected(NamedTuple):
+    """What is evidence, of what a command reads.
+
+    Attributes:
+        named: files and folders that are read; what is no path is passed over.
+        sysroot: the image that is read.
+        catalog: the catalog that is read.
+    """
+
+    named: tuple[str, ...] = ()
+    sysroot: str | None = None
+    catalog: str | None = None
+
+    def refuse(self, path: str, named: str) -> None:
+        """Raise `OutputError` where a file at ``path``, so ``named``, would be evidence or take the place of it."""
+        if places.is_evidence(path):
+            raise OutputError(named, "is an archive or a record; it would be overwritten", _ADVICE)
+        if self.holds(path):
+            raise OutputError(named, "lies among what is read, where nothing is written", _ADVICE)
+
+    def holds(self, path: str) -> bool:
+        """Tell whether what is at ``path``, or would be there, is evidence: as it is named, or as links lead to it."""
+        real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))  # noqa: PTH118 PTH119 PTH120
+        return any(self._holds(one) for one in dict.fromkeys((real, os.path.realpath(path))))
+
+    def _holds(self, path: str) -> bool:
+        files = set(self._files())
+        if path in files or _identity(path) in set(map(_identity, files)) - {None}:
+            return True
+        folders = list(_upwards(path))
+        image = set() if self.sysroot is None else {_identity(self.sysroot)} - {None}
+        return (
+            any(_is_always(one) for one in folders)
+            or not image.isdisjoint(map(_identity, folders))
+            or any(_has_records(one) or _has_archives(one) for one in self._below_roots(folders))
+            or _is_of_home(folders)
+        )
+
+    def _below_roots(self, folders: list[str]) -> list[str]:
+        """Return those of the ``folders``, each in the next one, that are read, or lie in one that is."""
+        roots = self._roots()
+        top = max((number for number, one in enumerate(folders, 1) if _identity(one) in roots), default=0)
+        return folders[:top]
+
+    def _files(self) -> Iterator[str]:
+        """Yield the paths of files that are read, without links: also of those of a catalog that are not there now."""
+        yield from (os.path.realpath(one) for one in self.named if os.path.isfile(one))  # noqa: PTH113
+        if self.catalog is not None:
+            for name in {os.path.abspath(self.catalog), os.path.realpath(self.catalog)}:  # noqa: PTH100
+                folder = os.path.realpath(os.path.dirname(name))  # noqa: PTH120
+                beside = os.path.join(folder, os.path.basename(name))  # noqa: PTH118, PTH119
+                yield from (f"{beside}{end}" for end in CATALOG_FILES)
+
+    def _roots(self) -> set[_Identity | None]:
+        """Return the folders that are read, and the homes that what is read lies in."""
+        there = [one for one in self.named if os.path.exists(one)]  # noqa: PTH110
+        folders = [one if os.path.isdir(one) else os.path.dirname(os.path.abspath(one)) for one in there]  # noqa: PTH100, PTH112, PTH120
+        homes = [home for one in folders if (home := places.folder_of_home(os.path.abspath(one))) is not None]  # noqa: PTH100
+        return {_identity(one) for one in (*filter(os.path.isdir, there), *homes)} - {None}
+
+
+_ADVICE: Final = "name a file in another folder"
+
+
+def _identity(path: str) -> _Identity | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - of any bytes
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """Yield the folders that ``path`` is in or is, the nearest first."""
+    above = path
+    while True:
+        yield above
+        if os.path.dirname(above) == above:  # noqa: PTH120
+            return
+        above = os.path.dirname(above)  # noqa: PTH120
+
+
+def _is_always(path: str) -> bool:
+    """Tell whether a folder is a home's own for records or archives, by its name."""
+    return os.path.basename(path) in {RECORDS, ARCHIVES}  # noqa: PTH119
+
+
+def _has_records(path: str) -> bool:
+    return os.path.lexists(os.path.join(path, RECORDS))  # noqa: PTH118
+
+
+def _has_archives(path: str) -> bool:
+    """Tell whether there are archives in a folder, by their names."""
+    try:
+        with os.scandir(path) as found:
+            return any(is_archive_name(one.name) for one in found)
+    except (OSError, ValueError):
+        return False
+
+
+def _is_of_home(folders: list[str]) -> bool:
+    """Tell whether one of the ``folders``, each in the next one, is of a home that is among them.
+
+    It is where it has archives, as a folder of another name for them, or where a record names it.
+    """
+    number = next((number for number, one in enumerate(folders) if _has_records(one)), 0)
+    inner, home = folders[:number], folders[number]
+    if not inner:
+        return False
+    return _has_archives(inner[-1]) or not _recorded(home).isdisjoint(map(_identity, inner))
+
+
+def _recorded(path: str) -> set[_Identity | None]:
+    """Return the folders that the records of the home at ``path`` are about."""
+    try:
+        with places.home_above(path, DEFAULT_LIMITS) as home:
+            records = (*home.installs.values(), *home.backups.values())
+            return {_identity(one.text("path") or "") for one in records} - {None}
+    except EvidenceError:
+        return set()
