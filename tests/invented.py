@@ -24,7 +24,7 @@ BACKUP = "b1x4kq9m2v7c8n3z5l6j0h1g2"
 SECOND = "b2x4kq9m2v7c8n3z5l6j0h1g2"
 NAME = "app_example-com_Blog_2024-06-13_20-55-21.tar.gz"
 TIME = 1718312121  # 2024-06-13 20:55:21 UTC
-_NOBODY = 65534
+NOBODY = 65534
 
 INSTALLED = {
     "installer": "wordpress",
@@ -149,8 +149,8 @@ def unprivileged() -> Iterator[None]:
     if os.geteuid():
         yield
         return
-    os.setegid(_NOBODY)
-    os.seteuid(_NOBODY)
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
     try:
         yield
     finally:

@@ -25,6 +25,7 @@ from tests.invented import (
     BACKUP,
     INSTALL,
     NAME,
+    NOBODY,
     SECOND,
     TIME,
     Account,
@@ -82,9 +83,12 @@ class Fleet(NamedTuple):
 
 @pytest.fixture
 def public() -> Iterator[Path]:
-    """Give a folder that everybody may read and write."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o777)
+    """Give a folder that everybody may read, of the user that `unprivileged` is, whom root relies on (``SUDO_UID``)."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as environment:
+        Path(folder).chmod(0o755)
+        if not os.geteuid():
+            os.chown(folder, NOBODY, NOBODY)
+            environment.setenv("SUDO_UID", str(NOBODY))
         yield Path(folder)
 
 
