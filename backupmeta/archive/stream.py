@@ -33,7 +33,10 @@ _CHUNK_MOST: Final = 256 * KIB
 _PIECE_LEAST: Final = 4 * KIB
 
 _CAREFUL: Final = 8
-"""How many inflated bytes are asked for at once where the input is known to be corrupt soon: so many may be lost."""
+"""How many inflated bytes are asked for at once where the input is known to be corrupt soon: so many may be lost.
+
+They end at its multiples, so that the same ones are lost however much was asked for before.
+"""
 
 _RATIO_FROM: Final = 64 * MIB
 """Inflated bytes up to which any ratio is harmless."""
@@ -345,7 +348,7 @@ class Inflated:
                     self._end_early(inner)
                     return
                 piece = min(2 * piece, PIECE_MOST) if repeated is None else piece
-            most = self._step if repeated is None else max(min(repeated - made, CHUNK), 0) or _CAREFUL
+            most = self._step if repeated is None else max(min(repeated - made, CHUNK), 0) or _CAREFUL - made % _CAREFUL
             chunk = inner.decompress(data, most)
             made += len(chunk)
             if chunk and made > (repeated or 0):
