@@ -428,6 +428,7 @@ def _inflated(content: bytes) -> bytes | None:
     return None
 
 
+@pytest.mark.untraced  # the same lines for each archive
 @pytest.mark.parametrize("name", NAMES)
 def test_all_commands_say_the_same(
     name: str, archives: Mapping[str, Archive], shallow: Catalog, deep: Catalog, tmp_path: Path

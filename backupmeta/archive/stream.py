@@ -311,47 +311,52 @@ class Inflated:
         self.is_broken = self.is_broken or (self.outer is not None and self.outer.is_broken)
 
     def _stream(self) -> Iterator[bytes]:
-        """Yield what one stream inflates to; where its input is corrupt, once more from there, carefully."""
+        """Yield what one stream inflates to; where its input is corrupt, again from its beginning, more carefully."""
         self._begin = begin = self._input.offset
-        before = self.base + len(self.buffer)
-        opened = open_stream(self.compression, self._limits)
-        given = 0
-        try:
-            for chunk in self._inflate(opened.inner, BLOCK if begin == 0 else _PIECE_LEAST):
-                given += len(chunk)
-                yield chunk
-        except opened.corrupt as error:
-            self._input.go_to(begin)
-            if self._input.offset != begin:
-                self._end_badly(error)
+        before, given, error = self.base + len(self.buffer), 0, None
+        for opened, step in self._attempts():
+            if error is not None:
+                self._input.go_to(begin)
+                if self._input.offset != begin:  # an outer layer does not go back that far
+                    break
+            try:
+                for chunk in self._inflate(opened.inner, given, step):
+                    given += len(chunk)
+                    yield chunk
+            except opened.corrupt as met:
+                error = met
             else:
-                opened = open_carefully(self.compression, self._limits)
-                try:
-                    for chunk in self._inflate(opened.inner, _PIECE_LEAST, given):
-                        given += len(chunk)
-                        yield chunk
-                except opened.corrupt as again:
-                    self._end_badly(again)
+                error = None
+                break
+        if error is not None:
+            self._end_badly(error)
         layer = 1 if self.outer is None else 2
         self._note(opened, Stream(begin, before, given, None, self.end.reason if self.end else "", layer))
 
-    def _inflate(self, inner: Decompressor, piece: int, repeated: int | None = None) -> Iterator[bytes]:
-        """Yield what ``inner`` inflates, fed at first with ``piece`` bytes at once.
+    def _attempts(self) -> Iterator[tuple[Opened, int | None]]:
+        """Yield what inflates a stream, and how many bytes it is asked for at once; None for as many as it may be.
 
-        Where a number of bytes is ``repeated``, they are not yielded, and what follows comes byte by byte, nearly.
+        isal gives some streams that zlib refuses from their beginning; at an error it loses what was asked for.
         """
-        made = 0
+        yield open_stream(self.compression, self._limits), None
+        if self.compression is GZIP:
+            yield open_stream(self.compression, self._limits), CHUNK
+        yield open_carefully(self.compression, self._limits), _CAREFUL
+
+    def _inflate(self, inner: Decompressor, given: int, step: int | None) -> Iterator[bytes]:
+        """Yield what ``inner`` inflates, without what was ``given`` before; at most ``step`` bytes at once."""
+        made, piece = 0, BLOCK if step is None and self._begin == 0 else _PIECE_LEAST
         while not inner.eof and not self._is_over_limit():
             data = b""
             if inner.needs_input:
                 if not (data := self._input.take(piece)):
                     self._end_early(inner)
                     return
-                piece = min(2 * piece, PIECE_MOST) if repeated is None else piece
-            most = self._step if repeated is None else max(min(repeated - made, CHUNK), 0) or _CAREFUL - made % _CAREFUL
+                piece = min(2 * piece, PIECE_MOST) if step is None else piece
+            most = self._step if step is None else max(min(given - made, CHUNK), 0) or step - made % step
             chunk = inner.decompress(data, most)
             made += len(chunk)
-            if chunk and made > (repeated or 0):
+            if chunk and made > given:
                 yield chunk
         if inner.eof:
             self._input.give_back(inner.unused_data)

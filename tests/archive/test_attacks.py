@@ -253,8 +253,28 @@ ATTACKS: Final[dict[str, tuple[Callable[[], bytes], str, str]]] = {
 }
 
 
+LONG: Final = frozenset(
+    {
+        "many names",
+        "many members",
+        "many links",
+        "links in a circle",
+        "deep names",
+        "names of 1 MB",
+        "a name for all",
+        "hard links",
+        "a chain of hard links",
+        "many pax headers",
+        "each name twice",
+        "many readings",
+        "skippable frames",
+    }
+)
+"""Attacks that take seconds."""
+
+
 @posix
-@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("name", [pytest.param(one, marks=[pytest.mark.long] * (one in LONG)) for one in ATTACKS])
 def test_no_attack_costs_memory(tmp_path: Path, idle: int, name: str) -> None:
     make, limits, words = ATTACKS[name]
     path = tmp_path / "a.tar.gz"
@@ -290,6 +310,7 @@ with open_named(sys.argv[1]) as file:
 
 
 @posix
+@pytest.mark.long
 def test_hard_links_that_are_all_asked_for_cost_no_memory(tmp_path: Path, idle: int) -> None:
     path = tmp_path / "a.tar.gz"
     path.write_bytes(hard_links(99_000, lambda n: b"%d" % (n - 1)))
