@@ -141,8 +141,8 @@ class NoMemberError(EvidenceError):
         self.member = member
 
 
-class CatalogError(BackupMetaError):
-    """A file that is no catalog, or can't be used as one now.
+class WrittenFileError(BackupMetaError):
+    """A file of ours that can't be used as it should be.
 
     Attributes:
         path: the file, as it was named.
@@ -151,7 +151,7 @@ class CatalogError(BackupMetaError):
     """
 
     def __init__(self, path: str, reason: str, advice: str) -> None:
-        """Remember what is wrong with the catalog at ``path``."""
+        """Remember what is wrong with the file at ``path``."""
         super().__init__(path, reason, advice)
         self.path = path
         self.reason = reason
@@ -161,24 +161,12 @@ class CatalogError(BackupMetaError):
         return printable(f"{self.path}: {self.reason}; {self.advice}")
 
 
-class OutputError(BackupMetaError):
-    """A file that can't be written, or must not be.
+class CatalogError(WrittenFileError):
+    """A file that is no catalog, or can't be used as one now."""
 
-    Attributes:
-        path: the file, as it was named.
-        reason: what is wrong with it, a phrase.
-        advice: what to do next, a sentence.
-    """
 
-    def __init__(self, path: str, reason: str, advice: str) -> None:
-        """Remember what is wrong with the place ``path``."""
-        super().__init__(path, reason, advice)
-        self.path = path
-        self.reason = reason
-        self.advice = advice
-
-    def __str__(self) -> str:
-        return printable(f"{self.path}: {self.reason}; {self.advice}")
+class OutputError(WrittenFileError):
+    """A file that can't be written, or must not be."""
 
 
 class Mistake(NamedTuple):
