@@ -28,6 +28,9 @@ _NAMES: Final = 16 * MIB
 _PICKED: Final = 255
 """The longest name that a file or folder can have, in bytes (Linux, NAME_MAX)."""
 
+_LARGEST: Final = 2**64 - 1
+"""What an array of 64 bits holds; a header may claim more."""
+
 _OWN: Final = frozenset({RECORD, DUMP})
 _NO_TOPS: Final = frozenset({*_OWN, b"", b".", b".."})
 """What stands at an archive's top and is none of the application's files."""
@@ -99,39 +102,54 @@ class Survey:
 
     def wants(self, member: Member) -> Content | None:
         """Remember ``member``; return what takes in its content, if that tells something."""
-        name = plain(member.name)
-        size = member.size if member.kind in OWN_CONTENT and name not in _OWN else 0
-        self._remember(name, member.offset, size)
+        name, kind, names = plain(member.name), member.kind, self._names
+        size = member.size if kind in OWN_CONTENT and name not in _OWN else 0
+        if name not in names and len(names) < self._most_names and self._room_for_names > 0 and size <= _LARGEST:
+            names[name] = len(names)
+            self._offsets.append(member.offset)
+            self._sizes.append(size)
+            self.file_bytes += size
+            self._room_for_names -= len(name)
+        else:
+            self._remember(name, member.offset, size)
+        most = bytes_wanted(name) if kind in WITH_CONTENT else 0
+        if most or name in self._latest or name == DUMP or RECORD in name:
+            return self._wanted(member, name, most)
+        return None
+
+    def _wanted(self, member: Member, name: bytes, most: int) -> Content | None:
+        """Return what takes in a member that may tell something, and forget what an earlier one of its name told."""
         if name in self._latest:
             self._forget(name)
         if name == DUMP:
             return self._dumps.wants(member)
-        if member.kind not in WITH_CONTENT:
-            return None
-        if RECORD in name and is_record(member):
+        if is_record(member):
             return self._record(member)
-        if not (most := bytes_wanted(name)):
+        if not most:
             return None
         self._latest[name] = member.offset
         return _Taking(self, member, name, most)
 
     def _remember(self, name: bytes, offset: int, size: int) -> None:
-        """Remember where the last member of a ``name`` begins, and what it adds to the size of all files."""
+        """Remember where the last member of a ``name`` begins, and what it adds to the size of all files.
+
+        Of a name beyond the bounds that is what it has at the archive's top, or all of it if it was asked for.
+        """
         self.file_bytes += size
+        size = min(size, _LARGEST)
         if (place := self._names.get(name)) is not None:
             self.file_bytes -= self._sizes[place]
-            self._offsets[place], self._sizes[place] = offset, min(size, 2**64 - 1)
+            self._offsets[place], self._sizes[place] = offset, size
             return
         if len(self._names) >= self._most_names or self._room_for_names <= 0:
             self.is_partial = True
-            name = name if name in self._asked else name.partition(b"/")[0][:_PICKED]
-            size = 0
+            name, size = name if name in self._asked else name.partition(b"/")[0][:_PICKED], 0
             if name in self._names or len(self._names) >= 2 * self._most_names:
                 return
         self._room_for_names -= len(name)
         self._names[name] = len(self._offsets)
         self._offsets.append(offset)
-        self._sizes.append(min(size, 2**64 - 1))
+        self._sizes.append(size)
 
     def _forget(self, name: bytes) -> None:
         """Forget what an earlier member of this name told."""
