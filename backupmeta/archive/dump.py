@@ -37,9 +37,9 @@ _COUNTER: Final = re.compile(rb" AUTO_INCREMENT=\d+")
 
 _COLLATION: Final = re.compile(rb"(?i)\b(?:\w{1,40}?_0900_\w{1,32}|(?:\w{1,40}?_)?uca1400_\w{1,32})")
 _SOURCE: Final = re.compile(
-    rb"(?i:\b(?:FROM|JOIN)\b)[\s(]*+(?:" + sql.NAME + rb"\s*+\.\s*+)?+(" + sql.NAME + rb")"
+    rb"(?i:\b(?:FROM|JOIN)\b)[\s(]*+(?>(?:" + sql.NAME + rb"\s*+\.\s*+)?)(" + sql.NAME + rb")"
 )  # fmt: skip
-_VARIABLE: Final = re.compile(rb"(?<!@)@(\w{1,64})\s*+(:?=(?!=)\s*+)?+(@@)?+")
+_VARIABLE: Final = re.compile(rb"(?<!@)@(\w{1,64})\s*+(:?=(?!=)\s*+)?(@@)?")
 _AUTOCOMMIT: Final = re.compile(rb"(?i)SET\s+(?:@@)?(?:SESSION[\s.]+)?AUTOCOMMIT\s*=\s*(0|OFF|1|ON)\b")
 _NO_ESCAPES: Final = b"NO_BACKSLASH_ESCAPES"
 _LASTING: Final = b"OLD_"

@@ -5,7 +5,8 @@ comment. Within ``'…'`` and ``"…"`` a ``\`` takes its meaning from the next 
 begins the next one. ``-- `` (a blank or the line's end must follow), ``#`` and ``/*…*/`` are comments; ``/*!50001 …*/``
 and ``/*M!100100 …*/`` are none: what is in them is executed.
 
-Possessive repeats (``*+``) keep every pattern linear, whatever stands in a dump.
+Possessive repeats of single characters (``[^']*+``) and atomic groups (``(?>…)``) keep every pattern linear, whatever
+stands in a dump. Possessive repeats of groups Python gets wrong before 3.11.5 (gh-106052).
 """
 
 import re
@@ -25,13 +26,13 @@ _BLANK: Final = rb"\x00-\x20"
 
 def _text(quote: bytes) -> bytes:
     """Return a pattern of a text in ``quote``: the quick way where no quote follows two backslashes, else the exact."""
-    quick = rb"'[^']*+(?:(?<=[^\\]\\)'[^']*+)*+'(?<!\\')"
-    exact = rb"'[^'\\]*+(?:\\.[^'\\]*+)*+'"
+    quick = rb"'[^']*+(?>(?:(?<=[^\\]\\)'[^']*+)*)'(?<!\\')"
+    exact = rb"'[^'\\]*+(?>(?:\\.[^'\\]*+)*)'"
     return (quick + rb"|" + exact).replace(b"'", quote)
 
 
 _QUOTED: Final = _text(b"'") + rb"|" + _text(b'"') + rb"|`[^`]*+`"
-_COMMENT: Final = rb"--(?=[" + _BLANK + rb"])[^\n]*+\n|\#[^\n]*+\n|/\*(?=[^M!]|M[^!])[^*]*+(?:\*(?!/)[^*]*+)*+\*/"
+_COMMENT: Final = rb"--(?=[" + _BLANK + rb"])[^\n]*+\n|\#[^\n]*+\n|/\*(?=[^M!]|M[^!])[^*]*+(?>(?:\*(?!/)[^*]*+)*)\*/"
 _EXECUTED: Final = rb"/\*M?+!\d*+"
 _LONE: Final = rb"-(?=[^-]|-[^" + _BLANK + rb"])|/(?=[^*])"
 """A minus or a slash that begins no comment, where what follows is there to tell."""
@@ -43,7 +44,7 @@ _STARTERS: Final = b"'\"`#/-"
 def _run(but: bytes, *tokens: bytes) -> bytes:
     """Return a pattern of any bytes ``but`` some, and of ``tokens``, which begin with those."""
     other = rb"[^" + re.escape(_STARTERS + but) + rb"]*+"
-    return other + rb"(?:(?:" + rb"|".join(tokens) + rb")" + other + rb")*+"
+    return other + rb"(?>(?:(?:" + rb"|".join(tokens) + rb")" + other + rb")*)"
 
 
 @lru_cache(maxsize=128)
@@ -60,10 +61,10 @@ def code(delimiter: bytes, stops: bytes = b"") -> re.Pattern[bytes]:
 ROW: Final = re.compile(rb"(?s:[\s,]*+\(" + _run(b"();", _QUOTED, _COMMENT, _EXECUTED, _LONE) + rb"\)[\s,]*+|(.++))")
 """One row of an INSERT; or, as the group, all the rest where that is no whole row."""
 
-BETWEEN: Final = re.compile(rb"(?s:[\s;]++|" + _COMMENT + rb")*+")
+BETWEEN: Final = re.compile(rb"(?>(?s:[\s;]++|" + _COMMENT + rb")*)")
 """What may stand between two statements."""
 
-BETWEEN_ROWS: Final = re.compile(rb"(?s:[\s,]++|" + _COMMENT + rb")*+")
+BETWEEN_ROWS: Final = re.compile(rb"(?>(?s:[\s,]++|" + _COMMENT + rb")*)")
 """What may stand between two rows."""
 
 COMMENT: Final = re.compile(rb"\#|--(?=[" + _BLANK + rb"])|/\*(?=[^M!]|M[^!])")
@@ -76,8 +77,8 @@ UNDECIDED: Final = frozenset({b"", b"-", b"--", b"/", b"/*", b"/*M"})
 """What may begin a comment, as far as its text goes."""
 
 CLOSED: Final = {
-    b"'": re.compile(rb"(?s:(?:[^'\\]++|\\.)*+')"),
-    b'"': re.compile(rb"(?s:(?:[^\"\\]++|\\.)*+\")"),
+    b"'": re.compile(rb"(?s:(?>(?:[^'\\]++|\\.)*)')"),
+    b'"': re.compile(rb"(?s:(?>(?:[^\"\\]++|\\.)*)\")"),
     b"`": re.compile(rb"[^`]*+`"),
 }
 """The rest of a text or name, by its quote."""
@@ -86,35 +87,41 @@ SANDBOX: Final = re.compile(rb"/\*M?!999999\\-")
 """What mariadb-dump's first line begins with since 2024; a client that does not know it takes ``\\-`` for a command."""
 
 _GAP: Final = rb"(?:\s|\*/|" + _COMMENT + rb"|" + _EXECUTED + rb")"
-NAME: Final = rb"(?:`(?:[^`\n]|``){1,%d}+`|\"(?:[^\"\n]|\"\"){1,%d}+\"|[0-9A-Za-z_$\x80-\xff]{1,%d}+)" % (
+NAME: Final = rb"(?:`(?>(?:[^`\n]|``){1,%d})`|\"(?>(?:[^\"\n]|\"\"){1,%d})\"|[0-9A-Za-z_$\x80-\xff]{1,%d}+)" % (
     (_LONGEST,) * 3
 )
 """A name of a table, quoted or not."""
 
-_TABLE: Final = rb"(?:" + NAME + rb"~\.~)?+(" + NAME + rb")"
-_IF: Final = rb"(?:IF (?:NOT )?+EXISTS )?+"
-_USER: Final = rb"(?:`(?:[^`]++|``)*+`|" + _QUOTED + rb"|[\w$.%-]++)"
+_TABLE: Final = rb"(?>(?:" + NAME + rb"~\.~)?)(" + NAME + rb")"
+_IF: Final = rb"(?>(?:IF (?>(?:NOT )?)EXISTS )?)"
+_USER: Final = rb"(?:`(?>(?:[^`]++|``)*)`|" + _QUOTED + rb"|[\w$.%-]++)"
 
 
 def _grammar(pattern: bytes) -> re.Pattern[bytes]:
     """Compile a ``pattern`` in which a blank is whatever stands between two words, and ``~`` that or nothing."""
-    return re.compile(rb"(?si:" + pattern.replace(b" ", _GAP + rb"++").replace(b"~", _GAP + rb"*+") + rb")")
+    return re.compile(
+        rb"(?si:" + pattern.replace(b" ", rb"(?>" + _GAP + rb"+)").replace(b"~", rb"(?>" + _GAP + rb"*)") + rb")"
+    )
 
 
-_WORD: Final = re.compile(rb"(?s:(?:" + _GAP + rb"|\()*+([A-Za-z]++))")
+_WORD: Final = re.compile(rb"(?s:(?>(?:" + _GAP + rb"|\()*)([A-Za-z]++))")
 _DELIMITER: Final = re.compile(rb"(?i:DELIMITER)[ \t]++(\S{1,16}+)(?!\S)")
 _CREATED: Final = _grammar(
-    rb"~CREATE (?:OR REPLACE )?+(?:ALGORITHM~=~\w++ )?+"
-    rb"(?:DEFINER~=~(?P<definer>" + _USER + rb")(?:~@~" + _USER + rb")?+(?:\(\))?+ )?+(?:SQL SECURITY \w++ )?+"
-    rb"(?P<temporary>TEMPORARY )?+(?:(?P<kind>TABLE|VIEW)\b~" + _IF + _TABLE + rb")?+"
+    rb"~CREATE (?>(?:OR REPLACE )?)(?>(?:ALGORITHM~=~\w++ )?)"
+    rb"(?>(?:DEFINER~=~(?P<definer>"
+    + _USER
+    + rb")(?>(?:~@~"
+    + _USER
+    + rb")?)(?>(?:\(\))?) )?)(?>(?:SQL SECURITY \w++ )?)"
+    rb"(?>(?P<temporary>TEMPORARY )?)(?>(?:(?P<kind>TABLE|VIEW)\b~" + _IF + _TABLE + rb")?)"
 )
 _FILLED: Final = _grammar(
-    rb"~(?:INSERT|REPLACE)\b~(?:(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY|IGNORE) )*+(?:INTO\b~)?+" + _TABLE + rb"~"
-    rb"(?:\((?:[^'\"`();]++|" + _QUOTED + rb")*+\)~)?+(?:(?P<values>VALUES?)\b|(?P<set>SET)\b)?+"
+    rb"~(?:INSERT|REPLACE)\b~(?>(?:(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY|IGNORE) )*)(?>(?:INTO\b~)?)" + _TABLE + rb"~"
+    rb"(?>(?:\((?>(?:[^'\"`();]++|" + _QUOTED + rb")*)\)~)?)(?>(?:(?P<values>VALUES?)\b|(?P<set>SET)\b)?)"
 )
-_DROPPED: Final = _grammar(rb"~DROP (?:TEMPORARY )?+(?P<kind>TABLE|VIEW)S?+\b~" + _IF)
+_DROPPED: Final = _grammar(rb"~DROP (?>(?:TEMPORARY )?)(?P<kind>TABLE|VIEW)S?+\b~" + _IF)
 _LISTED: Final = _grammar(rb"~" + _TABLE + rb"~,?+")
-_ROUTINE: Final = _grammar(rb"(?:AGGREGATE )?+(?:PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b")
+_ROUTINE: Final = _grammar(rb"(?>(?:AGGREGATE )?)(?:PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b")
 _BLOCK: Final = re.compile(
     rb"(?si:" + _QUOTED + rb"|" + _COMMENT + rb"|"
     rb"\b(?:(?P<begin>BEGIN|CASE)|END\s+(?:IF|LOOP|WHILE|REPEAT)|(?P<end>END(?:\s+CASE)?))\b)"
