@@ -11,8 +11,9 @@
     │   ├── LimitExceededError   larger than a bound of `Limits`
     │   ├── NoRecordError        an archive without ``APP-META.INI``
     │   └── NoMemberError        an archive without the member that was asked for
-    ├── CatalogError         a file is no catalog, or can't be used as one
-    ├── OutputError          a file can't be written, or must not be
+    ├── WrittenFileError     a file of ours can't be used as it should be
+    │   ├── CatalogError         a file is no catalog, or can't be used as one
+    │   └── OutputError          a file can't be written, or must not be
     ├── PolicyError          a policy, or an option that changes it, can't be followed
     └── AnswerError          the server's own negative answers: a status and an ``errcode``
 

@@ -305,9 +305,10 @@ def _by_bsdtar(content: bytes, folder: str) -> None:
 
 def _by_tarfile(content: bytes, folder: str) -> None:
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        archive.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)  # not in Python before 3.11.4
         for one in archive:
             try:
-                archive.extract(one, folder, filter="fully_trusted")
+                archive.extract(one, folder)
             except (tarfile.TarError, OSError, KeyError):
                 continue
 

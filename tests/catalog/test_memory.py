@@ -62,7 +62,7 @@ def peaks(root: Path, catalog: Path, jobs: int) -> Peaks:
     done = measured(SCRIPT, "scan", str(root), "-o", str(catalog), "--jobs", str(jobs), "--progress", "none")
     assert done.code == 0
     own, workers = map(int, done.err.rpartition("peaks")[2].split())
-    assert max(own, workers) == done.peak
+    assert max(own, workers) <= done.peak < max(own, workers) * 1.02  # what comes after the last look
     return Peaks(own, workers)
 
 
