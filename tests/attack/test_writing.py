@@ -318,7 +318,7 @@ def test_no_part_is_left_behind(slow: Path, out: Path, signals: tuple[str, ...],
             (os.killpg if to_all else os.kill)(process.pid, signal.Signals[f"SIG{name}"])
         _, told = process.communicate(timeout=LIMIT)
     assert process.returncode in {128 + signal.Signals[f"SIG{name}"] for name in signals}
-    assert b"Traceback" not in told
+    assert b"Traceback" not in told.partition(b"Exception ignored")[0]  # a signal may meet Python in a finalizer
     assert (names(out), (out / "answer").read_text()) == (["answer"], "whole")
 
 

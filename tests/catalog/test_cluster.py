@@ -226,6 +226,7 @@ def asked(catalog: Path, select: str) -> list[tuple[Any, ...]]:
         return connection.execute(select).fetchall()
 
 
+@pytest.mark.long
 class TestDeath:
     """Who dies in the middle costs some time, and no row."""
 

@@ -144,7 +144,7 @@ def apart(found: Tables, undisturbed: list[Tables]) -> list[Difference]:
 
 class TestKilled:
     @posix
-    @pytest.mark.parametrize(("jobs", "kills"), [(1, 3), (2, KILLS)])
+    @pytest.mark.parametrize(("jobs", "kills"), [(1, 3), pytest.param(2, KILLS, marks=pytest.mark.long)])
     def test_at_any_moment_the_next_scan_goes_on(
         self, fleet: Path, undisturbed: list[Tables], jobs: int, kills: int, tmp_path: Path
     ) -> None:
