@@ -306,6 +306,13 @@ def slow(tmp_path: Path) -> Path:
     return folder
 
 
+may_be_lost: Final = pytest.mark.xfail(
+    strict=False, reason="a signal that meets Python in a finalizer is lost: the command goes on to its end (1 of 20)"
+)
+
+
+@may_be_lost
+@pytest.mark.long
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("signals", [("TERM",), ("HUP",), ("INT",), ("TERM", "HUP"), ("HUP", "TERM"), ("INT", "INT")])
 @pytest.mark.parametrize("to_all", [False, True])
@@ -322,6 +329,8 @@ def test_no_part_is_left_behind(slow: Path, out: Path, signals: tuple[str, ...],
     assert (names(out), (out / "answer").read_text()) == (["answer"], "whole")
 
 
+@may_be_lost
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["TERM", "HUP", "INT"])
 def test_no_temporary_catalog_is_left_behind(slow: Path, tmp_path: Path, out: Path, name: str) -> None:
     temporary = tmp_path / "temporary"
