@@ -260,7 +260,8 @@ class TestRecords:
     def test_only_the_archive_has_none(self, account: Account) -> None:
         (account.archives / NAME).write_bytes(archive(None, FILES.items()))
         assert bad(verified(account.archives / NAME)[0])["record-not-embedded"] == 1
-        for command in (["list", account.home], ["view", BACKUP, "--root", account.home], ["timeline", account.home]):
+        home = str(account.home)
+        for command in (["list", home], ["view", BACKUP, "--root", home], ["timeline", home]):
             ran = run(*command)
             assert (ran.code, ran.err.count("[record-not-embedded]")) == (2, 1)
 
