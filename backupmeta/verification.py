@@ -13,7 +13,7 @@ from backupmeta import library
 from backupmeta.account.filename import begun_as, is_archive_name
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.reader import Pass, walk
+from backupmeta.archive.reader import Consumer, Pass, walk
 from backupmeta.archive.records import at
 from backupmeta.checks import judge
 from backupmeta.checks.account import Account, Kept
@@ -21,7 +21,7 @@ from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.subject import Subject
 from backupmeta.checks.survey import Survey
 from backupmeta.checks.verdict import Judged, Verdict, Verification
-from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError
+from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings
 from backupmeta.inspection import Inspection
@@ -105,7 +105,7 @@ def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> 
     try:
         with case.place.open() as file:
             file.watch = watch
-            return _examined(case, file)
+            return examined(case, file)
     except MemoryError:
         return Outcome(_not_judged(case, "archive-unreadable", "it asks for more memory than there is"), None)
     except EvidenceError as error:
@@ -115,6 +115,15 @@ def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> 
                 return _set_aside(case, _growing(case), [one.finding for one in unreadable.judged])
             unreadable = replace(unreadable, verdict=judge.verdict(unreadable.judged, case.policy))
         return Outcome(unreadable, None)
+
+
+def case_at(path: str, search: Search, policy: Policy, now: int) -> Case:
+    """Return the case of the archive at ``path``. Raises `EvidenceError`."""
+    for home in replace(search, roots=(path,), sysroot=None).homes([]):
+        for pair in home.pairs():
+            if pair.archive is not None:
+                return case_of(home, pair, pair.archive, zone=search.zone, policy=policy, now=now)
+    raise NotAnArchiveError(path, "no archive", "give the path of an archive")
 
 
 def run_here(cases: Iterable[Case]) -> Iterator[Outcome]:
@@ -239,10 +248,13 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
 # --- one archive ------------------------------------------------------------------------------------------------------
 
 
-def _examined(case: Case, file: EvidenceFile) -> Outcome:
-    """Read the archive ``file`` once, and judge it."""
+def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ()) -> Outcome:
+    """Read the archive ``file`` once, and judge it; ``consumers`` take in contents on the way.
+
+    Raises `EvidenceError`.
+    """
     survey = Survey(case.limits, (name.encode() for name in case.policy.requirements.files))
-    passed = walk(file, case.limits, consumers=[survey])
+    passed = walk(file, case.limits, consumers=[survey, *consumers])
     deque(passed, maxlen=0)
     findings = Findings()
     for one in chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)):

@@ -11,6 +11,7 @@ from backupmeta.cli import catalog as cataloged
 from backupmeta.cli import options, output
 from backupmeta.cli import verify as judging
 from backupmeta.cli.comparison import diff, history
+from backupmeta.cli.extract import extract
 from backupmeta.cli.find import find
 from backupmeta.cli.listing import Listing, listing
 from backupmeta.cli.report import report
@@ -301,6 +302,7 @@ def schema(name: str) -> int:
 
 backupmeta.add_command(judging.verify)
 backupmeta.add_command(judging.checks)
+backupmeta.add_command(extract)
 backupmeta.add_command(scan)
 backupmeta.add_command(find)
 backupmeta.add_command(cataloged.export)

@@ -182,7 +182,7 @@ def as_json(verifications: Iterable[Verification]) -> Iterator[str]:
     """
     tally, before = Tally(), '{"targets": [\n  '
     for one in tally.counting(verifications):
-        yield before + dumps(_target(one), ensure_ascii=False)
+        yield before + dumps(target(one), ensure_ascii=False)
         before = ",\n  "
     summary = {
         "targets": tally.verdicts.total(),
@@ -204,7 +204,8 @@ def _lines(one: Verification, paint: Paint) -> Iterator[str]:
             yield from (f"    {line}" for line in told(found, paint))
 
 
-def _target(one: Verification) -> dict[str, object]:
+def target(one: Verification) -> dict[str, object]:
+    """Return what came out for one target."""
     return {
         **named("path", one.path),
         "verdict": one.verdict,

@@ -1,0 +1,172 @@
+"""The command ``extract``."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from backupmeta.archive.limits import Limits
+from backupmeta.cli import options, output
+from backupmeta.vocabulary.kinds import Group, Severity
+from backupmeta.vocabulary.table import FINDINGS
+
+if TYPE_CHECKING:
+    from backupmeta.account.protected import Protected
+    from backupmeta.cli.writing import Write
+    from backupmeta.extraction.extract import Extraction, Order
+    from backupmeta.extraction.unpacking import Told
+
+
+class _DroppedError(Exception):
+    """The file of the dump is not to be kept."""
+
+    def __init__(self, found: "Extraction") -> None:
+        self.found = found
+
+
+@click.command()
+@click.argument("archive", type=click.Path())
+@click.argument("members", nargs=-1, metavar="[MEMBER]...")
+@click.option("--to", "folder", required=True, metavar="FOLDER", help="A new or an empty folder; see also --over.")
+@click.option("--dump", "dump", metavar="FILE", help="Write the database dump there; - is stdout.")
+@click.option("--all", "has_all", is_flag=True, help="All members: the backup's record and its dump, too.")
+@click.option("--over", is_flag=True, help="FOLDER is there: replace files in it, one by one. Not all or nothing.")
+@click.option("--keep-partial", is_flag=True, help="Keep what could be had where something is missing or refused.")
+@click.option("--owners", is_flag=True, help="Give files the owners that the archive names. Needs root.")
+@click.option("--no-fsync", is_flag=True, help="Don't wait until all is on the disk.")
+@options.limiting
+@click.option("--json", "as_json", is_flag=True, help="Print what became of each member as JSON.")
+def extract(
+    archive: str,
+    members: tuple[str, ...],
+    *,
+    folder: str,
+    dump: str | None,
+    has_all: bool,
+    over: bool,
+    keep_partial: bool,
+    owners: bool,
+    no_fsync: bool,
+    limits: Limits,
+    as_json: bool,
+) -> int:
+    """Unpack an ARCHIVE's site to a FOLDER, from one pass that reads it, judges it and writes.
+
+    Without a MEMBER, the site's files: not the record, nor the dump, which --dump writes. A MEMBER that is a folder
+    stands for all that is in it. FOLDER appears when all of it is there, or not at all. What would lead elsewhere is
+    refused: absolute names, '..', links that lead out, devices; permissions are those that umask 022 leaves, files that
+    run with others' rights do not.
+
+    Exit code 0 where all is there; 1 where a member was refused or is missing, or the archive is not what it should be;
+    2 where something could not be read or written.
+
+    \b
+    Examples:
+      backupmeta extract app_….tar.gz --to site --dump dump.sql
+      backupmeta extract app_….tar.gz wp-content/uploads --to uploads
+      backupmeta extract app_….tar.gz --to site --dump - | mariadb site
+    """
+    if dump == "-" and as_json:
+        raise click.UsageError("--dump - and --json both write to stdout")
+    if has_all and members:
+        raise click.UsageError("--all goes without MEMBER")
+    if owners and os.geteuid() != 0:
+        raise click.UsageError("--owners needs root: only root gives files to others")
+    from backupmeta.account.protected import Protected
+    from backupmeta.extraction.extract import Order
+    from backupmeta.extraction.unpacking import Selection
+
+    protected = Protected((archive,))
+    output.refuse_evidence(folder.rstrip("/") or folder, protected)
+    names = (os.fsencode(one) for one in members)
+    order = Order(
+        folder=folder.rstrip("/") or folder,
+        selection=Selection(names, has_own=has_all),
+        is_over=over,
+        is_synced=not no_fsync,
+        has_owners=owners,
+        keeps_partial=keep_partial,
+    )
+    return _extracted(archive, order, limits, dump, protected, as_json=as_json)
+
+
+def _extracted(
+    archive: str, order: "Order", limits: Limits, dump: str | None, protected: "Protected", *, as_json: bool
+) -> int:
+    """Extract, tell what came out, and return the exit code."""
+    from backupmeta.render.extraction import AsJson, AsText
+
+    text, json = AsText(), AsJson()
+
+    def tell(told: "Told") -> None:
+        if as_json:
+            output.write(json.piece(told))
+        elif (line := text.line(told)) is not None:
+            output.complain(line)
+
+    found = _filled(archive, order, limits, dump, protected, tell)
+    if as_json:
+        output.write(json.end(found))
+    code = output.report((one.finding for one in found.verification.judged), Severity.WARNING)
+    for line in text.end(found):
+        output.complain(line)
+    if dump is not None and not found.has_dump:
+        output.complain(f"{archive}: holds no dump; {dump} was not written")
+    return code or _exit_code(found, is_dump_there=dump is None or found.has_dump)
+
+
+def _filled(
+    archive: str,
+    order: "Order",
+    limits: Limits,
+    dump: str | None,
+    protected: "Protected",
+    tell: "Callable[[Told], object]",
+) -> "Extraction":
+    """Extract, and return what came out; the dump's file is there only if the folder is."""
+    from time import time
+
+    from backupmeta import verification
+    from backupmeta.checks.policy import DEFAULT
+    from backupmeta.cli import progress
+    from backupmeta.extraction.extract import extract as extracted
+    from backupmeta.search import Search
+
+    case = verification.case_at(archive, Search(limits=limits), DEFAULT, int(time()))
+    try:
+        with (
+            progress.shown(lambda: verification.size(Search((archive,)))) as bar,
+            _dump(dump, protected) as write,
+        ):
+            found = extracted(case, order, tell, dump=write, watch=None if bar is None else bar.advance)
+            if write is not None and not (found.is_kept and found.has_dump):
+                raise _DroppedError(found)
+    except _DroppedError as dropped:
+        return dropped.found
+    return found
+
+
+def _exit_code(found: "Extraction", *, is_dump_there: bool) -> int:
+    """Return 2 where the archive could not be read to its end, 1 where something is missing or wrong, else 0.
+
+    What is dangerous was refused, or did not matter.
+    """
+    if not found.is_whole:
+        return 2
+    kinds = (FINDINGS[one.finding.id] for one in found.verification.judged)
+    is_wrong = any(one.severity is Severity.ERROR and one.group is not Group.SAFE for one in kinds)
+    return int(is_wrong or found.has_refused or not is_dump_there)
+
+
+@contextmanager
+def _dump(path: str | None, protected: "Protected") -> "Iterator[Write | None]":
+    """Give what writes the dump: to stdout, to a file, or nowhere."""
+    if path is None:
+        yield None
+    elif path == "-":
+        yield output.write_bytes
+    else:
+        with output.opened_file(path, protected) as write:
+            yield write

@@ -1,0 +1,334 @@
+"""Which members of an archive are unpacked, and how: a consumer of the pass that verifies them.
+
+As GNU tar leaves them with ``--no-same-permissions`` under umask 022, but for what leads elsewhere: of several members
+of a name the last one counts, a link is made once all files and folders are there, and a folder gets its time last.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from functools import partial
+from typing import Final, NamedTuple
+
+from backupmeta.archive.limits import Limits
+from backupmeta.archive.links import Links
+from backupmeta.archive.member import Member
+from backupmeta.archive.names import DUMP, RECORD, escapes, is_absolute, plain
+from backupmeta.archive.reader import Content
+from backupmeta.extraction.tree import Attributes, NewFile, RefusedError, Tree
+from backupmeta.vocabulary.kinds import Severity
+from backupmeta.vocabulary.table import FINDINGS
+
+_OWN: Final = frozenset({RECORD, DUMP})
+_PERMISSIONS: Final = 0o755
+"""What umask 022 leaves; the bits beyond permissions are left out, too."""
+
+_READ_AND_WRITE: Final = 0o600
+_ENTER: Final = 0o700
+_ALL_BITS: Final = 0o7777
+_HOLE: Final = 4096
+_DEVICES: Final = frozenset({"character device", "block device", "fifo"})
+
+
+class Fate(StrEnum):
+    """What became of a member."""
+
+    WRITTEN = "written"
+    LEFT_OUT = "left out"
+    """It was not asked for."""
+    REFUSED = "refused"
+    """Unpacking it would do harm, or can't be done."""
+    INCOMPLETE = "incomplete"
+    """The archive does not hold all of its content."""
+
+
+class Told(NamedTuple):
+    """What became of a member, and why.
+
+    Attributes:
+        member: the member.
+        fate: what became of it.
+        reason: why, a phrase; empty where it was written.
+    """
+
+    member: Member
+    fate: Fate
+    reason: str = ""
+
+
+class Selection:
+    """Which members are asked for: some, by name; the site's files, which are all but the backup's own; or all.
+
+    Attributes:
+        names: the paths that are asked for, with all that lies below them; empty for the site's files, or all.
+    """
+
+    def __init__(self, names: Iterable[bytes] = (), *, has_own: bool = False) -> None:
+        """Choose by ``names``; without any the site's files, and the backup's own files where it ``has_own``."""
+        self.names = frozenset(map(plain, names))
+        self._left_out = frozenset[bytes]() if has_own else _OWN
+        self._met = set[bytes]()
+
+    def wants(self, path: bytes) -> bool:
+        """Tell whether the member at ``path`` is asked for."""
+        if not self.names:
+            return path not in self._left_out
+        found = next((one for one in _upwards(path) if one in self.names), None)
+        if found is not None:
+            self._met.add(found)
+        return found is not None
+
+    @property
+    def missing(self) -> Sequence[bytes]:
+        """The names that no member had, once all members have been looked at."""
+        return sorted(self.names - self._met)
+
+
+def _upwards(path: bytes) -> Iterable[bytes]:
+    while path:
+        yield path
+        path = path.rpartition(b"/")[0]
+
+
+class Unpacking:
+    """Writes members to a tree as they pass, and what can't be written at once when all have passed.
+
+    Attributes:
+        counts: how many members had each fate.
+        narrowed: how many have fewer permissions than in the archive.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        selection: Selection,
+        limits: Limits,
+        tell: Callable[[Told], object],
+        *,
+        dump: Callable[[bytes], object] | None = None,
+        has_owners: bool = False,
+        keeps_partial: bool = False,
+    ) -> None:
+        """Write what is in ``selection`` to ``tree``, and the dump's bytes to ``dump``; ``tell`` what became of each.
+
+        ``has_owners`` has the owners that the archive names, ``keeps_partial`` what is there of broken files.
+        """
+        self._tree = tree
+        self._selection = selection
+        self._tell_fate = tell
+        self._dump = dump
+        self._has_owners = has_owners
+        self.keeps_partial = keeps_partial
+        self._most = limits.names
+        self._links = Links(limits.names)
+        self._symlinks: dict[bytes, _Link] = {}
+        self._waiting: dict[bytes, int] = {}
+        self._folders: dict[bytes, Attributes] = {}
+        self.counts = dict.fromkeys(Fate, 0)
+        self.narrowed = 0
+        self.has_dump = False
+
+    def wants(self, member: Member) -> Content | None:
+        """Write ``member``, or return what takes in its content."""
+        path = plain(member.name)
+        if self._dump is not None and path == DUMP and member.kind not in {"directory", "symlink"} | _DEVICES:
+            return self._begin_dump(member, self._dump)
+        if not self._selection.wants(path):
+            self.tell(member, Fate.LEFT_OUT)
+            return None
+        try:
+            if reason := self._refusal(member):
+                raise RefusedError(reason)  # noqa: TRY301 - as what the system refuses
+            return self._begin(member, path)
+        except RefusedError as error:
+            self.tell(member, Fate.REFUSED, error.reason)
+            return None
+
+    def finish(self) -> None:
+        """Make the links, once it is known where each leads; then give the folders their times."""
+        bad = {one.offset: FINDINGS[one.id].sentence for one in self._links.finish() if _is_refused(one.id)}
+        for path, link in self._symlinks.items():
+            if (reason := bad.get(link.member.offset)) is not None:
+                self.tell(link.member, Fate.REFUSED, reason)
+                continue
+            self._try(link.member, partial(self._link, path, link))
+        for path in sorted(self._folders, reverse=True):  # what lies in a folder sorts after it
+            self._tree.finish_folder(path, self._folders[path])
+
+    def tell(self, member: Member, fate: Fate, reason: str = "") -> None:
+        """Count what became of a member, and tell it."""
+        self.counts[fate] += 1
+        self._tell_fate(Told(member, fate, reason))
+
+    def attributes(self, member: Member) -> Attributes:
+        """Return what a file or folder gets beside its content."""
+        least = _ENTER if member.kind == "directory" else _READ_AND_WRITE
+        if member.mode & _ALL_BITS & ~_PERMISSIONS:
+            self.narrowed += 1
+        owner = (member.uid, member.gid) if self._has_owners else None
+        return Attributes(member.mode & _PERMISSIONS | least, member.mtime_ns, owner)
+
+    def is_replaced(self, member: Member) -> bool:
+        """Tell whether a later member has the name of this one, a hard link whose content comes last."""
+        return self._waiting.get(plain(member.name), member.offset) != member.offset
+
+    def open(self, member: Member) -> NewFile:
+        """Begin the file of a member. Raises `RefusedError`, `OutputError`."""
+        return self._tree.file(plain(member.name))
+
+    # --- one member -----------------------------------------------------------------------------------------------
+
+    def _refusal(self, member: Member) -> str:
+        """Return why ``member`` is not unpacked; an empty text where it is."""
+        if not plain(member.name) and member.kind != "directory":
+            return FINDINGS["member-name-empty"].sentence
+        if is_absolute(member.name):
+            return FINDINGS["member-name-absolute"].sentence
+        if escapes(member.name):
+            return FINDINGS["member-name-escapes"].sentence
+        if member.kind in _DEVICES:
+            return FINDINGS["member-device"].sentence
+        if self._links and self._links.above(member) is not None:
+            return FINDINGS["member-through-link"].sentence
+        told = self._links.take(member) if member.kind in {"symlink", "hard link"} else ()
+        return next((FINDINGS[id_].sentence for id_ in told if _is_refused(id_)), "")
+
+    def _begin(self, member: Member, path: bytes) -> Content | None:
+        """Write what has no content; return what takes in that of anything else. Raises `RefusedError`."""
+        self._symlinks.pop(path, None)
+        if path in self._waiting:
+            self._waiting[path] = -1
+        if member.kind == "directory":
+            if path and self._tree.folder(path):
+                self._folders[path] = self.attributes(member)
+            self.tell(member, Fate.WRITTEN)
+            return None
+        self._folders.pop(path, None)
+        if member.kind == "symlink":
+            self._wait(path, _Link(member, member.link))
+            return None
+        if member.source is not None:
+            return self._begin_hard_link(member, path, plain(member.source))
+        return _Writing(self, member)
+
+    def _begin_hard_link(self, member: Member, path: bytes, target: bytes) -> Content | None:
+        """Make a second name of a file that is there; else return what takes in the content, which comes last."""
+        if (link := self._symlinks.get(target)) is not None:
+            self._wait(path, _Link(member, link.target))
+            return None
+        if self._tree.is_new and target != path and self._tree.hard_link(target, path):
+            self.tell(member, Fate.WRITTEN)
+            return None
+        if len(self._waiting) >= self._most:
+            raise RefusedError(f"more than {self._most:,} hard links wait for their content")
+        self._waiting[path] = member.offset
+        return _Writing(self, member)
+
+    def _begin_dump(self, member: Member, write: Callable[[bytes], object]) -> Content | None:
+        if self.has_dump:
+            self.tell(member, Fate.REFUSED, "the archive holds several dumps")
+            return None
+        self.has_dump = True
+        return _Passing(self, member, write)
+
+    def _wait(self, path: bytes, link: "_Link") -> None:
+        if len(self._symlinks) >= self._most:
+            raise RefusedError(f"more than {self._most:,} links")
+        self._symlinks[path] = link
+
+    def _link(self, path: bytes, link: "_Link") -> None:
+        self._tree.symlink(link.target, path, self.attributes(link.member))
+
+    def _try(self, member: Member, write: Callable[[], None]) -> None:
+        """Write a member, and tell whether that could be done."""
+        try:
+            write()
+        except RefusedError as error:
+            self.tell(member, Fate.REFUSED, error.reason)
+        else:
+            self.tell(member, Fate.WRITTEN)
+
+
+class _Link(NamedTuple):
+    """A symbolic link that waits to be made; a hard link to one is one."""
+
+    member: Member
+    target: bytes
+
+
+class _Writing:
+    """Writes the content of one member to its file."""
+
+    def __init__(self, unpacking: Unpacking, member: Member) -> None:
+        self._unpacking = unpacking
+        self._member = member
+        self._file: NewFile | None = None
+        self._reason = ""
+        self._is_dropped = False
+
+    def take(self, piece: bytes) -> None:
+        """Write the next bytes."""
+        if (file := self._opened()) is None:
+            return
+        if not self._member.is_sparse:
+            file.write(piece)
+            return
+        for begin in range(0, len(piece), _HOLE):
+            part = piece[begin : begin + _HOLE]
+            if part.strip(b"\0"):
+                file.write(part)
+            else:
+                file.skip(len(part))
+
+    def close(self, missing: int) -> None:
+        """Finish the file, or drop what is there of it where that was not asked for."""
+        unpacking, member, file = self._unpacking, self._member, self._opened()
+        if file is None:
+            if not self._is_dropped:
+                unpacking.tell(member, Fate.REFUSED, self._reason)
+            return
+        if missing and not unpacking.keeps_partial:
+            file.drop()
+        else:
+            try:
+                file.finish(unpacking.attributes(member))
+            except RefusedError as error:
+                unpacking.tell(member, Fate.REFUSED, error.reason)
+                return
+        if missing:
+            unpacking.tell(member, Fate.INCOMPLETE, f"at least {missing:,} bytes of it are missing")
+        else:
+            unpacking.tell(member, Fate.WRITTEN)
+
+    def _opened(self) -> NewFile | None:
+        """Return the file, which is begun when its content comes; None where there is none."""
+        if self._file is None and not self._reason and not self._is_dropped:
+            if self._unpacking.is_replaced(self._member):
+                self._is_dropped = True
+                return None
+            try:
+                self._file = self._unpacking.open(self._member)
+            except RefusedError as error:
+                self._reason = error.reason
+        return self._file
+
+
+class _Passing:
+    """Passes the dump's content on."""
+
+    def __init__(self, unpacking: Unpacking, member: Member, write: Callable[[bytes], object]) -> None:
+        self._unpacking = unpacking
+        self._member = member
+        self._write = write
+
+    def take(self, piece: bytes) -> None:
+        """Pass the next bytes on."""
+        self._write(piece)
+
+    def close(self, missing: int) -> None:
+        """Tell what became of the dump."""
+        fate = Fate.INCOMPLETE if missing else Fate.WRITTEN
+        self._unpacking.tell(self._member, fate, f"at least {missing:,} bytes of it are missing" if missing else "")
+
+
+def _is_refused(id_: str) -> bool:
+    return FINDINGS[id_].severity is Severity.ERROR
