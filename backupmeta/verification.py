@@ -57,6 +57,12 @@ class Case(NamedTuple):
     policy: Policy
     now: int
 
+    def size(self) -> int:
+        """Return how many bytes the archive has; 0 where it can't be read."""
+        with suppress(EvidenceError), self.place.open() as file:
+            return file.size
+        return 0
+
 
 class Outcome(NamedTuple):
     """What came out for an archive, and what its account has of it: of a broken one, nothing."""

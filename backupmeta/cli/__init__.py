@@ -91,7 +91,7 @@ def _run() -> int:
 
     from backupmeta.cli import output
     from backupmeta.cli.commands import backupmeta
-    from backupmeta.errors import CatalogError, EvidenceError, PolicyError
+    from backupmeta.errors import EvidenceError, PolicyError, WrittenFileError
 
     gc.set_threshold(_FEWER_COLLECTIONS)
     try:
@@ -103,7 +103,7 @@ def _run() -> int:
     except BrokenPipeError:
         output.discard()
         return output.BROKEN_PIPE
-    except (CatalogError, ChildProcessError, EvidenceError, PolicyError) as error:
+    except (ChildProcessError, EvidenceError, PolicyError, WrittenFileError) as error:
         for line in str(error).splitlines():
             output.complain(line)
         return 2

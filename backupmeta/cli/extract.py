@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from backupmeta.cli.writing import Write
     from backupmeta.extraction.extract import Extraction, Order
     from backupmeta.extraction.unpacking import Told
+    from backupmeta.verification import Case
 
 
 class _DroppedError(Exception):
@@ -78,7 +79,7 @@ def extract(
     from backupmeta.extraction.extract import Order
     from backupmeta.extraction.unpacking import Selection
 
-    protected = Protected((archive,))
+    protected = Protected()
     output.refuse_evidence(folder.rstrip("/") or folder, protected)
     names = (os.fsencode(one) for one in members)
     order = Order(
@@ -96,7 +97,12 @@ def _extracted(
     archive: str, order: "Order", limits: Limits, dump: str | None, protected: "Protected", *, as_json: bool
 ) -> int:
     """Extract, tell what came out, and return the exit code."""
+    from time import time
+
+    from backupmeta import verification
+    from backupmeta.checks.policy import DEFAULT
     from backupmeta.render.extraction import AsJson, AsText
+    from backupmeta.search import Search
 
     text, json = AsText(), AsJson()
 
@@ -106,7 +112,8 @@ def _extracted(
         elif (line := text.line(told)) is not None:
             output.complain(line)
 
-    found = _filled(archive, order, limits, dump, protected, tell)
+    case = verification.case_at(archive, Search(limits=limits), DEFAULT, int(time()))
+    found = _filled(case, order, dump, protected, tell)
     if as_json:
         output.write(json.end(found))
     code = output.report((one.finding for one in found.verification.judged), Severity.WARNING)
@@ -118,34 +125,25 @@ def _extracted(
 
 
 def _filled(
-    archive: str,
-    order: "Order",
-    limits: Limits,
-    dump: str | None,
-    protected: "Protected",
-    tell: "Callable[[Told], object]",
+    case: "Case", order: "Order", dump: str | None, protected: "Protected", tell: "Callable[[Told], object]"
 ) -> "Extraction":
     """Extract, and return what came out; the dump's file is there only if the folder is."""
-    from time import time
-
-    from backupmeta import verification
-    from backupmeta.checks.policy import DEFAULT
     from backupmeta.cli import progress
     from backupmeta.extraction.extract import extract as extracted
-    from backupmeta.search import Search
 
-    case = verification.case_at(archive, Search(limits=limits), DEFAULT, int(time()))
     try:
-        with (
-            progress.shown(lambda: verification.size(Search((archive,)))) as bar,
-            _dump(dump, protected) as write,
-        ):
+        with progress.shown(case.size) as bar, _dump(dump, protected) as write:
             found = extracted(case, order, tell, dump=write, watch=None if bar is None else bar.advance)
-            if write is not None and not (found.is_kept and found.has_dump):
-                raise _DroppedError(found)
+            _drop_unless_kept(found, write)
     except _DroppedError as dropped:
         return dropped.found
     return found
+
+
+def _drop_unless_kept(found: "Extraction", write: "Write | None") -> None:
+    """Raise where a dump's file is begun that is not to stay."""
+    if write is not None and not (found.is_kept and found.has_dump):
+        raise _DroppedError(found)
 
 
 def _exit_code(found: "Extraction", *, is_dump_there: bool) -> int:

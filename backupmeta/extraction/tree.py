@@ -85,12 +85,15 @@ class Tree:
         """Begin a file, which takes the place of what lies there. Raises `RefusedError`, `OutputError`."""
         with _refusing(self.path):
             parent, name = self._parent_of(path)
-            if self.is_new:
-                self._clear(parent, name)
-            else:
+            if not self.is_new:
                 self._check_is_file(parent, name)
                 name = b".backupmeta-" + token_hex(16).encode()
-            self._begun = NewFile(self, path, os.open(name, _NEW, _OWN, dir_fd=parent), name)
+            try:
+                fd = os.open(name, _NEW, _OWN, dir_fd=parent)
+            except FileExistsError:
+                self._clear(parent, name)
+                fd = os.open(name, _NEW, _OWN, dir_fd=parent)
+            self._begun = NewFile(self, path, fd, name)
             return self._begun
 
     def folder(self, path: bytes) -> bool:
@@ -387,7 +390,9 @@ def _check_is_free(path: str, parent: int, name: str) -> int:
             raise OutputError(path, "is another file system than its folder's", "name a new folder in it")
         fd = os.open(name, _FOLDER, dir_fd=parent)
         try:
-            if next(os.scandir(fd), None) is not None:
+            with os.scandir(fd) as entries:
+                is_empty = next(entries, None) is None
+            if not is_empty:
                 raise OutputError(path, "is not empty", "name a new or an empty folder, or see --over")
         finally:
             os.close(fd)
