@@ -29,7 +29,7 @@ def backupmeta() -> None:
     """Read Installatron's backups without its server.
 
     Answers as GET /backups/{id} does, from the archives (~/application_backups/app_*.tar.gz) and the records
-    (~/.appdata) alone. Nothing is ever written; secrets are masked unless you ask for them.
+    (~/.appdata) alone. Evidence is never written to; secrets are masked unless you ask for them.
 
     \b
     Examples:
