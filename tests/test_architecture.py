@@ -73,11 +73,10 @@ def test_only_the_command_line_prints_or_exits() -> None:
     assert [module.name for module in below if "sys.exit" in module.read_text("utf-8")] == []
 
 
-def test_nothing_is_opened_for_writing() -> None:
+def test_nothing_is_opened_for_writing_but_outputs_and_a_folder_to_unpack_into() -> None:
     writing = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|write_text|\.write_bytes\(|os\.(mkdir|remove|rename|unlink)")
-    assert [
-        module.name for module in MODULES if module.parent.name != "cli" and writing.search(module.read_text())
-    ] == []
+    below = [module for module in MODULES if module.parent.name != "cli" and module.name != "tree.py"]
+    assert [module.name for module in below if writing.search(module.read_text())] == []
 
 
 def test_a_field_with_a_secrets_name_is_closed_and_no_other_attribute_has_one() -> None:
