@@ -23,7 +23,7 @@ Every error carries its attributes; its sentence is made from them. No error eve
 from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
-from backupmeta.masking import printable
+from backupmeta.masking import mask_text, printable
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
@@ -36,6 +36,11 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     known = list(known)
     near = difflib.get_close_matches(name, known, 1)
     return f"did you mean {near[0]!r}?" if near else otherwise or f"there are {', '.join(known)}"
+
+
+def _shown(text: str) -> str:
+    """Return a name or sentence as it may be shown: secrets in it masked, control characters escaped."""
+    return printable(mask_text(text))
 
 
 class BackupMetaError(Exception):
@@ -66,7 +71,7 @@ class EvidenceError(BackupMetaError):
         return self.reason if self.advice in {"", self.default_advice} else f"{self.reason}; {self.advice}"
 
     def __str__(self) -> str:
-        sentence = f"{printable(self.path)}: {self.reason}"
+        sentence = f"{_shown(self.path)}: {mask_text(self.reason)}"
         return f"{sentence}; {self.advice}" if self.advice else sentence
 
 
@@ -138,7 +143,7 @@ class NoMemberError(EvidenceError):
 
     def __init__(self, path: str, member: str, reason: str = "is not in the archive") -> None:
         """Remember which ``member`` of ``path`` can't be given, and why."""
-        super().__init__(path, f"{printable(member)} {reason}")
+        super().__init__(path, f"{_shown(member)} {reason}")
         self.member = member
 
 
@@ -159,7 +164,7 @@ class WrittenFileError(BackupMetaError):
         self.advice = advice
 
     def __str__(self) -> str:
-        return printable(f"{self.path}: {self.reason}; {self.advice}")
+        return _shown(f"{self.path}: {self.reason}; {self.advice}")
 
 
 class CatalogError(WrittenFileError):
@@ -199,7 +204,7 @@ class PolicyError(BackupMetaError):
         self.mistakes = mistakes
 
     def __str__(self) -> str:
-        return "\n".join(printable(self._sentence(one)) for one in self.mistakes)
+        return "\n".join(_shown(self._sentence(one)) for one in self.mistakes)
 
     def _sentence(self, mistake: Mistake) -> str:
         place = (part for part in (self.path, mistake.place, mistake.reason) if part)
@@ -223,4 +228,4 @@ class AnswerError(BackupMetaError):
         self.message = message
 
     def __str__(self) -> str:
-        return f"{self.status} {self.errcode}: {self.message}"
+        return f"{self.status} {self.errcode}: {mask_text(self.message)}"

@@ -10,7 +10,9 @@ from backupmeta.archive.head import head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.errors import LimitExceededError
 from backupmeta.evidence import open_named
-from backupmeta.masking import MASK, masked
+from backupmeta.inspection import shown
+from backupmeta.masking import MASK, mask_text, masked, reasons
+from backupmeta.provenance import as_text
 from backupmeta.record import fields, grammar
 from backupmeta.record.fields import Use
 from backupmeta.record.grammar import Line, Record
@@ -82,7 +84,8 @@ def record(content: bytes, *, show_secrets: bool = False) -> Iterator[Step]:
     for line in parsed.lines:
         text = _line_text(line, hidden, show_secrets=show_secrets)
         is_rest = line.number in hidden and _is_rest(line)
-        meaning = "perhaps the rest of the secret above" if is_rest else _use(parsed, line)
+        meaning = "perhaps the rest of the secret above" if is_rest else _use(parsed, line, show_secrets=show_secrets)
+        meaning += "" if show_secrets else _masked_for(line, is_rest=is_rest)
         yield Step("record", line.number, line.offset, text, meaning)
 
 
@@ -119,10 +122,24 @@ def _line_text(line: Line, hidden: frozenset[int], *, show_secrets: bool) -> str
         value = MASK if value else value
     elif not show_secrets:
         value = masked(line.key or "", value)
-    return value if line.key is None else f"{line.key}={value}"
+    return value if line.key is None else f"{_key(line.key, show_secrets=show_secrets)}={value}"
 
 
-def _use(parsed: Record, line: Line) -> str:
+def _key(key: str, *, show_secrets: bool) -> str:
+    return key if show_secrets else mask_text(as_text(key))
+
+
+def _masked_for(line: Line, *, is_rest: bool) -> str:
+    """Return by which rules something in a line is masked; nothing where none is."""
+    if is_rest:
+        return ""
+    rules = reasons(line.key or "", line.value.decode("utf-8", "replace"))
+    if line.key is not None and _key(line.key, show_secrets=False) != as_text(line.key):
+        rules.append("a secret in the key")
+    return f"; masked: {', '.join(rules)}" if rules else ""
+
+
+def _use(parsed: Record, line: Line, *, show_secrets: bool) -> str:
     if line.key is None:
         return "no '=': kept, part of nothing"
     if parsed.by_key[line.key] is not line:
@@ -132,14 +149,17 @@ def _use(parsed: Record, line: Line) -> str:
         return f"custom field {line.key.removeprefix(fields.CUSTOM)}"
     if use is not Use.FIELD:
         return str(use.value)
-    return "; ".join(_field_use(line, one) for one in fields.FIELDS if one.key == line.key)
+    used = (one for one in fields.FIELDS if one.key == line.key)
+    return "; ".join(_field_use(line, one, show_secrets=show_secrets) for one in used)
 
 
-def _field_use(line: Line, one: fields.Field) -> str:
+def _field_use(line: Line, one: fields.Field, *, show_secrets: bool) -> str:
     try:
         value = one.decode(line.value)
     except ValueError as error:
         return f"{one.name}: can't be decoded ({fields.problem(error)})"
     if isinstance(value, list):
         return f"{one.name}: {len(value)} entries"
-    return one.name if isinstance(value, str) and value.encode() == line.value else f"{one.name}: {value!r}"
+    if isinstance(value, str) and value.encode() == line.value:
+        return one.name
+    return f"{one.name}: {value if show_secrets else shown(one.name, value)!r}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from backupmeta.masking import mask_uris
+from backupmeta.masking import mask_text
 from backupmeta.provenance import Source
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
@@ -17,8 +17,8 @@ class Finding(NamedTuple):
 
     Attributes:
         id: a key of `FINDINGS`.
-        subject: what it is about: a field, a key, a name; may be empty. Never a value that could be secret.
-        detail: the particulars, a phrase; may be empty. Never a value that could be secret.
+        subject: what it is about: a field, a key, a name; may be empty. A name may have a secret in it.
+        detail: the particulars, a phrase; may be empty. A name in it may have a secret in it.
         evidence: where it can be seen.
     """
 
@@ -50,10 +50,10 @@ class Finding(NamedTuple):
 
     @property
     def message(self) -> str:
-        """One sentence for people; the userinfo of a URI in a name is masked."""
-        subject = f"{self.subject}: " if self.subject else ""
-        detail = f" ({self.detail})" if self.detail else ""
-        return mask_uris(f"{subject}{FINDINGS[self.id].sentence}{detail}")
+        """One sentence for people; secrets in its names are masked."""
+        subject = f"{mask_text(self.subject)}: " if self.subject else ""
+        detail = f" ({mask_text(self.detail)})" if self.detail else ""
+        return f"{subject}{FINDINGS[self.id].sentence}{detail}"
 
 
 class Findings:

@@ -13,9 +13,9 @@ from backupmeta.account import filename
 from backupmeta.account.home import State
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
-from backupmeta.masking import mask_uris
+from backupmeta.masking import masked
 from backupmeta.plan import CUSTOM_SCHEDULE, Plan, fields_of, plan, tells_snapshot
-from backupmeta.provenance import Fact, Source, Witness, display
+from backupmeta.provenance import Fact, Source, Witness, as_text
 from backupmeta.record.document import Document
 from backupmeta.record.fields import API_KEYS, CUSTOM, Field, Scope, Use, problem, use_of
 from backupmeta.record.values import text
@@ -190,7 +190,9 @@ def compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | Non
     recorded = inspection.text("backup_filename")
     name = base_name(archive) if archive else recorded
     source = Source(Witness.FILE_NAME, archive or inspection.path)
-    if archive and recorded not in {"", display(name)} and filename.stem(recorded) != filename.stem(display(name)):
+    known = as_text(name)
+    names = {"", known, masked("backup_filename", known)}  # a catalog's record has its secrets masked
+    if archive and recorded not in names and filename.stem(recorded) != filename.stem(known):
         inspection.findings.append(Finding("archive-renamed", name, f"recorded as {recorded}", (source,)))
     if not name:
         return
@@ -204,5 +206,5 @@ def compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | Non
     inspection.utc_offset = filename.utc_offset(parsed, seconds) if seconds is not None else None
     url, title = (value if isinstance(value := inspection.get(name), str) else None for name in ("url", "title"))
     for one in filename.disagreements(parsed, url, title, seconds, zone):
-        detail = one.detail if title is None or mask_uris(title) == title else ""  # a slug hides no password
+        detail = one.detail if title is None or masked("title", title) == title else ""  # a slug hides no password
         inspection.findings.append(Finding(one.finding, "backup_filename", detail, (source,)))

@@ -12,7 +12,7 @@ from backupmeta.account import filename
 from backupmeta.evidence import join_seen
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
-from backupmeta.provenance import Source, Witness, display
+from backupmeta.provenance import Source, Witness, as_text
 from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELDS, Default, Field
 from backupmeta.record.values import Value
@@ -85,7 +85,7 @@ def _file(inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     install_id = inspection.text("backup_install" if inspection.kind == "backup" else "id")
     home = witnesses.as_server or home_of(_record_text(witnesses, "path"), _record_text(witnesses, "owner"))
     path = file_of(home or witnesses.home, install_id)
-    return None if path is None else (display(path), Source(Witness.DERIVED, path))
+    return None if path is None else (as_text(path), Source(Witness.DERIVED, path))
 
 
 @lru_cache(maxsize=1024)
@@ -131,7 +131,7 @@ def _count(_inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
 def _archive_name(_inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     if witnesses.archive is None:
         return None
-    return display(base_name(witnesses.archive)), Source(Witness.FILE_NAME, witnesses.archive)
+    return as_text(base_name(witnesses.archive)), Source(Witness.FILE_NAME, witnesses.archive)
 
 
 def _time_of_name(inspection: Inspection, witnesses: Witnesses) -> _Derived | None:

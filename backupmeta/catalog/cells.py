@@ -23,6 +23,8 @@ GREATEST: Final = 2**63 - 1
 """The greatest number that a column holds."""
 _LIVE: Final = frozenset(one.name for one in FIELDS if one.scope is Scope.LIVE)
 """The fields that a live install tells, or nobody: here they stand in its own row."""
+_MADE: Final = frozenset({"id", "file", "backup_filename"})
+"""The fields that a file's name or a path may tell: no record that was masked."""
 
 
 class Text(NamedTuple):
@@ -60,6 +62,9 @@ def cells_of(found: Inspection, shape: "Shape", shelf: Shelf) -> Cells:
     for place, name, key in shape.shared:
         if cells[place] is not None:
             cells[place] = shelf.key(_shared(name, fields[name], origins[name], key))
+    for place in shape.made:
+        if isinstance(cell := cells[place], str) and origins[shape.names[place]].__class__ is not Document:
+            cells[place] = display(cell)
     for place in shape.secrets:
         cells[place] = cells[place] and MASK
     custom = {name: fields[name] for name in fields if name not in FIELD}
@@ -79,6 +84,7 @@ class Shape(NamedTuple):
     shared: tuple[tuple[int, str, str], ...]
     secrets: tuple[int, ...]
     live: tuple[tuple[int, str], ...]
+    made: tuple[int, ...]
 
 
 def _shape(columns: Sequence[Column], told_alone: frozenset[str]) -> Shape:
@@ -92,6 +98,7 @@ def _shape(columns: Sequence[Column], told_alone: frozenset[str]) -> Shape:
         ),
         tuple(place for place, one in enumerate(columns) if is_secret(one.name)),
         tuple((place, one.name) for place, one in enumerate(columns) if one.name in told_alone),
+        tuple(place for place, one in enumerate(columns) if one.name in _MADE),
     )
 
 

@@ -92,6 +92,7 @@ def _run() -> int:
     from backupmeta.cli import output
     from backupmeta.cli.commands import backupmeta
     from backupmeta.errors import CatalogError, EvidenceError, PolicyError
+    from backupmeta.masking import mask_text
 
     gc.set_threshold(_FEWER_COLLECTIONS)
     try:
@@ -112,6 +113,7 @@ def _run() -> int:
         output.complain(f"can't write: {error.strerror}")
         return 2
     except click.ClickException as error:
+        error.message = mask_text(error.message)
         error.show()
         return 2
     return result if isinstance(result, int) else 0

@@ -102,8 +102,10 @@ def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str
 
 
 def _is_plain(name: str) -> bool:
-    """Tell whether a name stands for itself: it is no option, and one line."""
-    return not name.startswith("-") and name.isprintable()
+    """Tell whether a name stands for itself: it is no option, one line, and has no secret in it."""
+    from backupmeta.masking import mask_text
+
+    return not name.startswith("-") and name.isprintable() and mask_text(name) == name
 
 
 def _quoted(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from backupmeta.findings import Finding
-from backupmeta.masking import printable
+from backupmeta.masking import mask_text, printable
 from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def width() -> int | None:
 def complain(message: str) -> None:
     """Print one line on stderr; where that is full or closed, nowhere."""
     with suppress(OSError):
-        click.echo(f"backupmeta: {printable(message)}", err=True)
+        click.echo(f"backupmeta: {printable(mask_text(message))}", err=True)
 
 
 def tell_age(catalog: str) -> None:

@@ -171,9 +171,9 @@ def _scan(path: str, search: "Search", *, deep: bool, jobs: int | None) -> bool:
 
 def _command() -> str:
     """Return the command line as it was given; userinfo of URIs is masked."""
-    from backupmeta.masking import mask_uris
+    from backupmeta.masking import mask_text
 
-    return mask_uris(shlex.join(["backupmeta", *sys.argv[1:]]))
+    return mask_text(shlex.join(["backupmeta", *sys.argv[1:]]))
 
 
 def _rendering(form: str) -> "Callable[[Report], str]":

@@ -22,7 +22,6 @@ from backupmeta.events.event import SECOND, Claim, File, Statement
 from backupmeta.events.kinds import KINDS
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
-from backupmeta.masking import mask_uris
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELDS, Field, problem
@@ -132,7 +131,7 @@ def of_members(walked: Pass, path: str, most: int) -> Iterator[Statement]:
 def _brief(member: Member) -> tuple[int, int, str, File]:
     """Return of a member its time in microseconds, its place in the archive, negative, its name and what is known."""
     known = File(member.size, _TYPES.get(member.kind, 0) | member.mode & 0o7777, member.uid, member.gid)
-    return member.mtime_ns // _NANOSECONDS, -member.offset, mask_uris(member.label), known
+    return member.mtime_ns // _NANOSECONDS, -member.offset, member.label, known
 
 
 def of_record_files(home: Home) -> dict[str, Statement]:

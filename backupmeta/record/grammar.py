@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
 
 from backupmeta.findings import Finding
-from backupmeta.masking import MASK, is_secret
+from backupmeta.masking import MASK, is_secret, mask_text, masked
 from backupmeta.provenance import Source
 
 BOM = b"\xef\xbb\xbf"
@@ -49,14 +49,13 @@ class Line(NamedTuple):
         return before + self.value + self.end
 
     def __repr__(self) -> str:
-        return f"Line(number={self.number}, offset={self.offset}, key={self.key!r}, value={self.shown!r})"
+        key = None if self.key is None else mask_text(self.key)
+        return f"Line(number={self.number}, offset={self.offset}, key={key!r}, value={self.shown!r})"
 
     @property
     def shown(self) -> str:
         """A rough, always harmless picture of the value, for a debugger."""
-        if self.key is None or is_secret(self.key) or b"://" in self.value:
-            return MASK
-        return self.value.decode("utf-8", "replace")
+        return MASK if self.key is None else masked(self.key, self.value.decode("utf-8", "replace"))
 
 
 class Record:

@@ -23,7 +23,7 @@ from backupmeta.comparison.difference import (
 )
 from backupmeta.comparison.walking import Entry
 from backupmeta.findings import Finding
-from backupmeta.masking import mask_uris, printable
+from backupmeta.masking import mask_text, printable
 from backupmeta.provenance import Source, display, located, named
 from backupmeta.record.values import Value
 from backupmeta.render.json import finding, utc
@@ -231,7 +231,7 @@ def _differing(old: Entry, new: Entry, by: str) -> str:
 
 
 def _name(name: bytes) -> str:
-    return mask_uris(name.decode("utf-8", "surrogateescape"))
+    return mask_text(name.decode("utf-8", "surrogateescape"))
 
 
 def _table_rows(one: TableChange) -> Iterator[_Row]:

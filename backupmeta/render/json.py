@@ -17,8 +17,8 @@ from backupmeta.errors import AnswerError
 from backupmeta.explain import Step
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection, Resolved, shown
-from backupmeta.masking import masked
-from backupmeta.provenance import Fact, display, located, named
+from backupmeta.masking import mask_text, masked
+from backupmeta.provenance import Fact, as_text, display, located, named
 from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELD
 
@@ -49,7 +49,9 @@ def answer(inspection: Inspection, *, show_secrets: bool, provenance: bool) -> s
 
 def negative(error: AnswerError) -> str:
     """Return the server's envelope for a negative answer."""
-    envelope = _envelope(result=False, status=error.status, errcode=error.errcode, message=error.message + "\n")
+    envelope = _envelope(
+        result=False, status=error.status, errcode=error.errcode, message=display(error.message) + "\n"
+    )
     return pretty({**envelope, "data": None})
 
 
@@ -142,7 +144,7 @@ def _stream(one: Stream) -> dict[str, object]:
     if one.header is not None:
         described["mtime"] = utc(one.header.mtime) if one.header.mtime else None
         described["system"] = SYSTEMS.get(one.header.system, str(one.header.system))
-        described["name"] = one.header.name.decode("latin-1") if one.header.name is not None else None
+        described["name"] = display(one.header.name.decode("latin-1")) if one.header.name is not None else None
     return {**described, "layer": one.layer, "fault": one.fault or None}
 
 
@@ -168,7 +170,8 @@ def member(one: Member) -> dict[str, object]:
     """Return a member of an archive: sizes and offsets in bytes, times in UTC."""
     described: dict[str, object] = named("name", one.name.decode("utf-8", "surrogateescape"))
     described.update(type=one.kind, size=one.size, mode=f"{one.mode & 0o7777:04o}", uid=one.uid, gid=one.gid)
-    described.update(user=one.owner.decode("utf-8", "replace"), group=one.group.decode("utf-8", "replace"))
+    owners = (display(name.decode("utf-8", "replace")) for name in (one.owner, one.group))
+    described.update(zip(("user", "group"), owners, strict=True))
     described["mtime"] = utc(one.mtime_ns // _NANOSECONDS, one.mtime_ns % _NANOSECONDS // 1000)
     described.update(named("link", one.link.decode("utf-8", "surrogateescape")) if one.link else {})
     described["offset"] = one.offset
@@ -183,8 +186,8 @@ def step(one: Step) -> dict[str, object]:
         "place": one.place,
         "line": one.line,
         "offset": one.offset,
-        "text": display(one.text),
-        "meaning": display(one.meaning),
+        "text": as_text(one.text),
+        "meaning": as_text(one.meaning),
     }
 
 
@@ -236,7 +239,9 @@ def _extra(field: str, holding: list[Document], *, show_secrets: bool) -> tuple[
     exact = field.encode("utf-8", "surrogateescape")
     key = exact.decode("utf-8", "backslashreplace")
     described: dict[str, object] = {}
-    if key != field:
+    if not show_secrets and (shown_key := mask_text(key)) != key:
+        key = shown_key
+    elif key != field:
         described["key_base64"] = base64.b64encode(exact).decode("ascii")
     fact, *others = (document.fact(field) for document in holding)
     described |= {**_raw(fact, show_secrets=show_secrets), "source": located(fact.source)}

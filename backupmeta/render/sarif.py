@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from backupmeta import __version__
 from backupmeta.checks.verdict import Judged, Verification
-from backupmeta.masking import MASK, mask_uris
+from backupmeta.masking import MASK, mask_text
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.verification import blamed, counted, visible
 from backupmeta.vocabulary.kinds import Kind, Severity
@@ -231,7 +231,7 @@ def _mark(one: Verification, judged: Judged) -> str:
 
     Which of several it is, a number behind it tells, as CodeQL does it.
     """
-    parts = (one.path, judged.finding.id, mask_uris(judged.finding.subject))
+    parts = (one.path, judged.finding.id, mask_text(judged.finding.subject))
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
@@ -273,7 +273,7 @@ def _uri(path: str) -> str:
 
     Empty segments and ``.`` are removed, as §3.10.2 wants it. ``..`` stays: what it means, only the disk knows.
     """
-    exact = path.encode("utf-8", "surrogateescape")
+    exact = mask_text(path).encode("utf-8", "surrogateescape")
     is_windows = _DRIVE.match(path) is not None
     is_absolute = is_windows or exact.startswith(b"/")
     segments = (exact.replace(b"\\", b"/") if is_windows else exact).split(b"/")

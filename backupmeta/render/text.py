@@ -10,7 +10,7 @@ from backupmeta.explain import Step
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
 from backupmeta.masking import printable
-from backupmeta.provenance import display
+from backupmeta.provenance import as_text, display
 from backupmeta.render.json import utc
 
 BACKUP_COLUMNS: Final = ("time (UTC)", "id", "user", "application", "version", "url", "title", "state", "archive")
@@ -111,7 +111,7 @@ def steps(explained: Iterable[Step]) -> Iterable[str]:
     """Yield a line a step: where, what stands there, what was made of it."""
     for one in explained:
         where = f"line {one.line}" if one.line else one.place
-        yield printable(f"{where:>9}  {_cut(display(one.text)):<60}  {display(one.meaning)}") + "\n"
+        yield printable(f"{where:>9}  {_cut(as_text(one.text)):<60}  {as_text(one.meaning)}") + "\n"
 
 
 def finding(one: Finding) -> str:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.findings import Finding
-from backupmeta.masking import mask_uris, printable
+from backupmeta.masking import mask_text, printable
 from backupmeta.provenance import display, located, named
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
@@ -227,7 +227,7 @@ def _particulars(one: Finding) -> str:
     """Return what tells a finding from others of its id: subject and detail, else where it can be seen."""
     detail = f"({one.detail})" if one.subject and one.detail else one.detail
     said = " ".join(part for part in (one.subject, detail) if part)
-    return mask_uris(said or next((place.member or place.path for place in one.evidence), ""))
+    return mask_text(said or next((place.member or place.path for place in one.evidence), ""))
 
 
 def _coloured(word: Severity | Verdict) -> str:

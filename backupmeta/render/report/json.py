@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from typing import Any, Final
 
-from backupmeta.provenance import Source, located, named
+from backupmeta.provenance import Source, display, located, named
 from backupmeta.render.export import moment
 from backupmeta.report.model import Report
 from backupmeta.report.summary import Summary, summary
@@ -65,7 +65,7 @@ def _entry(one: object) -> object:
     """Return an entry of a list: a place, a plugin, a path."""
     if isinstance(one, Source):
         return located(one)
-    return one if isinstance(one, str) else _row(one)
+    return display(one) if isinstance(one, str) else _row(one)
 
 
 def _summary(counts: Summary) -> dict[str, object]:
