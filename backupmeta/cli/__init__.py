@@ -4,6 +4,7 @@ Exit codes: 0 clean; 1 a negative answer, something wrong; 2 a usage error, or i
 """
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -113,7 +114,8 @@ def _run() -> int:
         output.complain(f"can't write: {error.strerror}")
         return 2
     except click.ClickException as error:
-        error.message = mask_text(error.message)
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        click.echo(mask_text(text.getvalue()), err=True, nl=False)
         return 2
     return result if isinstance(result, int) else 0
