@@ -66,7 +66,7 @@ def as_text(path: str) -> str:
 
 def display(path: str) -> str:
     """Return a path, a name or a sentence as text that may be shown: as `as_text`, secrets masked."""
-    return mask_text(as_text(path))
+    return mask_text(path if path.isascii() else as_text(path))
 
 
 def named(key: str, text: str) -> dict[str, object]:

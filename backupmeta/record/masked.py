@@ -1,12 +1,12 @@
 """A record without its secrets: every line stands where it stood, only what must not be shown is replaced."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import compress, count
 from operator import ne
 from typing import Final, NamedTuple
 
-from backupmeta.masking import MASK, is_secret, mask_text, masked
+from backupmeta.masking import MASK, is_location, is_secret, mask_text, masked
 from backupmeta.record import grammar
 from backupmeta.record.grammar import Line, Record
 
@@ -35,37 +35,41 @@ def without_secrets(record: Record, other: Mapping[str, bytes] = _NOTHING) -> Re
 def _of_tidy(record: Record, other: Mapping[str, bytes]) -> Record:
     """Mask a record with a key in every line: what has to be masked is few, and found without looking at each line."""
     content, values, rows = record.content, dict(record.values), record.content.split(b"\n")
-    for place, key in _secrets(tuple(values)):
+    keys = tuple(values)
+    secrets = _secrets(keys)
+    suspects = _suspects(content, rows)
+    for place in suspects.union(_locations(keys)).difference(place for place, _ in secrets):
+        key = keys[place]
+        if (masks := _shown(key, values[key])) is not values[key]:
+            values[key] = masks
+            rows[place] = rows[place].partition(b"=")[0] + b"=" + masks
+    for place, key in secrets:
         values[key] = _masked(key, values[key], other)
         rows[place] = rows[place].partition(b"=")[0] + b"=" + values[key]
-    for place in _suspects(content, rows):
-        name, _, value = rows[place].partition(b"=")
-        key = name.decode("utf-8", "surrogateescape")
-        values[key] = _shown(key, value)
-        rows[place] = name + b"=" + values[key]
     return Record(b"\n".join(rows), values)
 
 
-_MARKS: Final = (b":", b'"', b"'", b"%", b"\\", b"//")
+_MARKS: Final = (b":", b"//", b"%", b'"', b"'")
 """One of these, or a second ``=``, stands in every line in which something is masked that has no secret's name."""
+
+
+def _is_marked(text: bytes) -> bool:
+    return b":" in text or b"%" in text or b'"' in text or b"'" in text or b"//" in text
 
 
 def _suspects(content: bytes, rows: Sequence[bytes]) -> set[int]:
     """Return the places of the ``rows`` of ``content`` in which something may have to be masked."""
-    places = {place for mark in _MARKS for place in _lines_with(mark, content)}
+    places = set[int]()
     if content.count(b"=") > len(rows):
-        places.update(place for place, row in enumerate(rows) if row.count(b"=") > 1)
+        places.update([place for place, row in enumerate(rows) if row.count(b"=") > 1])
+    for mark in _MARKS:
+        place, end, found = 0, 0, content.find(mark)
+        while found >= 0:
+            place += content.count(b"\n", end, found)
+            places.add(place)
+            end = content.find(b"\n", found)
+            found = content.find(mark, end) if end >= 0 else -1
     return places
-
-
-def _lines_with(mark: bytes, content: bytes) -> Iterator[int]:
-    """Yield the places of the lines of ``content`` in which ``mark`` stands."""
-    place, end, found = 0, 0, content.find(mark)
-    while found >= 0:
-        place += content.count(b"\n", end, found)
-        yield place
-        end = content.find(b"\n", found)
-        found = content.find(mark, end) if end >= 0 else -1
 
 
 class Masked(NamedTuple):
@@ -101,6 +105,12 @@ def _secrets(keys: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
     return tuple((place, key) for place, key in enumerate(keys) if is_secret(key))
 
 
+@lru_cache(maxsize=256)
+def _locations(keys: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the places of those among ``keys`` that tell a location."""
+    return tuple(place for place, key in enumerate(keys) if is_location(key))
+
+
 def _of_line(record: Record, line: Line, is_hidden: bool, other: Mapping[str, bytes]) -> bytes:  # noqa: FBT001
     if line.key is None:
         text = _MASK if is_hidden and line.value else _shown("", line.value)
@@ -124,15 +134,10 @@ def _masked(key: str, value: bytes, other: Mapping[str, bytes]) -> bytes:
 
 def _shown(key: str, value: bytes) -> bytes:
     """Return the ``value`` of a harmless ``key`` with the secrets that stand in it masked."""
-    return _remembered(key, value) if len(value) <= _LONGEST_REMEMBERED else _without_secrets(key, value)
-
-
-def _without_secrets(key: str, value: bytes) -> bytes:
+    if not (_is_marked(value) or b"=" in value or (b"@" in value and is_location(key))):
+        return value
     return masked(key, value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
-
-_LONGEST_REMEMBERED: Final = 1024  # bytes
-_remembered = lru_cache(maxsize=1024)(_without_secrets)
 
 NOTHING: Final = Masked(grammar.parse(b""), grammar.parse(b""))
 """What no record is like."""

@@ -92,8 +92,8 @@ def members(found: Iterable[Member]) -> Iterable[str]:
         kind = _TYPES.get(one.kind, "?")
         time = (utc(one.mtime_ns // 1_000_000_000) or "?")[:19].replace("T", " ")
         owner = f"{one.owner.decode('utf-8', 'replace') or one.uid}/{one.group.decode('utf-8', 'replace') or one.gid}"
-        link = f" -> {display(one.link.decode('utf-8', 'surrogateescape'))}" if one.link else ""
-        name = display(one.text) + link
+        link = f" -> {one.link.decode('utf-8', 'surrogateescape')}" if one.link else ""
+        name = display(one.text + link)
         yield printable(f"{kind}{one.mode & 0o7777:04o} {owner:>11} {one.size:>12} {time} {name}") + "\n"
 
 
