@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from backupmeta.masking import mask_text
+from backupmeta.masking import mask_value
 from backupmeta.provenance import Source
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
@@ -17,8 +17,8 @@ class Finding(NamedTuple):
 
     Attributes:
         id: a key of `FINDINGS`.
-        subject: what it is about: a field, a key, a name; may be empty. A name may have a secret in it.
-        detail: the particulars, a phrase; may be empty. A name in it may have a secret in it.
+        subject: what it is about: a field, a key, a name; may be empty. A name may have a secret in it: see `masked`.
+        detail: the particulars, a phrase; may be empty, and have a secret in it likewise.
         evidence: where it can be seen.
     """
 
@@ -51,9 +51,15 @@ class Finding(NamedTuple):
     @property
     def message(self) -> str:
         """One sentence for people; secrets in its names are masked."""
-        subject = f"{mask_text(self.subject)}: " if self.subject else ""
-        detail = f" ({mask_text(self.detail)})" if self.detail else ""
+        shown = self.masked
+        subject = f"{shown.subject}: " if shown.subject else ""
+        detail = f" ({shown.detail})" if shown.detail else ""
         return f"{subject}{FINDINGS[self.id].sentence}{detail}"
+
+    @property
+    def masked(self) -> "Finding":
+        """The same with the secrets in subject and detail masked: a value, or a name, may stand in either."""
+        return self._replace(subject=mask_value(self.subject), detail=mask_value(self.detail))
 
 
 class Findings:

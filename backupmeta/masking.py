@@ -18,7 +18,10 @@ SECRET_PARTS: Final = ("pass", "secret", "token", "key", "salt", "auth", "pwd", 
 """What makes a name secret wherever it stands in it: ``dbpassword``, ``enckey``, ``AuthSalt``."""
 
 SECRET_WORDS: Final = frozenset(
-    "pw pin cred creds sign sig signature hmac session sess sessid sid private priv cookie cookies otp totp jwt".split()
+    (
+        "pw pin cred creds sign sig signature hmac session sess sessid phpsessid sid private priv cookie cookies otp"
+        " totp jwt"
+    ).split()
 )
 """What makes a name secret only as a word of it, for it is part of harmless ones: ``cf-pin``, not ``shipping``."""
 
@@ -46,7 +49,11 @@ def _has_secret_word(name: str) -> bool:
 
 
 def _plain_name(name: str) -> str:
-    """Return ``name`` without control and format characters, and with plain letters for wide ones."""
+    """Return ``name`` decoded, without control and format characters, and with plain letters for wide ones."""
+    if "%" in name:
+        from urllib.parse import unquote
+
+        name = unquote(name)
     if name.isascii() and name.isprintable():
         return name
     return "".join(char for char in unicodedata.normalize("NFKC", name) if unicodedata.category(char)[0] != "C")

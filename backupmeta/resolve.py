@@ -13,7 +13,7 @@ from backupmeta.account import filename
 from backupmeta.account.home import State
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
-from backupmeta.masking import masked
+from backupmeta.masking import mask_text, masked
 from backupmeta.plan import CUSTOM_SCHEDULE, Plan, fields_of, plan, tells_snapshot
 from backupmeta.provenance import Fact, Source, Witness, as_text
 from backupmeta.record.document import Document
@@ -189,16 +189,18 @@ def compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | Non
     """Set the name's parts against the resolved values; what disagrees is a finding, never a failure."""
     recorded = inspection.text("backup_filename")
     name = base_name(archive) if archive else recorded
+    shown = base_name(mask_text(archive)) if archive else masked("backup_filename", recorded)
     source = Source(Witness.FILE_NAME, archive or inspection.path)
     known = as_text(name)
     names = {"", known, masked("backup_filename", known)}  # a catalog's record has its secrets masked
     if archive and recorded not in names and filename.stem(recorded) != filename.stem(known):
-        inspection.findings.append(Finding("archive-renamed", name, f"recorded as {recorded}", (source,)))
+        detail = f"recorded as {masked('backup_filename', recorded)}"
+        inspection.findings.append(Finding("archive-renamed", shown, detail, (source,)))
     if not name:
         return
     parsed = inspection.archive_name = filename.parse(name)
     if parsed is None:
-        inspection.findings.append(Finding("name-unconventional", name, "", (source,)))
+        inspection.findings.append(Finding("name-unconventional", shown, "", (source,)))
     if parsed is None or archive is None:
         return
     time = inspection.text("backup_time")

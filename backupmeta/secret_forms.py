@@ -50,7 +50,7 @@ _UP_TO_HOST: Final = re.compile(r".*@(?=[\w\[])", re.DOTALL)
 _UP_TO_HOST_WITH_PATH: Final = re.compile(r".*@[\w.-]+:(?=\S)", re.DOTALL)
 _SLASHES: Final = re.compile(r"([/\\]{2,})")
 _USER_WITH_PASSWORD: Final = re.compile(
-    r"[^\s/\\?#:@]*:(?!\d{0,5}(?:[/?#\s]|$))[^\s@]*\s"  # a port is no password
+    r"[^\s/\\?#:@]*:(?!\d{1,5}(?:[/?#\s]|$))[^\s@]*\s"  # a port is no password
 )
 
 
@@ -67,7 +67,8 @@ def _mask_authority(text: str) -> str:
 
 _USERINFO: Final = re.compile(
     r"""(?<=[/\\][/\\])[^/\\?\#:@]*:.*@
-    | (?:(?<=:[/\\][/\\]) | (?<=/\\/) | (?<=\\\\/) | (?<=^[/\\][/\\]) | (?<=["'(<,;=\[{][/\\][/\\])) [^/\\?\#]*@""",
+    | (?: (?<=:[/\\][/\\]) | (?<=/\\/) | (?<=\\\\/) | (?<=///) | (?<=\w\w:/)
+        | (?<=^[/\\][/\\]) | (?<=["'(<,;=\[{][/\\][/\\]) )  [^/\\?\#]*@""",
     re.DOTALL | re.VERBOSE,
 )
 
@@ -227,7 +228,7 @@ RULES: Final = (
     Rule(
         "userinfo",
         "user and password, or a token, before the @ of a URI, with or without a scheme (RFC 3986 §3.2.1)",
-        "ssh://git@host; http://host:8080/@me; an @ in a later entry of a list after //user:password@host",
+        "ssh://git@host; http://host:8080/@me; file:///logo@2x.png; an @ in a later entry of a list after //u:p@host",
         "@",
         _by_words(_mask_userinfo),
     ),

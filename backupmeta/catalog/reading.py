@@ -174,7 +174,7 @@ class Forgetful:
         """Return the path of the file ``name`` in ``folder``, from the base on."""
         if folder.path != self._base and not folder.path.startswith(f"{self._base}{os.sep}"):
             return below_home(self._base, folder.child(name))
-        return f"{folder.path[len(self._base) + 1 :]}/{name}".removeprefix("/").replace("\\", "/")
+        return f"{folder.path[len(self._base) + 1 :]}/{name}".removeprefix("/").replace(os.sep, "/")
 
 
 def _names(path: str, found: Known) -> frozenset[bytes]:

@@ -95,6 +95,7 @@ def exact(row: FileRow) -> str:
 
 def finding_row(one: Finding) -> FindingRow:
     """Return the row of a finding."""
-    texts = (display(one.subject), display(one.detail), display(one.message))
+    shown = one.masked
+    texts = (display(shown.subject), display(shown.detail), display(one.message))
     evidence = json.dumps([located(place) for place in one.evidence], ensure_ascii=False)
     return FindingRow(one.id, str(one.severity), *texts, evidence)

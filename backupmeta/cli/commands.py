@@ -246,6 +246,7 @@ def members(
 def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int:
     """Write the content of one MEMBER of an ARCHIVE to stdout.
 
+    #3 is the third member: so 'members' tells those in whose names a secret is masked; ./#3 is one called so.
     Of several members of that name the last one, as unpacking leaves it; of records at the archive's root the first.
     Its exact bytes, holes of a sparse file filled in, with one exception: in a record (APP-META.INI) secrets are
     masked, unless you ask for them with --show-secrets. Other files of a site may well hold secrets; they are written

@@ -109,8 +109,8 @@ def finding(one: Finding) -> dict[str, object]:
 def walked(archive: Pass, dumps: Dumps, digests: MemberDigests | None) -> Iterable[str]:
     """Yield what a pass over an archive shows: its members, a line each, as they come; then everything else."""
     before = f'{{"path": {json.dumps(display(archive.file.path), ensure_ascii=False)},\n"members": [\n  '
-    for one in archive:
-        described = member(one)
+    for number, one in enumerate(archive, 1):
+        described: dict[str, object] = {"number": number, **member(one)}
         if digests is not None:
             described["digest"] = digests.last
         yield before + json.dumps(described, ensure_ascii=False)

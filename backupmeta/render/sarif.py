@@ -231,7 +231,7 @@ def _mark(one: Verification, judged: Judged) -> str:
 
     Which of several it is, a number behind it tells, as CodeQL does it.
     """
-    parts = (one.path, judged.finding.id, mask_text(judged.finding.subject))
+    parts = (one.path, judged.finding.id, judged.finding.masked.subject)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 

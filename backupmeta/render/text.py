@@ -9,7 +9,7 @@ from backupmeta.archive.reader import Pass
 from backupmeta.explain import Step
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
-from backupmeta.masking import printable
+from backupmeta.masking import MASK, printable
 from backupmeta.provenance import as_text, display
 from backupmeta.render.json import utc
 
@@ -87,13 +87,18 @@ def _fitting(columns: Sequence[str], widths: Sequence[int], width: int) -> list[
 
 
 def members(found: Iterable[Member]) -> Iterable[str]:
-    """Yield a line a member: type and mode, owner, size in bytes, time in UTC, name, target of a link."""
-    for one in found:
+    """Yield a line a member: type and mode, owner, size in bytes, time in UTC, name, target of a link.
+
+    A member in whose name something is masked has its number besides, by which ``cat`` finds it.
+    """
+    for number, one in enumerate(found, 1):
         kind = _TYPES.get(one.kind, "?")
         time = (utc(one.mtime_ns // 1_000_000_000) or "?")[:19].replace("T", " ")
         owner = f"{one.owner.decode('utf-8', 'replace') or one.uid}/{one.group.decode('utf-8', 'replace') or one.gid}"
         link = f" -> {one.link.decode('utf-8', 'surrogateescape')}" if one.link else ""
         name = display(one.text + link)
+        if MASK in name:
+            name += f" (#{number})"
         yield printable(f"{kind}{one.mode & 0o7777:04o} {owner:>11} {one.size:>12} {time} {name}") + "\n"
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.findings import Finding
-from backupmeta.masking import mask_text, printable
+from backupmeta.masking import printable
 from backupmeta.provenance import display, located, named
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
@@ -225,9 +225,10 @@ def _finding(judged: Judged) -> dict[str, object]:
 
 def _particulars(one: Finding) -> str:
     """Return what tells a finding from others of its id: subject and detail, else where it can be seen."""
-    detail = f"({one.detail})" if one.subject and one.detail else one.detail
-    said = " ".join(part for part in (one.subject, detail) if part)
-    return mask_text(said or next((place.member or place.path for place in one.evidence), ""))
+    shown = one.masked
+    detail = f"({shown.detail})" if shown.subject and shown.detail else shown.detail
+    said = " ".join(part for part in (shown.subject, detail) if part)
+    return said or next((place.member or place.path for place in one.evidence), "")
 
 
 def _coloured(word: Severity | Verdict) -> str:
