@@ -13,15 +13,18 @@ from typing import Final, NamedTuple
 
 import installatron_writer as writer
 import pytest
+import records_of_real_shape
 from click.shell_completion import BashComplete
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.cli.commands import backupmeta as group
 from backupmeta.masking import MASK, is_secret, mask_list, mask_location, mask_text, mask_value, masked
+from backupmeta.record import grammar
+from backupmeta.record.masked import without_secrets
 from backupmeta.secret_forms import VALUE_RULES
 from tests.hostile import END, header, long_name, member
-from tests.invented import INSTALL, TIME, Account, backup_record, install_record, run
+from tests.invented import BACKUP, INSTALL, TIME, Account, backup_record, install_record, run
 
 IN_TEXTS: Final = {
     "userinfo with a scheme": [
@@ -519,6 +522,44 @@ def test_names_that_only_look_so(name: str) -> None:
 )
 def test_what_is_harmless_stays(text: str) -> None:
     assert (mask_text(text), mask_value(text), mask_list([text])) == (text, text, [text])
+
+
+MASKED_OF_REAL_SHAPE: Final = {
+    ("2015", "title"): ("The Key: ********", "false alarm: said in words, as key: and its like are in notes"),
+    ("2022", "plugin-updates-notified"): (
+        'a:2:{s:25:"two-factor-authentication";s:6:"********";s:7:"akismet";s:5:"5.3.1";}',
+        "false alarm: auth in the name of a plugin, whose version is its value",
+    ),
+    ("2024-remote", "backup-location"): ("ftp://********@backup.example.com:21/b", "a secret: userinfo"),
+    ("2025-secrets", "backup-note"): ("new password: ********", "a secret: said in words"),
+    ("2025-secrets", "cf-enckey"): (MASK, "a secret: the key's name"),
+    ("2025-secrets", "cf-smtp-pwd"): (MASK, "a secret: the key's name"),
+    ("magento", "link-admin"): ("index.php/admin_1x2y3z/?key=********", "a secret: Magento's key of an address"),
+}
+"""What is masked in the 23 records besides ``db-pass``, and why."""
+
+
+def test_of_records_of_real_shape_only_this_is_masked() -> None:
+    found = {}
+    records = dict(records_of_real_shape.records())
+    for name, content in records.items():
+        record = grammar.parse(content)
+        shown = without_secrets(record).values
+        assert shown["db-pass"] == MASK.encode()
+        changed = {key for key, value in record.values.items() if shown[key] != value} - {"db-pass"}
+        found |= {(name, key): shown[key].decode() for key in changed}
+    assert len(records) == 23
+    assert found == {place: shown for place, (shown, _) in MASKED_OF_REAL_SHAPE.items()}
+
+
+def test_each_way_to_a_record_masks_alike(tmp_path: Path) -> None:
+    for number, (name, content) in enumerate(records_of_real_shape.records()):
+        account = Account(tmp_path / f"{number}/exampleu")
+        account.backup(content=content)
+        catalog = str(tmp_path / f"{number}.sqlite")
+        assert run("scan", account.home.parent, "-o", catalog, "--progress", "none").code == 0, name
+        live = run("view", BACKUP, "--root", account.home.parent, "--allow-missing").json["data"]
+        assert run("view", BACKUP, "--catalog", catalog, "--allow-missing").json["data"] == live, name
 
 
 PARTS: Final = "// :// @ @h u: p pass : = ? & ; # \" ' \\ %40 %3A %25 , { } [ s:4: a:1: i:0; key ( => / h 1".split()
