@@ -358,7 +358,7 @@ def refused(homes: Path) -> Iterator[list[str]]:
 
 def all_leaks(asked: Iterator[list[str]]) -> dict[str, list[str]]:
     """Run what is ``asked``; return what leaks, by the command."""
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for command in asked:
         ran = run(*command)
         assert ran.code in {0, 1, 2}, (command, ran.err)
@@ -540,7 +540,7 @@ MASKED_OF_REAL_SHAPE: Final = {
 
 
 def test_of_records_of_real_shape_only_this_is_masked() -> None:
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     records = dict(records_of_real_shape.records())
     for name, content in records.items():
         record = grammar.parse(content)
