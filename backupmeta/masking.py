@@ -18,12 +18,12 @@ SECRET_PARTS: Final = ("pass", "secret", "token", "key", "salt", "auth", "pwd", 
 """What makes a name secret wherever it stands in it: ``dbpassword``, ``enckey``, ``AuthSalt``."""
 
 SECRET_WORDS: Final = frozenset(
-    (
-        "pw pin cred creds sign sig signature hmac session sess sessid phpsessid sid private priv cookie cookies otp"
-        " totp jwt"
-    ).split()
+    ("pin cred creds sign sig signature hmac session sess sid private priv cookie cookies otp totp jwt").split()
 )
 """What makes a name secret only as a word of it, for it is part of harmless ones: ``cf-pin``, not ``shipping``."""
+
+_ENDINGS: Final = ("pw", "sessid", "sessionid")
+"""What ends such a word: ``ftppw``, ``PHPSESSID``."""
 
 _LONGEST_REMEMBERED = 100
 
@@ -45,7 +45,7 @@ def _has_secret_word(name: str) -> bool:
     if any(part in lowered for part in SECRET_PARTS):
         return True
     words = (word.lower() for word in _WORDS_OF_A_NAME.findall(plain))
-    return any(word in SECRET_WORDS or word.endswith("pw") for word in words)
+    return any(word in SECRET_WORDS or word.endswith(_ENDINGS) for word in words)
 
 
 def _plain_name(name: str) -> str:

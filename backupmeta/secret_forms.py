@@ -82,9 +82,9 @@ _PASSWORD_WITHOUT_HOST: Final = re.compile(
     r"(?<=[/\\][/\\])[^\s/\\?#:@\[,]+:(?!\d{0,5}(?:[/\\?#\s,;:\"')\]}>]|$))[^\s/\\?#@]+"
 )
 _SCP_USER: Final = re.compile(
-    r"""(?<![\w.%+~-]) (?![A-Za-z]:[/\\] | [abdirsCO]:[\d.]+[:;])
-    (?!(?:mailto|e?-?mail|sips?|xmpp|acct|to|from|b?cc|reply-to|contact|npm):)
-    [\w.%+~-]++ : (?![/\\]{2} | \\+/ | \\*["'] | \{ | \s)""",
+    r"""(?<![\w.%+~-]) (?![A-Za-z]:[/\\] | [abdirsCO]:[\d.]+[:;] | \d+:\\*["'{])
+    (?!(?:mailto|e?-?mail|sips?|xmpp|acct|npm):)
+    [\w.%+~-]++ : (?![/\\]{2} | \\+/ | \s)""",
     re.IGNORECASE | re.VERBOSE,
 )
 
@@ -101,7 +101,7 @@ def _mask_spaced_scp(text: str) -> str:
     return _mask_scp(text, _UP_TO_HOST_WITH_PATH)
 
 
-_ASSIGNED: Final = re.compile(r"(?<![\w.%+\[\]$-])([\w.%+\[\]$-]++)[ \t]*+=[ \t]*+(?=[^\s=&;#])")
+_ASSIGNED: Final = re.compile(r"(?<![\w.%+\[\]$-])([\w.%+\[\]$-]++)[ \t]*+=++[ \t]*+(?=[^\s&;#])")
 _ENDS: Final = {
     "?": re.compile(r"[^\s&;#]+"),
     "&": re.compile(r"[^\s&;#]+"),
@@ -127,7 +127,7 @@ def _assigned(text: str) -> Iterator[tuple[int, int]]:
         found = _ASSIGNED.search(text, at)
 
 
-_MEMBER: Final = re.compile(r"""(?<!\\)(\\*+["'])([^"'\\]++)\1\s*+(:|=>|=|;|,)\s*+""")
+_MEMBER: Final = re.compile(r"""(?<!\\)(\\*+["'])([^"'\\]++)\1\s*+\]?+\s*+(:|=>|=|;|,)\s*+""")
 _BEFORE_MEMBER: Final = {";": re.compile(r"s:\d+:\Z"), ",": re.compile(r"\(\s{0,9}\Z")}
 _LONGEST_BEFORE: Final = 24
 _SERIALIZED: Final = re.compile(r"""s:(\d{1,9}):\\*["']""")

@@ -71,6 +71,8 @@ IN_TEXTS: Final = {
         "exampleu:{}@h.example",
         "exampleu:{}@h.example:22/path",
         "exampleu:a@{}@h.example:path",
+        'exampleu:"{}@h.example:path',
+        "exampleu:/{}@h.example",
         "dir/exampleu:{}@h.example",
         "mailto:exampleu:{}@h.example",
         "curl -u=x exampleu:{}@h.example",
@@ -118,6 +120,8 @@ IN_TEXTS: Final = {
         "$db_pass = '{}';",
         "set-cookie={}; path=x",
         "pin={}",
+        "secret=={}",
+        "JSESSIONID={}",
         "ftpPw={}",
     ],
     "a line that lost its newline": [
@@ -152,6 +156,7 @@ IN_TEXTS: Final = {
         'define( "AUTH_KEY", "{}" );',
         "array('password' => '{}')",
         '["secret"=>"{}"]',
+        "$cfg['blowfish_secret'] = '{}';",
     ],
     "a list item that goes on after a comma": [
         "https://exampleu:a,{}@h.example/b",
@@ -358,7 +363,7 @@ def refused(homes: Path) -> Iterator[list[str]]:
 
 def all_leaks(asked: Iterator[list[str]]) -> dict[str, list[str]]:
     """Run what is ``asked``; return what leaks, by the command."""
-    found: dict[tuple[str, str], str] = {}
+    found: dict[str, list[str]] = {}
     for command in asked:
         ran = run(*command)
         assert ran.code in {0, 1, 2}, (command, ran.err)
