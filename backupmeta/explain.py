@@ -12,7 +12,7 @@ from backupmeta.errors import LimitExceededError
 from backupmeta.evidence import open_named
 from backupmeta.inspection import shown
 from backupmeta.masking import MASK, mask_text, masked, reasons
-from backupmeta.provenance import as_text
+from backupmeta.provenance import as_text, display
 from backupmeta.record import fields, grammar
 from backupmeta.record.fields import Use
 from backupmeta.record.grammar import Line, Record
@@ -62,7 +62,7 @@ def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = 
     if found.compression is GZIP:
         yield Step("file", None, found.begin, "gzip header", _gzip_header(block, limits))
     meaning = f"member {found.place + 1}: {found.member.size:,} bytes, the embedded record"
-    yield Step("member", None, found.member.offset, found.member.text, meaning)
+    yield Step("member", None, found.member.offset, display(found.member.text), meaning)
     for finding in found.findings:
         yield Step("file", None, None, finding.id, finding.message, finding.is_unread)
     yield from record(_bounded(path, found.record, limits), show_secrets=show_secrets)
@@ -92,11 +92,14 @@ def record(content: bytes, *, show_secrets: bool = False) -> Iterator[Step]:
 def _name_steps(path: str) -> Iterator[Step]:
     name = path.replace("\\", "/").rpartition("/")[2]
     parsed = filename.parse(name)
+    shown_name = mask_text(path).replace("\\", "/").rpartition("/")[2]  # what is cut off may tell a secret
     if parsed is None:
-        yield Step("name", None, None, name, "does not follow the convention app_<host>_<title>_<date>_<time>")
+        yield Step(
+            "name", None, None, display(shown_name), "does not follow the convention app_<host>_<title>_<date>_<time>"
+        )
         return
-    yield Step("name", None, None, parsed.host, "slug of the url's host")
-    yield Step("name", None, None, parsed.title, "slug of the title")
+    yield Step("name", None, None, display(parsed.host), "slug of the url's host")
+    yield Step("name", None, None, display(parsed.title), "slug of the title")
     yield Step("name", None, None, parsed.local_time.isoformat(sep=" "), "when it was begun, server-local time")
 
 
@@ -105,7 +108,7 @@ def _gzip_header(block: bytes, limits: Limits) -> str:
     header = gzip.parse_header(block, limits.name_bytes)
     if header is None:
         return "longer than the first block"
-    name = f", name {header.name.decode('latin-1')}" if header.name is not None else ""
+    name = f", name {display(header.name.decode('latin-1'))}" if header.name is not None else ""
     return f"time {header.mtime or 'not set'}, system {gzip.SYSTEMS.get(header.system, str(header.system))}{name}"
 
 

@@ -27,6 +27,10 @@ class Finding(NamedTuple):
     detail: str = ""
     evidence: tuple[Source, ...] = ()
 
+    def __repr__(self) -> str:
+        subject, detail = self.masked[1:3]
+        return f"Finding(id={self.id!r}, subject={subject!r}, detail={detail!r}, evidence={self.evidence!r})"
+
     @property
     def severity(self) -> Severity:
         """How much it matters."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import State
 from backupmeta.findings import Finding
-from backupmeta.masking import MASK, is_secret, mask_list, masked, might_hide
+from backupmeta.masking import MASK, is_secret, mask_list, mask_text, masked, might_hide
 from backupmeta.provenance import Fact, Source
 from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS
@@ -79,7 +79,8 @@ class Inspection:
     utc_offset: timezone | None = None
 
     def __repr__(self) -> str:
-        return f"Inspection({self.kind!r}, {self.path!r}, {len(self.fields)} fields, {len(self.findings)} findings)"
+        path = mask_text(self.path)
+        return f"Inspection({self.kind!r}, {path!r}, {len(self.fields)} fields, {len(self.findings)} findings)"
 
     @property
     def values(self) -> dict[str, Resolved]:

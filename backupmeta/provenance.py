@@ -39,6 +39,10 @@ class Source(NamedTuple):
     line: int | None = None
     offset: int | None = None
 
+    def __repr__(self) -> str:
+        path, member = mask_text(self.path), self.member and mask_text(self.member)
+        return f"Source({self.witness!r}, {path!r}, member={member!r}, line={self.line}, offset={self.offset})"
+
 
 class Fact(NamedTuple):
     """What one source says of one field.

@@ -18,7 +18,9 @@ from click.shell_completion import BashComplete
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backupmeta import Search, list_backups
 from backupmeta.cli.commands import backupmeta as group
+from backupmeta.findings import Finding
 from backupmeta.masking import MASK, is_secret, mask_list, mask_location, mask_text, mask_value, masked
 from backupmeta.record import grammar
 from backupmeta.record.masked import without_secrets
@@ -291,6 +293,9 @@ def commands(homes: Path) -> Iterator[list[str]]:
         yield ["view", target, "--root", root, "--provenance", "--allow-missing"]
     for number in range(0, len(FORMS), 10):
         yield ["explain", str(account / f".appdata/backups/b{number:024}"), *(["--json"] if number % 20 else [])]
+    for text in SHORT[::4]:
+        yield ["explain", str(archives / f"{text}.tar.gz")]
+        yield ["view", str(archives / f"{text}.tar.gz"), "--provenance"]
     for file in (account / ".appdata/backups" / ("k" * 25), account / ".appdata/current" / INSTALL, whole):
         yield ["explain", str(file)]
         yield ["explain", str(file), "--json"]
@@ -421,6 +426,14 @@ def test_no_parquet_shows_one(homes: Path, tmp_path: Path) -> None:
 @pytest.mark.untraced
 def test_no_error_shows_one(homes: Path) -> None:
     assert all_leaks(refused(homes)) == {}
+
+
+def test_no_object_shows_one(homes: Path) -> None:
+    search = Search([str(homes)])
+    findings: list[Finding] = []
+    shown = [repr(one) + repr(one.values) + repr(one.findings) for one in list_backups(search, findings)]
+    assert len(shown) > len(FORMS)
+    assert leaked("".join([*shown, repr(findings)]).encode("utf-8", "backslashreplace")) == []
 
 
 def test_completion_offers_none(homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
