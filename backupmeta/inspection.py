@@ -46,7 +46,7 @@ def shown(name: str, value: Value) -> Value:
     if isinstance(value, str):
         return masked(name, value)
     if isinstance(value, list) and value and isinstance(value[0], str):
-        return mask_list(list(map(str, value)))
+        return mask_list(value)
     return value
 
 
@@ -116,8 +116,9 @@ class Inspection:
         """Return the fields as they stand in the server's answer."""
         if show_secrets:
             return dict(self.fields)
-        hidden = [name for name, value in self.fields.items() if isinstance(value, str) and might_hide(value)]
-        hidden += [name for name in self.fields.keys() - _HARMLESS if is_secret(name) or name in _LISTS]
+        fields = self.fields
+        hidden = [name for name, value in fields.items() if value.__class__ is str and might_hide(value)]
+        hidden += [name for name in fields.keys() - _HARMLESS if is_secret(name) or name in _LISTS]
         return {**self.fields, **{name: shown(name, self.fields[name]) for name in hidden}}
 
     @property

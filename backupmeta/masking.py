@@ -8,7 +8,6 @@ alarm costs a ``--show-secrets``.
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -115,12 +114,10 @@ _remembered_text: Final = lru_cache(maxsize=1024)(_masked_text)
 _remembered_value: Final = lru_cache(maxsize=1024)(_masked_value)
 
 
-def mask_list(entries: Iterable[str]) -> list[str]:
+def mask_list(entries: list[str]) -> list[str]:
     """Return the entries of a list without secrets; a secret that has a comma in it stands in several of them."""
-    entries = list(entries)
     text = ",".join(entries)
-    masks = mask_value(text)
-    return entries if masks == text else masks.split(",")
+    return entries if (masks := mask_value(text)) == text else masks.split(",")
 
 
 _SCHEME: Final = re.compile(r"(?:[\w+.-]+:)?[/\\]{2,}")
