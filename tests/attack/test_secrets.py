@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 
 import installatron_writer as writer
 import pytest
-import records_of_real_shape
 from click.shell_completion import BashComplete
 from hypothesis import given
 from hypothesis import strategies as st
+from records_of_real_shape import records as real_records
 
 from backupmeta import Search, list_backups
 from backupmeta.cli.commands import backupmeta as group
@@ -26,7 +26,7 @@ from backupmeta.record import grammar
 from backupmeta.record.masked import without_secrets
 from backupmeta.secret_forms import VALUE_RULES
 from tests.hostile import END, header, long_name, member
-from tests.invented import BACKUP, INSTALL, TIME, Account, backup_record, install_record, run
+from tests.invented import INSTALL, TIME, Account, backup_record, install_record, run
 
 IN_TEXTS: Final = {
     "userinfo with a scheme": [
@@ -559,7 +559,7 @@ MASKED_OF_REAL_SHAPE: Final = {
 
 def test_of_records_of_real_shape_only_this_is_masked() -> None:
     found: dict[tuple[str, str], str] = {}
-    records = dict(records_of_real_shape.records())
+    records = dict(real_records())
     for name, content in records.items():
         record = grammar.parse(content)
         shown = without_secrets(record).values
@@ -571,13 +571,12 @@ def test_of_records_of_real_shape_only_this_is_masked() -> None:
 
 
 def test_each_way_to_a_record_masks_alike(tmp_path: Path) -> None:
-    for number, (name, content) in enumerate(records_of_real_shape.records()):
-        account = Account(tmp_path / f"{number}/exampleu")
-        account.backup(content=content)
-        catalog = str(tmp_path / f"{number}.sqlite")
-        assert run("scan", account.home.parent, "-o", catalog, "--progress", "none").code == 0, name
-        live = run("view", BACKUP, "--root", account.home.parent, "--allow-missing").json["data"]
-        assert run("view", BACKUP, "--catalog", catalog, "--allow-missing").json["data"] == live, name
+    account, catalog = Account(tmp_path / "home/exampleu"), str(tmp_path / "c.sqlite")
+    ids = [account.backup(f"{number:025}", content).name for number, (_, content) in enumerate(real_records())]
+    assert run("scan", account.home.parent, "-o", catalog, "--progress", "none").code == 0
+    for id_ in ids:
+        live = run("view", id_, "--root", account.home.parent, "--allow-missing").json["data"]
+        assert run("view", id_, "--catalog", catalog, "--allow-missing").json["data"] == live
 
 
 PARTS: Final = "// :// @ @h u: p pass : = ? & ; # \" ' \\ %40 %3A %25 , { } [ s:4: a:1: i:0; key ( => / h 1".split()
