@@ -257,6 +257,17 @@ SAFE: Final = {
     "a link to a system file": by("member-link-escapes", m.adding_special(f"{PLACE}/a", b"2", "/etc/passwd")),
     "a link that climbs out": by("member-link-escapes", m.adding_special(f"{PLACE}/a", b"2", "../../../../.my.cnf")),
     "a hard link to a system file": by("member-link-escapes", m.adding_special(f"{PLACE}/a", b"1", "/etc/passwd")),
+    "a link that climbs out through another": by(
+        "member-link-escapes",
+        m.adding_special(f"{PLACE}/up", b"2", "../.."),
+        m.adding_special(f"{PLACE}/a", b"2", "up/../.my.cnf"),
+    ),
+    "a hard link to a link from further down": by(
+        "member-link-escapes",
+        m.adding_special(f"{PLACE}/a", b"2", "../../.my.cnf"),
+        m.adding_special("a", b"1", f"{PLACE}/a"),
+    ),
+    "a link to nothing": by("member-link-unfollowed", m.adding_special(f"{PLACE}/a", b"2")),
     "a link to itself": by("member-link-cyclic", m.adding_special(f"{PLACE}/a", b"2", "a")),
     "two links to each other": by(
         "member-link-cyclic",
