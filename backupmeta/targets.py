@@ -85,9 +85,10 @@ class Matches:
             self.homes.add(home.name)
         found = list(inspections)
         self.found.extend(found)
-        if home.name == self.user:
+        is_own = places.belongs(home, self.user or "")
+        if is_own:
             self.in_own_home.extend(found)
-        elif places.account_name(home.folder.seen) is None:
+        elif is_own is None:
             self.in_any_home.extend(found)
         self.findings.extend(home.findings)
 

@@ -150,11 +150,14 @@ def judge(findings: Iterable[Finding]) -> int:
 
 
 def report(findings: Iterable[Finding], least: Severity) -> int:
-    """Print findings at least as severe as ``least`` on stderr; return 2 where something could not be read, else 0."""
+    """Print findings at least as severe as ``least``, and those that hide records, on stderr.
+
+    Return 2 where something could not be read, else 0.
+    """
     order = list(Severity)
     code = 0
     for one in findings:
-        if order.index(one.severity) <= order.index(least):
+        if one.hides_records or order.index(one.severity) <= order.index(least):
             from backupmeta.render import text
 
             complain(text.finding(one))

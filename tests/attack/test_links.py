@@ -107,7 +107,11 @@ HONEST: Final[dict[str, list[link_trees.Member]]] = {
         symlink("releases/1/public/files", "../../../shared/files"),
         symlink("files", "current/public/files"),
     ],
-    "beside where a link leads": [folder("releases/1"), symlink("current", "releases/1"), symlink("next", "current/../2")],
+    "beside where a link leads": [
+        folder("releases/1"),
+        symlink("current", "releases/1"),
+        symlink("next", "current/../2"),
+    ],
     "to the top": [file("a/b/x"), symlink("a/b/top", "../..")],
     "hard links": [file("a/x"), hard_link("y", "a/x"), hard_link("a/z", "y")],
     "a hard link to a link beside it": [file("x"), symlink("l", "x"), hard_link("m", "l")],
@@ -171,7 +175,9 @@ def symlinks(count: int, target: bytes) -> bytes:
         (symlinks(4, b"x"), Limits(names=3)),
         (b"".join(header(b"l", 0, b"2", link=b"%d" % n) for n in range(17)), Limits()),
         (
-            header(b"f", 0) + b"".join(header(b"h%d" % n, 0, b"1", link=b"f%d" % n) for n in range(3)) + symlinks(1, b"x"),
+            header(b"f", 0)
+            + b"".join(header(b"h%d" % n, 0, b"1", link=b"f%d" % n) for n in range(3))
+            + symlinks(1, b"x"),
             Limits(names=3),
         ),
         (b"".join(long_name(b"x/../" * 5000, b"K") + header(b"l%d" % n, 0, b"2") for n in range(2)), Limits()),
