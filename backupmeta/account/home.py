@@ -79,11 +79,6 @@ class Archive(NamedTuple):
     is_named: bool = False
 
     @property
-    def path(self) -> str:
-        """Its path on this machine."""
-        return self.folder.child(self.name)
-
-    @property
     def seen(self) -> str:
         """Its path as the server saw it."""
         return self.folder.seen_child(self.name)
@@ -186,8 +181,9 @@ class Home:
         as_server: its path as the server saw it, where that is known.
         installs: the install records, by install id.
         backups: the backup records, by backup id.
-        archives: the archives, by name, those of one name by path; the first of them is taken where no record tells.
-        wanted: the paths of the archives that were asked for, where not all of the home's are.
+        archives: the archives, by name, those of one name by their folders' paths; the first of them is taken where no
+            record tells.
+        wanted: the archives that were asked for, where not all of the home's are.
         findings: what was odd so far.
         is_home: whether it is a home, and not just a folder of archives.
         has_records: whether there is an ``.appdata``: a home, and not just a folder of archives.
@@ -202,7 +198,7 @@ class Home:
         self.installs: dict[str, Document] = {}
         self.backups: dict[str, Document] = {}
         self.archives: dict[str, dict[str, Archive]] = {}
-        self.wanted: frozenset[str] | None = None
+        self.wanted: frozenset[Archive] | None = None
         self.findings: list[Finding] = []
         self.is_home = False
         self.has_records = False
@@ -245,12 +241,12 @@ class Home:
 
     def add(self, archive: Archive) -> Archive:
         """Take an archive; return it as it is known."""
-        return self.archives.setdefault(archive.name, {}).setdefault(archive.path, archive)
+        return self.archives.setdefault(archive.name, {}).setdefault(archive.folder.path, archive)
 
     def prefer(self, archive: Archive) -> None:
         """Take an archive before any other of its name."""
-        others = self.archives.get(archive.name, {})
-        self.archives[archive.name] = {archive.path: archive, **(others | {archive.path: archive})}
+        others, place = self.archives.get(archive.name, {}), archive.folder.path
+        self.archives[archive.name] = {place: archive, **(others | {place: archive})}
 
     def add_archives(self, folder: Folder, entries: list[Entry]) -> list[Archive]:
         """Take the archives among the ``entries`` of ``folder``, and return them.
@@ -266,16 +262,16 @@ class Home:
         """Return the backups of this home, oldest first; where archives were asked for, only theirs."""
         claims = Counter(map(_claim, self.backups.values()))
         claimed = {id_: self._claimed_by(one) for id_, one in self.backups.items()}
-        taken = Counter(one.path for one in claimed.values() if one is not None)
-        unclaimed = [one for some in self.archives.values() for one in some.values() if one.path not in taken]
+        taken = Counter(one for one in claimed.values() if one is not None)
+        unclaimed = [one for some in self.archives.values() for one in some.values() if one not in taken]
         renamed = self._renamed(unclaimed, {_claim(self.backups[id_]) for id_, one in claimed.items() if one is None})
         paired = [self._pair(id_, claimed[id_] or renamed.get(_claim(one)), taken) for id_, one in self.backups.items()]
-        found = {one.path for one in renamed.values()}
-        lone = (self._lone(one, claims) for one in unclaimed if one.path not in found)
+        found = set(renamed.values())
+        lone = (self._lone(one, claims) for one in unclaimed if one not in found)
         return sorted((pair for pair in (*paired, *lone) if self._wants(pair)), key=lambda pair: pair.order)
 
     def _wants(self, pair: Pair) -> bool:
-        return self.wanted is None or (pair.archive is not None and pair.archive.path in self.wanted)
+        return self.wanted is None or pair.archive in self.wanted
 
     @cached_property
     def surroundings(self) -> Surroundings:
@@ -297,7 +293,7 @@ class Home:
         """Close ``folder`` together with this home."""
         return self._open.enter_context(folder)
 
-    def _pair(self, id_: str, archive: Archive | None, taken: Counter[str]) -> Pair:
+    def _pair(self, id_: str, archive: Archive | None, taken: Counter[Archive]) -> Pair:
         record = self.backups[id_]
         name = _claim(record)
         if archive is None:
@@ -305,7 +301,7 @@ class Home:
             is_remote = here is None and (record.text("backup-location") or "") not in LOCAL
             kind, state = ("archive-remote", State.REMOTE) if is_remote else ("archive-missing", State.MISSING)
             return Pair(id_, record, None, state, (Finding(kind, name, here or "", (record.source,)),))
-        twice = (Finding("archive-claimed-twice", name, "", (record.source,)),) if taken[archive.path] > 1 else ()
+        twice = (Finding("archive-claimed-twice", name, "", (record.source,)),) if taken[archive] > 1 else ()
         return Pair(id_, record, archive, State.PAIRED, (*twice, *self._same_name(archive)))
 
     def _folder_named_by(self, record: Document) -> str | None:
@@ -320,8 +316,10 @@ class Home:
             if folder is not None:
                 return self._known(Archive(name, folder))
         found = self.archives.get(name, {}).values()
+        if len(found) <= 1:
+            return next(iter(found), None)
         named = self.folder.seen_child(ARCHIVES) if here is None else here
-        return next((one for one in found if one.folder.seen == named), next(iter(found), None))
+        return next((one for one in found if one.folder.seen == named), next(iter(found)))
 
     def _known(self, archive: Archive) -> Archive:
         """Return an archive in a folder of the server itself as it is known, perhaps from the home's own folders."""
@@ -333,7 +331,7 @@ class Home:
         same = self.archives[archive.name]
         if len(same) == 1:
             return ()
-        other = next(one for one in same.values() if one.path != archive.path)
+        other = next(one for one in same.values() if one != archive)
         evidence = tuple(Source(Witness.FILE_SYSTEM, one.seen) for one in (archive, other))
         return (Finding("archive-name-twice", archive.name, f"{len(same)} of them", evidence),)
 

@@ -276,7 +276,7 @@ def home_of_archive(path: str, limits: Limits) -> Home:
     home = home_above(beside, limits)
     archive = Archive(name, home.keep(open_folder(beside)), is_named=True)
     home.prefer(archive)
-    home.wanted = frozenset({archive.path})
+    home.wanted = frozenset({archive})
     return home
 
 
@@ -396,6 +396,6 @@ def _only_here(home: Home, folder: Folder, entries: list[Entry]) -> Home:
     archives = home.add_archives(folder, entries)
     for archive in archives:
         home.prefer(archive)
-    home.wanted = frozenset(one.path for one in archives)
+    home.wanted = frozenset(archives)
     home.findings = list(dict.fromkeys(home.findings))  # it may have met this folder before
     return home

@@ -424,6 +424,15 @@ def test_find_and_stats_count_both(twice: Account, tmp_path: Path) -> None:
     assert titles("find", catalog, "wordpress") == ["Blog"]
 
 
+def test_a_scan_notices_one_that_comes_later(twice: Account, tmp_path: Path) -> None:
+    (twice.home / COPY).rename(tmp_path / NAME)
+    search = scanned(tmp_path, twice.home)
+    assert rows(search) == BOTH[:1]
+    (tmp_path / NAME).rename(twice.home / COPY)
+    assert run("scan", twice.home, "-o", search.catalog, "--jobs", "1").code == 0
+    assert rows(search) == BOTH
+
+
 def test_that_they_have_one_name_is_told_of_both(twice: Account) -> None:
     ran = run("verify", twice.home, *NOW, "--json")
     told = [one["path"] for one in ran.json["targets"] if any(f["id"] == "archive-name-twice" for f in one["findings"])]
