@@ -47,6 +47,7 @@ UP: Final = 0.4
 """How often a target that stays inside goes up where it can."""
 LINKS_IN_A_ROW: Final = 40
 CHUNK: Final = 250
+RECORD: Final = b"installer=wordpress\n"
 TIME: Final = 1_718_312_121
 SECONDS: Final = 600
 
@@ -72,9 +73,12 @@ class Tree(NamedTuple):
 
 
 def packed(members: Iterable[Member]) -> bytes:
-    """Return an archive of ``members``."""
+    """Return an archive of a record and ``members``."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        first = tarfile.TarInfo("APP-META.INI")
+        first.size, first.mtime = len(RECORD), TIME
+        archive.addfile(first, io.BytesIO(RECORD))
         for kind, name, link in members:
             header = tarfile.TarInfo(name)
             header.type, header.linkname, header.mtime = kind, link, TIME
