@@ -13,7 +13,6 @@ or whose `os.path.realpath` is outside. Exit code 1 on any.
 """
 
 import argparse
-import errno
 import io
 import os
 import stat
@@ -113,7 +112,8 @@ def _member(random: Random, letters: Sequence[str], name: str, names: Sequence[s
     else:
         target = _wild(random, letters) if is_wild else _tame(random, letters, name.count("/"))
     if random.random() < ODD:
-        odd = ["", "./" * LONG + target, target.replace("/", "//"), target.replace("/", "\\", 1), target.upper()]
+        # Not two slashes: realpath of Python 3.11 takes what comes after them in a circle for a path from the root.
+        odd = ["", "./" * LONG + target, target.replace("/", "\\", 1), target.upper()]
         target = random.choice(odd)
     return kind, name, target
 
@@ -231,19 +231,8 @@ def _state(path: str) -> tuple[object, ...]:
 
 
 def leads_out(sandbox: str, link: str) -> bool:
-    """Tell whether the system follows a ``link`` out of the ``sandbox``, or `os.path.realpath` does.
-
-    A circle leads nowhere, and realpath of Python 3.11 to what comes after two slashes in it, as a path from the root.
-    """
-    return _is_followed_out(sandbox, link) or not (_is_circle(link) or _is_in(sandbox, os.path.realpath(link)))
-
-
-def _is_circle(link: str) -> bool:
-    try:
-        os.stat(link)  # noqa: PTH116
-    except OSError as error:
-        return error.errno == errno.ELOOP
-    return False
+    """Tell whether the system follows a ``link`` out of the ``sandbox``, or `os.path.realpath` does."""
+    return _is_followed_out(sandbox, link) or not _is_in(sandbox, os.path.realpath(link))
 
 
 def _is_followed_out(sandbox: str, link: str) -> bool:
