@@ -21,6 +21,7 @@ from backupmeta.errors import (
     EvidenceError,
     LimitExceededError,
     NoRecordError,
+    told_of,
 )
 from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
@@ -132,7 +133,9 @@ def list_blocks(search: Search, findings: list[Finding], share: Share) -> Iterat
 def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:
     """Yield what is known of a backup, or append to ``findings`` why nothing is."""
     try:
-        yield inspect_backup(home, pair, home.surroundings, search.zone)
+        with told_of(pair.archive.seen if pair.archive else home.folder.seen):
+            found = inspect_backup(home, pair, home.surroundings, search.zone)
+        yield found
     except EvidenceError as error:
         findings.extend((*pair.findings, unreadable(pair, error)))
 
@@ -142,7 +145,14 @@ def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = 
     notes: list[Finding] = [] if findings is None else findings
     for home in search.homes(notes):
         for id_ in sorted(home.installs):
-            yield inspect_install(home, id_)
+            try:
+                with told_of(home.installs[id_].source.path):
+                    found = inspect_install(home, id_)
+            except EvidenceError as error:
+                where = (Source(Witness.INSTALL_RECORD, error.path),)
+                notes.append(Finding("record-unreadable", id_, error.reason, where))
+            else:
+                yield found
         notes.extend(home.findings)
 
 

@@ -17,7 +17,7 @@ from backupmeta.catalog.tables import ACCOUNTS
 from backupmeta.catalog.tally import Tally
 from backupmeta.catalog.writer import Writer
 from backupmeta.errors import UnreadableError
-from backupmeta.evidence import Folder
+from backupmeta.evidence import Folder, is_folder, open_folder, status_of
 from backupmeta.provenance import display
 
 _BY_PLACE: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
@@ -128,8 +128,8 @@ class Accounts:
         for account, path, path_bytes, seen in gone:
             if any(f"{seen}/".startswith(f"{folder.rstrip('/')}/") for folder in blind):
                 continue
-            if not host and (empty := _empty(store.exact(path, path_bytes))) is not None:
-                self._tally.unread.setdefault(empty, "is empty, and had accounts before; is it mounted?")
+            if not host and (doubt := _doubt(store.exact(path, path_bytes))) is not None:
+                self._tally.unread.setdefault(*doubt)
             else:
                 self._tally.vanished += 1
                 self._writer.vanish(account)
@@ -154,11 +154,17 @@ def _at_or_below(host: str, root: str) -> tuple[Cell, ...]:
     return host, display(root), len(folder), folder
 
 
-def _empty(path: str) -> str | None:
-    """Return the nearest folder at or above ``path`` that is there, if there is nothing in it."""
-    while not os.path.lexists(path) and os.path.dirname(path) != path:  # noqa: PTH120 - of any bytes
-        path = os.path.dirname(path)  # noqa: PTH120
+def _doubt(path: str) -> tuple[str, str] | None:
+    """Return why an account that is not at ``path`` may be there still, and the folder above it that tells so.
+
+    That is the nearest one that is there, if there is nothing in it, or if it can't be read.
+    """
     try:
-        return None if os.listdir(path) else path  # noqa: PTH208
-    except OSError:
-        return None
+        while status_of(path) is None and os.path.dirname(path) != path:  # noqa: PTH120 - of any bytes
+            path = os.path.dirname(path)  # noqa: PTH120
+        if not is_folder(path):
+            return None
+        with open_folder(path) as folder:
+            return None if folder.entries() else (path, "is empty, and had accounts before; is it mounted?")
+    except UnreadableError as error:
+        return path, error.reason

@@ -17,7 +17,7 @@ from backupmeta.catalog.maker import RowMaker
 from backupmeta.catalog.memory import Memory
 from backupmeta.catalog.reading import Forgetful
 from backupmeta.catalog.rows import FindingRow, Rows, finding_row
-from backupmeta.errors import EvidenceError, UnreadableError
+from backupmeta.errors import EvidenceError, UnreadableError, told_of
 from backupmeta.evidence import Folder
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
@@ -121,12 +121,10 @@ class Batch(NamedTuple):
 
 def _account(task: Task, limits: Limits, maker: RowMaker) -> Scanned | Unchanged | Refused:
     try:
-        with task.found.open() as folder:
+        with told_of(task.found.path), task.found.open() as folder:
             return _Visit(task.found, folder, limits, maker).outcome(task.known)
     except EvidenceError as error:
         return refused(task.found, error.reason)
-    except (MemoryError, RecursionError):
-        return refused(task.found, "it asks for more memory than there is")
 
 
 def refused(found: Found, reason: str) -> Refused:

@@ -155,6 +155,7 @@ class Archives:
                 ):  # somebody has damaged the catalog; the account is read anew the next time it changes
                     continue
                 found, unnamed = remembered.found(store.exact(path, path_bytes)), _unnamed(remembered)
+                found = found._replace(server=self._search.server_root)
                 for some in self._portions(last):
                     self._given.append(_Given(last, {one.path: one.file for one in some}))
                     known = (one.path for one in some if one.path in remembered.files)

@@ -61,7 +61,8 @@ def opened(path: str | None, protected: "Protected") -> Iterator[Callable[[str],
 def opened_file(path: str, protected: "Protected") -> Iterator["Write"]:
     """Give what writes a file: it is ``path`` once all is written.
 
-    Raises `click.BadParameter` for a link, and for any place that is ``protected``: evidence.
+    Raises `click.BadParameter` for a link, and for any place that is ``protected``: evidence; `OutputError` where the
+    system does not write it.
     """
     from backupmeta.cli import writing
 
@@ -115,7 +116,8 @@ def flush() -> None:
 def discard() -> None:
     """Send what is still buffered nowhere."""
     if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def width() -> int | None:
@@ -131,6 +133,12 @@ def complain(message: str) -> None:
     """Print one line on stderr; where that is full or closed, nowhere."""
     with suppress(OSError):
         click.echo(f"backupmeta: {printable(message)}", err=True)
+
+
+def complain_of(error: Exception) -> None:
+    """Print what an error says on stderr; of a policy, a line for each mistake."""
+    for line in str(error).splitlines():
+        complain(line)
 
 
 def tell_age(catalog: str) -> None:

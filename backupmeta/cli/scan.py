@@ -22,7 +22,7 @@ _INTERRUPTED = 130
 @click.option("-o", "--output", "catalog", required=True, metavar="CATALOG", help="The catalog: a SQLite file.")
 @options.searching
 @click.option("--deep", is_flag=True, help="Read each archive to its end, and verify it.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core.")
+@click.option("--jobs", type=options.JOBS, metavar="N", help="How many processes; by default, one a core.")
 @click.option("--cluster", metavar="ADDRESS", help="Let the workers of this Dask scheduler do it: tcp://host:8786.")
 @click.option("--per-host", is_flag=True, help="With --cluster: each worker's host has ROOTs of its own.")
 @click.option(

@@ -9,7 +9,7 @@ from backupmeta.account import places
 from backupmeta.account.home import Home
 from backupmeta.api.status import install_not_found
 from backupmeta.errors import AnswerError
-from backupmeta.evidence import Place, join_seen
+from backupmeta.evidence import Place, is_file, join_seen
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
 from backupmeta.search import Search
@@ -58,7 +58,7 @@ def homes(target: str, search: Search, findings: list[Finding]) -> Iterator[Home
 
     Of a file that is first the home it lies in, or else its folder; and others only where roots are named.
     """
-    if os.path.isfile(target):  # noqa: PTH113 - of any bytes
+    if is_file(target):
         with places.home_above(os.path.dirname(os.path.abspath(target)), search.limits) as home:  # noqa: PTH100, PTH120
             above = places.Root(home.folder.path, depth=0)
         yield from places.homes([above], search.limits, [])
@@ -69,7 +69,7 @@ def homes(target: str, search: Search, findings: list[Finding]) -> Iterator[Home
 
 def _place(target: str, found: Inspection, search: Search) -> Place | None:
     """Return where the archive lies that ``found`` was made of, or None where there is none."""
-    if os.path.isfile(target) and not places.is_record_file(target):  # noqa: PTH113
+    if is_file(target) and not places.is_record_file(target):
         folder, name = os.path.split(os.path.abspath(target))  # noqa: PTH100
         return Place(folder, None, name, is_named=True)
     for home in homes(target, search, []):
