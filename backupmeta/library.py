@@ -83,7 +83,7 @@ def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
     open_named(path).close()
     with places.home_of_archive(path, search.limits) as home:
         found = inspect_backup(home, home.pairs()[0], home.surroundings, search.zone)
-        found.findings.extend(one for one in home.findings if one.hides_records)
+        found.findings.extend(one for one in home.findings if one.hides_records or one.is_unread)
         return found
 
 

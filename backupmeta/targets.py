@@ -60,6 +60,8 @@ def _is_path(target: str) -> bool:
         os.lstat(target)  # not as `os.path.lexists`, for which an error is nothing
     except (FileNotFoundError, NotADirectoryError):
         pass
+    except ValueError:
+        pass  # no system has such a name
     except OSError as error:
         if error.errno != ENAMETOOLONG:
             raise UnreadableError(target, (error.strerror or "can't be read").lower()) from error
@@ -94,6 +96,8 @@ class Matches:
             self.users |= home.users
             self.homes.add(home.name)
         found = list(inspections)
+        for one in found:  # what is not read of its own home may have told otherwise
+            one.findings.extend(odd for odd in home.findings if odd.is_unread)
         self.found.extend(found)
         if home.name == self.user:
             self.in_own_home.extend(found)

@@ -277,13 +277,8 @@ def _speaks_for(home: str, folder: str) -> bool:
     have put the records there. Raises `UnreadableError` where the system does not tell whether there are records.
     """
     records = os.path.join(home, RECORDS)  # noqa: PTH118 - of any bytes
-    try:
-        if not is_folder(records) and not os.path.islink(records):  # noqa: PTH114
-            return False
-    except UnreadableError as error:
-        if isinstance(error.__cause__, PermissionError):
-            return False  # nobody can read its records
-        raise
+    if not is_folder(records) and not os.path.islink(records):  # noqa: PTH114
+        return False
     try:
         above, below = os.stat(home), os.stat(folder)  # noqa: PTH116
     except OSError:
@@ -419,9 +414,8 @@ class _Search:
         except EvidenceError as error:
             if not root.is_convention:
                 raise
-            is_closed = isinstance(error.__cause__, PermissionError) and not root.steps  # to a user of the server
-            id_ = "place-unreadable" if is_closed else "folder-unreadable"
-            self.findings.append(Finding(id_, error.path, error.reason, _at(error.path)))
+            seen = root.seen or functools.reduce(join_seen, root.steps, root.as_server or path)
+            self.findings.append(Finding("place-unreadable", error.path, error.reason, _at(seen)))
         if self.is_cut and not root.is_convention:
             evidence = (Source(Witness.FILE_SYSTEM, path),)
             self.findings.append(Finding("search-depth-reached", path, f"{depth} folders", evidence))

@@ -91,7 +91,7 @@ class Accounts:
             account = int(row[0])
             self._connection.execute(_SEEN, (display(task.root), status, self._scan, account))
         if isinstance(one, Refused):
-            self._tally.unreadable += 1
+            self._tally.note_trouble(task.found.seen, one.finding.detail)
             self._writer.refuse(account, one.finding)
         elif isinstance(one, Unchanged):
             self._tally.unchanged += 1
@@ -99,7 +99,8 @@ class Accounts:
             archives = [file.size for file in one.rows.files if file.kind == "archive"]
             self._tally.archives += len(archives)
             self._tally.bytes += sum(archives)
-            self._tally.unreadable += one.is_partial
+            if one.trouble:
+                self._tally.note_trouble(task.found.seen, one.trouble)
             self._writer.settle(account, one.rows, is_new=row is None)
             self._connection.execute("INSERT OR REPLACE INTO memories VALUES (?, ?, ?, ?)", (account, *one.known))
 

@@ -9,7 +9,7 @@ from datetime import tzinfo
 from typing import Final, NamedTuple
 
 from backupmeta.account.home import Home
-from backupmeta.account.listing import ALONE, HOME, Counting, Extent, elsewhere, listed, located
+from backupmeta.account.listing import ALONE, HOME, Counting, Extent, Listing, elsewhere, listed, located
 from backupmeta.account.places import Found, Met
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import memory
@@ -51,11 +51,11 @@ class Task(NamedTuple):
 
 
 class Scanned(NamedTuple):
-    """An account that was read: what is to be known of it, its rows, and whether it has folders that can't be read."""
+    """An account that was read: what is to be known of it, its rows, and what of it can't be read, if anything."""
 
     known: Known
     rows: Rows
-    is_partial: bool
+    trouble: str
 
 
 class Unchanged(NamedTuple):
@@ -183,8 +183,16 @@ class _Visit(NamedTuple):
         if not is_settled and attempts:
             return self.read(wanted, reading, attempts - 1)
         fingerprint = listing.fingerprint if reading.is_sure and is_settled else UNSURE
-        is_partial = any(extent.path in listing.unread for extent in self.usual)
-        return Scanned(Known(fingerprint, json.dumps(extents), content), rows, is_partial)
+        trouble = self._trouble(listing, reading)
+        return Scanned(Known(fingerprint, json.dumps(extents), content), rows, trouble)
+
+    def _trouble(self, listing: Listing, reading: Forgetful) -> str:
+        """Return what the system does not let us read, and why; empty for nothing. Damage is another matter."""
+        hidden = (extent.path for extent in self.usual if extent.path in listing.unread)
+        if (folder := next(hidden, None)) is not None:
+            return f"{folder or 'the folder'} can't be listed"
+        errors = ((path, one.found) for path, one in reading.files.items() if isinstance(one.found, UnreadableError))
+        return next((f"{path}: {error.reason}" for path, error in errors), "")
 
 
 def _memory(home: Home, reading: Forgetful) -> Memory:

@@ -157,7 +157,7 @@ class Archives:
                 found, unnamed = remembered.found(store.exact(path, path_bytes)), _unnamed(remembered)
                 found = found._replace(server=self._search.server_root)
                 for some in self._portions(last):
-                    self._given.append(_Given(last, {one.path: one.file for one in some}))
+                    self._given.append(_Given(last, found.seen, {one.path: one.file for one in some}))
                     known = (one.path for one in some if one.path in remembered.files)
                     archives = {path: remembered.files[path].signature for path in known}
                     yield Order(found, archives, self._search.limits, self._search.zone, self._now, host, unnamed)
@@ -175,10 +175,11 @@ class Archives:
 
     def take(self, outcomes: list[Walked], writer: Writer, tally: Tally) -> None:
         """Write what came out of the oldest order, and count it."""
-        account, files = self._given.popleft()
+        account, seen, files = self._given.popleft()
         for one in outcomes:
             tally.walked += one.is_final
-            tally.unreadable += not one.is_final
+            if not one.is_final:
+                tally.note_trouble(join_seen(seen, one.path), "can't be read to its end")
             writer.take_walked(account, files[one.path], one)
         writer.flush()
 
@@ -189,9 +190,10 @@ class _Archive(NamedTuple):
 
 
 class _Given(NamedTuple):
-    """An order that was given: the account, and the numbers of its archives, by their paths."""
+    """An order that was given: the account, its path, and the numbers of its archives, by their paths."""
 
     account: int
+    seen: str
     files: dict[str, int]
 
 

@@ -14,6 +14,7 @@ from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from backupmeta.account.protected import Protected
+    from backupmeta.catalog.tally import Tally
     from backupmeta.cli.writing import Write
 
 BROKEN_PIPE: Final = 141
@@ -139,6 +140,14 @@ def complain_of(error: Exception) -> None:
     """Print what an error says on stderr; of a policy, a line for each mistake."""
     for line in str(error).splitlines():
         complain(line)
+
+
+def complain_of_accounts(tally: "Tally") -> None:
+    """Print which accounts a scan could not read, or not all of them."""
+    for account, reason in tally.troubles.items():
+        complain(f"{account}: {reason}")
+    if (more := tally.unreadable - len(tally.troubles)) > 0:
+        complain(f"{more:,} more could not be read, or not to the end")
 
 
 def tell_age(catalog: str) -> None:

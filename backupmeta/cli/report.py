@@ -163,6 +163,7 @@ def _scan(path: str, search: "Search", *, deep: bool, jobs: int | None) -> bool:
         tally = scan(path, search, depth=depth, tell=tell, workers=processes(jobs or cores()))
     for root, reason in tally.unread.items():
         output.complain(f"{root}: {reason}")
+    output.complain_of_accounts(tally)
     if not tally.accounts and not tally.unread:
         looked = ", ".join(search.roots) or search.sysroot or "the conventional places"
         output.complain(f"there is no account in {looked}; name a home, a folder of homes, or a folder of archives")

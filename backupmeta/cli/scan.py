@@ -88,6 +88,7 @@ def scan(
     except KeyboardInterrupt:
         output.complain("interrupted; what was done is saved, and the next scan goes on from there")
         is_whole = False
+    output.complain_of_accounts(tally)
     render = rendering.as_json if as_json else rendering.as_text
     output.write(render(catalog, tally, monotonic() - began, is_whole=is_whole))
     if not is_whole:

@@ -61,7 +61,7 @@ def homes(target: str, search: Search, findings: list[Finding]) -> Iterator[Home
     if is_file(target):
         with places.home_above(os.path.dirname(os.path.abspath(target)), search.limits) as home:  # noqa: PTH100, PTH120
             above = places.Root(home.folder.path, depth=0)
-        yield from places.homes([above], search.limits, [])
+        yield from places.homes([above], search.limits, findings)
         if not search.roots and search.sysroot is None:
             return
     yield from search.homes(findings)
