@@ -2,7 +2,7 @@
 """Lets one system call of a command fail, again and again: the failure has to be told, and other accounts stay whole.
 
     scripts/failing_calls.py --runs 2000              # as many failures, over all commands
-    scripts/failing_calls.py --runs 1 --seed 7 --first 42 --verbose   # run 42 of seed 7, once more
+    scripts/failing_calls.py --runs 1 --seed 7 --first 42   # run 42 of seed 7, once more
     scripts/failing_calls.py --command list --runs 50
 
 Invented accounts lie in an image. Each command is traced once with strace(1) and nothing fails: that tells its calls on
@@ -349,7 +349,7 @@ def broken(command: Command, whole: Ran, after: Ran) -> Iterator[str]:
     is_same = (after.answer, after.written, after.rows) == (whole.answer, whole.written, whole.rows)
     if after.code == whole.code != 2 and not is_same and not _is_timed(command):  # noqa: PLR2004
         yield "another answer, and no word about it"
-    if after.code == 2 and not after.told.strip():  # noqa: PLR2004
+    if after.code == 2 and not after.told.strip() and b"not read: " not in after.answer:  # noqa: PLR2004
         yield "exit code 2, and no word about it"
     is_new = after.written == whole.written or _is_timed(command)
     if command.writes and not is_new and after.written != _BEFORE and after.code != 2:  # noqa: PLR2004
@@ -422,7 +422,6 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--command", action="append", choices=sorted(COMMANDS), help="Only this one. Repeatable.")
-    parser.add_argument("--verbose", action="store_true", help="Print each run.")
     asked = parser.parse_args()
     tally, number = Tally(), asked.first
     with tempfile.TemporaryDirectory(prefix="failing-calls-") as folder:

@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from errno import EINVAL
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -24,7 +25,7 @@ from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.names import RECORD
 from backupmeta.errors import EvidenceError, UnreadableError, told_of
-from backupmeta.evidence import Entry, Folder, is_file, is_folder, join_seen, open_folder, open_named
+from backupmeta.evidence import Entry, Folder, is_file, is_folder, join_seen, open_folder, open_named, status_of
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 
@@ -130,7 +131,7 @@ def _below(sysroot: str, top: str, steps: tuple[str, ...]) -> Root:
 
 
 def _real_steps(sysroot: str, steps: Iterable[str]) -> tuple[str, ...] | None:
-    """Return the ``steps`` with each link in them followed, as the image's own system follows it; None for a circle.
+    """Return the ``steps`` with each link in them followed, as the image's own system does; None if they lead nowhere.
 
     For that system ``sysroot`` is the root: an absolute link begins there, and ``..`` leads no further up
     (path_resolution(7)). Whoever goes down goes through no link, whatever became of them meanwhile.
@@ -138,24 +139,25 @@ def _real_steps(sysroot: str, steps: Iterable[str]) -> tuple[str, ...] | None:
     done, coming, links = list[str](), deque(steps), 0
     while coming:
         step = coming.popleft()
+        target = "" if step == os.pardir else _link_target(os.path.join(sysroot, *done, step))  # noqa: PTH118
+        if target is None or links > _MOST_LINKS:
+            return None
         if step == os.pardir:
             del done[-1:]
-        elif (target := _link_target(os.path.join(sysroot, *done, step))) is None:  # noqa: PTH118
+        elif not target:
             done.append(step)
-        elif (links := links + 1) > _MOST_LINKS:
-            return None
         else:
-            done = [] if target.startswith("/") else done
+            links, done = links + 1, [] if target.startswith("/") else done
             coming.extendleft(reversed([one for one in target.split("/") if one not in {"", os.curdir}]))
     return tuple(done)
 
 
 def _link_target(path: str) -> str | None:
-    """Return where the link at ``path`` leads; None where there is none, or nobody can tell: who opens it will."""
+    """Return where the link at ``path`` leads, empty for what is no link; None where nothing is, or nobody can tell."""
     try:
         return os.readlink(path)  # noqa: PTH115
-    except OSError:
-        return None
+    except OSError as error:
+        return "" if error.errno == EINVAL else None
 
 
 class Found(NamedTuple):
@@ -279,9 +281,8 @@ def _speaks_for(home: str, folder: str) -> bool:
     records = os.path.join(home, RECORDS)  # noqa: PTH118 - of any bytes
     if not is_folder(records) and not os.path.islink(records):  # noqa: PTH114
         return False
-    try:
-        above, below = os.stat(home), os.stat(folder)  # noqa: PTH116
-    except OSError:
+    above, below = status_of(home), status_of(folder)
+    if above is None or below is None:
         return False  # whoever opens it will tell
     if above.st_mode & stat.S_IWOTH and sys.platform != "win32":
         return False

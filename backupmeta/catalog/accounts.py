@@ -136,10 +136,11 @@ class Accounts:
                 self._writer.vanish(account)
                 self._connection.execute("UPDATE accounts SET status = 'vanished' WHERE account = ?", (account,))
 
-    def has_any(self, host: str, root: str) -> bool:
-        """Tell whether there were accounts at or below ``root``."""
-        select = f"SELECT 1 FROM accounts WHERE {_BELOW} LIMIT 1"  # noqa: S608 - our own words
-        return self._connection.execute(select, _at_or_below(host, root)).fetchone() is not None
+    def has_any(self, host: str, root: str, others: Collection[str]) -> bool:
+        """Tell whether there were accounts at or below ``root`` that were not found below one of the ``others``."""
+        select = f"SELECT DISTINCT root FROM accounts WHERE {_BELOW}"  # noqa: S608 - our own words
+        found = {one for (one,) in self._connection.execute(select, _at_or_below(host, root))}
+        return not found <= {display(one) for one in others if one != root}
 
     def note(self, findings: Iterable[FindingRow], roots: Collection[str]) -> None:
         """Know what was odd below ``roots``, on the way to the accounts."""

@@ -152,7 +152,7 @@ class _Visit(NamedTuple):
         Raises `UnreadableError` where a folder can't be listed any more that had something in it.
         """
         if known is None:
-            return self.read(self.usual, Forgetful(self.folder.path))
+            return self.read(self.usual, Forgetful(self.folder))
         extents = tuple(Extent(path, Counting(counting)) for path, counting in json.loads(known.extents))
         listing = listed(self.folder, extents, self.maker.told)
         if listing.fingerprint == known.fingerprint:
@@ -160,11 +160,11 @@ class _Visit(NamedTuple):
         try:
             remembered = memory.from_bytes(known.content).files
         except ValueError:  # somebody has damaged the catalog: nothing is remembered then
-            return self.read(self.usual, Forgetful(self.folder.path))
+            return self.read(self.usual, Forgetful(self.folder))
         for hidden in listing.unread:
             if any(path.startswith(f"{hidden}/") for path in remembered):
                 raise UnreadableError(self.folder.child(hidden), f"{hidden} can't be listed any more")
-        return self.read(extents, Forgetful(self.folder.path, remembered))
+        return self.read(extents, Forgetful(self.folder, remembered))
 
     def read(self, extents: tuple[Extent, ...], before: Forgetful, attempts: int = 3) -> Scanned:
         """List the folders that count, then read what is in them that was not read ``before``.

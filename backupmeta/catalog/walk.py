@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import Archive, FromDisk, Home, Pair
+from backupmeta.account.location import below_home, is_outside
 from backupmeta.account.places import Found, Met
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
@@ -89,7 +90,7 @@ class Order(NamedTuple):
     def _walked(self, home: Home, pair: Pair) -> Walked | None:
         """Return what came out for an archive; None for one that is not asked for, or not as it was."""
         archive = pair.archive
-        if archive is None or (path := below(home.folder.path, archive)) not in self.archives:
+        if archive is None or (path := _below(home, archive)) not in self.archives:
             return None
         with suppress(EvidenceError), archive.open() as file:
             if file.signature != self.archives[path]:
@@ -98,6 +99,12 @@ class Order(NamedTuple):
         findings = tuple(finding_row(one.finding) for one in came.judged)
         is_final = came.verdict is not Verdict.UNREADABLE or _can_be_read(archive)
         return Walked(path, pair.id, str(came.verdict), came.sha256, findings, is_final)
+
+
+def _below(home: Home, archive: Archive) -> str:
+    """Return the path of an archive from its home on; of one that is kept elsewhere, as the server saw both."""
+    path = below(home.folder.path, archive)
+    return below_home(home.folder.seen, archive.seen) if is_outside(path) else path
 
 
 def _can_be_read(archive: Archive) -> bool:
