@@ -379,8 +379,7 @@ def test_a_root_that_vanishes_is_told(
             vanish(homes)
         return found
 
-    reached = Home.surroundings.func if name == "installs" else None  # which asks for no backups
-    if reached is not None:
+    if name == "installs":  # which asks for no backups
         monkeypatch.setattr(places.Met, "home", _vanishing(places.Met.home, lambda: vanish(homes)))
     monkeypatch.setattr(Home, "pairs", vanishing)
     monkeypatch.setattr("backupmeta.cli.workers._can_fork", lambda: False)
