@@ -114,10 +114,10 @@ ENTRIES: Final = 64
 def list_blocks(search: Search, findings: list[Finding], share: Share) -> Iterator[list[Inspection]]:
     """Yield the blocks of `list_backups` that are in ``share``; what could not be read is missing from its block.
 
-    Each worker appends to ``findings`` what it met in its own share; the first one also what the homes have.
+    Each worker appends to ``findings`` what it met in its own share, and what the homes have: so some come twice.
     """
     number, block = 0, list[Inspection]()
-    for home in search.homes(findings if share.worker == 0 else []):
+    for home in search.homes(findings):
         for pair in home.pairs():
             if share.has(number):
                 block.extend(_inspected(home, pair, search, findings))
@@ -125,7 +125,7 @@ def list_blocks(search: Search, findings: list[Finding], share: Share) -> Iterat
             if number % ENTRIES == 0 and share.has(number - 1):
                 yield block
                 block = []
-        findings.extend(home.findings if share.worker == 0 else ())
+        findings.extend(home.findings)
     if block:
         yield block
 

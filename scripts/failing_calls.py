@@ -117,6 +117,7 @@ def disk(base: Path) -> Disk:
     for number, (name, place) in enumerate(ACCOUNTS.items()):
         account(made.image / place, name, number)
     (made.image / "home3").symlink_to("/data/users")
+    many(made.image / "opt/many")
     ran = subprocess.run(
         [sys.executable, "-c", COMMAND, "scan", "--sysroot", str(made.image), "-o", str(made.catalog), "--jobs", "1"],
         env=environment(made),
@@ -144,6 +145,15 @@ def account(home: Path, name: str, number: int) -> None:
         (home / f".appdata/backups/b{number}{which}4kq9m2v7c8n3z5l6j0h1g2").write_bytes(content)
         members = [Entry(b"APP-META.INI", content, time), Entry(b"index.php", b"<?php\n" * 20_000 * (which + 1), time)]
         (home / "application_backups" / file).write_bytes(gzip_bytes(tar_bytes(members), time))
+
+
+def many(folder: Path) -> None:
+    """Make a folder of more archives than one process lists."""
+    folder.mkdir(parents=True)
+    for number in range(100):
+        content = record([("installer", "wordpress"), ("backup-time", str(TIME)), ("title", f"Blog {number}")])
+        packed = gzip_bytes(tar_bytes([Entry(b"APP-META.INI", content, TIME)]), TIME)
+        (folder / f"app_example_{number}_2024-06-13_20-55-21.tar.gz").write_bytes(packed)
 
 
 def environment(made: Disk) -> dict[str, str]:
@@ -214,6 +224,7 @@ _NOW: Final = ("--now", "2024-06-15")
 COMMANDS: Final[Mapping[str, Command]] = {
     "list": Command(("list", "--sysroot", "{image}", "--jsonl"), lines),
     "list of roots": Command(("list", *_ROOTS, "--jsonl", "--limit", "99"), lines),
+    "list in two processes": Command(("list", "{image}/opt/many", "--jsonl")),
     "list a table": Command(("list", "--sysroot", "{image}", "--sort", "-backup_time")),
     "installs": Command(("installs", "--sysroot", "{image}", "--jsonl"), lines),
     "view": Command(("view", _FIRST, "--provenance")),

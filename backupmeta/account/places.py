@@ -63,6 +63,12 @@ class Root(NamedTuple):
         """The path of the folder that the steps lead to, absolute, on this machine."""
         return os.path.join(os.path.abspath(self.path), *self.steps)  # noqa: PTH100, PTH118 - of any bytes
 
+    @property
+    def was_there(self) -> bool:
+        """Whether it was there when it was named: a conventional place may as well be absent."""
+        is_listed = _NUMBERED_HOME.fullmatch(os.path.basename(self.name)) is not None  # noqa: PTH119
+        return not self.is_convention or self.seen is not None or is_listed
+
 
 def apart(roots: Iterable[Root]) -> list[Root]:
     """Return the ``roots``, sorted, each once; one may lie in another."""
@@ -404,30 +410,47 @@ class _Search:
         depth = self.limits.search_depth if root.depth is None else root.depth
         path = os.path.abspath(root.path)  # noqa: PTH100
         try:
-            if root.is_convention and not is_folder(path):
+            if not root.steps and not root.was_there and not is_folder(path):
                 return
             with ExitStack() as opened:
                 top = opened.enter_context(open_folder(path, root.as_server, _server(path, root.as_server)))
                 folder = self._go_down(top, root, opened)
                 if folder is not None:
                     yield from self._visit(folder, folder.entries(), depth, root)
-                    folder.require_there()
+                    self._see_that_it_is_there(folder, root)
         except EvidenceError as error:
             if not root.is_convention:
                 raise
-            seen = root.seen or functools.reduce(join_seen, root.steps, root.as_server or path)
-            self.findings.append(Finding("place-unreadable", error.path, error.reason, _at(seen)))
+            self._note(root, error)
         if self.is_cut and not root.is_convention:
             evidence = (Source(Witness.FILE_SYSTEM, path),)
             self.findings.append(Finding("search-depth-reached", path, f"{depth} folders", evidence))
 
+    def _see_that_it_is_there(self, folder: Folder, root: Root) -> None:
+        """Note that the root vanished while it was read: what was read of it may not be all."""
+        try:
+            folder.require_there()
+        except EvidenceError as error:
+            self._note(root, error)
+
+    def _note(self, root: Root, error: EvidenceError) -> None:
+        """Note why a root can't be read, or not to its end."""
+        seen = root.seen or functools.reduce(join_seen, root.steps, root.as_server or root.name)
+        id_ = "place-unreadable" if root.is_convention else "folder-unreadable"
+        self.findings.append(Finding(id_, error.path, error.reason, _at(seen)))
+
     def _go_down(self, folder: Folder, root: Root, opened: ExitStack) -> Folder | None:
-        """Return the folder that the steps lead to; None where there is none. Raises `UnreadableError` for a link."""
+        """Return the folder that the steps lead to; None where there is none.
+
+        Raises `UnreadableError` for a link, and where one was there.
+        """
         for step in root.steps:
             entry = next((one for one in folder.entries() if one.name == step), None)
             if entry is not None and entry.is_link:
                 reason = f"is a link to {folder.link_target(step)}, where there is no folder in this image"
                 raise UnreadableError(folder.child(step), reason)
+            if entry is None and root.was_there:
+                raise UnreadableError(folder.child(step), "is gone, and was there a moment ago")
             if entry is None or not entry.is_folder:
                 self.findings.extend(refused(folder, entry) if entry else ())
                 return None

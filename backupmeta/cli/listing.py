@@ -171,7 +171,7 @@ class Listing:
         texts = (text for text in rendered(blocks, findings) if text)
         first = list(islice(texts, 1))
         output.write_all(chain(first, texts))
-        return self._report(sorted(findings, key=itemgetter(0, 1, 2)), has_rows=bool(first))
+        return self._report(sorted(set(findings), key=itemgetter(0, 1, 2)), has_rows=bool(first))
 
     def _show_page(self, rows: "Iterator[Inspection]") -> None:
         """Print the server's envelope; the rows beyond the page are counted, not kept."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from backupmeta.account.protected import Protected
     from backupmeta.catalog.tally import Tally
     from backupmeta.cli.writing import Write
+    from backupmeta.errors import AnswerError
 
 BROKEN_PIPE: Final = 141
 """The exit code for a reader that went away, as a shell gives it for SIGPIPE."""
@@ -139,6 +140,12 @@ def complain(message: str) -> None:
 def complain_of(error: Exception) -> None:
     """Print what an error says on stderr; of a policy, a line for each mistake."""
     for line in str(error).splitlines():
+        complain(line)
+
+
+def complain_of_answer(error: "AnswerError") -> None:
+    """Print a negative answer on stderr, then what could not be read, where what was asked for may be."""
+    for line in (error.message, *getattr(error, "__notes__", ())):
         complain(line)
 
 

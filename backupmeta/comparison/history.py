@@ -66,9 +66,10 @@ def history(target: str, search: Search = EVERYWHERE) -> History:
         EvidenceError: a file can't be read.
     """
     findings = list[Finding]()
-    if is_id(target) and (rows := _rows(target, target, search, findings)):
-        return _told(target, rows, findings)
-    found, _ = sides.backup(target, search, None, findings)
+    with sides.noting(findings):
+        if is_id(target) and (rows := _rows(target, target, search, findings)):
+            return _told(target, rows, findings)
+        found, _ = sides.backup(target, search, None, findings)
     id_ = found.text("id" if found.kind == "install" else "backup_install")
     if not id_:
         raise install_not_found(f"{target!r} does not say which install it is of")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from backupmeta import library
@@ -37,13 +38,27 @@ def _install(target: str, search: Search, user: str | None, otherwise: AnswerErr
         raise otherwise from None
 
 
-def current(target: str, found: Inspection, search: Search) -> Inspection:
+@contextmanager
+def noting(findings: list[Finding]) -> Iterator[None]:
+    """Let an `AnswerError` tell what could not be read: what was looked for may be there."""
+    try:
+        yield
+    except AnswerError as error:
+        for one in dict.fromkeys(findings):
+            if one.is_unread:
+                error.add_note(one.message)
+        raise
+
+
+def current(target: str, found: Inspection, search: Search, findings: list[Finding]) -> Inspection:
     """Return what is known of the live install of the backup that was ``found`` as ``target``.
 
-    Raises `AnswerError` where it is gone, or where the backup does not say which one it is.
+    What could not be read on the way is appended to ``findings``. Raises `AnswerError` where it is gone, or where the
+    backup does not say which one it is.
     """
     id_, other = found.text("backup_install"), None
-    for home in homes(target, search, []):
+    for home in homes(target, search, findings):
+        findings.extend(one for one in home.findings if one.is_unread)
         if id_ in home.installs:
             other = library.inspect_install(home, id_)
             if found.path.startswith(join_seen(home.folder.seen, "")):  # a copy of the home may lie somewhere else

@@ -611,6 +611,31 @@ def test_a_link_that_leads_nowhere_in_the_image_is_told(tmp_path: Path, command:
     assert "anna" in ran.text
 
 
+def to_nothing(image: Path) -> None:
+    image.rename(image.with_name("before"))
+
+
+def to_an_empty_folder(image: Path) -> None:
+    to_nothing(image)
+    image.mkdir()
+
+
+def without_homes(image: Path) -> None:
+    (image / "home2").rename(image.with_name("before"))
+
+
+@pytest.mark.parametrize("vanish", [to_nothing, to_an_empty_folder, without_homes])
+def test_an_image_that_vanishes_once_its_places_are_known(tmp_path: Path, vanish: Callable[[Path], None]) -> None:
+    image = tmp_path / "image"
+    made(image, LAYOUTS["relative"])
+    roots = places.conventional(str(image))
+    vanish(image)
+    findings: list[Finding] = []
+    assert list(places.homes(roots, DEFAULT_LIMITS, findings)) == []
+    assert {one.id for one in findings} == {"place-unreadable"}
+    assert all(one.is_unread for one in findings)
+
+
 @pytest.mark.parametrize("step", ["home", "data", "data/users"])
 def test_a_link_that_changes_meanwhile_leads_nowhere(tmp_path: Path, step: str) -> None:
     image = tmp_path / "image"
