@@ -315,9 +315,10 @@ def ran(made: Disk, command: Command, failure: str = "") -> Ran:
 def calls(log: Path, base: Path, *, only_failed: bool) -> Iterator[Call]:
     """Yield the calls in a log of strace that are about files below ``base``, or those that were made to fail.
 
-    What Python did before the program began is none of its calls.
+    What Python did before the program began is none of its calls, nor is one of another process with such a number.
     """
-    is_begun, counts, begun = only_failed, Counter[tuple[str, str]](), dict[str, Call]()
+    before: dict[str, int] | None = {} if only_failed else None
+    counts, begun = Counter[tuple[str, str]](), dict[str, Call]()
     about = re.compile(rf'[<"](?P<folder>{re.escape(str(base))}[^>"]*)[>"](?:, "(?P<name>[^"]+)")?')
     for line in log.read_text(errors="replace").splitlines():
         if found := _BEGUN.match(line):
@@ -327,11 +328,17 @@ def calls(log: Path, base: Path, *, only_failed: bool) -> Iterator[Call]:
             begun[found["pid"]] = Call(found["name"], counts[found["pid"], found["name"]], place)
         elif (found := _RESUMED.match(line)) is None:
             continue
-        is_begun = is_begun or "/backupmeta/cli/" in line
+        if before is None and "/backupmeta/cli/" in line:
+            before = {name: count for (_, name), count in counts.items()}
         call = begun[found["pid"]]
         if only_failed:
             yield from [call] if "(INJECTED)" in line else []
-        elif is_begun and call.path and not found["rest"].endswith("<unfinished ...>"):
+        elif (
+            before is not None
+            and call.path
+            and call.number > before.get(call.name, 0)
+            and not found["rest"].endswith("<unfinished ...>")
+        ):
             yield call
 
 
