@@ -21,16 +21,33 @@ _FEWER_COLLECTIONS: Final = 50_000  # long lists make many small objects, and ha
 
 
 def console() -> NoReturn:
-    """Be the process ``backupmeta``: run `main`, and end without taking every object of a long list down first."""
+    """Be the process ``backupmeta``: run `main`, and end without taking every object of a long list down first.
+
+    Exit code 1 is an answer, so an error in this program is none: it ends with 2, and a line that says where it is.
+    """
     code = 0
     try:
         main()
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else 1
+    except Exception as error:  # noqa: BLE001 - nobody is left to handle it
+        code = _fault(error)
     if sys.stderr is not None:
         with contextlib.suppress(OSError):  # a full disk: whom could we tell?
             sys.stderr.flush()
     os._exit(code)
+
+
+def _fault(error: Exception) -> int:
+    """Tell of an error in this program; return the exit code. Its own text is not shown: it may hold a secret."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"  # noqa: PTH119
+    line = f"backupmeta: an error in this program, {type(error).__name__}{where}; please report it\n"
+    with contextlib.suppress(OSError):
+        os.write(2, line.encode())
+    return 2
 
 
 def main() -> None:
@@ -91,7 +108,7 @@ def _run() -> int:
 
     from backupmeta.cli import output
     from backupmeta.cli.commands import backupmeta
-    from backupmeta.errors import CatalogError, EvidenceError, PolicyError
+    from backupmeta.errors import EvidenceError, PolicyError, WrittenFileError
 
     gc.set_threshold(_FEWER_COLLECTIONS)
     try:
@@ -103,15 +120,17 @@ def _run() -> int:
     except BrokenPipeError:
         output.discard()
         return output.BROKEN_PIPE
-    except (CatalogError, ChildProcessError, EvidenceError, PolicyError) as error:
-        for line in str(error).splitlines():
-            output.complain(line)
-        return 2
-    except OSError as error:  # evidence raises `EvidenceError`: this is the output's
+    except (ChildProcessError, EvidenceError, PolicyError, WrittenFileError) as error:
+        output.complain_of(error)
+    except OSError as error:  # evidence raises `EvidenceError`: mostly this is stdout's
         output.discard()
-        output.complain(f"can't write: {error.strerror}")
-        return 2
+        reason = error.strerror or str(error) or type(error).__name__
+        output.complain(f"{error.filename!s}: {reason}" if error.filename else f"can't write: {reason}")
     except click.ClickException as error:
-        error.show()
-        return 2
-    return result if isinstance(result, int) else 0
+        with contextlib.suppress(OSError):
+            error.show()
+    except (MemoryError, RecursionError):
+        output.complain("what is read asks for more memory than there is; name fewer files, or a lower --limit")
+    else:
+        return result if isinstance(result, int) else 0
+    return 2

@@ -1,5 +1,6 @@
 """The commands."""
 
+import os
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,9 @@ def view(
         output.write(json.negative(error))
         return output.report(met, Severity.ERROR) or 1
     output.write(json.answer(found, show_secrets=show_secrets, provenance=provenance))
-    return output.report((*(one for one in met if one.hides_records), *found.findings), Severity.WARNING)
+    named = set(map(os.path.abspath, roots))
+    told = (one for one in met if one.hides_records or (one.is_unread and one.subject in named))
+    return output.report((*told, *found.findings), Severity.WARNING)
 
 
 def _in_catalog(

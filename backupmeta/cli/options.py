@@ -15,6 +15,8 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 Command = Callable[Arguments, Result]
 _MOST_COMPLETIONS: Final = 200
+JOBS: Final = click.IntRange(1, 1024)
+"""How many processes."""
 
 
 class Zone(click.ParamType[tzinfo]):

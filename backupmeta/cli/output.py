@@ -14,7 +14,9 @@ from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from backupmeta.account.protected import Protected
+    from backupmeta.catalog.tally import Tally
     from backupmeta.cli.writing import Write
+    from backupmeta.errors import AnswerError
 
 BROKEN_PIPE: Final = 141
 """The exit code for a reader that went away, as a shell gives it for SIGPIPE."""
@@ -61,7 +63,8 @@ def opened(path: str | None, protected: "Protected") -> Iterator[Callable[[str],
 def opened_file(path: str, protected: "Protected") -> Iterator["Write"]:
     """Give what writes a file: it is ``path`` once all is written.
 
-    Raises `click.BadParameter` for a link, and for any place that is ``protected``: evidence.
+    Raises `click.BadParameter` for a link, and for any place that is ``protected``: evidence; `OutputError` where the
+    system does not write it.
     """
     from backupmeta.cli import writing
 
@@ -115,7 +118,8 @@ def flush() -> None:
 def discard() -> None:
     """Send what is still buffered nowhere."""
     if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def width() -> int | None:
@@ -131,6 +135,26 @@ def complain(message: str) -> None:
     """Print one line on stderr; where that is full or closed, nowhere."""
     with suppress(OSError):
         click.echo(f"backupmeta: {printable(message)}", err=True)
+
+
+def complain_of(error: Exception) -> None:
+    """Print what an error says on stderr; of a policy, a line for each mistake."""
+    for line in str(error).splitlines():
+        complain(line)
+
+
+def complain_of_answer(error: "AnswerError") -> None:
+    """Print a negative answer on stderr, then what could not be read, where what was asked for may be."""
+    for line in (error.message, *getattr(error, "__notes__", ())):
+        complain(line)
+
+
+def complain_of_accounts(tally: "Tally") -> None:
+    """Print which accounts a scan could not read, or not all of them."""
+    for account, reason in tally.troubles.items():
+        complain(f"{account}: {reason}")
+    if (more := tally.unreadable - len(tally.troubles)) > 0:
+        complain(f"{more:,} more could not be read, or not to the end")
 
 
 def tell_age(catalog: str) -> None:

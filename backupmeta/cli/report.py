@@ -32,7 +32,7 @@ _OPTIONS: Final = (
     click.option("--json", "form", flag_value="json", help="The same as --format json."),
     click.option("-o", "--output", "target_file", metavar="FILE", help="Write it there instead of to stdout."),
     click.option("--now", type=Moment(), metavar="TIME", help="When it is written: the same catalog, the same bytes."),
-    click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core."),
+    click.option("--jobs", type=options.JOBS, metavar="N", help="How many processes; by default, one a core."),
     options.limiting,
 )
 
@@ -98,11 +98,12 @@ def report(
 
 def _catalog(roots: tuple[str, ...]) -> str | None:
     """Return the catalog among the ``roots``: a file. None where there is none."""
-    files = [one for one in roots if os.path.isfile(one)]  # noqa: PTH113 - of any bytes
+    from backupmeta.account.places import is_evidence
+    from backupmeta.evidence import is_file
+
+    files = [one for one in roots if is_file(one)]
     if not files:
         return None
-    from backupmeta.account.places import is_evidence
-
     if is_evidence(files[0]):
         raise click.UsageError(f"{files[0]!r} is an archive or a record; name the folder that it lies in")
     if len(roots) > 1:
@@ -162,6 +163,7 @@ def _scan(path: str, search: "Search", *, deep: bool, jobs: int | None) -> bool:
         tally = scan(path, search, depth=depth, tell=tell, workers=processes(jobs or cores()))
     for root, reason in tally.unread.items():
         output.complain(f"{root}: {reason}")
+    output.complain_of_accounts(tally)
     if not tally.accounts and not tally.unread:
         looked = ", ".join(search.roots) or search.sysroot or "the conventional places"
         output.complain(f"there is no account in {looked}; name a home, a folder of homes, or a folder of archives")

@@ -22,7 +22,7 @@ _INTERRUPTED = 130
 @click.option("-o", "--output", "catalog", required=True, metavar="CATALOG", help="The catalog: a SQLite file.")
 @options.searching
 @click.option("--deep", is_flag=True, help="Read each archive to its end, and verify it.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core.")
+@click.option("--jobs", type=options.JOBS, metavar="N", help="How many processes; by default, one a core.")
 @click.option("--cluster", metavar="ADDRESS", help="Let the workers of this Dask scheduler do it: tcp://host:8786.")
 @click.option("--per-host", is_flag=True, help="With --cluster: each worker's host has ROOTs of its own.")
 @click.option(
@@ -88,6 +88,7 @@ def scan(
     except KeyboardInterrupt:
         output.complain("interrupted; what was done is saved, and the next scan goes on from there")
         is_whole = False
+    output.complain_of_accounts(tally)
     render = rendering.as_json if as_json else rendering.as_text
     output.write(render(catalog, tally, monotonic() - began, is_whole=is_whole))
     if not is_whole:

@@ -18,6 +18,7 @@ from backupmeta.checks.verdict import Judged, Verification
 from backupmeta.masking import MASK, mask_uris
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.verification import blamed, counted, visible
+from backupmeta.temporary import telling
 from backupmeta.vocabulary.kinds import Kind, Severity
 from backupmeta.vocabulary.table import FINDINGS
 
@@ -121,7 +122,8 @@ class _Queue:
         """Yield a result that may pass at once; take in any other."""
         self._numbers[severity] += 1
         if severity in self._files:
-            self._files[severity].write(f"{result}\n")
+            with telling():
+                self._files[severity].write(f"{result}\n")
         else:
             yield result
 
@@ -129,8 +131,7 @@ class _Queue:
         """Yield those that waited, as far as there still is room for them, and count the rest as left out."""
         for severity, file in self._files.items():
             self._numbers[severity] += min(self._room(severity), 0)
-            file.seek(0)
-            lines = (line.removesuffix("\n") for line in file)
+            lines = _lines(file)
             yield from islice(lines, self._numbers[severity])
             self._selection.left_out.update((loads(line)["ruleId"], severity) for line in lines)
 
@@ -144,9 +145,17 @@ def _at_least(severity: Severity) -> list[Severity]:
     return order[: order.index(severity) + 1]
 
 
+def _lines(file: IO[str]) -> Iterator[str]:
+    """Yield the lines of a temporary file, without their ends. Raises `TemporaryFileError`."""
+    with telling():
+        file.seek(0)
+        yield from (line.removesuffix("\n") for line in file)
+
+
 def _temporary() -> IO[str]:
     """Return a new file without a name; lines in it end with LF alone. A small one is never on disk."""
-    return SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="\n")
+    with telling():
+        return SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="\n")
 
 
 def _notifications(selection: Selection) -> list[dict[str, object]]:

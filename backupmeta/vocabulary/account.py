@@ -47,7 +47,7 @@ KINDS: Final[dict[str, Kind]] = {
         "a folder above has records, which are not read: somebody else may have put them there",
         "name it as a root if its records are the archive's",
     ),
-    "place-unreadable": _warning("a conventional place can't be listed", "name homes as roots"),
+    "place-unreadable": _unread("a conventional place can't be listed", "name homes as roots"),
     "search-depth-reached": _note(
         "the search for homes and archives stopped at its depth", "name a folder further down as a root"
     ),

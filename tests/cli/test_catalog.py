@@ -159,7 +159,8 @@ class TestExport:
         target.write_text("before")
         monkeypatch.setattr("backupmeta.cli.writing.os.fsync", full)
         ran = run("export", catalog, "--to", form, "-o", target)
-        assert (ran.code, ran.err.splitlines()[-1]) == (2, "backupmeta: can't write: No space left on device")
+        told = f"backupmeta: {target}: can't be written: no space left on device; name a file elsewhere"
+        assert (ran.code, ran.err.splitlines()[-1]) == (2, told)
         assert target.read_text() == "before"
         assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
