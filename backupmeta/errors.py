@@ -23,7 +23,7 @@ Every error carries its attributes; its sentence is made from them. No error eve
 from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
-from backupmeta.masking import printable
+from backupmeta.escapes import printable
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -7,7 +7,7 @@ import click
 
 from backupmeta.cli import output
 from backupmeta.cli.listing import Moment, Span
-from backupmeta.masking import printable
+from backupmeta.escapes import printable
 
 if TYPE_CHECKING:
     from backupmeta.account.protected import Protected

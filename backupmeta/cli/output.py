@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from backupmeta.escapes import printable
 from backupmeta.findings import Finding
-from backupmeta.masking import printable
 from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:

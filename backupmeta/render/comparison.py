@@ -22,8 +22,9 @@ from backupmeta.comparison.difference import (
     What,
 )
 from backupmeta.comparison.walking import Entry
+from backupmeta.escapes import printable
 from backupmeta.findings import Finding
-from backupmeta.masking import mask_uris, printable
+from backupmeta.masking import mask_uris
 from backupmeta.provenance import Source, display, located, named
 from backupmeta.record.values import Value
 from backupmeta.render.json import finding, utc

@@ -4,7 +4,7 @@ from typing import Final
 
 from backupmeta.catalog.answers import Age
 from backupmeta.catalog.tally import Tally
-from backupmeta.masking import printable
+from backupmeta.escapes import printable
 from backupmeta.provenance import display
 from backupmeta.render.json import pretty, utc
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from backupmeta.catalog.stats import MOST, MOST_ACCOUNTS, MOST_SCANS, Account, Backup, Duplicates, Part, Scan, Stats
-from backupmeta.masking import printable
+from backupmeta.escapes import printable
 from backupmeta.provenance import display, named
 from backupmeta.render.export import moment
 from backupmeta.render.json import pretty

@@ -6,10 +6,10 @@ from typing import Final
 
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
+from backupmeta.escapes import printable
 from backupmeta.explain import Step
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
-from backupmeta.masking import printable
 from backupmeta.provenance import display
 from backupmeta.render.json import utc
 

@@ -10,9 +10,9 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
+from backupmeta.escapes import printable
 from backupmeta.events.event import SECOND, Claim, Event, File, moment, nearest
 from backupmeta.events.kinds import KINDS
-from backupmeta.masking import printable
 from backupmeta.provenance import Source, display, located, named
 
 L2T_COLUMNS: Final = (

@@ -9,8 +9,9 @@ from json import dumps
 from typing import Final, NamedTuple
 
 from backupmeta.checks.verdict import Judged, Verdict, Verification
+from backupmeta.escapes import printable
 from backupmeta.findings import Finding
-from backupmeta.masking import mask_uris, printable
+from backupmeta.masking import mask_uris
 from backupmeta.provenance import display, located, named
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS

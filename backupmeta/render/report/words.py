@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from backupmeta.masking import printable
+from backupmeta.escapes import printable
 from backupmeta.provenance import Source, display
 from backupmeta.render.json import utc
 from backupmeta.report.model import Extension, Found
