@@ -5,6 +5,9 @@ that decides which characters and which beginnings these are.
 """
 
 import re
+from codecs import getincrementaldecoder
+from itertools import groupby
+from json import dumps
 from typing import Final
 
 _UNSEEN: Final = (
@@ -45,11 +48,37 @@ Combining marks are seen, and stay. A table of our own: Python's differs from ve
 """
 
 
+_COMMANDS: Final = (
+    r"^{blank}:(?=:)",  # GitHub Actions, and Gitea and Forgejo: "::error::", "::add-mask::", "::stop-commands::"
+    r"#(?=#[A-Za-z]*+\[)",  # anywhere in a line: "##vso[" and "##[" of Azure Pipelines, the latter of GitHub, too;
+    #                         "##teamcity[" of TeamCity
+    r"section_(?:start|end):(?=\d)",  # GitLab
+    r"travis_(?:fold|time):",  # Travis CI
+    r"^{blank}(?:---|\+\+\+|~~~|\^\^\^)(?= )",  # Buildkite: groups
+)
+"""What CI runners take for commands in the output of a step, up to the character that is escaped.
+
+(GitHub's runner: `ActionCommand`, which trims what .NET takes for white space, and looks for ``##[`` anywhere; agent of
+Azure Pipelines: `Command`, the same; TeamCity, "Service Messages"; GitLab, "CI/CD job logs"; Buildkite, "Managing log
+output".) The letters before a bracket are not counted up: a runner that compares as a language does, and not bytes,
+takes others for the same.
+"""
+
+_BLANK: Final = r"(?>(?:[^\S\n]|\x1b\[[0-9;]*m)*)"
+"""What may stand before a command: white space of any kind, and colours."""
+
+
 def _class(*ranges: tuple[int, int]) -> str:
     return "[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges) + "]"
 
 
 _IN_A_LINE: Final = re.compile(_class(*_UNSEEN))
+_IN_LINES: Final = re.compile(_class((0x00, 0x09), (0x0B, 0x1F), *_UNSEEN[1:]))
+_COMMAND: Final = re.compile("|".join(_COMMANDS).replace("{blank}", _BLANK), re.MULTILINE)
+_HINTS: Final = ("##", "section_", "travis_")
+"""Of these a command has one that may stand anywhere in a line; most texts have none."""
+
+_BEGINNINGS: Final = ("::", "--- ", "+++ ", "~~~ ", "^^^ ")
 
 
 def printable(text: str) -> str:
@@ -59,5 +88,97 @@ def printable(text: str) -> str:
     return _IN_A_LINE.sub(_as_python, text)
 
 
+def printable_lines(text: str) -> str:
+    """Return the same of several lines: line feeds stay."""
+    return _IN_LINES.sub(_as_python, text)
+
+
 def _as_python(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")
+
+
+class Terminal:
+    """Turns bytes that come in pieces into what a terminal may be sent: lines of UTF-8 with all else escaped."""
+
+    def __init__(self) -> None:
+        self._decoder = getincrementaldecoder("utf-8")("backslashreplace")
+
+    def shown(self, content: bytes) -> bytes:
+        """Return what can be shown so far, with ``content`` as the next piece."""
+        return printable_lines(self._decoder.decode(content)).encode()
+
+    def rest(self) -> bytes:
+        """Return what is left at the end: bytes that begin a character, and don't end it."""
+        return printable_lines(self._decoder.decode(b"", final=True)).encode()
+
+
+def inert(text: str) -> str:
+    r"""Return whole lines as no CI runner reads a command in them: ``\x3a:error::``, ``\x23#vso[``.
+
+    To be given what is printed, once all of it is together: a command may be made by what stands beside evidence, or by
+    a line that is wrapped.
+    """
+    return _COMMAND.sub(_without_last, text) if _may_command(text, (*_HINTS, *_BEGINNINGS)) else text
+
+
+def _may_command(text: str, hints: tuple[str, ...]) -> bool:
+    return any(hint in text for hint in hints)
+
+
+def _without_last(found: re.Match[str]) -> str:
+    return f"{found[0][:-1]}\\x{ord(found[0][-1]):02x}"
+
+
+def json(document: str) -> str:
+    r"""Return JSON as nobody obeys it: what `printable` and `inert` would escape as ``\u007f``, ``\u0023``.
+
+    It means the same: such characters stand in strings alone. Line feeds between them stay.
+    """
+    if not document.isascii() or "\x7f" in document:
+        document = _IN_LINES.sub(_as_json, document)
+    return _COMMAND.sub(_without_last_in_json, document) if _may_command(document, _HINTS) else document
+
+
+def _as_json(found: re.Match[str]) -> str:
+    return dumps(found[0])[1:-1] if found[0] != "\x7f" else r"\u007f"
+
+
+def _without_last_in_json(found: re.Match[str]) -> str:
+    return f"{found[0][:-1]}\\u{ord(found[0][-1]):04x}"
+
+
+_PROSE: Final = re.compile(
+    r"""
+    [("']?+ (?:
+        (?! .*? \b [a-f]{7,}+ \b )  # as a commit's digest may be
+        -{0,2} [^\W\d_]++ (?: ['\u2019-] [^\W\d_]++ )*
+      | \d{1,6} (?: \.\d{1,6} )?
+      | \d{1,3} (?: ,\d{3} )+
+      | \d{4}-\d\d-\d\d | \d\d:\d\d (?: :\d\d )?
+      | [→+-]
+    ) [)"'.,;:!?…]*+
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A word in which no dialect of Markdown finds markup, a link, a mail address, a mention, a reference or an emoji."""
+
+
+def markdown(text: str) -> str:
+    """Return a line for Markdown in which nothing is markup or becomes a link: all words but plain ones are code.
+
+    Services make links, mentions and references of text after it was rendered, whatever was escaped in it, but not of
+    code (GitHub docs, "Autolinked references and URLs"; GitLab docs, "GitLab-specific references").
+    """
+    words = printable(text).split(" ")
+    grouped = groupby(words, key=lambda word: not word or _PROSE.fullmatch(word) is not None)
+    return " ".join(" ".join(group) if is_prose else _code(" ".join(group)) for is_prose, group in grouped)
+
+
+def markdown_code(text: str) -> str:
+    """Return a line for Markdown as code; nothing for none."""
+    return _code(printable(text)) if text else ""
+
+
+def _code(text: str) -> str:
+    """Return code. No backtick and no bar is in it: readers differ in what ends code, and the cell of a table."""
+    return "`" + text.replace("`", r"\x60").replace("|", r"\x7c") + "`"

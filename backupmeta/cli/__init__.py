@@ -112,6 +112,6 @@ def _run() -> int:
         output.complain(f"can't write: {error.strerror}")
         return 2
     except click.ClickException as error:
-        error.show()
+        output.complain_of_usage(error)
         return 2
     return result if isinstance(result, int) else 0

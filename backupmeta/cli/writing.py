@@ -10,10 +10,12 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedWriter
 from secrets import token_hex
 from typing import Final, NamedTuple, Self
 
 from backupmeta.errors import OutputError
+from backupmeta.escapes import Terminal
 from backupmeta.evidence import kind_of
 
 Write = Callable[[bytes], object]
@@ -140,8 +142,19 @@ def _is_channel(mode: int) -> bool:
 @contextmanager
 def channel(number: int) -> Iterator[Write]:
     """Give what writes to an open file, which stays open."""
-    with os.fdopen(os.dup(number), "wb") as file:
+    with os.fdopen(os.dup(number), "wb") as file, _going_through(file) as write:
+        yield write
+
+
+@contextmanager
+def _going_through(file: BufferedWriter) -> Iterator[Write]:
+    """Give what writes to a pipe or a device as it is; to a terminal, with what it would obey escaped."""
+    if not file.isatty():
         yield file.write
+        return
+    terminal = Terminal()
+    yield lambda content: file.write(terminal.shown(content))
+    file.write(terminal.rest())
 
 
 @contextmanager
@@ -155,8 +168,8 @@ def written(where: Place) -> Iterator[Write]:
     """
     before = _replaceable(where)
     if before is not None and not stat.S_ISREG(before.st_mode):
-        with os.fdopen(_channel_at(where), "wb") as file:
-            yield file.write
+        with os.fdopen(_channel_at(where), "wb") as file, _going_through(file) as write:
+            yield write
         return
     name, owner = f".backupmeta-{token_hex(16)}", os.getpid()
     try:
