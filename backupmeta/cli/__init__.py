@@ -22,6 +22,7 @@ _FEWER_COLLECTIONS: Final = 50_000  # long lists make many small objects, and ha
 
 def console() -> NoReturn:
     """Be the process ``backupmeta``: run `main`, and end without taking every object of a long list down first."""
+    _be_the_same_everywhere()
     code = 0
     try:
         main()
@@ -31,6 +32,16 @@ def console() -> NoReturn:
         with contextlib.suppress(OSError):  # a full disk: whom could we tell?
             sys.stderr.flush()
     os._exit(code)
+
+
+def _be_the_same_everywhere() -> None:
+    """Read names as UTF-8, and numbers of so many digits, whatever the environment says: answers are of evidence alone.
+
+    How Python reads names is decided when it starts (PEP 540): where that is another way, it starts anew.
+    """
+    sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
+    if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode and sys.executable:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - the same program
 
 
 def main() -> None:
