@@ -5,6 +5,7 @@ that decides which characters and which beginnings these are.
 """
 
 import re
+import sys
 from codecs import getincrementaldecoder
 from itertools import groupby
 from json import dumps
@@ -53,7 +54,6 @@ _COMMANDS: Final = (
     r"#(?=#[A-Za-z]*+\[)",  # anywhere in a line: "##vso[" and "##[" of Azure Pipelines, the latter of GitHub, too;
     #                         "##teamcity[" of TeamCity
     r"section_(?:start|end):(?=\d)",  # GitLab
-    r"travis_(?:fold|time):",  # Travis CI
     r"^{blank}(?:---|\+\+\+|~~~|\^\^\^)(?= )",  # Buildkite: groups
 )
 """What CI runners take for commands in the output of a step, up to the character that is escaped.
@@ -68,17 +68,17 @@ _BLANK: Final = r"(?>(?:[^\S\n]|\x1b\[[0-9;]*m)*)"
 """What may stand before a command: white space of any kind, and colours."""
 
 
-def _class(*ranges: tuple[int, int]) -> str:
-    return "[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges) + "]"
+def _unseen(also_seen: str = "") -> re.Pattern[str]:
+    """Return what finds a character that is not seen: none of what lies between the ranges, which is found faster."""
+    between = zip((last + 1 for _, last in _UNSEEN), (first - 1 for first, _ in _UNSEEN[1:]), strict=False)
+    seen = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in between)
+    return re.compile(f"[^{also_seen}{seen}\\U{_UNSEEN[-1][1] + 1:08x}-\\U{sys.maxunicode:08x}]")
 
 
-_IN_A_LINE: Final = re.compile(_class(*_UNSEEN))
-_IN_LINES: Final = re.compile(_class((0x00, 0x09), (0x0B, 0x1F), *_UNSEEN[1:]))
+_IN_A_LINE: Final = _unseen()
+_IN_LINES: Final = _unseen("\n")
 _COMMAND: Final = re.compile("|".join(_COMMANDS).replace("{blank}", _BLANK), re.MULTILINE)
-_HINTS: Final = ("##", "section_", "travis_")
-"""Of these a command has one that may stand anywhere in a line; most texts have none."""
-
-_BEGINNINGS: Final = ("::", "--- ", "+++ ", "~~~ ", "^^^ ")
+_GROUPS: Final = ("--- ", "+++ ", "~~~ ", "^^^ ")
 
 
 def printable(text: str) -> str:
@@ -118,11 +118,14 @@ def inert(text: str) -> str:
     To be given what is printed, once all of it is together: a command may be made by what stands beside evidence, or by
     a line that is wrapped.
     """
-    return _COMMAND.sub(_without_last, text) if _may_command(text, (*_HINTS, *_BEGINNINGS)) else text
+    if "::" in text or _may_command(text) or any(map(text.__contains__, _GROUPS)):
+        return _COMMAND.sub(_without_last, text)
+    return text
 
 
-def _may_command(text: str, hints: tuple[str, ...]) -> bool:
-    return any(hint in text for hint in hints)
+def _may_command(text: str) -> bool:
+    """Tell, faster than a pattern does, whether a command may stand somewhere within a line; in most texts none may."""
+    return ("#" in text and "##" in text) or "section_" in text
 
 
 def _without_last(found: re.Match[str]) -> str:
@@ -136,7 +139,7 @@ def json(document: str) -> str:
     """
     if not document.isascii() or "\x7f" in document:
         document = _IN_LINES.sub(_as_json, document)
-    return _COMMAND.sub(_without_last_in_json, document) if _may_command(document, _HINTS) else document
+    return _COMMAND.sub(_without_last_in_json, document) if _may_command(document) else document
 
 
 def _as_json(found: re.Match[str]) -> str:
@@ -150,7 +153,7 @@ def _without_last_in_json(found: re.Match[str]) -> str:
 _PROSE: Final = re.compile(
     r"""
     [("']?+ (?:
-        (?! .*? \b [a-f]{7,}+ \b )  # as a commit's digest may be
+        (?! .*? \b [a-fA-F]{7,}+ \b )  # as a commit's digest may be
         -{0,2} [^\W\d_]++ (?: ['\u2019-] [^\W\d_]++ )*
       | \d{1,6} (?: \.\d{1,6} )?
       | \d{1,3} (?: ,\d{3} )+
@@ -158,7 +161,7 @@ _PROSE: Final = re.compile(
       | [→+-]
     ) [)"'.,;:!?…]*+
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE,
 )
 """A word in which no dialect of Markdown finds markup, a link, a mail address, a mention, a reference or an emoji."""
 
