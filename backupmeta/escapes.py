@@ -13,7 +13,8 @@ from typing import Final
 
 _UNSEEN: Final = (
     (0x0000, 0x001F),  # C0: control sequences, line ends
-    (0x007F, 0x009F),  # DEL and C1: control sequences in one byte of Latin-1
+    (0x007F, 0x007F),  # DEL
+    (0x0080, 0x009F),  # C1: control sequences in one byte of Latin-1
     (0x00AD, 0x00AD),  # soft hyphen
     (0x034F, 0x034F),  # combining grapheme joiner
     (0x0600, 0x0605),  # Arabic number signs
@@ -71,7 +72,7 @@ _BLANK: Final = r"(?>(?:[^\S\n]|\x1b\[[0-9;]*m)*)"
 def _unseen(also_seen: str = "") -> re.Pattern[str]:
     """Return what finds a character that is not seen: none of what lies between the ranges, which is found faster."""
     between = zip((last + 1 for _, last in _UNSEEN), (first - 1 for first, _ in _UNSEEN[1:]), strict=False)
-    seen = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in between)
+    seen = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in between if first <= last)
     return re.compile(f"[^{also_seen}{seen}\\U{_UNSEEN[-1][1] + 1:08x}-\\U{sys.maxunicode:08x}]")
 
 
@@ -137,9 +138,27 @@ def json(document: str) -> str:
 
     It means the same: such characters stand in strings alone. Line feeds between them stay.
     """
-    if not document.isascii() or "\x7f" in document:
+    if _may_hold_unseen(document):
         document = _IN_LINES.sub(_as_json, document)
     return _COMMAND.sub(_without_last_in_json, document) if _may_command(document) else document
+
+
+def _may_hold_unseen(document: str) -> bool:
+    """Tell, faster than a pattern does, whether a character that JSON does not escape may be one that is not seen."""
+    if document.isascii():
+        return "\x7f" in document
+    encoded = document.encode("utf-8", "surrogatepass")
+    return len(encoded.translate(None, _FIRST_BYTES)) != len(encoded)
+
+
+def _first_byte(number: int) -> int:
+    return chr(number).encode("utf-8", "surrogatepass")[0]
+
+
+_FIRST_BYTES: Final = bytes(
+    {one for first, last in _UNSEEN[1:] for one in range(_first_byte(first), _first_byte(last) + 1)}
+)
+"""With which bytes characters begin that are not seen."""
 
 
 def _as_json(found: re.Match[str]) -> str:

@@ -4,6 +4,7 @@ Exit codes: 0 clean; 1 a negative answer, something wrong; 2 a usage error, or i
 """
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -34,6 +35,8 @@ def console() -> NoReturn:
         main()
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else 1
+    if code > _SIGNAL:  # what the exception held is closed now, and removes what is half written
+        gc.collect()
     if sys.stderr is not None:
         with contextlib.suppress(OSError):  # a full disk: whom could we tell?
             sys.stderr.flush()
@@ -73,7 +76,6 @@ class _End:
 
     def __init__(self) -> None:
         self.code: int | None = None
-        self._process = os.getpid()
         self._began = 0.0
         self._raised: BaseException | None = None
         self._before: _Handler = None
@@ -93,8 +95,8 @@ class _End:
         raise self._raised
 
     def _watch(self) -> None:
-        """Look, again and again, at whether the exception is on its way; not in a process that was forked."""
-        if hasattr(signal, "setitimer") and os.getpid() == self._process:
+        """Look, again and again, at whether the exception is on its way."""
+        if hasattr(signal, "setitimer"):
             self._hook, sys.unraisablehook = sys.unraisablehook, self._passed_over
             self._before = signal.signal(signal.SIGALRM, self._look)
             signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
@@ -114,8 +116,9 @@ class _End:
             self._hook(told)
 
     def leave(self) -> None:
-        """Look no longer."""
-        if self.code is not None and hasattr(signal, "setitimer") and os.getpid() == self._process:
+        """Look no longer, and hold nothing that has to be closed."""
+        self._raised = None
+        if self.code is not None and hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, self._before)
             sys.unraisablehook = self._hook
@@ -147,8 +150,6 @@ def _signals() -> list[signal.Signals]:
 
 
 def _run() -> int:
-    import gc
-
     import click
 
     from backupmeta.cli import output

@@ -87,11 +87,12 @@ def opened_file(path: str, protected: "Protected") -> Iterator["Write"]:
         with writing.channel(number) as write_channel:
             yield write_channel
         return
+    command = click.get_current_context()
     with ExitStack() as opened:
         with _refusing():
-            where = opened.enter_context(writing.place(path))
+            where = command.with_resource(writing.place(path))
             protected.refuse(where.real, path)
-            write_file = opened.enter_context(writing.written(where))
+            write_file = opened.enter_context(writing.written(where, command.call_on_close))
         yield write_file
 
 

@@ -21,6 +21,9 @@ from backupmeta.evidence import kind_of
 Write = Callable[[bytes], object]
 """Writes the bytes that follow."""
 
+AtEnd = Callable[[Callable[[], None]], object]
+"""Has something called when the command ends, however it does."""
+
 _CLOSED: Final = getattr(os, "O_CLOEXEC", 0)
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOSED | getattr(os, "O_BINARY", 0)
@@ -158,11 +161,12 @@ def _going_through(file: BufferedWriter) -> Iterator[Write]:
 
 
 @contextmanager
-def written(where: Place) -> Iterator[Write]:
+def written(where: Place, at_end: AtEnd) -> Iterator[Write]:
     """Give what writes the file at a place: it is there once all of it is, and on the disk.
 
     What is a pipe or a character device is written to as it is. A new file is its owner's alone (mode 0600); one that
-    takes the place of another of the same owner has the mode of that.
+    takes the place of another of the same owner has the mode of that. ``at_end`` is told how to remove what is half
+    written before there is any: a signal may come where nobody would do so yet.
 
     Raises `OutputError` for a link, a folder, and anything else that can't be replaced.
     """
@@ -172,6 +176,12 @@ def written(where: Place) -> Iterator[Write]:
             yield write
         return
     name, owner = f".backupmeta-{token_hex(16)}", os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:
+            where.folder.remove(name)  # it is no whole answer
+
+    at_end(remove)
     try:
         with os.fdopen(_opened(where, name, _NEW), "wb") as file:
             yield file.write
@@ -179,8 +189,7 @@ def written(where: Place) -> Iterator[Write]:
             _finish(file.fileno(), before)
         where.folder.rename(name, where.name)
     except BaseException:
-        if os.getpid() == owner:
-            where.folder.remove(name)  # it is no whole answer
+        remove()
         raise
 
 
