@@ -179,7 +179,8 @@ def written(where: Place, at_end: AtEnd) -> Iterator[Write]:
 
     def remove() -> None:
         if os.getpid() == owner:
-            where.folder.remove(name)  # it is no whole answer
+            with suppress(OSError):  # why it is left is what has to be told
+                where.folder.remove(name)  # it is no whole answer
 
     at_end(remove)
     try:
