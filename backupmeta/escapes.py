@@ -55,7 +55,7 @@ _COMMANDS: Final = (
     r"#(?=#[A-Za-z]*+\[)",  # anywhere in a line: "##vso[" and "##[" of Azure Pipelines, the latter of GitHub, too;
     #                         "##teamcity[" of TeamCity
     r"section_(?:start|end):(?=\d)",  # GitLab
-    r"^{blank}(?:---|\+\+\+|~~~|\^\^\^)(?= )",  # Buildkite: groups
+    r"^(?:---|\+\+\+|~~~|\^\^\^)(?= )",  # Buildkite: groups
 )
 """What CI runners take for commands in the output of a step, up to the character that is escaped.
 
@@ -79,7 +79,8 @@ def _unseen(also_seen: str = "") -> re.Pattern[str]:
 _IN_A_LINE: Final = _unseen()
 _IN_LINES: Final = _unseen("\n")
 _COMMAND: Final = re.compile("|".join(_COMMANDS).replace("{blank}", _BLANK), re.MULTILINE)
-_GROUPS: Final = ("--- ", "+++ ", "~~~ ", "^^^ ")
+_BEFORE_COMMAND: Final = frozenset({":", "\x1b"})
+_GROUPS: Final = frozenset({"--- ", "+++ ", "~~~ ", "^^^ "})
 
 
 def printable(text: str) -> str:
@@ -119,14 +120,15 @@ def inert(text: str) -> str:
     To be given what is printed, once all of it is together: a command may be made by what stands beside evidence, or by
     a line that is wrapped.
     """
-    if "::" in text or _may_command(text) or any(map(text.__contains__, _GROUPS)):
-        return _COMMAND.sub(_without_last, text)
-    return text
+    may_command = ("#" in text and "##" in text) or "section_" in text or _may_begin_with_command(text)
+    return _COMMAND.sub(_without_last, text) if may_command else text
 
 
-def _may_command(text: str) -> bool:
-    """Tell, faster than a pattern does, whether a command may stand somewhere within a line; in most texts none may."""
-    return ("#" in text and "##" in text) or "section_" in text
+def _may_begin_with_command(text: str) -> bool:
+    """Tell, faster than a pattern does, whether a line of the text may begin with a command."""
+    if text.find("\n", 0, -1) >= 0:
+        return "::" in text or any(one in text for one in _GROUPS)
+    return text.lstrip()[:1] in _BEFORE_COMMAND or text[:4] in _GROUPS
 
 
 def _without_last(found: re.Match[str]) -> str:
@@ -140,7 +142,7 @@ def json(document: str) -> str:
     """
     if _may_hold_unseen(document):
         document = _IN_LINES.sub(_as_json, document)
-    return _COMMAND.sub(_without_last_in_json, document) if _may_command(document) else document
+    return _COMMAND.sub(_without_last_in_json, document) if "##" in document or "section_" in document else document
 
 
 def _may_hold_unseen(document: str) -> bool:

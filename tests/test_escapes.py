@@ -119,7 +119,7 @@ PIECES: Final = st.lists(
         ("###[a] ##vso[b] ##TeamCity[c]", r"#\x23#[a] \x23#vso[b] \x23#TeamCity[c]"),
         ("## Title [a] #[b]", "## Title [a] #[b]"),
         ("section_end:1:a section_b: section_start:a", r"section_end\x3a1:a section_b: section_start:a"),
-        ("+++ a\n --- b\n---- c\n---", "++\\x2b a\n --\\x2d b\n---- c\n---"),
+        ("+++ a\n--- b\n---- c\n ---", "++\\x2b a\n--\\x2d b\n---- c\n ---"),
         ("\x1b[31m::a", "\x1b[31m\\x3a:a"),
     ],
 )

@@ -30,6 +30,7 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOSED | getat
 _THERE: Final = os.O_WRONLY | _NOFOLLOW | _CLOSED | getattr(os, "O_NOCTTY", 0)
 _FOLDER: Final = os.O_RDONLY | _CLOSED | getattr(os, "O_DIRECTORY", 0)
 _RELATIVE: Final = {os.open, os.stat, os.rename, os.unlink} <= os.supports_dir_fd
+_NOTHING_OPEN: Final = -1
 _OWN: Final = 0o600
 _PERMISSIONS: Final = 0o777
 _DESCRIPTOR: Final = re.compile(r"/dev/std(?P<name>out|err)|/(?:dev|proc/(?:thread-)?self)/fd/(?P<number>\d{1,6})")
@@ -53,7 +54,8 @@ class Folder:
 
     def __exit__(self, *exception: object) -> None:
         if self._fd is not None:
-            os.close(self._fd)
+            number, self._fd = self._fd, _NOTHING_OPEN  # the number may be another file's soon
+            os.close(number)
 
     @property
     def real(self) -> str:
