@@ -33,6 +33,7 @@ from tests.invented import BACKUP, NAME, SECOND, TIME, Account, Ran, backup_reco
 
 COMMAND: Final = [sys.executable, "-c", "from backupmeta.cli import console; console()"]
 NOW: Final = ("--now", "2024-06-14")
+ALONE: Final = (*NOW, "--jobs", "1")
 LIMIT: Final = 60.0
 
 Arguments = tuple[str, ...]
@@ -77,12 +78,12 @@ ASKED: Final[Mapping[str, Asked]] = {
     "members json": asked("json", "members", "{archive}", "--json", "--member-digest", "md5"),
     "cat record": asked("exact", "cat", "{archive}", "APP-META.INI"),
     "cat": asked("exact", "cat", "{archive}", "readme"),
-    "verify": asked("text", "verify", "{home}", "{archive}", "{lone}", *NOW, "--fail-on", "note"),
-    "verify json": asked("json", "verify", "{homes}", *NOW, "--json"),
-    "verify junit": asked("xml", "verify", "{homes}", *NOW, "--format", "junit", "--fail-on", "note"),
-    "verify sarif": asked("json", "verify", "{homes}", *NOW, "--format", "sarif", "--sarif-notes"),
-    "verify github": asked("github", "verify", "{home}", "{archive}", "{lone}", *NOW, "--format", "github"),
-    "verify catalog": asked("text", "verify", "--catalog", "{catalog}", *NOW),
+    "verify": asked("text", "verify", "{home}", "{archive}", "{lone}", *ALONE, "--fail-on", "note"),
+    "verify json": asked("json", "verify", "{homes}", *ALONE, "--json"),
+    "verify junit": asked("xml", "verify", "{homes}", *ALONE, "--format", "junit", "--fail-on", "note"),
+    "verify sarif": asked("json", "verify", "{homes}", *ALONE, "--format", "sarif", "--sarif-notes"),
+    "verify github": asked("github", "verify", "{home}", "{archive}", "{lone}", *ALONE, "--format", "github"),
+    "verify catalog": asked("text", "verify", "--catalog", "{catalog}", *ALONE),
     "diff": asked("text", "diff", "{archive}", "{other}", "--deep"),
     "diff json": asked("json", "diff", "{archive}", "{other}", "--deep", "--json"),
     "diff markdown": asked("markdown", "diff", "{archive}", "{other}", "--deep", "--format", "markdown"),
