@@ -10,10 +10,10 @@ from backupmeta.account import places
 from backupmeta.account.home import Home, is_id
 from backupmeta.api.status import user_not_authorized, user_not_found
 from backupmeta.errors import AnswerError, NotRegularError, UnreadableError
+from backupmeta.escapes import printable
 from backupmeta.evidence import status_of
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
-from backupmeta.masking import printable
 from backupmeta.provenance import Source, Witness
 from backupmeta.search import Search
 

@@ -196,7 +196,7 @@ class Listing:
         elif self.form == "csv":
             from backupmeta.render import csv
 
-            output.write_all(csv.rows(rows, show_secrets=self.show_secrets))
+            output.write_rows(csv.rows(rows, show_secrets=self.show_secrets))
         else:
             from backupmeta.render import text
 
