@@ -94,7 +94,7 @@ class Matches:
         """Take what answers in a ``home``."""
         if self.user:
             self.users |= home.users
-            self.homes.add(home.name)
+            self.homes.add(places.account_of(home.folder))
         found = list(inspections)
         for one in found:  # what is not read of its own home may have told otherwise
             one.findings.extend(odd for odd in home.findings if odd.is_unread)

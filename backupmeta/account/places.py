@@ -28,7 +28,7 @@ from backupmeta.errors import EvidenceError, UnreadableError, told_of
 from backupmeta.evidence import Entry, Folder, is_file, is_folder, join_seen, open_folder, open_named, status_of
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
-from backupmeta.trust import user_name
+from backupmeta.trust import trusted_users, user_name
 
 _UPWARDS: Final = 3
 _BESIDE: Final = (1,)
@@ -311,18 +311,37 @@ def _distrusted(home: str, folder: str) -> str | None:
     return f"it belongs to {user_name(above.st_uid)}, and {folder} to {user_name(below.st_uid)}"
 
 
+def account_of(folder: Folder | Found) -> str:
+    """Return the name of the account that has a ``folder``, which is a home or is taken for one, by its path.
+
+    That is its own name; but where it lies in the conventional home of another user, that one's: any account can make
+    folders with the names of others. Where a home is the caller's own, evidence may lie in it.
+    """
+    above = os.path.dirname(folder.path)  # noqa: PTH120 - of any bytes
+    while above != os.path.dirname(above):  # noqa: PTH120
+        if (name := account_name(above)) is not None and not _is_own(above):
+            return name
+        above = os.path.dirname(above)  # noqa: PTH120
+    return folder_name(folder.seen)
+
+
+def _is_own(folder: str) -> bool:
+    status = status_of(folder)
+    return status is not None and status.st_uid in trusted_users()
+
+
 def belongs(home: Home, user: str) -> bool | None:
     """Tell whether a ``home`` is the one of this ``user``, by its path; None where that does not tell whose it is."""
-    if home.name == user:
+    if (name := account_of(home.folder)) == user:
         return True
-    return None if account_name(home.folder.seen) is None else False
+    return False if name != home.name or account_name(home.folder.seen) is not None else None
 
 
 def names(roots: Iterable[Root], limits: Limits) -> Iterator[str]:
     """Yield the names of the homes at and below ``roots``, none of them read; as `Home.name`."""
     for root in roots:
         if os.path.isdir(root.path):  # noqa: PTH112
-            yield from (folder_name(one.seen) for one in found(root, limits, []))
+            yield from map(account_of, found(root, limits, []))
         else:
             beside = os.path.dirname(os.path.abspath(root.path))  # noqa: PTH100, PTH120
             yield folder_name(folder_of_home(beside) or beside)

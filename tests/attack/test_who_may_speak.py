@@ -281,6 +281,23 @@ def test_no_account_answers_for_another(
     assert run("view", target, *where).json["data"]["title"] == "false"
 
 
+@root_only
+@pytest.mark.parametrize("has_home", [True, False])
+@pytest.mark.parametrize("deeper", ["victim", "www/victim"])
+def test_nor_does_a_folder_with_anothers_name_in_its_home(tmp_path: Path, deeper: str, has_home: bool) -> None:  # noqa: FBT001
+    if has_home:
+        Account(tmp_path / "home/victim")
+    attacker = Account(tmp_path / "home2/attacker" / deeper).whole()
+    attacker.backup(content=backup_record(owner="victim", title="false"))
+    attacker.archive(embedded=backup_record(owner="victim", title="false"))
+    os.chown(tmp_path / "home2/attacker", OTHER, OTHER)
+    assert run("view", BACKUP, "--user", "victim", "--root", tmp_path).code == 1
+    assert titles("list", tmp_path, "--user", "victim") == []
+    os.chown(tmp_path / "home2/attacker", 0, 0)  # the home of who looks: evidence that was copied
+    shutil.rmtree(tmp_path / "home", ignore_errors=True)
+    assert titles("list", tmp_path, "--user", "victim") == ["false"]
+
+
 def test_nor_of_its_installs(attacked: Path) -> None:
     ran = run("view", INSTALL, "--install", "--user", "victim", "--root", attacked)
     assert ran.json["data"]["title"] == "Blog"
