@@ -1,4 +1,4 @@
-"""What must not be shown: secrets; and what can't be shown: control characters.
+"""What must not be shown: secrets.
 
 The one place that decides it. A NAME is secret, and its whole value with it, by `is_secret`: every field, every custom
 field and every unknown key is judged alike. In a TEXT that has no such name, secrets stand in forms of their own:
@@ -27,7 +27,6 @@ _ENDINGS: Final = ("pw", "sessid", "sessionid")
 _LONGEST_REMEMBERED = 100
 
 _WORDS_OF_A_NAME: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
@@ -152,8 +151,3 @@ def reasons(name: str, text: str) -> list[str]:
         return ["value of a secret key"] if text else []
     found = ["userinfo of a location"] if is_location(name) and "@" in text else []
     return found + secret_forms.reasons(mask_location(text) if found else text)
-
-
-def printable(text: str) -> str:
-    r"""Return ``text`` fit for a terminal: control characters and lone surrogates as ``\x1b``, ``\u202e``."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
