@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, Final, NamedTuple
 
-from backupmeta.masking import printable
+from backupmeta.escapes import printable
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -226,8 +226,11 @@ def install_named(
 
 
 def _pairs_named(home: Home, target: str) -> Iterator[Pair]:
-    """Yield the backups that a name or id means; an archive without a record has its install's id."""
-    for pair in home.pairs():
+    """Yield the backups that a name or id means, those with a record first.
+
+    An archive without a record has its install's id.
+    """
+    for pair in sorted(home.pairs(), key=lambda pair: pair.record is None):
         names = {pair.id, pair.archive and pair.archive.name, pair.record and pair.record.text("backup-filename")}
         if target in names or (pair.id is None and is_id(target) and _embedded_id(home, pair) == target):
             yield pair
@@ -356,7 +359,9 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
         raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
     id_ = name if is_id(name) else None
     with places.home_above(os.path.dirname(path), search.limits) as home:  # noqa: PTH120
-        return _inspect_record(home, id_, record, search)
+        found = _inspect_record(home, id_, record, search)
+        found.findings.extend(one for one in home.findings if one.id == "home-passed-over")
+        return found
 
 
 def _inspect_record(home: Home, id_: str | None, record: Document, search: Search) -> Inspection:

@@ -10,10 +10,10 @@ from backupmeta.account import places
 from backupmeta.account.home import Home, is_id
 from backupmeta.api.status import user_not_authorized, user_not_found
 from backupmeta.errors import AnswerError, NotRegularError, UnreadableError
+from backupmeta.escapes import printable
 from backupmeta.evidence import status_of
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
-from backupmeta.masking import printable
 from backupmeta.provenance import Source, Witness
 from backupmeta.search import Search
 
@@ -94,14 +94,15 @@ class Matches:
         """Take what answers in a ``home``."""
         if self.user:
             self.users |= home.users
-            self.homes.add(home.name)
+            self.homes.add(places.account_of(home.folder))
         found = list(inspections)
         for one in found:  # what is not read of its own home may have told otherwise
             one.findings.extend(odd for odd in home.findings if odd.is_unread)
         self.found.extend(found)
-        if home.name == self.user:
+        is_own = places.belongs(home, self.user or "")
+        if is_own:
             self.in_own_home.extend(found)
-        elif places.account_name(home.folder.seen) is None:
+        elif is_own is None:
             self.in_any_home.extend(found)
         self.findings.extend(home.findings)
 

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.account.entries import Sieve, refused, unreadable
 from backupmeta.account.filename import is_archive_name, resembles_archive
-from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Home, Reading, is_id
+from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Archive, Home, Reading, folder_name, is_id
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.limits import Limits
@@ -28,8 +28,12 @@ from backupmeta.errors import EvidenceError, UnreadableError, told_of
 from backupmeta.evidence import Entry, Folder, is_file, is_folder, join_seen, open_folder, open_named, status_of
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
+from backupmeta.trust import trusted_users, user_name
 
 _UPWARDS: Final = 3
+_BESIDE: Final = (1,)
+"""How many folders above a folder of archives its home lies: it is the one that its folder lies in."""
+
 _RECORD_SIGN: Final = b"installer="
 _TEXT: Final = 512  # a tar's first header has zero bytes, a record's first lines have none
 _NUMBERED_HOME: Final = re.compile(r"home[0-9]*")
@@ -214,13 +218,15 @@ class Met(NamedTuple):
 
         Raises `UnreadableError`.
         """
-        if not self.is_home and has_records_above(self.folder.path):
-            return _only_here(home_above(self.folder.path, limits, reading), self.folder, self.entries)
         home = Home(self.folder, self.as_server, limits, reading)
         if self.is_home:
             home.read(self.entries)
-        else:
-            home.add_archives(self.folder, self.entries)
+            return home
+        above, why_not = _above(self.folder.path, _BESIDE)
+        if above is not None:
+            return _only_here(home_above(self.folder.path, limits, reading), self.folder, self.entries)
+        home.add_archives(self.folder, self.entries)
+        home.findings += why_not
         return home
 
 
@@ -255,17 +261,12 @@ def _home_at(path: str) -> Found:
 
 def has_records_above(path: str) -> bool:
     """Tell whether the folder at ``path`` lies in a home that has records."""
-    return _speaks_for(os.path.dirname(path), path)  # noqa: PTH120
+    return _above(path, _BESIDE)[0] is not None
 
 
 def folder_of_home(path: str) -> str | None:
     """Return the home that the folder at ``path`` is, or lies in, found upwards from it; None without one."""
-    above = path
-    for _ in range(_UPWARDS):
-        if _speaks_for(above, path):
-            return above
-        above = os.path.dirname(above)  # noqa: PTH120
-    return None
+    return _above(path, range(_UPWARDS))[0]
 
 
 def account_name(home: str) -> str | None:
@@ -278,21 +279,72 @@ def account_name(home: str) -> str | None:
     return name if _NUMBERED_HOME.fullmatch(folder.rpartition("/")[2]) else None
 
 
-def _speaks_for(home: str, folder: str) -> bool:
-    """Tell whether the folder at ``home``, found upwards from ``folder``, is its home, whose records count.
+def _above(folder: str, heights: Iterable[int]) -> tuple[str | None, list[Finding]]:
+    """Return the home found upwards from ``folder``, so many folders above it; and which were passed over, and why.
 
-    It has to be a conventional one, or of the same owner; it is none where every user may write to it: anybody could
-    have put the records there. Raises `UnreadableError` where the system does not tell whether there are records.
+    Raises `UnreadableError` where the system does not tell whether there are records.
     """
-    records = os.path.join(home, RECORDS)  # noqa: PTH118 - of any bytes
-    if not is_folder(records) and not os.path.islink(records):  # noqa: PTH114
-        return False
+    passed_over = list[Finding]()
+    for height in heights:
+        home = os.path.normpath(os.path.join(folder, *[os.pardir] * height))  # noqa: PTH118 - of any bytes
+        records = os.path.join(home, RECORDS)  # noqa: PTH118
+        if is_folder(records) or os.path.islink(records):  # noqa: PTH114
+            if (why_not := _distrusted(home, folder)) is None:
+                return home, passed_over
+            passed_over.append(Finding("home-passed-over", home, why_not, (Source(Witness.FILE_SYSTEM, records),)))
+    return None, passed_over
+
+
+def _distrusted(home: str, folder: str) -> str | None:
+    """Return why the records in ``home``, found upwards from ``folder``, do not count; None where they do.
+
+    It has to be a conventional home, or of the same owner; and none where every user may write to it: anybody could
+    have put the records there. Raises `UnreadableError` where the system does not tell whose it is.
+    """
     above, below = status_of(home), status_of(folder)
     if above is None or below is None:
-        return False  # whoever opens it will tell
+        return "it is not there any more"
     if above.st_mode & stat.S_IWOTH and sys.platform != "win32":
-        return False
-    return above.st_uid == below.st_uid or _CONVENTIONAL.fullmatch(os.path.realpath(home)) is not None
+        return "every user may write to it"
+    if above.st_uid == below.st_uid or _CONVENTIONAL.fullmatch(os.path.realpath(home)) is not None:
+        return None
+    return f"it belongs to {user_name(above.st_uid)}, and {folder} to {user_name(below.st_uid)}"
+
+
+def account_of(folder: Folder | Found) -> str:
+    """Return the name of the account that has a ``folder``, which is a home or is taken for one, by its path.
+
+    That is its own name; but where it lies in the conventional home of another user, that one's: any account can make
+    folders with the names of others. Where a home is the caller's own, evidence may lie in it.
+    """
+    above = os.path.dirname(folder.path)  # noqa: PTH120 - of any bytes
+    while above != os.path.dirname(above):  # noqa: PTH120
+        if (name := account_name(above)) is not None and not _is_own(above):
+            return name
+        above = os.path.dirname(above)  # noqa: PTH120
+    return folder_name(folder.seen)
+
+
+def _is_own(folder: str) -> bool:
+    status = status_of(folder)
+    return status is not None and status.st_uid in trusted_users()
+
+
+def belongs(home: Home, user: str) -> bool | None:
+    """Tell whether a ``home`` is the one of this ``user``, by its path; None where that does not tell whose it is."""
+    if (name := account_of(home.folder)) == user:
+        return True
+    return False if name != home.name or account_name(home.folder.seen) is not None else None
+
+
+def names(roots: Iterable[Root], limits: Limits) -> Iterator[str]:
+    """Yield the names of the homes at and below ``roots``, none of them read; as `Home.name`."""
+    for root in roots:
+        if os.path.isdir(root.path):  # noqa: PTH112
+            yield from map(account_of, found(root, limits, []))
+        else:
+            beside = os.path.dirname(os.path.abspath(root.path))  # noqa: PTH100, PTH120
+            yield folder_name(folder_of_home(beside) or beside)
 
 
 def homes(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Iterator[Home]:
@@ -364,8 +416,9 @@ def home_of_archive(path: str, limits: Limits) -> Home:
     """Return the home that the archive at ``path`` lies in, asking for that archive alone. Raises `UnreadableError`."""
     beside, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - lexically, as it was named
     home = home_above(beside, limits)
-    home.take_archive(home.keep(open_folder(beside)), name)
-    home.wanted = frozenset({name})
+    archive = Archive(name, home.keep(open_folder(beside)), is_named=True)
+    home.prefer(archive)
+    home.wanted = frozenset({archive})
     return home
 
 
@@ -374,10 +427,11 @@ def home_above(folder: str, limits: Limits, reading: Reading = FROM_DISK) -> Hom
 
     Raises `UnreadableError`.
     """
-    above = folder_of_home(folder)
+    above, passed_over = _above(folder, range(_UPWARDS))
     home = Home(open_folder(folder if above is None else above), None, limits, reading).owning_folder()
     if above is not None:
         home.read(home.folder.entries())
+    home.findings += passed_over
     return home
 
 
@@ -516,9 +570,9 @@ def _is_like_archive(name: str) -> bool:
 
 def _only_here(home: Home, folder: Folder, entries: list[Entry]) -> Home:
     """Ask ``home`` for the archives in ``folder`` alone; they come before others of their names."""
-    others, home.archives = home.archives, {}
-    home.add_archives(folder, entries)
-    home.wanted = frozenset(home.archives)
-    home.archives = {**others, **home.archives}
+    archives = home.add_archives(folder, entries)
+    for archive in archives:
+        home.prefer(archive)
+    home.wanted = frozenset(archives)
     home.findings = list(dict.fromkeys(home.findings))  # it may have met this folder before
     return home

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
-from backupmeta.account.home import FROM_DISK
+from backupmeta.account.home import FROM_DISK, folder_name
 from backupmeta.account.places import Found
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.limits import Limits
@@ -107,13 +107,12 @@ class Accounts:
     def _begin(self, task: Task, status: str) -> int:
         self._last += 1
         found, path = task.found, task.found.path
-        name = found.seen.replace("\\", "/").rstrip("/").rpartition("/")[2]
         told = (
             display(path),
             store.path_bytes(path),
             display(found.seen),
             display(task.root),
-            display(name),
+            display(folder_name(found.seen)),
             found.is_home,
         )
         row = (self._last, task.host, *told, status, self._scan, self._scan)

@@ -105,10 +105,10 @@ class Listing:
         if self.catalog is not None:
             from backupmeta.catalog.answers import InCatalog
 
-            return InCatalog(zone=self.zone, catalog=self.catalog)
+            return InCatalog(zone=self.zone, catalog=self.catalog, user=self.user)
         from backupmeta.search import Search
 
-        return Search(self.roots, self.sysroot, self.zone)
+        return Search(self.roots, self.sysroot, self.zone, user=self.user)
 
     def show(
         self,
@@ -196,7 +196,7 @@ class Listing:
         elif self.form == "csv":
             from backupmeta.render import csv
 
-            output.write_all(csv.rows(rows, show_secrets=self.show_secrets))
+            output.write_rows(csv.rows(rows, show_secrets=self.show_secrets))
         else:
             from backupmeta.render import text
 
@@ -295,7 +295,7 @@ _OPTIONS: Final = (
     click.argument("roots", nargs=-1, metavar="[ROOT]..."),
     options.searching,
     options.cataloged,
-    click.option("--user", metavar="NAME", help="Only those of this owner."),
+    click.option("--user", metavar="NAME", help="Only those of this owner, in homes that may be theirs."),
     click.option("--application", metavar="APP", help="Only those of this application, such as wordpress."),
     click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),
     *IN_TIME,

@@ -3,11 +3,14 @@
 import functools
 import os
 import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import tzinfo
+from functools import partial
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
@@ -143,12 +146,15 @@ def _scanned(search: "Search", target_file: str | None, *, deep: bool, jobs: int
     search.places()
     protected = Protected(tuple(search.roots), search.sysroot)
     output.refuse_evidence(target_file, protected)
-    with tempfile.TemporaryDirectory(prefix="backupmeta-") as folder:
-        if protected.holds(folder):
-            message = f"temporary files would lie among what is read, in {folder!r}; set TMPDIR to another folder"
-            raise click.UsageError(message)
-        path = os.path.join(folder, "catalog.sqlite")  # noqa: PTH118
-        yield _Source(path, None, protected, is_whole=_scan(path, search, deep=deep, jobs=jobs))
+    folder = os.path.join(tempfile.gettempdir(), f"backupmeta-{token_hex(16)}")  # noqa: PTH118
+    if protected.holds(folder):
+        message = f"temporary files would lie among what is read, in {folder!r}; set TMPDIR to another folder"
+        raise click.UsageError(message)
+    # before it is there: a signal may come where nobody would remove it yet
+    click.get_current_context().call_on_close(partial(shutil.rmtree, folder, ignore_errors=True))
+    os.mkdir(folder, 0o700)  # noqa: PTH102
+    path = os.path.join(folder, "catalog.sqlite")  # noqa: PTH118
+    yield _Source(path, None, protected, is_whole=_scan(path, search, deep=deep, jobs=jobs))
 
 
 def _scan(path: str, search: "Search", *, deep: bool, jobs: int | None) -> bool:

@@ -78,7 +78,7 @@ def timeline(
         raise click.UsageError("--members needs --deep: without it, archives are not read as far as their members")
     findings: list[Finding] = []
     most = MEMBERS if members is None else members
-    told = telling(Search(roots, sysroot, zone, limits), deep=deep, members=most, findings=findings)
+    told = telling(Search(roots, sysroot, zone, limits, user), deep=deep, members=most, findings=findings)
     tally = _Tally()
     with output.opened(target_file, Protected(roots, sysroot)) as write:
         for part in FORMATS[form](tally.counting(_wanted(told, user, since, until))):

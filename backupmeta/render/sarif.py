@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from json import dumps, loads
+from json import loads
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final, Self
 from urllib.parse import quote
@@ -17,7 +17,9 @@ from backupmeta import __version__
 from backupmeta.checks.verdict import Judged, Verification
 from backupmeta.masking import MASK, mask_uris
 from backupmeta.provenance import Source, Witness
-from backupmeta.render.verification import blamed, counted, visible
+from backupmeta.render.json import spaced
+from backupmeta.render.text import visible
+from backupmeta.render.verification import blamed, counted
 from backupmeta.temporary import telling
 from backupmeta.vocabulary.kinds import Kind, Severity
 from backupmeta.vocabulary.table import FINDINGS
@@ -72,13 +74,13 @@ def log(verifications: Iterable[Verification], selection: Selection | None = Non
     rules = [_rule(id_, kind) for id_, kind in FINDINGS.items()]
     tool = {"driver": {"name": "backupmeta", "version": __version__, "rules": rules}}
     yield f'{{"$schema": "{SCHEMA}", "version": "2.1.0", "runs": [{{\n'
-    yield f'"tool": {dumps(tool)},\n"redactionTokens": ["{MASK}"],\n"results": ['
+    yield f'"tool": {spaced(tool)},\n"redactionTokens": ["{MASK}"],\n"results": ['
     artifacts, before = _Artifacts(), "\n"
     for result in _chosen(verifications, artifacts, selection):
         yield before + result
         before = ",\n"
     invocation = {"executionSuccessful": True, "toolExecutionNotifications": _notifications(selection)}
-    yield f'\n],\n"artifacts": {dumps(artifacts.described)},\n"invocations": [{dumps(invocation)}]\n}}]}}\n'
+    yield f'\n],\n"artifacts": {spaced(artifacts.described)},\n"invocations": [{spaced(invocation)}]\n}}]}}\n'
 
 
 def _chosen(verifications: Iterable[Verification], artifacts: "_Artifacts", selection: Selection) -> Iterator[str]:
@@ -91,7 +93,7 @@ def _chosen(verifications: Iterable[Verification], artifacts: "_Artifacts", sele
                 if judged.severity not in wanted or not queue.has_room(judged.severity):
                     selection.left_out[judged.finding.id, judged.severity] += 1
                     continue
-                result = dumps(_result(one, judged, fingerprint, artifacts), ensure_ascii=False)
+                result = spaced(_result(one, judged, fingerprint, artifacts))
                 yield from queue.passing(judged.severity, result)
         yield from queue.waiting()
 
