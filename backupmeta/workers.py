@@ -44,11 +44,11 @@ class Worker:
 
         Raises `ChildProcessError` where none can be started.
         """
-        with _starting():
+        with starting():
             self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_begin, args=(work, theirs, *arguments), daemon=True)  # type: ignore[attr-defined]
         try:
-            with _starting(), _deaf():
+            with starting(), _deaf():
                 self.process.start()
         finally:
             theirs.close()
@@ -88,11 +88,13 @@ def _noticing_death() -> Iterator[None]:
 
 
 @contextmanager
-def _starting() -> Iterator[None]:
+def starting() -> Iterator[None]:
+    """Raise `ChildProcessError` where the system has no room for one more process or thread."""
     try:
         yield
-    except OSError as error:
-        raise ChildProcessError(f"no process can be started ({error.strerror}); try --jobs 1") from error
+    except (OSError, RuntimeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise ChildProcessError(f"no process can be started ({reason}); try --jobs 1") from error
 
 
 @contextmanager
@@ -110,8 +112,9 @@ def _deaf() -> Iterator[None]:
 
 def _begin(work: Callable[..., None], pipe: Connection, *arguments: object) -> None:
     """Be a worker; end when the process does that started it."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
+        with starting():
+            threading.Thread(target=_end_with_parent, daemon=True).start()
         work(pipe, *arguments)
     except Exception as error:  # noqa: BLE001 - it is raised where the work is waited for
         with suppress(Exception):  # where nothing can be sent, the end of this process tells enough
