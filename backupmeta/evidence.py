@@ -4,10 +4,14 @@ Files are opened ``O_RDONLY``, with ``O_NOATIME`` where the system permits it an
 takes a file's place can't hang. What was named by a person is opened as named; whatever lies below a root is opened
 relative to its folder's descriptor and with ``O_NOFOLLOW``, so that no link leads out of the root, not even one that
 is put there while we read (openat(2), POSIX.1-2017).
+
+However many folders a disk holds, a few of their descriptors are open at once: the others are closed, and opened again
+by their paths when they are needed, which has to lead to the same folder still.
 """
 
 import os
 import stat
+import threading
 from collections.abc import Callable
 from typing import Final, NamedTuple, Self
 
@@ -156,6 +160,35 @@ Signed = tuple[str, str, int, int, int]
 """One entry of a folder: its name, what it is (f for a regular file, d, l), and the signature of a file or link."""
 
 
+class _OpenFolders(threading.local):
+    """The folders of a thread that have a descriptor, the one that was used last at the end."""
+
+    MOST: Final = 8
+
+    def __init__(self) -> None:
+        self._folders: dict[int, Folder] = {}
+
+    def use(self, folder: "Folder") -> None:
+        """Know that ``folder``, which is open, is used; close the one that was not used for longest if there are many.
+
+        Other programs' folders don't count: a process has a descriptor for each one that is read, and one for a file.
+        """
+        folders = self._folders
+        folders.pop(id(folder), None)
+        folders[id(folder)] = folder
+        if len(folders) > self.MOST:
+            folders.pop(next(iter(folders))).set_aside()
+
+    def forget(self, folder: "Folder") -> None:
+        """Know that ``folder`` is closed."""
+        self._folders.pop(id(folder), None)
+
+
+_OPEN_FOLDERS: Final = _OpenFolders()
+_CLOSED: Final = -1
+"""The descriptor of a folder that is not open."""
+
+
 class Folder:
     """An open folder; what it opens lies below it.
 
@@ -165,31 +198,54 @@ class Folder:
     """
 
     def __init__(self, path: str, seen: str, fd: int) -> None:
-        """Take over the folder's descriptor ``fd``."""
+        """Take over the folder's descriptor ``fd``; a negative one where folders are not opened."""
         self.path = path
         self.seen = seen
         self._fd = fd
+        self._identity: tuple[int, int] | None = None
         self._before = os.path.join(path, "")  # noqa: PTH118 - of any bytes
+        if fd >= 0:
+            _OPEN_FOLDERS.use(self)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._fd >= 0:
+            _OPEN_FOLDERS.forget(self)
             os.close(self._fd)
+        self._fd, self._identity = _CLOSED, None
 
     @property
     def identity(self) -> tuple[int, int] | None:
         """Its device and inode, by which it is known again; None where folders are not opened."""
-        if self._fd < 0:
-            return None
-        status = os.fstat(self._fd)
-        return status.st_dev, status.st_ino
+        if self._fd >= 0 and self._identity is None:
+            self._identity = _identity(self._fd)
+        return self._identity
+
+    def set_aside(self) -> None:
+        """Close it until it is used again."""
+        self._identity = self._identity or _identity(self._fd)
+        os.close(self._fd)
+        self._fd = _CLOSED
+
+    @property
+    def _descriptor(self) -> int:
+        """Its descriptor, for one call. Raises `UnreadableError` where it was set aside, and is not there any more."""
+        if self._fd < 0 and self._identity is not None:
+            fd = _open(self.path, _FOLDER)
+            if _identity(fd) != self._identity:
+                os.close(fd)
+                raise replaced(self.path)
+            self._fd = fd
+        if self._fd >= 0:
+            _OPEN_FOLDERS.use(self)
+        return self._fd
 
     def entries(self) -> list[Entry]:
         """Return what lies in the folder, sorted by name. Raises `UnreadableError`."""
         try:
-            with os.scandir(self._fd if _RELATIVE else self.path) as found:
+            with os.scandir(self._descriptor if _RELATIVE else self.path) as found:
                 return sorted(map(_entry, found))
         except (OSError, ValueError) as error:
             raise UnreadableError(self.path, _reason(error)) from error
@@ -200,7 +256,7 @@ class Folder:
         Nothing is opened. Raises `UnreadableError`.
         """
         try:
-            with os.scandir(self._fd if _RELATIVE else self.path) as found:
+            with os.scandir(self._descriptor if _RELATIVE else self.path) as found:
                 return sorted([_signed(one) for one in found if counts(one.name, one.is_file(follow_symlinks=False))])
         except (OSError, ValueError) as error:
             raise UnreadableError(self.path, _reason(error)) from error
@@ -209,18 +265,18 @@ class Folder:
         """Return what tells the regular file ``name`` from what it may become; None where there is none."""
         try:
             if _RELATIVE:
-                status = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+                status = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
             else:
                 status = os.stat(self.child(name), follow_symlinks=False)  # noqa: PTH116
-        except (OSError, ValueError):
+        except (OSError, ValueError, UnreadableError):
             return None
         return Signature(status.st_size, status.st_mtime_ns, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
     def link_target(self, name: str) -> str:
         """Return where the link ``name`` points, unresolved; empty where it can't be told."""
         try:
-            return os.readlink(name, dir_fd=self._fd) if _RELATIVE else os.readlink(self.child(name))  # noqa: PTH115
-        except OSError:
+            return os.readlink(name, dir_fd=self._descriptor) if _RELATIVE else os.readlink(self.child(name))  # noqa: PTH115
+        except (OSError, UnreadableError):
             return ""
 
     def open_file(self, name: str) -> EvidenceFile:
@@ -263,7 +319,7 @@ class Folder:
     def _open_child(self, name: str, flags: int) -> int:
         try:
             if _RELATIVE:
-                return _open(name, flags | _NOFOLLOW, self._fd)
+                return _open(name, flags | _NOFOLLOW, self._descriptor)
             if os.path.islink(self.child(name)):  # noqa: PTH114 - a str is enough
                 raise NotRegularError(self.child(name), "is a symbolic link")
             return _open(self.child(name), flags) if flags == _FILE else -1
@@ -271,6 +327,16 @@ class Folder:
             if self.link_target(name):
                 raise NotRegularError(self.child(name), "is a symbolic link") from error
             raise UnreadableError(self.child(name), _reason(error)) from error
+
+
+def replaced(path: str) -> UnreadableError:
+    """Return the error for a folder at ``path`` that is not the one that was met there before."""
+    return UnreadableError(path, "was replaced by another folder", "see who changes the evidence")
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def _entry(one: "os.DirEntry[str]") -> Entry:
@@ -325,7 +391,7 @@ class Place(NamedTuple):
             return open_named(self.path)
         with open_folder(self.folder) as folder:
             if folder.identity != self.identity:
-                raise UnreadableError(self.folder, "was replaced by another folder", "see who changes the evidence")
+                raise replaced(self.folder)
             return folder.open_file(self.name)
 
 

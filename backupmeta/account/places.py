@@ -22,7 +22,7 @@ from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.names import RECORD
 from backupmeta.errors import EvidenceError, UnreadableError
-from backupmeta.evidence import Entry, Folder, open_folder, open_named
+from backupmeta.evidence import Entry, Folder, open_folder, open_named, replaced
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 
@@ -103,7 +103,7 @@ class Found(NamedTuple):
         folder = open_folder(self.path, self.seen)
         if self.identity not in {None, folder.identity}:
             with folder:
-                raise UnreadableError(self.path, "was replaced by another folder", "see who changes the evidence")
+                raise replaced(self.path)
         return folder
 
 
