@@ -228,7 +228,7 @@ def _embedded_id(home: Home, pair: Pair) -> str | None:
         return None
     try:
         found = home.read_head(pair.archive)
-        return document(_embedded(pair.archive), found.record, home.limits.record_lines).text("backup-install")
+        return document(_embedded(pair.archive), found.record, home.limits).text("backup-install")
     except EvidenceError:
         return None  # what can't be read answers to no id; `list` reports it
 
@@ -278,7 +278,7 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
         source = source._replace(member=found.member.text)
         if pair.record is not None and pair.record.record.content == found.record:
             return Document(source, pair.record.record), found.findings
-        return document(source, found.record, home.limits.record_lines), found.findings
+        return document(source, found.record, home.limits), found.findings
     except EvidenceError as error:
         if pair.record is None:
             raise
@@ -317,7 +317,7 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
     name, folder = os.path.basename(path), os.path.basename(os.path.dirname(path))  # noqa: PTH119, PTH120
     with open_named(path) as file:
         content = file.read_whole("record_bytes", search.limits.record_bytes)
-    record = document(Source(Witness.BACKUP_RECORD, path), content, search.limits.record_lines)
+    record = document(Source(Witness.BACKUP_RECORD, path), content, search.limits)
     has_backup = any(key.startswith("backup-") for key in record.record.values)
     if witness is Witness.INSTALL_RECORD or folder == "current" or not has_backup:
         record = record._replace(source=Source(Witness.INSTALL_RECORD, path))

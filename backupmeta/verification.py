@@ -325,7 +325,7 @@ def _embedded(survey: Survey, case: Case, findings: Findings) -> Document | None
     if case.pair.record is not None and case.pair.record.record.content == content:
         return Document(source, case.pair.record.record)
     try:
-        return document(source, content, case.limits.record_lines)
+        return document(source, content, case.limits)
     except EvidenceError as error:
         findings.add(Finding("limit-exceeded", "", error.reason, (source,)))
         return None

@@ -127,7 +127,7 @@ class FromDisk:
     def record(self, folder: Folder, name: str, limits: Limits) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         with folder.open_file(name) as file:
-            return bounded(file.path, file.read_whole("record_bytes", limits.record_bytes), limits.record_lines)
+            return bounded(file.path, file.read_whole("record_bytes", limits.record_bytes), limits)
 
     def head(self, archive: Archive, limits: Limits) -> Head:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
@@ -314,7 +314,7 @@ class Home:
         try:
             found = self.read_head(archive)
             source = Source(Witness.EMBEDDED_RECORD, archive.seen)
-            return _claim(document(source, found.record, self.limits.record_lines))
+            return _claim(document(source, found.record, self.limits))
         except EvidenceError:
             return ""  # whoever opens it again will report it
 

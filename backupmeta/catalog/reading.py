@@ -1,7 +1,7 @@
 """Reading a home for a catalog: secrets stay behind, and what did not change is remembered, not opened."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from typing import Final
 
@@ -81,9 +81,7 @@ class Forgetful:
         dirty = {name for path in self._anew for name in named.get(path, ())}
         dirty.update(name for path in changed for name in _names(path, self._remembered[path].found))
         kept = {name for path, names in named.items() if path not in self._anew for name in names}
-        torn = dirty & kept
-        while more := {name for names in named.values() if names & torn for name in names} - torn:
-            torn |= more  # a renamed archive joins two names
+        torn = _joined(dirty & kept, named.values())
         return frozenset(path for path, names in named.items() if names & torn)
 
     def record(self, folder: Folder, name: str, limits: Limits) -> Record:
@@ -99,7 +97,7 @@ class Forgetful:
             self._check(path, signature)
             found = self._last.like(content)
             if found is None:
-                record = bounded(folder.child(name), content, limits.record_lines)
+                record = bounded(folder.child(name), content, limits)
                 found = Masked(record, without_secrets(record))
         self._last = found
         self.files[path] = Remembered(signature, found.masked)
@@ -175,6 +173,20 @@ class Forgetful:
         if folder.path != self._base and not folder.path.startswith(f"{self._base}{os.sep}"):
             return below_home(self._base, folder.child(name))
         return f"{folder.path[len(self._base) + 1 :]}/{name}".removeprefix("/").replace("\\", "/")
+
+
+def _joined(names: Collection[bytes], groups: Iterable[frozenset[bytes]]) -> set[bytes]:
+    """Return the ``names`` and all that ``groups`` of names join with them: a renamed archive joins two."""
+    by_name: dict[bytes, list[frozenset[bytes]]] = {}
+    for group in groups:
+        for name in group:
+            by_name.setdefault(name, []).append(group)
+    joined, ahead = set(names), list(names)
+    while ahead:
+        more = {name for group in by_name.pop(ahead.pop(), ()) for name in group} - joined
+        joined |= more
+        ahead += more
+    return joined
 
 
 def _names(path: str, found: Known) -> frozenset[bytes]:

@@ -84,8 +84,11 @@ def origins(inspection: Inspection, *, show_secrets: bool) -> dict[str, object]:
             "local_time": name.local_time.isoformat(),
             "utc_offset": _offset(inspection.utc_offset),
         }
+    ids = dict[str, list[str]]()
+    for one in inspection.findings:
+        ids.setdefault(one.subject, []).append(one.id)
     described["fields"] = {
-        name: _field(one, inspection.findings, show_secrets=show_secrets) for name, one in inspection.values.items()
+        name: _field(one, ids.get(name, []), show_secrets=show_secrets) for name, one in inspection.values.items()
     }
     described["extra"] = dict(
         _extra(key, holding, show_secrets=show_secrets) for key, holding in inspection.kept.items()
@@ -200,11 +203,11 @@ def _envelope(*, result: bool, status: int, errcode: str | None, message: str) -
     return {"result": result, "status": status, "errcode": errcode, "errfield": None, "message": message}
 
 
-def _field(one: Resolved, findings: list[Finding], *, show_secrets: bool) -> dict[str, object]:
+def _field(one: Resolved, ids: list[str], *, show_secrets: bool) -> dict[str, object]:
     described: dict[str, object] = {"source": located(one.source)}
     if one.losers:
         described["conflicts"] = [_loser(one.name, fact, show_secrets=show_secrets) for fact in one.losers]
-    if ids := [finding.id for finding in findings if finding.subject == one.name]:
+    if ids:
         described["findings"] = ids
     return described
 
