@@ -21,7 +21,7 @@ from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.subject import Subject
 from backupmeta.checks.survey import Survey
 from backupmeta.checks.verdict import Judged, Verdict, Verification
-from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError
+from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError, NotRegularError, UnreadableError
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings
 from backupmeta.inspection import Inspection
@@ -59,10 +59,17 @@ class Case(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came out for an archive, and what its account has of it: of a broken one, nothing."""
+    """What came out for an archive.
+
+    Attributes:
+        verification: what was judged.
+        kept: what its account has of it; None of a broken one.
+        is_final: whether reading it again would tell the same: the system did not refuse.
+    """
 
     verification: Verification
     kept: Kept | None
+    is_final: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,7 @@ def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> 
             if begun_as(case.place.name) is not None:
                 return _set_aside(case, _growing(case), [one.finding for one in unreadable.judged])
             unreadable = replace(unreadable, verdict=judge.verdict(unreadable.judged, case.policy))
-        return Outcome(unreadable, None)
+        return Outcome(unreadable, None, is_final=not isinstance(error, UnreadableError | NotRegularError))
 
 
 def run_here(cases: Iterable[Case]) -> Iterator[Outcome]:

@@ -39,7 +39,8 @@ from backupmeta.archive.header import (
     pax_records,
     text,
 )
-from backupmeta.archive.limits import MIB, Limits
+from backupmeta.archive.input import HARMLESS
+from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member, described, ordinary
 from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap, faulty, of_content, of_header
 from backupmeta.archive.stream import Inflated
@@ -51,9 +52,6 @@ ZERO_BLOCK: Final = bytes(BLOCK)
 _MAGIC: Final = b"ustar"
 _MAGIC_AT: Final = 257
 _END_BLOCKS: Final = 2
-_HOLES_FROM: Final = 64 * MIB
-"""Bytes of holes up to which any ratio is harmless."""
-
 _OTHERS_KEPT: Final = 1000
 _SHOWN: Final = 3
 OUTCOMES: Final = {"truncated": "archive-truncated", "damaged": "archive-damaged", "limit": "limit-exceeded"}
@@ -158,7 +156,7 @@ class Walk:
 
     def _has_too_many_holes(self) -> bool:
         """Tell whether holes are more than a file of this size may inflate to, or take too long."""
-        most = min(max(_HOLES_FROM, self._limits.ratio * self._stream.taken), self._limits.inflated_bytes)
+        most = min(max(HARMLESS, self._limits.ratio * self._stream.taken), self._limits.inflated_bytes)
         if is_over := self._holes > most:
             self._damage("limit", f"holes of more than {most:,} bytes", "ratio")
         return is_over or self._stream.is_too_late()

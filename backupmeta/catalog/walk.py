@@ -12,7 +12,7 @@ from backupmeta.account.home import Archive, FromDisk, Home, Pair
 from backupmeta.account.places import Found, Met
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
-from backupmeta.archive.limits import MIB, Limits
+from backupmeta.archive.limits import Limits
 from backupmeta.catalog import memory, store
 from backupmeta.catalog.answers import below
 from backupmeta.catalog.memory import Memory
@@ -94,21 +94,10 @@ class Order(NamedTuple):
         with suppress(EvidenceError), archive.open() as file:
             if file.signature != self.archives[path]:
                 return None
-        came = verify_archive(case_of(home, pair, archive, zone=self.zone, policy=DEFAULT, now=self.now)).verification
+        outcome = verify_archive(case_of(home, pair, archive, zone=self.zone, policy=DEFAULT, now=self.now))
+        came = outcome.verification
         findings = tuple(finding_row(one.finding) for one in came.judged)
-        is_final = came.verdict is not Verdict.UNREADABLE or _can_be_read(archive)
-        return Walked(path, pair.id, str(came.verdict), came.sha256, findings, is_final)
-
-
-def _can_be_read(archive: Archive) -> bool:
-    """Tell whether the system reads an archive to its end, whatever that is."""
-    try:
-        with archive.open() as file:
-            while file.read(MIB):
-                pass
-    except EvidenceError:
-        return False
-    return True
+        return Walked(path, pair.id, str(came.verdict), came.sha256, findings, outcome.is_final)
 
 
 class _Knowing(FromDisk):
