@@ -12,8 +12,9 @@ by their paths when they are needed, which has to lead to the same folder still.
 import os
 import stat
 import threading
-from collections.abc import Callable
-from typing import Final, NamedTuple, Self
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Final, NamedTuple, Self, TypeVar
 
 from backupmeta.errors import LimitExceededError, NotRegularError, UnreadableError
 
@@ -156,6 +157,8 @@ class Entry(NamedTuple):
     is_link: bool
 
 
+Met = TypeVar("Met")
+
 Signed = tuple[str, str, int, int, int]
 """One entry of a folder: its name, what it is (f for a regular file, d, l), and the signature of a file or link."""
 
@@ -242,24 +245,35 @@ class Folder:
             _OPEN_FOLDERS.use(self)
         return self._fd
 
-    def entries(self) -> list[Entry]:
-        """Return what lies in the folder, sorted by name. Raises `UnreadableError`."""
-        try:
-            with os.scandir(self._descriptor if _RELATIVE else self.path) as found:
-                return sorted(map(_entry, found))
-        except (OSError, ValueError) as error:
-            raise UnreadableError(self.path, _reason(error)) from error
+    def entries(self, most: int, counts: Callable[[str], bool] | None = None) -> list[Entry]:
+        """Return what lies in the folder, sorted by name, as far as it ``counts`` by its name.
 
-    def signatures(self, counts: Callable[[str, bool], bool]) -> list[Signed]:
-        """Return what lies in the folder, sorted by name, as far as it ``counts``, by its name and being a file.
-
-        Nothing is opened. Raises `UnreadableError`.
+        Raises `UnreadableError`, and `LimitExceededError` where more than ``most`` entries do.
         """
         try:
             with os.scandir(self._descriptor if _RELATIVE else self.path) as found:
-                return sorted([_signed(one) for one in found if counts(one.name, one.is_file(follow_symlinks=False))])
+                wanted = found if counts is None else (one for one in found if counts(one.name))
+                return sorted(self._bounded(map(_entry, wanted), most))
         except (OSError, ValueError) as error:
             raise UnreadableError(self.path, _reason(error)) from error
+
+    def signatures(self, most: int, counts: Callable[[str, bool], bool]) -> list[Signed]:
+        """Return what lies in the folder, sorted by name, as far as it ``counts``, by its name and being a file.
+
+        Nothing is opened. Raises `UnreadableError`, and `LimitExceededError` where more than ``most`` entries count.
+        """
+        try:
+            with os.scandir(self._descriptor if _RELATIVE else self.path) as found:
+                wanted = (_signed(one) for one in found if counts(one.name, one.is_file(follow_symlinks=False)))
+                return sorted(self._bounded(wanted, most))
+        except (OSError, ValueError) as error:
+            raise UnreadableError(self.path, _reason(error)) from error
+
+    def _bounded(self, found: Iterator[Met], most: int) -> list[Met]:
+        entries = list(islice(found, most + 1))
+        if len(entries) > most:
+            raise LimitExceededError(self.path, "folder_entries", most)
+        return entries
 
     def signature(self, name: str) -> Signature | None:
         """Return what tells the regular file ``name`` from what it may become; None where there is none."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta import resolve
 from backupmeta.account import places
+from backupmeta.account.allowance import OverAllowanceError
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id
 from backupmeta.api.status import (
     SUCCESS,
@@ -279,6 +280,10 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
         if pair.record is not None and pair.record.record.content == found.record:
             return Document(source, pair.record.record), found.findings
         return document(source, found.record, home.limits), found.findings
+    except OverAllowanceError:
+        if pair.record is None:
+            raise
+        return None, ()  # the home tells it once
     except EvidenceError as error:
         if pair.record is None:
             raise

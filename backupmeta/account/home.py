@@ -20,6 +20,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple, Protocol, Self
 
+from backupmeta.account.allowance import Allowance, OverAllowanceError
 from backupmeta.account.entries import Sieve, refused, unreadable
 from backupmeta.account.filename import parse, unix_time
 from backupmeta.account.location import LOCAL, Locations, server_path
@@ -108,6 +109,11 @@ class Pair(NamedTuple):
 class Reading(Protocol):
     """Reads what lies in a home: from the disk, or from what is remembered of it."""
 
+    @property
+    def copies(self) -> int:
+        """How many copies of a record are kept, one of them by the home."""
+        ...
+
     def record(self, folder: Folder, name: str, limits: Limits) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         ...
@@ -122,7 +128,13 @@ class Reading(Protocol):
 
 
 class FromDisk:
-    """Reads what lies in a home from the disk."""
+    """Reads what lies in a home from the disk.
+
+    Attributes:
+        copies: how many copies of a record are kept, one of them by the home.
+    """
+
+    copies = 1
 
     def record(self, folder: Folder, name: str, limits: Limits) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
@@ -194,6 +206,10 @@ class Home:
         self.is_home = False
         self.has_records = False
         self.elsewhere: list[str] = []
+        self._allowance = Allowance(limits)
+        self._is_over = False
+        self._heads: dict[Archive, Head | EvidenceError] = {}
+        self._claimed = Counter[str]()
         self._reading = reading
         self._open = ExitStack()
         self._locations: Locations | None = None
@@ -232,15 +248,20 @@ class Home:
 
     def add_archives(self, folder: Folder, entries: list[Entry]) -> None:
         """Take the archives among the ``entries`` of ``folder``; tell of what looks like one and is none."""
-        sieve = Sieve(folder, lambda name: self._reading.beginning(folder, name, self.limits))
+        sieve = Sieve(folder, lambda name: self._beginning(folder, name))
         for entry in entries:
             if sieve.is_archive(entry):
                 self.archives.setdefault(entry.name, Archive(entry.name, folder))
         self.findings += sieve.finish()
 
+    def _beginning(self, folder: Folder, name: str) -> Beginning:
+        self._ask(folder.seen_child(name))
+        return self._reading.beginning(folder, name, self.limits)
+
     def pairs(self) -> list[Pair]:
         """Return the backups of this home, oldest first; where archives were asked for, only theirs."""
         claims = Counter(map(_claim, self.backups.values()))
+        self._claimed = claims
         unclaimed = {name: one for name, one in self.archives.items() if name not in claims}
         renamed = self._renamed(unclaimed, claims)
         paired = [self._pair(id_, one, claims, renamed) for id_, one in self.backups.items()]
@@ -319,8 +340,40 @@ class Home:
             return ""  # whoever opens it again will report it
 
     def read_head(self, archive: Archive) -> Head:
-        """Return the head of one of its archives. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
-        return self._reading.head(archive, self.limits)
+        """Return the head of one of its archives. Raises `EvidenceError`, as `backupmeta.archive.head.head`.
+
+        One that several records name is read once. Raises `OverAllowanceError` where the account asks for too much.
+        """
+        if self._claimed[archive.name] < 2:  # noqa: PLR2004 - the second one asks again
+            return self._head(archive)
+        if archive not in self._heads:
+            try:
+                self._heads[archive] = self._head(archive)
+            except EvidenceError as error:
+                self._heads[archive] = error
+        if isinstance(found := self._heads[archive], EvidenceError):
+            raise found
+        return found
+
+    def _head(self, archive: Archive) -> Head:
+        self._ask(archive.seen)
+        found = self._reading.head(archive, self.limits)
+        if archive.name not in self._claimed:  # else it mostly has the text of the record that names it
+            self._allowance.take_text(found.record, self._reading.copies - 1)
+        return found
+
+    def _ask(self, path: str) -> None:
+        """Raise `OverAllowanceError` where the account asks for too much; that it does is told once."""
+        try:
+            self._allowance.ask(path)
+        except OverAllowanceError as error:
+            if not self._is_over:
+                self._is_over = True
+                where = (Source(Witness.FILE_SYSTEM, path),)
+                self.findings.append(
+                    Finding("limit-exceeded", self.folder.seen, f"{error.reason}; not read from {path} on", where)
+                )
+            raise
 
     def _named_locally(self) -> set[str]:
         """Return the names of the archives that local backups should have here."""
@@ -339,7 +392,7 @@ class Home:
         try:
             with ExitStack() as opened:
                 folder = opened.enter_context(self.folder.open_folder(name))
-                if archives := [one for one in folder.entries() if parse(one.name)]:
+                if archives := folder.entries(self.limits.folder_entries, lambda one: parse(one) is not None):
                     self.add_archives(folder, archives)
                     self._open.push(opened.pop_all())
         except EvidenceError as error:
@@ -363,7 +416,12 @@ class Home:
             self.findings.append(Finding("record-name-malformed", name, "", (source,)))
             return None
         try:
-            return Document(source, self._reading.record(folder, name, self.limits))
+            self._ask(source.path)
+            record = self._reading.record(folder, name, self.limits)
+            self._allowance.take(record, self._reading.copies)
+            return Document(source, record)
+        except OverAllowanceError:
+            return None
         except EvidenceError as error:
             self.findings.append(Finding("record-unreadable", name, error.reason, (source,)))
             return None
@@ -384,7 +442,7 @@ class Home:
 
     def _list(self, folder: Folder) -> list[Entry]:
         try:
-            return folder.entries()
+            return folder.entries(self.limits.folder_entries)
         except EvidenceError as error:
             self.findings.append(unreadable(folder.seen, error))
             return []

@@ -257,7 +257,7 @@ def home_above(folder: str, limits: Limits, reading: Reading = FROM_DISK) -> Hom
     above = folder_of_home(folder)
     home = Home(open_folder(folder if above is None else above), None, limits, reading).owning_folder()
     if above is not None:
-        home.read(home.folder.entries())
+        home.read(home.folder.entries(limits.folder_entries))
     return home
 
 
@@ -289,7 +289,7 @@ class _Search:
             with ExitStack() as opened:
                 folder = self._go_down(opened.enter_context(open_folder(path, root.as_server)), root.steps, opened)
                 if folder is not None:
-                    yield from self._visit(folder, folder.entries(), depth, root)
+                    yield from self._visit(folder, self._entries(folder), depth, root)
         except EvidenceError as error:
             if not root.is_convention:
                 raise
@@ -298,10 +298,13 @@ class _Search:
             evidence = (Source(Witness.FILE_SYSTEM, path),)
             self.findings.append(Finding("search-depth-reached", path, f"{depth} folders", evidence))
 
+    def _entries(self, folder: Folder) -> list[Entry]:
+        return folder.entries(self.limits.folder_entries)
+
     def _go_down(self, folder: Folder, steps: tuple[str, ...], opened: ExitStack) -> Folder | None:
         """Return the folder that the ``steps`` lead to, or None where one is missing or a link."""
         for step in steps:
-            entry = next((one for one in folder.entries() if one.name == step), None)
+            entry = next((one for one in self._entries(folder) if one.name == step), None)
             if entry is None or not entry.is_folder:
                 self.findings.extend(refused(folder, entry) if entry else ())
                 return None
@@ -349,7 +352,7 @@ class _Search:
         for name in names:
             try:
                 with folder.open_folder(name) as child:
-                    yield from self._visit(child, child.entries(), depth - 1, root)
+                    yield from self._visit(child, self._entries(child), depth - 1, root)
             except EvidenceError as error:
                 self.findings.append(unreadable(folder.seen_child(name), error))
 

@@ -39,7 +39,6 @@ class Limits:
         search_depth: how many folders deep homes and archives are looked for below a root.
         folder_entries: the entries of a folder that are looked at, the first by name.
         account_memory: the memory, in bytes, that the records of an account take, as estimated from their sizes.
-        account_search_bytes: how many bytes of its archives are read to look for their records, beyond a block of each.
         account_bytes: the size of its archives that are read to their ends.
         account_seconds: the time that reading an account takes.
     """
@@ -58,8 +57,7 @@ class Limits:
     seconds: int = 3600
     search_depth: int = 6
     folder_entries: int = 100_000
-    account_memory: int = 48 * MIB
-    account_search_bytes: int = GIB
+    account_memory: int = 64 * MIB
     account_bytes: int = 4096 * GIB
     account_seconds: int = 4 * 3600
 

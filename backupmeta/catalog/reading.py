@@ -11,7 +11,7 @@ from backupmeta.archive.beginning import Beginning, beginning
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog.memory import Known, Remembered
-from backupmeta.errors import EvidenceError, UnreadableError
+from backupmeta.errors import EvidenceError, LimitExceededError, UnreadableError
 from backupmeta.evidence import Folder, Signature
 from backupmeta.record import grammar
 from backupmeta.record.document import bounded
@@ -19,6 +19,9 @@ from backupmeta.record.grammar import Record
 from backupmeta.record.masked import NOTHING, Masked, without_secrets
 
 _FILENAME: Final = "backup-filename"
+_OTHERWISE: Final = (UnreadableError, LimitExceededError)
+"""Why a file was not read that may be read the next time: the system refused, or a limit that can be raised did."""
+
 _NOWHERE: Final = Signature(0, 0, 0)
 _NOTHING: Final[Mapping[str, Remembered]] = {}
 
@@ -47,7 +50,10 @@ class Forgetful:
         files: what was read or remembered, by its path below the base.
         digests: the SHA-256 of the records that were read, in hexadecimal, by their paths.
         is_sure: whether everything could be read, and was as it was listed.
+        copies: how many copies of a record are kept: by the home, as it was read, and what its rows are made of.
     """
+
+    copies = 2
 
     def __init__(self, base: str, files: Mapping[str, Remembered] = _NOTHING) -> None:
         """Know what lies below the folder ``base`` by what is remembered of its ``files``; go on with `again`."""
@@ -151,7 +157,7 @@ class Forgetful:
     def _unchanged(self, path: str) -> Known | None:
         """Return what is remembered of the file at ``path``, if it is as it was."""
         known = self._remembered.get(path)
-        if known is None or known.signature != self._listed.get(path) or isinstance(known.found, UnreadableError):
+        if known is None or known.signature != self._listed.get(path) or isinstance(known.found, _OTHERWISE):
             return None
         self.files[path] = known
         return known.found

@@ -59,7 +59,7 @@ class Order(NamedTuple):
         try:
             with (
                 self.found.open() as folder,
-                Met(folder, folder.entries(), self.found.as_server, self.found.is_home).home(
+                Met(folder, folder.entries(self.limits.folder_entries), self.found.as_server, self.found.is_home).home(
                     self.limits, _Knowing(folder.path, self.unnamed)
                 ) as home,
             ):
