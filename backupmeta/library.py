@@ -4,7 +4,7 @@ Everything is typed; nothing prints, nothing exits. Negative answers of the serv
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -92,8 +92,11 @@ def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = N
 
     What can't be read is appended to ``findings`` and the rest goes on. Raises `UnreadableError` for a root.
     """
-    for block in list_blocks(search, [] if findings is None else findings, Share()):
-        yield from block
+    notes: list[Finding] = [] if findings is None else findings
+    for home in search.homes(notes):
+        for pair in home.pairs():
+            yield from _inspected(home, pair, search, notes)
+        notes.extend(home.findings)
 
 
 class Share(NamedTuple):
@@ -110,24 +113,30 @@ class Share(NamedTuple):
 ENTRIES: Final = 64
 """How many backups a block of a list has."""
 
+_LONG: Final = 16 * 1024
+"""From how many characters on a text does not wait for others."""
 
-def list_blocks(search: Search, findings: list[Finding], share: Share) -> Iterator[list[Inspection]]:
-    """Yield the blocks of `list_backups` that are in ``share``; what could not be read is missing from its block.
+
+def list_blocks(
+    search: Search, findings: list[Finding], share: Share, text: Callable[[Inspection], str]
+) -> Iterator[str | None]:
+    """Yield the ``text`` of the blocks of `list_backups` that are in ``share``, some at once, and None behind each.
 
     Each worker appends to ``findings`` what it met in its own share; the first one also what the homes have.
     """
-    number, block = 0, list[Inspection]()
+    number, some = 0, list[str]()
     for home in search.homes(findings if share.worker == 0 else []):
         for pair in home.pairs():
             if share.has(number):
-                block.extend(_inspected(home, pair, search, findings))
+                some.extend(map(text, _inspected(home, pair, search, findings)))
             number += 1
+            if some and (number % ENTRIES == 0 or len(some[-1]) > _LONG):
+                yield "".join(some)
+                some.clear()
             if number % ENTRIES == 0 and share.has(number - 1):
-                yield block
-                block = []
+                yield None
         findings.extend(home.findings if share.worker == 0 else ())
-    if block:
-        yield block
+    yield "".join(some)
 
 
 def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:

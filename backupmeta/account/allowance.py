@@ -7,12 +7,13 @@ from backupmeta.archive.limits import Limits
 from backupmeta.errors import LimitExceededError
 from backupmeta.record.grammar import Record
 
+_OF_BYTE: Final = 3
 _OF_FILE: Final = 1024
 _OF_LINE: Final = 128
 _OF_NEW_KEY: Final = 192
 _OF_ODD_LINE: Final = 512
-"""What CPython takes for a record, about, in bytes beside two copies of its text: for itself, for each line and its
-value, for a key that other records don't share, and for a line that is looked at because something in it is odd."""
+"""What CPython takes for a record, about, in bytes: for each byte, which stands in it, in a value, and in an answer;
+for itself; for each line and its value; for a key that other records don't share; for a line that is odd."""
 
 
 class OverAllowanceError(LimitExceededError):
@@ -51,6 +52,6 @@ class Allowance:
 
     def _take(self, content: bytes, copies: int, of_line: int) -> None:
         lines = content.count(b"\n") + 1
-        self._memory -= copies * (_OF_FILE + 2 * len(content) + (_OF_LINE + of_line) * lines)
+        self._memory -= copies * (_OF_FILE + _OF_BYTE * len(content) + (_OF_LINE + of_line) * lines)
         if self._memory < 0:
             self.over = self.over or "account_memory"

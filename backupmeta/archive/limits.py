@@ -44,8 +44,8 @@ class Limits:
     """
 
     record_bytes: int = MIB
-    record_lines: int = 20_000
-    record_items: int = 50_000
+    record_lines: int = 5_000
+    record_items: int = 20_000
     name_bytes: int = 64 * KIB
     pax_bytes: int = MIB
     search_bytes: int = 256 * MIB
@@ -57,7 +57,7 @@ class Limits:
     seconds: int = 3600
     search_depth: int = 6
     folder_entries: int = 100_000
-    account_memory: int = 64 * MIB
+    account_memory: int = 48 * MIB
     account_bytes: int = 4096 * GIB
     account_seconds: int = 4 * 3600
 

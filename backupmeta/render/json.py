@@ -53,10 +53,18 @@ def negative(error: AnswerError) -> str:
     return pretty({**envelope, "data": None})
 
 
-def page(rows: Iterable[Mapping[str, object]], offset: int, limit: int, total_count: int) -> str:
-    """Return the server's envelope for a part of a list."""
+def page(offset: int, limit: int, total_count: int, *, is_empty: bool) -> tuple[str, str]:
+    """Return the server's envelope for a part of a list: what stands before its entries, and what behind them."""
     envelope = _envelope(result=True, status=200, errcode=None, message=SUCCESS)
-    return pretty({**envelope, "offset": offset, "limit": limit, "total_count": total_count, "data": list(rows)})
+    text = pretty({**envelope, "offset": offset, "limit": limit, "total_count": total_count, "data": []})
+    before, _, after = text.rpartition("]")
+    return before, f"]{after}" if is_empty else f"\n  ]{after}"
+
+
+def entry(value: Mapping[str, object], *, is_first: bool) -> str:
+    """Return an entry of a `page`, and what parts it from the one before it."""
+    text = json.dumps(value, ensure_ascii=False, indent=2).replace("\n", "\n    ")
+    return f"\n    {text}" if is_first else f",\n    {text}"
 
 
 def row(inspection: Inspection, *, show_secrets: bool, provenance: bool) -> Mapping[str, object]:
