@@ -1,12 +1,12 @@
 """Verifying: one pass over each archive, every check on what it collected, then on the account as a whole."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from itertools import chain
-from time import time
+from time import monotonic, time
 from typing import Final, NamedTuple
 
 from backupmeta import library
@@ -41,6 +41,7 @@ class Case(NamedTuple):
         place: where it lies.
         seen: its path as the server saw it.
         pair: what belongs to it, without the open archive.
+        others: the other backups whose records name the same archive, which is read once for all of them.
         around: its home.
         zone: the server's time zone, where it is known.
         limits: what the archive may ask for.
@@ -56,6 +57,12 @@ class Case(NamedTuple):
     limits: Limits
     policy: Policy
     now: int
+    others: tuple[Pair, ...] = ()
+
+    @property
+    def alone(self) -> "list[Case]":
+        """The cases of the archive's backups, each without the others."""
+        return [self._replace(pair=pair, others=()) for pair in (self.pair, *self.others)]
 
 
 class Outcome(NamedTuple):
@@ -65,11 +72,24 @@ class Outcome(NamedTuple):
         verification: what was judged.
         kept: what its account has of it; None of a broken one.
         is_final: whether reading it again would tell the same: the system did not refuse.
+        others: what came out of it as the archive of other backups.
     """
 
     verification: Verification
     kept: Kept | None
     is_final: bool = True
+    others: "tuple[Outcome, ...]" = ()
+
+    @classmethod
+    def joined(cls, outcomes: "Iterable[Outcome]") -> "Outcome":
+        """Return what came out for an archive as that of each of its backups, as one."""
+        first, *others = outcomes
+        return first._replace(others=tuple(others))
+
+    @property
+    def each(self) -> "tuple[Outcome, ...]":
+        """It as the archive of each of its backups."""
+        return (self, *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +109,27 @@ class _Household:
     is_home: bool
     is_whole: bool
     findings: tuple[Finding, ...]
-    installs: dict[str, Inspection] | None
+    installs: Mapping[str, Inspection] | None
     remote: tuple[Kept, ...]
+
+
+class _Installs(Mapping[str, Inspection]):
+    """The live installs of a home, each resolved when it is asked for: a hostile home's would not all have room."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def __getitem__(self, id_: str) -> Inspection:
+        return library.inspect_install(self._home, id_)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._home.installs)
+
+    def __len__(self) -> int:
+        return len(self._home.installs)
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._home.installs
 
 
 _Item = Case | _Household | Verification
@@ -98,10 +137,22 @@ Run = Callable[[Iterable[Case]], Iterable[Outcome]]
 """Verifies cases and yields the outcomes in their order, in this process or in others."""
 
 
-def case_of(home: Home, pair: Pair, archive: Archive, *, zone: tzinfo | None, policy: Policy, now: int) -> Case:
-    """Return the case of the ``archive`` of a backup of ``home``; see `Case`."""
+def case_of(
+    home: Home, archive: Archive, pairs: Sequence[Pair], *, zone: tzinfo | None, policy: Policy, now: int
+) -> Case:
+    """Return the case of an ``archive`` of ``home``, which belongs to each of some ``pairs``; see `Case`."""
+    first, *others = (pair._replace(archive=None) for pair in pairs)
     around = home.surroundings
-    return Case(archive.place, archive.seen, pair._replace(archive=None), around, zone, home.limits, policy, now)
+    return Case(archive.place, archive.seen, first, around, zone, home.limits, policy, now, tuple(others))
+
+
+def by_archive(pairs: Iterable[Pair]) -> dict[Archive, list[Pair]]:
+    """Return ``pairs`` by their archives, in their order; several records may name one."""
+    found = dict[Archive, list[Pair]]()
+    for pair in pairs:
+        if pair.archive is not None:
+            found.setdefault(pair.archive, []).append(pair)
+    return found
 
 
 def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> Outcome:
@@ -114,14 +165,20 @@ def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> 
             file.watch = watch
             return _examined(case, file)
     except MemoryError:
-        return Outcome(_not_judged(case, "archive-unreadable", "it asks for more memory than there is"), None)
+        words = "it asks for more memory than there is"
+        return Outcome.joined(Outcome(_not_judged(one, "archive-unreadable", words), None) for one in case.alone)
     except EvidenceError as error:
-        unreadable = _not_judged(case, library.trouble(error), error.particulars)
-        if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
-            if begun_as(case.place.name) is not None:
-                return _set_aside(case, _growing(case), [one.finding for one in unreadable.judged])
-            unreadable = replace(unreadable, verdict=judge.verdict(unreadable.judged, case.policy))
-        return Outcome(unreadable, None, is_final=not isinstance(error, UnreadableError | NotRegularError))
+        return Outcome.joined(_failed(one, error) for one in case.alone)
+
+
+def _failed(case: Case, error: EvidenceError) -> Outcome:
+    """Return what comes out for an archive of which nothing can be read."""
+    unreadable = _not_judged(case, library.trouble(error), error.particulars)
+    if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
+        if begun_as(case.place.name) is not None:
+            return _set_aside(case, _growing(case), [one.finding for one in unreadable.judged])
+        unreadable = replace(unreadable, verdict=judge.verdict(unreadable.judged, case.policy))
+    return Outcome(unreadable, None, is_final=not isinstance(error, UnreadableError | NotRegularError))
 
 
 def run_here(cases: Iterable[Case]) -> Iterator[Outcome]:
@@ -147,9 +204,9 @@ def verify(
     for outcome in run(_cases(search, policy, now, pending)):
         yield from _settled(pending, kept, policy, now)
         pending.popleft()
-        yield outcome.verification
-        if outcome.kept is not None:
-            kept.append(outcome.kept)
+        for one in outcome.each:
+            yield one.verification
+            kept += [] if one.kept is None else [one.kept]
     yield from _settled(pending, kept, policy, now)
 
 
@@ -227,30 +284,63 @@ def _each_root(search: Search) -> Iterator[tuple[str, Search]]:
 
 def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_Item]:
     """Yield the archives of a home, then the home itself."""
-    findings, remote = list[Finding](), list[Kept]()
-    for pair in home.pairs():
+    findings, remote, pairs = list[Finding](), list[Kept](), home.pairs()
+    sharing, spending = by_archive(pairs), _Spending(search.limits)
+    for pair in pairs:
         if pair.archive is not None:
-            yield case_of(home, pair, pair.archive, zone=search.zone, policy=policy, now=now)
+            if some := sharing.pop(pair.archive, None):  # the first of the backups that have this archive
+                case = case_of(home, pair.archive, some, zone=search.zone, policy=policy, now=now)
+                yield from [case] if (limit := spending.over(pair.archive)) is None else _not_read(case, limit)
             continue
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
         subject = Subject(inspection.path, inspection, Survey(search.limits), policy, now)
         findings.extend((*pair.findings, *inspection.findings, *judge.of_backup(subject, is_whole=False)))
         if pair.state is State.REMOTE:
             remote.append(_kept(inspection, inspection.path, None))
-    installs = {id_: library.inspect_install(home, id_) for id_ in home.installs} if home.has_records else None
+    installs = _Installs(home) if home.has_records else None
     findings += home.findings
     is_whole = home.wanted is None
     yield _Household(home.folder.seen, home.is_home, is_whole, tuple(findings), installs, tuple(remote))
+
+
+class _Spending:
+    """What reading the archives of an account to their ends may still take."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._left = limits.account_bytes
+        self._deadline = monotonic() + limits.account_seconds
+
+    def over(self, archive: Archive) -> LimitExceededError | None:
+        """Return why an ``archive`` may not be read any more; None where it may, and count its size."""
+        signature = archive.folder.signature(archive.name)
+        self._left -= 0 if signature is None else signature.size
+        if self._left < 0:
+            return LimitExceededError(archive.seen, "account_bytes", self._limits.account_bytes)
+        if monotonic() > self._deadline:
+            return LimitExceededError(archive.seen, "account_seconds", self._limits.account_seconds)
+        return None
+
+
+def _not_read(case: Case, error: LimitExceededError) -> Iterator[Verification]:
+    """Yield that an archive is not read, for its account asks for too much."""
+    for one in case.alone:
+        yield _not_judged(one, library.trouble(error), error.particulars)
 
 
 # --- one archive ------------------------------------------------------------------------------------------------------
 
 
 def _examined(case: Case, file: EvidenceFile) -> Outcome:
-    """Read the archive ``file`` once, and judge it."""
+    """Read the archive ``file`` once, and judge it as that of each of its backups."""
     survey = Survey(case.limits, (name.encode() for name in case.policy.requirements.files))
     passed = walk(file, case.limits, consumers=[survey])
     deque(passed, maxlen=0)
+    return Outcome.joined(_outcome(one, passed, survey) for one in case.alone)
+
+
+def _outcome(case: Case, passed: Pass, survey: Survey) -> Outcome:
+    """Judge an archive that was read, as that of one backup."""
     findings = Findings()
     for one in chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)):
         findings.add(one)

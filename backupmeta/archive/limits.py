@@ -45,7 +45,7 @@ class Limits:
 
     record_bytes: int = MIB
     record_lines: int = 5_000
-    record_items: int = 20_000
+    record_items: int = 30_000
     name_bytes: int = 64 * KIB
     pax_bytes: int = MIB
     search_bytes: int = 256 * MIB
