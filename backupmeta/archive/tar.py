@@ -52,6 +52,7 @@ ZERO_BLOCK: Final = bytes(BLOCK)
 _MAGIC: Final = b"ustar"
 _MAGIC_AT: Final = 257
 _END_BLOCKS: Final = 2
+_MAP: Final = b"GNU.sparse.map"
 _OTHERS_KEPT: Final = 1000
 _SHOWN: Final = 3
 OUTCOMES: Final = {"truncated": "archive-truncated", "damaged": "archive-damaged", "limit": "limit-exceeded"}
@@ -83,6 +84,7 @@ class Walk:
         self._path = path
         self.until = limits.inflated_bytes if until is None else until
         self._global: dict[bytes, bytes] = {}
+        self._global_maps = 0
         self._current: Member | None = None
         self._left = 0
         self._padding = 0
@@ -229,6 +231,7 @@ class Walk:
     def _enter(self, fields: Fields, extensions: Extensions, size: int) -> Member:
         """Return the member whose header lies ahead, and go to its content."""
         stream, bad = self._stream, list[str]()
+        self._count_global_map()
         member, type_ = described(fields, extensions, size, bad), fields[5]
         stream.at += BLOCK
         if bad:
@@ -248,6 +251,12 @@ class Walk:
         self._left, self._padding, self._filling = member.stored, -member.stored % BLOCK, None
         self._current = member = member if member.map is None else self._mapped(member, member.map, fields[7])
         return member
+
+    def _count_global_map(self) -> None:
+        """Give a map of holes up that stands before all members, and has been read for very many of them."""
+        self._global_maps += len(self._global.get(_MAP, b""))
+        if self._global_maps > HARMLESS:
+            self._global[_MAP] = b"?"
 
     def _mapped(self, member: Member, map_: SparseMap, rest: bytes) -> Member:
         """Return a sparse file with its map, which may still be to be read; its content is given by it."""
