@@ -217,11 +217,11 @@ def renamed(folder: Path, n: int) -> None:
 def of_one_archive(folder: Path, n: int) -> None:
     """Make an account with many records that name one archive of some size."""
     members = b"".join(files(b"f%d" % number for number in range(2_000)))
-    for number in range(n):
-        one = backup(number, name="app_example-com_Blog_2024-06-13_20-55-21.tar.gz", members=members)
-        (one if not number else one._replace(members=b"")).write(folder / "user") if not number else (
-            folder / "user/.appdata/backups" / one.id
-        ).write_bytes(one.record)
+    name = "app_example-com_Blog_2024-06-13_20-55-21.tar.gz"
+    backup(0, name=name, members=members).write(folder / "user")
+    for number in range(1, n):
+        one = backup(number, name=name)
+        (folder / "user/.appdata/backups" / one.id).write_bytes(one.record)
 
 
 def symbolic_links(folder: Path, n: int) -> None:
