@@ -40,7 +40,7 @@ from backupmeta.archive.header import (
     text,
 )
 from backupmeta.archive.input import HARMLESS
-from backupmeta.archive.limits import Limits
+from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import Member, described, ordinary
 from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap, faulty, of_content, of_header
 from backupmeta.archive.stream import Inflated
@@ -53,6 +53,9 @@ _MAGIC: Final = b"ustar"
 _MAGIC_AT: Final = 257
 _END_BLOCKS: Final = 2
 _MAP: Final = b"GNU.sparse.map"
+_GLOBAL_MAPS: Final = 4 * MIB
+"""How many bytes of a map of holes that stands before all members are read, each time anew; nobody writes one."""
+
 _OTHERS_KEPT: Final = 1000
 _SHOWN: Final = 3
 OUTCOMES: Final = {"truncated": "archive-truncated", "damaged": "archive-damaged", "limit": "limit-exceeded"}
@@ -255,7 +258,7 @@ class Walk:
     def _count_global_map(self) -> None:
         """Give a map of holes up that stands before all members, and has been read for very many of them."""
         self._global_maps += len(self._global.get(_MAP, b""))
-        if self._global_maps > HARMLESS:
+        if self._global_maps > _GLOBAL_MAPS:
             self._global[_MAP] = b"?"
 
     def _mapped(self, member: Member, map_: SparseMap, rest: bytes) -> Member:
