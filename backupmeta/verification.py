@@ -173,7 +173,7 @@ def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> 
 
 def _failed(case: Case, error: EvidenceError) -> Outcome:
     """Return what comes out for an archive of which nothing can be read."""
-    unreadable = _not_judged(case, library.trouble(error), error.particulars)
+    unreadable = _not_judged(case, library.trouble(error, case.pair.record, case.place), library.particulars(error))
     if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
         if begun_as(case.place.name) is not None:
             return _set_aside(case, _growing(case), [one.finding for one in unreadable.judged])
@@ -325,7 +325,7 @@ class _Spending:
 def _not_read(case: Case, error: LimitExceededError) -> Iterator[Verification]:
     """Yield that an archive is not read, for its account asks for too much."""
     for one in case.alone:
-        yield _not_judged(one, library.trouble(error), error.particulars)
+        yield _not_judged(one, "limit-exceeded", error.particulars)
 
 
 # --- one archive ------------------------------------------------------------------------------------------------------
@@ -355,8 +355,10 @@ def _outcome(case: Case, passed: Pass, survey: Survey) -> Outcome:
         for one in chain(inspection.findings, judge.of_backup(subject, is_whole=is_whole)):
             findings.add(one)
         kept = _kept(inspection, case.seen, passed.digests.get("sha256")) if is_whole else None
-    elif is_whole:
-        findings.add(_without_record(case))
+    if is_whole and survey.record is None:
+        findings.add(
+            Finding(library.without_record(case.pair.record, case.place), "", "", (Source(Witness.ARCHIVE, case.seen),))
+        )
     found = judge.judged(findings, case.policy)
     verdict = judge.verdict(found, case.policy)
     return Outcome(Verification("archive", case.seen, verdict, passed.digests.get("sha256"), found), kept)
@@ -426,13 +428,6 @@ def _embedded(survey: Survey, case: Case, findings: Findings) -> Document | None
     except EvidenceError as error:
         findings.add(Finding("limit-exceeded", "", error.reason, (source,)))
         return None
-
-
-def _without_record(case: Case) -> Finding:
-    """Return the finding about a tar without a record: no backup, or a backup that lost it."""
-    name = case.place.name
-    is_foreign = not (case.place.is_named or name.startswith("app_"))
-    return Finding("archive-foreign" if is_foreign else "record-missing", "", "", (Source(Witness.ARCHIVE, case.seen),))
 
 
 def _kept(inspection: Inspection, path: str, sha256: str | None) -> Kept:
