@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -296,12 +297,16 @@ SHAPES: Final = {
 # --- taking the time --------------------------------------------------------------------------------------------------
 
 
+LEAST: Final = 0.02
+"""Seconds below which a ratio tells nothing: they count as so many."""
+
+
 class Timed(Task):
     """A command as a whole process; its time is the one on a processor, without what starting takes."""
 
     def seconds(self) -> float:
         """Return that time now."""
-        return max(float(self.run() or 0) - STARTING, 1e-6)  # type: ignore[arg-type]
+        return max(float(self.run() or 0) - starting(), LEAST)  # type: ignore[arg-type]
 
 
 def spent(command: list[str]) -> float:
@@ -314,7 +319,10 @@ def spent(command: list[str]) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-STARTING: Final = min(spent([executable(), "list", os.devnull]) for _ in range(5))
+@cache
+def starting() -> float:
+    """Return the seconds that starting takes."""
+    return min(spent([executable(), "list", os.devnull]) for _ in range(5))
 
 
 @dataclass(frozen=True)
@@ -373,8 +381,6 @@ def doubling_contests(folder: Path, _archive: Path | None) -> list[Contest]:
 
 
 RUNS: Final = 3
-LEAST: Final = 0.02
-"""Seconds at n below which a ratio tells nothing."""
 
 
 def main() -> int:
@@ -385,10 +391,10 @@ def main() -> int:
     if unknown := set(chosen) - SHAPES.keys():
         parser.error(f"no such shape: {', '.join(sorted(unknown))}")
     worst = 0.0
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=Path.home()) as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for one in contests(Path(folder), chosen):
             once, twice = (min(task.seconds() for _ in range(RUNS)) for task in (one.peer, one.ours))
-            ratio = twice / max(once, LEAST)
+            ratio = twice / once
             worst = max(worst, ratio)
             verdict = "" if ratio <= BOUND else "  MISSED"
             print(f"{one.what:<75} {once:8.3f} s {twice:8.3f} s {ratio:6.2f}{verdict}", flush=True)

@@ -10,7 +10,7 @@ from backupmeta.record.grammar import Record
 _OF_BYTE: Final = 3
 _OF_FILE: Final = 1024
 _OF_LINE: Final = 128
-_OF_NEW_KEY: Final = 192
+_OF_NEW_KEY: Final = 256
 _OF_ODD_LINE: Final = 512
 """What CPython takes for a record, about, in bytes: for each byte, which stands in it, in a value, and in an answer;
 for itself; for each line and its value; for a key that other records don't share; for a line that is odd."""

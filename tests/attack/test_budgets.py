@@ -10,9 +10,8 @@ import os
 import resource
 import sqlite3
 import sys
-import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -61,13 +60,11 @@ class Fleet(NamedTuple):
 
 
 @pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    """Give two accounts, the hostile one first; in a folder that nobody else may write to."""
-    with tempfile.TemporaryDirectory(dir=Path.home() if os.geteuid() == 0 else None) as folder:
-        path = Path(folder).resolve()
-        root, ours = path / "home", path / "ours"
-        ours.mkdir(mode=0o700)
-        yield Fleet(root, Account(root / "aaa"), Account(root / "bbb").whole(), ours)
+def fleet(tmp_path: Path) -> Fleet:
+    """Give two accounts, the hostile one first."""
+    (tmp_path / "ours").mkdir(mode=0o700)
+    root = tmp_path / "home"
+    return Fleet(root, Account(root / "aaa"), Account(root / "bbb").whole(), tmp_path / "ours")
 
 
 def id_of(number: int) -> str:
@@ -342,9 +339,9 @@ def fill(account: Account, content: bytes, count: int) -> None:
 @pytest.fixture(scope="module")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     """Give the peaks, in KiB, of commands that have an account with one backup."""
-    account = Account(tmp_path_factory.mktemp("idle") / "home/aaa").whole()
-    with tempfile.TemporaryDirectory(dir=Path.home() if os.geteuid() == 0 else None) as ours:
-        return {name: peak(name, account.home.parent, Path(ours) / "catalog.sqlite").peak for name in COMMANDS}
+    folder = tmp_path_factory.mktemp("idle")
+    account = Account(folder / "home/aaa").whole()
+    return {name: peak(name, account.home.parent, folder / "catalog.sqlite").peak for name in COMMANDS}
 
 
 def peak(name: str, root: Path, catalog: Path) -> Outcome:
