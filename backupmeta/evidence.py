@@ -169,6 +169,7 @@ class _OpenFolders(threading.local):
     MOST: Final = 8
 
     def __init__(self) -> None:
+        self.last: Folder | None = None
         self._folders: dict[int, Folder] = {}
 
     def use(self, folder: "Folder") -> None:
@@ -176,7 +177,7 @@ class _OpenFolders(threading.local):
 
         Other programs' folders don't count: a process has a descriptor for each one that is read, and one for a file.
         """
-        folders = self._folders
+        folders, self.last = self._folders, folder
         folders.pop(id(folder), None)
         folders[id(folder)] = folder
         if len(folders) > self.MOST:
@@ -185,6 +186,7 @@ class _OpenFolders(threading.local):
     def forget(self, folder: "Folder") -> None:
         """Know that ``folder`` is closed."""
         self._folders.pop(id(folder), None)
+        self.last = None
 
 
 _OPEN_FOLDERS: Final = _OpenFolders()
@@ -235,6 +237,8 @@ class Folder:
     @property
     def _descriptor(self) -> int:
         """Its descriptor, for one call. Raises `UnreadableError` where it was set aside, and is not there any more."""
+        if _OPEN_FOLDERS.last is self and self._fd >= 0:
+            return self._fd
         if self._fd < 0 and self._identity is not None:
             fd = _open(self.path, _FOLDER)
             if _identity(fd) != self._identity:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from backupmeta import library
 from backupmeta.account.filename import begun_as, is_archive_name
-from backupmeta.account.home import Archive, Home, Pair, State, Surroundings
+from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, by_archive
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import Pass, walk
 from backupmeta.archive.records import at
@@ -144,15 +144,6 @@ def case_of(
     first, *others = (pair._replace(archive=None) for pair in pairs)
     around = home.surroundings
     return Case(archive.place, archive.seen, first, around, zone, home.limits, policy, now, tuple(others))
-
-
-def by_archive(pairs: Iterable[Pair]) -> dict[Archive, list[Pair]]:
-    """Return ``pairs`` by their archives, in their order; several records may name one."""
-    found = dict[Archive, list[Pair]]()
-    for pair in pairs:
-        if pair.archive is not None:
-            found.setdefault(pair.archive, []).append(pair)
-    return found
 
 
 def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> Outcome:

@@ -16,6 +16,9 @@ _OF_ODD_LINE: Final = 512
 for itself; for each line and its value; for a key that other records don't share; for a line that is odd."""
 
 
+_OF_ANY_ODD: Final = _OF_LINE + _OF_NEW_KEY + _OF_ODD_LINE
+
+
 class OverAllowanceError(LimitExceededError):
     """An account as a whole asks for more than a bound of `backupmeta.archive.limits.Limits`."""
 
@@ -34,24 +37,32 @@ class Allowance:
         self._memory = limits.account_memory
         self._deadline = time.monotonic() + limits.account_seconds
 
-    def ask(self, path: str) -> None:
-        """Raise `OverAllowanceError` where the file at ``path`` may not be read any more."""
+    @property
+    def is_spent(self) -> bool:
+        """Whether no file may be read any more."""
         if not self.over and time.monotonic() > self._deadline:
             self.over = "account_seconds"
-        if self.over:
+        return bool(self.over)
+
+    def ask(self, path: str) -> None:
+        """Raise `OverAllowanceError` where the file at ``path`` may not be read any more."""
+        if self.is_spent:
             raise OverAllowanceError(path, self.over, getattr(self._limits, self.over))
 
     def take(self, record: Record, copies: int) -> None:
         """Know that a ``record`` is kept, in so many ``copies``."""
-        is_odd = not record.is_tidy
-        self._take(record.content, copies, (0 if record.is_usual else _OF_NEW_KEY) + (_OF_ODD_LINE if is_odd else 0))
+        if record.is_tidy:
+            of_line = _OF_LINE if record.is_usual else _OF_LINE + _OF_NEW_KEY
+            self._take(copies, len(record.content), of_line * len(record.values))
+        else:
+            self._take(copies, len(record.content), _OF_ANY_ODD * (record.content.count(b"\n") + 1))
 
     def take_text(self, content: bytes, copies: int) -> None:
         """Know that the text of a record is kept, and what was made of it."""
-        self._take(content, copies, 0)
+        if copies:
+            self._take(copies, len(content), _OF_LINE * (content.count(b"\n") + 1))
 
-    def _take(self, content: bytes, copies: int, of_line: int) -> None:
-        lines = content.count(b"\n") + 1
-        self._memory -= copies * (_OF_FILE + _OF_BYTE * len(content) + (_OF_LINE + of_line) * lines)
+    def _take(self, copies: int, length: int, of_lines: int) -> None:
+        self._memory -= copies * (_OF_FILE + _OF_BYTE * length + of_lines)
         if self._memory < 0:
             self.over = self.over or "account_memory"

@@ -13,7 +13,7 @@ tell nothing by how the files begin (FORMAT.md §8).
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC
 from enum import StrEnum
@@ -104,6 +104,15 @@ class Pair(NamedTuple):
             return (int(time[:20]), self.id or "", name)
         parsed = parse(name)
         return (unix_time(parsed, UTC) if parsed else 0, self.id or "", name)
+
+
+def by_archive(pairs: Iterable[Pair]) -> dict[Archive, list[Pair]]:
+    """Return ``pairs`` by their archives, in their order; several records may name one."""
+    found = dict[Archive, list[Pair]]()
+    for pair in pairs:
+        if pair.archive is not None:
+            found.setdefault(pair.archive, []).append(pair)
+    return found
 
 
 class Reading(Protocol):
@@ -210,6 +219,7 @@ class Home:
         self._is_over = False
         self._heads: dict[Archive, Head | EvidenceError] = {}
         self._claimed = Counter[str]()
+        self._shared = set[str]()
         self._reading = reading
         self._open = ExitStack()
         self._locations: Locations | None = None
@@ -262,6 +272,7 @@ class Home:
         """Return the backups of this home, oldest first; where archives were asked for, only theirs."""
         claims = Counter(map(_claim, self.backups.values()))
         self._claimed = claims
+        self._shared = {name for name, count in claims.items() if count > 1}
         unclaimed = {name: one for name, one in self.archives.items() if name not in claims}
         renamed = self._renamed(unclaimed, claims)
         paired = [self._pair(id_, one, claims, renamed) for id_, one in self.backups.items()]
@@ -344,19 +355,23 @@ class Home:
 
         One that several records name is read once. Raises `OverAllowanceError` where the account asks for too much.
         """
-        if self._claimed[archive.name] < 2:  # noqa: PLR2004 - the second one asks again
+        if archive.name not in self._shared:
             return self._head(archive)
-        if archive not in self._heads:
+        if (found := self._heads.get(archive)) is None:
             try:
-                self._heads[archive] = self._head(archive)
+                found = self._head(archive)
+                self._allowance.take_text(found.record, 1)
             except EvidenceError as error:
-                self._heads[archive] = error
-        if isinstance(found := self._heads[archive], EvidenceError):
+                found = error
+            if not self._allowance.over:
+                self._heads[archive] = found
+        if isinstance(found, EvidenceError):
             raise found
         return found
 
     def _head(self, archive: Archive) -> Head:
-        self._ask(archive.seen)
+        if self._allowance.is_spent:
+            self._ask(archive.seen)
         found = self._reading.head(archive, self.limits)
         if archive.name not in self._claimed:  # else it mostly has the text of the record that names it
             self._allowance.take_text(found.record, self._reading.copies - 1)
@@ -416,7 +431,8 @@ class Home:
             self.findings.append(Finding("record-name-malformed", name, "", (source,)))
             return None
         try:
-            self._ask(source.path)
+            if self._allowance.is_spent:
+                self._ask(source.path)
             record = self._reading.record(folder, name, self.limits)
             self._allowance.take(record, self._reading.copies)
             return Document(source, record)

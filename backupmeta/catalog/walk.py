@@ -8,7 +8,7 @@ from datetime import tzinfo
 from typing import Final, NamedTuple
 
 from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import Archive, FromDisk, Home, Pair
+from backupmeta.account.home import Archive, FromDisk, Home, Pair, by_archive
 from backupmeta.account.places import Found, Met
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
@@ -26,7 +26,7 @@ from backupmeta.evidence import Folder, Signature, join_seen
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 from backupmeta.search import Search
-from backupmeta.verification import by_archive, case_of, verify_archive
+from backupmeta.verification import case_of, verify_archive
 
 _MOST_ARCHIVES: Final = 16
 _MOST_BYTES: Final = 256 * 1024 * 1024

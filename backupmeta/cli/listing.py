@@ -155,7 +155,10 @@ class Listing:
 
         def blocks(share: "Share", findings: "list[Finding]") -> "Iterator[str | None]":
             def text(one: "Inspection") -> str:
-                return "".join(map(self._line, self._noting(filter(self._wants, [one]), findings)))
+                if not self._wants(one):
+                    return ""
+                self._note(one, findings)
+                return self._line(one)
 
             return listed(self.search, findings, share, text)
 
@@ -207,8 +210,11 @@ class Listing:
     def _noting(self, rows: "Iterable[Inspection]", findings: "list[Finding]") -> "Iterator[Inspection]":
         """Pass the ``rows`` on, noting what could not be read of each, and that its archive is not as it should be."""
         for one in rows:
-            findings.extend(_of_archive(one.path, finding) for finding in one.findings if finding.is_grave)
+            self._note(one, findings)
             yield one
+
+    def _note(self, one: "Inspection", findings: "list[Finding]") -> None:
+        findings.extend([_of_archive(one.path, finding) for finding in one.findings if finding.is_grave])
 
     def _wants(self, one: "Inspection") -> bool:
         texts = ((self.user, one.text("user")), (self.application, one.text("application")))

@@ -1,11 +1,10 @@
 """The events of one account: what all witnesses of each backup state, set against one another, then of each install."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
-from backupmeta.account.home import Archive, Home, Pair
+from backupmeta.account.home import Archive, Home, Pair, by_archive
 from backupmeta.events import witnesses
 from backupmeta.events.archive import Depth, Examined, examine
 from backupmeta.events.contradiction import contradicting
@@ -28,10 +27,15 @@ def events(home: Home, search: Search, depth: Depth, findings: list[Finding]) ->
 
     Where one archive of it was asked for, only the events of that backup.
     """
-    pairs = home.pairs()
-    account = _Account(home, pairs, search, depth, findings)
+    account, pairs = _Account(home, search, depth, findings), home.pairs()
+    sharing = by_archive(pairs)
     for pair in pairs:
-        yield from account.of_backup(pair)
+        if pair.archive is None:
+            yield from account.of_backup(pair, _NOTHING)
+        elif some := sharing.pop(pair.archive, None):  # read once, however many records name it
+            seen = examine(pair, pair.archive, home.limits, depth)
+            for one in some:
+                yield from account.of_backup(one, seen)
     if home.wanted is None:
         for id_, record in home.installs.items():
             yield from account.of_install(id_, record)
@@ -40,9 +44,7 @@ def events(home: Home, search: Search, depth: Depth, findings: list[Finding]) ->
 class _Account:
     """One account that is being told: first its backups, then its installs, whom backups may contradict."""
 
-    def __init__(
-        self, home: Home, pairs: Sequence[Pair], search: Search, depth: Depth, findings: list[Finding]
-    ) -> None:
+    def __init__(self, home: Home, search: Search, depth: Depth, findings: list[Finding]) -> None:
         self._home = home
         self._zone = search.zone
         self._depth = depth
@@ -50,14 +52,9 @@ class _Account:
         self._files = witnesses.of_record_files(home)
         self._installs = {id_: list(witnesses.of_record(one, findings)) for id_, one in home.installs.items()}
         self._against_installs: _Marks = {}
-        count = Counter(pair.archive for pair in pairs)
-        self._shared: dict[Archive, Examined | None] = {
-            archive: None for archive, times in count.items() if archive is not None and times > 1
-        }
 
-    def of_backup(self, pair: Pair) -> Iterator[Event]:
-        """Yield what the witnesses of one backup state, each with those who contradict it."""
-        seen = self._examined(pair)
+    def of_backup(self, pair: Pair, seen: Examined) -> Iterator[Event]:
+        """Yield what the witnesses of one backup state, each with those who contradict it; ``seen`` of its archive."""
         self._findings.extend(seen.findings)
         records = [one for one in (pair.record, seen.embedded) if one is not None]
         subject = self._subject(records[0] if records else None, pair.id)
@@ -66,16 +63,6 @@ class _Account:
         told += self._of_name(pair.archive, [one.claim for one in told if one.claim.kind == "backed-up"], marks)
         for statement in chain(told, self._of_record_file(pair.record), seen.statements):
             yield statement.event(subject, tuple(marks.get(statement.claim, ())))
-
-    def _examined(self, pair: Pair) -> Examined:
-        """Return what the archive of a backup states; one that several records name is read once."""
-        if pair.archive is None:
-            return _NOTHING
-        if pair.archive not in self._shared:
-            return examine(pair, pair.archive, self._home.limits, self._depth)
-        if self._shared[pair.archive] is None:
-            self._shared[pair.archive] = examine(pair, pair.archive, self._home.limits, self._depth)
-        return self._shared[pair.archive] or _NOTHING
 
     def of_install(self, id_: str, record: Document) -> Iterator[Event]:
         """Yield what the record of a live install states."""
