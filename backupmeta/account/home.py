@@ -29,7 +29,7 @@ from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import Limits
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, EvidenceFile, Folder, Place, open_named
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, bounded, document
 from backupmeta.record.grammar import Record
@@ -37,6 +37,9 @@ from backupmeta.record.grammar import Record
 RECORDS: Final = ".appdata"
 ARCHIVES: Final = "application_backups"
 PLACEHOLDER: Final = ".placeholder"
+_MANY_FINDINGS: Final = 1000
+"""From how many findings on those of a home are gathered: the first of each id, the others counted."""
+
 _ID: Final = re.compile(r"[0-9a-z]{20,40}")
 
 
@@ -255,6 +258,8 @@ class Home:
             self.add_archives(archives, self._list(archives))
         if not self.archives or not self._named_locally() <= self.archives.keys():
             self._look_elsewhere(entries)
+        if len(self.findings) > _MANY_FINDINGS:
+            self.findings[:] = Findings.of(self.findings)
 
     def add_archives(self, folder: Folder, entries: list[Entry]) -> None:
         """Take the archives among the ``entries`` of ``folder``; tell of what looks like one and is none."""

@@ -23,7 +23,7 @@ from backupmeta.archive.limits import Limits
 from backupmeta.archive.names import RECORD
 from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.evidence import Entry, Folder, open_folder, open_named, replaced
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 
 _UPWARDS: Final = 3
@@ -319,10 +319,12 @@ class _Search:
         if has_archives := self._has_archives(folder, entries, root):
             yield Met(folder, entries, as_server, is_home=False)
         self.findings.extend(
-            finding
-            for entry in entries
-            if entry.is_link and not (has_archives and _is_like_archive(entry.name))  # of those the home will tell
-            for finding in refused(folder, entry)
+            Findings.of(
+                finding
+                for entry in entries
+                if entry.is_link and not (has_archives and _is_like_archive(entry.name))  # of those the home will tell
+                for finding in refused(folder, entry)
+            )
         )
         yield from self._descend(folder, [entry.name for entry in entries if entry.is_folder], depth, root)
 

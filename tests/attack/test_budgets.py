@@ -448,6 +448,32 @@ def test_what_a_limit_kept_from_a_catalog_comes_with_a_higher_one(fleet: Fleet) 
     assert rows_of(fleet.catalog, "SELECT id FROM backups") == [(BACKUP,)]
 
 
+def test_very_many_odd_names_are_counted(fleet: Fleet) -> None:
+    fleet.hostile.whole()
+    for number in range(1_500):
+        (fleet.hostile.backups / f"odd {number}").touch()
+    run("scan", fleet.root, "-o", fleet.catalog)
+    odd = rows_of(fleet.catalog, "SELECT message FROM all_findings WHERE id = 'record-name-malformed'")
+    assert (len(odd), "and 1,400 more" in str(odd[-1])) == (101, True)
+    assert of_other(fleet, "list") == [NAME, NAME]
+
+
+def test_hard_links_that_are_renamed_move_one_by_one(fleet: Fleet) -> None:
+    fill(fleet.hostile, backup_record(), 40)
+    first = fleet.hostile.archive(name_of(0))
+    for number in range(1, 40):
+        (fleet.hostile.archives / name_of(number)).hardlink_to(first)
+    run("scan", fleet.root, "-o", fleet.catalog)
+    for number in range(40):
+        (fleet.hostile.archives / name_of(number)).rename(fleet.hostile.archives / name_of(1000 + number))
+    (fleet.hostile.archives / name_of(1000)).unlink()
+    told = run("scan", fleet.root, "-o", fleet.catalog, "--json").json
+    moved = rows_of(fleet.catalog, "SELECT path, moved_from FROM all_files WHERE began = 'moved' ORDER BY file")
+    assert len(moved) == len({old for _, old in moved}) == 39
+    assert len(rows_of(fleet.catalog, "SELECT 1 FROM all_files WHERE ended = 'vanished'")) == 1
+    assert told["changes"]["files"]["moved"] == 39
+
+
 # Class: many records that name one archive.
 
 
