@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from functools import partial
 from itertools import chain
 from time import monotonic, time
 from typing import Final, NamedTuple
@@ -21,7 +22,14 @@ from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.subject import Subject
 from backupmeta.checks.survey import Survey
 from backupmeta.checks.verdict import Judged, Verdict, Verification
-from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError, NotRegularError, UnreadableError
+from backupmeta.errors import (
+    DamagedError,
+    EvidenceError,
+    LimitExceededError,
+    NotRegularError,
+    UnreadableError,
+    told_of,
+)
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings
 from backupmeta.inspection import Inspection
@@ -152,12 +160,9 @@ def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> 
     What can't be read at all is an outcome, too; nothing is raised but for errors in this program.
     """
     try:
-        with case.place.open() as file:
+        with told_of(case.place.path), case.place.open() as file:
             file.watch = watch
             return _examined(case, file)
-    except MemoryError:
-        words = "it asks for more memory than there is"
-        return Outcome.joined(Outcome(_not_judged(one, "archive-unreadable", words), None) for one in case.alone)
     except EvidenceError as error:
         return Outcome.joined(_failed(one, error) for one in case.alone)
 
@@ -280,8 +285,8 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
     for pair in pairs:
         if pair.archive is not None:
             if some := sharing.pop(pair.archive, None):  # the first of the backups that have this archive
-                case = case_of(home, pair.archive, some, zone=search.zone, policy=policy, now=now)
-                yield from [case] if (limit := spending.over(pair.archive)) is None else _not_read(case, limit)
+                case = partial(case_of, home, pairs=some, zone=search.zone, policy=policy, now=now)
+                yield from _case_or_not(case, pair.archive, policy, spending)
             continue
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
         subject = Subject(inspection.path, inspection, Survey(search.limits), policy, now)
@@ -304,8 +309,9 @@ class _Spending:
 
     def over(self, archive: Archive) -> LimitExceededError | None:
         """Return why an ``archive`` may not be read any more; None where it may, and count its size."""
-        signature = archive.folder.signature(archive.name)
-        self._left -= 0 if signature is None else signature.size
+        with suppress(EvidenceError):
+            signature = archive.folder.signature(archive.name)
+            self._left -= 0 if signature is None else signature.size
         if self._left < 0:
             return LimitExceededError(archive.seen, "account_bytes", self._limits.account_bytes)
         if monotonic() > self._deadline:
@@ -313,10 +319,24 @@ class _Spending:
         return None
 
 
-def _not_read(case: Case, error: LimitExceededError) -> Iterator[Verification]:
-    """Yield that an archive is not read, for its account asks for too much."""
-    for one in case.alone:
-        yield _not_judged(one, "limit-exceeded", error.particulars)
+def _case_or_not(
+    case: Callable[[Archive], Case], archive: Archive, policy: Policy, spending: _Spending
+) -> Iterator[Case | Verification]:
+    """Yield the ``case`` of an archive; or that it is not read, where its account asks for too much.
+
+    Where its folder does not tell any more which one it is, that nothing is known.
+    """
+    try:
+        told = case(archive)
+    except EvidenceError as error:
+        where = (Source(Witness.ARCHIVE, archive.seen),)
+        yield _unreadable(archive.seen, [Finding("archive-unreadable", "", error.reason, where)], policy)
+        return
+    if (limit := spending.over(archive)) is None:
+        yield told
+        return
+    for one in told.alone:
+        yield _not_judged(one, "limit-exceeded", limit.particulars)
 
 
 # --- one archive ------------------------------------------------------------------------------------------------------

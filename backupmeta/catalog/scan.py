@@ -107,6 +107,7 @@ class _Scan:
         self._findings: list[Finding] = []
         self._met: list[tuple[str, str]] = []
         self._seen: set[tuple[str, str]] = set()
+        self._names = frozenset(root.name for root in search.places())
         self._has_nested = _has_nested(search)
         self._read: list[tuple[str, str]] = []
         self._is_resumed = False
@@ -187,7 +188,7 @@ class _Scan:
         except EvidenceError as error:
             self._refuse(host, root, error.reason)
             return
-        if not count and self._accounts.has_any(host, root):
+        if not count and self._accounts.has_any(host, root, self._names):
             self._refuse(host, root, "has nothing in it, and had accounts before; is it mounted?")
             return
         self._read.append((host, root))

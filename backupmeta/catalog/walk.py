@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import Archive, FromDisk, Home, Pair, by_archive
+from backupmeta.account.location import below_home, is_outside
 from backupmeta.account.places import Found, Met
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
@@ -96,7 +97,7 @@ class Order(NamedTuple):
 
     def _walked(self, home: Home, archive: Archive, pairs: Sequence[Pair]) -> Iterator[Walked]:
         """Yield what came out for an archive of some ``pairs``; nothing where it is not asked for, or not as it was."""
-        if (path := below(home.folder.path, archive)) not in self.archives:
+        if (path := _below(home, archive)) not in self.archives:
             return
         with suppress(EvidenceError), archive.open() as file:
             if file.signature != self.archives[path]:
@@ -106,6 +107,12 @@ class Order(NamedTuple):
             came = one.verification
             findings = tuple(finding_row(judged.finding) for judged in came.judged)
             yield Walked(path, pair.id, str(came.verdict), came.sha256, findings, one.is_final)
+
+
+def _below(home: Home, archive: Archive) -> str:
+    """Return the path of an archive from its home on; of one that is kept elsewhere, as the server saw both."""
+    path = below(home.folder.path, archive)
+    return below_home(home.folder.seen, archive.seen) if is_outside(path) else path
 
 
 class _Knowing(FromDisk):
@@ -152,8 +159,9 @@ class Archives:
                 ):  # somebody has damaged the catalog; the account is read anew the next time it changes
                     continue
                 found, unnamed = remembered.found(store.exact(path, path_bytes)), _unnamed(remembered)
+                found = found._replace(server=self._search.server_root)
                 for some, is_over in self._portions(last):
-                    self._given.append(_Given(last, {one.path: one.file for one in some}))
+                    self._given.append(_Given(last, found.seen, {one.path: one.file for one in some}))
                     known = (one.path for one in some if one.path in remembered.files)
                     archives = {path: remembered.files[path].signature for path in known}
                     how = self._search.limits, self._search.zone, self._now
@@ -175,10 +183,11 @@ class Archives:
 
     def take(self, outcomes: list[Walked], writer: Writer, tally: Tally) -> None:
         """Write what came out of the oldest order, and count it."""
-        account, files = self._given.popleft()
+        account, seen, files = self._given.popleft()
         for one in outcomes:
             tally.walked += one.is_final
-            tally.unreadable += not one.is_final
+            if not one.is_final:
+                tally.note_trouble(join_seen(seen, one.path), "can't be read to its end")
             writer.take_walked(account, files[one.path], one)
         writer.flush()
 
@@ -189,9 +198,10 @@ class _Archive(NamedTuple):
 
 
 class _Given(NamedTuple):
-    """An order that was given: the account, and the numbers of its archives, by their paths."""
+    """An order that was given: the account, its path, and the numbers of its archives, by their paths."""
 
     account: int
+    seen: str
     files: dict[str, int]
 
 
