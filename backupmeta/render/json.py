@@ -74,7 +74,7 @@ def page(offset: int, limit: int, total_count: int, *, is_empty: bool) -> tuple[
 
 def entry(value: Mapping[str, object], *, is_first: bool) -> str:
     """Return an entry of a `page`, and what parts it from the one before it."""
-    text = json.dumps(value, ensure_ascii=False, indent=2).replace("\n", "\n    ")
+    text = pretty(value).rstrip().replace("\n", "\n    ")
     return f"\n    {text}" if is_first else f",\n    {text}"
 
 
