@@ -36,9 +36,10 @@ def _of_tidy(record: Record, other: Mapping[str, bytes]) -> Record:
     """Mask a record with a key in every line: what has to be masked is few, and found without looking at each line."""
     content, values, rows = record.content, dict(record.values), record.content.split(b"\n")
     keys = tuple(values)
-    secrets = _secrets(keys)
+    secrets = (_secrets if record.is_usual else _secrets_of)(keys)
+    locations = (_locations if record.is_usual else _locations_of)(keys)
     suspects = _suspects(content, rows)
-    for place in suspects.union(_locations(keys)).difference(place for place, _ in secrets):
+    for place in suspects.union(locations).difference(place for place, _ in secrets):
         key = keys[place]
         if (masks := _shown(key, values[key])) is not values[key]:
             values[key] = masks
@@ -99,16 +100,18 @@ class Masked(NamedTuple):
         return Masked(Record(content, values), Record(b"\n".join(shown), masked))
 
 
-@lru_cache(maxsize=256)
-def _secrets(keys: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
+def _secrets_of(keys: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
     """Return the secret ones among ``keys``, each with its place."""
     return tuple((place, key) for place, key in enumerate(keys) if is_secret(key))
 
 
-@lru_cache(maxsize=256)
-def _locations(keys: tuple[str, ...]) -> tuple[int, ...]:
+def _locations_of(keys: tuple[str, ...]) -> tuple[int, ...]:
     """Return the places of those among ``keys`` that tell a location."""
     return tuple(place for place, key in enumerate(keys) if is_location(key))
+
+
+_secrets = lru_cache(maxsize=256)(_secrets_of)
+_locations = lru_cache(maxsize=256)(_locations_of)
 
 
 def _of_line(record: Record, line: Line, is_hidden: bool, other: Mapping[str, bytes]) -> bytes:  # noqa: FBT001
