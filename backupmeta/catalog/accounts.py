@@ -26,6 +26,7 @@ _KNOWN: Final = f"""
 SELECT status, fingerprint, extents, content FROM accounts JOIN memories USING (account) WHERE {_BY_PLACE}
 """  # noqa: S608 - our own words
 _SEEN: Final = "UPDATE accounts SET root = ?, status = ?, last_scan = ? WHERE account = ?"
+_REMEMBER: Final = "INSERT OR REPLACE INTO memories (account, fingerprint, extents, content) VALUES (?, ?, ?, ?)"
 _BELOW: Final = "host = ? AND status <> 'vanished' AND (path = ? OR substr(path, 1, ?) = ?)"
 _GONE: Final = f"SELECT account, path, path_bytes, seen FROM accounts WHERE {_BELOW} AND last_scan < ?"  # noqa: S608
 
@@ -87,9 +88,11 @@ class Accounts:
         status = "unreadable" if isinstance(one, Refused) else "present"
         if row is None:
             account = self._begin(task, status)
+            self._writer.seals.change(account)
         else:
             account = int(row[0])
             self._connection.execute(_SEEN, (display(task.root), status, self._scan, account))
+            self._writer.seals.meet(account)
         if isinstance(one, Refused):
             self._tally.unreadable += 1
             self._writer.refuse(account, one.finding)
@@ -101,7 +104,7 @@ class Accounts:
             self._tally.bytes += sum(archives)
             self._tally.unreadable += one.is_partial
             self._writer.settle(account, one.rows, is_new=row is None)
-            self._connection.execute("INSERT OR REPLACE INTO memories VALUES (?, ?, ?, ?)", (account, *one.known))
+            self._connection.execute(_REMEMBER, (account, *one.known))
 
     def _begin(self, task: Task, status: str) -> int:
         self._last += 1

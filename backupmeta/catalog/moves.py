@@ -4,6 +4,8 @@ import sqlite3
 from collections import Counter
 from typing import Final
 
+from backupmeta.catalog.seals import Seals
+
 _PAIRS: Final = """
 SELECT new.file, new.account, new.began, old.file, old.account FROM all_files new JOIN all_files old
   ON old.inode = new.inode AND old.size = new.size AND old.mtime_ns = new.mtime_ns AND old.kind = new.kind
@@ -15,16 +17,21 @@ _WITH_FILES: Final = {"all_backups": "? IN (record_file, archive_file)", "all_in
 """What has files, and so moves with them."""
 
 
-def mark(connection: sqlite3.Connection, scan: int, first: int, changes: Counter[tuple[str, str]]) -> None:
+def mark(
+    connection: sqlite3.Connection, scan: int, first: int, changes: Counter[tuple[str, str]], seals: Seals
+) -> None:
     """Mark what was moved between accounts, folders and names, by the scan of this number; count it in ``changes``.
 
     ``first`` is the number of the first file that the scan met first. Backups and installs move with their files.
+    What is marked is left to be sealed.
     """
     met: set[int] = set()
     for new, into, began, old, out_of in connection.execute(_PAIRS, {"scan": scan, "first": first}).fetchall():
         if met & {new, old}:
             continue  # one of several with the same inode: on another file system
         met |= {new, old}
+        seals.change(into)
+        seals.change(out_of)
         connection.execute("UPDATE all_files SET began = 'moved', moved_from = ? WHERE file = ?", (old, new))
         connection.execute("UPDATE all_files SET ended = 'moved' WHERE file = ?", (old,))
         _count(changes, "all_files", began)

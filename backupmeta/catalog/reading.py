@@ -19,7 +19,7 @@ from backupmeta.record.grammar import Record
 from backupmeta.record.masked import NOTHING, Masked, without_secrets
 
 _FILENAME: Final = "backup-filename"
-_NOWHERE: Final = Signature(0, 0, 0)
+_NOWHERE: Final = Signature(0, 0, 0, 0)
 _NOTHING: Final[Mapping[str, Remembered]] = {}
 
 

@@ -23,6 +23,7 @@ from backupmeta.catalog.batch import Batch, Task
 from backupmeta.catalog.crew import ALONE, Crew
 from backupmeta.catalog.discovery import Discovery
 from backupmeta.catalog.rows import finding_row
+from backupmeta.catalog.seals import OWN, Seals
 from backupmeta.catalog.tables import SCANS
 from backupmeta.catalog.tally import Tally
 from backupmeta.catalog.walk import Archives
@@ -110,9 +111,11 @@ class _Scan:
         self._has_nested = _has_nested(search)
         self._read: list[tuple[str, str]] = []
         self._is_resumed = False
+        self._seals = Seals(connection)
         with store.transaction(connection):
             self._number, self._first_file, self._began = self._begun()
-        self._writer = Writer(connection, self._number, tally.changes)
+            self._seal_own()
+        self._writer = Writer(connection, self._number, tally.changes, self._seals)
         self._accounts = Accounts(connection, self._number, self._writer, tally)
 
     def look(self, tell: Tell, workers: Crew) -> None:
@@ -140,7 +143,12 @@ class _Scan:
             self._connection.execute(
                 "UPDATE scans SET ended = ?, unread = ? WHERE scan = ?", (int(time()), unread, self._number)
             )
+            self._seal_own()
         return self._tally
+
+    def _seal_own(self) -> None:
+        self._seals.change(OWN)
+        self._seals.write()
 
     def _begun(self) -> tuple[int, int, int]:
         """Return the scan's number, that of the first file that it may meet first, and when it began."""
@@ -212,7 +220,7 @@ class _Scan:
         for host, root in self._read:
             self._accounts.vanish(host, root, blind)
         if self._is_resumed or any(change == "vanished" for _, change in self._tally.changes):
-            moves.mark(self._connection, self._number, self._first_file, self._tally.changes)
+            moves.mark(self._connection, self._number, self._first_file, self._tally.changes, self._seals)
         self._accounts.note(map(finding_row, self._findings), [root for _, root in self._met])
         for one in self._findings:
             if one.is_unread:

@@ -10,7 +10,8 @@ from typing import Final
 
 from backupmeta.account.protected import CATALOG_FILES
 from backupmeta.catalog import schema
-from backupmeta.errors import CatalogError, EvidenceError
+from backupmeta.catalog.seals import seal_all
+from backupmeta.errors import CatalogError, DamagedCatalogError, EvidenceError
 from backupmeta.evidence import kind_of, open_named
 from backupmeta.provenance import display
 from backupmeta.trust import exposure, own_users, user_name
@@ -19,6 +20,8 @@ _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_BYTES: Final = 100
 _LEAST_SQLITE: Final = (3, 38, 0)
 _FOR_NOW: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY})
+_UNSEALED: Final = 3
+"""The first schema whose rows are sealed."""
 LOCK: Final = "-scan"
 """What the name of its lock ends with."""
 _OWN_FOLDER: Final = "make a folder of your own for it, with mkdir -m 700, and name a file in that"
@@ -103,10 +106,15 @@ def open_to_write(path: str) -> sqlite3.Connection:
     """
     require(path)
     with telling(path), _closed_on_error(_connected(path, "mode=rwc")) as connection:
+        _refuse_foreign(connection, path)
         version = _version(connection)
         if version < schema.VERSION:
             with transaction(connection):
                 _bring_up(connection, version)
+        _require_tables(connection, path)
+        if _differing(connection):
+            with transaction(connection):
+                _make_anew(connection)
         connection.execute("PRAGMA journal_mode = WAL")  # only now: what _check looks at is in the file itself
         connection.execute("PRAGMA synchronous = NORMAL")
     return connection
@@ -142,11 +150,53 @@ def _bring_up(connection: sqlite3.Connection, version: int) -> None:
     for older in range(version or schema.VERSION, schema.VERSION):
         for statement in schema.MIGRATIONS[older]:
             connection.execute(statement)
+    _make_anew(connection)
+    if version < _UNSEALED:
+        seal_all(connection)
+    connection.execute(f"PRAGMA application_id = {schema.APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+
+
+def _make_anew(connection: sqlite3.Connection) -> None:
+    """Make all views anew, and the indices that are not as they should be."""
     for name, statement in schema.views():
         connection.execute(f"DROP VIEW IF EXISTS {name}")
         connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {schema.APPLICATION}")
-    connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+    for name, statement in _differing(connection).items():
+        connection.execute(f"DROP INDEX IF EXISTS {name}")
+        connection.execute(statement)
+
+
+def _objects(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+    """Return the type and the SQL of all that is in a database, by name, without SQLite's own."""
+    select = "SELECT name, type, ifnull(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+    return {str(name): (str(kind), schema.compact(str(sql))) for name, kind, sql in connection.execute(select)}
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: str) -> None:
+    """Raise `CatalogError` where something is in a catalog that no scan puts there: it could change what is written."""
+    for name, (kind, _) in _objects(connection).items():
+        if kind == "trigger" or name not in schema.NAMES:
+            advice = f"see who put it there, and take it away: sqlite3 {path} 'DROP {kind} {name}'"
+            raise CatalogError(path, f"has a {kind} of its own, {name}", advice)
+
+
+def _require_tables(connection: sqlite3.Connection, path: str) -> None:
+    """Raise `DamagedCatalogError` where a table is missing, or has other columns."""
+    there = _objects(connection)
+    for name, statement in schema.tables():
+        if there.get(name) != ("table", schema.compact(statement)):
+            raise DamagedCatalogError(path, f"is damaged: the table {name} is not as it should be")
+
+
+def _differing(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the views and indices that are not as they should be, and the statements that make them so."""
+    there = _objects(connection)
+    return {
+        name: statement
+        for name, statement in (*schema.indices(), *schema.views())
+        if there.get(name, ("", ""))[1] != schema.compact(statement)
+    }
 
 
 @contextmanager
@@ -172,8 +222,13 @@ def open_to_read(path: str) -> sqlite3.Connection:
     is_own = _exposure(os.path.realpath(path)) is None
     if version < schema.VERSION or _is_unfinished(path):
         open_to_write(path).close()
-    with telling(path):
-        return _connected(path, "mode=ro" if is_own and _can_write_beside(path) else "mode=ro&immutable=1")
+    mode = "mode=ro" if is_own and _can_write_beside(path) else "mode=ro&immutable=1"
+    with telling(path), _closed_on_error(_connected(path, mode)) as connection:
+        _refuse_foreign(connection, path)
+        _require_tables(connection, path)
+        for name in _differing(connection):
+            raise DamagedCatalogError(path, f"is damaged: {name} is not as it should be")
+    return connection
 
 
 @contextmanager
@@ -228,7 +283,7 @@ def _check(path: str) -> int:
     page = int.from_bytes(header[16:18])
     pages = int.from_bytes(header[28:32])
     if size < pages * (65536 if page == 1 else page) and not _is_unfinished(path):
-        raise CatalogError(path, "is cut off", "restore it from a copy, or scan into a new file")
+        raise DamagedCatalogError(path, "is cut off")
     version = int.from_bytes(header[60:64])
     if version > schema.VERSION:
         raise CatalogError(path, f"was made by a newer backupmeta (schema {version})", "use that one")
@@ -260,6 +315,8 @@ def telling(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if _primary(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise DamagedCatalogError(path, f"is damaged: {error}") from error
         advice = "restore it from a copy, or scan into a new file"
         if _primary(error) in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
             advice = "name a file in a folder that is there, and that you may write to"

@@ -45,7 +45,7 @@ def test_files_by_their_paths(home: Path) -> None:
     expected = {}
     for path in (f".appdata/current/{INSTALL}", RECORD, ARCHIVE, f"old/{NAME}"):
         status = (home / path).stat()
-        expected[path] = Signature(status.st_size, status.st_mtime_ns, status.st_ino)
+        expected[path] = Signature(status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
     assert listing(home).files == expected
 
 

@@ -1,0 +1,208 @@
+"""What of a catalog is whole: an answer leaves the rest out and says so, a scan takes it away and reads it anew."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from backupmeta.catalog import schema, seals, store
+from backupmeta.catalog.seals import OF_ACCOUNT, OWN, Altered, Seals
+from backupmeta.catalog.tables import (
+    ACCOUNTS,
+    BACKUPS,
+    FILES,
+    FINDINGS,
+    INSTALLS,
+    MEMORIES,
+    SCANS,
+    SEALS,
+    SHARED,
+    Table,
+    Type,
+)
+from backupmeta.errors import CatalogError, DamagedCatalogError
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness, display
+
+_Numbers = tuple[str, Sequence[str | int]]
+"""SQL that selects numbers of accounts, and its arguments; all accounts, where it is empty."""
+
+ALL: Final[_Numbers] = "", ()
+_WORDS: Final = {
+    SEALS: "accounts",
+    SCANS: "scans",
+    BACKUPS: "backups",
+    INSTALLS: "installs",
+    FILES: "files",
+    FINDINGS: "findings",
+    SHARED: "shared values",
+    ACCOUNTS: "places",
+    MEMORIES: "memories",
+}
+
+
+@contextmanager
+def opened(path: str, findings: list[Finding] | None, wanted: _Numbers = ALL) -> Iterator[sqlite3.Connection]:
+    """Give the catalog at ``path`` to read what is whole of it, all as of one moment, while the block runs.
+
+    What was altered is appended to ``findings``, and is not there. Where an answer needs the accounts that are
+    ``wanted`` alone, only these are checked; where there is none such, all are: it may have been altered.
+
+    Raises:
+        CatalogError: it is none, or has no structure that can be relied upon; without ``findings``, also where
+            anything was altered.
+    """
+    with store.opened_to_read(path) as connection:
+        connection.execute("BEGIN")
+        altered = list(_altered(connection, path, wanted))
+        found = [finding(connection, path, one) for one in altered]
+        if findings is None and found:
+            raise CatalogError(path, f"{found[0].message}; {len(found)} in all", ADVICE)
+        if findings is not None and altered:
+            findings.extend(found)
+            _leave_out(connection, altered)
+        yield connection
+
+
+ADVICE: Final = "'backupmeta scan ROOT -o CATALOG' reads it anew"
+
+
+def _altered(connection: sqlite3.Connection, path: str, wanted: _Numbers) -> Iterable[Altered]:
+    select, arguments = wanted
+    accounts = {number for (number,) in connection.execute(select, arguments)} if select else set()
+    if accounts:
+        return seals.altered(connection, sorted(accounts))
+    require_structure(connection, path)
+    return seals.altered(connection)
+
+
+def require_structure(connection: sqlite3.Connection, path: str) -> None:
+    """Raise `DamagedCatalogError` where pages, rows and indices do not fit together."""
+    (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if found != "ok":
+        raise DamagedCatalogError(path, f"is damaged: {' '.join(str(found).split())}")
+
+
+def finding(connection: sqlite3.Connection, path: str, one: Altered) -> Finding:
+    """Return what was altered of the catalog at ``path``, in words."""
+    subject, evidence = display(path), ()
+    if one.account != OWN:
+        row = connection.execute("SELECT path FROM accounts WHERE account = ?", (one.account,)).fetchone()
+        is_known = row is not None and not (one.lost(ACCOUNTS) or one.added(ACCOUNTS))
+        account = str(row[0]) if is_known else f"account {one.account}"
+        subject, evidence = f"{subject}: {account}", (Source(Witness.FILE_SYSTEM, account),) if is_known else ()
+    return Finding("catalog-altered", subject, _detail(one), evidence)
+
+
+def _detail(one: Altered) -> str:
+    if not one.was:
+        return "nothing tells what was scanned of it"
+    lost = {word: (len(one.lost(table)), one.sealed(table)) for table, word in _WORDS.items() if one.lost(table)}
+    added = {word: len(one.added(table)) for table, word in _WORDS.items() if one.added(table) and table is not SEALS}
+    parts = [f"{count:,} of its {of:,} {word} differ" for word, (count, of) in lost.items()]
+    return ", ".join((*parts, *(f"{count:,} {word} were not there" for word, count in added.items())))
+
+
+def _leave_out(connection: sqlite3.Connection, altered: Sequence[Altered]) -> None:
+    """Let what was altered not be there: views that are temporary stand in for the tables, and for the other views."""
+    execute, many = connection.execute, connection.executemany
+    execute("CREATE TEMP TABLE left_out (account)")
+    execute("CREATE TEMP TABLE left_scans (scan)")
+    many("INSERT INTO left_out (account) VALUES (?)", [(one.account,) for one in altered])
+    own = [key for one in altered if one.account == OWN for key in (*one.lost(SCANS), *one.added(SCANS))]
+    many("INSERT INTO left_scans (scan) VALUES (?)", [(key,) for key in own])
+    for table in OF_ACCOUNT:
+        execute(_without(table, "ifnull(account, 0) NOT IN (SELECT account FROM left_out)"))
+    execute(_without(SCANS, "scan NOT IN (SELECT scan FROM left_scans)"))
+    for _, statement in schema.views():
+        execute(statement.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
+
+
+def _without(table: Table, condition: str) -> str:
+    columns = ", ".join(one.name for one in table.columns)
+    return f"CREATE TEMP VIEW {table.name} AS SELECT {columns} FROM main.{table.name} WHERE {condition}"  # noqa: S608
+
+
+def mended(connection: sqlite3.Connection, path: str) -> list[Finding]:
+    """Take away what was altered of the catalog at ``path``, for a scan to read it anew; return what it was.
+
+    Raises `DamagedCatalogError` where its structure can't be mended.
+    """
+    _mend_indices(connection, path)
+    altered = list(seals.altered(connection))
+    findings = [finding(connection, path, one) for one in altered]
+    if altered:
+        with store.transaction(connection):
+            partly = [one.account for one in altered if _take_away(connection, one)]
+            sealing = Seals(connection)
+            for account in (OWN, *partly):
+                sealing.change(account)
+            sealing.write()
+    return findings
+
+
+def _mend_indices(connection: sqlite3.Connection, path: str) -> None:
+    try:
+        require_structure(connection, path)
+    except DamagedCatalogError:
+        try:
+            connection.execute("REINDEX")
+        except sqlite3.DatabaseError as error:
+            raise DamagedCatalogError(path, f"is damaged: {error}") from error
+        require_structure(connection, path)
+
+
+def _take_away(connection: sqlite3.Connection, one: Altered) -> bool:
+    """Take away what was altered of an account; return whether anything of the account is left to be sealed."""
+    if one.account == OWN:
+        _take_away_own(connection, one)
+        return False
+    if not one.was or one.lost(ACCOUNTS) or one.added(ACCOUNTS):
+        for table in (*OF_ACCOUNT, SEALS):
+            connection.execute(f"DELETE FROM {table.name} WHERE account = ?", (one.account,))  # noqa: S608 - our own
+        return False
+    for table in (FILES, INSTALLS, BACKUPS, FINDINGS):
+        _delete(connection, table, (*one.lost(table), *one.added(table)))
+    _delete_shared(connection, one.lost(SHARED))
+    for statement in _DANGLING:
+        connection.execute(statement, (one.account,))
+    connection.execute("DELETE FROM memories WHERE account = ?", (one.account,))
+    return True
+
+
+def _take_away_own(connection: sqlite3.Connection, one: Altered) -> None:
+    if one.was:
+        for table in (SCANS, FINDINGS):
+            _delete(connection, table, (*one.lost(table), *one.added(table)))
+    else:
+        connection.execute("DELETE FROM scans")
+        connection.execute("DELETE FROM all_findings WHERE account IS NULL")
+    for table in OF_ACCOUNT:
+        connection.execute(f"DELETE FROM {table.name} WHERE account = ?", (OWN,))  # noqa: S608 - our own names
+
+
+def _delete(connection: sqlite3.Connection, table: Table, keys: Iterable[int]) -> None:
+    key = table.columns[0].name
+    connection.executemany(f"DELETE FROM {table.name} WHERE {key} = ?", [(one,) for one in keys])  # noqa: S608
+
+
+def _delete_shared(connection: sqlite3.Connection, keys: Sequence[int]) -> None:
+    """Delete values, and all that has them."""
+    if not keys:
+        return
+    _delete(connection, SHARED, keys)
+    connection.executemany("DELETE FROM extensions WHERE list = ?", [(one,) for one in keys])
+    for table in (INSTALLS, BACKUPS):
+        places = [one.name for one in table.columns if one.type is Type.SHARED]
+        missing = " OR ".join(f"{one} NOT IN (SELECT shared FROM shared)" for one in places)
+        connection.execute(f"DELETE FROM {table.name} WHERE {missing}")  # noqa: S608 - our own names
+
+
+_NO_FILE: Final = "NOT IN (SELECT file FROM all_files)"
+_DANGLING: Final = (
+    f"DELETE FROM all_installs WHERE account = ? AND record_file {_NO_FILE}",
+    f"DELETE FROM all_backups WHERE account = ? AND (record_file {_NO_FILE} OR archive_file {_NO_FILE})",
+    f"DELETE FROM all_findings WHERE account = ? AND (file {_NO_FILE}"
+    " OR install NOT IN (SELECT install FROM all_installs) OR backup NOT IN (SELECT backup FROM all_backups))",
+)
+"""What refers to rows that are gone."""
