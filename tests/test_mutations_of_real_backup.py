@@ -639,6 +639,7 @@ UNCOVERED: Final = {
     "file-named-like-id": "of view alone, which is asked for ids",
     "several-matches": "of view alone, which has to choose; verify judges all of them",
     "member-not-compared": "of diff alone; verify compares no two archives",
+    "catalog-altered": "of answers from a catalog alone",
 }
 """Ids that no mutation brings about, and why."""
 

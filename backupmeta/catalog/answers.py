@@ -13,7 +13,7 @@ from backupmeta.account.location import is_outside, steps_from_server
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
 from backupmeta.archive.limits import Limits
-from backupmeta.catalog import memory, store
+from backupmeta.catalog import memory, store, whole
 from backupmeta.catalog.memory import Memory
 from backupmeta.errors import CatalogError, EvidenceError, NotRegularError
 from backupmeta.evidence import Folder
@@ -48,7 +48,7 @@ class InCatalog(Search):
         """Yield the homes as they were when they were scanned; append what could not be read. Raises `CatalogError`."""
         select, arguments = self.wanted
         some = f"AND account IN ({select})" if select else ""
-        with store.opened_to_read(self.catalog) as connection:
+        with whole.opened(self.catalog, findings, self.wanted) as connection:
             findings += (
                 Finding(id_, subject, detail, tuple(map(place_in, json.loads(evidence))))
                 for id_, subject, detail, evidence in connection.execute(_ON_THE_WAY)
@@ -166,7 +166,7 @@ class Age(NamedTuple):
 
 def age(catalog: str) -> Age:
     """Return how old ``catalog`` is. Raises `CatalogError`, also where nothing was scanned into it."""
-    with store.opened_to_read(catalog) as connection:
+    with whole.opened(catalog, [], whole.NONE) as connection:
         found = connection.execute("SELECT began, ended FROM scans ORDER BY scan DESC LIMIT 1").fetchone()
         oldest = connection.execute(_OLDEST).fetchone()[0]
     if found is None:

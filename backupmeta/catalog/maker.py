@@ -107,9 +107,7 @@ def _file(path: str, signature: Signature, reading: Forgetful) -> FileRow | None
     size, mtime_ns, inode, ctime_ns = (max(-GREATEST, min(one, GREATEST)) for one in signature)  # a time after 2262
     status = _status(kind, name, found)
     digest = reading.digests.get(path)
-    return FileRow(
-        display(path), store.path_bytes(path), str(kind), size, mtime_ns, inode, status, digest, ctime_ns
-    )
+    return FileRow(display(path), store.path_bytes(path), str(kind), size, mtime_ns, inode, status, digest, ctime_ns)
 
 
 def _is_archive(name: str, found: Remembered | None) -> bool:

@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from enum import Enum
 from itertools import islice, permutations
 from time import time
@@ -17,7 +18,7 @@ from typing import Final
 from backupmeta import __version__
 from backupmeta.account import places
 from backupmeta.account.places import Found
-from backupmeta.catalog import crew, moves, schema, store
+from backupmeta.catalog import crew, moves, schema, store, whole
 from backupmeta.catalog.accounts import Accounts
 from backupmeta.catalog.batch import Batch, Task
 from backupmeta.catalog.crew import ALONE, Crew
@@ -28,13 +29,16 @@ from backupmeta.catalog.tables import SCANS
 from backupmeta.catalog.tally import Tally
 from backupmeta.catalog.walk import Archives
 from backupmeta.catalog.writer import Writer
-from backupmeta.errors import EvidenceError
+from backupmeta.errors import DamagedCatalogError, EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.search import Search
 
 _ACCOUNTS: Final = 8
 """How many accounts a batch has."""
+_NEXT_SCAN: Final = """
+SELECT 1 + max((SELECT ifnull(max(scan), 0) FROM scans), (SELECT ifnull(max(last_scan), 0) FROM accounts))
+"""  # a scan's row may be lost
 
 Tell = Callable[[Tally], object]
 """Is told how far a scan is, whenever a batch is done."""
@@ -74,13 +78,28 @@ def scan(
         UnreadableError: the sysroot is no folder.
         CatalogError: ``path`` is no catalog, another scan writes to it, or its disk is full; what was done is kept.
     """
-    store.require(path)
-    with store.locked(path), store.opened_to_write(path) as connection, store.telling(path):
-        running = _Scan(connection, search, tally or Tally())
-        running.look(tell, workers)
-        if depth is Depth.DEEP:
-            running.walk(tell, workers)
-        return running.finished()
+    with suppress(DamagedCatalogError):  # it is made anew
+        store.require(path)
+    tally = tally or Tally()
+    with store.locked(path):
+        _make_whole(path, tally)
+        with store.opened_to_write(path) as connection, store.telling(path):
+            running = _Scan(connection, search, tally)
+            running.look(tell, workers)
+            if depth is Depth.DEEP:
+                running.walk(tell, workers)
+            return running.finished()
+
+
+def _make_whole(path: str, tally: Tally) -> None:
+    """Take out of the catalog at ``path`` what was altered; one whose structure is damaged is put aside."""
+    try:
+        with store.opened_to_write(path) as connection, store.telling(path):
+            tally.altered += whole.mended(connection, path)
+    except DamagedCatalogError as error:
+        aside = store.put_aside(path)
+        detail = f"it {error.reason}; it is {display(aside)} now, and what only it knew is there alone"
+        tally.altered.append(Finding("catalog-altered", display(path), detail))
 
 
 def _noted(batches: Iterator[Batch], given: deque[Batch]) -> Iterator[Batch]:
@@ -160,7 +179,7 @@ class _Scan:
         if last is not None and last[3:] == (roots, None):
             self._is_resumed = True
             return last[0], last[1], last[2]
-        number = 1 if last is None else last[0] + 1
+        number = int(self._connection.execute(_NEXT_SCAN).fetchone()[0])
         first_file = int(self._connection.execute("SELECT ifnull(max(file), 0) + 1 FROM all_files").fetchone()[0])
         now = int(time())
         row = (number, roots, __version__, now, None, None, first_file)

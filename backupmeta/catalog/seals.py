@@ -139,11 +139,17 @@ class _Rows:
 
     def head(self, account: int) -> bytes:
         """Return what a seal has of the account's own row."""
-        return b"".join(_ENTRY.pack(of, key, _digest(row)) for of, key, row in self._connection.execute(_ACCOUNT, (account,)))
+        return b"".join(
+            _ENTRY.pack(of, key, _digest(row)) for of, key, row in self._connection.execute(_ACCOUNT, (account,))
+        )
 
     def own(self) -> bytes:
         """Return what the catalog's own seal has of its rows."""
         return b"".join(sorted(_ENTRY.pack(of, key, _digest(row)) for of, key, row in self._connection.execute(_OWN)))
+
+    def values(self, keys: Iterable[Key]) -> bytes:
+        """Return what a seal has of the shared values among the rows of another: their own rows may be gone."""
+        return b"".join(self._value(key) for of, key in keys if SEALED[of] is SHARED)
 
     def _value(self, key: int) -> bytes:
         """Return what a seal has of a shared value; nothing where it is missing."""
@@ -232,13 +238,13 @@ def seal_all(connection: sqlite3.Connection) -> None:
 
 
 def altered(connection: sqlite3.Connection, accounts: Iterable[int] | None = None) -> Iterator[Altered]:
-    """Yield what is not as it was sealed: of these ``accounts``, or of all and of the catalog itself."""
+    """Yield what is not as it was sealed: of the catalog itself, and of these ``accounts``, or of all."""
     rows = _Rows(connection)
-    if accounts is None:
-        others = _summed(*_sum(connection.execute(_DIGESTS, (OWN,))))
-        yield from _compared(connection, OWN, others + rows.own() + rows.account(OWN))  # of the latter there is nothing
+    others = _summed(*_sum(connection.execute(_DIGESTS, (OWN,))))
+    yield from _compared(connection, OWN, others + rows.own() + rows.account(OWN))  # of the latter there is nothing
     for account in _numbers(connection) if accounts is None else accounts:
-        yield from _compared(connection, account, rows.account(account))
+        for one in _compared(connection, account, rows.account(account)):
+            yield one._replace(now={**one.now, **_entries(rows.values(one.was))})
 
 
 def _numbers(connection: sqlite3.Connection) -> Iterable[int]:

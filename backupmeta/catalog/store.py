@@ -5,6 +5,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,17 @@ def require(path: str) -> None:
     _require_own_folder(path)
     if os.path.lexists(path) and os.path.getsize(path):  # noqa: PTH202
         _check(path)
+
+
+def put_aside(path: str) -> str:
+    """Give the catalog at ``path`` another name, with all that lies beside it but its lock; return that name."""
+    path = os.path.realpath(path)
+    names = (f"{path}{end}" for end in chain(("-damaged",), (f"-damaged-{number}" for number in count(2))))
+    aside = next(one for one in names if not os.path.lexists(one))
+    for end in CATALOG_FILES:
+        if end != LOCK and os.path.lexists(f"{path}{end}"):
+            os.rename(f"{path}{end}", f"{aside}{end}")  # noqa: PTH104 - of any bytes
+    return aside
 
 
 def _require_own_folder(path: str) -> None:
@@ -280,13 +292,13 @@ def _check(path: str) -> int:
         raise CatalogError(path, "is no catalog", "name the file that 'backupmeta scan -o' wrote, or a new one")
     if int.from_bytes(header[68:72]) != schema.APPLICATION:
         raise CatalogError(path, "is a SQLite database, but no catalog", "name another file")
+    version = int.from_bytes(header[60:64])
+    if version > schema.VERSION:
+        raise CatalogError(path, f"was made by a newer backupmeta (schema {version})", "use that one")
     page = int.from_bytes(header[16:18])
     pages = int.from_bytes(header[28:32])
     if size < pages * (65536 if page == 1 else page) and not _is_unfinished(path):
         raise DamagedCatalogError(path, "is cut off")
-    version = int.from_bytes(header[60:64])
-    if version > schema.VERSION:
-        raise CatalogError(path, f"was made by a newer backupmeta (schema {version})", "use that one")
     return version
 
 

@@ -3,6 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from backupmeta.findings import Finding
+
 
 @dataclass(slots=True)
 class Tally:
@@ -18,6 +20,7 @@ class Tally:
         walked: how many archives were read to their end.
         changes: how many files, installs and backups are new, changed, moved, returned, vanished, by table.
         unread: why a root could not be read; what was known below it stays as it is.
+        altered: what of the catalog was not as it was scanned, and was taken out of it.
     """
 
     accounts: int = 0
@@ -29,3 +32,4 @@ class Tally:
     walked: int = 0
     changes: Counter[tuple[str, str]] = field(default_factory=Counter)
     unread: dict[str, str] = field(default_factory=dict)
+    altered: list[Finding] = field(default_factory=list)

@@ -28,6 +28,8 @@ _Numbers = tuple[str, Sequence[str | int]]
 """SQL that selects numbers of accounts, and its arguments; all accounts, where it is empty."""
 
 ALL: Final[_Numbers] = "", ()
+NONE: Final[_Numbers] = f"SELECT {OWN}", ()
+"""No account: only the catalog itself."""
 _WORDS: Final = {
     SEALS: "accounts",
     SCANS: "scans",
@@ -57,7 +59,7 @@ def opened(path: str, findings: list[Finding] | None, wanted: _Numbers = ALL) ->
         altered = list(_altered(connection, path, wanted))
         found = [finding(connection, path, one) for one in altered]
         if findings is None and found:
-            raise CatalogError(path, f"{found[0].message}; {len(found)} in all", ADVICE)
+            raise CatalogError(path, found[0].message.removeprefix(f"{display(path)}: "), ADVICE)
         if findings is not None and altered:
             findings.extend(found)
             _leave_out(connection, altered)
@@ -71,7 +73,7 @@ def _altered(connection: sqlite3.Connection, path: str, wanted: _Numbers) -> Ite
     select, arguments = wanted
     accounts = {number for (number,) in connection.execute(select, arguments)} if select else set()
     if accounts:
-        return seals.altered(connection, sorted(accounts))
+        return seals.altered(connection, sorted(accounts - {OWN}))
     require_structure(connection, path)
     return seals.altered(connection)
 
@@ -85,13 +87,13 @@ def require_structure(connection: sqlite3.Connection, path: str) -> None:
 
 def finding(connection: sqlite3.Connection, path: str, one: Altered) -> Finding:
     """Return what was altered of the catalog at ``path``, in words."""
-    subject, evidence = display(path), ()
-    if one.account != OWN:
-        row = connection.execute("SELECT path FROM accounts WHERE account = ?", (one.account,)).fetchone()
-        is_known = row is not None and not (one.lost(ACCOUNTS) or one.added(ACCOUNTS))
-        account = str(row[0]) if is_known else f"account {one.account}"
-        subject, evidence = f"{subject}: {account}", (Source(Witness.FILE_SYSTEM, account),) if is_known else ()
-    return Finding("catalog-altered", subject, _detail(one), evidence)
+    if one.account == OWN:
+        return Finding("catalog-altered", display(path), _detail(one))
+    row = connection.execute("SELECT path FROM accounts WHERE account = ?", (one.account,)).fetchone()
+    if row is None or not one.was or one.lost(ACCOUNTS) or one.added(ACCOUNTS):
+        return Finding("catalog-altered", f"{display(path)}: account {one.account}", _detail(one))
+    where = (Source(Witness.FILE_SYSTEM, str(row[0])),)
+    return Finding("catalog-altered", f"{display(path)}: {row[0]}", _detail(one), where)
 
 
 def _detail(one: Altered) -> str:
@@ -194,15 +196,21 @@ def _delete_shared(connection: sqlite3.Connection, keys: Sequence[int]) -> None:
     connection.executemany("DELETE FROM extensions WHERE list = ?", [(one,) for one in keys])
     for table in (INSTALLS, BACKUPS):
         places = [one.name for one in table.columns if one.type is Type.SHARED]
-        missing = " OR ".join(f"{one} NOT IN (SELECT shared FROM shared)" for one in places)
+        missing = " OR ".join(f"{one} NOT IN (SELECT shared FROM shared)" for one in places)  # noqa: S608
         connection.execute(f"DELETE FROM {table.name} WHERE {missing}")  # noqa: S608 - our own names
 
 
-_NO_FILE: Final = "NOT IN (SELECT file FROM all_files)"
 _DANGLING: Final = (
-    f"DELETE FROM all_installs WHERE account = ? AND record_file {_NO_FILE}",
-    f"DELETE FROM all_backups WHERE account = ? AND (record_file {_NO_FILE} OR archive_file {_NO_FILE})",
-    f"DELETE FROM all_findings WHERE account = ? AND (file {_NO_FILE}"
-    " OR install NOT IN (SELECT install FROM all_installs) OR backup NOT IN (SELECT backup FROM all_backups))",
+    """
+    DELETE FROM all_installs WHERE account = ? AND record_file NOT IN (SELECT file FROM all_files)
+    """,
+    """
+    DELETE FROM all_backups WHERE account = ? AND (record_file NOT IN (SELECT file FROM all_files)
+      OR archive_file NOT IN (SELECT file FROM all_files))
+    """,
+    """
+    DELETE FROM all_findings WHERE account = ? AND (file NOT IN (SELECT file FROM all_files)
+      OR install NOT IN (SELECT install FROM all_installs) OR backup NOT IN (SELECT backup FROM all_backups))
+    """,
 )
 """What refers to rows that are gone."""

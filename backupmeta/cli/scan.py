@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from backupmeta.cli import options, output
+from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from backupmeta.catalog.crew import Crew
@@ -90,13 +91,14 @@ def scan(
         is_whole = False
     render = rendering.as_json if as_json else rendering.as_text
     output.write(render(catalog, tally, monotonic() - began, is_whole=is_whole))
+    code = output.report(tally.altered, Severity.ERROR)
     if not is_whole:
         return _INTERRUPTED
     if not tally.accounts and not tally.unread:
         looked = ", ".join(roots) or sysroot or "the conventional places"
         output.complain(f"there is no account in {looked}; name a home, a folder of homes, or a folder of archives")
         return 2
-    return 2 if tally.unread or tally.unreadable else 0
+    return 2 if tally.unread or tally.unreadable else code
 
 
 @contextmanager

@@ -93,8 +93,6 @@ def overwritten(path: Path) -> None:
         (text, "is no catalog"),
         (foreign, "is a SQLite database, but no catalog"),
         (newer, "was made by a newer backupmeta"),
-        (cut, "is cut off"),
-        (overwritten, "malformed"),
     ],
 )
 def test_what_is_no_catalog_is_refused_and_left_as_it_is(
@@ -104,18 +102,37 @@ def test_what_is_no_catalog_is_refused_and_left_as_it_is(
     Account(root / "exampleu").whole()
     make(path)
     before = path.read_bytes(), path.stat().st_mtime_ns
-    commands: tuple[tuple[str | Path, ...], ...] = (
-        ("scan", root, "-o", path),
-        ("list", "--catalog", path),
-        ("stats", path),
-        ("find", path),
-    )
+    refuse(path, reason, ("scan", root, "-o", path), *answers(path))
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+@pytest.mark.parametrize(("damage", "reason"), [(cut, "is cut off"), (overwritten, "malformed")])
+def test_a_damaged_one_is_refused_put_aside_and_made_anew(
+    damage: Callable[[Path], None], reason: str, tmp_path: Path
+) -> None:
+    path, root = tmp_path / "some.sqlite", tmp_path / "home"
+    Account(root / "exampleu").whole()
+    damage(path)
+    before = path.read_bytes()
+    refuse(path, reason, *answers(path))
+    ran = run("scan", root, "-o", path)
+    assert (ran.code, reason in ran.err, str(path) + "-damaged" in ran.err) == (2, True, True)
+    assert (tmp_path / "some.sqlite-damaged").read_bytes() == before
+    assert len(run("list", "--catalog", path, "--jsonl").out.splitlines()) == 1
+    assert run("scan", root, "-o", path).code == 0
+
+
+def answers(path: Path) -> tuple[tuple[str | Path, ...], ...]:
+    return (("list", "--catalog", path), ("stats", path), ("find", path))
+
+
+def refuse(path: Path, reason: str, *commands: tuple[str | Path, ...]) -> None:
+    """Assert that each of the ``commands`` says in one line why it does nothing with the catalog at ``path``."""
     for command in commands:
         ran = run(*command)
         assert (ran.code, ran.out) == (2, b"")
         assert len(ran.err.splitlines()) == 1
-        assert reason in ran.err
-    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+        assert (str(path) in ran.err, reason in ran.err) == (True, True)
 
 
 def test_there_is_no_catalog(tmp_path: Path) -> None:
