@@ -107,8 +107,10 @@ _VALUE: Final = (
     " FROM shared WHERE shared = ?1"
 )
 _OWN: Final = f"{_select(SCANS)} UNION ALL {_select(FINDINGS)} WHERE account IS NULL"
-_DIGESTS: Final = "SELECT digest FROM seals WHERE account <> ?"
-_SEAL: Final = "SELECT digest, digests FROM seals WHERE account = ?"
+_DIGESTS: Final = "SELECT CAST(ifnull(digest, '') AS BLOB) FROM seals WHERE account <> ?"
+_SEAL: Final = """
+SELECT CAST(ifnull(digest, '') AS BLOB), CAST(ifnull(digests, '') AS BLOB) FROM seals WHERE account = ?
+"""  # a page that was damaged may have any type
 
 
 def _digest(content: bytes) -> bytes:
@@ -249,7 +251,7 @@ def altered(connection: sqlite3.Connection, accounts: Iterable[int] | None = Non
 
 def _numbers(connection: sqlite3.Connection) -> Iterable[int]:
     """Return the numbers of all accounts that there are rows or seals of."""
-    selects = (f"SELECT DISTINCT account FROM {one.name} WHERE account IS NOT NULL" for one in OF_ACCOUNT)  # noqa: S608
+    selects = (f"SELECT DISTINCT account FROM {one.name} WHERE typeof(account) = 'integer'" for one in OF_ACCOUNT)  # noqa: S608
     sealed = connection.execute("SELECT account FROM seals WHERE account <> ?", (OWN,))
     found = dict.fromkeys(number for (number,) in chain(sealed, *map(connection.execute, selects)))
     found.pop(OWN, None)

@@ -57,22 +57,24 @@ def opened(path: str, findings: list[Finding] | None, wanted: _Numbers = ALL) ->
     with store.opened_to_read(path) as connection:
         connection.execute("BEGIN")
         altered = list(_altered(connection, path, wanted))
-        found = [finding(connection, path, one) for one in altered]
+        found = [_finding(connection, path, one, _LEFT_OUT) for one in altered]
         if findings is None and found:
-            raise CatalogError(path, found[0].message.removeprefix(f"{display(path)}: "), ADVICE)
+            raise CatalogError(path, found[0].message.removeprefix(f"{display(path)}: "), _ADVICE)
         if findings is not None and altered:
             findings.extend(found)
             _leave_out(connection, altered)
         yield connection
 
 
-ADVICE: Final = "'backupmeta scan ROOT -o CATALOG' reads it anew"
+_ADVICE: Final = "'backupmeta scan ROOT -o CATALOG' reads it anew"
+_LEFT_OUT: Final = f"it is left out; {_ADVICE}"
+_READ_ANEW: Final = "these are gone, and what is there is read anew"
 
 
 def _altered(connection: sqlite3.Connection, path: str, wanted: _Numbers) -> Iterable[Altered]:
     select, arguments = wanted
     accounts = {number for (number,) in connection.execute(select, arguments)} if select else set()
-    if accounts:
+    if accounts and all(isinstance(one, int) for one in accounts):  # a page that was damaged may have any type
         return seals.altered(connection, sorted(accounts - {OWN}))
     require_structure(connection, path)
     return seals.altered(connection)
@@ -85,15 +87,16 @@ def require_structure(connection: sqlite3.Connection, path: str) -> None:
         raise DamagedCatalogError(path, f"is damaged: {' '.join(str(found).split())}")
 
 
-def finding(connection: sqlite3.Connection, path: str, one: Altered) -> Finding:
-    """Return what was altered of the catalog at ``path``, in words."""
+def _finding(connection: sqlite3.Connection, path: str, one: Altered, what_is_done: str) -> Finding:
+    """Return what was altered of the catalog at ``path``, and what is done about it, in words."""
+    detail = f"{_detail(one)}; {what_is_done}"
     if one.account == OWN:
-        return Finding("catalog-altered", display(path), _detail(one))
+        return Finding("catalog-altered", display(path), detail)
     row = connection.execute("SELECT path FROM accounts WHERE account = ?", (one.account,)).fetchone()
     if row is None or not one.was or one.lost(ACCOUNTS) or one.added(ACCOUNTS):
-        return Finding("catalog-altered", f"{display(path)}: account {one.account}", _detail(one))
+        return Finding("catalog-altered", f"{display(path)}: account {one.account}", detail)
     where = (Source(Witness.FILE_SYSTEM, str(row[0])),)
-    return Finding("catalog-altered", f"{display(path)}: {row[0]}", _detail(one), where)
+    return Finding("catalog-altered", f"{display(path)}: {row[0]}", detail, where)
 
 
 def _detail(one: Altered) -> str:
@@ -132,7 +135,7 @@ def mended(connection: sqlite3.Connection, path: str) -> list[Finding]:
     """
     _mend_indices(connection, path)
     altered = list(seals.altered(connection))
-    findings = [finding(connection, path, one) for one in altered]
+    findings = [_finding(connection, path, one, _READ_ANEW) for one in altered]
     if altered:
         with store.transaction(connection):
             partly = [one.account for one in altered if _take_away(connection, one)]
@@ -168,6 +171,9 @@ def _take_away(connection: sqlite3.Connection, one: Altered) -> bool:
     _delete_shared(connection, one.lost(SHARED))
     for statement in _DANGLING:
         connection.execute(statement, (one.account,))
+    if one.lost(FINDINGS) or one.added(FINDINGS):
+        for statement in _UNWALK:
+            connection.execute(statement, (one.account,))
     connection.execute("DELETE FROM memories WHERE account = ?", (one.account,))
     return True
 
@@ -199,6 +205,12 @@ def _delete_shared(connection: sqlite3.Connection, keys: Sequence[int]) -> None:
         missing = " OR ".join(f"{one} NOT IN (SELECT shared FROM shared)" for one in places)  # noqa: S608
         connection.execute(f"DELETE FROM {table.name} WHERE {missing}")  # noqa: S608 - our own names
 
+
+_UNWALK: Final = (
+    "UPDATE all_files SET verdict = NULL, walked = NULL WHERE account = ? AND until IS NULL",
+    "DELETE FROM all_findings WHERE account = ? AND until IS NULL AND file IS NOT NULL",
+)
+"""Forgets what reading all of its archives told: some of that is lost."""
 
 _DANGLING: Final = (
     """

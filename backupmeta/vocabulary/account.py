@@ -40,8 +40,8 @@ KINDS: Final[dict[str, Kind]] = {
     "link-not-followed": _warning("a symbolic link below a root is not followed", "name its target as a root"),
     "not-a-regular-file": _warning("not a regular file; it was not opened", "see what it is"),
     "catalog-altered": _unread(
-        "what the catalog has of it is not what was scanned, and is left out",
-        "read it anew: backupmeta scan ROOT -o CATALOG; or restore the catalog from a copy",
+        "the catalog has other rows than were scanned",
+        "read the account anew with backupmeta scan ROOT -o CATALOG, or restore the catalog from a copy",
     ),
     "place-unreadable": _warning("a conventional place can't be listed", "name homes as roots"),
     "search-depth-reached": _note(
