@@ -48,7 +48,7 @@ class InCatalog(Search):
         """Yield the homes as they were when they were scanned; append what could not be read. Raises `CatalogError`."""
         select, arguments = self.wanted
         some = f"AND account IN ({select})" if select else ""
-        with whole.opened(self.catalog, findings, self.wanted) as connection:
+        with whole.opened(self.catalog, findings) as connection:
             findings += (
                 Finding(id_, subject, detail, tuple(map(place_in, json.loads(evidence))))
                 for id_, subject, detail, evidence in connection.execute(_ON_THE_WAY)
@@ -166,9 +166,12 @@ class Age(NamedTuple):
 
 def age(catalog: str) -> Age:
     """Return how old ``catalog`` is. Raises `CatalogError`, also where nothing was scanned into it."""
-    with whole.opened(catalog, [], whole.NONE) as connection:
+    altered: list[Finding] = []
+    with whole.opened_own(catalog, altered) as connection:
         found = connection.execute("SELECT began, ended FROM scans ORDER BY scan DESC LIMIT 1").fetchone()
         oldest = connection.execute(_OLDEST).fetchone()[0]
+    if found is None and altered:
+        raise whole.refusal(catalog, altered)
     if found is None:
         raise CatalogError(catalog, "has nothing in it", "scan into it first: 'backupmeta scan ROOT -o CATALOG'")
     return Age(int(found[0] if oldest is None else oldest), int(found[0]), found[1] is not None)

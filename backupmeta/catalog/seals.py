@@ -239,14 +239,19 @@ def seal_all(connection: sqlite3.Connection) -> None:
     seals.write()
 
 
-def altered(connection: sqlite3.Connection, accounts: Iterable[int] | None = None) -> Iterator[Altered]:
-    """Yield what is not as it was sealed: of the catalog itself, and of these ``accounts``, or of all."""
+def altered(connection: sqlite3.Connection) -> Iterator[Altered]:
+    """Yield what is not as it was sealed, of the catalog itself and of all accounts."""
+    yield from altered_own(connection)
     rows = _Rows(connection)
-    others = _summed(*_sum(connection.execute(_DIGESTS, (OWN,))))
-    yield from _compared(connection, OWN, others + rows.own() + rows.account(OWN))  # of the latter there is nothing
-    for account in _numbers(connection) if accounts is None else accounts:
+    for account in _numbers(connection):
         for one in _compared(connection, account, rows.account(account)):
             yield one._replace(now={**one.now, **_entries(rows.values(one.was))})
+
+
+def altered_own(connection: sqlite3.Connection) -> Iterator[Altered]:
+    """Yield what is not as it was sealed, of the catalog itself."""
+    rows, others = _Rows(connection), _summed(*_sum(connection.execute(_DIGESTS, (OWN,))))
+    yield from _compared(connection, OWN, others + rows.own() + rows.account(OWN))  # of the latter there is nothing
 
 
 def _numbers(connection: sqlite3.Connection) -> Iterable[int]:

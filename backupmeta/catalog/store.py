@@ -326,6 +326,8 @@ def telling(path: str) -> Iterator[None]:
     """Raise `CatalogError` for what SQLite says."""
     try:
         yield
+    except UnicodeDecodeError as error:  # SQLite quotes a broken schema as it is
+        raise DamagedCatalogError(path, "is damaged: its schema is no text") from error
     except sqlite3.Error as error:
         if _primary(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             raise DamagedCatalogError(path, f"is damaged: {error}") from error

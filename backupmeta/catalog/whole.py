@@ -24,12 +24,6 @@ from backupmeta.errors import CatalogError, DamagedCatalogError
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 
-_Numbers = tuple[str, Sequence[str | int]]
-"""SQL that selects numbers of accounts, and its arguments; all accounts, where it is empty."""
-
-ALL: Final[_Numbers] = "", ()
-NONE: Final[_Numbers] = f"SELECT {OWN}", ()
-"""No account: only the catalog itself."""
 _WORDS: Final = {
     SEALS: "accounts",
     SCANS: "scans",
@@ -44,11 +38,11 @@ _WORDS: Final = {
 
 
 @contextmanager
-def opened(path: str, findings: list[Finding] | None, wanted: _Numbers = ALL) -> Iterator[sqlite3.Connection]:
+def opened(path: str, findings: list[Finding] | None) -> Iterator[sqlite3.Connection]:
     """Give the catalog at ``path`` to read what is whole of it, all as of one moment, while the block runs.
 
-    What was altered is appended to ``findings``, and is not there. Where an answer needs the accounts that are
-    ``wanted`` alone, only these are checked; where there is none such, all are: it may have been altered.
+    What was altered is appended to ``findings``, and is not there. All accounts are checked, whatever is asked: which
+    of them an answer is about, their rows tell.
 
     Raises:
         CatalogError: it is none, or has no structure that can be relied upon; without ``findings``, also where
@@ -56,28 +50,42 @@ def opened(path: str, findings: list[Finding] | None, wanted: _Numbers = ALL) ->
     """
     with store.opened_to_read(path) as connection:
         connection.execute("BEGIN")
-        altered = list(_altered(connection, path, wanted))
-        found = [_finding(connection, path, one, _LEFT_OUT) for one in altered]
-        if findings is None and found:
-            raise CatalogError(path, found[0].message.removeprefix(f"{display(path)}: "), _ADVICE)
-        if findings is not None and altered:
-            findings.extend(found)
-            _leave_out(connection, altered)
+        require_structure(connection, path)
+        _check(connection, path, seals.altered(connection), findings)
         yield connection
 
 
+@contextmanager
+def opened_own(path: str, findings: list[Finding]) -> Iterator[sqlite3.Connection]:
+    """Give the same to read when it was scanned: of the rows only those of no account are checked."""
+    with store.opened_to_read(path) as connection:
+        connection.execute("BEGIN")
+        _check(connection, path, seals.altered_own(connection), findings)
+        yield connection
+
+
+def _check(connection: sqlite3.Connection, path: str, found: Iterable[Altered], findings: list[Finding] | None) -> None:
+    """Append what was altered to ``findings``, or raise it without these; let it not be there."""
+    altered = list(found)
+    told = [_finding(connection, path, one, _LEFT_OUT) for one in altered]
+    if findings is None and told:
+        raise refusal(path, told)
+    if findings is not None and told:
+        findings.extend(told)
+        _leave_out(connection, altered)
+
+
+def refusal(path: str, altered: Sequence[Finding]) -> CatalogError:
+    """Return the error that tells who gets no answer what was ``altered`` first of the catalog at ``path``."""
+    first = altered[0]
+    account = first.subject.removeprefix(display(path))
+    return CatalogError(path, first._replace(subject=account.removeprefix(": ")).message, _RESTORE)
+
+
+_RESTORE: Final = "or restore it from a copy"
 _ADVICE: Final = "'backupmeta scan ROOT -o CATALOG' reads it anew"
 _LEFT_OUT: Final = f"it is left out; {_ADVICE}"
 _READ_ANEW: Final = "these are gone, and what is there is read anew"
-
-
-def _altered(connection: sqlite3.Connection, path: str, wanted: _Numbers) -> Iterable[Altered]:
-    select, arguments = wanted
-    accounts = {number for (number,) in connection.execute(select, arguments)} if select else set()
-    if accounts and all(isinstance(one, int) for one in accounts):  # a page that was damaged may have any type
-        return seals.altered(connection, sorted(accounts - {OWN}))
-    require_structure(connection, path)
-    return seals.altered(connection)
 
 
 def require_structure(connection: sqlite3.Connection, path: str) -> None:

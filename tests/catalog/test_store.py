@@ -11,7 +11,7 @@ from backupmeta.catalog import schema, store
 from backupmeta.errors import CatalogError
 from tests.invented import Account, archive, backup_record, run
 
-OLDER = Path(__file__).parent.parent.parent / "fixtures/catalogs/version-1.sql"
+OLDER = Path(__file__).parent.parent.parent / "fixtures/catalogs"
 
 
 def described(path: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -24,12 +24,12 @@ def described(path: Path) -> dict[str, list[tuple[object, ...]]]:
         return told | {"indices": sorted(indices)}
 
 
-@pytest.fixture
-def older(tmp_path: Path) -> Path:
-    """Give a catalog of the first schema."""
+@pytest.fixture(params=range(1, schema.VERSION))
+def older(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Give a catalog of each older schema."""
     path = tmp_path / "older.sqlite"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(OLDER.read_text("utf-8"))
+        connection.executescript((OLDER / f"version-{request.param}.sql").read_text("utf-8"))
     return path
 
 
@@ -59,6 +59,15 @@ def test_the_next_scan_goes_on_with_a_migrated_catalog(older: Path, tmp_path: Pa
     home.whole()
     assert run("scan", home.home, "-o", older, "--jobs", "1").code == 0
     assert len(run("list", "--catalog", older, "--jsonl").out.splitlines()) == 7
+
+
+def test_no_trigger_runs_in_a_migration(older: Path) -> None:
+    with closing(sqlite3.connect(older)) as connection:
+        connection.execute("CREATE TRIGGER planted AFTER INSERT ON accounts BEGIN DELETE FROM all_backups; END")
+    before = older.read_bytes()
+    ran = run("list", "--catalog", older)
+    assert (ran.code, "has a trigger of its own, planted" in ran.err) == (2, True)
+    assert older.read_bytes() == before
 
 
 def text(path: Path) -> None:
