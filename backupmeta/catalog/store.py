@@ -23,6 +23,7 @@ _LEAST_SQLITE: Final = (3, 38, 0)
 _FOR_NOW: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY})
 _UNSEALED: Final = 3
 """The first schema whose rows are sealed."""
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT})
 LOCK: Final = "-scan"
 """What the name of its lock ends with."""
 _OWN_FOLDER: Final = "make a folder of your own for it, with mkdir -m 700, and name a file in that"
@@ -272,7 +273,7 @@ def roots(path: str) -> list[str]:
     Raises `CatalogError`.
     """
     with opened_to_read(path) as connection:
-        return [root for (root,) in connection.execute("SELECT DISTINCT root FROM accounts WHERE host = ''")]
+        return [str(root) for (root,) in connection.execute("SELECT DISTINCT root FROM accounts WHERE host = ''")]
 
 
 def _connected(path: str, mode: str) -> sqlite3.Connection:
@@ -329,7 +330,7 @@ def telling(path: str) -> Iterator[None]:
     except UnicodeDecodeError as error:  # SQLite quotes a broken schema as it is
         raise DamagedCatalogError(path, "is damaged: its schema is no text") from error
     except sqlite3.Error as error:
-        if _primary(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        if _primary(error) in _DAMAGED:
             raise DamagedCatalogError(path, f"is damaged: {error}") from error
         advice = "restore it from a copy, or scan into a new file"
         if _primary(error) in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from backupmeta.catalog import schema, seals, store
-from backupmeta.catalog.seals import OF_ACCOUNT, OWN, Altered, Seals
+from backupmeta.catalog.seals import OF_ACCOUNT, OWN, Altered
 from backupmeta.catalog.tables import (
     ACCOUNTS,
     BACKUPS,
@@ -66,13 +66,16 @@ def opened_own(path: str, findings: list[Finding]) -> Iterator[sqlite3.Connectio
 
 def _check(connection: sqlite3.Connection, path: str, found: Iterable[Altered], findings: list[Finding] | None) -> None:
     """Append what was altered to ``findings``, or raise it without these; let it not be there."""
-    altered = list(found)
-    told = [_finding(connection, path, one, _LEFT_OUT) for one in altered]
-    if findings is None and told:
-        raise refusal(path, told)
-    if findings is not None and told:
-        findings.extend(told)
-        _leave_out(connection, altered)
+    accounts, scans = list[int](), list[int]()
+    for one in found:
+        told = _finding(connection, path, one, _LEFT_OUT)
+        if findings is None:
+            raise refusal(path, [told])
+        findings.append(told)
+        accounts.append(one.account)
+        scans += (*one.lost(SCANS), *one.added(SCANS))
+    if accounts:
+        _leave_out(connection, accounts, scans)
 
 
 def refusal(path: str, altered: Sequence[Finding]) -> CatalogError:
@@ -116,14 +119,13 @@ def _detail(one: Altered) -> str:
     return ", ".join((*parts, *(f"{count:,} {word} were not there" for word, count in added.items())))
 
 
-def _leave_out(connection: sqlite3.Connection, altered: Sequence[Altered]) -> None:
-    """Let what was altered not be there: views that are temporary stand in for the tables, and for the other views."""
+def _leave_out(connection: sqlite3.Connection, accounts: Iterable[int], scans: Iterable[int]) -> None:
+    """Let ``accounts`` and ``scans`` not be there: temporary views stand in for the tables, and for the other views."""
     execute, many = connection.execute, connection.executemany
     execute("CREATE TEMP TABLE left_out (account)")
     execute("CREATE TEMP TABLE left_scans (scan)")
-    many("INSERT INTO left_out (account) VALUES (?)", [(one.account,) for one in altered])
-    own = [key for one in altered if one.account == OWN for key in (*one.lost(SCANS), *one.added(SCANS))]
-    many("INSERT INTO left_scans (scan) VALUES (?)", [(key,) for key in own])
+    many("INSERT INTO left_out (account) VALUES (?)", ((one,) for one in accounts))
+    many("INSERT INTO left_scans (scan) VALUES (?)", ((one,) for one in scans))
     for table in OF_ACCOUNT:
         execute(_without(table, "ifnull(account, 0) NOT IN (SELECT account FROM left_out)"))
     execute(_without(SCANS, "scan NOT IN (SELECT scan FROM left_scans)"))
@@ -142,15 +144,14 @@ def mended(connection: sqlite3.Connection, path: str) -> list[Finding]:
     Raises `DamagedCatalogError` where its structure can't be mended.
     """
     _mend_indices(connection, path)
-    altered = list(seals.altered(connection))
-    findings = [_finding(connection, path, one, _READ_ANEW) for one in altered]
-    if altered:
-        with store.transaction(connection):
-            partly = [one.account for one in altered if _take_away(connection, one)]
-            sealing = Seals(connection)
-            for account in (OWN, *partly):
-                sealing.change(account)
-            sealing.write()
+    findings, left = list[Finding](), [OWN]
+    with store.transaction(connection):
+        for one in seals.altered(connection):
+            findings.append(_finding(connection, path, one, _READ_ANEW))
+            if _take_away(connection, one):
+                left.append(one.account)
+        if findings:
+            seals.seal(connection, left)
     return findings
 
 
