@@ -30,6 +30,7 @@ from unittest.mock import patch
 
 import bench_archives
 
+from backupmeta.catalog.store import LOCK
 from backupmeta.catalog.tables import TABLES
 from backupmeta.cli import main as backupmeta
 
@@ -130,7 +131,6 @@ def whole(folder: Path) -> Whole:
     min((root / "fleet").rglob("*.tar.gz")).unlink()
     scan(root, path)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode = DELETE")
         [id_] = connection.execute(
             "SELECT id FROM backups WHERE id IS NOT NULL AND state = 'paired' LIMIT 1"
         ).fetchone()
@@ -350,7 +350,8 @@ def mutant(number: int, seed: int, known: Whole, folder: Path) -> Outcome:
     for old in folder.iterdir():
         old.unlink()
     path = folder / known.path.name
-    shutil.copyfile(known.path, path)
+    for end in ("", LOCK):  # the lock knows what the last scan left
+        shutil.copyfile(f"{known.path}{end}", f"{path}{end}")
     kind = random.choice(tuple(CHANGES))
     CHANGES[kind](random, path)
     outcomes, faults = [], []
@@ -398,37 +399,49 @@ def _scanned(known: Whole, path: Path, random: Random) -> tuple[str, list[str]]:
     return f"scan, then {outcome}", [f"scan ({answer.err}), then {name}: {fault}"] if fault else []
 
 
-def _some(task: tuple[int, int, int, int]) -> list[Outcome]:
-    """Return what came of every so many mutants."""
-    seed, first, last, step = task
+CHUNK: Final = 50
+"""How many mutants are made between two lines that tell how far it is; a whole catalog is made for each chunk."""
+
+
+def _chunk(task: tuple[int, range]) -> list[Outcome]:
+    """Return what came of the mutants of these numbers."""
+    seed, numbers = task
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         for folder in (one := Path(name) / "whole", other := Path(name) / "mutant"):
             folder.mkdir()
         known = whole(one)
-        return [mutant(number, seed, known, other) for number in range(first, last, step)]
+        return [mutant(number, seed, known, other) for number in numbers]
+
+
+def _told(found: Sequence[Outcome]) -> int:
+    """Print what came of all mutants; return how many have faults."""
+    counts = Counter((one.kind, outcome) for one in found for outcome in one.outcomes)
+    for (kind, outcome), count in sorted(counts.items()):
+        print(f"{kind:12} {outcome:24} {count:7,}")
+    faults = sum(bool(one.faults) for one in found)
+    print(f"{len(found):,} mutants, {sum(counts.values()):,} answers, {faults:,} mutants with faults")
+    return faults
 
 
 def main() -> int:
-    """Make the mutants that are asked for, and print what came of them."""
+    """Make the mutants that are asked for, and print what came of them; Ctrl-C prints what came of those so far."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mutants", type=int, default=10_000, help="how many (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="the number of the first one")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked_for = parser.parse_args()
-    last, step = asked_for.first + asked_for.mutants, min(asked_for.processes, asked_for.mutants)
-    tasks = [(asked_for.seed, asked_for.first + one, last, step) for one in range(step)]
-    with multiprocessing.get_context("spawn").Pool(step) as pool:
-        found = [one for some in pool.map(_some, tasks) for one in some]
-    counts = Counter((one.kind, outcome) for one in found for outcome in one.outcomes)
-    for (kind, outcome), count in sorted(counts.items()):
-        print(f"{kind:12} {outcome:24} {count:7,}")
-    for one in found:
-        for fault in one.faults:
-            print(f"mutant {one.number} ({one.kind}): {fault}")
-    faults = sum(bool(one.faults) for one in found)
-    print(f"{len(found):,} mutants, {sum(counts.values()):,} answers, {faults:,} mutants with faults")
-    return int(bool(faults))
+    numbers = range(asked_for.first, asked_for.first + asked_for.mutants)
+    tasks = [(asked_for.seed, numbers[place : place + CHUNK]) for place in range(0, len(numbers), CHUNK)]
+    found: list[Outcome] = []
+    with multiprocessing.get_context("spawn").Pool(asked_for.processes) as pool, contextlib.suppress(KeyboardInterrupt):
+        for some in pool.imap_unordered(_chunk, tasks):
+            found += some
+            for one in some:
+                for fault in one.faults:
+                    print(f"mutant {one.number} ({one.kind}): {fault}", flush=True)
+            print(f"{len(found):,} of {len(numbers):,}", file=sys.stderr, flush=True)
+    return int(bool(_told(found)))
 
 
 if __name__ == "__main__":

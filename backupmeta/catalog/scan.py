@@ -81,14 +81,17 @@ def scan(
     with suppress(DamagedCatalogError):  # it is made anew
         store.require(path)
     tally = tally or Tally()
-    with store.locked(path):
-        _make_whole(path, tally)
+    with store.locked(path) as lock:
+        if not os.path.lexists(path) or not store.is_as_noted(path, lock):
+            _make_whole(path, tally)
         with store.opened_to_write(path) as connection, store.telling(path):
             running = _Scan(connection, search, tally)
             running.look(tell, workers)
             if depth is Depth.DEEP:
                 running.walk(tell, workers)
-            return running.finished()
+            running.finished()
+        store.note(path, lock)
+    return tally
 
 
 def _make_whole(path: str, tally: Tally) -> None:
@@ -155,15 +158,14 @@ class _Scan:
                 archives.take(outcomes, self._writer, self._tally)
             tell(self._tally)
 
-    def finished(self) -> Tally:
-        """Know that the scan is done, and return what came out."""
+    def finished(self) -> None:
+        """Know that the scan is done."""
         unread = json.dumps([display(name) for name in self._tally.unread], ensure_ascii=False)
         with store.transaction(self._connection):
             self._connection.execute(
                 "UPDATE scans SET ended = ?, unread = ? WHERE scan = ?", (int(time()), unread, self._number)
             )
             self._seal_own()
-        return self._tally
 
     def _seal_own(self) -> None:
         self._seals.change(OWN)

@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from backupmeta.catalog.tables import SQL_TYPES, TABLES, Column, Table
@@ -53,6 +54,7 @@ def indices() -> Iterator[tuple[str, str]]:
         yield from _indices(table)
 
 
+@lru_cache(maxsize=256)
 def compact(statement: str) -> str:
     """Return a statement without comments and blanks: what an older program wrote is the same then."""
     return _BLANK.sub("", statement)

@@ -207,8 +207,8 @@ class Seals:
         for account in sorted(self._changed - {OWN}):
             self._put(account, self._rows.account(account))
         for account in sorted(self._met - self._changed):
-            _, rows = self._connection.execute(_SEAL, (account,)).fetchone()
-            self._put(account, self._rows.head(account) + rows[_ENTRY.size :])
+            digest, rows = self._connection.execute(_SEAL, (account,)).fetchone()
+            self._replace(account, digest, self._rows.head(account) + rows[_ENTRY.size :])
         if OWN in self._changed:
             self._own = self._rows.own()
         self._write(OWN, _summed(self._count, self._sum) + self._own)
@@ -218,11 +218,12 @@ class Seals:
     def _put(self, account: int, rows: bytes) -> None:
         """Put the seal of an account in the place of the one that it has."""
         found = self._connection.execute(_SEAL, (account,)).fetchone()
-        if found is None:
-            self._count += 1
-        else:
-            self._sum -= _number(found[0])
-        self._sum += _number(self._write(account, rows))
+        self._count += found is None
+        self._replace(account, b"" if found is None else found[0], rows)
+
+    def _replace(self, account: int, before: bytes, rows: bytes) -> None:
+        """Put a seal in the place of one with the digest ``before``."""
+        self._sum += _number(self._write(account, rows)) - _number(before)
 
     def _write(self, account: int, rows: bytes) -> bytes:
         digest = _of_seal(account, rows)

@@ -4,12 +4,14 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from hashlib import sha256
 from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
 from backupmeta.account.protected import CATALOG_FILES
+from backupmeta.archive.limits import MIB
 from backupmeta.catalog import schema
 from backupmeta.catalog.seals import seal_all
 from backupmeta.errors import CatalogError, DamagedCatalogError, EvidenceError
@@ -77,10 +79,11 @@ def _require_plain_files(path: str) -> None:
 
 
 @contextmanager
-def locked(path: str) -> Iterator[None]:
+def locked(path: str) -> Iterator[sqlite3.Connection]:
     """Be the only scan that writes to the catalog at ``path``; raise `CatalogError` where another one does.
 
-    The lock is one of SQLite's own, on an empty file beside the catalog: it ends with its process, however that ends.
+    The lock is one of SQLite's own, on a file beside the catalog: it ends with its process, however that ends. The
+    block is given that file, for `note`.
     """
     lock_file = f"{os.path.realpath(path)}{LOCK}"
     _require_own_folder(path)
@@ -95,7 +98,60 @@ def locked(path: str) -> Iterator[None]:
             if _primary(error) != sqlite3.SQLITE_BUSY:
                 raise
             raise CatalogError(path, "another scan writes to it", "wait for its end, or name another file") from error
-        yield
+        yield lock
+
+
+def note(path: str, lock: sqlite3.Connection) -> None:
+    """Note what the file at ``path`` is like, of which a scan knows that it is whole: it need not be checked then.
+
+    That is noted in the ``lock``, for the file can't hold its own digest. Where it can't be, as on a full disk, the
+    next answer checks.
+    """
+    with suppress(sqlite3.Error, CatalogError):
+        lock.execute("CREATE TABLE IF NOT EXISTS noted (sha256 BLOB NOT NULL) STRICT")
+        lock.execute("DELETE FROM noted")
+        if not _is_unfinished(path):
+            lock.execute("INSERT INTO noted (sha256) VALUES (?)", (_digest(path),))
+        lock.execute("COMMIT")
+
+
+def is_as_noted(path: str, lock: sqlite3.Connection | None = None) -> bool:
+    """Tell whether the file at ``path`` is, byte for byte, what the last scan left; ``lock`` is one that is held."""
+    if _is_unfinished(path):
+        return False
+    noted = _noted(lock) if lock is not None else _noted_beside(path)
+    return noted is not None and noted == _digest(path)
+
+
+def _noted(lock: sqlite3.Connection) -> bytes | None:
+    try:
+        (found,) = lock.execute("SELECT sha256 FROM noted").fetchone() or (None,)
+    except sqlite3.Error:  # nothing is, as in the lock of an older program; or a scan writes
+        return None
+    return found if isinstance(found, bytes) else None
+
+
+def _noted_beside(path: str) -> bytes | None:
+    """Return what is noted beside the catalog at ``path``, in a lock that no other user can have written."""
+    lock = f"{os.path.realpath(path)}{LOCK}"
+    if not os.path.lexists(lock) or not stat.S_ISREG((status := os.lstat(lock)).st_mode):
+        return None
+    if status.st_uid not in own_users() or _exposure(lock) is not None:
+        return None
+    with closing(sqlite3.connect(_uri(lock, "mode=ro"), uri=True, timeout=0)) as connection:
+        return _noted(connection)
+
+
+def _digest(path: str) -> bytes:
+    """Return the SHA-256 of the file at ``path``."""
+    digest = sha256()
+    try:
+        with open_named(path) as file:
+            while piece := file.read(MIB):
+                digest.update(piece)
+    except EvidenceError as error:
+        raise CatalogError(path, error.reason, "name the file that 'backupmeta scan -o' wrote") from error
+    return digest.digest()
 
 
 def _require_own_lock(lock: str, path: str) -> None:
@@ -282,8 +338,11 @@ def _connected(path: str, mode: str) -> sqlite3.Connection:
         raise CatalogError(
             path, f"needs SQLite {least}, this Python has {sqlite3.sqlite_version}", "use a newer Python"
         )
-    uri = f"{Path(os.path.abspath(path)).as_uri()}?{mode}"  # noqa: PTH100 - of any bytes
-    return sqlite3.connect(uri, uri=True, timeout=_WAIT, isolation_level=None)
+    return sqlite3.connect(_uri(path, mode), uri=True, timeout=_WAIT, isolation_level=None)
+
+
+def _uri(path: str, mode: str) -> str:
+    return f"{Path(os.path.abspath(path)).as_uri()}?{mode}"  # noqa: PTH100 - of any bytes
 
 
 def _check(path: str) -> int:

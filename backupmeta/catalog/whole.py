@@ -50,8 +50,9 @@ def opened(path: str, findings: list[Finding] | None) -> Iterator[sqlite3.Connec
     """
     with store.opened_to_read(path) as connection:
         connection.execute("BEGIN")
-        require_structure(connection, path)
-        _check(connection, path, seals.altered(connection), findings)
+        if not store.is_as_noted(path):
+            require_structure(connection, path)
+            _check(connection, path, seals.altered(connection), findings)
         yield connection
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import mutate_catalogs
 import pytest
@@ -64,8 +64,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scanned(folder / "catalog.sqlite", folder / "home")
     accounts["bob"].backup(content=backup_record(backup_note="of bob, changed"))
     scanned(folder / "catalog.sqlite", folder / "home")
-    with closing(sqlite3.connect(folder / "catalog.sqlite")) as connection:
-        connection.execute("PRAGMA journal_mode = DELETE")
     return folder
 
 
@@ -76,10 +74,10 @@ def home(made: Path) -> Path:
 
 @pytest.fixture
 def catalog(made: Path, tmp_path: Path) -> Path:
-    """Give a copy of the catalog, to be altered."""
-    path = tmp_path / "catalog.sqlite"
-    path.write_bytes((made / "catalog.sqlite").read_bytes())
-    return path
+    """Give a copy of the catalog, to be altered, and of its lock, which knows what the last scan left."""
+    for name in ("catalog.sqlite", "catalog.sqlite-scan"):
+        (tmp_path / name).write_bytes((made / name).read_bytes())
+    return tmp_path / "catalog.sqlite"
 
 
 def scanned(path: Path, root: Path, *options: str) -> Ran:
@@ -362,6 +360,77 @@ def test_an_object_that_lies_is_told_and_mended(catalog: Path, home: Path, attem
         [0, 0],
         [],
     )
+
+
+# Class: what the lock knows of the file: nothing is checked where it is as the last scan left it, byte for byte.
+
+
+def forbidden(*_: object) -> NoReturn:
+    raise AssertionError("it is checked")
+
+
+def test_a_catalog_as_the_last_scan_left_it_is_not_checked_again(
+    catalog: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backupmeta.catalog.seals.altered", forbidden)
+    assert asked("find", catalog).code == 0
+    assert scanned(catalog, home).code == 0
+    assert asked("find", catalog).code == 0
+    altered(catalog, "UPDATE all_backups SET title = 'x'")
+    with pytest.raises(AssertionError, match="it is checked"):
+        asked("find", catalog)
+
+
+def gone(lock: Path) -> None:
+    lock.unlink()
+
+
+def empty(lock: Path) -> None:
+    lock.write_bytes(b"")
+
+
+def no_database(lock: Path) -> None:
+    lock.write_bytes(b"x" * 8192)
+
+
+def other(lock: Path) -> None:
+    altered(lock, "UPDATE noted SET sha256 = x'00'")
+
+
+def of_a_type(lock: Path) -> None:
+    altered(lock, "DROP TABLE noted; CREATE TABLE noted (sha256); INSERT INTO noted VALUES ('text')")
+
+
+def in_it(lock: Path) -> None:
+    altered(lock, "DELETE FROM noted")
+
+
+def link(lock: Path) -> None:
+    lock.rename(lock.with_name("elsewhere"))
+    lock.symlink_to("elsewhere")
+
+
+def pipe(lock: Path) -> None:
+    lock.unlink()
+    os.mkfifo(lock)
+
+
+def foreign(lock: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root gives files to others")
+    os.chown(lock, 12345, 12345)
+
+
+@pytest.mark.parametrize("attempt", [gone, empty, no_database, other, of_a_type, in_it, link, pipe, foreign])
+def test_where_the_lock_tells_nothing_all_is_checked(
+    catalog: Path, attempt: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = asked("find", catalog)
+    attempt(catalog.with_name("catalog.sqlite-scan"))
+    assert asked("find", catalog) == whole._replace(err=asked("find", catalog).err)
+    monkeypatch.setattr("backupmeta.catalog.seals.altered", forbidden)
+    with pytest.raises(AssertionError, match="it is checked"):
+        asked("find", catalog)
 
 
 # Class: one backup is asked for. Attempt: its account is altered, or what would have been found is not there any more.
