@@ -22,7 +22,7 @@ from backupmeta.errors import (
     LimitExceededError,
     NoRecordError,
 )
-from backupmeta.evidence import open_named
+from backupmeta.evidence import Place, open_named
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source, Witness
@@ -282,27 +282,48 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
     except EvidenceError as error:
         if pair.record is None:
             raise
-        return None, (Finding(trouble(error), pair.archive.name, error.particulars, (source,)),)
+        return None, (
+            Finding(trouble(error, pair.record, pair.archive.place), pair.archive.name, particulars(error), (source,)),
+        )
 
 
 def _embedded(archive: Archive) -> Source:
     return Source(Witness.EMBEDDED_RECORD, archive.seen)
 
 
-def trouble(error: EvidenceError) -> str:
-    """Return the id of the finding that an archive's ``error`` is."""
+def trouble(error: EvidenceError, record: Document | None, place: Place) -> str:
+    """Return the id of the finding that an ``error`` of an archive is; the account's ``record`` may speak for it."""
+    return without_record(record, place) if isinstance(error, NoRecordError) else unread(error)
+
+
+def unread(error: EvidenceError) -> str:
+    """Return the id of the finding that a file can't be read, or not to its end."""
     if isinstance(error, DamagedError):
         return "archive-truncated" if error.verdict == "truncated" else "archive-damaged"
     return "limit-exceeded" if isinstance(error, LimitExceededError) else "archive-unreadable"
 
 
+def particulars(error: EvidenceError) -> str:
+    """Return the detail of the finding that an archive's ``error`` is; that a record is missing says all."""
+    return "" if isinstance(error, NoRecordError) else error.particulars
+
+
+def without_record(record: Document | None, place: Place) -> str:
+    """Return the id of the finding that an archive holds no record: a backup that lost it, or no backup at all.
+
+    The account's ``record`` may speak for it; what a person named is meant to be a backup.
+    """
+    if record is not None:
+        return "record-not-embedded"
+    return "record-missing" if place.is_named or place.name.startswith("app_") else "archive-foreign"
+
+
 def unreadable(pair: Pair, error: EvidenceError) -> Finding:
     """Return the finding about an archive that no record speaks for and that can't be read."""
-    path = pair.archive.seen if pair.archive else error.path
-    name = os.path.basename(path)  # noqa: PTH119
-    is_foreign = isinstance(error, NoRecordError) and not name.startswith("app_")
-    kind = "archive-foreign" if is_foreign else trouble(error)
-    return Finding(kind, path, error.particulars, (Source(Witness.FILE_SYSTEM, path),))
+    if pair.archive is None:
+        return Finding(unread(error), error.path, error.particulars, (Source(Witness.FILE_SYSTEM, error.path),))
+    path, kind = pair.archive.seen, trouble(error, pair.record, pair.archive.place)
+    return Finding(kind, path, particulars(error), (Source(Witness.FILE_SYSTEM, path),))
 
 
 def inspect_install(home: Home, id_: str) -> Inspection:

@@ -109,7 +109,7 @@ def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> 
     except MemoryError:
         return Outcome(_not_judged(case, "archive-unreadable", "it asks for more memory than there is"), None)
     except EvidenceError as error:
-        unreadable = _not_judged(case, library.trouble(error), error.particulars)
+        unreadable = _not_judged(case, library.trouble(error, case.pair.record, case.place), library.particulars(error))
         if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
             if begun_as(case.place.name) is not None:
                 return _set_aside(case, _growing(case), [one.finding for one in unreadable.judged])
@@ -258,8 +258,10 @@ def _examined(case: Case, file: EvidenceFile) -> Outcome:
         for one in chain(inspection.findings, judge.of_backup(subject, is_whole=is_whole)):
             findings.add(one)
         kept = _kept(inspection, case.seen, passed.digests.get("sha256")) if is_whole else None
-    elif is_whole:
-        findings.add(_without_record(case))
+    if is_whole and survey.record is None:
+        findings.add(
+            Finding(library.without_record(case.pair.record, case.place), "", "", (Source(Witness.ARCHIVE, case.seen),))
+        )
     found = judge.judged(findings, case.policy)
     verdict = judge.verdict(found, case.policy)
     return Outcome(Verification("archive", case.seen, verdict, passed.digests.get("sha256"), found), kept)
@@ -329,13 +331,6 @@ def _embedded(survey: Survey, case: Case, findings: Findings) -> Document | None
     except EvidenceError as error:
         findings.add(Finding("limit-exceeded", "", error.reason, (source,)))
         return None
-
-
-def _without_record(case: Case) -> Finding:
-    """Return the finding about a tar without a record: no backup, or a backup that lost it."""
-    name = case.place.name
-    is_foreign = not (case.place.is_named or name.startswith("app_"))
-    return Finding("archive-foreign" if is_foreign else "record-missing", "", "", (Source(Witness.ARCHIVE, case.seen),))
 
 
 def _kept(inspection: Inspection, path: str, sha256: str | None) -> Kept:

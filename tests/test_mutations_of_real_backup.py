@@ -281,6 +281,7 @@ TITLE: Final = "Caf---Zw--lf---50---2"
 
 RECORD: Final = {
     "no record anywhere": by("record-missing", m.without(m.RECORD), m.gone(lambda site: site.record)),
+    "no record in the archive": by("record-not-embedded", m.without(m.RECORD)),
     "the account's record may not be read": by(
         "record-unreadable", m.forbidden(lambda site: site.record), at=m.HOME, verdict=UNREADABLE
     ),

@@ -257,6 +257,14 @@ class TestRecords:
         [one] = verified(path)
         assert (one.verdict, bad(one)) == ("fail", Counter({"record-missing": 1}))
 
+    def test_only_the_archive_has_none(self, account: Account) -> None:
+        (account.archives / NAME).write_bytes(archive(None, FILES.items()))
+        assert bad(verified(account.archives / NAME)[0])["record-not-embedded"] == 1
+        home = str(account.home)
+        for command in (["list", home], ["view", BACKUP, "--root", home], ["timeline", home]):
+            ran = run(*command)
+            assert (ran.code, ran.err.count("[record-not-embedded]")) == (2, 1)
+
     def test_a_tar_of_another_name_is_foreign_unless_it_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "photos.tar.gz"
         path.write_bytes(archive(None, [("a.jpg", b"x")]))

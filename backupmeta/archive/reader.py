@@ -430,8 +430,10 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
             break
     if not found and reader.end is not None and reader.end.verdict != "complete":
         raise reader.broken(f"{name!r} was not met")
-    if not found or found[-1].kind not in WITH_CONTENT:
-        raise NoMemberError(file.path, name, f"is no plain file but a {found[-1].kind}" if found else "")
+    if not found:
+        raise NoMemberError(file.path, name)
+    if found[-1].kind not in WITH_CONTENT:
+        raise NoMemberError(file.path, name, f"is no plain file but a {found[-1].kind}")
     twice = (Finding("member-name-duplicate", found[-1].label, "the last one is given", (_at(file.path, found[-1]),)),)
     content = at_offset(file, limits, found[-1].offset)
     odd = (*misplaced(records, file.path), *reader.oddities(file.path))

@@ -22,6 +22,7 @@ Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where
 - Where a header is none, the walk looks for the next one, as GNU tar does; tarfile and bsdtar end there.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
@@ -48,8 +49,11 @@ from backupmeta.provenance import Source, Witness
 
 ZERO_BLOCK: Final = bytes(BLOCK)
 
-_MAGIC: Final = b"ustar"
+_MAGIC: Final = re.compile(rb"ustar")
 _MAGIC_AT: Final = 257
+_SEARCHED: Final = 4096
+"""How many bytes are searched for headers at once."""
+
 _END_BLOCKS: Final = 2
 _HOLES_FROM: Final = 64 * MIB
 """Bytes of holes up to which any ratio is harmless."""
@@ -442,14 +446,14 @@ def _shown(names: Sequence[bytes]) -> str:
 def _header_in(buffer: bytes, begin: int, to_block: int) -> int:
     """Return the place of the first valid header in ``buffer`` from ``begin`` on, or -1.
 
-    ``to_block`` is how far it is from ``begin`` to a multiple of 512 bytes in the archive.
+    ``to_block`` is how far it is from ``begin`` to a multiple of 512 bytes in the archive. A window after the other is
+    searched: what lies far after the header is searched again from there, so it is not looked at before.
     """
-    last = len(buffer) - BLOCK
-    places = range(begin + to_block, last + 1, BLOCK)
-    found = next((place for place in places if checksum_fits(buffer, place)), last + 1)
-    magic = buffer.find(_MAGIC, begin + _MAGIC_AT)
-    while 0 <= magic < found + _MAGIC_AT:
-        if checksum_fits(buffer, magic - _MAGIC_AT):
-            found = magic - _MAGIC_AT
-        magic = buffer.find(_MAGIC, magic + 1)
-    return found if found <= last else -1
+    end = len(buffer) - BLOCK + 1
+    for first in range(begin, end, _SEARCHED):
+        past = min(first + _SEARCHED, end)
+        places = {*range(first + (begin + to_block - first) % BLOCK, past, BLOCK)}
+        places |= {one.start() - _MAGIC_AT for one in _MAGIC.finditer(buffer, first + _MAGIC_AT, past + _MAGIC_AT + 4)}
+        if (found := next((place for place in sorted(places) if checksum_fits(buffer, place)), -1)) >= 0:
+            return found
+    return -1

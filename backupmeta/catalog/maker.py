@@ -16,7 +16,7 @@ from backupmeta.catalog.memory import Remembered
 from backupmeta.catalog.reading import Forgetful
 from backupmeta.catalog.rows import BackupRow, Cells, FileRow, FindingRow, InstallRow, Rows, exact, finding_row
 from backupmeta.catalog.usual import Usual
-from backupmeta.errors import EvidenceError
+from backupmeta.errors import EvidenceError, NoRecordError
 from backupmeta.evidence import Signature
 from backupmeta.findings import Finding
 from backupmeta.provenance import Witness, display
@@ -125,4 +125,6 @@ def _status(kind: Witness, name: str, found: Remembered | None) -> str:
         return "read" if found is not None and isinstance(found.found, Record) else "record-unreadable"
     if found is None:
         return "passed over"
-    return library.trouble(found.found) if isinstance(found.found, EvidenceError) else "read"
+    if isinstance(found.found, EvidenceError) and not isinstance(found.found, NoRecordError):
+        return library.unread(found.found)
+    return "read"

@@ -13,7 +13,7 @@ from backupmeta.events import witnesses
 from backupmeta.events.event import Statement
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
-from backupmeta.library import trouble, unreadable
+from backupmeta.library import unreadable
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 
@@ -58,7 +58,7 @@ def examine(pair: Pair, archive: Archive, limits: Limits, depth: Depth) -> Exami
             told = {one.id for one in of_all}
             return Examined(embedded, (*of_file, *members), (*of_all, *(one for one in findings if one.id not in told)))
     except EvidenceError as error:
-        return Examined(None, (), (_finding(pair, archive, error),))
+        return Examined(None, (), (unreadable(pair, error),))
 
 
 def _embedded(
@@ -73,7 +73,7 @@ def _embedded(
             return Document(source, pair.record.record), grave
         return document(source, found.record, limits.record_lines), grave
     except EvidenceError as error:
-        return None, (_finding(pair, archive, error),)
+        return None, (unreadable(pair, error),)
 
 
 def _members(
@@ -86,14 +86,7 @@ def _members(
         members = list(witnesses.of_members(walked, archive.seen, most))
         return members, _grave(archive, walked.findings())
     except EvidenceError as error:
-        return [], (_finding(pair, archive, error),)
-
-
-def _finding(pair: Pair, archive: Archive, error: EvidenceError) -> Finding:
-    """Return the finding about an archive that can't be read; what a record names is a backup, whatever is in it."""
-    if pair.record is None:
-        return unreadable(pair, error)
-    return Finding(trouble(error), archive.seen, error.reason, (Source(Witness.EMBEDDED_RECORD, archive.seen),))
+        return [], (unreadable(pair, error),)
 
 
 def _grave(archive: Archive, findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -17,7 +17,11 @@ _CLOCK: Final = "find out whether a clock was wrong, or the record edited"
 
 KINDS: Final[dict[str, Kind]] = {
     # the text
-    "record-missing": _error("no record can be read, neither in the archive nor in the account", "is it a backup?"),
+    "record-missing": _unread("no record can be read, neither in the archive nor in the account", "is it a backup?"),
+    "record-not-embedded": _unread(
+        "the archive holds no record of its own, as every backup does; the account's record speaks for it",
+        "see who repacked the archive; 'backupmeta members' lists what is in it",
+    ),
     "record-unreadable": _unread("the record can't be read", "make it readable, or restore it from its archive"),
     "record-empty": _warning("the record holds no line", "restore it from its archive"),
     "record-bom": _note("the record begins with a byte order mark", _EXPLAIN),

@@ -14,6 +14,8 @@ from typing import Final, Protocol
 
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.hostile import END, Opened, Seen, header, member, seen
 from tests.invented import run
@@ -284,6 +286,25 @@ def test_headers_that_were_moved_off_the_grid_are_found(opened: Opened, kind: st
     assert [one.offset for one in found.members][3:] == [n * SLOT + moved for n in range(3, COUNT)]
     assert found.ids[0] == "archive-header-damaged"
     assert found.end.verdict == "damaged"
+
+
+gaps = st.lists(
+    st.sampled_from([1, 255, 256, 300, 511, 512, 513, 1024, 3583, 3584, 4095, 4096, 4097, 9000]) | st.integers(1, 5000),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=100)
+@given(gaps=gaps, fill=st.sampled_from([b"j", b"\0j", b"ustar", b"0000000\0ustar "]), grid=st.sampled_from([1, 512]))
+def test_each_header_between_any_gaps_is_found(opened: Opened, gaps: Sequence[int], fill: bytes, grid: int) -> None:
+    names, tar = [], member("first", b"x")
+    for number, gap in enumerate(gaps):
+        names.append(f"m{number}")
+        tar += (fill * gap)[:gap]
+        tar += bytes(-len(tar) % grid)
+        tar += member(names[-1], b"content")
+    assert [one.text for one in seen(opened, tar + END).members] == ["first", *names]
 
 
 @pytest.mark.parametrize(
