@@ -427,7 +427,7 @@ def test_where_the_lock_tells_nothing_all_is_checked(
 ) -> None:
     whole = asked("find", catalog)
     attempt(catalog.with_name("catalog.sqlite-scan"))
-    assert asked("find", catalog) == whole._replace(err=asked("find", catalog).err)
+    assert asked("find", catalog)[:2] == whole[:2]
     monkeypatch.setattr("backupmeta.catalog.seals.altered", forbidden)
     with pytest.raises(AssertionError, match="it is checked"):
         asked("find", catalog)
