@@ -28,6 +28,7 @@ from backupmeta.catalog.seals import OWN, Seals
 from backupmeta.catalog.tables import SCANS
 from backupmeta.catalog.tally import Tally
 from backupmeta.catalog.walk import Archives
+from backupmeta.catalog.whole import Damaged
 from backupmeta.catalog.writer import Writer
 from backupmeta.errors import DamagedCatalogError, EvidenceError
 from backupmeta.findings import Finding
@@ -82,27 +83,30 @@ def scan(
         store.require(path)
     tally = tally or Tally()
     with store.locked(path) as lock:
-        if not os.path.lexists(path) or not store.is_as_noted(path, lock):
-            _make_whole(path, tally)
+        is_whole = os.path.lexists(path) and store.is_as_noted(path, lock)
+        damaged = Damaged(path) if is_whole else _damaged(path, tally)
         with store.opened_to_write(path) as connection, store.telling(path):
-            running = _Scan(connection, search, tally)
+            running = _Scan(connection, search, tally, damaged)
             running.look(tell, workers)
             if depth is Depth.DEEP:
                 running.walk(tell, workers)
             running.finished()
-        store.note(path, lock)
+            tally.altered += (*damaged.findings, *damaged.rest(connection))
+        if not damaged:
+            store.note(path, lock)
     return tally
 
 
-def _make_whole(path: str, tally: Tally) -> None:
-    """Take out of the catalog at ``path`` what was altered; one whose structure is damaged is put aside."""
+def _damaged(path: str, tally: Tally) -> Damaged:
+    """Return what was altered of the catalog at ``path``; one whose structure is damaged is put aside."""
     try:
         with store.opened_to_write(path) as connection, store.telling(path):
-            tally.altered += whole.mended(connection, path)
+            return whole.damaged(connection, path)
     except DamagedCatalogError as error:
         aside = store.put_aside(path)
         detail = f"it {error.reason}; it is {display(aside)} now, and what only it knew is there alone"
         tally.altered.append(Finding("catalog-altered", display(path), detail))
+        return Damaged(path)
 
 
 def _noted(batches: Iterator[Batch], given: deque[Batch]) -> Iterator[Batch]:
@@ -123,7 +127,7 @@ def _has_nested(search: Search) -> bool:
 class _Scan:
     """One scan: a new one, or the last one where that was interrupted and had the same roots."""
 
-    def __init__(self, connection: sqlite3.Connection, search: Search, tally: Tally) -> None:
+    def __init__(self, connection: sqlite3.Connection, search: Search, tally: Tally, damaged: Damaged) -> None:
         self._connection = connection
         self._search = search
         self._tally = tally
@@ -137,8 +141,8 @@ class _Scan:
         with store.transaction(connection):
             self._number, self._first_file, self._began = self._begun()
             self._seal_own()
-        self._writer = Writer(connection, self._number, tally.changes, self._seals)
-        self._accounts = Accounts(connection, self._number, self._writer, tally)
+        self._writer = Writer(connection, self._number, tally.changes, self._seals, damaged)
+        self._accounts = Accounts(connection, self._number, self._writer, tally, damaged)
 
     def look(self, tell: Tell, workers: Crew) -> None:
         """Look at all accounts, and know what is gone."""

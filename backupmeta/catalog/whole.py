@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from backupmeta.catalog import schema, seals, store
-from backupmeta.catalog.seals import OF_ACCOUNT, OWN, Altered
+from backupmeta.catalog.seals import OF_ACCOUNT, OWN, SEALED, Altered
 from backupmeta.catalog.tables import (
     ACCOUNTS,
     BACKUPS,
@@ -90,6 +90,7 @@ _RESTORE: Final = "or restore it from a copy"
 _ADVICE: Final = "'backupmeta scan ROOT -o CATALOG' reads it anew"
 _LEFT_OUT: Final = f"it is left out; {_ADVICE}"
 _READ_ANEW: Final = "these are gone, and what is there is read anew"
+_STAYS: Final = "it was not read now, and is left as it is"
 
 
 def require_structure(connection: sqlite3.Connection, path: str) -> None:
@@ -139,21 +140,73 @@ def _without(table: Table, condition: str) -> str:
     return f"CREATE TEMP VIEW {table.name} AS SELECT {columns} FROM main.{table.name} WHERE {condition}"  # noqa: S608
 
 
-def mended(connection: sqlite3.Connection, path: str) -> list[Finding]:
-    """Take away what was altered of the catalog at ``path``, for a scan to read it anew; return what it was.
+class Damaged:
+    """The accounts with altered rows: these are taken away when the account is read anew, or is gone.
 
-    Raises `DamagedCatalogError` where its structure can't be mended.
+    Until then they stay, and are told: a scan of other roots, or of a disk that can't be read, takes nothing away.
+
+    Attributes:
+        findings: what was taken away.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Know of no damage in the catalog at ``path``."""
+        self.findings: list[Finding] = []
+        self._path = path
+        self._accounts: dict[int, Altered] = {}
+
+    def __contains__(self, account: int) -> bool:
+        return account in self._accounts
+
+    def __bool__(self) -> bool:
+        return bool(self._accounts)
+
+    def add(self, connection: sqlite3.Connection, one: Altered) -> bool:
+        """Take in what was altered of an account; return whether it was taken away, for nothing tells its place."""
+        if one.account != OWN and one.was and not (one.lost(ACCOUNTS) or one.added(ACCOUNTS)):
+            self._accounts[one.account] = one
+            return False
+        self.findings.append(_finding(connection, self._path, one, _READ_ANEW))
+        _take_away_own(connection, one) if one.account == OWN else _take_away_all(connection, one.account)
+        return True
+
+    def greatest(self, table: Table) -> int:
+        """Return the greatest key that a row of ``table`` has or had: a new one would be taken for it."""
+        place = SEALED.index(table)
+        keys = (
+            key for one in self._accounts.values() for rows in (one.was, one.now) for of, key in rows if of == place
+        )
+        return max(keys, default=0)
+
+    def values(self) -> frozenset[int]:
+        """Return the keys of the shared values that were altered."""
+        return frozenset(key for one in self._accounts.values() for key in one.lost(SHARED))
+
+    def take_away(self, connection: sqlite3.Connection, account: int) -> None:
+        """Take away the altered rows of an account that has any; the rest of it is left to be sealed."""
+        if (one := self._accounts.pop(account, None)) is not None:
+            self.findings.append(_finding(connection, self._path, one, _READ_ANEW))
+            _take_away(connection, one)
+
+    def rest(self, connection: sqlite3.Connection) -> Iterator[Finding]:
+        """Yield what was altered and is there still."""
+        for one in self._accounts.values():
+            yield _finding(connection, self._path, one, _STAYS)
+
+
+def damaged(connection: sqlite3.Connection, path: str) -> Damaged:
+    """Return what was altered of the catalog at ``path``, which is going to be scanned into.
+
+    What is of no account, or of one whose place is not known any more, is taken away. Raises `DamagedCatalogError`
+    where the structure can't be mended.
     """
     _mend_indices(connection, path)
-    findings, left = list[Finding](), [OWN]
+    found = Damaged(path)
     with store.transaction(connection):
-        for one in seals.altered(connection):
-            findings.append(_finding(connection, path, one, _READ_ANEW))
-            if _take_away(connection, one):
-                left.append(one.account)
-        if findings:
-            seals.seal(connection, left)
-    return findings
+        taken = [found.add(connection, one) for one in seals.altered(connection)]
+        if any(taken):
+            seals.seal(connection, (OWN,))
+    return found
 
 
 def _mend_indices(connection: sqlite3.Connection, path: str) -> None:
@@ -167,25 +220,22 @@ def _mend_indices(connection: sqlite3.Connection, path: str) -> None:
         require_structure(connection, path)
 
 
-def _take_away(connection: sqlite3.Connection, one: Altered) -> bool:
-    """Take away what was altered of an account; return whether anything of the account is left to be sealed."""
-    if one.account == OWN:
-        _take_away_own(connection, one)
-        return False
-    if not one.was or one.lost(ACCOUNTS) or one.added(ACCOUNTS):
-        for table in (*OF_ACCOUNT, SEALS):
-            connection.execute(f"DELETE FROM {table.name} WHERE account = ?", (one.account,))  # noqa: S608 - our own
-        return False
+def _take_away_all(connection: sqlite3.Connection, account: int) -> None:
+    for table in (*OF_ACCOUNT, SEALS):
+        connection.execute(f"DELETE FROM {table.name} WHERE account = ?", (account,))  # noqa: S608 - our own names
+
+
+def _take_away(connection: sqlite3.Connection, one: Altered) -> None:
+    """Take away the altered rows of an account, and what refers to them."""
     for table in (FILES, INSTALLS, BACKUPS, FINDINGS):
         _delete(connection, table, (*one.lost(table), *one.added(table)))
-    _delete_shared(connection, one.lost(SHARED))
+    _delete_shared(connection, one.account, one.lost(SHARED))
     for statement in _DANGLING:
         connection.execute(statement, (one.account,))
     if one.lost(FINDINGS) or one.added(FINDINGS):
         for statement in _UNWALK:
             connection.execute(statement, (one.account,))
     connection.execute("DELETE FROM memories WHERE account = ?", (one.account,))
-    return True
 
 
 def _take_away_own(connection: sqlite3.Connection, one: Altered) -> None:
@@ -204,8 +254,8 @@ def _delete(connection: sqlite3.Connection, table: Table, keys: Iterable[int]) -
     connection.executemany(f"DELETE FROM {table.name} WHERE {key} = ?", [(one,) for one in keys])  # noqa: S608
 
 
-def _delete_shared(connection: sqlite3.Connection, keys: Sequence[int]) -> None:
-    """Delete values, and all that has them."""
+def _delete_shared(connection: sqlite3.Connection, account: int, keys: Sequence[int]) -> None:
+    """Delete values, and all that the account has with them."""
     if not keys:
         return
     _delete(connection, SHARED, keys)
@@ -213,7 +263,7 @@ def _delete_shared(connection: sqlite3.Connection, keys: Sequence[int]) -> None:
     for table in (INSTALLS, BACKUPS):
         places = [one.name for one in table.columns if one.type is Type.SHARED]
         missing = " OR ".join(f"{one} NOT IN (SELECT shared FROM shared)" for one in places)  # noqa: S608
-        connection.execute(f"DELETE FROM {table.name} WHERE {missing}")  # noqa: S608 - our own names
+        connection.execute(f"DELETE FROM {table.name} WHERE account = ? AND ({missing})", (account,))  # noqa: S608
 
 
 _UNWALK: Final = (

@@ -11,6 +11,7 @@ from backupmeta.catalog import schema, store
 from backupmeta.catalog.rows import Cell, Cells, FileRow, FindingRow, Rows, Walked, exact
 from backupmeta.catalog.seals import OWN, Seals
 from backupmeta.catalog.tables import BACKUPS, EXTENSIONS, FILES, FINDINGS, INSTALLS, SHARED, Table, Type
+from backupmeta.catalog.whole import Damaged
 
 _AT_HAND: Final = 100_000
 """How many keys of shared values are kept in memory."""
@@ -104,15 +105,27 @@ class Writer:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, scan: int, changes: Counter[tuple[str, str]], seals: Seals
+        self,
+        connection: sqlite3.Connection,
+        scan: int,
+        changes: Counter[tuple[str, str]],
+        seals: Seals,
+        damaged: Damaged,
     ) -> None:
-        """Write into ``connection`` what the scan of this number finds; count it in ``changes``, seal it."""
+        """Write into ``connection`` what the scan of this number finds; count it in ``changes``, seal it.
+
+        No row gets the number of one that is ``damaged``.
+        """
         self.seals = seals
         self._changes = changes
         self._connection = connection
         self._scan = scan
         self._shared: dict[bytes, int] = {}
-        self._last = {one.name: self._greatest(one) for one in (FILES, INSTALLS, BACKUPS, FINDINGS, SHARED)}
+        self._damaged = damaged.values()
+        self._last = {
+            one.name: max(self._greatest(one), damaged.greatest(one))
+            for one in (FILES, INSTALLS, BACKUPS, FINDINGS, SHARED)
+        }
         self._pending: dict[str, list[Cells]] = {one.name: [] for one in (FILES, INSTALLS, BACKUPS, FINDINGS)}
 
     def take_shared(self, values: Mapping[bytes, str]) -> None:
@@ -313,8 +326,9 @@ class Writer:
         """Return the key of a shared value, which may have to be written first."""
         entries = [*_extensions(value)]
         found = self._connection.execute("SELECT shared, content FROM shared WHERE digest = ?", (digest,)).fetchone()
-        if found is not None and found[1] == value and self._entries(found[0]) == entries:
-            return int(found[0])
+        key, content = found or (0, None)
+        if content == value and key not in self._damaged and self._entries(key) == entries:
+            return int(key)
         key = self._next(SHARED.name)
         self._connection.execute("DELETE FROM shared WHERE digest = ?", (digest,))  # nobody refers to one that lies
         self._connection.execute("DELETE FROM extensions WHERE list = ?", (key,))

@@ -6,6 +6,7 @@ of the whole catalog, or has exit code 2, a line that names the catalog and the 
 
 import os
 import re
+import shutil
 import sqlite3
 import time
 from collections import Counter
@@ -180,6 +181,40 @@ def test_a_scan_reads_it_anew(catalog: Path, home: Path, attempt: str) -> None:
     assert differences(current(catalog), before) == []
     assert [asked(name, catalog).code for name in ("find", "stats", "export", "report", "list")] == [0] * 5
     assert scanned(catalog, home).code == 0
+
+
+@pytest.mark.parametrize("attempt", ["a text", "its memory", "findings are deleted", "a row is deleted"])
+def test_a_scan_of_another_place_takes_nothing_away(catalog: Path, home: Path, tmp_path: Path, attempt: str) -> None:
+    before = current(catalog)
+    altered(catalog, ROWS[attempt][0])
+    Account(tmp_path / "other/dan")
+    for _ in range(2):
+        ran = scanned(catalog, tmp_path / "other")
+        assert (ran.code, "left as it is" in ran.err) == (2, True)
+        assert [asked(name, catalog).code for name in ANSWERS] == [2] * len(ANSWERS)
+    assert scanned(catalog, home).code == 2
+    after = current(catalog)
+    assert [one for one in after["backups"] if one[0] != str(tmp_path / "other/dan")] == before["backups"]
+    assert asked("list", catalog).code == 0
+
+
+def test_an_account_that_is_gone_is_told_and_taken_out(catalog: Path, tmp_path: Path) -> None:
+    account = filled(tmp_path / "other", "dan")
+    Account(tmp_path / "other/eve")
+    scanned(catalog, tmp_path / "other")
+    altered(catalog, "UPDATE all_backups SET title = 'x' WHERE account = (SELECT max(account) - 1 FROM accounts)")
+    shutil.rmtree(account.home)
+    ran = scanned(catalog, tmp_path / "other")
+    assert (ran.code, "2 of its 2 backups differ" in ran.err) == (2, True)
+    assert asked("find", catalog).code == 0
+
+
+def test_new_rows_are_never_taken_for_lost_ones(catalog: Path, home: Path) -> None:
+    before = current(catalog)
+    altered(catalog, "DELETE FROM all_backups; DELETE FROM all_files WHERE account = {bob}; DELETE FROM all_findings")
+    assert scanned(catalog, home).code == 2
+    assert differences(current(catalog), before) == []
+    assert asked("find", catalog).code == 0
 
 
 # Class: an account disappears as a whole, or rows are given to another one.
