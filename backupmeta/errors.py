@@ -14,17 +14,19 @@
     ├── WrittenFileError     a file of ours can't be used as it should be
     │   ├── CatalogError         a file is no catalog, or can't be used as one
     │   │   └── DamagedCatalogError  a catalog whose structure can't be relied upon
-    │   └── OutputError          a file can't be written, or must not be
+    │   ├── OutputError          a file can't be written, or must not be
+    │   └── TemporaryFileError   a temporary file can't be written, or read again
     ├── PolicyError          a policy, or an option that changes it, can't be followed
     └── AnswerError          the server's own negative answers: a status and an ``errcode``
 
 Every error carries its attributes; its sentence is made from them. No error ever holds a value of a record.
 """
 
-from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import ClassVar, Final, NamedTuple
 
-from backupmeta.masking import printable
+from backupmeta.escapes import printable
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
@@ -73,6 +75,18 @@ class EvidenceError(BackupMetaError):
 
 class UnreadableError(EvidenceError):
     """The system refuses to open or read: missing, no permission, an I/O error."""
+
+
+@contextmanager
+def told_of(path: str) -> Iterator[None]:
+    """Raise `UnreadableError` about ``path`` where what lies there takes too much memory, or nests too deep."""
+    try:
+        yield
+    except (MemoryError, RecursionError) as error:
+        raise UnreadableError(path, TOO_LARGE) from error
+
+
+TOO_LARGE: Final = "it asks for more memory than there is"
 
 
 class NotRegularError(EvidenceError):
@@ -177,6 +191,10 @@ class DamagedCatalogError(CatalogError):
 
 class OutputError(WrittenFileError):
     """A file that can't be written, or must not be."""
+
+
+class TemporaryFileError(WrittenFileError):
+    """A temporary file that can't be written, or read again."""
 
 
 class Mistake(NamedTuple):

@@ -9,7 +9,9 @@ is put there while we read (openat(2), POSIX.1-2017).
 import os
 import stat
 from collections.abc import Callable
-from typing import Final, NamedTuple, Self
+from contextlib import suppress
+from errno import ENOENT
+from typing import Any, Final, NamedTuple, Self
 
 from backupmeta.errors import LimitExceededError, NotRegularError, UnreadableError
 
@@ -18,6 +20,8 @@ _FOLDER: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_DIRE
 _NOATIME: Final = getattr(os, "O_NOATIME", 0)
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 _RELATIVE: Final = os.open in os.supports_dir_fd and os.scandir in os.supports_fd
+_PIECE: Final = 1024 * 1024
+_VANISHED: Final = "see whether it is still mounted, and who changes the evidence"
 
 _KINDS: Final = (
     (stat.S_ISLNK, "a symbolic link"),
@@ -73,12 +77,16 @@ class EvidenceFile:
     __slots__ = ("_fd", "ctime_ns", "inode", "mode", "mtime_ns", "owner", "path", "position", "size", "watch")
 
     def __init__(self, path: str, fd: int) -> None:
-        """Take over ``fd``; raise `NotRegularError` for anything but a regular file."""
+        """Take over ``fd``; raise `NotRegularError` for anything but a regular file. Raises `UnreadableError`."""
         self._fd = fd
         self.path = path
-        status = os.fstat(fd)
+        try:
+            status = os.fstat(fd)
+        except OSError as error:
+            _close(fd)
+            raise UnreadableError(path, _reason(error)) from error
         if not stat.S_ISREG(status.st_mode):
-            os.close(fd)
+            _close(fd)
             raise NotRegularError(path, f"is {kind_of(status.st_mode)}")
         self.size = status.st_size
         self.mtime_ns = status.st_mtime_ns
@@ -97,7 +105,7 @@ class EvidenceFile:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._fd)
+        _close(self._fd)
 
     @property
     def signature(self) -> Signature:
@@ -119,21 +127,55 @@ class EvidenceFile:
         """Return all of a small file, or raise `LimitExceededError` where it is longer than ``bound`` bytes."""
         if self.size > bound:
             raise LimitExceededError(self.path, limit, bound, self.size)
-        content = self.read(bound + 1)
-        while len(content) <= bound and (more := self.read(bound + 1 - len(content))):
+        content = self.read(self.size + 1)  # never more at once, however large the bound is
+        while len(content) <= bound and (more := self.read(min(bound + 1 - len(content), _PIECE))):
             content += more
         if len(content) > bound:
             raise LimitExceededError(self.path, limit, bound)
         return content
 
     def has_changed(self) -> bool:
-        """Tell whether the file was written to since it was opened, by its size and its modification time."""
-        status = os.fstat(self._fd)
+        """Tell whether the file was written to since it was opened, by its size and its modification time.
+
+        Raises `UnreadableError`.
+        """
+        try:
+            status = os.fstat(self._fd)
+        except OSError as error:
+            raise UnreadableError(self.path, _reason(error)) from error
         return (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns)
 
     def seek(self, offset: int) -> None:
-        """Go to ``offset``, in bytes from the beginning."""
-        self.position = os.lseek(self._fd, offset, os.SEEK_SET)
+        """Go to ``offset``, in bytes from the beginning. Raises `UnreadableError`."""
+        try:
+            self.position = os.lseek(self._fd, offset, os.SEEK_SET)
+        except OSError as error:
+            raise UnreadableError(self.path, _reason(error)) from error
+
+
+def status_of(path: str) -> os.stat_result | None:
+    """Return what the system tells of ``path``, through links; None where there is nothing.
+
+    Raises `UnreadableError` where it tells nothing, which is not the same: `os.path.exists` takes it for that.
+    """
+    try:
+        return os.stat(path)  # noqa: PTH116 - a name is a str here, of any bytes
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise UnreadableError(path, _reason(error)) from error
+
+
+def is_folder(path: str) -> bool:
+    """Tell whether there is a folder at ``path``, or a link to one. Raises `UnreadableError`."""
+    status = status_of(path)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def is_file(path: str) -> bool:
+    """Tell whether there is a regular file at ``path``, or a link to one. Raises `UnreadableError`."""
+    status = status_of(path)
+    return status is not None and stat.S_ISREG(status.st_mode)
 
 
 def open_named(path: str) -> EvidenceFile:
@@ -171,12 +213,14 @@ class Folder:
     Attributes:
         path: its path on this machine.
         seen: its path as the server saw it: below a sysroot that is the path from there.
+        server: the path on this machine of that server's root; None where it is not known.
     """
 
-    def __init__(self, path: str, seen: str, fd: int) -> None:
+    def __init__(self, path: str, seen: str, fd: int, server: str | None = None) -> None:
         """Take over the folder's descriptor ``fd``."""
         self.path = path
         self.seen = seen
+        self.server = server
         self._fd = fd
         self._before = os.path.join(path, "")  # noqa: PTH118 - of any bytes
 
@@ -185,23 +229,44 @@ class Folder:
 
     def __exit__(self, *exception: object) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
+            _close(self._fd)
 
     @property
     def identity(self) -> tuple[int, int] | None:
-        """Its device and inode, by which it is known again; None where folders are not opened."""
+        """Its device and inode, by which it is known again; None where folders are not opened.
+
+        Raises `UnreadableError`.
+        """
         if self._fd < 0:
             return None
-        status = os.fstat(self._fd)
+        try:
+            status = os.fstat(self._fd)
+        except OSError as error:
+            raise UnreadableError(self.path, _reason(error)) from error
         return status.st_dev, status.st_ino
+
+    def require_there(self) -> None:
+        """Raise `UnreadableError` where something else is at its path now: it was removed, replaced or unmounted."""
+        status = status_of(self.path)
+        if status is None:
+            raise UnreadableError(self.path, "is gone, and was there a moment ago", _VANISHED)
+        if self.identity not in {None, (status.st_dev, status.st_ino)}:
+            raise UnreadableError(self.path, "was replaced by another folder", _VANISHED)
 
     def entries(self) -> list[Entry]:
         """Return what lies in the folder, sorted by name. Raises `UnreadableError`."""
         try:
             with os.scandir(self._fd if _RELATIVE else self.path) as found:
-                return sorted(map(_entry, found))
+                entries = sorted(map(_entry, found))
+            return entries or self._nothing()
         except (OSError, ValueError) as error:
             raise UnreadableError(self.path, _reason(error)) from error
+
+    def _nothing(self) -> list[Any]:
+        """Return that nothing lies in the folder; one that was removed seems to be empty, too. Raises `OSError`."""
+        if self._fd >= 0 and not os.fstat(self._fd).st_nlink:
+            raise FileNotFoundError(ENOENT, "it was removed meanwhile")
+        return []
 
     def signatures(self, counts: Callable[[str, bool], bool]) -> list[Signed]:
         """Return what lies in the folder, sorted by name, as far as it ``counts``, by its name and being a file.
@@ -210,19 +275,25 @@ class Folder:
         """
         try:
             with os.scandir(self._fd if _RELATIVE else self.path) as found:
-                return sorted([_signed(one) for one in found if counts(one.name, one.is_file(follow_symlinks=False))])
+                signed = sorted([_signed(one) for one in found if counts(one.name, one.is_file(follow_symlinks=False))])
+            return signed or self._nothing()
         except (OSError, ValueError) as error:
             raise UnreadableError(self.path, _reason(error)) from error
 
     def signature(self, name: str) -> Signature | None:
-        """Return what tells the regular file ``name`` from what it may become; None where there is none."""
+        """Return what tells the regular file ``name`` from what it may become; None where there is none.
+
+        Raises `UnreadableError`.
+        """
         try:
             if _RELATIVE:
                 status = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
             else:
                 status = os.stat(self.child(name), follow_symlinks=False)  # noqa: PTH116
-        except (OSError, ValueError):
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except (OSError, ValueError) as error:
+            raise UnreadableError(self.child(name), _reason(error)) from error
         return _signature(status) if stat.S_ISREG(status.st_mode) else None
 
     def link_target(self, name: str) -> str:
@@ -247,19 +318,19 @@ class Folder:
             content = (
                 os.read(fd, status.st_size + 1) if stat.S_ISREG(status.st_mode) and status.st_size <= bound else b""
             )
+            if len(content) == status.st_size and stat.S_ISREG(status.st_mode):  # as nearly always
+                _close(fd)
+                return content, _signature(status)
+            os.lseek(fd, 0, os.SEEK_SET) if stat.S_ISREG(status.st_mode) else None
         except OSError as error:
-            os.close(fd)
+            _close(fd)
             raise UnreadableError(self.child(name), _reason(error)) from error
-        if len(content) == status.st_size and stat.S_ISREG(status.st_mode):  # as nearly always
-            os.close(fd)
-            return content, _signature(status)
-        os.lseek(fd, 0, os.SEEK_SET) if stat.S_ISREG(status.st_mode) else None
         with EvidenceFile(self.child(name), fd) as file:
             return file.read_whole(limit, bound), file.signature
 
     def open_folder(self, name: str) -> "Folder":
         """Open the folder ``name``. Raises `NotRegularError` for a link, `UnreadableError`."""
-        return Folder(self.child(name), self.seen_child(name), self._open_child(name, _FOLDER))
+        return Folder(self.child(name), self.seen_child(name), self._open_child(name, _FOLDER), self.server)
 
     def child(self, name: str) -> str:
         """Return the path of ``name`` in this folder, on this machine."""
@@ -295,18 +366,19 @@ def _signed(one: "os.DirEntry[str]") -> Signed:
         return (one.name, "d" if one.is_dir(follow_symlinks=False) else "", *_NOWHERE)
     try:
         status = one.stat(follow_symlinks=False)
-    except OSError:  # it has vanished meanwhile
+    except FileNotFoundError:  # it has vanished meanwhile
         return (one.name, "", *_NOWHERE)
     return (one.name, kind, *_signature(status))
 
 
-def open_folder(path: str, seen: str | None = None) -> Folder:
+def open_folder(path: str, seen: str | None = None, server: str | None = None) -> Folder:
     """Open the folder that a person named, or that convention names, through links if need be.
 
-    ``seen`` is its path as the server saw it, where that is another one. Raises `UnreadableError`.
+    ``seen`` is its path as the server saw it, where that is another one; ``server`` is that server's root on this
+    machine, where it is known. Raises `UnreadableError`.
     """
     try:
-        return Folder(path, path if seen is None else seen, _open(path, _FOLDER) if _RELATIVE else -1)
+        return Folder(path, path if seen is None else seen, _open(path, _FOLDER) if _RELATIVE else -1, server)
     except (OSError, ValueError) as error:
         raise UnreadableError(path, _reason(error)) from error
 
@@ -354,6 +426,12 @@ def _open(path: str, flags: int, folder: int | None = None) -> int:
         if not _NOATIME:
             raise
         return os.open(path, flags, dir_fd=folder)  # only a file's owner may ask not to touch its atime
+
+
+def _close(fd: int) -> None:
+    """Close a descriptor that was only read from: where the system refuses, nothing is lost (close(2))."""
+    with suppress(OSError):
+        os.close(fd)
 
 
 def _reason(error: OSError | ValueError) -> str:

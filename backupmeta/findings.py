@@ -9,6 +9,7 @@ from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
 
 _RECORDS: Final = ".appdata"
+_PASSED_OVER: Final = "home-passed-over"
 _REFUSED: Final = frozenset({"link-not-followed", "not-a-regular-file"})
 
 
@@ -45,8 +46,8 @@ class Finding(NamedTuple):
 
     @property
     def hides_records(self) -> bool:
-        """Whether it says that a home's records are not read, because what has their name is no folder."""
-        return self.id in _REFUSED and self.subject == _RECORDS
+        """Whether it says that a home's records are not read: what has their name is no folder, or who put it there."""
+        return self.id == _PASSED_OVER or (self.id in _REFUSED and self.subject == _RECORDS)
 
     @property
     def message(self) -> str:

@@ -21,6 +21,7 @@ from backupmeta.errors import (
     EvidenceError,
     LimitExceededError,
     NoRecordError,
+    told_of,
 )
 from backupmeta.evidence import Place, open_named
 from backupmeta.findings import Finding
@@ -82,7 +83,7 @@ def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
     open_named(path).close()
     with places.home_of_archive(path, search.limits) as home:
         found = inspect_backup(home, home.pairs()[0], home.surroundings, search.zone)
-        found.findings.extend(one for one in home.findings if one.hides_records)
+        found.findings.extend(one for one in home.findings if one.hides_records or one.is_unread)
         return found
 
 
@@ -113,10 +114,10 @@ ENTRIES: Final = 64
 def list_blocks(search: Search, findings: list[Finding], share: Share) -> Iterator[list[Inspection]]:
     """Yield the blocks of `list_backups` that are in ``share``; what could not be read is missing from its block.
 
-    Each worker appends to ``findings`` what it met in its own share; the first one also what the homes have.
+    Each worker appends to ``findings`` what it met in its own share, and what the homes have: so some come twice.
     """
     number, block = 0, list[Inspection]()
-    for home in search.homes(findings if share.worker == 0 else []):
+    for home in search.homes(findings):
         for pair in home.pairs():
             if share.has(number):
                 block.extend(_inspected(home, pair, search, findings))
@@ -124,7 +125,7 @@ def list_blocks(search: Search, findings: list[Finding], share: Share) -> Iterat
             if number % ENTRIES == 0 and share.has(number - 1):
                 yield block
                 block = []
-        findings.extend(home.findings if share.worker == 0 else ())
+        findings.extend(home.findings)
     if block:
         yield block
 
@@ -132,7 +133,9 @@ def list_blocks(search: Search, findings: list[Finding], share: Share) -> Iterat
 def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:
     """Yield what is known of a backup, or append to ``findings`` why nothing is."""
     try:
-        yield inspect_backup(home, pair, home.surroundings, search.zone)
+        with told_of(pair.archive.seen if pair.archive else home.folder.seen):
+            found = inspect_backup(home, pair, home.surroundings, search.zone)
+        yield found
     except EvidenceError as error:
         findings.extend((*pair.findings, unreadable(pair, error)))
 
@@ -142,7 +145,14 @@ def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = 
     notes: list[Finding] = [] if findings is None else findings
     for home in search.homes(notes):
         for id_ in sorted(home.installs):
-            yield inspect_install(home, id_)
+            try:
+                with told_of(home.installs[id_].source.path):
+                    found = inspect_install(home, id_)
+            except EvidenceError as error:
+                where = (Source(Witness.INSTALL_RECORD, error.path),)
+                notes.append(Finding("record-unreadable", id_, error.reason, where))
+            else:
+                yield found
         notes.extend(home.findings)
 
 
@@ -216,8 +226,11 @@ def install_named(
 
 
 def _pairs_named(home: Home, target: str) -> Iterator[Pair]:
-    """Yield the backups that a name or id means; an archive without a record has its install's id."""
-    for pair in home.pairs():
+    """Yield the backups that a name or id means, those with a record first.
+
+    An archive without a record has its install's id.
+    """
+    for pair in sorted(home.pairs(), key=lambda pair: pair.record is None):
         names = {pair.id, pair.archive and pair.archive.name, pair.record and pair.record.text("backup-filename")}
         if target in names or (pair.id is None and is_id(target) and _embedded_id(home, pair) == target):
             yield pair
@@ -346,7 +359,9 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
         raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
     id_ = name if is_id(name) else None
     with places.home_above(os.path.dirname(path), search.limits) as home:  # noqa: PTH120
-        return _inspect_record(home, id_, record, search)
+        found = _inspect_record(home, id_, record, search)
+        found.findings.extend(one for one in home.findings if one.id == "home-passed-over")
+        return found
 
 
 def _inspect_record(home: Home, id_: str | None, record: Document, search: Search) -> Inspection:

@@ -1,4 +1,4 @@
-"""What must not be shown: secrets and the userinfo of URIs; and what can't be shown: control characters.
+"""What must not be shown: secrets and the userinfo of URIs.
 
 The one place that decides it. A name is secret when it contains one of `SECRET_WORDS`; so every field, every
 custom field and every unknown key is judged alike, and a false alarm costs a ``--show-secrets``.
@@ -20,7 +20,6 @@ _WORD = re.compile(r"\S+")
 _USERINFO = re.compile(r"(?<=://)(?:[^/?#:@]*:.*|[^/?#]*)@", re.DOTALL)
 _WORDS = "|".join(SECRET_WORDS)
 _QUERY_SECRET = re.compile(rf"([?&;](?:(?!{_WORDS})[^\s?=&;#])*(?:{_WORDS})[^\s?=&;#]*=)[^\s&;#]+", re.IGNORECASE)
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def is_secret(name: str) -> bool:
@@ -65,8 +64,3 @@ def masked(name: str, text: str) -> str:
     if is_secret(name):
         return MASK if text else text
     return mask_location(text) if name.endswith(("location", "bkloc")) else mask_uris(text)
-
-
-def printable(text: str) -> str:
-    r"""Return ``text`` fit for a terminal: control characters and lone surrogates as ``\x1b``, ``\u202e``."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)

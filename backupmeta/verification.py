@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from functools import partial
 from itertools import chain
 from time import time
 from typing import Final, NamedTuple
@@ -21,7 +22,7 @@ from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.subject import Subject
 from backupmeta.checks.survey import Survey
 from backupmeta.checks.verdict import Judged, Verdict, Verification
-from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError
+from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError, told_of
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings
 from backupmeta.inspection import Inspection
@@ -103,11 +104,9 @@ def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> 
     What can't be read at all is an outcome, too; nothing is raised but for errors in this program.
     """
     try:
-        with case.place.open() as file:
+        with told_of(case.place.path), case.place.open() as file:
             file.watch = watch
             return _examined(case, file)
-    except MemoryError:
-        return Outcome(_not_judged(case, "archive-unreadable", "it asks for more memory than there is"), None)
     except EvidenceError as error:
         unreadable = _not_judged(case, library.trouble(error, case.pair.record, case.place), library.particulars(error))
         if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
@@ -223,7 +222,8 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
     findings, remote = list[Finding](), list[Kept]()
     for pair in home.pairs():
         if pair.archive is not None:
-            yield case_of(home, pair, pair.archive, zone=search.zone, policy=policy, now=now)
+            case = partial(case_of, home, pair, zone=search.zone, policy=policy, now=now)
+            yield _case_or_not(case, pair.archive, policy)
             continue
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
         subject = Subject(inspection.path, inspection, Survey(search.limits), policy, now)
@@ -234,6 +234,15 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
     findings += home.findings
     is_whole = home.wanted is None
     yield _Household(home.folder.seen, home.is_home, is_whole, tuple(findings), installs, tuple(remote))
+
+
+def _case_or_not(case: Callable[[Archive], Case], archive: Archive, policy: Policy) -> Case | Verification:
+    """Return the ``case`` of an archive; where its folder does not tell any more which one it is, that nothing is."""
+    try:
+        return case(archive)
+    except EvidenceError as error:
+        where = (Source(Witness.ARCHIVE, archive.seen),)
+        return _unreadable(archive.seen, [Finding("archive-unreadable", "", error.reason, where)], policy)
 
 
 # --- one archive ------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
@@ -44,13 +44,12 @@ class Worker:
 
         Raises `ChildProcessError` where none can be started.
         """
-        self.pipe, theirs = context.Pipe()
+        with _starting():
+            self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_begin, args=(work, theirs, *arguments), daemon=True)  # type: ignore[attr-defined]
         try:
-            with _deaf():
+            with _starting(), _deaf():
                 self.process.start()
-        except OSError as error:
-            raise ChildProcessError(f"no process can be started ({error.strerror}); try --jobs 1") from error
         finally:
             theirs.close()
 
@@ -60,9 +59,15 @@ class Worker:
             self.pipe.send(order)
 
     def receive(self) -> Any:  # noqa: ANN401 - what it was asked for
-        """Wait for what came out, and return it. Raises `ChildProcessError` where the process is gone."""
+        """Wait for what came out, and return it. Raises `ChildProcessError` where the process is gone.
+
+        What the work raised is raised here.
+        """
         with _noticing_death():
-            return self.pipe.recv()
+            came = self.pipe.recv()
+        if isinstance(came, Exception):
+            raise came
+        return came
 
     def kill(self) -> None:
         """End the process, whatever it does."""
@@ -83,6 +88,14 @@ def _noticing_death() -> Iterator[None]:
 
 
 @contextmanager
+def _starting() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ChildProcessError(f"no process can be started ({error.strerror}); try --jobs 1") from error
+
+
+@contextmanager
 def _deaf() -> Iterator[None]:
     """Let processes that are started meanwhile know nothing of Ctrl-C: it reaches this one, which ends them."""
     if sys.platform == "win32":
@@ -98,7 +111,12 @@ def _deaf() -> Iterator[None]:
 def _begin(work: Callable[..., None], pipe: Connection, *arguments: object) -> None:
     """Be a worker; end when the process does that started it."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    work(pipe, *arguments)
+    try:
+        work(pipe, *arguments)
+    except Exception as error:  # noqa: BLE001 - it is raised where the work is waited for
+        with suppress(Exception):  # where nothing can be sent, the end of this process tells enough
+            pipe.send(error)
+        os._exit(1)
 
 
 def _end_with_parent() -> None:

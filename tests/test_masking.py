@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta import masking
-from backupmeta.masking import MASK, is_secret, mask_location, mask_uris, masked, printable
+from backupmeta.masking import MASK, is_secret, mask_location, mask_uris, masked
 
 CANARY = "canary"
 
@@ -121,25 +121,3 @@ def test_a_hostile_value_of_takes_time_in_proportion_only(part: str, begin: str,
     mask_uris(text)
     mask_location(text)
     assert time.process_time() - begun < 0.5
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Lébo äи漢", "Lébo äи漢"),
-        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
-        ("two\nlines\r", r"two\nlines\r"),
-        ("gpj.\u202eexe", r"gpj.\u202eexe"),
-        ("\u061c\u2066", r"\u061c\u2066"),
-        ("caf\udce9", r"caf\udce9"),
-        ("\x9b31m", r"\x9b31m"),
-    ],
-)
-def test_what_a_terminal_would_obey_is_shown_instead(text: str, expected: str) -> None:
-    assert printable(text) == expected
-
-
-@given(st.text())
-def test_what_is_printable_can_be_printed(text: str) -> None:
-    assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in printable(text))
-    printable(text).encode()

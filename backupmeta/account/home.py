@@ -7,8 +7,9 @@ As the server leaves it::
     application_backups/app_*.tar.gz     archives, flat; the folder's name can be changed
 
 A backup record and an archive belong together when the record's ``backup-filename`` is the archive's name, or, for a
-renamed archive, when their records name the same file. Which files are archives is told by their names, and where these
-tell nothing by how the files begin (FORMAT.md §8).
+renamed archive, when their records name the same file. Of several archives of a name that is the one in the folder that
+the record's ``backup-location`` names. Which files are archives is told by their names, and where these tell nothing by
+how the files begin (FORMAT.md §8).
 """
 
 import re
@@ -37,11 +38,18 @@ RECORDS: Final = ".appdata"
 ARCHIVES: Final = "application_backups"
 PLACEHOLDER: Final = ".placeholder"
 _ID: Final = re.compile(r"[0-9a-z]{20,40}")
+_FOR_BACKUPS: Final = re.compile("backup|archive", re.IGNORECASE)
+"""What a folder is called that may well hold archives beside those in the home's own folder."""
 
 
 def is_id(name: str) -> bool:
     """Tell whether ``name`` has the form of an install's or a backup's id (FORMAT.md §1)."""
     return _ID.fullmatch(name) is not None
+
+
+def folder_name(path: str) -> str:
+    """Return the last part of a folder's ``path``, as the server saw it or on this machine."""
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 class State(StrEnum):
@@ -173,8 +181,9 @@ class Home:
         as_server: its path as the server saw it, where that is known.
         installs: the install records, by install id.
         backups: the backup records, by backup id.
-        archives: the archives, by name.
-        wanted: the names of the archives that were asked for, where not all of the home's are.
+        archives: the archives, by name, those of one name by their folders' paths; the first of them is taken where no
+            record tells.
+        wanted: the archives that were asked for, where not all of the home's are.
         findings: what was odd so far.
         is_home: whether it is a home, and not just a folder of archives.
         has_records: whether there is an ``.appdata``: a home, and not just a folder of archives.
@@ -188,8 +197,8 @@ class Home:
         self.limits = limits
         self.installs: dict[str, Document] = {}
         self.backups: dict[str, Document] = {}
-        self.archives: dict[str, Archive] = {}
-        self.wanted: frozenset[str] | None = None
+        self.archives: dict[str, dict[str, Archive]] = {}
+        self.wanted: frozenset[Archive] | None = None
         self.findings: list[Finding] = []
         self.is_home = False
         self.has_records = False
@@ -207,7 +216,7 @@ class Home:
     @property
     def name(self) -> str:
         """The name of its folder: the account's name, where homes are named so."""
-        return self.folder.seen.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        return folder_name(self.folder.seen)
 
     @property
     def users(self) -> set[str]:
@@ -227,29 +236,42 @@ class Home:
             self.backups = self._records(records, "backups", inside, Witness.BACKUP_RECORD)
         if (archives := self._subfolder(self.folder, ARCHIVES, entries)) is not None:
             self.add_archives(archives, self._list(archives))
-        if not self.archives or not self._named_locally() <= self.archives.keys():
-            self._look_elsewhere(entries)
+        is_missing = not self.archives or not self._named_locally() <= self.archives.keys()
+        self._look_elsewhere([one for one in entries if is_missing or _FOR_BACKUPS.search(one.name)])
 
-    def add_archives(self, folder: Folder, entries: list[Entry]) -> None:
-        """Take the archives among the ``entries`` of ``folder``; tell of what looks like one and is none."""
+    def add(self, archive: Archive) -> Archive:
+        """Take an archive; return it as it is known."""
+        return self.archives.setdefault(archive.name, {}).setdefault(archive.folder.path, archive)
+
+    def prefer(self, archive: Archive) -> None:
+        """Take an archive before any other of its name."""
+        others, place = self.archives.get(archive.name, {}), archive.folder.path
+        self.archives[archive.name] = {place: archive, **(others | {place: archive})}
+
+    def add_archives(self, folder: Folder, entries: list[Entry]) -> list[Archive]:
+        """Take the archives among the ``entries`` of ``folder``, and return them.
+
+        What looks like one and is none is told.
+        """
         sieve = Sieve(folder, lambda name: self._reading.beginning(folder, name, self.limits))
-        for entry in entries:
-            if sieve.is_archive(entry):
-                self.archives.setdefault(entry.name, Archive(entry.name, folder))
+        added = [self.add(Archive(entry.name, folder)) for entry in entries if sieve.is_archive(entry)]
         self.findings += sieve.finish()
+        return added
 
     def pairs(self) -> list[Pair]:
         """Return the backups of this home, oldest first; where archives were asked for, only theirs."""
         claims = Counter(map(_claim, self.backups.values()))
-        unclaimed = {name: one for name, one in self.archives.items() if name not in claims}
-        renamed = self._renamed(unclaimed, claims)
-        paired = [self._pair(id_, one, claims, renamed) for id_, one in self.backups.items()]
-        taken = {pair.archive.name for pair in paired if pair.archive}
-        lone = (self._lone(one) for name, one in unclaimed.items() if name not in taken)
+        claimed = {id_: self._claimed_by(one) for id_, one in self.backups.items()}
+        taken = Counter(one for one in claimed.values() if one is not None)
+        unclaimed = [one for some in self.archives.values() for one in some.values() if one not in taken]
+        renamed = self._renamed(unclaimed, {_claim(self.backups[id_]) for id_, one in claimed.items() if one is None})
+        paired = [self._pair(id_, claimed[id_] or renamed.get(_claim(one)), taken) for id_, one in self.backups.items()]
+        found = set(renamed.values())
+        lone = (self._lone(one, claims) for one in unclaimed if one not in found)
         return sorted((pair for pair in (*paired, *lone) if self._wants(pair)), key=lambda pair: pair.order)
 
     def _wants(self, pair: Pair) -> bool:
-        return self.wanted is None or (pair.archive is not None and pair.archive.name in self.wanted)
+        return self.wanted is None or pair.archive in self.wanted
 
     @cached_property
     def surroundings(self) -> Surroundings:
@@ -262,10 +284,6 @@ class Home:
     def _counted(self) -> "Counter[str | None]":
         return Counter(one.text("backup-install") for one in self.backups.values())
 
-    def take_archive(self, folder: Folder, name: str) -> None:
-        """Take the archive ``name`` of ``folder``, which a person named, before any other of its name."""
-        self.archives[name] = Archive(name, folder, is_named=True)
-
     def owning_folder(self) -> Self:
         """Close the home's own folder together with it."""
         self.keep(self.folder)
@@ -275,40 +293,63 @@ class Home:
         """Close ``folder`` together with this home."""
         return self._open.enter_context(folder)
 
-    def _pair(self, id_: str, record: Document, claims: Counter[str], renamed: dict[str, Archive]) -> Pair:
+    def _pair(self, id_: str, archive: Archive | None, taken: Counter[Archive]) -> Pair:
+        record = self.backups[id_]
         name = _claim(record)
-        location = record.text("backup-location") or ""
-        here = None if self.as_server is None else server_path(location, self.as_server)
-        archive = self._kept_in(here, name) or self.archives.get(name) or renamed.get(name)
         if archive is None:
-            remote = here is None and location not in LOCAL
-            kind, state = ("archive-remote", State.REMOTE) if remote else ("archive-missing", State.MISSING)
+            here = self._folder_named_by(record)
+            is_remote = here is None and (record.text("backup-location") or "") not in LOCAL
+            kind, state = ("archive-remote", State.REMOTE) if is_remote else ("archive-missing", State.MISSING)
             return Pair(id_, record, None, state, (Finding(kind, name, here or "", (record.source,)),))
-        twice = (Finding("archive-claimed-twice", name, "", (record.source,)),) if claims[name] > 1 else ()
-        return Pair(id_, record, archive, State.PAIRED, twice)
+        twice = (Finding("archive-claimed-twice", name, "", (record.source,)),) if taken[archive] > 1 else ()
+        return Pair(id_, record, archive, State.PAIRED, (*twice, *self._same_name(archive)))
 
-    def _kept_in(self, path: str | None, name: str) -> Archive | None:
-        """Return the archive ``name`` in the folder at ``path`` of the server itself, where it is there."""
-        if path is None or self._locations is None:
-            return None
-        folder = self._locations.folder_with(name, path, self.findings)
-        return None if folder is None else Archive(name, folder)
+    def _folder_named_by(self, record: Document) -> str | None:
+        """Return the path of the folder of the server itself that a ``record`` names; None where it names none."""
+        return None if self.as_server is None else server_path(record.text("backup-location") or "", self.as_server)
+
+    def _claimed_by(self, record: Document) -> Archive | None:
+        """Return the archive that a ``record`` claims: in the folder that it names, or else the first of its name."""
+        name, here = _claim(record), self._folder_named_by(record)
+        if here is not None and self._locations is not None:
+            folder = self._locations.folder_with(name, here, self.findings)
+            if folder is not None:
+                return self._known(Archive(name, folder))
+        found = self.archives.get(name, {}).values()
+        if len(found) <= 1:
+            return next(iter(found), None)
+        named = self.folder.seen_child(ARCHIVES) if here is None else here
+        return next((one for one in found if one.folder.seen == named), next(iter(found)))
+
+    def _known(self, archive: Archive) -> Archive:
+        """Return an archive in a folder of the server itself as it is known, perhaps from the home's own folders."""
+        known = self.archives.get(archive.name, {}).values()
+        return next((one for one in known if one.folder.identity == archive.folder.identity), None) or self.add(archive)
+
+    def _same_name(self, archive: Archive) -> tuple[Finding, ...]:
+        """Return that other archives have the name of this one, if so."""
+        same = self.archives[archive.name]
+        if len(same) == 1:
+            return ()
+        other = next(one for one in same.values() if one != archive)
+        evidence = tuple(Source(Witness.FILE_SYSTEM, one.seen) for one in (archive, other))
+        return (Finding("archive-name-twice", archive.name, f"{len(same)} of them", evidence),)
 
     @property
     def located(self) -> list[str]:
         """The paths, from its own on, of archives that were looked for in folders of the server itself."""
         return sorted(self._locations.files) if self._locations is not None else []
 
-    def _lone(self, archive: Archive) -> Pair:
+    def _lone(self, archive: Archive, claims: Mapping[str, int]) -> Pair:
         evidence = (Source(Witness.FILE_SYSTEM, archive.seen),)
-        findings = (Finding("archive-without-record", archive.name, "", evidence),) if self.is_home else ()
-        return Pair(None, None, archive, State.UNCLAIMED, findings)
+        is_told = self.is_home and archive.name not in claims
+        findings = (Finding("archive-without-record", archive.name, "", evidence),) if is_told else ()
+        return Pair(None, None, archive, State.UNCLAIMED, (*findings, *self._same_name(archive)))
 
-    def _renamed(self, unclaimed: dict[str, Archive], claims: Counter[str]) -> dict[str, Archive]:
+    def _renamed(self, unclaimed: list[Archive], missed: set[str]) -> dict[str, Archive]:
         """Return the unclaimed archives by the name that their own record has, where a record misses that name."""
-        missed = {name for name in claims if name and name not in self.archives}
-        named = ((self._embedded_name(one), one) for one in unclaimed.values()) if missed else ()
-        return {name: one for name, one in named if name in missed}
+        named = ((self._embedded_name(one), one) for one in unclaimed) if missed - {""} else ()
+        return {name: one for name, one in named if name and name in missed}
 
     def _embedded_name(self, archive: Archive) -> str:
         try:
@@ -328,7 +369,7 @@ class Home:
         return {name for one in local if (name := _claim(one))}
 
     def _look_elsewhere(self, entries: list[Entry]) -> None:
-        """Look for conventional archives in the home's other folders: the name of theirs can be changed."""
+        """Look for conventional archives in the home's other folders: the name of its own can be changed."""
         for entry in entries:
             if entry.is_folder and entry.name not in {RECORDS, ARCHIVES}:
                 self.elsewhere.append(entry.name)

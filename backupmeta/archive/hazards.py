@@ -1,14 +1,15 @@
 """What unpacking an archive's members would do: names and links that lead elsewhere, devices, names that collide."""
 
 import re
-from bisect import bisect
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from backupmeta.archive.extension import NO_READINGS
 from backupmeta.archive.header import LINKS
-from backupmeta.archive.limits import MIB, Limits
+from backupmeta.archive.limits import Limits
+from backupmeta.archive.links import CYCLIC, ELSEWHERE, ESCAPES, THROUGH, Links
 from backupmeta.archive.member import OWN_CONTENT, Member, is_record, label
-from backupmeta.archive.names import RECORD, escapes, is_absolute, parts, plain
+from backupmeta.archive.names import RECORD, escapes, folded, is_absolute, plain
 from backupmeta.archive.records import Placed, remember
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
@@ -19,20 +20,11 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e
 _HARMLESS: Final = b"\n" + bytes(set(range(0x20, 0x7F)) - set(b"\\:"))
 """What may stand in any name: printable ASCII but for the backslash and a drive's colon; a newline parts the names."""
 
-_ELSEWHERE: Final = "as other programs read it"
 _ODD: Final = frozenset({b"", b"/"})
+_ENDS: Final = frozenset({b"/", b"."})
 
 _DEVICES: Final = frozenset({"character device", "block device", "fifo"})
 _SETUID_OR_SETGID: Final = 0o6000
-_PATH_MAX: Final = 4096
-"""Longer names can't be made (Linux, PATH_MAX), so they lead nowhere."""
-
-_LINKS_IN_A_ROW: Final = 40
-"""How many links the system follows before it gives up (Linux, path_resolution(7))."""
-
-_LINKS_BYTES: Final = 8 * MIB
-_LINK_BYTES: Final = 300
-"""What a remembered link takes beside its name and target, about."""
 
 
 class OtherNames(NamedTuple):
@@ -41,24 +33,10 @@ class OtherNames(NamedTuple):
     Attributes:
         offset: where it begins, in inflated bytes.
         names: the other names.
-        member: the member as we read it; None for headers that extend none.
     """
 
     offset: int
     names: tuple[bytes, ...]
-    member: Member | None = None
-
-
-class _Link(NamedTuple):
-    """A symbolic link: its name, where its member begins, and the path in the archive that it leads to."""
-
-    name: bytes
-    offset: int
-    target: bytes
-
-    @property
-    def label(self) -> str:
-        return self.name.decode("utf-8", "surrogateescape")
 
 
 class Hazards:
@@ -81,9 +59,7 @@ class Hazards:
         self._most_names = limits.names
         self._names: dict[int, int] = {}
         self._collided = set[int]()
-        self._links: dict[bytes, _Link] = {}
-        self._tops: list[bytes] = []  # sorted, with a slash behind each; those that lie below no other one
-        self._room = _LINKS_BYTES
+        self._links = Links(limits.names)
         self._is_full = False
 
     def look_at(self, members: Sequence[Member]) -> None:
@@ -102,25 +78,29 @@ class Hazards:
         if RECORD in text:
             self._keep_records(members)
         self._seen += len(members)
-        for member in members if self._links or any(one.kind in LINKS for one in special) else special:
+        is_plain = b"\\" not in odd and b"." not in first and last.isdisjoint(_ENDS)
+        is_plain = is_plain and b"//" not in text and b"/./" not in text
+        for member in members if self._may_lead(members, special, text if is_plain else None) else special:
             if self._links:
                 self._look_at_parents(member)
             self._look_at_kind(member)
-        is_plain = b"\\" not in odd and b"." not in first and b"/" not in last
-        fold = bytes.lower if not odd or odd.isascii() else _folded
-        if is_plain and b"//" not in text and b"/./" not in text:
+        fold = bytes.lower if not odd or odd.isascii() else folded
+        if is_plain:
             self._compare(members, [hash(fold(name)) for name in names], [hash(name) for name in names])
         else:  # a path after the other: each may be as long as a name may be
             self._compare(members, [hash(fold(plain(name))) for name in names], [hash(plain(name)) for name in names])
 
+    def _may_lead(self, members: Sequence[Member], special: Sequence[Member], names: bytes | None) -> bool:
+        """Tell whether links matter to any of ``members``, which have these plain ``names``, or other ones, for None."""
+        if not self._links or any(one.kind in LINKS for one in special):
+            return any(one.kind in LINKS for one in special)
+        return names is None or self._links.may_hold(names) or any(one.readings is not NO_READINGS for one in members)
+
     def look_at_others(self, others: Sequence[OtherNames]) -> None:
-        """Take in the names and targets that other programs read of some members."""
+        """Take in the names that other programs read of some members."""
         for one in others:
             for name in one.names:
-                self._look_at_name(name, one.offset, _ELSEWHERE)
-            member = one.member
-            if member is not None and any(_leads_to(member, link) is None for link in member.readings.links):
-                self._note("member-link-escapes", member, _ELSEWHERE)
+                self._look_at_name(name, one.offset, ELSEWHERE)
 
     def has_unresolved(self, link: Member) -> bool:
         """Tell whether a hard ``link`` is known to have nothing before it that it could be a link to."""
@@ -132,12 +112,8 @@ class Hazards:
             detail = f"{self._backslashes:,} of {self._seen:,} names"
             self._note("member-names-backslash", self._backslashed, detail)
             self._backslashed = None
-        cyclic, cleared = set[bytes](), set[bytes]()
-        for name in self._links:
-            self._follow(name, cyclic, cleared)
-        for name, link in self._links.items():
-            if name in cyclic:
-                self._add("member-link-cyclic", link.label, link.offset)
+        for one in self._links.finish():
+            self._add(one.id, label(one.name), one.offset, one.detail)
         if self._is_full:
             where = (Source(Witness.ARCHIVE, self._path),)
             self.findings.add(Finding("names-not-compared", "", f"the first {len(self._names):,} are", where))
@@ -178,19 +154,16 @@ class Hazards:
 
     def _look_at_link(self, member: Member) -> None:
         """Judge where a link leads: a symbolic one from its own folder, a hard one from the archive's root."""
-        name, target = plain(member.name), _leads_to(member, member.link)
-        if target is None:
-            self._note("member-link-escapes", member, "")
-        elif member.kind == "hard link":
-            self._look_at_hard_link(member, target, name)
-            return
-        if member.kind == "symlink" and len(member.name) <= _PATH_MAX:
-            self._remember(name, _Link(member.name, member.offset, target or b""))
+        told = self._links.take(member)
+        for id_, detail in told.items():
+            self._note(id_, member, detail)
+        if member.kind == "hard link" and ESCAPES not in told:
+            self._look_at_hard_link(member, plain(member.link), plain(member.name))
 
     def _look_at_hard_link(self, member: Member, target: bytes, name: bytes) -> None:
         """Judge whether anything was there that a hard link could be a link to; one to itself leads nowhere."""
         if target == name:
-            self._note("member-link-cyclic", member)
+            self._note(CYCLIC, member)
         elif member.source is not None and not self._is_full and not self._is_known(target):
             self._note("member-link-unresolved", member, target.decode("utf-8", "replace"))
             if len(self._unresolved) < self._most_names:
@@ -198,45 +171,13 @@ class Hazards:
 
     def _is_known(self, path: bytes) -> bool:
         """Tell whether the last member of this ``path`` is no folder; of those that differ in case one is enough."""
-        key = hash(path.lower() if path.isascii() else _folded(path))
+        key = hash(folded(path))
         return key in self._collided or self._names.get(key) == hash(path)
-
-    def _remember(self, name: bytes, link: _Link) -> None:
-        self._room -= _LINK_BYTES + len(link.name) + len(link.target)
-        if self._room <= 0 or len(self._links) >= self._most_names:
-            self._is_full = True
-            return
-        self._links[name] = link
-        if self._link_in(name) is None:
-            top, tops = name + b"/", self._tops
-            begin = end = bisect(tops, top)
-            while end < len(tops) and tops[end].startswith(top):
-                end += 1
-            tops[begin:end] = [top]
 
     def _look_at_parents(self, member: Member) -> None:
         """Judge whether a folder that the member lies in is a link of this archive."""
-        name = plain(member.name)[:_PATH_MAX]
-        if (link := self._link_in(name.rpartition(b"/")[0])) is not None:
-            self._note("member-through-link", member, self._links[link].label)
-
-    def _link_in(self, path: bytes) -> bytes | None:
-        """Return the first folder of ``path``, or itself, that is a link; it sorts right before what lies below it."""
-        path += b"/"
-        place = bisect(self._tops, path)
-        return self._tops[place - 1][:-1] if place and path.startswith(self._tops[place - 1]) else None
-
-    def _follow(self, name: bytes, cyclic: set[bytes], cleared: set[bytes]) -> None:
-        """Put a link into ``cyclic`` where following it does not end, and what was met on the way likewise."""
-        path, met = name, list[bytes]()
-        for _ in range(_LINKS_IN_A_ROW):
-            link = self._link_in(path[:_PATH_MAX])
-            if link is None or link in cleared or link in cyclic:
-                (cyclic if link in cyclic else cleared).update(met)
-                return
-            met.append(link)
-            path = self._links[link].target + path[len(link) :]
-        cyclic.update(met)
+        if (link := self._links.above(member)) is not None:
+            self._note(THROUGH, member, link)
 
     def _compare(self, members: Sequence[Member], keys: Sequence[int], exact: Sequence[int]) -> None:
         """Compare the names of ``members`` with those before them.
@@ -274,41 +215,3 @@ class Hazards:
 
     def _add(self, id_: str, name: str, offset: int, detail: str = "") -> None:
         self.findings.add(Finding(id_, name, detail, (Source(Witness.ARCHIVE, self._path, name, None, offset),)))
-
-
-def _folded(name: bytes) -> bytes:
-    """Return a name as a system compares it that tells neither case nor Unicode form (APFS, NTFS, HFS+).
-
-    Names that can't be made are left as they are: putting many accents in order takes time by the square.
-    """
-    import unicodedata
-
-    if len(name) > _PATH_MAX:
-        return name
-    text = name.decode("utf-8", "surrogateescape")
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold()).encode(
-        "utf-8", "surrogateescape"
-    )
-
-
-def _leads_to(link: Member, target: bytes) -> bytes | None:
-    """Return the path that the ``target`` of a ``link`` means; None where that is outside of the archive.
-
-    A symbolic link leads there from its own folder, a hard one from the archive's root.
-    """
-    return _resolved(plain(link.name).rpartition(b"/")[0] if link.kind == "symlink" else b"", target)
-
-
-def _resolved(folder: bytes, target: bytes) -> bytes | None:
-    """Return the path that ``target`` means from ``folder`` on; None where that is outside of the archive."""
-    if is_absolute(target):
-        return None
-    path: list[bytes] = [part for part in folder.split(b"/") if part]
-    for part in parts(target):
-        if part == b"..":
-            if not path:
-                return None
-            path.pop()
-        elif part not in {b"", b"."}:
-            path.append(part)
-    return b"/".join(path)

@@ -10,6 +10,7 @@ GIB = 1024 * MIB
 
 _UNITS: Final = {"": 1, "k": KIB, "m": MIB, "g": GIB}
 _AMOUNT: Final = re.compile(r"([0-9]{1,18})([kmgKMG]?)")
+_MOST: Final = 2**63 - 1
 AMOUNTS: Final = "1000, 64K, 10M or 2G"
 """What a limit's number looks like."""
 
@@ -52,6 +53,9 @@ LIMIT_NAMES: Final = tuple(one.name for one in fields(Limits))
 
 
 def amount(text: str) -> int | None:
-    """Return the number that a person wrote, its units powers of 1024; None where it is none: ``1000``, ``64K``."""
+    """Return the number that a person wrote, its units powers of 1024; None where it is none: ``1000``, ``64K``.
+
+    What is beyond 63 bits bounds nothing, and is the largest number that has as many.
+    """
     found = _AMOUNT.fullmatch(text)
-    return int(found[1]) * _UNITS[found[2].lower()] if found else None
+    return min(int(found[1]) * _UNITS[found[2].lower()], _MOST) if found else None

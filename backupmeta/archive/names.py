@@ -12,6 +12,11 @@ DUMP: Final = b"APP-DATA.SQL"
 _OWN: Final = frozenset({RECORD, DUMP})
 _ABSOLUTE: Final = re.compile(rb"[/\\]|[A-Za-z]:")
 _SEPARATOR: Final = re.compile(rb"[/\\]")
+_ENDS: Final = (b"/", b".")
+"""What a name ends with that may be no part of its path."""
+
+_PATH_MAX: Final = 4096
+"""Longer names can't be made (Linux, PATH_MAX)."""
 
 
 def plain(name: bytes) -> bytes:
@@ -24,7 +29,7 @@ def plain(name: bytes) -> bytes:
     """
     if b"\\" in name:
         name = name.replace(b"\\", b"/")
-    if name[:2] != b"./" and name[-1:] != b"/" and b"//" not in name and b"/./" not in name:
+    if name[:2] != b"./" and name[-1:] not in _ENDS and b"//" not in name and b"/./" not in name:
         return name
     path = b"/".join(part for part in name.split(b"/") if part not in {b"", b"."})
     return b"/" + path if name[:1] == b"/" else path
@@ -43,6 +48,23 @@ def escapes(name: bytes) -> bool:
 def parts(path: bytes) -> list[bytes]:
     """Return the parts of a ``path``, whichever way they are separated."""
     return _SEPARATOR.split(path)
+
+
+def folded(name: bytes) -> bytes:
+    """Return a name as a system compares it that tells neither case nor Unicode form (APFS, NTFS, HFS+).
+
+    Names that can't be made are left as they are: putting many accents in order takes time by the square.
+    """
+    import unicodedata
+
+    if name.isascii():
+        return name.lower()
+    if len(name) > _PATH_MAX:
+        return name
+    text = name.decode("utf-8", "surrogateescape")
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold()).encode(
+        "utf-8", "surrogateescape"
+    )
 
 
 def effect(name: bytes) -> tuple[bool, bool, bytes]:

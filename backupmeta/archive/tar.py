@@ -228,8 +228,8 @@ class Walk:
             self._judge(OtherNames(extensions.begin, names))
 
     def _judge(self, others: OtherNames) -> None:
-        """Have the names and targets judged that other programs read."""
-        if (others.names or others.member) and len(self.others) < _OTHERS_KEPT:
+        """Have the names judged that other programs read."""
+        if others.names and len(self.others) < _OTHERS_KEPT:
             self.others.append(others)
 
     def _enter(self, fields: Fields, extensions: Extensions, size: int) -> Member:
@@ -241,7 +241,7 @@ class Walk:
             self._note("member-number", ", ".join(bad), member.label)
         if member.readings is not NO_READINGS:
             self._note("member-readings-differ", _other(member.readings), member.label)
-            self._judge(OtherNames(member.offset, member.readings.names, member))
+            self._judge(OtherNames(member.offset, member.readings.names))
         if type_ == b"1" and member.size:
             size = 0 if self._is_header_ahead() else member.size
             member = member._replace(size=size, stored=size)

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
-from backupmeta.account.home import FROM_DISK
+from backupmeta.account.home import FROM_DISK, folder_name
 from backupmeta.account.places import Found
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.limits import Limits
@@ -18,7 +18,7 @@ from backupmeta.catalog.tally import Tally
 from backupmeta.catalog.whole import Damaged
 from backupmeta.catalog.writer import Writer
 from backupmeta.errors import UnreadableError
-from backupmeta.evidence import Folder
+from backupmeta.evidence import Folder, is_folder, open_folder, status_of
 from backupmeta.provenance import display
 
 _BY_PLACE: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
@@ -95,7 +95,7 @@ class Accounts:
         row = self._connection.execute(_NUMBER, _place(task.found, task.host)).fetchone()
         status = "unreadable" if isinstance(one, Refused) else "present"
         if row is not None and isinstance(one, Refused) and row[0] in self._damaged:
-            self._tally.unreadable += 1
+            self._tally.note_trouble(task.found.seen, one.finding.detail)
             self._unread.add(row[0])  # what was altered stays, and is told
             return
         if row is None:
@@ -107,7 +107,7 @@ class Accounts:
             self._connection.execute(_SEEN, (display(task.root), status, self._scan, account))
             self._writer.seals.meet(account)
         if isinstance(one, Refused):
-            self._tally.unreadable += 1
+            self._tally.note_trouble(task.found.seen, one.finding.detail)
             self._writer.refuse(account, one.finding)
         elif isinstance(one, Unchanged):
             self._tally.unchanged += 1
@@ -115,20 +115,20 @@ class Accounts:
             archives = [file.size for file in one.rows.files if file.kind == "archive"]
             self._tally.archives += len(archives)
             self._tally.bytes += sum(archives)
-            self._tally.unreadable += one.is_partial
+            if one.trouble:
+                self._tally.note_trouble(task.found.seen, one.trouble)
             self._writer.settle(account, one.rows, is_new=row is None)
             self._connection.execute(_REMEMBER, (account, *one.known))
 
     def _begin(self, task: Task, status: str) -> int:
         self._last += 1
         found, path = task.found, task.found.path
-        name = found.seen.replace("\\", "/").rstrip("/").rpartition("/")[2]
         told = (
             display(path),
             store.path_bytes(path),
             display(found.seen),
             display(task.root),
-            display(name),
+            display(folder_name(found.seen)),
             found.is_home,
         )
         row = (self._last, task.host, *told, status, self._scan, self._scan)
@@ -144,18 +144,19 @@ class Accounts:
         for account, path, path_bytes, seen in gone:
             if account in self._unread or any(f"{seen}/".startswith(f"{folder.rstrip('/')}/") for folder in blind):
                 continue
-            if not host and (empty := _empty(store.exact(path, path_bytes))) is not None:
-                self._tally.unread.setdefault(empty, "is empty, and had accounts before; is it mounted?")
+            if not host and (doubt := _doubt(store.exact(path, path_bytes))) is not None:
+                self._tally.unread.setdefault(*doubt)
             else:
                 self._tally.vanished += 1
                 self._damaged.take_away(self._connection, account)
                 self._writer.vanish(account)
                 self._connection.execute("UPDATE accounts SET status = 'vanished' WHERE account = ?", (account,))
 
-    def has_any(self, host: str, root: str) -> bool:
-        """Tell whether there were accounts at or below ``root``."""
-        select = f"SELECT 1 FROM accounts WHERE {_BELOW} LIMIT 1"  # noqa: S608 - our own words
-        return self._connection.execute(select, _at_or_below(host, root)).fetchone() is not None
+    def has_any(self, host: str, root: str, others: Collection[str]) -> bool:
+        """Tell whether there were accounts at or below ``root`` that were not found below one of the ``others``."""
+        select = f"SELECT DISTINCT root FROM accounts WHERE {_BELOW}"  # noqa: S608 - our own words
+        found = {one for (one,) in self._connection.execute(select, _at_or_below(host, root))}
+        return not found <= {display(one) for one in others if one != root}
 
     def note(self, findings: Iterable[FindingRow], roots: Collection[str]) -> None:
         """Know what was odd below ``roots``, on the way to the accounts."""
@@ -171,11 +172,17 @@ def _at_or_below(host: str, root: str) -> tuple[Cell, ...]:
     return host, display(root), len(folder), folder
 
 
-def _empty(path: str) -> str | None:
-    """Return the nearest folder at or above ``path`` that is there, if there is nothing in it."""
-    while not os.path.lexists(path) and os.path.dirname(path) != path:  # noqa: PTH120 - of any bytes
-        path = os.path.dirname(path)  # noqa: PTH120
+def _doubt(path: str) -> tuple[str, str] | None:
+    """Return why an account that is not at ``path`` may be there still, and the folder above it that tells so.
+
+    That is the nearest one that is there, if there is nothing in it, or if it can't be read.
+    """
     try:
-        return None if os.listdir(path) else path  # noqa: PTH208
-    except OSError:
-        return None
+        while status_of(path) is None and os.path.dirname(path) != path:  # noqa: PTH120 - of any bytes
+            path = os.path.dirname(path)  # noqa: PTH120
+        if not is_folder(path):
+            return None
+        with open_folder(path) as folder:
+            return None if folder.entries() else (path, "is empty, and had accounts before; is it mounted?")
+    except UnreadableError as error:
+        return path, error.reason

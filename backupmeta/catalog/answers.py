@@ -46,6 +46,14 @@ class InCatalog(Search):
 
     def homes(self, findings: list[Finding]) -> Iterator[Home]:
         """Yield the homes as they were when they were scanned; append what could not be read. Raises `CatalogError`."""
+        yield from self.of_user(self._recalled(findings))
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all homes, whosever they are."""
+        with store.opened_to_read(self.catalog) as connection:
+            yield from (name for (name,) in connection.execute(_NAMES))
+
+    def _recalled(self, findings: list[Finding]) -> Iterator[Home]:
         select, arguments = self.wanted
         some = f"AND account IN ({select})" if select else ""
         with whole.opened(self.catalog, findings) as connection:
@@ -63,6 +71,7 @@ SELECT id, subject, detail, evidence FROM all_findings
 WHERE until IS NULL AND backup IS NULL AND install IS NULL AND (account IS NULL OR id = 'folder-unreadable')
 ORDER BY finding
 """
+_NAMES: Final = "SELECT name FROM accounts WHERE status <> 'vanished'"
 _MEMORIES: Final = """
 SELECT account, path, path_bytes, content FROM accounts JOIN memories USING (account) WHERE status <> 'vanished' {}
 ORDER BY path, host
@@ -132,7 +141,7 @@ def recalled(catalog: str, where: Recalled, content: bytes, limits: Limits) -> H
     for name, one in remembered.files.items():
         place, _, archive = name.rpartition("/")
         if place not in {CURRENT, BACKUPS} and not isinstance(one.found, Beginning):
-            home.archives.setdefault(archive, Archive(archive, folder.below(place)))
+            home.add(Archive(archive, folder.below(place)))
     return home
 
 

@@ -49,12 +49,13 @@ class Forgetful:
         is_sure: whether everything could be read, and was as it was listed.
     """
 
-    def __init__(self, base: str, files: Mapping[str, Remembered] = _NOTHING) -> None:
+    def __init__(self, base: Folder, files: Mapping[str, Remembered] = _NOTHING) -> None:
         """Know what lies below the folder ``base`` by what is remembered of its ``files``; go on with `again`."""
         self.files: dict[str, Remembered] = dict(files)
         self.digests: dict[str, str] = {}
         self.is_sure = True
-        self._base = base
+        self._home = base
+        self._base = base.path
         self._listed: Mapping[str, Signature] = {}
         self._remembered: Mapping[str, Remembered] = _NOTHING
         self._read: dict[bytes, Masked] = {}
@@ -63,7 +64,7 @@ class Forgetful:
 
     def again(self, listed: Mapping[str, Signature]) -> "Forgetful":
         """Return what reads the same folder, of which is known what was ``listed`` since; what it read is known."""
-        anew, torn = Forgetful(self._base), self.torn
+        anew, torn = Forgetful(self._home), self.torn
         anew.digests = self.digests
         anew._listed, anew._remembered = listed, {path: one for path, one in self.files.items() if path not in torn}
         return anew
@@ -173,7 +174,7 @@ class Forgetful:
     def below(self, folder: Folder, name: str) -> str:
         """Return the path of the file ``name`` in ``folder``, from the base on."""
         if folder.path != self._base and not folder.path.startswith(f"{self._base}{os.sep}"):
-            return below_home(self._base, folder.child(name))
+            return below_home(self._home.seen, folder.seen_child(name))
         return f"{folder.path[len(self._base) + 1 :]}/{name}".removeprefix("/").replace("\\", "/")
 
 

@@ -84,14 +84,14 @@ def scan(
     tally = tally or Tally()
     with store.locked(path) as lock:
         is_whole = os.path.lexists(path) and store.is_as_noted(path, lock)
-        damaged = Damaged(path) if is_whole else _damaged(path, tally)
+        damaged = Damaged(path, tally.altered) if is_whole else _damaged(path, tally)
         with store.opened_to_write(path) as connection, store.telling(path):
             running = _Scan(connection, search, tally, damaged)
             running.look(tell, workers)
             if depth is Depth.DEEP:
                 running.walk(tell, workers)
             running.finished()
-            tally.altered += (*damaged.findings, *damaged.rest(connection))
+            tally.altered += damaged.rest(connection)
         if not damaged:
             store.note(path, lock)
     return tally
@@ -101,12 +101,12 @@ def _damaged(path: str, tally: Tally) -> Damaged:
     """Return what was altered of the catalog at ``path``; one whose structure is damaged is put aside."""
     try:
         with store.opened_to_write(path) as connection, store.telling(path):
-            return whole.damaged(connection, path)
+            return whole.damaged(connection, path, tally.altered)
     except DamagedCatalogError as error:
         aside = store.put_aside(path)
         detail = f"it {error.reason}; it is {display(aside)} now, and what only it knew is there alone"
         tally.altered.append(Finding("catalog-altered", display(path), detail))
-        return Damaged(path)
+        return Damaged(path, tally.altered)
 
 
 def _noted(batches: Iterator[Batch], given: deque[Batch]) -> Iterator[Batch]:
@@ -134,6 +134,7 @@ class _Scan:
         self._findings: list[Finding] = []
         self._met: list[tuple[str, str]] = []
         self._seen: set[tuple[str, str]] = set()
+        self._names = frozenset(root.name for root in search.places())
         self._has_nested = _has_nested(search)
         self._read: list[tuple[str, str]] = []
         self._is_resumed = False
@@ -220,7 +221,7 @@ class _Scan:
         except EvidenceError as error:
             self._refuse(host, root, error.reason)
             return
-        if not count and self._accounts.has_any(host, root):
+        if not count and self._accounts.has_any(host, root, self._names):
             self._refuse(host, root, "has nothing in it, and had accounts before; is it mounted?")
             return
         self._read.append((host, root))

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import Archive, FromDisk, Home, Pair
+from backupmeta.account.location import below_home, is_outside
 from backupmeta.account.places import Found, Met
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
@@ -89,7 +90,7 @@ class Order(NamedTuple):
     def _walked(self, home: Home, pair: Pair) -> Walked | None:
         """Return what came out for an archive; None for one that is not asked for, or not as it was."""
         archive = pair.archive
-        if archive is None or (path := below(home.folder.path, archive)) not in self.archives:
+        if archive is None or (path := _below(home, archive)) not in self.archives:
             return None
         with suppress(EvidenceError), archive.open() as file:
             if file.signature != self.archives[path]:
@@ -98,6 +99,12 @@ class Order(NamedTuple):
         findings = tuple(finding_row(one.finding) for one in came.judged)
         is_final = came.verdict is not Verdict.UNREADABLE or _can_be_read(archive)
         return Walked(path, pair.id, str(came.verdict), came.sha256, findings, is_final)
+
+
+def _below(home: Home, archive: Archive) -> str:
+    """Return the path of an archive from its home on; of one that is kept elsewhere, as the server saw both."""
+    path = below(home.folder.path, archive)
+    return below_home(home.folder.seen, archive.seen) if is_outside(path) else path
 
 
 def _can_be_read(archive: Archive) -> bool:
@@ -155,8 +162,9 @@ class Archives:
                 ):  # somebody has damaged the catalog; the account is read anew the next time it changes
                     continue
                 found, unnamed = remembered.found(store.exact(path, path_bytes)), _unnamed(remembered)
+                found = found._replace(server=self._search.server_root)
                 for some in self._portions(last):
-                    self._given.append(_Given(last, {one.path: one.file for one in some}))
+                    self._given.append(_Given(last, found.seen, {one.path: one.file for one in some}))
                     known = (one.path for one in some if one.path in remembered.files)
                     archives = {path: remembered.files[path].signature for path in known}
                     yield Order(found, archives, self._search.limits, self._search.zone, self._now, host, unnamed)
@@ -174,10 +182,11 @@ class Archives:
 
     def take(self, outcomes: list[Walked], writer: Writer, tally: Tally) -> None:
         """Write what came out of the oldest order, and count it."""
-        account, files = self._given.popleft()
+        account, seen, files = self._given.popleft()
         for one in outcomes:
             tally.walked += one.is_final
-            tally.unreadable += not one.is_final
+            if not one.is_final:
+                tally.note_trouble(join_seen(seen, one.path), "can't be read to its end")
             writer.take_walked(account, files[one.path], one)
         writer.flush()
 
@@ -188,9 +197,10 @@ class _Archive(NamedTuple):
 
 
 class _Given(NamedTuple):
-    """An order that was given: the account, and the numbers of its archives, by their paths."""
+    """An order that was given: the account, its path, and the numbers of its archives, by their paths."""
 
     account: int
+    seen: str
     files: dict[str, int]
 
 

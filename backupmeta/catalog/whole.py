@@ -149,9 +149,9 @@ class Damaged:
         findings: what was taken away.
     """
 
-    def __init__(self, path: str) -> None:
-        """Know of no damage in the catalog at ``path``."""
-        self.findings: list[Finding] = []
+    def __init__(self, path: str, findings: list[Finding]) -> None:
+        """Know of no damage in the catalog at ``path``; append what is taken away to ``findings``."""
+        self.findings = findings
         self._path = path
         self._accounts: dict[int, Altered] = {}
 
@@ -194,14 +194,14 @@ class Damaged:
             yield _finding(connection, self._path, one, _STAYS)
 
 
-def damaged(connection: sqlite3.Connection, path: str) -> Damaged:
+def damaged(connection: sqlite3.Connection, path: str, findings: list[Finding]) -> Damaged:
     """Return what was altered of the catalog at ``path``, which is going to be scanned into.
 
-    What is of no account, or of one whose place is not known any more, is taken away. Raises `DamagedCatalogError`
-    where the structure can't be mended.
+    What is of no account, or of one whose place is not known any more, is taken away, and appended to ``findings``.
+    Raises `DamagedCatalogError` where the structure can't be mended.
     """
     _mend_indices(connection, path)
-    found = Damaged(path)
+    found = Damaged(path, findings)
     with store.transaction(connection):
         taken = [found.add(connection, one) for one in seals.altered(connection)]
         if any(taken):

@@ -7,7 +7,6 @@ import click
 
 from backupmeta.cli import output
 from backupmeta.cli.listing import Moment, Span
-from backupmeta.masking import printable
 from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
@@ -97,15 +96,12 @@ def _write_lines(found: "Export", form: str, path: str | None, protected: "Prote
     from backupmeta.render import export as rendering
 
     lines = rendering.csv(*found) if form == "csv" else rendering.jsonl(*found)
-    if path in {None, "-"} and output.width() is not None:
-        lines = map(_for_terminal, lines)
+    if path in {None, "-"}:
+        output.write_rows(lines)
+        return
     with output.opened(path, protected) as write:
         for line in lines:
             write(line)
-
-
-def _for_terminal(line: str) -> str:
-    return printable(line.rstrip("\r\n")) + "\n"
 
 
 @click.command()

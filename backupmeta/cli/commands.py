@@ -1,5 +1,6 @@
 """The commands."""
 
+import os
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
@@ -106,8 +107,14 @@ def view(
         output.write(json.negative(error))
         return output.report(met, Severity.ERROR) or 1
     output.write(json.answer(found, show_secrets=show_secrets, provenance=provenance))
-    on_the_way = (one for one in met if one.hides_records or one.id == "catalog-altered")
-    return output.report((*on_the_way, *found.findings), Severity.WARNING)
+    named = set(map(os.path.abspath, roots))
+    told = (one for one in met if one.hides_records or (one.is_unread and one.subject in named) or _is_altered(one))
+    return output.report((*told, *found.findings), Severity.WARNING)
+
+
+def _is_altered(one: "Finding") -> bool:
+    """Tell whether a finding is about the catalog that is answered from."""
+    return one.id == "catalog-altered"
 
 
 def _in_catalog(
@@ -136,7 +143,7 @@ def _in_catalog(
         where = answers.backup_named(catalog, name, zone, user)
         return library.backup_named(name, where, user=user, allow_missing=allow_missing, findings=on_the_way)
     finally:
-        met.extend(one for one in on_the_way if one.id == "catalog-altered")
+        met.extend(filter(_is_altered, on_the_way))
 
 
 @backupmeta.command("list")
@@ -264,7 +271,7 @@ def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int
     Of several members of that name the last one, as unpacking leaves it; of records at the archive's root the first.
     Its exact bytes, holes of a sparse file filled in, with one exception: in a record (APP-META.INI) secrets are
     masked, unless you ask for them with --show-secrets. Other files of a site may well hold secrets; they are written
-    as they are.
+    as they are. On a terminal, control characters and what is not UTF-8 are escaped.
 
     \b
     Example:
@@ -281,10 +288,9 @@ def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int
         found = find(file, member, limits)
         code = output.report(found.findings, Severity.WARNING)
         if is_record(found.member) and not show_secrets:
-            output.write_bytes(without_secrets(grammar.parse(found.record(limits))).content)
+            output.write_exact([without_secrets(grammar.parse(found.record(limits))).content])
         else:
-            for piece in found.content:
-                output.write_bytes(piece)
+            output.write_exact(found.content)
     return code
 
 

@@ -13,6 +13,8 @@ import click
 from backupmeta.cli import options, output
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from backupmeta.findings import Finding
     from backupmeta.inspection import Inspection
     from backupmeta.library import Share
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 
 
 _DAY: Final = 86_400
+_LAST_SECOND: Final = 253_402_300_799
+"""9999-12-31T23:59:59Z, in Unix seconds: the last one that `datetime` has."""
+_LONGEST_SHOWN: Final = 60
+COUNT: Final = click.IntRange(0, 10**12)
+"""How many: none too many to be counted."""
 
 
 class Moment(click.ParamType["Span"]):
@@ -31,10 +38,11 @@ class Moment(click.ParamType["Span"]):
         """Return the span that ``value`` means: a whole day for a date, else one second."""
         try:
             if value.isdecimal() and len(value) > len("20240613"):
-                return Span(int(value), int(value))
+                return _second(value)
             parsed = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no time; give 2024-06-13, 2024-06-13T20:55:21Z or Unix seconds", param, ctx)
+            shown = value if len(value) <= _LONGEST_SHOWN else value[:_LONGEST_SHOWN] + "…"
+            self.fail(f"{shown!r} is no time; give 2024-06-13, 2024-06-13T20:55:21Z or Unix seconds", param, ctx)
         begin = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
         return Span(begin, begin + (_DAY if len(value) <= len("2024-06-13") else 1) - 1)
 
@@ -44,6 +52,13 @@ class Span(NamedTuple):
 
     first: int
     last: int
+
+
+def _second(digits: str) -> Span:
+    """Return the second that Unix seconds mean. Raises `ValueError` for one that no calendar has."""
+    if len(digits) > _LONGEST_SHOWN or int(digits) > _LAST_SECOND:
+        raise ValueError("after the year 9999")
+    return Span(int(digits), int(digits))
 
 
 class SortKey(click.ParamType[str]):
@@ -90,10 +105,10 @@ class Listing:
         if self.catalog is not None:
             from backupmeta.catalog.answers import InCatalog
 
-            return InCatalog(zone=self.zone, catalog=self.catalog)
+            return InCatalog(zone=self.zone, catalog=self.catalog, user=self.user)
         from backupmeta.search import Search
 
-        return Search(self.roots, self.sysroot, self.zone)
+        return Search(self.roots, self.sysroot, self.zone, user=self.user)
 
     def show(
         self,
@@ -156,7 +171,7 @@ class Listing:
         texts = (text for text in rendered(blocks, findings) if text)
         first = list(islice(texts, 1))
         output.write_all(chain(first, texts))
-        return self._report(sorted(findings, key=itemgetter(0, 1, 2)), has_rows=bool(first))
+        return self._report(sorted(set(findings), key=itemgetter(0, 1, 2)), has_rows=bool(first))
 
     def _show_page(self, rows: "Iterator[Inspection]") -> None:
         """Print the server's envelope; the rows beyond the page are counted, not kept."""
@@ -181,7 +196,7 @@ class Listing:
         elif self.form == "csv":
             from backupmeta.render import csv
 
-            output.write_all(csv.rows(rows, show_secrets=self.show_secrets))
+            output.write_rows(csv.rows(rows, show_secrets=self.show_secrets))
         else:
             from backupmeta.render import text
 
@@ -266,8 +281,8 @@ PRESENTING: Final = (
     click.option("--json", "form", flag_value="json", help="Print the server's list envelope."),
     click.option("--jsonl", "form", flag_value="jsonl", help="Print one JSON object a line."),
     click.option("--csv", "form", flag_value="csv", help="Print a column a field."),
-    click.option("--offset", type=click.IntRange(0), default=0, show_default=True, help="Leave out so many first."),
-    click.option("--limit", type=click.IntRange(0), help="Show at most so many; --json: 50, as the server."),
+    click.option("--offset", type=COUNT, default=0, show_default=True, help="Leave out so many first."),
+    click.option("--limit", type=COUNT, help="Show at most so many; --json: 50, as the server."),
 )
 """How rows are shown."""
 
@@ -280,7 +295,7 @@ _OPTIONS: Final = (
     click.argument("roots", nargs=-1, metavar="[ROOT]..."),
     options.searching,
     options.cataloged,
-    click.option("--user", metavar="NAME", help="Only those of this owner."),
+    click.option("--user", metavar="NAME", help="Only those of this owner, in homes that may be theirs."),
     click.option("--application", metavar="APP", help="Only those of this application, such as wordpress."),
     click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),
     *IN_TIME,
@@ -299,10 +314,13 @@ def _ordered(rows: "Iterable[Inspection]", sort: str | None) -> "Iterable[Inspec
     return [one for _, one in present] + [one for key, one in keyed if key is None]
 
 
-def _sort_key(one: "Inspection", name: str) -> tuple[int, int, str] | None:
+def _sort_key(one: "Inspection", name: str) -> "tuple[int, Decimal, str] | None":
+    """Return what a row is sorted by; of a number, which may have any number of digits, its value."""
+    from decimal import Decimal
+
     value = one.get(name)
     if value is None:
         return None
     if isinstance(value, int) or (isinstance(value, str) and value.isdecimal() and value.isascii()):
-        return (0, int(value), "")
-    return (1, 0, value if isinstance(value, str) else str(value))
+        return (0, Decimal(value), "")
+    return (1, Decimal(), value if isinstance(value, str) else str(value))

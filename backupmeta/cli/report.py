@@ -3,11 +3,14 @@
 import functools
 import os
 import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import tzinfo
+from functools import partial
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
@@ -34,7 +37,7 @@ _OPTIONS: Final = (
     click.option("--json", "form", flag_value="json", help="The same as --format json."),
     click.option("-o", "--output", "target_file", metavar="FILE", help="Write it there instead of to stdout."),
     click.option("--now", type=Moment(), metavar="TIME", help="When it is written: the same catalog, the same bytes."),
-    click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core."),
+    click.option("--jobs", type=options.JOBS, metavar="N", help="How many processes; by default, one a core."),
     options.limiting,
 )
 
@@ -101,11 +104,12 @@ def report(
 
 def _catalog(roots: tuple[str, ...]) -> str | None:
     """Return the catalog among the ``roots``: a file. None where there is none."""
-    files = [one for one in roots if os.path.isfile(one)]  # noqa: PTH113 - of any bytes
+    from backupmeta.account.places import is_evidence
+    from backupmeta.evidence import is_file
+
+    files = [one for one in roots if is_file(one)]
     if not files:
         return None
-    from backupmeta.account.places import is_evidence
-
     if is_evidence(files[0]):
         raise click.UsageError(f"{files[0]!r} is an archive or a record; name the folder that it lies in")
     if len(roots) > 1:
@@ -145,12 +149,15 @@ def _scanned(search: "Search", target_file: str | None, *, deep: bool, jobs: int
     search.places()
     protected = Protected(tuple(search.roots), search.sysroot)
     output.refuse_evidence(target_file, protected)
-    with tempfile.TemporaryDirectory(prefix="backupmeta-") as folder:
-        if protected.holds(folder):
-            message = f"temporary files would lie among what is read, in {folder!r}; set TMPDIR to another folder"
-            raise click.UsageError(message)
-        path = os.path.join(folder, "catalog.sqlite")  # noqa: PTH118
-        yield _Source(path, None, protected, is_whole=_scan(path, search, deep=deep, jobs=jobs))
+    folder = os.path.join(tempfile.gettempdir(), f"backupmeta-{token_hex(16)}")  # noqa: PTH118
+    if protected.holds(folder):
+        message = f"temporary files would lie among what is read, in {folder!r}; set TMPDIR to another folder"
+        raise click.UsageError(message)
+    # before it is there: a signal may come where nobody would remove it yet
+    click.get_current_context().call_on_close(partial(shutil.rmtree, folder, ignore_errors=True))
+    os.mkdir(folder, 0o700)  # noqa: PTH102
+    path = os.path.join(folder, "catalog.sqlite")  # noqa: PTH118
+    yield _Source(path, None, protected, is_whole=_scan(path, search, deep=deep, jobs=jobs))
 
 
 def _scan(path: str, search: "Search", *, deep: bool, jobs: int | None) -> bool:
@@ -165,6 +172,7 @@ def _scan(path: str, search: "Search", *, deep: bool, jobs: int | None) -> bool:
         tally = scan(path, search, depth=depth, tell=tell, workers=processes(jobs or cores()))
     for root, reason in tally.unread.items():
         output.complain(f"{root}: {reason}")
+    output.complain_of_accounts(tally)
     if not tally.accounts and not tally.unread:
         looked = ", ".join(search.roots) or search.sysroot or "the conventional places"
         output.complain(f"there is no account in {looked}; name a home, a folder of homes, or a folder of archives")

@@ -40,7 +40,7 @@ _FORMATS: Final = ("text", "json", "junit", "sarif", "github")
 @click.option("--sarif-results", type=click.IntRange(1), metavar="N", help="SARIF: at most N results; 5000 by default.")
 @click.option("--sarif-notes", is_flag=True, help="SARIF: notes as well; by default they are only counted.")
 @click.option("-o", "--output", "target_file", metavar="FILE", help="Write the answer there instead of to stdout.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core.")
+@click.option("--jobs", type=options.JOBS, metavar="N", help="How many processes; by default, one a core.")
 @options.overriding_limits
 def verify(
     targets: tuple[str, ...],

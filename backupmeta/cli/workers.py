@@ -26,8 +26,11 @@ def rendered(blocks: Blocks, findings: list[Finding]) -> Iterator[str]:
     if not _can_fork():
         yield from blocks(_ALONE, findings)
         return
-    reading, writing = os.pipe()
-    if (child := os.fork()) == 0:
+    if (second := _forked()) is None:
+        yield from blocks(_ALONE, findings)
+        return
+    child, reading, writing = second
+    if child == 0:
         os.close(reading)
         _send(blocks, writing)
     os.close(writing)
@@ -37,6 +40,18 @@ def rendered(blocks: Blocks, findings: list[Finding]) -> Iterator[str]:
         finally:
             pipe.close()  # a child that still writes ends there
             os.waitpid(child, 0)
+
+
+def _forked() -> tuple[int, int, int] | None:
+    """Fork; return as `os.fork` does, and a pipe's two ends. None where the system has no room for it."""
+    ends = list[int]()
+    try:
+        ends.extend(os.pipe())
+        return os.fork(), ends[0], ends[1]
+    except OSError:
+        for one in ends:
+            os.close(one)
+        return None
 
 
 def _can_fork() -> bool:

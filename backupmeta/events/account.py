@@ -43,7 +43,7 @@ class _Account:
         self._zone = search.zone
         self._depth = depth
         self._findings = findings
-        self._files = witnesses.of_record_files(home)
+        self._files = witnesses.of_record_files(home, findings)
         self._installs = {id_: list(witnesses.of_record(one, findings)) for id_, one in home.installs.items()}
         self._against_installs: _Marks = {}
 

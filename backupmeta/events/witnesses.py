@@ -9,18 +9,20 @@ from operator import itemgetter
 from typing import Final
 
 from backupmeta.account import filename
+from backupmeta.account.entries import unreadable
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import RECORDS, Home
+from backupmeta.account.location import is_absent
 from backupmeta.archive.compression import BLOCK, GZIP
 from backupmeta.archive.gzip import CorruptHeaderError, parse_header
 from backupmeta.archive.header import Kind
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
-from backupmeta.errors import EvidenceError
+from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.events.event import SECOND, Claim, File, Statement
 from backupmeta.events.kinds import KINDS
-from backupmeta.evidence import EvidenceFile
+from backupmeta.evidence import EvidenceFile, join_seen
 from backupmeta.findings import Finding
 from backupmeta.masking import mask_uris
 from backupmeta.provenance import Source, Witness, display
@@ -135,12 +137,19 @@ def _brief(member: Member) -> tuple[int, int, str, File]:
     return member.mtime_ns // _NANOSECONDS, -member.offset, mask_uris(member.label), known
 
 
-def of_record_files(home: Home) -> dict[str, Statement]:
-    """Return when the files of a home's records were written, by their paths; what can't be listed is not in it."""
+def of_record_files(home: Home, findings: list[Finding]) -> dict[str, Statement]:
+    """Return when the files of a home's records were written, by their paths.
+
+    What can't be listed is not in it, and appended to ``findings``.
+    """
     found: dict[str, Statement] = {}
     for folder in ("backups", "current") if home.has_records else ():
-        with suppress(EvidenceError):  # the home has reported it
+        try:
             found |= _files_in(home, folder)
+        except EvidenceError as error:
+            is_told = is_absent(error) or isinstance(error, NotRegularError)  # by the home, where there is anything
+            path = join_seen(home.folder.seen_child(RECORDS), folder)
+            findings += [] if is_told else [unreadable(path, error)]
     return found
 
 

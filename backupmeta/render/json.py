@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timezone
 from typing import Final
 
+from backupmeta import escapes
 from backupmeta.api.status import SUCCESS
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dump, Dumps, State
@@ -24,8 +25,8 @@ from backupmeta.record.fields import FIELD
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
-_LINE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
-
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+_SPACED: Final = json.JSONEncoder(ensure_ascii=False)
 
 _NANOSECONDS: Final = 1_000_000_000
 _COMPLETE: Final = {State.WHOLE: True, State.CUT: False, State.UNKNOWN: None}
@@ -33,9 +34,19 @@ _COMPLETE: Final = {State.WHOLE: True, State.CUT: False, State.UNKNOWN: None}
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
-def pretty(value: object) -> str:
-    """Return ``value`` as JSON for people, with a line end."""
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+def pretty(value: object, indent: int = 2) -> str:
+    """Return ``value`` as JSON for people, a level indented by ``indent`` blanks, with a line end."""
+    return escapes.json(json.dumps(value, ensure_ascii=False, indent=indent)) + "\n"
+
+
+def spaced(value: object) -> str:
+    """Return ``value`` as JSON in a line, a blank after each comma and colon."""
+    return escapes.json(_SPACED.encode(value))
+
+
+def compact(value: object) -> str:
+    """Return ``value`` as JSON in a line, without blanks."""
+    return escapes.json(_COMPACT.encode(value))
 
 
 def answer(inspection: Inspection, *, show_secrets: bool, provenance: bool) -> str:
@@ -69,7 +80,7 @@ def row(inspection: Inspection, *, show_secrets: bool, provenance: bool) -> Mapp
 
 def line(value: object) -> str:
     """Return ``value`` as one line of JSONL."""
-    return _LINE.encode(value) + "\n"
+    return compact(value) + "\n"
 
 
 def origins(inspection: Inspection, *, show_secrets: bool) -> dict[str, object]:
@@ -106,16 +117,15 @@ def finding(one: Finding) -> dict[str, object]:
 
 def walked(archive: Pass, dumps: Dumps, digests: MemberDigests | None) -> Iterable[str]:
     """Yield what a pass over an archive shows: its members, a line each, as they come; then everything else."""
-    before = f'{{"path": {json.dumps(display(archive.file.path), ensure_ascii=False)},\n"members": [\n  '
+    before = f'{{"path": {spaced(display(archive.file.path))},\n"members": [\n  '
     for one in archive:
         described = member(one)
         if digests is not None:
             described["digest"] = digests.last
-        yield before + json.dumps(described, ensure_ascii=False)
+        yield before + spaced(described)
         before = ",\n  "
     yield before.rstrip() + "],\n" if before.startswith("{") else "\n],\n"
-    rest = json.dumps(_archive(archive, dumps.dump), ensure_ascii=False, indent=1)
-    yield rest.removeprefix("{").lstrip() + "\n"
+    yield pretty(_archive(archive, dumps.dump), indent=1).removeprefix("{").lstrip()
 
 
 def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:

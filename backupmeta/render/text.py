@@ -6,10 +6,10 @@ from typing import Final
 
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
+from backupmeta.escapes import inert, printable
 from backupmeta.explain import Step
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
-from backupmeta.masking import printable
 from backupmeta.provenance import display
 from backupmeta.render.json import utc
 
@@ -29,6 +29,16 @@ _TYPES: Final = {
     "fifo": "p",
     "file": "-",
 }
+
+
+def visible(text: str) -> str:
+    """Return text from evidence fit to be shown: what isn't UTF-8 as U+FFFD, control characters escaped."""
+    return printable(display(text))
+
+
+def line(text: str) -> str:
+    """Return text from evidence as a whole line."""
+    return inert(visible(text) + "\n")
 
 
 def backup_cells(one: Inspection) -> tuple[str, ...]:
@@ -57,9 +67,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], width: int | No
 
     What a terminal has no room for is left out by whole columns, so that ids stay whole and can be copied.
     """
-    shown = [list(columns), *([printable(display(cell)) for cell in row] for row in rows)]
-    if width is None:
-        return "".join("\t".join(row) + "\n" for row in shown)
+    shown = [list(columns), *([visible(cell) for cell in row] for row in rows)]
+    return inert("".join("\t".join(row) + "\n" for row in shown) if width is None else _drawn(shown, width))
+
+
+def _drawn(shown: list[list[str]], width: int) -> str:
+    """Return a table, its columns' names first, as it is drawn for a terminal, whatever the environment says."""
+    columns = shown[0]
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -72,7 +86,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], width: int | No
     for row in shown[1:]:
         drawn.add_row(*(Text(row[place]) for place in kept))
     target = io.StringIO()
-    Console(file=target, width=width, highlight=False).print(drawn)
+    height = 25  # no matter here; without it, the environment decides on the width, too
+    Console(file=target, width=width, height=height, highlight=False, force_terminal=False, _environ={}).print(drawn)
     return target.getvalue()
 
 
@@ -92,9 +107,9 @@ def members(found: Iterable[Member]) -> Iterable[str]:
         kind = _TYPES.get(one.kind, "?")
         time = (utc(one.mtime_ns // 1_000_000_000) or "?")[:19].replace("T", " ")
         owner = f"{one.owner.decode('utf-8', 'replace') or one.uid}/{one.group.decode('utf-8', 'replace') or one.gid}"
-        link = f" -> {display(one.link.decode('utf-8', 'surrogateescape'))}" if one.link else ""
-        name = display(one.text) + link
-        yield printable(f"{kind}{one.mode & 0o7777:04o} {owner:>11} {one.size:>12} {time} {name}") + "\n"
+        link = f" -> {one.link.decode('utf-8', 'surrogateescape')}" if one.link else ""
+        name = one.text + link
+        yield line(f"{kind}{one.mode & 0o7777:04o} {owner:>11} {one.size:>12} {time} {name}")
 
 
 def verdict(archive: Pass) -> str:
@@ -111,12 +126,12 @@ def steps(explained: Iterable[Step]) -> Iterable[str]:
     """Yield a line a step: where, what stands there, what was made of it."""
     for one in explained:
         where = f"line {one.line}" if one.line else one.place
-        yield printable(f"{where:>9}  {_cut(display(one.text)):<60}  {display(one.meaning)}") + "\n"
+        yield line(f"{where:>9}  {_cut(display(one.text)):<60}  {one.meaning}")
 
 
 def finding(one: Finding) -> str:
     """Return a finding as one line: ``warning: title: … [name-title-differs]``."""
-    return printable(display(f"{one.severity}: {one.message} [{one.id}]"))
+    return visible(f"{one.severity}: {one.message} [{one.id}]")
 
 
 def _shared_cells(one: Inspection) -> tuple[str, ...]:

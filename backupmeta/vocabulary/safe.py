@@ -39,6 +39,9 @@ KINDS: Final[dict[str, Kind]] = {
         "two members' names differ only in case or Unicode form", "unpack where such names are told apart"
     ),
     "member-link-escapes": _error("the link leads out of the folder that is unpacked into", _LEAVE_OUT),
+    "member-link-unfollowed": _error(
+        "where the link leads is not known: it may lead out of the folder that is unpacked into", _LEAVE_OUT
+    ),
     "member-link-cyclic": _warning("the link leads back to itself", _LEAVE_OUT),
     "member-through-link": _error("the member would be written through a link of the same archive", _LEAVE_OUT),
     "member-device": _error("the member is a device or a FIFO", _LEAVE_OUT),

@@ -139,10 +139,11 @@ class TestExport:
     ) -> None:
         account.backup(content=backup_record(title=HOSTILE))
         catalog = scanned(account, tmp_path / "catalog.sqlite")
-        assert HOSTILE[-2:] in run("export", catalog, "--to", form).text
+        assert (HOSTILE[-2:] in run("export", catalog, "--to", form).text) is (form == "csv")
         monkeypatch.setattr("backupmeta.cli.output.width", lambda: 80)
         ran = run("export", catalog, "--to", form)
         assert re.search(r"[^\n\x20-\x7e]", ran.text) is None
+        assert len(ran.text.splitlines()) == 1 + (form == "csv")
         assert r"\u202e" in ran.text
 
     @pytest.mark.parametrize("form", ["jsonl", "csv"])
@@ -160,7 +161,8 @@ class TestExport:
         target.write_text("before")
         monkeypatch.setattr("backupmeta.cli.writing.os.fsync", full)
         ran = run("export", catalog, "--to", form, "-o", target)
-        assert (ran.code, ran.err.splitlines()[-1]) == (2, "backupmeta: can't write: No space left on device")
+        told = f"backupmeta: {target}: can't be written: no space left on device; name a file elsewhere"
+        assert (ran.code, ran.err.splitlines()[-1]) == (2, told)
         assert target.read_text() == "before"
         assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
