@@ -262,7 +262,8 @@ def _delete_shared(connection: sqlite3.Connection, account: int, keys: Sequence[
     connection.executemany("DELETE FROM extensions WHERE list = ?", [(one,) for one in keys])
     for table in (INSTALLS, BACKUPS):
         places = [one.name for one in table.columns if one.type is Type.SHARED]
-        missing = " OR ".join(f"{one} NOT IN (SELECT shared FROM shared)" for one in places)  # noqa: S608
+        lost = (f"({one} IS NOT NULL AND {one} NOT IN (SELECT shared FROM shared))" for one in places)  # noqa: S608
+        missing = " OR ".join(lost)
         connection.execute(f"DELETE FROM {table.name} WHERE account = ? AND ({missing})", (account,))  # noqa: S608
 
 
@@ -277,12 +278,15 @@ _DANGLING: Final = (
     DELETE FROM all_installs WHERE account = ? AND record_file NOT IN (SELECT file FROM all_files)
     """,
     """
-    DELETE FROM all_backups WHERE account = ? AND (record_file NOT IN (SELECT file FROM all_files)
-      OR archive_file NOT IN (SELECT file FROM all_files))
+    DELETE FROM all_backups WHERE account = ? AND (
+      (record_file IS NOT NULL AND record_file NOT IN (SELECT file FROM all_files))
+      OR (archive_file IS NOT NULL AND archive_file NOT IN (SELECT file FROM all_files)))
     """,
     """
-    DELETE FROM all_findings WHERE account = ? AND (file NOT IN (SELECT file FROM all_files)
-      OR install NOT IN (SELECT install FROM all_installs) OR backup NOT IN (SELECT backup FROM all_backups))
+    DELETE FROM all_findings WHERE account = ? AND (
+      (file IS NOT NULL AND file NOT IN (SELECT file FROM all_files))
+      OR (install IS NOT NULL AND install NOT IN (SELECT install FROM all_installs))
+      OR (backup IS NOT NULL AND backup NOT IN (SELECT backup FROM all_backups)))
     """,
 )
-"""What refers to rows that are gone."""
+"""What refers to rows that are gone. Null is not in an empty table either, for SQL."""

@@ -209,6 +209,15 @@ def test_an_account_that_is_gone_is_told_and_taken_out(catalog: Path, tmp_path: 
     assert asked("find", catalog).code == 0
 
 
+@pytest.mark.parametrize("table", ["all_installs", "all_backups", "all_files", "all_findings", "shared", "memories"])
+def test_a_table_that_is_emptied_costs_no_row_of_another_one(catalog: Path, home: Path, table: str) -> None:
+    before, verified = current(catalog), asked("verify", catalog)
+    altered(catalog, f"DELETE FROM {table}")  # noqa: S608 - our own names
+    assert scanned(catalog, home).code == 2
+    assert differences(current(catalog), before) == []
+    assert asked("verify", catalog)[:2] == verified[:2]
+
+
 def test_new_rows_are_never_taken_for_lost_ones(catalog: Path, home: Path) -> None:
     before = current(catalog)
     altered(catalog, "DELETE FROM all_backups; DELETE FROM all_files WHERE account = {bob}; DELETE FROM all_findings")
