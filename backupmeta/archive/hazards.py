@@ -91,7 +91,7 @@ class Hazards:
             self._compare(members, [hash(fold(plain(name))) for name in names], [hash(plain(name)) for name in names])
 
     def _may_lead(self, members: Sequence[Member], special: Sequence[Member], names: bytes | None) -> bool:
-        """Tell whether links matter to any of ``members``, which have these plain ``names``, or other ones, for None."""
+        """Tell whether links matter to any of ``members``, which have these plain ``names``; None for other names."""
         if not self._links or any(one.kind in LINKS for one in special):
             return any(one.kind in LINKS for one in special)
         return names is None or self._links.may_hold(names) or any(one.readings is not NO_READINGS for one in members)
