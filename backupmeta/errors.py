@@ -13,6 +13,7 @@
     │   └── NoMemberError        an archive without the member that was asked for
     ├── WrittenFileError     a file of ours can't be used as it should be
     │   ├── CatalogError         a file is no catalog, or can't be used as one
+    │   │   └── DamagedCatalogError  a catalog whose structure can't be relied upon
     │   ├── OutputError          a file can't be written, or must not be
     │   └── TemporaryFileError   a temporary file can't be written, or read again
     ├── PolicyError          a policy, or an option that changes it, can't be followed
@@ -184,6 +185,14 @@ class WrittenFileError(BackupMetaError):
 
 class CatalogError(WrittenFileError):
     """A file that is no catalog, or can't be used as one now."""
+
+
+class DamagedCatalogError(CatalogError):
+    """A catalog whose structure can't be relied upon: pages, rows, indices and views do not fit together."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        """Remember what is wrong with the catalog at ``path``."""
+        super().__init__(path, reason, "'backupmeta scan ROOT -o CATALOG' makes it anew; or restore it from a copy")
 
 
 class OutputError(WrittenFileError):

@@ -50,11 +50,18 @@ class Signature(NamedTuple):
         size: its size in bytes.
         mtime_ns: its modification time in nanoseconds since 1970, UTC.
         inode: its number in its file system.
+        ctime_ns: when the system last noted a change, in nanoseconds since 1970, UTC: whoever puts the modification
+            time back can't put this back.
     """
 
     size: int
     mtime_ns: int
     inode: int
+    ctime_ns: int
+
+
+def _signature(status: os.stat_result) -> Signature:
+    return Signature(status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
 
 
 class EvidenceFile:
@@ -65,13 +72,14 @@ class EvidenceFile:
         size: its size in bytes, when it was opened.
         mtime_ns: its modification time in nanoseconds since 1970, UTC.
         inode: its number in its file system.
+        ctime_ns: when the system last noted a change, in nanoseconds since 1970, UTC.
         owner: the user whose file it is, by number.
         mode: its ``st_mode``.
         position: where the next read begins, in bytes from the file's beginning.
         watch: who is told how many bytes each read gave; None for nobody.
     """
 
-    __slots__ = ("_fd", "inode", "mode", "mtime_ns", "owner", "path", "position", "size", "watch")
+    __slots__ = ("_fd", "ctime_ns", "inode", "mode", "mtime_ns", "owner", "path", "position", "size", "watch")
 
     def __init__(self, path: str, fd: int) -> None:
         """Take over ``fd``; raise `NotRegularError` for anything but a regular file. Raises `UnreadableError`."""
@@ -88,6 +96,7 @@ class EvidenceFile:
         self.size = status.st_size
         self.mtime_ns = status.st_mtime_ns
         self.inode = status.st_ino
+        self.ctime_ns = status.st_ctime_ns
         self.owner = status.st_uid
         self.mode = status.st_mode
         self.position = 0
@@ -106,7 +115,7 @@ class EvidenceFile:
     @property
     def signature(self) -> Signature:
         """What tells it from what it may become, as of when it was opened."""
-        return Signature(self.size, self.mtime_ns, self.inode)
+        return Signature(self.size, self.mtime_ns, self.inode, self.ctime_ns)
 
     def read(self, length: int) -> bytes:
         """Return the next bytes, at most ``length``; nothing at the end. Raises `UnreadableError`."""
@@ -201,7 +210,7 @@ class Entry(NamedTuple):
 
 Met = TypeVar("Met")
 
-Signed = tuple[str, str, int, int, int]
+Signed = tuple[str, str, int, int, int, int]
 """One entry of a folder: its name, what it is (f for a regular file, d, l), and the signature of a file or link."""
 
 
@@ -366,7 +375,7 @@ class Folder:
             return None
         except (OSError, ValueError) as error:
             raise UnreadableError(self.child(name), _reason(error)) from error
-        return Signature(status.st_size, status.st_mtime_ns, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+        return _signature(status) if stat.S_ISREG(status.st_mode) else None
 
     def link_target(self, name: str) -> str:
         """Return where the link ``name`` points, unresolved; empty where it can't be told."""
@@ -392,7 +401,7 @@ class Folder:
             )
             if len(content) == status.st_size and stat.S_ISREG(status.st_mode):  # as nearly always
                 _close(fd)
-                return content, Signature(status.st_size, status.st_mtime_ns, status.st_ino)
+                return content, _signature(status)
             os.lseek(fd, 0, os.SEEK_SET) if stat.S_ISREG(status.st_mode) else None
         except OSError as error:
             _close(fd)
@@ -425,6 +434,9 @@ class Folder:
             raise UnreadableError(self.child(name), _reason(error)) from error
 
 
+_NOWHERE: Final = Signature(0, 0, 0, 0)
+
+
 def replaced(path: str) -> UnreadableError:
     """Return the error for a folder at ``path`` that is not the one that was met there before."""
     return UnreadableError(path, "was replaced by another folder", "see who changes the evidence")
@@ -442,12 +454,12 @@ def _entry(one: "os.DirEntry[str]") -> Entry:
 def _signed(one: "os.DirEntry[str]") -> Signed:
     kind = "f" if one.is_file(follow_symlinks=False) else "l" if one.is_symlink() else ""
     if not kind:
-        return (one.name, "d" if one.is_dir(follow_symlinks=False) else "", 0, 0, 0)
+        return (one.name, "d" if one.is_dir(follow_symlinks=False) else "", *_NOWHERE)
     try:
         status = one.stat(follow_symlinks=False)
     except FileNotFoundError:  # it has vanished meanwhile
-        return (one.name, "", 0, 0, 0)
-    return (one.name, kind, status.st_size, status.st_mtime_ns, status.st_ino)
+        return (one.name, "", *_NOWHERE)
+    return (one.name, kind, *_signature(status))
 
 
 def open_folder(path: str, seen: str | None = None, server: str | None = None) -> Folder:

@@ -657,6 +657,7 @@ UNCOVERED: Final = {
     "home-passed-over": "of archives below somebody else's records; here the home is named",
     "several-matches": "of view alone, which has to choose; verify judges all of them",
     "member-not-compared": "of diff alone; verify compares no two archives",
+    "catalog-altered": "of answers from a catalog alone",
 }
 """Ids that no mutation brings about, and why."""
 

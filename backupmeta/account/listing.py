@@ -88,9 +88,9 @@ class Listing:
     def files(self) -> dict[str, Signature]:
         """The signatures of its records and archives, by their paths below the account's folder."""
         return {
-            _below(folder, name): Signature(size, mtime_ns, inode)
+            _below(folder, name): Signature(*signature)
             for folder, found in self.folders.items()
-            for name, kind, size, mtime_ns, inode in found
+            for name, kind, *signature in found
             if kind == "f"
         }
 

@@ -13,7 +13,7 @@ from backupmeta.account.location import is_outside, steps_from_server
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
 from backupmeta.archive.limits import Limits
-from backupmeta.catalog import memory, store
+from backupmeta.catalog import memory, store, whole
 from backupmeta.catalog.memory import Memory
 from backupmeta.errors import CatalogError, EvidenceError, NotRegularError
 from backupmeta.evidence import Folder
@@ -56,7 +56,7 @@ class InCatalog(Search):
     def _recalled(self, findings: list[Finding]) -> Iterator[Home]:
         select, arguments = self.wanted
         some = f"AND account IN ({select})" if select else ""
-        with store.opened_to_read(self.catalog) as connection:
+        with whole.opened(self.catalog, findings) as connection:
             findings += (
                 Finding(id_, subject, detail, tuple(map(place_in, json.loads(evidence))))
                 for id_, subject, detail, evidence in connection.execute(_ON_THE_WAY)
@@ -177,9 +177,12 @@ class Age(NamedTuple):
 
 def age(catalog: str) -> Age:
     """Return how old ``catalog`` is. Raises `CatalogError`, also where nothing was scanned into it."""
-    with store.opened_to_read(catalog) as connection:
+    altered: list[Finding] = []
+    with whole.opened_own(catalog, altered) as connection:
         found = connection.execute("SELECT began, ended FROM scans ORDER BY scan DESC LIMIT 1").fetchone()
         oldest = connection.execute(_OLDEST).fetchone()[0]
+    if found is None and altered:
+        raise whole.refusal(catalog, altered)
     if found is None:
         raise CatalogError(catalog, "has nothing in it", "scan into it first: 'backupmeta scan ROOT -o CATALOG'")
     return Age(int(found[0] if oldest is None else oldest), int(found[0]), found[1] is not None)

@@ -108,11 +108,10 @@ def _file(path: str, signature: Signature, reading: Forgetful) -> FileRow | None
     found = reading.files.get(path)
     if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not _is_archive(name, found)):
         return None
-    size, mtime_ns, inode = (max(-GREATEST, min(one, GREATEST)) for one in signature)  # a time after 2262
+    size, mtime_ns, inode, ctime_ns = (max(-GREATEST, min(one, GREATEST)) for one in signature)  # a time after 2262
     status = _status(kind, name, found)
-    return FileRow(
-        display(path), store.path_bytes(path), str(kind), size, mtime_ns, inode, status, reading.digests.get(path)
-    )
+    digest = reading.digests.get(path)
+    return FileRow(display(path), store.path_bytes(path), str(kind), size, mtime_ns, inode, status, digest, ctime_ns)
 
 
 def _is_archive(name: str, found: Remembered | None) -> bool:

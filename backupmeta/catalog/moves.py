@@ -4,6 +4,8 @@ import sqlite3
 from collections import Counter
 from typing import Final
 
+from backupmeta.catalog.seals import Seals
+
 _PAIRS: Final = """
 WITH new AS (
   SELECT file, account, began, inode, size, mtime_ns, kind,
@@ -32,13 +34,18 @@ WHERE {file} IS NOT NULL AND (since = :scan OR (until = :scan AND ended = 'vanis
 _OF_FILE: Final = "SELECT number FROM moving WHERE file = ? AND name = ? AND account = ? AND is_new = ?"
 
 
-def mark(connection: sqlite3.Connection, scan: int, first: int, changes: Counter[tuple[str, str]]) -> None:
+def mark(
+    connection: sqlite3.Connection, scan: int, first: int, changes: Counter[tuple[str, str]], seals: Seals
+) -> None:
     """Mark what was moved between accounts, folders and names, by the scan of this number; count it in ``changes``.
 
     ``first`` is the number of the first file that the scan met first. Backups and installs move with their files.
+    What is marked is left to be sealed.
     """
     _gather(connection, scan)
     for new, into, began, old, out_of in connection.execute(_PAIRS, {"scan": scan, "first": first}).fetchall():
+        seals.change(into)
+        seals.change(out_of)
         connection.execute("UPDATE all_files SET began = 'moved', moved_from = ? WHERE file = ?", (old, new))
         connection.execute("UPDATE all_files SET ended = 'moved' WHERE file = ?", (old,))
         _count(changes, "all_files", began)

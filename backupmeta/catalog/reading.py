@@ -22,7 +22,7 @@ _FILENAME: Final = "backup-filename"
 _OTHERWISE: Final = (UnreadableError, LimitExceededError)
 """Why a file was not read that may be read the next time: the system refused, or a limit that can be raised did."""
 
-_NOWHERE: Final = Signature(0, 0, 0)
+_NOWHERE: Final = Signature(0, 0, 0, 0)
 _NOTHING: Final[Mapping[str, Remembered]] = {}
 
 

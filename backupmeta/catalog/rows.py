@@ -22,6 +22,7 @@ class FileRow(NamedTuple):
     inode: int
     status: str
     sha256: str | None
+    ctime_ns: int
 
 
 class FindingRow(NamedTuple):

@@ -43,7 +43,7 @@ class View(NamedTuple):
     order: str
 
 
-def whole(table: Table) -> View:
+def of_table(table: Table) -> View:
     """Return ``table`` as a view of all of it."""
     return View(table.name, table.meaning, _all(table.name, table.columns), f"FROM {table.name}", table.columns[0].name)
 

@@ -7,11 +7,13 @@ import click
 
 from backupmeta.cli import output
 from backupmeta.cli.listing import Moment, Span
+from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from backupmeta.account.protected import Protected
     from backupmeta.catalog.export import Export
     from backupmeta.catalog.views import View
+    from backupmeta.findings import Finding
 
 _FORMATS: Final = ("jsonl", "csv", "parquet")
 
@@ -63,14 +65,15 @@ def export(catalog: str, form: str, table: "View", target_file: str | None) -> i
 
     protected = Protected(tuple(roots(catalog)), catalog=catalog)
     output.refuse_evidence(target_file, protected)
+    findings: list[Finding] = []
     if form == "parquet":
         path = _file_for_parquet(target_file)
         output.tell_age(catalog)
-        _write_parquet(exporting(catalog, table), path, protected)
+        _write_parquet(exporting(catalog, table, findings), path, protected)
     else:
         output.tell_age(catalog)
-        _write_lines(exporting(catalog, table), form, target_file, protected)
-    return 0
+        _write_lines(exporting(catalog, table, findings), form, target_file, protected)
+    return output.report(findings, Severity.ERROR)
 
 
 def _file_for_parquet(path: str | None) -> str:
@@ -118,6 +121,7 @@ def stats(catalog: str, now: Span | None, *, as_json: bool) -> int:
     from backupmeta.catalog.stats import stats as counting
     from backupmeta.render import stats as rendering
 
-    found = counting(catalog, int(time()) if now is None else now.first)
+    findings: list[Finding] = []
+    found = counting(catalog, int(time()) if now is None else now.first, findings)
     output.write(rendering.as_json(catalog, found) if as_json else rendering.as_text(catalog, found, output.width()))
-    return 0
+    return output.report(findings, Severity.ERROR)

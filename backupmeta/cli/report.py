@@ -18,11 +18,13 @@ import click
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.cli import options, output
 from backupmeta.cli.listing import Moment, Span, decorated
+from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from backupmeta.account.protected import Protected
+    from backupmeta.findings import Finding
     from backupmeta.report.model import Report
     from backupmeta.search import Search
 
@@ -93,10 +95,11 @@ def report(
         _refuse_beside_catalog({**beside, "--limit": limits != DEFAULT_LIMITS})
         source = _kept(catalog, target_file)
     with source as found:
-        told = read(found.path, Asked(moment, _command(), found.catalog))
+        findings: list[Finding] = []
+        told = read(found.path, Asked(moment, _command(), found.catalog), findings)
         with output.opened(target_file, found.protected) as write:
             write(_rendering(form)(told))
-        return 0 if found.is_whole else 2
+        return output.report(findings, Severity.ERROR) or (0 if found.is_whole else 2)
 
 
 def _catalog(roots: tuple[str, ...]) -> str | None:

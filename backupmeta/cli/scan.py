@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from backupmeta.cli import options, output
+from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from backupmeta.archive.limits import Limits
@@ -93,15 +94,17 @@ def scan(
         output.complain("interrupted; what was done is saved, and the next scan goes on from there")
         output.complain_of_accounts(tally)
         output.write(render(catalog, tally, monotonic() - began, is_whole=False))
+        output.report(tally.altered, Severity.ERROR)
         output.flush()
         return _INTERRUPTED
     output.complain_of_accounts(tally)
     output.write(render(catalog, tally, monotonic() - began, is_whole=True))
+    code = output.report(tally.altered, Severity.ERROR)
     if not tally.accounts and not tally.unread:
         looked = ", ".join(roots) or sysroot or "the conventional places"
         output.complain(f"there is no account in {looked}; name a home, a folder of homes, or a folder of archives")
         return 2
-    return 2 if tally.unread or tally.unreadable else 0
+    return 2 if tally.unread or tally.unreadable else code
 
 
 @contextmanager

@@ -43,6 +43,10 @@ KINDS: Final[dict[str, Kind]] = {
     "folder-unreadable": _unread("the folder can't be read", "run as somebody who may read it"),
     "link-not-followed": _warning("a symbolic link below a root is not followed", "name its target as a root"),
     "not-a-regular-file": _warning("not a regular file; it was not opened", "see what it is"),
+    "catalog-altered": _unread(
+        "the catalog has other rows than were scanned",
+        "read the account anew with backupmeta scan ROOT -o CATALOG, or restore the catalog from a copy",
+    ),
     "home-passed-over": _note(
         "a folder above has records, which are not read: somebody else may have put them there",
         "name it as a root if its records are the archive's",

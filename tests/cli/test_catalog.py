@@ -20,6 +20,7 @@ from backupmeta.catalog.export import EXPORTED
 from backupmeta.catalog.scan import scan
 from backupmeta.cli import catalog as cataloged
 from backupmeta.search import Search
+from tests.catalog.snapshots import sealed
 from tests.invented import BACKUP, NAME, TIME, Account, backup_record, run
 from tests.test_secrets import PLACES, leaks
 
@@ -299,6 +300,7 @@ class TestStats:
         catalog = scanned(account, tmp_path / "catalog.sqlite")
         with closing(sqlite3.connect(catalog)) as connection:
             connection.executescript(change)
+        sealed(catalog)
         size = sum(path.stat().st_size for path in account.archives.iterdir())
         expected = line.format(home=account.home.parent, account=account.home, bytes=f"{size:,}")
         assert expected in run("stats", catalog).text.splitlines()
