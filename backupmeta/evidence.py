@@ -4,14 +4,19 @@ Files are opened ``O_RDONLY``, with ``O_NOATIME`` where the system permits it an
 takes a file's place can't hang. What was named by a person is opened as named; whatever lies below a root is opened
 relative to its folder's descriptor and with ``O_NOFOLLOW``, so that no link leads out of the root, not even one that
 is put there while we read (openat(2), POSIX.1-2017).
+
+However many folders a disk holds, a few of their descriptors are open at once: the others are closed, and opened again
+by their paths when they are needed, which has to lead to the same folder still.
 """
 
 import os
 import stat
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from errno import ENOENT
-from typing import Any, Final, NamedTuple, Self
+from itertools import islice
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from backupmeta.errors import LimitExceededError, NotRegularError, UnreadableError
 
@@ -194,8 +199,41 @@ class Entry(NamedTuple):
     is_link: bool
 
 
+Met = TypeVar("Met")
+
 Signed = tuple[str, str, int, int, int]
 """One entry of a folder: its name, what it is (f for a regular file, d, l), and the signature of a file or link."""
+
+
+class _OpenFolders(threading.local):
+    """The folders of a thread that have a descriptor, the one that was used last at the end."""
+
+    MOST: Final = 8
+
+    def __init__(self) -> None:
+        self.last: Folder | None = None
+        self._folders: dict[int, Folder] = {}
+
+    def use(self, folder: "Folder") -> None:
+        """Know that ``folder``, which is open, is used; close the one that was not used for longest if there are many.
+
+        Other programs' folders don't count: a process has a descriptor for each one that is read, and one for a file.
+        """
+        folders, self.last = self._folders, folder
+        folders.pop(id(folder), None)
+        folders[id(folder)] = folder
+        if len(folders) > self.MOST:
+            folders.pop(next(iter(folders))).set_aside()
+
+    def forget(self, folder: "Folder") -> None:
+        """Know that ``folder`` is closed."""
+        self._folders.pop(id(folder), None)
+        self.last = None
+
+
+_OPEN_FOLDERS: Final = _OpenFolders()
+_CLOSED: Final = -1
+"""The descriptor of a folder that is not open."""
 
 
 class Folder:
@@ -208,19 +246,24 @@ class Folder:
     """
 
     def __init__(self, path: str, seen: str, fd: int, server: str | None = None) -> None:
-        """Take over the folder's descriptor ``fd``."""
+        """Take over the folder's descriptor ``fd``; a negative one where folders are not opened."""
         self.path = path
         self.seen = seen
         self.server = server
         self._fd = fd
+        self._identity: tuple[int, int] | None = None
         self._before = os.path.join(path, "")  # noqa: PTH118 - of any bytes
+        if fd >= 0:
+            _OPEN_FOLDERS.use(self)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._fd >= 0:
+            _OPEN_FOLDERS.forget(self)
             _close(self._fd)
+        self._fd, self._identity = _CLOSED, None
 
     @property
     def identity(self) -> tuple[int, int] | None:
@@ -228,13 +271,12 @@ class Folder:
 
         Raises `UnreadableError`.
         """
-        if self._fd < 0:
-            return None
-        try:
-            status = os.fstat(self._fd)
-        except OSError as error:
-            raise UnreadableError(self.path, _reason(error)) from error
-        return status.st_dev, status.st_ino
+        if self._fd >= 0 and self._identity is None:
+            try:
+                self._identity = _identity(self._fd)
+            except OSError as error:
+                raise UnreadableError(self.path, _reason(error)) from error
+        return self._identity
 
     def require_there(self) -> None:
         """Raise `UnreadableError` where something else is at its path now: it was removed, replaced or unmounted."""
@@ -244,14 +286,33 @@ class Folder:
         if self.identity not in {None, (status.st_dev, status.st_ino)}:
             raise UnreadableError(self.path, "was replaced by another folder", _VANISHED)
 
-    def entries(self) -> list[Entry]:
-        """Return what lies in the folder, sorted by name. Raises `UnreadableError`."""
+    def set_aside(self) -> None:
+        """Close it until it is used again; where the system does not tell which folder it is, it stays open."""
+        with suppress(UnreadableError):
+            if self.identity is not None:
+                _close(self._fd)
+                self._fd = _CLOSED
+
+    @property
+    def _descriptor(self) -> int:
+        """Its descriptor, for one call. Raises `UnreadableError` where it was set aside, and is not there any more."""
+        if _OPEN_FOLDERS.last is self and self._fd >= 0:
+            return self._fd
+        if self._fd < 0 and self._identity is not None:
+            self._fd = self._opened_again(self._identity)
+        if self._fd >= 0:
+            _OPEN_FOLDERS.use(self)
+        return self._fd
+
+    def _opened_again(self, identity: tuple[int, int]) -> int:
         try:
-            with os.scandir(self._fd if _RELATIVE else self.path) as found:
-                entries = sorted(map(_entry, found))
-            return entries or self._nothing()
-        except (OSError, ValueError) as error:
+            fd = _open(self.path, _FOLDER)
+        except OSError as error:
             raise UnreadableError(self.path, _reason(error)) from error
+        if _identity(fd) != identity:
+            _close(fd)
+            raise replaced(self.path)
+        return fd
 
     def _nothing(self) -> list[Any]:
         """Return that nothing lies in the folder; one that was removed seems to be empty, too. Raises `OSError`."""
@@ -259,17 +320,37 @@ class Folder:
             raise FileNotFoundError(ENOENT, "it was removed meanwhile")
         return []
 
-    def signatures(self, counts: Callable[[str, bool], bool]) -> list[Signed]:
-        """Return what lies in the folder, sorted by name, as far as it ``counts``, by its name and being a file.
+    def entries(self, most: int, counts: Callable[[str], bool] | None = None) -> list[Entry]:
+        """Return what lies in the folder, sorted by name, as far as it ``counts`` by its name.
 
-        Nothing is opened. Raises `UnreadableError`.
+        Raises `UnreadableError`, and `LimitExceededError` where more than ``most`` entries do.
         """
         try:
-            with os.scandir(self._fd if _RELATIVE else self.path) as found:
-                signed = sorted([_signed(one) for one in found if counts(one.name, one.is_file(follow_symlinks=False))])
+            with os.scandir(self._descriptor if _RELATIVE else self.path) as found:
+                wanted = found if counts is None else (one for one in found if counts(one.name))
+                entries = sorted(self._bounded(map(_entry, wanted), most))
+            return entries or self._nothing()
+        except (OSError, ValueError) as error:
+            raise UnreadableError(self.path, _reason(error)) from error
+
+    def signatures(self, most: int, counts: Callable[[str, bool], bool]) -> list[Signed]:
+        """Return what lies in the folder, sorted by name, as far as it ``counts``, by its name and being a file.
+
+        Nothing is opened. Raises `UnreadableError`, and `LimitExceededError` where more than ``most`` entries count.
+        """
+        try:
+            with os.scandir(self._descriptor if _RELATIVE else self.path) as found:
+                wanted = (_signed(one) for one in found if counts(one.name, one.is_file(follow_symlinks=False)))
+                signed = sorted(self._bounded(wanted, most))
             return signed or self._nothing()
         except (OSError, ValueError) as error:
             raise UnreadableError(self.path, _reason(error)) from error
+
+    def _bounded(self, found: Iterator[Met], most: int) -> list[Met]:
+        entries = list(islice(found, most + 1))
+        if len(entries) > most:
+            raise LimitExceededError(self.path, "folder_entries", most)
+        return entries
 
     def signature(self, name: str) -> Signature | None:
         """Return what tells the regular file ``name`` from what it may become; None where there is none.
@@ -278,7 +359,7 @@ class Folder:
         """
         try:
             if _RELATIVE:
-                status = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+                status = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
             else:
                 status = os.stat(self.child(name), follow_symlinks=False)  # noqa: PTH116
         except (FileNotFoundError, NotADirectoryError):
@@ -290,8 +371,8 @@ class Folder:
     def link_target(self, name: str) -> str:
         """Return where the link ``name`` points, unresolved; empty where it can't be told."""
         try:
-            return os.readlink(name, dir_fd=self._fd) if _RELATIVE else os.readlink(self.child(name))  # noqa: PTH115
-        except OSError:
+            return os.readlink(name, dir_fd=self._descriptor) if _RELATIVE else os.readlink(self.child(name))  # noqa: PTH115
+        except (OSError, UnreadableError):
             return ""
 
     def open_file(self, name: str) -> EvidenceFile:
@@ -334,7 +415,7 @@ class Folder:
     def _open_child(self, name: str, flags: int) -> int:
         try:
             if _RELATIVE:
-                return _open(name, flags | _NOFOLLOW, self._fd)
+                return _open(name, flags | _NOFOLLOW, self._descriptor)
             if os.path.islink(self.child(name)):  # noqa: PTH114 - a str is enough
                 raise NotRegularError(self.child(name), "is a symbolic link")
             return _open(self.child(name), flags) if flags == _FILE else -1
@@ -342,6 +423,16 @@ class Folder:
             if self.link_target(name):
                 raise NotRegularError(self.child(name), "is a symbolic link") from error
             raise UnreadableError(self.child(name), _reason(error)) from error
+
+
+def replaced(path: str) -> UnreadableError:
+    """Return the error for a folder at ``path`` that is not the one that was met there before."""
+    return UnreadableError(path, "was replaced by another folder", "see who changes the evidence")
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def _entry(one: "os.DirEntry[str]") -> Entry:
@@ -397,7 +488,7 @@ class Place(NamedTuple):
             return open_named(self.path)
         with open_folder(self.folder) as folder:
             if folder.identity != self.identity:
-                raise UnreadableError(self.folder, "was replaced by another folder", "see who changes the evidence")
+                raise replaced(self.folder)
             return folder.open_file(self.name)
 
 

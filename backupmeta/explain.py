@@ -8,10 +8,10 @@ from backupmeta.archive import gzip
 from backupmeta.archive.compression import BLOCK, GZIP
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.errors import LimitExceededError
 from backupmeta.evidence import open_named
 from backupmeta.masking import MASK, masked
 from backupmeta.record import fields, grammar
+from backupmeta.record.document import check
 from backupmeta.record.fields import Use
 from backupmeta.record.grammar import Line, Record
 
@@ -43,7 +43,8 @@ def file(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = Fal
         return
     with open_named(path) as opened:
         content = opened.read_whole("record_bytes", limits.record_bytes)
-    yield from record(_bounded(path, content, limits), show_secrets=show_secrets)
+    check(path, content, limits)
+    yield from record(content, show_secrets=show_secrets)
 
 
 def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = False) -> Iterator[Step]:
@@ -63,14 +64,8 @@ def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = 
     yield Step("member", None, found.member.offset, found.member.text, meaning)
     for finding in found.findings:
         yield Step("file", None, None, finding.id, finding.message, finding.is_unread)
-    yield from record(_bounded(path, found.record, limits), show_secrets=show_secrets)
-
-
-def _bounded(path: str, content: bytes, limits: Limits) -> bytes:
-    """Return a record's ``content``; raise `LimitExceededError` where it has more lines than ``limits`` allow."""
-    if (lines := content.count(b"\n")) > limits.record_lines:
-        raise LimitExceededError(path, "record_lines", limits.record_lines, lines)
-    return content
+    check(path, found.record, limits)
+    yield from record(found.record, show_secrets=show_secrets)
 
 
 def record(content: bytes, *, show_secrets: bool = False) -> Iterator[Step]:

@@ -1,7 +1,7 @@
 """Findings: what reading and judging met that somebody should know; each is a word of `FINDINGS`."""
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple, Self
 
 from backupmeta.masking import mask_uris
 from backupmeta.provenance import Source
@@ -80,6 +80,14 @@ class Findings:
         if not kept or (self._room > 0 and len(kept) < self.KEPT):
             kept.append(finding)
             self._room -= len(finding.subject) + len(finding.detail)
+
+    @classmethod
+    def of(cls, found: Iterable[Finding]) -> Self:
+        """Return those that were ``found``, gathered."""
+        gathered = cls()
+        for one in found:
+            gathered.add(one)
+        return gathered
 
     def __iter__(self) -> Iterator[Finding]:
         for id_, kept in self._kept.items():

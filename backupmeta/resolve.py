@@ -11,7 +11,7 @@ from datetime import tzinfo
 
 from backupmeta.account import filename
 from backupmeta.account.home import State
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Findings
 from backupmeta.inspection import Inspection
 from backupmeta.masking import mask_uris
 from backupmeta.plan import CUSTOM_SCHEDULE, Plan, fields_of, plan, tells_snapshot
@@ -56,10 +56,12 @@ class _Resolver:
         distinct = records[:1] if len(records) > 1 and records[0].record is records[1].record else records
         for record in records:
             if not record.record.is_tidy:
-                self._into.findings.extend(record.findings())
+                self._into.findings.extend(Findings.of(record.findings()))
         decided = plan(distinct[0], live, is_backup=self._is_backup) if len(distinct) == 1 else None
         if decided is None or not self._by_plan(decided, distinct[0], live):
             self._one_by_one(distinct, live)
+        if len(self._into.findings) > Findings.KEPT:  # a record with very many keys
+            self._into.findings[:] = Findings.of(self._into.findings)
 
     def _by_plan(self, decided: Plan, record: Document, live: Document | None) -> bool:
         """Take what a single ``record`` tells, most of it at once; return whether that can be done.

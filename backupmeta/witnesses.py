@@ -19,6 +19,8 @@ from backupmeta.record.values import Value
 
 BY_DEFAULT: Final = Source(Witness.DEFAULT)
 
+_LONGEST_REMEMBERED: Final = 1000  # characters; a record may hold a million of them
+
 _Derived = tuple[Value, Source]
 
 
@@ -88,15 +90,21 @@ def _file(inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     return None if path is None else (display(path), Source(Witness.DERIVED, path))
 
 
-@lru_cache(maxsize=1024)
 def file_of(home: str | None, install_id: str) -> str | None:
     """Return the path of an install's record in ``home``; None where the home or the install is not known."""
     if not install_id or not home:
         return None
+    return (_remembered_file if len(home) + len(install_id) <= _LONGEST_REMEMBERED else _file_of)(home, install_id)
+
+
+def _file_of(home: str, install_id: str) -> str:
     path = home
     for name in (".appdata", "current", install_id):
         path = join_seen(path, name)
     return path
+
+
+_remembered_file = lru_cache(maxsize=1024)(_file_of)
 
 
 def _record_text(witnesses: Witnesses, key: str) -> str:
@@ -109,9 +117,12 @@ def _record_text(witnesses: Witnesses, key: str) -> str:
 _PLESK: Final = (("/var/www/vhosts/", "/"), ("c:\\inetpub\\vhosts\\", "\\"))
 
 
-@lru_cache(maxsize=1024)
 def home_of(path: str, owner: str) -> str | None:
     r"""Return the home that an install's ``path`` lies in: ``/home2/<owner>``, ``/var/www/vhosts/<domain>``."""
+    return (_remembered_home if len(path) + len(owner) <= _LONGEST_REMEMBERED else _home_of)(path, owner)
+
+
+def _home_of(path: str, owner: str) -> str | None:
     for base, separator in _PLESK:
         if path.lower().startswith(base) and (domain := path[len(base) :].split(separator, maxsplit=1)[0]):
             return path[: len(base)] + domain
@@ -119,6 +130,9 @@ def home_of(path: str, owner: str) -> str | None:
     if owner and owner in parts[2:4] and path.startswith("/"):
         return "/".join(parts[: parts.index(owner, 2) + 1])
     return None
+
+
+_remembered_home = lru_cache(maxsize=1024)(_home_of)
 
 
 def _count(_inspection: Inspection, witnesses: Witnesses) -> _Derived | None:

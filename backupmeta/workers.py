@@ -13,12 +13,28 @@ from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
-from typing import Any
+from typing import Any, Final
+
+_OWN_DESCRIPTORS: Final = 48
+"""How many descriptors a process may need for itself: of evidence at most 16, of a catalog, outputs, a terminal."""
+
+_OF_WORKER: Final = 4
+"""How many a process takes of the one that it works for: its pipe, and what tells that it has ended."""
 
 
 def cores() -> int:
     """Return how many processes can run at once here."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def affordable(jobs: int) -> int:
+    """Return how many of so many processes there are descriptors for here; at least one."""
+    if sys.platform == "win32":
+        return jobs
+    import resource
+
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return jobs if most == resource.RLIM_INFINITY else max(1, min(jobs, (most - _OWN_DESCRIPTORS) // _OF_WORKER))
 
 
 def can_fork() -> bool:

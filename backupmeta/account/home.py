@@ -14,13 +14,14 @@ how the files begin (FORMAT.md §8).
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC
 from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple, Protocol, Self
 
+from backupmeta.account.allowance import Allowance, OverAllowanceError
 from backupmeta.account.entries import Sieve, refused, unreadable
 from backupmeta.account.filename import parse, unix_time
 from backupmeta.account.location import LOCAL, Locations, server_path
@@ -29,7 +30,7 @@ from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import Limits
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, EvidenceFile, Folder, Place, open_named
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, bounded, document
 from backupmeta.record.grammar import Record
@@ -37,6 +38,9 @@ from backupmeta.record.grammar import Record
 RECORDS: Final = ".appdata"
 ARCHIVES: Final = "application_backups"
 PLACEHOLDER: Final = ".placeholder"
+_MANY_FINDINGS: Final = 1000
+"""From how many findings on those of a home are gathered: the first of each id, the others counted."""
+
 _ID: Final = re.compile(r"[0-9a-z]{20,40}")
 _FOR_BACKUPS: Final = re.compile("backup|archive", re.IGNORECASE)
 """What a folder is called that may well hold archives beside those in the home's own folder."""
@@ -113,8 +117,22 @@ class Pair(NamedTuple):
         return (unix_time(parsed, UTC) if parsed else 0, self.id or "", name)
 
 
+def by_archive(pairs: Iterable[Pair]) -> dict[Archive, list[Pair]]:
+    """Return ``pairs`` by their archives, in their order; several records may name one."""
+    found = dict[Archive, list[Pair]]()
+    for pair in pairs:
+        if pair.archive is not None:
+            found.setdefault(pair.archive, []).append(pair)
+    return found
+
+
 class Reading(Protocol):
     """Reads what lies in a home: from the disk, or from what is remembered of it."""
+
+    @property
+    def copies(self) -> int:
+        """How many copies of a record are kept, one of them by the home."""
+        ...
 
     def record(self, folder: Folder, name: str, limits: Limits) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
@@ -130,12 +148,18 @@ class Reading(Protocol):
 
 
 class FromDisk:
-    """Reads what lies in a home from the disk."""
+    """Reads what lies in a home from the disk.
+
+    Attributes:
+        copies: how many copies of a record are kept, one of them by the home.
+    """
+
+    copies = 1
 
     def record(self, folder: Folder, name: str, limits: Limits) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         with folder.open_file(name) as file:
-            return bounded(file.path, file.read_whole("record_bytes", limits.record_bytes), limits.record_lines)
+            return bounded(file.path, file.read_whole("record_bytes", limits.record_bytes), limits)
 
     def head(self, archive: Archive, limits: Limits) -> Head:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
@@ -203,6 +227,10 @@ class Home:
         self.is_home = False
         self.has_records = False
         self.elsewhere: list[str] = []
+        self._allowance = Allowance(limits)
+        self._is_over = False
+        self._heads: dict[Archive, Head | EvidenceError] = {}
+        self._taken = Counter[Archive]()
         self._reading = reading
         self._open = ExitStack()
         self._locations: Locations | None = None
@@ -238,6 +266,8 @@ class Home:
             self.add_archives(archives, self._list(archives))
         is_missing = not self.archives or not self._named_locally() <= self.archives.keys()
         self._look_elsewhere([one for one in entries if is_missing or _FOR_BACKUPS.search(one.name)])
+        if len(self.findings) > _MANY_FINDINGS:
+            self.findings[:] = Findings.of(self.findings)
 
     def add(self, archive: Archive) -> Archive:
         """Take an archive; return it as it is known."""
@@ -253,16 +283,20 @@ class Home:
 
         What looks like one and is none is told.
         """
-        sieve = Sieve(folder, lambda name: self._reading.beginning(folder, name, self.limits))
+        sieve = Sieve(folder, lambda name: self._beginning(folder, name))
         added = [self.add(Archive(entry.name, folder)) for entry in entries if sieve.is_archive(entry)]
         self.findings += sieve.finish()
         return added
+
+    def _beginning(self, folder: Folder, name: str) -> Beginning:
+        self._ask(folder.seen_child(name))
+        return self._reading.beginning(folder, name, self.limits)
 
     def pairs(self) -> list[Pair]:
         """Return the backups of this home, oldest first; where archives were asked for, only theirs."""
         claims = Counter(map(_claim, self.backups.values()))
         claimed = {id_: self._claimed_by(one) for id_, one in self.backups.items()}
-        taken = Counter(one for one in claimed.values() if one is not None)
+        taken = self._taken = Counter(one for one in claimed.values() if one is not None)
         unclaimed = [one for some in self.archives.values() for one in some.values() if one not in taken]
         renamed = self._renamed(unclaimed, {_claim(self.backups[id_]) for id_, one in claimed.items() if one is None})
         paired = [self._pair(id_, claimed[id_] or renamed.get(_claim(one)), taken) for id_, one in self.backups.items()]
@@ -355,13 +389,49 @@ class Home:
         try:
             found = self.read_head(archive)
             source = Source(Witness.EMBEDDED_RECORD, archive.seen)
-            return _claim(document(source, found.record, self.limits.record_lines))
+            return _claim(document(source, found.record, self.limits))
         except EvidenceError:
             return ""  # whoever opens it again will report it
 
     def read_head(self, archive: Archive) -> Head:
-        """Return the head of one of its archives. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
-        return self._reading.head(archive, self.limits)
+        """Return the head of one of its archives. Raises `EvidenceError`, as `backupmeta.archive.head.head`.
+
+        One that several records name is read once. Raises `OverAllowanceError` where the account asks for too much.
+        """
+        if self._taken[archive] <= 1:
+            return self._head(archive)
+        if (found := self._heads.get(archive)) is None:
+            try:
+                found = self._head(archive)
+                self._allowance.take_text(found.record, 1)
+            except EvidenceError as error:
+                found = error
+            if not self._allowance.over:
+                self._heads[archive] = found
+        if isinstance(found, EvidenceError):
+            raise found
+        return found
+
+    def _head(self, archive: Archive) -> Head:
+        if self._allowance.is_spent:
+            self._ask(archive.seen)
+        found = self._reading.head(archive, self.limits)
+        if archive not in self._taken:  # else it mostly has the text of the record that names it
+            self._allowance.take_text(found.record, self._reading.copies - 1)
+        return found
+
+    def _ask(self, path: str) -> None:
+        """Raise `OverAllowanceError` where the account asks for too much; that it does is told once."""
+        try:
+            self._allowance.ask(path)
+        except OverAllowanceError as error:
+            if not self._is_over:
+                self._is_over = True
+                where = (Source(Witness.FILE_SYSTEM, path),)
+                self.findings.append(
+                    Finding("limit-exceeded", self.folder.seen, f"{error.reason}; not read from {path} on", where)
+                )
+            raise
 
     def _named_locally(self) -> set[str]:
         """Return the names of the archives that local backups should have here."""
@@ -380,7 +450,7 @@ class Home:
         try:
             with ExitStack() as opened:
                 folder = opened.enter_context(self.folder.open_folder(name))
-                if archives := [one for one in folder.entries() if parse(one.name)]:
+                if archives := folder.entries(self.limits.folder_entries, lambda one: parse(one) is not None):
                     self.add_archives(folder, archives)
                     self._open.push(opened.pop_all())
         except EvidenceError as error:
@@ -404,7 +474,13 @@ class Home:
             self.findings.append(Finding("record-name-malformed", name, "", (source,)))
             return None
         try:
-            return Document(source, self._reading.record(folder, name, self.limits))
+            if self._allowance.is_spent:
+                self._ask(source.path)
+            record = self._reading.record(folder, name, self.limits)
+            self._allowance.take(record, self._reading.copies)
+            return Document(source, record)
+        except OverAllowanceError:
+            return None
         except EvidenceError as error:
             self.findings.append(Finding("record-unreadable", name, error.reason, (source,)))
             return None
@@ -425,7 +501,7 @@ class Home:
 
     def _list(self, folder: Folder) -> list[Entry]:
         try:
-            return folder.entries()
+            return folder.entries(self.limits.folder_entries)
         except EvidenceError as error:
             self.findings.append(unreadable(folder.seen, error))
             return []

@@ -22,11 +22,21 @@ from backupmeta.account.filename import is_archive_name, resembles_archive
 from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Archive, Home, Reading, folder_name, is_id
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.compression import BLOCK, identify
-from backupmeta.archive.limits import Limits
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.names import RECORD
 from backupmeta.errors import EvidenceError, UnreadableError, told_of
-from backupmeta.evidence import Entry, Folder, is_file, is_folder, join_seen, open_folder, open_named, status_of
-from backupmeta.findings import Finding
+from backupmeta.evidence import (
+    Entry,
+    Folder,
+    is_file,
+    is_folder,
+    join_seen,
+    open_folder,
+    open_named,
+    replaced,
+    status_of,
+)
+from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.trust import trusted_users, user_name
 
@@ -194,7 +204,7 @@ class Found(NamedTuple):
         with ExitStack() as opened:
             folder = opened.enter_context(open_folder(self.path, self.seen, self.server))
             if self.identity not in {None, folder.identity}:
-                raise UnreadableError(self.path, "was replaced by another folder", "see who changes the evidence")
+                raise replaced(self.path)
             opened.pop_all()
         return folder
 
@@ -430,7 +440,7 @@ def home_above(folder: str, limits: Limits, reading: Reading = FROM_DISK) -> Hom
     above, passed_over = _above(folder, range(_UPWARDS))
     home = Home(open_folder(folder if above is None else above), None, limits, reading).owning_folder()
     if above is not None:
-        home.read(home.folder.entries())
+        home.read(home.folder.entries(limits.folder_entries))
     home.findings += passed_over
     return home
 
@@ -439,11 +449,15 @@ def _place(path: str) -> Root:
     return Root(path, path, depth=1, is_convention=True)
 
 
+def _is_numbered_home(name: str) -> bool:
+    return _NUMBERED_HOME.fullmatch(name) is not None
+
+
 def _numbered_homes(base: str) -> Iterator[str]:
     """Yield the conventional folders of homes in ``base``, sorted. Raises `UnreadableError`."""
     try:
         with open_folder(base) as folder:
-            yield from (one.name for one in folder.entries() if _NUMBERED_HOME.fullmatch(one.name))
+            yield from (one.name for one in folder.entries(DEFAULT_LIMITS.folder_entries, _is_numbered_home))
     except UnreadableError as error:
         if not isinstance(error.__cause__, PermissionError):
             raise
@@ -470,7 +484,7 @@ class _Search:
                 top = opened.enter_context(open_folder(path, root.as_server, _server(path, root.as_server)))
                 folder = self._go_down(top, root, opened)
                 if folder is not None:
-                    yield from self._visit(folder, folder.entries(), depth, root)
+                    yield from self._visit(folder, self._entries(folder), depth, root)
                     self._see_that_it_is_there(folder, root)
         except EvidenceError as error:
             if not root.is_convention:
@@ -479,6 +493,9 @@ class _Search:
         if self.is_cut and not root.is_convention:
             evidence = (Source(Witness.FILE_SYSTEM, path),)
             self.findings.append(Finding("search-depth-reached", path, f"{depth} folders", evidence))
+
+    def _entries(self, folder: Folder) -> list[Entry]:
+        return folder.entries(self.limits.folder_entries)
 
     def _see_that_it_is_there(self, folder: Folder, root: Root) -> None:
         """Note that the root vanished while it was read: what was read of it may not be all."""
@@ -499,7 +516,7 @@ class _Search:
         Raises `UnreadableError` for a link, and where one was there.
         """
         for step in root.steps:
-            entry = next((one for one in folder.entries() if one.name == step), None)
+            entry = next((one for one in self._entries(folder) if one.name == step), None)
             if entry is not None and entry.is_link:
                 reason = f"is a link to {folder.link_target(step)}, where there is no folder in this image"
                 raise UnreadableError(folder.child(step), reason)
@@ -520,10 +537,12 @@ class _Search:
         if has_archives := self._has_archives(folder, entries, root):
             yield Met(folder, entries, as_server, is_home=False)
         self.findings.extend(
-            finding
-            for entry in entries
-            if entry.is_link and not (has_archives and _is_like_archive(entry.name))  # of those the home will tell
-            for finding in refused(folder, entry)
+            Findings.of(
+                finding
+                for entry in entries
+                if entry.is_link and not (has_archives and _is_like_archive(entry.name))  # of those the home will tell
+                for finding in refused(folder, entry)
+            )
         )
         yield from self._descend(folder, [entry.name for entry in entries if entry.is_folder], depth, root)
 
@@ -553,7 +572,7 @@ class _Search:
         for name in names:
             try:
                 with folder.open_folder(name) as child:
-                    yield from self._visit(child, child.entries(), depth - 1, root)
+                    yield from self._visit(child, self._entries(child), depth - 1, root)
             except EvidenceError as error:
                 self.findings.append(unreadable(folder.seen_child(name), error))
 

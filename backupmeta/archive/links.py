@@ -51,6 +51,9 @@ _OF_A_NAME: Final = 16
 _READINGS: Final = 16
 """In how many ways the name and target of a link may be read by programs."""
 
+_FEW: Final = 8
+"""In how many links' names a text of names is searched for at once."""
+
 _STEPS: Final = 4096
 _ALL_STEPS: Final = 64 * _STEPS
 _STEP_BYTES: Final = 256
@@ -112,6 +115,10 @@ class Links:
     def __bool__(self) -> bool:
         """Tell whether there are any."""
         return bool(self._by_path)
+
+    def may_hold(self, names: bytes) -> bool:
+        """Tell whether one of the ``names``, which are plain and together in one text, may lie below a link."""
+        return self._tops.may_hold(names)
 
     def above(self, member: Member) -> str | None:
         """Return the name of a link that ``member`` lies below, to some program; None without one.
@@ -297,6 +304,10 @@ class _Folders:
         while end < len(tops) and tops[end].startswith(top):
             end += 1
         tops[begin:end] = [top]
+
+    def may_hold(self, names: bytes) -> bool:
+        """Tell whether a path in a text of ``names`` may lie below one of them; of many it may be."""
+        return len(self._tops) > _FEW or any(top in names for top in self._tops)
 
     def first(self, path: bytes) -> bytes | None:
         """Return the one that ``path`` is or lies below."""

@@ -270,13 +270,23 @@ class Pass(Reader):
         is_whole = False
         try:
             yield from self._members()
-            if is_whole := self._went_to_the_end():
-                self._stream.drain()
+            if self._went_to_the_end():
+                is_whole = self._drained()
         finally:
             if self._digests is not None:
                 digests = self._digests.finish()
                 self.digests = digests if is_whole else {}
         self._read_linked()
+
+    def _drained(self) -> bool:
+        """Take in what is behind the archive; return whether all of the file was, and no limit ended it."""
+        self._stream.drain()
+        if (end := self._stream.end) is None or not end.limit:
+            return True
+        self._unread.add(
+            Finding("limit-exceeded", "", f"{end.reason}, near byte {end.offset}", (_at(self.file.path, None),))
+        )
+        return False
 
     def _went_to_the_end(self) -> bool:
         """Tell whether no limit ended the pass; a member's name over one does not."""

@@ -16,7 +16,7 @@ from backupmeta.catalog.rows import Cell, FindingRow
 from backupmeta.catalog.tables import ACCOUNTS
 from backupmeta.catalog.tally import Tally
 from backupmeta.catalog.writer import Writer
-from backupmeta.errors import UnreadableError
+from backupmeta.errors import LimitExceededError, UnreadableError
 from backupmeta.evidence import Folder, is_folder, open_folder, status_of
 from backupmeta.provenance import display
 
@@ -166,6 +166,9 @@ def _doubt(path: str) -> tuple[str, str] | None:
         if not is_folder(path):
             return None
         with open_folder(path) as folder:
-            return None if folder.entries() else (path, "is empty, and had accounts before; is it mounted?")
+            folder.entries(0)
+    except LimitExceededError:  # there is something in it
+        return None
     except UnreadableError as error:
         return path, error.reason
+    return path, "is empty, and had accounts before; is it mounted?"

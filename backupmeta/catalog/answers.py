@@ -81,6 +81,8 @@ ORDER BY path, host
 class _Recalling:
     """Reads what lies in a home from what is remembered of it; see `backupmeta.account.home.Reading`."""
 
+    copies = 1
+
     def __init__(self, remembered: Memory, base: str) -> None:
         self._remembered = remembered
         self._base = base

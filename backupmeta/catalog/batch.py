@@ -100,7 +100,7 @@ class Batch(NamedTuple):
 
     def do(self) -> Result:
         """Scan the accounts; one that can't be read keeps nothing from the others."""
-        maker = RowMaker(self.zone)
+        maker = RowMaker(self.zone, self.limits)
         accounts = tuple(_account(task, self.limits, maker) for task in self.tasks)
         return Result(accounts, maker.shelf.values)
 
@@ -154,7 +154,7 @@ class _Visit(NamedTuple):
         if known is None:
             return self.read(self.usual, Forgetful(self.folder))
         extents = tuple(Extent(path, Counting(counting)) for path, counting in json.loads(known.extents))
-        listing = listed(self.folder, extents, self.maker.told)
+        listing = listed(self.folder, extents, self.maker.told, self.limits)
         if listing.fingerprint == known.fingerprint:
             return Unchanged()
         try:
@@ -172,9 +172,9 @@ class _Visit(NamedTuple):
         Which folders those are is known once the home is read, for a missing archive is looked for in all of them.
         Where they are others than the ``extents``, or backups are torn, it is done once more, with what was read known.
         """
-        found, listing = self.found, listed(self.folder, extents, self.maker.told)
+        found, listing = self.found, listed(self.folder, extents, self.maker.told, self.limits)
         reading = before.again(listing.files)
-        met = Met(self.folder, self.folder.entries(), found.as_server, found.is_home)
+        met = Met(self.folder, self.folder.entries(self.limits.folder_entries), found.as_server, found.is_home)
         with met.home(self.limits, reading) as home:
             rows = self.maker.rows(home, reading, listing)
             content = memory.to_bytes(_memory(home, reading))

@@ -3,7 +3,7 @@
 Records without archives, and archives without records, are found when the two are paired (`backupmeta.account.home`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -46,7 +46,7 @@ class Account:
         now: the moment of judging, Unix seconds.
     """
 
-    installs: dict[str, Inspection] | None
+    installs: Mapping[str, Inspection] | None
     kept: Sequence[Kept]
     policy: Policy
     now: int

@@ -151,6 +151,10 @@ def _ending() -> Iterator[_End]:
         for number in heard:
             signal.signal(number, end)
         yield end
+    except Exception:
+        if end.code is None:
+            raise
+        raise SystemExit(end.code) from None  # what is interrupted may fail in any way
     finally:
         end.leave()
         for number in heard:

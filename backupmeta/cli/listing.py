@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from itertools import chain, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 _DAY: Final = 86_400
+_IN_MEMORY: Final = 1024 * 1024
+_PIECE: Final = 64 * 1024
 _LAST_SECOND: Final = 253_402_300_799
 """9999-12-31T23:59:59Z, in Unix seconds: the last one that `datetime` has."""
 _LONGEST_SHOWN: Final = 60
@@ -159,13 +162,20 @@ class Listing:
         """Whether the rows are shown one by one, all of them, as they come."""
         return self.form == "jsonl" and self.sort is None and self.limit is None and not self.offset
 
-    def show_stream(self, listed: "Callable[[Search, list[Finding], Share], Iterator[list[Inspection]]]") -> int:
+    def show_stream(
+        self, listed: "Callable[[Search, list[Finding], Share, Callable[[Inspection], str]], Iterator[str | None]]"
+    ) -> int:
         """Print the wanted rows of all the blocks that are ``listed``, then what could not be read."""
         from backupmeta.cli.workers import rendered
 
-        def blocks(share: "Share", findings: "list[Finding]") -> "Iterator[str]":
-            for block in listed(self.search, findings, share):
-                yield "".join(map(self._line, self._noting(filter(self._wants, block), findings)))
+        def blocks(share: "Share", findings: "list[Finding]") -> "Iterator[str | None]":
+            def text(one: "Inspection") -> str:
+                if not self._wants(one):
+                    return ""
+                self._note(one, findings)
+                return self._line(one)
+
+            return listed(self.search, findings, share, text)
 
         findings: list[Finding] = []
         texts = (text for text in rendered(blocks, findings) if text)
@@ -174,16 +184,21 @@ class Listing:
         return self._report(sorted(set(findings), key=itemgetter(0, 1, 2)), has_rows=bool(first))
 
     def _show_page(self, rows: "Iterator[Inspection]") -> None:
-        """Print the server's envelope; the rows beyond the page are counted, not kept."""
+        """Print the server's envelope; the rows beyond the page are counted, and large ones wait in a private file."""
+        from tempfile import SpooledTemporaryFile
+
         from backupmeta.api.status import PAGE
         from backupmeta.render import json
 
-        limit = PAGE if self.limit is None else self.limit
-        kept, total = [], 0
-        for total, one in enumerate(rows, 1):
-            if self.offset < total <= self.offset + limit:
-                kept.append(json.row(one, show_secrets=self.show_secrets, provenance=self.provenance))
-        output.write(json.page(kept, self.offset, limit, total))
+        limit, total = PAGE if self.limit is None else self.limit, 0
+        with SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", errors="surrogatepass", newline="") as kept:
+            for total, one in enumerate(rows, 1):
+                if self.offset < total <= self.offset + limit:
+                    row = json.row(one, show_secrets=self.show_secrets, provenance=self.provenance)
+                    kept.write(json.entry(row, is_first=total == self.offset + 1))
+            kept.seek(0)
+            before, after = json.page(self.offset, limit, total, is_empty=not total - self.offset > 0 or not limit)
+            output.write_all(chain([before], iter(partial(kept.read, _PIECE), ""), [after]))
 
     def _show_rows(
         self,
@@ -210,8 +225,11 @@ class Listing:
     def _noting(self, rows: "Iterable[Inspection]", findings: "list[Finding]") -> "Iterator[Inspection]":
         """Pass the ``rows`` on, noting what could not be read of each, and that its archive is not as it should be."""
         for one in rows:
-            findings.extend(_of_archive(one.path, finding) for finding in one.findings if finding.is_grave)
+            self._note(one, findings)
             yield one
+
+    def _note(self, one: "Inspection", findings: "list[Finding]") -> None:
+        findings.extend([_of_archive(one.path, finding) for finding in one.findings if finding.is_grave])
 
     def _wants(self, one: "Inspection") -> bool:
         texts = ((self.user, one.text("user")), (self.application, one.text("application")))

@@ -184,6 +184,16 @@ def complain_of_accounts(tally: "Tally") -> None:
         complain(f"{more:,} more could not be read, or not to the end")
 
 
+def processes(jobs: int | None) -> int:
+    """Return how many processes work: as many as are asked for, one a core else; fewer, told, without descriptors."""
+    from backupmeta.workers import affordable, cores
+
+    wanted = jobs or cores()
+    if (given := affordable(wanted)) < wanted:
+        complain(f"only {given} of {wanted} processes: there are few descriptors (ulimit -n); allow 64 or more")
+    return given
+
+
 def tell_age(catalog: str) -> None:
     """Print how old the ``catalog`` is that is answered from. Raises `CatalogError`."""
     from time import time

@@ -162,11 +162,10 @@ def _scan(path: str, search: "Search", *, deep: bool, jobs: int | None) -> bool:
     from backupmeta.catalog.processes import processes
     from backupmeta.catalog.scan import Depth, scan
     from backupmeta.cli.progress import telling
-    from backupmeta.workers import cores
 
     with telling("auto", lambda: None) as tell:
         depth = Depth.DEEP if deep else Depth.SHALLOW
-        tally = scan(path, search, depth=depth, tell=tell, workers=processes(jobs or cores()))
+        tally = scan(path, search, depth=depth, tell=tell, workers=processes(output.processes(jobs)))
     for root, reason in tally.unread.items():
         output.complain(f"{root}: {reason}")
     output.complain_of_accounts(tally)

@@ -11,6 +11,7 @@ import click
 from backupmeta.cli import options, output
 
 if TYPE_CHECKING:
+    from backupmeta.archive.limits import Limits
     from backupmeta.catalog.crew import Crew
     from backupmeta.search import Search
 
@@ -22,6 +23,7 @@ _INTERRUPTED = 130
 @click.option("-o", "--output", "catalog", required=True, metavar="CATALOG", help="The catalog: a SQLite file.")
 @options.searching
 @click.option("--deep", is_flag=True, help="Read each archive to its end, and verify it.")
+@options.limiting
 @click.option("--jobs", type=options.JOBS, metavar="N", help="How many processes; by default, one a core.")
 @click.option("--cluster", metavar="ADDRESS", help="Let the workers of this Dask scheduler do it: tcp://host:8786.")
 @click.option("--per-host", is_flag=True, help="With --cluster: each worker's host has ROOTs of its own.")
@@ -38,6 +40,7 @@ def scan(
     catalog: str,
     sysroot: str | None,
     zone: tzinfo | None,
+    limits: "Limits",
     *,
     deep: bool,
     jobs: int | None,
@@ -75,7 +78,7 @@ def scan(
         raise click.UsageError("--per-host needs --cluster")
     if cluster is not None and jobs is not None:
         raise click.UsageError("--jobs is for this machine; a cluster has its own workers")
-    search, tally, began = Search(roots, sysroot, zone), Tally(), monotonic()
+    search, tally, began = Search(roots, sysroot, zone, limits), Tally(), monotonic()
     if catalog == "-":
         raise click.BadParameter("a catalog is a file, and is not printed; name one", param_hint="--output")
     search.places()
@@ -106,9 +109,8 @@ def _crew(jobs: int | None, cluster: str | None, *, per_host: bool) -> "Iterator
     """Give who does the work."""
     if cluster is None:
         from backupmeta.catalog.processes import processes
-        from backupmeta.workers import cores
 
-        yield processes(jobs or cores())
+        yield processes(output.processes(jobs))
         return
     from backupmeta.catalog.cluster import Roots
     from backupmeta.catalog.cluster import cluster as connected

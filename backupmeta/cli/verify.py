@@ -122,9 +122,8 @@ def _search(
 
 def _in_processes(jobs: int | None, bar: "Bar | None") -> "Run":
     from backupmeta.cli import parallel
-    from backupmeta.workers import cores
 
-    return parallel.in_processes(jobs or cores(), None if bar is None else bar.advance)
+    return parallel.in_processes(output.processes(jobs), None if bar is None else bar.advance)
 
 
 def _recorded(catalog: str, policy: "Policy") -> "Run":

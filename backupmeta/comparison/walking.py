@@ -17,7 +17,7 @@ from backupmeta.archive.reader import Pass, walk
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
-from backupmeta.workers import Worker, can_fork, context, cores
+from backupmeta.workers import Worker, affordable, can_fork, context, cores
 
 DIGEST: Final = "sha256"
 _TOGETHER: Final = 512
@@ -112,7 +112,7 @@ def walked_at_once(archives: Sequence[Place], limits: Limits) -> Iterator[Iterat
 
     Taking them raises `ChildProcessError` where a process ends before its work does.
     """
-    if not can_fork() or cores() == 1:
+    if not can_fork() or affordable(cores()) == 1:
         yield ((number, part) for number, place in enumerate(archives) for part in walked(place, limits))
         return
     with ExitStack() as ending:

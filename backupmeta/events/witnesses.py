@@ -155,7 +155,9 @@ def of_record_files(home: Home, findings: list[Finding]) -> dict[str, Statement]
 
 def _files_in(home: Home, name: str) -> Iterator[tuple[str, Statement]]:
     with home.folder.open_folder(RECORDS) as records, records.open_folder(name) as folder:
-        for entry, _, size, mtime_ns, inode in folder.signatures(lambda _, is_file: is_file):
+        for entry, _, size, mtime_ns, inode in folder.signatures(
+            home.limits.folder_entries, lambda _, is_file: is_file
+        ):
             path = folder.seen_child(entry)
             claim = Claim("record", mtime_ns // _NANOSECONDS, Source(Witness.FILE_SYSTEM, path))
             yield path, Statement(claim, file=File(size, inode=inode))

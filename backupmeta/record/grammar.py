@@ -99,6 +99,11 @@ class Record:
         return BOM if self.content.startswith(BOM) else b""
 
     @cached_property
+    def has_mask(self) -> bool:
+        """Whether something in it may be masked."""
+        return _MASK in self.content
+
+    @cached_property
     def lines(self) -> tuple[Line, ...]:
         """Every line, in order."""
         return tuple(_lines(self.content, len(self.bom)))
@@ -198,7 +203,7 @@ def at(source: Source, record: Record, line: Line) -> Source:
 
     A record in which something is masked had other offsets; they are not told then, nor how long a secret was.
     """
-    offset = None if _MASK in record.content else line.offset
+    offset = None if record.has_mask else line.offset
     return Source(source.witness, source.path, source.member, line.number, offset)
 
 

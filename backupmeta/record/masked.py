@@ -1,7 +1,7 @@
 """A record without its secrets: every line stands where it stood, only what must not be shown is replaced."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import compress, count
 from operator import ne
@@ -36,19 +36,26 @@ def without_secrets(record: Record, other: Mapping[str, bytes] = _NOTHING) -> Re
 def _of_tidy(record: Record, other: Mapping[str, bytes]) -> Record:
     """Mask a record with a key in every line: what has to be masked is few, and found without looking at each line."""
     content, values, rows = record.content, dict(record.values), record.content.split(b"\n")
-    for place, key in _secrets(tuple(values)):
+    for place, key in (_secrets if record.is_usual else _secrets_of)(tuple(values)):
         values[key] = _masked(key, values[key], other)
         rows[place] = rows[place].partition(b"=")[0] + b"=" + values[key]
-    found = content.find(b"://")
-    while found >= 0:
-        place = content.count(b"\n", 0, found)
+    for place in _with_uris(content):
         name, _, value = rows[place].partition(b"=")
         if not _PLAIN_URI(value):
             key = name.decode("utf-8", "surrogateescape")
             values[key] = _without_userinfo(key, value)
             rows[place] = name + b"=" + values[key]
-        found = content.find(b"://", found + len(b"://"))
     return Record(b"\n".join(rows), values)
+
+
+def _with_uris(content: bytes) -> Iterator[int]:
+    """Yield the places of the lines that hold a URI, each once."""
+    place = begin = 0
+    while (found := content.find(b"://", begin)) >= 0:
+        place += content.count(b"\n", begin, found)
+        yield place
+        if (begin := content.find(b"\n", found)) < 0:
+            return
 
 
 _PLAIN_URI: Final = re.compile(rb"[^@?&;]*").fullmatch
@@ -82,10 +89,12 @@ class Masked(NamedTuple):
         return Masked(Record(content, values), Record(b"\n".join(shown), masked))
 
 
-@lru_cache(maxsize=256)
-def _secrets(keys: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
+def _secrets_of(keys: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
     """Return the secret ones among ``keys``, each with its place."""
     return tuple((place, key) for place, key in enumerate(keys) if is_secret(key))
+
+
+_secrets = lru_cache(maxsize=256)(_secrets_of)
 
 
 def _of_line(record: Record, line: Line, is_hidden: bool, other: Mapping[str, bytes]) -> bytes:  # noqa: FBT001

@@ -64,10 +64,18 @@ def negative(error: AnswerError) -> str:
     return pretty({**envelope, "data": None})
 
 
-def page(rows: Iterable[Mapping[str, object]], offset: int, limit: int, total_count: int) -> str:
-    """Return the server's envelope for a part of a list."""
+def page(offset: int, limit: int, total_count: int, *, is_empty: bool) -> tuple[str, str]:
+    """Return the server's envelope for a part of a list: what stands before its entries, and what behind them."""
     envelope = _envelope(result=True, status=200, errcode=None, message=SUCCESS)
-    return pretty({**envelope, "offset": offset, "limit": limit, "total_count": total_count, "data": list(rows)})
+    text = pretty({**envelope, "offset": offset, "limit": limit, "total_count": total_count, "data": []})
+    before, _, after = text.rpartition("]")
+    return before, f"]{after}" if is_empty else f"\n  ]{after}"
+
+
+def entry(value: Mapping[str, object], *, is_first: bool) -> str:
+    """Return an entry of a `page`, and what parts it from the one before it."""
+    text = pretty(value).rstrip().replace("\n", "\n    ")
+    return f"\n    {text}" if is_first else f",\n    {text}"
 
 
 def row(inspection: Inspection, *, show_secrets: bool, provenance: bool) -> Mapping[str, object]:
@@ -95,8 +103,11 @@ def origins(inspection: Inspection, *, show_secrets: bool) -> dict[str, object]:
             "local_time": name.local_time.isoformat(),
             "utc_offset": _offset(inspection.utc_offset),
         }
+    ids = dict[str, list[str]]()
+    for one in inspection.findings:
+        ids.setdefault(one.subject, []).append(one.id)
     described["fields"] = {
-        name: _field(one, inspection.findings, show_secrets=show_secrets) for name, one in inspection.values.items()
+        name: _field(one, ids.get(name, []), show_secrets=show_secrets) for name, one in inspection.values.items()
     }
     described["extra"] = dict(
         _extra(key, holding, show_secrets=show_secrets) for key, holding in inspection.kept.items()
@@ -210,11 +221,11 @@ def _envelope(*, result: bool, status: int, errcode: str | None, message: str) -
     return {"result": result, "status": status, "errcode": errcode, "errfield": None, "message": message}
 
 
-def _field(one: Resolved, findings: list[Finding], *, show_secrets: bool) -> dict[str, object]:
+def _field(one: Resolved, ids: list[str], *, show_secrets: bool) -> dict[str, object]:
     described: dict[str, object] = {"source": located(one.source)}
     if one.losers:
         described["conflicts"] = [_loser(one.name, fact, show_secrets=show_secrets) for fact in one.losers]
-    if ids := [finding.id for finding in findings if finding.subject == one.name]:
+    if ids:
         described["findings"] = ids
     return described
 

@@ -155,8 +155,15 @@ def _keyed(rows: Iterable[tuple[int, str, int]]) -> Iterator[tuple[_Key, int]]:
         yield (account, id_), number
 
 
-@lru_cache(maxsize=4096)
 def _extensions(listed: str | None) -> tuple[Extension, ...]:
     """Return the plugins or themes of a list as the catalog has it; many backups have the same one."""
+    return (_remembered_extensions if len(listed or "") <= _LONGEST_REMEMBERED else _extensions_of)(listed)
+
+
+def _extensions_of(listed: str | None) -> tuple[Extension, ...]:
     entries: list[dict[str, Any]] = [] if listed is None else json.loads(listed)
     return tuple(Extension(one["id"], one.get("version"), one.get("activated", one.get("active"))) for one in entries)
+
+
+_LONGEST_REMEMBERED: Final = 16_384  # characters
+_remembered_extensions = lru_cache(maxsize=4096)(_extensions_of)
