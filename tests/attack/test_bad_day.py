@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from threading import Thread
 from typing import Final, NamedTuple
 
 import failing_calls
@@ -322,6 +323,20 @@ def test_little_memory(tmp_path: Path) -> None:
     for command in (("members",), ("verify",), ("view", "--limit", "record_bytes=9G"), ("list",)):
         ran = process(command[0], large, *command[1:], before=little)
         assert (ran.code in {0, 1, 2}, "Traceback" in ran.err) == (True, False)
+
+
+def test_no_room_for_a_thread(homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    large = homes.parent / "large.tar.gz"
+    large.write_bytes(archive(backup_record(), [("x", os.urandom(1_000_000))]))
+    whole = run("verify", homes, large, "--json", "--jobs", "1", *NOW)
+
+    def refused(_thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", refused)
+    assert run("verify", homes, large, "--json", "--jobs", "1", *NOW) == whole
+    ran = run("scan", homes, "-o", homes.parent / "catalog.sqlite", "--jobs", "2")
+    assert (is_told(ran), "can't start new thread" in ran.err) == (True, True)
 
 
 def test_a_large_limit_takes_no_memory(tmp_path: Path) -> None:
