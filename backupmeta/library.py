@@ -146,6 +146,8 @@ def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) 
         with told_of(pair.archive.seen if pair.archive else home.folder.seen):
             found = inspect_backup(home, pair, home.surroundings, search.zone)
         yield found
+    except OverAllowanceError:
+        return  # the home tells it once
     except EvidenceError as error:
         findings.extend((*pair.findings, unreadable(pair, error)))
 
