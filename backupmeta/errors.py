@@ -13,17 +13,21 @@
     │   └── NoMemberError        an archive without the member that was asked for
     ├── WrittenFileError     a file of ours can't be used as it should be
     │   ├── CatalogError         a file is no catalog, or can't be used as one
-    │   └── OutputError          a file can't be written, or must not be
+    │   │   └── DamagedCatalogError  a catalog whose structure can't be relied upon
+    │   ├── OutputError          a file can't be written, or must not be
+    │   └── TemporaryFileError   a temporary file can't be written, or read again
     ├── PolicyError          a policy, or an option that changes it, can't be followed
     └── AnswerError          the server's own negative answers: a status and an ``errcode``
 
 Every error carries its attributes; its sentence is made from them. No error ever holds a value of a record.
 """
 
-from collections.abc import Iterable
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import ClassVar, Final, NamedTuple
 
-from backupmeta.masking import printable
+from backupmeta.escapes import printable
+from backupmeta.masking import mask_text
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
@@ -36,6 +40,11 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     known = list(known)
     near = difflib.get_close_matches(name, known, 1)
     return f"did you mean {near[0]!r}?" if near else otherwise or f"there are {', '.join(known)}"
+
+
+def _shown(text: str) -> str:
+    """Return a name or sentence as it may be shown: secrets in it masked, control characters escaped."""
+    return printable(mask_text(text))
 
 
 class BackupMetaError(Exception):
@@ -66,12 +75,24 @@ class EvidenceError(BackupMetaError):
         return self.reason if self.advice in {"", self.default_advice} else f"{self.reason}; {self.advice}"
 
     def __str__(self) -> str:
-        sentence = f"{printable(self.path)}: {self.reason}"
+        sentence = f"{_shown(self.path)}: {mask_text(self.reason)}"
         return f"{sentence}; {self.advice}" if self.advice else sentence
 
 
 class UnreadableError(EvidenceError):
     """The system refuses to open or read: missing, no permission, an I/O error."""
+
+
+@contextmanager
+def told_of(path: str) -> Iterator[None]:
+    """Raise `UnreadableError` about ``path`` where what lies there takes too much memory, or nests too deep."""
+    try:
+        yield
+    except (MemoryError, RecursionError) as error:
+        raise UnreadableError(path, TOO_LARGE) from error
+
+
+TOO_LARGE: Final = "it asks for more memory than there is"
 
 
 class NotRegularError(EvidenceError):
@@ -138,7 +159,7 @@ class NoMemberError(EvidenceError):
 
     def __init__(self, path: str, member: str, reason: str = "is not in the archive") -> None:
         """Remember which ``member`` of ``path`` can't be given, and why."""
-        super().__init__(path, f"{printable(member)} {reason}")
+        super().__init__(path, f"{_shown(member)} {reason}")
         self.member = member
 
 
@@ -159,15 +180,27 @@ class WrittenFileError(BackupMetaError):
         self.advice = advice
 
     def __str__(self) -> str:
-        return printable(f"{self.path}: {self.reason}; {self.advice}")
+        return _shown(f"{self.path}: {self.reason}; {self.advice}")
 
 
 class CatalogError(WrittenFileError):
     """A file that is no catalog, or can't be used as one now."""
 
 
+class DamagedCatalogError(CatalogError):
+    """A catalog whose structure can't be relied upon: pages, rows, indices and views do not fit together."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        """Remember what is wrong with the catalog at ``path``."""
+        super().__init__(path, reason, "'backupmeta scan ROOT -o CATALOG' makes it anew; or restore it from a copy")
+
+
 class OutputError(WrittenFileError):
     """A file that can't be written, or must not be."""
+
+
+class TemporaryFileError(WrittenFileError):
+    """A temporary file that can't be written, or read again."""
 
 
 class Mistake(NamedTuple):
@@ -199,7 +232,7 @@ class PolicyError(BackupMetaError):
         self.mistakes = mistakes
 
     def __str__(self) -> str:
-        return "\n".join(printable(self._sentence(one)) for one in self.mistakes)
+        return "\n".join(_shown(self._sentence(one)) for one in self.mistakes)
 
     def _sentence(self, mistake: Mistake) -> str:
         place = (part for part in (self.path, mistake.place, mistake.reason) if part)
@@ -223,4 +256,4 @@ class AnswerError(BackupMetaError):
         self.message = message
 
     def __str__(self) -> str:
-        return f"{self.status} {self.errcode}: {self.message}"
+        return f"{self.status} {self.errcode}: {mask_text(self.message)}"

@@ -4,12 +4,19 @@ Files are opened ``O_RDONLY``, with ``O_NOATIME`` where the system permits it an
 takes a file's place can't hang. What was named by a person is opened as named; whatever lies below a root is opened
 relative to its folder's descriptor and with ``O_NOFOLLOW``, so that no link leads out of the root, not even one that
 is put there while we read (openat(2), POSIX.1-2017).
+
+However many folders a disk holds, a few of their descriptors are open at once: the others are closed, and opened again
+by their paths when they are needed, which has to lead to the same folder still.
 """
 
 import os
 import stat
-from collections.abc import Callable
-from typing import Final, NamedTuple, Self
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from errno import ENOENT
+from itertools import islice
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 from backupmeta.errors import LimitExceededError, NotRegularError, UnreadableError
 
@@ -18,6 +25,8 @@ _FOLDER: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_DIRE
 _NOATIME: Final = getattr(os, "O_NOATIME", 0)
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 _RELATIVE: Final = os.open in os.supports_dir_fd and os.scandir in os.supports_fd
+_PIECE: Final = 1024 * 1024
+_VANISHED: Final = "see whether it is still mounted, and who changes the evidence"
 
 _KINDS: Final = (
     (stat.S_ISLNK, "a symbolic link"),
@@ -41,11 +50,18 @@ class Signature(NamedTuple):
         size: its size in bytes.
         mtime_ns: its modification time in nanoseconds since 1970, UTC.
         inode: its number in its file system.
+        ctime_ns: when the system last noted a change, in nanoseconds since 1970, UTC: whoever puts the modification
+            time back can't put this back.
     """
 
     size: int
     mtime_ns: int
     inode: int
+    ctime_ns: int
+
+
+def _signature(status: os.stat_result) -> Signature:
+    return Signature(status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
 
 
 class EvidenceFile:
@@ -56,25 +72,31 @@ class EvidenceFile:
         size: its size in bytes, when it was opened.
         mtime_ns: its modification time in nanoseconds since 1970, UTC.
         inode: its number in its file system.
+        ctime_ns: when the system last noted a change, in nanoseconds since 1970, UTC.
         owner: the user whose file it is, by number.
         mode: its ``st_mode``.
         position: where the next read begins, in bytes from the file's beginning.
         watch: who is told how many bytes each read gave; None for nobody.
     """
 
-    __slots__ = ("_fd", "inode", "mode", "mtime_ns", "owner", "path", "position", "size", "watch")
+    __slots__ = ("_fd", "ctime_ns", "inode", "mode", "mtime_ns", "owner", "path", "position", "size", "watch")
 
     def __init__(self, path: str, fd: int) -> None:
-        """Take over ``fd``; raise `NotRegularError` for anything but a regular file."""
+        """Take over ``fd``; raise `NotRegularError` for anything but a regular file. Raises `UnreadableError`."""
         self._fd = fd
         self.path = path
-        status = os.fstat(fd)
+        try:
+            status = os.fstat(fd)
+        except OSError as error:
+            _close(fd)
+            raise UnreadableError(path, _reason(error)) from error
         if not stat.S_ISREG(status.st_mode):
-            os.close(fd)
+            _close(fd)
             raise NotRegularError(path, f"is {kind_of(status.st_mode)}")
         self.size = status.st_size
         self.mtime_ns = status.st_mtime_ns
         self.inode = status.st_ino
+        self.ctime_ns = status.st_ctime_ns
         self.owner = status.st_uid
         self.mode = status.st_mode
         self.position = 0
@@ -88,12 +110,12 @@ class EvidenceFile:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._fd)
+        _close(self._fd)
 
     @property
     def signature(self) -> Signature:
         """What tells it from what it may become, as of when it was opened."""
-        return Signature(self.size, self.mtime_ns, self.inode)
+        return Signature(self.size, self.mtime_ns, self.inode, self.ctime_ns)
 
     def read(self, length: int) -> bytes:
         """Return the next bytes, at most ``length``; nothing at the end. Raises `UnreadableError`."""
@@ -110,21 +132,55 @@ class EvidenceFile:
         """Return all of a small file, or raise `LimitExceededError` where it is longer than ``bound`` bytes."""
         if self.size > bound:
             raise LimitExceededError(self.path, limit, bound, self.size)
-        content = self.read(bound + 1)
-        while len(content) <= bound and (more := self.read(bound + 1 - len(content))):
+        content = self.read(self.size + 1)  # never more at once, however large the bound is
+        while len(content) <= bound and (more := self.read(min(bound + 1 - len(content), _PIECE))):
             content += more
         if len(content) > bound:
             raise LimitExceededError(self.path, limit, bound)
         return content
 
     def has_changed(self) -> bool:
-        """Tell whether the file was written to since it was opened, by its size and its modification time."""
-        status = os.fstat(self._fd)
+        """Tell whether the file was written to since it was opened, by its size and its modification time.
+
+        Raises `UnreadableError`.
+        """
+        try:
+            status = os.fstat(self._fd)
+        except OSError as error:
+            raise UnreadableError(self.path, _reason(error)) from error
         return (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns)
 
     def seek(self, offset: int) -> None:
-        """Go to ``offset``, in bytes from the beginning."""
-        self.position = os.lseek(self._fd, offset, os.SEEK_SET)
+        """Go to ``offset``, in bytes from the beginning. Raises `UnreadableError`."""
+        try:
+            self.position = os.lseek(self._fd, offset, os.SEEK_SET)
+        except OSError as error:
+            raise UnreadableError(self.path, _reason(error)) from error
+
+
+def status_of(path: str) -> os.stat_result | None:
+    """Return what the system tells of ``path``, through links; None where there is nothing.
+
+    Raises `UnreadableError` where it tells nothing, which is not the same: `os.path.exists` takes it for that.
+    """
+    try:
+        return os.stat(path)  # noqa: PTH116 - a name is a str here, of any bytes
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise UnreadableError(path, _reason(error)) from error
+
+
+def is_folder(path: str) -> bool:
+    """Tell whether there is a folder at ``path``, or a link to one. Raises `UnreadableError`."""
+    status = status_of(path)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def is_file(path: str) -> bool:
+    """Tell whether there is a regular file at ``path``, or a link to one. Raises `UnreadableError`."""
+    status = status_of(path)
+    return status is not None and stat.S_ISREG(status.st_mode)
 
 
 def open_named(path: str) -> EvidenceFile:
@@ -152,8 +208,41 @@ class Entry(NamedTuple):
     is_link: bool
 
 
-Signed = tuple[str, str, int, int, int]
+Met = TypeVar("Met")
+
+Signed = tuple[str, str, int, int, int, int]
 """One entry of a folder: its name, what it is (f for a regular file, d, l), and the signature of a file or link."""
+
+
+class _OpenFolders(threading.local):
+    """The folders of a thread that have a descriptor, the one that was used last at the end."""
+
+    MOST: Final = 8
+
+    def __init__(self) -> None:
+        self.last: Folder | None = None
+        self._folders: dict[int, Folder] = {}
+
+    def use(self, folder: "Folder") -> None:
+        """Know that ``folder``, which is open, is used; close the one that was not used for longest if there are many.
+
+        Other programs' folders don't count: a process has a descriptor for each one that is read, and one for a file.
+        """
+        folders, self.last = self._folders, folder
+        folders.pop(id(folder), None)
+        folders[id(folder)] = folder
+        if len(folders) > self.MOST:
+            folders.pop(next(iter(folders))).set_aside()
+
+    def forget(self, folder: "Folder") -> None:
+        """Know that ``folder`` is closed."""
+        self._folders.pop(id(folder), None)
+        self.last = None
+
+
+_OPEN_FOLDERS: Final = _OpenFolders()
+_CLOSED: Final = -1
+"""The descriptor of a folder that is not open."""
 
 
 class Folder:
@@ -162,65 +251,137 @@ class Folder:
     Attributes:
         path: its path on this machine.
         seen: its path as the server saw it: below a sysroot that is the path from there.
+        server: the path on this machine of that server's root; None where it is not known.
     """
 
-    def __init__(self, path: str, seen: str, fd: int) -> None:
-        """Take over the folder's descriptor ``fd``."""
+    def __init__(self, path: str, seen: str, fd: int, server: str | None = None) -> None:
+        """Take over the folder's descriptor ``fd``; a negative one where folders are not opened."""
         self.path = path
         self.seen = seen
+        self.server = server
         self._fd = fd
+        self._identity: tuple[int, int] | None = None
         self._before = os.path.join(path, "")  # noqa: PTH118 - of any bytes
+        if fd >= 0:
+            _OPEN_FOLDERS.use(self)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._fd >= 0:
-            os.close(self._fd)
+            _OPEN_FOLDERS.forget(self)
+            _close(self._fd)
+        self._fd, self._identity = _CLOSED, None
 
     @property
     def identity(self) -> tuple[int, int] | None:
-        """Its device and inode, by which it is known again; None where folders are not opened."""
-        if self._fd < 0:
-            return None
-        status = os.fstat(self._fd)
-        return status.st_dev, status.st_ino
+        """Its device and inode, by which it is known again; None where folders are not opened.
 
-    def entries(self) -> list[Entry]:
-        """Return what lies in the folder, sorted by name. Raises `UnreadableError`."""
+        Raises `UnreadableError`.
+        """
+        if self._fd >= 0 and self._identity is None:
+            try:
+                self._identity = _identity(self._fd)
+            except OSError as error:
+                raise UnreadableError(self.path, _reason(error)) from error
+        return self._identity
+
+    def require_there(self) -> None:
+        """Raise `UnreadableError` where something else is at its path now: it was removed, replaced or unmounted."""
+        status = status_of(self.path)
+        if status is None:
+            raise UnreadableError(self.path, "is gone, and was there a moment ago", _VANISHED)
+        if self.identity not in {None, (status.st_dev, status.st_ino)}:
+            raise UnreadableError(self.path, "was replaced by another folder", _VANISHED)
+
+    def set_aside(self) -> None:
+        """Close it until it is used again; where the system does not tell which folder it is, it stays open."""
+        with suppress(UnreadableError):
+            if self.identity is not None:
+                _close(self._fd)
+                self._fd = _CLOSED
+
+    @property
+    def _descriptor(self) -> int:
+        """Its descriptor, for one call. Raises `UnreadableError` where it was set aside, and is not there any more."""
+        if _OPEN_FOLDERS.last is self and self._fd >= 0:
+            return self._fd
+        if self._fd < 0 and self._identity is not None:
+            self._fd = self._opened_again(self._identity)
+        if self._fd >= 0:
+            _OPEN_FOLDERS.use(self)
+        return self._fd
+
+    def _opened_again(self, identity: tuple[int, int]) -> int:
         try:
-            with os.scandir(self._fd if _RELATIVE else self.path) as found:
-                return sorted(map(_entry, found))
-        except (OSError, ValueError) as error:
+            fd = _open(self.path, _FOLDER)
+        except OSError as error:
             raise UnreadableError(self.path, _reason(error)) from error
+        if _identity(fd) != identity:
+            _close(fd)
+            raise replaced(self.path)
+        return fd
 
-    def signatures(self, counts: Callable[[str, bool], bool]) -> list[Signed]:
-        """Return what lies in the folder, sorted by name, as far as it ``counts``, by its name and being a file.
+    def _nothing(self) -> list[Any]:
+        """Return that nothing lies in the folder; one that was removed seems to be empty, too. Raises `OSError`."""
+        if self._fd >= 0 and not os.fstat(self._fd).st_nlink:
+            raise FileNotFoundError(ENOENT, "it was removed meanwhile")
+        return []
 
-        Nothing is opened. Raises `UnreadableError`.
+    def entries(self, most: int, counts: Callable[[str], bool] | None = None) -> list[Entry]:
+        """Return what lies in the folder, sorted by name, as far as it ``counts`` by its name.
+
+        Raises `UnreadableError`, and `LimitExceededError` where more than ``most`` entries do.
         """
         try:
-            with os.scandir(self._fd if _RELATIVE else self.path) as found:
-                return sorted([_signed(one) for one in found if counts(one.name, one.is_file(follow_symlinks=False))])
+            with os.scandir(self._descriptor if _RELATIVE else self.path) as found:
+                wanted = found if counts is None else (one for one in found if counts(one.name))
+                entries = sorted(self._bounded(map(_entry, wanted), most))
+            return entries or self._nothing()
         except (OSError, ValueError) as error:
             raise UnreadableError(self.path, _reason(error)) from error
 
+    def signatures(self, most: int, counts: Callable[[str, bool], bool]) -> list[Signed]:
+        """Return what lies in the folder, sorted by name, as far as it ``counts``, by its name and being a file.
+
+        Nothing is opened. Raises `UnreadableError`, and `LimitExceededError` where more than ``most`` entries count.
+        """
+        try:
+            with os.scandir(self._descriptor if _RELATIVE else self.path) as found:
+                wanted = (_signed(one) for one in found if counts(one.name, one.is_file(follow_symlinks=False)))
+                signed = sorted(self._bounded(wanted, most))
+            return signed or self._nothing()
+        except (OSError, ValueError) as error:
+            raise UnreadableError(self.path, _reason(error)) from error
+
+    def _bounded(self, found: Iterator[Met], most: int) -> list[Met]:
+        entries = list(islice(found, most + 1))
+        if len(entries) > most:
+            raise LimitExceededError(self.path, "folder_entries", most)
+        return entries
+
     def signature(self, name: str) -> Signature | None:
-        """Return what tells the regular file ``name`` from what it may become; None where there is none."""
+        """Return what tells the regular file ``name`` from what it may become; None where there is none.
+
+        Raises `UnreadableError`.
+        """
         try:
             if _RELATIVE:
-                status = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+                status = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
             else:
                 status = os.stat(self.child(name), follow_symlinks=False)  # noqa: PTH116
-        except (OSError, ValueError):
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        return Signature(status.st_size, status.st_mtime_ns, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+        except (OSError, ValueError) as error:
+            raise UnreadableError(self.child(name), _reason(error)) from error
+        return _signature(status) if stat.S_ISREG(status.st_mode) else None
 
     def link_target(self, name: str) -> str:
         """Return where the link ``name`` points, unresolved; empty where it can't be told."""
         try:
-            return os.readlink(name, dir_fd=self._fd) if _RELATIVE else os.readlink(self.child(name))  # noqa: PTH115
-        except OSError:
+            return os.readlink(name, dir_fd=self._descriptor) if _RELATIVE else os.readlink(self.child(name))  # noqa: PTH115
+        except (OSError, UnreadableError):
             return ""
 
     def open_file(self, name: str) -> EvidenceFile:
@@ -238,19 +399,19 @@ class Folder:
             content = (
                 os.read(fd, status.st_size + 1) if stat.S_ISREG(status.st_mode) and status.st_size <= bound else b""
             )
+            if len(content) == status.st_size and stat.S_ISREG(status.st_mode):  # as nearly always
+                _close(fd)
+                return content, _signature(status)
+            os.lseek(fd, 0, os.SEEK_SET) if stat.S_ISREG(status.st_mode) else None
         except OSError as error:
-            os.close(fd)
+            _close(fd)
             raise UnreadableError(self.child(name), _reason(error)) from error
-        if len(content) == status.st_size and stat.S_ISREG(status.st_mode):  # as nearly always
-            os.close(fd)
-            return content, Signature(status.st_size, status.st_mtime_ns, status.st_ino)
-        os.lseek(fd, 0, os.SEEK_SET) if stat.S_ISREG(status.st_mode) else None
         with EvidenceFile(self.child(name), fd) as file:
             return file.read_whole(limit, bound), file.signature
 
     def open_folder(self, name: str) -> "Folder":
         """Open the folder ``name``. Raises `NotRegularError` for a link, `UnreadableError`."""
-        return Folder(self.child(name), self.seen_child(name), self._open_child(name, _FOLDER))
+        return Folder(self.child(name), self.seen_child(name), self._open_child(name, _FOLDER), self.server)
 
     def child(self, name: str) -> str:
         """Return the path of ``name`` in this folder, on this machine."""
@@ -263,7 +424,7 @@ class Folder:
     def _open_child(self, name: str, flags: int) -> int:
         try:
             if _RELATIVE:
-                return _open(name, flags | _NOFOLLOW, self._fd)
+                return _open(name, flags | _NOFOLLOW, self._descriptor)
             if os.path.islink(self.child(name)):  # noqa: PTH114 - a str is enough
                 raise NotRegularError(self.child(name), "is a symbolic link")
             return _open(self.child(name), flags) if flags == _FILE else -1
@@ -273,6 +434,19 @@ class Folder:
             raise UnreadableError(self.child(name), _reason(error)) from error
 
 
+_NOWHERE: Final = Signature(0, 0, 0, 0)
+
+
+def replaced(path: str) -> UnreadableError:
+    """Return the error for a folder at ``path`` that is not the one that was met there before."""
+    return UnreadableError(path, "was replaced by another folder", "see who changes the evidence")
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
+
+
 def _entry(one: "os.DirEntry[str]") -> Entry:
     return Entry(one.name, one.is_dir(follow_symlinks=False), one.is_file(follow_symlinks=False), one.is_symlink())
 
@@ -280,21 +454,22 @@ def _entry(one: "os.DirEntry[str]") -> Entry:
 def _signed(one: "os.DirEntry[str]") -> Signed:
     kind = "f" if one.is_file(follow_symlinks=False) else "l" if one.is_symlink() else ""
     if not kind:
-        return (one.name, "d" if one.is_dir(follow_symlinks=False) else "", 0, 0, 0)
+        return (one.name, "d" if one.is_dir(follow_symlinks=False) else "", *_NOWHERE)
     try:
         status = one.stat(follow_symlinks=False)
-    except OSError:  # it has vanished meanwhile
-        return (one.name, "", 0, 0, 0)
-    return (one.name, kind, status.st_size, status.st_mtime_ns, status.st_ino)
+    except FileNotFoundError:  # it has vanished meanwhile
+        return (one.name, "", *_NOWHERE)
+    return (one.name, kind, *_signature(status))
 
 
-def open_folder(path: str, seen: str | None = None) -> Folder:
+def open_folder(path: str, seen: str | None = None, server: str | None = None) -> Folder:
     """Open the folder that a person named, or that convention names, through links if need be.
 
-    ``seen`` is its path as the server saw it, where that is another one. Raises `UnreadableError`.
+    ``seen`` is its path as the server saw it, where that is another one; ``server`` is that server's root on this
+    machine, where it is known. Raises `UnreadableError`.
     """
     try:
-        return Folder(path, path if seen is None else seen, _open(path, _FOLDER) if _RELATIVE else -1)
+        return Folder(path, path if seen is None else seen, _open(path, _FOLDER) if _RELATIVE else -1, server)
     except (OSError, ValueError) as error:
         raise UnreadableError(path, _reason(error)) from error
 
@@ -325,7 +500,7 @@ class Place(NamedTuple):
             return open_named(self.path)
         with open_folder(self.folder) as folder:
             if folder.identity != self.identity:
-                raise UnreadableError(self.folder, "was replaced by another folder", "see who changes the evidence")
+                raise replaced(self.folder)
             return folder.open_file(self.name)
 
 
@@ -342,6 +517,12 @@ def _open(path: str, flags: int, folder: int | None = None) -> int:
         if not _NOATIME:
             raise
         return os.open(path, flags, dir_fd=folder)  # only a file's owner may ask not to touch its atime
+
+
+def _close(fd: int) -> None:
+    """Close a descriptor that was only read from: where the system refuses, nothing is lost (close(2))."""
+    with suppress(OSError):
+        os.close(fd)
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -8,10 +8,12 @@ from backupmeta.archive import gzip
 from backupmeta.archive.compression import BLOCK, GZIP
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.errors import LimitExceededError
 from backupmeta.evidence import open_named
-from backupmeta.masking import MASK, masked
+from backupmeta.inspection import shown
+from backupmeta.masking import MASK, mask_text, masked, reasons
+from backupmeta.provenance import as_text, display
 from backupmeta.record import fields, grammar
+from backupmeta.record.document import check
 from backupmeta.record.fields import Use
 from backupmeta.record.grammar import Line, Record
 
@@ -43,7 +45,8 @@ def file(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = Fal
         return
     with open_named(path) as opened:
         content = opened.read_whole("record_bytes", limits.record_bytes)
-    yield from record(_bounded(path, content, limits), show_secrets=show_secrets)
+    check(path, content, limits)
+    yield from record(content, show_secrets=show_secrets)
 
 
 def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = False) -> Iterator[Step]:
@@ -60,17 +63,11 @@ def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = 
     if found.compression is GZIP:
         yield Step("file", None, found.begin, "gzip header", _gzip_header(block, limits))
     meaning = f"member {found.place + 1}: {found.member.size:,} bytes, the embedded record"
-    yield Step("member", None, found.member.offset, found.member.text, meaning)
+    yield Step("member", None, found.member.offset, display(found.member.text), meaning)
     for finding in found.findings:
         yield Step("file", None, None, finding.id, finding.message, finding.is_unread)
-    yield from record(_bounded(path, found.record, limits), show_secrets=show_secrets)
-
-
-def _bounded(path: str, content: bytes, limits: Limits) -> bytes:
-    """Return a record's ``content``; raise `LimitExceededError` where it has more lines than ``limits`` allow."""
-    if (lines := content.count(b"\n")) > limits.record_lines:
-        raise LimitExceededError(path, "record_lines", limits.record_lines, lines)
-    return content
+    check(path, found.record, limits)
+    yield from record(found.record, show_secrets=show_secrets)
 
 
 def record(content: bytes, *, show_secrets: bool = False) -> Iterator[Step]:
@@ -82,18 +79,22 @@ def record(content: bytes, *, show_secrets: bool = False) -> Iterator[Step]:
     for line in parsed.lines:
         text = _line_text(line, hidden, show_secrets=show_secrets)
         is_rest = line.number in hidden and _is_rest(line)
-        meaning = "perhaps the rest of the secret above" if is_rest else _use(parsed, line)
+        meaning = "perhaps the rest of the secret above" if is_rest else _use(parsed, line, show_secrets=show_secrets)
+        meaning += "" if show_secrets else _masked_for(line, is_rest=is_rest)
         yield Step("record", line.number, line.offset, text, meaning)
 
 
 def _name_steps(path: str) -> Iterator[Step]:
     name = path.replace("\\", "/").rpartition("/")[2]
     parsed = filename.parse(name)
+    shown_name = mask_text(path).replace("\\", "/").rpartition("/")[2]  # what is cut off may tell a secret
     if parsed is None:
-        yield Step("name", None, None, name, "does not follow the convention app_<host>_<title>_<date>_<time>")
+        yield Step(
+            "name", None, None, display(shown_name), "does not follow the convention app_<host>_<title>_<date>_<time>"
+        )
         return
-    yield Step("name", None, None, parsed.host, "slug of the url's host")
-    yield Step("name", None, None, parsed.title, "slug of the title")
+    yield Step("name", None, None, display(parsed.host), "slug of the url's host")
+    yield Step("name", None, None, display(parsed.title), "slug of the title")
     yield Step("name", None, None, parsed.local_time.isoformat(sep=" "), "when it was begun, server-local time")
 
 
@@ -102,7 +103,7 @@ def _gzip_header(block: bytes, limits: Limits) -> str:
     header = gzip.parse_header(block, limits.name_bytes)
     if header is None:
         return "longer than the first block"
-    name = f", name {header.name.decode('latin-1')}" if header.name is not None else ""
+    name = f", name {display(header.name.decode('latin-1'))}" if header.name is not None else ""
     return f"time {header.mtime or 'not set'}, system {gzip.SYSTEMS.get(header.system, str(header.system))}{name}"
 
 
@@ -119,10 +120,24 @@ def _line_text(line: Line, hidden: frozenset[int], *, show_secrets: bool) -> str
         value = MASK if value else value
     elif not show_secrets:
         value = masked(line.key or "", value)
-    return value if line.key is None else f"{line.key}={value}"
+    return value if line.key is None else f"{_key(line.key, show_secrets=show_secrets)}={value}"
 
 
-def _use(parsed: Record, line: Line) -> str:
+def _key(key: str, *, show_secrets: bool) -> str:
+    return key if show_secrets else mask_text(as_text(key))
+
+
+def _masked_for(line: Line, *, is_rest: bool) -> str:
+    """Return by which rules something in a line is masked; nothing where none is."""
+    if is_rest:
+        return ""
+    rules = reasons(line.key or "", line.value.decode("utf-8", "replace"))
+    if line.key is not None and _key(line.key, show_secrets=False) != as_text(line.key):
+        rules.append("a secret in the key")
+    return f"; masked: {', '.join(rules)}" if rules else ""
+
+
+def _use(parsed: Record, line: Line, *, show_secrets: bool) -> str:
     if line.key is None:
         return "no '=': kept, part of nothing"
     if parsed.by_key[line.key] is not line:
@@ -132,14 +147,17 @@ def _use(parsed: Record, line: Line) -> str:
         return f"custom field {line.key.removeprefix(fields.CUSTOM)}"
     if use is not Use.FIELD:
         return str(use.value)
-    return "; ".join(_field_use(line, one) for one in fields.FIELDS if one.key == line.key)
+    used = (one for one in fields.FIELDS if one.key == line.key)
+    return "; ".join(_field_use(line, one, show_secrets=show_secrets) for one in used)
 
 
-def _field_use(line: Line, one: fields.Field) -> str:
+def _field_use(line: Line, one: fields.Field, *, show_secrets: bool) -> str:
     try:
         value = one.decode(line.value)
     except ValueError as error:
         return f"{one.name}: can't be decoded ({fields.problem(error)})"
     if isinstance(value, list):
         return f"{one.name}: {len(value)} entries"
-    return one.name if isinstance(value, str) and value.encode() == line.value else f"{one.name}: {value!r}"
+    if isinstance(value, str) and value.encode() == line.value:
+        return one.name
+    return f"{one.name}: {value if show_secrets else shown(one.name, value)!r}"

@@ -1,14 +1,15 @@
 """Findings: what reading and judging met that somebody should know; each is a word of `FINDINGS`."""
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple, Self
 
-from backupmeta.masking import mask_uris
+from backupmeta.masking import mask_value
 from backupmeta.provenance import Source
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
 
 _RECORDS: Final = ".appdata"
+_PASSED_OVER: Final = "home-passed-over"
 _REFUSED: Final = frozenset({"link-not-followed", "not-a-regular-file"})
 
 
@@ -17,8 +18,8 @@ class Finding(NamedTuple):
 
     Attributes:
         id: a key of `FINDINGS`.
-        subject: what it is about: a field, a key, a name; may be empty. Never a value that could be secret.
-        detail: the particulars, a phrase; may be empty. Never a value that could be secret.
+        subject: what it is about: a field, a key, a name; may be empty. A name may have a secret in it: see `masked`.
+        detail: the particulars, a phrase; may be empty, and have a secret in it likewise.
         evidence: where it can be seen.
     """
 
@@ -26,6 +27,10 @@ class Finding(NamedTuple):
     subject: str = ""
     detail: str = ""
     evidence: tuple[Source, ...] = ()
+
+    def __repr__(self) -> str:
+        subject, detail = self.masked[1:3]
+        return f"Finding(id={self.id!r}, subject={subject!r}, detail={detail!r}, evidence={self.evidence!r})"
 
     @property
     def severity(self) -> Severity:
@@ -45,15 +50,21 @@ class Finding(NamedTuple):
 
     @property
     def hides_records(self) -> bool:
-        """Whether it says that a home's records are not read, because what has their name is no folder."""
-        return self.id in _REFUSED and self.subject == _RECORDS
+        """Whether it says that a home's records are not read: what has their name is no folder, or who put it there."""
+        return self.id == _PASSED_OVER or (self.id in _REFUSED and self.subject == _RECORDS)
 
     @property
     def message(self) -> str:
-        """One sentence for people; the userinfo of a URI in a name is masked."""
-        subject = f"{self.subject}: " if self.subject else ""
-        detail = f" ({self.detail})" if self.detail else ""
-        return mask_uris(f"{subject}{FINDINGS[self.id].sentence}{detail}")
+        """One sentence for people; secrets in its names are masked."""
+        shown = self.masked
+        subject = f"{shown.subject}: " if shown.subject else ""
+        detail = f" ({shown.detail})" if shown.detail else ""
+        return f"{subject}{FINDINGS[self.id].sentence}{detail}"
+
+    @property
+    def masked(self) -> "Finding":
+        """The same with the secrets in subject and detail masked: a value, or a name, may stand in either."""
+        return self._replace(subject=mask_value(self.subject), detail=mask_value(self.detail))
 
 
 class Findings:
@@ -79,6 +90,14 @@ class Findings:
         if not kept or (self._room > 0 and len(kept) < self.KEPT):
             kept.append(finding)
             self._room -= len(finding.subject) + len(finding.detail)
+
+    @classmethod
+    def of(cls, found: Iterable[Finding]) -> Self:
+        """Return those that were ``found``, gathered."""
+        gathered = cls()
+        for one in found:
+            gathered.add(one)
+        return gathered
 
     def __iter__(self) -> Iterator[Finding]:
         for id_, kept in self._kept.items():

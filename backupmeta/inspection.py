@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import State
 from backupmeta.findings import Finding
-from backupmeta.masking import MASK, is_secret, mask_uris, masked
+from backupmeta.masking import MASK, is_secret, mask_list, mask_text, masked, might_hide
 from backupmeta.provenance import Fact, Source
 from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS
@@ -40,13 +40,13 @@ class Resolved(NamedTuple):
 
 
 def shown(name: str, value: Value) -> Value:
-    """Return ``value`` of the field ``name`` as it may be shown: secrets and the userinfo of URIs masked."""
+    """Return ``value`` of the field ``name`` as it may be shown: secrets masked, and those in texts."""
     if is_secret(name):
         return MASK if value else value
     if isinstance(value, str):
-        return masked(name, value) if "://" in value else value
+        return masked(name, value)
     if isinstance(value, list) and value and isinstance(value[0], str):
-        return list(map(mask_uris, value)) if "://" in ",".join(value) else value
+        return mask_list(value)
     return value
 
 
@@ -79,7 +79,8 @@ class Inspection:
     utc_offset: timezone | None = None
 
     def __repr__(self) -> str:
-        return f"Inspection({self.kind!r}, {self.path!r}, {len(self.fields)} fields, {len(self.findings)} findings)"
+        path = mask_text(self.path)
+        return f"Inspection({self.kind!r}, {path!r}, {len(self.fields)} fields, {len(self.findings)} findings)"
 
     @property
     def values(self) -> dict[str, Resolved]:
@@ -115,8 +116,9 @@ class Inspection:
         """Return the fields as they stand in the server's answer."""
         if show_secrets:
             return dict(self.fields)
-        hidden = [name for name, value in self.fields.items() if value.__class__ is str and "://" in value]
-        hidden += [name for name in self.fields.keys() - _HARMLESS if is_secret(name) or name in _LISTS]
+        fields = self.fields
+        hidden = [name for name, value in fields.items() if value.__class__ is str and might_hide(value)]
+        hidden += [name for name in fields.keys() - _HARMLESS if is_secret(name) or name in _LISTS]
         return {**self.fields, **{name: shown(name, self.fields[name]) for name in hidden}}
 
     @property

@@ -4,12 +4,13 @@ Everything is typed; nothing prints, nothing exits. Negative answers of the serv
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta import resolve
 from backupmeta.account import places
+from backupmeta.account.allowance import OverAllowanceError
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id
 from backupmeta.api.status import (
     SUCCESS,
@@ -21,6 +22,7 @@ from backupmeta.errors import (
     EvidenceError,
     LimitExceededError,
     NoRecordError,
+    told_of,
 )
 from backupmeta.evidence import Place, open_named
 from backupmeta.findings import Finding
@@ -82,7 +84,7 @@ def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
     open_named(path).close()
     with places.home_of_archive(path, search.limits) as home:
         found = inspect_backup(home, home.pairs()[0], home.surroundings, search.zone)
-        found.findings.extend(one for one in home.findings if one.hides_records)
+        found.findings.extend(one for one in home.findings if one.hides_records or one.is_unread)
         return found
 
 
@@ -91,8 +93,11 @@ def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = N
 
     What can't be read is appended to ``findings`` and the rest goes on. Raises `UnreadableError` for a root.
     """
-    for block in list_blocks(search, [] if findings is None else findings, Share()):
-        yield from block
+    notes: list[Finding] = [] if findings is None else findings
+    for home in search.homes(notes):
+        for pair in home.pairs():
+            yield from _inspected(home, pair, search, notes)
+        notes.extend(home.findings)
 
 
 class Share(NamedTuple):
@@ -109,30 +114,40 @@ class Share(NamedTuple):
 ENTRIES: Final = 64
 """How many backups a block of a list has."""
 
+_LONG: Final = 16 * 1024
+"""From how many characters on a text does not wait for others."""
 
-def list_blocks(search: Search, findings: list[Finding], share: Share) -> Iterator[list[Inspection]]:
-    """Yield the blocks of `list_backups` that are in ``share``; what could not be read is missing from its block.
 
-    Each worker appends to ``findings`` what it met in its own share; the first one also what the homes have.
+def list_blocks(
+    search: Search, findings: list[Finding], share: Share, text: Callable[[Inspection], str]
+) -> Iterator[str | None]:
+    """Yield the ``text`` of the blocks of `list_backups` that are in ``share``, some at once, and None behind each.
+
+    Each worker appends to ``findings`` what it met in its own share, and what the homes have: so some come twice.
     """
-    number, block = 0, list[Inspection]()
-    for home in search.homes(findings if share.worker == 0 else []):
+    number, some = 0, list[str]()
+    for home in search.homes(findings):
         for pair in home.pairs():
             if share.has(number):
-                block.extend(_inspected(home, pair, search, findings))
+                some.extend(map(text, _inspected(home, pair, search, findings)))
             number += 1
+            if some and (number % ENTRIES == 0 or len(some[-1]) > _LONG):
+                yield "".join(some)
+                some.clear()
             if number % ENTRIES == 0 and share.has(number - 1):
-                yield block
-                block = []
-        findings.extend(home.findings if share.worker == 0 else ())
-    if block:
-        yield block
+                yield None
+        findings.extend(home.findings)
+    yield "".join(some)
 
 
 def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:
     """Yield what is known of a backup, or append to ``findings`` why nothing is."""
     try:
-        yield inspect_backup(home, pair, home.surroundings, search.zone)
+        with told_of(pair.archive.seen if pair.archive else home.folder.seen):
+            found = inspect_backup(home, pair, home.surroundings, search.zone)
+        yield found
+    except OverAllowanceError:
+        return  # the home tells it once
     except EvidenceError as error:
         findings.extend((*pair.findings, unreadable(pair, error)))
 
@@ -142,7 +157,14 @@ def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = 
     notes: list[Finding] = [] if findings is None else findings
     for home in search.homes(notes):
         for id_ in sorted(home.installs):
-            yield inspect_install(home, id_)
+            try:
+                with told_of(home.installs[id_].source.path):
+                    found = inspect_install(home, id_)
+            except EvidenceError as error:
+                where = (Source(Witness.INSTALL_RECORD, error.path),)
+                notes.append(Finding("record-unreadable", id_, error.reason, where))
+            else:
+                yield found
         notes.extend(home.findings)
 
 
@@ -216,8 +238,11 @@ def install_named(
 
 
 def _pairs_named(home: Home, target: str) -> Iterator[Pair]:
-    """Yield the backups that a name or id means; an archive without a record has its install's id."""
-    for pair in home.pairs():
+    """Yield the backups that a name or id means, those with a record first.
+
+    An archive without a record has its install's id.
+    """
+    for pair in sorted(home.pairs(), key=lambda pair: pair.record is None):
         names = {pair.id, pair.archive and pair.archive.name, pair.record and pair.record.text("backup-filename")}
         if target in names or (pair.id is None and is_id(target) and _embedded_id(home, pair) == target):
             yield pair
@@ -228,7 +253,7 @@ def _embedded_id(home: Home, pair: Pair) -> str | None:
         return None
     try:
         found = home.read_head(pair.archive)
-        return document(_embedded(pair.archive), found.record, home.limits.record_lines).text("backup-install")
+        return document(_embedded(pair.archive), found.record, home.limits).text("backup-install")
     except EvidenceError:
         return None  # what can't be read answers to no id; `list` reports it
 
@@ -278,7 +303,11 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
         source = source._replace(member=found.member.text)
         if pair.record is not None and pair.record.record.content == found.record:
             return Document(source, pair.record.record), found.findings
-        return document(source, found.record, home.limits.record_lines), found.findings
+        return document(source, found.record, home.limits), found.findings
+    except OverAllowanceError:
+        if pair.record is None:
+            raise
+        return None, ()  # the home tells it once
     except EvidenceError as error:
         if pair.record is None:
             raise
@@ -338,7 +367,7 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
     name, folder = os.path.basename(path), os.path.basename(os.path.dirname(path))  # noqa: PTH119, PTH120
     with open_named(path) as file:
         content = file.read_whole("record_bytes", search.limits.record_bytes)
-    record = document(Source(Witness.BACKUP_RECORD, path), content, search.limits.record_lines)
+    record = document(Source(Witness.BACKUP_RECORD, path), content, search.limits)
     has_backup = any(key.startswith("backup-") for key in record.record.values)
     if witness is Witness.INSTALL_RECORD or folder == "current" or not has_backup:
         record = record._replace(source=Source(Witness.INSTALL_RECORD, path))
@@ -346,7 +375,9 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
         raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
     id_ = name if is_id(name) else None
     with places.home_above(os.path.dirname(path), search.limits) as home:  # noqa: PTH120
-        return _inspect_record(home, id_, record, search)
+        found = _inspect_record(home, id_, record, search)
+        found.findings.extend(one for one in home.findings if one.id == "home-passed-over")
+        return found
 
 
 def _inspect_record(home: Home, id_: str | None, record: Document, search: Search) -> Inspection:

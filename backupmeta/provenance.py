@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from backupmeta.masking import MASK, is_secret
+from backupmeta.masking import mask_text, masked
 
 
 class Witness(StrEnum):
@@ -39,6 +39,10 @@ class Source(NamedTuple):
     line: int | None = None
     offset: int | None = None
 
+    def __repr__(self) -> str:
+        path, member = mask_text(self.path), self.member and mask_text(self.member)
+        return f"Source({self.witness!r}, {path!r}, member={member!r}, line={self.line}, offset={self.offset})"
+
 
 class Fact(NamedTuple):
     """What one source says of one field.
@@ -54,19 +58,26 @@ class Fact(NamedTuple):
     source: Source
 
     def __repr__(self) -> str:
-        shown = MASK if is_secret(self.field) or b"://" in self.raw else repr(self.raw)
-        return f"Fact(field={self.field!r}, raw={shown}, source={self.source!r})"
+        text = self.raw.decode("utf-8", "surrogateescape")
+        shown = masked(self.field, text).encode("utf-8", "surrogateescape")
+        return f"Fact(field={mask_text(self.field)!r}, raw={shown!r}, source={self.source!r})"
 
 
-def display(path: str) -> str:
+def as_text(path: str) -> str:
     """Return a path or name as text: bytes that aren't UTF-8, which come as surrogates, as U+FFFD."""
     return path if path.isascii() else path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
+def display(path: str) -> str:
+    """Return a path, a name or a sentence as text that may be shown: as `as_text`, secrets masked."""
+    return mask_text(path if path.isascii() else as_text(path))
+
+
 def named(key: str, text: str) -> dict[str, object]:
-    """Return a path or name for JSON, and its exact bytes beside it where it is not UTF-8."""
-    if (given := display(text)) == text:
-        return {key: text}
+    """Return a path or name for JSON, and its exact bytes beside it where it is not UTF-8, and has no secret in it."""
+    given, decoded = display(text), as_text(text)
+    if given != decoded or decoded == text:
+        return {key: given}
     return {key: given, f"{key}_base64": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii")}
 
 

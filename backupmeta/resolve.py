@@ -11,11 +11,11 @@ from datetime import tzinfo
 
 from backupmeta.account import filename
 from backupmeta.account.home import State
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Findings
 from backupmeta.inspection import Inspection
-from backupmeta.masking import mask_uris
+from backupmeta.masking import mask_text, masked
 from backupmeta.plan import CUSTOM_SCHEDULE, Plan, fields_of, plan, tells_snapshot
-from backupmeta.provenance import Fact, Source, Witness, display
+from backupmeta.provenance import Fact, Source, Witness, as_text
 from backupmeta.record.document import Document
 from backupmeta.record.fields import API_KEYS, CUSTOM, Field, Scope, Use, problem, use_of
 from backupmeta.record.values import text
@@ -56,10 +56,12 @@ class _Resolver:
         distinct = records[:1] if len(records) > 1 and records[0].record is records[1].record else records
         for record in records:
             if not record.record.is_tidy:
-                self._into.findings.extend(record.findings())
+                self._into.findings.extend(Findings.of(record.findings()))
         decided = plan(distinct[0], live, is_backup=self._is_backup) if len(distinct) == 1 else None
         if decided is None or not self._by_plan(decided, distinct[0], live):
             self._one_by_one(distinct, live)
+        if len(self._into.findings) > Findings.KEPT:  # a record with very many keys
+            self._into.findings[:] = Findings.of(self._into.findings)
 
     def _by_plan(self, decided: Plan, record: Document, live: Document | None) -> bool:
         """Take what a single ``record`` tells, most of it at once; return whether that can be done.
@@ -189,14 +191,18 @@ def compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | Non
     """Set the name's parts against the resolved values; what disagrees is a finding, never a failure."""
     recorded = inspection.text("backup_filename")
     name = base_name(archive) if archive else recorded
+    shown = base_name(mask_text(archive)) if archive else masked("backup_filename", recorded)
     source = Source(Witness.FILE_NAME, archive or inspection.path)
-    if archive and recorded not in {"", display(name)} and filename.stem(recorded) != filename.stem(display(name)):
-        inspection.findings.append(Finding("archive-renamed", name, f"recorded as {recorded}", (source,)))
+    known = as_text(name)
+    names = {"", known, masked("backup_filename", known)}  # a catalog's record has its secrets masked
+    if archive and recorded not in names and filename.stem(recorded) != filename.stem(known):
+        detail = f"recorded as {masked('backup_filename', recorded)}"
+        inspection.findings.append(Finding("archive-renamed", shown, detail, (source,)))
     if not name:
         return
     parsed = inspection.archive_name = filename.parse(name)
     if parsed is None:
-        inspection.findings.append(Finding("name-unconventional", name, "", (source,)))
+        inspection.findings.append(Finding("name-unconventional", shown, "", (source,)))
     if parsed is None or archive is None:
         return
     time = inspection.text("backup_time")
@@ -204,5 +210,5 @@ def compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | Non
     inspection.utc_offset = filename.utc_offset(parsed, seconds) if seconds is not None else None
     url, title = (value if isinstance(value := inspection.get(name), str) else None for name in ("url", "title"))
     for one in filename.disagreements(parsed, url, title, seconds, zone):
-        detail = one.detail if title is None or mask_uris(title) == title else ""  # a slug hides no password
+        detail = one.detail if title is None or masked("title", title) == title else ""  # a slug hides no password
         inspection.findings.append(Finding(one.finding, "backup_filename", detail, (source,)))

@@ -3,15 +3,17 @@
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from errno import ENAMETOOLONG
 from typing import Final
 
 from backupmeta.account import places
 from backupmeta.account.home import Home, is_id
 from backupmeta.api.status import user_not_authorized, user_not_found
 from backupmeta.errors import AnswerError, NotRegularError, UnreadableError
+from backupmeta.escapes import printable
+from backupmeta.evidence import status_of
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
-from backupmeta.masking import printable
 from backupmeta.provenance import Source, Witness
 from backupmeta.search import Search
 
@@ -41,9 +43,10 @@ def chosen(target: str, at_path: Callable[[], Inspection], named: Callable[[], I
 
 
 def _is_read_from(found: Inspection, file: str) -> bool:
-    """Tell whether a ``file`` is one of those that what was ``found`` comes from."""
-    paths = {found.path, *(found.source(name).path for name in found.fields)}
-    return any(os.path.exists(one) and os.path.samefile(one, file) for one in paths)  # noqa: PTH110, PTH121
+    """Tell whether a ``file`` is one of those that what was ``found`` comes from. Raises `UnreadableError`."""
+    paths, status = {found.path, *(found.source(name).path for name in found.fields)}, status_of(file)
+    theirs = (status_of(one) for one in paths)
+    return status is not None and any(one is not None and os.path.samestat(one, status) for one in theirs)
 
 
 def _like_id(target: str) -> Finding:
@@ -53,9 +56,18 @@ def _like_id(target: str) -> Finding:
 
 def _is_path(target: str) -> bool:
     """Tell whether ``target`` names a file; raise for a folder, and for a path that leads nowhere."""
-    if os.path.isdir(target):  # noqa: PTH112
-        raise NotRegularError(target, "is a folder", f"'backupmeta list {printable(target)}' lists what is in it")
-    if os.path.lexists(target):
+    try:
+        os.lstat(target)  # not as `os.path.lexists`, for which an error is nothing
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except ValueError:
+        pass  # no system has such a name
+    except OSError as error:
+        if error.errno != ENAMETOOLONG:
+            raise UnreadableError(target, (error.strerror or "can't be read").lower()) from error
+    else:
+        if os.path.isdir(target):  # noqa: PTH112
+            raise NotRegularError(target, "is a folder", f"'backupmeta list {printable(target)}' lists what is in it")
         return True
     if os.sep in target or not target:
         raise UnreadableError(target, "no such file", "give an archive, a record file, an id, or an archive's name")
@@ -82,12 +94,15 @@ class Matches:
         """Take what answers in a ``home``."""
         if self.user:
             self.users |= home.users
-            self.homes.add(home.name)
+            self.homes.add(places.account_of(home.folder))
         found = list(inspections)
+        for one in found:  # what is not read of its own home may have told otherwise
+            one.findings.extend(odd for odd in home.findings if odd.is_unread)
         self.found.extend(found)
-        if home.name == self.user:
+        is_own = places.belongs(home, self.user or "")
+        if is_own:
             self.in_own_home.extend(found)
-        elif places.account_name(home.folder.seen) is None:
+        elif is_own is None:
             self.in_any_home.extend(found)
         self.findings.extend(home.findings)
 

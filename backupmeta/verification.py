@@ -1,17 +1,18 @@
 """Verifying: one pass over each archive, every check on what it collected, then on the account as a whole."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from functools import partial
 from itertools import chain
-from time import time
+from time import monotonic, time
 from typing import Final, NamedTuple
 
 from backupmeta import library
 from backupmeta.account.filename import begun_as, is_archive_name
-from backupmeta.account.home import Archive, Home, Pair, State, Surroundings
+from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, by_archive
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import Consumer, Pass, walk
 from backupmeta.archive.records import at
@@ -21,7 +22,15 @@ from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.subject import Subject
 from backupmeta.checks.survey import Survey
 from backupmeta.checks.verdict import Judged, Verdict, Verification
-from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError, NotAnArchiveError
+from backupmeta.errors import (
+    DamagedError,
+    EvidenceError,
+    LimitExceededError,
+    NotAnArchiveError,
+    NotRegularError,
+    UnreadableError,
+    told_of,
+)
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings
 from backupmeta.inspection import Inspection
@@ -41,6 +50,7 @@ class Case(NamedTuple):
         place: where it lies.
         seen: its path as the server saw it.
         pair: what belongs to it, without the open archive.
+        others: the other backups whose records name the same archive, which is read once for all of them.
         around: its home.
         zone: the server's time zone, where it is known.
         limits: what the archive may ask for.
@@ -56,6 +66,12 @@ class Case(NamedTuple):
     limits: Limits
     policy: Policy
     now: int
+    others: tuple[Pair, ...] = ()
+
+    @property
+    def alone(self) -> "list[Case]":
+        """The cases of the archive's backups, each without the others."""
+        return [self._replace(pair=pair, others=()) for pair in (self.pair, *self.others)]
 
     def size(self) -> int:
         """Return how many bytes the archive has; 0 where it can't be read."""
@@ -65,10 +81,30 @@ class Case(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came out for an archive, and what its account has of it: of a broken one, nothing."""
+    """What came out for an archive.
+
+    Attributes:
+        verification: what was judged.
+        kept: what its account has of it; None of a broken one.
+        is_final: whether reading it again would tell the same: the system did not refuse.
+        others: what came out of it as the archive of other backups.
+    """
 
     verification: Verification
     kept: Kept | None
+    is_final: bool = True
+    others: "tuple[Outcome, ...]" = ()
+
+    @classmethod
+    def joined(cls, outcomes: "Iterable[Outcome]") -> "Outcome":
+        """Return what came out for an archive as that of each of its backups, as one."""
+        first, *others = outcomes
+        return first._replace(others=tuple(others))
+
+    @property
+    def each(self) -> "tuple[Outcome, ...]":
+        """It as the archive of each of its backups."""
+        return (self, *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +124,27 @@ class _Household:
     is_home: bool
     is_whole: bool
     findings: tuple[Finding, ...]
-    installs: dict[str, Inspection] | None
+    installs: Mapping[str, Inspection] | None
     remote: tuple[Kept, ...]
+
+
+class _Installs(Mapping[str, Inspection]):
+    """The live installs of a home, each resolved when it is asked for: a hostile home's would not all have room."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def __getitem__(self, id_: str) -> Inspection:
+        return library.inspect_install(self._home, id_)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._home.installs)
+
+    def __len__(self) -> int:
+        return len(self._home.installs)
+
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._home.installs
 
 
 _Item = Case | _Household | Verification
@@ -97,10 +152,13 @@ Run = Callable[[Iterable[Case]], Iterable[Outcome]]
 """Verifies cases and yields the outcomes in their order, in this process or in others."""
 
 
-def case_of(home: Home, pair: Pair, archive: Archive, *, zone: tzinfo | None, policy: Policy, now: int) -> Case:
-    """Return the case of the ``archive`` of a backup of ``home``; see `Case`."""
+def case_of(
+    home: Home, archive: Archive, pairs: Sequence[Pair], *, zone: tzinfo | None, policy: Policy, now: int
+) -> Case:
+    """Return the case of an ``archive`` of ``home``, which belongs to each of some ``pairs``; see `Case`."""
+    first, *others = (pair._replace(archive=None) for pair in pairs)
     around = home.surroundings
-    return Case(archive.place, archive.seen, pair._replace(archive=None), around, zone, home.limits, policy, now)
+    return Case(archive.place, archive.seen, first, around, zone, home.limits, policy, now, tuple(others))
 
 
 def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> Outcome:
@@ -109,26 +167,28 @@ def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> 
     What can't be read at all is an outcome, too; nothing is raised but for errors in this program.
     """
     try:
-        with case.place.open() as file:
+        with told_of(case.place.path), case.place.open() as file:
             file.watch = watch
             return examined(case, file)
-    except MemoryError:
-        return Outcome(_not_judged(case, "archive-unreadable", "it asks for more memory than there is"), None)
     except EvidenceError as error:
-        unreadable = _not_judged(case, library.trouble(error, case.pair.record, case.place), library.particulars(error))
-        if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
-            if begun_as(case.place.name) is not None:
-                return _set_aside(case, _growing(case), [one.finding for one in unreadable.judged])
-            unreadable = replace(unreadable, verdict=judge.verdict(unreadable.judged, case.policy))
-        return Outcome(unreadable, None)
+        return Outcome.joined(_failed(one, error) for one in case.alone)
+
+
+def _failed(case: Case, error: EvidenceError) -> Outcome:
+    """Return what comes out for an archive of which nothing can be read."""
+    unreadable = _not_judged(case, library.trouble(error, case.pair.record, case.place), library.particulars(error))
+    if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
+        if begun_as(case.place.name) is not None:
+            return _set_aside(case, _growing(case), [one.finding for one in unreadable.judged])
+        unreadable = replace(unreadable, verdict=judge.verdict(unreadable.judged, case.policy))
+    return Outcome(unreadable, None, is_final=not isinstance(error, UnreadableError | NotRegularError))
 
 
 def case_at(path: str, search: Search, policy: Policy, now: int) -> Case:
     """Return the case of the archive at ``path``. Raises `EvidenceError`."""
-    for home in replace(search, roots=(path,), sysroot=None).homes([]):
-        for pair in home.pairs():
-            if pair.archive is not None:
-                return case_of(home, pair, pair.archive, zone=search.zone, policy=policy, now=now)
+    for item in _items(replace(search, roots=(path,), sysroot=None), policy, now):
+        if isinstance(item, Case):
+            return item
     raise NotAnArchiveError(path, "no archive", "give the path of an archive")
 
 
@@ -155,9 +215,9 @@ def verify(
     for outcome in run(_cases(search, policy, now, pending)):
         yield from _settled(pending, kept, policy, now)
         pending.popleft()
-        yield outcome.verification
-        if outcome.kept is not None:
-            kept.append(outcome.kept)
+        for one in outcome.each:
+            yield one.verification
+            kept += [] if one.kept is None else [one.kept]
     yield from _settled(pending, kept, policy, now)
 
 
@@ -235,33 +295,81 @@ def _each_root(search: Search) -> Iterator[tuple[str, Search]]:
 
 def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_Item]:
     """Yield the archives of a home, then the home itself."""
-    findings, remote = list[Finding](), list[Kept]()
-    for pair in home.pairs():
+    findings, remote, pairs = list[Finding](), list[Kept](), home.pairs()
+    sharing, spending = by_archive(pairs), _Spending(search.limits)
+    for pair in pairs:
         if pair.archive is not None:
-            yield case_of(home, pair, pair.archive, zone=search.zone, policy=policy, now=now)
+            if some := sharing.pop(pair.archive, None):  # the first of the backups that have this archive
+                case = partial(case_of, home, pairs=some, zone=search.zone, policy=policy, now=now)
+                yield from _case_or_not(case, pair.archive, policy, spending)
             continue
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
         subject = Subject(inspection.path, inspection, Survey(search.limits), policy, now)
         findings.extend((*pair.findings, *inspection.findings, *judge.of_backup(subject, is_whole=False)))
         if pair.state is State.REMOTE:
             remote.append(_kept(inspection, inspection.path, None))
-    installs = {id_: library.inspect_install(home, id_) for id_ in home.installs} if home.has_records else None
+    installs = _Installs(home) if home.has_records else None
     findings += home.findings
     is_whole = home.wanted is None
     yield _Household(home.folder.seen, home.is_home, is_whole, tuple(findings), installs, tuple(remote))
+
+
+class _Spending:
+    """What reading the archives of an account to their ends may still take."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._left = limits.account_bytes
+        self._deadline = monotonic() + limits.account_seconds
+
+    def over(self, archive: Archive) -> LimitExceededError | None:
+        """Return why an ``archive`` may not be read any more; None where it may, and count its size."""
+        with suppress(EvidenceError):
+            signature = archive.folder.signature(archive.name)
+            self._left -= 0 if signature is None else signature.size
+        if self._left < 0:
+            return LimitExceededError(archive.seen, "account_bytes", self._limits.account_bytes)
+        if monotonic() > self._deadline:
+            return LimitExceededError(archive.seen, "account_seconds", self._limits.account_seconds)
+        return None
+
+
+def _case_or_not(
+    case: Callable[[Archive], Case], archive: Archive, policy: Policy, spending: _Spending
+) -> Iterator[Case | Verification]:
+    """Yield the ``case`` of an archive; or that it is not read, where its account asks for too much.
+
+    Where its folder does not tell any more which one it is, that nothing is known.
+    """
+    try:
+        told = case(archive)
+    except EvidenceError as error:
+        where = (Source(Witness.ARCHIVE, archive.seen),)
+        yield _unreadable(archive.seen, [Finding("archive-unreadable", "", error.reason, where)], policy)
+        return
+    if (limit := spending.over(archive)) is None:
+        yield told
+        return
+    for one in told.alone:
+        yield _not_judged(one, "limit-exceeded", limit.particulars)
 
 
 # --- one archive ------------------------------------------------------------------------------------------------------
 
 
 def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ()) -> Outcome:
-    """Read the archive ``file`` once, and judge it; ``consumers`` take in contents on the way.
+    """Read the archive ``file`` once, and judge it as that of each of its backups.
 
-    Raises `EvidenceError`.
+    The ``consumers`` take in contents on the way. Raises `EvidenceError`.
     """
     survey = Survey(case.limits, (name.encode() for name in case.policy.requirements.files))
     passed = walk(file, case.limits, consumers=[survey, *consumers])
     deque(passed, maxlen=0)
+    return Outcome.joined(_outcome(one, passed, survey) for one in case.alone)
+
+
+def _outcome(case: Case, passed: Pass, survey: Survey) -> Outcome:
+    """Judge an archive that was read, as that of one backup."""
     findings = Findings()
     for one in chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)):
         findings.add(one)
@@ -345,7 +453,7 @@ def _embedded(survey: Survey, case: Case, findings: Findings) -> Document | None
     if case.pair.record is not None and case.pair.record.record.content == content:
         return Document(source, case.pair.record.record)
     try:
-        return document(source, content, case.limits.record_lines)
+        return document(source, content, case.limits)
     except EvidenceError as error:
         findings.add(Finding("limit-exceeded", "", error.reason, (source,)))
         return None

@@ -12,12 +12,14 @@ from backupmeta.account import filename
 from backupmeta.evidence import join_seen
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
-from backupmeta.provenance import Source, Witness, display
+from backupmeta.provenance import Source, Witness, as_text
 from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELDS, Default, Field
 from backupmeta.record.values import Value
 
 BY_DEFAULT: Final = Source(Witness.DEFAULT)
+
+_LONGEST_REMEMBERED: Final = 1000  # characters; a record may hold a million of them
 
 _Derived = tuple[Value, Source]
 
@@ -85,18 +87,24 @@ def _file(inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     install_id = inspection.text("backup_install" if inspection.kind == "backup" else "id")
     home = witnesses.as_server or home_of(_record_text(witnesses, "path"), _record_text(witnesses, "owner"))
     path = file_of(home or witnesses.home, install_id)
-    return None if path is None else (display(path), Source(Witness.DERIVED, path))
+    return None if path is None else (as_text(path), Source(Witness.DERIVED, path))
 
 
-@lru_cache(maxsize=1024)
 def file_of(home: str | None, install_id: str) -> str | None:
     """Return the path of an install's record in ``home``; None where the home or the install is not known."""
     if not install_id or not home:
         return None
+    return (_remembered_file if len(home) + len(install_id) <= _LONGEST_REMEMBERED else _file_of)(home, install_id)
+
+
+def _file_of(home: str, install_id: str) -> str:
     path = home
     for name in (".appdata", "current", install_id):
         path = join_seen(path, name)
     return path
+
+
+_remembered_file = lru_cache(maxsize=1024)(_file_of)
 
 
 def _record_text(witnesses: Witnesses, key: str) -> str:
@@ -109,9 +117,12 @@ def _record_text(witnesses: Witnesses, key: str) -> str:
 _PLESK: Final = (("/var/www/vhosts/", "/"), ("c:\\inetpub\\vhosts\\", "\\"))
 
 
-@lru_cache(maxsize=1024)
 def home_of(path: str, owner: str) -> str | None:
     r"""Return the home that an install's ``path`` lies in: ``/home2/<owner>``, ``/var/www/vhosts/<domain>``."""
+    return (_remembered_home if len(path) + len(owner) <= _LONGEST_REMEMBERED else _home_of)(path, owner)
+
+
+def _home_of(path: str, owner: str) -> str | None:
     for base, separator in _PLESK:
         if path.lower().startswith(base) and (domain := path[len(base) :].split(separator, maxsplit=1)[0]):
             return path[: len(base)] + domain
@@ -119,6 +130,9 @@ def home_of(path: str, owner: str) -> str | None:
     if owner and owner in parts[2:4] and path.startswith("/"):
         return "/".join(parts[: parts.index(owner, 2) + 1])
     return None
+
+
+_remembered_home = lru_cache(maxsize=1024)(_home_of)
 
 
 def _count(_inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
@@ -131,7 +145,7 @@ def _count(_inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
 def _archive_name(_inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     if witnesses.archive is None:
         return None
-    return display(base_name(witnesses.archive)), Source(Witness.FILE_NAME, witnesses.archive)
+    return as_text(base_name(witnesses.archive)), Source(Witness.FILE_NAME, witnesses.archive)
 
 
 def _time_of_name(inspection: Inspection, witnesses: Witnesses) -> _Derived | None:

@@ -8,6 +8,7 @@
     scripts/bench.py verify --archive app_….tar.gz # every check on this one, and on 50 copies of it
     scripts/bench.py diff --archive app_….tar.gz # comparing this one with a changed copy; an install's history
     scripts/bench.py scan                        # 1,000 accounts with 20 backups each; takes some minutes
+    scripts/bench.py doubling                    # what twice as much of anything costs; takes half an hour
     scripts/bench.py all
 
 Prints a table (Markdown) with the medians of runs that take turns with the peer. Machines differ, so the ratio is what
@@ -30,6 +31,7 @@ from typing import Final, NamedTuple
 import bench_archives
 from bench_contest import Contest, Process, Result, Task, executable, measure
 from bench_diff import diff_contests
+from bench_doubling import doubling_contests
 from bench_scan import scan_contests
 from bench_verify import verify_contests
 from bench_walks import walk_contests
@@ -150,6 +152,7 @@ EVENTS: Final = {
     "verify": Event(verify_contests, turns=1),
     "diff": Event(diff_contests, turns=1),
     "scan": Event(scan_contests, turns=1),
+    "doubling": Event(doubling_contests, turns=1),
 }
 
 

@@ -37,13 +37,16 @@ WILD: Final = 0.3
 AGAIN: Final = 0.1
 """How many members have the name of one before them."""
 ODD: Final = 0.05
-"""How many names are written in another way."""
+"""How many names and targets are written in another way."""
+LONG: Final = 2100
+"""How often ``./`` stands in a target that is longer than any path may be."""
 KNOWN: Final = 0.8
 """How many hard links lead to a member before them."""
 UP: Final = 0.4
 """How often a target that stays inside goes up where it can."""
 LINKS_IN_A_ROW: Final = 40
 CHUNK: Final = 250
+RECORD: Final = b"installer=wordpress\n"
 TIME: Final = 1_718_312_121
 SECONDS: Final = 600
 
@@ -69,9 +72,12 @@ class Tree(NamedTuple):
 
 
 def packed(members: Iterable[Member]) -> bytes:
-    """Return an archive of ``members``."""
+    """Return an archive of a record and ``members``."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        first = tarfile.TarInfo("APP-META.INI")
+        first.size, first.mtime = len(RECORD), TIME
+        archive.addfile(first, io.BytesIO(RECORD))
         for kind, name, link in members:
             header = tarfile.TarInfo(name)
             header.type, header.linkname, header.mtime = kind, link, TIME
@@ -86,40 +92,48 @@ def packed(members: Iterable[Member]) -> bytes:
 def made(seed: int, number: int) -> Tree:
     """Return the archive of this ``number``."""
     random = Random(f"{seed} {number}")
-    is_wild, names, members = random.random() < WILD, list[str](), list[Member]()
+    letters, is_wild = NAMES[: random.choice([2, 3])], random.random() < WILD
+    names, members = list[str](), list[Member]()
     for _ in range(random.randint(3, 8)):
-        name = random.choice(names) if names and random.random() < AGAIN else _name(random)
+        name = random.choice(names) if names and random.random() < AGAIN else _name(random, letters)
         if random.random() < ODD:
-            name = random.choice([name.upper(), f"./{name}", f"{name}/.", f"{name}/", name.replace("/", "//", 1)])
-        members.append(_member(random, name, names, is_wild=is_wild))
+            name = random.choice([name.upper(), f"./{name}", f"{name}/.", f"{name}/", name.replace("/", "\\", 1)])
+        members.append(_member(random, letters, name, names, is_wild=is_wild))
         names.append(name)
     return Tree(number, tuple(members))
 
 
-def _member(random: Random, name: str, names: Sequence[str], *, is_wild: bool) -> Member:
+def _member(random: Random, letters: Sequence[str], name: str, names: Sequence[str], *, is_wild: bool) -> Member:
     kind = random.choices([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE], [25, 20, 40, 15])[0]
+    if kind not in {tarfile.LNKTYPE, tarfile.SYMTYPE}:
+        return kind, name, ""
     if kind == tarfile.LNKTYPE:
-        return kind, name, random.choice(names) if names and random.random() < KNOWN else _name(random)
-    if kind == tarfile.SYMTYPE:
-        return kind, name, _wild(random) if is_wild else _tame(random, name.count("/"))
-    return kind, name, ""
+        target = random.choice(names) if names and random.random() < KNOWN else _name(random, letters)
+    else:
+        target = _wild(random, letters) if is_wild else _tame(random, letters, name.count("/"))
+    if random.random() < ODD:
+        # Not two slashes: realpath of Python 3.11 takes what comes after them in a circle for a path from the root.
+        odd = ["", "./" * LONG + target, target.replace("/", "\\", 1), target.upper()]
+        target = random.choice(odd)
+    return kind, name, target
 
 
-def _name(random: Random) -> str:
-    return "/".join(random.choices(NAMES, k=random.choice([1, 1, 2, 2, 3])))
+def _name(random: Random, letters: Sequence[str]) -> str:
+    return "/".join(random.choices(letters, k=random.choice([1, 1, 2, 2, 3])))
 
 
-def _wild(random: Random) -> str:
-    return "/".join(random.choices([*NAMES, "..", "."], [3, 3, 3, 4, 1], k=random.randint(1, 5)))
+def _wild(random: Random, letters: Sequence[str]) -> str:
+    weights = [3] * len(letters) + [4, 1]
+    return "/".join(random.choices([*letters, "..", "."], weights, k=random.randint(1, 5)))
 
 
-def _tame(random: Random, depth: int) -> str:
+def _tame(random: Random, letters: Sequence[str], depth: int) -> str:
     """Return a target that stays inside by names alone, from a folder of that ``depth``."""
     steps = [".."] * random.randint(0, depth)
     height = depth - len(steps)
     for _ in range(random.randint(1, 5)):
         is_up = height > 0 and random.random() < UP
-        steps.append(".." if is_up else random.choice(NAMES))
+        steps.append(".." if is_up else random.choice(letters))
         height += -1 if is_up else 1
     return "/".join(steps)
 
@@ -218,7 +232,7 @@ def _state(path: str) -> tuple[object, ...]:
 
 def leads_out(sandbox: str, link: str) -> bool:
     """Tell whether the system follows a ``link`` out of the ``sandbox``, or `os.path.realpath` does."""
-    return not _is_in(sandbox, os.path.realpath(link)) or _is_followed_out(sandbox, link)
+    return _is_followed_out(sandbox, link) or not _is_in(sandbox, os.path.realpath(link))
 
 
 def _is_followed_out(sandbox: str, link: str) -> bool:

@@ -32,6 +32,7 @@ from tests.test_real_backup import OUT, Real
 ARCHIVE: Final = "the archive"
 HOME: Final = "the home"
 SECOND: Final = "the second archive"
+COPY: Final = "the copy of the archive"
 ROOT: Final = "."
 IMAGE: Final = "the image"
 
@@ -278,7 +279,12 @@ class Site:
             return IMAGE
         target = os.path.relpath(path, "/home" if self.is_image else folder / "home")
         names = {f"{self.home}/{self.archive}": ARCHIVE, self.home: HOME, f"{self.home}/{self.second}": SECOND}
-        return names.get(target, target)
+        return COPY if target == f"{self.home}/{self.copy}" else names.get(target, target)
+
+    @property
+    def copy(self) -> str:
+        """The path of an archive of the same name in another folder."""
+        return f"old_backups/{Path(self.archive).name}"
 
     @property
     def second(self) -> str:

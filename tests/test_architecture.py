@@ -75,8 +75,11 @@ def test_only_the_command_line_prints_or_exits() -> None:
 
 def test_nothing_is_opened_for_writing_but_outputs_and_a_folder_to_unpack_into() -> None:
     writing = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|write_text|\.write_bytes\(|os\.(mkdir|remove|rename|unlink)")
-    below = [module for module in MODULES if module.parent.name != "cli" and module.name != "tree.py"]
-    assert [module.name for module in below if writing.search(module.read_text())] == []
+    below = [module for module in MODULES if module.parent.name not in {"cli", "extraction"}]
+    found = {module: writing.findall(module.read_text()) for module in below}
+    assert {module.name: calls for module, calls in found.items() if calls} == {
+        "store.py": ["rename"]  # a damaged catalog is put aside
+    }
 
 
 def test_a_field_with_a_secrets_name_is_closed_and_no_other_attribute_has_one() -> None:

@@ -166,7 +166,7 @@ def test_an_error_while_reading_is_said_so() -> None:
 def test_a_folder_tells_what_lies_in_it_again_and_again(folder: Path) -> None:
     with open_folder(str(folder)) as opened:
         for _ in range(2):
-            entries = opened.entries()
+            entries = opened.entries(100)
             assert [one.name for one in entries] == sorted(one.name for one in folder.iterdir())
             kinds = {one.name: (one.is_folder, one.is_file, one.is_link) for one in entries}
             assert kinds["file"] == (False, True, False)
@@ -205,9 +205,9 @@ def test_what_can_t_be_opened_below_a_root(folder: Path) -> None:
 
 def test_a_folder_that_can_t_be_read(folder: Path) -> None:
     with pytest.raises(UnreadableError, match="the name can't be used"), open_folder("nul\0") as opened:
-        opened.entries()
+        opened.entries(100)
     with pytest.raises(UnreadableError, match="no such file"), open_folder(str(folder / "absent")) as opened:
-        opened.entries()
+        opened.entries(100)
 
 
 @pytest.mark.parametrize(

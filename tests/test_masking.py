@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta import masking
-from backupmeta.masking import MASK, is_secret, mask_location, mask_uris, masked, printable
+from backupmeta.masking import MASK, is_secret, mask_location, mask_text, masked
 
 CANARY = "canary"
 
@@ -61,7 +61,7 @@ def test_long_names_are_not_remembered() -> None:
     ],
 )
 def test_uris(text: str, expected: str) -> None:
-    assert mask_uris(text) == expected
+    assert mask_text(text) == expected
 
 
 @given(
@@ -72,12 +72,12 @@ def test_uris(text: str, expected: str) -> None:
 )
 def test_no_secret_of_a_uri_is_shown(scheme: str, user: str, secret: str, before: str) -> None:
     text = f"{before}{scheme}://{user}:{CANARY}{secret}{CANARY}@example.com/backups"
-    assert mask_uris(text) == f"{before}{scheme}://{MASK}@example.com/backups"
+    assert mask_text(text) == f"{before}{scheme}://{MASK}@example.com/backups"
 
 
 @given(st.text(alphabet="ab:/@?#&;= \npasskey", max_size=60))
 def test_masking_twice_is_masking_once(text: str) -> None:
-    assert mask_uris(mask_uris(text)) == mask_uris(text)
+    assert mask_text(mask_text(text)) == mask_text(text)
 
 
 @pytest.mark.parametrize(
@@ -118,28 +118,6 @@ def test_values_by_their_name(name: str, text: str, expected: str) -> None:
 def test_a_hostile_value_of_takes_time_in_proportion_only(part: str, begin: str, end: str) -> None:
     text = begin + part * (2**17 // len(part)) + end
     begun = time.process_time()
-    mask_uris(text)
+    mask_text(text)
     mask_location(text)
     assert time.process_time() - begun < 0.5
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Lébo äи漢", "Lébo äи漢"),
-        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
-        ("two\nlines\r", r"two\nlines\r"),
-        ("gpj.\u202eexe", r"gpj.\u202eexe"),
-        ("\u061c\u2066", r"\u061c\u2066"),
-        ("caf\udce9", r"caf\udce9"),
-        ("\x9b31m", r"\x9b31m"),
-    ],
-)
-def test_what_a_terminal_would_obey_is_shown_instead(text: str, expected: str) -> None:
-    assert printable(text) == expected
-
-
-@given(st.text())
-def test_what_is_printable_can_be_printed(text: str) -> None:
-    assert not any(ord(char) < 32 or 0x7F <= ord(char) < 0xA0 for char in printable(text))
-    printable(text).encode()

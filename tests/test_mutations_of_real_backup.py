@@ -257,6 +257,17 @@ SAFE: Final = {
     "a link to a system file": by("member-link-escapes", m.adding_special(f"{PLACE}/a", b"2", "/etc/passwd")),
     "a link that climbs out": by("member-link-escapes", m.adding_special(f"{PLACE}/a", b"2", "../../../../.my.cnf")),
     "a hard link to a system file": by("member-link-escapes", m.adding_special(f"{PLACE}/a", b"1", "/etc/passwd")),
+    "a link that climbs out through another": by(
+        "member-link-escapes",
+        m.adding_special(f"{PLACE}/up", b"2", "../.."),
+        m.adding_special(f"{PLACE}/a", b"2", "up/../.my.cnf"),
+    ),
+    "a hard link to a link from further down": by(
+        "member-link-escapes",
+        m.adding_special(f"{PLACE}/a", b"2", "../../.my.cnf"),
+        m.adding_special("wp-content/a", b"1", f"{PLACE}/a"),
+    ),
+    "a link to nothing": by("member-link-unfollowed", m.adding_special(f"{PLACE}/a", b"2")),
     "a link to itself": by("member-link-cyclic", m.adding_special(f"{PLACE}/a", b"2", "a")),
     "two links to each other": by(
         "member-link-cyclic",
@@ -583,6 +594,11 @@ ACCOUNT: Final = {
         "archive-claimed-twice",
         lambda site: site.files.update({LINKED: site.files[site.record]}),
     ),
+    "the archive twice, the copy in another folder": by(
+        "archive-name-twice",
+        m.copied(lambda site: site.copy),
+        elsewhere={m.COPY: {"archive-name-twice"}, m.HOME: {"backup-duplicate"}},
+    ),
     "the archive twice, the copy under another name": by(
         "backup-duplicate",
         m.copied(lambda site: site.second),
@@ -638,8 +654,10 @@ MUTATIONS: Final = {**WHOLE, **SAFE, **RECORD, **CONTENTS, **RESTORE, **APPLICAT
 
 UNCOVERED: Final = {
     "file-named-like-id": "of view alone, which is asked for ids",
+    "home-passed-over": "of archives below somebody else's records; here the home is named",
     "several-matches": "of view alone, which has to choose; verify judges all of them",
     "member-not-compared": "of diff alone; verify compares no two archives",
+    "catalog-altered": "of answers from a catalog alone",
 }
 """Ids that no mutation brings about, and why."""
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from backupmeta import resolve
 from backupmeta.account.home import State
+from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
@@ -60,7 +61,7 @@ records = st.builds(
 
 
 def said(witness: Witness, content: bytes | None) -> Document | None:
-    return None if content is None else document(Source(witness, PATHS[witness]), content, 20_000)
+    return None if content is None else document(Source(witness, PATHS[witness]), content, DEFAULT_LIMITS)
 
 
 def witnesses(  # noqa: PLR0917 - drawn by place
@@ -117,7 +118,7 @@ def test_any_record_is_resolved_the_same_by_plan(  # noqa: PLR0917 - drawn by na
 
 @given(content=records)
 def test_any_install_is_resolved_the_same_by_plan(content: bytes) -> None:
-    record = document(Source(Witness.INSTALL_RECORD, PATHS[Witness.INSTALL_RECORD]), content, 20_000)
+    record = document(Source(Witness.INSTALL_RECORD, PATHS[Witness.INSTALL_RECORD]), content, DEFAULT_LIMITS)
     by_plan = parts(resolve.install(INSTALL, record, HOME, HOME, 3))
     with patch.object(resolve, "plan", return_value=None):
         assert parts(resolve.install(INSTALL, record, HOME, HOME, 3)) == by_plan

@@ -7,6 +7,7 @@ import pytest
 
 from backupmeta import inspection, resolve
 from backupmeta.account.home import State
+from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.inspection import Inspection
 from backupmeta.provenance import Fact, Source, Witness
 from backupmeta.record.document import Document, document
@@ -38,7 +39,7 @@ LIVE = {
 
 def said(witness: Witness, content: bytes) -> Document:
     member = "APP-META.INI" if witness is Witness.EMBEDDED_RECORD else None
-    return document(Source(witness, PATHS[witness], member), content, 20_000)
+    return document(Source(witness, PATHS[witness], member), content, DEFAULT_LIMITS)
 
 
 def resolved(

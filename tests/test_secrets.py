@@ -10,6 +10,7 @@ import pytest
 import backupmeta
 from backupmeta import AnswerError, EvidenceError, Search
 from backupmeta.archive.head import head
+from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.errors import BackupMetaError
 from backupmeta.evidence import open_named
 from backupmeta.library import find_backup
@@ -156,7 +157,7 @@ def test_no_public_object_shows_it(account: Account) -> None:
         record,
         record.lines,
         *record.lines,
-        document(Source(Witness.BACKUP_RECORD, "x"), content, 20_000),
+        document(Source(Witness.BACKUP_RECORD, "x"), content, DEFAULT_LIMITS),
         archive_head,
         Search([path]),
     ]

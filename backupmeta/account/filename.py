@@ -75,7 +75,6 @@ class ArchiveName(NamedTuple):
         return f"app_{self.host}_{self.title}_{self.local_time.strftime(_TIME)}{self.suffix}"
 
 
-@lru_cache(maxsize=64)
 def parse(name: str) -> ArchiveName | None:
     """Return the parts of an archive's ``name``, or None where it does not follow the convention.
 
@@ -84,6 +83,10 @@ def parse(name: str) -> ArchiveName | None:
     >>> parse("app_example-com_My-blog-2_2024-06-13_20-55-21.tar.gz").title
     'My-blog-2'
     """
+    return _remembered_name(name) if len(name) <= _LONGEST_REMEMBERED else _parse(name)
+
+
+def _parse(name: str) -> ArchiveName | None:
     if (found := _NAME.fullmatch(name)) is None:
         return None
     host, title, *time, suffix = found.groups()
@@ -91,6 +94,9 @@ def parse(name: str) -> ArchiveName | None:
         return ArchiveName(host, title, datetime(*map(int, time)), suffix)  # type: ignore[arg-type]  # noqa: DTZ001 - no zone
     except ValueError:
         return None
+
+
+_remembered_name = lru_cache(maxsize=64)(_parse)
 
 
 class Likeness(Enum):

@@ -7,19 +7,21 @@ As the server leaves it::
     application_backups/app_*.tar.gz     archives, flat; the folder's name can be changed
 
 A backup record and an archive belong together when the record's ``backup-filename`` is the archive's name, or, for a
-renamed archive, when their records name the same file. Which files are archives is told by their names, and where these
-tell nothing by how the files begin (FORMAT.md §8).
+renamed archive, when their records name the same file. Of several archives of a name that is the one in the folder that
+the record's ``backup-location`` names. Which files are archives is told by their names, and where these tell nothing by
+how the files begin (FORMAT.md §8).
 """
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datetime import UTC
 from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple, Protocol, Self
 
+from backupmeta.account.allowance import Allowance, OverAllowanceError
 from backupmeta.account.entries import Sieve, refused, unreadable
 from backupmeta.account.filename import parse, unix_time
 from backupmeta.account.location import LOCAL, Locations, server_path
@@ -28,7 +30,7 @@ from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import Limits
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, EvidenceFile, Folder, Place, open_named
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, bounded, document
 from backupmeta.record.grammar import Record
@@ -36,12 +38,22 @@ from backupmeta.record.grammar import Record
 RECORDS: Final = ".appdata"
 ARCHIVES: Final = "application_backups"
 PLACEHOLDER: Final = ".placeholder"
+_MANY_FINDINGS: Final = 1000
+"""From how many findings on those of a home are gathered: the first of each id, the others counted."""
+
 _ID: Final = re.compile(r"[0-9a-z]{20,40}")
+_FOR_BACKUPS: Final = re.compile("backup|archive", re.IGNORECASE)
+"""What a folder is called that may well hold archives beside those in the home's own folder."""
 
 
 def is_id(name: str) -> bool:
     """Tell whether ``name`` has the form of an install's or a backup's id (FORMAT.md §1)."""
     return _ID.fullmatch(name) is not None
+
+
+def folder_name(path: str) -> str:
+    """Return the last part of a folder's ``path``, as the server saw it or on this machine."""
+    return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
 class State(StrEnum):
@@ -105,8 +117,22 @@ class Pair(NamedTuple):
         return (unix_time(parsed, UTC) if parsed else 0, self.id or "", name)
 
 
+def by_archive(pairs: Iterable[Pair]) -> dict[Archive, list[Pair]]:
+    """Return ``pairs`` by their archives, in their order; several records may name one."""
+    found = dict[Archive, list[Pair]]()
+    for pair in pairs:
+        if pair.archive is not None:
+            found.setdefault(pair.archive, []).append(pair)
+    return found
+
+
 class Reading(Protocol):
     """Reads what lies in a home: from the disk, or from what is remembered of it."""
+
+    @property
+    def copies(self) -> int:
+        """How many copies of a record are kept, one of them by the home."""
+        ...
 
     def record(self, folder: Folder, name: str, limits: Limits) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
@@ -122,12 +148,18 @@ class Reading(Protocol):
 
 
 class FromDisk:
-    """Reads what lies in a home from the disk."""
+    """Reads what lies in a home from the disk.
+
+    Attributes:
+        copies: how many copies of a record are kept, one of them by the home.
+    """
+
+    copies = 1
 
     def record(self, folder: Folder, name: str, limits: Limits) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         with folder.open_file(name) as file:
-            return bounded(file.path, file.read_whole("record_bytes", limits.record_bytes), limits.record_lines)
+            return bounded(file.path, file.read_whole("record_bytes", limits.record_bytes), limits)
 
     def head(self, archive: Archive, limits: Limits) -> Head:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
@@ -173,8 +205,9 @@ class Home:
         as_server: its path as the server saw it, where that is known.
         installs: the install records, by install id.
         backups: the backup records, by backup id.
-        archives: the archives, by name.
-        wanted: the names of the archives that were asked for, where not all of the home's are.
+        archives: the archives, by name, those of one name by their folders' paths; the first of them is taken where no
+            record tells.
+        wanted: the archives that were asked for, where not all of the home's are.
         findings: what was odd so far.
         is_home: whether it is a home, and not just a folder of archives.
         has_records: whether there is an ``.appdata``: a home, and not just a folder of archives.
@@ -188,12 +221,16 @@ class Home:
         self.limits = limits
         self.installs: dict[str, Document] = {}
         self.backups: dict[str, Document] = {}
-        self.archives: dict[str, Archive] = {}
-        self.wanted: frozenset[str] | None = None
+        self.archives: dict[str, dict[str, Archive]] = {}
+        self.wanted: frozenset[Archive] | None = None
         self.findings: list[Finding] = []
         self.is_home = False
         self.has_records = False
         self.elsewhere: list[str] = []
+        self._allowance = Allowance(limits)
+        self._is_over = False
+        self._heads: dict[Archive, Head | EvidenceError] = {}
+        self._taken = Counter[Archive]()
         self._reading = reading
         self._open = ExitStack()
         self._locations: Locations | None = None
@@ -207,7 +244,7 @@ class Home:
     @property
     def name(self) -> str:
         """The name of its folder: the account's name, where homes are named so."""
-        return self.folder.seen.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        return folder_name(self.folder.seen)
 
     @property
     def users(self) -> set[str]:
@@ -227,29 +264,48 @@ class Home:
             self.backups = self._records(records, "backups", inside, Witness.BACKUP_RECORD)
         if (archives := self._subfolder(self.folder, ARCHIVES, entries)) is not None:
             self.add_archives(archives, self._list(archives))
-        if not self.archives or not self._named_locally() <= self.archives.keys():
-            self._look_elsewhere(entries)
+        is_missing = not self.archives or not self._named_locally() <= self.archives.keys()
+        self._look_elsewhere([one for one in entries if is_missing or _FOR_BACKUPS.search(one.name)])
+        if len(self.findings) > _MANY_FINDINGS:
+            self.findings[:] = Findings.of(self.findings)
 
-    def add_archives(self, folder: Folder, entries: list[Entry]) -> None:
-        """Take the archives among the ``entries`` of ``folder``; tell of what looks like one and is none."""
-        sieve = Sieve(folder, lambda name: self._reading.beginning(folder, name, self.limits))
-        for entry in entries:
-            if sieve.is_archive(entry):
-                self.archives.setdefault(entry.name, Archive(entry.name, folder))
+    def add(self, archive: Archive) -> Archive:
+        """Take an archive; return it as it is known."""
+        return self.archives.setdefault(archive.name, {}).setdefault(archive.folder.path, archive)
+
+    def prefer(self, archive: Archive) -> None:
+        """Take an archive before any other of its name."""
+        others, place = self.archives.get(archive.name, {}), archive.folder.path
+        self.archives[archive.name] = {place: archive, **(others | {place: archive})}
+
+    def add_archives(self, folder: Folder, entries: list[Entry]) -> list[Archive]:
+        """Take the archives among the ``entries`` of ``folder``, and return them.
+
+        What looks like one and is none is told.
+        """
+        sieve = Sieve(folder, lambda name: self._beginning(folder, name))
+        added = [self.add(Archive(entry.name, folder)) for entry in entries if sieve.is_archive(entry)]
         self.findings += sieve.finish()
+        return added
+
+    def _beginning(self, folder: Folder, name: str) -> Beginning:
+        self._ask(folder.seen_child(name))
+        return self._reading.beginning(folder, name, self.limits)
 
     def pairs(self) -> list[Pair]:
         """Return the backups of this home, oldest first; where archives were asked for, only theirs."""
         claims = Counter(map(_claim, self.backups.values()))
-        unclaimed = {name: one for name, one in self.archives.items() if name not in claims}
-        renamed = self._renamed(unclaimed, claims)
-        paired = [self._pair(id_, one, claims, renamed) for id_, one in self.backups.items()]
-        taken = {pair.archive.name for pair in paired if pair.archive}
-        lone = (self._lone(one) for name, one in unclaimed.items() if name not in taken)
+        claimed = {id_: self._claimed_by(one) for id_, one in self.backups.items()}
+        taken = self._taken = Counter(one for one in claimed.values() if one is not None)
+        unclaimed = [one for some in self.archives.values() for one in some.values() if one not in taken]
+        renamed = self._renamed(unclaimed, {_claim(self.backups[id_]) for id_, one in claimed.items() if one is None})
+        paired = [self._pair(id_, claimed[id_] or renamed.get(_claim(one)), taken) for id_, one in self.backups.items()]
+        found = set(renamed.values())
+        lone = (self._lone(one, claims) for one in unclaimed if one not in found)
         return sorted((pair for pair in (*paired, *lone) if self._wants(pair)), key=lambda pair: pair.order)
 
     def _wants(self, pair: Pair) -> bool:
-        return self.wanted is None or (pair.archive is not None and pair.archive.name in self.wanted)
+        return self.wanted is None or pair.archive in self.wanted
 
     @cached_property
     def surroundings(self) -> Surroundings:
@@ -262,10 +318,6 @@ class Home:
     def _counted(self) -> "Counter[str | None]":
         return Counter(one.text("backup-install") for one in self.backups.values())
 
-    def take_archive(self, folder: Folder, name: str) -> None:
-        """Take the archive ``name`` of ``folder``, which a person named, before any other of its name."""
-        self.archives[name] = Archive(name, folder, is_named=True)
-
     def owning_folder(self) -> Self:
         """Close the home's own folder together with it."""
         self.keep(self.folder)
@@ -275,52 +327,111 @@ class Home:
         """Close ``folder`` together with this home."""
         return self._open.enter_context(folder)
 
-    def _pair(self, id_: str, record: Document, claims: Counter[str], renamed: dict[str, Archive]) -> Pair:
+    def _pair(self, id_: str, archive: Archive | None, taken: Counter[Archive]) -> Pair:
+        record = self.backups[id_]
         name = _claim(record)
-        location = record.text("backup-location") or ""
-        here = None if self.as_server is None else server_path(location, self.as_server)
-        archive = self._kept_in(here, name) or self.archives.get(name) or renamed.get(name)
         if archive is None:
-            remote = here is None and location not in LOCAL
-            kind, state = ("archive-remote", State.REMOTE) if remote else ("archive-missing", State.MISSING)
+            here = self._folder_named_by(record)
+            is_remote = here is None and (record.text("backup-location") or "") not in LOCAL
+            kind, state = ("archive-remote", State.REMOTE) if is_remote else ("archive-missing", State.MISSING)
             return Pair(id_, record, None, state, (Finding(kind, name, here or "", (record.source,)),))
-        twice = (Finding("archive-claimed-twice", name, "", (record.source,)),) if claims[name] > 1 else ()
-        return Pair(id_, record, archive, State.PAIRED, twice)
+        twice = (Finding("archive-claimed-twice", name, "", (record.source,)),) if taken[archive] > 1 else ()
+        return Pair(id_, record, archive, State.PAIRED, (*twice, *self._same_name(archive)))
 
-    def _kept_in(self, path: str | None, name: str) -> Archive | None:
-        """Return the archive ``name`` in the folder at ``path`` of the server itself, where it is there."""
-        if path is None or self._locations is None:
-            return None
-        folder = self._locations.folder_with(name, path, self.findings)
-        return None if folder is None else Archive(name, folder)
+    def _folder_named_by(self, record: Document) -> str | None:
+        """Return the path of the folder of the server itself that a ``record`` names; None where it names none."""
+        return None if self.as_server is None else server_path(record.text("backup-location") or "", self.as_server)
+
+    def _claimed_by(self, record: Document) -> Archive | None:
+        """Return the archive that a ``record`` claims: in the folder that it names, or else the first of its name."""
+        name, here = _claim(record), self._folder_named_by(record)
+        if here is not None and self._locations is not None:
+            folder = self._locations.folder_with(name, here, self.findings)
+            if folder is not None:
+                return self._known(Archive(name, folder))
+        found = self.archives.get(name, {}).values()
+        if len(found) <= 1:
+            return next(iter(found), None)
+        named = self.folder.seen_child(ARCHIVES) if here is None else here
+        return next((one for one in found if one.folder.seen == named), next(iter(found)))
+
+    def _known(self, archive: Archive) -> Archive:
+        """Return an archive in a folder of the server itself as it is known, perhaps from the home's own folders."""
+        known = self.archives.get(archive.name, {}).values()
+        return next((one for one in known if one.folder.identity == archive.folder.identity), None) or self.add(archive)
+
+    def _same_name(self, archive: Archive) -> tuple[Finding, ...]:
+        """Return that other archives have the name of this one, if so."""
+        same = self.archives[archive.name]
+        if len(same) == 1:
+            return ()
+        other = next(one for one in same.values() if one != archive)
+        evidence = tuple(Source(Witness.FILE_SYSTEM, one.seen) for one in (archive, other))
+        return (Finding("archive-name-twice", archive.name, f"{len(same)} of them", evidence),)
 
     @property
     def located(self) -> list[str]:
         """The paths, from its own on, of archives that were looked for in folders of the server itself."""
         return sorted(self._locations.files) if self._locations is not None else []
 
-    def _lone(self, archive: Archive) -> Pair:
+    def _lone(self, archive: Archive, claims: Mapping[str, int]) -> Pair:
         evidence = (Source(Witness.FILE_SYSTEM, archive.seen),)
-        findings = (Finding("archive-without-record", archive.name, "", evidence),) if self.is_home else ()
-        return Pair(None, None, archive, State.UNCLAIMED, findings)
+        is_told = self.is_home and archive.name not in claims
+        findings = (Finding("archive-without-record", archive.name, "", evidence),) if is_told else ()
+        return Pair(None, None, archive, State.UNCLAIMED, (*findings, *self._same_name(archive)))
 
-    def _renamed(self, unclaimed: dict[str, Archive], claims: Counter[str]) -> dict[str, Archive]:
+    def _renamed(self, unclaimed: list[Archive], missed: set[str]) -> dict[str, Archive]:
         """Return the unclaimed archives by the name that their own record has, where a record misses that name."""
-        missed = {name for name in claims if name and name not in self.archives}
-        named = ((self._embedded_name(one), one) for one in unclaimed.values()) if missed else ()
-        return {name: one for name, one in named if name in missed}
+        named = ((self._embedded_name(one), one) for one in unclaimed) if missed - {""} else ()
+        return {name: one for name, one in named if name and name in missed}
 
     def _embedded_name(self, archive: Archive) -> str:
         try:
             found = self.read_head(archive)
             source = Source(Witness.EMBEDDED_RECORD, archive.seen)
-            return _claim(document(source, found.record, self.limits.record_lines))
+            return _claim(document(source, found.record, self.limits))
         except EvidenceError:
             return ""  # whoever opens it again will report it
 
     def read_head(self, archive: Archive) -> Head:
-        """Return the head of one of its archives. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
-        return self._reading.head(archive, self.limits)
+        """Return the head of one of its archives. Raises `EvidenceError`, as `backupmeta.archive.head.head`.
+
+        One that several records name is read once. Raises `OverAllowanceError` where the account asks for too much.
+        """
+        if self._taken[archive] <= 1:
+            return self._head(archive)
+        if (found := self._heads.get(archive)) is None:
+            try:
+                found = self._head(archive)
+                self._allowance.take_text(found.record, 1)
+            except EvidenceError as error:
+                found = error
+            if not self._allowance.over:
+                self._heads[archive] = found
+        if isinstance(found, EvidenceError):
+            raise found
+        return found
+
+    def _head(self, archive: Archive) -> Head:
+        if self._allowance.is_spent:
+            self._ask(archive.seen)
+        found = self._reading.head(archive, self.limits)
+        if archive not in self._taken:  # else it mostly has the text of the record that names it
+            self._allowance.take_text(found.record, self._reading.copies - 1)
+        return found
+
+    def _ask(self, path: str) -> None:
+        """Raise `OverAllowanceError` where the account asks for too much; that it does is told once."""
+        try:
+            self._allowance.ask(path)
+        except OverAllowanceError as error:
+            if not self._is_over:
+                self._is_over = True
+                where = (Source(Witness.FILE_SYSTEM, path),)
+                self.findings.append(
+                    Finding("limit-exceeded", self.folder.seen, f"{error.reason}; not read from {path} on", where)
+                )
+            raise
 
     def _named_locally(self) -> set[str]:
         """Return the names of the archives that local backups should have here."""
@@ -328,7 +439,7 @@ class Home:
         return {name for one in local if (name := _claim(one))}
 
     def _look_elsewhere(self, entries: list[Entry]) -> None:
-        """Look for conventional archives in the home's other folders: the name of theirs can be changed."""
+        """Look for conventional archives in the home's other folders: the name of its own can be changed."""
         for entry in entries:
             if entry.is_folder and entry.name not in {RECORDS, ARCHIVES}:
                 self.elsewhere.append(entry.name)
@@ -339,7 +450,7 @@ class Home:
         try:
             with ExitStack() as opened:
                 folder = opened.enter_context(self.folder.open_folder(name))
-                if archives := [one for one in folder.entries() if parse(one.name)]:
+                if archives := folder.entries(self.limits.folder_entries, lambda one: parse(one) is not None):
                     self.add_archives(folder, archives)
                     self._open.push(opened.pop_all())
         except EvidenceError as error:
@@ -363,7 +474,13 @@ class Home:
             self.findings.append(Finding("record-name-malformed", name, "", (source,)))
             return None
         try:
-            return Document(source, self._reading.record(folder, name, self.limits))
+            if self._allowance.is_spent:
+                self._ask(source.path)
+            record = self._reading.record(folder, name, self.limits)
+            self._allowance.take(record, self._reading.copies)
+            return Document(source, record)
+        except OverAllowanceError:
+            return None
         except EvidenceError as error:
             self.findings.append(Finding("record-unreadable", name, error.reason, (source,)))
             return None
@@ -384,7 +501,7 @@ class Home:
 
     def _list(self, folder: Folder) -> list[Entry]:
         try:
-            return folder.entries()
+            return folder.entries(self.limits.folder_entries)
         except EvidenceError as error:
             self.findings.append(unreadable(folder.seen, error))
             return []

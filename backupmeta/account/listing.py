@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 from backupmeta.account.filename import Likeness, likeness, parse
 from backupmeta.account.home import ARCHIVES, RECORDS
 from backupmeta.account.location import is_absent, open_from_server, steps_from_server
-from backupmeta.errors import EvidenceError, UnreadableError
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
+from backupmeta.errors import EvidenceError, LimitExceededError, UnreadableError
 from backupmeta.evidence import Folder, Signature, Signed
 
 
@@ -87,33 +88,34 @@ class Listing:
     def files(self) -> dict[str, Signature]:
         """The signatures of its records and archives, by their paths below the account's folder."""
         return {
-            _below(folder, name): Signature(size, mtime_ns, inode)
+            _below(folder, name): Signature(*signature)
             for folder, found in self.folders.items()
-            for name, kind, size, mtime_ns, inode in found
+            for name, kind, *signature in found
             if kind == "f"
         }
 
 
-def listed(folder: Folder, extents: Iterable[Extent], beside: str = "") -> Listing:
+def listed(folder: Folder, extents: Iterable[Extent], beside: str = "", limits: Limits = DEFAULT_LIMITS) -> Listing:
     """Return what lies in ``folder``, as far as the ``extents`` go; a folder that can't be listed has nothing.
 
-    The fingerprint differs, too, where what is told ``beside`` it does.
+    Nor has one with more entries than ``limits`` allow. The fingerprint differs, too, where what is told ``beside`` it
+    does.
     """
     unread: list[str] = []
-    folders = {extent.path: _counted(folder, extent, unread) for extent in extents}
+    folders = {extent.path: _counted(folder, extent, limits, unread) for extent in extents}
     told = repr((beside, folders)).encode("utf-8", "surrogateescape")
     return Listing(folders, blake2b(told, digest_size=16).digest(), tuple(unread))
 
 
-def _counted(folder: Folder, extent: Extent, unread: list[str]) -> list[Signed]:
+def _counted(folder: Folder, extent: Extent, limits: Limits, unread: list[str]) -> list[Signed]:
     if extent.counting is Counting.FILE:
         return _counted_alone(folder, extent.path, unread)
     try:
         with ExitStack() as opened:
             for step in extent.path.split("/") if extent.path else ():
                 folder = opened.enter_context(folder.open_folder(step))
-            return folder.signatures(_COUNTS[extent.counting])
-    except UnreadableError as error:
+            return folder.signatures(limits.folder_entries, _COUNTS[extent.counting])
+    except (UnreadableError, LimitExceededError) as error:
         if not is_absent(error):
             unread.append(extent.path)
     except EvidenceError:

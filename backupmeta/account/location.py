@@ -62,9 +62,11 @@ def steps_from_server(home: str, path: str) -> list[str]:
 def open_from_server(home: Folder, steps: Sequence[str]) -> Folder:
     """Return the folder that ``steps`` lead to from the root of the server that ``home`` lies on.
 
-    The server has to have seen the home at `Folder.seen`. Raises `NotRegularError` for a link, `UnreadableError`.
+    Raises `NotRegularError` for a link, `UnreadableError`, also where nobody knows that root.
     """
-    folder = open_folder(home.path.removesuffix(home.seen) or "/", "/")
+    if home.server is None:
+        raise UnreadableError(home.path, "is a home of which the server's root is not known")
+    folder = open_folder(home.server, "/", home.server)
     for step in steps:
         with folder:
             folder = folder.open_folder(step)
@@ -97,7 +99,7 @@ class Locations:
     def folder_with(self, name: str, path: str, findings: list[Finding]) -> Folder | None:
         """Return the folder at ``path`` on the server where a regular file ``name`` is in it; None otherwise.
 
-        Append to ``findings`` why a folder that is there can't be opened.
+        Append to ``findings`` why a folder that is there can't be opened, or does not tell.
         """
         if not _is_file_name(name):
             return None
@@ -107,7 +109,11 @@ class Locations:
             if len(self._folders) == self.MOST + 1:
                 findings.append(_not_opened(path, f"records name more than {self.MOST} folders of the server"))
         folder = self._folders[path]
-        return folder if folder is not None and folder.signature(name) is not None else None
+        try:
+            return folder if folder is not None and folder.signature(name) is not None else None
+        except EvidenceError as error:
+            findings.append(_not_opened(path, error.reason))
+            return None
 
     def _open(self, path: str, findings: list[Finding]) -> Folder | None:
         try:

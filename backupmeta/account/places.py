@@ -5,31 +5,50 @@ these, to a bounded depth. The conventional places are ``/home/<user>``, ``/home
 ``/var/www/vhosts/<domain>`` (Plesk) and ``c:\inetpub\vhosts\<domain>`` (Plesk on Windows); FORMAT.md §1.
 """
 
+import functools
 import os
 import re
 import stat
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from errno import EINVAL
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from backupmeta.account.entries import Sieve, refused, unreadable
 from backupmeta.account.filename import is_archive_name, resembles_archive
-from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Home, Reading, is_id
+from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Archive, Home, Reading, folder_name, is_id
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.compression import BLOCK, identify
-from backupmeta.archive.limits import Limits
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.names import RECORD
-from backupmeta.errors import EvidenceError, UnreadableError
-from backupmeta.evidence import Entry, Folder, open_folder, open_named
-from backupmeta.findings import Finding
+from backupmeta.errors import EvidenceError, UnreadableError, told_of
+from backupmeta.evidence import (
+    Entry,
+    Folder,
+    is_file,
+    is_folder,
+    join_seen,
+    open_folder,
+    open_named,
+    replaced,
+    status_of,
+)
+from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
+from backupmeta.trust import trusted_users, user_name
 
 _UPWARDS: Final = 3
+_BESIDE: Final = (1,)
+"""How many folders above a folder of archives its home lies: it is the one that its folder lies in."""
+
 _RECORD_SIGN: Final = b"installer="
 _TEXT: Final = 512  # a tar's first header has zero bytes, a record's first lines have none
 _NUMBERED_HOME: Final = re.compile(r"home[0-9]*")
+_MOST_LINKS: Final = 40
+"""How many links a path may lead through (path_resolution(7), Linux)."""
 _CONVENTIONAL: Final = re.compile(r"/home[0-9]*/[^/]+|/var/www/vhosts/[^/]+")
 """The homes of this machine, by convention."""
 
@@ -43,6 +62,7 @@ class Root(NamedTuple):
         depth: how many folders deep homes are looked for below it; None for the limit.
         is_convention: whether it is a conventional place, which may as well be absent.
         steps: folders to go down from ``path`` first, none of them through a link: it could lead out of a sysroot.
+        seen: where the server sees the folder that the steps lead to, if a link of its own leads there.
     """
 
     path: str
@@ -50,11 +70,18 @@ class Root(NamedTuple):
     depth: int | None = None
     is_convention: bool = False
     steps: tuple[str, ...] = ()
+    seen: str | None = None
 
     @property
     def name(self) -> str:
         """The path of the folder that the steps lead to, absolute, on this machine."""
         return os.path.join(os.path.abspath(self.path), *self.steps)  # noqa: PTH100, PTH118 - of any bytes
+
+    @property
+    def was_there(self) -> bool:
+        """Whether it was there when it was named: a conventional place may as well be absent."""
+        is_listed = _NUMBERED_HOME.fullmatch(os.path.basename(self.name)) is not None  # noqa: PTH119
+        return not self.is_convention or self.seen is not None or is_listed
 
 
 def apart(roots: Iterable[Root]) -> list[Root]:
@@ -66,19 +93,91 @@ def apart(roots: Iterable[Root]) -> list[Root]:
 def conventional(sysroot: str | None = None) -> list[Root]:
     r"""Return the conventional places of this machine, or of the image that is mounted at ``sysroot``.
 
-    ``<sysroot>/inetpub/vhosts`` is ``c:\inetpub\vhosts``: a Windows image is mounted by its drive.
+    ``<sysroot>/inetpub/vhosts`` is ``c:\inetpub\vhosts``: a Windows image is mounted by its drive. Where one of them
+    is a link to another one, as ``/home`` to ``/home2``, that is there once.
+
+    Raises `UnreadableError` where the folder that they lie in can't be listed.
     """
     if sysroot is not None:
-        unix = [(name,) for name in sorted(_numbered_homes(sysroot))] + [("var", "www", "vhosts")]
-        places = [("/", steps) for steps in unix] + [("c:\\", ("inetpub", "vhosts"))]
-        return [Root(sysroot, top, depth=1, is_convention=True, steps=steps) for top, steps in places]
+        unix = [(name,) for name in _numbered_homes(sysroot)] + [("var", "www", "vhosts")]
+        tops = [("/", steps) for steps in unix] + [("c:\\", ("inetpub", "vhosts"))]
+        return _once(_below(os.path.abspath(sysroot), top, steps) for top, steps in tops)  # noqa: PTH100
     if sys.platform == "win32":
         return [_place(r"c:\inetpub\vhosts")]
-    roots = [_place(f"/{name}") for name in sorted(_numbered_homes("/"))] + [_place("/var/www/vhosts")]
+    roots = _once(map(_place, (*(f"/{name}" for name in _numbered_homes("/")), "/var/www/vhosts")))
     own = Path.home()
-    if str(own.parent) not in {root.path for root in roots}:
+    places = {_identity(root.path, through_links=True) for root in roots} - {None}
+    if _identity(str(own.parent), through_links=True) not in places:
         roots.append(Root(str(own), str(own), depth=0, is_convention=True))
     return roots
+
+
+def _once(roots: Iterable[Root]) -> list[Root]:
+    """Return the ``roots``, in their order, those that are one folder once: by its own name, before that of a link."""
+    known, kept = set[tuple[int, int]](), set[Root]()
+    named = list(roots)
+    for root in sorted(named, key=_is_link):
+        identity = _identity(root.name, through_links=not root.steps)
+        if identity is None or identity not in known:
+            kept.add(root)
+        known |= set() if identity is None else {identity}
+    return [root for root in named if root in kept]
+
+
+def _is_link(root: Root) -> bool:
+    return root.seen is not None or os.path.islink(root.path)  # noqa: PTH114 - a str is enough
+
+
+def _identity(path: str, *, through_links: bool) -> tuple[int, int] | None:
+    """Return the device and the inode of what is at ``path``; None where nobody knows: whoever opens it will tell."""
+    try:
+        status = os.stat(path, follow_symlinks=through_links)  # noqa: PTH116
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _below(sysroot: str, top: str, steps: tuple[str, ...]) -> Root:
+    """Return the place that ``steps`` lead to from the root of an image, which its server sees at ``top``.
+
+    A link that leads nowhere in it is left to be refused.
+    """
+    place = Root(sysroot, top, depth=1, is_convention=True, steps=steps)
+    real = _real_steps(sysroot, steps)
+    if real is None or real == steps:
+        return place
+    linked = place._replace(steps=real, seen=functools.reduce(join_seen, steps, top))
+    return linked if os.path.isdir(linked.name) else place  # noqa: PTH112
+
+
+def _real_steps(sysroot: str, steps: Iterable[str]) -> tuple[str, ...] | None:
+    """Return the ``steps`` with each link in them followed, as the image's own system does; None if they lead nowhere.
+
+    For that system ``sysroot`` is the root: an absolute link begins there, and ``..`` leads no further up
+    (path_resolution(7)). Whoever goes down goes through no link, whatever became of them meanwhile.
+    """
+    done, coming, links = list[str](), deque(steps), 0
+    while coming:
+        step = coming.popleft()
+        target = "" if step == os.pardir else _link_target(os.path.join(sysroot, *done, step))  # noqa: PTH118
+        if target is None or links > _MOST_LINKS:
+            return None
+        if step == os.pardir:
+            del done[-1:]
+        elif not target:
+            done.append(step)
+        else:
+            links, done = links + 1, [] if target.startswith("/") else done
+            coming.extendleft(reversed([one for one in target.split("/") if one not in {"", os.curdir}]))
+    return tuple(done)
+
+
+def _link_target(path: str) -> str | None:
+    """Return where the link at ``path`` leads, empty for what is no link; None where nothing is, or nobody can tell."""
+    try:
+        return os.readlink(path)  # noqa: PTH115
+    except OSError as error:
+        return "" if error.errno == EINVAL else None
 
 
 class Found(NamedTuple):
@@ -90,6 +189,7 @@ class Found(NamedTuple):
         as_server: its path as the server saw it, where that is known.
         identity: its device and inode, where it has to be the same one still; None where nobody knows.
         is_home: whether it is a home, and not just a folder of archives.
+        server: the path on this machine of the server's root, where that is known.
     """
 
     path: str
@@ -97,13 +197,15 @@ class Found(NamedTuple):
     as_server: str | None
     identity: tuple[int, int] | None
     is_home: bool
+    server: str | None = None
 
     def open(self) -> Folder:
         """Open it. Raises `UnreadableError`, also where another folder took its place."""
-        folder = open_folder(self.path, self.seen)
-        if self.identity not in {None, folder.identity}:
-            with folder:
-                raise UnreadableError(self.path, "was replaced by another folder", "see who changes the evidence")
+        with ExitStack() as opened:
+            folder = opened.enter_context(open_folder(self.path, self.seen, self.server))
+            if self.identity not in {None, folder.identity}:
+                raise replaced(self.path)
+            opened.pop_all()
         return folder
 
 
@@ -117,18 +219,24 @@ class Met(NamedTuple):
 
     @property
     def found(self) -> Found:
-        """Where it is."""
-        return Found(self.folder.path, self.folder.seen, self.as_server, self.folder.identity, self.is_home)
+        """Where it is. Raises `UnreadableError`."""
+        folder = self.folder
+        return Found(folder.path, folder.seen, self.as_server, folder.identity, self.is_home, folder.server)
 
     def home(self, limits: Limits, reading: Reading = FROM_DISK) -> Home:
-        """Return it, read; a folder of archives with the records of the home above it, else as a home of its own."""
-        if not self.is_home and has_records_above(self.folder.path):
-            return _only_here(home_above(self.folder.path, limits, reading), self.folder, self.entries)
+        """Return it, read; a folder of archives with the records of the home above it, else as a home of its own.
+
+        Raises `UnreadableError`.
+        """
         home = Home(self.folder, self.as_server, limits, reading)
         if self.is_home:
             home.read(self.entries)
-        else:
-            home.add_archives(self.folder, self.entries)
+            return home
+        above, why_not = _above(self.folder.path, _BESIDE)
+        if above is not None:
+            return _only_here(home_above(self.folder.path, limits, reading), self.folder, self.entries)
+        home.add_archives(self.folder, self.entries)
+        home.findings += why_not
         return home
 
 
@@ -140,14 +248,20 @@ def found(root: Root, limits: Limits, findings: list[Finding], begins: Begins = 
     """Yield where the homes at and below the folder ``root`` are, none of them read.
 
     Where it lies in a home that has records, that is the home. What is known of a file already, ``begins`` need not
-    open it for. As `homes` otherwise.
+    open it for. What can't be read of an account is appended to ``findings``. Raises `UnreadableError` for the root.
     """
-    if os.path.isfile(root.path):  # noqa: PTH113
+    if not root.is_convention and is_file(root.path):
         raise UnreadableError(root.path, "is a file", "name a home, a folder of homes, or a folder of archives")
     if not root.is_convention and has_records_above(root.name):
         yield _home_at(os.path.dirname(root.name))  # noqa: PTH120 - of any bytes
-    elif not root.is_convention or os.path.isdir(root.path):  # noqa: PTH112
-        yield from (met.found for met in _Search(limits, findings, begins).at(root))
+        return
+    for met in _Search(limits, findings, begins).at(root):
+        try:
+            place = met.found
+        except EvidenceError as error:
+            findings.append(unreadable(met.folder.seen, error))
+        else:
+            yield place
 
 
 def _home_at(path: str) -> Found:
@@ -157,17 +271,12 @@ def _home_at(path: str) -> Found:
 
 def has_records_above(path: str) -> bool:
     """Tell whether the folder at ``path`` lies in a home that has records."""
-    return _speaks_for(os.path.dirname(path), path)  # noqa: PTH120
+    return _above(path, _BESIDE)[0] is not None
 
 
 def folder_of_home(path: str) -> str | None:
     """Return the home that the folder at ``path`` is, or lies in, found upwards from it; None without one."""
-    above = path
-    for _ in range(_UPWARDS):
-        if _speaks_for(above, path):
-            return above
-        above = os.path.dirname(above)  # noqa: PTH120
-    return None
+    return _above(path, range(_UPWARDS))[0]
 
 
 def account_name(home: str) -> str | None:
@@ -180,38 +289,111 @@ def account_name(home: str) -> str | None:
     return name if _NUMBERED_HOME.fullmatch(folder.rpartition("/")[2]) else None
 
 
-def _speaks_for(home: str, folder: str) -> bool:
-    """Tell whether the folder at ``home``, found upwards from ``folder``, is its home, whose records count.
+def _above(folder: str, heights: Iterable[int]) -> tuple[str | None, list[Finding]]:
+    """Return the home found upwards from ``folder``, so many folders above it; and which were passed over, and why.
 
-    It has to be a conventional one, or of the same owner; it is none where every user may write to it: anybody could
-    have put the records there.
+    Raises `UnreadableError` where the system does not tell whether there are records.
     """
-    records = os.path.join(home, RECORDS)  # noqa: PTH118 - of any bytes
-    if not os.path.isdir(records) and not os.path.islink(records):  # noqa: PTH112, PTH114
-        return False
-    try:
-        above, below = os.stat(home), os.stat(folder)  # noqa: PTH116
-    except OSError:
-        return False  # whoever opens it will tell
+    passed_over = list[Finding]()
+    for height in heights:
+        home = os.path.normpath(os.path.join(folder, *[os.pardir] * height))  # noqa: PTH118 - of any bytes
+        records = os.path.join(home, RECORDS)  # noqa: PTH118
+        if is_folder(records) or os.path.islink(records):  # noqa: PTH114
+            if (why_not := _distrusted(home, folder)) is None:
+                return home, passed_over
+            passed_over.append(Finding("home-passed-over", home, why_not, (Source(Witness.FILE_SYSTEM, records),)))
+    return None, passed_over
+
+
+def _distrusted(home: str, folder: str) -> str | None:
+    """Return why the records in ``home``, found upwards from ``folder``, do not count; None where they do.
+
+    It has to be a conventional home, or of the same owner; and none where every user may write to it: anybody could
+    have put the records there. Raises `UnreadableError` where the system does not tell whose it is.
+    """
+    above, below = status_of(home), status_of(folder)
+    if above is None or below is None:
+        return "it is not there any more"
     if above.st_mode & stat.S_IWOTH and sys.platform != "win32":
-        return False
-    return above.st_uid == below.st_uid or _CONVENTIONAL.fullmatch(os.path.realpath(home)) is not None
+        return "every user may write to it"
+    if above.st_uid == below.st_uid or _CONVENTIONAL.fullmatch(os.path.realpath(home)) is not None:
+        return None
+    return f"it belongs to {user_name(above.st_uid)}, and {folder} to {user_name(below.st_uid)}"
+
+
+def account_of(folder: Folder | Found) -> str:
+    """Return the name of the account that has a ``folder``, which is a home or is taken for one, by its path.
+
+    That is its own name; but where it lies in the conventional home of another user, that one's: any account can make
+    folders with the names of others. Where a home is the caller's own, evidence may lie in it.
+    """
+    above = os.path.dirname(folder.path)  # noqa: PTH120 - of any bytes
+    while above != os.path.dirname(above):  # noqa: PTH120
+        if (name := account_name(above)) is not None and not _is_own(above):
+            return name
+        above = os.path.dirname(above)  # noqa: PTH120
+    return folder_name(folder.seen)
+
+
+def _is_own(folder: str) -> bool:
+    status = status_of(folder)
+    return status is not None and status.st_uid in trusted_users()
+
+
+def belongs(home: Home, user: str) -> bool | None:
+    """Tell whether a ``home`` is the one of this ``user``, by its path; None where that does not tell whose it is."""
+    if (name := account_of(home.folder)) == user:
+        return True
+    return False if name != home.name or account_name(home.folder.seen) is not None else None
+
+
+def names(roots: Iterable[Root], limits: Limits) -> Iterator[str]:
+    """Yield the names of the homes at and below ``roots``, none of them read; as `Home.name`."""
+    for root in roots:
+        if os.path.isdir(root.path):  # noqa: PTH112
+            yield from map(account_of, found(root, limits, []))
+        else:
+            beside = os.path.dirname(os.path.abspath(root.path))  # noqa: PTH100, PTH120
+            yield folder_name(folder_of_home(beside) or beside)
 
 
 def homes(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Iterator[Home]:
     """Yield the homes at and below ``roots``, each open until the next one; append what was odd to ``findings``.
 
+    That is, too, why one of several roots can't be read.
+
     Raises:
-        UnreadableError: a root that is no conventional place can't be read at all.
+        UnreadableError: the only root can't be read, and is no conventional place.
     """
-    for root in roots:
-        if os.path.isdir(root.path):  # noqa: PTH112 - a str is enough
-            for met in _Search(limits, findings).at(root):
-                with met.home(limits) as home:
-                    yield home
-        elif not root.is_convention:
-            open_named(root.path).close()
-            with home_of_archive(root.path, limits) as home:
+    named = list(roots)
+    for root in named:
+        try:
+            yield from _homes_at(root, limits, findings)
+        except EvidenceError as error:
+            if len(named) == 1:
+                raise
+            findings.append(Finding("folder-unreadable", root.name, error.particulars, _at(root.name)))
+
+
+def _at(path: str) -> tuple[Source, ...]:
+    return (Source(Witness.FILE_SYSTEM, path),)
+
+
+def _homes_at(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[Home]:
+    """Yield the homes at and below one root. Raises `UnreadableError` for the root alone."""
+    if not root.is_convention and not is_folder(root.path):
+        open_named(root.path).close()
+        with home_of_archive(root.path, limits) as home:
+            yield home
+        return
+    for met in _Search(limits, findings).at(root):
+        with ExitStack() as opened:
+            try:
+                with told_of(met.folder.path):
+                    home = opened.enter_context(met.home(limits))
+            except EvidenceError as error:
+                findings.append(unreadable(met.folder.seen, error))
+            else:
                 yield home
 
 
@@ -244,8 +426,9 @@ def home_of_archive(path: str, limits: Limits) -> Home:
     """Return the home that the archive at ``path`` lies in, asking for that archive alone. Raises `UnreadableError`."""
     beside, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - lexically, as it was named
     home = home_above(beside, limits)
-    home.take_archive(home.keep(open_folder(beside)), name)
-    home.wanted = frozenset({name})
+    archive = Archive(name, home.keep(open_folder(beside)), is_named=True)
+    home.prefer(archive)
+    home.wanted = frozenset({archive})
     return home
 
 
@@ -254,10 +437,11 @@ def home_above(folder: str, limits: Limits, reading: Reading = FROM_DISK) -> Hom
 
     Raises `UnreadableError`.
     """
-    above = folder_of_home(folder)
+    above, passed_over = _above(folder, range(_UPWARDS))
     home = Home(open_folder(folder if above is None else above), None, limits, reading).owning_folder()
     if above is not None:
-        home.read(home.folder.entries())
+        home.read(home.folder.entries(limits.folder_entries))
+    home.findings += passed_over
     return home
 
 
@@ -265,11 +449,19 @@ def _place(path: str) -> Root:
     return Root(path, path, depth=1, is_convention=True)
 
 
+def _is_numbered_home(name: str) -> bool:
+    return _NUMBERED_HOME.fullmatch(name) is not None
+
+
 def _numbered_homes(base: str) -> Iterator[str]:
+    """Yield the conventional folders of homes in ``base``, sorted. Raises `UnreadableError`."""
     try:
-        yield from (name for name in os.listdir(base) if _NUMBERED_HOME.fullmatch(name))  # noqa: PTH208
-    except OSError:
-        yield "home"
+        with open_folder(base) as folder:
+            yield from (one.name for one in folder.entries(DEFAULT_LIMITS.folder_entries, _is_numbered_home))
+    except UnreadableError as error:
+        if not isinstance(error.__cause__, PermissionError):
+            raise
+        yield "home"  # it may be open to who knows its name
 
 
 class _Search:
@@ -286,26 +478,55 @@ class _Search:
         depth = self.limits.search_depth if root.depth is None else root.depth
         path = os.path.abspath(root.path)  # noqa: PTH100
         try:
+            if not root.steps and not root.was_there and not is_folder(path):
+                return
             with ExitStack() as opened:
-                folder = self._go_down(opened.enter_context(open_folder(path, root.as_server)), root.steps, opened)
+                top = opened.enter_context(open_folder(path, root.as_server, _server(path, root.as_server)))
+                folder = self._go_down(top, root, opened)
                 if folder is not None:
-                    yield from self._visit(folder, folder.entries(), depth, root)
+                    yield from self._visit(folder, self._entries(folder), depth, root)
+                    self._see_that_it_is_there(folder, root)
         except EvidenceError as error:
             if not root.is_convention:
                 raise
-            self.findings.append(Finding("place-unreadable", error.path, error.reason))
+            self._note(root, error)
         if self.is_cut and not root.is_convention:
             evidence = (Source(Witness.FILE_SYSTEM, path),)
             self.findings.append(Finding("search-depth-reached", path, f"{depth} folders", evidence))
 
-    def _go_down(self, folder: Folder, steps: tuple[str, ...], opened: ExitStack) -> Folder | None:
-        """Return the folder that the ``steps`` lead to, or None where one is missing or a link."""
-        for step in steps:
-            entry = next((one for one in folder.entries() if one.name == step), None)
+    def _entries(self, folder: Folder) -> list[Entry]:
+        return folder.entries(self.limits.folder_entries)
+
+    def _see_that_it_is_there(self, folder: Folder, root: Root) -> None:
+        """Note that the root vanished while it was read: what was read of it may not be all."""
+        try:
+            folder.require_there()
+        except EvidenceError as error:
+            self._note(root, error)
+
+    def _note(self, root: Root, error: EvidenceError) -> None:
+        """Note why a root can't be read, or not to its end."""
+        seen = root.seen or functools.reduce(join_seen, root.steps, root.as_server or root.name)
+        id_ = "place-unreadable" if root.is_convention else "folder-unreadable"
+        self.findings.append(Finding(id_, error.path, error.reason, _at(seen)))
+
+    def _go_down(self, folder: Folder, root: Root, opened: ExitStack) -> Folder | None:
+        """Return the folder that the steps lead to; None where there is none.
+
+        Raises `UnreadableError` for a link, and where one was there.
+        """
+        for step in root.steps:
+            entry = next((one for one in self._entries(folder) if one.name == step), None)
+            if entry is not None and entry.is_link:
+                reason = f"is a link to {folder.link_target(step)}, where there is no folder in this image"
+                raise UnreadableError(folder.child(step), reason)
+            if entry is None and root.was_there:
+                raise UnreadableError(folder.child(step), "is gone, and was there a moment ago")
             if entry is None or not entry.is_folder:
                 self.findings.extend(refused(folder, entry) if entry else ())
                 return None
             folder = opened.enter_context(folder.open_folder(step))
+        folder.seen = folder.seen if root.seen is None else root.seen
         return folder
 
     def _visit(self, folder: Folder, entries: list[Entry], depth: int, root: Root) -> Iterator[Met]:
@@ -316,10 +537,12 @@ class _Search:
         if has_archives := self._has_archives(folder, entries, root):
             yield Met(folder, entries, as_server, is_home=False)
         self.findings.extend(
-            finding
-            for entry in entries
-            if entry.is_link and not (has_archives and _is_like_archive(entry.name))  # of those the home will tell
-            for finding in refused(folder, entry)
+            Findings.of(
+                finding
+                for entry in entries
+                if entry.is_link and not (has_archives and _is_like_archive(entry.name))  # of those the home will tell
+                for finding in refused(folder, entry)
+            )
         )
         yield from self._descend(folder, [entry.name for entry in entries if entry.is_folder], depth, root)
 
@@ -349,9 +572,14 @@ class _Search:
         for name in names:
             try:
                 with folder.open_folder(name) as child:
-                    yield from self._visit(child, child.entries(), depth - 1, root)
+                    yield from self._visit(child, self._entries(child), depth - 1, root)
             except EvidenceError as error:
                 self.findings.append(unreadable(folder.seen_child(name), error))
+
+
+def _server(path: str, seen: str | None) -> str | None:
+    """Return where the root of the server lies on this machine that sees the folder at ``path`` as ``seen``."""
+    return None if seen is None else path.removesuffix(seen) or "/"
 
 
 def _is_like_archive(name: str) -> bool:
@@ -361,9 +589,9 @@ def _is_like_archive(name: str) -> bool:
 
 def _only_here(home: Home, folder: Folder, entries: list[Entry]) -> Home:
     """Ask ``home`` for the archives in ``folder`` alone; they come before others of their names."""
-    others, home.archives = home.archives, {}
-    home.add_archives(folder, entries)
-    home.wanted = frozenset(home.archives)
-    home.archives = {**others, **home.archives}
+    archives = home.add_archives(folder, entries)
+    for archive in archives:
+        home.prefer(archive)
+    home.wanted = frozenset(archives)
     home.findings = list(dict.fromkeys(home.findings))  # it may have met this folder before
     return home

@@ -1,7 +1,7 @@
 """The server's answers as models: exact names, order and wire types (fixtures/api/view-backup.txt).
 
 Order and meanings are those of `backupmeta.record.fields.FIELDS`; a field that is absent from the answer is unset.
-Secrets are ``SecretStr``; dumps and reprs mask them, and the userinfo of URIs, unless the dump's ``context`` is
+Secrets are ``SecretStr``; dumps and reprs mask them, and those that stand in texts, unless the dump's ``context`` is
 `SHOW_SECRETS`.
 """
 
@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from backupmeta.masking import MASK, is_secret, mask_location, mask_uris
+from backupmeta.masking import MASK, is_secret, mask_list, mask_location, mask_value, masked
 from backupmeta.record.fields import FIELD
 
 SHOW_SECRETS: Final = {"show_secrets": True}
@@ -39,7 +39,7 @@ def _secret(value: SecretStr | None, info: SerializationInfo[dict[str, bool] | N
 
 
 def _text(value: str | None, info: SerializationInfo[dict[str, bool] | None]) -> str | None:
-    return value if value is None or _shows(info) else mask_uris(value)
+    return value if value is None or _shows(info) else mask_value(value)
 
 
 def _location(value: str | None, info: SerializationInfo[dict[str, bool] | None]) -> str | None:
@@ -47,7 +47,7 @@ def _location(value: str | None, info: SerializationInfo[dict[str, bool] | None]
 
 
 def _texts(value: list[str] | None, info: SerializationInfo[dict[str, bool] | None]) -> list[str] | None:
-    return value if value is None or _shows(info) else [mask_uris(text) for text in value]
+    return value if value is None or _shows(info) else mask_list(value)
 
 
 Text = Annotated[str | None, PlainSerializer(_text, return_type=str | None)]
@@ -100,7 +100,10 @@ class _Answer(BaseModel):
         """Leave out what is unset, and mask the custom fields."""
         dumped: dict[str, Any] = {name: value for name, value in handler(self).items() if name in self.model_fields_set}
         for name, value in (self.model_extra or {}).items():
-            dumped[name] = _secret(value, info) if isinstance(value, SecretStr) else _text(value, info)
+            if isinstance(value, SecretStr):
+                dumped[name] = _secret(value, info)
+            else:
+                dumped[name] = value if value is None or _shows(info) else masked(name, value)
         return dumped
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:

@@ -32,11 +32,20 @@ class Digests:
     def update(self, block: bytes) -> None:
         """Count ``block``, soon; wait where too many are waiting already. A single block needs no thread."""
         if self._blocks and self._thread is None:
-            self._thread = Thread(target=self._run, name="digests", daemon=True)
-            self._thread.start()
+            self._begin()
         while len(self._blocks) >= _BLOCKS_AHEAD:
             sleep(_NAP)
         self._blocks.append(block)
+
+    def _begin(self) -> None:
+        """Start the thread; where the system has no room for one, count here what waits."""
+        thread = Thread(target=self._run, name="digests", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            self._count_waiting()
+        else:
+            self._thread = thread
 
     def finish(self) -> Mapping[str, str]:
         """Return the digests of all blocks, in hexadecimal; the thread ends."""

@@ -9,6 +9,8 @@ import ctypes
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -235,10 +237,21 @@ def _detector() -> _Detector | None:
         except ImportError:
             return None
     try:
-        detector: _Detector = magic.Magic(magic_file=database)
+        with _without_own_databases():
+            detector: _Detector = magic.Magic(magic_file=database)
     except magic.MagicException:
         return None
     return detector
+
+
+@contextmanager
+def _without_own_databases() -> Iterator[None]:
+    """Have libmagic take its own database: neither the one that ``MAGIC`` names, nor ``~/.magic`` (libmagic(3))."""
+    taken = {name: os.environ.pop(name) for name in ("MAGIC", "HOME") if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)
 
 
 def _load_bundled_library() -> str | None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from backupmeta.archive.extension import NO_READINGS
 from backupmeta.archive.header import LINKS
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.links import CYCLIC, ELSEWHERE, ESCAPES, THROUGH, Links
@@ -77,16 +78,23 @@ class Hazards:
         if RECORD in text:
             self._keep_records(members)
         self._seen += len(members)
-        for member in members if self._links or any(one.kind in LINKS for one in special) else special:
+        is_plain = b"\\" not in odd and b"." not in first and last.isdisjoint(_ENDS)
+        is_plain = is_plain and b"//" not in text and b"/./" not in text
+        for member in members if self._may_lead(members, special, text if is_plain else None) else special:
             if self._links:
                 self._look_at_parents(member)
             self._look_at_kind(member)
-        is_plain = b"\\" not in odd and b"." not in first and last.isdisjoint(_ENDS)
         fold = bytes.lower if not odd or odd.isascii() else folded
-        if is_plain and b"//" not in text and b"/./" not in text:
+        if is_plain:
             self._compare(members, [hash(fold(name)) for name in names], [hash(name) for name in names])
         else:  # a path after the other: each may be as long as a name may be
             self._compare(members, [hash(fold(plain(name))) for name in names], [hash(plain(name)) for name in names])
+
+    def _may_lead(self, members: Sequence[Member], special: Sequence[Member], names: bytes | None) -> bool:
+        """Tell whether links matter to any of ``members``, which have these plain ``names``; None for other names."""
+        if not self._links or any(one.kind in LINKS for one in special):
+            return any(one.kind in LINKS for one in special)
+        return names is None or self._links.may_hold(names) or any(one.readings is not NO_READINGS for one in members)
 
     def look_at_others(self, others: Sequence[OtherNames]) -> None:
         """Take in the names that other programs read of some members."""

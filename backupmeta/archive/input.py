@@ -1,13 +1,22 @@
-"""The bytes of an open file, or of another stream, before they are inflated."""
+"""The bytes of an open file, or of another stream, before they are inflated.
 
-from typing import Final, Protocol
+Whoever reads them, and whatever for, they are bounded here: by the time that reading takes, and by the zeros among
+them. Blocks of nothing but zeros are what a file with holes gives, which may seem 4 TiB long and take 4 kB of a disk.
+"""
+
+import time
+from typing import Final, Literal, Protocol
 
 from backupmeta.archive.compression import BLOCK
 from backupmeta.archive.digests import Digests
-from backupmeta.archive.limits import KIB
+from backupmeta.archive.limits import KIB, MIB, Limits
 
 PIECE_MOST: Final = 256 * KIB
 """How many bytes are taken at once, at most."""
+
+
+HARMLESS: Final = 64 * MIB
+"""Bytes, inflated or filled in, up to which any ratio is harmless."""
 
 
 class Source(Protocol):
@@ -32,10 +41,17 @@ class Input:
     """The bytes of an open file, taken piece by piece, and given back where too many were taken.
 
     Blocks are digested as they are read, each byte once, however often it is gone back to.
+
+    Attributes:
+        over: the name in `Limits` of the bound that reading has met, from which on there is no more; empty for none.
     """
 
-    def __init__(self, file: Source, block: bytes, digests: Digests | None) -> None:
+    def __init__(self, file: Source, block: bytes, digests: Digests | None, limits: Limits) -> None:
         """Begin with ``block``, which was read from the beginning of ``file`` already."""
+        self.over: Literal["", "ratio", "seconds"] = ""
+        self._deadline = time.monotonic() + limits.seconds
+        self._ratio = limits.ratio
+        self._zeros, self._other = 0, len(block)
         self._file = file
         self._digests = digests
         self._digested = 0
@@ -52,7 +68,7 @@ class Input:
         """Return the next bytes, at most ``most``; nothing at the file's end."""
         if self._at == len(self._block):
             begin = self._file.position
-            self._block, self._at = self._file.read(max(most, BLOCK)), 0
+            self._block, self._at = self._read(max(most, BLOCK)), 0
             self._digest(begin, self._block)
         piece = self._block[self._at : self._at + most] if self._at or len(self._block) > most else self._block
         self._at += len(piece)
@@ -69,7 +85,7 @@ class Input:
         """Return the next ``length`` bytes, or fewer at the file's end, without taking them."""
         while len(self._block) - self._at < length:
             begin = self._file.position
-            if not (more := self._file.read(BLOCK)):
+            if not (more := self._read(BLOCK)):
                 break
             self._digest(begin, more)
             self._block, self._at = self._block[self._at :] + more, 0
@@ -103,7 +119,7 @@ class Input:
             self.go_to(begin - length)
             zeros = length - len(self.peek(length).rstrip(b"\0"))
             begin -= zeros
-            if zeros < length:
+            if zeros < length or self.over:
                 break
         self.go_to(here)
         return begin, here - begin + ahead
@@ -126,6 +142,21 @@ class Input:
         """Take in the rest of the file, for its digest."""
         while self.take(PIECE_MOST):
             pass
+
+    def _read(self, length: int) -> bytes:
+        """Return the next bytes of the file, at most ``length``; nothing at its end, or where it is over a limit."""
+        if self.over:
+            return b""
+        block = self._file.read(length)
+        if block.rstrip(b"\0"):
+            self._other += len(block)
+        elif (zeros := self._zeros + len(block)) > HARMLESS and zeros > self._ratio * self._other:
+            self.over = "ratio"
+        else:
+            self._zeros = zeros
+        if time.monotonic() > self._deadline:
+            self.over = "seconds"
+        return block
 
     def _digest(self, begin: int, block: bytes) -> None:
         if self._digests is not None and begin + len(block) > self._digested:

@@ -1,4 +1,8 @@
-"""`Limits`: what a file may ask for. Checked before memory is taken."""
+"""`Limits`: what a file, and what an account as a whole, may ask for. Checked before memory is taken.
+
+What is over a limit is told, and everything else goes on. Sizes and numbers decide, so that the same disk gives the
+same answers everywhere; the times are the last resort.
+"""
 
 import re
 from dataclasses import dataclass, fields
@@ -10,31 +14,39 @@ GIB = 1024 * MIB
 
 _UNITS: Final = {"": 1, "k": KIB, "m": MIB, "g": GIB}
 _AMOUNT: Final = re.compile(r"([0-9]{1,18})([kmgKMG]?)")
+_MOST: Final = 2**63 - 1
 AMOUNTS: Final = "1000, 64K, 10M or 2G"
 """What a limit's number looks like."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on every size that comes from a file.
+    """Bounds on every size that comes from a file, and on all files of an account together.
 
     Attributes:
         record_bytes: the length of a record; real ones have 3 to 10 kB (FORMAT.md §4).
         record_lines: the lines of a record.
+        record_items: the commas in a record, each of which may begin an entry of a list.
         name_bytes: a GNU long name or link name, a name in a gzip header.
         pax_bytes: all that stands before a member's own header: pax headers, GNU long names, sparse maps.
         search_bytes: how far into an archive, in inflated bytes, its record is looked for.
         window_bytes: the window of a zstd frame, the dictionary of an xz stream.
         inflated_bytes: what an archive inflates to, and so a member's size.
-        ratio: how many times its own size an archive inflates to, looked at from 64 MiB on.
+        ratio: how many times its own size an archive inflates to, looked at from 64 MiB on; its own size is that
+            without the zeros that fill whole blocks of it, for a disk does not store these.
         members: the members of an archive.
         names: the names of members that are compared with one another.
-        seconds: the time that a walk over an archive takes.
+        seconds: the time that reading an archive takes.
         search_depth: how many folders deep homes and archives are looked for below a root.
+        folder_entries: the entries of a folder that are looked at, the first by name.
+        account_memory: the memory, in bytes, that the records of an account take, as estimated from their sizes.
+        account_bytes: the size of its archives that are read to their ends.
+        account_seconds: the time that reading an account takes.
     """
 
     record_bytes: int = MIB
-    record_lines: int = 20_000
+    record_lines: int = 5_000
+    record_items: int = 30_000
     name_bytes: int = 64 * KIB
     pax_bytes: int = MIB
     search_bytes: int = 256 * MIB
@@ -45,6 +57,10 @@ class Limits:
     names: int = 100_000
     seconds: int = 3600
     search_depth: int = 6
+    folder_entries: int = 100_000
+    account_memory: int = 48 * MIB
+    account_bytes: int = 4096 * GIB
+    account_seconds: int = 4 * 3600
 
 
 DEFAULT_LIMITS = Limits()
@@ -52,6 +68,9 @@ LIMIT_NAMES: Final = tuple(one.name for one in fields(Limits))
 
 
 def amount(text: str) -> int | None:
-    """Return the number that a person wrote, its units powers of 1024; None where it is none: ``1000``, ``64K``."""
+    """Return the number that a person wrote, its units powers of 1024; None where it is none: ``1000``, ``64K``.
+
+    What is beyond 63 bits bounds nothing, and is the largest number that has as many.
+    """
     found = _AMOUNT.fullmatch(text)
-    return int(found[1]) * _UNITS[found[2].lower()] if found else None
+    return min(int(found[1]) * _UNITS[found[2].lower()], _MOST) if found else None

@@ -17,6 +17,7 @@ that has ``..`` after a name is followed.
 from bisect import bisect
 from collections import deque
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import dropwhile, islice, product
 from typing import Final, NamedTuple
 
@@ -49,6 +50,9 @@ _OF_A_NAME: Final = 16
 
 _READINGS: Final = 16
 """In how many ways the name and target of a link may be read by programs."""
+
+_FEW: Final = 8
+"""In how many links' names a text of names is searched for at once."""
 
 _STEPS: Final = 4096
 _ALL_STEPS: Final = 64 * _STEPS
@@ -112,6 +116,10 @@ class Links:
         """Tell whether there are any."""
         return bool(self._by_path)
 
+    def may_hold(self, names: bytes) -> bool:
+        """Tell whether one of the ``names``, which are plain and together in one text, may lie below a link."""
+        return self._tops.may_hold(names)
+
     def above(self, member: Member) -> str | None:
         """Return the name of a link that ``member`` lies below, to some program; None without one.
 
@@ -144,7 +152,7 @@ class Links:
             if link.offset not in told and (judged := self._judged(link)) is not None:
                 told.add(link.offset)
                 yield judged
-        yield from self._cyclic()
+        yield from self._cyclic(told)
 
     def _take(self, member: Member, name: bytes, target: bytes) -> Iterator[tuple[str, str]]:
         """Take in a link of this ``name`` to ``target``; yield what is odd about it."""
@@ -216,34 +224,33 @@ class Links:
     def _judged(self, link: _Link) -> Judged | None:
         """Return what is odd about where a link leads through others."""
         for is_separator in (False, True) if self._has_backslash else (False,):
-            leads_out = self._leads_out(link, is_separator=is_separator)
-            if leads_out is None:
-                return Judged(UNFOLLOWED, link.name, link.offset, "it leads through too many others")
-            if leads_out:
-                return Judged(ESCAPES, link.name, link.offset, "through other links")
+            if (id_ := self._followed(link, is_separator=is_separator)) is not None:
+                return Judged(id_, link.name, link.offset, "through other links")
         return None
 
-    def _leads_out(self, link: _Link, *, is_separator: bool) -> bool | None:
-        """Tell whether any way along the target of ``link`` leads out; None where there are too many.
+    def _followed(self, link: _Link, *, is_separator: bool) -> str | None:
+        """Return what is odd about the ways along the target of ``link``; a backslash in it may be a separator.
 
-        Those through fewest links come first. A way ends where no ``..`` is left. A backslash may be a separator.
+        Those through fewest links come first. A way ends where no ``..`` is left.
         """
         begin = (link.folder, _separated(link.target, is_separator=is_separator))
-        ways, met, steps = deque([(*begin, 0)]), {begin}, _STEPS
+        ways, met, steps, worst = deque([(*begin, 0)]), {begin}, _STEPS, None
         while ways:
             at, rest, links = ways.popleft()
             cost = 1 + (len(at) + len(rest)) // _STEP_BYTES
             steps, self._steps = steps - cost, self._steps - cost
             if steps < 0 or self._steps < 0:
-                return None
+                return UNFOLLOWED
             step, _, rest = rest.partition(b"/")
             if step == b".." and not at:
-                return True
+                return ESCAPES
             for way in self._next(at, step, rest, links, is_separator=is_separator):
-                if b".." in way[1] and way[:2] not in met:
+                if links == _LINKS_IN_A_ROW < way[2]:
+                    worst = CYCLIC
+                elif b".." in way[1] and way[:2] not in met:
                     met.add(way[:2])
                     ways.append(way)
-        return False
+        return worst
 
     def _next(
         self, at: bytes, step: bytes, rest: bytes, links: int, *, is_separator: bool
@@ -256,15 +263,16 @@ class Links:
         else:
             below = at + b"/" + step if at else step
             yield below, rest, links
-            for target in self._targets.get(folded(below), ()) if links < _LINKS_IN_A_ROW else ():
+            for target in self._targets.get(folded(below), ()):
                 yield at, _separated(target, is_separator=is_separator) + b"/" + rest, links + 1
 
-    def _cyclic(self) -> Iterator[Judged]:
+    def _cyclic(self, told: AbstractSet[int]) -> Iterator[Judged]:
+        """Yield which links lead back to themselves by names alone, but for those that were ``told``."""
         cyclic, cleared = set[bytes](), set[bytes]()
         for path in self._by_path:
             self._follow(path, cyclic, cleared)
         for path, link in self._by_path.items():
-            if path in cyclic:
+            if path in cyclic and link.offset not in told:
                 yield Judged(CYCLIC, link.name, link.offset)
 
     def _follow(self, path: bytes, cyclic: set[bytes], cleared: set[bytes]) -> None:
@@ -296,6 +304,10 @@ class _Folders:
         while end < len(tops) and tops[end].startswith(top):
             end += 1
         tops[begin:end] = [top]
+
+    def may_hold(self, names: bytes) -> bool:
+        """Tell whether a path in a text of ``names`` may lie below one of them; of many it may be."""
+        return len(self._tops) > _FEW or any(top in names for top in self._tops)
 
     def first(self, path: bytes) -> bytes | None:
         """Return the one that ``path`` is or lies below."""

@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from backupmeta.masking import mask_text
+
 RECORD: Final = b"APP-META.INI"
 """The embedded record's name (FORMAT.md §2)."""
 
@@ -33,6 +35,16 @@ def plain(name: bytes) -> bytes:
         return name
     path = b"/".join(part for part in name.split(b"/") if part not in {b"", b"."})
     return b"/" + path if name[:1] == b"/" else path
+
+
+def shown(name: bytes) -> bytes:
+    """Return the path that a member's ``name`` means, as `plain`, with the secrets in the name masked.
+
+    They are looked for in the name itself: what `plain` leaves of ``//user:password@host`` has another form.
+    """
+    text = name.decode("utf-8", "surrogateescape")
+    masks = mask_text(text)
+    return plain(name if masks == text else masks.encode("utf-8", "surrogateescape"))
 
 
 def is_absolute(name: bytes) -> bool:

@@ -32,6 +32,9 @@ _BURST: Final = 128
 _LONG_NAME: Final = 4096
 """From how many bytes on a name does not wait for others to be judged with."""
 
+_DIGITS: Final = 18
+"""A member's number has at most so many."""
+
 _LINKS_KEPT: Final = 10_000
 """Of how many hard links the content can be asked for."""
 
@@ -270,13 +273,23 @@ class Pass(Reader):
         is_whole = False
         try:
             yield from self._members()
-            if is_whole := self._went_to_the_end():
-                self._stream.drain()
+            if self._went_to_the_end():
+                is_whole = self._drained()
         finally:
             if self._digests is not None:
                 digests = self._digests.finish()
                 self.digests = digests if is_whole else {}
         self._read_linked()
+
+    def _drained(self) -> bool:
+        """Take in what is behind the archive; return whether all of the file was, and no limit ended it."""
+        self._stream.drain()
+        if (end := self._stream.end) is None or not end.limit:
+            return True
+        self._unread.add(
+            Finding("limit-exceeded", "", f"{end.reason}, near byte {end.offset}", (_at(self.file.path, None),))
+        )
+        return False
 
     def _went_to_the_end(self) -> bool:
         """Tell whether no limit ended the pass; a member's name over one does not."""
@@ -415,18 +428,21 @@ class Located(NamedTuple):
 def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Located:
     """Return the member called ``name``: the same path, however it is written (``./x``, ``x``).
 
+    ``#3`` is the third member, whatever it is called; a member of that name is ``./#3``.
+
     Raises:
         NoMemberError: there is none, or it has no content.
         NotAnArchiveError, DamagedError, UnreadableError: the archive can't be read, and no such member was met.
     """
-    wanted = plain(name.encode("utf-8", "surrogateescape"))
+    wanted, number = plain(name.encode("utf-8", "surrogateescape")), _number(name)
     reader, found, records = Reader(file, limits), list[Member](), list[Placed]()
     for place, member in enumerate(reader):
         if is_record(member):
             remember(records, Placed(member, place))
-        if plain(member.name) == wanted and not _is_own(found):
+        is_wanted = plain(member.name) == wanted if number is None else place + 1 == number
+        if is_wanted and not (number is None and _is_own(found)):
             found = [*found[:1], member]
-        if _is_own(found) and file.size > BLOCK:
+        if (_is_own(found) or (found and number is not None)) and file.size > BLOCK:
             break
     if not found and reader.end is not None and reader.end.verdict != "complete":
         raise reader.broken(f"{name!r} was not met")
@@ -438,6 +454,13 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
     content = at_offset(file, limits, found[-1].offset)
     odd = (*misplaced(records, file.path), *reader.oddities(file.path))
     return Located(found[-1], content, (*odd, *(twice if len(found) > 1 else ())), file.path)
+
+
+def _number(name: str) -> int | None:
+    """Return the number, from 1, by which ``name`` names a member: ``#3``; None for any other name."""
+    digits = name[1:]
+    is_number = name.startswith("#") and digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS
+    return int(digits) if is_number else None
 
 
 def _is_own(found: Sequence[Member]) -> bool:

@@ -103,6 +103,8 @@ def of_content(read: Callable[[], bytes], most: int) -> tuple[SparseMap, int]:
             return faulty("its map of holes does not end"), taken
         *lines, held = (held + block).split(b"\n")
         numbers += lines
+        if len(held) > BLOCK:
+            return faulty("its map of holes holds something else than numbers"), taken
         if numbers and wanted == 1:
             if not numbers[0].isdigit() or len(numbers[0]) > _DIGITS:
                 return faulty("its map of holes holds something else than numbers"), taken

@@ -8,7 +8,7 @@ again: `backupmeta.archive.layer` inflates these, too, and both are bounded toge
 
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 from backupmeta.archive.compression import (
     BLOCK,
@@ -23,8 +23,8 @@ from backupmeta.archive.compression import (
 from backupmeta.archive.digests import Digests
 from backupmeta.archive.end import End, Stream, Verdict, Zeros
 from backupmeta.archive.gzip import Gzip, LongHeaderError
-from backupmeta.archive.input import PIECE_MOST, Input, Source
-from backupmeta.archive.limits import KIB, MIB, Limits
+from backupmeta.archive.input import HARMLESS, PIECE_MOST, Input, Source
+from backupmeta.archive.limits import KIB, Limits
 
 CHUNK: Final = 16 * KIB
 """How many inflated bytes are asked for at first: a header and a record of real size."""
@@ -37,9 +37,6 @@ _CAREFUL: Final = 8
 
 They end at its multiples, so that the same ones are lost however much was asked for before.
 """
-
-_RATIO_FROM: Final = 64 * MIB
-"""Inflated bytes up to which any ratio is harmless."""
 
 _STREAMS_KEPT: Final = 100
 
@@ -86,12 +83,12 @@ class Inflated:
         self._file = file
         self.compression = compression
         self._limits = limits
-        self._input = Input(file, block, digests)
+        self._input = Input(file, block, digests, limits)
         self._input.take(before)
         self.start = block
         self._can_seek = compression is PLAIN and digests is None
         self._deadline = time.monotonic() + limits.seconds
-        self._harmless = min(limits.inflated_bytes, _RATIO_FROM)
+        self._harmless = min(limits.inflated_bytes, HARMLESS)
         self._step = CHUNK if digests is None else _CHUNK_MOST
         self.name = compression.name if outer is None else f"inner {compression.name}"
         self.before = before
@@ -200,6 +197,8 @@ class Inflated:
             self._chunks = self._streams()
         elif not self.end.limit and (end := self._outer_end()) is not None:
             self.end = end
+        elif self._input.over:
+            self._finish("limit")
         return is_found
 
     def _search(self) -> bool:
@@ -223,10 +222,13 @@ class Inflated:
         return is_inflated or self.compression is not GZIP
 
     def drain(self) -> None:
-        """Take in the rest of the file, for its digest."""
+        """Take in the rest of the file, for its digest; where that is over a limit, `end` says so."""
         self._input.drain()
+        if self._input.over:
+            self._finish("limit")
         if self.outer is not None:
             self.outer.drain()
+            self.end = end if (end := self.outer.end) is not None and end.limit else self.end
 
     def _next(self) -> bytes:
         """Return the next inflated bytes; nothing at the end."""
@@ -243,7 +245,7 @@ class Inflated:
         limits = self._limits
         if made > limits.inflated_bytes:
             self._finish("limit", f"inflates to more than {limits.inflated_bytes:,} bytes", "inflated_bytes")
-        elif made > _RATIO_FROM and made > limits.ratio * self.taken:
+        elif made > HARMLESS and made > limits.ratio * self.taken:
             self._finish("limit", f"inflates to more than {limits.ratio:,} times its size", "ratio")
         else:
             self.is_too_late()
@@ -252,11 +254,20 @@ class Inflated:
     def is_too_late(self) -> bool:
         """End where too much time has passed."""
         if is_late := time.monotonic() > self._deadline:
-            self._finish("limit", f"takes more than {self._limits.seconds:,} seconds", "seconds")
+            self._finish("limit", self._reason("seconds"), "seconds")
         return is_late
 
+    def _reason(self, limit: Literal["ratio", "seconds"]) -> str:
+        """Return why the input is over a ``limit``; of a time, that another machine may tell otherwise."""
+        if limit == "ratio":
+            return f"holds more than {self._limits.ratio:,} times as many zeros as anything else"
+        return f"takes more than {self._limits.seconds:,} seconds, here and now"
+
     def _finish(self, verdict: Verdict, reason: str = "", limit: str = "") -> None:
+        """End; where the input did because it is over a limit, for that reason."""
         self.stopped = self._input.offset
+        if over := self._input.over:
+            verdict, reason, limit = "limit", self._reason(over), over
         self.end = End(verdict, reason, self.taken, limit)
 
     def _outer_end(self) -> End | None:

@@ -40,6 +40,7 @@ from backupmeta.archive.header import (
     pax_records,
     text,
 )
+from backupmeta.archive.input import HARMLESS
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import Member, described, ordinary
 from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap, faulty, of_content, of_header
@@ -55,8 +56,9 @@ _SEARCHED: Final = 4096
 """How many bytes are searched for headers at once."""
 
 _END_BLOCKS: Final = 2
-_HOLES_FROM: Final = 64 * MIB
-"""Bytes of holes up to which any ratio is harmless."""
+_MAP: Final = b"GNU.sparse.map"
+_GLOBAL_MAPS: Final = 4 * MIB
+"""How many bytes of a map of holes that stands before all members are read, each time anew; nobody writes one."""
 
 _OTHERS_KEPT: Final = 1000
 _SHOWN: Final = 3
@@ -89,6 +91,7 @@ class Walk:
         self._path = path
         self.until = limits.inflated_bytes if until is None else until
         self._global: dict[bytes, bytes] = {}
+        self._global_maps = 0
         self._current: Member | None = None
         self._left = 0
         self._padding = 0
@@ -162,7 +165,7 @@ class Walk:
 
     def _has_too_many_holes(self) -> bool:
         """Tell whether holes are more than a file of this size may inflate to, or take too long."""
-        most = min(max(_HOLES_FROM, self._limits.ratio * self._stream.taken), self._limits.inflated_bytes)
+        most = min(max(HARMLESS, self._limits.ratio * self._stream.taken), self._limits.inflated_bytes)
         if is_over := self._holes > most:
             self._damage("limit", f"holes of more than {most:,} bytes", "ratio")
         return is_over or self._stream.is_too_late()
@@ -235,6 +238,7 @@ class Walk:
     def _enter(self, fields: Fields, extensions: Extensions, size: int) -> Member:
         """Return the member whose header lies ahead, and go to its content."""
         stream, bad = self._stream, list[str]()
+        self._count_global_map()
         member, type_ = described(fields, extensions, size, bad), fields[5]
         stream.at += BLOCK
         if bad:
@@ -254,6 +258,12 @@ class Walk:
         self._left, self._padding, self._filling = member.stored, -member.stored % BLOCK, None
         self._current = member = member if member.map is None else self._mapped(member, member.map, fields[7])
         return member
+
+    def _count_global_map(self) -> None:
+        """Give a map of holes up that stands before all members, and has been read for very many of them."""
+        self._global_maps += len(self._global.get(_MAP, b""))
+        if self._global_maps > _GLOBAL_MAPS:
+            self._global[_MAP] = b"?"
 
     def _mapped(self, member: Member, map_: SparseMap, rest: bytes) -> Member:
         """Return a sparse file with its map, which may still be to be read; its content is given by it."""

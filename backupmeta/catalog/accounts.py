@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
-from backupmeta.account.home import FROM_DISK
+from backupmeta.account.home import FROM_DISK, folder_name
 from backupmeta.account.places import Found
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.limits import Limits
@@ -15,17 +15,19 @@ from backupmeta.catalog.memory import Remembered
 from backupmeta.catalog.rows import Cell, FindingRow
 from backupmeta.catalog.tables import ACCOUNTS
 from backupmeta.catalog.tally import Tally
+from backupmeta.catalog.whole import Damaged
 from backupmeta.catalog.writer import Writer
-from backupmeta.errors import UnreadableError
-from backupmeta.evidence import Folder
+from backupmeta.errors import LimitExceededError, UnreadableError
+from backupmeta.evidence import Folder, is_folder, open_folder, status_of
 from backupmeta.provenance import display
 
 _BY_PLACE: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
 _NUMBER: Final = f"SELECT account, status FROM accounts WHERE {_BY_PLACE}"  # noqa: S608 - our own words
 _KNOWN: Final = f"""
-SELECT status, fingerprint, extents, content FROM accounts JOIN memories USING (account) WHERE {_BY_PLACE}
+SELECT account, status, fingerprint, extents, content FROM accounts JOIN memories USING (account) WHERE {_BY_PLACE}
 """  # noqa: S608 - our own words
 _SEEN: Final = "UPDATE accounts SET root = ?, status = ?, last_scan = ? WHERE account = ?"
+_REMEMBER: Final = "INSERT OR REPLACE INTO memories (account, fingerprint, extents, content) VALUES (?, ?, ?, ?)"
 _BELOW: Final = "host = ? AND status <> 'vanished' AND (path = ? OR substr(path, 1, ?) = ?)"
 _GONE: Final = f"SELECT account, path, path_bytes, seen FROM accounts WHERE {_BELOW} AND last_scan < ?"  # noqa: S608
 
@@ -33,8 +35,12 @@ _GONE: Final = f"SELECT account, path, path_bytes, seen FROM accounts WHERE {_BE
 class Accounts:
     """Writes accounts; its caller begins and ends the transactions."""
 
-    def __init__(self, connection: sqlite3.Connection, scan: int, writer: Writer, tally: Tally) -> None:
-        """Write into ``connection`` what the scan of this number finds, and count it."""
+    def __init__(
+        self, connection: sqlite3.Connection, scan: int, writer: Writer, tally: Tally, damaged: Damaged
+    ) -> None:
+        """Write into ``connection`` what the scan of this number finds, and count it; know what is ``damaged``."""
+        self._damaged = damaged
+        self._unread: set[int] = set()
         self._connection = connection
         self._scan = scan
         self._tally = tally
@@ -43,11 +49,14 @@ class Accounts:
         self._last = int(connection.execute("SELECT ifnull(max(account), 0) FROM accounts").fetchone()[0])
 
     def known(self, found: Found, host: str) -> Known | None:
-        """Return what is known of an account; of one that was gone or could not be read, that it has to be read."""
+        """Return what is known of an account; of one that was gone or could not be read, that it has to be read.
+
+        Nothing is known of a damaged one.
+        """
         row = self._connection.execute(_KNOWN, _place(found, host)).fetchone()
-        if row is None:
+        if row is None or row[0] in self._damaged:
             return None
-        status, *known = row
+        _, status, *known = row
         return Known(*known) if status == "present" else Known(*known)._replace(fingerprint=UNSURE)
 
     def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
@@ -68,7 +77,7 @@ class Accounts:
             _KNOWN, ("", display(folder.path), store.path_bytes(folder.path) or b"")
         ).fetchone()
         try:
-            return {} if row is None else memory.from_bytes(row[-1]).files
+            return {} if row is None or row[0] in self._damaged else memory.from_bytes(row[-1]).files
         except ValueError:  # somebody has damaged the catalog: nothing is remembered then
             return {}
 
@@ -85,13 +94,20 @@ class Accounts:
         self._tally.accounts += 1
         row = self._connection.execute(_NUMBER, _place(task.found, task.host)).fetchone()
         status = "unreadable" if isinstance(one, Refused) else "present"
+        if row is not None and isinstance(one, Refused) and row[0] in self._damaged:
+            self._tally.note_trouble(task.found.seen, one.finding.detail)
+            self._unread.add(row[0])  # what was altered stays, and is told
+            return
         if row is None:
             account = self._begin(task, status)
+            self._writer.seals.change(account)
         else:
             account = int(row[0])
+            self._damaged.take_away(self._connection, account)
             self._connection.execute(_SEEN, (display(task.root), status, self._scan, account))
+            self._writer.seals.meet(account)
         if isinstance(one, Refused):
-            self._tally.unreadable += 1
+            self._tally.note_trouble(task.found.seen, one.finding.detail)
             self._writer.refuse(account, one.finding)
         elif isinstance(one, Unchanged):
             self._tally.unchanged += 1
@@ -99,20 +115,20 @@ class Accounts:
             archives = [file.size for file in one.rows.files if file.kind == "archive"]
             self._tally.archives += len(archives)
             self._tally.bytes += sum(archives)
-            self._tally.unreadable += one.is_partial
+            if one.trouble:
+                self._tally.note_trouble(task.found.seen, one.trouble)
             self._writer.settle(account, one.rows, is_new=row is None)
-            self._connection.execute("INSERT OR REPLACE INTO memories VALUES (?, ?, ?, ?)", (account, *one.known))
+            self._connection.execute(_REMEMBER, (account, *one.known))
 
     def _begin(self, task: Task, status: str) -> int:
         self._last += 1
         found, path = task.found, task.found.path
-        name = found.seen.replace("\\", "/").rstrip("/").rpartition("/")[2]
         told = (
             display(path),
             store.path_bytes(path),
             display(found.seen),
             display(task.root),
-            display(name),
+            display(folder_name(found.seen)),
             found.is_home,
         )
         row = (self._last, task.host, *told, status, self._scan, self._scan)
@@ -126,19 +142,21 @@ class Accounts:
         """
         gone = self._connection.execute(_GONE, (*_at_or_below(host, root), self._scan)).fetchall()
         for account, path, path_bytes, seen in gone:
-            if any(f"{seen}/".startswith(f"{folder.rstrip('/')}/") for folder in blind):
+            if account in self._unread or any(f"{seen}/".startswith(f"{folder.rstrip('/')}/") for folder in blind):
                 continue
-            if not host and (empty := _empty(store.exact(path, path_bytes))) is not None:
-                self._tally.unread.setdefault(empty, "is empty, and had accounts before; is it mounted?")
+            if not host and (doubt := _doubt(store.exact(path, path_bytes))) is not None:
+                self._tally.unread.setdefault(*doubt)
             else:
                 self._tally.vanished += 1
+                self._damaged.take_away(self._connection, account)
                 self._writer.vanish(account)
                 self._connection.execute("UPDATE accounts SET status = 'vanished' WHERE account = ?", (account,))
 
-    def has_any(self, host: str, root: str) -> bool:
-        """Tell whether there were accounts at or below ``root``."""
-        select = f"SELECT 1 FROM accounts WHERE {_BELOW} LIMIT 1"  # noqa: S608 - our own words
-        return self._connection.execute(select, _at_or_below(host, root)).fetchone() is not None
+    def has_any(self, host: str, root: str, others: Collection[str]) -> bool:
+        """Tell whether there were accounts at or below ``root`` that were not found below one of the ``others``."""
+        select = f"SELECT DISTINCT root FROM accounts WHERE {_BELOW}"  # noqa: S608 - our own words
+        found = {one for (one,) in self._connection.execute(select, _at_or_below(host, root))}
+        return not found <= {display(one) for one in others if one != root}
 
     def note(self, findings: Iterable[FindingRow], roots: Collection[str]) -> None:
         """Know what was odd below ``roots``, on the way to the accounts."""
@@ -154,11 +172,20 @@ def _at_or_below(host: str, root: str) -> tuple[Cell, ...]:
     return host, display(root), len(folder), folder
 
 
-def _empty(path: str) -> str | None:
-    """Return the nearest folder at or above ``path`` that is there, if there is nothing in it."""
-    while not os.path.lexists(path) and os.path.dirname(path) != path:  # noqa: PTH120 - of any bytes
-        path = os.path.dirname(path)  # noqa: PTH120
+def _doubt(path: str) -> tuple[str, str] | None:
+    """Return why an account that is not at ``path`` may be there still, and the folder above it that tells so.
+
+    That is the nearest one that is there, if there is nothing in it, or if it can't be read.
+    """
     try:
-        return None if os.listdir(path) else path  # noqa: PTH208
-    except OSError:
+        while status_of(path) is None and os.path.dirname(path) != path:  # noqa: PTH120 - of any bytes
+            path = os.path.dirname(path)  # noqa: PTH120
+        if not is_folder(path):
+            return None
+        with open_folder(path) as folder:
+            folder.entries(0)
+    except LimitExceededError:  # there is something in it
         return None
+    except UnreadableError as error:
+        return path, error.reason
+    return path, "is empty, and had accounts before; is it mounted?"

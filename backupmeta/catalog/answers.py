@@ -13,7 +13,7 @@ from backupmeta.account.location import is_outside, steps_from_server
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
 from backupmeta.archive.limits import Limits
-from backupmeta.catalog import memory, store
+from backupmeta.catalog import memory, store, whole
 from backupmeta.catalog.memory import Memory
 from backupmeta.errors import CatalogError, EvidenceError, NotRegularError
 from backupmeta.evidence import Folder
@@ -46,9 +46,17 @@ class InCatalog(Search):
 
     def homes(self, findings: list[Finding]) -> Iterator[Home]:
         """Yield the homes as they were when they were scanned; append what could not be read. Raises `CatalogError`."""
+        yield from self.of_user(self._recalled(findings))
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all homes, whosever they are."""
+        with store.opened_to_read(self.catalog) as connection:
+            yield from (name for (name,) in connection.execute(_NAMES))
+
+    def _recalled(self, findings: list[Finding]) -> Iterator[Home]:
         select, arguments = self.wanted
         some = f"AND account IN ({select})" if select else ""
-        with store.opened_to_read(self.catalog) as connection:
+        with whole.opened(self.catalog, findings) as connection:
             findings += (
                 Finding(id_, subject, detail, tuple(map(place_in, json.loads(evidence))))
                 for id_, subject, detail, evidence in connection.execute(_ON_THE_WAY)
@@ -63,6 +71,7 @@ SELECT id, subject, detail, evidence FROM all_findings
 WHERE until IS NULL AND backup IS NULL AND install IS NULL AND (account IS NULL OR id = 'folder-unreadable')
 ORDER BY finding
 """
+_NAMES: Final = "SELECT name FROM accounts WHERE status <> 'vanished'"
 _MEMORIES: Final = """
 SELECT account, path, path_bytes, content FROM accounts JOIN memories USING (account) WHERE status <> 'vanished' {}
 ORDER BY path, host
@@ -71,6 +80,8 @@ ORDER BY path, host
 
 class _Recalling:
     """Reads what lies in a home from what is remembered of it; see `backupmeta.account.home.Reading`."""
+
+    copies = 1
 
     def __init__(self, remembered: Memory, base: str) -> None:
         self._remembered = remembered
@@ -132,7 +143,7 @@ def recalled(catalog: str, where: Recalled, content: bytes, limits: Limits) -> H
     for name, one in remembered.files.items():
         place, _, archive = name.rpartition("/")
         if place not in {CURRENT, BACKUPS} and not isinstance(one.found, Beginning):
-            home.archives.setdefault(archive, Archive(archive, folder.below(place)))
+            home.add(Archive(archive, folder.below(place)))
     return home
 
 
@@ -166,9 +177,12 @@ class Age(NamedTuple):
 
 def age(catalog: str) -> Age:
     """Return how old ``catalog`` is. Raises `CatalogError`, also where nothing was scanned into it."""
-    with store.opened_to_read(catalog) as connection:
+    altered: list[Finding] = []
+    with whole.opened_own(catalog, altered) as connection:
         found = connection.execute("SELECT began, ended FROM scans ORDER BY scan DESC LIMIT 1").fetchone()
         oldest = connection.execute(_OLDEST).fetchone()[0]
+    if found is None and altered:
+        raise whole.refusal(catalog, altered)
     if found is None:
         raise CatalogError(catalog, "has nothing in it", "scan into it first: 'backupmeta scan ROOT -o CATALOG'")
     return Age(int(found[0] if oldest is None else oldest), int(found[0]), found[1] is not None)

@@ -9,7 +9,7 @@ from datetime import tzinfo
 from typing import Final, NamedTuple
 
 from backupmeta.account.home import Home
-from backupmeta.account.listing import ALONE, HOME, Counting, Extent, elsewhere, listed, located
+from backupmeta.account.listing import ALONE, HOME, Counting, Extent, Listing, elsewhere, listed, located
 from backupmeta.account.places import Found, Met
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import memory
@@ -17,7 +17,7 @@ from backupmeta.catalog.maker import RowMaker
 from backupmeta.catalog.memory import Memory
 from backupmeta.catalog.reading import Forgetful
 from backupmeta.catalog.rows import FindingRow, Rows, finding_row
-from backupmeta.errors import EvidenceError, UnreadableError
+from backupmeta.errors import EvidenceError, UnreadableError, told_of
 from backupmeta.evidence import Folder
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
@@ -51,11 +51,11 @@ class Task(NamedTuple):
 
 
 class Scanned(NamedTuple):
-    """An account that was read: what is to be known of it, its rows, and whether it has folders that can't be read."""
+    """An account that was read: what is to be known of it, its rows, and what of it can't be read, if anything."""
 
     known: Known
     rows: Rows
-    is_partial: bool
+    trouble: str
 
 
 class Unchanged(NamedTuple):
@@ -100,7 +100,7 @@ class Batch(NamedTuple):
 
     def do(self) -> Result:
         """Scan the accounts; one that can't be read keeps nothing from the others."""
-        maker = RowMaker(self.zone)
+        maker = RowMaker(self.zone, self.limits)
         accounts = tuple(_account(task, self.limits, maker) for task in self.tasks)
         return Result(accounts, maker.shelf.values)
 
@@ -121,12 +121,10 @@ class Batch(NamedTuple):
 
 def _account(task: Task, limits: Limits, maker: RowMaker) -> Scanned | Unchanged | Refused:
     try:
-        with task.found.open() as folder:
+        with told_of(task.found.path), task.found.open() as folder:
             return _Visit(task.found, folder, limits, maker).outcome(task.known)
     except EvidenceError as error:
         return refused(task.found, error.reason)
-    except (MemoryError, RecursionError):
-        return refused(task.found, "it asks for more memory than there is")
 
 
 def refused(found: Found, reason: str) -> Refused:
@@ -154,19 +152,19 @@ class _Visit(NamedTuple):
         Raises `UnreadableError` where a folder can't be listed any more that had something in it.
         """
         if known is None:
-            return self.read(self.usual, Forgetful(self.folder.path))
+            return self.read(self.usual, Forgetful(self.folder))
         extents = tuple(Extent(path, Counting(counting)) for path, counting in json.loads(known.extents))
-        listing = listed(self.folder, extents, self.maker.told)
+        listing = listed(self.folder, extents, self.maker.told, self.limits)
         if listing.fingerprint == known.fingerprint:
             return Unchanged()
         try:
             remembered = memory.from_bytes(known.content).files
         except ValueError:  # somebody has damaged the catalog: nothing is remembered then
-            return self.read(self.usual, Forgetful(self.folder.path))
+            return self.read(self.usual, Forgetful(self.folder))
         for hidden in listing.unread:
             if any(path.startswith(f"{hidden}/") for path in remembered):
                 raise UnreadableError(self.folder.child(hidden), f"{hidden} can't be listed any more")
-        return self.read(extents, Forgetful(self.folder.path, remembered))
+        return self.read(extents, Forgetful(self.folder, remembered))
 
     def read(self, extents: tuple[Extent, ...], before: Forgetful, attempts: int = 3) -> Scanned:
         """List the folders that count, then read what is in them that was not read ``before``.
@@ -174,9 +172,9 @@ class _Visit(NamedTuple):
         Which folders those are is known once the home is read, for a missing archive is looked for in all of them.
         Where they are others than the ``extents``, or backups are torn, it is done once more, with what was read known.
         """
-        found, listing = self.found, listed(self.folder, extents, self.maker.told)
+        found, listing = self.found, listed(self.folder, extents, self.maker.told, self.limits)
         reading = before.again(listing.files)
-        met = Met(self.folder, self.folder.entries(), found.as_server, found.is_home)
+        met = Met(self.folder, self.folder.entries(self.limits.folder_entries), found.as_server, found.is_home)
         with met.home(self.limits, reading) as home:
             rows = self.maker.rows(home, reading, listing)
             content = memory.to_bytes(_memory(home, reading))
@@ -185,8 +183,16 @@ class _Visit(NamedTuple):
         if not is_settled and attempts:
             return self.read(wanted, reading, attempts - 1)
         fingerprint = listing.fingerprint if reading.is_sure and is_settled else UNSURE
-        is_partial = any(extent.path in listing.unread for extent in self.usual)
-        return Scanned(Known(fingerprint, json.dumps(extents), content), rows, is_partial)
+        trouble = self._trouble(listing, reading)
+        return Scanned(Known(fingerprint, json.dumps(extents), content), rows, trouble)
+
+    def _trouble(self, listing: Listing, reading: Forgetful) -> str:
+        """Return what the system does not let us read, and why; empty for nothing. Damage is another matter."""
+        hidden = (extent.path for extent in self.usual if extent.path in listing.unread)
+        if (folder := next(hidden, None)) is not None:
+            return f"{folder or 'the folder'} can't be listed"
+        errors = ((path, one.found) for path, one in reading.files.items() if isinstance(one.found, UnreadableError))
+        return next((f"{path}: {error.reason}" for path, error in errors), "")
 
 
 def _memory(home: Home, reading: Forgetful) -> Memory:

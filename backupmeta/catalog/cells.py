@@ -23,6 +23,11 @@ GREATEST: Final = 2**63 - 1
 """The greatest number that a column holds."""
 _LIVE: Final = frozenset(one.name for one in FIELDS if one.scope is Scope.LIVE)
 """The fields that a live install tells, or nobody: here they stand in its own row."""
+_MADE: Final = frozenset({"id", "file", "backup_filename"})
+"""The fields that a file's name or a path may tell: no record that was masked."""
+
+
+_LONGEST_REMEMBERED: Final = 4096  # bytes; real lists are shorter, and a record may hold a million
 
 
 class Text(NamedTuple):
@@ -60,6 +65,9 @@ def cells_of(found: Inspection, shape: "Shape", shelf: Shelf) -> Cells:
     for place, name, key in shape.shared:
         if cells[place] is not None:
             cells[place] = shelf.key(_shared(name, fields[name], origins[name], key))
+    for place in shape.made:
+        if isinstance(cell := cells[place], str) and origins[shape.names[place]].__class__ is not Document:
+            cells[place] = display(cell)
     for place in shape.secrets:
         cells[place] = cells[place] and MASK
     custom = {name: fields[name] for name in fields if name not in FIELD}
@@ -79,6 +87,7 @@ class Shape(NamedTuple):
     shared: tuple[tuple[int, str, str], ...]
     secrets: tuple[int, ...]
     live: tuple[tuple[int, str], ...]
+    made: tuple[int, ...]
 
 
 def _shape(columns: Sequence[Column], told_alone: frozenset[str]) -> Shape:
@@ -92,6 +101,7 @@ def _shape(columns: Sequence[Column], told_alone: frozenset[str]) -> Shape:
         ),
         tuple(place for place, one in enumerate(columns) if is_secret(one.name)),
         tuple((place, one.name) for place, one in enumerate(columns) if one.name in told_alone),
+        tuple(place for place, one in enumerate(columns) if one.name in _MADE),
     )
 
 
@@ -112,36 +122,53 @@ def seconds(offset: timezone | None) -> int | None:
     return None if offset is None else int(offset.utcoffset(None).total_seconds())
 
 
-@lru_cache(maxsize=4096)
 def list_of(name: str, raw: bytes) -> Text:
     """Return the list that a record has in ``raw`` for the field ``name``."""
+    return (_remembered_list if len(raw) <= _LONGEST_REMEMBERED else _list_of)(name, raw)
+
+
+def _list_of(name: str, raw: bytes) -> Text:
     return json_of(shown(name, FIELD[name].decode(raw)))
+
+
+_remembered_list = lru_cache(maxsize=4096)(_list_of)
 
 
 def json_of(value: object) -> Text:
     """Return ``value`` as JSON."""
-    return _text(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    content = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return (_remembered_text if len(content) <= _LONGEST_REMEMBERED else _text)(content)
 
 
-@lru_cache(maxsize=4096)
 def _text(content: str) -> Text:
     return Text(blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).digest(), content)
 
 
+_remembered_text = lru_cache(maxsize=4096)(_text)
+
 EMPTY: Final = json_of({})
 
 
-@lru_cache(maxsize=4096)
 def custom_of(fields: tuple[tuple[str, str], ...]) -> Text:
     """Return the custom ``fields`` that have no column."""
     return json_of(dict(fields))
 
 
-@lru_cache(maxsize=4096)
 def extra(kept: tuple[tuple[str, bytes], ...]) -> Text:
     """Return all other keys with what the first record says of them."""
+    return (_remembered_extra if _length(kept) <= _LONGEST_REMEMBERED else _extra)(kept)
+
+
+def _extra(kept: tuple[tuple[str, bytes], ...]) -> Text:
     texts = ((key, raw.decode("utf-8", "replace")) for key, raw in kept)
     return json_of({display(key): masked(key, text) for key, text in texts})
+
+
+_remembered_extra = lru_cache(maxsize=4096)(_extra)
+
+
+def _length(kept: Sequence[tuple[str, bytes]]) -> int:
+    return sum(len(key) + len(value) for key, value in kept)
 
 
 def _origins(found: Inspection) -> Text:
@@ -152,10 +179,10 @@ def _origins(found: Inspection) -> Text:
     if main is None or not main.record.is_tidy or any(isinstance(one, Document) for one in others.values()):
         return json_of({name: [str(place.witness), place.line] for name in origins for place in [found.source(name)]})
     witnesses = tuple([(name, str(one[0])) for name, one in others.items()])
-    return _origins_of(tuple(origins), main.source.witness, tuple(main.record.values), witnesses)
+    tell = _remembered_origins if main.record.is_usual else _origins_of
+    return tell(tuple(origins), main.source.witness, tuple(main.record.values), witnesses)
 
 
-@lru_cache(maxsize=1024)
 def _origins_of(
     names: tuple[str, ...], main: Witness, keys: tuple[str, ...], others: tuple[tuple[str, str], ...]
 ) -> Text:
@@ -167,6 +194,9 @@ def _origins_of(
             for name in names
         }
     )
+
+
+_remembered_origins = lru_cache(maxsize=1024)(_origins_of)
 
 
 def _key_of(name: str) -> str:

@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from backupmeta.catalog import store
+from backupmeta.catalog import whole
 from backupmeta.catalog.tables import ACCOUNTS, SCANS, Column, Type
-from backupmeta.catalog.views import VIEWS, Shown, View, whole
+from backupmeta.catalog.views import VIEWS, Shown, View, of_table
+from backupmeta.findings import Finding
 
 Row = tuple[Any, ...]
 """What SQLite gives: text, numbers, bytes and None, as the types of the columns say."""
 
-EXPORTED: Final[Mapping[str, View]] = {**VIEWS, **{one.name: whole(one) for one in (ACCOUNTS, SCANS)}}
+EXPORTED: Final[Mapping[str, View]] = {**VIEWS, **{one.name: of_table(one) for one in (ACCOUNTS, SCANS)}}
 """What can be exported, by name."""
 
 _JSON: Final = frozenset({Type.JSON, Type.SHARED})
@@ -28,16 +29,17 @@ class Export(NamedTuple):
     rows: Iterator[Row]
 
 
-def export(path: str, view: View) -> Export:
+def export(path: str, view: View, findings: list[Finding] | None = None) -> Export:
     """Return the columns of ``view``, one of `EXPORTED`, and its rows in the catalog at ``path``.
 
-    All rows are of one moment, whatever a scan writes meanwhile. Taking them raises `CatalogError` where there is no
-    catalog, or it can't be read.
+    All rows are of one moment, whatever a scan writes meanwhile. What is not as it was scanned is left out, and
+    appended to ``findings``. Taking rows raises `CatalogError` where there is no catalog, or it can't be read; without
+    ``findings`` also where anything is left out.
     """
     shown = [one for one in view.columns if one.column.type is not Type.UTC]
     cells = ", ".join(map(_cell, shown))
     select = f"SELECT {cells} {view.rows} ORDER BY {view.order}"
-    return Export(tuple(one.column for one in shown), _rows(path, select))
+    return Export(tuple(one.column for one in shown), _rows(path, select, findings))
 
 
 def _cell(shown: Shown) -> str:
@@ -45,6 +47,6 @@ def _cell(shown: Shown) -> str:
     return f"json({shown.sql})" if shown.column.type in _JSON else shown.sql
 
 
-def _rows(path: str, select: str) -> Iterator[Row]:
-    with store.opened_to_read(path) as connection:
+def _rows(path: str, select: str, findings: list[Finding] | None) -> Iterator[Row]:
+    with whole.opened(path, findings) as connection:
         yield from connection.execute(select)

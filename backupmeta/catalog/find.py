@@ -12,11 +12,12 @@ from typing import Final, NamedTuple
 from backupmeta import library
 from backupmeta.account.listing import BACKUPS
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.catalog import store
+from backupmeta.catalog import store, whole
 from backupmeta.catalog.answers import Recalled, below, recalled
 from backupmeta.catalog.cells import GREATEST
 from backupmeta.checks.versions import Order, order
 from backupmeta.errors import EvidenceError
+from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
 from backupmeta.provenance import display
 
@@ -101,12 +102,15 @@ class _Condition(NamedTuple):
     arguments: tuple[str | int, ...]
 
 
-def find(catalog: str, asked: Asked, zone: tzinfo | None = None) -> Iterator[Inspection]:
+def find(
+    catalog: str, asked: Asked, zone: tzinfo | None = None, findings: list[Finding] | None = None
+) -> Iterator[Inspection]:
     """Yield the backups in ``catalog`` that are ``asked`` for, account by account, oldest first in each.
 
-    ``zone`` is the server's time zone, where it is known. Raises `CatalogError`.
+    ``zone`` is the server's time zone, where it is known. What is not as it was scanned is left out, and appended to
+    ``findings``. Raises `CatalogError`; without ``findings`` also for that.
     """
-    with store.opened_to_read(catalog) as connection:
+    with whole.opened(catalog, findings) as connection:
         conditions = list(_conditions(connection, asked))
         where = "".join(f" AND {one.sql}" for one in conditions)
         arguments = [argument for one in conditions for argument in one.arguments]

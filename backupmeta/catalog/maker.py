@@ -6,10 +6,12 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from backupmeta import __version__, library
+from backupmeta.account.allowance import OverAllowanceError
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import PLACEHOLDER, Home, Pair, Surroundings, is_id
 from backupmeta.account.listing import BACKUPS, CURRENT, Listing
 from backupmeta.archive.head import Head
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.catalog import store
 from backupmeta.catalog.cells import BACKUP, GREATEST, INSTALL, Shelf, cells_of, seconds
 from backupmeta.catalog.memory import Remembered
@@ -34,10 +36,10 @@ class RowMaker:
         told: what rows depend on beside the evidence.
     """
 
-    def __init__(self, zone: tzinfo | None) -> None:
-        """Begin; ``zone`` is the server's time zone, where it is known."""
+    def __init__(self, zone: tzinfo | None, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Begin; ``zone`` is the server's time zone, where it is known, ``limits`` what a file may ask for."""
         self.shelf = Shelf()
-        self.told = f"{__version__} {zone}"
+        self.told = f"{__version__} {zone}" if limits == DEFAULT_LIMITS else f"{__version__} {zone} {limits}"
         self._zone = zone
         self._usual = Usual(self.shelf, zone)
 
@@ -61,6 +63,8 @@ class RowMaker:
             try:
                 record = f"{BACKUPS}/{pair.id}" if pair.record else ""
                 yield _Backup(record, archive, *self._backup(home, pair, around))
+            except OverAllowanceError:  # the home tells it once
+                continue
             except EvidenceError as error:
                 odd += (*pair.findings, library.unreadable(pair, error))
 
@@ -104,11 +108,10 @@ def _file(path: str, signature: Signature, reading: Forgetful) -> FileRow | None
     found = reading.files.get(path)
     if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not _is_archive(name, found)):
         return None
-    size, mtime_ns, inode = (max(-GREATEST, min(one, GREATEST)) for one in signature)  # a time after 2262
+    size, mtime_ns, inode, ctime_ns = (max(-GREATEST, min(one, GREATEST)) for one in signature)  # a time after 2262
     status = _status(kind, name, found)
-    return FileRow(
-        display(path), store.path_bytes(path), str(kind), size, mtime_ns, inode, status, reading.digests.get(path)
-    )
+    digest = reading.digests.get(path)
+    return FileRow(display(path), store.path_bytes(path), str(kind), size, mtime_ns, inode, status, digest, ctime_ns)
 
 
 def _is_archive(name: str, found: Remembered | None) -> bool:

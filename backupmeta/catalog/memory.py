@@ -34,6 +34,10 @@ Known = Record | Head | EvidenceError | Beginning
 """What was read of a file: a record, a head, why nothing was; or how it begins, where that is as no archive does."""
 
 
+_UNKNOWN: Final = -1
+"""The time of change of a file that an older program has remembered: it is read once more."""
+
+
 class Remembered(NamedTuple):
     """A file: what it was like, and what was read of it."""
 
@@ -85,13 +89,17 @@ def from_bytes(content: bytes) -> Memory:
         told = json.loads(text)
         records = [one.encode("utf-8", "surrogateescape") for one in told["records"]]
         files = {
-            path: Remembered(Signature(size, mtime_ns, inode), _found(path, found, records))
-            for path, (size, mtime_ns, inode, found) in told["files"].items()
+            path: Remembered(_signature(*signature), _found(path, found, records))
+            for path, (*signature, found) in told["files"].items()
         }
         seen, as_server, is_home, has_records = told["account"]
         return Memory(seen, as_server, is_home, has_records, files, list(map(_finding_of, told["findings"])))
     except (zstandard.ZstdError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise ValueError("not what is remembered of an account") from error
+
+
+def _signature(size: int, mtime_ns: int, inode: int, ctime_ns: int = _UNKNOWN) -> Signature:
+    return Signature(size, mtime_ns, inode, ctime_ns)
 
 
 def recall(catalog: str, path: str, content: bytes) -> Memory:

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 from backupmeta.catalog.crew import ALONE, Crew
-from backupmeta.workers import Worker, context
+from backupmeta.workers import Worker, context, starting
 
 Outcome = TypeVar("Outcome")
 _AHEAD: Final = 4
@@ -37,8 +37,13 @@ class _Processes(Executor):
         how = context()
         self._workers = [Worker(how, _work) for _ in range(jobs)]
         self._threads = [threading.Thread(target=self._serve, args=(one,), daemon=True) for one in self._workers]
-        for thread in self._threads:
-            thread.start()
+        try:
+            with starting():
+                for thread in self._threads:
+                    thread.start()
+        except ChildProcessError:
+            self._kill()
+            raise
 
     def submit(self, work: Callable[..., Outcome], /, *args: Any, **kwargs: Any) -> "Future[Outcome]":  # noqa: ANN401
         """Have the work done. Raises `BrokenExecutor` where a process has died."""

@@ -1,7 +1,7 @@
 """Reading a home for a catalog: secrets stay behind, and what did not change is remembered, not opened."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from typing import Final
 
@@ -11,7 +11,7 @@ from backupmeta.archive.beginning import Beginning, beginning
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog.memory import Known, Remembered
-from backupmeta.errors import EvidenceError, UnreadableError
+from backupmeta.errors import EvidenceError, LimitExceededError, UnreadableError
 from backupmeta.evidence import Folder, Signature
 from backupmeta.record import grammar
 from backupmeta.record.document import bounded
@@ -19,7 +19,10 @@ from backupmeta.record.grammar import Record
 from backupmeta.record.masked import NOTHING, Masked, without_secrets
 
 _FILENAME: Final = "backup-filename"
-_NOWHERE: Final = Signature(0, 0, 0)
+_OTHERWISE: Final = (UnreadableError, LimitExceededError)
+"""Why a file was not read that may be read the next time: the system refused, or a limit that can be raised did."""
+
+_NOWHERE: Final = Signature(0, 0, 0, 0)
 _NOTHING: Final[Mapping[str, Remembered]] = {}
 
 
@@ -47,14 +50,18 @@ class Forgetful:
         files: what was read or remembered, by its path below the base.
         digests: the SHA-256 of the records that were read, in hexadecimal, by their paths.
         is_sure: whether everything could be read, and was as it was listed.
+        copies: how many copies of a record are kept: by the home, as it was read, and what its rows are made of.
     """
 
-    def __init__(self, base: str, files: Mapping[str, Remembered] = _NOTHING) -> None:
+    copies = 2
+
+    def __init__(self, base: Folder, files: Mapping[str, Remembered] = _NOTHING) -> None:
         """Know what lies below the folder ``base`` by what is remembered of its ``files``; go on with `again`."""
         self.files: dict[str, Remembered] = dict(files)
         self.digests: dict[str, str] = {}
         self.is_sure = True
-        self._base = base
+        self._home = base
+        self._base = base.path
         self._listed: Mapping[str, Signature] = {}
         self._remembered: Mapping[str, Remembered] = _NOTHING
         self._read: dict[bytes, Masked] = {}
@@ -63,7 +70,7 @@ class Forgetful:
 
     def again(self, listed: Mapping[str, Signature]) -> "Forgetful":
         """Return what reads the same folder, of which is known what was ``listed`` since; what it read is known."""
-        anew, torn = Forgetful(self._base), self.torn
+        anew, torn = Forgetful(self._home), self.torn
         anew.digests = self.digests
         anew._listed, anew._remembered = listed, {path: one for path, one in self.files.items() if path not in torn}
         return anew
@@ -81,9 +88,7 @@ class Forgetful:
         dirty = {name for path in self._anew for name in named.get(path, ())}
         dirty.update(name for path in changed for name in _names(path, self._remembered[path].found))
         kept = {name for path, names in named.items() if path not in self._anew for name in names}
-        torn = dirty & kept
-        while more := {name for names in named.values() if names & torn for name in names} - torn:
-            torn |= more  # a renamed archive joins two names
+        torn = _joined(dirty & kept, named.values())
         return frozenset(path for path, names in named.items() if names & torn)
 
     def record(self, folder: Folder, name: str, limits: Limits) -> Record:
@@ -99,7 +104,7 @@ class Forgetful:
             self._check(path, signature)
             found = self._last.like(content)
             if found is None:
-                record = bounded(folder.child(name), content, limits.record_lines)
+                record = bounded(folder.child(name), content, limits)
                 found = Masked(record, without_secrets(record))
         self._last = found
         self.files[path] = Remembered(signature, found.masked)
@@ -153,7 +158,7 @@ class Forgetful:
     def _unchanged(self, path: str) -> Known | None:
         """Return what is remembered of the file at ``path``, if it is as it was."""
         known = self._remembered.get(path)
-        if known is None or known.signature != self._listed.get(path) or isinstance(known.found, UnreadableError):
+        if known is None or known.signature != self._listed.get(path) or isinstance(known.found, _OTHERWISE):
             return None
         self.files[path] = known
         return known.found
@@ -173,8 +178,22 @@ class Forgetful:
     def below(self, folder: Folder, name: str) -> str:
         """Return the path of the file ``name`` in ``folder``, from the base on."""
         if folder.path != self._base and not folder.path.startswith(f"{self._base}{os.sep}"):
-            return below_home(self._base, folder.child(name))
-        return f"{folder.path[len(self._base) + 1 :]}/{name}".removeprefix("/").replace("\\", "/")
+            return below_home(self._home.seen, folder.seen_child(name))
+        return f"{folder.path[len(self._base) + 1 :]}/{name}".removeprefix("/").replace(os.sep, "/")
+
+
+def _joined(names: Collection[bytes], groups: Iterable[frozenset[bytes]]) -> set[bytes]:
+    """Return the ``names`` and all that ``groups`` of names join with them: a renamed archive joins two."""
+    by_name: dict[bytes, list[frozenset[bytes]]] = {}
+    for group in groups:
+        for name in group:
+            by_name.setdefault(name, []).append(group)
+    joined, ahead = set(names), list(names)
+    while ahead:
+        more = {name for group in by_name.pop(ahead.pop(), ()) for name in group} - joined
+        joined |= more
+        ahead += more
+    return joined
 
 
 def _names(path: str, found: Known) -> frozenset[bytes]:

@@ -22,6 +22,7 @@ class FileRow(NamedTuple):
     inode: int
     status: str
     sha256: str | None
+    ctime_ns: int
 
 
 class FindingRow(NamedTuple):
@@ -95,6 +96,7 @@ def exact(row: FileRow) -> str:
 
 def finding_row(one: Finding) -> FindingRow:
     """Return the row of a finding."""
-    texts = (display(one.subject), display(one.detail), display(one.message))
+    shown = one.masked
+    texts = (display(shown.subject), display(shown.detail), display(one.message))
     evidence = json.dumps([located(place) for place in one.evidence], ensure_ascii=False)
     return FindingRow(one.id, str(one.severity), *texts, evidence)

@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from enum import Enum
 from itertools import islice, permutations
 from time import time
@@ -17,23 +18,28 @@ from typing import Final
 from backupmeta import __version__
 from backupmeta.account import places
 from backupmeta.account.places import Found
-from backupmeta.catalog import crew, moves, schema, store
+from backupmeta.catalog import crew, moves, schema, store, whole
 from backupmeta.catalog.accounts import Accounts
 from backupmeta.catalog.batch import Batch, Task
 from backupmeta.catalog.crew import ALONE, Crew
 from backupmeta.catalog.discovery import Discovery
 from backupmeta.catalog.rows import finding_row
+from backupmeta.catalog.seals import OWN, Seals
 from backupmeta.catalog.tables import SCANS
 from backupmeta.catalog.tally import Tally
 from backupmeta.catalog.walk import Archives
+from backupmeta.catalog.whole import Damaged
 from backupmeta.catalog.writer import Writer
-from backupmeta.errors import EvidenceError
+from backupmeta.errors import DamagedCatalogError, EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.search import Search
 
 _ACCOUNTS: Final = 8
 """How many accounts a batch has."""
+_NEXT_SCAN: Final = """
+SELECT 1 + max((SELECT ifnull(max(scan), 0) FROM scans), (SELECT ifnull(max(last_scan), 0) FROM accounts))
+"""  # a scan's row may be lost
 
 Tell = Callable[[Tally], object]
 """Is told how far a scan is, whenever a batch is done."""
@@ -73,13 +79,34 @@ def scan(
         UnreadableError: the sysroot is no folder.
         CatalogError: ``path`` is no catalog, another scan writes to it, or its disk is full; what was done is kept.
     """
-    store.require(path)
-    with store.locked(path), store.opened_to_write(path) as connection, store.telling(path):
-        running = _Scan(connection, search, tally or Tally())
-        running.look(tell, workers)
-        if depth is Depth.DEEP:
-            running.walk(tell, workers)
-        return running.finished()
+    with suppress(DamagedCatalogError):  # it is made anew
+        store.require(path)
+    tally = tally or Tally()
+    with store.locked(path) as lock:
+        is_whole = os.path.lexists(path) and store.is_as_noted(path, lock)
+        damaged = Damaged(path, tally.altered) if is_whole else _damaged(path, tally)
+        with store.opened_to_write(path) as connection, store.telling(path):
+            running = _Scan(connection, search, tally, damaged)
+            running.look(tell, workers)
+            if depth is Depth.DEEP:
+                running.walk(tell, workers)
+            running.finished()
+            tally.altered += damaged.rest(connection)
+        if not damaged:
+            store.note(path, lock)
+    return tally
+
+
+def _damaged(path: str, tally: Tally) -> Damaged:
+    """Return what was altered of the catalog at ``path``; one whose structure is damaged is put aside."""
+    try:
+        with store.opened_to_write(path) as connection, store.telling(path):
+            return whole.damaged(connection, path, tally.altered)
+    except DamagedCatalogError as error:
+        aside = store.put_aside(path)
+        detail = f"it {error.reason}; it is {display(aside)} now, and what only it knew is there alone"
+        tally.altered.append(Finding("catalog-altered", display(path), detail))
+        return Damaged(path, tally.altered)
 
 
 def _noted(batches: Iterator[Batch], given: deque[Batch]) -> Iterator[Batch]:
@@ -100,20 +127,23 @@ def _has_nested(search: Search) -> bool:
 class _Scan:
     """One scan: a new one, or the last one where that was interrupted and had the same roots."""
 
-    def __init__(self, connection: sqlite3.Connection, search: Search, tally: Tally) -> None:
+    def __init__(self, connection: sqlite3.Connection, search: Search, tally: Tally, damaged: Damaged) -> None:
         self._connection = connection
         self._search = search
         self._tally = tally
         self._findings: list[Finding] = []
         self._met: list[tuple[str, str]] = []
         self._seen: set[tuple[str, str]] = set()
+        self._names = frozenset(root.name for root in search.places())
         self._has_nested = _has_nested(search)
         self._read: list[tuple[str, str]] = []
         self._is_resumed = False
+        self._seals = Seals(connection)
         with store.transaction(connection):
             self._number, self._first_file, self._began = self._begun()
-        self._writer = Writer(connection, self._number, tally.changes)
-        self._accounts = Accounts(connection, self._number, self._writer, tally)
+            self._seal_own()
+        self._writer = Writer(connection, self._number, tally.changes, self._seals, damaged)
+        self._accounts = Accounts(connection, self._number, self._writer, tally, damaged)
 
     def look(self, tell: Tell, workers: Crew) -> None:
         """Look at all accounts, and know what is gone."""
@@ -133,14 +163,18 @@ class _Scan:
                 archives.take(outcomes, self._writer, self._tally)
             tell(self._tally)
 
-    def finished(self) -> Tally:
-        """Know that the scan is done, and return what came out."""
+    def finished(self) -> None:
+        """Know that the scan is done."""
         unread = json.dumps([display(name) for name in self._tally.unread], ensure_ascii=False)
         with store.transaction(self._connection):
             self._connection.execute(
                 "UPDATE scans SET ended = ?, unread = ? WHERE scan = ?", (int(time()), unread, self._number)
             )
-        return self._tally
+            self._seal_own()
+
+    def _seal_own(self) -> None:
+        self._seals.change(OWN)
+        self._seals.write()
 
     def _begun(self) -> tuple[int, int, int]:
         """Return the scan's number, that of the first file that it may meet first, and when it began."""
@@ -152,7 +186,7 @@ class _Scan:
         if last is not None and last[3:] == (roots, None):
             self._is_resumed = True
             return last[0], last[1], last[2]
-        number = 1 if last is None else last[0] + 1
+        number = int(self._connection.execute(_NEXT_SCAN).fetchone()[0])
         first_file = int(self._connection.execute("SELECT ifnull(max(file), 0) + 1 FROM all_files").fetchone()[0])
         now = int(time())
         row = (number, roots, __version__, now, None, None, first_file)
@@ -187,7 +221,7 @@ class _Scan:
         except EvidenceError as error:
             self._refuse(host, root, error.reason)
             return
-        if not count and self._accounts.has_any(host, root):
+        if not count and self._accounts.has_any(host, root, self._names):
             self._refuse(host, root, "has nothing in it, and had accounts before; is it mounted?")
             return
         self._read.append((host, root))
@@ -212,7 +246,7 @@ class _Scan:
         for host, root in self._read:
             self._accounts.vanish(host, root, blind)
         if self._is_resumed or any(change == "vanished" for _, change in self._tally.changes):
-            moves.mark(self._connection, self._number, self._first_file, self._tally.changes)
+            moves.mark(self._connection, self._number, self._first_file, self._tally.changes, self._seals)
         self._accounts.note(map(finding_row, self._findings), [root for _, root in self._met])
         for one in self._findings:
             if one.is_unread:

@@ -3,7 +3,9 @@
 `VERSION` is the file's ``user_version``, `APPLICATION` its ``application_id`` (SQLite, "The database header").
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from backupmeta.catalog.tables import SQL_TYPES, TABLES, Column, Table
@@ -12,7 +14,7 @@ from backupmeta.catalog.views import VIEWS
 APPLICATION: Final = int.from_bytes(b"bkup")
 """What says that a SQLite file is a catalog."""
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The schema that this program writes."""
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
@@ -26,15 +28,39 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "DROP INDEX accounts_by_root_last_scan",
         "DROP INDEX all_backups_by_backup_install",
     ),
+    2: (
+        "ALTER TABLE all_files ADD COLUMN ctime_ns INTEGER",
+        "CREATE TABLE seals (account INTEGER PRIMARY KEY, digest BLOB NOT NULL, digests BLOB NOT NULL) STRICT",
+    ),
 }
 """By the version that they start from: the statements that change its tables into those of the next one."""
 
 
 def creation() -> Iterator[str]:
     """Yield the statements that make an empty catalog, but for its views."""
+    for _, statement in (*tables(), *indices()):
+        yield statement
+
+
+def tables() -> Iterator[tuple[str, str]]:
+    """Yield the name of each table, and the statement that makes it."""
     for table in TABLES:
-        yield _table(table)
+        yield table.name, _table(table)
+
+
+def indices() -> Iterator[tuple[str, str]]:
+    """Yield the name of each index, and the statement that makes it."""
+    for table in TABLES:
         yield from _indices(table)
+
+
+@lru_cache(maxsize=256)
+def compact(statement: str) -> str:
+    """Return a statement without comments and blanks: what an older program wrote is the same then."""
+    return _BLANK.sub("", statement)
+
+
+_BLANK: Final = re.compile(r"/\*.*?\*/|\s+", re.DOTALL)
 
 
 def _table(table: Table) -> str:
@@ -46,17 +72,19 @@ def _type(column: Column) -> str:
     return SQL_TYPES[column.type] + (" NOT NULL" if column.is_required else "")
 
 
-def _indices(table: Table) -> Iterator[str]:
+def _indices(table: Table) -> Iterator[tuple[str, str]]:
     if table.unique is not None:
-        yield f"CREATE UNIQUE INDEX {table.name}_unique ON {table.name} ({table.unique})"
+        name = f"{table.name}_unique"
+        yield name, f"CREATE UNIQUE INDEX {name} ON {table.name} ({table.unique})"
     for columns in table.indices:
         name = f"{table.name}_by_{columns.replace(', ', '_')}"
-        yield f"CREATE INDEX {name} ON {table.name} ({columns})"
+        yield name, f"CREATE INDEX {name} ON {table.name} ({columns})"
 
 
-def insertion(table: Table) -> str:
-    """Return the statement that inserts a row of ``table``."""
-    return f"INSERT INTO {table.name} VALUES ({', '.join('?' * len(table.columns))})"  # noqa: S608 - our own names
+def insertion(table: Table, columns: Sequence[str] = ()) -> str:
+    """Return the statement that inserts a row into ``table``: a value for each of the ``columns``, or for all."""
+    names = columns or [one.name for one in table.columns]
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our own
 
 
 def views() -> Iterator[tuple[str, str]]:
@@ -64,3 +92,10 @@ def views() -> Iterator[tuple[str, str]]:
     for view in VIEWS.values():
         columns = ",\n".join(f"  {sql} AS {one.name} /* {one.meaning} */" for one, sql in view.columns)
         yield view.name, f"CREATE VIEW {view.name} AS /* {view.meaning} */\nSELECT\n{columns}\n{view.rows}"
+
+
+NAMES: Final = frozenset(name for name, _ in (*tables(), *indices(), *views())) | {
+    "accounts_by_root_last_scan",
+    "all_backups_by_backup_install",
+}
+"""What a catalog has; the last two are of the first schema."""

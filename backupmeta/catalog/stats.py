@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from backupmeta.account.home import State
-from backupmeta.catalog import store
+from backupmeta.catalog import store, whole
 from backupmeta.catalog.views import VIEWS
 from backupmeta.checks.versions import Order, order
+from backupmeta.findings import Finding
 from backupmeta.vocabulary.kinds import Severity
 
 MOST: Final = 1_000
@@ -155,10 +156,13 @@ class Stats(NamedTuple):
     findings: tuple[Found, ...]
 
 
-def stats(path: str, now: int) -> Stats:
-    """Count what is in the catalog at ``path``; ages are as of ``now``, Unix seconds. Raises `CatalogError`."""
-    with store.opened_to_read(path) as connection:
-        connection.execute("BEGIN")  # all answers are about one moment
+def stats(path: str, now: int, findings: list[Finding] | None = None) -> Stats:
+    """Count what is in the catalog at ``path``; ages are as of ``now``, Unix seconds.
+
+    What is not as it was scanned is left out, and appended to ``findings``. Raises `CatalogError`; without
+    ``findings`` also for that.
+    """
+    with whole.opened(path, findings) as connection:
         archives, size, digested = connection.execute(_ARCHIVES).fetchone()
         return Stats(
             now=now,

@@ -4,13 +4,17 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from hashlib import sha256
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
 from backupmeta.account.protected import CATALOG_FILES
+from backupmeta.archive.limits import MIB
 from backupmeta.catalog import schema
-from backupmeta.errors import CatalogError, EvidenceError
+from backupmeta.catalog.seals import seal_all
+from backupmeta.errors import CatalogError, DamagedCatalogError, EvidenceError
 from backupmeta.evidence import kind_of, open_named
 from backupmeta.provenance import display
 from backupmeta.trust import exposure, own_users, user_name
@@ -19,6 +23,9 @@ _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_BYTES: Final = 100
 _LEAST_SQLITE: Final = (3, 38, 0)
 _FOR_NOW: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY})
+_UNSEALED: Final = 3
+"""The first schema whose rows are sealed."""
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT})
 LOCK: Final = "-scan"
 """What the name of its lock ends with."""
 _OWN_FOLDER: Final = "make a folder of your own for it, with mkdir -m 700, and name a file in that"
@@ -35,6 +42,17 @@ def require(path: str) -> None:
     _require_own_folder(path)
     if os.path.lexists(path) and os.path.getsize(path):  # noqa: PTH202
         _check(path)
+
+
+def put_aside(path: str) -> str:
+    """Give the catalog at ``path`` another name, with all that lies beside it but its lock; return that name."""
+    path = os.path.realpath(path)
+    names = (f"{path}{end}" for end in chain(("-damaged",), (f"-damaged-{number}" for number in count(2))))
+    aside = next(one for one in names if not os.path.lexists(one))
+    for end in CATALOG_FILES:
+        if end != LOCK and os.path.lexists(f"{path}{end}"):
+            os.rename(f"{path}{end}", f"{aside}{end}")  # noqa: PTH104 - of any bytes
+    return aside
 
 
 def _require_own_folder(path: str) -> None:
@@ -61,10 +79,11 @@ def _require_plain_files(path: str) -> None:
 
 
 @contextmanager
-def locked(path: str) -> Iterator[None]:
+def locked(path: str) -> Iterator[sqlite3.Connection]:
     """Be the only scan that writes to the catalog at ``path``; raise `CatalogError` where another one does.
 
-    The lock is one of SQLite's own, on an empty file beside the catalog: it ends with its process, however that ends.
+    The lock is one of SQLite's own, on a file beside the catalog: it ends with its process, however that ends. The
+    block is given that file, for `note`.
     """
     lock_file = f"{os.path.realpath(path)}{LOCK}"
     _require_own_folder(path)
@@ -79,7 +98,60 @@ def locked(path: str) -> Iterator[None]:
             if _primary(error) != sqlite3.SQLITE_BUSY:
                 raise
             raise CatalogError(path, "another scan writes to it", "wait for its end, or name another file") from error
-        yield
+        yield lock
+
+
+def note(path: str, lock: sqlite3.Connection) -> None:
+    """Note what the file at ``path`` is like, of which a scan knows that it is whole: it need not be checked then.
+
+    That is noted in the ``lock``, for the file can't hold its own digest. Where it can't be, as on a full disk, the
+    next answer checks.
+    """
+    with suppress(sqlite3.Error, CatalogError):
+        lock.execute("CREATE TABLE IF NOT EXISTS noted (sha256 BLOB NOT NULL) STRICT")
+        lock.execute("DELETE FROM noted")
+        if not _is_unfinished(path):
+            lock.execute("INSERT INTO noted (sha256) VALUES (?)", (_digest(path),))
+        lock.execute("COMMIT")
+
+
+def is_as_noted(path: str, lock: sqlite3.Connection | None = None) -> bool:
+    """Tell whether the file at ``path`` is, byte for byte, what the last scan left; ``lock`` is one that is held."""
+    if _is_unfinished(path):
+        return False
+    noted = _noted(lock) if lock is not None else _noted_beside(path)
+    return noted is not None and noted == _digest(path)
+
+
+def _noted(lock: sqlite3.Connection) -> bytes | None:
+    try:
+        (found,) = lock.execute("SELECT sha256 FROM noted").fetchone() or (None,)
+    except sqlite3.Error:  # nothing is, as in the lock of an older program; or a scan writes
+        return None
+    return found if isinstance(found, bytes) else None
+
+
+def _noted_beside(path: str) -> bytes | None:
+    """Return what is noted beside the catalog at ``path``, in a lock that no other user can have written."""
+    lock = f"{os.path.realpath(path)}{LOCK}"
+    if not os.path.lexists(lock) or not stat.S_ISREG((status := os.lstat(lock)).st_mode):
+        return None
+    if status.st_uid not in own_users() or _exposure(lock) is not None:
+        return None
+    with closing(sqlite3.connect(_uri(lock, "mode=ro"), uri=True, timeout=0)) as connection:
+        return _noted(connection)
+
+
+def _digest(path: str) -> bytes:
+    """Return the SHA-256 of the file at ``path``."""
+    digest = sha256()
+    try:
+        with open_named(path) as file:
+            while piece := file.read(MIB):
+                digest.update(piece)
+    except EvidenceError as error:
+        raise CatalogError(path, error.reason, "name the file that 'backupmeta scan -o' wrote") from error
+    return digest.digest()
 
 
 def _require_own_lock(lock: str, path: str) -> None:
@@ -103,10 +175,15 @@ def open_to_write(path: str) -> sqlite3.Connection:
     """
     require(path)
     with telling(path), _closed_on_error(_connected(path, "mode=rwc")) as connection:
+        _refuse_foreign(connection, path)
         version = _version(connection)
         if version < schema.VERSION:
             with transaction(connection):
                 _bring_up(connection, version)
+        _require_tables(connection, path)
+        if _differing(connection):
+            with transaction(connection):
+                _make_anew(connection)
         connection.execute("PRAGMA journal_mode = WAL")  # only now: what _check looks at is in the file itself
         connection.execute("PRAGMA synchronous = NORMAL")
     return connection
@@ -142,11 +219,53 @@ def _bring_up(connection: sqlite3.Connection, version: int) -> None:
     for older in range(version or schema.VERSION, schema.VERSION):
         for statement in schema.MIGRATIONS[older]:
             connection.execute(statement)
+    _make_anew(connection)
+    if version < _UNSEALED:
+        seal_all(connection)
+    connection.execute(f"PRAGMA application_id = {schema.APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+
+
+def _make_anew(connection: sqlite3.Connection) -> None:
+    """Make all views anew, and the indices that are not as they should be."""
     for name, statement in schema.views():
         connection.execute(f"DROP VIEW IF EXISTS {name}")
         connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {schema.APPLICATION}")
-    connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+    for name, statement in _differing(connection).items():
+        connection.execute(f"DROP INDEX IF EXISTS {name}")
+        connection.execute(statement)
+
+
+def _objects(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:
+    """Return the type and the SQL of all that is in a database, by name, without SQLite's own."""
+    select = "SELECT name, type, ifnull(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'"
+    return {str(name): (str(kind), schema.compact(str(sql))) for name, kind, sql in connection.execute(select)}
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: str) -> None:
+    """Raise `CatalogError` where something is in a catalog that no scan puts there: it could change what is written."""
+    for name, (kind, _) in _objects(connection).items():
+        if kind == "trigger" or name not in schema.NAMES:
+            advice = f"see who put it there, and take it away: sqlite3 {path} 'DROP {kind} {name}'"
+            raise CatalogError(path, f"has a {kind} of its own, {name}", advice)
+
+
+def _require_tables(connection: sqlite3.Connection, path: str) -> None:
+    """Raise `DamagedCatalogError` where a table is missing, or has other columns."""
+    there = _objects(connection)
+    for name, statement in schema.tables():
+        if there.get(name) != ("table", schema.compact(statement)):
+            raise DamagedCatalogError(path, f"is damaged: the table {name} is not as it should be")
+
+
+def _differing(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the views and indices that are not as they should be, and the statements that make them so."""
+    there = _objects(connection)
+    return {
+        name: statement
+        for name, statement in (*schema.indices(), *schema.views())
+        if there.get(name, ("", ""))[1] != schema.compact(statement)
+    }
 
 
 @contextmanager
@@ -172,8 +291,13 @@ def open_to_read(path: str) -> sqlite3.Connection:
     is_own = _exposure(os.path.realpath(path)) is None
     if version < schema.VERSION or _is_unfinished(path):
         open_to_write(path).close()
-    with telling(path):
-        return _connected(path, "mode=ro" if is_own and _can_write_beside(path) else "mode=ro&immutable=1")
+    mode = "mode=ro" if is_own and _can_write_beside(path) else "mode=ro&immutable=1"
+    with telling(path), _closed_on_error(_connected(path, mode)) as connection:
+        _refuse_foreign(connection, path)
+        _require_tables(connection, path)
+        for name in _differing(connection):
+            raise DamagedCatalogError(path, f"is damaged: {name} is not as it should be")
+    return connection
 
 
 @contextmanager
@@ -205,7 +329,7 @@ def roots(path: str) -> list[str]:
     Raises `CatalogError`.
     """
     with opened_to_read(path) as connection:
-        return [root for (root,) in connection.execute("SELECT DISTINCT root FROM accounts WHERE host = ''")]
+        return [str(root) for (root,) in connection.execute("SELECT DISTINCT root FROM accounts WHERE host = ''")]
 
 
 def _connected(path: str, mode: str) -> sqlite3.Connection:
@@ -214,8 +338,11 @@ def _connected(path: str, mode: str) -> sqlite3.Connection:
         raise CatalogError(
             path, f"needs SQLite {least}, this Python has {sqlite3.sqlite_version}", "use a newer Python"
         )
-    uri = f"{Path(os.path.abspath(path)).as_uri()}?{mode}"  # noqa: PTH100 - of any bytes
-    return sqlite3.connect(uri, uri=True, timeout=_WAIT, isolation_level=None)
+    return sqlite3.connect(_uri(path, mode), uri=True, timeout=_WAIT, isolation_level=None)
+
+
+def _uri(path: str, mode: str) -> str:
+    return f"{Path(os.path.abspath(path)).as_uri()}?{mode}"  # noqa: PTH100 - of any bytes
 
 
 def _check(path: str) -> int:
@@ -225,13 +352,13 @@ def _check(path: str) -> int:
         raise CatalogError(path, "is no catalog", "name the file that 'backupmeta scan -o' wrote, or a new one")
     if int.from_bytes(header[68:72]) != schema.APPLICATION:
         raise CatalogError(path, "is a SQLite database, but no catalog", "name another file")
-    page = int.from_bytes(header[16:18])
-    pages = int.from_bytes(header[28:32])
-    if size < pages * (65536 if page == 1 else page) and not _is_unfinished(path):
-        raise CatalogError(path, "is cut off", "restore it from a copy, or scan into a new file")
     version = int.from_bytes(header[60:64])
     if version > schema.VERSION:
         raise CatalogError(path, f"was made by a newer backupmeta (schema {version})", "use that one")
+    page = int.from_bytes(header[16:18])
+    pages = int.from_bytes(header[28:32])
+    if size < pages * (65536 if page == 1 else page) and not _is_unfinished(path):
+        raise DamagedCatalogError(path, "is cut off")
     return version
 
 
@@ -259,7 +386,11 @@ def telling(path: str) -> Iterator[None]:
     """Raise `CatalogError` for what SQLite says."""
     try:
         yield
+    except UnicodeDecodeError as error:  # SQLite quotes a broken schema as it is
+        raise DamagedCatalogError(path, "is damaged: its schema is no text") from error
     except sqlite3.Error as error:
+        if _primary(error) in _DAMAGED:
+            raise DamagedCatalogError(path, f"is damaged: {error}") from error
         advice = "restore it from a copy, or scan into a new file"
         if _primary(error) in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
             advice = "name a file in a folder that is there, and that you may write to"

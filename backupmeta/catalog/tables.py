@@ -170,6 +170,7 @@ FILES: Final = Table(
         Column("moved_from", Type.INTEGER, "The file that it was before it was moved."),
         Column("verdict", Type.TEXT, "Of an archive that was scanned deep: pass, fail, unreadable or not judged."),
         Column("walked", Type.INTEGER, "The scan that read all of it; null where none did."),
+        Column("ctime_ns", Type.NANOSECONDS, "When the system last noted a change; null where no scan has seen it."),
     ),
     indices=("account",),
 )
@@ -250,4 +251,14 @@ EXTENSIONS: Final = Table(
     indices=("id, version", "list"),
 )
 
-TABLES: Final = (SCANS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, EXTENSIONS)
+SEALS: Final = Table(
+    "seals",
+    "What the rows of each account were when they were written; for backupmeta itself.",
+    (
+        Column("account", Type.KEY, "The account; 0 for the catalog itself."),
+        _required("digest", Type.BYTES, "The digest of its number and of all digests of its rows (BLAKE2b, 16 bytes)."),
+        _required("digests", Type.BYTES, "The digest of each of its rows, by table and key (BLAKE2b, 8 bytes)."),
+    ),
+)
+
+TABLES: Final = (SCANS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, EXTENSIONS, SEALS)

@@ -2,6 +2,12 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
+
+from backupmeta.findings import Finding
+
+_TROUBLES: Final = 20
+"""Of how many accounts it is kept why they could not be read: the catalog has all."""
 
 
 @dataclass(slots=True)
@@ -18,6 +24,8 @@ class Tally:
         walked: how many archives were read to their end.
         changes: how many files, installs and backups are new, changed, moved, returned, vanished, by table.
         unread: why a root could not be read; what was known below it stays as it is.
+        altered: what of the catalog was not as it was scanned, and was taken out of it.
+        troubles: why an account could not be read, or not all of it, by its path; the first ones.
     """
 
     accounts: int = 0
@@ -29,3 +37,11 @@ class Tally:
     walked: int = 0
     changes: Counter[tuple[str, str]] = field(default_factory=Counter)
     unread: dict[str, str] = field(default_factory=dict)
+    altered: list[Finding] = field(default_factory=list)
+    troubles: dict[str, str] = field(default_factory=dict)
+
+    def note_trouble(self, account: str, reason: str) -> None:
+        """Count an account that could not be read, or not all of it, and keep why."""
+        self.unreadable += 1
+        if len(self.troubles) < _TROUBLES:
+            self.troubles[account] = reason

@@ -60,8 +60,7 @@ def recorded(catalog: str, policy: Policy) -> Run:
         with store.opened_to_read(catalog) as opened:
             accounts = _Accounts(catalog, opened)
             for case in cases:
-                archive, embedded = accounts.archive(case)
-                yield _outcome(opened, archive, case, embedded)
+                yield Outcome.joined(_outcome(opened, *accounts.archive(one), one) for one in case.alone)
 
     return run
 
@@ -136,7 +135,7 @@ def _embedded(case: Case, remembered: Remembered | None) -> Document | None:
     return Document(Source(Witness.EMBEDDED_RECORD, case.seen, found.member.text), grammar.parse(found.record))
 
 
-def _outcome(connection: sqlite3.Connection, archive: _Archive, case: Case, embedded: Document | None) -> Outcome:
+def _outcome(connection: sqlite3.Connection, archive: _Archive, embedded: Document | None, case: Case) -> Outcome:
     """Return what a deep scan found of an archive, judged by the policy of now."""
     if archive.verdict == Verdict.NOT_JUDGED:
         found = judge.judged(_findings(connection, archive), case.policy)

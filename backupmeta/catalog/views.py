@@ -20,6 +20,10 @@ from backupmeta.catalog.tables import (
     Table,
     Type,
 )
+from backupmeta.masking import MASK
+
+_IS_MASKED: Final = f"instr({{path}}, '{MASK}') > 0"
+"""Tells whether a path has a secret in it, so that its exact bytes must not be shown."""
 
 
 class Shown(NamedTuple):
@@ -39,7 +43,7 @@ class View(NamedTuple):
     order: str
 
 
-def whole(table: Table) -> View:
+def of_table(table: Table) -> View:
     """Return ``table`` as a view of all of it."""
     return View(table.name, table.meaning, _all(table.name, table.columns), f"FROM {table.name}", table.columns[0].name)
 
@@ -57,6 +61,8 @@ def _of(table: Table, row: str, names: str) -> tuple[Shown, ...]:
 
 def _taken(row: str, column: Column, name: str) -> Shown:
     sql = f"{row}.{column.name}"
+    if column.name == "path_bytes":
+        sql = f"CASE WHEN NOT {_IS_MASKED.format(path=f'{row}.path')} THEN {sql} END"
     if column.type is Type.SHARED:
         sql = f"(SELECT content FROM shared WHERE shared.shared = {sql})"  # noqa: S608 - our own names
     return Shown(column._replace(name=name), sql)
@@ -96,7 +102,8 @@ def _changes(table: Table, path: str, id_: str) -> str:
 
 
 _ACCOUNT: Final = _of(ACCOUNTS, "a", "host AS account_host, path AS account_path")
-_EXACT_PATH: Final = """CASE WHEN a.path_bytes IS NOT NULL OR f.path_bytes IS NOT NULL THEN
+_EXACT_PATH: Final = f"""CASE WHEN {_IS_MASKED.format(path="a.path || f.path")} THEN NULL
+    WHEN a.path_bytes IS NOT NULL OR f.path_bytes IS NOT NULL THEN
     CAST(ifnull(a.path_bytes, a.path) || '/' || ifnull(f.path_bytes, f.path) AS BLOB) END"""
 _BACKUPS_OF_INSTALL: Final = """(SELECT count(*) FROM all_backups b
     WHERE b.until IS NULL AND b.account = i.account AND b.backup_install = i.id)"""

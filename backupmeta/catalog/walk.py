@@ -8,20 +8,21 @@ from datetime import tzinfo
 from typing import Final, NamedTuple
 
 from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import Archive, FromDisk, Home, Pair
+from backupmeta.account.home import Archive, FromDisk, Home, Pair, by_archive
+from backupmeta.account.location import below_home, is_outside
 from backupmeta.account.places import Found, Met
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
-from backupmeta.archive.limits import MIB, Limits
+from backupmeta.archive.limits import Limits
 from backupmeta.catalog import memory, store
 from backupmeta.catalog.answers import below
 from backupmeta.catalog.memory import Memory
-from backupmeta.catalog.rows import FindingRow, Walked, finding_row
+from backupmeta.catalog.rows import Walked, finding_row
 from backupmeta.catalog.tally import Tally
 from backupmeta.catalog.writer import Writer
 from backupmeta.checks.policy import DEFAULT
 from backupmeta.checks.verdict import Verdict
-from backupmeta.errors import EvidenceError
+from backupmeta.errors import EvidenceError, LimitExceededError
 from backupmeta.evidence import Folder, Signature, join_seen
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
@@ -31,6 +32,8 @@ from backupmeta.verification import case_of, verify_archive
 _MOST_ARCHIVES: Final = 16
 _MOST_BYTES: Final = 256 * 1024 * 1024
 """How many archives, of how many bytes, an order has; one archive may be larger."""
+_MOST_ORDERS: Final = 16
+"""How many orders an account has where it has very many archives: each of them reads the account's records."""
 
 
 class Order(NamedTuple):
@@ -44,6 +47,7 @@ class Order(NamedTuple):
         now: the moment of judging, Unix seconds.
         host: the host that the account lies on; empty where everybody reaches it.
         unnamed: the paths of the account's archives whose names do not say so: no other file is opened to see that.
+        is_over: whether these archives are not read, for the account asks for too much.
     """
 
     found: Found
@@ -53,17 +57,21 @@ class Order(NamedTuple):
     now: int
     host: str
     unnamed: frozenset[str] = frozenset()
+    is_over: bool = False
 
     def do(self) -> list[Walked]:
         """Walk the archives. What is not as it was scanned has no outcome: the next scan will tell."""
+        if self.is_over:
+            error = LimitExceededError(self.found.path, "account_bytes", self.limits.account_bytes)
+            return self._unread("limit-exceeded", error.reason)
         try:
             with (
                 self.found.open() as folder,
-                Met(folder, folder.entries(), self.found.as_server, self.found.is_home).home(
+                Met(folder, folder.entries(self.limits.folder_entries), self.found.as_server, self.found.is_home).home(
                     self.limits, _Knowing(folder.path, self.unnamed)
                 ) as home,
             ):
-                return [one for pair in home.pairs() if (one := self._walked(home, pair)) is not None]
+                return [one for some in by_archive(home.pairs()).items() for one in self._walked(home, *some)]
         except EvidenceError:
             return []
 
@@ -77,38 +85,34 @@ class Order(NamedTuple):
 
     def given_up(self) -> list[Walked]:
         """Return that no process survives reading the archives."""
+        return self._unread("archive-unreadable", "the process that read it ended")
+
+    def _unread(self, id_: str, reason: str) -> list[Walked]:
+        """Return why none of the archives was read."""
+        found = {path: (Source(Witness.ARCHIVE, join_seen(self.found.seen, path)),) for path in self.archives}
         return [
-            Walked(path, None, str(Verdict.UNREADABLE), None, (self._fatal(path),), is_final=False)
-            for path in self.archives
+            Walked(path, None, str(Verdict.UNREADABLE), None, (finding_row(Finding(id_, "", reason, where)),), False)  # noqa: FBT003
+            for path, where in found.items()
         ]
 
-    def _fatal(self, path: str) -> FindingRow:
-        where = (Source(Witness.ARCHIVE, join_seen(self.found.seen, path)),)
-        return finding_row(Finding("archive-unreadable", "", "the process that read it ended", where))
-
-    def _walked(self, home: Home, pair: Pair) -> Walked | None:
-        """Return what came out for an archive; None for one that is not asked for, or not as it was."""
-        archive = pair.archive
-        if archive is None or (path := below(home.folder.path, archive)) not in self.archives:
-            return None
+    def _walked(self, home: Home, archive: Archive, pairs: Sequence[Pair]) -> Iterator[Walked]:
+        """Yield what came out for an archive of some ``pairs``; nothing where it is not asked for, or not as it was."""
+        if (path := _below(home, archive)) not in self.archives:
+            return
         with suppress(EvidenceError), archive.open() as file:
             if file.signature != self.archives[path]:
-                return None
-        came = verify_archive(case_of(home, pair, archive, zone=self.zone, policy=DEFAULT, now=self.now)).verification
-        findings = tuple(finding_row(one.finding) for one in came.judged)
-        is_final = came.verdict is not Verdict.UNREADABLE or _can_be_read(archive)
-        return Walked(path, pair.id, str(came.verdict), came.sha256, findings, is_final)
+                return
+        outcome = verify_archive(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now))
+        for pair, one in zip(pairs, outcome.each, strict=True):
+            came = one.verification
+            findings = tuple(finding_row(judged.finding) for judged in came.judged)
+            yield Walked(path, pair.id, str(came.verdict), came.sha256, findings, one.is_final)
 
 
-def _can_be_read(archive: Archive) -> bool:
-    """Tell whether the system reads an archive to its end, whatever that is."""
-    try:
-        with archive.open() as file:
-            while file.read(MIB):
-                pass
-    except EvidenceError:
-        return False
-    return True
+def _below(home: Home, archive: Archive) -> str:
+    """Return the path of an archive from its home on; of one that is kept elsewhere, as the server saw both."""
+    path = below(home.folder.path, archive)
+    return below_home(home.folder.seen, archive.seen) if is_outside(path) else path
 
 
 class _Knowing(FromDisk):
@@ -155,29 +159,35 @@ class Archives:
                 ):  # somebody has damaged the catalog; the account is read anew the next time it changes
                     continue
                 found, unnamed = remembered.found(store.exact(path, path_bytes)), _unnamed(remembered)
-                for some in self._portions(last):
-                    self._given.append(_Given(last, {one.path: one.file for one in some}))
+                found = found._replace(server=self._search.server_root)
+                for some, is_over in self._portions(last):
+                    self._given.append(_Given(last, found.seen, {one.path: one.file for one in some}))
                     known = (one.path for one in some if one.path in remembered.files)
                     archives = {path: remembered.files[path].signature for path in known}
-                    yield Order(found, archives, self._search.limits, self._search.zone, self._now, host, unnamed)
+                    how = self._search.limits, self._search.zone, self._now
+                    yield Order(found, archives, *how, host, unnamed, is_over)
 
-    def _portions(self, account: int) -> Iterator[list["_Archive"]]:
-        some, size = list[_Archive](), 0
-        for file, path, path_bytes, length in self._connection.execute(_UNWALKED, (account,)).fetchall():
-            if some and (len(some) == _MOST_ARCHIVES or size + length > _MOST_BYTES):
-                yield some
+    def _portions(self, account: int) -> Iterator[tuple[list["_Archive"], bool]]:
+        """Yield the archives of an account, some at once, and whether they are more than may be read of it."""
+        some, size, total = list[_Archive](), 0, 0
+        rows = self._connection.execute(_UNWALKED, (account,)).fetchall()
+        most, most_bytes = max(_MOST_ARCHIVES, -(-len(rows) // _MOST_ORDERS)), self._search.limits.account_bytes
+        for file, path, path_bytes, length in rows:
+            if some and (len(some) == most or size + length > _MOST_BYTES or (total <= most_bytes < total + length)):
+                yield some, total > most_bytes
                 some, size = [], 0
             some.append(_Archive(file, store.exact(path, path_bytes)))
-            size += length
+            size, total = size + length, total + length
         if some:
-            yield some
+            yield some, total > most_bytes
 
     def take(self, outcomes: list[Walked], writer: Writer, tally: Tally) -> None:
         """Write what came out of the oldest order, and count it."""
-        account, files = self._given.popleft()
+        account, seen, files = self._given.popleft()
         for one in outcomes:
             tally.walked += one.is_final
-            tally.unreadable += not one.is_final
+            if not one.is_final:
+                tally.note_trouble(join_seen(seen, one.path), "can't be read to its end")
             writer.take_walked(account, files[one.path], one)
         writer.flush()
 
@@ -188,9 +198,10 @@ class _Archive(NamedTuple):
 
 
 class _Given(NamedTuple):
-    """An order that was given: the account, and the numbers of its archives, by their paths."""
+    """An order that was given: the account, its path, and the numbers of its archives, by their paths."""
 
     account: int
+    seen: str
     files: dict[str, int]
 
 

@@ -8,13 +8,16 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from backupmeta.catalog import schema, store
-from backupmeta.catalog.rows import Cell, Cells, FindingRow, Rows, Walked, exact
+from backupmeta.catalog.rows import Cell, Cells, FileRow, FindingRow, Rows, Walked, exact
+from backupmeta.catalog.seals import OWN, Seals
 from backupmeta.catalog.tables import BACKUPS, EXTENSIONS, FILES, FINDINGS, INSTALLS, SHARED, Table, Type
+from backupmeta.catalog.whole import Damaged
 
 _AT_HAND: Final = 100_000
 """How many keys of shared values are kept in memory."""
 _SPAN: Final = 6
 """How many columns a row has before its own: its number, its account, since, until, began, ended."""
+_OF_FINDING: Final = ("finding", "account", "install", "backup", "since", "until", *FindingRow._fields, "file")
 
 
 class _Found(NamedTuple):
@@ -39,7 +42,7 @@ class _Shape(NamedTuple):
     Attributes:
         name: the table's.
         key: its first column, the row's number.
-        width: how many columns it has.
+        columns: the names of those that are written when the row begins: its number and span, its files, its cells.
         files: its columns with numbers of files.
         shared: which cells are shared.
         telling: how many cells tell a change.
@@ -47,30 +50,34 @@ class _Shape(NamedTuple):
 
     name: str
     key: str
-    width: int
+    columns: tuple[str, ...]
     files: tuple[str, ...]
     shared: tuple[int, ...]
     telling: int
 
-    def rest(self, length: int) -> Cells:
-        """Return the cells that a row of this ``length`` lacks, and gets later."""
-        return (None,) * (self.width - length)
+
+def _shape(table: Table, *files: str, cells: Sequence[str] = (), telling: int | None = None) -> _Shape:
+    names = [one.name for one in table.columns]
+    begin, cells = names[:_SPAN], cells or names[_SPAN + len(files) :]
+    types = {one.name: one.type for one in table.columns}
+    shared = tuple(place for place, one in enumerate(cells) if types[one] is Type.SHARED)
+    return _Shape(table.name, names[0], (*begin, *files, *cells), files, shared, telling or len(cells))
 
 
-def _shape(table: Table, *files: str, telling: int | None = None) -> _Shape:
-    cells = table.columns[_SPAN + len(files) :]
-    shared = tuple(place for place, one in enumerate(cells) if one.type is Type.SHARED)
-    key, width = table.columns[0].name, len(table.columns)
-    return _Shape(table.name, key, width, files, shared, len(cells) if telling is None else telling)
-
-
-_FILES: Final = _shape(FILES, telling=7)  # not its digest, nor what a deep scan adds
+_FILES: Final = _shape(FILES, cells=FileRow._fields, telling=7)  # not its digest, nor when its inode changed
 _INSTALLS: Final = _shape(INSTALLS, "record_file")
 _BACKUPS: Final = _shape(BACKUPS, "record_file", "archive_file")
+_WRITTEN: Final = (
+    (FILES, _FILES.columns),
+    (INSTALLS, _INSTALLS.columns),
+    (BACKUPS, _BACKUPS.columns),
+    (FINDINGS, _OF_FINDING),
+)
 _NOBODY: Final = frozenset[str]()
 _CLAIMED: Final = """
 SELECT backup FROM all_backups WHERE account = ? AND archive_file = ? AND until IS NULL AND (? IS NULL OR id = ?)
 """
+_ENTRIES: Final = "SELECT id, version, active, autoup FROM extensions WHERE list = ? ORDER BY rowid"
 _FORGET: Final = "UPDATE all_findings SET until = ? WHERE file = ? AND until IS NULL"
 
 
@@ -91,15 +98,34 @@ class _Account(NamedTuple):
 
 
 class Writer:
-    """Writes what a scan found; its caller begins and ends the transactions."""
+    """Writes what a scan found; its caller begins and ends the transactions.
 
-    def __init__(self, connection: sqlite3.Connection, scan: int, changes: Counter[tuple[str, str]]) -> None:
-        """Write into ``connection`` what the scan of this number finds; count it in ``changes``."""
+    Attributes:
+        seals: seals what is written.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        scan: int,
+        changes: Counter[tuple[str, str]],
+        seals: Seals,
+        damaged: Damaged,
+    ) -> None:
+        """Write into ``connection`` what the scan of this number finds; count it in ``changes``, seal it.
+
+        No row gets the number of one that is ``damaged``.
+        """
+        self.seals = seals
         self._changes = changes
         self._connection = connection
         self._scan = scan
         self._shared: dict[bytes, int] = {}
-        self._last = {one.name: self._greatest(one) for one in (FILES, INSTALLS, BACKUPS, FINDINGS, SHARED)}
+        self._damaged = damaged.values()
+        self._last = {
+            one.name: max(self._greatest(one), damaged.greatest(one))
+            for one in (FILES, INSTALLS, BACKUPS, FINDINGS, SHARED)
+        }
         self._pending: dict[str, list[Cells]] = {one.name: [] for one in (FILES, INSTALLS, BACKUPS, FINDINGS)}
 
     def take_shared(self, values: Mapping[bytes, str]) -> None:
@@ -112,6 +138,7 @@ class Writer:
 
     def settle(self, account: int, rows: Rows, *, is_new: bool) -> None:
         """Make ``rows`` what is there of ``account``; what is there no longer stays as history."""
+        self.seals.change(account)
         known = {} if is_new else {_path(one.cells): one for one in self._known(_FILES, account)}
         gone = _NOBODY if is_new else self._gone(account)
         into = _Account(account, is_new, gone, {one.number: path for path, one in known.items()})
@@ -134,9 +161,11 @@ class Writer:
             self._connection.executemany("UPDATE all_findings SET until = ? WHERE finding = ?", other)
             row = (self._next(FINDINGS.name), account, None, None, self._scan, None, *finding, None)
             self._pending[FINDINGS.name].append(row)
+            self.seals.change(account)
 
     def take_walked(self, account: int, file: int, one: Walked) -> None:
         """Know what came out of walking the archive ``file`` of ``account``."""
+        self.seals.change(account)
         told = (one.verdict, self._scan if one.is_final else None, one.sha256, file)
         self._connection.execute("UPDATE all_files SET verdict = ?, walked = ?, sha256 = ? WHERE file = ?", told)
         found = self._connection.execute(_CLAIMED, (account, file, one.id, one.id)).fetchone()
@@ -148,6 +177,7 @@ class Writer:
 
     def vanish(self, account: int) -> None:
         """Know that ``account`` is gone, and all that it had."""
+        self.seals.change(account)
         for shape in (_FILES, _INSTALLS, _BACKUPS):
             ended = self._connection.execute(
                 f"UPDATE {shape.name} SET until = ?, ended = 'vanished' WHERE account = ? AND until IS NULL",  # noqa: S608
@@ -162,14 +192,16 @@ class Writer:
         """Make the ``findings`` those that are about no account, and about something below ``roots``."""
         known = {row: number for row, number in self._known_findings(None).items() if _is_below(row[-1], roots)}
         self._settle_findings(None, ((None, None, one) for one in findings), known)
+        self.seals.change(OWN)
         self.flush()
 
     def flush(self) -> None:
-        """Write what was settled so far."""
-        for table in (FILES, INSTALLS, BACKUPS, FINDINGS):
+        """Write what was settled so far, and seal it."""
+        for table, columns in _WRITTEN:
             if pending := self._pending[table.name]:
-                self._connection.executemany(schema.insertion(table), pending)
+                self._connection.executemany(schema.insertion(table, columns), pending)
                 pending.clear()
+        self.seals.write()
 
     def _installs(self, rows: Rows, files: list[int], paths: Mapping[int | None, str]) -> Iterator[_Found]:
         for one in rows.installs:
@@ -201,8 +233,10 @@ class Writer:
         numbers = []
         for one in found:
             before = known.pop(one.path, None)
-            if before is not None and before.cells[: shape.telling] == one.cells[: shape.telling]:
+            if before is not None and _is_same(shape, before.cells, one.cells):
                 self._refer(shape, before, one.files)
+                if shape is _FILES:
+                    self._note_change(before, one.cells)
                 numbers.append(before.number)
                 continue
             if before is not None:
@@ -218,8 +252,7 @@ class Writer:
     def _begin(self, shape: _Shape, account: int, began: str, one: _Found) -> int:
         self._changes[shape.name, began] += 1
         number = self._next(shape.name)
-        row = (number, account, self._scan, None, began, None, *one.files, *one.cells)
-        self._pending[shape.name].append(row + shape.rest(len(row)))
+        self._pending[shape.name].append((number, account, self._scan, None, began, None, *one.files, *one.cells))
         return number
 
     def _end(self, shape: _Shape, number: int, ended: str) -> None:
@@ -234,6 +267,19 @@ class Writer:
         """Forget what reading all of an archive told, for its record is another one now."""
         self._connection.execute("UPDATE all_files SET verdict = NULL, walked = NULL WHERE file = ?", (file,))
         self._connection.execute(_FORGET, (self._scan, file))
+
+    def _note_change(self, known: _Known, cells: Cells) -> None:
+        """Note that a file's inode was changed: what is in it may be something else, and is read again.
+
+        A file that an older program has met has no such time yet.
+        """
+        *_, digest, ctime_ns = cells
+        if known.cells[-1] == ctime_ns:
+            return
+        if known.cells[-1] is not None:
+            self._walk_again(known.number)
+            self._connection.execute("UPDATE all_files SET sha256 = ? WHERE file = ?", (digest, known.number))
+        self._connection.execute("UPDATE all_files SET ctime_ns = ? WHERE file = ?", (ctime_ns, known.number))
 
     def _refer(self, shape: _Shape, known: _Known, files: tuple[int | None, ...]) -> None:
         """Let a row that is as it was refer to its files, which may be others."""
@@ -259,8 +305,9 @@ class Writer:
         self._connection.executemany("UPDATE all_findings SET until = ? WHERE finding = ?", ended)
 
     def _known(self, shape: _Shape, account: int) -> Iterator[_Known]:
-        select = f"SELECT * FROM {shape.name} WHERE account = ? AND until IS NULL ORDER BY 1"  # noqa: S608
-        for number, _, _, _, _, _, *rest in self._connection.execute(select, (account,)):
+        own = ", ".join((shape.key, *shape.columns[_SPAN:]))
+        select = f"SELECT {own} FROM {shape.name} WHERE account = ? AND until IS NULL ORDER BY {shape.key}"  # noqa: S608
+        for number, *rest in self._connection.execute(select, (account,)):
             yield _Known(number, tuple(rest[: len(shape.files)]), tuple(rest[len(shape.files) :]))
 
     def _known_findings(self, account: int | None) -> dict[tuple[Cell, ...], int]:
@@ -277,13 +324,20 @@ class Writer:
 
     def _key_of(self, digest: bytes, value: str) -> int:
         """Return the key of a shared value, which may have to be written first."""
-        found = self._connection.execute("SELECT shared FROM shared WHERE digest = ?", (digest,)).fetchone()
-        if found is not None:
-            return int(found[0])
+        entries = [*_extensions(value)]
+        found = self._connection.execute("SELECT shared, content FROM shared WHERE digest = ?", (digest,)).fetchone()
+        key, content = found or (0, None)
+        if content == value and key not in self._damaged and self._entries(key) == entries:
+            return int(key)
         key = self._next(SHARED.name)
+        self._connection.execute("DELETE FROM shared WHERE digest = ?", (digest,))  # nobody refers to one that lies
+        self._connection.execute("DELETE FROM extensions WHERE list = ?", (key,))
         self._connection.execute(schema.insertion(SHARED), (key, digest, value))
-        self._connection.executemany(schema.insertion(EXTENSIONS), _extensions(key, value))
+        self._connection.executemany(schema.insertion(EXTENSIONS), [(key, *one) for one in entries])
         return key
+
+    def _entries(self, key: int) -> list[Cells]:
+        return self._connection.execute(_ENTRIES, (key,)).fetchall()
 
     def _next(self, table: str) -> int:
         self._last[table] += 1
@@ -306,12 +360,20 @@ def _is_below(evidence: Cell, roots: Collection[str]) -> bool:
     return not paths or any(f"{path}/".startswith(f"{root.rstrip('/')}/") for path in paths for root in roots)
 
 
+def _is_same(shape: _Shape, known: Cells, found: Cells) -> bool:
+    """Tell whether what was found is what is known; of a record that was read again, by its digest, too."""
+    if known[: shape.telling] != found[: shape.telling]:
+        return False
+    digests = {known[shape.telling], found[shape.telling]} - {None} if shape is _FILES else set()
+    return len(digests) <= 1
+
+
 def _first(files: tuple[int | None, ...]) -> int | None:
     return next((one for one in files if one is not None), None)
 
 
-def _extensions(key: int, value: str) -> Iterator[Cells]:
+def _extensions(value: str) -> Iterator[Cells]:
     """Yield the entries of a list of plugins or themes; nothing for any other value."""
     if value.startswith('[{"id":'):
         for one in json.loads(value):
-            yield key, one["id"], one["version"], one.get("activated", one.get("active")), one["autoup"]
+            yield one["id"], one["version"], one.get("activated", one.get("active")), one["autoup"]

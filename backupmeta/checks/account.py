@@ -3,7 +3,7 @@
 Records without archives, and archives without records, are found when the two are paired (`backupmeta.account.home`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -11,6 +11,7 @@ from backupmeta.checks.policy import Policy
 from backupmeta.checks.schedule import DAY, LATE, Schedule, schedule_of
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
+from backupmeta.masking import mask_text
 from backupmeta.provenance import Source, Witness
 
 
@@ -46,7 +47,7 @@ class Account:
         now: the moment of judging, Unix seconds.
     """
 
-    installs: dict[str, Inspection] | None
+    installs: Mapping[str, Inspection] | None
     kept: Sequence[Kept]
     policy: Policy
     now: int
@@ -141,7 +142,7 @@ def _since(account: Account, install: Inspection, times: Sequence[int]) -> int:
 
 
 def _name(path: str) -> str:
-    return path.replace("\\", "/").rpartition("/")[2]
+    return mask_text(path).replace("\\", "/").rpartition("/")[2]  # what is cut off may be what tells a secret
 
 
 CHECKS: Final[tuple[Callable[[Account], Iterator[Finding]], ...]] = (duplicates, orphaned, too_old, too_few, retention)

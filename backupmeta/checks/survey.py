@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from backupmeta.archive.dump import Dump, Dumps
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import OWN_CONTENT, WITH_CONTENT, Member, is_at_root, is_record
-from backupmeta.archive.names import DUMP, RECORD, plain
+from backupmeta.archive.names import DUMP, RECORD, plain, shown
 from backupmeta.archive.reader import Content
 from backupmeta.checks.applications import TELLING, bytes_wanted, tells
 
@@ -102,7 +102,7 @@ class Survey:
 
     def wants(self, member: Member) -> Content | None:
         """Remember ``member``; return what takes in its content, if that tells something."""
-        name, kind, names = plain(member.name), member.kind, self._names
+        name, kind, names = shown(member.name), member.kind, self._names
         size = member.size if kind in OWN_CONTENT and name not in _OWN else 0
         if name not in names and len(names) < self._most_names and self._room_for_names > 0 and size <= _LARGEST:
             names[name] = len(names)

@@ -4,40 +4,78 @@ Exit codes: 0 clean; 1 a negative answer, something wrong; 2 a usage error, or i
 """
 
 import contextlib
+import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import monotonic
 from types import FrameType
 from typing import Final, NoReturn
 
+_Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
+
 _INTERRUPTED: Final = 130
-_PATIENCE: Final = 5.0
-"""How long, in seconds, what was begun may take to end before a second signal counts."""
+_PATIENCE: Final = 1.0
+"""How long, in seconds, further signals count as coming with the first one."""
+_AGAIN: Final = 0.5
+"""After how many seconds it is looked, again and again, at whether what runs is about to end."""
+_SOON: Final = 0.01
+"""After how many seconds an exception is raised again that Python has passed over."""
 _SIGNAL: Final = 128
 """What a shell adds to a signal's number, for the exit code."""
 _FEWER_COLLECTIONS: Final = 50_000  # long lists make many small objects, and hardly a cycle
 
 
 def console() -> NoReturn:
-    """Be the process ``backupmeta``: run `main`, and end without taking every object of a long list down first."""
+    """Be the process ``backupmeta``: run `main`, and end without taking every object of a long list down first.
+
+    Exit code 1 is an answer, so an error in this program is none: it ends with 2, and a line that says where it is.
+    """
+    _be_the_same_everywhere()
     code = 0
     try:
         main()
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else 1
+    except Exception as error:  # noqa: BLE001 - nobody is left to handle it
+        code = _fault(error)
+    if code > _SIGNAL:  # what the exception held is closed now, and removes what is half written
+        gc.collect()
     if sys.stderr is not None:
         with contextlib.suppress(OSError):  # a full disk: whom could we tell?
             sys.stderr.flush()
     os._exit(code)
 
 
+def _fault(error: Exception) -> int:
+    """Tell of an error in this program; return the exit code. Its own text is not shown: it may hold a secret."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"  # noqa: PTH119
+    line = f"backupmeta: an error in this program, {type(error).__name__}{where}; please report it\n"
+    with contextlib.suppress(OSError):
+        os.write(2, line.encode())
+    return 2
+
+
+def _be_the_same_everywhere() -> None:
+    """Read names as UTF-8, and numbers of so many digits, whatever the environment says: answers are of evidence alone.
+
+    How Python reads names is decided when it starts (PEP 540): where that is another way, it starts anew.
+    """
+    sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
+    if sys.getfilesystemencoding() != "utf-8" and not sys.flags.utf8_mode and sys.executable:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - the same program
+
+
 def main() -> None:
     """Run the command line and exit. A broken pipe, Ctrl-C and a closed stdout end it without a word."""
     try:
-        with _ending():
-            raise SystemExit(_run())
+        with _ending() as end:
+            code = _run()
+            raise SystemExit(code if end.code is None else end.code)
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
 
@@ -45,23 +83,66 @@ def main() -> None:
 class _End:
     """Ends what runs, as an exception: what is half written is removed on the way.
 
-    Others that come meanwhile, as when a terminal is closed, must not end that, too.
+    Others that come with the first signal, as when a terminal is closed, must not end that, too; one that comes later
+    ends all at once. Where Python passes the exception over, as it does in a finalizer, it is raised again until it is
+    on its way.
+
+    Attributes:
+        code: the exit code of the first signal; None until one has come.
     """
 
     def __init__(self) -> None:
-        self._began: float | None = None
+        self.code: int | None = None
+        self._began = 0.0
+        self._raised: BaseException | None = None
+        self._before: _Handler = None
+        self._hook = sys.unraisablehook
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
-        if self._began is not None and monotonic() < self._began + _PATIENCE:
-            return
-        self._began = monotonic()
-        if number == signal.SIGINT:
-            raise KeyboardInterrupt
-        raise SystemExit(_SIGNAL + number)
+        if self.code is None:
+            self.code, self._began = _SIGNAL + number, monotonic()
+            self._watch()
+            self._raise()
+        if monotonic() > self._began + _PATIENCE:
+            os._exit(self.code)
+
+    def _raise(self) -> NoReturn:
+        is_interrupt = self.code == _INTERRUPTED
+        self._raised = KeyboardInterrupt() if is_interrupt else SystemExit(self.code)
+        raise self._raised
+
+    def _watch(self) -> None:
+        """Look, again and again, at whether the exception is on its way."""
+        if hasattr(signal, "setitimer"):
+            self._hook, sys.unraisablehook = sys.unraisablehook, self._passed_over
+            self._before = signal.signal(signal.SIGALRM, self._look)
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
+
+    def _look(self, _number: int, _frame: FrameType | None) -> None:
+        handled = sys.exception()
+        while handled is not None and handled is not self._raised:
+            handled = handled.__context__
+        if handled is None:
+            self._raise()
+
+    def _passed_over(self, told: "sys.UnraisableHookArgs") -> None:
+        """Know what was raised in a finalizer: ours is raised again soon, after it."""
+        if told.exc_value is self._raised:
+            signal.setitimer(signal.ITIMER_REAL, _SOON, _AGAIN)
+        else:
+            self._hook(told)
+
+    def leave(self) -> None:
+        """Look no longer, and hold nothing that has to be closed."""
+        self._raised = None
+        if self.code is not None and hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._before)
+            sys.unraisablehook = self._hook
 
 
 @contextlib.contextmanager
-def _ending() -> Iterator[None]:
+def _ending() -> Iterator[_End]:
     """Let TERM, HUP and INT end what runs, unless the caller has it pass them over."""
     handlers = {number: signal.getsignal(number) for number in _signals()}
     heard = {number for number, handler in handlers.items() if handler not in {signal.SIG_IGN, None}}
@@ -69,8 +150,13 @@ def _ending() -> Iterator[None]:
     try:
         for number in heard:
             signal.signal(number, end)
-        yield
+        yield end
+    except Exception:
+        if end.code is None:
+            raise
+        raise SystemExit(end.code) from None  # what is interrupted may fail in any way
     finally:
+        end.leave()
         for number in heard:
             signal.signal(number, handlers[number])
 
@@ -85,8 +171,6 @@ def _signals() -> list[signal.Signals]:
 
 
 def _run() -> int:
-    import gc
-
     import click
 
     from backupmeta.cli import output
@@ -104,14 +188,16 @@ def _run() -> int:
         output.discard()
         return output.BROKEN_PIPE
     except (ChildProcessError, EvidenceError, PolicyError, WrittenFileError) as error:
-        for line in str(error).splitlines():
-            output.complain(line)
-        return 2
-    except OSError as error:  # evidence raises `EvidenceError`: this is the output's
+        output.complain_of(error)
+    except OSError as error:  # evidence raises `EvidenceError`: mostly this is stdout's
         output.discard()
-        output.complain(f"can't write: {error.strerror}")
-        return 2
+        reason = error.strerror or str(error) or type(error).__name__
+        output.complain(f"{error.filename!s}: {reason}" if error.filename else f"can't write: {reason}")
     except click.ClickException as error:
-        error.show()
-        return 2
-    return result if isinstance(result, int) else 0
+        with contextlib.suppress(OSError):
+            output.complain_of_usage(error)
+    except (MemoryError, RecursionError):
+        output.complain("what is read asks for more memory than there is; name fewer files, or a lower --limit")
+    else:
+        return result if isinstance(result, int) else 0
+    return 2

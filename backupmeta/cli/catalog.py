@@ -7,12 +7,13 @@ import click
 
 from backupmeta.cli import output
 from backupmeta.cli.listing import Moment, Span
-from backupmeta.masking import printable
+from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from backupmeta.account.protected import Protected
     from backupmeta.catalog.export import Export
     from backupmeta.catalog.views import View
+    from backupmeta.findings import Finding
 
 _FORMATS: Final = ("jsonl", "csv", "parquet")
 
@@ -64,14 +65,15 @@ def export(catalog: str, form: str, table: "View", target_file: str | None) -> i
 
     protected = Protected(tuple(roots(catalog)), catalog=catalog)
     output.refuse_evidence(target_file, protected)
+    findings: list[Finding] = []
     if form == "parquet":
         path = _file_for_parquet(target_file)
         output.tell_age(catalog)
-        _write_parquet(exporting(catalog, table), path, protected)
+        _write_parquet(exporting(catalog, table, findings), path, protected)
     else:
         output.tell_age(catalog)
-        _write_lines(exporting(catalog, table), form, target_file, protected)
-    return 0
+        _write_lines(exporting(catalog, table, findings), form, target_file, protected)
+    return output.report(findings, Severity.ERROR)
 
 
 def _file_for_parquet(path: str | None) -> str:
@@ -94,15 +96,12 @@ def _write_lines(found: "Export", form: str, path: str | None, protected: "Prote
     from backupmeta.render import export as rendering
 
     lines = rendering.csv(*found) if form == "csv" else rendering.jsonl(*found)
-    if path in {None, "-"} and output.width() is not None:
-        lines = map(_for_terminal, lines)
+    if path in {None, "-"}:
+        output.write_rows(lines)
+        return
     with output.opened(path, protected) as write:
         for line in lines:
             write(line)
-
-
-def _for_terminal(line: str) -> str:
-    return printable(line.rstrip("\r\n")) + "\n"
 
 
 @click.command()
@@ -122,6 +121,7 @@ def stats(catalog: str, now: Span | None, *, as_json: bool) -> int:
     from backupmeta.catalog.stats import stats as counting
     from backupmeta.render import stats as rendering
 
-    found = counting(catalog, int(time()) if now is None else now.first)
+    findings: list[Finding] = []
+    found = counting(catalog, int(time()) if now is None else now.first, findings)
     output.write(rendering.as_json(catalog, found) if as_json else rendering.as_text(catalog, found, output.width()))
-    return 0
+    return output.report(findings, Severity.ERROR)

@@ -1,5 +1,6 @@
 """The commands."""
 
+import os
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
@@ -96,7 +97,7 @@ def view(
         if catalog is not None:
             options.refuse_beside_catalog({"--root": roots, "--sysroot": sysroot, "--show-secrets": show_secrets})
             output.tell_age(catalog)
-            found = _in_catalog(catalog, target, zone, install=install, user=user, allow_missing=allow_missing)
+            found = _in_catalog(catalog, target, zone, met, install=install, user=user, allow_missing=allow_missing)
         elif install:
             where = Search(roots, sysroot, zone, limits)
             found = library.find_install(target, where, user=user, findings=met)
@@ -107,22 +108,43 @@ def view(
         output.write(json.negative(error))
         return output.report(met, Severity.ERROR) or 1
     output.write(json.answer(found, show_secrets=show_secrets, provenance=provenance))
-    return output.report((*(one for one in met if one.hides_records), *found.findings), Severity.WARNING)
+    named = set(map(os.path.abspath, roots))
+    told = (one for one in met if one.hides_records or (one.is_unread and one.subject in named) or _is_altered(one))
+    return output.report((*told, *found.findings), Severity.WARNING)
+
+
+def _is_altered(one: "Finding") -> bool:
+    """Tell whether a finding is about the catalog that is answered from."""
+    return one.id == "catalog-altered"
 
 
 def _in_catalog(
-    catalog: str, target: str, zone: tzinfo | None, *, install: bool, user: str | None, allow_missing: bool
+    catalog: str,
+    target: str,
+    zone: tzinfo | None,
+    met: "list[Finding]",
+    *,
+    install: bool,
+    user: str | None,
+    allow_missing: bool,
 ) -> "Inspection":
-    """Return what a catalog knows of a backup or install; who asks for a user has every account looked at."""
+    """Return what a catalog knows of a backup or install; who asks for a user has every account looked at.
+
+    What of the catalog was altered is appended to ``met``.
+    """
     from backupmeta import library
     from backupmeta.catalog import answers
 
-    if install:
-        where = answers.install_named(catalog, target, zone, user)
-        return library.install_named(target, where, user=user)
-    name = target.rpartition("/")[2]
-    where = answers.backup_named(catalog, name, zone, user)
-    return library.backup_named(name, where, user=user, allow_missing=allow_missing)
+    on_the_way: list[Finding] = []
+    try:
+        if install:
+            where = answers.install_named(catalog, target, zone, user)
+            return library.install_named(target, where, user=user, findings=on_the_way)
+        name = target.rpartition("/")[2]
+        where = answers.backup_named(catalog, name, zone, user)
+        return library.backup_named(name, where, user=user, allow_missing=allow_missing, findings=on_the_way)
+    finally:
+        met.extend(filter(_is_altered, on_the_way))
 
 
 @backupmeta.command("list")
@@ -247,10 +269,11 @@ def members(
 def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int:
     """Write the content of one MEMBER of an ARCHIVE to stdout.
 
+    #3 is the third member: so 'members' tells those in whose names a secret is masked; ./#3 is one called so.
     Of several members of that name the last one, as unpacking leaves it; of records at the archive's root the first.
     Its exact bytes, holes of a sparse file filled in, with one exception: in a record (APP-META.INI) secrets are
     masked, unless you ask for them with --show-secrets. Other files of a site may well hold secrets; they are written
-    as they are.
+    as they are. On a terminal, control characters and what is not UTF-8 are escaped.
 
     \b
     Example:
@@ -267,10 +290,9 @@ def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int
         found = find(file, member, limits)
         code = output.report(found.findings, Severity.WARNING)
         if is_record(found.member) and not show_secrets:
-            output.write_bytes(without_secrets(grammar.parse(found.record(limits))).content)
+            output.write_exact([without_secrets(grammar.parse(found.record(limits))).content])
         else:
-            for piece in found.content:
-                output.write_bytes(piece)
+            output.write_exact(found.content)
     return code
 
 

@@ -98,7 +98,7 @@ def diff(
     try:
         found = compare(a, b, Search(roots, sysroot, zone, limits), user=user, deep=deep)
     except AnswerError as error:
-        output.complain(error.message)
+        output.complain_of_answer(error)
         return 2
     with output.opened(target_file, Protected((a, b, *roots), sysroot)) as write:
         for part in _rendered(found, form):
@@ -147,7 +147,7 @@ def history(
     try:
         found = tell(install, Search(roots, sysroot, zone, limits))
     except AnswerError as error:
-        output.complain(error.message)
+        output.complain_of_answer(error)
         return 2
     with output.opened(target_file, Protected((install, *roots), sysroot)) as write:
         for part in _told(found, form, is_stdout=target_file in {None, "-"}):

@@ -11,6 +11,7 @@ from backupmeta.cli.listing import IN_TIME, PRESENTING, Listing, decorated
 
 if TYPE_CHECKING:
     from backupmeta.catalog.find import Wanted
+    from backupmeta.findings import Finding
 
 _VERSION: Final = re.compile(r"[0-9.]+")
 _HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{6,64}")
@@ -118,4 +119,6 @@ def find(
     since, until = (None, None) if listing.zone else (listing.since, listing.until)  # a zone may tell other times
     asked = Asked(applications, plugins, themes, user, prefix, digest, since and since.first, until and until.last)
     output.tell_age(catalog)
-    return listing.show(finding(catalog, asked, listing.zone), [], text.BACKUP_COLUMNS, text.backup_cells)
+    findings: list[Finding] = []
+    found = finding(catalog, asked, listing.zone, findings)
+    return listing.show(found, findings, text.BACKUP_COLUMNS, text.backup_cells)

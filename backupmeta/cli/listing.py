@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from itertools import chain, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -13,6 +14,8 @@ import click
 from backupmeta.cli import options, output
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from backupmeta.findings import Finding
     from backupmeta.inspection import Inspection
     from backupmeta.library import Share
@@ -20,6 +23,13 @@ if TYPE_CHECKING:
 
 
 _DAY: Final = 86_400
+_IN_MEMORY: Final = 1024 * 1024
+_PIECE: Final = 64 * 1024
+_LAST_SECOND: Final = 253_402_300_799
+"""9999-12-31T23:59:59Z, in Unix seconds: the last one that `datetime` has."""
+_LONGEST_SHOWN: Final = 60
+COUNT: Final = click.IntRange(0, 10**12)
+"""How many: none too many to be counted."""
 
 
 class Moment(click.ParamType["Span"]):
@@ -31,10 +41,11 @@ class Moment(click.ParamType["Span"]):
         """Return the span that ``value`` means: a whole day for a date, else one second."""
         try:
             if value.isdecimal() and len(value) > len("20240613"):
-                return Span(int(value), int(value))
+                return _second(value)
             parsed = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no time; give 2024-06-13, 2024-06-13T20:55:21Z or Unix seconds", param, ctx)
+            shown = value if len(value) <= _LONGEST_SHOWN else value[:_LONGEST_SHOWN] + "…"
+            self.fail(f"{shown!r} is no time; give 2024-06-13, 2024-06-13T20:55:21Z or Unix seconds", param, ctx)
         begin = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
         return Span(begin, begin + (_DAY if len(value) <= len("2024-06-13") else 1) - 1)
 
@@ -44,6 +55,13 @@ class Span(NamedTuple):
 
     first: int
     last: int
+
+
+def _second(digits: str) -> Span:
+    """Return the second that Unix seconds mean. Raises `ValueError` for one that no calendar has."""
+    if len(digits) > _LONGEST_SHOWN or int(digits) > _LAST_SECOND:
+        raise ValueError("after the year 9999")
+    return Span(int(digits), int(digits))
 
 
 class SortKey(click.ParamType[str]):
@@ -90,10 +108,10 @@ class Listing:
         if self.catalog is not None:
             from backupmeta.catalog.answers import InCatalog
 
-            return InCatalog(zone=self.zone, catalog=self.catalog)
+            return InCatalog(zone=self.zone, catalog=self.catalog, user=self.user)
         from backupmeta.search import Search
 
-        return Search(self.roots, self.sysroot, self.zone)
+        return Search(self.roots, self.sysroot, self.zone, user=self.user)
 
     def show(
         self,
@@ -144,31 +162,43 @@ class Listing:
         """Whether the rows are shown one by one, all of them, as they come."""
         return self.form == "jsonl" and self.sort is None and self.limit is None and not self.offset
 
-    def show_stream(self, listed: "Callable[[Search, list[Finding], Share], Iterator[list[Inspection]]]") -> int:
+    def show_stream(
+        self, listed: "Callable[[Search, list[Finding], Share, Callable[[Inspection], str]], Iterator[str | None]]"
+    ) -> int:
         """Print the wanted rows of all the blocks that are ``listed``, then what could not be read."""
         from backupmeta.cli.workers import rendered
 
-        def blocks(share: "Share", findings: "list[Finding]") -> "Iterator[str]":
-            for block in listed(self.search, findings, share):
-                yield "".join(map(self._line, self._noting(filter(self._wants, block), findings)))
+        def blocks(share: "Share", findings: "list[Finding]") -> "Iterator[str | None]":
+            def text(one: "Inspection") -> str:
+                if not self._wants(one):
+                    return ""
+                self._note(one, findings)
+                return self._line(one)
+
+            return listed(self.search, findings, share, text)
 
         findings: list[Finding] = []
         texts = (text for text in rendered(blocks, findings) if text)
         first = list(islice(texts, 1))
         output.write_all(chain(first, texts))
-        return self._report(sorted(findings, key=itemgetter(0, 1, 2)), has_rows=bool(first))
+        return self._report(sorted(set(findings), key=itemgetter(0, 1, 2)), has_rows=bool(first))
 
     def _show_page(self, rows: "Iterator[Inspection]") -> None:
-        """Print the server's envelope; the rows beyond the page are counted, not kept."""
+        """Print the server's envelope; the rows beyond the page are counted, and large ones wait in a private file."""
+        from tempfile import SpooledTemporaryFile
+
         from backupmeta.api.status import PAGE
         from backupmeta.render import json
 
-        limit = PAGE if self.limit is None else self.limit
-        kept, total = [], 0
-        for total, one in enumerate(rows, 1):
-            if self.offset < total <= self.offset + limit:
-                kept.append(json.row(one, show_secrets=self.show_secrets, provenance=self.provenance))
-        output.write(json.page(kept, self.offset, limit, total))
+        limit, total = PAGE if self.limit is None else self.limit, 0
+        with SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", errors="surrogatepass", newline="") as kept:
+            for total, one in enumerate(rows, 1):
+                if self.offset < total <= self.offset + limit:
+                    row = json.row(one, show_secrets=self.show_secrets, provenance=self.provenance)
+                    kept.write(json.entry(row, is_first=total == self.offset + 1))
+            kept.seek(0)
+            before, after = json.page(self.offset, limit, total, is_empty=not total - self.offset > 0 or not limit)
+            output.write_all(chain([before], iter(partial(kept.read, _PIECE), ""), [after]))
 
     def _show_rows(
         self,
@@ -181,7 +211,7 @@ class Listing:
         elif self.form == "csv":
             from backupmeta.render import csv
 
-            output.write_all(csv.rows(rows, show_secrets=self.show_secrets))
+            output.write_rows(csv.rows(rows, show_secrets=self.show_secrets))
         else:
             from backupmeta.render import text
 
@@ -195,8 +225,11 @@ class Listing:
     def _noting(self, rows: "Iterable[Inspection]", findings: "list[Finding]") -> "Iterator[Inspection]":
         """Pass the ``rows`` on, noting what could not be read of each, and that its archive is not as it should be."""
         for one in rows:
-            findings.extend(_of_archive(one.path, finding) for finding in one.findings if finding.is_grave)
+            self._note(one, findings)
             yield one
+
+    def _note(self, one: "Inspection", findings: "list[Finding]") -> None:
+        findings.extend([_of_archive(one.path, finding) for finding in one.findings if finding.is_grave])
 
     def _wants(self, one: "Inspection") -> bool:
         texts = ((self.user, one.text("user")), (self.application, one.text("application")))
@@ -266,8 +299,8 @@ PRESENTING: Final = (
     click.option("--json", "form", flag_value="json", help="Print the server's list envelope."),
     click.option("--jsonl", "form", flag_value="jsonl", help="Print one JSON object a line."),
     click.option("--csv", "form", flag_value="csv", help="Print a column a field."),
-    click.option("--offset", type=click.IntRange(0), default=0, show_default=True, help="Leave out so many first."),
-    click.option("--limit", type=click.IntRange(0), help="Show at most so many; --json: 50, as the server."),
+    click.option("--offset", type=COUNT, default=0, show_default=True, help="Leave out so many first."),
+    click.option("--limit", type=COUNT, help="Show at most so many; --json: 50, as the server."),
 )
 """How rows are shown."""
 
@@ -280,7 +313,7 @@ _OPTIONS: Final = (
     click.argument("roots", nargs=-1, metavar="[ROOT]..."),
     options.searching,
     options.cataloged,
-    click.option("--user", metavar="NAME", help="Only those of this owner."),
+    click.option("--user", metavar="NAME", help="Only those of this owner, in homes that may be theirs."),
     click.option("--application", metavar="APP", help="Only those of this application, such as wordpress."),
     click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),
     *IN_TIME,
@@ -299,10 +332,13 @@ def _ordered(rows: "Iterable[Inspection]", sort: str | None) -> "Iterable[Inspec
     return [one for _, one in present] + [one for key, one in keyed if key is None]
 
 
-def _sort_key(one: "Inspection", name: str) -> tuple[int, int, str] | None:
+def _sort_key(one: "Inspection", name: str) -> "tuple[int, Decimal, str] | None":
+    """Return what a row is sorted by; of a number, which may have any number of digits, its value."""
+    from decimal import Decimal
+
     value = one.get(name)
     if value is None:
         return None
     if isinstance(value, int) or (isinstance(value, str) and value.isdecimal() and value.isascii()):
-        return (0, int(value), "")
-    return (1, 0, value if isinstance(value, str) else str(value))
+        return (0, Decimal(value), "")
+    return (1, Decimal(), value if isinstance(value, str) else str(value))

@@ -10,11 +10,14 @@ from click.shell_completion import CompletionItem
 
 from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, Limits, amount
 from backupmeta.errors import did_you_mean
+from backupmeta.escapes import printable
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 Command = Callable[Arguments, Result]
 _MOST_COMPLETIONS: Final = 200
+JOBS: Final = click.IntRange(1, 1024)
+"""How many processes."""
 
 
 class Zone(click.ParamType[tzinfo]):
@@ -102,8 +105,10 @@ def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str
 
 
 def _is_plain(name: str) -> bool:
-    """Tell whether a name stands for itself: it is no option, and one line."""
-    return not name.startswith("-") and name.isprintable()
+    """Tell whether a name stands for itself: no option, shown by a terminal as it is, without a secret in it."""
+    from backupmeta.masking import mask_text
+
+    return not name.startswith("-") and printable(name) == name and mask_text(name) == name
 
 
 def _quoted(name: str) -> str:

@@ -1,5 +1,6 @@
 """Where commands print: answers on stdout as UTF-8, whatever the locale; talk on stderr."""
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -8,13 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from backupmeta.escapes import Terminal, inert, printable, printable_lines
 from backupmeta.findings import Finding
-from backupmeta.masking import printable
+from backupmeta.masking import mask_text
 from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from backupmeta.account.protected import Protected
+    from backupmeta.catalog.tally import Tally
     from backupmeta.cli.writing import Write
+    from backupmeta.errors import AnswerError
 
 BROKEN_PIPE: Final = 141
 """The exit code for a reader that went away, as a shell gives it for SIGPIPE."""
@@ -27,6 +31,23 @@ def write(text: str) -> None:
 
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
+
+
+def write_exact(contents: Iterable[bytes]) -> None:
+    """Print ``contents`` on stdout as they are; on a terminal, with what it would obey escaped."""
+    for content in contents if width() is None else _for_terminal(contents):
+        write_bytes(content)
+
+
+def _for_terminal(contents: Iterable[bytes]) -> Iterator[bytes]:
+    terminal = Terminal()
+    yield from map(terminal.shown, contents)
+    yield terminal.rest()
+
+
+def write_rows(rows: Iterable[str]) -> None:
+    """Print ``rows`` of CSV on stdout as they are; on a terminal, each as a line, what it would obey escaped."""
+    write_all(rows if width() is None else (printable(row.rstrip("\r\n")) + "\n" for row in rows))
 
 
 def write_all(parts: Iterable[str]) -> None:
@@ -61,7 +82,8 @@ def opened(path: str | None, protected: "Protected") -> Iterator[Callable[[str],
 def opened_file(path: str, protected: "Protected") -> Iterator["Write"]:
     """Give what writes a file: it is ``path`` once all is written.
 
-    Raises `click.BadParameter` for a link, and for any place that is ``protected``: evidence.
+    Raises `click.BadParameter` for a link, and for any place that is ``protected``: evidence; `OutputError` where the
+    system does not write it.
     """
     from backupmeta.cli import writing
 
@@ -69,11 +91,12 @@ def opened_file(path: str, protected: "Protected") -> Iterator["Write"]:
         with writing.channel(number) as write_channel:
             yield write_channel
         return
+    command = click.get_current_context()
     with ExitStack() as opened:
         with _refusing():
-            where = opened.enter_context(writing.place(path))
+            where = command.with_resource(writing.place(path))
             protected.refuse(where.real, path)
-            write_file = opened.enter_context(writing.written(where))
+            write_file = opened.enter_context(writing.written(where, command.call_on_close))
         yield write_file
 
 
@@ -115,7 +138,8 @@ def flush() -> None:
 def discard() -> None:
     """Send what is still buffered nowhere."""
     if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def width() -> int | None:
@@ -130,7 +154,45 @@ def width() -> int | None:
 def complain(message: str) -> None:
     """Print one line on stderr; where that is full or closed, nowhere."""
     with suppress(OSError):
-        click.echo(f"backupmeta: {printable(message)}", err=True)
+        click.echo(inert(f"backupmeta: {printable(mask_text(message))}"), err=True)
+
+
+def complain_of_usage(error: click.ClickException) -> None:
+    """Print what is wrong with the command line on stderr; where that is full or closed, nowhere."""
+    told = io.StringIO()
+    error.show(told)
+    with suppress(OSError):
+        click.echo(inert(printable_lines(mask_text(told.getvalue()))), err=True, nl=False)
+
+
+def complain_of(error: Exception) -> None:
+    """Print what an error says on stderr; of a policy, a line for each mistake."""
+    for line in str(error).splitlines():
+        complain(line)
+
+
+def complain_of_answer(error: "AnswerError") -> None:
+    """Print a negative answer on stderr, then what could not be read, where what was asked for may be."""
+    for line in (error.message, *getattr(error, "__notes__", ())):
+        complain(line)
+
+
+def complain_of_accounts(tally: "Tally") -> None:
+    """Print which accounts a scan could not read, or not all of them."""
+    for account, reason in tally.troubles.items():
+        complain(f"{account}: {reason}")
+    if (more := tally.unreadable - len(tally.troubles)) > 0:
+        complain(f"{more:,} more could not be read, or not to the end")
+
+
+def processes(jobs: int | None) -> int:
+    """Return how many processes work: as many as are asked for, one a core else; fewer, told, without descriptors."""
+    from backupmeta.workers import affordable, cores
+
+    wanted = jobs or cores()
+    if (given := affordable(wanted)) < wanted:
+        complain(f"only {given} of {wanted} processes: there are few descriptors (ulimit -n); allow 64 or more")
+    return given
 
 
 def tell_age(catalog: str) -> None:
@@ -150,11 +212,14 @@ def judge(findings: Iterable[Finding]) -> int:
 
 
 def report(findings: Iterable[Finding], least: Severity) -> int:
-    """Print findings at least as severe as ``least`` on stderr; return 2 where something could not be read, else 0."""
+    """Print findings at least as severe as ``least``, and those that hide records, on stderr.
+
+    Return 2 where something could not be read, else 0.
+    """
     order = list(Severity)
     code = 0
     for one in findings:
-        if order.index(one.severity) <= order.index(least):
+        if one.hides_records or order.index(one.severity) <= order.index(least):
             from backupmeta.render import text
 
             complain(text.finding(one))

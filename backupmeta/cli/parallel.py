@@ -6,6 +6,7 @@ The outcomes and their order are the same with one process and with many.
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -46,12 +47,15 @@ class _Counter:
     descriptor: int
 
     def __call__(self, count: int) -> None:
-        os.lseek(self.descriptor, count, os.SEEK_CUR)
+        with suppress(OSError):  # how far it is, is no part of the answer
+            os.lseek(self.descriptor, count, os.SEEK_CUR)
 
     def taken(self) -> int:
         """Return how many bytes were counted since the last call."""
-        count = os.lseek(self.descriptor, 0, os.SEEK_CUR)
-        os.lseek(self.descriptor, -count, os.SEEK_CUR)
+        count = 0
+        with suppress(OSError):
+            count = os.lseek(self.descriptor, 0, os.SEEK_CUR)
+            os.lseek(self.descriptor, -count, os.SEEK_CUR)
         return count
 
 
@@ -68,10 +72,8 @@ class _Verifier(Worker):
 
 def _parallel(cases: Iterable[Case], jobs: int, advance: Advance | None) -> Iterator[Outcome]:
     """Yield the outcomes of ``cases`` in their order, however long each of them takes."""
-    from tempfile import TemporaryFile
-
-    with TemporaryFile() as shared:
-        counter = _Counter(shared.fileno()) if can_fork() and advance is not None else None
+    with ExitStack() as opened:
+        counter = _counter(opened) if can_fork() and advance is not None else None
         how, workers = context(), list[_Verifier]()
 
         def another() -> _Verifier | None:
@@ -90,6 +92,15 @@ def _parallel(cases: Iterable[Case], jobs: int, advance: Advance | None) -> Iter
             for worker in workers:
                 worker.kill()
                 worker.join()
+
+
+def _counter(opened: ExitStack) -> _Counter | None:
+    """Return a counter, to be closed with ``opened``; None where there can't be a temporary file."""
+    from tempfile import TemporaryFile
+
+    with suppress(OSError):
+        return _Counter(opened.enter_context(TemporaryFile()).fileno())
+    return None
 
 
 def _in_order(cases: Iterable[Case], another: Callable[[], _Verifier | None]) -> Iterator[Outcome | None]:

@@ -3,11 +3,14 @@
 import functools
 import os
 import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import tzinfo
+from functools import partial
+from secrets import token_hex
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
@@ -15,11 +18,13 @@ import click
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.cli import options, output
 from backupmeta.cli.listing import Moment, Span, decorated
+from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from backupmeta.account.protected import Protected
+    from backupmeta.findings import Finding
     from backupmeta.report.model import Report
     from backupmeta.search import Search
 
@@ -32,7 +37,7 @@ _OPTIONS: Final = (
     click.option("--json", "form", flag_value="json", help="The same as --format json."),
     click.option("-o", "--output", "target_file", metavar="FILE", help="Write it there instead of to stdout."),
     click.option("--now", type=Moment(), metavar="TIME", help="When it is written: the same catalog, the same bytes."),
-    click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core."),
+    click.option("--jobs", type=options.JOBS, metavar="N", help="How many processes; by default, one a core."),
     options.limiting,
 )
 
@@ -90,19 +95,21 @@ def report(
         _refuse_beside_catalog({**beside, "--limit": limits != DEFAULT_LIMITS})
         source = _kept(catalog, target_file)
     with source as found:
-        told = read(found.path, Asked(moment, _command(), found.catalog))
+        findings: list[Finding] = []
+        told = read(found.path, Asked(moment, _command(), found.catalog), findings)
         with output.opened(target_file, found.protected) as write:
             write(_rendering(form)(told))
-        return 0 if found.is_whole else 2
+        return output.report(findings, Severity.ERROR) or (0 if found.is_whole else 2)
 
 
 def _catalog(roots: tuple[str, ...]) -> str | None:
     """Return the catalog among the ``roots``: a file. None where there is none."""
-    files = [one for one in roots if os.path.isfile(one)]  # noqa: PTH113 - of any bytes
+    from backupmeta.account.places import is_evidence
+    from backupmeta.evidence import is_file
+
+    files = [one for one in roots if is_file(one)]
     if not files:
         return None
-    from backupmeta.account.places import is_evidence
-
     if is_evidence(files[0]):
         raise click.UsageError(f"{files[0]!r} is an archive or a record; name the folder that it lies in")
     if len(roots) > 1:
@@ -142,12 +149,15 @@ def _scanned(search: "Search", target_file: str | None, *, deep: bool, jobs: int
     search.places()
     protected = Protected(tuple(search.roots), search.sysroot)
     output.refuse_evidence(target_file, protected)
-    with tempfile.TemporaryDirectory(prefix="backupmeta-") as folder:
-        if protected.holds(folder):
-            message = f"temporary files would lie among what is read, in {folder!r}; set TMPDIR to another folder"
-            raise click.UsageError(message)
-        path = os.path.join(folder, "catalog.sqlite")  # noqa: PTH118
-        yield _Source(path, None, protected, is_whole=_scan(path, search, deep=deep, jobs=jobs))
+    folder = os.path.join(tempfile.gettempdir(), f"backupmeta-{token_hex(16)}")  # noqa: PTH118
+    if protected.holds(folder):
+        message = f"temporary files would lie among what is read, in {folder!r}; set TMPDIR to another folder"
+        raise click.UsageError(message)
+    # before it is there: a signal may come where nobody would remove it yet
+    click.get_current_context().call_on_close(partial(shutil.rmtree, folder, ignore_errors=True))
+    os.mkdir(folder, 0o700)  # noqa: PTH102
+    path = os.path.join(folder, "catalog.sqlite")  # noqa: PTH118
+    yield _Source(path, None, protected, is_whole=_scan(path, search, deep=deep, jobs=jobs))
 
 
 def _scan(path: str, search: "Search", *, deep: bool, jobs: int | None) -> bool:
@@ -155,13 +165,13 @@ def _scan(path: str, search: "Search", *, deep: bool, jobs: int | None) -> bool:
     from backupmeta.catalog.processes import processes
     from backupmeta.catalog.scan import Depth, scan
     from backupmeta.cli.progress import telling
-    from backupmeta.workers import cores
 
     with telling("auto", lambda: None) as tell:
         depth = Depth.DEEP if deep else Depth.SHALLOW
-        tally = scan(path, search, depth=depth, tell=tell, workers=processes(jobs or cores()))
+        tally = scan(path, search, depth=depth, tell=tell, workers=processes(output.processes(jobs)))
     for root, reason in tally.unread.items():
         output.complain(f"{root}: {reason}")
+    output.complain_of_accounts(tally)
     if not tally.accounts and not tally.unread:
         looked = ", ".join(search.roots) or search.sysroot or "the conventional places"
         output.complain(f"there is no account in {looked}; name a home, a folder of homes, or a folder of archives")
@@ -171,9 +181,9 @@ def _scan(path: str, search: "Search", *, deep: bool, jobs: int | None) -> bool:
 
 def _command() -> str:
     """Return the command line as it was given; userinfo of URIs is masked."""
-    from backupmeta.masking import mask_uris
+    from backupmeta.masking import mask_text
 
-    return mask_uris(shlex.join(["backupmeta", *sys.argv[1:]]))
+    return mask_text(shlex.join(["backupmeta", *sys.argv[1:]]))
 
 
 def _rendering(form: str) -> "Callable[[Report], str]":

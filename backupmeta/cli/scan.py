@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from backupmeta.cli import options, output
+from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
+    from backupmeta.archive.limits import Limits
     from backupmeta.catalog.crew import Crew
     from backupmeta.search import Search
 
@@ -22,7 +24,8 @@ _INTERRUPTED = 130
 @click.option("-o", "--output", "catalog", required=True, metavar="CATALOG", help="The catalog: a SQLite file.")
 @options.searching
 @click.option("--deep", is_flag=True, help="Read each archive to its end, and verify it.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core.")
+@options.limiting
+@click.option("--jobs", type=options.JOBS, metavar="N", help="How many processes; by default, one a core.")
 @click.option("--cluster", metavar="ADDRESS", help="Let the workers of this Dask scheduler do it: tcp://host:8786.")
 @click.option("--per-host", is_flag=True, help="With --cluster: each worker's host has ROOTs of its own.")
 @click.option(
@@ -38,6 +41,7 @@ def scan(
     catalog: str,
     sysroot: str | None,
     zone: tzinfo | None,
+    limits: "Limits",
     *,
     deep: bool,
     jobs: int | None,
@@ -75,28 +79,32 @@ def scan(
         raise click.UsageError("--per-host needs --cluster")
     if cluster is not None and jobs is not None:
         raise click.UsageError("--jobs is for this machine; a cluster has its own workers")
-    search, tally, began, is_whole = Search(roots, sysroot, zone), Tally(), monotonic(), True
+    search, tally, began = Search(roots, sysroot, zone, limits), Tally(), monotonic()
     if catalog == "-":
         raise click.BadParameter("a catalog is a file, and is not printed; name one", param_hint="--output")
     search.places()
     output.refuse_evidence(catalog, Protected(roots, sysroot))
+    render = rendering.as_json if as_json else rendering.as_text
     try:
         with telling(progress, lambda: _expected(catalog, search)) as tell:
             depth = Depth.DEEP if deep else Depth.SHALLOW
             with _crew(jobs, cluster, per_host=per_host) as workers, output.private_files():
                 scanning(catalog, search, depth=depth, tally=tally, tell=tell, workers=workers)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # it is handled in here to the end: `cli` raises again what seems to be passed over
         output.complain("interrupted; what was done is saved, and the next scan goes on from there")
-        is_whole = False
-    render = rendering.as_json if as_json else rendering.as_text
-    output.write(render(catalog, tally, monotonic() - began, is_whole=is_whole))
-    if not is_whole:
+        output.complain_of_accounts(tally)
+        output.write(render(catalog, tally, monotonic() - began, is_whole=False))
+        output.report(tally.altered, Severity.ERROR)
+        output.flush()
         return _INTERRUPTED
+    output.complain_of_accounts(tally)
+    output.write(render(catalog, tally, monotonic() - began, is_whole=True))
+    code = output.report(tally.altered, Severity.ERROR)
     if not tally.accounts and not tally.unread:
         looked = ", ".join(roots) or sysroot or "the conventional places"
         output.complain(f"there is no account in {looked}; name a home, a folder of homes, or a folder of archives")
         return 2
-    return 2 if tally.unread or tally.unreadable else 0
+    return 2 if tally.unread or tally.unreadable else code
 
 
 @contextmanager
@@ -104,9 +112,8 @@ def _crew(jobs: int | None, cluster: str | None, *, per_host: bool) -> "Iterator
     """Give who does the work."""
     if cluster is None:
         from backupmeta.catalog.processes import processes
-        from backupmeta.workers import cores
 
-        yield processes(jobs or cores())
+        yield processes(output.processes(jobs))
         return
     from backupmeta.catalog.cluster import Roots
     from backupmeta.catalog.cluster import cluster as connected

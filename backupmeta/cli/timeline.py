@@ -9,7 +9,7 @@ import click
 
 from backupmeta.archive.limits import Limits
 from backupmeta.cli import options, output
-from backupmeta.cli.listing import IN_TIME, Span, decorated
+from backupmeta.cli.listing import COUNT, IN_TIME, Span, decorated
 from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _OPTIONS: Final = (
     click.option("--deep", is_flag=True, help="Read archives to their ends, for the times of their members."),
     click.option(
         "--members",
-        type=click.IntRange(0),
+        type=COUNT,
         metavar="N",
         help="With --deep: tell so many members of each archive, the newest; by default 10,000.",
     ),
@@ -78,7 +78,7 @@ def timeline(
         raise click.UsageError("--members needs --deep: without it, archives are not read as far as their members")
     findings: list[Finding] = []
     most = MEMBERS if members is None else members
-    told = telling(Search(roots, sysroot, zone, limits), deep=deep, members=most, findings=findings)
+    told = telling(Search(roots, sysroot, zone, limits, user), deep=deep, members=most, findings=findings)
     tally = _Tally()
     with output.opened(target_file, Protected(roots, sysroot)) as write:
         for part in FORMATS[form](tally.counting(_wanted(told, user, since, until))):

@@ -40,7 +40,7 @@ _FORMATS: Final = ("text", "json", "junit", "sarif", "github")
 @click.option("--sarif-results", type=click.IntRange(1), metavar="N", help="SARIF: at most N results; 5000 by default.")
 @click.option("--sarif-notes", is_flag=True, help="SARIF: notes as well; by default they are only counted.")
 @click.option("-o", "--output", "target_file", metavar="FILE", help="Write the answer there instead of to stdout.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="How many processes; by default, one a core.")
+@click.option("--jobs", type=options.JOBS, metavar="N", help="How many processes; by default, one a core.")
 @options.overriding_limits
 def verify(
     targets: tuple[str, ...],
@@ -122,9 +122,8 @@ def _search(
 
 def _in_processes(jobs: int | None, bar: "Bar | None") -> "Run":
     from backupmeta.cli import parallel
-    from backupmeta.workers import cores
 
-    return parallel.in_processes(jobs or cores(), None if bar is None else bar.advance)
+    return parallel.in_processes(output.processes(jobs), None if bar is None else bar.advance)
 
 
 def _recorded(catalog: str, policy: "Policy") -> "Run":

@@ -5,19 +5,26 @@ and all that follows happens in it (openat(2), renameat(2), POSIX.1-2017): a new
 ``O_EXCL`` and ``O_NOFOLLOW``, and takes its own name once it is whole and on the disk.
 """
 
+import errno
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from io import BufferedWriter
 from secrets import token_hex
 from typing import Final, NamedTuple, Self
 
 from backupmeta.errors import OutputError
+from backupmeta.escapes import Terminal
 from backupmeta.evidence import kind_of
 
 Write = Callable[[bytes], object]
 """Writes the bytes that follow."""
+
+AtEnd = Callable[[Callable[[], None]], object]
+"""Has something called when the command ends, however it does."""
 
 _CLOSED: Final = getattr(os, "O_CLOEXEC", 0)
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
@@ -25,6 +32,9 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOSED | getat
 _THERE: Final = os.O_WRONLY | _NOFOLLOW | _CLOSED | getattr(os, "O_NOCTTY", 0)
 _FOLDER: Final = os.O_RDONLY | _CLOSED | getattr(os, "O_DIRECTORY", 0)
 _RELATIVE: Final = {os.open, os.stat, os.rename, os.unlink} <= os.supports_dir_fd
+_NO_FSYNC: Final = frozenset({errno.EINVAL, errno.EBADF, errno.EACCES, errno.EROFS, errno.ENOTSUP, errno.ENOSYS})
+"""What file systems say that can't write a folder by itself (fsync(2)); the file's content is on the disk anyway."""
+_NOTHING_OPEN: Final = -1
 _OWN: Final = 0o600
 _PERMISSIONS: Final = 0o777
 _DESCRIPTOR: Final = re.compile(r"/dev/std(?P<name>out|err)|/(?:dev|proc/(?:thread-)?self)/fd/(?P<number>\d{1,6})")
@@ -48,7 +58,8 @@ class Folder:
 
     def __exit__(self, *exception: object) -> None:
         if self._fd is not None:
-            os.close(self._fd)
+            number, self._fd = self._fd, _NOTHING_OPEN  # the number may be another file's soon
+            os.close(number)
 
     @property
     def real(self) -> str:
@@ -71,9 +82,13 @@ class Folder:
     def rename(self, old: str, new: str) -> None:
         """Give a file its ``new`` name, which it takes from another one if need be; both names are on the disk then."""
         os.replace(self._at(old), self._at(new), src_dir_fd=self._fd, dst_dir_fd=self._fd)
-        if self._fd is not None:
-            with suppress(OSError):  # some file systems can't; the file itself is on the disk
-                os.fsync(self._fd)
+        if self._fd is None:
+            return
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            if error.errno not in _NO_FSYNC:
+                raise
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there still."""
@@ -139,36 +154,78 @@ def _is_channel(mode: int) -> bool:
 
 @contextmanager
 def channel(number: int) -> Iterator[Write]:
-    """Give what writes to an open file, which stays open."""
-    with os.fdopen(os.dup(number), "wb") as file:
-        yield file.write
+    """Give what writes to an open file, which stays open. Raises `OSError`."""
+    with os.fdopen(os.dup(number), "wb") as file, _going_through(file) as write:
+        yield write
 
 
 @contextmanager
-def written(where: Place) -> Iterator[Write]:
+def _going_through(file: BufferedWriter) -> Iterator[Write]:
+    """Give what writes to a pipe or a device as it is; to a terminal, with what it would obey escaped."""
+    if not file.isatty():
+        yield file.write
+        return
+    terminal = Terminal()
+    yield lambda content: file.write(terminal.shown(content))
+    file.write(terminal.rest())
+
+
+@contextmanager
+def written(where: Place, at_end: AtEnd) -> Iterator[Write]:
     """Give what writes the file at a place: it is there once all of it is, and on the disk.
 
     What is a pipe or a character device is written to as it is. A new file is its owner's alone (mode 0600); one that
-    takes the place of another of the same owner has the mode of that.
+    takes the place of another of the same owner has the mode of that. ``at_end`` is told how to remove what is half
+    written before there is any: a signal may come where nobody would do so yet.
 
-    Raises `OutputError` for a link, a folder, and anything else that can't be replaced.
+    Raises `OutputError` for a link, a folder, and anything else that can't be replaced, and where the system fails: in
+    writing, on the way to the disk, in renaming.
     """
     before = _replaceable(where)
     if before is not None and not stat.S_ISREG(before.st_mode):
-        with os.fdopen(_channel_at(where), "wb") as file:
-            yield file.write
+        with os.fdopen(_channel_at(where), "wb") as file, _going_through(file) as write:
+            yield write
         return
     name, owner = f".backupmeta-{token_hex(16)}", os.getpid()
-    try:
-        with os.fdopen(_opened(where, name, _NEW), "wb") as file:
-            yield file.write
-            file.flush()
-            _finish(file.fileno(), before)
-        where.folder.rename(name, where.name)
-    except BaseException:
+
+    def remove() -> None:
         if os.getpid() == owner:
-            where.folder.remove(name)  # it is no whole answer
+            with suppress(OSError):  # why it is left is what has to be told
+                where.folder.remove(name)  # it is no whole answer
+
+    at_end(remove)
+    try:
+        file = os.fdopen(_opened(where, name, _NEW), "wb")
+        try:
+            yield partial(_write, where, file)
+            with _telling(where):
+                file.flush()
+                _finish(file.fileno(), before)
+        except BaseException:
+            with suppress(OSError):
+                file.close()  # what is still buffered is no matter any more
+            raise
+        with _telling(where):
+            file.close()
+            where.folder.rename(name, where.name)
+    except BaseException:
+        remove()
         raise
+
+
+def _write(where: Place, file: BufferedWriter, content: bytes) -> None:
+    try:
+        file.write(content)
+    except OSError as error:
+        raise _refused(where.path, error) from error
+
+
+@contextmanager
+def _telling(where: Place) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _refused(where.path, error) from error
 
 
 def _replaceable(where: Place) -> os.stat_result | None:
@@ -200,7 +257,7 @@ def _opened(where: Place, name: str, flags: int) -> int:
 
 
 def _finish(number: int, before: os.stat_result | None) -> None:
-    """Give a new file its mode, and have it on the disk."""
+    """Give a new file its mode, and have it on the disk. Raises `OSError`."""
     if hasattr(os, "fchmod"):
         is_own = before is not None and before.st_uid == os.geteuid()
         os.fchmod(number, before.st_mode & _PERMISSIONS if before is not None and is_own else _OWN)

@@ -26,11 +26,12 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
     if a == b == sides.CURRENT:
         raise ValueError("both are current; name a backup")
     findings = list[Finding]()
-    named = [_side(target, search, user, findings) for target in (a, b) if target != sides.CURRENT]
-    if a == sides.CURRENT:
-        named.insert(0, _current(named[0], search))
-    elif b == sides.CURRENT:
-        named.append(_current(named[0], search))
+    with sides.noting(findings):
+        named = [_side(target, search, user, findings) for target in (a, b) if target != sides.CURRENT]
+        if a == sides.CURRENT:
+            named.insert(0, _current(named[0], search, findings))
+        elif b == sides.CURRENT:
+            named.append(_current(named[0], search, findings))
     one, other = named
     for side in named:
         findings += side.inspection.findings
@@ -47,8 +48,8 @@ def _side(target: str, search: Search, user: str | None, findings: list[Finding]
     return Side(target, *sides.backup(target, search, user, findings))
 
 
-def _current(other: Side, search: Search) -> Side:
-    return Side(sides.CURRENT, sides.current(other.name, other.inspection, search))
+def _current(other: Side, search: Search, findings: list[Finding]) -> Side:
+    return Side(sides.CURRENT, sides.current(other.name, other.inspection, search, findings))
 
 
 def _walkable(side: Side) -> Side:

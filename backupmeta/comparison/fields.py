@@ -85,9 +85,9 @@ def _raw(fact: Fact | None) -> str | None:
 def _list(name: str, before: Iterable[object], after: Iterable[object], sources: Sources) -> Iterator[ListChange]:
     """Yield what became of a list of texts."""
     old, new = list(map(str, before)), list(map(str, after))
-    removed, added = _only(old, new), _only(new, old)
-    if removed or added:
-        yield ListChange(name, _entries(name, added), _entries(name, removed), sources)
+    if _only(old, new) or _only(new, old):
+        old, new = _entries(name, old), _entries(name, new)
+        yield ListChange(name, tuple(_only(new, old)), tuple(_only(old, new)), sources)
 
 
 def _only(some: list[str], others: list[str]) -> list[str]:
@@ -95,9 +95,10 @@ def _only(some: list[str], others: list[str]) -> list[str]:
     return list((Counter(some) - Counter(others)).elements())
 
 
-def _entries(name: str, entries: list[str]) -> tuple[str, ...]:
+def _entries(name: str, entries: list[str]) -> list[str]:
+    """Return the ``entries`` as they may be shown; a secret may reach over several, so it is masked in all at once."""
     masks = shown(name, entries)
-    return tuple(map(str, masks)) if isinstance(masks, list) else (str(masks),)
+    return list(map(str, masks)) if isinstance(masks, list) else [str(masks)]
 
 
 # --- plugins and themes -----------------------------------------------------------------------------------------------

@@ -66,9 +66,10 @@ def history(target: str, search: Search = EVERYWHERE) -> History:
         EvidenceError: a file can't be read.
     """
     findings = list[Finding]()
-    if is_id(target) and (rows := _rows(target, target, search, findings)):
-        return _told(target, rows, findings)
-    found, _ = sides.backup(target, search, None, findings)
+    with sides.noting(findings):
+        if is_id(target) and (rows := _rows(target, target, search, findings)):
+            return _told(target, rows, findings)
+        found, _ = sides.backup(target, search, None, findings)
     id_ = found.text("id" if found.kind == "install" else "backup_install")
     if not id_:
         raise install_not_found(f"{target!r} does not say which install it is of")
@@ -122,15 +123,17 @@ def _row(home: Home, pair: Pair, id_: str, search: Search) -> Row | None:
     try:
         found = library.inspect_backup(home, pair, home.surroundings, search.zone)
     except EvidenceError as error:
-        return Row(name, pair.order, None, _size(pair), library.unreadable(pair, error))
-    return Row(name, pair.order, found, _size(pair)) if found.text("backup_install") == id_ else None
+        return Row(name, pair.order, None, _size(pair, []), library.unreadable(pair, error))
+    return Row(name, pair.order, found, _size(pair, found.findings)) if found.text("backup_install") == id_ else None
 
 
-def _size(pair: Pair) -> int | None:
+def _size(pair: Pair, findings: list[Finding]) -> int | None:
+    """Return how large the archive is; append to ``findings`` why that can't be told, unless they say so."""
     if pair.archive is None:
         return None
     try:
         with pair.archive.open() as file:
             return file.size
-    except EvidenceError:
-        return None  # its row says why
+    except EvidenceError as error:
+        findings += [] if any(one.is_unread for one in findings) else [library.unreadable(pair, error)]
+        return None

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from backupmeta import library
@@ -9,7 +10,7 @@ from backupmeta.account import places
 from backupmeta.account.home import Home
 from backupmeta.api.status import install_not_found
 from backupmeta.errors import AnswerError
-from backupmeta.evidence import Place, join_seen
+from backupmeta.evidence import Place, is_file, join_seen
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
 from backupmeta.search import Search
@@ -37,13 +38,27 @@ def _install(target: str, search: Search, user: str | None, otherwise: AnswerErr
         raise otherwise from None
 
 
-def current(target: str, found: Inspection, search: Search) -> Inspection:
+@contextmanager
+def noting(findings: list[Finding]) -> Iterator[None]:
+    """Let an `AnswerError` tell what could not be read: what was looked for may be there."""
+    try:
+        yield
+    except AnswerError as error:
+        for one in dict.fromkeys(findings):
+            if one.is_unread:
+                error.add_note(one.message)
+        raise
+
+
+def current(target: str, found: Inspection, search: Search, findings: list[Finding]) -> Inspection:
     """Return what is known of the live install of the backup that was ``found`` as ``target``.
 
-    Raises `AnswerError` where it is gone, or where the backup does not say which one it is.
+    What could not be read on the way is appended to ``findings``. Raises `AnswerError` where it is gone, or where the
+    backup does not say which one it is.
     """
     id_, other = found.text("backup_install"), None
-    for home in homes(target, search, []):
+    for home in homes(target, search, findings):
+        findings.extend(one for one in home.findings if one.is_unread)
         if id_ in home.installs:
             other = library.inspect_install(home, id_)
             if found.path.startswith(join_seen(home.folder.seen, "")):  # a copy of the home may lie somewhere else
@@ -58,10 +73,10 @@ def homes(target: str, search: Search, findings: list[Finding]) -> Iterator[Home
 
     Of a file that is first the home it lies in, or else its folder; and others only where roots are named.
     """
-    if os.path.isfile(target):  # noqa: PTH113 - of any bytes
+    if is_file(target):
         with places.home_above(os.path.dirname(os.path.abspath(target)), search.limits) as home:  # noqa: PTH100, PTH120
             above = places.Root(home.folder.path, depth=0)
-        yield from places.homes([above], search.limits, [])
+        yield from places.homes([above], search.limits, findings)
         if not search.roots and search.sysroot is None:
             return
     yield from search.homes(findings)
@@ -69,7 +84,7 @@ def homes(target: str, search: Search, findings: list[Finding]) -> Iterator[Home
 
 def _place(target: str, found: Inspection, search: Search) -> Place | None:
     """Return where the archive lies that ``found`` was made of, or None where there is none."""
-    if os.path.isfile(target) and not places.is_record_file(target):  # noqa: PTH113
+    if is_file(target) and not places.is_record_file(target):
         folder, name = os.path.split(os.path.abspath(target))  # noqa: PTH100
         return Place(folder, None, name, is_named=True)
     for home in homes(target, search, []):

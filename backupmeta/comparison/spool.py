@@ -10,6 +10,7 @@ from typing import Final
 from weakref import finalize
 
 from backupmeta.comparison.walking import Entry
+from backupmeta.temporary import rows, telling
 
 _SIDES: Final = ("a", "b")
 _TABLE: Final = """
@@ -51,35 +52,38 @@ ORDER BY coalesce(before, after)
 
 
 class Spool:
-    """The members of two archives; gone when nobody has it any more."""
+    """The members of two archives; gone when nobody has it any more. Its methods raise `TemporaryFileError`."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
-        finalize(self, self._database.close)
-        self._database.execute("PRAGMA journal_mode = OFF")
-        for side in _SIDES:
-            self._database.execute(_TABLE.format(side))
+        with telling():
+            self._database = sqlite3.connect("", isolation_level=None)
+            finalize(self, self._database.close)
+            self._database.execute("PRAGMA journal_mode = OFF")
+            for side in _SIDES:
+                self._database.execute(_TABLE.format(side))
 
     def take(self, number: int, entries: Sequence[Entry]) -> None:
         """Take members of the first archive, ``number`` 0, or of the second one, 1."""
-        self._database.execute("BEGIN")
-        self._database.executemany(_INSERT.format(_SIDES[number]), entries)
-        self._database.execute("COMMIT")
+        with telling():
+            self._database.execute("BEGIN")
+            self._database.executemany(_INSERT.format(_SIDES[number]), entries)
+            self._database.execute("COMMIT")
 
     def compare(self) -> dict[str, int]:
         """Compare what was taken; return how many members became what. To be done once, before `changed`."""
-        self._database.execute(_COMPARE)
-        return dict(self._database.execute("SELECT what, count(*) FROM changes GROUP BY what"))
+        with telling():
+            self._database.execute(_COMPARE)
+            return dict(self._database.execute("SELECT what, count(*) FROM changes GROUP BY what"))
 
     def uncompared(self) -> tuple[int, bytes]:
         """Return how many members have a content on both sides that is not known on one, and the first one's name."""
-        count, name = self._database.execute(_UNCOMPARED).fetchone()
+        [(count, name)] = rows(self._database, _UNCOMPARED)
         return count, name or b""
 
     def changed(self) -> Iterator[tuple[Entry | None, Entry | None]]:
         """Yield the members that differ, as they are in each archive, None where they are not, by their names."""
         width = len(Entry._fields)
-        for row in self._database.execute(_CHANGED):
+        for row in rows(self._database, _CHANGED):
             yield _entry(row[:width]), _entry(row[width:])
 
 

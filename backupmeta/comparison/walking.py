@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dump, Dumps, Table
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.names import plain
+from backupmeta.archive.names import shown
 from backupmeta.archive.reader import Pass, walk
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
-from backupmeta.workers import Worker, can_fork, context, cores
+from backupmeta.workers import Worker, affordable, can_fork, context, cores
 
 DIGEST: Final = "sha256"
 _TOGETHER: Final = 512
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
     """What of a member is compared.
 
     Attributes:
-        name: the path that its name means.
+        name: the path that its name means, secrets in it masked.
         kind: what it is.
         size: the length of its content, in bytes.
         mode: permission bits.
@@ -99,7 +99,7 @@ def _entries(passed: Pass, digests: MemberDigests) -> Iterator[Sequence[Entry]]:
     for one in passed:
         mtime_ns = max(-_LARGEST, min(one.mtime_ns, _LARGEST))
         size, mode = min(one.size, _LARGEST), one.mode & _PERMISSIONS
-        some.append(Entry(plain(one.name), one.kind, size, mode, mtime_ns, one.link, digests.last))
+        some.append(Entry(shown(one.name), one.kind, size, mode, mtime_ns, one.link, digests.last))
         if len(some) == _TOGETHER:
             yield some
             some = []
@@ -112,7 +112,7 @@ def walked_at_once(archives: Sequence[Place], limits: Limits) -> Iterator[Iterat
 
     Taking them raises `ChildProcessError` where a process ends before its work does.
     """
-    if not can_fork() or cores() == 1:
+    if not can_fork() or affordable(cores()) == 1:
         yield ((number, part) for number, place in enumerate(archives) for part in walked(place, limits))
         return
     with ExitStack() as ending:

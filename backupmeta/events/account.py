@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
-from backupmeta.account.home import Archive, Home, Pair
+from backupmeta.account.home import Archive, Home, Pair, by_archive
 from backupmeta.events import witnesses
 from backupmeta.events.archive import Depth, Examined, examine
 from backupmeta.events.contradiction import contradicting
@@ -27,9 +27,15 @@ def events(home: Home, search: Search, depth: Depth, findings: list[Finding]) ->
 
     Where one archive of it was asked for, only the events of that backup.
     """
-    account = _Account(home, search, depth, findings)
-    for pair in home.pairs():
-        yield from account.of_backup(pair)
+    account, pairs = _Account(home, search, depth, findings), home.pairs()
+    sharing = by_archive(pairs)
+    for pair in pairs:
+        if pair.archive is None:
+            yield from account.of_backup(pair, _NOTHING)
+        elif some := sharing.pop(pair.archive, None):  # read once, however many records name it
+            seen = examine(pair, pair.archive, home.limits, depth)
+            for one in some:
+                yield from account.of_backup(one, seen)
     if home.wanted is None:
         for id_, record in home.installs.items():
             yield from account.of_install(id_, record)
@@ -43,13 +49,12 @@ class _Account:
         self._zone = search.zone
         self._depth = depth
         self._findings = findings
-        self._files = witnesses.of_record_files(home)
+        self._files = witnesses.of_record_files(home, findings)
         self._installs = {id_: list(witnesses.of_record(one, findings)) for id_, one in home.installs.items()}
         self._against_installs: _Marks = {}
 
-    def of_backup(self, pair: Pair) -> Iterator[Event]:
-        """Yield what the witnesses of one backup state, each with those who contradict it."""
-        seen = examine(pair, pair.archive, self._home.limits, self._depth) if pair.archive else _NOTHING
+    def of_backup(self, pair: Pair, seen: Examined) -> Iterator[Event]:
+        """Yield what the witnesses of one backup state, each with those who contradict it; ``seen`` of its archive."""
         self._findings.extend(seen.findings)
         records = [one for one in (pair.record, seen.embedded) if one is not None]
         subject = self._subject(records[0] if records else None, pair.id)

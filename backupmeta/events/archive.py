@@ -71,7 +71,7 @@ def _embedded(
         grave = _grave(archive, found.findings)
         if pair.record is not None and pair.record.record.content == found.record:  # as usual, and parsed already
             return Document(source, pair.record.record), grave
-        return document(source, found.record, limits.record_lines), grave
+        return document(source, found.record, limits), grave
     except EvidenceError as error:
         return None, (unreadable(pair, error),)
 

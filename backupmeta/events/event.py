@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from backupmeta.events.kinds import KINDS
-from backupmeta.masking import mask_uris
+from backupmeta.masking import mask_text
 from backupmeta.provenance import Source
 
 SECOND: Final = 1_000_000
@@ -150,12 +150,12 @@ class Statement(NamedTuple):
     def event(self, subject: Subject, contradicted_by: tuple[Claim, ...] = ()) -> Event:
         """Return the event about ``subject``. One of its install is told alike, whichever backup tells it."""
         kind = KINDS[self.claim.kind]
-        message = kind.sentence.format(**subject.words(self.detail))
+        message = mask_text(kind.sentence.format(**subject.words(self.detail)))
         if nearest(self.claim.time) != self.claim.time:
             message += f" (at {_number(self.claim.time)}, which no calendar has)"
         if kind.is_shared:
             subject = subject._replace(version="", backup="")
-        return Event(self.claim, mask_uris(message), subject, self.file, contradicted_by, self.left_out)
+        return Event(self.claim, message, subject, self.file, contradicted_by, self.left_out)
 
 
 def _number(time: int) -> str:

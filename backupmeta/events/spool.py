@@ -3,7 +3,6 @@
 They lie in a private temporary database of SQLite, without a name, which is gone when it is closed.
 """
 
-import errno
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -14,11 +13,13 @@ from typing import Any, Final, Self
 from backupmeta.events.event import Claim, Event, File, Subject, nearest
 from backupmeta.events.kinds import KINDS
 from backupmeta.provenance import Source, Witness
+from backupmeta.temporary import rows, telling
 
 NAMED: Final = 20
 """How many further witnesses of an event are named; the rest is counted."""
 
 _RANKS: Final = {kind: rank for rank, kind in enumerate(KINDS)}
+_SORTED: Final = "SELECT * FROM event ORDER BY time, rank, alike, source"
 _Row = tuple[int, int, str, str]
 """An event's time, its kind's place, what all its witnesses say alike, and one of them."""
 
@@ -27,9 +28,10 @@ class Spool:
     """Sorts events; use it as a context manager."""
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("")
-        self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute("CREATE TABLE event (time INTEGER, rank INTEGER, alike TEXT, source TEXT)")
+        with telling():
+            self._database = sqlite3.connect("")
+            self._database.execute("PRAGMA journal_mode = OFF")
+            self._database.execute("CREATE TABLE event (time INTEGER, rank INTEGER, alike TEXT, source TEXT)")
 
     def __enter__(self) -> Self:
         return self
@@ -38,16 +40,16 @@ class Spool:
         self._database.close()
 
     def take(self, events: Iterable[Event]) -> None:
-        """Take the ``events``. Raises `OSError` where there is no room for them."""
-        try:
+        """Take the ``events``. Raises `TemporaryFileError` where there is no room for them."""
+        with telling():
             self._database.executemany("INSERT INTO event VALUES (?, ?, ?, ?)", map(_row, events))
-        except sqlite3.OperationalError as error:
-            raise OSError(errno.ENOSPC, f"the timeline's temporary file: {error}") from error
 
     def __iter__(self) -> Iterator[Event]:
-        """Yield the events by time; one that several witnesses tell alike comes once."""
-        rows = self._database.execute("SELECT * FROM event ORDER BY time, rank, alike, source")
-        for (_, _, alike), several in groupby(rows, key=itemgetter(0, 1, 2)):
+        """Yield the events by time; one that several witnesses tell alike comes once.
+
+        Raises `TemporaryFileError`.
+        """
+        for (_, _, alike), several in groupby(rows(self._database, _SORTED), key=itemgetter(0, 1, 2)):
             yield _event(alike, _sources(several))
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from backupmeta.account.entries import unreadable
+from backupmeta.errors import EvidenceError, told_of
 from backupmeta.events.account import events
 from backupmeta.events.archive import Depth
 from backupmeta.events.event import Event
@@ -31,11 +33,15 @@ def timeline(
 
     Raises:
         UnreadableError: a root can't be read.
-        OSError: there is no room for temporary files.
+        TemporaryFileError: there is no room for temporary files.
     """
     met: list[Finding] = [] if findings is None else findings
     with Spool() as spool:
         for home in search.homes(met):
-            spool.take(events(home, search, Depth(deep, members), met))
+            try:
+                with told_of(home.folder.path):
+                    spool.take(events(home, search, Depth(deep, members), met))
+            except EvidenceError as error:
+                met.append(unreadable(home.folder.seen, error))
             met.extend(home.findings)
         yield from spool

@@ -9,20 +9,21 @@ from operator import itemgetter
 from typing import Final
 
 from backupmeta.account import filename
+from backupmeta.account.entries import unreadable
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import RECORDS, Home
+from backupmeta.account.location import is_absent
 from backupmeta.archive.compression import BLOCK, GZIP
 from backupmeta.archive.gzip import CorruptHeaderError, parse_header
 from backupmeta.archive.header import Kind
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
-from backupmeta.errors import EvidenceError
+from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.events.event import SECOND, Claim, File, Statement
 from backupmeta.events.kinds import KINDS
-from backupmeta.evidence import EvidenceFile
+from backupmeta.evidence import EvidenceFile, join_seen
 from backupmeta.findings import Finding
-from backupmeta.masking import mask_uris
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELDS, Field, problem
@@ -132,21 +133,30 @@ def of_members(walked: Pass, path: str, most: int) -> Iterator[Statement]:
 def _brief(member: Member) -> tuple[int, int, str, File]:
     """Return of a member its time in microseconds, its place in the archive, negative, its name and what is known."""
     known = File(member.size, _TYPES.get(member.kind, 0) | member.mode & 0o7777, member.uid, member.gid)
-    return member.mtime_ns // _NANOSECONDS, -member.offset, mask_uris(member.label), known
+    return member.mtime_ns // _NANOSECONDS, -member.offset, member.label, known
 
 
-def of_record_files(home: Home) -> dict[str, Statement]:
-    """Return when the files of a home's records were written, by their paths; what can't be listed is not in it."""
+def of_record_files(home: Home, findings: list[Finding]) -> dict[str, Statement]:
+    """Return when the files of a home's records were written, by their paths.
+
+    What can't be listed is not in it, and appended to ``findings``.
+    """
     found: dict[str, Statement] = {}
     for folder in ("backups", "current") if home.has_records else ():
-        with suppress(EvidenceError):  # the home has reported it
+        try:
             found |= _files_in(home, folder)
+        except EvidenceError as error:
+            is_told = is_absent(error) or isinstance(error, NotRegularError)  # by the home, where there is anything
+            path = join_seen(home.folder.seen_child(RECORDS), folder)
+            findings += [] if is_told else [unreadable(path, error)]
     return found
 
 
 def _files_in(home: Home, name: str) -> Iterator[tuple[str, Statement]]:
     with home.folder.open_folder(RECORDS) as records, records.open_folder(name) as folder:
-        for entry, _, size, mtime_ns, inode in folder.signatures(lambda _, is_file: is_file):
+        for entry, _, size, mtime_ns, inode, _ in folder.signatures(
+            home.limits.folder_entries, lambda _, is_file: is_file
+        ):
             path = folder.seen_child(entry)
             claim = Claim("record", mtime_ns // _NANOSECONDS, Source(Witness.FILE_SYSTEM, path))
             yield path, Statement(claim, file=File(size, inode=inode))

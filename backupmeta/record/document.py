@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from backupmeta.archive.limits import Limits
 from backupmeta.errors import LimitExceededError
 from backupmeta.findings import Finding
 from backupmeta.provenance import Fact, Source
@@ -44,17 +45,20 @@ class Document(NamedTuple):
         return grammar.findings(self.record, self.source)
 
 
-def document(source: Source, content: bytes, most_lines: int) -> Document:
-    """Return the record in ``content``, which stands at ``source``.
-
-    Raises:
-        LimitExceededError: it has more than ``most_lines`` lines.
-    """
-    return Document(source, bounded(source.path, content, most_lines))
+def document(source: Source, content: bytes, limits: Limits) -> Document:
+    """Return the record in ``content``, which stands at ``source``. Raises `LimitExceededError` as `check`."""
+    return Document(source, bounded(source.path, content, limits))
 
 
-def bounded(path: str, content: bytes, most_lines: int) -> Record:
-    """Return the record in the ``content`` of the file at ``path``. Raises `LimitExceededError` as `document`."""
-    if (lines := content.count(b"\n")) > most_lines:
-        raise LimitExceededError(path, "record_lines", most_lines, lines)
+def bounded(path: str, content: bytes, limits: Limits) -> Record:
+    """Return the record in the ``content`` of the file at ``path``. Raises `LimitExceededError` as `check`."""
+    check(path, content, limits)
     return grammar.parse(content)
+
+
+def check(path: str, content: bytes, limits: Limits) -> None:
+    """Raise `LimitExceededError` where the record at ``path`` has more lines or commas than ``limits`` allow."""
+    if (lines := content.count(b"\n")) > limits.record_lines:
+        raise LimitExceededError(path, "record_lines", limits.record_lines, lines)
+    if (items := content.count(b",")) > limits.record_items:
+        raise LimitExceededError(path, "record_items", limits.record_items, items)

@@ -8,8 +8,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from backupmeta.masking import is_secret
-from backupmeta.provenance import display
+from backupmeta.masking import is_secret, mask_text
+from backupmeta.provenance import as_text
 from backupmeta.record import values
 from backupmeta.record.values import Decoder
 
@@ -230,7 +230,7 @@ def use_of(key: str) -> Use:
 def _use_of(key: str) -> Use:
     if key in API_KEYS:
         return Use.FIELD
-    if key.startswith(CUSTOM) and len(key) > len(CUSTOM) and display(key) == key:
+    if key.startswith(CUSTOM) and len(key) > len(CUSTOM) and mask_text(as_text(key)) == key:
         return Use.COLLISION if key.removeprefix(CUSTOM) in FIELD else Use.CUSTOM
     return Use.OTHER if key in OTHER_KEYS or _has_other_shape(key) else Use.UNKNOWN
 

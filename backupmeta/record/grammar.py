@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
 
 from backupmeta.findings import Finding
-from backupmeta.masking import MASK, is_secret
+from backupmeta.masking import MASK, is_secret, mask_text, masked
 from backupmeta.provenance import Source
 
 BOM = b"\xef\xbb\xbf"
@@ -49,14 +49,13 @@ class Line(NamedTuple):
         return before + self.value + self.end
 
     def __repr__(self) -> str:
-        return f"Line(number={self.number}, offset={self.offset}, key={self.key!r}, value={self.shown!r})"
+        key = None if self.key is None else mask_text(self.key)
+        return f"Line(number={self.number}, offset={self.offset}, key={key!r}, value={self.shown!r})"
 
     @property
     def shown(self) -> str:
         """A rough, always harmless picture of the value, for a debugger."""
-        if self.key is None or is_secret(self.key) or b"://" in self.value:
-            return MASK
-        return self.value.decode("utf-8", "replace")
+        return MASK if self.key is None else masked(self.key, self.value.decode("utf-8", "replace"))
 
 
 class Record:
@@ -97,6 +96,11 @@ class Record:
     def bom(self) -> bytes:
         """The byte order mark that it begins with, or nothing."""
         return BOM if self.content.startswith(BOM) else b""
+
+    @cached_property
+    def has_mask(self) -> bool:
+        """Whether something in it may be masked."""
+        return _MASK in self.content
 
     @cached_property
     def lines(self) -> tuple[Line, ...]:
@@ -198,7 +202,7 @@ def at(source: Source, record: Record, line: Line) -> Source:
 
     A record in which something is masked had other offsets; they are not told then, nor how long a secret was.
     """
-    offset = None if _MASK in record.content else line.offset
+    offset = None if record.has_mask else line.offset
     return Source(source.witness, source.path, source.member, line.number, offset)
 
 

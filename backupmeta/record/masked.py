@@ -1,13 +1,12 @@
 """A record without its secrets: every line stands where it stood, only what must not be shown is replaced."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import compress, count
 from operator import ne
 from typing import Final, NamedTuple
 
-from backupmeta.masking import MASK, is_secret, masked
+from backupmeta.masking import MASK, is_location, is_secret, mask_text, masked
 from backupmeta.record import grammar
 from backupmeta.record.grammar import Line, Record
 
@@ -20,7 +19,7 @@ _NOTHING: Final[Mapping[str, bytes]] = {}
 
 
 def without_secrets(record: Record, other: Mapping[str, bytes] = _NOTHING) -> Record:
-    """Return ``record`` with its secrets, and the userinfo of URIs, masked.
+    """Return ``record`` with its secrets, and those that stand in its texts, masked.
 
     Args:
         record: the record.
@@ -36,23 +35,42 @@ def without_secrets(record: Record, other: Mapping[str, bytes] = _NOTHING) -> Re
 def _of_tidy(record: Record, other: Mapping[str, bytes]) -> Record:
     """Mask a record with a key in every line: what has to be masked is few, and found without looking at each line."""
     content, values, rows = record.content, dict(record.values), record.content.split(b"\n")
-    for place, key in _secrets(tuple(values)):
+    keys = tuple(values)
+    secrets = (_secrets if record.is_usual else _secrets_of)(keys)
+    locations = (_locations if record.is_usual else _locations_of)(keys)
+    suspects = _suspects(content, rows)
+    for place in suspects.union(locations).difference(place for place, _ in secrets):
+        key = keys[place]
+        if (masks := _shown(key, values[key])) is not values[key]:
+            values[key] = masks
+            rows[place] = rows[place].partition(b"=")[0] + b"=" + masks
+    for place, key in secrets:
         values[key] = _masked(key, values[key], other)
         rows[place] = rows[place].partition(b"=")[0] + b"=" + values[key]
-    found = content.find(b"://")
-    while found >= 0:
-        place = content.count(b"\n", 0, found)
-        name, _, value = rows[place].partition(b"=")
-        if not _PLAIN_URI(value):
-            key = name.decode("utf-8", "surrogateescape")
-            values[key] = _without_userinfo(key, value)
-            rows[place] = name + b"=" + values[key]
-        found = content.find(b"://", found + len(b"://"))
     return Record(b"\n".join(rows), values)
 
 
-_PLAIN_URI: Final = re.compile(rb"[^@?&;]*").fullmatch
-"""Tells whether a value has no character that begins or ends what is masked in a URI."""
+_MARKS: Final = (b":", b"//", b"%", b'"', b"'")
+"""One of these, or a second ``=``, stands in every line in which something is masked that has no secret's name."""
+
+
+def _is_marked(text: bytes) -> bool:
+    return b":" in text or b"%" in text or b'"' in text or b"'" in text or b"//" in text
+
+
+def _suspects(content: bytes, rows: Sequence[bytes]) -> set[int]:
+    """Return the places of the ``rows`` of ``content`` in which something may have to be masked."""
+    places = set[int]()
+    if content.count(b"=") > len(rows):
+        places.update([place for place, row in enumerate(rows) if row.count(b"=") > 1])
+    for mark in _MARKS:
+        place, end, found = 0, 0, content.find(mark)
+        while found >= 0:
+            place += content.count(b"\n", end, found)
+            places.add(place)
+            end = content.find(b"\n", found)
+            found = content.find(mark, end) if end >= 0 else -1
+    return places
 
 
 class Masked(NamedTuple):
@@ -77,24 +95,32 @@ class Masked(NamedTuple):
                 return None
             key = name.decode("utf-8", "surrogateescape")
             values[key] = value
-            masked[key] = _masked(key, value, _NOTHING) if is_secret(key) else _without_userinfo(key, value)
+            masked[key] = _masked(key, value, _NOTHING) if is_secret(key) else _shown(key, value)
             shown[place] = name + b"=" + masked[key]
         return Masked(Record(content, values), Record(b"\n".join(shown), masked))
 
 
-@lru_cache(maxsize=256)
-def _secrets(keys: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
+def _secrets_of(keys: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
     """Return the secret ones among ``keys``, each with its place."""
     return tuple((place, key) for place, key in enumerate(keys) if is_secret(key))
 
 
+def _locations_of(keys: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the places of those among ``keys`` that tell a location."""
+    return tuple(place for place, key in enumerate(keys) if is_location(key))
+
+
+_secrets = lru_cache(maxsize=256)(_secrets_of)
+_locations = lru_cache(maxsize=256)(_locations_of)
+
+
 def _of_line(record: Record, line: Line, is_hidden: bool, other: Mapping[str, bytes]) -> bytes:  # noqa: FBT001
     if line.key is None:
-        text = _MASK if is_hidden and line.value else _without_userinfo("", line.value)
+        text = _MASK if is_hidden and line.value else _shown("", line.value)
         return text + line.end
     counted = {line.key: record.values[line.key]} if record.by_key[line.key] is not line else other
-    text = _masked(line.key, line.value, counted) if is_hidden else _without_userinfo(line.key, line.value)
-    return bytes(line._replace(value=text))
+    text = _masked(line.key, line.value, counted) if is_hidden else _shown(line.key, line.value)
+    return bytes(line._replace(key=mask_text(line.key), value=text))
 
 
 def _masked(key: str, value: bytes, other: Mapping[str, bytes]) -> bytes:
@@ -109,8 +135,9 @@ def _masked(key: str, value: bytes, other: Mapping[str, bytes]) -> bytes:
     return mask
 
 
-def _without_userinfo(key: str, value: bytes) -> bytes:
-    if b"://" not in value:
+def _shown(key: str, value: bytes) -> bytes:
+    """Return the ``value`` of a harmless ``key`` with the secrets that stand in it masked."""
+    if not (_is_marked(value) or b"=" in value or (b"@" in value and is_location(key))):
         return value
     return masked(key, value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 

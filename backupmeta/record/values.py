@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypedDict
 
+from backupmeta.masking import mask_value
+
 
 class Plugin(TypedDict):
     """One plugin; None is what the record's dialect does not tell."""
@@ -138,8 +140,8 @@ def _extensions(raw: bytes) -> tuple[Extension, ...]:
 
 
 def _extensions_of(raw: bytes) -> tuple[Extension, ...]:
-    if b"://" in raw:
-        raise ValueError("a URI is no plugin")  # it would be split, and its userinfo shown
+    if b"://" in raw or mask_value(text := raw.decode("utf-8")) != text:
+        raise ValueError("a URI, or a secret, is no plugin")  # it would be split, and shown
     entries = items(raw)
     versioned = any(map(_is_versioned, entries))
     return tuple(extension(entry, versioned=versioned) for entry in entries)

@@ -3,10 +3,8 @@
 Text and Markdown show the same sections; each row of one says what became of something, of what, and how.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from json import dumps
 from typing import Final, NamedTuple
 
 from backupmeta.comparison.contents import Contents, MemberChange, TableChange
@@ -22,11 +20,13 @@ from backupmeta.comparison.difference import (
     What,
 )
 from backupmeta.comparison.walking import Entry
+from backupmeta.escapes import inert, markdown
 from backupmeta.findings import Finding
-from backupmeta.masking import mask_uris, printable
+from backupmeta.masking import mask_text
 from backupmeta.provenance import Source, display, located, named
 from backupmeta.record.values import Value
-from backupmeta.render.json import finding, utc
+from backupmeta.render.json import finding, pretty, spaced, utc
+from backupmeta.render.text import line, visible
 
 ARROW: Final = " → "
 _NANOSECONDS: Final = 1_000_000_000
@@ -38,9 +38,6 @@ _TOGETHER: Final = 1_000
 
 _TIMES: Final = frozenset({"backup_time", "time_created", "time_updated", "cache_time"})
 """The fields that are Unix seconds."""
-
-_MARKUP: Final = re.compile(r"([\\`*_\[\]<>|&~#])")
-"""What CommonMark, and its tables, would not take for text."""
 
 _Row = tuple[str, ...]
 
@@ -69,7 +66,7 @@ def as_text(found: Difference) -> Iterator[str]:
     if found.is_same:
         yield "no differences\n"
     for section in _sections(found):
-        yield f"\n{section.title}\n"
+        yield f"\n{line(section.title)}"
         yield from _aligned(section.rows, indent="  ")
 
 
@@ -77,29 +74,24 @@ def as_markdown(found: Difference) -> Iterator[str]:
     """Yield the same as Markdown: a table a section."""
     yield "# Differences\n\n"
     for letter, side in (("A", found.a), ("B", found.b)):
-        yield f"- {letter}: {' '.join(map(escaped, _described(side)))}\n"
+        yield inert(f"- {letter}: {' '.join(map(markdown_cell, _described(side)))}\n")
     if found.is_same:
         yield "\nNo differences.\n"
     for section in _sections(found):
-        yield f"\n## {section.title.capitalize()}\n\n"
+        yield f"\n## {markdown_cell(section.title.capitalize())}\n\n"
         yield from markdown_table(section.columns, section.rows)
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield the lines of a table, its cells as they are: markup in them is escaped."""
+    """Yield the lines of a table; nothing in its cells is markup."""
     yield f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}\n"
     for row in rows:
-        yield f"| {' | '.join(map(escaped, row))} |\n"
+        yield inert(f"| {' | '.join(map(markdown_cell, row))} |\n")
 
 
-def escaped(text: str) -> str:
-    """Return ``text`` for Markdown: nothing in it is markup, and nothing ends its line."""
-    return _MARKUP.sub(r"\\\1", visible(text))
-
-
-def visible(text: str) -> str:
-    """Return text from evidence fit to be shown: what isn't UTF-8 as U+FFFD, control characters escaped."""
-    return printable(display(text))
+def markdown_cell(text: str) -> str:
+    """Return text from evidence for Markdown."""
+    return markdown(display(text))
 
 
 def _aligned(rows: Iterable[_Row], indent: str) -> Iterator[str]:
@@ -109,7 +101,7 @@ def _aligned(rows: Iterable[_Row], indent: str) -> Iterator[str]:
         widths = [max(map(len, column)) for column in zip(*some, strict=True)]
         for row in some:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            yield (indent + "  ".join(cells)).rstrip() + "\n"
+            yield inert((indent + "  ".join(cells)).rstrip() + "\n")
 
 
 def _described(side: Side) -> tuple[str, str]:
@@ -231,7 +223,7 @@ def _differing(old: Entry, new: Entry, by: str) -> str:
 
 
 def _name(name: bytes) -> str:
-    return mask_uris(name.decode("utf-8", "surrogateescape"))
+    return mask_text(name.decode("utf-8", "surrogateescape"))
 
 
 def _table_rows(one: TableChange) -> Iterator[_Row]:
@@ -239,8 +231,8 @@ def _table_rows(one: TableChange) -> Iterator[_Row]:
     name = _name(one.either.name)
     yield one.what, name, ", ".join([*_rows(one), *["definition"] * one.is_redefined])
     removed, added = one.lines
-    yield from ((one.what, name, f"- {cut(_name(line))}") for line in removed)
-    yield from ((one.what, name, f"+ {cut(_name(line))}") for line in added)
+    yield from ((one.what, name, f"- {cut(_name(each))}") for each in removed)
+    yield from ((one.what, name, f"+ {cut(_name(each))}") for each in added)
 
 
 def _rows(one: TableChange) -> Iterator[str]:
@@ -263,11 +255,11 @@ def as_json(found: Difference) -> Iterator[str]:
         "findings": [finding(one) for one in found.findings],
     }
     if found.contents is None:
-        yield dumps(described, ensure_ascii=False, indent=1) + "\n"
+        yield pretty(described, indent=1)
         return
     described["tables"] = list(map(_table_object, found.contents.tables))
     described["member_counts"] = {what: found.contents.counts[what] for what in What if found.contents.counts[what]}
-    yield dumps(described, ensure_ascii=False, indent=1).removesuffix("\n}") + ',\n "members": ['
+    yield pretty(described, indent=1).removesuffix("\n}\n") + ',\n "members": ['
     yield from _member_lines(found.contents)
     yield "]\n}\n"
 
@@ -275,7 +267,7 @@ def as_json(found: Difference) -> Iterator[str]:
 def _member_lines(contents: Contents) -> Iterator[str]:
     before = "\n  "
     for one in contents.members():
-        yield before + dumps(_member_object(one), ensure_ascii=False)
+        yield before + spaced(_member_object(one))
         before = ",\n  "
 
 
@@ -339,6 +331,6 @@ def _table_object(one: TableChange) -> dict[str, object]:
     described["rows"] = {key: None if table is None else table.rows for key, table in one._asdict().items()}
     described["is_redefined"] = one.is_redefined
     if one.is_redefined:
-        removed, added = ([display(_name(line)) for line in lines] for lines in one.lines)
+        removed, added = ([display(_name(each)) for each in lines] for lines in one.lines)
         described["definition"] = {"removed": removed, "added": added}
     return described

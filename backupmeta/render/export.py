@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from json.encoder import encode_basestring
 from typing import Any, Final
 
+from backupmeta import escapes
 from backupmeta.catalog.export import Row
 from backupmeta.catalog.tables import Column, Type
 from backupmeta.render.json import utc
@@ -27,7 +28,8 @@ def jsonl(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[str]:
     members = [(encode_basestring(one.name) + ":", _JSON[one.type]) for one in columns]
     for row in rows:
         cells = zip(members, row, strict=True)
-        yield "{" + ",".join([key + ("null" if cell is None else text(cell)) for (key, text), cell in cells]) + "}\n"
+        told = ",".join([key + ("null" if cell is None else text(cell)) for (key, text), cell in cells])
+        yield escapes.json(f"{{{told}}}\n")
 
 
 def csv(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[str]:

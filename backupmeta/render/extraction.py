@@ -1,13 +1,12 @@
 """What came out of an extraction, for people and for programs."""
 
-import json
 from typing import Final
 
+from backupmeta.escapes import printable
 from backupmeta.extraction.extract import Extraction
 from backupmeta.extraction.unpacking import Fate, Told
-from backupmeta.masking import printable
-from backupmeta.provenance import named
-from backupmeta.render.json import member
+from backupmeta.provenance import display, named
+from backupmeta.render.json import member, pretty, spaced
 from backupmeta.render.verification import target
 
 _SHOWN: Final = 20
@@ -53,7 +52,7 @@ class AsJson:
         """Return what became of a member."""
         before, self._before = self._before, ",\n  "
         described = {"fate": str(told.fate), "reason": told.reason or None, **member(told.member)}
-        return before + json.dumps(described, ensure_ascii=False)
+        return before + spaced(described)
 
     def end(self, found: Extraction) -> str:
         """Return the rest."""
@@ -62,8 +61,8 @@ class AsJson:
             "is_kept": found.is_kept,
             "counts": {str(fate): count for fate, count in found.counts.items()},
             "narrowed": found.narrowed,
-            "missing": [one.decode("utf-8", "replace") for one in found.missing],
+            "missing": [display(one.decode("utf-8", "surrogateescape")) for one in found.missing],
             "verification": target(found.verification),
         }
         begin = self._before.removesuffix("  ") if self._before.startswith("{") else "\n"
-        return f"{begin}],\n{json.dumps(rest, ensure_ascii=False, indent=1).removeprefix('{').lstrip()}\n"
+        return f"{begin}],\n{pretty(rest, indent=1).removeprefix('{').lstrip()}"

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from backupmeta.checks.verdict import Verification
+from backupmeta.escapes import inert
 from backupmeta.provenance import Source
-from backupmeta.render.verification import Alike, Tally, alike, blamed, visible
+from backupmeta.render.text import visible
+from backupmeta.render.verification import Alike, Tally, alike, blamed
 from backupmeta.vocabulary.kinds import Severity
 
 _COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -42,8 +44,8 @@ def _is_line(place: Source) -> bool:
 
 def _command(name: str, message: str, **properties: str) -> str:
     """Return a workflow command: ``::error file=a,title=b::message``."""
-    given = ",".join(f"{key}={_escaped(visible(value), ':,')}" for key, value in properties.items())
-    return f"::{name} {given}::{_escaped(message)}\n"
+    given = ",".join(f"{key}={_escaped(inert(visible(value)), ':,')}" for key, value in properties.items())
+    return f"::{name} {given}::{_escaped(inert(message))}\n"
 
 
 def _escaped(text: str, separators: str = "") -> str:

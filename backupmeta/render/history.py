@@ -5,9 +5,10 @@ from typing import Final
 
 from backupmeta.comparison.difference import Changes, ExtensionsChange, FieldChange, ListChange, Step, What
 from backupmeta.comparison.history import History, Row
+from backupmeta.escapes import inert
 from backupmeta.provenance import named
 from backupmeta.render import text
-from backupmeta.render.comparison import changes_object, markdown_table, moment, values, versions
+from backupmeta.render.comparison import changes_object, markdown_cell, markdown_table, moment, values, versions
 from backupmeta.render.json import finding, pretty, utc
 
 COLUMNS: Final = ("time (UTC)", "backup", "version", "plugins", "size", "changes")
@@ -21,7 +22,7 @@ def as_table(found: History, width: int | None) -> str:
 
 def as_markdown(found: History) -> Iterator[str]:
     """Yield the same as a table in Markdown."""
-    yield f"# History of {found.install}\n\n"
+    yield inert(f"# History of {markdown_cell(found.install)}\n\n")
     yield from markdown_table(COLUMNS, map(_cells, found.rows))
 
 

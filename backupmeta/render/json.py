@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timezone
 from typing import Final
 
+from backupmeta import escapes
 from backupmeta.api.status import SUCCESS
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dump, Dumps, State
@@ -17,15 +18,15 @@ from backupmeta.errors import AnswerError
 from backupmeta.explain import Step
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection, Resolved, shown
-from backupmeta.masking import masked
-from backupmeta.provenance import Fact, display, located, named
+from backupmeta.masking import mask_text, masked
+from backupmeta.provenance import Fact, as_text, display, located, named
 from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELD
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
-_LINE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
-
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+_SPACED: Final = json.JSONEncoder(ensure_ascii=False)
 
 _NANOSECONDS: Final = 1_000_000_000
 _COMPLETE: Final = {State.WHOLE: True, State.CUT: False, State.UNKNOWN: None}
@@ -33,9 +34,19 @@ _COMPLETE: Final = {State.WHOLE: True, State.CUT: False, State.UNKNOWN: None}
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
-def pretty(value: object) -> str:
-    """Return ``value`` as JSON for people, with a line end."""
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+def pretty(value: object, indent: int = 2) -> str:
+    """Return ``value`` as JSON for people, a level indented by ``indent`` blanks, with a line end."""
+    return escapes.json(json.dumps(value, ensure_ascii=False, indent=indent)) + "\n"
+
+
+def spaced(value: object) -> str:
+    """Return ``value`` as JSON in a line, a blank after each comma and colon."""
+    return escapes.json(_SPACED.encode(value))
+
+
+def compact(value: object) -> str:
+    """Return ``value`` as JSON in a line, without blanks."""
+    return escapes.json(_COMPACT.encode(value))
 
 
 def answer(inspection: Inspection, *, show_secrets: bool, provenance: bool) -> str:
@@ -49,14 +60,24 @@ def answer(inspection: Inspection, *, show_secrets: bool, provenance: bool) -> s
 
 def negative(error: AnswerError) -> str:
     """Return the server's envelope for a negative answer."""
-    envelope = _envelope(result=False, status=error.status, errcode=error.errcode, message=error.message + "\n")
+    envelope = _envelope(
+        result=False, status=error.status, errcode=error.errcode, message=display(error.message) + "\n"
+    )
     return pretty({**envelope, "data": None})
 
 
-def page(rows: Iterable[Mapping[str, object]], offset: int, limit: int, total_count: int) -> str:
-    """Return the server's envelope for a part of a list."""
+def page(offset: int, limit: int, total_count: int, *, is_empty: bool) -> tuple[str, str]:
+    """Return the server's envelope for a part of a list: what stands before its entries, and what behind them."""
     envelope = _envelope(result=True, status=200, errcode=None, message=SUCCESS)
-    return pretty({**envelope, "offset": offset, "limit": limit, "total_count": total_count, "data": list(rows)})
+    text = pretty({**envelope, "offset": offset, "limit": limit, "total_count": total_count, "data": []})
+    before, _, after = text.rpartition("]")
+    return before, f"]{after}" if is_empty else f"\n  ]{after}"
+
+
+def entry(value: Mapping[str, object], *, is_first: bool) -> str:
+    """Return an entry of a `page`, and what parts it from the one before it."""
+    text = pretty(value).rstrip().replace("\n", "\n    ")
+    return f"\n    {text}" if is_first else f",\n    {text}"
 
 
 def row(inspection: Inspection, *, show_secrets: bool, provenance: bool) -> Mapping[str, object]:
@@ -69,7 +90,7 @@ def row(inspection: Inspection, *, show_secrets: bool, provenance: bool) -> Mapp
 
 def line(value: object) -> str:
     """Return ``value`` as one line of JSONL."""
-    return _LINE.encode(value) + "\n"
+    return compact(value) + "\n"
 
 
 def origins(inspection: Inspection, *, show_secrets: bool) -> dict[str, object]:
@@ -84,8 +105,11 @@ def origins(inspection: Inspection, *, show_secrets: bool) -> dict[str, object]:
             "local_time": name.local_time.isoformat(),
             "utc_offset": _offset(inspection.utc_offset),
         }
+    ids = dict[str, list[str]]()
+    for one in inspection.findings:
+        ids.setdefault(one.subject, []).append(one.id)
     described["fields"] = {
-        name: _field(one, inspection.findings, show_secrets=show_secrets) for name, one in inspection.values.items()
+        name: _field(one, ids.get(name, []), show_secrets=show_secrets) for name, one in inspection.values.items()
     }
     described["extra"] = dict(
         _extra(key, holding, show_secrets=show_secrets) for key, holding in inspection.kept.items()
@@ -106,16 +130,15 @@ def finding(one: Finding) -> dict[str, object]:
 
 def walked(archive: Pass, dumps: Dumps, digests: MemberDigests | None) -> Iterable[str]:
     """Yield what a pass over an archive shows: its members, a line each, as they come; then everything else."""
-    before = f'{{"path": {json.dumps(display(archive.file.path), ensure_ascii=False)},\n"members": [\n  '
-    for one in archive:
-        described = member(one)
+    before = f'{{"path": {spaced(display(archive.file.path))},\n"members": [\n  '
+    for number, one in enumerate(archive, 1):
+        described: dict[str, object] = {"number": number, **member(one)}
         if digests is not None:
             described["digest"] = digests.last
-        yield before + json.dumps(described, ensure_ascii=False)
+        yield before + spaced(described)
         before = ",\n  "
     yield before.rstrip() + "],\n" if before.startswith("{") else "\n],\n"
-    rest = json.dumps(_archive(archive, dumps.dump), ensure_ascii=False, indent=1)
-    yield rest.removeprefix("{").lstrip() + "\n"
+    yield pretty(_archive(archive, dumps.dump), indent=1).removeprefix("{").lstrip()
 
 
 def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
@@ -142,7 +165,7 @@ def _stream(one: Stream) -> dict[str, object]:
     if one.header is not None:
         described["mtime"] = utc(one.header.mtime) if one.header.mtime else None
         described["system"] = SYSTEMS.get(one.header.system, str(one.header.system))
-        described["name"] = one.header.name.decode("latin-1") if one.header.name is not None else None
+        described["name"] = display(one.header.name.decode("latin-1")) if one.header.name is not None else None
     return {**described, "layer": one.layer, "fault": one.fault or None}
 
 
@@ -168,7 +191,8 @@ def member(one: Member) -> dict[str, object]:
     """Return a member of an archive: sizes and offsets in bytes, times in UTC."""
     described: dict[str, object] = named("name", one.name.decode("utf-8", "surrogateescape"))
     described.update(type=one.kind, size=one.size, mode=f"{one.mode & 0o7777:04o}", uid=one.uid, gid=one.gid)
-    described.update(user=one.owner.decode("utf-8", "replace"), group=one.group.decode("utf-8", "replace"))
+    owners = (display(name.decode("utf-8", "replace")) for name in (one.owner, one.group))
+    described.update(zip(("user", "group"), owners, strict=True))
     described["mtime"] = utc(one.mtime_ns // _NANOSECONDS, one.mtime_ns % _NANOSECONDS // 1000)
     described.update(named("link", one.link.decode("utf-8", "surrogateescape")) if one.link else {})
     described["offset"] = one.offset
@@ -183,8 +207,8 @@ def step(one: Step) -> dict[str, object]:
         "place": one.place,
         "line": one.line,
         "offset": one.offset,
-        "text": display(one.text),
-        "meaning": display(one.meaning),
+        "text": as_text(one.text),
+        "meaning": as_text(one.meaning),
     }
 
 
@@ -200,11 +224,11 @@ def _envelope(*, result: bool, status: int, errcode: str | None, message: str) -
     return {"result": result, "status": status, "errcode": errcode, "errfield": None, "message": message}
 
 
-def _field(one: Resolved, findings: list[Finding], *, show_secrets: bool) -> dict[str, object]:
+def _field(one: Resolved, ids: list[str], *, show_secrets: bool) -> dict[str, object]:
     described: dict[str, object] = {"source": located(one.source)}
     if one.losers:
         described["conflicts"] = [_loser(one.name, fact, show_secrets=show_secrets) for fact in one.losers]
-    if ids := [finding.id for finding in findings if finding.subject == one.name]:
+    if ids:
         described["findings"] = ids
     return described
 
@@ -236,7 +260,9 @@ def _extra(field: str, holding: list[Document], *, show_secrets: bool) -> tuple[
     exact = field.encode("utf-8", "surrogateescape")
     key = exact.decode("utf-8", "backslashreplace")
     described: dict[str, object] = {}
-    if key != field:
+    if not show_secrets and (shown_key := mask_text(key)) != key:
+        key = shown_key
+    elif key != field:
         described["key_base64"] = base64.b64encode(exact).decode("ascii")
     fact, *others = (document.fact(field) for document in holding)
     described |= {**_raw(fact, show_secrets=show_secrets), "source": located(fact.source)}

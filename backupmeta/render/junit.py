@@ -13,7 +13,9 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from backupmeta.checks.verdict import Judged, Verdict, Verification
-from backupmeta.render.verification import alike, blamed, by_group, told, visible
+from backupmeta.escapes import inert
+from backupmeta.render.text import visible
+from backupmeta.render.verification import alike, blamed, by_group, told
 from backupmeta.vocabulary.kinds import Group
 
 _CLASS: Final = "backupmeta.verify"
@@ -34,7 +36,7 @@ def suites(verifications: Iterable[Verification]) -> Iterator[str]:
     for one in verifications:
         suite = _suite(one)
         indent(suite)
-        yield tostring(suite, encoding="unicode") + "\n"
+        yield inert(tostring(suite, encoding="unicode")) + "\n"
     yield "</testsuites>\n"
 
 

@@ -8,16 +8,19 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from json import dumps, loads
+from json import loads
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final, Self
 from urllib.parse import quote
 
 from backupmeta import __version__
 from backupmeta.checks.verdict import Judged, Verification
-from backupmeta.masking import MASK, mask_uris
+from backupmeta.masking import MASK, mask_text
 from backupmeta.provenance import Source, Witness
-from backupmeta.render.verification import blamed, counted, visible
+from backupmeta.render.json import spaced
+from backupmeta.render.text import visible
+from backupmeta.render.verification import blamed, counted
+from backupmeta.temporary import telling
 from backupmeta.vocabulary.kinds import Kind, Severity
 from backupmeta.vocabulary.table import FINDINGS
 
@@ -71,13 +74,13 @@ def log(verifications: Iterable[Verification], selection: Selection | None = Non
     rules = [_rule(id_, kind) for id_, kind in FINDINGS.items()]
     tool = {"driver": {"name": "backupmeta", "version": __version__, "rules": rules}}
     yield f'{{"$schema": "{SCHEMA}", "version": "2.1.0", "runs": [{{\n'
-    yield f'"tool": {dumps(tool)},\n"redactionTokens": ["{MASK}"],\n"results": ['
+    yield f'"tool": {spaced(tool)},\n"redactionTokens": ["{MASK}"],\n"results": ['
     artifacts, before = _Artifacts(), "\n"
     for result in _chosen(verifications, artifacts, selection):
         yield before + result
         before = ",\n"
     invocation = {"executionSuccessful": True, "toolExecutionNotifications": _notifications(selection)}
-    yield f'\n],\n"artifacts": {dumps(artifacts.described)},\n"invocations": [{dumps(invocation)}]\n}}]}}\n'
+    yield f'\n],\n"artifacts": {spaced(artifacts.described)},\n"invocations": [{spaced(invocation)}]\n}}]}}\n'
 
 
 def _chosen(verifications: Iterable[Verification], artifacts: "_Artifacts", selection: Selection) -> Iterator[str]:
@@ -90,7 +93,7 @@ def _chosen(verifications: Iterable[Verification], artifacts: "_Artifacts", sele
                 if judged.severity not in wanted or not queue.has_room(judged.severity):
                     selection.left_out[judged.finding.id, judged.severity] += 1
                     continue
-                result = dumps(_result(one, judged, fingerprint, artifacts), ensure_ascii=False)
+                result = spaced(_result(one, judged, fingerprint, artifacts))
                 yield from queue.passing(judged.severity, result)
         yield from queue.waiting()
 
@@ -121,7 +124,8 @@ class _Queue:
         """Yield a result that may pass at once; take in any other."""
         self._numbers[severity] += 1
         if severity in self._files:
-            self._files[severity].write(f"{result}\n")
+            with telling():
+                self._files[severity].write(f"{result}\n")
         else:
             yield result
 
@@ -129,8 +133,7 @@ class _Queue:
         """Yield those that waited, as far as there still is room for them, and count the rest as left out."""
         for severity, file in self._files.items():
             self._numbers[severity] += min(self._room(severity), 0)
-            file.seek(0)
-            lines = (line.removesuffix("\n") for line in file)
+            lines = _lines(file)
             yield from islice(lines, self._numbers[severity])
             self._selection.left_out.update((loads(line)["ruleId"], severity) for line in lines)
 
@@ -144,9 +147,17 @@ def _at_least(severity: Severity) -> list[Severity]:
     return order[: order.index(severity) + 1]
 
 
+def _lines(file: IO[str]) -> Iterator[str]:
+    """Yield the lines of a temporary file, without their ends. Raises `TemporaryFileError`."""
+    with telling():
+        file.seek(0)
+        yield from (line.removesuffix("\n") for line in file)
+
+
 def _temporary() -> IO[str]:
     """Return a new file without a name; lines in it end with LF alone. A small one is never on disk."""
-    return SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="\n")
+    with telling():
+        return SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="\n")
 
 
 def _notifications(selection: Selection) -> list[dict[str, object]]:
@@ -231,7 +242,7 @@ def _mark(one: Verification, judged: Judged) -> str:
 
     Which of several it is, a number behind it tells, as CodeQL does it.
     """
-    parts = (one.path, judged.finding.id, mask_uris(judged.finding.subject))
+    parts = (one.path, judged.finding.id, judged.finding.masked.subject)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
@@ -273,7 +284,7 @@ def _uri(path: str) -> str:
 
     Empty segments and ``.`` are removed, as §3.10.2 wants it. ``..`` stays: what it means, only the disk knows.
     """
-    exact = path.encode("utf-8", "surrogateescape")
+    exact = mask_text(path).encode("utf-8", "surrogateescape")
     is_windows = _DRIVE.match(path) is not None
     is_absolute = is_windows or exact.startswith(b"/")
     segments = (exact.replace(b"\\", b"/") if is_windows else exact).split(b"/")

@@ -4,9 +4,9 @@ from typing import Final
 
 from backupmeta.catalog.answers import Age
 from backupmeta.catalog.tally import Tally
-from backupmeta.masking import printable
 from backupmeta.provenance import display
 from backupmeta.render.json import pretty, utc
+from backupmeta.render.text import line
 
 _WORDS: Final = {"all_files": "files", "all_installs": "installs", "all_backups": "backups"}
 _CHANGES: Final = ("new", "changed", "moved", "returned", "vanished")
@@ -23,7 +23,7 @@ def as_text(path: str, tally: Tally, seconds: float, *, is_whole: bool) -> str:
     lines += [f"verified: {tally.walked:,} archives"] if tally.walked else []
     lines += [f"not read: {root}: {reason}" for root, reason in tally.unread.items()]
     lines.append(f"{path}: {seconds:,.1f} s{'' if is_whole else ', interrupted'}")
-    return "".join(printable(display(line)) + "\n" for line in lines)
+    return "".join(map(line, lines))
 
 
 def as_json(path: str, tally: Tally, seconds: float, *, is_whole: bool) -> str:

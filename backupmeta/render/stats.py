@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from backupmeta.catalog.stats import MOST, MOST_ACCOUNTS, MOST_SCANS, Account, Backup, Duplicates, Part, Scan, Stats
-from backupmeta.masking import printable
 from backupmeta.provenance import display, named
 from backupmeta.render.export import moment
 from backupmeta.render.json import pretty
-from backupmeta.render.text import table
+from backupmeta.render.text import line, table
 
 _Row = Sequence[str | int]
 
@@ -21,7 +20,7 @@ _UNKNOWN: Final = "?"
 def as_text(catalog: str, found: Stats, width: int | None) -> str:
     """Return tables, drawn for a terminal of ``width`` columns, or tab-separated for None."""
     return "\n".join(
-        printable(display(title)) + "\n" + table(columns, _aligned(columns, rows, width), width)
+        line(title) + table(columns, _aligned(columns, rows, width), width)
         for title, columns, rows in _tables(catalog, found)
         if rows
     )

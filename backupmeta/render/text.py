@@ -6,11 +6,12 @@ from typing import Final
 
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
+from backupmeta.escapes import inert, printable
 from backupmeta.explain import Step
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
-from backupmeta.masking import printable
-from backupmeta.provenance import display
+from backupmeta.masking import MASK
+from backupmeta.provenance import as_text, display
 from backupmeta.render.json import utc
 
 BACKUP_COLUMNS: Final = ("time (UTC)", "id", "user", "application", "version", "url", "title", "state", "archive")
@@ -29,6 +30,16 @@ _TYPES: Final = {
     "fifo": "p",
     "file": "-",
 }
+
+
+def visible(text: str) -> str:
+    """Return text from evidence fit to be shown: what isn't UTF-8 as U+FFFD, control characters escaped."""
+    return printable(display(text))
+
+
+def line(text: str) -> str:
+    """Return text from evidence as a whole line."""
+    return inert(visible(text) + "\n")
 
 
 def backup_cells(one: Inspection) -> tuple[str, ...]:
@@ -57,9 +68,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], width: int | No
 
     What a terminal has no room for is left out by whole columns, so that ids stay whole and can be copied.
     """
-    shown = [list(columns), *([printable(display(cell)) for cell in row] for row in rows)]
-    if width is None:
-        return "".join("\t".join(row) + "\n" for row in shown)
+    shown = [list(columns), *([visible(cell) for cell in row] for row in rows)]
+    return inert("".join("\t".join(row) + "\n" for row in shown) if width is None else _drawn(shown, width))
+
+
+def _drawn(shown: list[list[str]], width: int) -> str:
+    """Return a table, its columns' names first, as it is drawn for a terminal, whatever the environment says."""
+    columns = shown[0]
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -72,7 +87,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], width: int | No
     for row in shown[1:]:
         drawn.add_row(*(Text(row[place]) for place in kept))
     target = io.StringIO()
-    Console(file=target, width=width, highlight=False).print(drawn)
+    height = 25  # no matter here; without it, the environment decides on the width, too
+    Console(file=target, width=width, height=height, highlight=False, force_terminal=False, _environ={}).print(drawn)
     return target.getvalue()
 
 
@@ -87,14 +103,18 @@ def _fitting(columns: Sequence[str], widths: Sequence[int], width: int) -> list[
 
 
 def members(found: Iterable[Member]) -> Iterable[str]:
-    """Yield a line a member: type and mode, owner, size in bytes, time in UTC, name, target of a link."""
-    for one in found:
+    """Yield a line a member: type and mode, owner, size in bytes, time in UTC, name, target of a link.
+
+    A member in whose name something is masked has its number besides, by which ``cat`` finds it.
+    """
+    for number, one in enumerate(found, 1):
         kind = _TYPES.get(one.kind, "?")
         time = (utc(one.mtime_ns // 1_000_000_000) or "?")[:19].replace("T", " ")
         owner = f"{one.owner.decode('utf-8', 'replace') or one.uid}/{one.group.decode('utf-8', 'replace') or one.gid}"
-        link = f" -> {display(one.link.decode('utf-8', 'surrogateescape'))}" if one.link else ""
-        name = display(one.text) + link
-        yield printable(f"{kind}{one.mode & 0o7777:04o} {owner:>11} {one.size:>12} {time} {name}") + "\n"
+        link = f" -> {one.link.decode('utf-8', 'surrogateescape')}" if one.link else ""
+        name = one.text + link
+        shown = visible(f"{kind}{one.mode & 0o7777:04o} {owner:>11} {one.size:>12} {time} {name}")
+        yield inert(f"{shown} (#{number})\n" if MASK in shown else f"{shown}\n")
 
 
 def verdict(archive: Pass) -> str:
@@ -111,12 +131,13 @@ def steps(explained: Iterable[Step]) -> Iterable[str]:
     """Yield a line a step: where, what stands there, what was made of it."""
     for one in explained:
         where = f"line {one.line}" if one.line else one.place
-        yield printable(f"{where:>9}  {_cut(display(one.text)):<60}  {display(one.meaning)}") + "\n"
+        shown = f"{where:>9}  {_cut(as_text(one.text)):<60}  {as_text(one.meaning)}"
+        yield inert(printable(shown) + "\n")  # its secrets are masked, or were asked for
 
 
 def finding(one: Finding) -> str:
     """Return a finding as one line: ``warning: title: … [name-title-differs]``."""
-    return printable(display(f"{one.severity}: {one.message} [{one.id}]"))
+    return visible(f"{one.severity}: {one.message} [{one.id}]")
 
 
 def _shared_cells(one: Inspection) -> tuple[str, ...]:

@@ -5,15 +5,16 @@ A time that a format can't hold becomes the nearest one that it can; the message
 
 import csv
 import io
-import json
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
+from backupmeta.escapes import inert
 from backupmeta.events.event import SECOND, Claim, Event, File, moment, nearest
 from backupmeta.events.kinds import KINDS
-from backupmeta.masking import printable
 from backupmeta.provenance import Source, display, located, named
+from backupmeta.render import json
+from backupmeta.render.text import line, visible
 
 L2T_COLUMNS: Final = (
     "date time timezone MACB source sourcetype type user host short desc version filename inode notes format extra"
@@ -40,10 +41,10 @@ def as_text(events: Iterable[Event]) -> Iterator[str]:
     """
     for event in events:
         more = f" and {event.witnesses - 1:,} more" if event.witnesses > 1 else ""
-        line = f"{_clock(event.time)}  {event.kind:<{_KIND_WIDTH}}  {event.message}  [{_said_by(event.source)}{more}]"
-        yield f"{_harmless(line)}\n"
+        told = f"{_clock(event.time)}  {event.kind:<{_KIND_WIDTH}}  {event.message}  [{_said_by(event.source)}{more}]"
+        yield line(told)
         for claim in event.contradicted_by:
-            yield _harmless(f"{'':19}  {'!':<{_KIND_WIDTH}}  contradicted by {_told(claim)}") + "\n"
+            yield line(f"{'':19}  {'!':<{_KIND_WIDTH}}  contradicted by {_told(claim)}")
 
 
 def as_jsonl(events: Iterable[Event]) -> Iterator[str]:
@@ -53,14 +54,14 @@ def as_jsonl(events: Iterable[Event]) -> Iterator[str]:
     ``tag`` is what it shows as labels; all else is ours, flat, but for lists of witnesses.
     """
     for event in events:
-        yield json.dumps(_described(event), ensure_ascii=False, separators=(",", ":")) + "\n"
+        yield json.line(_described(event))
 
 
 def as_l2t_csv(events: Iterable[Event]) -> Iterator[str]:
     """Yield the header, then a row an event (RFC 4180), with `L2T_COLUMNS`; what is not known is ``-``, as in plaso."""
     yield _row(L2T_COLUMNS)
     for event in events:
-        yield _row([_harmless(cell) or _NO_VALUE for cell in _l2t_cells(event)])
+        yield inert(_row([visible(cell) or _NO_VALUE for cell in _l2t_cells(event)]))
 
 
 def as_body(events: Iterable[Event]) -> Iterator[str]:
@@ -78,9 +79,9 @@ def as_body(events: Iterable[Event]) -> Iterator[str]:
         times[_BODY_TIMES.index(KINDS[event.kind].macb)] = max(nearest(event.time) // SECOND, 0)
         file = event.file or File(0)
         mode = _NO_VALUE if file.mode is None else stat.filemode(file.mode)
-        name = _harmless(f"{_place(event.source)} [{KINDS[event.kind].timestamp_desc}] {_message(event)}")
+        name = visible(f"{_place(event.source)} [{KINDS[event.kind].timestamp_desc}] {_message(event)}")
         name = name.replace("%", "%25").replace("|", "%7C")
-        yield "|".join(map(str, (0, name, file.inode, mode, file.uid, file.gid, file.size, *times))) + "\n"
+        yield inert("|".join(map(str, (0, name, file.inode, mode, file.uid, file.gid, file.size, *times))) + "\n")
 
 
 FORMATS: Final[Mapping[str, Callable[[Iterable[Event]], Iterator[str]]]] = {
@@ -172,7 +173,3 @@ def _clock(time: int) -> str:
 
 def _short(message: str) -> str:
     return message if len(message) <= _SHORT else message[: _SHORT - 1] + "…"
-
-
-def _harmless(text: str) -> str:
-    return printable(display(text))

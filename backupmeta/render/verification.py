@@ -5,13 +5,14 @@ Findings of one id in one target are told together (`Alike`): the sentence and t
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from json import dumps
 from typing import Final, NamedTuple
 
 from backupmeta.checks.verdict import Judged, Verdict, Verification
+from backupmeta.escapes import inert
 from backupmeta.findings import Finding
-from backupmeta.masking import mask_uris, printable
 from backupmeta.provenance import display, located, named
+from backupmeta.render.json import spaced
+from backupmeta.render.text import visible
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
 
@@ -127,10 +128,7 @@ def blamed(one: Verification) -> frozenset[Severity]:
 
 
 def told(found: Alike, paint: Paint = str) -> Iterator[str]:
-    """Yield what was found as lines without an indent: a message, what differs, the advice; a note in one line.
-
-    No line begins with evidence: GitHub's runner obeys any line of a step's output that begins with ``::``.
-    """
+    """Yield what was found as lines without an indent: a message, what differs, the advice; a note in one line."""
     if found.severity is Severity.NOTE:
         more = "; …" if len(found.particulars) > _BRIEF else ""
         examples = f": {'; '.join(found.particulars[:_BRIEF])}{more}" if found.particulars else ""
@@ -139,11 +137,6 @@ def told(found: Alike, paint: Paint = str) -> Iterator[str]:
         yield f"{paint(found.severity)}: {found.sentence} [{found.id}]"
         yield from (f"  - {particular}" for particular in found.particulars)
         yield f"  advice: {found.advice}"
-
-
-def visible(text: str) -> str:
-    """Return text from evidence fit to be shown: what isn't UTF-8 as U+FFFD, control characters escaped."""
-    return printable(display(text))
 
 
 def counted(number: int, word: str) -> str:
@@ -171,7 +164,7 @@ def as_text(verifications: Iterable[Verification], *, is_terminal: bool) -> Iter
     paint: Paint = _coloured if is_terminal else str
     tally = Tally()
     for one in tally.counting(verifications):
-        yield "".join(f"{line}\n" for line in _lines(one, paint))
+        yield inert("".join(f"{line}\n" for line in _lines(one, paint)))
     yield tally.line + "\n"
 
 
@@ -182,7 +175,7 @@ def as_json(verifications: Iterable[Verification]) -> Iterator[str]:
     """
     tally, before = Tally(), '{"targets": [\n  '
     for one in tally.counting(verifications):
-        yield before + dumps(target(one), ensure_ascii=False)
+        yield before + spaced(target(one))
         before = ",\n  "
     summary = {
         "targets": tally.verdicts.total(),
@@ -190,7 +183,7 @@ def as_json(verifications: Iterable[Verification]) -> Iterator[str]:
         "severities": {severity: tally.severities[severity] for severity in Severity},
         "verdict": tally.verdict,
     }
-    yield ("\n" if tally.verdict else before.rstrip()) + f'],\n"summary": {dumps(summary)}}}\n'
+    yield ("\n" if tally.verdict else before.rstrip()) + f'],\n"summary": {spaced(summary)}}}\n'
 
 
 def _lines(one: Verification, paint: Paint) -> Iterator[str]:
@@ -226,9 +219,10 @@ def _finding(judged: Judged) -> dict[str, object]:
 
 def _particulars(one: Finding) -> str:
     """Return what tells a finding from others of its id: subject and detail, else where it can be seen."""
-    detail = f"({one.detail})" if one.subject and one.detail else one.detail
-    said = " ".join(part for part in (one.subject, detail) if part)
-    return mask_uris(said or next((place.member or place.path for place in one.evidence), ""))
+    shown = one.masked
+    detail = f"({shown.detail})" if shown.subject and shown.detail else shown.detail
+    said = " ".join(part for part in (shown.subject, detail) if part)
+    return said or next((place.member or place.path for place in one.evidence), "")
 
 
 def _coloured(word: Severity | Verdict) -> str:

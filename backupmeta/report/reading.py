@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from backupmeta import __version__
-from backupmeta.catalog import store
+from backupmeta.catalog import store, whole
 from backupmeta.catalog.answers import age
+from backupmeta.findings import Finding
 from backupmeta.provenance import place_in
 from backupmeta.report.model import Account, Archive, Backup, Extension, Found, Install, Report, Scan
 from backupmeta.vocabulary.kinds import Severity
@@ -33,11 +34,13 @@ class Asked(NamedTuple):
     catalog: str | None
 
 
-def read(path: str, asked: Asked) -> Report:
-    """Read what the catalog at ``path`` has. Raises `CatalogError`, also where nothing was scanned into it."""
+def read(path: str, asked: Asked, findings: list[Finding] | None = None) -> Report:
+    """Read what the catalog at ``path`` has. Raises `CatalogError`, also where nothing was scanned into it.
+
+    What is not as it was scanned is left out, and appended to ``findings``; without these it is a `CatalogError`.
+    """
     known = age(path)
-    with store.opened_to_read(path) as connection:
-        connection.execute("BEGIN")  # all answers are about one moment
+    with whole.opened(path, findings) as connection:
         installs_by_id: dict[_Key, int] = dict(_keyed(connection.execute(_INSTALL_IDS)))
         backups = tuple(_backups(connection, installs_by_id))
         archives = tuple(_archives(connection))
@@ -155,8 +158,15 @@ def _keyed(rows: Iterable[tuple[int, str, int]]) -> Iterator[tuple[_Key, int]]:
         yield (account, id_), number
 
 
-@lru_cache(maxsize=4096)
 def _extensions(listed: str | None) -> tuple[Extension, ...]:
     """Return the plugins or themes of a list as the catalog has it; many backups have the same one."""
+    return (_remembered_extensions if len(listed or "") <= _LONGEST_REMEMBERED else _extensions_of)(listed)
+
+
+def _extensions_of(listed: str | None) -> tuple[Extension, ...]:
     entries: list[dict[str, Any]] = [] if listed is None else json.loads(listed)
     return tuple(Extension(one["id"], one.get("version"), one.get("activated", one.get("active"))) for one in entries)
+
+
+_LONGEST_REMEMBERED: Final = 16_384  # characters
+_remembered_extensions = lru_cache(maxsize=4096)(_extensions_of)

@@ -24,6 +24,10 @@ KINDS: Final[dict[str, Kind]] = {
         "look at those that should be backups: fetch them again, or name them as targets",
     ),
     "archive-claimed-twice": _warning("several backup records name this archive", "see which record is its own"),
+    "archive-name-twice": _warning(
+        "several archives of the account have this name",
+        "see which of them the record is about: the one in the folder that it names is taken, or else the first",
+    ),
     "backup-duplicate": _warning(
         "two backups are the same, byte for byte", "one of them is a copy; see which backup it replaced"
     ),
@@ -39,7 +43,15 @@ KINDS: Final[dict[str, Kind]] = {
     "folder-unreadable": _unread("the folder can't be read", "run as somebody who may read it"),
     "link-not-followed": _warning("a symbolic link below a root is not followed", "name its target as a root"),
     "not-a-regular-file": _warning("not a regular file; it was not opened", "see what it is"),
-    "place-unreadable": _warning("a conventional place can't be listed", "name homes as roots"),
+    "catalog-altered": _unread(
+        "the catalog has other rows than were scanned",
+        "read the account anew with backupmeta scan ROOT -o CATALOG, or restore the catalog from a copy",
+    ),
+    "home-passed-over": _note(
+        "a folder above has records, which are not read: somebody else may have put them there",
+        "name it as a root if its records are the archive's",
+    ),
+    "place-unreadable": _unread("a conventional place can't be listed", "name homes as roots"),
     "search-depth-reached": _note(
         "the search for homes and archives stopped at its depth", "name a folder further down as a root"
     ),

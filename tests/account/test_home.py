@@ -3,7 +3,7 @@
 import os
 import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -227,10 +227,10 @@ def test_a_folder_that_breaks_off_is_a_finding(account: Account, monkeypatch: py
     account.whole()
     entries = Folder.entries
 
-    def broken(folder: Folder) -> list[Entry]:
+    def broken(folder: Folder, most: int, counts: Callable[[str], bool] | None = None) -> list[Entry]:
         if folder.path.endswith("application_backups"):
             raise UnreadableError(folder.path, "input/output error")
-        return entries(folder)
+        return entries(folder, most, counts)
 
     monkeypatch.setattr(Folder, "entries", broken)
     assert met(account) == [("folder-unreadable", str(account.archives)), ("archive-missing", NAME)]

@@ -45,7 +45,7 @@ def test_files_by_their_paths(home: Path) -> None:
     expected = {}
     for path in (f".appdata/current/{INSTALL}", RECORD, ARCHIVE, f"old/{NAME}"):
         status = (home / path).stat()
-        expected[path] = Signature(status.st_size, status.st_mtime_ns, status.st_ino)
+        expected[path] = Signature(status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
     assert listing(home).files == expected
 
 
@@ -76,6 +76,7 @@ CHANGES: Final[dict[str, Callable[[Path], object]]] = {
     "archive gone": lambda home: (home / ARCHIVE).unlink(),
     "archive gone elsewhere": lambda home: (home / "old" / NAME).unlink(),
     "record renamed": lambda home: (home / RECORD).rename((home / RECORD).with_name("renamed")),
+    "archive of another mode, which changes its inode": lambda home: (home / "old" / NAME).chmod(0o600),
     "archive moved": lambda home: (home / ARCHIVE).rename(home / "old" / NAME),
     "names exchanged": lambda home: exchanged(home / RECORD, home / ".appdata/backups/other"),
     "folder in a file's place": lambda home: in_place(home / RECORD, Path.mkdir),
@@ -107,7 +108,6 @@ def test_it_is_the_same_after_what_makes_no_difference(home: Path) -> None:
     (home / "readme.txt").touch()
     (home / "old/notes.tar.gz").touch()
     (home / ".appdata/version").touch()
-    (home / "old" / NAME).chmod(0o600)
     assert listing(home).fingerprint == before.fingerprint
 
 

@@ -172,7 +172,7 @@ def test_only_a_files_name_is_looked_for(sysroot: Path, name: str) -> None:
 @pytest.mark.parametrize("copy", [NAME, "copy.tar.gz", "f0100"])
 def test_what_lies_there_comes_before_copies_of_it(sysroot: Path, copy: str) -> None:
     shutil.copy(sysroot / KEPT / NAME, sysroot / HOME / "application_backups" / copy)
-    expected = [f"/{KEPT}/{NAME}", *([] if copy == NAME else [f"/{HOME}/application_backups/{copy}"])]
+    expected = [f"/{KEPT}/{NAME}", f"/{HOME}/application_backups/{copy}"]
     assert sorted(where for _, where, _ in states(sysroot)) == sorted(expected)
     search, catalog = Search(sysroot=str(sysroot)), sysroot.parent / "catalog.sqlite"
     scan(str(catalog), search)

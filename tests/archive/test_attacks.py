@@ -469,7 +469,7 @@ def test_nothing_reaches_a_terminal_as_a_command(tmp_path: Path, name: str, kind
     assert told.text.count("\n") == 3
     assert all(line.startswith("backupmeta: ") for line in told.err.splitlines())
     first, second, _ = json.loads(as_json.out)["members"]
-    assert first == {**second, "offset": 0}
+    assert first == {**second, "number": 1, "offset": 0}
     key = "name" if kind == b"0" else "link"
     exact = NASTY[name].decode("utf-8", "surrogateescape")
     if exact.encode("utf-8", "surrogateescape").decode("utf-8", "replace") == exact:

@@ -11,7 +11,11 @@ from typing import Final
 
 import pytest
 
-from tests.invented import BACKUP, INSTALL, NAME, Account, archive, backup_record, install_record, run
+from backupmeta.account.home import State
+from backupmeta.catalog.answers import InCatalog
+from backupmeta.library import list_backups
+from backupmeta.search import Search
+from tests.invented import BACKUP, INSTALL, NAME, SECOND, Account, archive, backup_record, install_record, run
 
 OTHER: Final = 12345
 """Another user, by number."""
@@ -172,6 +176,51 @@ def test_a_shared_folder_is_no_home(case: Path, mode: int) -> None:
     assert spoken(case / NAME) == ["true", "true"]
 
 
+PASSED_OVER: Final = "records, which are not read"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("view", f"case/{NAME}"),
+        ("list", "case"),
+        ("list", "case", "--jsonl"),
+        ("list", f"case/{NAME}"),
+        ("verify", f"case/{NAME}", "--fail-on", "note"),
+        ("verify", "case", "--fail-on", "note"),
+        ("timeline", "case"),
+        ("view", "case/record"),
+    ],
+)
+def test_a_home_that_is_passed_over_is_told(
+    case: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    (case / "record").write_bytes(backup_record())
+    monkeypatch.chdir(case.parent)
+    assert PASSED_OVER not in run(*command).text + run(*command).err
+    case.parent.chmod(0o1777)
+    ran = run(*command)
+    assert PASSED_OVER in ran.err + ran.text
+    assert "every user may write to it" in ran.err + ran.text
+
+
+def test_a_catalog_knows_of_a_home_that_was_passed_over(case: Path, tmp_path: Path) -> None:
+    case.parent.chmod(0o1777)
+    assert run("scan", case, "-o", tmp_path / "catalog.sqlite", "--jobs", "1").code == 0
+    assert PASSED_OVER in run("list", "--catalog", tmp_path / "catalog.sqlite").err
+
+
+def test_what_is_passed_over_makes_no_verdict_worse(case: Path) -> None:
+    case.parent.chmod(0o1777)
+    assert run("verify", case / NAME, "--select", "account").code == 0
+
+
+@root_only
+def test_whose_a_home_is_that_is_passed_over_is_told(case: Path) -> None:
+    os.chown(case.parent, OTHER, OTHER)
+    assert f"it belongs to {OTHER}" in run("view", case / NAME).err
+
+
 @root_only
 def test_a_folder_of_another_user_is_no_home(case: Path) -> None:
     os.chown(case.parent, OTHER, OTHER)
@@ -232,12 +281,66 @@ def test_no_account_answers_for_another(
     assert run("view", target, *where).json["data"]["title"] == "false"
 
 
+@root_only
+@pytest.mark.parametrize("has_home", [True, False])
+@pytest.mark.parametrize("deeper", ["victim", "www/victim"])
+def test_nor_does_a_folder_with_anothers_name_in_its_home(tmp_path: Path, deeper: str, has_home: bool) -> None:  # noqa: FBT001
+    if has_home:
+        Account(tmp_path / "home/victim")
+    attacker = Account(tmp_path / "home2/attacker" / deeper).whole()
+    attacker.backup(content=backup_record(owner="victim", title="false"))
+    attacker.archive(embedded=backup_record(owner="victim", title="false"))
+    os.chown(tmp_path / "home2/attacker", OTHER, OTHER)
+    assert run("view", BACKUP, "--user", "victim", "--root", tmp_path).code == 1
+    assert titles("list", tmp_path, "--user", "victim") == []
+    os.chown(tmp_path / "home2/attacker", 0, 0)  # the home of who looks: evidence that was copied
+    shutil.rmtree(tmp_path / "home", ignore_errors=True)
+    assert titles("list", tmp_path, "--user", "victim") == ["false"]
+
+
 def test_nor_of_its_installs(attacked: Path) -> None:
     ran = run("view", INSTALL, "--install", "--user", "victim", "--root", attacked)
     assert ran.json["data"]["title"] == "Blog"
     shutil.rmtree(attacked / "home/victim/.appdata/current")
     ran = run("view", INSTALL, "--install", "--user", "victim", "--root", attacked)
     assert (ran.code, ran.json["data"]) == (1, None)
+
+
+def titles(*command: str | Path) -> list[str]:
+    """Return the titles of what a command lists, row by row."""
+    return sorted(str(row["title"]) for row in run(*command, "--jsonl").jsonl)
+
+
+@pytest.mark.parametrize("has_record", [True, False])
+@pytest.mark.parametrize("command", ["list", "installs", "list --catalog", "installs --catalog", "timeline"])
+def test_no_account_is_listed_for_another(attacked: Path, command: str, has_record: bool) -> None:  # noqa: FBT001
+    attacker = attacked / "home2/attacker"
+    if not has_record:
+        shutil.rmtree(attacker / ".appdata")
+    Account.whole(Account(attacked / "copies/attacker"))
+    for name in ("backups", "current"):
+        for record in (attacked / "copies/attacker/.appdata" / name).iterdir():
+            record.write_bytes(record.read_bytes().replace(b"owner=exampleu", b"owner=victim"))
+    where: tuple[str | Path, ...] = (attacked,)
+    if command.endswith("--catalog"):
+        assert run("scan", attacked, "-o", attacked / "catalog.sqlite", "--jobs", "1").code == 0
+        where = ("--catalog", attacked / "catalog.sqlite")
+    ran = run(command.split(maxsplit=1)[0], *where, "--user", "victim", "--json")
+    if command == "timeline":
+        assert {one["account"].rpartition("/")[2] for one in ran.jsonl} == {"victim"}
+        return
+    expected = ["Blog"] if command.startswith("installs") else []
+    assert [row["title"] for row in ran.json["data"]] == expected
+
+
+def test_without_a_home_of_its_name_a_users_backups_lie_where_no_account_is_named(tmp_path: Path) -> None:
+    for name in ("var/www/vhosts/example.com", "copies/first", "home/other"):
+        Account(tmp_path / name).whole()
+    assert titles("list", tmp_path, "--user", "exampleu") == ["Blog", "Blog"]
+    assert titles("list", tmp_path / "home/other", "--user", "exampleu") == []
+    assert titles("list", tmp_path / "copies/first/application_backups" / NAME, "--user", "exampleu") == ["Blog"]
+    Account(tmp_path / "home/exampleu")
+    assert titles("list", tmp_path, "--user", "exampleu") == []
 
 
 @pytest.mark.parametrize("name", ["var/www/vhosts/example.com", "copies/first"])
@@ -269,6 +372,125 @@ def test_where_nothing_else_has_the_id_the_file_is_taken_and_told(
     monkeypatch.chdir(tmp_path)
     ran = run("view", BACKUP, "--root", home)
     assert (ran.json["data"]["title"], "name of the id" in ran.err) == ("file", True)
+
+
+# Class: another archive of the same name.
+
+COPY: Final = f"old_backups/{NAME}"
+OWN: Final = f"application_backups/{NAME}"
+
+
+@pytest.fixture
+def twice(tmp_path: Path) -> Account:
+    """Give a home with two archives of one name; one of them is the record's."""
+    account = Account(tmp_path / "home/exampleu").whole()
+    (account.home / COPY).parent.mkdir()
+    (account.home / COPY).write_bytes(archive(backup_record(title="copy")))
+    return account
+
+
+def rows(search: Search) -> list[tuple[str, str, bool]]:
+    """Return of each backup the folder of its archive, its title, and whether a record claims it."""
+    return sorted(
+        (Path(one.path).parent.name, one.text("title"), one.state is State.PAIRED) for one in list_backups(search)
+    )
+
+
+def scanned(folder: Path, *target: str | Path) -> InCatalog:
+    """Scan into a new catalog in ``folder``, and return a search in that."""
+    catalog = folder / "c.sqlite"
+    assert run("scan", *target, "-o", catalog, "--jobs", "1").code == 0
+    return InCatalog(catalog=str(catalog))
+
+
+BOTH: Final = [("application_backups", "Blog", True), ("old_backups", "copy", False)]
+
+
+@pytest.mark.parametrize("where", ["disk", "catalog"])
+def test_both_of_a_name_are_listed(twice: Account, where: str) -> None:
+    home = twice.home
+    assert rows(scanned(home.parent, home) if where == "catalog" else Search((str(home),))) == BOTH
+
+
+def test_the_record_speaks_for_the_one_in_the_folder_that_it_names(twice: Account) -> None:
+    for path, title, is_own in ((OWN, "Blog", True), (COPY, "copy", False)):
+        viewed = run("view", twice.home / path).json["data"]
+        assert (viewed["title"], viewed["id"] == BACKUP) == (title, is_own)
+        ((_, listed, is_claimed),) = rows(Search((str((twice.home / path).parent),)))
+        assert (listed, is_claimed) == (title, is_own)
+    assert run("view", BACKUP, "--root", twice.home).json["data"]["title"] == "Blog"
+    by_name = run("view", NAME, "--root", twice.home)
+    assert (by_name.json["data"]["title"], "several" in by_name.err) == ("Blog", True)
+
+
+@pytest.mark.parametrize("command", ["verify", "timeline", "report"])
+def test_other_commands_tell_both(twice: Account, command: str) -> None:
+    ran = run(command, twice.home, *NOW) if command == "verify" else run(command, twice.home)
+    assert (OWN in ran.text, COPY in ran.text) == (True, True)
+
+
+def test_find_and_stats_count_both(twice: Account, tmp_path: Path) -> None:
+    catalog = tmp_path / "c.sqlite"
+    assert run("scan", twice.home, "-o", catalog, "--jobs", "1", "--deep").code == 0
+    assert titles("find", catalog, "wordpress") == ["Blog", "copy"]
+    told = run("verify", "--catalog", catalog, *NOW).text
+    assert (OWN in told, COPY in told) == (True, True)
+    assert "archives\t2 of" in run("stats", catalog).text
+    (twice.home / COPY).unlink()
+    assert run("scan", twice.home, "-o", catalog, "--jobs", "1").code == 0
+    assert titles("find", catalog, "wordpress") == ["Blog"]
+
+
+def test_a_scan_notices_one_that_comes_later(twice: Account, tmp_path: Path) -> None:
+    (twice.home / COPY).rename(tmp_path / NAME)
+    search = scanned(tmp_path, twice.home)
+    assert rows(search) == BOTH[:1]
+    (tmp_path / NAME).rename(twice.home / COPY)
+    assert run("scan", twice.home, "-o", search.catalog, "--jobs", "1").code == 0
+    assert rows(search) == BOTH
+
+
+def test_that_they_have_one_name_is_told_of_both(twice: Account) -> None:
+    ran = run("verify", twice.home, *NOW, "--json")
+    told = [one["path"] for one in ran.json["targets"] if any(f["id"] == "archive-name-twice" for f in one["findings"])]
+    assert sorted(told) == [str(twice.home / OWN), str(twice.home / COPY)]
+
+
+def test_where_the_records_folder_has_none_the_first_one_is_taken_and_both_are_told(twice: Account) -> None:
+    (twice.home / OWN).rename(twice.home / "z.tar.gz")
+    (twice.home / "archived").mkdir()
+    (twice.home / "z.tar.gz").rename(twice.home / "archived" / NAME)
+    assert rows(Search((str(twice.home),))) == [
+        ("archived", "Blog", True),
+        ("old_backups", "copy", False),
+    ]
+    told = run("verify", twice.home, *NOW, "--select", "archive-name-twice").text
+    assert told.count("[archive-name-twice]") == 2
+
+
+@pytest.mark.parametrize("where", ["disk", "catalog"])
+def test_a_record_that_names_a_folder_of_the_server_has_the_archive_there(tmp_path: Path, where: str) -> None:
+    image = tmp_path / "image"
+    account = Account(image / "home/exampleu").whole()
+    account.backup(content=backup_record(backup_location="file://localhost/kept"))
+    (image / "kept").mkdir()
+    (image / "kept" / NAME).write_bytes(archive(backup_record(title="kept")))
+    search = scanned(tmp_path, "--sysroot", image) if where == "catalog" else Search(sysroot=str(image))
+    assert [(folder, is_claimed) for folder, _, is_claimed in rows(search)] == [
+        ("application_backups", False),
+        ("kept", True),
+    ]
+
+
+def test_two_records_of_one_name_each_have_their_own(tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    account = Account(image / "home/exampleu").whole()
+    account.backup(SECOND, backup_record(backup_location="file://localhost/kept"))
+    (image / "kept").mkdir()
+    (image / "kept" / NAME).write_bytes(archive(backup_record()))
+    found = {(one.text("id"), Path(one.path).parent.name) for one in list_backups(Search(sysroot=str(image)))}
+    assert found == {(BACKUP, "application_backups"), (SECOND, "kept")}
+    assert "archive-claimed-twice" not in run("verify", "--sysroot", image, *NOW).text
 
 
 # Class: what has the name of a home's records, and is none; names that look like options.

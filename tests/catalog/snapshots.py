@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import zstandard
 
+from backupmeta.catalog.seals import OWN, seal_all
 from backupmeta.catalog.tables import BACKUPS, INSTALLS, Table, Type
 
 Row = tuple[Any, ...]
@@ -34,12 +35,24 @@ _BEGIN: Final = 6
 
 
 def rows(catalog: Path) -> Tables:
-    """Return every table row by row, in the order of its key; of the scans' times only whether they have ended."""
+    """Return every table row by row, in the order of its key; of the scans' times only whether they have ended.
+
+    The catalog's own seal depends on these times, and is left out.
+    """
     with closing(sqlite3.connect(catalog)) as connection:
         names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
         found = {name: connection.execute(f"SELECT * FROM {name} ORDER BY rowid").fetchall() for (name,) in names}  # noqa: S608
+    found["seals"] = [one for one in found["seals"] if one[0] != OWN]
     found["scans"] = [(*one[:3], one[4] is not None, *one[5:]) for one in found["scans"]]
     return found
+
+
+def sealed(catalog: Path) -> None:
+    """Seal what a test has written into a catalog, as if a scan had."""
+    with closing(sqlite3.connect(catalog)) as connection:
+        connection.execute("DELETE FROM seals")
+        seal_all(connection)
+        connection.commit()
 
 
 def current(catalog: Path) -> Tables:

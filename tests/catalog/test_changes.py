@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from backupmeta.account.listing import Extent, Listing, listed
+from backupmeta.archive.limits import Limits
 from backupmeta.catalog.scan import scan
 from backupmeta.catalog.tally import Tally
 from backupmeta.evidence import Folder
@@ -205,7 +206,8 @@ class TestHistory:
         assert after["scans"][:1] == before["scans"]
         assert len(after["scans"]) == 2
         assert [one[:-1] for one in after["accounts"]] == [one[:-1] for one in before["accounts"]]  # but the last scan
-        assert {**after, "scans": [], "accounts": []} == {**before, "scans": [], "accounts": []}
+        same: Tables = {"scans": [], "accounts": [], "seals": []}
+        assert {**after, **same} == {**before, **same}
 
     def test_a_new_backup(self, fleet: Fleet) -> None:
         record = backup_record(backup_filename=OTHER)
@@ -693,8 +695,8 @@ class TestBroken:
             assert fleet.asked("SELECT 1 FROM findings WHERE account_path LIKE '%/bob'")
 
     def test_a_record_that_comes_while_its_home_is_read(self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-        def late(folder: Folder, extents: Iterable[Extent], beside: str) -> Listing:
-            found = listed(folder, extents, beside)
+        def late(folder: Folder, extents: Iterable[Extent], beside: str, limits: Limits) -> Listing:
+            found = listed(folder, extents, beside, limits)
             if folder.path.endswith("bob"):
                 fleet.accounts["bob"].install(OTHER_INSTALL)
                 fleet.accounts["bob"].backup(SECOND)
@@ -708,8 +710,8 @@ class TestBroken:
         assert differences(current(fleet.catalog), fleet.fresh()) == []
 
     def test_a_record_that_goes_while_its_home_is_read(self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-        def early(folder: Folder, extents: Iterable[Extent], beside: str) -> Listing:
-            found = listed(folder, extents, beside)
+        def early(folder: Folder, extents: Iterable[Extent], beside: str, limits: Limits) -> Listing:
+            found = listed(folder, extents, beside, limits)
             if folder.path.endswith("bob"):
                 for path in (fleet.accounts["bob"].installs / INSTALL, fleet.accounts["bob"].archives / NAME):
                     path.unlink(missing_ok=True)

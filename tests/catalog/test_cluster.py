@@ -218,7 +218,7 @@ class TestLikeAlone:
         found = rows(catalog)
         assert {one[1] for one in found["accounts"]} == {HERE}
         found["accounts"] = [(one[0], "", *one[2:]) for one in found["accounts"]]
-        assert differences(found, alone) == []
+        assert differences({**found, "seals": []}, {**alone, "seals": []}) == []
 
 
 def asked(catalog: Path, select: str) -> list[tuple[Any, ...]]:

@@ -24,6 +24,7 @@ from backupmeta.errors import CatalogError
 from backupmeta.render import export as rendering
 from backupmeta.render.parquet import parquet
 from backupmeta.search import Search
+from tests.catalog.snapshots import sealed
 from tests.invented import BACKUP, FIXTURES, INSTALL, NAME, TIME, Account, backup_record
 from tests.measured import COMMAND, KIBIBYTES_MORE, measured
 
@@ -334,6 +335,7 @@ def test_all_rows_are_of_one_moment(rich: Path, tmp_path: Path) -> None:
     next(rows)
     with closing(sqlite3.connect(copy)) as connection, connection:
         connection.execute("DELETE FROM all_files")
+    sealed(copy)
     assert len(list(rows)) == count - 1
     assert list(exported(copy, "files").rows) == []
 
@@ -341,6 +343,7 @@ def test_all_rows_are_of_one_moment(rich: Path, tmp_path: Path) -> None:
 def test_json_that_is_none_is_told(catalog: Path) -> None:
     with closing(sqlite3.connect(catalog)) as connection, connection:
         connection.execute("UPDATE shared SET content = '{'")
+    sealed(catalog)
     with pytest.raises(CatalogError, match="malformed JSON"):
         list(exported(catalog, "backups").rows)
 
@@ -363,6 +366,7 @@ def multiply(catalog: Path, times: int) -> Path:
     with closing(sqlite3.connect(catalog)) as connection, connection:
         for statement in (shared, backups):
             connection.execute(f"{numbers} {statement}", (times - 1,))
+    sealed(catalog)
     return catalog
 
 

@@ -57,7 +57,7 @@ def heads(draw: st.DrawFn) -> Head:
 CONTENT: Final = st.sampled_from([b"", b"a=1", b"\xff=\n"]) | st.binary(max_size=40)
 REMEMBERED: Final = st.builds(
     Remembered,
-    st.builds(Signature, NUMBERS, NUMBERS, st.integers(0, 2**64 - 1)),
+    st.builds(Signature, NUMBERS, NUMBERS, st.integers(0, 2**64 - 1), NUMBERS),
     RECORDS | ERRORS | heads() | BEGINNINGS,
 )
 MEMORIES: Final = st.builds(
@@ -82,7 +82,7 @@ def test_it_comes_back_as_it_was(one: Memory) -> None:
 
 def test_the_same_record_is_kept_once() -> None:
     record = grammar.parse(b"title=the same\n" * 3)
-    files = {str(number): Remembered(Signature(1, 2, number), record) for number in range(50)}
+    files = {str(number): Remembered(Signature(1, 2, number, 4), record) for number in range(50)}
     content = memory.to_bytes(Memory("/home/u", None, True, True, files))  # noqa: FBT003 - flags of a record
     assert zstandard.ZstdDecompressor().decompress(content).count(b"title=the same") == 3
     assert [bytes(one.found) for one in memory.from_bytes(content).files.values() if isinstance(one.found, Record)] == [
@@ -93,7 +93,7 @@ def test_the_same_record_is_kept_once() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_error_comes_back_as_itself(kind: type[EvidenceError]) -> None:
     one = made(kind, "/home/u/\udcff.tar")
-    known = Memory("/home/u", None, True, True, {"x": Remembered(Signature(1, 2, 3), one)})  # noqa: FBT003
+    known = Memory("/home/u", None, True, True, {"x": Remembered(Signature(1, 2, 3, 4), one)})  # noqa: FBT003
     back = memory.from_bytes(memory.to_bytes(known)).files["x"].found
     assert type(back) is kind
     assert (str(back), vars(back)) == (str(one), vars(one))
@@ -127,8 +127,8 @@ WHOLE: Final = json.loads(
                 is_home=True,
                 has_records=True,
                 files={
-                    "record": Remembered(Signature(1, 2, 3), grammar.parse(b"a=1")),
-                    "error": Remembered(Signature(1, 2, 3), made(DamagedError, "x")),
+                    "record": Remembered(Signature(1, 2, 3, 4), grammar.parse(b"a=1")),
+                    "error": Remembered(Signature(1, 2, 3, 4), made(DamagedError, "x")),
                 },
                 findings=[Finding("archive-missing", "x", "", (Source(Witness.FILE_SYSTEM, "x"),))],
             )

@@ -14,6 +14,7 @@ from backupmeta.catalog.stats import Account as Sized
 from backupmeta.errors import CatalogError
 from backupmeta.search import Search
 from backupmeta.vocabulary.kinds import Severity
+from tests.catalog.snapshots import sealed
 from tests.invented import TIME, Account, archive, backup_record
 
 DAY: Final = 86_400
@@ -59,6 +60,7 @@ class Site:
     def change(self, statement: str) -> None:
         with closing(sqlite3.connect(self.catalog)) as connection, connection:
             connection.execute(statement)
+        sealed(self.catalog)
 
 
 @pytest.fixture

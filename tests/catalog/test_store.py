@@ -11,7 +11,7 @@ from backupmeta.catalog import schema, store
 from backupmeta.errors import CatalogError
 from tests.invented import Account, archive, backup_record, run
 
-OLDER = Path(__file__).parent.parent.parent / "fixtures/catalogs/version-1.sql"
+OLDER = Path(__file__).parent.parent.parent / "fixtures/catalogs"
 
 
 def described(path: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -24,12 +24,12 @@ def described(path: Path) -> dict[str, list[tuple[object, ...]]]:
         return told | {"indices": sorted(indices)}
 
 
-@pytest.fixture
-def older(tmp_path: Path) -> Path:
-    """Give a catalog of the first schema."""
+@pytest.fixture(params=range(1, schema.VERSION))
+def older(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Give a catalog of each older schema."""
     path = tmp_path / "older.sqlite"
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(OLDER.read_text("utf-8"))
+        connection.executescript((OLDER / f"version-{request.param}.sql").read_text("utf-8"))
     return path
 
 
@@ -59,6 +59,15 @@ def test_the_next_scan_goes_on_with_a_migrated_catalog(older: Path, tmp_path: Pa
     home.whole()
     assert run("scan", home.home, "-o", older, "--jobs", "1").code == 0
     assert len(run("list", "--catalog", older, "--jsonl").out.splitlines()) == 7
+
+
+def test_no_trigger_runs_in_a_migration(older: Path) -> None:
+    with closing(sqlite3.connect(older)) as connection:
+        connection.execute("CREATE TRIGGER planted AFTER INSERT ON accounts BEGIN DELETE FROM all_backups; END")
+    before = older.read_bytes()
+    ran = run("list", "--catalog", older)
+    assert (ran.code, "has a trigger of its own, planted" in ran.err) == (2, True)
+    assert older.read_bytes() == before
 
 
 def text(path: Path) -> None:
@@ -93,8 +102,6 @@ def overwritten(path: Path) -> None:
         (text, "is no catalog"),
         (foreign, "is a SQLite database, but no catalog"),
         (newer, "was made by a newer backupmeta"),
-        (cut, "is cut off"),
-        (overwritten, "malformed"),
     ],
 )
 def test_what_is_no_catalog_is_refused_and_left_as_it_is(
@@ -104,18 +111,37 @@ def test_what_is_no_catalog_is_refused_and_left_as_it_is(
     Account(root / "exampleu").whole()
     make(path)
     before = path.read_bytes(), path.stat().st_mtime_ns
-    commands: tuple[tuple[str | Path, ...], ...] = (
-        ("scan", root, "-o", path),
-        ("list", "--catalog", path),
-        ("stats", path),
-        ("find", path),
-    )
+    refuse(path, reason, ("scan", root, "-o", path), *answers(path))
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+
+
+@pytest.mark.parametrize(("damage", "reason"), [(cut, "is cut off"), (overwritten, "malformed")])
+def test_a_damaged_one_is_refused_put_aside_and_made_anew(
+    damage: Callable[[Path], None], reason: str, tmp_path: Path
+) -> None:
+    path, root = tmp_path / "some.sqlite", tmp_path / "home"
+    Account(root / "exampleu").whole()
+    damage(path)
+    before = path.read_bytes()
+    refuse(path, reason, *answers(path))
+    ran = run("scan", root, "-o", path)
+    assert (ran.code, reason in ran.err, str(path) + "-damaged" in ran.err) == (2, True, True)
+    assert (tmp_path / "some.sqlite-damaged").read_bytes() == before
+    assert len(run("list", "--catalog", path, "--jsonl").out.splitlines()) == 1
+    assert run("scan", root, "-o", path).code == 0
+
+
+def answers(path: Path) -> tuple[tuple[str | Path, ...], ...]:
+    return (("list", "--catalog", path), ("stats", path), ("find", path))
+
+
+def refuse(path: Path, reason: str, *commands: tuple[str | Path, ...]) -> None:
+    """Assert that each of the ``commands`` says in one line why it does nothing with the catalog at ``path``."""
     for command in commands:
         ran = run(*command)
         assert (ran.code, ran.out) == (2, b"")
         assert len(ran.err.splitlines()) == 1
-        assert reason in ran.err
-    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+        assert (str(path) in ran.err, reason in ran.err) == (True, True)
 
 
 def test_there_is_no_catalog(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def backup(
     content = record() if embedded is None else embedded
     whole = archive(content, inside.items())
     path = f"{HOME}/application_backups/{name}"
-    said = document(Source(Witness.EMBEDDED_RECORD, path, "APP-META.INI"), content, 20_000)
+    said = document(Source(Witness.EMBEDDED_RECORD, path, "APP-META.INI"), content, DEFAULT_LIMITS)
     live = None if install is None else _install(install)
     inspection = resolve.backup(Witnesses(None, None, said, live, path, HOME, HOME, None, None), State.UNCLAIMED)
     return Backup(Subject(path, inspection, surveyed(whole, limits), policy, now), content, whole)
@@ -164,7 +164,7 @@ def installed(content: bytes, id_: str = INSTALL) -> Inspection:
 
 
 def _install(content: bytes) -> Document:
-    return document(Source(Witness.INSTALL_RECORD, INSTALL_RECORD), content, 20_000)
+    return document(Source(Witness.INSTALL_RECORD, INSTALL_RECORD), content, DEFAULT_LIMITS)
 
 
 def ids(findings: list[Finding]) -> list[str]:

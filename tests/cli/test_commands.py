@@ -256,7 +256,8 @@ def test_csv_has_a_column_a_field(two: Account) -> None:
 @pytest.mark.parametrize(
     ("options", "ids"),
     [
-        (["--user", "someone"], [SECOND]),
+        (["--user", "exampleu"], [BACKUP]),
+        (["--user", "someone"], []),
         (["--application", "wordpress"], [BACKUP]),
         (["--domain", "example.com"], [BACKUP]),
         (["--domain", "WWW.Example.com"], [BACKUP]),

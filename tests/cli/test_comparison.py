@@ -31,7 +31,7 @@ def test_diff(account: Account) -> None:
     as_json = run("diff", BACKUP, SECOND, "--root", account.home, "--format", "json")
     assert as_json.out == run("diff", BACKUP, SECOND, "--root", account.home, "--json").out
     markdown = run("diff", BACKUP, SECOND, "--root", account.home, "--format", "markdown")
-    assert r"| changed | title | Blog → a \| b | backup record |" in markdown.text
+    assert r"| changed | title | Blog → a `\x7c` b | backup record |" in markdown.text
 
 
 def test_exit_codes(account: Account, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_history(account: Account) -> None:
     ]
     markdown = run("history", INSTALL, "--root", account.home, "--format", "markdown").text
     assert markdown.startswith(
-        f"# History of {INSTALL}\n\n| time (UTC) | backup | version | plugins | size | changes |"
+        f"# History of `{INSTALL}`\n\n| time (UTC) | backup | version | plugins | size | changes |"
     )
     described = run("history", INSTALL, "--root", account.home, "--json").json
     assert described["install"] == INSTALL

@@ -91,7 +91,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_goes_on(account: Account) -> N
         (["--format", "xml"], "'xml' is not one of"),
         (["--since", "soon"], "'soon' is no time"),
         (["--tz", "Mars"], "'Mars' is no time zone"),
-        (["/nowhere"], "/nowhere: no such file"),
+        (["/nowhere"], "/nowhere: the folder can't be read (no such file"),
     ],
 )
 def test_mistakes(account: Account, arguments: list[str], told: str) -> None:

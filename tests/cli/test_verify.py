@@ -243,7 +243,8 @@ class TestProcesses:
         folder = self.many(tmp_path, 40)
         command = f"ulimit -n 40; exec {COMMAND} verify {folder} --jobs 40 --now {TIME + 3600}"
         done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
-        assert (done.returncode, b"try --jobs 1" in done.stderr) == (2, True)
+        assert (done.returncode, b"only 1 of 40 processes" in done.stderr) == (2, True)
+        assert done.stdout == run("verify", folder, "--jobs", "1", *NOW).out
 
     def test_too_little_memory_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(*_: object) -> None:

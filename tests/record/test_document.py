@@ -2,6 +2,7 @@
 
 import pytest
 
+from backupmeta.archive.limits import Limits
 from backupmeta.errors import LimitExceededError
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import document
@@ -11,7 +12,7 @@ TEXT = b"title=My blog\nowner=\xff\ndb-pass=canary\ntitle=Lebo"
 
 
 def test_what_a_document_says_and_where() -> None:
-    one = document(SOURCE, TEXT, 10)
+    one = document(SOURCE, TEXT, Limits(record_lines=10))
     assert (one.text("title"), one.text("owner"), one.text("absent")) == ("Lebo", None, None)
     assert one.fact("title").raw == b"Lebo"
     assert one.at("title") == SOURCE._replace(line=4, offset=37)
@@ -19,11 +20,17 @@ def test_what_a_document_says_and_where() -> None:
 
 
 def test_nothing_secret_is_shown() -> None:
-    one = document(SOURCE, TEXT, 10)
+    one = document(SOURCE, TEXT, Limits(record_lines=10))
     assert "canary" not in repr(one) + repr(one.fact("db-pass"))
 
 
 def test_too_many_lines_are_refused_before_they_are_split() -> None:
-    assert len(document(SOURCE, b"\n" * 20, 20).record.lines) == 20
+    assert len(document(SOURCE, b"\n" * 20, Limits(record_lines=20)).record.lines) == 20
     with pytest.raises(LimitExceededError, match="record_lines: 21 of at most 20"):
-        document(SOURCE, b"\n" * 21, 20)
+        document(SOURCE, b"\n" * 21, Limits(record_lines=20))
+
+
+def test_too_many_commas_are_refused_before_they_are_entries() -> None:
+    assert document(SOURCE, b"list-files=" + b"," * 20, Limits(record_items=20)).text("list-files") == "," * 20
+    with pytest.raises(LimitExceededError, match="record_items: 21 of at most 20"):
+        document(SOURCE, b"list-files=" + b"," * 10 + b"\nx=" + b"," * 11, Limits(record_items=20))

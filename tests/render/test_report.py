@@ -136,7 +136,8 @@ def test_no_text_ends_the_content_or_gets_lost_in_it(title: str, plugin: str) ->
 def test_markdown_keeps_its_rows_whatever_the_text(title: str) -> None:
     told = markdown(replace(EMPTY, backups=(replace(BACKUP_ROW, title=title, url=title),)))
     [row] = [line for line in told.splitlines() if "| paired " in line]
-    assert re.sub(r"\\.", "", row).count("|") == 7  # a backslash takes a bar's meaning: cmark-gfm's scanner for cells
+    assert row.count("|") == 7
+    assert row.count("`") % 2 == 0
 
 
 class TestMarkdown:
@@ -148,7 +149,7 @@ class TestMarkdown:
             "Summary", "What was found", "Findings", "Backups", "Installs", "Accounts", "Digests", "Scans", "Origin",
         ]  # fmt: skip
         assert "| 2024-06-13 20:55 | Blog `https://www.example.com/blog` " in text
-        assert "a\\|b \\`c\\` \\<i\\>" in text
+        assert r"`a\x7cb \x60c\x60 <i>`" in text
 
     def test_it_is_bounded_and_says_so(self) -> None:
         found = Found(1, None, None, "archive-missing", "warning", "gone", "look", ())

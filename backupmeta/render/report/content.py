@@ -3,17 +3,17 @@
 The texts are sorted, so that cells compare as their texts do; versions have an order of their own.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
 from backupmeta.checks.versions import order
+from backupmeta.render.json import compact
 from backupmeta.render.report.tables import TABLES, Column, Kind, Table
 from backupmeta.render.report.words import shown
 from backupmeta.report.model import Report
 
 _TEXTS: Final = frozenset({Kind.TEXT, Kind.CODE, Kind.WORD, Kind.VERSION})
-_HARMLESS: Final = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
+_NO_MARKUP: Final = {ord(one): f"\\u{ord(one):04x}" for one in "<>&"}
 
 _Cells = list[Any]
 
@@ -30,7 +30,7 @@ def content(report: Report) -> str:
         "versions": [places[text] for text in sorted(versions, key=lambda text: (order(text), text))],
         "tables": [one.described(places, numbers) for one in tables],
     }
-    return json.dumps(described, ensure_ascii=False, separators=(",", ":")).translate(_HARMLESS)
+    return compact(described).translate(_NO_MARKUP)
 
 
 class _Shown:

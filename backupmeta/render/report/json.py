@@ -4,13 +4,13 @@ Times are ISO 8601 in UTC, sizes are bytes; what is not known is null. A path th
 ``path_base64``, with its exact bytes. The rows know each other by the catalog's numbers.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Any, Final
 
-from backupmeta.provenance import Source, located, named
+from backupmeta.provenance import Source, display, located, named
 from backupmeta.render.export import moment
+from backupmeta.render.json import spaced
 from backupmeta.report.model import Report
 from backupmeta.report.summary import Summary, summary
 
@@ -22,12 +22,9 @@ def as_json(report: Report) -> str:
     """Return ``report`` as JSON, a line a row."""
     head = {"summary": _summary(summary(report)), **_told(report, _scalars(report))}
     lists = (one.name for one in fields(report) if isinstance(getattr(report, one.name), tuple))
-    parts = [f"{_text(key)}: {_text(value)}" for key, value in head.items()]
-    parts += [f"{_text(key)}: {_rows(getattr(report, key))}" for key in lists]
+    parts = [f"{spaced(key)}: {spaced(value)}" for key, value in head.items()]
+    parts += [f"{spaced(key)}: {_rows(getattr(report, key))}" for key in lists]
     return "{\n" + ",\n".join(parts) + "\n}\n"
-
-
-_text: Final[Callable[[object], str]] = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _scalars(report: Report) -> Iterator[str]:
@@ -35,7 +32,7 @@ def _scalars(report: Report) -> Iterator[str]:
 
 
 def _rows(rows: Iterable[Any]) -> str:
-    lines = ",\n".join(f"  {_text(_row(one))}" for one in rows)
+    lines = ",\n".join(f"  {spaced(_row(one))}" for one in rows)
     return f"[\n{lines}\n]" if lines else "[]"
 
 
@@ -65,7 +62,7 @@ def _entry(one: object) -> object:
     """Return an entry of a list: a place, a plugin, a path."""
     if isinstance(one, Source):
         return located(one)
-    return one if isinstance(one, str) else _row(one)
+    return display(one) if isinstance(one, str) else _row(one)
 
 
 def _summary(counts: Summary) -> dict[str, object]:

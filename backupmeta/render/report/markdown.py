@@ -3,10 +3,10 @@
 CommonMark with the tables of GitHub Flavored Markdown (§4.10). What comes from evidence marks nothing up.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from backupmeta import escapes
 from backupmeta.render.report.front import Tile, origin, scope, tiles, verdict
 from backupmeta.render.report.words import minute, places, shown, size
 from backupmeta.report.model import Account, Archive, Backup, Found, Install, Report, Scan
@@ -15,9 +15,6 @@ from backupmeta.report.summary import Kind, Summary, summary
 MOST: Final = 100
 """How many rows of a table are told at most."""
 
-_MARKUP: Final = re.compile(r"[\\`*\[\]<>|&~]|(?<![^\W_])_|_(?![^\W_])")
-"""What marks text up; an underscore within a word does not."""
-_BACKTICKS: Final = re.compile("`+")
 _WIDEST: Final = 60
 """Up to how many characters cells are padded, so that columns stand below each other."""
 
@@ -40,11 +37,11 @@ def markdown(report: Report) -> str:
     counts = summary(report)
     first = [
         f"# Backups of {_text(scope(report))}",
-        f"As of {minute(report.as_of)}. All times are in UTC.",
+        f"As of {_text(minute(report.as_of))}. All times are in UTC.",
         _text(verdict(counts)),
     ]
     told = [_told(one, report.account_paths) for one in _sections(report, counts) if one.rows]
-    return "\n\n".join([*first, *told]) + "\n"
+    return escapes.inert("\n\n".join([*first, *told]) + "\n")
 
 
 def _sections(report: Report, counts: Summary) -> tuple[_Section, ...]:
@@ -81,40 +78,40 @@ def _tile(one: Tile, _paths: _Paths) -> _Cells:
 
 
 def _kind(one: Kind, _paths: _Paths) -> _Cells:
-    return one.severity, f"{one.times:,}", _code(one.id), _text(one.sentence), _text(one.advice)
+    return _text(one.severity), f"{one.times:,}", _code(one.id), _text(one.sentence), _text(one.advice)
 
 
 def _finding(one: Found, paths: _Paths) -> _Cells:
     base = None if one.account is None else paths[one.account]
     seen = (f"{_text(phrase)} {_code(path)}" for phrase, path in places(one, base))
-    return one.severity, _text(one.message), _code(base), ", ".join(seen)
+    return _text(one.severity), _text(one.message), _code(base), ", ".join(seen)
 
 
 def _backup(one: Backup, paths: _Paths) -> _Cells:
     told = " ".join(filter(None, (one.application, one.version)))
     state = " ".join(filter(None, (one.state, one.verdict)))
     weight = "-" if one.bytes is None else size(one.bytes)
-    return minute(one.time), _site(one), _text(told), _code(paths[one.account]), state, weight
+    return _text(minute(one.time)), _site(one), _text(told), _code(paths[one.account]), _text(state), weight
 
 
 def _install(one: Install, paths: _Paths) -> _Cells:
     told = " ".join(filter(None, (one.application, one.version)))
-    return _site(one), _text(told), _code(paths[one.account]), minute(one.updated), f"{one.backups:,}"
+    return _site(one), _text(told), _code(paths[one.account]), _text(minute(one.updated)), f"{one.backups:,}"
 
 
 def _account(one: Account, _paths: _Paths) -> _Cells:
     archives = f"{one.archives:,} of {size(one.bytes)}"
-    return _code(one.path), one.status, f"{one.installs:,}", f"{one.backups:,}", archives
+    return _code(one.path), _text(one.status), f"{one.installs:,}", f"{one.backups:,}", archives
 
 
 def _digest(one: Archive, paths: _Paths) -> _Cells:
-    return one.sha256 or "", one.verdict or "", _code(paths[one.account]), _code(one.path)
+    return _code(one.sha256), _text(one.verdict or ""), _code(paths[one.account]), _code(one.path)
 
 
 def _scan(one: Scan, _paths: _Paths) -> _Cells:
-    ended = "interrupted" if one.ended is None else minute(one.ended)
+    ended = "interrupted" if one.ended is None else _text(minute(one.ended))
     unread = "".join(f", not read: {_code(root)}" for root in one.unread)
-    return minute(one.began), ended, ", ".join(map(_code, one.roots)) + unread
+    return _text(minute(one.began)), ended, ", ".join(map(_code, one.roots)) + unread
 
 
 def _origin(one: tuple[str, str], _paths: _Paths) -> _Cells:
@@ -130,15 +127,10 @@ def _site(one: Backup | Install) -> str:
 
 
 def _text(text: str) -> str:
-    """Return text that marks nothing up."""
-    return _MARKUP.sub(r"\\\g<0>", shown(text))
+    """Return text that marks nothing up, and that nobody makes a link of."""
+    return escapes.markdown(shown(text))
 
 
 def _code(text: str | None) -> str:
-    """Return text as code; nothing for none. With a bar, which would end a cell even in code, it is no code."""
-    if not text or "|" in text:
-        return _text(text or "")
-    kept = shown(text)
-    fence = "`" * (max(map(len, _BACKTICKS.findall(kept)), default=0) + 1)
-    space = " " if "`" in kept else ""
-    return f"{fence}{space}{kept}{space}{fence}"
+    """Return text as code; nothing for none."""
+    return escapes.markdown_code(shown(text or ""))

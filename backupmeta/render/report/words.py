@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from backupmeta.masking import printable
-from backupmeta.provenance import Source, display
+from backupmeta.escapes import inert
+from backupmeta.provenance import Source
 from backupmeta.render.json import utc
+from backupmeta.render.text import visible
 from backupmeta.report.model import Extension, Found
 
 LONGEST: Final = 2_000
@@ -18,8 +19,8 @@ _MOST_PLACES: Final = 10
 
 
 def shown(text: str) -> str:
-    """Return text from evidence as a report shows it: cut where it is very long, control characters escaped."""
-    kept = printable(display(text[:LONGEST]))
+    """Return text from evidence as a report shows it: cut where it is very long, no control character, no command."""
+    kept = inert(visible(text[:LONGEST]))
     return kept if len(text) <= LONGEST else f"{kept}… ({len(text):,} characters)"
 
 

@@ -1,0 +1,284 @@
+"""Seals: what the rows of each account were when they were written, so that it shows where they were altered since.
+
+A seal has a digest (BLAKE2b, 8 bytes) of each row that an account has or refers to, and one (16 bytes) of all of these.
+The catalog's own seal, of the account `OWN`, has those of its scans, of what is odd about no account, and the number
+and sum of all other seals: so an account that is missing altogether shows, too. A row is digested as SQLite writes it
+as JSON, with bytes as literals (SQLite, "JSON Functions", "quote"), which tells null, "", 0 and b"" apart.
+
+Whoever writes rows and seals anew is not noticed: there is no key.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+from itertools import chain
+from struct import Struct
+from typing import Final, NamedTuple
+
+from backupmeta.catalog import schema
+from backupmeta.catalog.tables import (
+    ACCOUNTS,
+    BACKUPS,
+    EXTENSIONS,
+    FILES,
+    FINDINGS,
+    INSTALLS,
+    MEMORIES,
+    SCANS,
+    SEALS,
+    SHARED,
+    Column,
+    Table,
+    Type,
+)
+
+OWN: Final = 0
+"""The number that the catalog itself has among the accounts: these are numbered from 1."""
+
+_ENTRY: Final = Struct(">Bq8s")
+"""A row in a seal: its table's place in `SEALED`, its key, its digest."""
+
+_AT_HAND: Final = 100_000
+"""How many digests of shared values are kept in memory."""
+
+SEALED: Final = (SEALS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, SCANS)
+"""The tables, by the numbers that their rows have in a seal; the first one stands for all other seals."""
+
+OF_ACCOUNT: Final = (ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS)
+"""The tables whose rows belong to an account."""
+
+Key = tuple[int, int]
+"""A row in a seal: its table's place in `SEALED`, and its key."""
+
+
+class Altered(NamedTuple):
+    """What is not as it was sealed.
+
+    Attributes:
+        account: the account, or `OWN`.
+        was: the digests that the seal has; none where it is missing, or was altered itself.
+        now: those of the rows that are there.
+    """
+
+    account: int
+    was: Mapping[Key, bytes]
+    now: Mapping[Key, bytes]
+
+    def lost(self, table: Table) -> list[int]:
+        """Return the keys of the rows of ``table`` that differ, or are there no longer."""
+        place = SEALED.index(table)
+        return [key for of, key in self.was if of == place and self.now.get((of, key)) != self.was[of, key]]
+
+    def added(self, table: Table) -> list[int]:
+        """Return the keys of the rows of ``table`` that nobody sealed."""
+        place = SEALED.index(table)
+        return [key for of, key in self.now if of == place and (of, key) not in self.was]
+
+    def sealed(self, table: Table) -> int:
+        """Return how many rows of ``table`` were sealed."""
+        place = SEALED.index(table)
+        return sum(of == place for of, _ in self.was)
+
+
+def _text(columns: Iterable[Column]) -> str:
+    """Return the SQL of a row as it is digested."""
+    cells = (f"quote({one.name})" if one.type is Type.BYTES else one.name for one in columns)
+    return f"json_array({', '.join(cells)})"
+
+
+def _select(table: Table, *beside: str) -> str:
+    place, key, row = SEALED.index(table), table.columns[0].name, f"CAST({_text(table.columns)} AS BLOB)"
+    return f"SELECT {', '.join((str(place), key, row, *beside))} FROM {table.name}"  # noqa: S608 - our own names
+
+
+def _shared(table: Table) -> tuple[str, ...]:
+    return tuple(one.name for one in table.columns if one.type is Type.SHARED)
+
+
+_BY_ACCOUNT: Final = "WHERE account = ?1"
+_ACCOUNT: Final = f"{_select(ACCOUNTS)} {_BY_ACCOUNT}"
+_PLAIN: Final = " UNION ALL ".join(f"{_select(one)} {_BY_ACCOUNT}" for one in (ACCOUNTS, MEMORIES, FILES, FINDINGS))
+_SHARING: Final = tuple(f"{_select(one, *_shared(one))} {_BY_ACCOUNT}" for one in (INSTALLS, BACKUPS))
+_EXTENSIONS: Final = f"""
+SELECT json_group_array({_text(EXTENSIONS.columns)}) FROM (SELECT * FROM extensions WHERE list = ?1 ORDER BY rowid)
+"""  # noqa: S608 - our own names
+_VALUE: Final = (
+    f"SELECT CAST(json_array({_text(SHARED.columns)}, ({_EXTENSIONS})) AS BLOB)"  # noqa: S608 - our own names
+    " FROM shared WHERE shared = ?1"
+)
+_OWN: Final = f"{_select(SCANS)} UNION ALL {_select(FINDINGS)} WHERE account IS NULL"
+_DIGESTS: Final = "SELECT CAST(ifnull(digest, '') AS BLOB) FROM seals WHERE account <> ?"
+_SEAL: Final = """
+SELECT CAST(ifnull(digest, '') AS BLOB), CAST(ifnull(digests, '') AS BLOB) FROM seals WHERE account = ?
+"""  # a page that was damaged may have any type
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=8).digest()
+
+
+def _of_seal(account: int, rows: bytes) -> bytes:
+    """Return the digest of a whole seal."""
+    return blake2b(b"%d:" % account + rows, digest_size=16).digest()
+
+
+class _Rows:
+    """Reads rows as they are sealed."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._values: dict[int, bytes] = {}
+
+    def account(self, account: int) -> bytes:
+        """Return what a seal has of all rows of ``account``, and of what they share; its own row comes first."""
+        values, digest, pack = set[int](), _digest, _ENTRY.pack  # names at hand: this is done for every row
+        found = [pack(of, key, digest(row)) for of, key, row in self._connection.execute(_PLAIN, (account,))]
+        for select in _SHARING:
+            for of, key, row, *shared in self._connection.execute(select, (account,)):
+                found.append(pack(of, key, digest(row)))
+                values.update(shared)
+        found += map(self._value, values - {None})
+        found.sort()
+        return b"".join(found)
+
+    def head(self, account: int) -> bytes:
+        """Return what a seal has of the account's own row."""
+        return b"".join(
+            _ENTRY.pack(of, key, _digest(row)) for of, key, row in self._connection.execute(_ACCOUNT, (account,))
+        )
+
+    def own(self) -> bytes:
+        """Return what the catalog's own seal has of its rows."""
+        return b"".join(sorted(_ENTRY.pack(of, key, _digest(row)) for of, key, row in self._connection.execute(_OWN)))
+
+    def values(self, keys: Iterable[Key]) -> bytes:
+        """Return what a seal has of the shared values among the rows of another: their own rows may be gone."""
+        return b"".join(self._value(key) for of, key in keys if SEALED[of] is SHARED)
+
+    def _value(self, key: int) -> bytes:
+        """Return what a seal has of a shared value; nothing where it is missing."""
+        if key not in self._values:
+            if len(self._values) >= _AT_HAND:
+                self._values.clear()
+            row = self._connection.execute(_VALUE, (key,)).fetchone()
+            self._values[key] = b"" if row is None else _ENTRY.pack(SEALED.index(SHARED), key, _digest(row[0]))
+        return self._values[key]
+
+
+def _sum(digests: Iterable[tuple[bytes]]) -> tuple[int, int]:
+    """Return how many seals there are, and the sum of their digests."""
+    count = total = 0
+    for (digest,) in digests:
+        count, total = count + 1, total + _number(digest)
+    return count, total
+
+
+def _number(digest: bytes) -> int:
+    return int.from_bytes(digest[:8])
+
+
+def _summed(count: int, total: int) -> bytes:
+    """Return what the catalog's own seal has of all others."""
+    return _ENTRY.pack(SEALED.index(SEALS), count, (total % 2**64).to_bytes(8))
+
+
+class Seals:
+    """Seals what is written; its caller begins and ends the transactions, and calls `write` before their end."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Seal what is written into ``connection``."""
+        self._connection = connection
+        self._rows = _Rows(connection)
+        self._changed: set[int] = set()
+        self._met: set[int] = set()
+        self._count, self._sum = _sum(connection.execute(_DIGESTS, (OWN,)))
+        self._own = self._rows.own()
+
+    def change(self, account: int) -> None:
+        """Know that rows of an account, or of `OWN`, are written."""
+        self._changed.add(account)
+
+    def meet(self, account: int) -> None:
+        """Know that an account's row in the table of accounts is written, and may be no other one."""
+        self._met.add(account)
+
+    def write(self) -> None:
+        """Seal what was written."""
+        for account in sorted(self._changed - {OWN}):
+            self._put(account, self._rows.account(account))
+        for account in sorted(self._met - self._changed):
+            digest, rows = self._connection.execute(_SEAL, (account,)).fetchone()
+            self._replace(account, digest, self._rows.head(account) + rows[_ENTRY.size :])
+        if OWN in self._changed:
+            self._own = self._rows.own()
+        self._write(OWN, _summed(self._count, self._sum) + self._own)
+        self._changed.clear()
+        self._met.clear()
+
+    def _put(self, account: int, rows: bytes) -> None:
+        """Put the seal of an account in the place of the one that it has."""
+        found = self._connection.execute(_SEAL, (account,)).fetchone()
+        self._count += found is None
+        self._replace(account, b"" if found is None else found[0], rows)
+
+    def _replace(self, account: int, before: bytes, rows: bytes) -> None:
+        """Put a seal in the place of one with the digest ``before``."""
+        self._sum += _number(self._write(account, rows)) - _number(before)
+
+    def _write(self, account: int, rows: bytes) -> bytes:
+        digest = _of_seal(account, rows)
+        self._connection.execute(f"INSERT OR REPLACE {_INTO}", (account, digest, rows))
+        return digest
+
+
+_INTO: Final = schema.insertion(SEALS).removeprefix("INSERT ")
+
+
+def seal_all(connection: sqlite3.Connection) -> None:
+    """Seal all that is in a catalog that has no seals yet."""
+    seal(connection, (OWN, *_numbers(connection)))
+
+
+def seal(connection: sqlite3.Connection, accounts: Iterable[int]) -> None:
+    """Seal these ``accounts`` as they are, and the catalog itself."""
+    seals = Seals(connection)
+    for account in accounts:
+        seals.change(account)
+    seals.write()
+
+
+def altered(connection: sqlite3.Connection) -> Iterator[Altered]:
+    """Yield what is not as it was sealed, of the catalog itself and of all accounts."""
+    yield from altered_own(connection)
+    rows = _Rows(connection)
+    for account in _numbers(connection):
+        for one in _compared(connection, account, rows.account(account)):
+            yield one._replace(now={**one.now, **_entries(rows.values(one.was))})
+
+
+def altered_own(connection: sqlite3.Connection) -> Iterator[Altered]:
+    """Yield what is not as it was sealed, of the catalog itself."""
+    rows, others = _Rows(connection), _summed(*_sum(connection.execute(_DIGESTS, (OWN,))))
+    yield from _compared(connection, OWN, others + rows.own() + rows.account(OWN))  # of the latter there is nothing
+
+
+def _numbers(connection: sqlite3.Connection) -> Iterable[int]:
+    """Return the numbers of all accounts that there are rows or seals of."""
+    selects = (f"SELECT DISTINCT account FROM {one.name} WHERE typeof(account) = 'integer'" for one in OF_ACCOUNT)  # noqa: S608
+    sealed = connection.execute("SELECT account FROM seals WHERE account <> ?", (OWN,))
+    found = dict.fromkeys(number for (number,) in chain(sealed, *map(connection.execute, selects)))
+    found.pop(OWN, None)
+    return found
+
+
+def _compared(connection: sqlite3.Connection, account: int, now: bytes) -> Iterator[Altered]:
+    """Yield what was altered of an account that has these rows ``now``, if anything was."""
+    digest, rows = connection.execute(_SEAL, (account,)).fetchone() or (b"", b"")
+    if rows == now and digest == _of_seal(account, now):
+        return
+    was = _entries(rows) if digest == _of_seal(account, rows) else {}
+    yield Altered(account, was, _entries(now))
+
+
+def _entries(rows: bytes) -> dict[Key, bytes]:
+    return {(of, key): digest for of, key, digest in _ENTRY.iter_unpack(rows)}
