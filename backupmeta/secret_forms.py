@@ -12,6 +12,7 @@ other encodings than percent signs.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, pairwise
 from typing import Final, NamedTuple
 
 from backupmeta.masking import MASK, is_secret
@@ -20,6 +21,8 @@ _QUERY_NAMES: Final = frozenset({"code", "hash", "ticket", "assertion"})
 """What is a secret in a query or a fragment, but not as a key: ``?code=`` of OAuth, not ``errcode``."""
 
 _WORD: Final = re.compile(r"\S+")
+_MANY: Final = 16_384
+_SOME_WORDS: Final = re.compile(r".{1,16384}\S*", re.DOTALL)
 _MOST_ROUNDS: Final = 8
 
 
@@ -42,27 +45,35 @@ class Rule(NamedTuple):
 
 
 def _by_words(mask: Callable[[str], str]) -> Callable[[str], str]:
-    """Return what masks each word of a text, blanks between them."""
-    return lambda text: _WORD.sub(lambda word: mask(word[0]), text)
+    """Return what masks each word of a text, blanks between them; some thousand at once, for each takes memory."""
+
+    def masked(text: str) -> str:
+        parts = _SOME_WORDS.findall(text) if len(text) > _MANY else (text,)
+        return "".join(_WORD.sub(lambda word: mask(word[0]), part) for part in parts)
+
+    return masked
 
 
 _UP_TO_HOST: Final = re.compile(r".*@(?=[\w\[])", re.DOTALL)
 _UP_TO_HOST_WITH_PATH: Final = re.compile(r".*@[\w.-]+:(?=\S)", re.DOTALL)
-_SLASHES: Final = re.compile(r"([/\\]{2,})")
+_SLASHES: Final = re.compile(r"[/\\]{2,}")
 _USER_WITH_PASSWORD: Final = re.compile(
     r"[^\s/\\?#:@]*:(?!\d{1,5}(?:[/?#\s]|$))[^\s@]*\s"  # a port is no password
 )
 
 
 def _mask_spaced_userinfo(text: str) -> str:
-    first, *rest = _SLASHES.split(text)
-    return "".join([first, *map(_mask_authority, rest)])
+    return _masking(text, _spaced_userinfo(text))
 
 
-def _mask_authority(text: str) -> str:
-    """Mask all up to the last host in what stands between two pairs of slashes, where it begins with a password."""
-    found = _UP_TO_HOST.match(text)
-    return f"{MASK}@{text[found.end() :]}" if found and _USER_WITH_PASSWORD.match(text) else text
+def _spaced_userinfo(text: str) -> Iterator[tuple[int, int]]:
+    """Yield all up to the last host in what stands between two pairs of slashes, where it begins with a password."""
+    for begin, end in pairwise(chain((one.end() for one in _SLASHES.finditer(text)), (len(text) + 1,))):
+        slashes = _SLASHES.search(text, begin, end)
+        upto = slashes.start() if slashes else len(text)
+        found = _UP_TO_HOST.match(text, begin, upto)
+        if found and _USER_WITH_PASSWORD.match(text, begin, upto):
+            yield begin, found.end() - 1
 
 
 _USERINFO: Final = re.compile(

@@ -412,7 +412,7 @@ def test_a_mistake(read: Read, text: str, line: str) -> None:
 def test_a_limit_that_is_none_and_like_none_is_answered_with_all(read: Read) -> None:
     ((place, reason, advice),) = mistakes(read, "limits.xyzzy = 5")
     assert (place, reason) == ("limits.xyzzy", "is no limit")
-    assert advice.startswith("there are record_bytes, record_lines, name_bytes, ")
+    assert advice.startswith("there are record_bytes, record_lines, record_items, name_bytes, ")
 
 
 def test_all_mistakes_are_told_at_once_with_their_file(tmp_path: Path) -> None:
