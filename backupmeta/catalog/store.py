@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from hashlib import sha256
 from itertools import chain, count
@@ -27,6 +27,7 @@ _UNSEALED: Final = 3
 """The first schema whose rows are sealed."""
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT})
 LOCK: Final = "-scan"
+_OF_SQLITE: Final = tuple(end for end in CATALOG_FILES[1:] if end != LOCK)
 """What the name of its lock ends with."""
 _OWN_FOLDER: Final = "make a folder of your own for it, with mkdir -m 700, and name a file in that"
 _WAIT: Final = 10.0
@@ -60,7 +61,7 @@ def _require_own_folder(path: str) -> None:
     for name in {os.path.abspath(path), os.path.realpath(path)}:  # noqa: PTH100 - a link's folder, too
         if reason := _exposure(name):
             raise CatalogError(path, reason, _OWN_FOLDER)
-    _require_plain_files(os.path.realpath(path))
+    _require_plain_files(os.path.realpath(path), CATALOG_FILES[1:])
 
 
 def _exposure(path: str) -> str | None:
@@ -71,9 +72,12 @@ def _exposure(path: str) -> str | None:
         raise CatalogError(path, reason, "name a file in a folder that is there, and that you may write to") from error
 
 
-def _require_plain_files(path: str) -> None:
-    """Raise `CatalogError` where what lies beside the catalog at ``path`` is no file that SQLite may have made."""
-    for beside in (f"{path}{end}" for end in CATALOG_FILES[1:]):
+def _require_plain_files(path: str, ends: Iterable[str]) -> None:
+    """Raise `CatalogError` where what lies beside the catalog at ``path`` is no file that SQLite may have made.
+
+    The names of these files have one of the ``ends``. SQLite would wait for who opens the other side of a pipe.
+    """
+    for beside in (f"{path}{end}" for end in ends):
         if os.path.lexists(beside) and not stat.S_ISREG(mode := os.lstat(beside).st_mode):
             raise CatalogError(path, f"{beside} is {kind_of(mode)}", "see who put it there, and remove it")
 
@@ -291,7 +295,10 @@ def open_to_read(path: str) -> sqlite3.Connection:
     is_own = _exposure(os.path.realpath(path)) is None
     if version < schema.VERSION or _is_unfinished(path):
         open_to_write(path).close()
-    mode = "mode=ro" if is_own and _can_write_beside(path) else "mode=ro&immutable=1"
+    is_alone = not (is_own and _can_write_beside(path))  # then SQLite looks at no other file
+    if not is_alone:
+        _require_plain_files(os.path.realpath(path), _OF_SQLITE)
+    mode = "mode=ro&immutable=1" if is_alone else "mode=ro"
     with telling(path), _closed_on_error(_connected(path, mode)) as connection:
         _refuse_foreign(connection, path)
         _require_tables(connection, path)

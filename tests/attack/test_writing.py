@@ -618,6 +618,18 @@ def test_what_lies_beside_it_is_no_link_and_no_pipe(
     assert everything(out, victim.parent) == before
 
 
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+@pytest.mark.parametrize("plant", [to_victim, to_nothing, lambda target, _victim: os.mkfifo(target)])
+@pytest.mark.parametrize("command", [["stats"], ["find"], ["list", "--catalog"], ["report", "--format", "json"]])
+def test_nor_does_who_reads_wait_for_it(
+    catalog: Path, tmp_path: Path, ending: str, plant: Callable[[Path, Path], None], command: list[str]
+) -> None:
+    Path(f"{catalog}{ending}").unlink(missing_ok=True)
+    plant(Path(f"{catalog}{ending}"), tmp_path / "nothing")
+    done = subprocess.run([*COMMAND, *command, str(catalog)], capture_output=True, timeout=LIMIT, check=False)
+    assert (done.returncode, f"{catalog.name}{ending} is a".encode() in done.stderr) == (2, True)
+
+
 @root_only
 def test_a_lock_of_another_user_is_told(account: Account, catalog: Path) -> None:
     os.chown(f"{catalog}-scan", OTHER, OTHER)
