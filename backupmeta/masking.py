@@ -24,6 +24,9 @@ SECRET_WORDS: Final = frozenset(
 _ENDINGS: Final = ("pw", "sessid", "sessionid")
 """What ends such a word: ``ftppw``, ``PHPSESSID``."""
 
+_PART: Final = re.compile("|".join(SECRET_PARTS))
+_MAY_BE_WORD: Final = re.compile("|".join(sorted({*SECRET_WORDS, *_ENDINGS})))
+
 _LONGEST_REMEMBERED = 100
 
 _WORDS_OF_A_NAME: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
@@ -40,8 +43,10 @@ def is_secret(name: str) -> bool:
 def _has_secret_word(name: str) -> bool:
     plain = _plain_name(name)
     lowered = plain.lower()
-    if any(part in lowered for part in SECRET_PARTS):
+    if _PART.search(lowered):
         return True
+    if not _MAY_BE_WORD.search(lowered):
+        return False
     words = (word.lower() for word in _WORDS_OF_A_NAME.findall(plain))
     return any(word in SECRET_WORDS or word.endswith(_ENDINGS) for word in words)
 

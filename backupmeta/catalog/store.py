@@ -395,6 +395,8 @@ def telling(path: str) -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:  # SQLite quotes a broken schema as it is
         raise DamagedCatalogError(path, "is damaged: its schema is no text") from error
+    except OverflowError as error:  # a row was given the greatest number that there is
+        raise DamagedCatalogError(path, "is damaged: no number is left for a new row") from error
     except sqlite3.Error as error:
         if _primary(error) in _DAMAGED:
             raise DamagedCatalogError(path, f"is damaged: {error}") from error

@@ -86,6 +86,9 @@ def refusal(path: str, altered: Sequence[Finding]) -> CatalogError:
     return CatalogError(path, first._replace(subject=account.removeprefix(": ")).message, _RESTORE)
 
 
+_GREATEST_KEY: Final = 2**62
+"""No catalog has as many rows: who gives one this number wants none to follow."""
+
 _RESTORE: Final = "or restore it from a copy"
 _ADVICE: Final = "'backupmeta scan ROOT -o CATALOG' reads it anew"
 _LEFT_OUT: Final = f"it is left out; {_ADVICE}"
@@ -94,10 +97,14 @@ _STAYS: Final = "it was not read now, and is left as it is"
 
 
 def require_structure(connection: sqlite3.Connection, path: str) -> None:
-    """Raise `DamagedCatalogError` where pages, rows and indices do not fit together."""
+    """Raise `DamagedCatalogError` where pages, rows and indices do not fit together, or no row can be added."""
     (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if found != "ok":
         raise DamagedCatalogError(path, f"is damaged: {' '.join(str(found).split())}")
+    for table in SEALED:
+        (greatest,) = connection.execute(f"SELECT max({table.columns[0].name}) FROM {table.name}").fetchone()  # noqa: S608
+        if isinstance(greatest, int) and greatest > _GREATEST_KEY:
+            raise DamagedCatalogError(path, f"is damaged: a row of {table.name} has the number {greatest}")
 
 
 def _finding(connection: sqlite3.Connection, path: str, one: Altered, what_is_done: str) -> Finding:

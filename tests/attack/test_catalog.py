@@ -280,6 +280,29 @@ def test_a_scan_puts_them_back(catalog: Path, home: Path, attempt: str) -> None:
     assert len(asked("find", catalog).jsonl) == 6
 
 
+# Class: a row with a number after which there is none.
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("all_files", "file"),
+        ("all_installs", "install"),
+        ("all_backups", "backup"),
+        ("all_findings", "finding"),
+        ("shared", "shared"),
+        ("accounts", "account"),
+        ("scans", "scan"),
+    ],
+)
+def test_a_number_that_leaves_none_for_others(catalog: Path, home: Path, table: str, key: str) -> None:
+    altered(catalog, f"UPDATE {table} SET {key} = {2**63 - 1} WHERE {key} = (SELECT max({key}) FROM {table})")  # noqa: S608
+    ran = asked("stats", catalog)
+    assert (ran.code, f"{table} has the number {2**63 - 1}" in ran.err) == (2, True)
+    assert scanned(catalog, home).code == 2
+    assert [asked(name, catalog).code for name in ("find", "stats", "report", "list")] == [0] * 4
+
+
 # Class: what is of no account: scans, findings of roots, values that rows share.
 
 SHARED: Final = {
