@@ -109,6 +109,7 @@ def test_values_by_their_name(name: str, text: str, expected: str) -> None:
     assert masked(name, text) == expected
 
 
+@pytest.mark.untraced  # the same lines, many times
 @pytest.mark.parametrize(
     "part",
     ["://a:", "://a@", "://@", "?pass", "&pass=", ";key=a", "?a=", "a@", "pas", "@ ://", "://"],
@@ -120,4 +121,4 @@ def test_a_hostile_value_of_takes_time_in_proportion_only(part: str, begin: str,
     begun = time.process_time()
     mask_text(text)
     mask_location(text)
-    assert time.process_time() - begun < 0.5
+    assert time.process_time() - begun < 5  # by the square it would be some minutes

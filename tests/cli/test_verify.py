@@ -202,7 +202,7 @@ class TestAnswers:
 
         target = tmp_path / "report.json"
         target.write_text("whole")
-        monkeypatch.setattr("backupmeta.verification._examined", interrupted)
+        monkeypatch.setattr("backupmeta.verification.examined", interrupted)
         assert run("verify", broken, "--json", "-o", target).code == 130
         assert target.read_text() == "whole"
         assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["report.json"]
