@@ -341,7 +341,7 @@ class Run:
         if words == "TOUCH":  # a scan of what was scanned before, and of which one archive changed since
             if not catalog.exists():
                 spent([executable(), *AGAIN.replace("CATALOG", str(catalog)).split(), str(self.root)])
-            os.utime((archives or sorted(self.root.glob("*/*/*.gz")))[0])
+            os.utime((archives or sorted(self.root.glob("*/*/*.gz")))[0], follow_symlinks=False)
             return spent([executable(), *AGAIN.replace("CATALOG", str(catalog)).split(), str(self.root)])
         if "CATALOG" in words:
             for ending in ("", "-wal", "-shm", "-scan"):
