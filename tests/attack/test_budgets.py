@@ -323,8 +323,9 @@ COMMANDS: Final = {
     "scan": ("scan", "--jobs", "1", "--json", "-o"),
 }
 WORST: Final = (
-    *((shape, "list") for shape in ("zeros", "keys", "URIs")),
-    *((shape, "scan") for shape in ("zeros", "keys", "URIs")),
+    *((shape, "list") for shape in ("zeros", "keys")),
+    *((shape, "scan") for shape in ("zeros", "keys")),
+    *(pytest.param("URIs", command, marks=pytest.mark.long) for command in ("list", "scan")),
     ("keys", "verify"),
     ("items", "jsonl"),
 )

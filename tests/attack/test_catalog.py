@@ -32,7 +32,7 @@ from backupmeta.search import Search
 from tests.catalog.snapshots import current, differences
 from tests.invented import BACKUP, NAME, Account, Ran, archive, backup_record, install_record, run
 
-MUTANTS: Final = 150
+MUTANTS: Final = 60
 NAMES: Final = ("ann", "bob", "cid")
 ANSWERS: Final[dict[str, tuple[str, ...]]] = {
     "find": ("find", "CATALOG", "--jsonl"),
