@@ -27,14 +27,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Trace no line in property tests, in attacks and in those marked ``untraced``: it would double their time.
+    """Trace no line in property tests and in those marked ``untraced``: it would double their time.
 
     What they reach, other tests reach as well. The mark no_cover of pytest-cov has no effect in workers of xdist.
     """
     is_property = isinstance(item, pytest.Function) and getattr(item.function, "is_hypothesis_test", False)
     tracing = sys.gettrace()
-    is_attack = item.path.parent.name == "attack"
-    if is_property or is_attack or item.get_closest_marker("untraced"):
+    if is_property or item.get_closest_marker("untraced"):
         sys.settrace(None)
     try:
         return (yield)

@@ -28,6 +28,8 @@ from backupmeta.secret_forms import VALUE_RULES
 from tests.hostile import END, header, long_name, member
 from tests.invented import INSTALL, TIME, Account, backup_record, install_record, run
 
+pytestmark = pytest.mark.untraced  # the same lines, in many ways
+
 IN_TEXTS: Final = {
     "userinfo with a scheme": [
         "ftp://exampleu:{}@h.example/b",
