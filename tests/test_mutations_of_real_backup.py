@@ -643,7 +643,7 @@ ACCOUNT: Final = {
     ),
     "a FIFO among the records": by("not-a-regular-file", m.making(LINKED, os.mkfifo), at=m.HOME),
     "homes that may not be listed": by(
-        "place-unreadable", m.attributes(is_image=True), m.forbidden(lambda _: ".."), at=m.IMAGE
+        "place-unreadable", m.attributes(is_image=True), m.forbidden(lambda _: ".."), at=m.IMAGE, verdict=UNREADABLE
     ),
     "a home that lies deep": by(
         "search-depth-reached", lambda site: setattr(site, "home", f"a/b/c/d/e/f/g/h/{site.home}"), at=m.ROOT
