@@ -8,7 +8,7 @@ from backupmeta.archive.extension import NO_READINGS
 from backupmeta.archive.header import LINKS
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.links import CYCLIC, ELSEWHERE, ESCAPES, THROUGH, Links
-from backupmeta.archive.member import OWN_CONTENT, Member, is_record, label
+from backupmeta.archive.member import DEVICES, OWN_CONTENT, Member, is_record, label
 from backupmeta.archive.names import RECORD, escapes, folded, is_absolute, plain
 from backupmeta.archive.records import Placed, remember
 from backupmeta.findings import Finding, Findings
@@ -23,7 +23,6 @@ _HARMLESS: Final = b"\n" + bytes(set(range(0x20, 0x7F)) - set(b"\\:"))
 _ODD: Final = frozenset({b"", b"/"})
 _ENDS: Final = frozenset({b"/", b"."})
 
-_DEVICES: Final = frozenset({"character device", "block device", "fifo"})
 _SETUID_OR_SETGID: Final = 0o6000
 
 
@@ -147,7 +146,7 @@ class Hazards:
     def _look_at_kind(self, member: Member) -> None:
         if member.kind in LINKS:
             self._look_at_link(member)
-        elif member.kind in _DEVICES:
+        elif member.kind in DEVICES:
             self._note("member-device", member, member.kind)
         elif member.mode & _SETUID_OR_SETGID and member.kind in OWN_CONTENT:
             self._note("member-setuid", member, f"mode {member.mode & 0o7777:04o}")

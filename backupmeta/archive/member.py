@@ -31,6 +31,9 @@ OWN_CONTENT: Final[frozenset[Kind]] = frozenset({"file", "other"})
 WITH_CONTENT: Final = OWN_CONTENT | {"hard link"}
 """What holds bytes once it is unpacked."""
 
+DEVICES: Final[frozenset[Kind]] = frozenset({"character device", "block device", "fifo"})
+"""What is no file of a site: unpacking it makes something that a program talks to."""
+
 _NANOSECONDS: Final = 1_000_000_000
 _BLANK: Final = ord(" ")
 _BLANKS: Final = 8 * _BLANK

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.links import Links
-from backupmeta.archive.member import Member
+from backupmeta.archive.member import DEVICES, WITH_CONTENT, Member
 from backupmeta.archive.names import DUMP, RECORD, escapes, is_absolute, plain
 from backupmeta.archive.reader import Content
 from backupmeta.extraction.tree import Attributes, NewFile, RefusedError, Tree
@@ -26,7 +26,6 @@ _READ_AND_WRITE: Final = 0o600
 _ENTER: Final = 0o700
 _ALL_BITS: Final = 0o7777
 _HOLE: Final = 4096
-_DEVICES: Final = frozenset({"character device", "block device", "fifo"})
 
 
 class Fate(StrEnum):
@@ -130,7 +129,7 @@ class Unpacking:
     def wants(self, member: Member) -> Content | None:
         """Write ``member``, or return what takes in its content."""
         path = plain(member.name)
-        if self._dump is not None and path == DUMP and member.kind not in {"directory", "symlink"} | _DEVICES:
+        if self._dump is not None and path == DUMP and member.kind in WITH_CONTENT:
             return self._begin_dump(member, self._dump)
         if not self._selection.wants(path):
             self.tell(member, Fate.LEFT_OUT)
@@ -185,7 +184,7 @@ class Unpacking:
             return FINDINGS["member-name-absolute"].sentence
         if escapes(member.name):
             return FINDINGS["member-name-escapes"].sentence
-        if member.kind in _DEVICES:
+        if member.kind in DEVICES:
             return FINDINGS["member-device"].sentence
         if self._links and self._links.above(member) is not None:
             return FINDINGS["member-through-link"].sentence

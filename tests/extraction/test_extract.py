@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.archive.peers import ENVIRONMENT, needs_gnu_tar
-from tests.hostile import END, header, member
 from tests.invented import NAME, archive, backup_record, run
 from tests.kinds import KINDS
 
@@ -291,7 +290,6 @@ def test_nothing_is_written_but_the_folder_whatever_the_tree(
     assert (inside / "site").exists() == (ran.code == 0 or bool(way))
     for name in own:
         assert is_inside(inside / "site", name.removeprefix("1/2/3/4/site").lstrip("/"))
-    assert ran.code in {0, 1, 2}
 
 
 # --- the folder -------------------------------------------------------------------------------------------------------
@@ -465,8 +463,3 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
     ran = run("extract", path, "--to", tmp_path / "site")
     assert (ran.code, (tmp_path / "site").exists()) == (2, False)
     assert [one.name for one in tmp_path.iterdir()] == [NAME]
-
-
-def test_a_header_that_hides_another_name(tmp_path: Path) -> None:
-    path = written(tmp_path, archive(RECORD)[:0] + member("APP-META.INI", RECORD) + header(b"x\0y") + END)
-    assert run("extract", path, "--to", tmp_path / "site").code in {0, 1}
