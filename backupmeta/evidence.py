@@ -164,7 +164,7 @@ def status_of(path: str) -> os.stat_result | None:
     Raises `UnreadableError` where it tells nothing, which is not the same: `os.path.exists` takes it for that.
     """
     try:
-        return os.stat(path)  # noqa: PTH116 - a name is a str here, of any bytes
+        return os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
@@ -191,7 +191,7 @@ def open_named(path: str) -> EvidenceFile:
         UnreadableError: it does not exist, or the system refuses.
     """
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116 - a name is a str here, of any bytes
+        mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):
             raise NotRegularError(path, f"is {kind_of(mode)}")
         return EvidenceFile(path, _open(path, _FILE))
@@ -261,7 +261,7 @@ class Folder:
         self.server = server
         self._fd = fd
         self._identity: tuple[int, int] | None = None
-        self._before = os.path.join(path, "")  # noqa: PTH118 - of any bytes
+        self._before = os.path.join(path, "")
         if fd >= 0:
             _OPEN_FOLDERS.use(self)
 
@@ -370,7 +370,7 @@ class Folder:
             if _RELATIVE:
                 status = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
             else:
-                status = os.stat(self.child(name), follow_symlinks=False)  # noqa: PTH116
+                status = os.stat(self.child(name), follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError) as error:
@@ -380,7 +380,7 @@ class Folder:
     def link_target(self, name: str) -> str:
         """Return where the link ``name`` points, unresolved; empty where it can't be told."""
         try:
-            return os.readlink(name, dir_fd=self._descriptor) if _RELATIVE else os.readlink(self.child(name))  # noqa: PTH115
+            return os.readlink(name, dir_fd=self._descriptor) if _RELATIVE else os.readlink(self.child(name))
         except (OSError, UnreadableError):
             return ""
 
@@ -425,7 +425,7 @@ class Folder:
         try:
             if _RELATIVE:
                 return _open(name, flags | _NOFOLLOW, self._descriptor)
-            if os.path.islink(self.child(name)):  # noqa: PTH114 - a str is enough
+            if os.path.islink(self.child(name)):
                 raise NotRegularError(self.child(name), "is a symbolic link")
             return _open(self.child(name), flags) if flags == _FILE else -1
         except OSError as error:
@@ -492,7 +492,7 @@ class Place(NamedTuple):
     @property
     def path(self) -> str:
         """The file's path on this machine."""
-        return os.path.join(self.folder, self.name)  # noqa: PTH118 - a name of any bytes
+        return os.path.join(self.folder, self.name)
 
     def open(self) -> EvidenceFile:
         """Open the file, through no link below the root. Raises `NotRegularError`, `UnreadableError`."""

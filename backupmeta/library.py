@@ -363,8 +363,8 @@ def inspect_install(home: Home, id_: str) -> Inspection:
 
 def _record_at(path: str, search: Search, witness: Witness | None = None) -> Inspection:
     """Return what is known of the backup or install whose record is the file ``path``."""
-    path = os.path.abspath(path)  # noqa: PTH100
-    name, folder = os.path.basename(path), os.path.basename(os.path.dirname(path))  # noqa: PTH119, PTH120
+    path = os.path.abspath(path)
+    name, folder = os.path.basename(path), os.path.basename(os.path.dirname(path))
     with open_named(path) as file:
         content = file.read_whole("record_bytes", search.limits.record_bytes)
     record = document(Source(Witness.BACKUP_RECORD, path), content, search.limits)
@@ -374,7 +374,7 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
     if not record.record.values:
         raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
     id_ = name if is_id(name) else None
-    with places.home_above(os.path.dirname(path), search.limits) as home:  # noqa: PTH120
+    with places.home_above(os.path.dirname(path), search.limits) as home:
         found = _inspect_record(home, id_, record, search)
         found.findings.extend(one for one in home.findings if one.id == "home-passed-over")
         return found

@@ -41,7 +41,7 @@ class Search:
     @property
     def server_root(self) -> str:
         """The path on this machine of the root of the server whose conventional places it looks in."""
-        return "/" if self.sysroot is None else os.path.abspath(self.sysroot)  # noqa: PTH100
+        return "/" if self.sysroot is None else os.path.abspath(self.sysroot)
 
     def homes(self, findings: list[Finding]) -> Iterator[Home]:
         """Yield the homes, each open until the next one; append what was odd. Raises `UnreadableError` for a root."""

@@ -50,7 +50,7 @@ def _is_read_from(found: Inspection, file: str) -> bool:
 
 
 def _like_id(target: str) -> Finding:
-    path = os.path.abspath(target)  # noqa: PTH100 - of any bytes
+    path = os.path.abspath(target)
     return Finding("file-named-like-id", target, "", (Source(Witness.FILE_SYSTEM, path),))
 
 
@@ -66,7 +66,7 @@ def _is_path(target: str) -> bool:
         if error.errno != ENAMETOOLONG:
             raise UnreadableError(target, (error.strerror or "can't be read").lower()) from error
     else:
-        if os.path.isdir(target):  # noqa: PTH112
+        if os.path.isdir(target):
             raise NotRegularError(target, "is a folder", f"'backupmeta list {printable(target)}' lists what is in it")
         return True
     if os.sep in target or not target:
@@ -125,11 +125,11 @@ class Matches:
 
 def check_owner(found: Inspection, path: str, user: str | None, search: Search) -> None:
     """Raise the server's answer where ``user`` is nobody here, or not the owner of what was ``found`` at ``path``."""
-    home = places.folder_of_home(os.path.dirname(os.path.abspath(path)))  # noqa: PTH100, PTH120 - of any bytes
+    home = places.folder_of_home(os.path.dirname(os.path.abspath(path)))
     owner = found.text("user")
     if user is None or (user == owner and places.account_name(home or "") in {None, user}):
         return
-    known = {owner, *([] if home is None else [os.path.basename(home)])}  # noqa: PTH119
+    known = {owner, *([] if home is None else [os.path.basename(home)])}
     if user not in known.union(*(home.users for home in search.homes([]))):
         raise user_not_found(user)
     raise user_not_authorized(user)

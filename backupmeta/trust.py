@@ -16,10 +16,10 @@ def exposure(path: str) -> str | None:
     Raises `OSError` where there is no such folder.
     """
     above = os.path.realpath(path)
-    reason = _exposed(above, os.stat(above), is_sticky_safe=False)  # noqa: PTH116
-    while reason is None and os.path.dirname(above) != above:  # noqa: PTH120
-        above = os.path.dirname(above)  # noqa: PTH120
-        reason = _exposed(above, os.stat(above), is_sticky_safe=True)  # noqa: PTH116
+    reason = _exposed(above, os.stat(above), is_sticky_safe=False)
+    while reason is None and os.path.dirname(above) != above:
+        above = os.path.dirname(above)
+        reason = _exposed(above, os.stat(above), is_sticky_safe=True)
     return reason
 
 

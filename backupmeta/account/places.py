@@ -75,12 +75,12 @@ class Root(NamedTuple):
     @property
     def name(self) -> str:
         """The path of the folder that the steps lead to, absolute, on this machine."""
-        return os.path.join(os.path.abspath(self.path), *self.steps)  # noqa: PTH100, PTH118 - of any bytes
+        return os.path.join(os.path.abspath(self.path), *self.steps)
 
     @property
     def was_there(self) -> bool:
         """Whether it was there when it was named: a conventional place may as well be absent."""
-        is_listed = _NUMBERED_HOME.fullmatch(os.path.basename(self.name)) is not None  # noqa: PTH119
+        is_listed = _NUMBERED_HOME.fullmatch(os.path.basename(self.name)) is not None
         return not self.is_convention or self.seen is not None or is_listed
 
 
@@ -101,7 +101,7 @@ def conventional(sysroot: str | None = None) -> list[Root]:
     if sysroot is not None:
         unix = [(name,) for name in _numbered_homes(sysroot)] + [("var", "www", "vhosts")]
         tops = [("/", steps) for steps in unix] + [("c:\\", ("inetpub", "vhosts"))]
-        return _once(_below(os.path.abspath(sysroot), top, steps) for top, steps in tops)  # noqa: PTH100
+        return _once(_below(os.path.abspath(sysroot), top, steps) for top, steps in tops)
     if sys.platform == "win32":
         return [_place(r"c:\inetpub\vhosts")]
     roots = _once(map(_place, (*(f"/{name}" for name in _numbered_homes("/")), "/var/www/vhosts")))
@@ -125,13 +125,13 @@ def _once(roots: Iterable[Root]) -> list[Root]:
 
 
 def _is_link(root: Root) -> bool:
-    return root.seen is not None or os.path.islink(root.path)  # noqa: PTH114 - a str is enough
+    return root.seen is not None or os.path.islink(root.path)
 
 
 def _identity(path: str, *, through_links: bool) -> tuple[int, int] | None:
     """Return the device and the inode of what is at ``path``; None where nobody knows: whoever opens it will tell."""
     try:
-        status = os.stat(path, follow_symlinks=through_links)  # noqa: PTH116
+        status = os.stat(path, follow_symlinks=through_links)
     except OSError:
         return None
     return status.st_dev, status.st_ino
@@ -147,7 +147,7 @@ def _below(sysroot: str, top: str, steps: tuple[str, ...]) -> Root:
     if real is None or real == steps:
         return place
     linked = place._replace(steps=real, seen=functools.reduce(join_seen, steps, top))
-    return linked if os.path.isdir(linked.name) else place  # noqa: PTH112
+    return linked if os.path.isdir(linked.name) else place
 
 
 def _real_steps(sysroot: str, steps: Iterable[str]) -> tuple[str, ...] | None:
@@ -159,7 +159,7 @@ def _real_steps(sysroot: str, steps: Iterable[str]) -> tuple[str, ...] | None:
     done, coming, links = list[str](), deque(steps), 0
     while coming:
         step = coming.popleft()
-        target = "" if step == os.pardir else _link_target(os.path.join(sysroot, *done, step))  # noqa: PTH118
+        target = "" if step == os.pardir else _link_target(os.path.join(sysroot, *done, step))
         if target is None or links > _MOST_LINKS:
             return None
         if step == os.pardir:
@@ -175,7 +175,7 @@ def _real_steps(sysroot: str, steps: Iterable[str]) -> tuple[str, ...] | None:
 def _link_target(path: str) -> str | None:
     """Return where the link at ``path`` leads, empty for what is no link; None where nothing is, or nobody can tell."""
     try:
-        return os.readlink(path)  # noqa: PTH115
+        return os.readlink(path)
     except OSError as error:
         return "" if error.errno == EINVAL else None
 
@@ -253,7 +253,7 @@ def found(root: Root, limits: Limits, findings: list[Finding], begins: Begins = 
     if not root.is_convention and is_file(root.path):
         raise UnreadableError(root.path, "is a file", "name a home, a folder of homes, or a folder of archives")
     if not root.is_convention and has_records_above(root.name):
-        yield _home_at(os.path.dirname(root.name))  # noqa: PTH120 - of any bytes
+        yield _home_at(os.path.dirname(root.name))
         return
     for met in _Search(limits, findings, begins).at(root):
         try:
@@ -296,9 +296,9 @@ def _above(folder: str, heights: Iterable[int]) -> tuple[str | None, list[Findin
     """
     passed_over = list[Finding]()
     for height in heights:
-        home = os.path.normpath(os.path.join(folder, *[os.pardir] * height))  # noqa: PTH118 - of any bytes
-        records = os.path.join(home, RECORDS)  # noqa: PTH118
-        if is_folder(records) or os.path.islink(records):  # noqa: PTH114
+        home = os.path.normpath(os.path.join(folder, *[os.pardir] * height))
+        records = os.path.join(home, RECORDS)
+        if is_folder(records) or os.path.islink(records):
             if (why_not := _distrusted(home, folder)) is None:
                 return home, passed_over
             passed_over.append(Finding("home-passed-over", home, why_not, (Source(Witness.FILE_SYSTEM, records),)))
@@ -327,11 +327,11 @@ def account_of(folder: Folder | Found) -> str:
     That is its own name; but where it lies in the conventional home of another user, that one's: any account can make
     folders with the names of others. Where a home is the caller's own, evidence may lie in it.
     """
-    above = os.path.dirname(folder.path)  # noqa: PTH120 - of any bytes
-    while above != os.path.dirname(above):  # noqa: PTH120
+    above = os.path.dirname(folder.path)
+    while above != os.path.dirname(above):
         if (name := account_name(above)) is not None and not _is_own(above):
             return name
-        above = os.path.dirname(above)  # noqa: PTH120
+        above = os.path.dirname(above)
     return folder_name(folder.seen)
 
 
@@ -350,10 +350,10 @@ def belongs(home: Home, user: str) -> bool | None:
 def names(roots: Iterable[Root], limits: Limits) -> Iterator[str]:
     """Yield the names of the homes at and below ``roots``, none of them read; as `Home.name`."""
     for root in roots:
-        if os.path.isdir(root.path):  # noqa: PTH112
+        if os.path.isdir(root.path):
             yield from map(account_of, found(root, limits, []))
         else:
-            beside = os.path.dirname(os.path.abspath(root.path))  # noqa: PTH100, PTH120
+            beside = os.path.dirname(os.path.abspath(root.path))
             yield folder_name(folder_of_home(beside) or beside)
 
 
@@ -399,7 +399,7 @@ def _homes_at(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[H
 
 def is_record_file(path: str) -> bool:
     """Tell whether the file at ``path`` is a record, by its name or by how it begins. Raises `EvidenceError`."""
-    name = os.path.basename(path)  # noqa: PTH119
+    name = os.path.basename(path)
     if name == RECORD.decode() or is_id(name):
         return True
     with open_named(path) as file:
@@ -411,11 +411,11 @@ def is_record_file(path: str) -> bool:
 
 def is_evidence(path: str) -> bool:
     """Tell whether there is a file at ``path`` that is an archive or a record, by its name or by how it begins."""
-    if is_archive_name(os.path.basename(path)):  # noqa: PTH119
+    if is_archive_name(os.path.basename(path)):
         return True
     try:
         if is_record_file(path):
-            return os.path.isfile(path)  # noqa: PTH113
+            return os.path.isfile(path)
         with open_named(path) as file:
             return identify(file.read(BLOCK)) is not None
     except EvidenceError:
@@ -424,7 +424,7 @@ def is_evidence(path: str) -> bool:
 
 def home_of_archive(path: str, limits: Limits) -> Home:
     """Return the home that the archive at ``path`` lies in, asking for that archive alone. Raises `UnreadableError`."""
-    beside, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - lexically, as it was named
+    beside, name = os.path.split(os.path.abspath(path))
     home = home_above(beside, limits)
     archive = Archive(name, home.keep(open_folder(beside)), is_named=True)
     home.prefer(archive)
@@ -476,7 +476,7 @@ class _Search:
     def at(self, root: Root) -> Iterator[Met]:
         """Yield the homes at and below ``root``, each open until the next one."""
         depth = self.limits.search_depth if root.depth is None else root.depth
-        path = os.path.abspath(root.path)  # noqa: PTH100
+        path = os.path.abspath(root.path)
         try:
             if not root.steps and not root.was_there and not is_folder(path):
                 return

@@ -46,7 +46,7 @@ class Protected(NamedTuple):
 
     def holds(self, path: str) -> bool:
         """Tell whether what is at ``path``, or would be there, is evidence: as it is named, or as links lead to it."""
-        real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))  # noqa: PTH118 PTH119 PTH120
+        real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         return any(self._holds(one) for one in dict.fromkeys((real, os.path.realpath(path))))
 
     def _holds(self, path: str) -> bool:
@@ -70,18 +70,18 @@ class Protected(NamedTuple):
 
     def _files(self) -> Iterator[str]:
         """Yield the paths of files that are read, without links: also of those of a catalog that are not there now."""
-        yield from (os.path.realpath(one) for one in self.named if os.path.isfile(one))  # noqa: PTH113
+        yield from (os.path.realpath(one) for one in self.named if os.path.isfile(one))
         if self.catalog is not None:
-            for name in {os.path.abspath(self.catalog), os.path.realpath(self.catalog)}:  # noqa: PTH100
-                folder = os.path.realpath(os.path.dirname(name))  # noqa: PTH120
-                beside = os.path.join(folder, os.path.basename(name))  # noqa: PTH118, PTH119
+            for name in {os.path.abspath(self.catalog), os.path.realpath(self.catalog)}:
+                folder = os.path.realpath(os.path.dirname(name))
+                beside = os.path.join(folder, os.path.basename(name))
                 yield from (f"{beside}{end}" for end in CATALOG_FILES)
 
     def _roots(self) -> set[_Identity | None]:
         """Return the folders that are read, and the homes that what is read lies in."""
-        there = [one for one in self.named if os.path.exists(one)]  # noqa: PTH110
-        folders = [one if os.path.isdir(one) else os.path.dirname(os.path.abspath(one)) for one in there]  # noqa: PTH100, PTH112, PTH120
-        homes = [home for one in folders if (home := places.folder_of_home(os.path.abspath(one))) is not None]  # noqa: PTH100
+        there = [one for one in self.named if os.path.exists(one)]
+        folders = [one if os.path.isdir(one) else os.path.dirname(os.path.abspath(one)) for one in there]
+        homes = [home for one in folders if (home := places.folder_of_home(os.path.abspath(one))) is not None]
         return {_identity(one) for one in (*filter(os.path.isdir, there), *homes)} - {None}
 
 
@@ -90,7 +90,7 @@ _ADVICE: Final = "name a file in another folder"
 
 def _identity(path: str) -> _Identity | None:
     try:
-        status = os.stat(path)  # noqa: PTH116 - of any bytes
+        status = os.stat(path)
     except (OSError, ValueError):
         return None
     return status.st_dev, status.st_ino
@@ -101,18 +101,18 @@ def _upwards(path: str) -> Iterator[str]:
     above = path
     while True:
         yield above
-        if os.path.dirname(above) == above:  # noqa: PTH120
+        if os.path.dirname(above) == above:
             return
-        above = os.path.dirname(above)  # noqa: PTH120
+        above = os.path.dirname(above)
 
 
 def _is_always(path: str) -> bool:
     """Tell whether a folder is a home's own for records or archives, by its name."""
-    return os.path.basename(path) in {RECORDS, ARCHIVES}  # noqa: PTH119
+    return os.path.basename(path) in {RECORDS, ARCHIVES}
 
 
 def _has_records(path: str) -> bool:
-    return os.path.lexists(os.path.join(path, RECORDS))  # noqa: PTH118
+    return os.path.lexists(os.path.join(path, RECORDS))
 
 
 def _has_archives(path: str) -> bool:

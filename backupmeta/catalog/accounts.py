@@ -22,14 +22,14 @@ from backupmeta.evidence import Folder, is_folder, open_folder, status_of
 from backupmeta.provenance import display
 
 _BY_PLACE: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
-_NUMBER: Final = f"SELECT account, status FROM accounts WHERE {_BY_PLACE}"  # noqa: S608 - our own words
+_NUMBER: Final = f"SELECT account, status FROM accounts WHERE {_BY_PLACE}"
 _KNOWN: Final = f"""
 SELECT account, status, fingerprint, extents, content FROM accounts JOIN memories USING (account) WHERE {_BY_PLACE}
-"""  # noqa: S608 - our own words
+"""
 _SEEN: Final = "UPDATE accounts SET root = ?, status = ?, last_scan = ? WHERE account = ?"
 _REMEMBER: Final = "INSERT OR REPLACE INTO memories (account, fingerprint, extents, content) VALUES (?, ?, ?, ?)"
 _BELOW: Final = "host = ? AND status <> 'vanished' AND (path = ? OR substr(path, 1, ?) = ?)"
-_GONE: Final = f"SELECT account, path, path_bytes, seen FROM accounts WHERE {_BELOW} AND last_scan < ?"  # noqa: S608
+_GONE: Final = f"SELECT account, path, path_bytes, seen FROM accounts WHERE {_BELOW} AND last_scan < ?"
 
 
 class Accounts:
@@ -154,7 +154,7 @@ class Accounts:
 
     def has_any(self, host: str, root: str, others: Collection[str]) -> bool:
         """Tell whether there were accounts at or below ``root`` that were not found below one of the ``others``."""
-        select = f"SELECT DISTINCT root FROM accounts WHERE {_BELOW}"  # noqa: S608 - our own words
+        select = f"SELECT DISTINCT root FROM accounts WHERE {_BELOW}"
         found = {one for (one,) in self._connection.execute(select, _at_or_below(host, root))}
         return not found <= {display(one) for one in others if one != root}
 
@@ -178,8 +178,8 @@ def _doubt(path: str) -> tuple[str, str] | None:
     That is the nearest one that is there, if there is nothing in it, or if it can't be read.
     """
     try:
-        while status_of(path) is None and os.path.dirname(path) != path:  # noqa: PTH120 - of any bytes
-            path = os.path.dirname(path)  # noqa: PTH120
+        while status_of(path) is None and os.path.dirname(path) != path:
+            path = os.path.dirname(path)
         if not is_folder(path):
             return None
         with open_folder(path) as folder:

@@ -182,12 +182,12 @@ def _of_application(connection: sqlite3.Connection, one: Wanted) -> _Condition:
 
 def _of_extension(connection: sqlite3.Connection, column: str, one: Wanted) -> _Condition:
     """Return that a backup's list of plugins or themes has ``one``."""
-    lists = f"b.{column} IN (SELECT list FROM extensions WHERE id = ?"  # noqa: S608 - one of two words of ours
+    lists = f"b.{column} IN (SELECT list FROM extensions WHERE id = ?"
     if not one.bounds:
         return _Condition(f"{lists})", (one.name,))
     select = "SELECT DISTINCT version FROM extensions WHERE id = ?"
     versions = _admitted(connection.execute(select, (one.name,)), one)
-    within = f"{lists} AND version IN (SELECT value FROM json_each(?)))"  # noqa: S608 - likewise
+    within = f"{lists} AND version IN (SELECT value FROM json_each(?)))"
     return _Condition(within, (one.name, json.dumps(versions)))
 
 

@@ -51,7 +51,7 @@ def mark(
         _count(changes, "all_files", began)
         for table, (key, *_) in _WITH_FILES.items():
             gone = connection.execute(_OF_FILE, (old, table, out_of, False)).fetchall()
-            end = f"UPDATE {table} SET ended = 'moved' WHERE {key} = ? AND ended = 'vanished'"  # noqa: S608 - our own names
+            end = f"UPDATE {table} SET ended = 'moved' WHERE {key} = ? AND ended = 'vanished'"
             if connection.executemany(end, gone).rowcount > 0:
                 _begin(connection, table, connection.execute(_OF_FILE, (new, table, into, True)).fetchall(), changes)
     connection.execute("DROP TABLE moving")
@@ -73,9 +73,9 @@ def _begin(
 ) -> None:
     """Mark the new rows of these ``numbers`` as moved."""
     key = _WITH_FILES[table][0]
-    select = f"SELECT began FROM {table} WHERE {key} = ?"  # noqa: S608 - our own names
+    select = f"SELECT began FROM {table} WHERE {key} = ?"
     told = connection.execute(select, numbers[0]).fetchone() if numbers else None
-    connection.executemany(f"UPDATE {table} SET began = 'moved' WHERE {key} = ?", numbers)  # noqa: S608
+    connection.executemany(f"UPDATE {table} SET began = 'moved' WHERE {key} = ?", numbers)
     _count(changes, table, told[0] if told else "new")
 
 

@@ -119,8 +119,8 @@ def _noted(batches: Iterator[Batch], given: deque[Batch]) -> Iterator[Batch]:
 def _has_nested(search: Search) -> bool:
     """Tell whether accounts may be met twice: where one of the roots, or the home that it lies in, lies in another."""
     names = [os.path.realpath(root.name) for root in search.places()]
-    homes = [os.path.dirname(name) if places.has_records_above(name) else name for name in names]  # noqa: PTH120
-    tops = [os.path.join(home, "") for home in homes]  # noqa: PTH118 - of any bytes
+    homes = [os.path.dirname(name) if places.has_records_above(name) else name for name in names]
+    tops = [os.path.join(home, "") for home in homes]
     return any(one.startswith(other) for one, other in permutations(tops, 2))
 
 
@@ -179,7 +179,7 @@ class _Scan:
     def _begun(self) -> tuple[int, int, int]:
         """Return the scan's number, that of the first file that it may meet first, and when it began."""
         asked = (*self._search.roots, *([] if self._search.sysroot is None else [self._search.sysroot]))
-        roots = json.dumps([display(os.path.abspath(root)) for root in asked], ensure_ascii=False)  # noqa: PTH100
+        roots = json.dumps([display(os.path.abspath(root)) for root in asked], ensure_ascii=False)
         last = self._connection.execute(
             "SELECT scan, first_file, began, roots, ended FROM scans ORDER BY scan DESC LIMIT 1"
         ).fetchone()

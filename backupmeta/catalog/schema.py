@@ -84,7 +84,7 @@ def _indices(table: Table) -> Iterator[tuple[str, str]]:
 def insertion(table: Table, columns: Sequence[str] = ()) -> str:
     """Return the statement that inserts a row into ``table``: a value for each of the ``columns``, or for all."""
     names = columns or [one.name for one in table.columns]
-    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our own
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
 
 
 def views() -> Iterator[tuple[str, str]]:

@@ -88,7 +88,7 @@ def _text(columns: Iterable[Column]) -> str:
 
 def _select(table: Table, *beside: str) -> str:
     place, key, row = SEALED.index(table), table.columns[0].name, f"CAST({_text(table.columns)} AS BLOB)"
-    return f"SELECT {', '.join((str(place), key, row, *beside))} FROM {table.name}"  # noqa: S608 - our own names
+    return f"SELECT {', '.join((str(place), key, row, *beside))} FROM {table.name}"
 
 
 def _shared(table: Table) -> tuple[str, ...]:
@@ -101,10 +101,9 @@ _PLAIN: Final = " UNION ALL ".join(f"{_select(one)} {_BY_ACCOUNT}" for one in (A
 _SHARING: Final = tuple(f"{_select(one, *_shared(one))} {_BY_ACCOUNT}" for one in (INSTALLS, BACKUPS))
 _EXTENSIONS: Final = f"""
 SELECT json_group_array({_text(EXTENSIONS.columns)}) FROM (SELECT * FROM extensions WHERE list = ?1 ORDER BY rowid)
-"""  # noqa: S608 - our own names
+"""
 _VALUE: Final = (
-    f"SELECT CAST(json_array({_text(SHARED.columns)}, ({_EXTENSIONS})) AS BLOB)"  # noqa: S608 - our own names
-    " FROM shared WHERE shared = ?1"
+    f"SELECT CAST(json_array({_text(SHARED.columns)}, ({_EXTENSIONS})) AS BLOB) FROM shared WHERE shared = ?1"
 )
 _OWN: Final = f"{_select(SCANS)} UNION ALL {_select(FINDINGS)} WHERE account IS NULL"
 _DIGESTS: Final = "SELECT CAST(ifnull(digest, '') AS BLOB) FROM seals WHERE account <> ?"
@@ -264,7 +263,7 @@ def altered_own(connection: sqlite3.Connection) -> Iterator[Altered]:
 
 def _numbers(connection: sqlite3.Connection) -> Iterable[int]:
     """Return the numbers of all accounts that there are rows or seals of."""
-    selects = (f"SELECT DISTINCT account FROM {one.name} WHERE typeof(account) = 'integer'" for one in OF_ACCOUNT)  # noqa: S608
+    selects = (f"SELECT DISTINCT account FROM {one.name} WHERE typeof(account) = 'integer'" for one in OF_ACCOUNT)
     sealed = connection.execute("SELECT account FROM seals WHERE account <> ?", (OWN,))
     found = dict.fromkeys(number for (number,) in chain(sealed, *map(connection.execute, selects)))
     found.pop(OWN, None)

@@ -36,12 +36,12 @@ _WAIT: Final = 10.0
 
 def require(path: str) -> None:
     """Raise `CatalogError` where there can't be a catalog at ``path``: something else is there."""
-    if os.path.isdir(path) or not os.path.basename(path):  # noqa: PTH112, PTH119 - a name of any bytes
+    if os.path.isdir(path) or not os.path.basename(path):
         raise CatalogError(path, "is a folder", "name a file")
-    if os.path.lexists(path) and not os.path.isfile(path):  # noqa: PTH113
+    if os.path.lexists(path) and not os.path.isfile(path):
         raise CatalogError(path, "is no regular file", "name one, or a new one")
     _require_own_folder(path)
-    if os.path.lexists(path) and os.path.getsize(path):  # noqa: PTH202
+    if os.path.lexists(path) and os.path.getsize(path):
         _check(path)
 
 
@@ -52,13 +52,13 @@ def put_aside(path: str) -> str:
     aside = next(one for one in names if not os.path.lexists(one))
     for end in CATALOG_FILES:
         if end != LOCK and os.path.lexists(f"{path}{end}"):
-            os.rename(f"{path}{end}", f"{aside}{end}")  # noqa: PTH104 - of any bytes
+            os.rename(f"{path}{end}", f"{aside}{end}")
     return aside
 
 
 def _require_own_folder(path: str) -> None:
     """Raise `CatalogError` where others could put files beside the catalog at ``path``: SQLite would write to them."""
-    for name in {os.path.abspath(path), os.path.realpath(path)}:  # noqa: PTH100 - a link's folder, too
+    for name in {os.path.abspath(path), os.path.realpath(path)}:
         if reason := _exposure(name):
             raise CatalogError(path, reason, _OWN_FOLDER)
     _require_plain_files(os.path.realpath(path), CATALOG_FILES[1:])
@@ -66,7 +66,7 @@ def _require_own_folder(path: str) -> None:
 
 def _exposure(path: str) -> str | None:
     try:
-        return exposure(os.path.dirname(path))  # noqa: PTH120
+        return exposure(os.path.dirname(path))
     except OSError as error:
         reason = (error.strerror or "can't be used").lower()
         raise CatalogError(path, reason, "name a file in a folder that is there, and that you may write to") from error
@@ -205,7 +205,7 @@ def _closed_on_error(connection: sqlite3.Connection) -> Iterator[sqlite3.Connect
 
 def _can_write_beside(path: str) -> bool:
     """Tell whether SQLite can make its files beside the catalog; where nobody can write, nobody does."""
-    folder = os.path.dirname(os.path.realpath(path))  # noqa: PTH120 - a name of any bytes
+    folder = os.path.dirname(os.path.realpath(path))
     return os.access(folder, os.W_OK) or _is_unfinished(path)
 
 
@@ -349,7 +349,7 @@ def _connected(path: str, mode: str) -> sqlite3.Connection:
 
 
 def _uri(path: str, mode: str) -> str:
-    return f"{Path(os.path.abspath(path)).as_uri()}?{mode}"  # noqa: PTH100 - of any bytes
+    return f"{Path(os.path.abspath(path)).as_uri()}?{mode}"
 
 
 def _check(path: str) -> int:
@@ -372,7 +372,7 @@ def _check(path: str) -> int:
 def _is_unfinished(path: str) -> bool:
     """Tell whether what a killed scan wrote lies beside the catalog still, for SQLite to put it in or take it back."""
     beside = (f"{path}-wal", f"{path}-journal")
-    return any(os.path.exists(one) and os.path.getsize(one) for one in beside)  # noqa: PTH110, PTH202 - of any bytes
+    return any(os.path.exists(one) and os.path.getsize(one) for one in beside)
 
 
 def _header(path: str) -> tuple[bytes, int]:

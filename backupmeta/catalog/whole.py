@@ -102,7 +102,7 @@ def require_structure(connection: sqlite3.Connection, path: str) -> None:
     if found != "ok":
         raise DamagedCatalogError(path, f"is damaged: {' '.join(str(found).split())}")
     for table in SEALED:
-        (greatest,) = connection.execute(f"SELECT max({table.columns[0].name}) FROM {table.name}").fetchone()  # noqa: S608
+        (greatest,) = connection.execute(f"SELECT max({table.columns[0].name}) FROM {table.name}").fetchone()
         if isinstance(greatest, int) and greatest > _GREATEST_KEY:
             raise DamagedCatalogError(path, f"is damaged: a row of {table.name} has the number {greatest}")
 
@@ -144,7 +144,7 @@ def _leave_out(connection: sqlite3.Connection, accounts: Iterable[int], scans: I
 
 def _without(table: Table, condition: str) -> str:
     columns = ", ".join(one.name for one in table.columns)
-    return f"CREATE TEMP VIEW {table.name} AS SELECT {columns} FROM main.{table.name} WHERE {condition}"  # noqa: S608
+    return f"CREATE TEMP VIEW {table.name} AS SELECT {columns} FROM main.{table.name} WHERE {condition}"
 
 
 class Damaged:
@@ -229,7 +229,7 @@ def _mend_indices(connection: sqlite3.Connection, path: str) -> None:
 
 def _take_away_all(connection: sqlite3.Connection, account: int) -> None:
     for table in (*OF_ACCOUNT, SEALS):
-        connection.execute(f"DELETE FROM {table.name} WHERE account = ?", (account,))  # noqa: S608 - our own names
+        connection.execute(f"DELETE FROM {table.name} WHERE account = ?", (account,))
 
 
 def _take_away(connection: sqlite3.Connection, one: Altered) -> None:
@@ -253,12 +253,12 @@ def _take_away_own(connection: sqlite3.Connection, one: Altered) -> None:
         connection.execute("DELETE FROM scans")
         connection.execute("DELETE FROM all_findings WHERE account IS NULL")
     for table in OF_ACCOUNT:
-        connection.execute(f"DELETE FROM {table.name} WHERE account = ?", (OWN,))  # noqa: S608 - our own names
+        connection.execute(f"DELETE FROM {table.name} WHERE account = ?", (OWN,))
 
 
 def _delete(connection: sqlite3.Connection, table: Table, keys: Iterable[int]) -> None:
     key = table.columns[0].name
-    connection.executemany(f"DELETE FROM {table.name} WHERE {key} = ?", [(one,) for one in keys])  # noqa: S608
+    connection.executemany(f"DELETE FROM {table.name} WHERE {key} = ?", [(one,) for one in keys])
 
 
 def _delete_shared(connection: sqlite3.Connection, account: int, keys: Sequence[int]) -> None:
@@ -269,9 +269,9 @@ def _delete_shared(connection: sqlite3.Connection, account: int, keys: Sequence[
     connection.executemany("DELETE FROM extensions WHERE list = ?", [(one,) for one in keys])
     for table in (INSTALLS, BACKUPS):
         places = [one.name for one in table.columns if one.type is Type.SHARED]
-        lost = (f"({one} IS NOT NULL AND {one} NOT IN (SELECT shared FROM shared))" for one in places)  # noqa: S608
+        lost = (f"({one} IS NOT NULL AND {one} NOT IN (SELECT shared FROM shared))" for one in places)
         missing = " OR ".join(lost)
-        connection.execute(f"DELETE FROM {table.name} WHERE account = ? AND ({missing})", (account,))  # noqa: S608
+        connection.execute(f"DELETE FROM {table.name} WHERE account = ? AND ({missing})", (account,))
 
 
 _UNWALK: Final = (

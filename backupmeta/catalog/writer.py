@@ -180,7 +180,7 @@ class Writer:
         self.seals.change(account)
         for shape in (_FILES, _INSTALLS, _BACKUPS):
             ended = self._connection.execute(
-                f"UPDATE {shape.name} SET until = ?, ended = 'vanished' WHERE account = ? AND until IS NULL",  # noqa: S608
+                f"UPDATE {shape.name} SET until = ?, ended = 'vanished' WHERE account = ? AND until IS NULL",
                 (self._scan, account),
             )
             self._changes[shape.name, "vanished"] += ended.rowcount
@@ -259,7 +259,7 @@ class Writer:
         if ended == "vanished":
             self._changes[shape.name, ended] += 1
         self._connection.execute(
-            f"UPDATE {shape.name} SET until = ?, ended = ? WHERE {shape.key} = ?",  # noqa: S608 - our own names
+            f"UPDATE {shape.name} SET until = ?, ended = ? WHERE {shape.key} = ?",
             (self._scan, ended, number),
         )
 
@@ -286,7 +286,7 @@ class Writer:
         if known.files != files:
             places = ", ".join(f"{name} = ?" for name in shape.files)
             self._connection.execute(
-                f"UPDATE {shape.name} SET {places} WHERE {shape.key} = ?",  # noqa: S608 - our own names
+                f"UPDATE {shape.name} SET {places} WHERE {shape.key} = ?",
                 (*files, known.number),
             )
 
@@ -306,7 +306,7 @@ class Writer:
 
     def _known(self, shape: _Shape, account: int) -> Iterator[_Known]:
         own = ", ".join((shape.key, *shape.columns[_SPAN:]))
-        select = f"SELECT {own} FROM {shape.name} WHERE account = ? AND until IS NULL ORDER BY {shape.key}"  # noqa: S608
+        select = f"SELECT {own} FROM {shape.name} WHERE account = ? AND until IS NULL ORDER BY {shape.key}"
         for number, *rest in self._connection.execute(select, (account,)):
             yield _Known(number, tuple(rest[: len(shape.files)]), tuple(rest[len(shape.files) :]))
 
@@ -344,7 +344,7 @@ class Writer:
         return self._last[table]
 
     def _greatest(self, table: Table) -> int:
-        select = f"SELECT ifnull(max({table.columns[0].name}), 0) FROM {table.name}"  # noqa: S608 - our own names
+        select = f"SELECT ifnull(max({table.columns[0].name}), 0) FROM {table.name}"
         return int(self._connection.execute(select).fetchone()[0])
 
 

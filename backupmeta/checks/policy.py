@@ -203,7 +203,7 @@ def nearest(folder: str, is_evidence: Callable[[str], bool] = lambda _: False) -
         return None
     for above in (start, *start.parents):
         path = str(above / PYPROJECT)
-        if not os.path.isfile(path) or is_evidence(path):  # noqa: PTH113 - Path's raises where it may not look
+        if not os.path.isfile(path) or is_evidence(path):
             continue
         if _has_policy(parsed(path)):
             return path

@@ -53,7 +53,7 @@ def _fault(error: Exception) -> int:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    where = "" if trace is None else f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"  # noqa: PTH119
+    where = "" if trace is None else f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
     line = f"backupmeta: an error in this program, {type(error).__name__}{where}; please report it\n"
     with contextlib.suppress(OSError):
         os.write(2, line.encode())

@@ -149,14 +149,14 @@ def _scanned(search: "Search", target_file: str | None, *, deep: bool, jobs: int
     search.places()
     protected = Protected(tuple(search.roots), search.sysroot)
     output.refuse_evidence(target_file, protected)
-    folder = os.path.join(tempfile.gettempdir(), f"backupmeta-{token_hex(16)}")  # noqa: PTH118
+    folder = os.path.join(tempfile.gettempdir(), f"backupmeta-{token_hex(16)}")
     if protected.holds(folder):
         message = f"temporary files would lie among what is read, in {folder!r}; set TMPDIR to another folder"
         raise click.UsageError(message)
     # before it is there: a signal may come where nobody would remove it yet
     click.get_current_context().call_on_close(partial(shutil.rmtree, folder, ignore_errors=True))
-    os.mkdir(folder, 0o700)  # noqa: PTH102
-    path = os.path.join(folder, "catalog.sqlite")  # noqa: PTH118
+    os.mkdir(folder, 0o700)
+    path = os.path.join(folder, "catalog.sqlite")
     yield _Source(path, None, protected, is_whole=_scan(path, search, deep=deep, jobs=jobs))
 
 

@@ -36,7 +36,7 @@ def rendered(blocks: Blocks, findings: list[Finding]) -> Iterator[str]:
         os.close(reading)
         _send(blocks, writing)
     os.close(writing)
-    with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor
+    with open(reading, "rb") as pipe:
         try:
             yield from _merged(blocks, pipe, findings)
         finally:

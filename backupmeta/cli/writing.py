@@ -66,7 +66,7 @@ class Folder:
         """Its path without links: that of the folder which is open, even if another one has taken its place."""
         with suppress(OSError):
             if self._fd is not None:
-                return os.readlink(f"/proc/self/fd/{self._fd}")  # noqa: PTH115
+                return os.readlink(f"/proc/self/fd/{self._fd}")
         return os.path.realpath(self.path)
 
     def status_of(self, name: str) -> os.stat_result | None:
@@ -96,7 +96,7 @@ class Folder:
             os.unlink(self._at(name), dir_fd=self._fd)
 
     def _at(self, name: str) -> str:
-        return name if _RELATIVE else os.path.join(self.path, name)  # noqa: PTH118
+        return name if _RELATIVE else os.path.join(self.path, name)
 
 
 class Place(NamedTuple):
@@ -115,7 +115,7 @@ class Place(NamedTuple):
     @property
     def real(self) -> str:
         """Its path, no folder of which is a link."""
-        return os.path.join(self.folder.real, self.name)  # noqa: PTH118 - of any bytes
+        return os.path.join(self.folder.real, self.name)
 
 
 @contextmanager

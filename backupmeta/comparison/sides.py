@@ -74,7 +74,7 @@ def homes(target: str, search: Search, findings: list[Finding]) -> Iterator[Home
     Of a file that is first the home it lies in, or else its folder; and others only where roots are named.
     """
     if is_file(target):
-        with places.home_above(os.path.dirname(os.path.abspath(target)), search.limits) as home:  # noqa: PTH100, PTH120
+        with places.home_above(os.path.dirname(os.path.abspath(target)), search.limits) as home:
             above = places.Root(home.folder.path, depth=0)
         yield from places.homes([above], search.limits, findings)
         if not search.roots and search.sysroot is None:
@@ -85,7 +85,7 @@ def homes(target: str, search: Search, findings: list[Finding]) -> Iterator[Home
 def _place(target: str, found: Inspection, search: Search) -> Place | None:
     """Return where the archive lies that ``found`` was made of, or None where there is none."""
     if is_file(target) and not places.is_record_file(target):
-        folder, name = os.path.split(os.path.abspath(target))  # noqa: PTH100
+        folder, name = os.path.split(os.path.abspath(target))
         return Place(folder, None, name, is_named=True)
     for home in homes(target, search, []):
         for pair in home.pairs():

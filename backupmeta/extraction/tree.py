@@ -309,7 +309,7 @@ def new(path: str, *, is_synced: bool = True) -> Iterator[tuple[Tree, "Keep"]]:
 
     Raises `OutputError` where ``path`` is there and no empty folder, or can't be written.
     """
-    folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - of any bytes
+    folder, name = os.path.split(os.path.abspath(path))
     try:
         parent = os.open(folder, _FOLDER & ~_NOFOLLOW)
     except OSError as error:
