@@ -8,8 +8,11 @@
     scripts/bench.py verify --archive app_….tar.gz # every check on this one, and on 50 copies of it
     scripts/bench.py diff --archive app_….tar.gz # comparing this one with a changed copy; an install's history
     scripts/bench.py scan                        # 1,000 accounts with 20 backups each; takes some minutes
-    scripts/bench.py doubling                    # what twice as much of anything costs; takes half an hour
-    scripts/bench.py all
+    scripts/bench.py all                         # all of these
+
+    scripts/bench.py doubling [SHAPE...]         # what twice as much of anything costs; takes some minutes
+    scripts/bench.py cost [BACKUPS...]           # a scan's time, memory and catalog, projected to more
+    scripts/bench.py page [BACKUPS]              # the report's page in a browser
 
 Prints a table (Markdown) with the medians of runs that take turns with the peer. Machines differ, so the ratio is what
 counts: the time of ours divided by the peer's. Exit code 1 when a bound is missed. Needs isal, sh, GNU tar,
@@ -28,13 +31,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import bench_archives
-from bench_contest import Contest, Process, Result, Task, executable, measure
-from bench_diff import diff_contests
-from bench_doubling import doubling_contests
-from bench_scan import scan_contests
-from bench_verify import verify_contests
-from bench_walks import walk_contests
+from benchmarks import doubling, fleets, page, scan_cost
+from benchmarks.contest import Contest, Process, Result, Task, executable, measure
+from benchmarks.diff import diff_contests
+from benchmarks.scan import scan_contests
+from benchmarks.verify import verify_contests
+from benchmarks.walks import walk_contests
 from isal import isal_zlib
 
 from backupmeta import __version__
@@ -45,8 +47,8 @@ from backupmeta.evidence import open_named
 INTERRUPTED: Final = 130
 LEAST_RUNS: Final = 5
 HEADS_IN_A_RUN: Final = 20
-BLOCK: Final = 64 * bench_archives.KIB
-GIB: Final = 1024 * bench_archives.MIB
+BLOCK: Final = 64 * fleets.KIB
+GIB: Final = 1024 * fleets.MIB
 BIG_BYTES: Final = 2 * GIB
 SPARE_BYTES: Final = GIB // 5
 BACKUPS: Final = 1_000
@@ -63,8 +65,8 @@ def head_contests(folder: Path, archive: Path | None) -> list[Contest]:
     """Make the archives in ``folder``; return what to measure with them, and with the ``archive`` that was given."""
     require_space(folder)
     small, big = folder / "small.tar.gz", folder / "big.tar.gz"
-    bench_archives.megabyte_archive(small)
-    bench_archives.big_archive(big, BIG_BYTES)
+    fleets.megabyte_archive(small)
+    fleets.big_archive(big, BIG_BYTES)
     os.sync()  # what is still being written would disturb
     of_small, of_big = head_contest("head, 1 MB archive", small), head_contest("head, 2 GB archive", big)
     of_size = Contest("head, 2 GB and 1 MB archive", of_big.ours, of_small.ours, 1.1)
@@ -107,7 +109,7 @@ def require_space(folder: Path) -> None:
 def list_contests(folder: Path, _archive: Path | None) -> list[Contest]:
     """Make a thousand backups in ``folder``; return what to measure with them, and starting at all."""
     home, alone = folder / "exampleu", folder / "archives"
-    bench_archives.account(home, BACKUPS)
+    fleets.account(home, BACKUPS)
     shutil.copytree(home / "application_backups", alone)
     loop = Process(("sh", "-c", SHELL_LOOP), alone)
     of_archives, of_home = (Process((executable(), "list", "--jsonl", str(root)), folder) for root in (alone, home))
@@ -152,8 +154,9 @@ EVENTS: Final = {
     "verify": Event(verify_contests, turns=1),
     "diff": Event(diff_contests, turns=1),
     "scan": Event(scan_contests, turns=1),
-    "doubling": Event(doubling_contests, turns=1),
 }
+MEASUREMENTS: Final = {"doubling": doubling.main, "cost": scan_cost.main, "page": page.main}
+"""What has a peer in itself alone, arguments of its own, and prints as it goes."""
 
 
 def rows(results: Iterable[Result]) -> Iterator[str]:
@@ -209,13 +212,15 @@ def enough_runs(text: str) -> int:
     return runs
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Parse, measure, print; return the exit code."""
+    if arguments[:1] and (measurement := MEASUREMENTS.get(arguments[0])):
+        return measurement(arguments[1:])
     parser = argparse.ArgumentParser(description="Measures backupmeta against its peers; prints ratios.")
-    parser.add_argument("what", choices=[*EVENTS, "all"], help="what to measure")
+    parser.add_argument("what", choices=[*EVENTS, "all", *MEASUREMENTS], help="what to measure")
     parser.add_argument("--archive", type=Path, metavar="PATH", help="measure this archive, too")
     parser.add_argument("--runs", type=enough_runs, default=9, metavar="N", help="runs of each (default: 9)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up, as Ctrl-C does
     chosen = EVENTS if options.what == "all" else [options.what]
     try:
@@ -229,4 +234,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

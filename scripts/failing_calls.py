@@ -34,7 +34,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
 
-from installatron_writer import Entry, gzip_bytes, record, tar_bytes
+from writers.installatron import Entry, gzip_bytes, record, tar_bytes
 
 PATIENCE: Final = 60
 """Seconds that a run may take."""

@@ -7,8 +7,9 @@
     scripts/fuzz.py --seed 1 --first 77 --executions 1   # execution 77 of seed 1, once more
     scripts/fuzz.py --engine atheris               # guided by coverage, where atheris is installed
 
-Execution i depends on the seed, i and the corpus only. `fuzz_corpus` has what is mutated, `fuzz_mutate` how,
-`fuzz_check` what must hold. Exit code 1 on any crash, hang or broken promise; its input is saved. Needs Linux or macOS.
+Execution i depends on the seed, i and the corpus only. `fuzzing/corpus.py` has what is mutated,
+`fuzzing/mutate.py` how, `fuzzing/check.py` what must hold. Exit code 1 on any crash, hang or broken promise; its input
+is saved. Needs Linux or macOS.
 """
 
 import argparse
@@ -32,10 +33,10 @@ from random import Random
 from types import FrameType
 from typing import Final, NamedTuple
 
-import fuzz_corpus
-from fuzz_check import FailedError, original, outcomes
-from fuzz_corpus import Sample
-from fuzz_mutate import Mutant, mutant
+from fuzzing import corpus
+from fuzzing.check import FailedError, original, outcomes
+from fuzzing.corpus import Sample
+from fuzzing.mutate import Mutant, mutant
 
 HANG: Final = 5
 """Seconds on a processor after which an execution counts as a hang."""
@@ -261,7 +262,7 @@ def report(tally: Tally, options: argparse.Namespace, samples: int, seconds: flo
 
 def reproduce(path: Path) -> int:
     """Read one file as every execution does; return the exit code."""
-    sample = fuzz_corpus.Sample(path.name, path.read_bytes(), None, bytes)
+    sample = corpus.Sample(path.name, path.read_bytes(), None, bytes)
     try:
         print(*outcomes(Mutant(sample.content, sample, 0)), sep="\n")
     except FailedError as error:
@@ -304,7 +305,7 @@ def main() -> int:
     options = parsed()
     if options.reproduce:
         return reproduce(options.reproduce)
-    samples = [*fuzz_corpus.made(), *(fuzz_corpus.given(options.corpus) if options.corpus else ())]
+    samples = [*corpus.made(), *(corpus.given(options.corpus) if options.corpus else ())]
     if options.engine == "atheris":
         run_atheris(options, samples)
     for sample in samples:

@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from fixtures_application_wordpress import LISTED, TABLES, core, plugin, theme
-from fixtures_applications import DAY, DB_NAME, DB_PASSWORD, PAGE, moment, table
-from fixtures_base import LineChanges, record
-from installatron_writer import Entry, gzip_bytes, tar_bytes
+from fixture_cases.applications.case import DAY, DB_NAME, DB_PASSWORD, PAGE, moment, table
+from fixture_cases.applications.wordpress import LISTED, TABLES, core, plugin, theme
+from fixture_cases.base import LineChanges, record
+from writers.installatron import Entry, gzip_bytes, tar_bytes
 
 END: Final = moment("2025-03-16 00:00:00")
 """When the disk was taken."""

@@ -28,7 +28,7 @@ from random import Random
 from typing import Final, NamedTuple
 from unittest.mock import patch
 
-import bench_archives
+from benchmarks import fleets
 
 from backupmeta.catalog.store import LOCK
 from backupmeta.catalog.tables import TABLES
@@ -126,7 +126,7 @@ def whole(folder: Path) -> Whole:
     root, path = folder / "root", folder / "catalog.sqlite"
     for name in READABLE:
         shutil.copytree(FIXTURES / name, root / name, symlinks=True)
-    bench_archives.fleet(root / "fleet", 3, 3)
+    fleets.write_fleet(root / "fleet", 3, 3)
     scan(root, path)
     min((root / "fleet").rglob("*.tar.gz")).unlink()
     scan(root, path)

@@ -25,12 +25,11 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import archive_tar
-import private_mariadb
-import real_site
-from installatron_writer import record
-from private_mariadb import ServerError
-from real_site import Built, Plugin, Theme
+from real import mariadb, site
+from real.mariadb import ServerError
+from real.site import Built, Plugin, Theme
+from writers import archive_tar
+from writers.installatron import record
 
 # What the installer invents.
 INSTALL_ID = "7c0ffee2wp1realbackupzw12"
@@ -70,8 +69,8 @@ PIECES = (
     Piece("php-cli", lambda: bool(shutil.which("php"))),
     Piece("php-mysql", has_mysqli),
     Piece("php-pear", archive_tar.is_there),
-    Piece("wordpress", (real_site.SHIPPED / "wp-settings.php").exists),
-    Piece("wordpress-theme-*", lambda: any((real_site.SHIPPED / "wp-content/themes").glob("*/style.css"))),
+    Piece("wordpress", (site.SHIPPED / "wp-settings.php").exists),
+    Piece("wordpress-theme-*", lambda: any((site.SHIPPED / "wp-content/themes").glob("*/style.css"))),
 )
 
 
@@ -103,7 +102,7 @@ def require_pieces(*, may_install: bool) -> None:
 def pack(built: Built, out: Path) -> None:
     """Write the account and the truth into ``out``."""
     now = int(time.time())
-    home = out / "home" / real_site.USER
+    home = out / "home" / site.USER
     lines = [("backup-note", ""), *site_lines(built)]
     backup_record = record([*lines, *backup_lines(now)])
     write_record(home / ".appdata/backups" / BACKUP_ID, backup_record)
@@ -129,8 +128,8 @@ def site_lines(built: Built) -> list[tuple[str, str]]:
         ("language", built.site["locale"].split("_")[0]),
         ("time", str(built.created)),
         ("agent", "9.1.61"),
-        ("owner", real_site.USER),
-        ("path", real_site.PATH),
+        ("owner", site.USER),
+        ("path", site.PATH),
         ("path-created", "1"),
         ("url", built.site["siteurl"]),
         ("url-domain", host()),
@@ -165,10 +164,10 @@ def database_lines() -> list[tuple[str, str]]:
     return [
         ("db-host", "localhost"),
         ("db-type", "mysql"),
-        ("db-name", real_site.DB_NAME),
-        ("db-user", real_site.DB_USER),
-        ("db-pass", real_site.DB_PASSWORD),
-        ("db-prefix", real_site.DB_PREFIX),
+        ("db-name", site.DB_NAME),
+        ("db-user", site.DB_USER),
+        ("db-pass", site.DB_PASSWORD),
+        ("db-prefix", site.DB_PREFIX),
     ]
 
 
@@ -215,12 +214,12 @@ def mark(*, active: bool, auto_update: bool) -> str:
 
 def host() -> str:
     """Return the site's domain, without ``www.``."""
-    return (urlsplit(real_site.URL).hostname or "").removeprefix("www.")
+    return (urlsplit(site.URL).hostname or "").removeprefix("www.")
 
 
 def archive_name(now: int) -> str:
     """Return the archive's name; its time is the server's own."""
-    title = re.sub(rb"[^A-Za-z0-9]", b"-", re.sub(r"[()]", "", real_site.TITLE).encode()).decode()
+    title = re.sub(rb"[^A-Za-z0-9]", b"-", re.sub(r"[()]", "", site.TITLE).encode()).decode()
     return f"app_{host().replace('.', '-')}_{title}_{local(now):%Y-%m-%d_%H-%M-%S}.tar.gz"
 
 
@@ -258,12 +257,12 @@ def truth(built: Built, out: Path, archive: Path, now: int) -> dict[str, object]
     return {
         **built.site,
         **built.tables,
-        "db_name": real_site.DB_NAME,
-        "db_user": real_site.DB_USER,
-        "db_password": real_site.DB_PASSWORD,
-        "db_prefix": real_site.DB_PREFIX,
-        "user": real_site.USER,
-        "path": real_site.PATH,
+        "db_name": site.DB_NAME,
+        "db_user": site.DB_USER,
+        "db_password": site.DB_PASSWORD,
+        "db_prefix": site.DB_PREFIX,
+        "user": site.USER,
+        "path": site.PATH,
         "install_id": INSTALL_ID,
         "backup_id": BACKUP_ID,
         "created": built.created,
@@ -287,8 +286,8 @@ def build(out: Path) -> None:
     with TemporaryDirectory(prefix="real-backup-") as name:
         work = Path(name)
         work.chmod(0o711)  # the server's user must pass through
-        with private_mariadb.running(work / "mariadb") as server:
-            built = real_site.build(server, work / "public_html")
+        with mariadb.running(work / "mariadb") as server:
+            built = site.build(server, work / "public_html")
         pack(built, work / "out")
         ignore_signals()
         shutil.copytree(work / "out", out, dirs_exist_ok=True)

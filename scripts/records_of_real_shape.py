@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import fixtures_record_dialects as dialects
-from fixtures_base import ABSENT, LineChanges, record
+from fixture_cases.base import ABSENT, LineChanges, record
+from fixture_cases.records import dialects
 
 _OLD: Final[LineChanges] = {**dialects.UNTIL_2023, **dialects.WITHOUT_PLUGINS, "db-pass": "Pq7=x%2;"}
 _SLUGS: Final[LineChanges] = {

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Final, NamedTuple
 
-import installatron_writer as writer
+from writers import installatron as writer
 
 from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.end import End, Stream

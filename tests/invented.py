@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from installatron_writer import Entry, gzip_bytes, record, tar_bytes
+from writers.installatron import Entry, gzip_bytes, record, tar_bytes
 
 from backupmeta.cli import main
 

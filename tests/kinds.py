@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 import zstandard
-from installatron_writer import Entry, blocks, gzip_bytes, padded
+from writers.installatron import Entry, blocks, gzip_bytes, padded
 
 from tests.archive.peers import block
 from tests.hostile import END, TIME, header, long_name, member, pax, stamped

@@ -16,8 +16,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from installatron_writer import BLOCK, Entry, blocks, padded
 from isal import isal_zlib
+from writers.installatron import BLOCK, Entry, blocks, padded
 
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.checks.policy import DEFAULT, Policy, Requirements

@@ -18,9 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import installatron_writer as writer
 import pytest
 import zstandard
+from writers import installatron as writer
 
 from backupmeta.cli import main
 from tests.measured import COMMAND, KIBIBYTES_MORE, Outcome, measured

@@ -21,7 +21,7 @@ from typing import Final
 
 import pytest
 import zstandard
-from installatron_writer import gzip_bytes
+from writers.installatron import gzip_bytes
 
 from backupmeta.archive.names import plain
 from backupmeta.vocabulary.kinds import Group, Severity

@@ -17,9 +17,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import private_mariadb
 import pytest
-import sql_dump
+from real import mariadb
+from writers import sql_dump
 
 import backupmeta
 from backupmeta.api.models import SHOW_SECRETS
@@ -430,7 +430,7 @@ def test_the_readmes_restore_restores_it(real: Real, tmp_path: Path, monkeypatch
     readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
     [script] = [one for one in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL) if "mariadb" in one]
     (tmp_path / "restore.sh").write_text(script)
-    with shared_folder() as folder, private_mariadb.running(folder / "server") as server:
+    with shared_folder() as folder, mariadb.running(folder / "server") as server:
         server.rows("CREATE DATABASE restored CHARACTER SET utf8mb4")
         (tmp_path / ".my.cnf").write_text(f"[client]\nsocket={server.socket}\nuser=root\n")
         environment = {"HOME": str(tmp_path), "PATH": f"{COMMAND.parent}:{os.environ['PATH']}"}

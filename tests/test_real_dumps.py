@@ -11,11 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import private_mariadb
 import pytest
-import real_dumps
-import sql_dump
-from real_dumps import ADMINER_EXPORTS, MARIADB_DUMPS, PHPMYADMIN_EXPORTS
+from real import dumps, mariadb
+from real.dumps import ADMINER_EXPORTS, MARIADB_DUMPS, PHPMYADMIN_EXPORTS
+from writers import sql_dump
 
 from backupmeta.archive.dump import Dump, State
 
@@ -48,8 +47,8 @@ def needs(site: Path) -> pytest.MarkDecorator:
 
 NAMES: Final = [
     *MARIADB_DUMPS,
-    *(pytest.param(one, marks=needs(real_dumps.PHPMYADMIN)) for one in PHPMYADMIN_EXPORTS),
-    *(pytest.param(one, marks=needs(real_dumps.ADMINER)) for one in ADMINER_EXPORTS),
+    *(pytest.param(one, marks=needs(dumps.PHPMYADMIN)) for one in PHPMYADMIN_EXPORTS),
+    *(pytest.param(one, marks=needs(dumps.ADMINER)) for one in ADMINER_EXPORTS),
 ]
 UNSIGNED: Final = {"without comments", "without comments, routines", "compact", "phpMyAdmin without comments"}
 """Those at whose end it may be that nothing tells whether they are whole."""
@@ -69,11 +68,11 @@ class Contents(NamedTuple):
 class Dumped:
     """The invented database, its dumps, and what they restore."""
 
-    def __init__(self, server: private_mariadb.Server, folder: Path) -> None:
+    def __init__(self, server: mariadb.Server, folder: Path) -> None:
         self.server = server
         self._folder = folder
         self._dumps: dict[str, bytes] = {}
-        real_dumps.create(server, SOURCE)
+        dumps.create(server, SOURCE)
 
     def dump(self, name: str) -> bytes:
         """Return a dump, written once."""
@@ -83,10 +82,10 @@ class Dumped:
 
     def _written(self, name: str) -> bytes:
         if name in MARIADB_DUMPS:
-            return real_dumps.by_mariadb_dump(self.server, SOURCE, *MARIADB_DUMPS[name])
+            return dumps.by_mariadb_dump(self.server, SOURCE, *MARIADB_DUMPS[name])
         if name in PHPMYADMIN_EXPORTS:
-            return real_dumps.by_phpmyadmin(self.server, SOURCE, self._folder, **PHPMYADMIN_EXPORTS[name])
-        return real_dumps.by_adminer(self.server, SOURCE, self._folder, **ADMINER_EXPORTS[name])
+            return dumps.by_phpmyadmin(self.server, SOURCE, self._folder, **PHPMYADMIN_EXPORTS[name])
+        return dumps.by_adminer(self.server, SOURCE, self._folder, **ADMINER_EXPORTS[name])
 
     def contents(self, database: str) -> Contents:
         """Return what MariaDB says of a database."""
@@ -115,7 +114,7 @@ def dumped() -> Iterator[Dumped]:
         folder = Path(name)
         folder.chmod(0o711)  # the server's own user must pass through
         (folder / "php").mkdir()
-        with private_mariadb.running(folder / "mariadb") as server:
+        with mariadb.running(folder / "mariadb") as server:
             yield Dumped(server, folder / "php")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from installatron_writer import Entry, tar
+from writers.installatron import Entry, tar
 
 from tests.invented import NAME, TIME
 from tests.measured import COMMAND, KIBIBYTES_MORE, Outcome, measured

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import installatron_writer as writer
 import pytest
 import zstandard
+from writers import installatron as writer
 
 from backupmeta.archive.limits import Limits
 from tests.hostile import END, MIB, Opened, Seen, header, long_name, member, pax, seen

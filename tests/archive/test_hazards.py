@@ -5,10 +5,10 @@ import posixpath
 from pathlib import Path
 from typing import Final
 
-import installatron_writer as writer
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from writers import installatron as writer
 
 from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits

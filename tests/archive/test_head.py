@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final
 from unittest.mock import patch
 
-import installatron_writer as writer
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from writers import installatron as writer
 
 from backupmeta.archive import head as module
 from backupmeta.archive.head import Head, head

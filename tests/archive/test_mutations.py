@@ -7,13 +7,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final
 
-import fuzz_corpus
-import installatron_writer as writer
 import pytest
 import zstandard
 from fuzz import mutant_of
-from fuzz_check import FailedError, outcomes
-from fuzz_corpus import Sample
+from fuzzing import corpus
+from fuzzing.check import FailedError, outcomes
+from fuzzing.corpus import Sample
+from writers import installatron as writer
 
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import walk
@@ -30,7 +30,7 @@ SEED: Final = 2024
 
 @pytest.fixture(scope="module")
 def samples() -> list[Sample]:
-    return fuzz_corpus.made()
+    return corpus.made()
 
 
 def walked(opened: Opened, content: bytes) -> tuple[list[Member], list[Finding]]:

@@ -19,12 +19,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import installatron_writer as writer
 import pytest
 import zstandard
-from fuzz_corpus import link, plain, sparse_content
+from fuzzing.corpus import link, plain, sparse_content
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from writers import installatron as writer
 
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.limits import DEFAULT_LIMITS

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
 from typing import Final
 
-import installatron_writer as writer
 import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from writers import installatron as writer
 
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import Limits

@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-import installatron_writer as writer
 import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
+from writers import installatron as writer
 
 from backupmeta.archive.header import number_or_none, pax_records
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits

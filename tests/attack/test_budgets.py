@@ -1,6 +1,6 @@
 """One account that asks for everything: class, attempt, what must hold. The next account is told whole, always.
 
-Numbers, memory and descriptors are held here; what twice as much costs is held by `scripts/bench_doubling.py`.
+Numbers, memory and descriptors are held here; what twice as much costs is held by `scripts/bench.py doubling`.
 """
 
 import bz2

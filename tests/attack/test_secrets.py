@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import installatron_writer as writer
 import pytest
 from click.shell_completion import BashComplete
 from hypothesis import given
 from hypothesis import strategies as st
 from records_of_real_shape import records as real_records
+from writers import installatron as writer
 
 from backupmeta import Search, list_backups
 from backupmeta.cli.commands import backupmeta as group

@@ -25,8 +25,8 @@ from typing import Any, Final, NamedTuple
 from unittest.mock import patch
 
 import pytest
-from installatron_writer import Entry, gzip_bytes, tar_bytes
 from markdown_it import MarkdownIt
+from writers.installatron import Entry, gzip_bytes, tar_bytes
 
 from backupmeta.cli import main
 from tests.invented import BACKUP, NAME, SECOND, TIME, Account, Ran, backup_record, install_record, run

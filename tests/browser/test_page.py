@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bench_archives import fleet
+from benchmarks.fleets import write_fleet
 from playwright.sync_api import Browser
 
 from tests.browser.chromium import Opened, opened
@@ -32,7 +32,7 @@ def shown(loaded: Opened) -> Opened:
 
 
 def test_a_thousand_backups_open_without_a_word(browser: Browser, tmp_path: Path) -> None:
-    fleet(tmp_path / "home", 20, 50)
+    write_fleet(tmp_path / "home", 20, 50)
     path = written(tmp_path / "home", tmp_path / "report.html")
     with opened(browser, path) as page:
         assert page.status("backups") == "1 to 50 of 1,000"

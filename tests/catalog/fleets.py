@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import bench_archives
 import pytest
+from benchmarks import fleets
 
 from tests.measured import COMMAND
 
@@ -22,7 +22,7 @@ Done = subprocess.CompletedProcess[str]
 def fleet_of(accounts: int, backups: int, factory: pytest.TempPathFactory) -> Path:
     """Return the root of so many accounts with so many backups each; whatever lies beside it belongs to it alone."""
     root = factory.mktemp("fleet") / "home"
-    bench_archives.fleet(root, accounts, backups)
+    fleets.write_fleet(root, accounts, backups)
     return root
 
 

@@ -19,8 +19,8 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
-import bench_archives
 import pytest
+from benchmarks import fleets
 from distributed.comm.core import CommClosedError
 
 import backupmeta
@@ -198,7 +198,7 @@ class TestLikeAlone:
 
     def test_deep(self, cluster: Cluster, tmp_path: Path, catalog: Path) -> None:
         root, other = tmp_path / "home", tmp_path / "other.sqlite"
-        bench_archives.fleet(root, 3, 2)
+        fleets.write_fleet(root, 3, 2)
         paths = sorted(root.glob("*/application_backups/*"))
         paths[1].write_bytes(paths[1].read_bytes()[:-30])
         for path in paths:

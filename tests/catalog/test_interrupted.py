@@ -17,8 +17,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import bench_archives
 import pytest
+from benchmarks.fleets import write_fleet
 
 from backupmeta.catalog.crew import Crew, Here
 from backupmeta.catalog.scan import scan
@@ -176,7 +176,7 @@ class TestKilled:
     @pytest.mark.parametrize("batches", range(5))
     def test_between_batches_a_later_scan_goes_on(self, batches: int, tmp_path: Path) -> None:
         root, catalog, other = tmp_path / "home", tmp_path / "catalog.sqlite", tmp_path / "other.sqlite"
-        bench_archives.fleet(root, 40, 2)
+        write_fleet(root, 40, 2)
         scanned(root, catalog)
         shutil.copy(catalog, other)
         change(root)
@@ -186,7 +186,7 @@ class TestKilled:
 
     def test_a_move_is_known_that_was_met_before_that(self, tmp_path: Path) -> None:
         root, catalog, other = tmp_path / "home", tmp_path / "catalog.sqlite", tmp_path / "other.sqlite"
-        bench_archives.fleet(root, 16, 1)
+        write_fleet(root, 16, 1)
         scanned(root, catalog)
         shutil.copy(catalog, other)
         (archive,) = (root / "user000000/application_backups").iterdir()

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import bench_archives
 import pytest
+from benchmarks import fleets
 
 from tests.measured import measured
 
@@ -42,7 +42,7 @@ class Peaks(NamedTuple):
 def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
     """Give a root with few backups and one with many: each file is a link to one of twenty."""
     folder = tmp_path_factory.mktemp("roots")
-    bench_archives.fleet(folder / "first", 1, BACKUPS)
+    fleets.write_fleet(folder / "first", 1, BACKUPS)
     (first,) = (folder / "first").iterdir()
     return {count: linked(first, folder / str(count), count // BACKUPS) for count in (FEW, MANY)}
 

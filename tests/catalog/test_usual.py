@@ -10,8 +10,8 @@ from typing import Any, Final
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
-import bench_archives
 import pytest
+from benchmarks import fleets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +23,7 @@ from backupmeta.record import grammar
 from backupmeta.record.masked import Masked, without_secrets
 from tests.invented import Account, archive
 
-BACKUP: Final = bench_archives.Backup(0)
+BACKUP: Final = fleets.Backup(0)
 LINES: Final = dict(line.split(b"=", 1) for line in BACKUP.record.split(b"\n"))
 MORE: Final = (
     b"cache-time cache-preview cache-numbackups cache-numerrors incomplete list-failures list-notification parent "
@@ -78,7 +78,7 @@ class Household:
     has_install: bool
 
     def record(self, number: int, odd: Odd) -> bytes:
-        usual = dict(line.split(b"=", 1) for line in bench_archives.Backup(number).record.split(b"\n"))
+        usual = dict(line.split(b"=", 1) for line in fleets.Backup(number).record.split(b"\n"))
         lines = {key: value for key, value in {**usual, **self.more}.items() if key not in self.gone}
         changed = lines | {key: value for key, value in odd.changes.items() if key in lines}
         return odd.shape(b"\n".join(b"%s=%s" % line for line in changed.items()))
@@ -86,7 +86,7 @@ class Household:
     def write(self, home: Path) -> None:
         account = Account(home)
         for number, odd in enumerate(self.backups):
-            backup, record = bench_archives.Backup(number), self.record(number, odd)
+            backup, record = fleets.Backup(number), self.record(number, odd)
             account.backup(backup.id, record)
             if odd.is_claimed_twice:
                 account.backup(backup.id.replace("bk", "tw"), record)
@@ -199,7 +199,7 @@ class TestTaken:
     """The short way really is taken, or nothing here says anything."""
 
     def test_by_the_usual_ones_but_the_first(self, tmp_path: Path) -> None:
-        bench_archives.account(tmp_path / "exampleu", 5)
+        fleets.account(tmp_path / "exampleu", 5)
         assert taken(tmp_path / "exampleu") == [False, True, True, True, True]
 
     def test_by_those_with_other_values(self, tmp_path: Path) -> None:

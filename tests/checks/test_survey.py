@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from installatron_writer import Entry, gzip_bytes, tar_bytes
+from writers.installatron import Entry, gzip_bytes, tar_bytes
 
 from backupmeta.archive.dump import Dump
 from backupmeta.archive.limits import DEFAULT_LIMITS

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from installatron_writer import Entry, gzip_bytes, tar_bytes
+from writers.installatron import Entry, gzip_bytes, tar_bytes
 
 from backupmeta import Search
 from backupmeta.events.event import Event

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from bench_archives import DAY, SEED, Author
+from benchmarks.fleets import DAY, SEED, Author
 
 from tests.invented import Account, install_record
 from tests.sites import packed, record
