@@ -10,6 +10,9 @@
     scripts/bench.py scan                        # 1,000 accounts with 20 backups each; takes some minutes
     scripts/bench.py all                         # all of these
 
+    scripts/bench.py --against COMMIT            # this version's commands and those of another, taking turns
+    scripts/bench.py list scan --against COMMIT  # these alone; of list, scan, rescan, view, verify, members
+
     scripts/bench.py doubling [SHAPE...]         # what twice as much of anything costs; takes some minutes
     scripts/bench.py cost [BACKUPS...]           # a scan's time, memory and catalog, projected to more
     scripts/bench.py page [BACKUPS]              # the report's page in a browser
@@ -31,7 +34,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks import doubling, fleets, page, scan_cost
+from benchmarks import doubling, fleets, page, scan_cost, versions
 from benchmarks.contest import Contest, Process, Result, Task, executable, measure
 from benchmarks.diff import diff_contests
 from benchmarks.scan import scan_contests
@@ -45,7 +48,7 @@ from backupmeta.errors import EvidenceError
 from backupmeta.evidence import open_named
 
 INTERRUPTED: Final = 130
-LEAST_RUNS: Final = 5
+LEAST_RUNS: Final = 7
 HEADS_IN_A_RUN: Final = 20
 BLOCK: Final = 64 * fleets.KIB
 GIB: Final = 1024 * fleets.MIB
@@ -212,25 +215,52 @@ def enough_runs(text: str) -> int:
     return runs
 
 
+def parsed(arguments: list[str]) -> argparse.Namespace:
+    """Return the options, with the names of all that is to be measured."""
+    parser = argparse.ArgumentParser(description="Measures backupmeta against its peers; prints ratios.")
+    parser.add_argument("what", nargs="*", help=f"of {', '.join([*EVENTS, 'all', *MEASUREMENTS])}")
+    commands = ", ".join(versions.COMMANDS)
+    parser.add_argument("--against", metavar="COMMIT", help=f"compare with the version at COMMIT, of {commands}")
+    parser.add_argument("--archive", type=Path, metavar="PATH", help="measure this archive, too")
+    parser.add_argument("--runs", type=enough_runs, default=9, metavar="N", help="runs of each (default: 9)")
+    options = parser.parse_args(arguments)
+    known = EVENTS if options.against is None else versions.COMMANDS
+    if options.what == ["all"] or (options.against is not None and not options.what):
+        options.what = list(known)
+    if not options.what or (unknown := set(options.what) - known.keys()):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}" if options.what else "say what to measure")
+    return options
+
+
+def compared(options: argparse.Namespace) -> int:
+    """Compare with another version, print, and return the exit code."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        found = versions.comparisons(options.against, options.what, Path(folder), options.archive, options.runs)
+        results = list(found)
+    print(surroundings(options.runs), "", *versions.rows(results, options.against), sep="\n")
+    return 0 if all(one.is_within for one in results) else 1
+
+
+def contested(options: argparse.Namespace) -> int:
+    """Compare with the peers, print, and return the exit code."""
+    try:
+        results = [result for what in options.what for result in outcome(what, options.archive, options.runs)]
+    except (EvidenceError, isal_zlib.error) as error:  # type: ignore[misc]  # its stub declares an instance
+        raise SystemExit(f"bench: {error}") from None
+    print(surroundings(options.runs), "", *rows(results), sep="\n")
+    return 0 if all(one.is_within for one in results) else 1
+
+
 def main(arguments: list[str]) -> int:
     """Parse, measure, print; return the exit code."""
     if arguments[:1] and (measurement := MEASUREMENTS.get(arguments[0])):
         return measurement(arguments[1:])
-    parser = argparse.ArgumentParser(description="Measures backupmeta against its peers; prints ratios.")
-    parser.add_argument("what", choices=[*EVENTS, "all", *MEASUREMENTS], help="what to measure")
-    parser.add_argument("--archive", type=Path, metavar="PATH", help="measure this archive, too")
-    parser.add_argument("--runs", type=enough_runs, default=9, metavar="N", help="runs of each (default: 9)")
-    options = parser.parse_args(arguments)
+    options = parsed(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up, as Ctrl-C does
-    chosen = EVENTS if options.what == "all" else [options.what]
     try:
-        results = [result for what in chosen for result in outcome(what, options.archive, options.runs)]
-    except (EvidenceError, isal_zlib.error) as error:  # type: ignore[misc]  # its stub declares an instance
-        raise SystemExit(f"bench: {error}") from None
+        return contested(options) if options.against is None else compared(options)
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
-    print(surroundings(options.runs), "", *rows(results), sep="\n")
-    return 0 if all(one.is_within for one in results) else 1
 
 
 if __name__ == "__main__":

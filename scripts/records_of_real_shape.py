@@ -8,7 +8,7 @@ Tests ask what of them is masked; called as a script it writes them into a folde
     scripts/records_of_real_shape.py FOLDER
 """
 
-import sys
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -137,4 +137,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description="Makes invented records of real shape.")
+    parser.add_argument("folder", type=Path, help="where to write them")
+    main(parser.parse_args().folder)

@@ -9,14 +9,12 @@ from typing import Final
 
 from benchmarks import fleets
 from benchmarks.contest import Contest, Process, Task, executable
+from benchmarks.floor import Floor
 
 BACKUPS: Final = 20
 """How many backups each account has."""
 
 ACCOUNTS: Final = 1_000
-ARCHIVES_A_SECOND: Final = 4_000
-"""How many archives a core is to scan in a second, at least."""
-
 SHELL_LOOP: Final = 'for f in */application_backups/*.tar.gz; do tar -xzOf "$f" --occurrence=1 APP-META.INI; done'
 ENDINGS: Final = ("", "-wal", "-shm", "-scan")
 
@@ -46,14 +44,6 @@ class Scan:
         return replace(self, is_first=False)
 
 
-class Pace(Task):
-    """The time that so many archives may take, as a task; nobody waits for it."""
-
-    def seconds(self) -> float:
-        """Return that time."""
-        return self.repeat / ARCHIVES_A_SECOND
-
-
 def scan_contests(folder: Path, _archive: Path | None, accounts: int = ACCOUNTS) -> list[Contest]:
     """Make a fleet of ``accounts`` in ``folder``; return what to measure with it."""
     fleet, backups = folder / "home", accounts * BACKUPS
@@ -63,11 +53,11 @@ def scan_contests(folder: Path, _archive: Path | None, accounts: int = ACCOUNTS)
     two = Scan(fleet, folder / "two.sqlite", backups, ("--jobs", "2"))
     most = Scan(fleet, folder / "most.sqlite", backups)
     first = Task("the first scan, --jobs 1", one)
-    pace = Pace(f"{ARCHIVES_A_SECOND:,} archives a second", lambda: None, backups)
+    floor = Task("its floor: the same opens, reads, inflates, inserts", Floor(fleet, one.catalog, folder / "floor"))
     loop = Task("a shell loop of tar, one archive each", Process(("sh", "-c", SHELL_LOOP), fleet))
     words = f"scan of {backups:,} backups"
     return [
-        Contest(f"{words}, --jobs 1", first, pace, 1.0),
+        Contest(f"{words}, --jobs 1", first, floor, 2.0),
         Contest(f"{words}, --jobs 1", first, loop, 1 / 20),
         Contest(f"{words}, --jobs 2", Task("scan --jobs 2", two), first, 1 / 1.7),
         Contest(f"{words} again, --jobs 1", Task("scan --jobs 1 again", one.again()), first, 1 / 10),
