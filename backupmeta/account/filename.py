@@ -22,7 +22,8 @@ _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - of the names' local times
 _TIMES: Final = range((datetime.min - _EPOCH) // _SECOND, (datetime.max - _EPOCH) // _SECOND + 1)  # noqa: DTZ901 - local
 """The Unix seconds that `datetime` knows."""
 _LONGEST_REMEMBERED: Final = 200
-_NOT_SLUG: Final = re.compile(rb"[^A-Za-z0-9]")
+_SLUG: Final = bytes(byte if chr(byte).isascii() and chr(byte).isalnum() else ord("-") for byte in range(256))
+"""What stands in a slug for each byte of a title."""
 _APPLE_DOUBLE: Final = "._"
 """What the names begin with of files that macOS puts beside others, for what their place can't hold (RFC 1740)."""
 _SUFFIX_WITHIN: Final = re.compile(r"\.t(?:ar|gz|zst|bz2?|xz)(?![a-z])")
@@ -44,7 +45,6 @@ _BEGUN: Final = re.compile(r"(?is)(.+)\.(?:part|partial|crdownload|filepart|down
 """Names that browsers and other programs give a file while they write it: Firefox, curl, Chrome, WinSCP, Safari, …"""
 _BEGUN_BY_RSYNC: Final = re.compile(r"\.(.+\.[A-Za-z0-9]+)\.[A-Za-z0-9]{6}", re.DOTALL | re.ASCII)
 """rsync's: ``.NAME.`` and six letters or digits (rsync(1), "--temp-dir")."""
-_PARENTHESES: Final = str.maketrans("", "", "()")
 
 QUARTER: Final = timedelta(minutes=15)
 """What UTC offsets are multiples of."""
@@ -166,7 +166,7 @@ def title_slug(title: str) -> str:
 
 
 def _title_slug(title: str) -> str:
-    return _NOT_SLUG.sub(b"-", title.translate(_PARENTHESES).encode("utf-8", "surrogateescape")).decode("ascii")
+    return title.encode("utf-8", "surrogateescape").translate(_SLUG, b"()").decode("ascii")
 
 
 _remembered_title = lru_cache(maxsize=512)(_title_slug)

@@ -13,7 +13,7 @@ from backupmeta.catalog import memory, schema, store
 from backupmeta.catalog.batch import UNSURE, Known, Refused, Scanned, Task, Unchanged
 from backupmeta.catalog.memory import Remembered
 from backupmeta.catalog.rows import Cell, FindingRow
-from backupmeta.catalog.tables import ACCOUNTS
+from backupmeta.catalog.tables import ACCOUNTS, MEMORIES
 from backupmeta.catalog.tally import Tally
 from backupmeta.catalog.whole import Damaged
 from backupmeta.catalog.writer import Writer
@@ -24,10 +24,10 @@ from backupmeta.provenance import display
 _BY_PLACE: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
 _NUMBER: Final = f"SELECT account, status FROM accounts WHERE {_BY_PLACE}"
 _KNOWN: Final = f"""
-SELECT account, status, fingerprint, extents, content FROM accounts JOIN memories USING (account) WHERE {_BY_PLACE}
+SELECT account, status, {", ".join(Known._fields)} FROM accounts JOIN memories USING (account) WHERE {_BY_PLACE}
 """
 _SEEN: Final = "UPDATE accounts SET root = ?, status = ?, last_scan = ? WHERE account = ?"
-_REMEMBER: Final = "INSERT OR REPLACE INTO memories (account, fingerprint, extents, content) VALUES (?, ?, ?, ?)"
+_REMEMBER: Final = schema.replacement(MEMORIES, ("account", *Known._fields))
 _BELOW: Final = "host = ? AND status <> 'vanished' AND (path = ? OR substr(path, 1, ?) = ?)"
 _GONE: Final = f"SELECT account, path, path_bytes, seen FROM accounts WHERE {_BELOW} AND last_scan < ?"
 
@@ -123,16 +123,20 @@ class Accounts:
     def _begin(self, task: Task, status: str) -> int:
         self._last += 1
         found, path = task.found, task.found.path
-        told = (
-            display(path),
-            store.path_bytes(path),
-            display(found.seen),
-            display(task.root),
-            display(folder_name(found.seen)),
-            found.is_home,
-        )
-        row = (self._last, task.host, *told, status, self._scan, self._scan)
-        self._connection.execute(schema.insertion(ACCOUNTS), row)
+        row = {
+            "account": self._last,
+            "host": task.host,
+            "path": display(path),
+            "path_bytes": store.path_bytes(path),
+            "seen": display(found.seen),
+            "root": display(task.root),
+            "name": display(folder_name(found.seen)),
+            "is_home": found.is_home,
+            "status": status,
+            "first_scan": self._scan,
+            "last_scan": self._scan,
+        }
+        self._connection.execute(schema.insertion(ACCOUNTS, tuple(row)), tuple(row.values()))
         return self._last
 
     def vanish(self, host: str, root: str, blind: Collection[str]) -> None:

@@ -183,14 +183,16 @@ class _Scan:
         last = self._connection.execute(
             "SELECT scan, first_file, began, roots, ended FROM scans ORDER BY scan DESC LIMIT 1"
         ).fetchone()
-        if last is not None and last[3:] == (roots, None):
-            self._is_resumed = True
-            return last[0], last[1], last[2]
+        if last is not None:
+            number, first_file, began, last_roots, ended = last
+            if (last_roots, ended) == (roots, None):
+                self._is_resumed = True
+                return number, first_file, began
         number = int(self._connection.execute(_NEXT_SCAN).fetchone()[0])
         first_file = int(self._connection.execute("SELECT ifnull(max(file), 0) + 1 FROM all_files").fetchone()[0])
         now = int(time())
-        row = (number, roots, __version__, now, None, None, first_file)
-        self._connection.execute(schema.insertion(SCANS), row)
+        row = {"scan": number, "roots": roots, "version": __version__, "began": now, "first_file": first_file}
+        self._connection.execute(schema.insertion(SCANS, tuple(row)), tuple(row.values()))
         return number, first_file, now
 
     def _batches(self, workers: Crew) -> Iterator[Batch]:

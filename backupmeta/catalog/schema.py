@@ -4,6 +4,7 @@
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
@@ -54,6 +55,11 @@ def indices() -> Iterator[tuple[str, str]]:
         yield from _indices(table)
 
 
+def described(statement: str) -> Counter[str]:
+    """Return what a statement makes, in parts: the columns of a table may come in any order, as they were added."""
+    return Counter(re.split("[(,)]", compact(statement)))
+
+
 @lru_cache(maxsize=256)
 def compact(statement: str) -> str:
     """Return a statement without comments and blanks: what an older program wrote is the same then."""
@@ -81,10 +87,14 @@ def _indices(table: Table) -> Iterator[tuple[str, str]]:
         yield name, f"CREATE INDEX {name} ON {table.name} ({columns})"
 
 
-def insertion(table: Table, columns: Sequence[str] = ()) -> str:
-    """Return the statement that inserts a row into ``table``: a value for each of the ``columns``, or for all."""
-    names = columns or [one.name for one in table.columns]
-    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+def insertion(table: Table, columns: Sequence[str]) -> str:
+    """Return the statement that inserts a row into ``table``: a value for each of the ``columns``."""
+    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+def replacement(table: Table, columns: Sequence[str]) -> str:
+    """Return the statement that does so, and takes away the row that has the same key."""
+    return insertion(table, columns).replace("INSERT", "INSERT OR REPLACE", 1)
 
 
 def views() -> Iterator[tuple[str, str]]:

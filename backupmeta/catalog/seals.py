@@ -80,32 +80,63 @@ class Altered(NamedTuple):
         return sum(of == place for of, _ in self.was)
 
 
+class _Statements(NamedTuple):
+    """The SQL that reads rows as they are digested.
+
+    Attributes:
+        account: an account's own row.
+        plain: all rows of an account that share nothing.
+        sharing: those that share values: their keys follow each row.
+        value: a shared value, with its entries.
+        own: the rows of no account.
+    """
+
+    account: str
+    plain: str
+    sharing: tuple[str, ...]
+    value: str
+    own: str
+
+
+def _statements(connection: sqlite3.Connection) -> _Statements:
+    """Return the statements for a catalog: of the columns that it has, for an older one may have fewer.
+
+    Their order is that of `TABLES`, wherever a migration has added them.
+    """
+    columns = {table: tuple(_columns(connection, table)) for table in (*SEALED, EXTENSIONS)}
+
+    def select(table: Table, *beside: str) -> str:
+        key, row = table.key, f"CAST({_text(columns[table])} AS BLOB)"
+        return f"SELECT {', '.join((str(SEALED.index(table)), key, row, *beside))} FROM {table.name}"
+
+    entries = f"SELECT {', '.join(one.name for one in columns[EXTENSIONS])} FROM extensions"
+    listed = f"json_group_array({_text(columns[EXTENSIONS])}) FROM ({entries} WHERE list = ?1 ORDER BY rowid)"
+    value = f"CAST(json_array({_text(columns[SHARED])}, (SELECT {listed})) AS BLOB)"
+    by_account = "WHERE account = ?1"
+    return _Statements(
+        account=f"{select(ACCOUNTS)} {by_account}",
+        plain=" UNION ALL ".join(f"{select(one)} {by_account}" for one in (ACCOUNTS, MEMORIES, FILES, FINDINGS)),
+        sharing=tuple(
+            f"{select(table, *(one.name for one in columns[table] if one.type is Type.SHARED))} {by_account}"
+            for table in (INSTALLS, BACKUPS)
+        ),
+        value=f"SELECT {value} FROM shared WHERE shared = ?1",
+        own=f"{select(SCANS)} UNION ALL {select(FINDINGS)} WHERE account IS NULL",
+    )
+
+
+def _columns(connection: sqlite3.Connection, table: Table) -> Iterator[Column]:
+    """Yield the columns of ``table`` that a catalog has."""
+    there = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?, 'main')", (table.name,))}
+    yield from (one for one in table.columns if one.name in there)
+
+
 def _text(columns: Iterable[Column]) -> str:
     """Return the SQL of a row as it is digested."""
     cells = (f"quote({one.name})" if one.type is Type.BYTES else one.name for one in columns)
     return f"json_array({', '.join(cells)})"
 
 
-def _select(table: Table, *beside: str) -> str:
-    place, key, row = SEALED.index(table), table.columns[0].name, f"CAST({_text(table.columns)} AS BLOB)"
-    return f"SELECT {', '.join((str(place), key, row, *beside))} FROM {table.name}"
-
-
-def _shared(table: Table) -> tuple[str, ...]:
-    return tuple(one.name for one in table.columns if one.type is Type.SHARED)
-
-
-_BY_ACCOUNT: Final = "WHERE account = ?1"
-_ACCOUNT: Final = f"{_select(ACCOUNTS)} {_BY_ACCOUNT}"
-_PLAIN: Final = " UNION ALL ".join(f"{_select(one)} {_BY_ACCOUNT}" for one in (ACCOUNTS, MEMORIES, FILES, FINDINGS))
-_SHARING: Final = tuple(f"{_select(one, *_shared(one))} {_BY_ACCOUNT}" for one in (INSTALLS, BACKUPS))
-_EXTENSIONS: Final = f"""
-SELECT json_group_array({_text(EXTENSIONS.columns)}) FROM (SELECT * FROM extensions WHERE list = ?1 ORDER BY rowid)
-"""
-_VALUE: Final = (
-    f"SELECT CAST(json_array({_text(SHARED.columns)}, ({_EXTENSIONS})) AS BLOB) FROM shared WHERE shared = ?1"
-)
-_OWN: Final = f"{_select(SCANS)} UNION ALL {_select(FINDINGS)} WHERE account IS NULL"
 _DIGESTS: Final = "SELECT CAST(ifnull(digest, '') AS BLOB) FROM seals WHERE account <> ?"
 _SEAL: Final = """
 SELECT CAST(ifnull(digest, '') AS BLOB), CAST(ifnull(digests, '') AS BLOB) FROM seals WHERE account = ?
@@ -126,13 +157,14 @@ class _Rows:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._sql = _statements(connection)
         self._values: dict[int, bytes] = {}
 
     def account(self, account: int) -> bytes:
         """Return what a seal has of all rows of ``account``, and of what they share; its own row comes first."""
         values, digest, pack = set[int](), _digest, _ENTRY.pack  # names at hand: this is done for every row
-        found = [pack(of, key, digest(row)) for of, key, row in self._connection.execute(_PLAIN, (account,))]
-        for select in _SHARING:
+        found = [pack(of, key, digest(row)) for of, key, row in self._connection.execute(self._sql.plain, (account,))]
+        for select in self._sql.sharing:
             for of, key, row, *shared in self._connection.execute(select, (account,)):
                 found.append(pack(of, key, digest(row)))
                 values.update(shared)
@@ -143,12 +175,14 @@ class _Rows:
     def head(self, account: int) -> bytes:
         """Return what a seal has of the account's own row."""
         return b"".join(
-            _ENTRY.pack(of, key, _digest(row)) for of, key, row in self._connection.execute(_ACCOUNT, (account,))
+            _ENTRY.pack(of, key, _digest(row))
+            for of, key, row in self._connection.execute(self._sql.account, (account,))
         )
 
     def own(self) -> bytes:
         """Return what the catalog's own seal has of its rows."""
-        return b"".join(sorted(_ENTRY.pack(of, key, _digest(row)) for of, key, row in self._connection.execute(_OWN)))
+        rows = self._connection.execute(self._sql.own)
+        return b"".join(sorted(_ENTRY.pack(of, key, _digest(row)) for of, key, row in rows))
 
     def values(self, keys: Iterable[Key]) -> bytes:
         """Return what a seal has of the shared values among the rows of another: their own rows may be gone."""
@@ -159,7 +193,7 @@ class _Rows:
         if key not in self._values:
             if len(self._values) >= _AT_HAND:
                 self._values.clear()
-            row = self._connection.execute(_VALUE, (key,)).fetchone()
+            row = self._connection.execute(self._sql.value, (key,)).fetchone()
             self._values[key] = b"" if row is None else _ENTRY.pack(SEALED.index(SHARED), key, _digest(row[0]))
         return self._values[key]
 
@@ -210,9 +244,23 @@ class Seals:
             self._replace(account, digest, self._rows.head(account) + rows[_ENTRY.size :])
         if OWN in self._changed:
             self._own = self._rows.own()
-        self._write(OWN, _summed(self._count, self._sum) + self._own)
+        self._write(OWN, self._all_own())
         self._changed.clear()
         self._met.clear()
+
+    def leave(self, altered: "Altered") -> None:
+        """Seal an account, or `OWN`, but let its rows that are ``altered`` not fit what is sealed."""
+        account, was, now = altered
+        rows = _entries(self._all_own() if account == OWN else self._rows.account(account))
+        sealed = {key: rows.get(key, digest) if now.get(key) == digest else digest for key, digest in was.items()}
+        content = b"".join(_ENTRY.pack(*key, digest) for key, digest in sealed.items())
+        if account != OWN:
+            self._put(account, content)
+            content = self._all_own()
+        self._write(OWN, content)
+
+    def _all_own(self) -> bytes:
+        return _summed(self._count, self._sum) + self._own
 
     def _put(self, account: int, rows: bytes) -> None:
         """Put the seal of an account in the place of the one that it has."""
@@ -226,16 +274,22 @@ class Seals:
 
     def _write(self, account: int, rows: bytes) -> bytes:
         digest = _of_seal(account, rows)
-        self._connection.execute(f"INSERT OR REPLACE {_INTO}", (account, digest, rows))
+        self._connection.execute(_WRITE, (account, digest, rows))
         return digest
 
 
-_INTO: Final = schema.insertion(SEALS).removeprefix("INSERT ")
+_WRITE: Final = schema.replacement(SEALS, ("account", "digest", "digests"))
 
 
-def seal_all(connection: sqlite3.Connection) -> None:
-    """Seal all that is in a catalog that has no seals yet."""
+def seal_all(connection: sqlite3.Connection, but: Iterable["Altered"] = ()) -> None:
+    """Seal all that is in a catalog that has no seals yet, or other columns since it was sealed.
+
+    But what was altered before that stays to be found.
+    """
     seal(connection, (OWN, *_numbers(connection)))
+    seals = Seals(connection)
+    for one in sorted(but, key=lambda one: one.account == OWN):  # the catalog's own seal has the sum of all others
+        seals.leave(one)
 
 
 def seal(connection: sqlite3.Connection, accounts: Iterable[int]) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from backupmeta.account.protected import CATALOG_FILES
 from backupmeta.archive.limits import MIB
 from backupmeta.catalog import schema
-from backupmeta.catalog.seals import seal_all
+from backupmeta.catalog.seals import altered, seal_all
 from backupmeta.errors import CatalogError, DamagedCatalogError, EvidenceError
 from backupmeta.evidence import kind_of, open_named
 from backupmeta.provenance import display
@@ -220,12 +220,12 @@ def _bring_up(connection: sqlite3.Connection, version: int) -> None:
     if not version:
         for statement in schema.creation():
             connection.execute(statement)
+    known = list(altered(connection)) if version >= _UNSEALED else []
     for older in range(version or schema.VERSION, schema.VERSION):
         for statement in schema.MIGRATIONS[older]:
             connection.execute(statement)
     _make_anew(connection)
-    if version < _UNSEALED:
-        seal_all(connection)
+    seal_all(connection, but=known)
     connection.execute(f"PRAGMA application_id = {schema.APPLICATION}")
     connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 
@@ -258,7 +258,8 @@ def _require_tables(connection: sqlite3.Connection, path: str) -> None:
     """Raise `DamagedCatalogError` where a table is missing, or has other columns."""
     there = _objects(connection)
     for name, statement in schema.tables():
-        if there.get(name) != ("table", schema.compact(statement)):
+        kind, sql = there.get(name, ("", ""))
+        if kind != "table" or schema.described(sql) != schema.described(statement):
             raise DamagedCatalogError(path, f"is damaged: the table {name} is not as it should be")
 
 

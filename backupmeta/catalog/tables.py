@@ -64,6 +64,16 @@ class Table(NamedTuple):
     unique: str | None = None
     indices: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> str:
+        """The column that numbers its rows, or the one that says what they belong to."""
+        return self.columns[0].name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        return tuple(one.name for one in self.columns)
+
 
 def _required(name: str, type_: Type, meaning: str) -> Column:
     return Column(name, type_, meaning, is_required=True)
@@ -97,7 +107,18 @@ _BESIDE: Final = (
     Column("origins", Type.SHARED, "Where each field comes from: witness and line; see the view provenance."),
 )
 
-_SPAN: Final = (
+INSTALL_CELLS: Final = (*INSTALL_FIELDS, *_BESIDE)
+"""What resolving an install tells, as its row has it."""
+
+BACKUP_CELLS: Final = (
+    Column("state", Type.TEXT, "paired, missing, remote or unclaimed.", is_required=True),
+    Column("utc_offset", Type.INTEGER, "The server's offset from UTC in seconds, as its archive's name implies."),
+    *BACKUP_FIELDS,
+    *_BESIDE,
+)
+"""What resolving a backup tells, as its row has it."""
+
+SPAN: Final = (
     _required("since", Type.INTEGER, "The scan that met it first."),
     Column("until", Type.INTEGER, "The scan that no longer met it so; null where it is so still."),
     _required("began", Type.TEXT, "How it came: new, changed, moved, returned."),
@@ -154,7 +175,7 @@ FILES: Final = Table(
     (
         Column("file", Type.KEY, "Its number."),
         _required("account", Type.INTEGER, "The account that it lies in."),
-        *_SPAN,
+        *SPAN,
         _required("path", Type.TEXT, "Its path below the account's."),
         Column("path_bytes", Type.BYTES, "The path's exact bytes, where they are not UTF-8."),
         _required("kind", Type.TEXT, "archive, backup record or install record."),
@@ -181,10 +202,9 @@ INSTALLS: Final = Table(
     (
         Column("install", Type.KEY, "Its number."),
         _required("account", Type.INTEGER, "The account that it lies in."),
-        *_SPAN,
+        *SPAN,
         _required("record_file", Type.INTEGER, "Its record."),
-        *INSTALL_FIELDS,
-        *_BESIDE,
+        *INSTALL_CELLS,
     ),
     indices=("account",),
 )
@@ -195,13 +215,10 @@ BACKUPS: Final = Table(
     (
         Column("backup", Type.KEY, "Its number."),
         _required("account", Type.INTEGER, "The account that it lies in."),
-        *_SPAN,
+        *SPAN,
         Column("record_file", Type.INTEGER, "Its record; null where there is none."),
         Column("archive_file", Type.INTEGER, "Its archive; null where there is none."),
-        _required("state", Type.TEXT, "paired, missing, remote or unclaimed."),
-        Column("utc_offset", Type.INTEGER, "The server's offset from UTC in seconds, as its archive's name implies."),
-        *BACKUP_FIELDS,
-        *_BESIDE,
+        *BACKUP_CELLS,
     ),
     indices=("account", "id", "application, version", "plugins"),
 )

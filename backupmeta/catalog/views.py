@@ -45,7 +45,7 @@ class View(NamedTuple):
 
 def of_table(table: Table) -> View:
     """Return ``table`` as a view of all of it."""
-    return View(table.name, table.meaning, _all(table.name, table.columns), f"FROM {table.name}", table.columns[0].name)
+    return View(table.name, table.meaning, _all(table.name, table.columns), f"FROM {table.name}", table.key)
 
 
 def _all(row: str, columns: Iterable[Column]) -> tuple[Shown, ...]:
@@ -93,7 +93,7 @@ def _extensions(field: str) -> View:
 
 def _changes(table: Table, path: str, id_: str) -> str:
     """Return the SQL of how the rows of ``table`` came and went."""
-    key = table.columns[0].name
+    key = table.key
     told = f"'{key}' AS what, {key} AS number, account, {path} AS path, {id_} AS id FROM {table.name}"
     return (
         f"SELECT since AS scan, began AS change, {told}"

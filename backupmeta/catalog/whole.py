@@ -102,7 +102,7 @@ def require_structure(connection: sqlite3.Connection, path: str) -> None:
     if found != "ok":
         raise DamagedCatalogError(path, f"is damaged: {' '.join(str(found).split())}")
     for table in SEALED:
-        (greatest,) = connection.execute(f"SELECT max({table.columns[0].name}) FROM {table.name}").fetchone()
+        (greatest,) = connection.execute(f"SELECT max({table.key}) FROM {table.name}").fetchone()
         if isinstance(greatest, int) and greatest > _GREATEST_KEY:
             raise DamagedCatalogError(path, f"is damaged: a row of {table.name} has the number {greatest}")
 
@@ -257,7 +257,7 @@ def _take_away_own(connection: sqlite3.Connection, one: Altered) -> None:
 
 
 def _delete(connection: sqlite3.Connection, table: Table, keys: Iterable[int]) -> None:
-    key = table.columns[0].name
+    key = table.key
     connection.executemany(f"DELETE FROM {table.name} WHERE {key} = ?", [(one,) for one in keys])
 
 

@@ -10,14 +10,23 @@ from typing import Final, NamedTuple
 from backupmeta.catalog import schema, store
 from backupmeta.catalog.rows import Cell, Cells, FileRow, FindingRow, Rows, Walked, exact
 from backupmeta.catalog.seals import OWN, Seals
-from backupmeta.catalog.tables import BACKUPS, EXTENSIONS, FILES, FINDINGS, INSTALLS, SHARED, Table, Type
+from backupmeta.catalog.tables import (
+    BACKUP_CELLS,
+    BACKUPS,
+    EXTENSIONS,
+    FILES,
+    FINDINGS,
+    INSTALL_CELLS,
+    INSTALLS,
+    SHARED,
+    Column,
+    Table,
+    Type,
+)
 from backupmeta.catalog.whole import Damaged
 
 _AT_HAND: Final = 100_000
 """How many keys of shared values are kept in memory."""
-_SPAN: Final = 6
-"""How many columns a row has before its own: its number, its account, since, until, began, ended."""
-_OF_FINDING: Final = ("finding", "account", "install", "backup", "since", "until", *FindingRow._fields, "file")
 
 
 class _Found(NamedTuple):
@@ -36,47 +45,73 @@ class _Known(NamedTuple):
     cells: Cells
 
 
+class _NewFinding(NamedTuple):
+    """A row of the findings that begins now; its attributes are the table's columns."""
+
+    finding: int
+    account: int | None
+    install: int | None
+    backup: int | None
+    since: int
+    id: str
+    severity: str
+    subject: str
+    detail: str
+    message: str
+    evidence: str
+    file: int | None
+
+
+class _About(NamedTuple):
+    """A finding, and the numbers of the install and the backup that it is about, if any."""
+
+    install: int | None
+    backup: int | None
+    finding: FindingRow
+
+
 class _Shape(NamedTuple):
     """How a table's rows are laid out.
 
     Attributes:
         name: the table's.
         key: its first column, the row's number.
-        columns: the names of those that are written when the row begins: its number and span, its files, its cells.
         files: its columns with numbers of files.
+        cells: its columns that are set against what is known.
         shared: which cells are shared.
-        telling: how many cells tell a change.
     """
 
     name: str
     key: str
-    columns: tuple[str, ...]
     files: tuple[str, ...]
+    cells: tuple[str, ...]
     shared: tuple[int, ...]
-    telling: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Those that are written when a row begins: its number, its account, since and how, its files, its cells."""
+        return (self.key, "account", "since", "began", *self.files, *self.cells)
 
 
-def _shape(table: Table, *files: str, cells: Sequence[str] = (), telling: int | None = None) -> _Shape:
-    names = [one.name for one in table.columns]
-    begin, cells = names[:_SPAN], cells or names[_SPAN + len(files) :]
-    types = {one.name: one.type for one in table.columns}
-    shared = tuple(place for place, one in enumerate(cells) if types[one] is Type.SHARED)
-    return _Shape(table.name, names[0], (*begin, *files, *cells), files, shared, telling or len(cells))
+def _shape(table: Table, cells: Sequence[Column], *files: str) -> _Shape:
+    shared = tuple(place for place, one in enumerate(cells) if one.type is Type.SHARED)
+    return _Shape(table.name, table.key, files, tuple(one.name for one in cells), shared)
 
 
-_FILES: Final = _shape(FILES, cells=FileRow._fields, telling=7)  # not its digest, nor when its inode changed
-_INSTALLS: Final = _shape(INSTALLS, "record_file")
-_BACKUPS: Final = _shape(BACKUPS, "record_file", "archive_file")
+_FILES: Final = _Shape(FILES.name, FILES.key, (), FileRow._fields, ())
+_INSTALLS: Final = _shape(INSTALLS, INSTALL_CELLS, "record_file")
+_BACKUPS: Final = _shape(BACKUPS, BACKUP_CELLS, "record_file", "archive_file")
 _WRITTEN: Final = (
     (FILES, _FILES.columns),
     (INSTALLS, _INSTALLS.columns),
     (BACKUPS, _BACKUPS.columns),
-    (FINDINGS, _OF_FINDING),
+    (FINDINGS, _NewFinding._fields),
 )
 _NOBODY: Final = frozenset[str]()
 _CLAIMED: Final = """
 SELECT backup FROM all_backups WHERE account = ? AND archive_file = ? AND until IS NULL AND (? IS NULL OR id = ?)
 """
+_EXTENSION: Final = ("list", "id", "version", "active", "autoup")
 _ENTRIES: Final = "SELECT id, version, active, autoup FROM extensions WHERE list = ? ORDER BY rowid"
 _FORGET: Final = "UPDATE all_findings SET until = ? WHERE file = ? AND until IS NULL"
 
@@ -139,7 +174,7 @@ class Writer:
     def settle(self, account: int, rows: Rows, *, is_new: bool) -> None:
         """Make ``rows`` what is there of ``account``; what is there no longer stays as history."""
         self.seals.change(account)
-        known = {} if is_new else {_path(one.cells): one for one in self._known(_FILES, account)}
+        known = {} if is_new else {exact(_file(one.cells)): one for one in self._known(_FILES, account)}
         gone = _NOBODY if is_new else self._gone(account)
         into = _Account(account, is_new, gone, {one.number: path for path, one in known.items()})
         files = self._settle(_FILES, into, known, [_Found(exact(one), (), one) for one in rows.files])
@@ -147,21 +182,21 @@ class Writer:
         installs = self._settle_named(_INSTALLS, into, self._installs(rows, files, into.paths))
         backups = self._settle_named(_BACKUPS, into, self._backups(rows, files, into.paths))
         findings = chain(
-            ((None, None, one) for one in rows.findings),
-            ((key, None, one) for key, row in zip(installs, rows.installs, strict=True) for one in row.findings),
-            ((None, key, one) for key, row in zip(backups, rows.backups, strict=True) for one in row.findings),
+            (_About(None, None, one) for one in rows.findings),
+            (_About(key, None, one) for key, row in zip(installs, rows.installs, strict=True) for one in row.findings),
+            (_About(None, key, one) for key, row in zip(backups, rows.backups, strict=True) for one in row.findings),
         )
         self._settle_findings(account, findings, {} if is_new else self._known_findings(account))
 
     def refuse(self, account: int, finding: FindingRow) -> None:
         """Know why ``account`` can't be read; what was known of it stays."""
         known = self._known_findings(account)
-        other = [(self._scan, number) for row, number in known.items() if row[2:5:2] == finding[0:3:2]]
-        if (None, None, *finding) not in known:
-            self._connection.executemany("UPDATE all_findings SET until = ? WHERE finding = ?", other)
-            row = (self._next(FINDINGS.name), account, None, None, self._scan, None, *finding, None)
-            self._pending[FINDINGS.name].append(row)
-            self.seals.change(account)
+        if (about := _About(None, None, finding)) in known:
+            return
+        same = (finding.id, finding.subject)
+        self._end_findings(number for one, number in known.items() if (one.finding.id, one.finding.subject) == same)
+        self._begin_finding(account, about)
+        self.seals.change(account)
 
     def take_walked(self, account: int, file: int, one: Walked) -> None:
         """Know what came out of walking the archive ``file`` of ``account``."""
@@ -172,8 +207,7 @@ class Writer:
         backup = None if found is None else found[0]
         self._connection.execute(f"{_FORGET} AND backup IS ?", (self._scan, file, backup))
         for finding in one.findings:
-            row = (self._next(FINDINGS.name), account, None, backup, self._scan, None, *finding, file)
-            self._pending[FINDINGS.name].append(row)
+            self._begin_finding(account, _About(None, backup, finding), file)
 
     def vanish(self, account: int) -> None:
         """Know that ``account`` is gone, and all that it had."""
@@ -190,8 +224,9 @@ class Writer:
 
     def note(self, findings: Iterable[FindingRow], roots: Collection[str]) -> None:
         """Make the ``findings`` those that are about no account, and about something below ``roots``."""
-        known = {row: number for row, number in self._known_findings(None).items() if _is_below(row[-1], roots)}
-        self._settle_findings(None, ((None, None, one) for one in findings), known)
+        known = self._known_findings(None)
+        below = {one: number for one, number in known.items() if _is_below(one.finding.evidence, roots)}
+        self._settle_findings(None, (_About(None, None, one) for one in findings), below)
         self.seals.change(OWN)
         self.flush()
 
@@ -233,10 +268,10 @@ class Writer:
         numbers = []
         for one in found:
             before = known.pop(one.path, None)
-            if before is not None and _is_same(shape, before.cells, one.cells):
+            if before is not None and _is_same(before.cells, one.cells):
                 self._refer(shape, before, one.files)
                 if shape is _FILES:
-                    self._note_change(before, one.cells)
+                    self._note_change(before.number, _file(before.cells), _file(one.cells))
                 numbers.append(before.number)
                 continue
             if before is not None:
@@ -252,7 +287,7 @@ class Writer:
     def _begin(self, shape: _Shape, account: int, began: str, one: _Found) -> int:
         self._changes[shape.name, began] += 1
         number = self._next(shape.name)
-        self._pending[shape.name].append((number, account, self._scan, None, began, None, *one.files, *one.cells))
+        self._pending[shape.name].append((number, account, self._scan, began, *one.files, *one.cells))
         return number
 
     def _end(self, shape: _Shape, number: int, ended: str) -> None:
@@ -268,18 +303,17 @@ class Writer:
         self._connection.execute("UPDATE all_files SET verdict = NULL, walked = NULL WHERE file = ?", (file,))
         self._connection.execute(_FORGET, (self._scan, file))
 
-    def _note_change(self, known: _Known, cells: Cells) -> None:
+    def _note_change(self, file: int, known: FileRow, now: FileRow) -> None:
         """Note that a file's inode was changed: what is in it may be something else, and is read again.
 
         A file that an older program has met has no such time yet.
         """
-        *_, digest, ctime_ns = cells
-        if known.cells[-1] == ctime_ns:
+        if known.ctime_ns == now.ctime_ns:
             return
-        if known.cells[-1] is not None:
-            self._walk_again(known.number)
-            self._connection.execute("UPDATE all_files SET sha256 = ? WHERE file = ?", (digest, known.number))
-        self._connection.execute("UPDATE all_files SET ctime_ns = ? WHERE file = ?", (ctime_ns, known.number))
+        if known.ctime_ns is not None:
+            self._walk_again(file)
+            self._connection.execute("UPDATE all_files SET sha256 = ? WHERE file = ?", (now.sha256, file))
+        self._connection.execute("UPDATE all_files SET ctime_ns = ? WHERE file = ?", (now.ctime_ns, file))
 
     def _refer(self, shape: _Shape, known: _Known, files: tuple[int | None, ...]) -> None:
         """Let a row that is as it was refer to its files, which may be others."""
@@ -293,34 +327,42 @@ class Writer:
     def _settle_findings(
         self,
         account: int | None,
-        found: Iterable[tuple[int | None, int | None, FindingRow]],
-        known: dict[tuple[Cell, ...], int],
+        found: Iterable[_About],
+        known: dict[_About, int],
     ) -> None:
         """Make ``found`` what is odd, of what is ``known`` to be."""
-        for install, backup, one in found:
-            if known.pop((install, backup, *one), None) is None:
-                row = (self._next(FINDINGS.name), account, install, backup, self._scan, None, *one, None)
-                self._pending[FINDINGS.name].append(row)
-        ended = [(self._scan, number) for number in known.values()]
+        for one in found:
+            if known.pop(one, None) is None:
+                self._begin_finding(account, one)
+        self._end_findings(known.values())
+
+    def _begin_finding(self, account: int | None, about: _About, file: int | None = None) -> None:
+        number, (install, backup, finding) = self._next(FINDINGS.name), about
+        self._pending[FINDINGS.name].append(
+            _NewFinding(number, account, install, backup, self._scan, file=file, **finding._asdict())
+        )
+
+    def _end_findings(self, numbers: Iterable[int]) -> None:
+        ended = [(self._scan, number) for number in numbers]
         self._connection.executemany("UPDATE all_findings SET until = ? WHERE finding = ?", ended)
 
     def _known(self, shape: _Shape, account: int) -> Iterator[_Known]:
-        own = ", ".join((shape.key, *shape.columns[_SPAN:]))
+        own = ", ".join((shape.key, *shape.files, *shape.cells))
         select = f"SELECT {own} FROM {shape.name} WHERE account = ? AND until IS NULL ORDER BY {shape.key}"
         for number, *rest in self._connection.execute(select, (account,)):
             yield _Known(number, tuple(rest[: len(shape.files)]), tuple(rest[len(shape.files) :]))
 
-    def _known_findings(self, account: int | None) -> dict[tuple[Cell, ...], int]:
+    def _known_findings(self, account: int | None) -> dict[_About, int]:
         found = self._connection.execute(
-            "SELECT finding, install, backup, id, severity, subject, detail, message, evidence"
+            f"SELECT finding, install, backup, {', '.join(FindingRow._fields)}"
             " FROM all_findings WHERE account IS ? AND until IS NULL AND file IS NULL",
             (account,),
         )
-        return {tuple(rest): number for number, *rest in found}
+        return {_About(install, backup, FindingRow(*row)): number for number, install, backup, *row in found}
 
     def _gone(self, account: int) -> frozenset[str]:
         select = "SELECT path, path_bytes FROM all_files WHERE account = ? AND until IS NOT NULL"
-        return frozenset(map(_path, self._connection.execute(select, (account,))))
+        return frozenset(store.exact(*row) for row in self._connection.execute(select, (account,)))
 
     def _key_of(self, digest: bytes, value: str) -> int:
         """Return the key of a shared value, which may have to be written first."""
@@ -332,8 +374,8 @@ class Writer:
         key = self._next(SHARED.name)
         self._connection.execute("DELETE FROM shared WHERE digest = ?", (digest,))  # nobody refers to one that lies
         self._connection.execute("DELETE FROM extensions WHERE list = ?", (key,))
-        self._connection.execute(schema.insertion(SHARED), (key, digest, value))
-        self._connection.executemany(schema.insertion(EXTENSIONS), [(key, *one) for one in entries])
+        self._connection.execute(schema.insertion(SHARED, ("shared", "digest", "content")), (key, digest, value))
+        self._connection.executemany(schema.insertion(EXTENSIONS, _EXTENSION), [(key, *one) for one in entries])
         return key
 
     def _entries(self, key: int) -> list[Cells]:
@@ -344,28 +386,28 @@ class Writer:
         return self._last[table]
 
     def _greatest(self, table: Table) -> int:
-        select = f"SELECT ifnull(max({table.columns[0].name}), 0) FROM {table.name}"
+        select = f"SELECT ifnull(max({table.key}), 0) FROM {table.name}"
         return int(self._connection.execute(select).fetchone()[0])
 
 
-def _path(cells: Sequence[Cell]) -> str:
-    """Return a file's exact path."""
-    path, path_bytes, *_ = cells
-    return store.exact(str(path), path_bytes if isinstance(path_bytes, bytes) else None)
-
-
-def _is_below(evidence: Cell, roots: Collection[str]) -> bool:
+def _is_below(evidence: str, roots: Collection[str]) -> bool:
     """Tell whether the places in a finding's ``evidence`` lie below one of ``roots``."""
-    paths = [place.get("path", "") for place in json.loads(str(evidence))]
+    paths = [place.get("path", "") for place in json.loads(evidence)]
     return not paths or any(f"{path}/".startswith(f"{root.rstrip('/')}/") for path in paths for root in roots)
 
 
-def _is_same(shape: _Shape, known: Cells, found: Cells) -> bool:
-    """Tell whether what was found is what is known; of a record that was read again, by its digest, too."""
-    if known[: shape.telling] != found[: shape.telling]:
+def _file(cells: Cells) -> FileRow:
+    return cells if isinstance(cells, FileRow) else FileRow._make(cells)
+
+
+def _is_same(known: Cells, found: Cells) -> bool:
+    """Tell whether what was found is what is known; of a file, whenever its inode changed, by its digest if known."""
+    if known == found or not isinstance(found, FileRow):
+        return known == found
+    before = _file(known)
+    if None not in {before.sha256, found.sha256} and before.sha256 != found.sha256:
         return False
-    digests = {known[shape.telling], found[shape.telling]} - {None} if shape is _FILES else set()
-    return len(digests) <= 1
+    return found._replace(sha256=before.sha256, ctime_ns=before.ctime_ns) == before
 
 
 def _first(files: tuple[int | None, ...]) -> int | None:

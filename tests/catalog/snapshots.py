@@ -84,14 +84,16 @@ def _spelt_out(connection: sqlite3.Connection, table: Table) -> list[Row]:
     accounts = dict(connection.execute("SELECT account, path FROM accounts"))
     paths = dict(connection.execute("SELECT file, path FROM all_files"))
     shared = dict(connection.execute("SELECT shared, content FROM shared"))
-    spelling = [_spelling(one.name, one.type, paths, shared) for one in table.columns[_BEGIN:]]
-    select = f"SELECT * FROM {table.name} WHERE until IS NULL"  # noqa: S608 - a table's name
+    columns = table.columns[_BEGIN:]
+    spelling = [_spelling(one.name, one.type, paths, shared) for one in columns]
+    names = ", ".join(one.name for one in columns)
+    select = f"SELECT account, {names} FROM {table.name} WHERE until IS NULL"  # noqa: S608 - our own names
     return [
         (
-            accounts[one[1]],
-            *(cell if names is None else names.get(cell) for names, cell in zip(spelling, one[_BEGIN:], strict=True)),
+            accounts[account],
+            *(cell if names is None else names.get(cell) for names, cell in zip(spelling, cells, strict=True)),
         )
-        for one in connection.execute(select)
+        for account, *cells in connection.execute(select)
     ]
 
 
