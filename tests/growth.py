@@ -1,4 +1,4 @@
-"""Whether time grows with a size or with its square; for tests. No bound is in seconds: machines differ, and are busy."""
+"""Whether time grows with a size or with its square; for tests. No bound is in seconds, for machines differ."""
 
 import time
 from collections.abc import Callable
