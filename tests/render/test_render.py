@@ -120,7 +120,7 @@ def test_members_are_listed_with_mode_owner_size_time_and_link() -> None:
     )
     assert told.splitlines() == [
         "-0644    1000/100           12 2024-06-13 20:55:21 a\\x1b\ufffd",
-        "l0000  root/wheel            0 ? l -> ../x",
+        "l0000  root/wheel            0 1000000000000000000000 l -> ../x",
     ]
 
 
