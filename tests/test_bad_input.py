@@ -38,7 +38,7 @@ IDLE: Final = textwrap.dedent(
     from backupmeta.cli import commands, output
     from backupmeta import library, explain
     from backupmeta.api import models, response
-    from backupmeta.render import json, text
+    from backupmeta.render import backups, explanations, members
     """
 )
 

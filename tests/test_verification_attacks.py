@@ -19,7 +19,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="resource.getrusage o
 IDLE: Final = """
 from backupmeta.cli import commands, listing, output, parallel, progress
 from backupmeta import verification
-from backupmeta.render import verification as _
+from backupmeta.render import verified as _
 from isal import igzip_lib
 import bz2, difflib, lzma, unicodedata, zlib, zstandard
 """

@@ -3,18 +3,18 @@
 A time that a format can't hold becomes the nearest one that it can; the message has the time itself.
 """
 
-import csv
-import io
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from backupmeta.escapes import inert
 from backupmeta.events.event import SECOND, Claim, Event, File, moment, nearest
 from backupmeta.events.kinds import KINDS
 from backupmeta.provenance import Source, display, located, named
-from backupmeta.render import json
-from backupmeta.render.text import line, visible
+from backupmeta.render.formats import Format, Formats, Rendering, formats, whatever_view
+from backupmeta.render.json_text import json_line
+from backupmeta.render.tabular import csv_line
+from backupmeta.words import cut, line, visible
 
 L2T_COLUMNS: Final = (
     "date time timezone MACB source sourcetype type user host short desc version filename inode notes format extra"
@@ -41,8 +41,8 @@ def as_text(events: Iterable[Event]) -> Iterator[str]:
     """
     for event in events:
         more = f" and {event.witnesses - 1:,} more" if event.witnesses > 1 else ""
-        told = f"{_clock(event.time)}  {event.kind:<{_KIND_WIDTH}}  {event.message}  [{_said_by(event.source)}{more}]"
-        yield line(told)
+        text = f"{_clock(event.time)}  {event.kind:<{_KIND_WIDTH}}  {event.message}  [{_said_by(event.source)}{more}]"
+        yield line(text)
         for claim in event.contradicted_by:
             yield line(f"{'':19}  {'!':<{_KIND_WIDTH}}  contradicted by {_told(claim)}")
 
@@ -54,14 +54,14 @@ def as_jsonl(events: Iterable[Event]) -> Iterator[str]:
     ``tag`` is what it shows as labels; all else is ours, flat, but for lists of witnesses.
     """
     for event in events:
-        yield json.line(_described(event))
+        yield json_line(_described(event))
 
 
 def as_l2t_csv(events: Iterable[Event]) -> Iterator[str]:
     """Yield the header, then a row an event (RFC 4180), with `L2T_COLUMNS`; what is not known is ``-``, as in plaso."""
-    yield _row(L2T_COLUMNS)
+    yield csv_line(L2T_COLUMNS, "\n")
     for event in events:
-        yield inert(_row([visible(cell) or _NO_VALUE for cell in _l2t_cells(event)]))
+        yield inert(csv_line([visible(cell) or _NO_VALUE for cell in _l2t_cells(event)], "\n"))
 
 
 def as_body(events: Iterable[Event]) -> Iterator[str]:
@@ -82,14 +82,6 @@ def as_body(events: Iterable[Event]) -> Iterator[str]:
         name = visible(f"{_place(event.source)} [{KINDS[event.kind].timestamp_desc}] {_message(event)}")
         name = name.replace("%", "%25").replace("|", "%7C")
         yield inert("|".join(map(str, (0, name, file.inode, mode, file.uid, file.gid, file.size, *times))) + "\n")
-
-
-FORMATS: Final[Mapping[str, Callable[[Iterable[Event]], Iterator[str]]]] = {
-    "text": as_text,
-    "jsonl": as_jsonl,
-    "l2tcsv": as_l2t_csv,
-    "bodyfile": as_body,
-}
 
 
 def _described(event: Event) -> dict[str, object]:
@@ -125,7 +117,7 @@ def _l2t_cells(event: Event) -> Iterator[str]:
     inode = event.file.inode if event.file is not None else 0
     yield from (f"{time.month:02}/{time.day:02}/{time.year:04}", f"{time:%H:%M:%S}", "UTC", _MACB[kind.macb])
     yield from ("FILE" if event.file is not None else "LOG", f"Installatron {event.source.witness}")
-    yield from (kind.timestamp_desc, subject.user, _NO_VALUE, _short(event.message), event.message)
+    yield from (kind.timestamp_desc, subject.user, _NO_VALUE, cut(event.message, _SHORT), event.message)
     yield from ("2", event.source.path, str(inode or _NO_VALUE))
     yield "; ".join(f"contradicted by {_told(claim)}" for claim in event.contradicted_by)
     yield "backupmeta"
@@ -136,12 +128,6 @@ def _l2t_cells(event: Event) -> Iterator[str]:
         "witnesses": event.witnesses,
     }
     yield "; ".join(f"{key}: {value}" for key, value in known.items() if value and key != "user")
-
-
-def _row(cells: Iterable[str]) -> str:
-    target = io.StringIO()
-    csv.writer(target, lineterminator="\n").writerow(cells)
-    return target.getvalue()
 
 
 def _message(event: Event) -> str:
@@ -171,5 +157,12 @@ def _clock(time: int) -> str:
     return moment(time).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
 
 
-def _short(message: str) -> str:
-    return message if len(message) <= _SHORT else message[: _SHORT - 1] + "…"
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+TIMELINES: Final[Formats[Rendering[Iterable[Event]]]] = formats(
+    Format("text", "lines for people", whatever_view(as_text)),
+    Format("jsonl", "one JSON object a line, as Timesketch imports it", whatever_view(as_jsonl)),
+    Format("l2tcsv", "log2timeline's CSV", whatever_view(as_l2t_csv)),
+    Format("bodyfile", "a body file of The Sleuth Kit 3, for mactime", whatever_view(as_body)),
+)
+"""The formats of a timeline."""

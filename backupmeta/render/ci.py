@@ -1,10 +1,12 @@
-"""JUnit XML, in which CI servers show tests: a suite a target, a test a `Group` of what is asked of it.
+"""Verifications for CI: JUnit XML, which servers show as tests, and annotations of GitHub Actions.
 
-The format has no standard; this is what its readers agree on. GitLab ("Unit test reports") shows ``classname`` as the
-suite and ``name`` as the test, takes both together as the test's identity over time, and shows the TEXT of a failure,
-error or ``system-out``. Jenkins (junit-plugin, `CaseResult`) splits ``classname`` at its last dot into package and
-class, reads one failure or error a test, and shows its ``message`` and its text. So ``name`` tells the target and the
-group, ``classname`` is the same throughout, without evidence in it, and what was found is one failure with both.
+JUnit has no standard; this is what its readers agree on. GitLab ("Unit test reports") shows ``classname`` as the suite
+and ``name`` as the test, takes both together as the test's identity over time, and shows the TEXT of a failure, error
+or ``system-out``. Jenkins (junit-plugin, `CaseResult`) splits ``classname`` at its last dot into package and class,
+reads one failure or error a test, and shows its ``message`` and its text. So ``name`` names the target and the group,
+``classname`` is the same throughout, without evidence in it, and what was found is one failure with both.
+
+Annotations are workflow commands on standard output (GitHub docs, "Workflow commands for GitHub Actions").
 """
 
 import re
@@ -14,17 +16,22 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.escapes import inert
-from backupmeta.render.text import visible
-from backupmeta.render.verification import alike, blamed, by_group, told
-from backupmeta.vocabulary.kinds import Group
+from backupmeta.provenance import Source
+from backupmeta.render.verified import Alike, Tally, alike, blamed, by_group, told
+from backupmeta.vocabulary.kinds import Group, Severity
+from backupmeta.words import visible
 
 _CLASS: Final = "backupmeta.verify"
 _OF_ARCHIVE: Final = (Group.WHOLE, Group.SAFE, Group.RECORD, Group.CONTENTS, Group.RESTORE, Group.APPLICATION)
 _NO_XML: Final = re.compile("[\ufffe\uffff]")
 _TAG: Final = re.compile(r"\[(?=\[)")
+_COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
-def suites(verifications: Iterable[Verification]) -> Iterator[str]:
+# --- JUnit ------------------------------------------------------------------------------------------------------------
+
+
+def junit(verifications: Iterable[Verification]) -> Iterator[str]:
     """Yield a JUnit document, a suite a target as it comes.
 
     A test fails by the findings that are held against its target, where the target fails (`blamed`): a finding does
@@ -87,3 +94,48 @@ def _text(text: str) -> str:
     ``[[ATTACHMENT|path]]`` in ``system-out`` makes GitLab and Jenkins publish a file; no evidence may.
     """
     return _TAG.sub("[ ", _NO_XML.sub("\ufffd", visible(text)))
+
+
+# --- GitHub -----------------------------------------------------------------------------------------------------------
+
+
+def github(verifications: Iterable[Verification]) -> Iterator[str]:
+    """Yield workflow commands, one a line, target by target, and the verdict over everything as the last.
+
+    GitHub shows only the first few annotations of a step. So findings of one id in a target are one annotation, the
+    most severe come first, and a note is one only where it is held against its target (`blamed`)::
+
+        ::error file=app_a.tar.gz,title=archive-truncated::the archive is cut off (at byte 512)%0Aadvice: fetch …
+        ::notice title=backupmeta verify::1 target: 1 fail
+    """
+    tally = Tally()
+    for one in tally.counting(verifications):
+        shown = blamed(one) | {Severity.ERROR, Severity.WARNING}
+        yield from (_annotation(one, found) for found in alike(one.judged) if found.severity in shown)
+    yield _command("notice", tally.line, title="backupmeta verify")
+
+
+def _annotation(one: Verification, found: Alike) -> str:
+    """Return the annotation of findings: at the line of a record, where the first of them has one, or at the target."""
+    lines = [found.sentence, *found.particulars, f"advice: {found.advice}"]
+    place = next((place for place in found.findings[0].evidence if _is_line(place)), None)
+    where = {"file": one.path} if place is None else {"file": place.path, "line": str(place.line)}
+    return _command(_COMMANDS[found.severity], "\n".join(lines), **where, title=found.id)
+
+
+def _is_line(place: Source) -> bool:
+    """Tell whether a place is a line of a file itself, not of an archive's member."""
+    return place.line is not None and place.member is None and place.path != ""
+
+
+def _command(name: str, message: str, **properties: str) -> str:
+    """Return a workflow command: ``::error file=a,title=b::message``."""
+    given = ",".join(f"{key}={_command_text(inert(visible(value)), ':,')}" for key, value in properties.items())
+    return f"::{name} {given}::{_command_text(inert(message))}\n"
+
+
+def _command_text(text: str, separators: str = "") -> str:
+    r"""Return ``text`` with ``%``, CR, LF and the ``separators`` escaped, as the runner undoes it (`ActionCommand`)."""
+    for character in f"%\r\n{separators}":
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text

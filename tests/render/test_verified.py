@@ -9,7 +9,8 @@ from hypothesis import given
 
 from backupmeta.checks.verdict import Verdict, Verification
 from backupmeta.provenance import Source, Witness
-from backupmeta.render.verification import as_json, as_text, blamed
+from backupmeta.render.formats import View
+from backupmeta.render.verified import as_json, as_text, blamed
 from backupmeta.vocabulary.kinds import Severity
 from tests.render.judged import (
     ARCHIVE,
@@ -30,11 +31,11 @@ COLOUR = re.compile(r"\x1b\[[0-9]+m")
 
 
 def text(*verifications: Verification) -> str:
-    return "".join(as_text(verifications, is_terminal=False))
+    return "".join(as_text(verifications, View()))
 
 
 def answer(verifications: Iterable[Verification]) -> Any:
-    return json.loads("".join(as_json(verifications)))
+    return json.loads("".join(as_json(verifications, View())))
 
 
 def test_text_groups_what_was_found_the_most_severe_first() -> None:
@@ -120,7 +121,7 @@ def test_text_of_a_target_without_findings_is_one_line_and_the_verdict_over_ever
 
 def test_text_on_a_terminal_is_coloured_and_says_the_same() -> None:
     found = (judged("archive-truncated", "", "at byte 512"), judged("record-bom"))
-    told = "".join(as_text([failing(*found)], is_terminal=True))
+    told = "".join(as_text([failing(*found)], View(80)))
     assert f"{ARCHIVE}: \x1b[31mfail\x1b[0m (1 error, 1 note)\n" in told
     assert "    \x1b[31merror\x1b[0m: the archive is cut off" in told
     assert COLOUR.sub("", told) == text(failing(*found))
@@ -128,7 +129,7 @@ def test_text_on_a_terminal_is_coloured_and_says_the_same() -> None:
 
 @given(VERIFICATIONS)
 def test_text_has_no_control_characters_of_the_evidence(verifications: list[Verification]) -> None:
-    coloured = "".join(as_text(verifications, is_terminal=True))
+    coloured = "".join(as_text(verifications, View(80)))
     assert not CONTROL.search(COLOUR.sub("", coloured))
     plain = text(*verifications)
     assert COLOUR.sub("", coloured) == plain
@@ -138,8 +139,8 @@ def test_text_has_no_control_characters_of_the_evidence(verifications: list[Veri
 
 def test_every_format_of_text_comes_target_by_target() -> None:
     source = iter([passing(), failing(path="/b"), passing()])
-    assert next(as_text(source, is_terminal=False)).startswith(ARCHIVE)
-    assert next(as_json(source)).startswith('{"targets": [\n  {"path": "/b"')
+    assert next(as_text(source, View())).startswith(ARCHIVE)
+    assert next(as_json(source, View())).startswith('{"targets": [\n  {"path": "/b"')
     assert next(source) == passing()
 
 
@@ -214,7 +215,7 @@ def test_json_keeps_the_exact_bytes_of_paths() -> None:
 
 @given(VERIFICATIONS)
 def test_json_of_anything_is_json_in_utf8(verifications: list[Verification]) -> None:
-    told = "".join(as_json(verifications))
+    told = "".join(as_json(verifications, View()))
     assert CANARY.encode() not in told.encode("utf-8")
     found = json.loads(told)
     assert [len(target["findings"]) for target in found["targets"]] == [len(one.judged) for one in verifications]

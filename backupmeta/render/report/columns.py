@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from backupmeta.render.report.words import extensions, minute, named_archive, places
+from backupmeta.render.report.document import extensions, named_archive, places
 from backupmeta.report.model import Account, Archive, Backup, Found, Install, Report
+from backupmeta.words import minute
 
 
 class Kind(StrEnum):

@@ -1,25 +1,32 @@
-"""What came out of verifying, as text for people and as JSON; and what every format of it needs.
+"""Verifications as text for people and as JSON, and what every format of them needs.
 
-Findings of one id in one target are told together (`Alike`): the sentence and the advice once, then what differs.
+Findings of one id in one target are shown together (`Alike`): the sentence and the advice once, then what differs.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, NamedTuple
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeAlias
 
 from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding
-from backupmeta.provenance import display, located, named
-from backupmeta.render.json import spaced
-from backupmeta.render.text import visible
+from backupmeta.provenance import named
+from backupmeta.render.formats import Format, Formats, View, formats
+from backupmeta.render.json_text import finding as finding_object
+from backupmeta.render.json_text import spaced
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.words import amounts, counted, counts_of, visible
 
-Paint = Callable[[Severity | Verdict], str]
+Paint: TypeAlias = Callable[[Severity | Verdict], str]
 """Gives a severity or verdict as it is to be shown: as `str` gives it, or `_coloured`."""
 
-_BRIEF: Final = 3
+MOST_RESULTS: Final = 5_000
+"""How many results of a run of SARIF GitHub shows at most; a run with more than 25,000 it refuses."""
+
+_EXAMPLES: Final = 3
+"""How many of several notes of one id are shown."""
 _COLOURS: Final = {
     Severity.ERROR: 31,
     Severity.WARNING: 33,
@@ -29,6 +36,48 @@ _COLOURS: Final = {
     Verdict.FAIL: 31,
     Verdict.UNREADABLE: 35,
 }
+
+
+class Selection:
+    """Says which findings become results of a SARIF log, and counts those that don't.
+
+    Where there are too many, errors come before warnings, and warnings before notes; of one severity, what was found
+    first. A note that is not asked for is a result only where it is held against its target (`blamed`).
+
+    Attributes:
+        most: how many results a log holds at most.
+        wanted: the severities that are results of every target.
+        left_out: how many findings are no results, by id and severity.
+    """
+
+    def __init__(self, most: int = MOST_RESULTS, *, has_notes: bool = False) -> None:
+        self.most = most
+        self.wanted = frozenset(Severity) if has_notes else frozenset({Severity.ERROR, Severity.WARNING})
+        self.left_out: Counter[tuple[str, Severity]] = Counter()
+
+    @property
+    def line(self) -> str:
+        """What was left out, in one line: ``left out of SARIF: 2 warnings, 1 note``; empty where nothing was."""
+        numbers = dict.fromkeys(Severity, 0)
+        for (_, severity), number in self.left_out.items():
+            numbers[severity] += number
+        counts = counts_of(numbers)
+        return f"left out of SARIF: {counts}" if counts else ""
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationView(View):
+    """How verifications are to be shown.
+
+    Attributes:
+        selection: which findings become results of SARIF; it counts those that don't.
+    """
+
+    selection: Selection = field(default_factory=Selection)
+
+
+VerificationRendering: TypeAlias = Callable[[Iterable[Verification], VerificationView], Iterable[str]]
+"""Renders verifications, target by target, as they come."""
 
 
 class Tally:
@@ -67,8 +116,8 @@ class Tally:
     @property
     def line(self) -> str:
         """The verdict over everything, in one line: ``3 targets: 2 pass, 1 fail``."""
-        counts = [f"{self.verdicts[verdict]:,} {verdict}" for verdict in Verdict if self.verdicts[verdict]]
-        return f"{counted(self.verdicts.total(), 'target')}: {', '.join(counts) or 'nothing was verified'}"
+        counts = amounts({verdict: self.verdicts[verdict] for verdict in Verdict}, "nothing was verified")
+        return f"{counted(self.verdicts.total(), 'target')}: {counts}"
 
 
 class Alike(NamedTuple):
@@ -130,8 +179,8 @@ def blamed(one: Verification) -> frozenset[Severity]:
 def told(found: Alike, paint: Paint = str) -> Iterator[str]:
     """Yield what was found as lines without an indent: a message, what differs, the advice; a note in one line."""
     if found.severity is Severity.NOTE:
-        more = "; …" if len(found.particulars) > _BRIEF else ""
-        examples = f": {'; '.join(found.particulars[:_BRIEF])}{more}" if found.particulars else ""
+        more = "; …" if len(found.particulars) > _EXAMPLES else ""
+        examples = f": {'; '.join(found.particulars[:_EXAMPLES])}{more}" if found.particulars else ""
         yield f"{paint(found.severity)}: {found.sentence}{examples} [{found.id}]"
     else:
         yield f"{paint(found.severity)}: {found.sentence} [{found.id}]"
@@ -139,12 +188,7 @@ def told(found: Alike, paint: Paint = str) -> Iterator[str]:
         yield f"  advice: {found.advice}"
 
 
-def counted(number: int, word: str) -> str:
-    """Return a number and what it counts: ``1 target``, ``2,000 targets``."""
-    return f"{number:,} {word}{'s'[: number != 1]}"
-
-
-def as_text(verifications: Iterable[Verification], *, is_terminal: bool) -> Iterator[str]:
+def as_text(verifications: Iterable[Verification], view: View) -> Iterator[str]:
     """Yield text for people, a part a target as it comes, the verdict over everything last.
 
     A target is one line, and under it what was found, by `Group`, the most severe first::
@@ -157,18 +201,16 @@ def as_text(verifications: Iterable[Verification], *, is_terminal: bool) -> Iter
             note: the record holds secrets in clear text (db_pass) [record-holds-secrets]
         1 target: 1 fail
 
-    Args:
-        verifications: what came out, target by target.
-        is_terminal: whether severities and verdicts are coloured, with ANSI escape sequences.
+    On a terminal severities and verdicts are coloured, with ANSI escape sequences.
     """
-    paint: Paint = _coloured if is_terminal else str
+    paint: Paint = str if view.width is None else _coloured
     tally = Tally()
     for one in tally.counting(verifications):
         yield inert("".join(f"{line}\n" for line in _lines(one, paint)))
     yield tally.line + "\n"
 
 
-def as_json(verifications: Iterable[Verification]) -> Iterator[str]:
+def as_json(verifications: Iterable[Verification], _view: View) -> Iterator[str]:
     """Yield one JSON object, ``targets`` and ``summary``, a part a target as it comes.
 
     The summary counts targets, verdicts and findings by severity; its verdict is the worst one, null without a target.
@@ -189,7 +231,7 @@ def as_json(verifications: Iterable[Verification]) -> Iterator[str]:
 def _lines(one: Verification, paint: Paint) -> Iterator[str]:
     """Yield the lines of one target."""
     severities = Counter(judged.severity for judged in one.judged)
-    counts = ", ".join(counted(severities[severity], severity) for severity in Severity if severities[severity])
+    counts = counts_of({severity: severities[severity] for severity in Severity})
     yield f"{visible(one.path)}: {paint(one.verdict)}{counts and f' ({counts})'}"
     for group, judged in by_group(one.judged).items():
         yield f"  {group}"
@@ -208,13 +250,10 @@ def target(one: Verification) -> dict[str, object]:
 
 
 def _finding(judged: Judged) -> dict[str, object]:
-    return {
-        "id": judged.finding.id,
-        "severity": judged.severity,
-        "message": display(judged.finding.message),
-        "advice": FINDINGS[judged.finding.id].advice,
-        "evidence": [located(place) for place in judged.finding.evidence],
-    }
+    described = finding_object(judged.finding)
+    evidence = described.pop("evidence")
+    advice = FINDINGS[judged.finding.id].advice
+    return {**described, "severity": judged.severity, "advice": advice, "evidence": evidence}
 
 
 def _particulars(one: Finding) -> str:
@@ -228,3 +267,34 @@ def _particulars(one: Finding) -> str:
 def _coloured(word: Severity | Verdict) -> str:
     """Return ``word`` with the escape sequences of its colour (ECMA-48 §8.3.117, SGR)."""
     return f"\x1b[{_COLOURS[word]}m{word}\x1b[0m"
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+
+def _junit(verifications: Iterable[Verification], _view: View) -> Iterator[str]:
+    from backupmeta.render.ci import junit
+
+    return junit(verifications)
+
+
+def _sarif(verifications: Iterable[Verification], view: VerificationView) -> Iterator[str]:
+    from backupmeta.render.sarif import log
+
+    return log(verifications, view.selection)
+
+
+def _github(verifications: Iterable[Verification], _view: View) -> Iterator[str]:
+    from backupmeta.render.ci import github
+
+    return github(verifications)
+
+
+VERIFICATIONS: Final[Formats[VerificationRendering]] = formats(
+    Format("text", "lines for people", as_text),
+    Format("json", "one object, with the evidence of each finding", as_json),
+    Format("junit", "JUnit XML, in which CI servers show tests", _junit),
+    Format("sarif", "SARIF 2.1.0, for code scanning", _sarif),
+    Format("github", "annotations of a step of GitHub Actions", _github),
+)
+"""The formats of verifications."""

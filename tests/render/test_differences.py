@@ -9,8 +9,8 @@ import pytest
 
 from backupmeta.comparison.diff import diff
 from backupmeta.comparison.difference import Difference, FieldChange, Sources, What
-from backupmeta.render import comparison
-from backupmeta.render.comparison import markdown_cell
+from backupmeta.render.differences import _values, diff_json, diff_markdown, diff_text
+from backupmeta.words import markdown_cell
 from tests.comparison.test_contents import AFTER, BEFORE, CHANGED_DUMP, DUMP, RECORD, packed
 from tests.invented import Account, archive, backup_record
 
@@ -32,7 +32,7 @@ def test_text(tmp_path: Path) -> None:
     )
     home = tmp_path / "home/.appdata/backups"
     assert (
-        "".join(comparison.as_text(found(tmp_path, one, other)))
+        "".join(diff_text(found(tmp_path, one, other)))
         == f"""\
 A  {home}/{A}  2024-06-13 20:55:21 UTC
 B  {home}/{B}  2024-06-13 20:55:21 UTC
@@ -59,9 +59,9 @@ files, as listed
 def test_nothing_differs(tmp_path: Path) -> None:
     path = str(Account(tmp_path / "home").backup())
     same = diff(path, path)
-    assert "".join(comparison.as_text(same)).endswith("UTC\nno differences\n")
-    assert "".join(comparison.as_markdown(same)).endswith("UTC\n\nNo differences.\n")
-    described = json.loads("".join(comparison.as_json(same)))
+    assert "".join(diff_text(same)).endswith("UTC\nno differences\n")
+    assert "".join(diff_markdown(same)).endswith("UTC\n\nNo differences.\n")
+    described = json.loads("".join(diff_json(same)))
     assert (described["is_same"], described["fields"], described["lists"], described["extensions"]) == (
         True,
         [],
@@ -84,7 +84,7 @@ def test_nothing_in_a_cell_is_markup(text: str, expected: str) -> None:
 
 
 def test_markdown(tmp_path: Path) -> None:
-    told = "".join(comparison.as_markdown(found(tmp_path, backup_record(title="a"), backup_record(title="a | b"))))
+    told = "".join(diff_markdown(found(tmp_path, backup_record(title="a"), backup_record(title="a | b"))))
     assert told.startswith("# Differences\n\n- A: ")
     assert (
         "\n## Fields\n\n| what | field | values | who says so |\n| --- | --- | --- | --- |\n| changed | id | " in told
@@ -101,11 +101,11 @@ def test_control_characters_reach_no_terminal(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         paths.append(str(tmp_path / name))
     differing = diff(paths[0], paths[1], deep=True)
-    for told in ("".join(comparison.as_text(differing)), "".join(comparison.as_markdown(differing))):
+    for told in ("".join(diff_text(differing)), "".join(diff_markdown(differing))):
         assert not {"\x1b", "\x07", "\u202e"} & set(told)
         assert "a\\x1b" in told.replace("\\\\", "\\")
         told.encode()
-    described = json.loads("".join(comparison.as_json(differing)))
+    described = json.loads("".join(diff_json(differing)))
     names = {one["before"]["name"]: one["before"].get("name_base64") for one in described["members"] if one["before"]}
     assert names == {"APP-META.INI": None, "a\x1b[2J\n.php": None, "caf\ufffd": "Y2Fm6Q=="}
 
@@ -114,8 +114,8 @@ def deep(folder: Path) -> dict[str, Any]:
     a = packed(folder / "a.tar.gz", [*BEFORE, ("APP-DATA.SQL", DUMP)])
     b = packed(folder / "b.tar.gz", [*AFTER, ("APP-DATA.SQL", CHANGED_DUMP)])
     differing = diff(str(a), str(b), deep=True)
-    described: dict[str, Any] = json.loads("".join(comparison.as_json(differing)))
-    described["text"] = "".join(comparison.as_text(differing))
+    described: dict[str, Any] = json.loads("".join(diff_json(differing)))
+    described["text"] = "".join(diff_text(differing))
     return described
 
 
@@ -173,7 +173,7 @@ def test_members_and_tables_as_json(tmp_path: Path) -> None:
 def test_json_of_fields(tmp_path: Path) -> None:
     record = backup_record(list_plugins="+a/1") + b"\nx-odd=\xff"
     other = backup_record(list_plugins="+a/2", agent="9", db_pass="CANARY")
-    described = json.loads("".join(comparison.as_json(found(tmp_path, record, other))))
+    described = json.loads("".join(diff_json(found(tmp_path, record, other))))
     fields = {one["name"]: one for one in described["fields"]}
     backups = tmp_path / "home/.appdata/backups"
     assert fields["x-odd"] == {
@@ -203,13 +203,13 @@ def test_what_was_not_read_is_said_first(tmp_path: Path) -> None:
     a, b = (packed(tmp_path / name, [RECORD, ("x", bytes(9))]) for name in ("a.tar.gz", "b.tar.gz"))
     b.write_bytes(b.read_bytes()[:-9])
     differing = diff(str(a), str(b), deep=True)
-    told = "".join(comparison.as_text(differing))
+    told = "".join(diff_text(differing))
     assert "\nnot read, and so not compared\n  error  the archive is cut off (" in told
-    assert "\n## Not read, and so not compared\n" in "".join(comparison.as_markdown(differing))
+    assert "\n## Not read, and so not compared\n" in "".join(diff_markdown(differing))
 
 
 def test_long_values_are_cut_for_people_alone() -> None:
     change = FieldChange(What.ADDED, "title", None, "x" * 10_000, Sources(None, None))
-    assert len(comparison.values(change)) == 200
+    assert len(_values(change)) == 200
     null = FieldChange(What.CHANGED, "version", None, "1", Sources(None, None))
-    assert comparison.values(null) == "(can't be decoded) → 1"
+    assert _values(null) == "(can't be decoded) → 1"

@@ -1,19 +1,39 @@
-"""An export as Parquet: columns with types, times in UTC, lists as lists, compressed with zstd. Needs pa."""
+"""A table of a catalog, exported: JSONL and CSV, a line a row, and Parquet, columns with types.
 
+Times of the text formats are ISO 8601 in UTC, a time that no calendar has is its number, in digits; bytes are base64.
+CSV tells what is absent from what is empty: nothing at all, and a pair of quotes. Parquet has times in UTC, lists as
+lists, is compressed with zstd, and needs pyarrow, which is imported nowhere else.
+"""
+
+import base64
 import io
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_type_hints
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, get_type_hints
 
-from backupmeta.catalog.export import Row
+from backupmeta import escapes
+from backupmeta.catalog.export import Export, Row
 from backupmeta.catalog.tables import Column, Type
 from backupmeta.record import values
 from backupmeta.record.fields import FIELD
 from backupmeta.record.values import Decoder
+from backupmeta.render.formats import Format, Formats, Trait, View, formats
+from backupmeta.render.tabular import rows_for
+from backupmeta.words import NANOSECONDS, moment, utc
 
 if TYPE_CHECKING:
     from pyarrow import Array, DataType, RecordBatch, Schema
 
+ExportRendering: TypeAlias = Callable[[Export, View], Iterable[str] | Iterable[bytes]]
+"""Renders the rows of a table, as they are read."""
+
+_SECONDS_END: Final = len("2024-06-13T20:55:21")
+_TO_QUOTE: Final = re.compile('[",\r\n]')
+
+_Texts = Mapping[Type, Callable[[Any], str]]
+"""How what a column holds is written, by its type."""
 _GROUP_ROWS: Final = 10_000
 _GROUP_BYTES: Final = 64 * 1024 * 1024
 """How many rows, of how many bytes, are kept until they are written together: a row group."""
@@ -28,6 +48,67 @@ _ENTRIES: Final[Mapping[Decoder | None, type]] = {
     values.themes: values.Theme,
 }
 """What the lists have as entries, by what reads them from a record."""
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+
+def jsonl(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[str]:
+    """Yield a line a row: an object with a member for each of the ``columns``."""
+    members = [(encode_basestring(one.name) + ":", _JSON[one.type]) for one in columns]
+    for row in rows:
+        cells = zip(members, row, strict=True)
+        told = ",".join([key + ("null" if cell is None else text(cell)) for (key, text), cell in cells])
+        yield escapes.json(f"{{{told}}}\n")
+
+
+def csv(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the names of the ``columns``, then a line a row."""
+    yield _csv_line(one.name for one in columns)
+    texts = [_CSV[one.type] for one in columns]
+    for row in rows:
+        yield _csv_line(["" if cell is None else text(cell) for text, cell in zip(texts, row, strict=True)])
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    return ",".join(cells) + "\r\n"
+
+
+def _quoted(text: str) -> str:
+    return text if text and _TO_QUOTE.search(text) is None else '"' + text.replace('"', '""') + '"'
+
+
+def _flag(number: int) -> str:
+    return "true" if number else "false"
+
+
+def _time_ns(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, NANOSECONDS)
+    told = utc(seconds)
+    return f"{told[:_SECONDS_END]}.{rest:09}{told[_SECONDS_END:]}" if told else str(nanoseconds)
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def _string(text: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda cell: f'"{text(cell)}"'
+
+
+_NUMBERS: Final[_Texts] = {Type.KEY: str, Type.INTEGER: str, Type.FLAG: _flag}
+_PLAIN: Final[_Texts] = {Type.TIME: moment, Type.NANOSECONDS: _time_ns, Type.BYTES: _base64}
+_JSON: Final[_Texts] = {
+    **_NUMBERS,
+    **{type_: _string(text) for type_, text in _PLAIN.items()},
+    Type.TEXT: encode_basestring,
+    Type.JSON: str,
+    Type.SHARED: str,
+}
+_CSV: Final[_Texts] = {**_NUMBERS, **_PLAIN, Type.TEXT: _quoted, Type.JSON: _quoted, Type.SHARED: _quoted}
+
+
+# --- Parquet ----------------------------------------------------------------------------------------------------------
 
 
 class _Kind(NamedTuple):
@@ -145,3 +226,26 @@ def _entry(kind: type) -> "DataType":
 
 def _in_calendar(seconds: int) -> int | None:
     return seconds if seconds in _CALENDAR else None
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+
+def _jsonl(export: Export, view: View) -> Iterable[str]:
+    return rows_for(view.width, jsonl(*export))
+
+
+def _csv(export: Export, view: View) -> Iterable[str]:
+    return rows_for(view.width, csv(*export))
+
+
+def _parquet(export: Export, _view: View) -> Iterable[bytes]:
+    return parquet(*export)
+
+
+EXPORTS: Final[Formats[ExportRendering]] = formats(
+    Format("jsonl", "one JSON object a line", _jsonl),
+    Format("csv", "a column a field", _csv),
+    Format("parquet", "columns with types; needs -o FILE", _parquet, frozenset({Trait.IN_A_FILE_ALONE})),
+)
+"""The formats of an exported table."""

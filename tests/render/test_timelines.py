@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from backupmeta.events.event import Claim, Event, File, Subject
 from backupmeta.events.kinds import KINDS
 from backupmeta.provenance import Source, Witness
-from backupmeta.render.timeline import FORMATS, L2T_COLUMNS, as_body, as_jsonl, as_l2t_csv, as_text
+from backupmeta.render.formats import View
+from backupmeta.render.timelines import L2T_COLUMNS, TIMELINES, as_body, as_jsonl, as_l2t_csv, as_text
 
 SECOND = 1_000_000
 TIME = 1718312121  # 2024-06-13 20:55:21 UTC
@@ -135,9 +136,9 @@ def test_body() -> None:
     assert backed_up.endswith("|0|-|0|0|0|-1|-1|-1|1718312121\n")
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", TIMELINES)
 def test_hostile_text_is_harmless_and_stays_in_its_place(form: str) -> None:
-    text = "".join(FORMATS[form]([MEMBER, ODD]))
+    text = "".join(TIMELINES[form].render([MEMBER, ODD], View()))
     assert not {"\x1b", "\x00", "\r"} & set(text)
     assert form == "jsonl" or "\u202e" not in text  # JSON is exact
     text.encode()  # no lone surrogates

@@ -1,0 +1,257 @@
+"""Members of an archive: listed with the pass's verdict, and what became of each when it was extracted."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple, TypeAlias
+
+from backupmeta.archive.digests import MemberDigests
+from backupmeta.archive.dump import Dump, Dumps, State
+from backupmeta.archive.end import Stream
+from backupmeta.archive.gzip import SYSTEMS
+from backupmeta.archive.member import Member
+from backupmeta.archive.reader import Pass
+from backupmeta.escapes import inert, printable
+from backupmeta.extraction.extract import Extraction
+from backupmeta.extraction.unpacking import Fate, Told
+from backupmeta.masking import MASK
+from backupmeta.provenance import display, named
+from backupmeta.render.formats import Format, Formats, Rendering, Trait, formats, whatever_view
+from backupmeta.render.json_text import finding, pretty, spaced
+from backupmeta.render.verified import target
+from backupmeta.words import NANOSECONDS, amounts, clock, counted, utc, visible
+
+_IS_COMPLETE: Final = {State.WHOLE: True, State.CUT: False, State.UNKNOWN: None}
+_TYPES: Final = {
+    "directory": "d",
+    "symlink": "l",
+    "hard link": "h",
+    "character device": "c",
+    "block device": "b",
+    "fifo": "p",
+    "file": "-",
+}
+_MISSING_SHOWN: Final = 20
+"""How many members are told to people that are not there."""
+
+
+class Walk(NamedTuple):
+    """A pass over an archive that is still to come, and what reads its members meanwhile.
+
+    Attributes:
+        archive: the pass.
+        dumps: the reader of its dump; None where nobody asks.
+        digests: counts digests of its members; None where nobody asks.
+    """
+
+    archive: Pass
+    dumps: Dumps | None = None
+    digests: MemberDigests | None = None
+
+
+# --- listed as text ---------------------------------------------------------------------------------------------------
+
+
+def member_lines(members: Iterable[Member]) -> Iterator[str]:
+    """Yield a line a member: type and mode, owner, size in bytes, time in UTC, name, target of a link.
+
+    A member in whose name something is masked has its number besides, by which ``cat`` finds it.
+    """
+    for number, member in enumerate(members, 1):
+        text = visible(_member_line(member))
+        yield inert(f"{text} (#{number})\n" if MASK in text else f"{text}\n")
+
+
+def _member_line(member: Member) -> str:
+    mode = f"{_TYPES.get(member.kind, '?')}{member.mode & 0o7777:04o}"
+    owner = member.owner.decode("utf-8", "replace") or member.uid
+    group = member.group.decode("utf-8", "replace") or member.gid
+    time = clock(member.mtime_ns // NANOSECONDS)
+    link = f" -> {member.link.decode('utf-8', 'surrogateescape')}" if member.link else ""
+    return f"{mode} {f'{owner}/{group}':>11} {member.size:>12} {time} {member.text}{link}"
+
+
+def verdict(archive: Pass) -> str:
+    """Return what came out of a pass over an archive, in one line: how it ended, how much was read, its digests."""
+    end = archive.end
+    ended = "not walked" if end is None else f"{end.verdict}: {end.reason}" if end.reason else end.verdict
+    digests = "".join(f", {name} {digest}" for name, digest in archive.digests.items())
+    read = f"{counted(archive.seen, 'member')}, {counted(archive.position, 'byte')} inflated"
+    return f"{display(archive.file.path)}: {ended}; {read}{digests}"
+
+
+# --- listed as JSON ---------------------------------------------------------------------------------------------------
+
+
+def walked(walk: Walk) -> Iterator[str]:
+    """Yield a JSON object: the members, a line each, as they come; then everything else."""
+    archive = walk.archive
+    before = f'{{"path": {spaced(display(archive.file.path))},\n"members": [\n  '
+    for number, member in enumerate(archive, 1):
+        described: dict[str, object] = {"number": number, **member_object(member)}
+        if walk.digests is not None:
+            described["digest"] = walk.digests.last
+        yield before + spaced(described)
+        before = ",\n  "
+    yield before.rstrip() + "],\n" if before.startswith("{") else "\n],\n"
+    dump = None if walk.dumps is None else walk.dumps.dump
+    yield pretty(_archive(archive, dump), indent=1).removeprefix("{").lstrip()
+
+
+def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
+    """Return what is known of an archive as a whole, after the pass over it; offsets in bytes."""
+    end = archive.end
+    return {
+        "compression": archive.compression.name,
+        "size": archive.file.size,
+        "inflated": archive.position,
+        "digests": dict(archive.digests),
+        "streams": [_stream(stream) for stream in archive.streams],
+        "stream_count": archive.stream_count,
+        "member_count": archive.seen,
+        "verdict": end.verdict if end else None,
+        "reason": end.reason if end else "",
+        "dump": _dump(dump) if dump is not None else None,
+        "findings": [finding(found) for found in archive.findings()],
+    }
+
+
+def _stream(stream: Stream) -> dict[str, object]:
+    described: dict[str, object] = {"offset": stream.offset, "inflated_offset": stream.inflated_offset}
+    described["inflated"] = stream.inflated
+    if (header := stream.header) is not None:
+        described["mtime"] = utc(header.mtime) if header.mtime else None
+        described["system"] = SYSTEMS.get(header.system, str(header.system))
+        described["name"] = display(header.name.decode("latin-1")) if header.name is not None else None
+    return {**described, "layer": stream.layer, "fault": stream.fault or None}
+
+
+def _dump(dump: Dump) -> dict[str, object]:
+    return {
+        "is_complete": _IS_COMPLETE[dump.state],
+        "reason": dump.reason,
+        "writer": dump.writer,
+        "left_out": dump.left_out,
+        "tables": [
+            {
+                **named("name", table.name.decode("utf-8", "surrogateescape")),
+                "type": table.kind,
+                "inserts": table.inserts,
+                "rows": table.rows,
+            }
+            for table in dump.tables
+        ],
+    }
+
+
+def member_object(member: Member) -> dict[str, object]:
+    """Return a member of an archive: sizes and offsets in bytes, times in UTC."""
+    described: dict[str, object] = named("name", member.name.decode("utf-8", "surrogateescape"))
+    described.update(type=member.kind, size=member.size, mode=f"{member.mode & 0o7777:04o}")
+    described.update(uid=member.uid, gid=member.gid)
+    described["user"], described["group"] = (
+        display(name.decode("utf-8", "replace")) for name in (member.owner, member.group)
+    )
+    seconds, nanoseconds = divmod(member.mtime_ns, NANOSECONDS)
+    described["mtime"] = utc(seconds, nanoseconds // 1000)
+    described.update(named("link", member.link.decode("utf-8", "surrogateescape")) if member.link else {})
+    described["offset"] = member.offset
+    if member.is_sparse:
+        described["stored"] = member.stored
+    return described
+
+
+# --- extracted --------------------------------------------------------------------------------------------------------
+
+
+class ExtractionTalk:
+    """Says on the way which members are not there, and at last what is."""
+
+    def __init__(self) -> None:
+        self._missing = 0
+
+    def line(self, told: Told) -> str | None:
+        """Return the line about a member, if it is worth one."""
+        if told.fate in {Fate.WRITTEN, Fate.LEFT_OUT}:
+            return None
+        self._missing += 1
+        return f"{told.member.text}: {told.fate}: {told.reason}" if self._missing <= _MISSING_SHOWN else None
+
+    def end(self, extraction: Extraction) -> Iterator[str]:
+        """Yield the lines about all of it."""
+        if (more := self._missing - _MISSING_SHOWN) > 0:
+            yield f"{counted(more, 'more member is', 'more members are')} not there"
+        yield from (f"{name.decode('utf-8', 'surrogateescape')}: is not in the archive" for name in extraction.missing)
+        if extraction.narrowed:
+            narrowed = counted(extraction.narrowed, "member has", "members have")
+            yield f"{narrowed} fewer permissions than in the archive"
+        yield _outcome(extraction)
+
+
+def _outcome(extraction: Extraction) -> str:
+    folder = printable(extraction.folder)
+    others = amounts({fate: count for fate, count in extraction.counts.items() if fate != Fate.WRITTEN})
+    what = f"{counted(extraction.counts[Fate.WRITTEN], 'member')} written to {folder}"
+    if not extraction.is_kept:
+        what = f"{folder} was not made: --keep-partial keeps what could be had"
+    return f"{what}; {others}" if others else what
+
+
+class ExtractionText:
+    """Writes no answer: what is to be said is said by `ExtractionTalk`."""
+
+    def piece(self, _told: Told) -> str:
+        """Return nothing."""
+        return ""
+
+    def end(self, _extraction: Extraction) -> str:
+        """Return nothing."""
+        return ""
+
+
+class ExtractionJson:
+    """Writes a JSON object: what became of each member, as they come, and at last of all of them."""
+
+    def __init__(self) -> None:
+        self._before = '{"members": [\n  '
+
+    def piece(self, told: Told) -> str:
+        """Return what became of a member."""
+        before, self._before = self._before, ",\n  "
+        described = {"fate": str(told.fate), "reason": told.reason or None, **member_object(told.member)}
+        return before + spaced(described)
+
+    def end(self, extraction: Extraction) -> str:
+        """Return the rest."""
+        rest = {
+            **named("folder", extraction.folder),
+            "is_kept": extraction.is_kept,
+            "counts": {str(fate): count for fate, count in extraction.counts.items()},
+            "narrowed": extraction.narrowed,
+            "missing": [display(name.decode("utf-8", "surrogateescape")) for name in extraction.missing],
+            "verification": target(extraction.verification),
+        }
+        begin = self._before.removesuffix("  ") if self._before.startswith("{") else "\n"
+        return f"{begin}],\n{pretty(rest, indent=1).removeprefix('{').lstrip()}"
+
+
+ExtractionRendering: TypeAlias = Callable[[], ExtractionText | ExtractionJson]
+"""Makes what writes an extraction: ``piece`` by piece, as members come, and its ``end``."""
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+MEMBERS: Final[Formats[Rendering[Walk]]] = formats(
+    Format("text", "a line a member", lambda walk, _view: member_lines(walk.archive)),
+    Format(
+        "json",
+        "an object, with offsets in bytes of the inflated archive",
+        whatever_view(walked),
+        frozenset({Trait.WITH_CONTENTS}),
+    ),
+)
+"""The formats of a list of an archive's members."""
+
+EXTRACTION: Final[Formats[ExtractionRendering]] = formats(
+    Format("text", "nothing but what is missing, on stderr", ExtractionText),
+    Format("json", "what became of each member", ExtractionJson),
+)
+"""The formats of an extraction."""
