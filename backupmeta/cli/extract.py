@@ -101,7 +101,7 @@ def _extracted(
 
     from backupmeta import verification
     from backupmeta.checks.policy import DEFAULT
-    from backupmeta.render.members import EXTRACTION, ExtractionTalk
+    from backupmeta.render.unpacked import EXTRACTION, ExtractionTalk
     from backupmeta.search import Search
 
     talk, answer = ExtractionTalk(), EXTRACTION["json" if as_json else "text"].render()
