@@ -27,7 +27,7 @@ from backupmeta.verification import Case, Outcome, run_here, verify, verify_arch
 from backupmeta.vocabulary.kinds import Severity
 from tests.hostile import header, stamped
 from tests.invented import unprivileged
-from tests.test_real_backup import OUT, Real
+from tests.real.test_real_backup import OUT, Real
 
 ARCHIVE: Final = "the archive"
 HOME: Final = "the home"

@@ -1,6 +1,6 @@
 """End to end: real dumps of an invented database, by mariadb-dump, phpMyAdmin and Adminer, and what the reader says.
 
-pytest -m real tests/test_real_dumps.py
+pytest -m real tests/real/test_real_dumps.py
 """
 
 import re

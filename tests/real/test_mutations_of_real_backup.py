@@ -1,7 +1,7 @@
 """Each single mutation of the real backup is caught by the check meant for it, and by no unrelated one.
 
 scripts/real_backup.py FOLDER
-BACKUPMETA_REAL=FOLDER pytest -m real tests/test_mutations_of_real_backup.py
+BACKUPMETA_REAL=FOLDER pytest -m real tests/real/test_mutations_of_real_backup.py
 """
 
 import gzip
@@ -21,10 +21,10 @@ import zstandard
 from backupmeta.checks.verdict import Verdict
 from backupmeta.vocabulary.kinds import Severity
 from backupmeta.vocabulary.table import FINDINGS
-from tests import mutations as m
 from tests.hostile import header, pax
 from tests.invented import run
-from tests.test_real_backup import FOLDER, VARIABLE
+from tests.real import mutations as m
+from tests.real.test_real_backup import FOLDER, VARIABLE
 
 pytestmark = [
     pytest.mark.real,

@@ -1,7 +1,7 @@
 """End to end: the commands on a real backup, and what WordPress, MariaDB and tarfile themselves say of it.
 
 scripts/real_backup.py FOLDER
-BACKUPMETA_REAL=FOLDER pytest -m real tests/test_real_backup.py
+BACKUPMETA_REAL=FOLDER pytest -m real tests/real/test_real_backup.py
 """
 
 import contextlib
@@ -427,7 +427,7 @@ def shared_folder() -> Iterator[Path]:
 
 def test_the_readmes_restore_restores_it(real: Real, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", f"{os.environ['PATH']}:/usr/sbin")  # mariadbd's place
-    readme = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     [script] = [one for one in re.findall(r"```sh\n(.*?)```", readme, re.DOTALL) if "mariadb" in one]
     (tmp_path / "restore.sh").write_text(script)
     with shared_folder() as folder, mariadb.running(folder / "server") as server:
