@@ -11,7 +11,7 @@ from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from backupmeta.account.protected import Protected
-    from backupmeta.catalog.export import Export
+    from backupmeta.catalog.queries import Export
     from backupmeta.catalog.views import View
     from backupmeta.findings import Finding
 
@@ -25,7 +25,7 @@ class Exported(click.ParamType["View"]):
 
     def convert(self, value: "str | View", param: click.Parameter | None, ctx: click.Context | None) -> "View":
         """Return what ``value`` names."""
-        from backupmeta.catalog.export import EXPORTED
+        from backupmeta.catalog.queries import EXPORTED
         from backupmeta.errors import did_you_mean
 
         if not isinstance(value, str):
@@ -60,8 +60,8 @@ def export(catalog: str, form: str, table: "View", target_file: str | None) -> i
       backupmeta export catalog.sqlite --to parquet -o backups.parquet
     """
     from backupmeta.account.protected import Protected
-    from backupmeta.catalog.export import export as exporting
-    from backupmeta.catalog.store import roots
+    from backupmeta.catalog.database import roots
+    from backupmeta.catalog.queries import export as exporting
 
     protected = Protected(tuple(roots(catalog)), catalog=catalog)
     output.refuse_evidence(target_file, protected)
@@ -118,7 +118,7 @@ def stats(catalog: str, now: Span | None, *, as_json: bool) -> int:
     """
     from time import time
 
-    from backupmeta.catalog.stats import stats as counting
+    from backupmeta.catalog.summary import stats as counting
     from backupmeta.render import stats as rendering
 
     findings: list[Finding] = []

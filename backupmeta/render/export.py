@@ -11,8 +11,8 @@ from json.encoder import encode_basestring
 from typing import Any, Final
 
 from backupmeta import escapes
-from backupmeta.catalog.export import Row
-from backupmeta.catalog.tables import Column, Type
+from backupmeta.catalog.queries import Row
+from backupmeta.catalog.schema import Column, Type
 from backupmeta.render.json import utc
 
 _NANOSECONDS: Final = 1_000_000_000

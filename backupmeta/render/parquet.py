@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_type_hints
 
-from backupmeta.catalog.export import Row
-from backupmeta.catalog.tables import Column, Type
+from backupmeta.catalog.queries import Row
+from backupmeta.catalog.schema import Column, Type
 from backupmeta.record import values
 from backupmeta.record.fields import FIELD
 from backupmeta.record.values import Decoder

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from backupmeta.catalog.answers import Age
-from backupmeta.catalog.tally import Tally
+from backupmeta.catalog.accounts import ScanResult
+from backupmeta.catalog.database import Age
 from backupmeta.provenance import display
 from backupmeta.render.json import pretty, utc
 from backupmeta.render.text import line
@@ -12,7 +12,7 @@ _WORDS: Final = {"all_files": "files", "all_installs": "installs", "all_backups"
 _CHANGES: Final = ("new", "changed", "moved", "returned", "vanished")
 
 
-def as_text(path: str, tally: Tally, seconds: float, *, is_whole: bool) -> str:
+def as_text(path: str, tally: ScanResult, seconds: float, *, is_whole: bool) -> str:
     """Return what came out of scanning into the catalog at ``path`` within ``seconds``, to its end or not."""
     aside = _counted(
         {"unchanged": tally.unchanged, "unreadable": tally.unreadable, "vanished since": tally.vanished}, " (", ")"
@@ -26,7 +26,7 @@ def as_text(path: str, tally: Tally, seconds: float, *, is_whole: bool) -> str:
     return "".join(map(line, lines))
 
 
-def as_json(path: str, tally: Tally, seconds: float, *, is_whole: bool) -> str:
+def as_json(path: str, tally: ScanResult, seconds: float, *, is_whole: bool) -> str:
     """Return the same as JSON; sizes in bytes."""
     described = {
         "catalog": display(path),
@@ -45,7 +45,7 @@ def as_json(path: str, tally: Tally, seconds: float, *, is_whole: bool) -> str:
     return pretty(described)
 
 
-def progress(tally: Tally, seconds: float) -> dict[str, int | float]:
+def progress(tally: ScanResult, seconds: float) -> dict[str, int | float]:
     """Return how far a scan is after so many ``seconds``; sizes in bytes, the rate in archives a second."""
     rate = tally.archives / seconds if seconds else 0.0
     return {
@@ -59,7 +59,7 @@ def progress(tally: Tally, seconds: float) -> dict[str, int | float]:
     }
 
 
-def progress_line(tally: Tally, seconds: float) -> str:
+def progress_line(tally: ScanResult, seconds: float) -> str:
     """Return the same in words."""
     return (
         f"{tally.accounts:,} accounts, {tally.unchanged:,} of them unchanged; {tally.archives:,} archives, "
@@ -85,7 +85,7 @@ def _ago(seconds: int) -> str:
     return f"{seconds:,} seconds"
 
 
-def archives_line(tally: Tally, seconds: float) -> str:
+def archives_line(tally: ScanResult, seconds: float) -> str:
     """Return how much was read, and how fast, for a bar of accounts."""
     rate = tally.archives / seconds if seconds else 0.0
     if tally.walked:
@@ -93,7 +93,7 @@ def archives_line(tally: Tally, seconds: float) -> str:
     return f"accounts, {tally.archives:,} archives, {_size(tally.bytes)}, {rate:,.0f} a second"
 
 
-def _changes(tally: Tally, table: str) -> dict[str, int]:
+def _changes(tally: ScanResult, table: str) -> dict[str, int]:
     return {change: tally.changes[table, change] for change in _CHANGES if tally.changes[table, change]}
 
 

@@ -3,7 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from backupmeta.catalog.stats import MOST, MOST_ACCOUNTS, MOST_SCANS, Account, Backup, Duplicates, Part, Scan, Stats
+from backupmeta.catalog.database import Scan
+from backupmeta.catalog.summary import (
+    MOST,
+    MOST_ACCOUNTS,
+    MOST_SCANS,
+    AccountSize,
+    DatedBackup,
+    Duplicates,
+    Part,
+    Summary,
+)
 from backupmeta.provenance import display, named
 from backupmeta.render.export import moment
 from backupmeta.render.json import pretty
@@ -17,7 +27,7 @@ _MOST_ROOTS: Final = 3
 _UNKNOWN: Final = "?"
 
 
-def as_text(catalog: str, found: Stats, width: int | None) -> str:
+def as_text(catalog: str, found: Summary, width: int | None) -> str:
     """Return tables, drawn for a terminal of ``width`` columns, or tab-separated for None."""
     return "\n".join(
         line(title) + table(columns, _aligned(columns, rows, width), width)
@@ -26,7 +36,7 @@ def as_text(catalog: str, found: Stats, width: int | None) -> str:
     )
 
 
-def _tables(catalog: str, found: Stats) -> Iterator[tuple[str, tuple[str, ...], Sequence[_Row]]]:
+def _tables(catalog: str, found: Summary) -> Iterator[tuple[str, tuple[str, ...], Sequence[_Row]]]:
     """Yield each table: its title, its columns, its rows."""
     yield catalog, ("what", "there is"), list(_summary(found))
     yield f"Scans, the last {MOST_SCANS}", _SCAN, list(map(_scan, found.scans))
@@ -39,7 +49,7 @@ def _tables(catalog: str, found: Stats) -> Iterator[tuple[str, tuple[str, ...], 
     yield "Findings", ("severity", "id", "count"), [(one.severity, one.id, one.times) for one in found.findings]
 
 
-def _parted(found: Stats) -> dict[str, tuple[tuple[str, ...], tuple[Part, ...]]]:
+def _parted(found: Summary) -> dict[str, tuple[tuple[str, ...], tuple[Part, ...]]]:
     """Return how the backups are parted: by what they have in common, and the parts."""
     return {
         "applications": (("application",), found.applications),
@@ -60,7 +70,7 @@ def _aligned(columns: tuple[str, ...], rows: Sequence[_Row], width: int | None) 
         ]
 
 
-def _summary(found: Stats) -> Iterator[_Row]:
+def _summary(found: Summary) -> Iterator[_Row]:
     yield "accounts", _counted(found.accounts)
     yield "installs", f"{found.installs:,}"
     yield "backups", _counted(found.backups)
@@ -76,7 +86,7 @@ def _counted(counts: Mapping[str, int]) -> str:
     return f"{sum(counts.values()):,}: {told}" if told else "0"
 
 
-def _backup(one: Backup | None) -> str:
+def _backup(one: DatedBackup | None) -> str:
     if one is None:
         return "none whose time is known"
     told = (_short(one.time), one.id, one.application, one.version, one.url, _place(one.host, one.account))
@@ -113,7 +123,7 @@ def _short(seconds: int) -> str:
     return moment(seconds)[:19].replace("T", " ")
 
 
-def as_json(catalog: str, found: Stats) -> str:
+def as_json(catalog: str, found: Summary) -> str:
     """Return the same as JSON; times are in UTC, what is not known is null."""
     described: dict[str, object] = {
         "catalog": display(catalog),
@@ -137,14 +147,21 @@ def as_json(catalog: str, found: Stats) -> str:
 
 def _scan_object(one: Scan) -> dict[str, object]:
     ended = None if one.ended is None else moment(one.ended)
-    return {**one._asdict(), "began": moment(one.began), "ended": ended, "is_whole": one.is_whole}
+    return {
+        "number": one.number,
+        "roots": one.roots,
+        "began": moment(one.began),
+        "ended": ended,
+        "unread": one.unread,
+        "is_whole": one.is_whole,
+    }
 
 
-def _backup_object(one: Backup | None) -> dict[str, object] | None:
+def _backup_object(one: DatedBackup | None) -> dict[str, object] | None:
     return None if one is None else {**one._asdict(), "time": moment(one.time), **named("account", one.account)}
 
 
-def _account_object(one: Account) -> dict[str, object]:
+def _account_object(one: AccountSize) -> dict[str, object]:
     return {"host": one.host, **named("path", one.path), "archives": one.archives, "bytes": one.bytes}
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from backupmeta.catalog.summary import DatedBackup, Summary
 from backupmeta.render.report.words import counted, minute, shown, size
 from backupmeta.report.model import Report
-from backupmeta.report.summary import Summary
 
 _MOST_ROOTS: Final = 3
 
@@ -62,15 +62,19 @@ def tiles(counts: Summary) -> Iterator[Tile]:
     """Yield how much there is of what."""
     yield Tile("Accounts", f"{sum(counts.accounts.values()):,}", _parts(counts.accounts))
     yield Tile("Installs", f"{counts.installs:,}", ("live now",))
-    orphans = (f"{counts.orphans:,} of installs that are gone",) if counts.orphans else ()
+    orphans = (f"{counts.orphans.backups:,} of installs that are gone",) if counts.orphans.backups else ()
     yield Tile("Backups", f"{sum(counts.backups.values()):,}", (*_parts(counts.backups), *orphans))
-    spare, waste = counts.duplicates
+    spare, waste = (counts.duplicates.copies, counts.duplicates.wasted_bytes) if counts.duplicates else (0, 0)
     copies = (
         (f"{counted(spare, 'copy') if spare == 1 else f'{spare:,} copies'} of others, {size(waste)}",) if spare else ()
     )
     yield Tile("Archives", size(counts.bytes), (f"in {counted(counts.archives, 'file')}", *copies))
-    yield Tile("Oldest backup", minute(counts.oldest)[:10], (f"newest {minute(counts.newest)[:10]}",))
+    yield Tile("Oldest backup", _day(counts.oldest), (f"newest {_day(counts.newest)}",))
     yield Tile("Findings", f"{sum(counts.severities.values()):,}", (severities(counts) or "none",))
+
+
+def _day(backup: DatedBackup | None) -> str:
+    return minute(None if backup is None else backup.time)[:10]
 
 
 def _parts(counts: Mapping[str, int]) -> tuple[str, ...]:

@@ -18,7 +18,6 @@ from backupmeta.render.report.front import depth, origin, scope, tiles, verdict
 from backupmeta.render.report.tables import TABLES
 from backupmeta.render.report.words import minute, shown
 from backupmeta.report.model import Report
-from backupmeta.report.summary import summary
 
 _SCRIPTS: Final = ("page.js", "chart.umd.min.js", "plots.js")
 
@@ -56,7 +55,7 @@ _PLOTS: Final = (
 
 def html(report: Report) -> str:
     """Return ``report`` as a page."""
-    counts, style = summary(report), _own("style.css")
+    counts, style = report.summary, _own("style.css")
     scripts = [_own(name) for name in _SCRIPTS]
     return _template().render(
         report=report,

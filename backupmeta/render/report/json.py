@@ -5,14 +5,14 @@ Times are ISO 8601 in UTC, sizes are bytes; what is not known is null. A path th
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
+from dataclasses import Field, fields
 from typing import Any, Final
 
+from backupmeta.catalog.summary import Summary
 from backupmeta.provenance import Source, display, located, named
 from backupmeta.render.export import moment
 from backupmeta.render.json import spaced
 from backupmeta.report.model import Report
-from backupmeta.report.summary import Summary, summary
 
 _TIMES: Final = frozenset("written as_of oldest began ended newest created updated time modified".split())
 """The attributes that are times."""
@@ -20,15 +20,19 @@ _TIMES: Final = frozenset("written as_of oldest began ended newest created updat
 
 def as_json(report: Report) -> str:
     """Return ``report`` as JSON, a line a row."""
-    head = {"summary": _summary(summary(report)), **_told(report, _scalars(report))}
-    lists = (one.name for one in fields(report) if isinstance(getattr(report, one.name), tuple))
+    head = {"summary": _summary(report.summary), **_told(report, _scalars(report))}
+    lists = (one.name for one in _own_fields(report) if isinstance(getattr(report, one.name), tuple))
     parts = [f"{spaced(key)}: {spaced(value)}" for key, value in head.items()]
     parts += [f"{spaced(key)}: {_rows(getattr(report, key))}" for key in lists]
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def _scalars(report: Report) -> Iterator[str]:
-    return (one.name for one in fields(report) if not isinstance(getattr(report, one.name), tuple))
+    return (one.name for one in _own_fields(report) if not isinstance(getattr(report, one.name), tuple))
+
+
+def _own_fields(report: Report) -> Iterator[Field[Any]]:
+    return (one for one in fields(report) if one.name != "summary")
 
 
 def _rows(rows: Iterable[Any]) -> str:
@@ -66,7 +70,22 @@ def _entry(one: object) -> object:
 
 
 def _summary(counts: Summary) -> dict[str, object]:
-    told = counts._asdict()
-    for key in ("oldest", "newest"):
-        told.update(_member(key, told[key]))
-    return {**told, "duplicates": counts.duplicates._asdict(), "kinds": [one._asdict() for one in counts.kinds]}
+    copies, wasted = (counts.duplicates.copies, counts.duplicates.wasted_bytes) if counts.duplicates else (0, 0)
+    return {
+        "accounts": counts.accounts,
+        "installs": counts.installs,
+        "backups": counts.backups,
+        "orphans": counts.orphans.backups,
+        "archives": counts.archives,
+        "bytes": counts.bytes,
+        "digested": counts.digested,
+        "verdicts": counts.verdicts,
+        "duplicates": {"copies": copies, "bytes": wasted},
+        "oldest": None if counts.oldest is None else moment(counts.oldest.time),
+        "newest": None if counts.newest is None else moment(counts.newest.time),
+        "severities": counts.severities,
+        "kinds": [
+            {"id": one.id, "severity": one.severity, "sentence": one.sentence, "advice": one.advice, "times": one.times}
+            for one in counts.findings
+        ],
+    }

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from backupmeta import escapes
+from backupmeta.catalog.database import Scan
+from backupmeta.catalog.summary import FindingCount, Summary
 from backupmeta.render.report.front import Tile, origin, scope, tiles, verdict
 from backupmeta.render.report.words import minute, places, shown, size
-from backupmeta.report.model import Account, Archive, Backup, Found, Install, Report, Scan
-from backupmeta.report.summary import Kind, Summary, summary
+from backupmeta.report.model import Account, Archive, Backup, Found, Install, Report
 
 MOST: Final = 100
 """How many rows of a table are told at most."""
@@ -34,7 +35,7 @@ class _Section(NamedTuple):
 
 def markdown(report: Report) -> str:
     """Return ``report`` as Markdown."""
-    counts = summary(report)
+    counts = report.summary
     first = [
         f"# Backups of {_text(scope(report))}",
         f"As of {_text(minute(report.as_of))}. All times are in UTC.",
@@ -48,7 +49,7 @@ def _sections(report: Report, counts: Summary) -> tuple[_Section, ...]:
     digested = [one for one in report.archives if one.sha256 is not None]
     return (
         _Section("Summary", list(tiles(counts)), ("what", "there is", "of it"), _tile),
-        _Section("What was found", counts.kinds, ("severity", "times", "finding", "what it says", "advice"), _kind),
+        _Section("What was found", counts.findings, ("severity", "times", "finding", "what it says", "advice"), _kind),
         _Section("Findings", report.findings, ("severity", "what was found", "account", "seen in"), _finding),
         _Section("Backups", report.backups, ("made", "site", "application", "account", "state", "size"), _backup),
         _Section("Installs", report.installs, ("site", "application", "account", "updated", "backups"), _install),
@@ -77,7 +78,7 @@ def _tile(one: Tile, _paths: _Paths) -> _Cells:
     return one.label, one.figure, _text("; ".join(one.lines))
 
 
-def _kind(one: Kind, _paths: _Paths) -> _Cells:
+def _kind(one: FindingCount, _paths: _Paths) -> _Cells:
     return _text(one.severity), f"{one.times:,}", _code(one.id), _text(one.sentence), _text(one.advice)
 
 
