@@ -71,7 +71,8 @@ def timeline(
     from backupmeta.account.protected import Protected
     from backupmeta.events.timeline import MEMBERS
     from backupmeta.events.timeline import timeline as telling
-    from backupmeta.render.timeline import FORMATS
+    from backupmeta.render.formats import View
+    from backupmeta.render.timelines import TIMELINES
     from backupmeta.search import Search
 
     if members is not None and not deep:
@@ -81,7 +82,7 @@ def timeline(
     told = telling(Search(roots, sysroot, zone, limits, user), deep=deep, members=most, findings=findings)
     tally = _Tally()
     with output.opened(target_file, Protected(roots, sysroot)) as write:
-        for part in FORMATS[form](tally.counting(_wanted(told, user, since, until))):
+        for part in TIMELINES[form].render(tally.counting(_wanted(told, user, since, until)), View()):
             write(part)
     tally.tell(", ".join(roots) or f"the conventional places{f' of {sysroot}' if sysroot else ''}")
     return output.report(dict.fromkeys(findings), Severity.WARNING)
