@@ -38,6 +38,11 @@ def counted(number: int, singular: str, plural: str = "") -> str:
     return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
 
 
+def are(number: int) -> str:
+    """Return the verb after a count: ``1 … is``, ``2 … are``."""
+    return "is" if number == 1 else "are"
+
+
 def amounts(counts: Mapping[Word, int], nothing: str = "") -> str:
     """Return how many there are of what, without what there is none of: ``3 new, 1 changed``; else ``nothing``."""
     return ", ".join(f"{count:,} {word}" for word, count in counts.items() if count) or nothing

@@ -30,8 +30,8 @@ from unittest.mock import patch
 
 from benchmarks import fleets
 
-from backupmeta.catalog.store import LOCK
-from backupmeta.catalog.tables import TABLES
+from backupmeta.catalog.catalog_file import LOCK
+from backupmeta.catalog.schema import TABLES
 from backupmeta.cli import main as backupmeta
 
 FIXTURES: Final = Path(__file__).parent.parent / "fixtures" / "accounts"

@@ -11,6 +11,7 @@ from backupmeta.archive.limits import Limits
 from backupmeta.cli import options, output
 from backupmeta.cli.listing import COUNT, IN_TIME, Span, decorated
 from backupmeta.vocabulary.kinds import Severity
+from backupmeta.words import are, counted
 
 if TYPE_CHECKING:
     from backupmeta.events.event import Event
@@ -117,6 +118,8 @@ class _Tally:
         if not self._events:
             output.complain(f"nothing happened in {places}; name another ROOT, or a wider time")
         if self._contradicted:
-            output.complain(f"{self._contradicted:,} of {self._events:,} events are contradicted by other witnesses")
+            events = f"{self._contradicted:,} of {counted(self._events, 'event')} {are(self._contradicted)}"
+            output.complain(f"{events} contradicted by other witnesses")
         if self._left_out:
-            output.complain(f"{self._left_out:,} members have no event of their own; --members N tells more of them")
+            members = counted(self._left_out, "member has", "members have")
+            output.complain(f"{members} no event of their own; --members N tells more of them")

@@ -333,7 +333,7 @@ def test_the_limit_on_time_ends_a_search_for_streams(tmp_path: Path) -> None:
     outcome = measured(COMMAND, "members", str(path), "--limit", "seconds=1")
     assert (outcome.code, outcome.out.split()[-1]) == (2, "first")
     assert outcome.seconds < 3
-    assert "takes more than 1 seconds" in outcome.err
+    assert "takes more than 1 second," in outcome.err
 
 
 # --- each limit is what ends it --------------------------------------------------------------------------------------

@@ -451,7 +451,7 @@ def test_a_check_that_is_not_known_is_told(opened: Opened, tmp_path: Path, numbe
 @pytest.mark.parametrize("check", [lzma.CHECK_NONE, lzma.CHECK_CRC32, lzma.CHECK_CRC64, lzma.CHECK_SHA256])
 def test_a_stream_without_a_check_is_noted(opened: Opened, check: int) -> None:
     found = seen(opened, lzma.compress(TAR, check=check))
-    assert ids(found) == ({"archive-check-none": "1 of 1 streams"} if check == lzma.CHECK_NONE else {})
+    assert ids(found) == ({"archive-check-none": "1 of 1 stream"} if check == lzma.CHECK_NONE else {})
     assert found.is_clean
 
 
