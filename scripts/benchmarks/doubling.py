@@ -286,20 +286,20 @@ SHAPES: Final = {
     "quotes of a dump": Shape(of_archive(dump(b"'`\"/*")), 500_000, OF_ARCHIVES),
     "gzip streams": Shape(streams, 50_000, OF_ARCHIVES),
     "beginnings of streams": Shape(damage, 50_000, OF_ARCHIVES),
-    "backups": Shape(backups, 500, OF_HOMES),
-    "installs": Shape(installs, 500, (*LISTS, *READS)),
-    "folders": Shape(folders, 500, OF_HOMES),
-    "renamed archives": Shape(renamed, 500, OF_HOMES),
+    "backups": Shape(backups, 1_500, OF_HOMES),
+    "installs": Shape(installs, 1_500, (*LISTS, *READS)),
+    "folders": Shape(folders, 1_500, OF_HOMES),
+    "renamed archives": Shape(renamed, 1_500, OF_HOMES),
     "records of one archive": Shape(of_one_archive, 500, (*OF_HOMES, *DEEP)),
     "links in a folder": Shape(symbolic_links, 10_000, OF_HOMES),
-    "accounts": Shape(accounts, 500, OF_HOMES),
+    "accounts": Shape(accounts, 1_500, OF_HOMES),
 }
 
 
 # --- taking the time --------------------------------------------------------------------------------------------------
 
 
-LEAST: Final = 0.02
+LEAST: Final = 0.05
 """Seconds below which a ratio tells nothing: they count as so many."""
 
 
