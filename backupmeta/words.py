@@ -25,6 +25,7 @@ _DIGITS_OF_A_DATE: Final = 12
 _LONGEST_NUMBER: Final = 30
 _SECONDS: Final = "Unix seconds"
 _END_OF_SECONDS: Final = len("2024-06-13T20:55:21")
+_END_OF_DAY: Final = len("2024-06-13")
 _END_OF_MINUTES: Final = len("2024-06-13T20:55")
 
 
@@ -88,6 +89,11 @@ def clock(seconds: int) -> str:
 def minute(seconds: int | None) -> str:
     """Return the same to the minute: ``2024-06-13 20:55``; a dash for None."""
     return "-" if seconds is None else _spaced(seconds, _END_OF_MINUTES)
+
+
+def day(seconds: int | None) -> str:
+    """Return the same to the day: ``2024-06-13``."""
+    return "-" if seconds is None else _spaced(seconds, _END_OF_DAY)
 
 
 def _spaced(seconds: int, end: int) -> str:

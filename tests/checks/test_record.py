@@ -219,7 +219,9 @@ def test_a_time_lies_in_the_future(key: str, field: str) -> None:
 def test_a_time_beyond_all_calendars_lies_in_the_future() -> None:
     one = backup(record(time_updated=HUGE))
     found = list(checks.times_in_future(one.subject))
-    assert found == [Finding("time-in-future", "time_updated", f"{HUGE[:29]}… Unix seconds", (one.line("time-updated"),))]
+    assert found == [
+        Finding("time-in-future", "time_updated", f"{HUGE[:29]}… Unix seconds", (one.line("time-updated"),))
+    ]
 
 
 @pytest.mark.parametrize("digits", [18, 19, 4000])

@@ -17,7 +17,7 @@ from backupmeta.provenance import Source
 from backupmeta.render.json_text import as_json, json_object, spaced
 from backupmeta.report.model import Account, Archive, Backup, Extension, Found, Install, Report, Scan
 from backupmeta.report.summary import Kind, Summary, summary
-from backupmeta.words import amounts, counted, counts_of, few, minute, size, visible
+from backupmeta.words import amounts, counted, counts_of, day, few, minute, size, visible
 
 LONGEST: Final = 2_000
 """How many characters of a text are shown; a hostile record may have a million."""
@@ -135,7 +135,7 @@ def tiles(counts: Summary) -> Iterator[Tile]:
     copies = counted(counts.duplicates.copies, "copy", "copies")
     spare = (f"{copies} of others, {size(counts.duplicates.bytes)}",) if counts.duplicates.copies else ()
     yield Tile("Archives", size(counts.bytes), (f"in {counted(counts.archives, 'file')}", *spare))
-    yield Tile("Oldest backup", minute(counts.oldest)[:10], (f"newest {minute(counts.newest)[:10]}",))
+    yield Tile("Oldest backup", day(counts.oldest), (f"newest {day(counts.newest)}",))
     yield Tile("Findings", f"{sum(counts.severities.values()):,}", (counts_of(counts.severities, "none"),))
 
 
