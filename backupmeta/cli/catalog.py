@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from backupmeta.account.protected import Protected
-    from backupmeta.catalog.export import Export
+    from backupmeta.catalog.queries import Export
     from backupmeta.catalog.views import View
     from backupmeta.findings import Finding
 
@@ -27,7 +27,7 @@ class Exported(click.ParamType["View"]):
 
     def convert(self, value: "str | View", param: click.Parameter | None, ctx: click.Context | None) -> "View":
         """Return what ``value`` names."""
-        from backupmeta.catalog.export import EXPORTED
+        from backupmeta.catalog.queries import EXPORTED
         from backupmeta.errors import did_you_mean
 
         if not isinstance(value, str):
@@ -62,8 +62,8 @@ def export(catalog: str, form: str, table: "View", target_file: str | None) -> i
       backupmeta export catalog.sqlite --to parquet -o backups.parquet
     """
     from backupmeta.account.protected import Protected
-    from backupmeta.catalog.export import export as exporting
-    from backupmeta.catalog.store import roots
+    from backupmeta.catalog.database import roots
+    from backupmeta.catalog.queries import export as exporting
 
     protected = Protected(tuple(roots(catalog)), catalog=catalog)
     output.refuse_evidence(target_file, protected)
@@ -119,7 +119,7 @@ def stats(catalog: str, now: Span | None, *, as_json: bool) -> int:
     """
     from time import time
 
-    from backupmeta.catalog.stats import stats as counting
+    from backupmeta.catalog.summary import stats as counting
     from backupmeta.render.formats import View
     from backupmeta.render.tallies import STATS, Contents
 

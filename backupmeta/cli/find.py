@@ -10,7 +10,7 @@ from backupmeta.cli import options, output
 from backupmeta.cli.listing import IN_TIME, PRESENTING, Listing, decorated
 
 if TYPE_CHECKING:
-    from backupmeta.catalog.find import Wanted
+    from backupmeta.catalog.queries import Wanted
     from backupmeta.findings import Finding
 
 _VERSION: Final = re.compile(r"[0-9.]+")
@@ -24,7 +24,7 @@ class Versioned(click.ParamType["Wanted"]):
 
     def convert(self, value: "str | Wanted", param: click.Parameter | None, ctx: click.Context | None) -> "Wanted":
         """Return what ``wordpress < 6.4.3`` asks for."""
-        from backupmeta.catalog.find import wanted
+        from backupmeta.catalog.queries import wanted
 
         found = wanted(value) if isinstance(value, str) else value
         if found is not None and not found.bounds and _VERSION.fullmatch(found.name):
@@ -100,8 +100,8 @@ def find(
       backupmeta find catalog.sqlite --plugin 'akismet 5.3.1' --since 2024-01-01 --jsonl
       backupmeta find catalog.sqlite --domain example.com --prefix wp_ --csv
     """
-    from backupmeta.catalog.find import Asked
-    from backupmeta.catalog.find import find as finding
+    from backupmeta.catalog.queries import Asked
+    from backupmeta.catalog.queries import find as finding
     from backupmeta.render.backups import BACKUPS
 
     listing = Listing(

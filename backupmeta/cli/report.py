@@ -80,7 +80,7 @@ def report(
 
     from backupmeta.render.formats import View
     from backupmeta.render.report import REPORTS
-    from backupmeta.report.reading import Asked, read
+    from backupmeta.report.from_catalog import Asked, read
 
     if form == "html" and target_file in {None, "-"} and output.width() is not None:
         raise click.UsageError("a page is not printed on a terminal; name a file, -o report.html, or --format markdown")
@@ -133,7 +133,7 @@ def _search(roots: tuple[str, ...], sysroot: str | None, zone: tzinfo | None, li
 def _kept(catalog: str, target_file: str | None) -> Iterator[_Source]:
     """Give a catalog that is there."""
     from backupmeta.account.protected import Protected
-    from backupmeta.catalog.store import roots
+    from backupmeta.catalog.database import roots
 
     protected = Protected(tuple(roots(catalog)), catalog=catalog)
     output.refuse_evidence(target_file, protected)
@@ -163,7 +163,7 @@ def _scanned(search: "Search", target_file: str | None, *, deep: bool, jobs: int
 def _scan(path: str, search: "Search", *, deep: bool, jobs: int | None) -> bool:
     """Scan into the catalog at ``path``; tell what could not be read, and return whether all could."""
     from backupmeta.catalog.processes import processes
-    from backupmeta.catalog.scan import Depth, scan
+    from backupmeta.catalog.scanning import Depth, scan
     from backupmeta.cli.progress import telling
 
     with telling("auto", lambda: None) as tell:

@@ -68,9 +68,9 @@ def scan(
       sqlite3 catalog.sqlite 'SELECT user, url, backup_utc FROM backups WHERE application = "wordpress"'
     """
     from backupmeta.account.protected import Protected
-    from backupmeta.catalog.scan import Depth
-    from backupmeta.catalog.scan import scan as scanning
-    from backupmeta.catalog.tally import Tally
+    from backupmeta.catalog.accounts import ScanResult
+    from backupmeta.catalog.scanning import Depth
+    from backupmeta.catalog.scanning import scan as scanning
     from backupmeta.cli.progress import telling
     from backupmeta.render.formats import View
     from backupmeta.render.tallies import SCANS, Scanned
@@ -80,7 +80,7 @@ def scan(
         raise click.UsageError("--per-host needs --cluster")
     if cluster is not None and jobs is not None:
         raise click.UsageError("--jobs is for this machine; a cluster has its own workers")
-    search, tally, began = Search(roots, sysroot, zone, limits), Tally(), monotonic()
+    search, tally, began = Search(roots, sysroot, zone, limits), ScanResult(), monotonic()
     if catalog == "-":
         raise click.BadParameter("a catalog is a file, and is not printed; name one", param_hint="--output")
     search.places()
@@ -90,7 +90,7 @@ def scan(
         with telling(progress, lambda: _expected(catalog, search)) as tell:
             depth = Depth.DEEP if deep else Depth.SHALLOW
             with _crew(jobs, cluster, per_host=per_host) as workers, output.private_files():
-                scanning(catalog, search, depth=depth, tally=tally, tell=tell, workers=workers)
+                scanning(catalog, search, depth=depth, result=tally, tell=tell, workers=workers)
     except KeyboardInterrupt:  # it is handled in here to the end: `cli` raises again what seems to be passed over
         output.complain("interrupted; what was done is saved, and the next scan goes on from there")
         output.complain_of_accounts(tally)
@@ -131,7 +131,7 @@ def _crew(jobs: int | None, cluster: str | None, *, per_host: bool) -> "Iterator
 def _expected(catalog: str, search: "Search") -> int:
     """Return how many accounts there may be: as many as the last time, else as many as there are folders to find."""
     from backupmeta.account.places import apart, found
-    from backupmeta.catalog.store import accounts
+    from backupmeta.catalog.database import accounts
     from backupmeta.errors import CatalogError, EvidenceError
 
     with suppress(CatalogError):  # where it is none, scanning says so

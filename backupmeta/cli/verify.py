@@ -127,7 +127,7 @@ def _in_processes(jobs: int | None, bar: "Bar | None") -> "Run":
 
 
 def _recorded(catalog: str, policy: "Policy") -> "Run":
-    from backupmeta.catalog.verdicts import recorded
+    from backupmeta.catalog.deep_scan import recorded
 
     return recorded(catalog, policy)
 
@@ -138,7 +138,7 @@ def _protected(targets: tuple[str, ...], sysroot: str | None, catalog: str | Non
 
     if catalog is None:
         return Protected(targets, sysroot)
-    from backupmeta.catalog.store import roots
+    from backupmeta.catalog.database import roots
 
     return Protected((*targets, *roots(catalog)), sysroot, catalog)
 

@@ -14,8 +14,8 @@ from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, get_type_hints
 
 from backupmeta import escapes
-from backupmeta.catalog.export import Export, Row
-from backupmeta.catalog.tables import Column, Type
+from backupmeta.catalog.queries import Export, Row
+from backupmeta.catalog.schema import Column, Type
 from backupmeta.record import values
 from backupmeta.record.fields import FIELD
 from backupmeta.record.values import Decoder

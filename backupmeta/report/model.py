@@ -8,22 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from backupmeta.catalog.database import Scan
+from backupmeta.catalog.summary import Summary
 from backupmeta.provenance import Source
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """A scan: its number, its roots, the version of backupmeta, when it began and ended, which roots were not read.
-
-    ``ended`` is None for one that was interrupted.
-    """
-
-    number: int
-    roots: tuple[str, ...]
-    version: str
-    began: int
-    ended: int | None
-    unread: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +193,7 @@ class Report:
         backups: the backups, the newest first.
         archives: the archives, account by account.
         findings: the findings, the worst first.
+        summary: how much there is of what.
     """
 
     written: int
@@ -220,6 +208,7 @@ class Report:
     backups: tuple[Backup, ...]
     archives: tuple[Archive, ...]
     findings: tuple[Found, ...]
+    summary: Summary
 
     @cached_property
     def account_paths(self) -> Mapping[int, str]:

@@ -25,7 +25,7 @@ from distributed.comm.core import CommClosedError
 
 import backupmeta
 from backupmeta.catalog.cluster import _outcome
-from backupmeta.catalog.scan import Depth, scan
+from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.search import Search
 from tests.catalog.fleets import LIMIT, Process, command, fleet_of, wait
 from tests.catalog.snapshots import Tables, differences, rows

@@ -20,9 +20,9 @@ from typing import Any, Final
 import pytest
 from benchmarks.fleets import write_fleet
 
+from backupmeta.catalog.accounts import ScanResult
 from backupmeta.catalog.crew import Crew, Here
-from backupmeta.catalog.scan import scan
-from backupmeta.catalog.tally import Tally
+from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
 from tests.catalog import fleets
 from tests.catalog.fleets import LIMIT, Done, Process, command, fleet_of, wait
@@ -356,7 +356,7 @@ class Patience:
     def __init__(self, batches: int) -> None:
         self._left = batches
 
-    def lose(self, _tally: Tally) -> None:
+    def lose(self, _tally: ScanResult) -> None:
         self._left -= 1
         if self._left < 0:
             raise InterruptedError

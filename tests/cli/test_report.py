@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backupmeta.catalog.scan import scan
+from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
 from tests.invented import BACKUP, NAME, TIME, Account, run
 from tests.test_secrets import PLACES, leaks

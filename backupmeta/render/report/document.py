@@ -13,10 +13,11 @@ from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
 from backupmeta import escapes
+from backupmeta.catalog.database import Scan
+from backupmeta.catalog.summary import DatedBackup, FindingCount, Summary
 from backupmeta.provenance import Source
 from backupmeta.render.json_text import as_json, json_object, spaced
-from backupmeta.report.model import Account, Archive, Backup, Extension, Found, Install, Report, Scan
-from backupmeta.report.summary import Kind, Summary, summary
+from backupmeta.report.model import Account, Archive, Backup, Extension, Found, Install, Report
 from backupmeta.words import amounts, counted, counts_of, day, few, minute, size, visible
 
 LONGEST: Final = 2_000
@@ -130,13 +131,24 @@ def tiles(counts: Summary) -> Iterator[Tile]:
     """Yield how much there is of what."""
     yield Tile("Accounts", f"{sum(counts.accounts.values()):,}", (amounts(counts.accounts, "none"),))
     yield Tile("Installs", f"{counts.installs:,}", ("live now",))
-    orphans = (f"{counts.orphans:,} of installs that are gone",) if counts.orphans else ()
+    gone = counts.orphans.backups
+    orphans = (f"{gone:,} of installs that are gone",) if gone else ()
     yield Tile("Backups", f"{sum(counts.backups.values()):,}", (amounts(counts.backups, "none"), *orphans))
-    copies = counted(counts.duplicates.copies, "copy", "copies")
-    spare = (f"{copies} of others, {size(counts.duplicates.bytes)}",) if counts.duplicates.copies else ()
+    copies, wasted = _spare(counts)
+    spare = (f"{counted(copies, 'copy', 'copies')} of others, {size(wasted)}",) if copies else ()
     yield Tile("Archives", size(counts.bytes), (f"in {counted(counts.archives, 'file')}", *spare))
-    yield Tile("Oldest backup", day(counts.oldest), (f"newest {day(counts.newest)}",))
+    oldest, newest = (day(_time(backup)) for backup in (counts.oldest, counts.newest))
+    yield Tile("Oldest backup", oldest, (f"newest {newest}",))
     yield Tile("Findings", f"{sum(counts.severities.values()):,}", (counts_of(counts.severities, "none"),))
+
+
+def _spare(counts: Summary) -> tuple[int, int]:
+    """Return how many archives could be spared, and how large these are; no digest tells of any without a deep scan."""
+    return (counts.duplicates.copies, counts.duplicates.wasted_bytes) if counts.duplicates else (0, 0)
+
+
+def _time(backup: DatedBackup | None) -> int | None:
+    return None if backup is None else backup.time
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------------
@@ -153,7 +165,7 @@ class _Section(NamedTuple):
 
 def markdown(report: Report) -> str:
     """Return ``report`` as Markdown."""
-    counts = summary(report)
+    counts = report.summary
     first = [
         f"# Backups of {_text(scope(report))}",
         f"As of {_text(minute(report.as_of))}. All times are in UTC.",
@@ -167,7 +179,7 @@ def _sections(report: Report, counts: Summary) -> tuple[_Section, ...]:
     digested = [archive for archive in report.archives if archive.sha256 is not None]
     return (
         _Section("Summary", list(tiles(counts)), ("what", "there is", "of it"), _tile),
-        _Section("What was found", counts.kinds, ("severity", "times", "finding", "what it says", "advice"), _kind),
+        _Section("What was found", counts.findings, ("severity", "times", "finding", "what it says", "advice"), _kind),
         _Section("Findings", report.findings, ("severity", "what was found", "account", "seen in"), _finding),
         _Section("Backups", report.backups, ("made", "site", "application", "account", "state", "size"), _backup),
         _Section("Installs", report.installs, ("site", "application", "account", "updated", "backups"), _install),
@@ -193,7 +205,7 @@ def _tile(tile: Tile, _paths: _Paths) -> _Cells:
     return tile.label, tile.figure, _text("; ".join(tile.lines))
 
 
-def _kind(kind: Kind, _paths: _Paths) -> _Cells:
+def _kind(kind: FindingCount, _paths: _Paths) -> _Cells:
     return _text(kind.severity), f"{kind.times:,}", _code(kind.id), _text(kind.sentence), _text(kind.advice)
 
 
@@ -261,13 +273,37 @@ def _code(text: str | None) -> str:
 
 def report_json(report: Report) -> str:
     """Return ``report`` as JSON, a line a row."""
-    values = {field.name: getattr(report, field.name) for field in fields(report)}
+    values = {field.name: getattr(report, field.name) for field in fields(report) if field.name != "summary"}
     lists = {key: value for key, value in values.items() if isinstance(value, tuple)}
     scalars = {key: value for key, value in values.items() if key not in lists}
-    head = {"summary": json_object(summary(report), _TIMES), **json_object(scalars, _TIMES)}
+    head = {"summary": json_object(_summary(report.summary), _TIMES), **json_object(scalars, _TIMES)}
     parts = [f"{spaced(key)}: {spaced(value)}" for key, value in head.items()]
     parts += [f"{spaced(key)}: {_rows(rows)}" for key, rows in lists.items()]
     return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _summary(counts: Summary) -> dict[str, object]:
+    copies, wasted = _spare(counts)
+    return {
+        "accounts": counts.accounts,
+        "installs": counts.installs,
+        "backups": counts.backups,
+        "orphans": counts.orphans.backups,
+        "archives": counts.archives,
+        "bytes": counts.bytes,
+        "digested": counts.digested,
+        "verdicts": counts.verdicts,
+        "duplicates": {"copies": copies, "bytes": wasted},
+        "oldest": _time(counts.oldest),
+        "newest": _time(counts.newest),
+        "severities": counts.severities,
+        "kinds": list(map(_described, counts.findings)),
+    }
+
+
+def _described(kind: FindingCount) -> dict[str, object]:
+    words = {"sentence": kind.sentence, "advice": kind.advice}
+    return {"id": kind.id, "severity": kind.severity, **words, "times": kind.times}
 
 
 def _rows(rows: Iterable[object]) -> str:

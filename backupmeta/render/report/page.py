@@ -17,7 +17,6 @@ from backupmeta.render.json_text import compact
 from backupmeta.render.report.columns import TABLES, Column, Kind, Table
 from backupmeta.render.report.document import depth, origin, scope, shown, tiles, verdict
 from backupmeta.report.model import Report
-from backupmeta.report.summary import summary
 from backupmeta.words import minute
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def html(report: Report) -> str:
     """Return ``report`` as a page."""
     from markupsafe import Markup
 
-    counts, style = summary(report), _own("style.css")
+    counts, style = report.summary, _own("style.css")
     scripts = [_own(name) for name in _SCRIPTS]
     return _template().render(
         report=report,

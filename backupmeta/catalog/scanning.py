@@ -1,39 +1,95 @@
 """Scanning: what lies below roots goes into a catalog, and what was there before is told from what is new.
 
 Each batch of accounts is one transaction, in the order in which the accounts are met: whatever ends a scan, what it did
-is kept, the next one goes on, and the catalog is the same as if nothing had happened, whoever did the work.
+is kept, the next one goes on, and the catalog is the same as if nothing had happened, whoever did the work. Accounts
+are discovered as the scan goes on; or on the hosts of a cluster, each in roots of its own.
 """
 
 import json
 import os
-import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from enum import Enum
 from itertools import islice, permutations
 from time import time
-from typing import Final
+from typing import Final, NamedTuple
 
 from backupmeta import __version__
 from backupmeta.account import places
 from backupmeta.account.places import Found
-from backupmeta.catalog import crew, moves, schema, store, whole
-from backupmeta.catalog.accounts import Accounts
+from backupmeta.catalog import crew, integrity, schema
+from backupmeta.catalog.accounts import Accounts, ScanResult
 from backupmeta.catalog.batch import Batch, Task
+from backupmeta.catalog.catalog_file import is_as_noted, locked, note, put_aside, require
 from backupmeta.catalog.crew import ALONE, Crew
-from backupmeta.catalog.discovery import Discovery
+from backupmeta.catalog.database import Catalog
+from backupmeta.catalog.deep_scan import Archives
+from backupmeta.catalog.integrity import Damaged
 from backupmeta.catalog.rows import finding_row
+from backupmeta.catalog.schema import SCANS
 from backupmeta.catalog.seals import OWN, Seals
-from backupmeta.catalog.tables import SCANS
-from backupmeta.catalog.tally import Tally
-from backupmeta.catalog.walk import Archives
-from backupmeta.catalog.whole import Damaged
-from backupmeta.catalog.writer import Writer
-from backupmeta.errors import DamagedCatalogError, EvidenceError
+from backupmeta.catalog.writer import Writer, mark_moves
+from backupmeta.errors import DamagedCatalogError, EvidenceError, UnreadableError
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.search import Search
+
+
+class Below(NamedTuple):
+    """What lies below a root.
+
+    Attributes:
+        root: the root's path.
+        found: the accounts.
+        findings: what was odd on the way to them.
+        reason: why it could not be read to its end; empty where it could.
+    """
+
+    root: str
+    found: tuple[Found, ...]
+    findings: tuple[Finding, ...]
+    reason: str
+
+    def accounts(self, findings: list[Finding]) -> Iterator[Found]:
+        """Yield the accounts; append what was odd to ``findings``. Raises `UnreadableError` behind the last one."""
+        yield from self.found
+        findings += self.findings
+        if self.reason:
+            raise UnreadableError(self.root, self.reason)
+
+
+class Discovery(NamedTuple):
+    """What to discover on a host; see `backupmeta.catalog.crew.Order`."""
+
+    host: str
+    search: Search
+
+    def do(self) -> list[Below]:
+        """Return what lies below each root."""
+        return [self._below(root) for root in places.apart(self.search.places())]
+
+    def _below(self, root: places.Root) -> Below:
+        found, findings, reason = list[Found](), list[Finding](), ""
+        try:
+            found.extend(places.found(root, self.search.limits, findings))
+        except EvidenceError as error:
+            reason = error.reason
+        return Below(root.name, tuple(found), tuple(findings), reason)
+
+    def parts(self) -> "list[Discovery]":
+        """Return it: it can't be divided."""
+        return [self]
+
+    def joined(self, parts: Sequence[list[Below]]) -> list[Below]:
+        """Return what came out of its only part."""
+        return parts[0]
+
+    def given_up(self) -> list[Below]:
+        """Return that nothing could be discovered."""
+        reason = f"the process that looked for accounts on {self.host} ended"
+        return [Below(root, (), (), reason) for root in self.search.roots or ("/",)]
+
 
 _ACCOUNTS: Final = 8
 """How many accounts a batch has."""
@@ -41,7 +97,7 @@ _NEXT_SCAN: Final = """
 SELECT 1 + max((SELECT ifnull(max(scan), 0) FROM scans), (SELECT ifnull(max(last_scan), 0) FROM accounts))
 """  # a scan's row may be lost
 
-Tell = Callable[[Tally], object]
+Tell = Callable[[ScanResult], object]
 """Is told how far a scan is, whenever a batch is done."""
 
 
@@ -52,7 +108,7 @@ class Depth(Enum):
     DEEP = "all of it"
 
 
-def _silent(_tally: Tally) -> None:
+def _silent(_result: ScanResult) -> None:
     """Tell nobody."""
 
 
@@ -61,17 +117,17 @@ def scan(
     search: Search,
     *,
     depth: Depth = Depth.SHALLOW,
-    tally: Tally | None = None,
+    result: ScanResult | None = None,
     tell: Tell = _silent,
     workers: Crew = ALONE,
-) -> Tally:
+) -> ScanResult:
     """Scan what ``search`` names into the catalog at ``path``, and return what came out.
 
     Args:
         path: the catalog; it is made where there is none.
         search: where to look, and how.
         depth: how much of each archive is read.
-        tally: where to count what comes out, while it does.
+        result: where to count what comes out, while it does.
         tell: is told on the way.
         workers: who does the work.
 
@@ -80,33 +136,33 @@ def scan(
         CatalogError: ``path`` is no catalog, another scan writes to it, or its disk is full; what was done is kept.
     """
     with suppress(DamagedCatalogError):  # it is made anew
-        store.require(path)
-    tally = tally or Tally()
-    with store.locked(path) as lock:
-        is_whole = os.path.lexists(path) and store.is_as_noted(path, lock)
-        damaged = Damaged(path, tally.altered) if is_whole else _damaged(path, tally)
-        with store.opened_to_write(path) as connection, store.telling(path):
-            running = _Scan(connection, search, tally, damaged)
+        require(path)
+    result = result or ScanResult()
+    with locked(path) as lock:
+        is_whole = os.path.lexists(path) and is_as_noted(path, lock)
+        damaged = Damaged(path, result.altered) if is_whole else _damaged(path, result)
+        with Catalog.written(path) as catalog:
+            running = _Scan(catalog, search, result, damaged)
             running.look(tell, workers)
             if depth is Depth.DEEP:
                 running.walk(tell, workers)
             running.finished()
-            tally.altered += damaged.rest(connection)
+            result.altered += damaged.rest(catalog.connection)
         if not damaged:
-            store.note(path, lock)
-    return tally
+            note(path, lock)
+    return result
 
 
-def _damaged(path: str, tally: Tally) -> Damaged:
+def _damaged(path: str, result: ScanResult) -> Damaged:
     """Return what was altered of the catalog at ``path``; one whose structure is damaged is put aside."""
     try:
-        with store.opened_to_write(path) as connection, store.telling(path):
-            return whole.damaged(connection, path, tally.altered)
+        with Catalog.written(path) as catalog:
+            return integrity.damaged(catalog.connection, path, result.altered)
     except DamagedCatalogError as error:
-        aside = store.put_aside(path)
+        aside = put_aside(path)
         detail = f"it {error.reason}; it is {display(aside)} now, and what only it knew is there alone"
-        tally.altered.append(Finding("catalog-altered", display(path), detail))
-        return Damaged(path, tally.altered)
+        result.altered.append(Finding("catalog-altered", display(path), detail))
+        return Damaged(path, result.altered)
 
 
 def _noted(batches: Iterator[Batch], given: deque[Batch]) -> Iterator[Batch]:
@@ -127,10 +183,11 @@ def _has_nested(search: Search) -> bool:
 class _Scan:
     """One scan: a new one, or the last one where that was interrupted and had the same roots."""
 
-    def __init__(self, connection: sqlite3.Connection, search: Search, tally: Tally, damaged: Damaged) -> None:
-        self._connection = connection
+    def __init__(self, catalog: Catalog, search: Search, result: ScanResult, damaged: Damaged) -> None:
+        self._catalog = catalog
+        self._connection = catalog.connection
         self._search = search
-        self._tally = tally
+        self._result = result
         self._findings: list[Finding] = []
         self._met: list[tuple[str, str]] = []
         self._seen: set[tuple[str, str]] = set()
@@ -138,35 +195,35 @@ class _Scan:
         self._has_nested = _has_nested(search)
         self._read: list[tuple[str, str]] = []
         self._is_resumed = False
-        self._seals = Seals(connection)
-        with store.transaction(connection):
+        self._seals = Seals(self._connection)
+        with catalog.transaction():
             self._number, self._first_file, self._began = self._begun()
             self._seal_own()
-        self._writer = Writer(connection, self._number, tally.changes, self._seals, damaged)
-        self._accounts = Accounts(connection, self._number, self._writer, tally, damaged)
+        self._writer = Writer(self._connection, self._number, result.changes, self._seals, damaged)
+        self._accounts = Accounts(catalog, self._number, self._writer, result, damaged)
 
     def look(self, tell: Tell, workers: Crew) -> None:
         """Look at all accounts, and know what is gone."""
         given = deque[Batch]()
         for result in crew.results(_noted(self._batches(workers), given), workers):
-            with store.transaction(self._connection):
+            with self._catalog.transaction():
                 self._accounts.take(given.popleft().tasks, result.accounts, result.shared)
-            tell(self._tally)
-        with store.transaction(self._connection):
+            tell(self._result)
+        with self._catalog.transaction():
             self._settle_gone()
 
     def walk(self, tell: Tell, workers: Crew) -> None:
         """Walk all archives that no scan has walked yet."""
-        archives = Archives(self._connection, self._search, self._number, self._began)
+        archives = Archives(self._catalog, self._search, self._number, self._began)
         for outcomes in crew.results(archives.orders(), workers):
-            with store.transaction(self._connection):
-                archives.take(outcomes, self._writer, self._tally)
-            tell(self._tally)
+            with self._catalog.transaction():
+                archives.take(outcomes, self._writer, self._result)
+            tell(self._result)
 
     def finished(self) -> None:
         """Know that the scan is done."""
-        unread = json.dumps([display(name) for name in self._tally.unread], ensure_ascii=False)
-        with store.transaction(self._connection):
+        unread = json.dumps([display(name) for name in self._result.unread], ensure_ascii=False)
+        with self._catalog.transaction():
             self._connection.execute(
                 "UPDATE scans SET ended = ?, unread = ? WHERE scan = ?", (int(time()), unread, self._number)
             )
@@ -239,7 +296,7 @@ class _Scan:
 
     def _refuse(self, host: str, root: str, reason: str) -> None:
         name = f"{host}:{root}" if host else root
-        self._tally.unread[name] = reason
+        self._result.unread[name] = reason
         self._findings.append(Finding("folder-unreadable", name, reason, (Source(Witness.FILE_SYSTEM, root),)))
 
     def _settle_gone(self) -> None:
@@ -247,9 +304,9 @@ class _Scan:
         blind = {display(place.path) for one in self._findings if one.is_unread for place in one.evidence}
         for host, root in self._read:
             self._accounts.vanish(host, root, blind)
-        if self._is_resumed or any(change == "vanished" for _, change in self._tally.changes):
-            moves.mark(self._connection, self._number, self._first_file, self._tally.changes, self._seals)
+        if self._is_resumed or any(change == "vanished" for _, change in self._result.changes):
+            mark_moves(self._connection, self._number, self._first_file, self._result.changes, self._seals)
         self._accounts.note(map(finding_row, self._findings), [root for _, root in self._met])
         for one in self._findings:
             if one.is_unread:
-                self._tally.unread.setdefault(one.subject, one.detail)
+                self._result.unread.setdefault(one.subject, one.detail)

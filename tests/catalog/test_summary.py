@@ -8,9 +8,8 @@ from typing import Final
 
 import pytest
 
-from backupmeta.catalog.scan import scan
-from backupmeta.catalog.stats import MOST, Backup, Duplicates, Found, Part, Stats, stats
-from backupmeta.catalog.stats import Account as Sized
+from backupmeta.catalog.scanning import scan
+from backupmeta.catalog.summary import MOST, AccountSize, DatedBackup, Duplicates, FindingCount, Part, Summary, stats
 from backupmeta.errors import CatalogError
 from backupmeta.search import Search
 from backupmeta.vocabulary.kinds import Severity
@@ -54,7 +53,7 @@ class Site:
     def scan(self) -> None:
         scan(str(self.catalog), Search((str(self.one.home.parent),)))
 
-    def stats(self, now: int = NOW) -> Stats:
+    def stats(self, now: int = NOW) -> Summary:
         return stats(str(self.catalog), now)
 
     def change(self, statement: str) -> None:
@@ -79,8 +78,8 @@ def test_how_much_there_is(site: Site) -> None:
 
 def test_the_largest_accounts_come_first(site: Site) -> None:
     assert site.stats().largest == (
-        Sized("", str(site.other.home), 1, site.lone),
-        Sized("", str(site.one.home), 2, site.first + site.second),
+        AccountSize("", str(site.other.home), 1, site.lone),
+        AccountSize("", str(site.one.home), 2, site.first + site.second),
     )
 
 
@@ -92,8 +91,8 @@ def test_an_account_is_one_of_its_host(site: Site) -> None:
 def test_the_oldest_and_the_newest(site: Site) -> None:
     found = site.stats()
     url = "https://www.example.com/blog"
-    assert found.oldest == Backup("", str(site.one.home), TIME - 400 * DAY, THIRD, "wordpress", "6.9", url)
-    assert found.newest == Backup("", str(site.one.home), NOW + 1, FOURTH, "drupal", None, url)
+    assert found.oldest == DatedBackup("", str(site.one.home), TIME - 400 * DAY, THIRD, "wordpress", "6.9", url)
+    assert found.newest == DatedBackup("", str(site.one.home), NOW + 1, FOURTH, "drupal", None, url)
 
 
 def test_of_each_application(site: Site) -> None:
@@ -175,7 +174,7 @@ def test_duplicates(site: Site) -> None:
 
 def test_findings_are_counted_the_worst_first(site: Site) -> None:
     found = site.stats().findings
-    assert Found("archive-missing", "warning", 1) in found
+    assert FindingCount("archive-missing", "warning", 1) in found
     ranks = [(list(Severity).index(Severity(one.severity)), -one.times) for one in found]
     assert ranks == sorted(ranks)
     with closing(sqlite3.connect(site.catalog)) as connection:

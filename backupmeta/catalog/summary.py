@@ -1,19 +1,22 @@
-"""What is in a catalog, counted: SQLite does it, within bounded memory, and what is told is of bounded size, too.
+"""The summary of a catalog, which `stats` shows and a report begins with: each word is counted in one way.
 
-All is about what is there now. An archive that two records claim counts for both, where backups are counted.
+SQLite counts, within bounded memory, and the summary is of bounded size, too. All is about what is there now. An
+archive that two records claim counts for both, where backups are counted.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from backupmeta.account.home import State
-from backupmeta.catalog import store, whole
+from backupmeta.catalog.database import Catalog, Scan
+from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.views import VIEWS
+from backupmeta.checks.verdict import Verdict
 from backupmeta.checks.versions import Order, order
 from backupmeta.findings import Finding
 from backupmeta.vocabulary.kinds import Severity
+from backupmeta.vocabulary.table import FINDINGS
 
 MOST: Final = 1_000
 """How many applications, versions and months are told at most."""
@@ -33,24 +36,10 @@ _OLDER: Final = "over 365 days"
 _LATER: Final = "in the future"
 _STATUSES: Final = dict.fromkeys(("present", "vanished", "unreadable"), 0)
 _STATES: Final = dict.fromkeys(map(str, State), 0)
+_VERDICTS: Final = dict.fromkeys(map(str, Verdict), 0)
 _SEVERITIES: Final = tuple(map(str, Severity))
 _LONGEST: Final = 100
 """How many characters of a name are told; a hostile record may have a million."""
-
-
-class Scan(NamedTuple):
-    """A scan: its number, what was scanned, when it began and ended (Unix seconds), which roots could not be read."""
-
-    number: int
-    roots: tuple[str, ...]
-    began: int
-    ended: int | None
-    unread: tuple[str, ...]
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it came to its end, and could read every root."""
-        return self.ended is not None and not self.unread
 
 
 class Part(NamedTuple):
@@ -69,7 +58,7 @@ class Part(NamedTuple):
     bytes: int
 
 
-class Account(NamedTuple):
+class AccountSize(NamedTuple):
     """An account: its host and path (surrogates stand for bytes that are not UTF-8), its archives, and their size."""
 
     host: str
@@ -78,7 +67,7 @@ class Account(NamedTuple):
     bytes: int
 
 
-class Backup(NamedTuple):
+class DatedBackup(NamedTuple):
     """A backup: its account's host and path, when it was made (Unix seconds), its id, and what it is of."""
 
     host: str
@@ -106,15 +95,25 @@ class Duplicates(NamedTuple):
     wasted_bytes: int
 
 
-class Found(NamedTuple):
+class FindingCount(NamedTuple):
     """A finding's id, its severity, and how often it is there."""
 
     id: str
     severity: str
     times: int
 
+    @property
+    def sentence(self) -> str:
+        """What it says; its id where this version does not know it."""
+        return FINDINGS[self.id].sentence if self.id in FINDINGS else self.id
 
-class Stats(NamedTuple):
+    @property
+    def advice(self) -> str:
+        """What to do about it; empty where this version does not know it."""
+        return FINDINGS[self.id].advice if self.id in FINDINGS else ""
+
+
+class Summary(NamedTuple):
     """What is in a catalog.
 
     Attributes:
@@ -125,6 +124,8 @@ class Stats(NamedTuple):
         backups: how many backups there are, by state.
         archives: how many archives there are, whatever they are of.
         bytes: how large these are.
+        digested: of how many of them a digest is known: those that were scanned deep.
+        verdicts: how many of them came out how.
         oldest: the oldest backup whose time is known, or None.
         newest: the newest one.
         orphans: the backups whose install is gone, in accounts that have installs.
@@ -144,45 +145,60 @@ class Stats(NamedTuple):
     backups: Mapping[str, int]
     archives: int
     bytes: int
-    oldest: Backup | None
-    newest: Backup | None
+    digested: int
+    verdicts: Mapping[str, int]
+    oldest: DatedBackup | None
+    newest: DatedBackup | None
     orphans: Part
     duplicates: Duplicates | None
-    largest: tuple[Account, ...]
+    largest: tuple[AccountSize, ...]
     applications: tuple[Part, ...]
     versions: tuple[Part, ...]
     ages: tuple[Part, ...]
     months: tuple[Part, ...]
-    findings: tuple[Found, ...]
+    findings: tuple[FindingCount, ...]
+
+    @property
+    def severities(self) -> Mapping[str, int]:
+        """How many findings are how severe, the worst first."""
+        return {word: sum(one.times for one in self.findings if one.severity == word) for word in _SEVERITIES}
 
 
-def stats(path: str, now: int, findings: list[Finding] | None = None) -> Stats:
-    """Count what is in the catalog at ``path``; ages are as of ``now``, Unix seconds.
+def stats(path: str, now: int, findings: list[Finding] | None = None) -> Summary:
+    """Return the summary of the catalog at ``path``; ages are as of ``now``, Unix seconds.
 
     What is not as it was scanned is left out, and appended to ``findings``. Raises `CatalogError`; without
     ``findings`` also for that.
     """
-    with whole.opened(path, findings) as connection:
-        archives, size, digested = connection.execute(_ARCHIVES).fetchone()
-        return Stats(
-            now=now,
-            scans=tuple(_scans(connection)),
-            accounts=_STATUSES | dict(connection.execute("SELECT status, count(*) FROM accounts GROUP BY status")),
-            installs=connection.execute("SELECT count(*) FROM all_installs WHERE until IS NULL").fetchone()[0],
-            backups=_STATES | dict(connection.execute(_BY_STATE)),
-            archives=archives,
-            bytes=size,
-            oldest=_first(connection, "ASC"),
-            newest=_first(connection, "DESC"),
-            orphans=Part((), *connection.execute(_ORPHANS).fetchone()),
-            duplicates=Duplicates(digested, *connection.execute(_DUPLICATES).fetchone()) if digested else None,
-            largest=tuple(_largest(connection)),
-            applications=tuple(_parts(connection, _APPLICATION)),
-            versions=tuple(sorted(_parts(connection, _APPLICATION, _VERSION), key=_in_order)),
-            ages=tuple(_ages(connection, now)),
-            months=tuple(sorted(_parts(connection, _MONTH), key=_by_name)),
-            findings=tuple(sorted(map(Found._make, connection.execute(_FINDINGS)), key=_worst_first)),
-        )
+    with Catalog.checked(path, findings) as catalog:
+        return summary(catalog, now)
+
+
+def summary(catalog: Catalog, now: int) -> Summary:
+    """Return the summary of an open ``catalog``; ages are as of ``now``, Unix seconds."""
+    connection = catalog.connection
+    archives, size, digested = connection.execute(_ARCHIVES).fetchone()
+    return Summary(
+        now=now,
+        scans=tuple(catalog.scans(MOST_SCANS)),
+        accounts=_STATUSES | dict(connection.execute("SELECT status, count(*) FROM accounts GROUP BY status")),
+        installs=connection.execute("SELECT count(*) FROM all_installs WHERE until IS NULL").fetchone()[0],
+        backups=_STATES | dict(connection.execute(_BY_STATE)),
+        archives=archives,
+        bytes=size,
+        digested=digested,
+        verdicts=_VERDICTS | dict(connection.execute(_BY_VERDICT)),
+        oldest=_first(connection, "ASC"),
+        newest=_first(connection, "DESC"),
+        orphans=Part((), *connection.execute(_ORPHANS).fetchone()),
+        duplicates=Duplicates(digested, *connection.execute(_DUPLICATES).fetchone()) if digested else None,
+        largest=tuple(_largest(connection)),
+        applications=tuple(_parts(connection, _APPLICATION)),
+        versions=tuple(sorted(_parts(connection, _APPLICATION, _VERSION), key=_in_order)),
+        ages=tuple(_ages(connection, now)),
+        months=tuple(sorted(_parts(connection, _MONTH), key=_by_name)),
+        findings=tuple(sorted(map(FindingCount._make, connection.execute(_FINDINGS)), key=_worst_first)),
+    )
 
 
 _COUNTED: Final = "count(*), count(f.file), ifnull(sum(f.size), 0)"
@@ -195,6 +211,10 @@ _ORPHANS: Final = f"SELECT {_COUNTED} {VIEWS['orphans'].rows}"
 _ARCHIVES: Final = """
 SELECT count(*), ifnull(sum(size), 0), count(sha256) FROM all_files WHERE until IS NULL AND kind = 'archive'
 """
+_BY_VERDICT: Final = """
+SELECT verdict, count(*) FROM all_files
+WHERE until IS NULL AND kind = 'archive' AND verdict IS NOT NULL GROUP BY verdict
+"""
 _DUPLICATES: Final = "SELECT count(*), ifnull(sum(copies - 1), 0), ifnull(sum(wasted_bytes), 0) FROM duplicates"
 _LARGEST: Final = f"""
 SELECT a.host, a.path, a.path_bytes, count(*), sum(f.size) {VIEWS["sizes"].rows}
@@ -206,24 +226,18 @@ FROM all_backups b JOIN accounts a USING (account) WHERE b.until IS NULL AND b.b
 ORDER BY b.backup_time {}, b.backup LIMIT 1
 """
 _FINDINGS: Final = f"SELECT n.id, n.severity, count(*) {VIEWS['findings'].rows} GROUP BY n.id, n.severity"
-_SCANS: Final = "SELECT scan, roots, began, ended, unread FROM scans ORDER BY scan DESC LIMIT ?"
 
 
-def _scans(connection: sqlite3.Connection) -> Iterator[Scan]:
-    for number, roots, began, ended, unread in connection.execute(_SCANS, (MOST_SCANS,)):
-        yield Scan(number, tuple(json.loads(roots)), began, ended, tuple(json.loads(unread or "[]")))
-
-
-def _first(connection: sqlite3.Connection, direction: str) -> Backup | None:
+def _first(connection: sqlite3.Connection, direction: str) -> DatedBackup | None:
     """Return the backup whose time comes first, in a ``direction``: ASC or DESC."""
     for host, path, path_bytes, *told in connection.execute(_FIRST.format(direction)):
-        return Backup(host, store.exact(path, path_bytes), *told)
+        return DatedBackup(host, exact_path(path, path_bytes), *told)
     return None
 
 
-def _largest(connection: sqlite3.Connection) -> Iterator[Account]:
+def _largest(connection: sqlite3.Connection) -> Iterator[AccountSize]:
     for host, path, path_bytes, archives, size in connection.execute(_LARGEST):
-        yield Account(host, store.exact(path, path_bytes), archives, size)
+        yield AccountSize(host, exact_path(path, path_bytes), archives, size)
 
 
 def _parts(connection: sqlite3.Connection, *names: str) -> Iterator[Part]:
@@ -254,5 +268,5 @@ def _by_name(part: Part) -> tuple[bool, str]:
     return name is None, name or ""
 
 
-def _worst_first(found: Found) -> tuple[int, int, str]:
+def _worst_first(found: FindingCount) -> tuple[int, int, str]:
     return _SEVERITIES.index(found.severity), -found.times, found.id

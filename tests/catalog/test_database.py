@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from backupmeta.catalog import schema, store
+from backupmeta.catalog import schema
+from backupmeta.catalog.catalog_file import telling
+from backupmeta.catalog.database import open_to_write
 from backupmeta.errors import CatalogError
 from tests.invented import Account, archive, backup_record, run
 
@@ -36,7 +38,7 @@ def older(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 @pytest.mark.parametrize("command", [["list", "--catalog"], ["find"], ["stats"]])
 def test_an_older_catalog_is_migrated_when_it_is_opened(older: Path, tmp_path: Path, command: list[str]) -> None:
     assert run(*command, older).code == 0
-    store.open_to_write(str(tmp_path / "new.sqlite")).close()
+    open_to_write(str(tmp_path / "new.sqlite")).close()
     assert described(older) == described(tmp_path / "new.sqlite")
 
 
@@ -46,7 +48,7 @@ def test_nothing_is_lost_in_a_migration(older: Path) -> None:
             name: connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()  # noqa: S608 - our own names
             for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         }
-    store.open_to_write(str(older)).close()
+    open_to_write(str(older)).close()
     with closing(sqlite3.connect(older)) as connection:
         for name, rows in before.items():
             after = connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()  # noqa: S608 - our own names
@@ -80,18 +82,18 @@ def foreign(path: Path) -> None:
 
 
 def newer(path: Path) -> None:
-    store.open_to_write(str(path)).close()
+    open_to_write(str(path)).close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
 
 
 def cut(path: Path) -> None:
-    store.open_to_write(str(path)).close()
+    open_to_write(str(path)).close()
     path.write_bytes(path.read_bytes()[:9000])
 
 
 def overwritten(path: Path) -> None:
-    store.open_to_write(str(path)).close()
+    open_to_write(str(path)).close()
     content = path.read_bytes()
     path.write_bytes(content[:100] + b"\x7f" * 4000 + content[4100:])
 
@@ -173,5 +175,5 @@ def test_a_catalog_is_never_written_among_the_evidence(tmp_path: Path) -> None:
 
 
 def test_what_sqlite_says_is_a_catalog_error(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="no such table"), store.telling(str(tmp_path)):
+    with pytest.raises(CatalogError, match="no such table"), telling(str(tmp_path)):
         sqlite3.connect(":memory:").execute("SELECT 1 FROM nowhere")

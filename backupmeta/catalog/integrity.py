@@ -2,12 +2,11 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Final
 
-from backupmeta.catalog import schema, seals, store
-from backupmeta.catalog.seals import OF_ACCOUNT, OWN, SEALED, Altered
-from backupmeta.catalog.tables import (
+from backupmeta.catalog import seals, views
+from backupmeta.catalog.catalog_file import transaction
+from backupmeta.catalog.schema import (
     ACCOUNTS,
     BACKUPS,
     FILES,
@@ -20,6 +19,7 @@ from backupmeta.catalog.tables import (
     Table,
     Type,
 )
+from backupmeta.catalog.seals import OF_ACCOUNT, OWN, SEALED, Altered
 from backupmeta.errors import CatalogError, DamagedCatalogError
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
@@ -37,46 +37,23 @@ _WORDS: Final = {
 }
 
 
-@contextmanager
-def opened(path: str, findings: list[Finding] | None) -> Iterator[sqlite3.Connection]:
-    """Give the catalog at ``path`` to read what is whole of it, all as of one moment, while the block runs.
+def leave_out(
+    connection: sqlite3.Connection, path: str, altered: Iterable[Altered], findings: list[Finding] | None
+) -> None:
+    """Append what was ``altered`` of the catalog at ``path`` to ``findings``, and let it not be there.
 
-    What was altered is appended to ``findings``, and is not there. All accounts are checked, whatever is asked: which
-    of them an answer is about, their rows tell.
-
-    Raises:
-        CatalogError: it is none, or has no structure that can be relied upon; without ``findings``, also where
-            anything was altered.
+    Raises `CatalogError` for the first of it without ``findings``.
     """
-    with store.opened_to_read(path) as connection:
-        connection.execute("BEGIN")
-        if not store.is_as_noted(path):
-            require_structure(connection, path)
-            _check(connection, path, seals.altered(connection), findings)
-        yield connection
-
-
-@contextmanager
-def opened_own(path: str, findings: list[Finding]) -> Iterator[sqlite3.Connection]:
-    """Give the same to read when it was scanned: of the rows only those of no account are checked."""
-    with store.opened_to_read(path) as connection:
-        connection.execute("BEGIN")
-        _check(connection, path, seals.altered_own(connection), findings)
-        yield connection
-
-
-def _check(connection: sqlite3.Connection, path: str, found: Iterable[Altered], findings: list[Finding] | None) -> None:
-    """Append what was altered to ``findings``, or raise it without these; let it not be there."""
     accounts, scans = list[int](), list[int]()
-    for one in found:
-        told = _finding(connection, path, one, _LEFT_OUT)
+    for one in altered:
+        finding = _finding(connection, path, one, _LEFT_OUT)
         if findings is None:
-            raise refusal(path, [told])
-        findings.append(told)
+            raise refusal(path, [finding])
+        findings.append(finding)
         accounts.append(one.account)
         scans += (*one.lost(SCANS), *one.added(SCANS))
     if accounts:
-        _leave_out(connection, accounts, scans)
+        _shadow(connection, accounts, scans)
 
 
 def refusal(path: str, altered: Sequence[Finding]) -> CatalogError:
@@ -128,7 +105,7 @@ def _detail(one: Altered) -> str:
     return ", ".join((*parts, *(f"{count:,} {word} were not there" for word, count in added.items())))
 
 
-def _leave_out(connection: sqlite3.Connection, accounts: Iterable[int], scans: Iterable[int]) -> None:
+def _shadow(connection: sqlite3.Connection, accounts: Iterable[int], scans: Iterable[int]) -> None:
     """Let ``accounts`` and ``scans`` not be there: temporary views stand in for the tables, and for the other views."""
     execute, many = connection.execute, connection.executemany
     execute("CREATE TEMP TABLE left_out (account)")
@@ -138,7 +115,7 @@ def _leave_out(connection: sqlite3.Connection, accounts: Iterable[int], scans: I
     for table in OF_ACCOUNT:
         execute(_without(table, "ifnull(account, 0) NOT IN (SELECT account FROM left_out)"))
     execute(_without(SCANS, "scan NOT IN (SELECT scan FROM left_scans)"))
-    for _, statement in schema.views():
+    for _, statement in views.statements():
         execute(statement.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
 
 
@@ -209,7 +186,7 @@ def damaged(connection: sqlite3.Connection, path: str, findings: list[Finding]) 
     """
     _mend_indices(connection, path)
     found = Damaged(path, findings)
-    with store.transaction(connection):
+    with transaction(connection):
         taken = [found.add(connection, one) for one in seals.altered(connection)]
         if any(taken):
             seals.seal(connection, (OWN,))

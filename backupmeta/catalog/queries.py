@@ -1,4 +1,4 @@
-"""Finding backups in a catalog: by application, version, plugin, theme, domain, user, table prefix, digest, time."""
+"""Asking a catalog: which backups are of a version, a plugin, a user, a time; and the rows of a view, for export."""
 
 import json
 import re
@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import tzinfo
 from itertools import groupby
 from operator import eq, ge, gt, itemgetter, le, lt, ne
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from backupmeta import library
 from backupmeta.account.listing import BACKUPS
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.catalog import store, whole
-from backupmeta.catalog.answers import Recalled, below, recalled
+from backupmeta.catalog import schema
+from backupmeta.catalog.answers import below, recalled
 from backupmeta.catalog.cells import GREATEST
+from backupmeta.catalog.database import Catalog
+from backupmeta.catalog.schema import ACCOUNTS, SCANS, Column, Type
+from backupmeta.catalog.views import VIEWS, Shown, View, of_table
 from backupmeta.checks.versions import Order, order
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
@@ -110,14 +113,15 @@ def find(
     ``zone`` is the server's time zone, where it is known. What is not as it was scanned is left out, and appended to
     ``findings``. Raises `CatalogError`; without ``findings`` also for that.
     """
-    with whole.opened(catalog, findings) as connection:
+    with Catalog.checked(catalog, findings) as opened:
+        connection = opened.connection
         conditions = list(_conditions(connection, asked))
         where = "".join(f" AND {one.sql}" for one in conditions)
         arguments = [argument for one in conditions for argument in one.arguments]
         rows = connection.execute(_SELECT.format(where), arguments)
         for account, found in groupby(rows, itemgetter(0)):
-            paths = {store.exact(path, path_bytes) for _, path, path_bytes in found}
-            yield from _inspected(connection, catalog, account, paths, zone)
+            paths = {schema.exact_path(path, path_bytes) for _, path, path_bytes in found}
+            yield from _inspected(opened, account, paths, zone)
 
 
 _SELECT: Final = """
@@ -125,18 +129,14 @@ SELECT b.account, n.path, n.path_bytes FROM all_backups b
 JOIN accounts a USING (account) JOIN all_files n ON n.file = ifnull(b.record_file, b.archive_file)
 WHERE b.until IS NULL{} ORDER BY a.path, a.host, b.account
 """
-_MEMORY: Final = "SELECT path, path_bytes, content FROM accounts JOIN memories USING (account) WHERE account = ?"
 
 
-def _inspected(
-    connection: sqlite3.Connection, catalog: str, account: int, paths: set[str], zone: tzinfo | None
-) -> Iterator[Inspection]:
+def _inspected(catalog: Catalog, account: int, paths: set[str], zone: tzinfo | None) -> Iterator[Inspection]:
     """Yield the backups of an account whose record or, without one, whose archive is one of ``paths``."""
-    path, path_bytes, content = connection.execute(_MEMORY, (account,)).fetchone()
-    base = store.exact(path, path_bytes)
-    with recalled(catalog, Recalled(account, base), content, DEFAULT_LIMITS) as home:
+    stored = catalog.memory(account)
+    with recalled(catalog.path, stored, DEFAULT_LIMITS) as home:
         for pair in home.pairs():
-            named = f"{BACKUPS}/{pair.id}" if pair.record else pair.archive and below(base, pair.archive)
+            named = f"{BACKUPS}/{pair.id}" if pair.record else pair.archive and below(stored.path, pair.archive)
             if named in paths:
                 try:
                     yield library.inspect_backup(home, pair, home.surroundings, zone)
@@ -193,3 +193,47 @@ def _of_extension(connection: sqlite3.Connection, column: str, one: Wanted) -> _
 
 def _admitted(rows: sqlite3.Cursor, one: Wanted) -> list[str]:
     return [version for (version,) in rows if version is not None and one.admits(version)]
+
+
+Row = tuple[Any, ...]
+"""What SQLite gives: text, numbers, bytes and None, as the types of the columns say."""
+
+EXPORTED: Final[Mapping[str, View]] = {**VIEWS, **{one.name: of_table(one) for one in (ACCOUNTS, SCANS)}}
+"""What can be exported, by name."""
+
+_JSON: Final = frozenset({Type.JSON, Type.SHARED})
+
+
+class Export(NamedTuple):
+    """What is exported.
+
+    Attributes:
+        columns: the columns. A time is there once: without the text of it that the views have besides.
+        rows: the rows in the order of their keys, read while they are taken; of lists and objects, their JSON.
+    """
+
+    columns: tuple[Column, ...]
+    rows: Iterator[Row]
+
+
+def export(path: str, view: View, findings: list[Finding] | None = None) -> Export:
+    """Return the columns of ``view``, one of `EXPORTED`, and its rows in the catalog at ``path``.
+
+    All rows are of one moment, whatever a scan writes meanwhile. What is not as it was scanned is left out, and
+    appended to ``findings``. Taking rows raises `CatalogError` where there is no catalog, or it can't be read; without
+    ``findings`` also where anything is left out.
+    """
+    shown = [one for one in view.columns if one.column.type is not Type.UTC]
+    cells = ", ".join(map(_cell, shown))
+    select = f"SELECT {cells} {view.rows} ORDER BY {view.order}"
+    return Export(tuple(one.column for one in shown), _rows(path, select, findings))
+
+
+def _cell(shown: Shown) -> str:
+    """Return a column's SQL; of JSON one that gives one line, or fails."""
+    return f"json({shown.sql})" if shown.column.type in _JSON else shown.sql
+
+
+def _rows(path: str, select: str, findings: list[Finding] | None) -> Iterator[Row]:
+    with Catalog.checked(path, findings) as catalog:
+        yield from catalog.connection.execute(select)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from backupmeta.catalog.crew import Crew, Here
-from backupmeta.catalog.scan import Depth, scan
+from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.search import Search
 from tests.invented import FIXTURES, NAME, SECOND, TIME, Account, Ran, run
 from tests.sites import NOW, honest, packed, record

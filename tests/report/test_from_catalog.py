@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from backupmeta.catalog.scan import Depth, scan
+from backupmeta.catalog.scanning import Depth, scan
+from backupmeta.catalog.summary import Duplicates
 from backupmeta.errors import CatalogError
+from backupmeta.report.from_catalog import Asked, read
 from backupmeta.report.model import Report
-from backupmeta.report.reading import Asked, read
-from backupmeta.report.summary import Duplicates, summary
 from backupmeta.search import Search
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, TIME, Account, archive, backup_record
 from tests.sites import honest
@@ -59,13 +59,15 @@ def test_counted(tmp_path: Path) -> None:
     for copy in ("app_a.tar.gz", "app_b.tar.gz"):
         (account.archives / copy).write_bytes(archive(backup_record()))
     size = (account.archives / NAME).stat().st_size
-    counts = summary(told(tmp_path / "home", Depth.DEEP))
+    counts = told(tmp_path / "home", Depth.DEEP).summary
     assert counts.accounts == {"present": 1, "vanished": 0, "unreadable": 0}
     assert counts.backups == {"paired": 1, "missing": 1, "remote": 0, "unclaimed": 2}
-    assert (counts.installs, counts.orphans, counts.archives, counts.digested) == (1, 1, 3, 3)
-    assert (counts.bytes, counts.duplicates) == (3 * size, Duplicates(2, 2 * size))
-    assert (counts.oldest, counts.newest) == (TIME, TIME + 86400)
-    assert sum(counts.severities.values()) == sum(one.times for one in counts.kinds)
+    assert (counts.installs, counts.orphans.backups, counts.archives, counts.digested) == (1, 1, 3, 3)
+    assert (counts.bytes, counts.duplicates) == (3 * size, Duplicates(3, 1, 2, 2 * size))
+    assert counts.oldest is not None
+    assert counts.newest is not None
+    assert (counts.oldest.time, counts.newest.time) == (TIME, TIME + 86400)
+    assert sum(counts.severities.values()) == sum(one.times for one in counts.findings)
 
 
 def test_what_is_gone_is_not_told(tmp_path: Path) -> None:
