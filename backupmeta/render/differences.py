@@ -7,7 +7,7 @@ what became of something, of what, and how.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from backupmeta.comparison.contents import Contents, MemberChange, TableChange
+from backupmeta.comparison.contents import MemberChange, TableChange
 from backupmeta.comparison.difference import (
     Changes,
     Difference,
@@ -27,7 +27,7 @@ from backupmeta.masking import mask_text
 from backupmeta.provenance import Source, display, located, named
 from backupmeta.record.values import Value
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
-from backupmeta.render.json_text import finding, pretty, spaced
+from backupmeta.render.json_text import finding, json_list, pretty
 from backupmeta.render.tabular import aligned, table
 from backupmeta.words import (
     ARROW,
@@ -241,16 +241,9 @@ def diff_json(difference: Difference) -> Iterator[str]:
         return
     described["tables"] = list(map(_table_object, contents.tables))
     described["member_counts"] = {what: contents.counts[what] for what in What if contents.counts[what]}
-    yield pretty(described, indent=1).removesuffix("\n}\n") + ',\n "members": ['
-    yield from _member_lines(contents)
-    yield "]\n}\n"
-
-
-def _member_lines(contents: Contents) -> Iterator[str]:
-    before = "\n  "
-    for change in contents.members():
-        yield before + spaced(_member_object(change))
-        before = ",\n  "
+    before = pretty(described, indent=1).removesuffix("\n}\n") + ',\n "members": '
+    yield from json_list(before, map(_member_object, contents.members()))
+    yield "\n}\n"
 
 
 def _changes_object(changes: Changes) -> dict[str, object]:

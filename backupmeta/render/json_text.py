@@ -1,7 +1,7 @@
 """JSON: how any result is described and written, so that it means the same in every answer, and nobody obeys it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Final
 
@@ -37,6 +37,15 @@ def compact(value: object) -> str:
 def json_line(value: object) -> str:
     """Return ``value`` as one line of JSONL."""
     return compact(value) + "\n"
+
+
+def json_list(before: str, entries: Iterable[object]) -> Iterator[str]:
+    """Yield a list in pieces, a line an entry as they come; ``before`` is what stands before it."""
+    is_empty = True
+    for entry in entries:
+        yield f"{before}[\n  {spaced(entry)}" if is_empty else f",\n  {spaced(entry)}"
+        is_empty = False
+    yield f"{before}[]" if is_empty else "\n]"
 
 
 # --- describing -------------------------------------------------------------------------------------------------------
