@@ -27,7 +27,7 @@ from backupmeta.masking import mask_text
 from backupmeta.provenance import Source, display, located, named
 from backupmeta.record.values import Value
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
-from backupmeta.render.json_text import finding, json_list, pretty
+from backupmeta.render.json_text import finding_object, json_list, pretty
 from backupmeta.render.tabular import aligned, table
 from backupmeta.words import (
     ARROW,
@@ -108,7 +108,7 @@ def _described(side: Side) -> tuple[str, str]:
 
 
 def _sections(difference: Difference) -> Iterator[Section]:
-    if unread := [found for found in difference.findings if found.is_unread]:
+    if unread := [finding for finding in difference.findings if finding.is_unread]:
         yield Section("not read, and so not compared", ("severity", "finding", "where"), map(_finding, unread))
     changes = difference.changes
     if changes.fields:
@@ -127,8 +127,8 @@ def _sections(difference: Difference) -> Iterator[Section]:
         yield Section("tables of the dump", ("what", "name", "how"), rows)
 
 
-def _finding(found: Finding) -> _Row:
-    return found.severity, f"{found.message} [{found.id}]", found.evidence[0].path if found.evidence else ""
+def _finding(finding: Finding) -> _Row:
+    return finding.severity, f"{finding.message} [{finding.id}]", finding.evidence[0].path if finding.evidence else ""
 
 
 def _field(change: FieldChange) -> _Row:
@@ -234,7 +234,7 @@ def diff_json(difference: Difference) -> Iterator[str]:
         "b": _side(difference.b),
         "is_same": difference.is_same,
         **_changes_object(difference.changes),
-        "findings": [finding(found) for found in difference.findings],
+        "findings": list(map(finding_object, difference.findings)),
     }
     if (contents := difference.contents) is None:
         yield pretty(described, indent=1)
@@ -372,7 +372,7 @@ def _list_in_words(change: ListChange) -> str:
 def _history_object(row: Row) -> dict[str, object]:
     described: dict[str, object] = {**named("name", row.name), "size": row.size}
     if (inspection := row.inspection) is None:
-        return {**described, "trouble": None if row.trouble is None else finding(row.trouble)}
+        return {**described, "trouble": None if row.trouble is None else finding_object(row.trouble)}
     plugins = inspection.get("plugins")
     return {
         **described,

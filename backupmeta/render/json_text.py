@@ -63,7 +63,7 @@ def as_json(value: object, times: frozenset[str] = frozenset()) -> object:
     if isinstance(value, Source):
         return located(value)
     if isinstance(value, Finding):
-        return finding(value)
+        return finding_object(value)
     if _attributes(value) is not None:
         return json_object(value, times)
     return [as_json(entry, times) for entry in value] if isinstance(value, (list, tuple)) else value
@@ -93,11 +93,11 @@ def _attributes(value: object) -> Mapping[str, object] | None:
     return None
 
 
-def finding(found: Finding) -> dict[str, object]:
+def finding_object(finding: Finding) -> dict[str, object]:
     """Return a finding."""
     return {
-        "id": found.id,
-        "severity": str(found.severity),
-        "message": display(found.message),
-        "evidence": [located(place) for place in found.evidence],
+        "id": finding.id,
+        "severity": str(finding.severity),
+        "message": display(finding.message),
+        "evidence": list(map(located, finding.evidence)),
     }

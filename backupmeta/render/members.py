@@ -13,7 +13,7 @@ from backupmeta.escapes import inert
 from backupmeta.masking import MASK
 from backupmeta.provenance import display, named
 from backupmeta.render.formats import Format, Formats, Rendering, Trait, formats, whatever_view
-from backupmeta.render.json_text import finding, json_list, pretty, spaced
+from backupmeta.render.json_text import finding_object, json_list, pretty, spaced
 from backupmeta.words import NANOSECONDS, clock, counted, utc, visible
 
 _IS_COMPLETE: Final = {State.WHOLE: True, State.CUT: False, State.UNKNOWN: None}
@@ -104,7 +104,7 @@ def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
         "verdict": end.verdict if end else None,
         "reason": end.reason if end else "",
         "dump": _dump(dump) if dump is not None else None,
-        "findings": [finding(found) for found in archive.findings()],
+        "findings": list(map(finding_object, archive.findings())),
     }
 
 

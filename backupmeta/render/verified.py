@@ -13,8 +13,7 @@ from backupmeta.escapes import inert
 from backupmeta.findings import Finding
 from backupmeta.provenance import named
 from backupmeta.render.formats import Format, Formats, View, formats, whatever_view
-from backupmeta.render.json_text import finding as finding_object
-from backupmeta.render.json_text import json_list, spaced
+from backupmeta.render.json_text import finding_object, json_list, spaced
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
 from backupmeta.words import amounts, counted, counts_of, visible
