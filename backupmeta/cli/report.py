@@ -79,7 +79,7 @@ def report(
     from time import time
 
     from backupmeta.render.formats import View
-    from backupmeta.render.report import REPORTS
+    from backupmeta.render.report.document import REPORTS
     from backupmeta.report.from_catalog import Asked, read
 
     if form == "html" and target_file in {None, "-"} and output.width() is not None:
