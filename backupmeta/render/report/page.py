@@ -179,7 +179,12 @@ class _Shown:
 
 def _described(column: Column) -> dict[str, object]:
     """Return what the script has to know of a column; what most columns lack is left out."""
-    described = {"key": column.key, "label": column.label, "kind": column.kind, "target": column.target}
+    described: dict[str, object] = {
+        "key": column.key,
+        "label": column.label,
+        "kind": column.kind,
+        "target": column.target,
+    }
     described |= {"below": column.below, "detail": column.is_detail}
     return {key: value for key, value in described.items() if value}
 
