@@ -25,6 +25,7 @@ from backupmeta.words import NANOSECONDS, moment, utc
 
 if TYPE_CHECKING:
     from pyarrow import Array, DataType, RecordBatch, Schema
+    from typing_extensions import Buffer
 
 ExportRendering: TypeAlias = Callable[[Export, View], Iterable[str] | Iterable[bytes]]
 """Renders the rows of a table, as they are read."""
@@ -168,7 +169,7 @@ class _Written(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, content: Any) -> int:  # noqa: ANN401 - any buffer
+    def write(self, content: "Buffer") -> int:
         self._pieces.append(bytes(content))
         return len(self._pieces[-1])
 

@@ -60,9 +60,10 @@ class Column(NamedTuple):
     is_filter: bool = False
     target: str = ""
 
-    def cell(self, row: object, report: Report) -> Any:  # noqa: ANN401 - as its kind says
-        """Return the cell of a ``row`` of ``report``."""
-        return getattr(row, self.key) if self.value is None else self.value(row, report)
+    @property
+    def getter(self) -> Callable[[Any, Report], Any]:
+        """What gives the cell of a row of a report."""
+        return self.value or (lambda row, _report: getattr(row, self.key))
 
     @property
     def is_head(self) -> bool:
