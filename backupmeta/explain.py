@@ -9,13 +9,13 @@ from backupmeta.archive.compression import BLOCK, GZIP
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.evidence import open_named
-from backupmeta.inspection import shown
 from backupmeta.masking import MASK, mask_text, masked, reasons
 from backupmeta.provenance import as_text, display
 from backupmeta.record import fields, grammar
 from backupmeta.record.document import check
 from backupmeta.record.fields import Use
 from backupmeta.record.grammar import Line, Record
+from backupmeta.secrets import closed
 from backupmeta.words import counted
 
 
@@ -161,4 +161,4 @@ def _field_use(line: Line, field: fields.Field, *, show_secrets: bool) -> str:
         return f"{field.name}: {counted(len(value), 'entry', 'entries')}"
     if isinstance(value, str) and value.encode() == line.value:
         return field.name
-    return f"{field.name}: {value if show_secrets else shown(field.name, value)!r}"
+    return f"{field.name}: {value if show_secrets else closed(field.name, value)!r}"

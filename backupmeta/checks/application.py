@@ -67,7 +67,7 @@ def required(subject: Subject) -> tuple[str, ...]:
 
 def unknown(subject: Subject) -> Iterator[Finding]:
     """Yield that the application is none of those whose files are known."""
-    name = subject.inspection.text("application")
+    name = subject.text("application")
     if name and name not in APPLICATIONS:
         yield Finding("application-unknown", "application", name, subject.told("application"))
 
@@ -87,7 +87,7 @@ def not_found(subject: Subject) -> Iterator[Finding]:
 
 def version_differs(subject: Subject) -> Iterator[Finding]:
     """Yield that the application's files are of another version than the record's."""
-    told, recorded = _told(subject), subject.inspection.text("version")
+    told, recorded = _told(subject), subject.text("version")
     if told and recorded and not same_version(told.version, recorded):
         detail = f"{told.version} by {text_of(told.sign.path)}, {recorded} by the record"
         yield subject.differs("application-version-differs", "version", detail, subject.seen(told.sign.path))
@@ -95,8 +95,8 @@ def version_differs(subject: Subject) -> Iterator[Finding]:
 
 def version_too_old(subject: Subject) -> Iterator[Finding]:
     """Yield that the version, by the files or else by the record, is lower than the policy allows."""
-    told, floor = _told(subject), subject.policy.versions.get(subject.inspection.text("application"))
-    version = told.version if told else subject.inspection.text("version")
+    told, floor = _told(subject), subject.policy.versions.get(subject.text("application"))
+    version = told.version if told else subject.text("version")
     if floor and version and order(version) < order(floor):
         places = [subject.seen(told.sign.path)] if told else []
         yield subject.differs("version-too-old", "version", f"{version}, at least {floor} is asked for", *places)
@@ -137,7 +137,7 @@ def extensions_differ(subject: Subject) -> Iterator[Finding]:
 def config_differs(subject: Subject) -> Iterator[Finding]:
     """Yield that WordPress is configured for another database, user or prefix than the record's."""
     content = subject.survey.heads.get(wordpress.CONFIG)
-    if content is None or subject.inspection.text("application") != "wordpress":
+    if content is None or subject.text("application") != "wordpress":
         return
     for field, value in wordpress.config(content)._asdict().items():
         recorded = subject.inspection.get(field)
@@ -147,7 +147,7 @@ def config_differs(subject: Subject) -> Iterator[Finding]:
 
 
 def _application(subject: Subject) -> Application | None:
-    return APPLICATIONS.get(subject.inspection.text("application"))
+    return APPLICATIONS.get(subject.text("application"))
 
 
 def _told(subject: Subject) -> Told | None:

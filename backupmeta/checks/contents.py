@@ -123,7 +123,7 @@ def tables_missing(subject: Subject) -> Iterator[Finding]:
     found = tables(subject)
     if dump is not None:
         yield from _listed_missing(subject, found)
-    for name in subject.policy.requirements.tables_with(subject.inspection.text("db_prefix")):
+    for name in subject.policy.requirements.tables_with(subject.text("db_prefix")):
         if name not in found:
             yield Finding("table-missing", name, "the policy requires it", (subject.seen(DUMP),))
 
@@ -142,11 +142,11 @@ def _listed_missing(subject: Subject, found: Container[str]) -> Iterator[Finding
 def tables_empty(subject: Subject) -> Iterator[Finding]:
     """Yield the tables without rows that each WordPress has rows in; of several sites the main one's."""
     dump = subject.survey.dump
-    if dump is None or dump.state is State.CUT or subject.inspection.text("application") != "wordpress":
+    if dump is None or dump.state is State.CUT or subject.text("application") != "wordpress":
         return
     if "db_prefix" not in subject.inspection.fields:
         return
-    prefix = subject.inspection.text("db_prefix")
+    prefix = subject.text("db_prefix")
     wanted = {f"{prefix}{name}".lower() for name in _NEVER_EMPTY}
     for one in dump.tables:
         if one.kind == "table" and not one.inserts and text_of(one.name).lower() in wanted:
@@ -165,9 +165,9 @@ def tables_unlisted(subject: Subject) -> Iterator[Finding]:
 
 def prefix_differs(subject: Subject) -> Iterator[Finding]:
     """Yield that the record's prefix is that of no table in the dump, not even in upper or lower case."""
-    prefix, found = subject.inspection.text("db_prefix").lower(), tables(subject)
+    prefix, found = subject.text("db_prefix").lower(), tables(subject)
     if prefix and found and not any(name.lower().startswith(prefix) for name in found):
-        detail = subject.inspection.text("db_prefix")
+        detail = subject.text("db_prefix")
         yield subject.differs("table-prefix-differs", "db_prefix", detail, subject.seen(DUMP))
 
 

@@ -50,10 +50,10 @@ def keys_missing(subject: Subject) -> Iterator[Finding]:
 def ids_malformed(subject: Subject) -> Iterator[Finding]:
     """Yield ids that are none: of installs, and of locations, which may also be ``local`` or a URI."""
     for name in ("backup_install", "parent", "stage"):
-        if (id_ := subject.inspection.text(name)) and not is_id(id_):
+        if (id_ := subject.text(name)) and not is_id(id_):
             yield Finding("record-id-malformed", name, "", subject.told(name))
     for name in ("backup_location", "bkloc"):
-        place = subject.inspection.text(name)
+        place = subject.text(name)
         if place not in {"", "local"} and "://" not in place and not is_id(place):
             yield Finding("record-id-malformed", name, "", subject.told(name))
 
@@ -111,7 +111,7 @@ def offset_unused(subject: Subject) -> Iterator[Finding]:
 
 def location_not_allowed(subject: Subject) -> Iterator[Finding]:
     """Yield the backup's location where the policy does not allow it."""
-    place = subject.inspection.text("backup_location") or "local"
+    place = subject.text("backup_location") or "local"
     if "backup_location" in subject.inspection.fields and not subject.policy.requirements.allows(place):
         yield Finding("location-not-allowed", "backup_location", mask_location(place), subject.told("backup_location"))
 

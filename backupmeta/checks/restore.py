@@ -20,7 +20,7 @@ def collations(subject: Subject) -> Iterator[Finding]:
 
 def definers(subject: Subject) -> Iterator[Finding]:
     """Yield in whose names, other than the record's user's, something in the dump works."""
-    dump, user = subject.survey.dump, subject.inspection.text("db_user")
+    dump, user = subject.survey.dump, subject.text("db_user")
     others = {text_of(name): met for name, met in dump.definers.items()} if dump is not None and user else {}
     others.pop(user, None)
     others = {name: met for name, met in others.items() if name.upper() != "CURRENT_USER"}
@@ -55,7 +55,7 @@ def view_order(subject: Subject) -> Iterator[Finding]:
 
 def name_case(subject: Subject) -> Iterator[Finding]:
     """Yield that the prefix, or listed tables, differ from the dump's in upper and lower case only."""
-    names, prefix = named_in_other_case(subject), subject.inspection.text("db_prefix")
+    names, prefix = named_in_other_case(subject), subject.text("db_prefix")
     found = tables(subject)
     is_prefix = bool(found) and not any(name.startswith(prefix) for name in found)
     is_prefix = is_prefix and any(name.lower().startswith(prefix.lower()) for name in found)

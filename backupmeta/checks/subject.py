@@ -10,6 +10,7 @@ from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.values import items
+from backupmeta.secrets import opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +31,28 @@ class Subject:
     policy: Policy
     now: int
 
+    def text(self, field: str) -> str:
+        """Return ``field`` of the answer as text, in clear, to be compared; empty where it is none."""
+        return opened(self.inspection.text(field))
+
     def texts(self, field: str) -> tuple[str, ...]:
-        """Return the list in ``field`` of the answer; empty where there is none."""
-        value = self.inspection.get(field)
+        """Return the list in ``field`` of the answer, in clear, to be compared; empty where there is none."""
+        value = opened(self.inspection.get(field))
         return tuple(one for one in value if isinstance(one, str) and one) if isinstance(value, list) else ()
 
     def also(self, key: str) -> tuple[str, ...]:
-        """Return the list that the record's ``key`` has, of those that are no part of the answer."""
+        """Return the list that the record's ``key`` has, as `texts`, of those that are no part of the answer."""
         fact = self.inspection.extra.get(key)
         if fact is None:
             return ()
         try:
-            return tuple(filter(None, items(fact.raw)))
+            return tuple(filter(None, items(opened(fact.raw))))
         except UnicodeDecodeError:
             return ()
 
     def inside(self, name: str) -> str:
         """Return a listed name as members are called: from the install's folder on, without slashes around it."""
-        folder = self.inspection.text("path").rstrip("/") + "/"
+        folder = self.text("path").rstrip("/") + "/"
         return f"{name}/".removeprefix(folder).removeprefix("./").strip("/")
 
     @property
@@ -58,7 +63,7 @@ class Subject:
     @property
     def has_readable_lists(self) -> bool:
         """Whether each list that the record has can be decoded: what is on one that can't be, nobody knows."""
-        lists = (fact.raw for key, fact in self.inspection.extra.items() if key.startswith("list-"))
+        lists = (opened(fact.raw) for key, fact in self.inspection.extra.items() if key.startswith("list-"))
         return all(map(_is_utf8, lists))
 
     def told(self, field: str) -> tuple[Source, ...]:

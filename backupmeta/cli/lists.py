@@ -127,7 +127,9 @@ class Listing:
         findings.extend([_of_archive(one.path, finding) for finding in one.findings if finding.is_grave])
 
     def _wants(self, one: "Inspection") -> bool:
-        texts = ((self.user, one.text("user")), (self.application, one.text("application")))
+        from backupmeta.secrets import opened
+
+        texts = ((self.user, opened(one.text("user"))), (self.application, opened(one.text("application"))))
         if any(wanted is not None and wanted != text for wanted, text in texts):
             return False
         return self._wants_domain(one) and self._wants_time(one)
@@ -137,12 +139,14 @@ class Listing:
             return True
         from urllib.parse import urlsplit
 
+        from backupmeta.secrets import opened
+
         wanted = self.domain.lower().removeprefix("www.")
         try:
-            host = urlsplit(one.text("url")).hostname or ""
+            host = urlsplit(opened(one.text("url"))).hostname or ""
         except ValueError:
             host = ""
-        return wanted in {one.text("url_domain").lower().removeprefix("www."), host.removeprefix("www.")}
+        return wanted in {opened(one.text("url_domain")).lower().removeprefix("www."), host.removeprefix("www.")}
 
     def _wants_time(self, one: "Inspection") -> bool:
         if self.since is None and self.until is None:

@@ -10,9 +10,9 @@ from backupmeta.events.archive import Depth, Examined, examine
 from backupmeta.events.contradiction import contradicting
 from backupmeta.events.event import Claim, Event, Statement, Subject
 from backupmeta.findings import Finding
-from backupmeta.masking import masked
 from backupmeta.record.document import Document
 from backupmeta.search import Search
+from backupmeta.secrets import closed
 
 _NAMED: Final = 20
 """How many witnesses that contradict an install's record are named."""
@@ -105,4 +105,4 @@ class _Account:
 
 def _shown(record: Document | None, key: str) -> str:
     """Return a record's value as it may be shown; empty where there is none, and where it is not UTF-8."""
-    return masked(key, (record and record.text(key)) or "")
+    return closed(key, (record and record.text(key)) or "")
