@@ -16,6 +16,7 @@ from backupmeta.record import fields, grammar
 from backupmeta.record.document import check
 from backupmeta.record.fields import Use
 from backupmeta.record.grammar import Line, Record
+from backupmeta.words import counted
 
 
 class Step(NamedTuple):
@@ -59,10 +60,10 @@ def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = 
         file.seek(found.begin)
         block = file.read(BLOCK)
     yield from _name_steps(path)
-    yield Step("file", None, 0, f"{found.size:,} bytes", f"compression: {found.compression.name}")
+    yield Step("file", None, 0, counted(found.size, "byte"), f"compression: {found.compression.name}")
     if found.compression is GZIP:
         yield Step("file", None, found.begin, "gzip header", _gzip_header(block, limits))
-    meaning = f"member {found.place + 1}: {found.member.size:,} bytes, the embedded record"
+    meaning = f"member {found.place + 1}: {counted(found.member.size, 'byte')}, the embedded record"
     yield Step("member", None, found.member.offset, display(found.member.text), meaning)
     for finding in found.findings:
         yield Step("file", None, None, finding.id, finding.message, finding.is_unread)
@@ -157,7 +158,7 @@ def _field_use(line: Line, one: fields.Field, *, show_secrets: bool) -> str:
     except ValueError as error:
         return f"{one.name}: can't be decoded ({fields.problem(error)})"
     if isinstance(value, list):
-        return f"{one.name}: {len(value)} entries"
+        return f"{one.name}: {counted(len(value), 'entry', 'entries')}"
     if isinstance(value, str) and value.encode() == line.value:
         return one.name
     return f"{one.name}: {value if show_secrets else shown(one.name, value)!r}"

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from backupmeta.errors import TemporaryFileError
 
@@ -18,6 +18,17 @@ def telling() -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise TemporaryFileError("temporary files", reason[:1].lower() + reason[1:], _ADVICE) from error
+
+
+def text_file(in_memory: int) -> IO[str]:
+    """Return a new file without a name for text; up to ``in_memory`` bytes of it are never on disk.
+
+    Lines in it end with LF alone. Raises `TemporaryFileError`; who writes and reads it uses `telling`.
+    """
+    from tempfile import SpooledTemporaryFile
+
+    with telling():
+        return SpooledTemporaryFile(in_memory, "w+", encoding="utf-8", errors="surrogatepass", newline="\n")
 
 
 def rows(database: sqlite3.Connection, statement: str) -> Iterator[tuple[Any, ...]]:

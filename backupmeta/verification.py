@@ -38,6 +38,7 @@ from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.vocabulary.kinds import Severity
+from backupmeta.words import counted
 
 _MOMENT: Final = 60
 """How long ago, in seconds, a file was written to that may still be being written."""
@@ -445,7 +446,7 @@ def _embedded(survey: Survey, case: Case, findings: Findings) -> Document | None
         return None
     source, content = at(case.seen, survey.record.member), survey.record.content
     if len(content) > case.limits.record_bytes:
-        detail = f"a record of more than {case.limits.record_bytes:,} bytes"
+        detail = f"a record of more than {counted(case.limits.record_bytes, 'byte')}"
         findings.add(Finding("limit-exceeded", "", detail, (source,)))
         return None
     if survey.record.missing:

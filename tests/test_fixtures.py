@@ -18,7 +18,7 @@ from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
 from backupmeta.library import find_backup, list_backups
-from backupmeta.render.json import origins
+from backupmeta.render.backups import origins
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 OF_AN_ACCOUNT = {

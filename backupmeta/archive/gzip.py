@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 from zlib import crc32
 
+from backupmeta.words import counted
+
 SYSTEMS: Final = {0: "FAT", 3: "Unix", 7: "Macintosh", 10: "NTFS", 11: "NTFS", 255: "unknown"}
 """What wrote the file, by the header's ``OS`` byte (RFC 1952 §2.3.1; 10 is what zlib writes on Windows)."""
 
@@ -108,7 +110,7 @@ def _optional_parts(block: bytes, name_bytes: int) -> Iterator[tuple[int, int]]:
         else:
             found = block.find(b"\0", end, end + name_bytes)
             if found < 0 and len(block) - end >= name_bytes:
-                raise LongHeaderError(f"a gzip header with a name of more than {name_bytes:,} bytes")
+                raise LongHeaderError(f"a gzip header with a name of more than {counted(name_bytes, 'byte')}")
             end = found + 1 or -1
         yield flag, end if end <= len(block) else -1
         if end < 0:
@@ -177,5 +179,5 @@ class Gzip:
         if crc != self._deflate.crc:
             self.fault = f"its CRC-32 is {crc:08x}, its content's {self._deflate.crc:08x}"
         elif length != self._inflated % 2**32:
-            self.fault = f"its length is given as {length:,}, its content has {self._inflated % 2**32:,} bytes"
+            self.fault = f"its length is given as {length:,}, its content has {counted(self._inflated % 2**32, 'byte')}"
         self._held = b""

@@ -13,6 +13,7 @@ from backupmeta.archive.names import RECORD, escapes, folded, is_absolute, plain
 from backupmeta.archive.records import Placed, remember
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
+from backupmeta.words import counted
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What a terminal may take for a command, and what reverses or breaks the text that follows."""
@@ -108,7 +109,7 @@ class Hazards:
     def finish(self) -> Findings:
         """Look at what only the whole archive tells; return all that was met."""
         if self._backslashed is not None:
-            detail = f"{self._backslashes:,} of {self._seen:,} names"
+            detail = f"{self._backslashes:,} of {counted(self._seen, 'name')}"
             self._note("member-names-backslash", self._backslashed, detail)
             self._backslashed = None
         for one in self._links.finish():

@@ -20,6 +20,7 @@ from backupmeta.errors import NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source
+from backupmeta.words import counted
 
 # Of gzip the reserved flags are none; of bzip2 a block or the end follows (RFC 1952 §2.3.1; bzip2's own two magics).
 _BEGINNING: Final = re.compile(
@@ -151,7 +152,7 @@ def _of_checks(stream: Inflated) -> Iterator[tuple[str, str]]:
     import lzma
 
     for check, count in sorted(stream.checks.items()):
-        streams = f"{count:,} of {sum(stream.checks.values()):,} streams"
+        streams = f"{count:,} of {counted(sum(stream.checks.values()), 'stream')}"
         if check == _CHECK_NONE:
             yield "archive-check-none", streams
         elif check != lzma.CHECK_UNKNOWN and not lzma.is_check_supported(check):

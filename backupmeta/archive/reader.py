@@ -25,6 +25,7 @@ from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, N
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
+from backupmeta.words import are, counted
 
 _BURST: Final = 128
 """How many members are judged together: what has just run runs again at half its cost, and they are still at hand."""
@@ -92,7 +93,7 @@ class Reader:
         if member.map is not None and member.map.fault:
             raise DamagedError(self.file.path, f"{member.text!r}: {member.map.fault}", self._stream.taken, "damaged")
         if (missing := member.length - given) > 0:
-            raise self.broken(f"{missing:,} bytes of {member.text!r} are missing")
+            raise self.broken(f"{counted(missing, 'byte')} of {member.text!r} {are(missing)} missing")
 
     def record(self, member: Member) -> bytes:
         """Return the whole content of a record. Raises `LimitExceededError`, and as `content`."""

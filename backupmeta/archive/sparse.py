@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple, Self
 
 from backupmeta.archive.header import BLOCK, number_or_none
+from backupmeta.words import counted
 
 _ENTRY: Final = 24
 _IN_HEADER: Final = 4
@@ -49,7 +50,7 @@ class SparseMap(NamedTuple):
         if any(before > after for before, after in pairwise(ends)):
             return "its map of holes is out of order"
         if ends[-1] > size:
-            return f"its map of holes ends at {ends[-1]:,} of {size:,} bytes"
+            return f"its map of holes ends at {ends[-1]:,} of {counted(size, 'byte')}"
         if (held := sum(self.runs[1::2])) > stored:
             return f"its map of holes asks for {held:,} of {stored:,} stored bytes"
         return ""

@@ -25,6 +25,7 @@ from backupmeta.archive.end import End, Stream, Verdict, Zeros
 from backupmeta.archive.gzip import Gzip, LongHeaderError
 from backupmeta.archive.input import HARMLESS, PIECE_MOST, Input, Source
 from backupmeta.archive.limits import KIB, Limits
+from backupmeta.words import counted
 
 CHUNK: Final = 16 * KIB
 """How many inflated bytes are asked for at first: a header and a record of real size."""
@@ -244,7 +245,7 @@ class Inflated:
             return False
         limits = self._limits
         if made > limits.inflated_bytes:
-            self._finish("limit", f"inflates to more than {limits.inflated_bytes:,} bytes", "inflated_bytes")
+            self._finish("limit", f"inflates to more than {counted(limits.inflated_bytes, 'byte')}", "inflated_bytes")
         elif made > HARMLESS and made > limits.ratio * self.taken:
             self._finish("limit", f"inflates to more than {limits.ratio:,} times its size", "ratio")
         else:
@@ -261,7 +262,7 @@ class Inflated:
         """Return why the input is over a ``limit``; of a time, that another machine may tell otherwise."""
         if limit == "ratio":
             return f"holds more than {self._limits.ratio:,} times as many zeros as anything else"
-        return f"takes more than {self._limits.seconds:,} seconds, here and now"
+        return f"takes more than {counted(self._limits.seconds, 'second')}, here and now"
 
     def _finish(self, verdict: Verdict, reason: str = "", limit: str = "") -> None:
         """End; where the input did because it is over a limit, for that reason."""
@@ -386,7 +387,9 @@ class Inflated:
         if isinstance(error, LongHeaderError):
             self._finish("limit", reason, "name_bytes")
         elif "memory" in reason.lower():  # the words of zstd and of liblzma for a window over the bound
-            self._finish("limit", f"needs a window of more than {self._limits.window_bytes:,} bytes", "window_bytes")
+            self._finish(
+                "limit", f"needs a window of more than {counted(self._limits.window_bytes, 'byte')}", "window_bytes"
+            )
         else:
             from backupmeta.archive.foreign import likely_cause
 

@@ -47,6 +47,7 @@ from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap,
 from backupmeta.archive.stream import Inflated
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
+from backupmeta.words import are, counted
 
 ZERO_BLOCK: Final = bytes(BLOCK)
 
@@ -167,7 +168,7 @@ class Walk:
         """Tell whether holes are more than a file of this size may inflate to, or take too long."""
         most = min(max(HARMLESS, self._limits.ratio * self._stream.taken), self._limits.inflated_bytes)
         if is_over := self._holes > most:
-            self._damage("limit", f"holes of more than {most:,} bytes", "ratio")
+            self._damage("limit", f"holes of more than {counted(most, 'byte')}", "ratio")
         return is_over or self._stream.is_too_late()
 
     def pass_content(self) -> int:
@@ -182,7 +183,8 @@ class Walk:
             return 0
         end, missing = stream.end, max(left - passed, 0)
         if missing and self._current is not None and not (end and end.limit):
-            self._note("member-cut", f"{missing:,} of {self._current.stored:,} bytes are missing", self._current.label)
+            cut = f"{missing:,} of {counted(self._current.stored, 'byte')} {are(missing)} missing"
+            self._note("member-cut", cut, self._current.label)
         if end is None or end.verdict == "complete":
             self._damage("truncated", "the tar is cut off")
         return missing
@@ -197,7 +199,7 @@ class Walk:
             if len(stream.buffer) - stream.at < BLOCK and stream.fill(BLOCK) < BLOCK:
                 self._run_out(is_inside=extensions is not None)
             elif stream.position > self.until:
-                self._damage("limit", f"more than {self.until:,} bytes of it", "search_bytes")
+                self._damage("limit", f"more than {counted(self.until, 'byte')} of it", "search_bytes")
                 self._finish()
             elif self._is_lost or not checksum_fits(stream.buffer, stream.at):
                 self._leave(extensions)
@@ -213,7 +215,7 @@ class Walk:
                     self._extend(fields[5], size, extensions)
                     continue
                 elif self.seen == self._limits.members:
-                    self._damage("limit", f"more than {self._limits.members:,} members", "members")
+                    self._damage("limit", f"more than {counted(self._limits.members, 'member')}", "members")
                     self._finish()
                 else:
                     member = self._enter(fields, extensions or Extensions(stream.position, self._global), size)
@@ -252,7 +254,7 @@ class Walk:
         elif type_ == b"M" or extensions.has_volume:
             self._note("archive-multi-volume", "", member.label)
         if member.stored > self._limits.inflated_bytes - stream.position:
-            self._note("member-oversized", f"{member.stored:,} bytes", member.label)
+            self._note("member-oversized", counted(member.stored, "byte"), member.label)
             member = member._replace(stored=0)
             self._lose("a member that claims more than any archive holds")
         self._left, self._padding, self._filling = member.stored, -member.stored % BLOCK, None
@@ -290,7 +292,8 @@ class Walk:
             has_more = block[504:505] not in {b"\0", b""}
             if stream.position - begin > self._limits.pax_bytes:
                 self._is_lost = True
-                self._damage("limit", f"sparse maps of more than {self._limits.pax_bytes:,} bytes", "pax_bytes")
+                most = counted(self._limits.pax_bytes, "byte")
+                self._damage("limit", f"sparse maps of more than {most}", "pax_bytes")
                 return
             yield block
 
@@ -307,9 +310,9 @@ class Walk:
         stream.at += BLOCK
         extent = stream.position - extensions.begin + size
         if type_ in b"LK" and size > limits.name_bytes:
-            self._damage("limit", f"a name of {size:,} bytes", "name_bytes")
+            self._damage("limit", f"a name of {counted(size, 'byte')}", "name_bytes")
         elif extent > limits.pax_bytes:
-            self._damage("limit", f"extension headers of {extent:,} bytes", "pax_bytes")
+            self._damage("limit", f"extension headers of {counted(extent, 'byte')}", "pax_bytes")
         else:
             self._take_extension(type_, stream.read(size + -size % BLOCK)[:size], extensions)
             return
@@ -324,10 +327,10 @@ class Walk:
             return
         (records, rest), most = pax_records(content), self._limits.name_bytes
         if rest:
-            self._note("member-pax-malformed", f"the last {len(rest):,} of {len(content):,} bytes")
+            self._note("member-pax-malformed", f"the last {len(rest):,} of {counted(len(content), 'byte')}")
         for key in BOUNDED:
             if len(records.get(key, b"")) > most:
-                self._damage("limit", f"a name of {len(records.pop(key)):,} bytes", "name_bytes")
+                self._damage("limit", f"a name of {counted(len(records.pop(key)), 'byte')}", "name_bytes")
         if type_ == b"g":
             self._global.update(records)
         else:
@@ -353,7 +356,7 @@ class Walk:
             self._is_lost = True
         else:
             id_ = "archive-zero-gap" if self._end_blocks < _END_BLOCKS else "archive-concatenated"
-            self._note(id_, f"after {self.seen:,} members")
+            self._note(id_, f"after {counted(self.seen, 'member')}")
             self._end_blocks = 0
 
     def _pass_zero_blocks(self) -> int:
@@ -373,7 +376,7 @@ class Walk:
         is_known, self._is_lost = self._is_lost, False
         is_found = self._search()
         if not is_known:
-            passed = f"{stream.position - begin:,} bytes from inflated byte {begin} on hold no tar header"
+            passed = f"{counted(stream.position - begin, 'byte')} from inflated byte {begin} on hold no tar header"
             self._damage("damaged", passed if is_found else f"{passed}, up to the end", id_="archive-header-damaged")
 
     def _search(self) -> bool:
@@ -401,7 +404,8 @@ class Walk:
         if stream.resume():
             self._tell(stream.met)
             if not is_bad:
-                self._damage("damaged", f"{stream.gap:,} bytes between two streams are something else")
+                gap = f"{counted(stream.gap, 'byte')} between two streams {are(stream.gap)}"
+                self._damage("damaged", f"{gap} something else")
             self._is_lost = True
             return
         if stream.end is not end:
@@ -440,7 +444,7 @@ class Walk:
 
 def _other(readings: Readings) -> str:
     """Return how other programs read a member, for a finding."""
-    sizes = (f"{one:,} bytes" for one in readings.sizes)
+    sizes = (counted(one, "byte") for one in readings.sizes)
     links = f"a link to {_shown(readings.links)}" if readings.links else ""
     map_ = "another map of holes" if readings.has_other_map else ""
     kinds = (f"a {one}" for one in readings.kinds)

@@ -13,6 +13,7 @@ from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
 from backupmeta.masking import mask_text
 from backupmeta.provenance import Source, Witness
+from backupmeta.words import counted
 
 
 class Kept(NamedTuple):
@@ -93,7 +94,7 @@ def too_old(account: Account) -> Iterator[Finding]:
             yield Finding("backup-too-old", id_, "there is none at all", (account.place(id_, backups),))
         elif times and most is not None and account.now - max(times) > most:
             age = -((max(times) - account.now) // DAY)  # rounded up, so that it is more than what is allowed
-            detail = f"{age:,} days, at most {most / DAY:g}"
+            detail = f"{counted(age, 'day')}, at most {most / DAY:g}"
             yield Finding("backup-too-old", id_, detail, (account.place(id_, backups),))
 
 

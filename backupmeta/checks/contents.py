@@ -16,6 +16,7 @@ from backupmeta.checks.application import required
 from backupmeta.checks.subject import Subject, text_of
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
+from backupmeta.words import counted
 
 _ADDED_FILES: Final = "list-backup-files"
 _ADDED_TABLES: Final = "list-backup-tables"
@@ -97,7 +98,7 @@ def dump_foreign(subject: Subject) -> Iterator[Finding]:
     if dump is not None and dump.foreign is not None:
         yield Finding("dump-not-sql", "", _foreign(dump.foreign), (subject.in_dump(dump.foreign),))
     if dump is not None and dump.padding:
-        yield Finding("dump-padded", "", f"{dump.padding:,} bytes", (subject.seen(DUMP),))
+        yield Finding("dump-padded", "", counted(dump.padding, "byte"), (subject.seen(DUMP),))
 
 
 def _foreign(spot: Spot) -> str:
@@ -189,7 +190,7 @@ def _far(subject: Subject, field: str, found: int, near: tuple[float, float]) ->
         return None
     if subject.inspection.source(field).witness is Witness.INSTALL_RECORD:  # as it is now
         return None
-    return None if near[0] <= found / told <= near[1] else f"{found:,} bytes, by the record {told:,}"
+    return None if near[0] <= found / told <= near[1] else f"{counted(found, 'byte')}, by the record {told:,}"
 
 
 def _listed(subject: Subject) -> dict[str, tuple[Source, ...]]:

@@ -8,6 +8,7 @@ from backupmeta.archive.statements import Spot
 from backupmeta.checks.contents import named_in_other_case, tables
 from backupmeta.checks.subject import Subject, text_of
 from backupmeta.findings import Finding
+from backupmeta.words import counted
 
 
 def collations(subject: Subject) -> Iterator[Finding]:
@@ -41,7 +42,7 @@ def packets(subject: Subject) -> Iterator[Finding]:
     dump = subject.survey.dump
     if dump is not None and (met := dump.long_statements) is not None:
         more = f", the longest of {met.times:,}" if met.times > 1 else ""
-        detail = f"{met.size:,} bytes on line {met.line:,}{more}"
+        detail = f"{counted(met.size, 'byte')} on line {met.line:,}{more}"
         yield Finding("restore-packet", "", detail, (subject.in_dump(met),))
 
 

@@ -1,7 +1,7 @@
 """The commands about a whole catalog: ``export`` and ``stats``."""
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import click
 
@@ -10,6 +10,8 @@ from backupmeta.cli.listing import Moment, Span
 from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from backupmeta.account.protected import Protected
     from backupmeta.catalog.export import Export
     from backupmeta.catalog.views import View
@@ -85,7 +87,7 @@ def _file_for_parquet(path: str | None) -> str:
 
 
 def _write_parquet(found: "Export", path: str, protected: "Protected") -> None:
-    from backupmeta.render.parquet import parquet
+    from backupmeta.render.exports import parquet
 
     with output.opened_file(path, protected) as write:
         for piece in parquet(*found):
@@ -93,12 +95,11 @@ def _write_parquet(found: "Export", path: str, protected: "Protected") -> None:
 
 
 def _write_lines(found: "Export", form: str, path: str | None, protected: "Protected") -> None:
-    from backupmeta.render import export as rendering
+    from backupmeta.render.exports import EXPORTS
+    from backupmeta.render.formats import View
 
-    lines = rendering.csv(*found) if form == "csv" else rendering.jsonl(*found)
-    if path in {None, "-"}:
-        output.write_rows(lines)
-        return
+    view = View(output.width() if path in {None, "-"} else None)
+    lines = cast("Iterable[str]", EXPORTS[form].render(found, view))
     with output.opened(path, protected) as write:
         for line in lines:
             write(line)
@@ -119,9 +120,10 @@ def stats(catalog: str, now: Span | None, *, as_json: bool) -> int:
     from time import time
 
     from backupmeta.catalog.stats import stats as counting
-    from backupmeta.render import stats as rendering
+    from backupmeta.render.formats import View
+    from backupmeta.render.tallies import STATS, Contents
 
     findings: list[Finding] = []
     found = counting(catalog, int(time()) if now is None else now.first, findings)
-    output.write(rendering.as_json(catalog, found) if as_json else rendering.as_text(catalog, found, output.width()))
+    output.write_all(STATS["json" if as_json else "text"].render(Contents(catalog, found), View(output.width())))
     return output.report(findings, Severity.ERROR)

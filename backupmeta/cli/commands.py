@@ -88,10 +88,11 @@ def view(
     """
     from backupmeta import library
     from backupmeta.errors import AnswerError
-    from backupmeta.render import json
+    from backupmeta.render.backups import ANSWERS, ListView
     from backupmeta.search import Search
     from backupmeta.vocabulary.kinds import Severity
 
+    view = ListView(show_secrets=show_secrets, provenance=provenance)
     met: list[Finding] = []
     try:
         if catalog is not None:
@@ -105,9 +106,9 @@ def view(
             where = Search(roots, sysroot, zone, limits)
             found = library.find_backup(target, where, user=user, allow_missing=allow_missing, findings=met)
     except AnswerError as error:
-        output.write(json.negative(error))
+        output.write_all(ANSWERS["json"].render(error, view))
         return output.report(met, Severity.ERROR) or 1
-    output.write(json.answer(found, show_secrets=show_secrets, provenance=provenance))
+    output.write_all(ANSWERS["json"].render(found, view))
     named = set(map(os.path.abspath, roots))
     told = (one for one in met if one.hides_records or (one.is_unread and one.subject in named) or _is_altered(one))
     return output.report((*told, *found.findings), Severity.WARNING)
@@ -164,11 +165,10 @@ def list_backups(asked: Listing) -> int:
 
     if asked.is_stream:
         return asked.show_stream(library.list_blocks)
-    from backupmeta.render import text
+    from backupmeta.render.backups import BACKUPS
 
     findings: list[Finding] = []
-    found = library.list_backups(asked.search, findings)
-    return asked.show(found, findings, text.BACKUP_COLUMNS, text.backup_cells)
+    return asked.show(library.list_backups(asked.search, findings), findings, BACKUPS)
 
 
 @backupmeta.command()
@@ -182,11 +182,10 @@ def installs(asked: Listing) -> int:
       backupmeta installs /home/exampleu --json
     """
     from backupmeta import library
-    from backupmeta.render import text
+    from backupmeta.render.backups import INSTALLS
 
     findings: list[Finding] = []
-    found = library.list_installs(asked.search, findings)
-    return asked.show(found, findings, text.INSTALL_COLUMNS, text.install_cells)
+    return asked.show(library.list_installs(asked.search, findings), findings, INSTALLS)
 
 
 @backupmeta.command()
@@ -203,10 +202,11 @@ def explain(file: str, limits: Limits, *, show_secrets: bool, as_json: bool) -> 
       backupmeta explain ~/.appdata/backups/1234567890abcdefghij12345 --json
     """
     from backupmeta import explain as explaining
-    from backupmeta.render import json, text
+    from backupmeta.render.explanations import STEPS
+    from backupmeta.render.formats import View
 
     steps = list(explaining.file(file, limits, show_secrets=show_secrets))
-    output.write_all([json.pretty([json.step(one) for one in steps])] if as_json else text.steps(steps))
+    output.write_all(STEPS["json" if as_json else "text"].render(steps, View()))
     return 2 if any(one.is_unread for one in steps) else 0
 
 
@@ -245,7 +245,8 @@ def members(
     from backupmeta.archive.dump import Dumps
     from backupmeta.archive.reader import Consumer, walk
     from backupmeta.evidence import open_named
-    from backupmeta.render import json, text
+    from backupmeta.render.formats import View
+    from backupmeta.render.members import MEMBERS, Walk, verdict
 
     if member_digest and not as_json:
         raise click.UsageError("--member-digest needs --json")
@@ -255,9 +256,9 @@ def members(
     consumers += [digests] if digests else []
     with open_named(archive) as file:
         walked = walk(file, limits, algorithms=("sha256", *algorithms), consumers=consumers)
-        output.write_all(json.walked(walked, dumps, digests) if as_json else text.members(walked))
+        output.write_all(MEMBERS["json" if as_json else "text"].render(Walk(walked, dumps, digests), View()))
         code = output.judge(walked.findings())
-        output.complain(text.verdict(walked))
+        output.complain(verdict(walked))
         return code
 
 
@@ -308,7 +309,7 @@ def schema(name: str) -> int:
     from pydantic import BaseModel
 
     from backupmeta.api import models, response
-    from backupmeta.render import json
+    from backupmeta.render.json_text import DIALECT, pretty
 
     described: dict[str, type[BaseModel]] = {
         "backup": models.Backup,
@@ -318,7 +319,7 @@ def schema(name: str) -> int:
         "response": response.Response[models.Backup],
         "list": response.ListResponse[models.Backup],
     }
-    output.write(json.pretty({"$schema": json.DIALECT, **described[name].model_json_schema()}))
+    output.write(pretty({"$schema": DIALECT, **described[name].model_json_schema()}))
     return 0
 
 

@@ -1,6 +1,6 @@
 """The commands that compare: ``diff`` and ``history``."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Literal
 
@@ -11,8 +11,6 @@ from backupmeta.cli.listing import decorated
 
 if TYPE_CHECKING:
     from backupmeta.archive.limits import Limits
-    from backupmeta.comparison.difference import Difference
-    from backupmeta.comparison.history import History
 
 Form = Literal["text", "json", "markdown"]
 
@@ -88,6 +86,8 @@ def diff(
     from backupmeta.comparison.diff import diff as compare
     from backupmeta.comparison.sides import CURRENT
     from backupmeta.errors import AnswerError
+    from backupmeta.render.differences import DIFFERENCES
+    from backupmeta.render.formats import View
     from backupmeta.search import Search
     from backupmeta.vocabulary.kinds import Severity
 
@@ -101,16 +101,10 @@ def diff(
         output.complain_of_answer(error)
         return 2
     with output.opened(target_file, Protected((a, b, *roots), sysroot)) as write:
-        for part in _rendered(found, form):
+        for part in DIFFERENCES[form].render(found, View()):
             write(part)
     grave = (one for one in found.findings if one.is_grave)
     return output.report(grave, Severity.WARNING) or int(not found.is_same)
-
-
-def _rendered(found: "Difference", form: Form) -> Iterable[str]:
-    from backupmeta.render import comparison
-
-    return {"text": comparison.as_text, "json": comparison.as_json, "markdown": comparison.as_markdown}[form](found)
 
 
 @click.command()
@@ -141,6 +135,8 @@ def history(
     from backupmeta.account.protected import Protected
     from backupmeta.comparison.history import history as tell
     from backupmeta.errors import AnswerError
+    from backupmeta.render.differences import HISTORIES
+    from backupmeta.render.formats import View
     from backupmeta.search import Search
     from backupmeta.vocabulary.kinds import Severity
 
@@ -150,14 +146,6 @@ def history(
         output.complain_of_answer(error)
         return 2
     with output.opened(target_file, Protected((install, *roots), sysroot)) as write:
-        for part in _told(found, form, is_stdout=target_file in {None, "-"}):
+        for part in HISTORIES[form].render(found, View(output.width() if target_file in {None, "-"} else None)):
             write(part)
     return output.report(found.findings, Severity.ERROR)
-
-
-def _told(found: "History", form: Form, *, is_stdout: bool) -> Iterable[str]:
-    from backupmeta.render import history as rendering
-
-    if form == "text":
-        return [rendering.as_table(found, output.width() if is_stdout else None)]
-    return [rendering.as_json(found)] if form == "json" else rendering.as_markdown(found)

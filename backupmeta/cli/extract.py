@@ -101,23 +101,21 @@ def _extracted(
 
     from backupmeta import verification
     from backupmeta.checks.policy import DEFAULT
-    from backupmeta.render.extraction import AsJson, AsText
+    from backupmeta.render.unpacked import EXTRACTION, ExtractionTalk
     from backupmeta.search import Search
 
-    text, json = AsText(), AsJson()
+    talk, answer = ExtractionTalk(), EXTRACTION["json" if as_json else "text"].render()
 
     def tell(told: "Told") -> None:
-        if as_json:
-            output.write(json.piece(told))
-        elif (line := text.line(told)) is not None:
+        output.write(answer.piece(told))
+        if (line := talk.line(told)) is not None and not as_json:
             output.complain(line)
 
     case = verification.case_at(archive, Search(limits=limits), DEFAULT, int(time()))
     found = _filled(case, order, dump, protected, tell)
-    if as_json:
-        output.write(json.end(found))
+    output.write(answer.end(found))
     code = output.report((one.finding for one in found.verification.judged), Severity.WARNING)
-    for line in text.end(found):
+    for line in talk.end(found):
         output.complain(line)
     if dump is not None and not found.has_dump:
         output.complain(f"{archive}: holds no dump; {dump} was not written")

@@ -102,7 +102,7 @@ def find(
     """
     from backupmeta.catalog.find import Asked
     from backupmeta.catalog.find import find as finding
-    from backupmeta.render import text
+    from backupmeta.render.backups import BACKUPS
 
     listing = Listing(
         **{**shown, "form": shown["form"] or "table"},
@@ -121,4 +121,4 @@ def find(
     output.tell_age(catalog)
     findings: list[Finding] = []
     found = finding(catalog, asked, listing.zone, findings)
-    return listing.show(found, findings, text.BACKUP_COLUMNS, text.backup_cells)
+    return listing.show(found, findings, BACKUPS)

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from functools import partial
 from itertools import chain, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -19,12 +18,12 @@ if TYPE_CHECKING:
     from backupmeta.findings import Finding
     from backupmeta.inspection import Inspection
     from backupmeta.library import Share
+    from backupmeta.render.backups import ListRendering, ListView
+    from backupmeta.render.formats import Formats
     from backupmeta.search import Search
 
 
 _DAY: Final = 86_400
-_IN_MEMORY: Final = 1024 * 1024
-_PIECE: Final = 64 * 1024
 _LAST_SECOND: Final = 253_402_300_799
 """9999-12-31T23:59:59Z, in Unix seconds: the last one that `datetime` has."""
 _LONGEST_SHOWN: Final = 60
@@ -113,18 +112,18 @@ class Listing:
 
         return Search(self.roots, self.sysroot, self.zone, user=self.user)
 
-    def show(
-        self,
-        found: "Iterator[Inspection]",
-        findings: "list[Finding]",
-        columns: tuple[str, ...],
-        cells: "Callable[[Inspection], tuple[str, ...]]",
-    ) -> int:
+    def show(self, found: "Iterator[Inspection]", findings: "list[Finding]", formats: "Formats[ListRendering]") -> int:
         """Print the wanted rows of ``found``, then what could not be read; return the exit code."""
         rows = self._noting(_ordered(filter(self._wants, found), self.sort), findings)
         first = list(islice(rows, 1))
-        self._show(chain(first, rows), columns, cells)
+        output.write_all(formats[self.form].render(chain(first, rows), self._view(output.width())))
         return self._report(findings, has_rows=bool(first))
+
+    def _view(self, width: int | None) -> "ListView":
+        """Return how the rows are to be shown."""
+        from backupmeta.render.backups import ListView
+
+        return ListView(width, self.show_secrets, self.provenance, self.offset, self.limit)
 
     def _report(self, findings: "Iterable[Finding]", *, has_rows: bool) -> int:
         """Print what could not be read, and more where there are no rows: why that may be; return the exit code."""
@@ -145,18 +144,6 @@ class Listing:
         where = f" of {self.sysroot}" if self.sysroot else ""
         return f"nothing{matching} in the conventional places{where}; name a ROOT"
 
-    def _show(
-        self,
-        rows: "Iterator[Inspection]",
-        columns: tuple[str, ...],
-        cells: "Callable[[Inspection], tuple[str, ...]]",
-    ) -> None:
-        if self.form == "json":
-            self._show_page(rows)
-        else:
-            stop = None if self.limit is None else self.offset + self.limit
-            self._show_rows(islice(rows, self.offset, stop), columns, cells)
-
     @property
     def is_stream(self) -> bool:
         """Whether the rows are shown one by one, all of them, as they come."""
@@ -167,13 +154,16 @@ class Listing:
     ) -> int:
         """Print the wanted rows of all the blocks that are ``listed``, then what could not be read."""
         from backupmeta.cli.workers import rendered
+        from backupmeta.render.backups import BACKUPS
+
+        render, view = BACKUPS[self.form].render, self._view(None)
 
         def blocks(share: "Share", findings: "list[Finding]") -> "Iterator[str | None]":
             def text(one: "Inspection") -> str:
                 if not self._wants(one):
                     return ""
                 self._note(one, findings)
-                return self._line(one)
+                return "".join(render((one,), view))
 
             return listed(self.search, findings, share, text)
 
@@ -182,45 +172,6 @@ class Listing:
         first = list(islice(texts, 1))
         output.write_all(chain(first, texts))
         return self._report(sorted(set(findings), key=itemgetter(0, 1, 2)), has_rows=bool(first))
-
-    def _show_page(self, rows: "Iterator[Inspection]") -> None:
-        """Print the server's envelope; the rows beyond the page are counted, and large ones wait in a private file."""
-        from tempfile import SpooledTemporaryFile
-
-        from backupmeta.api.status import PAGE
-        from backupmeta.render import json
-
-        limit, total = PAGE if self.limit is None else self.limit, 0
-        with SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", errors="surrogatepass", newline="") as kept:
-            for total, one in enumerate(rows, 1):
-                if self.offset < total <= self.offset + limit:
-                    row = json.row(one, show_secrets=self.show_secrets, provenance=self.provenance)
-                    kept.write(json.entry(row, is_first=total == self.offset + 1))
-            kept.seek(0)
-            before, after = json.page(self.offset, limit, total, is_empty=not total - self.offset > 0 or not limit)
-            output.write_all(chain([before], iter(partial(kept.read, _PIECE), ""), [after]))
-
-    def _show_rows(
-        self,
-        rows: "Iterator[Inspection]",
-        columns: tuple[str, ...],
-        cells: "Callable[[Inspection], tuple[str, ...]]",
-    ) -> None:
-        if self.form == "jsonl":
-            output.write_all(map(self._line, rows))
-        elif self.form == "csv":
-            from backupmeta.render import csv
-
-            output.write_rows(csv.rows(rows, show_secrets=self.show_secrets))
-        else:
-            from backupmeta.render import text
-
-            output.write(text.table(columns, map(cells, rows), output.width()))
-
-    def _line(self, one: "Inspection") -> str:
-        from backupmeta.render import json
-
-        return json.line(json.row(one, show_secrets=self.show_secrets, provenance=self.provenance))
 
     def _noting(self, rows: "Iterable[Inspection]", findings: "list[Finding]") -> "Iterator[Inspection]":
         """Pass the ``rows`` on, noting what could not be read of each, and that its archive is not as it should be."""

@@ -45,11 +45,6 @@ def _for_terminal(contents: Iterable[bytes]) -> Iterator[bytes]:
     yield terminal.rest()
 
 
-def write_rows(rows: Iterable[str]) -> None:
-    """Print ``rows`` of CSV on stdout as they are; on a terminal, each as a line, what it would obey escaped."""
-    write_all(rows if width() is None else (printable(row.rstrip("\r\n")) + "\n" for row in rows))
-
-
 def write_all(parts: Iterable[str]) -> None:
     """Print the ``parts`` on stdout, as they come."""
     for part in parts:
@@ -200,7 +195,7 @@ def tell_age(catalog: str) -> None:
     from time import time
 
     from backupmeta.catalog.answers import age
-    from backupmeta.render.scan import age_line
+    from backupmeta.render.tallies import age_line
 
     complain(age_line(catalog, age(catalog), int(time())))
 
@@ -220,9 +215,9 @@ def report(findings: Iterable[Finding], least: Severity) -> int:
     code = 0
     for one in findings:
         if one.hides_records or order.index(one.severity) <= order.index(least):
-            from backupmeta.render import text
+            from backupmeta.render.explanations import finding_line
 
-            complain(text.finding(one))
+            complain(finding_line(one))
         if one.is_unread:
             code = 2
     return code

@@ -75,7 +75,7 @@ def telling(form: str, accounts: Callable[[], int | None]) -> "Iterator[Tell]":
     elif form == "none":
         yield lambda _tally: None
     else:
-        from backupmeta.render.scan import progress_line
+        from backupmeta.render.tallies import progress_line
 
         yield _Lines(_json_line if form == "json" else progress_line).tell
 
@@ -95,7 +95,7 @@ class _Lines:
 
 
 def _json_line(tally: "Tally", seconds: float) -> str:
-    from backupmeta.render.scan import progress
+    from backupmeta.render.tallies import progress
 
     return json.dumps(progress(tally, seconds))
 
@@ -112,7 +112,7 @@ def _bar_of_accounts(total: int | None) -> "Iterator[Tell]":
         TimeRemainingColumn,
     )
 
-    from backupmeta.render.scan import archives_line
+    from backupmeta.render.tallies import archives_line
 
     columns = (
         BarColumn(),

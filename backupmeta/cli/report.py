@@ -21,11 +21,8 @@ from backupmeta.cli.listing import Moment, Span, decorated
 from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from backupmeta.account.protected import Protected
     from backupmeta.findings import Finding
-    from backupmeta.report.model import Report
     from backupmeta.search import Search
 
 _FORMATS: Final = ("html", "markdown", "json")
@@ -81,6 +78,8 @@ def report(
     """
     from time import time
 
+    from backupmeta.render.formats import View
+    from backupmeta.render.report import REPORTS
     from backupmeta.report.reading import Asked, read
 
     if form == "html" and target_file in {None, "-"} and output.width() is not None:
@@ -98,7 +97,8 @@ def report(
         findings: list[Finding] = []
         told = read(found.path, Asked(moment, _command(), found.catalog), findings)
         with output.opened(target_file, found.protected) as write:
-            write(_rendering(form)(told))
+            for part in REPORTS[form].render(told, View()):
+                write(part)
         return output.report(findings, Severity.ERROR) or (0 if found.is_whole else 2)
 
 
@@ -184,18 +184,3 @@ def _command() -> str:
     from backupmeta.masking import mask_text
 
     return mask_text(shlex.join(["backupmeta", *sys.argv[1:]]))
-
-
-def _rendering(form: str) -> "Callable[[Report], str]":
-    """Return what writes a report in a form."""
-    if form == "html":
-        from backupmeta.render.report.html import html
-
-        return html
-    if form == "markdown":
-        from backupmeta.render.report.markdown import markdown
-
-        return markdown
-    from backupmeta.render.report.json import as_json
-
-    return as_json

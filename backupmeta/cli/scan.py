@@ -72,7 +72,8 @@ def scan(
     from backupmeta.catalog.scan import scan as scanning
     from backupmeta.catalog.tally import Tally
     from backupmeta.cli.progress import telling
-    from backupmeta.render import scan as rendering
+    from backupmeta.render.formats import View
+    from backupmeta.render.tallies import SCANS, Scanned
     from backupmeta.search import Search
 
     if cluster is None and per_host:
@@ -84,7 +85,7 @@ def scan(
         raise click.BadParameter("a catalog is a file, and is not printed; name one", param_hint="--output")
     search.places()
     output.refuse_evidence(catalog, Protected(roots, sysroot))
-    render = rendering.as_json if as_json else rendering.as_text
+    render = SCANS["json" if as_json else "text"].render
     try:
         with telling(progress, lambda: _expected(catalog, search)) as tell:
             depth = Depth.DEEP if deep else Depth.SHALLOW
@@ -93,12 +94,12 @@ def scan(
     except KeyboardInterrupt:  # it is handled in here to the end: `cli` raises again what seems to be passed over
         output.complain("interrupted; what was done is saved, and the next scan goes on from there")
         output.complain_of_accounts(tally)
-        output.write(render(catalog, tally, monotonic() - began, is_whole=False))
+        output.write_all(render(Scanned(catalog, tally, monotonic() - began, is_whole=False), View()))
         output.report(tally.altered, Severity.ERROR)
         output.flush()
         return _INTERRUPTED
     output.complain_of_accounts(tally)
-    output.write(render(catalog, tally, monotonic() - began, is_whole=True))
+    output.write_all(render(Scanned(catalog, tally, monotonic() - began, is_whole=True), View()))
     code = output.report(tally.altered, Severity.ERROR)
     if not tally.accounts and not tally.unread:
         looked = ", ".join(roots) or sysroot or "the conventional places"

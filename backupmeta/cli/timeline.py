@@ -11,6 +11,7 @@ from backupmeta.archive.limits import Limits
 from backupmeta.cli import options, output
 from backupmeta.cli.listing import COUNT, IN_TIME, Span, decorated
 from backupmeta.vocabulary.kinds import Severity
+from backupmeta.words import are, counted
 
 if TYPE_CHECKING:
     from backupmeta.events.event import Event
@@ -71,7 +72,8 @@ def timeline(
     from backupmeta.account.protected import Protected
     from backupmeta.events.timeline import MEMBERS
     from backupmeta.events.timeline import timeline as telling
-    from backupmeta.render.timeline import FORMATS
+    from backupmeta.render.formats import View
+    from backupmeta.render.timelines import TIMELINES
     from backupmeta.search import Search
 
     if members is not None and not deep:
@@ -81,7 +83,7 @@ def timeline(
     told = telling(Search(roots, sysroot, zone, limits, user), deep=deep, members=most, findings=findings)
     tally = _Tally()
     with output.opened(target_file, Protected(roots, sysroot)) as write:
-        for part in FORMATS[form](tally.counting(_wanted(told, user, since, until))):
+        for part in TIMELINES[form].render(tally.counting(_wanted(told, user, since, until)), View()):
             write(part)
     tally.tell(", ".join(roots) or f"the conventional places{f' of {sysroot}' if sysroot else ''}")
     return output.report(dict.fromkeys(findings), Severity.WARNING)
@@ -116,6 +118,8 @@ class _Tally:
         if not self._events:
             output.complain(f"nothing happened in {places}; name another ROOT, or a wider time")
         if self._contradicted:
-            output.complain(f"{self._contradicted:,} of {self._events:,} events are contradicted by other witnesses")
+            events = f"{self._contradicted:,} of {counted(self._events, 'event')} {are(self._contradicted)}"
+            output.complain(f"{events} contradicted by other witnesses")
         if self._left_out:
-            output.complain(f"{self._left_out:,} members have no event of their own; --members N tells more of them")
+            members = counted(self._left_out, "member has", "members have")
+            output.complain(f"{members} no event of their own; --members N tells more of them")

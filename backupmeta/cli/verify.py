@@ -1,6 +1,6 @@
 """The commands that judge: ``verify`` and ``checks``."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from backupmeta.account.protected import Protected
     from backupmeta.archive.limits import Limits
     from backupmeta.checks.policy import Policy
-    from backupmeta.checks.verdict import Verification
     from backupmeta.cli.progress import Bar
-    from backupmeta.render.sarif import Selection
-    from backupmeta.render.verification import Tally
+    from backupmeta.render.verified import Selection, Tally
     from backupmeta.search import Search
     from backupmeta.verification import Run
 
@@ -79,7 +77,7 @@ def verify(
     from backupmeta import verification
     from backupmeta.archive.limits import Limits
     from backupmeta.cli import progress
-    from backupmeta.render.verification import Tally
+    from backupmeta.render.verified import VERIFICATIONS, Tally, VerificationView
 
     protected = _protected(targets, sysroot, catalog)
     policy = _policy(policy_file, protected).with_options(
@@ -92,7 +90,9 @@ def verify(
     with progress.shown(size) as bar, output.opened(target_file, protected) as write:
         run = recorded or _in_processes(jobs, bar)
         found = tally.counting(verification.verify(search, policy, now and now.first, run))
-        parts = _rendered(form, found, selection, is_terminal=target_file in {None, "-"} and output.width() is not None)
+        width = output.width() if target_file in {None, "-"} else None
+        view = VerificationView(width) if selection is None else VerificationView(width, selection)
+        parts = iter(VERIFICATIONS[form].render(found, view))
         for part in parts if bar is None else bar.making_way(parts):
             write(part)
     if selection and selection.line:
@@ -169,29 +169,12 @@ def _policy(path: str | None, protected: "Protected") -> "Policy":
 def _selection(form: str, most: int | None, *, has_notes: bool, policy: "Policy") -> "Selection | None":
     """Return which results SARIF has; None for another format. Notes that fail are never left out for being notes."""
     if form == "sarif":
-        from backupmeta.render.sarif import MOST_RESULTS, Selection
+        from backupmeta.render.verified import MOST_RESULTS, Selection
 
         return Selection(most or MOST_RESULTS, has_notes=has_notes or policy.fails(Severity.NOTE))
     if most is not None or has_notes:
         raise click.UsageError("--sarif-results and --sarif-notes go with --format sarif")
     return None
-
-
-def _rendered(
-    form: str, found: "Iterable[Verification]", selection: "Selection | None", *, is_terminal: bool
-) -> Iterator[str]:
-    """Return the answer in the form that was asked for."""
-    from backupmeta.render import verification
-
-    if form == "text":
-        return verification.as_text(found, is_terminal=is_terminal)
-    if form == "json":
-        return verification.as_json(found)
-    from backupmeta.render import github, junit, sarif
-
-    if form == "sarif":
-        return sarif.log(found, selection)
-    return {"junit": junit.suites, "github": github.commands}[form](found)
 
 
 def _exit_code(tally: "Tally") -> int:
@@ -214,15 +197,13 @@ def checks(name: str | None, *, as_json: bool) -> int:
       backupmeta checks table-missing
     """
     from backupmeta.errors import did_you_mean
-    from backupmeta.render import checks as rendering
+    from backupmeta.render.explanations import CHECKS
+    from backupmeta.render.formats import View
     from backupmeta.vocabulary.table import FINDINGS
 
     chosen = [id_ for id_, kind in FINDINGS.items() if name in {None, id_, kind.group}]
     if not chosen:
         near = did_you_mean(name or "", (*Group, *FINDINGS), "'backupmeta checks' lists them")
         raise click.UsageError(f"{name!r} is no check; {near}")
-    if as_json:
-        output.write(rendering.as_json(chosen))
-    else:
-        output.write(rendering.explained(chosen[0]) if name in FINDINGS else rendering.listed(chosen, output.width()))
+    output.write_all(CHECKS["json" if as_json else "text"].render(chosen, View(output.width())))
     return 0

@@ -12,6 +12,7 @@ from backupmeta.comparison.spool import Spool
 from backupmeta.comparison.walking import End, Entry, Failure, walked_at_once
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
+from backupmeta.words import counted
 
 By = Literal["kind", "size", "mode", "mtime", "link", "content"]
 
@@ -145,7 +146,7 @@ def _findings(end: End, side: Side) -> Iterator[Finding]:
     for one in end.findings:
         yield one._replace(evidence=tuple(at._replace(path=side.inspection.path) for at in one.evidence))
     if end.left_out:
-        yield Finding("limit-exceeded", side.inspection.path, f"{end.left_out:,} more tables in the dump")
+        yield Finding("limit-exceeded", side.inspection.path, f"{counted(end.left_out, 'more table')} in the dump")
 
 
 def _tables(before: Iterable[Table], after: Iterable[Table]) -> Iterator[TableChange]:

@@ -27,6 +27,7 @@ from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELDS, Field, problem
+from backupmeta.words import counted
 
 _BY_KEY: Final[dict[str, Field]] = {field.key: field for field in FIELDS if field.key is not None}
 _UNSET: Final = frozenset({b"", b"0"})
@@ -124,7 +125,7 @@ def of_members(walked: Pass, path: str, most: int) -> Iterator[Statement]:
         if not place:
             left_out = max(walked.seen - most, 0)
             rest = f", {left_out:,} of which have no event of their own" if left_out else ""
-            detail = f"{display(name)}, of {walked.seen:,} members{rest}"
+            detail = f"{display(name)}, of {counted(walked.seen, 'member')}{rest}"
             yield Statement(Claim("newest-member", time, source), detail, file, left_out)
         if place < most:
             yield Statement(Claim("member", time, source), display(name), file)

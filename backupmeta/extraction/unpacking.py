@@ -17,6 +17,7 @@ from backupmeta.archive.reader import Content
 from backupmeta.extraction.tree import Attributes, NewFile, RefusedError, Tree
 from backupmeta.vocabulary.kinds import Severity
 from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.words import are, counted
 
 _OWN: Final = frozenset({RECORD, DUMP})
 _PERMISSIONS: Final = 0o755
@@ -231,7 +232,7 @@ class Unpacking:
 
     def _wait(self, path: bytes, link: "_Link") -> None:
         if len(self._symlinks) >= self._most:
-            raise RefusedError(f"more than {self._most:,} links")
+            raise RefusedError(f"more than {counted(self._most, 'link')}")
         self._symlinks[path] = link
 
     def _link(self, path: bytes, link: "_Link") -> None:
@@ -294,7 +295,7 @@ class _Writing:
                 unpacking.tell(member, Fate.REFUSED, error.reason)
                 return
         if missing:
-            unpacking.tell(member, Fate.INCOMPLETE, f"at least {missing:,} bytes of it are missing")
+            unpacking.tell(member, Fate.INCOMPLETE, _missing(missing))
         else:
             unpacking.tell(member, Fate.WRITTEN)
 
@@ -326,8 +327,12 @@ class _Passing:
     def close(self, missing: int) -> None:
         """Tell what became of the dump."""
         fate = Fate.INCOMPLETE if missing else Fate.WRITTEN
-        self._unpacking.tell(self._member, fate, f"at least {missing:,} bytes of it are missing" if missing else "")
+        self._unpacking.tell(self._member, fate, _missing(missing) if missing else "")
 
 
 def _is_refused(id_: str) -> bool:
     return FINDINGS[id_].severity is Severity.ERROR
+
+
+def _missing(count: int) -> str:
+    return f"at least {counted(count, 'byte')} of it {are(count)} missing"

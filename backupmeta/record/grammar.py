@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from backupmeta.findings import Finding
 from backupmeta.masking import MASK, is_secret, mask_text, masked
 from backupmeta.provenance import Source
+from backupmeta.words import counted
 
 BOM = b"\xef\xbb\xbf"
 _MASK = MASK.encode()
@@ -179,7 +180,8 @@ def findings(record: Record, source: Source) -> Iterator[Finding]:
         yield Finding("record-bom", evidence=(source,))
     crlf = [line for line in record.lines if line.end == b"\r\n"]
     if crlf:
-        yield Finding("record-crlf", "", f"{len(crlf)} of {len(record.lines)} lines", (at(source, record, crlf[0]),))
+        lines = f"{len(crlf):,} of {counted(len(record.lines), 'line')}"
+        yield Finding("record-crlf", "", lines, (at(source, record, crlf[0]),))
     for line in record.lines:
         yield from _odd_line(record, line, source)
 
@@ -188,13 +190,12 @@ def _odd_line(record: Record, line: Line, source: Source) -> Iterator[Finding]:
     if b"\0" in line.value or (line.key and "\0" in line.key):
         yield Finding("record-nul", line.key or "", f"line {line.number}", (at(source, record, line),))
     if line.key is None:
-        yield Finding(
-            "record-no-equals", "", f"line {line.number}, {len(line.value)} bytes", (at(source, record, line),)
-        )
-    elif (counted := record.by_key[line.key]) is not line:
-        same = "the same value" if counted.value == line.value else "another value"
-        where = f"lines {line.number} and {counted.number}, {same}"
-        yield Finding("record-duplicate-key", line.key, where, (at(source, record, line), at(source, record, counted)))
+        where = f"line {line.number}, {counted(len(line.value), 'byte')}"
+        yield Finding("record-no-equals", "", where, (at(source, record, line),))
+    elif (used := record.by_key[line.key]) is not line:
+        same = "the same value" if used.value == line.value else "another value"
+        where = f"lines {line.number} and {used.number}, {same}"
+        yield Finding("record-duplicate-key", line.key, where, (at(source, record, line), at(source, record, used)))
 
 
 def at(source: Source, record: Record, line: Line) -> Source:

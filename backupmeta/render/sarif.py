@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from json import loads
-from tempfile import SpooledTemporaryFile
 from typing import IO, Final, Self
 from urllib.parse import quote
 
@@ -17,17 +16,14 @@ from backupmeta import __version__
 from backupmeta.checks.verdict import Judged, Verification
 from backupmeta.masking import MASK, mask_text
 from backupmeta.provenance import Source, Witness
-from backupmeta.render.json import spaced
-from backupmeta.render.text import visible
-from backupmeta.render.verification import blamed, counted
-from backupmeta.temporary import telling
+from backupmeta.render.json_text import spaced
+from backupmeta.render.verified import Selection, blamed
+from backupmeta.temporary import telling, text_file
 from backupmeta.vocabulary.kinds import Kind, Severity
 from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.words import counted, visible
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
-
-MOST_RESULTS: Final = 5_000
-"""How many results of a run GitHub shows at most; a run with more than 25,000 it refuses."""
 
 _IN_MEMORY: Final = 1 << 20  # bytes of waiting results, of one severity
 _RULES: Final = {id_: index for index, id_ in enumerate(FINDINGS)}
@@ -35,33 +31,6 @@ _FINGERPRINTS: Final = ("backupmeta/v1", "primaryLocationLineHash")
 """Names of the same fingerprint: ours, versioned as §3.5.4.2 wants it, and the only one that GitHub compares."""
 
 _DRIVE: Final = re.compile(r"[A-Za-z]:\\")
-
-
-class Selection:
-    """Says which findings become results of a log, and counts those that don't.
-
-    Where there are too many, errors come before warnings, and warnings before notes; of one severity, what was found
-    first. A note that is not asked for is a result only where it is held against its target (`blamed`).
-
-    Attributes:
-        most: how many results a log holds at most.
-        wanted: the severities that are results of every target.
-        left_out: how many findings are no results, by id and severity.
-    """
-
-    def __init__(self, most: int = MOST_RESULTS, *, has_notes: bool = False) -> None:
-        self.most = most
-        self.wanted = frozenset(Severity) if has_notes else frozenset({Severity.ERROR, Severity.WARNING})
-        self.left_out: Counter[tuple[str, Severity]] = Counter()
-
-    @property
-    def line(self) -> str:
-        """What was left out, in one line: ``left out of SARIF: 2 warnings, 1 note``; empty where nothing was."""
-        numbers: Counter[str] = Counter()
-        for (_, severity), number in self.left_out.items():
-            numbers[severity] += number
-        counts = [counted(numbers[severity], severity) for severity in Severity if numbers[severity]]
-        return f"left out of SARIF: {', '.join(counts)}" if counts else ""
 
 
 def log(verifications: Iterable[Verification], selection: Selection | None = None) -> Iterator[str]:
@@ -107,7 +76,7 @@ class _Queue:
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
         self._numbers: Counter[Severity] = Counter()
-        self._files = {one: _temporary() for one in Severity if one is not Severity.ERROR}
+        self._files = {one: text_file(_IN_MEMORY) for one in Severity if one is not Severity.ERROR}
 
     def __enter__(self) -> Self:
         return self
@@ -152,12 +121,6 @@ def _lines(file: IO[str]) -> Iterator[str]:
     with telling():
         file.seek(0)
         yield from (line.removesuffix("\n") for line in file)
-
-
-def _temporary() -> IO[str]:
-    """Return a new file without a name; lines in it end with LF alone. A small one is never on disk."""
-    with telling():
-        return SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="\n")
 
 
 def _notifications(selection: Selection) -> list[dict[str, object]]:

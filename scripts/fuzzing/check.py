@@ -34,7 +34,7 @@ from backupmeta.archive.reader import Pass, Reader, find, walk
 from backupmeta.archive.records import Placed, own
 from backupmeta.errors import BackupMetaError, LimitExceededError, NoMemberError
 from backupmeta.evidence import EvidenceFile
-from backupmeta.render.json import walked
+from backupmeta.render.members import Walk, walked
 from backupmeta.vocabulary.kinds import Severity
 from backupmeta.vocabulary.table import FINDINGS
 
@@ -133,7 +133,7 @@ def whole_walk(content: bytes) -> Walked:
         dumps, digests, listing = Dumps(), MemberDigests("sha256", DEFAULT_LIMITS.names), Listing()
         archive = walk(file, consumers=(dumps, digests, listing))
         try:
-            text = "".join(walked(archive, dumps, digests))
+            text = "".join(walked(Walk(archive, dumps, digests)))
         except BackupMetaError as error:
             require(not listing.members, "an error was raised behind the first member")
             return Walked({}, [], None, frozenset(), f"{type(error).__name__}{str(error)[:0]}")

@@ -304,7 +304,7 @@ def test_one_account_that_takes_too_much_memory(
 
 
 @pytest.mark.parametrize("error", [MemoryError, RecursionError])
-@pytest.mark.parametrize("name", ["backupmeta.library.resolved", "backupmeta.render.json.answer"])
+@pytest.mark.parametrize("name", ["backupmeta.library.resolved", "backupmeta.render.backups.pretty"])
 def test_memory_that_is_not_there_ends_with_one_line(
     homes: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: type[Exception]
 ) -> None:

@@ -30,7 +30,8 @@ from backupmeta.errors import LimitExceededError, UnreadableError
 from backupmeta.evidence import EvidenceFile, open_folder
 from backupmeta.findings import Finding
 from backupmeta.library import list_backups
-from backupmeta.render import json as rendering
+from backupmeta.render.backups import page_entry, page_envelope
+from backupmeta.render.json_text import pretty
 from backupmeta.search import Search
 from backupmeta.workers import affordable
 from tests.hostile import END, MIB, Opened, header, member, pax, seen
@@ -549,11 +550,9 @@ def test_names_are_joined_as_step_by_step(groups: list[frozenset[bytes]], names:
 
 @given(st.lists(st.dictionaries(st.text(max_size=3), st.text() | st.integers() | st.lists(st.text()), max_size=3)))
 def test_a_page_in_pieces_is_the_page(rows: list[dict[str, object]]) -> None:
-    before, after = rendering.page(0, 50, len(rows), is_empty=not rows)
-    told = json.loads(
-        before + "".join(rendering.entry(row, is_first=not place) for place, row in enumerate(rows)) + after
-    )
+    before, after = page_envelope(0, 50, len(rows), is_empty=not rows)
+    told = json.loads(before + "".join(page_entry(row, is_first=not place) for place, row in enumerate(rows)) + after)
     assert told["data"] == rows
     whole = {**told, "data": rows}
-    entries = "".join(rendering.entry(row, is_first=not place) for place, row in enumerate(rows))
-    assert before + entries + after == rendering.pretty(whole)
+    entries = "".join(page_entry(row, is_first=not place) for place, row in enumerate(rows))
+    assert before + entries + after == pretty(whole)

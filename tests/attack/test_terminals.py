@@ -576,7 +576,7 @@ def test_nothing_in_markdown_is_live(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("text", LIVE.values(), ids=LIVE)
 def test_nor_in_a_cell(text: str) -> None:
-    from backupmeta.render.comparison import markdown_table
+    from backupmeta.words import markdown_table
 
     page = Rendered(MarkdownIt("commonmark").enable("table").render("".join(markdown_table(("a", "b"), [(text, "z")]))))
     assert (page.tags - OUR_TAGS, AUTOLINKED.findall(page.text)) == (set(), [])

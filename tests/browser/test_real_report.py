@@ -1,4 +1,4 @@
-"""The report of a real backup, in Chromium; see tests/test_real_backup.py."""
+"""The report of a real backup, in Chromium; see tests/real/test_real_backup.py."""
 
 import os
 from pathlib import Path

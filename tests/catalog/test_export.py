@@ -21,8 +21,8 @@ from backupmeta.catalog.scan import scan
 from backupmeta.catalog.tables import BACKUPS, Column, Type
 from backupmeta.catalog.views import VIEWS
 from backupmeta.errors import CatalogError
-from backupmeta.render import export as rendering
-from backupmeta.render.parquet import parquet
+from backupmeta.render import exports as rendering
+from backupmeta.render.exports import parquet
 from backupmeta.search import Search
 from tests.catalog.snapshots import sealed
 from tests.invented import BACKUP, FIXTURES, INSTALL, NAME, TIME, Account, backup_record

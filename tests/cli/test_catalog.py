@@ -278,11 +278,11 @@ class TestStats:
         [
             (
                 "UPDATE all_files SET sha256 = 'x', size = 1500",
-                "duplicates\t1 copies of 1 archives, 1,500 bytes",
+                "duplicates\t1 copy of 1 archive, 1,500 bytes",
             ),
             (
                 "UPDATE all_files SET sha256 = 'x' WHERE path LIKE '%Blog%'",
-                "duplicates\t0 copies of 0 archives, 0 bytes; 1 archives were scanned deep",
+                "duplicates\t0 copies of 0 archives, 0 bytes; 1 archive was scanned deep",
             ),
             ("UPDATE all_backups SET backup_time = NULL", "oldest\tnone whose time is known"),
             ("DELETE FROM all_backups", "backups\t0"),

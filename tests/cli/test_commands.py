@@ -393,7 +393,7 @@ def test_a_limit_can_be_set(account: Account) -> None:
     path = account.archives / NAME
     path.write_bytes(archive(backup_record(), [("index.php", b"<?php"), ("b", os.urandom(300_000))]))
     ran = run("members", path, "--limit", "members=1")
-    assert (ran.code, "[limit-exceeded]" in ran.err, "more than 1 members" in ran.err) == (2, True, True)
+    assert (ran.code, "[limit-exceeded]" in ran.err, "more than 1 member" in ran.err) == (2, True, True)
     assert run("cat", path, "b", "--limit", "inflated_bytes=1k").code == 2
     assert run("members", path, "--limit", "inflated_bytes=1g", "--limit", "members=3").code == 0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backupmeta.cli import timeline as command
-from backupmeta.render.timeline import FORMATS
+from backupmeta.render.timelines import TIMELINES
 from tests.events.scene import CREATED, agreeing, packed, touched
 from tests.invented import BACKUP, NAME, TIME, Account, backup_record, run
 from tests.measured import COMMAND, KIBIBYTES_MORE, measured
@@ -109,10 +109,10 @@ def test_a_file_is_not_written_among_the_evidence(account: Account, tmp_path: Pa
 
 
 def test_the_formats_that_are_offered_are_those_that_there_are() -> None:
-    assert tuple(FORMATS) == command._FORMATS
+    assert tuple(TIMELINES) == command._FORMATS
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", TIMELINES)
 def test_no_secret_in_any_format(tmp_path: Path, form: str) -> None:
     account = Account(tmp_path / "u")
     uri = f"https://bob:{CANARY}@www.example.com/?token={CANARY}"

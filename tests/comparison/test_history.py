@@ -7,7 +7,7 @@ import pytest
 
 from backupmeta.comparison.history import Row, history
 from backupmeta.errors import AnswerError
-from backupmeta.render.history import words
+from backupmeta.render.differences import in_few_words
 from backupmeta.search import Search
 from tests.invented import INSTALL, TIME, Account, archive, backup_record, install_record
 
@@ -40,7 +40,7 @@ def account(tmp_path: Path) -> Account:
 
 
 def summary(rows: tuple[Row, ...]) -> list[tuple[str, str]]:
-    return [(row.name, "" if row.changes is None else words(row.changes)) for row in rows]
+    return [(row.name, "" if row.changes is None else in_few_words(row.changes)) for row in rows]
 
 
 EXPECTED: Final = [

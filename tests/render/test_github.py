@@ -8,7 +8,7 @@ from hypothesis import given
 
 from backupmeta.checks.verdict import Verification
 from backupmeta.provenance import Source, Witness
-from backupmeta.render.github import commands
+from backupmeta.render.ci import github
 from backupmeta.vocabulary.kinds import Severity
 from tests.render.judged import (
     ARCHIVE,
@@ -46,11 +46,11 @@ def command(line: str) -> Command:
 
 
 def read(*verifications: Verification) -> list[Command]:
-    return [command(line) for line in "".join(commands(verifications)).split("\n")[:-1]]
+    return [command(line) for line in "".join(github(verifications)).split("\n")[:-1]]
 
 
 def test_an_error_is_an_annotation_of_its_target() -> None:
-    assert "".join(commands([failing(judged("archive-truncated", "", "50% of a, b: c"))])) == (
+    assert "".join(github([failing(judged("archive-truncated", "", "50% of a, b: c"))])) == (
         f"::error file={ARCHIVE},title=archive-truncated::the archive is cut off (50%25 of a, b: c)%0A"
         "advice: fetch the archive again, or compare its digest with the original's; "
         "if it is still being written, wait\n"
@@ -104,13 +104,13 @@ def test_the_verdict_over_everything_is_last_and_always_there() -> None:
     ],
 )
 def test_names_are_escaped(path: str, written: str) -> None:
-    told = next(commands([failing(judged("dump-missing"), path=path)]))
+    told = next(github([failing(judged("dump-missing"), path=path)]))
     assert told.startswith(f"::error file={written},title=dump-missing::")
 
 
 @given(VERIFICATIONS)
 def test_anything_is_commands_and_nothing_else(verifications: list[Verification]) -> None:
-    told = "".join(commands(verifications))
+    told = "".join(github(verifications))
     assert CANARY not in told
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]", told)
     *annotations, verdict = read(*verifications)

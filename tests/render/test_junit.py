@@ -7,8 +7,8 @@ from hypothesis import given
 from junitparser import JUnitXml
 
 from backupmeta.checks.verdict import Verdict, Verification
-from backupmeta.render.junit import suites
-from backupmeta.render.verification import blamed
+from backupmeta.render.ci import junit
+from backupmeta.render.verified import blamed
 from backupmeta.vocabulary.kinds import Severity
 from tests.render.judged import (
     ARCHIVE,
@@ -26,7 +26,7 @@ ARCHIVES_GROUPS = ["whole", "safe", "record", "contents", "restore", "applicatio
 
 
 def document(*verifications: Verification) -> str:
-    return "".join(suites(verifications))
+    return "".join(junit(verifications))
 
 
 def parsed(*verifications: Verification) -> Element:
@@ -153,7 +153,7 @@ def test_findings_of_another_group_add_its_test() -> None:
 
 def test_a_target_comes_when_it_is_there() -> None:
     source = iter([passing(), account()])
-    parts = suites(source)
+    parts = junit(source)
     next(parts)
     assert next(parts).startswith(f'<testsuite name="{ARCHIVE}"')
     assert next(source) == account()

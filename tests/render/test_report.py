@@ -15,15 +15,13 @@ from hypothesis import strategies as st
 
 import backupmeta.render.report as package
 from backupmeta.catalog.scan import Depth, scan
-from backupmeta.render.report.content import content
-from backupmeta.render.report.html import html
-from backupmeta.render.report.json import as_json
-from backupmeta.render.report.markdown import MOST, markdown
-from backupmeta.render.report.words import LONGEST, minute, shown, size
+from backupmeta.render.report.document import LONGEST, MOST, markdown, report_json, shown
+from backupmeta.render.report.page import content, html
 from backupmeta.report.model import Account as Home
 from backupmeta.report.model import Backup, Extension, Found, Report, Scan
 from backupmeta.report.reading import Asked, read
 from backupmeta.search import Search
+from backupmeta.words import minute, size
 from tests.invented import TIME, Account, archive, backup_record
 from tests.sites import honest
 
@@ -160,7 +158,7 @@ class TestMarkdown:
 
 class TestJson:
     def test_it_has_what_the_report_has(self, report: Report) -> None:
-        told = json.loads(as_json(report))
+        told = json.loads(report_json(report))
         assert set(told) == {
             "summary", "written", "version", "command", "catalog", "as_of", "oldest",
             "scans", "accounts", "installs", "backups", "archives", "findings",
@@ -171,12 +169,12 @@ class TestJson:
         assert told["summary"]["verdicts"] == {"not judged": 0, "pass": 1, "fail": 1, "unreadable": 0}
 
     def test_names_that_are_not_utf8_have_a_twin(self, report: Report) -> None:
-        told = json.loads(as_json(report))
+        told = json.loads(report_json(report))
         twins = {one["path_base64"] for one in told["archives"] if "path_base64" in one}
         assert {base64.b64decode(twin) for twin in twins} == {b"application_backups/app_\xfe.tar.gz"}
 
     def test_of_nothing(self) -> None:
-        told = json.loads(as_json(EMPTY))
+        told = json.loads(report_json(EMPTY))
         assert (told["backups"], told["findings"], told["catalog"]) == ([], [], None)
 
 

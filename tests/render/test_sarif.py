@@ -32,8 +32,8 @@ from jsonschema import Draft4Validator, ValidationError
 import backupmeta
 from backupmeta.checks.verdict import Judged, Verification
 from backupmeta.provenance import Source, Witness
-from backupmeta.render.sarif import MOST_RESULTS, Selection, log
-from backupmeta.render.verification import blamed
+from backupmeta.render.sarif import log
+from backupmeta.render.verified import MOST_RESULTS, Selection, blamed
 from backupmeta.vocabulary.kinds import Severity
 from backupmeta.vocabulary.table import FINDINGS
 from tests.measured import KIBIBYTES_MORE, measured
@@ -388,8 +388,8 @@ def test_memory_does_not_grow_with_the_results(severity: Severity) -> None:
 import sys
 from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.findings import Finding
-from backupmeta.render.sarif import Selection, log
-from backupmeta.render.verification import blamed
+from backupmeta.render.sarif import log
+from backupmeta.render.verified import Selection, blamed
 from backupmeta.vocabulary.kinds import Severity
 
 found = (Judged(Finding("file-missing", "x" * 20_000), Severity("{severity}")),)

@@ -1,0 +1,413 @@
+"""What differs between two sides, and what changed from each backup of an install to the next.
+
+Both as text for people, Markdown and JSON. Text and Markdown of two sides show the same sections; each row of one says
+what became of something, of what, and how.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from backupmeta.comparison.contents import Contents, MemberChange, TableChange
+from backupmeta.comparison.difference import (
+    Changes,
+    Difference,
+    ExtensionsChange,
+    FieldChange,
+    ListChange,
+    Side,
+    Sources,
+    Step,
+    What,
+)
+from backupmeta.comparison.history import History, Row
+from backupmeta.comparison.walking import Entry
+from backupmeta.escapes import inert
+from backupmeta.findings import Finding
+from backupmeta.masking import mask_text
+from backupmeta.provenance import Source, display, located, named
+from backupmeta.record.values import Value
+from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
+from backupmeta.render.json_text import finding, pretty, spaced
+from backupmeta.render.tabular import aligned, table
+from backupmeta.words import (
+    ARROW,
+    NANOSECONDS,
+    amounts,
+    counted,
+    cut,
+    line,
+    markdown_cell,
+    markdown_table,
+    recorded_clock,
+    recorded_moment,
+    utc,
+)
+
+_LONGEST: Final = 200
+"""How many characters of a value are shown to people; JSON has all of it."""
+
+_TIMES: Final = frozenset({"backup_time", "time_created", "time_updated", "cache_time"})
+"""The fields that are Unix seconds."""
+
+_HISTORY_COLUMNS: Final = ("time (UTC)", "backup", "version", "plugins", "size", "changes")
+_SIGNS: Final = {What.INSTALLED: "+ ", What.REMOVED: "- "}
+
+_Row = tuple[str, ...]
+
+
+# --- two sides, for people --------------------------------------------------------------------------------------------
+
+
+class Section(NamedTuple):
+    """A part of the answer: a title, names of its columns, and its rows."""
+
+    title: str
+    columns: _Row
+    rows: Iterable[_Row]
+
+
+def diff_text(difference: Difference) -> Iterator[str]:
+    """Yield text for people, some rows at a time.
+
+    ::
+
+        A  /home/u/application_backups/app_a.tar.gz  2024-06-13 20:55:21 UTC
+        B  current
+
+        fields
+          changed  version  6.4.2 → 6.4.3  backup record → install record
+    """
+    sides = (("A", *_described(difference.a)), ("B", *_described(difference.b)))
+    yield from aligned(sides, indent="")
+    if difference.is_same:
+        yield "no differences\n"
+    for section in _sections(difference):
+        yield f"\n{line(section.title)}"
+        yield from aligned(section.rows, indent="  ")
+
+
+def diff_markdown(difference: Difference) -> Iterator[str]:
+    """Yield the same as Markdown: a table a section."""
+    yield "# Differences\n\n"
+    for letter, side in (("A", difference.a), ("B", difference.b)):
+        yield inert(f"- {letter}: {' '.join(map(markdown_cell, _described(side)))}\n")
+    if difference.is_same:
+        yield "\nNo differences.\n"
+    for section in _sections(difference):
+        yield f"\n## {markdown_cell(section.title.capitalize())}\n\n"
+        yield from markdown_table(section.columns, section.rows)
+
+
+def _described(side: Side) -> tuple[str, str]:
+    """Return where a side lies, and when it was made; of the live install that it is one."""
+    seconds = side.inspection.text("backup_time")
+    when = "live install" if side.inspection.kind == "install" else _moment(seconds)
+    return side.inspection.path or side.name, when
+
+
+def _moment(seconds: object) -> str:
+    """Return Unix seconds in words: ``2024-06-13 20:55:21 UTC``; what no calendar has as it is."""
+    return recorded_clock(str(seconds), " UTC") or str(seconds)
+
+
+def _sections(difference: Difference) -> Iterator[Section]:
+    if unread := [found for found in difference.findings if found.is_unread]:
+        yield Section("not read, and so not compared", ("severity", "finding", "where"), map(_finding, unread))
+    changes = difference.changes
+    if changes.fields:
+        yield Section("fields", ("what", "field", "values", "who says so"), map(_field, changes.fields))
+    for extensions in changes.extensions:
+        yield Section(extensions.name, ("what", "id", "version"), map(_step, extensions.steps))
+    for change in changes.lists:
+        yield Section(f"{change.name}, as listed", ("what", "entry"), _list_rows(change))
+    if difference.contents is None:
+        return
+    if counts := difference.contents.counts:
+        title = f"members: {amounts({what: counts[what] for what in What})}"
+        yield Section(title, ("what", "name", "how"), map(_member, difference.contents.members()))
+    if tables := difference.contents.tables:
+        rows = (row for change in tables for row in _table_rows(change))
+        yield Section("tables of the dump", ("what", "name", "how"), rows)
+
+
+def _finding(found: Finding) -> _Row:
+    return found.severity, f"{found.message} [{found.id}]", found.evidence[0].path if found.evidence else ""
+
+
+def _field(change: FieldChange) -> _Row:
+    return change.what, change.name, _values(change), _witnesses(change.sources)
+
+
+def _values(change: FieldChange) -> str:
+    """Return what a field was and is, in words: ``6.4.2 → 6.4.3``, ``(secret)``."""
+    if change.is_secret:
+        return "(secret)"
+    before, after = (_value(change.name, value) for value in (change.before, change.after))
+    if change.what is What.ADDED:
+        return after
+    return before if change.what is What.REMOVED else before + ARROW + after
+
+
+def _value(name: str, value: Value) -> str:
+    if value is None:
+        return "(can't be decoded)"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return counted(len(value), "entry", "entries")
+    return cut(_moment(value) if name in _TIMES else str(value), _LONGEST) or "(empty)"
+
+
+def _witnesses(sources: Sources) -> str:
+    witnesses = [str(source.witness) for source in sources if source is not None]
+    return ARROW.join(dict.fromkeys(witnesses))
+
+
+def _step(step: Step) -> _Row:
+    return step.what, step.id, _versions(step)
+
+
+def _versions(step: Step) -> str:
+    """Return the versions of a plugin's step, in words: ``5.3 → 5.3.1``."""
+    return ARROW.join(cut(version, _LONGEST) for version in (step.before, step.after) if version)
+
+
+def _list_rows(change: ListChange) -> Iterator[_Row]:
+    yield from ((What.REMOVED, cut(entry, _LONGEST)) for entry in change.removed)
+    yield from ((What.ADDED, cut(entry, _LONGEST)) for entry in change.added)
+
+
+def _member(change: MemberChange) -> _Row:
+    """Return the row of a member; names are not cut: they may be long, and are asked for."""
+    names = dict.fromkeys(_name(entry.name) for entry in change if entry is not None)
+    if change.before is None or change.after is None:
+        return change.what, ARROW.join(names), _brief(change.either)
+    differing = (_differing(change.before, change.after, by) for by in change.by)
+    return change.what, ARROW.join(names), ", ".join(differing)
+
+
+def _brief(entry: Entry) -> str:
+    return counted(entry.size, "byte") if entry.kind == "file" else entry.kind
+
+
+_SHOWN_BY: Final[Mapping[str, Callable[[Entry], str]]] = {
+    "kind": lambda entry: entry.kind,
+    "size": lambda entry: f"{entry.size:,}",
+    "mode": lambda entry: f"{entry.mode:04o}",
+    "mtime": lambda entry: _moment(entry.mtime_ns // NANOSECONDS),
+    "link": lambda entry: _name(entry.link),
+    "content": lambda entry: f"{(entry.digest or '')[:8]}…",
+}
+"""What two members may differ by, and how it is shown."""
+
+
+def _differing(before: Entry, after: Entry, by: str) -> str:
+    """Return by what two members differ, in words: ``size 100 → 120``."""
+    old, new = _SHOWN_BY[by](before), _SHOWN_BY[by](after)
+    return f"{'sha256' if by == 'content' else by} {old}{ARROW}{new}" if old != new else by
+
+
+def _name(name: bytes) -> str:
+    return mask_text(name.decode("utf-8", "surrogateescape"))
+
+
+def _table_rows(change: TableChange) -> Iterator[_Row]:
+    """Yield what became of a table, then what became of the lines of its definition."""
+    name = _name(change.either.name)
+    yield change.what, name, ", ".join([*_table_changes(change), *["definition"] * change.is_redefined])
+    removed, added = change.lines
+    yield from ((change.what, name, f"- {cut(_name(definition), _LONGEST)}") for definition in removed)
+    yield from ((change.what, name, f"+ {cut(_name(definition), _LONGEST)}") for definition in added)
+
+
+def _table_changes(change: TableChange) -> Iterator[str]:
+    if change.before is None or change.after is None:
+        yield counted(change.either.rows, "row") if change.either.kind == "table" else change.either.kind
+    elif change.before.rows != change.after.rows:
+        yield f"rows {change.before.rows:,}{ARROW}{change.after.rows:,}"
+
+
+# --- two sides, as JSON -----------------------------------------------------------------------------------------------
+
+
+def diff_json(difference: Difference) -> Iterator[str]:
+    """Yield one JSON object, the members that differ last, a line each, as they come."""
+    described: dict[str, object] = {
+        "a": _side(difference.a),
+        "b": _side(difference.b),
+        "is_same": difference.is_same,
+        **_changes_object(difference.changes),
+        "findings": [finding(found) for found in difference.findings],
+    }
+    if (contents := difference.contents) is None:
+        yield pretty(described, indent=1)
+        return
+    described["tables"] = list(map(_table_object, contents.tables))
+    described["member_counts"] = {what: contents.counts[what] for what in What if contents.counts[what]}
+    yield pretty(described, indent=1).removesuffix("\n}\n") + ',\n "members": ['
+    yield from _member_lines(contents)
+    yield "]\n}\n"
+
+
+def _member_lines(contents: Contents) -> Iterator[str]:
+    before = "\n  "
+    for change in contents.members():
+        yield before + spaced(_member_object(change))
+        before = ",\n  "
+
+
+def _changes_object(changes: Changes) -> dict[str, object]:
+    """Return what differs between what is known of two backups."""
+    described: dict[str, object] = {"fields": list(map(_field_object, changes.fields))}
+    described["lists"] = list(map(_list_object, changes.lists))
+    described["extensions"] = list(map(_extensions_object, changes.extensions))
+    return described
+
+
+def _side(side: Side) -> dict[str, object]:
+    time = recorded_moment(side.inspection.text("backup_time"))
+    return {**named("path", side.inspection.path), "kind": side.inspection.kind, "time": time}
+
+
+def _field_object(change: FieldChange) -> dict[str, object]:
+    described: dict[str, object] = {"what": change.what, **named("name", change.name), "is_extra": change.is_extra}
+    if change.is_secret:
+        described["is_secret"] = True
+    else:
+        values = change.before, change.after
+        for key, value, source in zip(("before", "after"), values, change.sources, strict=True):
+            if source is not None:
+                described.update(named(key, value) if isinstance(value, str) else {key: value})
+    return {**described, "sources": _sources(change.sources)}
+
+
+def _sources(sources: Sources) -> dict[str, object]:
+    return {key: _located(source) for key, source in zip(("before", "after"), sources, strict=True)}
+
+
+def _located(source: Source | None) -> dict[str, object] | None:
+    return None if source is None else located(source)
+
+
+def _list_object(change: ListChange) -> dict[str, object]:
+    entries = {"added": list(change.added), "removed": list(change.removed)}
+    return {"name": change.name, **entries, "sources": _sources(change.sources)}
+
+
+def _extensions_object(change: ExtensionsChange) -> dict[str, object]:
+    steps = [step._asdict() for step in change.steps]
+    return {"name": change.name, "steps": steps, "sources": _sources(change.sources)}
+
+
+def _member_object(change: MemberChange) -> dict[str, object]:
+    sides = {key: None if entry is None else _entry_object(entry) for key, entry in change._asdict().items()}
+    return {"what": change.what, "by": change.by, **sides}
+
+
+def _entry_object(entry: Entry) -> dict[str, object]:
+    described: dict[str, object] = {**named("name", _name(entry.name)), "type": entry.kind, "size": entry.size}
+    seconds, nanoseconds = divmod(entry.mtime_ns, NANOSECONDS)
+    described.update(mode=f"{entry.mode:04o}", mtime=utc(seconds, nanoseconds // 1000))
+    described.update(named("link", _name(entry.link)) if entry.link else {})
+    return {**described, "sha256": entry.digest}
+
+
+def _table_object(change: TableChange) -> dict[str, object]:
+    described: dict[str, object] = {"what": change.what, **named("name", _name(change.either.name))}
+    described["rows"] = {key: None if table is None else table.rows for key, table in change._asdict().items()}
+    described["is_redefined"] = change.is_redefined
+    if change.is_redefined:
+        removed, added = ([display(_name(line)) for line in lines] for lines in change.lines)
+        described["definition"] = {"removed": removed, "added": added}
+    return described
+
+
+# --- the history of an install ----------------------------------------------------------------------------------------
+
+
+def history_table(history: History, view: View) -> Iterator[str]:
+    """Yield a table."""
+    yield table(_HISTORY_COLUMNS, map(_history_cells, history.rows), view.width)
+
+
+def history_markdown(history: History) -> Iterator[str]:
+    """Yield the same as a table in Markdown."""
+    yield inert(f"# History of {markdown_cell(history.install)}\n\n")
+    yield from markdown_table(_HISTORY_COLUMNS, map(_history_cells, history.rows))
+
+
+def history_json(history: History) -> Iterator[str]:
+    """Yield the same as JSON: sizes in bytes, times in UTC; what is not known is null."""
+    yield pretty({"install": history.install, "backups": list(map(_history_object, history.rows))})
+
+
+def _history_cells(row: Row) -> _Row:
+    size = "" if row.size is None else f"{row.size:,}"
+    if row.inspection is None:
+        reason = "" if row.trouble is None else row.trouble._replace(subject="").message
+        return "", row.name, "", "", size, f"can't be read: {reason}"
+    plugins = row.inspection.get("plugins")
+    count = str(len(plugins)) if isinstance(plugins, list) else ""
+    version = str(row.inspection.wire().get("version") or "")
+    time = recorded_clock(row.inspection.text("backup_time"))
+    return time, row.name, version, count, size, "" if row.changes is None else in_few_words(row.changes)
+
+
+def in_few_words(changes: Changes) -> str:
+    """Return what changed: ``6.4.2 → 6.4.3; akismet 5.3 → 5.3.1; + classic-editor; title``."""
+    versions_first = sorted(changes.fields, key=lambda change: not _is_version(change))
+    fields = [_values(change) if _is_version(change) else change.name for change in versions_first]
+    steps = [_step_in_words(change, step) for change in changes.extensions for step in change.steps]
+    is_updated = bool(fields) and _is_version(versions_first[0])
+    return "; ".join([*fields[:is_updated], *steps, *map(_list_in_words, changes.lists), *fields[is_updated:]])
+
+
+def _is_version(change: FieldChange) -> bool:
+    return change.name == "version" and not change.is_extra
+
+
+def _step_in_words(extensions: ExtensionsChange, step: Step) -> str:
+    """Return what became of a plugin; of a theme it says that it is one."""
+    name = step.id if extensions.name == "plugins" else f"theme {step.id}"
+    if step.what in _SIGNS:
+        return _SIGNS[step.what] + name
+    return f"{name} {_versions(step) or step.what}"
+
+
+def _list_in_words(change: ListChange) -> str:
+    counts = (f"{sign}{len(entries):,}" for sign, entries in (("+", change.added), ("-", change.removed)) if entries)
+    return " ".join((change.name, *counts))
+
+
+def _history_object(row: Row) -> dict[str, object]:
+    described: dict[str, object] = {**named("name", row.name), "size": row.size}
+    if (inspection := row.inspection) is None:
+        return {**described, "trouble": None if row.trouble is None else finding(row.trouble)}
+    plugins = inspection.get("plugins")
+    return {
+        **described,
+        **named("path", inspection.path),
+        "kind": inspection.kind,
+        "state": inspection.state,
+        "time": recorded_moment(inspection.text("backup_time")),
+        "version": inspection.wire().get("version"),
+        "plugins": len(plugins) if isinstance(plugins, list) else None,
+        "changes": None if row.changes is None else _changes_object(row.changes),
+    }
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+DIFFERENCES: Final[Formats[Rendering[Difference]]] = formats(
+    Format("text", "sections for people", whatever_view(diff_text)),
+    Format("json", "one object, the members that differ a line each", whatever_view(diff_json)),
+    Format("markdown", "a table a section", whatever_view(diff_markdown)),
+)
+"""The formats of what differs between two sides."""
+
+HISTORIES: Final[Formats[Rendering[History]]] = formats(
+    Format("text", "a table for people", history_table),
+    Format("json", "one object, with all that changed", whatever_view(history_json)),
+    Format("markdown", "a table", whatever_view(history_markdown)),
+)
+"""The formats of an install's history."""

@@ -1,0 +1,251 @@
+"""A table of a catalog, exported: JSONL and CSV, a line a row, and Parquet, columns with types.
+
+Times of the text formats are ISO 8601 in UTC, a time that no calendar has is its number, in digits; bytes are base64.
+CSV tells what is absent from what is empty: nothing at all, and a pair of quotes. Parquet has times in UTC, lists as
+lists, is compressed with zstd, and needs pyarrow, which is imported nowhere else.
+"""
+
+import base64
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from json.encoder import encode_basestring
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, get_type_hints
+
+from backupmeta import escapes
+from backupmeta.catalog.export import Export, Row
+from backupmeta.catalog.tables import Column, Type
+from backupmeta.record import values
+from backupmeta.record.fields import FIELD
+from backupmeta.record.values import Decoder
+from backupmeta.render.formats import Format, Formats, Trait, View, formats
+from backupmeta.render.tabular import rows_for
+from backupmeta.words import NANOSECONDS, moment, utc
+
+if TYPE_CHECKING:
+    from pyarrow import Array, DataType, RecordBatch, Schema
+
+ExportRendering: TypeAlias = Callable[[Export, View], Iterable[str] | Iterable[bytes]]
+"""Renders the rows of a table, as they are read."""
+
+_SECONDS_END: Final = len("2024-06-13T20:55:21")
+_TO_QUOTE: Final = re.compile('[",\r\n]')
+
+_Texts = Mapping[Type, Callable[[Any], str]]
+"""How what a column holds is written, by its type."""
+_GROUP_ROWS: Final = 10_000
+_GROUP_BYTES: Final = 64 * 1024 * 1024
+"""How many rows, of how many bytes, are kept until they are written together: a row group."""
+_BATCH_ROWS: Final = 1_000
+_BATCH_CHARACTERS: Final = 4 * 1024 * 1024
+"""How many rows, of how many characters, are turned into columns together."""
+_CALENDAR: Final = range(-62_135_596_800, 253_402_300_800)
+"""The Unix seconds of the years 1 to 9999."""
+_ENTRIES: Final[Mapping[Decoder | None, type]] = {
+    values.items: str,
+    values.plugins: values.Plugin,
+    values.themes: values.Theme,
+}
+"""What the lists have as entries, by what reads them from a record."""
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+
+def jsonl(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[str]:
+    """Yield a line a row: an object with a member for each of the ``columns``."""
+    members = [(encode_basestring(one.name) + ":", _JSON[one.type]) for one in columns]
+    for row in rows:
+        cells = zip(members, row, strict=True)
+        told = ",".join([key + ("null" if cell is None else text(cell)) for (key, text), cell in cells])
+        yield escapes.json(f"{{{told}}}\n")
+
+
+def csv(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the names of the ``columns``, then a line a row."""
+    yield _csv_line(one.name for one in columns)
+    texts = [_CSV[one.type] for one in columns]
+    for row in rows:
+        yield _csv_line(["" if cell is None else text(cell) for text, cell in zip(texts, row, strict=True)])
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    return ",".join(cells) + "\r\n"
+
+
+def _quoted(text: str) -> str:
+    return text if text and _TO_QUOTE.search(text) is None else '"' + text.replace('"', '""') + '"'
+
+
+def _flag(number: int) -> str:
+    return "true" if number else "false"
+
+
+def _time_ns(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, NANOSECONDS)
+    told = utc(seconds)
+    return f"{told[:_SECONDS_END]}.{rest:09}{told[_SECONDS_END:]}" if told else str(nanoseconds)
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def _string(text: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda cell: f'"{text(cell)}"'
+
+
+_NUMBERS: Final[_Texts] = {Type.KEY: str, Type.INTEGER: str, Type.FLAG: _flag}
+_PLAIN: Final[_Texts] = {Type.TIME: moment, Type.NANOSECONDS: _time_ns, Type.BYTES: _base64}
+_JSON: Final[_Texts] = {
+    **_NUMBERS,
+    **{type_: _string(text) for type_, text in _PLAIN.items()},
+    Type.TEXT: encode_basestring,
+    Type.JSON: str,
+    Type.SHARED: str,
+}
+_CSV: Final[_Texts] = {**_NUMBERS, **_PLAIN, Type.TEXT: _quoted, Type.JSON: _quoted, Type.SHARED: _quoted}
+
+
+# --- Parquet ----------------------------------------------------------------------------------------------------------
+
+
+class _Kind(NamedTuple):
+    """How a column is written: its type in Arrow, and what makes such a value of a cell that is none."""
+
+    type: "DataType"
+    make: Callable[[Any], object] | None = None
+
+    def array(self, cells: tuple[Any, ...]) -> "Array":
+        import pyarrow as pa
+
+        if self.make is None:
+            return pa.array(cells, self.type)
+        return pa.array([None if cell is None else self.make(cell) for cell in cells], self.type)
+
+
+def parquet(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[bytes]:
+    """Yield a Parquet file of the ``columns`` and ``rows``, piece by piece: its row groups, and at last its end.
+
+    Lists of text, of plugins and of themes are lists; any other JSON is text. A time that no calendar has is null.
+    """
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    kinds = list(map(_kind, columns))
+    schema = pa.schema([(one.name, kind.type) for one, kind in zip(columns, kinds, strict=True)])
+    written = _Written()
+    with ParquetWriter(written, schema, compression="zstd") as writer:
+        for group in _groups(_batch(schema, kinds, some) for some in _together(rows)):
+            writer.write_table(pa.Table.from_batches(group))
+            yield written.taken()
+    yield written.taken()
+
+
+def _batch(schema: "Schema", kinds: list[_Kind], rows: list[Row]) -> "RecordBatch":
+    """Return ``rows`` as columns."""
+    import pyarrow as pa
+
+    columns = [kind.array(cells) for kind, cells in zip(kinds, zip(*rows, strict=True), strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+class _Written(io.RawIOBase):
+    """A file whose content is taken away as soon as it is written."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:  # noqa: ANN401 - any buffer
+        self._pieces.append(bytes(content))
+        return len(self._pieces[-1])
+
+    def taken(self) -> bytes:
+        content = b"".join(self._pieces)
+        self._pieces.clear()
+        return content
+
+
+def _together(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield the rows that are turned into columns together."""
+    some: list[Row] = []
+    characters = 0
+    for row in rows:
+        some.append(row)
+        characters += sum(len(cell) for cell in row if isinstance(cell, str))
+        if len(some) >= _BATCH_ROWS or characters >= _BATCH_CHARACTERS:
+            yield some
+            some, characters = [], 0
+    if some:
+        yield some
+
+
+def _groups(batches: "Iterable[RecordBatch]") -> "Iterator[list[RecordBatch]]":
+    """Yield the batches of each row group."""
+    group: list[RecordBatch] = []
+    for one in batches:
+        group.append(one)
+        if sum(map(len, group)) >= _GROUP_ROWS or sum(some.nbytes for some in group) >= _GROUP_BYTES:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _kind(column: Column) -> _Kind:
+    import pyarrow as pa
+
+    known = FIELD.get(column.name)
+    if column.type is Type.SHARED and known is not None:
+        return _Kind(pa.list_(_entry(_ENTRIES[known.decode])), json.loads)
+    number = _Kind(pa.int64())
+    kinds = {
+        Type.KEY: number,
+        Type.INTEGER: number,
+        Type.FLAG: _Kind(pa.bool_(), bool),
+        Type.TIME: _Kind(pa.timestamp("s", "UTC"), _in_calendar),
+        Type.NANOSECONDS: _Kind(pa.timestamp("ns", "UTC")),
+        Type.BYTES: _Kind(pa.binary()),
+    }
+    return kinds.get(column.type, _Kind(pa.string()))
+
+
+def _entry(kind: type) -> "DataType":
+    """Return the type of a list's entries: of text, or of what a typed dictionary has."""
+    import pyarrow as pa
+
+    if kind is str:
+        return pa.string()
+    types = {str: pa.string(), str | None: pa.string(), bool | None: pa.bool_()}
+    return pa.struct([(name, types[hint]) for name, hint in get_type_hints(kind).items()])
+
+
+def _in_calendar(seconds: int) -> int | None:
+    return seconds if seconds in _CALENDAR else None
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+
+def _jsonl(export: Export, view: View) -> Iterable[str]:
+    return rows_for(view.width, jsonl(*export))
+
+
+def _csv(export: Export, view: View) -> Iterable[str]:
+    return rows_for(view.width, csv(*export))
+
+
+def _parquet(export: Export, _view: View) -> Iterable[bytes]:
+    return parquet(*export)
+
+
+EXPORTS: Final[Formats[ExportRendering]] = formats(
+    Format("jsonl", "one JSON object a line", _jsonl),
+    Format("csv", "a column a field", _csv),
+    Format("parquet", "columns with types; needs -o FILE", _parquet, frozenset({Trait.IN_A_FILE_ALONE})),
+)
+"""The formats of an exported table."""

@@ -1,0 +1,168 @@
+"""Members of an archive, listed, and what the pass over it says of the archive as a whole."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from backupmeta.archive.digests import MemberDigests
+from backupmeta.archive.dump import Dump, Dumps, State
+from backupmeta.archive.end import Stream
+from backupmeta.archive.gzip import SYSTEMS
+from backupmeta.archive.member import Member
+from backupmeta.archive.reader import Pass
+from backupmeta.escapes import inert
+from backupmeta.masking import MASK
+from backupmeta.provenance import display, named
+from backupmeta.render.formats import Format, Formats, Rendering, Trait, formats, whatever_view
+from backupmeta.render.json_text import finding, pretty, spaced
+from backupmeta.words import NANOSECONDS, clock, counted, utc, visible
+
+_IS_COMPLETE: Final = {State.WHOLE: True, State.CUT: False, State.UNKNOWN: None}
+_TYPES: Final = {
+    "directory": "d",
+    "symlink": "l",
+    "hard link": "h",
+    "character device": "c",
+    "block device": "b",
+    "fifo": "p",
+    "file": "-",
+}
+
+
+class Walk(NamedTuple):
+    """A pass over an archive that is still to come, and what reads its members meanwhile.
+
+    Attributes:
+        archive: the pass.
+        dumps: the reader of its dump; None where nobody asks.
+        digests: counts digests of its members; None where nobody asks.
+    """
+
+    archive: Pass
+    dumps: Dumps | None = None
+    digests: MemberDigests | None = None
+
+
+# --- listed as text ---------------------------------------------------------------------------------------------------
+
+
+def member_lines(members: Iterable[Member]) -> Iterator[str]:
+    """Yield a line a member: type and mode, owner, size in bytes, time in UTC, name, target of a link.
+
+    A member in whose name something is masked has its number besides, by which ``cat`` finds it.
+    """
+    for number, member in enumerate(members, 1):
+        text = visible(_member_line(member))
+        yield inert(f"{text} (#{number})\n" if MASK in text else f"{text}\n")
+
+
+def _member_line(member: Member) -> str:
+    mode = f"{_TYPES.get(member.kind, '?')}{member.mode & 0o7777:04o}"
+    owner = member.owner.decode("utf-8", "replace") or member.uid
+    group = member.group.decode("utf-8", "replace") or member.gid
+    time = clock(member.mtime_ns // NANOSECONDS)
+    link = f" -> {member.link.decode('utf-8', 'surrogateescape')}" if member.link else ""
+    return f"{mode} {f'{owner}/{group}':>11} {member.size:>12} {time} {member.text}{link}"
+
+
+def verdict(archive: Pass) -> str:
+    """Return what came out of a pass over an archive, in one line: how it ended, how much was read, its digests."""
+    end = archive.end
+    ended = "not walked" if end is None else f"{end.verdict}: {end.reason}" if end.reason else end.verdict
+    digests = "".join(f", {name} {digest}" for name, digest in archive.digests.items())
+    read = f"{counted(archive.seen, 'member')}, {counted(archive.position, 'byte')} inflated"
+    return f"{display(archive.file.path)}: {ended}; {read}{digests}"
+
+
+# --- listed as JSON ---------------------------------------------------------------------------------------------------
+
+
+def walked(walk: Walk) -> Iterator[str]:
+    """Yield a JSON object: the members, a line each, as they come; then everything else."""
+    archive = walk.archive
+    before = f'{{"path": {spaced(display(archive.file.path))},\n"members": [\n  '
+    for number, member in enumerate(archive, 1):
+        described: dict[str, object] = {"number": number, **member_object(member)}
+        if walk.digests is not None:
+            described["digest"] = walk.digests.last
+        yield before + spaced(described)
+        before = ",\n  "
+    yield before.rstrip() + "],\n" if before.startswith("{") else "\n],\n"
+    dump = None if walk.dumps is None else walk.dumps.dump
+    yield pretty(_archive(archive, dump), indent=1).removeprefix("{").lstrip()
+
+
+def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
+    """Return what is known of an archive as a whole, after the pass over it; offsets in bytes."""
+    end = archive.end
+    return {
+        "compression": archive.compression.name,
+        "size": archive.file.size,
+        "inflated": archive.position,
+        "digests": dict(archive.digests),
+        "streams": [_stream(stream) for stream in archive.streams],
+        "stream_count": archive.stream_count,
+        "member_count": archive.seen,
+        "verdict": end.verdict if end else None,
+        "reason": end.reason if end else "",
+        "dump": _dump(dump) if dump is not None else None,
+        "findings": [finding(found) for found in archive.findings()],
+    }
+
+
+def _stream(stream: Stream) -> dict[str, object]:
+    described: dict[str, object] = {"offset": stream.offset, "inflated_offset": stream.inflated_offset}
+    described["inflated"] = stream.inflated
+    if (header := stream.header) is not None:
+        described["mtime"] = utc(header.mtime) if header.mtime else None
+        described["system"] = SYSTEMS.get(header.system, str(header.system))
+        described["name"] = display(header.name.decode("latin-1")) if header.name is not None else None
+    return {**described, "layer": stream.layer, "fault": stream.fault or None}
+
+
+def _dump(dump: Dump) -> dict[str, object]:
+    return {
+        "is_complete": _IS_COMPLETE[dump.state],
+        "reason": dump.reason,
+        "writer": dump.writer,
+        "left_out": dump.left_out,
+        "tables": [
+            {
+                **named("name", table.name.decode("utf-8", "surrogateescape")),
+                "type": table.kind,
+                "inserts": table.inserts,
+                "rows": table.rows,
+            }
+            for table in dump.tables
+        ],
+    }
+
+
+def member_object(member: Member) -> dict[str, object]:
+    """Return a member of an archive: sizes and offsets in bytes, times in UTC."""
+    described: dict[str, object] = named("name", member.name.decode("utf-8", "surrogateescape"))
+    described.update(type=member.kind, size=member.size, mode=f"{member.mode & 0o7777:04o}")
+    described.update(uid=member.uid, gid=member.gid)
+    described["user"], described["group"] = (
+        display(name.decode("utf-8", "replace")) for name in (member.owner, member.group)
+    )
+    seconds, nanoseconds = divmod(member.mtime_ns, NANOSECONDS)
+    described["mtime"] = utc(seconds, nanoseconds // 1000)
+    described.update(named("link", member.link.decode("utf-8", "surrogateescape")) if member.link else {})
+    described["offset"] = member.offset
+    if member.is_sparse:
+        described["stored"] = member.stored
+    return described
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+MEMBERS: Final[Formats[Rendering[Walk]]] = formats(
+    Format("text", "a line a member", lambda walk, _view: member_lines(walk.archive)),
+    Format(
+        "json",
+        "an object, with offsets in bytes of the inflated archive",
+        whatever_view(walked),
+        frozenset({Trait.WITH_CONTENTS}),
+    ),
+)
+"""The formats of a list of an archive's members."""

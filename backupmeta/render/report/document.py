@@ -1,0 +1,275 @@
+"""A report as Markdown and as JSON, and what its page says of it, too: its scope, its figures, where it comes from.
+
+Markdown reads well as text: tables of bounded length, the worst and the newest first (CommonMark with the tables of
+GitHub Flavored Markdown, §4.10). What comes from evidence marks nothing up.
+
+JSON is an object with the attributes of `Report`, and its `Summary`. Times are ISO 8601 in UTC, sizes are bytes; what
+is not known is null. A path that is not UTF-8 has a twin, ``path_base64``, with its exact bytes. The rows know each
+other by the catalog's numbers.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Final, NamedTuple
+
+from backupmeta import escapes
+from backupmeta.provenance import Source
+from backupmeta.render.json_text import as_json, json_object, spaced
+from backupmeta.report.model import Account, Archive, Backup, Extension, Found, Install, Report, Scan
+from backupmeta.report.summary import Kind, Summary, summary
+from backupmeta.words import amounts, counted, counts_of, few, minute, size, visible
+
+LONGEST: Final = 2_000
+"""How many characters of a text are shown; a hostile record may have a million."""
+
+MOST: Final = 100
+"""How many rows of a table of Markdown are shown at most."""
+
+_MOST_PLACES: Final = 10
+"""How many places of evidence are shown of one finding."""
+
+_MOST_ROOTS: Final = 3
+_WIDEST: Final = 60
+"""Up to how many characters cells of Markdown are padded, so that columns stand below each other."""
+
+_TIMES: Final = frozenset("written as_of oldest began ended newest created updated time modified".split())
+"""The attributes that are times."""
+
+_Paths = Mapping[int, str]
+"""The accounts' paths, by number."""
+_Cells = tuple[str, ...]
+
+
+# --- words of a report ------------------------------------------------------------------------------------------------
+
+
+def shown(text: str) -> str:
+    """Return text from evidence as a report shows it: cut where it is very long, no control character, no command."""
+    kept = escapes.inert(visible(text[:LONGEST]))
+    return kept if len(text) <= LONGEST else f"{kept}… ({counted(len(text), 'character')})"
+
+
+def named_archive(path: str | None) -> str:
+    """Return an archive's own name; empty where there is no archive."""
+    return (path or "").rpartition("/")[2]
+
+
+def extensions(entries: Iterable[Extension]) -> str:
+    """Return plugins or themes: ``akismet 5.3.6, hello 1.7.2 (inactive)``."""
+    return ", ".join(map(_extension, entries))
+
+
+def _extension(entry: Extension) -> str:
+    version = f" {entry.version}" if entry.version else ""
+    return f"{entry.id}{version}{' (inactive)' if entry.is_active is False else ''}"
+
+
+def places(finding: Found, base: str | None) -> Iterator[tuple[str, str]]:
+    """Yield where a finding can be seen, each place a phrase and a path: ``embedded record, line 3``.
+
+    Paths are shown below the folder ``base`` of the account that it is about, where they lie there.
+    """
+    for source in finding.evidence[:_MOST_PLACES]:
+        yield _phrase(source), source.path if base is None else source.path.removeprefix(f"{base}/")
+    if (more := len(finding.evidence) - _MOST_PLACES) > 0:
+        yield f"and {more:,} more", ""
+
+
+def _phrase(source: Source) -> str:
+    member = "" if source.member is None else f", {source.member}"
+    line = "" if source.line is None else f", line {source.line:,}"
+    offset = "" if source.offset is None or source.line is not None else f", at byte {source.offset:,}"
+    return f"{source.witness}{member}{line}{offset}"
+
+
+# --- its front --------------------------------------------------------------------------------------------------------
+
+
+class Tile(NamedTuple):
+    """A figure of the summary: what it counts, the figure, and lines below."""
+
+    label: str
+    figure: str
+    lines: tuple[str, ...]
+
+
+def scope(report: Report) -> str:
+    """Return what the report is about, for its title."""
+    return few(tuple(map(shown, report.scans[0].roots)), _MOST_ROOTS) or "this machine"
+
+
+def verdict(counts: Summary) -> str:
+    """Return what was found, in a sentence or two."""
+    severities = counts_of(counts.severities)
+    findings = f"Findings: {severities}." if severities else "Nothing was found that somebody should know."
+    verdicts = amounts(counts.verdicts)
+    return f"{findings} " + (f"Archives that were read to their end: {verdicts}." if verdicts else depth(counts))
+
+
+def depth(counts: Summary) -> str:
+    """Return of how many archives all was read."""
+    if not counts.archives:
+        return "There is no archive."
+    if not counts.digested:
+        return "No archive was read to its end, so digests are not known: 'backupmeta scan --deep' takes them."
+    if counts.digested == counts.archives:
+        return "All archives were read to their end."
+    return f"{counts.digested:,} of {counted(counts.archives, 'archive')} were read to their end."
+
+
+def origin(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield where the report comes from: what it is called, and what it is."""
+    older = "" if report.oldest == report.as_of else f"; some accounts as of {minute(report.oldest)} UTC"
+    yield "Written", f"{minute(report.written)} UTC by backupmeta {report.version}"
+    yield "Command", report.command
+    yield "Catalog", "none: what is told was scanned for this report" if report.catalog is None else report.catalog
+    yield "As of", f"{minute(report.as_of)} UTC{older}"
+
+
+def tiles(counts: Summary) -> Iterator[Tile]:
+    """Yield how much there is of what."""
+    yield Tile("Accounts", f"{sum(counts.accounts.values()):,}", (amounts(counts.accounts, "none"),))
+    yield Tile("Installs", f"{counts.installs:,}", ("live now",))
+    orphans = (f"{counts.orphans:,} of installs that are gone",) if counts.orphans else ()
+    yield Tile("Backups", f"{sum(counts.backups.values()):,}", (amounts(counts.backups, "none"), *orphans))
+    copies = counted(counts.duplicates.copies, "copy", "copies")
+    spare = (f"{copies} of others, {size(counts.duplicates.bytes)}",) if counts.duplicates.copies else ()
+    yield Tile("Archives", size(counts.bytes), (f"in {counted(counts.archives, 'file')}", *spare))
+    yield Tile("Oldest backup", minute(counts.oldest)[:10], (f"newest {minute(counts.newest)[:10]}",))
+    yield Tile("Findings", f"{sum(counts.severities.values()):,}", (counts_of(counts.severities, "none"),))
+
+
+# --- Markdown ---------------------------------------------------------------------------------------------------------
+
+
+class _Section(NamedTuple):
+    """A section: its title, its rows, the headings of their table, and what gives the cells of a row."""
+
+    title: str
+    rows: Sequence[Any]
+    headings: _Cells
+    cells: Callable[[Any, _Paths], _Cells]
+
+
+def markdown(report: Report) -> str:
+    """Return ``report`` as Markdown."""
+    counts = summary(report)
+    first = [
+        f"# Backups of {_text(scope(report))}",
+        f"As of {_text(minute(report.as_of))}. All times are in UTC.",
+        _text(verdict(counts)),
+    ]
+    sections = [_section(section, report.account_paths) for section in _sections(report, counts) if section.rows]
+    return escapes.inert("\n\n".join([*first, *sections]) + "\n")
+
+
+def _sections(report: Report, counts: Summary) -> tuple[_Section, ...]:
+    digested = [archive for archive in report.archives if archive.sha256 is not None]
+    return (
+        _Section("Summary", list(tiles(counts)), ("what", "there is", "of it"), _tile),
+        _Section("What was found", counts.kinds, ("severity", "times", "finding", "what it says", "advice"), _kind),
+        _Section("Findings", report.findings, ("severity", "what was found", "account", "seen in"), _finding),
+        _Section("Backups", report.backups, ("made", "site", "application", "account", "state", "size"), _backup),
+        _Section("Installs", report.installs, ("site", "application", "account", "updated", "backups"), _install),
+        _Section("Accounts", report.accounts, ("account", "status", "installs", "backups", "archives"), _account),
+        _Section("Digests", digested, ("SHA-256", "verdict", "account", "archive"), _digest),
+        _Section("Scans", report.scans, ("began", "ended", "what was scanned"), _scan),
+        _Section("Origin", list(origin(report)), ("what", "it is"), _origin),
+    )
+
+
+def _section(section: _Section, paths: _Paths) -> str:
+    """Return a section: its title, its table, and how many rows are left out."""
+    rows = [section.headings, *(section.cells(row, paths) for row in section.rows[:MOST])]
+    widths = [min(max(map(len, column)), _WIDEST) for column in zip(*rows, strict=True)]
+    lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    more = len(section.rows) - MOST
+    left = f"\n\n…and {more:,} more: in this report as a page (`--format html`) or JSON." if more > 0 else ""
+    return f"## {section.title}\n\n" + "\n".join(lines) + left
+
+
+def _tile(tile: Tile, _paths: _Paths) -> _Cells:
+    return tile.label, tile.figure, _text("; ".join(tile.lines))
+
+
+def _kind(kind: Kind, _paths: _Paths) -> _Cells:
+    return _text(kind.severity), f"{kind.times:,}", _code(kind.id), _text(kind.sentence), _text(kind.advice)
+
+
+def _finding(finding: Found, paths: _Paths) -> _Cells:
+    base = None if finding.account is None else paths[finding.account]
+    evidence = (f"{_text(phrase)} {_code(path)}" for phrase, path in places(finding, base))
+    return _text(finding.severity), _text(finding.message), _code(base), ", ".join(evidence)
+
+
+def _backup(backup: Backup, paths: _Paths) -> _Cells:
+    state = _joined(backup.state, backup.verdict)
+    weight = "-" if backup.bytes is None else size(backup.bytes)
+    return _text(minute(backup.time)), _site(backup), _software(backup), _code(paths[backup.account]), state, weight
+
+
+def _install(install: Install, paths: _Paths) -> _Cells:
+    updated = _text(minute(install.updated))
+    return _site(install), _software(install), _code(paths[install.account]), updated, f"{install.backups:,}"
+
+
+def _account(account: Account, _paths: _Paths) -> _Cells:
+    archives = f"{account.archives:,} of {size(account.bytes)}"
+    return _code(account.path), _text(account.status), f"{account.installs:,}", f"{account.backups:,}", archives
+
+
+def _digest(archive: Archive, paths: _Paths) -> _Cells:
+    return _code(archive.sha256), _text(archive.verdict or ""), _code(paths[archive.account]), _code(archive.path)
+
+
+def _scan(scan: Scan, _paths: _Paths) -> _Cells:
+    ended = "interrupted" if scan.ended is None else _text(minute(scan.ended))
+    unread = "".join(f", not read: {_code(root)}" for root in scan.unread)
+    return _text(minute(scan.began)), ended, ", ".join(map(_code, scan.roots)) + unread
+
+
+def _origin(line: tuple[str, str], _paths: _Paths) -> _Cells:
+    label, text = line
+    return label, _text(text)
+
+
+def _site(row: Backup | Install) -> str:
+    return " ".join(filter(None, (_text(row.title or ""), _code(row.url))))
+
+
+def _software(row: Backup | Install) -> str:
+    return _joined(row.application, row.version)
+
+
+def _joined(*texts: str | None) -> str:
+    return _text(" ".join(filter(None, texts)))
+
+
+def _text(text: str) -> str:
+    """Return text that marks nothing up, and that nobody makes a link of."""
+    return escapes.markdown(shown(text))
+
+
+def _code(text: str | None) -> str:
+    """Return text as code; nothing for none."""
+    return escapes.markdown_code(shown(text or ""))
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def report_json(report: Report) -> str:
+    """Return ``report`` as JSON, a line a row."""
+    values = {field.name: getattr(report, field.name) for field in fields(report)}
+    lists = {key: value for key, value in values.items() if isinstance(value, tuple)}
+    scalars = {key: value for key, value in values.items() if key not in lists}
+    head = {"summary": json_object(summary(report), _TIMES), **json_object(scalars, _TIMES)}
+    parts = [f"{spaced(key)}: {spaced(value)}" for key, value in head.items()]
+    parts += [f"{spaced(key)}: {_rows(rows)}" for key, rows in lists.items()]
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _rows(rows: Iterable[object]) -> str:
+    lines = ",\n".join(f"  {spaced(as_json(row, _TIMES))}" for row in rows)
+    return f"[\n{lines}\n]" if lines else "[]"

@@ -1,0 +1,260 @@
+"""What a scan did, how old a catalog is, and what is in it, counted: for people, and as objects for programs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from backupmeta.catalog.answers import Age
+from backupmeta.catalog.stats import MOST, MOST_ACCOUNTS, MOST_SCANS, Backup, Duplicates, Part, Scan, Stats
+from backupmeta.catalog.tally import Tally
+from backupmeta.provenance import display
+from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
+from backupmeta.render.json_text import json_object, pretty
+from backupmeta.render.tabular import table, with_numbers
+from backupmeta.words import ago, amounts, clock, counted, few, line, minute, moment, place, size
+
+_KINDS: Final = {"all_files": "files", "all_installs": "installs", "all_backups": "backups"}
+_CHANGES: Final = ("new", "changed", "moved", "returned", "vanished")
+_SCAN_COLUMNS: Final = ("scan", "began (UTC)", "ended (UTC)", "roots")
+_AMOUNTS: Final = ("backups", "archives", "bytes")
+_MOST_ROOTS: Final = 3
+_UNKNOWN: Final = "?"
+_TIMES: Final = frozenset({"time", "began", "ended"})
+"""The attributes that are Unix seconds."""
+
+_Row = Sequence[str | int]
+
+
+# --- a scan -----------------------------------------------------------------------------------------------------------
+
+
+class Scanned(NamedTuple):
+    """What came out of a scan.
+
+    Attributes:
+        catalog: the catalog's path.
+        tally: what was done.
+        seconds: within how many seconds.
+        is_whole: whether it came to its end.
+    """
+
+    catalog: str
+    tally: Tally
+    seconds: float
+    is_whole: bool
+
+
+def scan_text(scanned: Scanned) -> Iterator[str]:
+    """Yield a few lines for people."""
+    tally = scanned.tally
+    yield line(_accounts(tally))
+    for kind, word in _KINDS.items():
+        if changes := amounts(_changes(tally, kind)):
+            yield line(f"{word}: {changes}")
+    if tally.walked:
+        yield line(f"verified: {counted(tally.walked, 'archive')}")
+    yield from (line(f"not read: {root}: {reason}") for root, reason in tally.unread.items())
+    yield line(f"{scanned.catalog}: {scanned.seconds:,.1f} s{'' if scanned.is_whole else ', interrupted'}")
+
+
+def _accounts(tally: Tally) -> str:
+    aside = {"unchanged": tally.unchanged, "unreadable": tally.unreadable, "vanished since": tally.vanished}
+    told = f" ({amounts(aside)})" if any(aside.values()) else ""
+    archives = f"{counted(tally.archives, 'archive')} of {size(tally.bytes)} in those that were read"
+    return f"{counted(tally.accounts, 'account')}{told}{f'; {archives}' if tally.archives else ''}"
+
+
+def _changes(tally: Tally, kind: str) -> dict[str, int]:
+    return {change: tally.changes[kind, change] for change in _CHANGES if tally.changes[kind, change]}
+
+
+def scan_json(scanned: Scanned) -> Iterator[str]:
+    """Yield the same as JSON; sizes in bytes."""
+    tally = scanned.tally
+    described = {
+        "catalog": display(scanned.catalog),
+        "is_whole": scanned.is_whole and not tally.unread,
+        "seconds": round(scanned.seconds, 3),
+        "accounts": tally.accounts,
+        "unchanged": tally.unchanged,
+        "unreadable": tally.unreadable,
+        "vanished": tally.vanished,
+        "archives_read": tally.archives,
+        "archives_verified": tally.walked,
+        "bytes": tally.bytes,
+        "changes": {word: _changes(tally, kind) for kind, word in _KINDS.items()},
+        "unread": {display(root): reason for root, reason in tally.unread.items()},
+    }
+    yield pretty(described)
+
+
+def progress(tally: Tally, seconds: float) -> dict[str, int | float]:
+    """Return how far a scan is after so many ``seconds``; sizes in bytes, the rate in archives a second."""
+    return {
+        "accounts": tally.accounts,
+        "unchanged": tally.unchanged,
+        "archives": tally.archives,
+        "verified": tally.walked,
+        "bytes": tally.bytes,
+        "seconds": round(seconds, 3),
+        "rate": round(_rate(tally, seconds), 1),
+    }
+
+
+def progress_line(tally: Tally, seconds: float) -> str:
+    """Return the same in words."""
+    accounts, archives = counted(tally.accounts, "account"), counted(tally.archives, "archive")
+    read = f"{archives}, {size(tally.bytes)}, {tally.walked:,} verified"
+    return f"{accounts}, {tally.unchanged:,} of them unchanged; {read}; {seconds:,.0f} s"
+
+
+def archives_line(tally: Tally, seconds: float) -> str:
+    """Return how much was read, and how fast, for a bar of accounts."""
+    archives = f"accounts, {counted(tally.archives, 'archive')}"
+    if tally.walked:
+        return f"{archives}, {tally.walked:,} verified"
+    return f"{archives}, {size(tally.bytes)}, {_rate(tally, seconds):,.0f} a second"
+
+
+def _rate(tally: Tally, seconds: float) -> float:
+    return tally.archives / seconds if seconds else 0.0
+
+
+# --- a catalog --------------------------------------------------------------------------------------------------------
+
+
+def age_line(catalog: str, age: Age, now: int) -> str:
+    """Return how old a catalog is at the moment ``now``, Unix seconds."""
+    older = "" if age.oldest == age.newest else f"; some accounts as of {minute(age.oldest)}"
+    ended = "" if age.is_whole else "; that scan was interrupted"
+    return f"{catalog}: as of {minute(age.newest)} UTC, {ago(now - age.newest)} ago{older}{ended}"
+
+
+class Contents(NamedTuple):
+    """What is in a catalog: its path, and the counts."""
+
+    catalog: str
+    stats: Stats
+
+
+def stats_tables(contents: Contents, view: View) -> Iterator[str]:
+    """Yield tables."""
+    between = ""
+    for title, columns, rows in _tables(contents):
+        if rows:
+            yield between + line(title) + table(columns, with_numbers(columns, rows, view.width), view.width)
+            between = "\n"
+
+
+def _tables(contents: Contents) -> Iterator[tuple[str, tuple[str, ...], Sequence[_Row]]]:
+    """Yield each table: its title, its columns, its rows."""
+    stats = contents.stats
+    yield contents.catalog, ("what", "there is"), list(_summary(stats))
+    yield f"Scans, the last {MOST_SCANS}", _SCAN_COLUMNS, list(map(_scan, stats.scans))
+    largest = [(place(account.host, account.path), account.archives, account.bytes) for account in stats.largest]
+    yield f"Accounts, the {MOST_ACCOUNTS} largest", ("account", "archives", "bytes"), largest
+    for key, (names, parts) in _parted(stats).items():
+        which = f", as of {clock(stats.now)} UTC" if key == "ages" else ""
+        which += f", the {MOST:,} largest" if len(parts) == MOST else ""
+        yield f"{key.capitalize()}{which}", (*names, *_AMOUNTS), list(map(_part, parts))
+    findings = [(finding.severity, finding.id, finding.times) for finding in stats.findings]
+    yield "Findings", ("severity", "id", "count"), findings
+
+
+def _parted(stats: Stats) -> dict[str, tuple[tuple[str, ...], tuple[Part, ...]]]:
+    """Return how the backups are parted: by what they have in common, and the parts."""
+    return {
+        "applications": (("application",), stats.applications),
+        "versions": (("application", "version"), stats.versions),
+        "ages": (("age",), stats.ages),
+        "growth": (("month",), stats.months),
+    }
+
+
+def _summary(stats: Stats) -> Iterator[_Row]:
+    yield "accounts", _in_all(stats.accounts)
+    yield "installs", f"{stats.installs:,}"
+    yield "backups", _in_all(stats.backups)
+    yield "archives", f"{stats.archives:,} of {counted(stats.bytes, 'byte')}"
+    yield "oldest", _backup(stats.oldest)
+    yield "newest", _backup(stats.newest)
+    yield "orphans", f"{stats.orphans.backups:,}, their archives {counted(stats.orphans.bytes, 'byte')}"
+    yield "duplicates", _duplicates(stats.duplicates, stats.archives)
+
+
+def _in_all(counts: Mapping[str, int]) -> str:
+    return f"{sum(counts.values()):,}: {amounts(counts)}" if any(counts.values()) else "0"
+
+
+def _backup(backup: Backup | None) -> str:
+    if backup is None:
+        return "none whose time is known"
+    where = place(backup.host, backup.account)
+    words = (clock(backup.time), backup.id, backup.application, backup.version, backup.url, where)
+    return " ".join(filter(None, words))
+
+
+def _duplicates(duplicates: Duplicates | None, archives: int) -> str:
+    if duplicates is None:
+        return "not known: no archive was scanned deep"
+    copies, contents = counted(duplicates.copies, "copy", "copies"), counted(duplicates.contents, "archive")
+    wasted = f"{copies} of {contents}, {counted(duplicates.wasted_bytes, 'byte')}"
+    deep = counted(duplicates.digested, "archive was", "archives were")
+    return wasted if duplicates.digested == archives else f"{wasted}; {deep} scanned deep"
+
+
+def _scan(scan: Scan) -> _Row:
+    ended = clock(scan.ended) if scan.ended is not None else "interrupted"
+    unread = f"; not read: {few(scan.unread, _MOST_ROOTS)}" if scan.unread else ""
+    return str(scan.number), clock(scan.began), ended, few(scan.roots, _MOST_ROOTS) + unread
+
+
+def _part(part: Part) -> _Row:
+    names = (_UNKNOWN if name is None else name for name in part.names)
+    return *names, part.backups, part.archives, part.bytes
+
+
+def stats_json(contents: Contents) -> Iterator[str]:
+    """Yield the same as JSON; times are in UTC, what is not known is null."""
+    stats = contents.stats
+    described: dict[str, object] = {
+        "catalog": display(contents.catalog),
+        "as_of": moment(stats.now),
+        "scans": [{**_object(scan), "is_whole": scan.is_whole} for scan in stats.scans],
+        "accounts": stats.accounts,
+        "installs": stats.installs,
+        "backups": stats.backups,
+        "archives": stats.archives,
+        "bytes": stats.bytes,
+        "oldest": stats.oldest and _object(stats.oldest),
+        "newest": stats.newest and _object(stats.newest),
+        "orphans": _part_object((), stats.orphans),
+        "duplicates": stats.duplicates and _object(stats.duplicates),
+        "largest_accounts": list(map(_object, stats.largest)),
+    }
+    for key, (names, parts) in _parted(stats).items():
+        described[key] = [_part_object(names, part) for part in parts]
+    yield pretty({**described, "findings": list(map(_object, stats.findings))})
+
+
+def _object(value: object) -> dict[str, object]:
+    return json_object(value, _TIMES)
+
+
+def _part_object(names: tuple[str, ...], part: Part) -> dict[str, object]:
+    named = dict(zip(names, part.names, strict=True))
+    return {**named, "backups": part.backups, "archives": part.archives, "bytes": part.bytes}
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+SCANS: Final[Formats[Rendering[Scanned]]] = formats(
+    Format("text", "lines for people", whatever_view(scan_text)),
+    Format("json", "one object", whatever_view(scan_json)),
+)
+"""The formats of what came out of a scan."""
+
+STATS: Final[Formats[Rendering[Contents]]] = formats(
+    Format("text", "tables for people", stats_tables),
+    Format("json", "one object", whatever_view(stats_json)),
+)
+"""The formats of what is in a catalog."""

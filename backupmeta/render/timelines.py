@@ -1,0 +1,168 @@
+"""A timeline, event by event: text for people, JSONL for Timesketch, log2timeline's CSV, a body file for mactime.
+
+A time that a format can't hold becomes the nearest one that it can; the message has the time itself.
+"""
+
+import stat
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from backupmeta.escapes import inert
+from backupmeta.events.event import SECOND, Claim, Event, File, moment, nearest
+from backupmeta.events.kinds import KINDS
+from backupmeta.provenance import Source, display, located, named
+from backupmeta.render.formats import Format, Formats, Rendering, formats, whatever_view
+from backupmeta.render.json_text import json_line
+from backupmeta.render.tabular import csv_line
+from backupmeta.words import cut, line, visible
+
+L2T_COLUMNS: Final = (
+    "date time timezone MACB source sourcetype type user host short desc version filename inode notes format extra"
+).split()
+"""The columns of log2timeline's CSV, in their order (forensics.wiki, "l2t_csv"; plaso's output module ``l2tcsv``)."""
+
+_KIND_WIDTH: Final = max(map(len, KINDS))
+_SHORT: Final = 80
+_NO_VALUE: Final = "-"
+_UNSET: Final = -1
+"""A time that a body file's line has none of: mactime leaves out what lies before 1970, and prints 0 as a time."""
+_MACB: Final = {"M": "M...", "B": "...B"}
+_BODY_TIMES: Final = "AMCB"
+"""The order of a body file's times: accessed, modified, changed, born."""
+
+
+def as_text(events: Iterable[Event]) -> Iterator[str]:
+    """Yield a line an event, and below it a line for each witness who contradicts.
+
+    Time in UTC, kind, message, who says so::
+
+        2024-06-13 20:55:21  backed-up      wordpress 6.5.4 at https://… backed up  [backup record, /home/…/b1x4…:9]
+                             !              contradicted by Compression Time (Gzip Header) 2024-06-15 …
+    """
+    for event in events:
+        more = f" and {event.witnesses - 1:,} more" if event.witnesses > 1 else ""
+        text = f"{_clock(event.time)}  {event.kind:<{_KIND_WIDTH}}  {event.message}  [{_said_by(event.source)}{more}]"
+        yield line(text)
+        for claim in event.contradicted_by:
+            yield line(f"{'':19}  {'!':<{_KIND_WIDTH}}  contradicted by {_told(claim)}")
+
+
+def as_jsonl(events: Iterable[Event]) -> Iterator[str]:
+    """Yield one JSON object a line, as Timesketch imports it ("Import timeline from JSONL or CSV").
+
+    ``message``, ``datetime`` and ``timestamp_desc`` are what it requires, ``timestamp`` is microseconds since 1970,
+    ``tag`` is what it shows as labels; all else is ours, flat, but for lists of witnesses.
+    """
+    for event in events:
+        yield json_line(_described(event))
+
+
+def as_l2t_csv(events: Iterable[Event]) -> Iterator[str]:
+    """Yield the header, then a row an event (RFC 4180), with `L2T_COLUMNS`; what is not known is ``-``, as in plaso."""
+    yield csv_line(L2T_COLUMNS, "\n")
+    for event in events:
+        yield inert(csv_line([visible(cell) or _NO_VALUE for cell in _l2t_cells(event)], "\n"))
+
+
+def as_body(events: Iterable[Event]) -> Iterator[str]:
+    """Yield a line an event in the body file format of The Sleuth Kit 3 (wiki.sleuthkit.org, "Body file").
+
+    MD5, name, inode, mode, owner, group, size in bytes, then four times in seconds, of which an event has one::
+
+        0|/home/exampleu/.appdata/backups/b1x4…:9 [Backup Time] wordpress … backed up|0|-|0|0|0|-1|-1|-1|1718312121
+
+    ``|``, which ends a field, and ``%`` are percent-encoded, which mactime undoes. Earlier times than 1970 become 0,
+    which mactime prints as no time.
+    """
+    for event in events:
+        times = [_UNSET] * len(_BODY_TIMES)
+        times[_BODY_TIMES.index(KINDS[event.kind].macb)] = max(nearest(event.time) // SECOND, 0)
+        file = event.file or File(0)
+        mode = _NO_VALUE if file.mode is None else stat.filemode(file.mode)
+        name = visible(f"{_place(event.source)} [{KINDS[event.kind].timestamp_desc}] {_message(event)}")
+        name = name.replace("%", "%25").replace("|", "%7C")
+        yield inert("|".join(map(str, (0, name, file.inode, mode, file.uid, file.gid, file.size, *times))) + "\n")
+
+
+def _described(event: Event) -> dict[str, object]:
+    subject = event.subject
+    described: dict[str, object] = {
+        "message": display(event.message),
+        "datetime": moment(event.time).isoformat(),
+        "timestamp": nearest(event.time),
+        "timestamp_desc": KINDS[event.kind].timestamp_desc,
+        "event": event.kind,
+        **located(event.source),
+        **named("account", subject.account),
+        **named("user", subject.user),
+    }
+    described |= {key: display(value) for key, value in subject._asdict().items() if key not in described and value}
+    described |= {} if event.file is None else {"size": event.file.size}
+    described |= {"left_out": event.left_out} if event.left_out else {}
+    if event.witnesses > 1:
+        described |= {"witnesses": event.witnesses, "also": list(map(located, event.also))}
+    if event.contradicted_by:
+        described |= {"tag": ["contradicted"], "contradicted_by": list(map(_claimed, event.contradicted_by))}
+    return described
+
+
+def _claimed(claim: Claim) -> dict[str, object]:
+    told: dict[str, object] = {"datetime": moment(claim.time).isoformat()}
+    return {**told, "timestamp_desc": KINDS[claim.kind].timestamp_desc, **located(claim.source)}
+
+
+def _l2t_cells(event: Event) -> Iterator[str]:
+    """Yield the cells of an event's row, as `L2T_COLUMNS`."""
+    kind, subject, time = KINDS[event.kind], event.subject, moment(event.time)
+    inode = event.file.inode if event.file is not None else 0
+    yield from (f"{time.month:02}/{time.day:02}/{time.year:04}", f"{time:%H:%M:%S}", "UTC", _MACB[kind.macb])
+    yield from ("FILE" if event.file is not None else "LOG", f"Installatron {event.source.witness}")
+    yield from (kind.timestamp_desc, subject.user, _NO_VALUE, cut(event.message, _SHORT), event.message)
+    yield from ("2", event.source.path, str(inode or _NO_VALUE))
+    yield "; ".join(f"contradicted by {_told(claim)}" for claim in event.contradicted_by)
+    yield "backupmeta"
+    known = {
+        **subject._asdict(),
+        "member": event.source.member,
+        "line": event.source.line,
+        "witnesses": event.witnesses,
+    }
+    yield "; ".join(f"{key}: {value}" for key, value in known.items() if value and key != "user")
+
+
+def _message(event: Event) -> str:
+    """Return the message, and who contradicts it: a body file has no other place for that."""
+    return "; contradicted by ".join((event.message, *map(_told, event.contradicted_by)))
+
+
+def _told(claim: Claim) -> str:
+    """Return what another witness says: ``Backup Time 2024-06-13 20:55:21 UTC (embedded record, /home/…)``."""
+    return f"{KINDS[claim.kind].timestamp_desc} {_clock(claim.time)} UTC ({_said_by(claim.source)})"
+
+
+def _said_by(source: Source) -> str:
+    return f"{source.witness}, {_place(source)}"
+
+
+def _place(source: Source) -> str:
+    """Return where something stands: path, member, line or place in bytes: ``/home/…/a.tar.gz » b.php at byte 512``."""
+    member = "" if source.member is None else f" » {source.member}"
+    if source.line is not None:
+        return f"{source.path}{member}:{source.line}"
+    return f"{source.path}{member}" + ("" if source.offset is None else f" at byte {source.offset}")
+
+
+def _clock(time: int) -> str:
+    """Return a time in UTC, to the second."""
+    return moment(time).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+TIMELINES: Final[Formats[Rendering[Iterable[Event]]]] = formats(
+    Format("text", "lines for people", whatever_view(as_text)),
+    Format("jsonl", "one JSON object a line, as Timesketch imports it", whatever_view(as_jsonl)),
+    Format("l2tcsv", "log2timeline's CSV", whatever_view(as_l2t_csv)),
+    Format("bodyfile", "a body file of The Sleuth Kit 3, for mactime", whatever_view(as_body)),
+)
+"""The formats of a timeline."""

@@ -1,0 +1,300 @@
+"""Verifications as text for people and as JSON, and what every format of them needs.
+
+Findings of one id in one target are shown together (`Alike`): the sentence and the advice once, then what differs.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, TypeAlias
+
+from backupmeta.checks.verdict import Judged, Verdict, Verification
+from backupmeta.escapes import inert
+from backupmeta.findings import Finding
+from backupmeta.provenance import named
+from backupmeta.render.formats import Format, Formats, View, formats
+from backupmeta.render.json_text import finding as finding_object
+from backupmeta.render.json_text import spaced
+from backupmeta.vocabulary.kinds import Group, Severity
+from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.words import amounts, counted, counts_of, visible
+
+Paint: TypeAlias = Callable[[Severity | Verdict], str]
+"""Gives a severity or verdict as it is to be shown: as `str` gives it, or `_coloured`."""
+
+MOST_RESULTS: Final = 5_000
+"""How many results of a run of SARIF GitHub shows at most; a run with more than 25,000 it refuses."""
+
+_EXAMPLES: Final = 3
+"""How many of several notes of one id are shown."""
+_COLOURS: Final = {
+    Severity.ERROR: 31,
+    Severity.WARNING: 33,
+    Severity.NOTE: 36,
+    Verdict.NOT_JUDGED: 36,
+    Verdict.PASS: 32,
+    Verdict.FAIL: 31,
+    Verdict.UNREADABLE: 35,
+}
+
+
+class Selection:
+    """Says which findings become results of a SARIF log, and counts those that don't.
+
+    Where there are too many, errors come before warnings, and warnings before notes; of one severity, what was found
+    first. A note that is not asked for is a result only where it is held against its target (`blamed`).
+
+    Attributes:
+        most: how many results a log holds at most.
+        wanted: the severities that are results of every target.
+        left_out: how many findings are no results, by id and severity.
+    """
+
+    def __init__(self, most: int = MOST_RESULTS, *, has_notes: bool = False) -> None:
+        self.most = most
+        self.wanted = frozenset(Severity) if has_notes else frozenset({Severity.ERROR, Severity.WARNING})
+        self.left_out: Counter[tuple[str, Severity]] = Counter()
+
+    @property
+    def line(self) -> str:
+        """What was left out, in one line: ``left out of SARIF: 2 warnings, 1 note``; empty where nothing was."""
+        numbers = dict.fromkeys(Severity, 0)
+        for (_, severity), number in self.left_out.items():
+            numbers[severity] += number
+        counts = counts_of(numbers)
+        return f"left out of SARIF: {counts}" if counts else ""
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationView(View):
+    """How verifications are to be shown.
+
+    Attributes:
+        selection: which findings become results of SARIF; it counts those that don't.
+    """
+
+    selection: Selection = field(default_factory=Selection)
+
+
+VerificationRendering: TypeAlias = Callable[[Iterable[Verification], VerificationView], Iterable[str]]
+"""Renders verifications, target by target, as they come."""
+
+
+class Tally:
+    """Counts verifications, and what was found, while they pass through.
+
+    Attributes:
+        verdicts: how many targets came out how.
+        severities: how many findings are how severe.
+    """
+
+    def __init__(self) -> None:
+        self.verdicts: Counter[Verdict] = Counter()
+        self.severities: Counter[Severity] = Counter()
+        self._unjudged = 0
+        self._archives = 0
+
+    def counting(self, verifications: Iterable[Verification]) -> Iterator[Verification]:
+        """Yield the ``verifications``, counted."""
+        for one in verifications:
+            self.verdicts[one.verdict] += 1
+            self._archives += one.kind == "archive"
+            self._unjudged += one.verdict is Verdict.NOT_JUDGED
+            self.severities.update(judged.severity for judged in one.judged)
+            yield one
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The worst verdict, an unreadable target being worse than one that fails; None where there was no target.
+
+        Where no archive was judged, that an account passes says nothing of what lies in it.
+        """
+        worst = next((verdict for verdict in reversed(Verdict) if self.verdicts[verdict]), None)
+        is_nothing_judged = worst is Verdict.PASS and 0 < self._archives == self._unjudged
+        return Verdict.NOT_JUDGED if is_nothing_judged else worst
+
+    @property
+    def line(self) -> str:
+        """The verdict over everything, in one line: ``3 targets: 2 pass, 1 fail``."""
+        counts = amounts({verdict: self.verdicts[verdict] for verdict in Verdict}, "nothing was verified")
+        return f"{counted(self.verdicts.total(), 'target')}: {counts}"
+
+
+class Alike(NamedTuple):
+    """The findings of one id in one target.
+
+    Attributes:
+        id: a key of `FINDINGS`.
+        severity: how severe they are by the policy.
+        findings: the findings, one or more.
+    """
+
+    id: str
+    severity: Severity
+    findings: tuple[Finding, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The whole message of a single finding; of several, what they have in common."""
+        one, *others = self.findings
+        return FINDINGS[self.id].sentence if others else visible(one.message)
+
+    @property
+    def particulars(self) -> list[str]:
+        """What tells several findings apart, one by one; empty for a single one."""
+        return [visible(_particulars(one)) for one in self.findings] if len(self.findings) > 1 else []
+
+    @property
+    def advice(self) -> str:
+        """What to do about them."""
+        return FINDINGS[self.id].advice
+
+
+def alike(judged: Iterable[Judged]) -> list[Alike]:
+    """Return what was found, the findings of one id together, in the order of their first."""
+    gathered: dict[tuple[str, Severity], list[Finding]] = {}
+    for finding, severity in judged:
+        gathered.setdefault((finding.id, severity), []).append(finding)
+    return [Alike(id_, severity, tuple(findings)) for (id_, severity), findings in gathered.items()]
+
+
+def by_group(judged: Iterable[Judged]) -> dict[Group, list[Judged]]:
+    """Return what was found by what it answers, in the vocabulary's order; groups without a finding are left out."""
+    found = list(judged)
+    groups = {group: [one for one in found if FINDINGS[one.finding.id].group is group] for group in Group}
+    return {group: members for group, members in groups.items() if members}
+
+
+def blamed(one: Verification) -> frozenset[Severity]:
+    """Return the severities that are held against a target: none where it passes, or is not judged.
+
+    A verification does not say what its policy lets fail: errors and warnings are, and notes where it has nothing else.
+    """
+    if one.verdict in {Verdict.PASS, Verdict.NOT_JUDGED}:
+        return frozenset()
+    met = frozenset(judged.severity for judged in one.judged)
+    return met - {Severity.NOTE} or met
+
+
+def told(found: Alike, paint: Paint = str) -> Iterator[str]:
+    """Yield what was found as lines without an indent: a message, what differs, the advice; a note in one line."""
+    if found.severity is Severity.NOTE:
+        more = "; …" if len(found.particulars) > _EXAMPLES else ""
+        examples = f": {'; '.join(found.particulars[:_EXAMPLES])}{more}" if found.particulars else ""
+        yield f"{paint(found.severity)}: {found.sentence}{examples} [{found.id}]"
+    else:
+        yield f"{paint(found.severity)}: {found.sentence} [{found.id}]"
+        yield from (f"  - {particular}" for particular in found.particulars)
+        yield f"  advice: {found.advice}"
+
+
+def as_text(verifications: Iterable[Verification], view: View) -> Iterator[str]:
+    """Yield text for people, a part a target as it comes, the verdict over everything last.
+
+    A target is one line, and under it what was found, by `Group`, the most severe first::
+
+        /home/u/application_backups/app_a.tar.gz: fail (1 error, 1 note)
+          whole
+            error: the archive is cut off (at byte 512) [archive-truncated]
+              advice: fetch the archive again, …
+          record
+            note: the record holds secrets in clear text (db_pass) [record-holds-secrets]
+        1 target: 1 fail
+
+    On a terminal severities and verdicts are coloured, with ANSI escape sequences.
+    """
+    paint: Paint = str if view.width is None else _coloured
+    tally = Tally()
+    for one in tally.counting(verifications):
+        yield inert("".join(f"{line}\n" for line in _lines(one, paint)))
+    yield tally.line + "\n"
+
+
+def as_json(verifications: Iterable[Verification], _view: View) -> Iterator[str]:
+    """Yield one JSON object, ``targets`` and ``summary``, a part a target as it comes.
+
+    The summary counts targets, verdicts and findings by severity; its verdict is the worst one, null without a target.
+    """
+    tally, before = Tally(), '{"targets": [\n  '
+    for one in tally.counting(verifications):
+        yield before + spaced(target(one))
+        before = ",\n  "
+    summary = {
+        "targets": tally.verdicts.total(),
+        "verdicts": {verdict: tally.verdicts[verdict] for verdict in Verdict},
+        "severities": {severity: tally.severities[severity] for severity in Severity},
+        "verdict": tally.verdict,
+    }
+    yield ("\n" if tally.verdict else before.rstrip()) + f'],\n"summary": {spaced(summary)}}}\n'
+
+
+def _lines(one: Verification, paint: Paint) -> Iterator[str]:
+    """Yield the lines of one target."""
+    severities = Counter(judged.severity for judged in one.judged)
+    counts = counts_of({severity: severities[severity] for severity in Severity})
+    yield f"{visible(one.path)}: {paint(one.verdict)}{counts and f' ({counts})'}"
+    for group, judged in by_group(one.judged).items():
+        yield f"  {group}"
+        for found in alike(judged):
+            yield from (f"    {line}" for line in told(found, paint))
+
+
+def target(one: Verification) -> dict[str, object]:
+    """Return what came out for one target."""
+    return {
+        **named("path", one.path),
+        "verdict": one.verdict,
+        "sha256": one.sha256,
+        "findings": [_finding(judged) for judged in one.judged],
+    }
+
+
+def _finding(judged: Judged) -> dict[str, object]:
+    described = finding_object(judged.finding)
+    evidence = described.pop("evidence")
+    advice = FINDINGS[judged.finding.id].advice
+    return {**described, "severity": judged.severity, "advice": advice, "evidence": evidence}
+
+
+def _particulars(one: Finding) -> str:
+    """Return what tells a finding from others of its id: subject and detail, else where it can be seen."""
+    shown = one.masked
+    detail = f"({shown.detail})" if shown.subject and shown.detail else shown.detail
+    said = " ".join(part for part in (shown.subject, detail) if part)
+    return said or next((place.member or place.path for place in one.evidence), "")
+
+
+def _coloured(word: Severity | Verdict) -> str:
+    """Return ``word`` with the escape sequences of its colour (ECMA-48 §8.3.117, SGR)."""
+    return f"\x1b[{_COLOURS[word]}m{word}\x1b[0m"
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+
+def _junit(verifications: Iterable[Verification], _view: View) -> Iterator[str]:
+    from backupmeta.render.ci import junit
+
+    return junit(verifications)
+
+
+def _sarif(verifications: Iterable[Verification], view: VerificationView) -> Iterator[str]:
+    from backupmeta.render.sarif import log
+
+    return log(verifications, view.selection)
+
+
+def _github(verifications: Iterable[Verification], _view: View) -> Iterator[str]:
+    from backupmeta.render.ci import github
+
+    return github(verifications)
+
+
+VERIFICATIONS: Final[Formats[VerificationRendering]] = formats(
+    Format("text", "lines for people", as_text),
+    Format("json", "one object, with the evidence of each finding", as_json),
+    Format("junit", "JUnit XML, in which CI servers show tests", _junit),
+    Format("sarif", "SARIF 2.1.0, for code scanning", _sarif),
+    Format("github", "annotations of a step of GitHub Actions", _github),
+)
+"""The formats of verifications."""

@@ -1,0 +1,33 @@
+"""The pages for people name only what is there."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+PROJECT: Final = Path(__file__).parents[1]
+PAGES: Final = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "fixtures/FORMAT.md", "backupmeta/manual/glossary.md")
+FOLDERS: Final = "backupmeta|tests|scripts|fixtures|.ci"
+
+
+def named(page: str) -> set[str]:
+    """Return the paths of the project that a page has in code, without what stands for any name."""
+    code = re.findall(r"`([^`\n]+)`", (PROJECT / page).read_text("utf-8"))
+    words = {word for span in code for word in span.split() if re.match(rf"({FOLDERS})/\w", word)}
+    return {word for word in words if not re.search(r"[<…*]", word)}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_paths_in_a_page_exist(page: str) -> None:
+    assert [path for path in sorted(named(page)) if not (PROJECT / path).exists()] == []
+
+
+def test_paths_are_looked_for() -> None:
+    assert {"scripts/test", "scripts/run", "fixtures/FORMAT.md"} <= named("README.md")
+
+
+def test_tests_that_the_promises_name_are_there() -> None:
+    names = set(re.findall(r"`(test_\w+\.py)`", (PROJECT / "SECURITY.md").read_text("utf-8")))
+    assert names
+    assert names - {path.name for path in (PROJECT / "tests/attack").iterdir()} == set()
