@@ -1,6 +1,7 @@
 """Discovering accounts: here, as a scan goes on; or on the hosts of a cluster, each in roots of its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from backupmeta.account import places
@@ -8,6 +9,7 @@ from backupmeta.account.places import Found
 from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.findings import Finding
 from backupmeta.search import Search
+from backupmeta.work.orders import Watch, Work
 
 
 class Below(NamedTuple):
@@ -33,15 +35,15 @@ class Below(NamedTuple):
             raise UnreadableError(self.root, self.reason)
 
 
-class Discovery(NamedTuple):
-    """What to discover on a host; see `backupmeta.catalog.crew.Order`."""
+@dataclass(frozen=True)
+class Discovering(Work[str, list[Below]]):
+    """Looking for accounts on a host, wherever ``search`` says."""
 
-    host: str
     search: Search
 
-    def do(self) -> list[Below]:
-        """Return what lies below each root."""
-        return [self._below(root) for root in places.apart(self.search.places())]
+    def do(self, _order: str, _watch: Watch) -> Iterator[list[Below]]:
+        """Yield what lies below each root."""
+        yield [self._below(root) for root in places.apart(self.search.places())]
 
     def _below(self, root: places.Root) -> Below:
         found, findings, reason = list[Found](), list[Finding](), ""
@@ -51,15 +53,11 @@ class Discovery(NamedTuple):
             reason = error.reason
         return Below(root.name, tuple(found), tuple(findings), reason)
 
-    def parts(self) -> "list[Discovery]":
-        """Return it: it can't be divided."""
-        return [self]
+    def given_up(self, order: str) -> Iterator[list[Below]]:
+        """Yield that nothing could be discovered."""
+        reason = f"the process that looked for accounts on {order} ended"
+        yield [Below(root, (), (), reason) for root in self.search.roots or ("/",)]
 
-    def joined(self, parts: Sequence[list[Below]]) -> list[Below]:
-        """Return what came out of its only part."""
-        return parts[0]
-
-    def given_up(self) -> list[Below]:
-        """Return that nothing could be discovered."""
-        reason = f"the process that looked for accounts on {self.host} ended"
-        return [Below(root, (), (), reason) for root in self.search.roots or ("/",)]
+    def host(self, order: str) -> str:
+        """Return the host, which is all that is ordered."""
+        return order

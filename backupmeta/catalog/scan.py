@@ -7,7 +7,6 @@ is kept, the next one goes on, and the catalog is the same as if nothing had hap
 import json
 import os
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import Enum
@@ -18,11 +17,10 @@ from typing import Final
 from backupmeta import __version__
 from backupmeta.account import places
 from backupmeta.account.places import Found
-from backupmeta.catalog import crew, moves, schema, store, whole
+from backupmeta.catalog import moves, schema, store, whole
 from backupmeta.catalog.accounts import Accounts
-from backupmeta.catalog.batch import Batch, Task
-from backupmeta.catalog.crew import ALONE, Crew
-from backupmeta.catalog.discovery import Discovery
+from backupmeta.catalog.batch import Batch, Scanning, Task
+from backupmeta.catalog.discovery import Discovering
 from backupmeta.catalog.rows import finding_row
 from backupmeta.catalog.seals import OWN, Seals
 from backupmeta.catalog.tables import SCANS
@@ -34,6 +32,7 @@ from backupmeta.errors import DamagedCatalogError, EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.search import Search
+from backupmeta.work.orders import HERE, Workers, results
 
 _ACCOUNTS: Final = 8
 """How many accounts a batch has."""
@@ -63,7 +62,7 @@ def scan(
     depth: Depth = Depth.SHALLOW,
     tally: Tally | None = None,
     tell: Tell = _silent,
-    workers: Crew = ALONE,
+    workers: Workers = HERE,
 ) -> Tally:
     """Scan what ``search`` names into the catalog at ``path``, and return what came out.
 
@@ -109,13 +108,6 @@ def _damaged(path: str, tally: Tally) -> Damaged:
         return Damaged(path, tally.altered)
 
 
-def _noted(batches: Iterator[Batch], given: deque[Batch]) -> Iterator[Batch]:
-    """Pass on the ``batches``, noting each that is ``given`` away."""
-    for one in batches:
-        given.append(one)
-        yield one
-
-
 def _has_nested(search: Search) -> bool:
     """Tell whether accounts may be met twice: where one of the roots, or the home that it lies in, lies in another."""
     names = [os.path.realpath(root.name) for root in search.places()]
@@ -145,22 +137,22 @@ class _Scan:
         self._writer = Writer(connection, self._number, tally.changes, self._seals, damaged)
         self._accounts = Accounts(connection, self._number, self._writer, tally, damaged)
 
-    def look(self, tell: Tell, workers: Crew) -> None:
+    def look(self, tell: Tell, workers: Workers) -> None:
         """Look at all accounts, and know what is gone."""
-        given = deque[Batch]()
-        for result in crew.results(_noted(self._batches(workers), given), workers):
+        work = Scanning(self._search.limits, self._search.zone)
+        for tasks, result in results(self._batches(workers), work, workers):
             with store.transaction(self._connection):
-                self._accounts.take(given.popleft().tasks, result.accounts, result.shared)
+                self._accounts.take(tasks, result.accounts, result.shared)
             tell(self._tally)
         with store.transaction(self._connection):
             self._settle_gone()
 
-    def walk(self, tell: Tell, workers: Crew) -> None:
+    def walk(self, tell: Tell, workers: Workers) -> None:
         """Walk all archives that no scan has walked yet."""
         archives = Archives(self._connection, self._search, self._number, self._began)
-        for outcomes in crew.results(archives.orders(), workers):
+        for portion, outcomes in results(archives.orders(), archives.work, workers):
             with store.transaction(self._connection):
-                archives.take(outcomes, self._writer, self._tally)
+                archives.take(portion, outcomes, self._writer, self._tally)
             tell(self._tally)
 
     def finished(self) -> None:
@@ -195,20 +187,19 @@ class _Scan:
         self._connection.execute(schema.insertion(SCANS, tuple(row)), tuple(row.values()))
         return number, first_file, now
 
-    def _batches(self, workers: Crew) -> Iterator[Batch]:
+    def _batches(self, workers: Workers) -> Iterator[Batch]:
         for host, root, found in self._roots(workers):
             tasks = self._tasks(host, root, found)
             while some := tuple(islice(tasks, _ACCOUNTS)):
-                yield Batch(some, self._search.limits, self._search.zone)
+                yield some
 
-    def _roots(self, workers: Crew) -> Iterator[tuple[str, str, Iterator[Found]]]:
+    def _roots(self, workers: Workers) -> Iterator[tuple[str, str, Iterator[Found]]]:
         """Yield each root with its host and its accounts; there may be an error behind the last of these."""
-        if workers.hosts == ALONE.hosts:
+        if workers.hosts == HERE.hosts:
             for root in places.apart(self._search.places()):
                 yield "", root.name, places.found(root, self._search.limits, self._findings, self._accounts.beginning)
             return
-        orders = [Discovery(host, self._search) for host in workers.hosts]
-        for host, roots in zip(workers.hosts, crew.results(orders, workers), strict=True):
+        for host, roots in results(workers.hosts, Discovering(self._search), workers):
             for below in roots:
                 yield host, below.root, below.accounts(self._findings)
 

@@ -1,9 +1,9 @@
 """Walking the archives of a catalog: those that no scan has read to their end are read, and verified."""
 
 import sqlite3
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
@@ -28,6 +28,7 @@ from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 from backupmeta.search import Search
 from backupmeta.verification import case_of, verify_archive
+from backupmeta.work.orders import Watch, Work
 
 _MOST_ARCHIVES: Final = 16
 _MOST_BYTES: Final = 256 * 1024 * 1024
@@ -36,73 +37,93 @@ _MOST_ORDERS: Final = 16
 """How many orders an account has where it has very many archives: each of them reads the account's records."""
 
 
-class Order(NamedTuple):
-    """Archives of an account to walk, and how; see `backupmeta.catalog.crew.Order`.
+class Portion(NamedTuple):
+    """Archives of an account to walk.
 
     Attributes:
-        found: the account.
+        account: the account's number in the catalog.
+        found: where the account is.
         archives: the signatures of the archives, by their paths below the account's.
-        limits: what a file may ask for.
-        zone: the server's time zone, where it is known.
-        now: the moment of judging, Unix seconds.
+        files: the archives' numbers in the catalog, by the same paths.
         host: the host that the account lies on; empty where everybody reaches it.
         unnamed: the paths of the account's archives whose names do not say so: no other file is opened to see that.
         is_over: whether these archives are not read, for the account asks for too much.
     """
 
+    account: int
     found: Found
     archives: Mapping[str, Signature]
-    limits: Limits
-    zone: tzinfo | None
-    now: int
+    files: Mapping[str, int]
     host: str
     unnamed: frozenset[str] = frozenset()
     is_over: bool = False
 
-    def do(self) -> list[Walked]:
-        """Walk the archives. What is not as it was scanned has no outcome: the next scan will tell."""
-        if self.is_over:
-            error = LimitExceededError(self.found.path, "account_bytes", self.limits.account_bytes)
-            return self._unread("limit-exceeded", error.reason)
-        try:
-            with (
-                self.found.open() as folder,
-                Met(folder, folder.entries(self.limits.folder_entries), self.found.as_server, self.found.is_home).home(
-                    self.limits, _Knowing(folder.path, self.unnamed)
-                ) as home,
-            ):
-                return [one for some in by_archive(home.pairs()).items() for one in self._walked(home, *some)]
-        except EvidenceError:
-            return []
-
-    def parts(self) -> "list[Order]":
-        """Return an order for each archive."""
-        return [self._replace(archives={path: signature}) for path, signature in self.archives.items()]
-
-    def joined(self, parts: Sequence[list[Walked]]) -> list[Walked]:
-        """Return the outcomes of its ``parts`` as one."""
-        return [one for part in parts for one in part]
-
-    def given_up(self) -> list[Walked]:
-        """Return that no process survives reading the archives."""
-        return self._unread("archive-unreadable", "the process that read it ended")
-
-    def _unread(self, id_: str, reason: str) -> list[Walked]:
+    def unread(self, id_: str, reason: str) -> list[Walked]:
         """Return why none of the archives was read."""
-        found = {path: (Source(Witness.ARCHIVE, join_seen(self.found.seen, path)),) for path in self.archives}
+        evidence = {path: (Source(Witness.ARCHIVE, join_seen(self.found.seen, path)),) for path in self.archives}
         return [
             Walked(path, None, str(Verdict.UNREADABLE), None, (finding_row(Finding(id_, "", reason, where)),), False)  # noqa: FBT003
-            for path, where in found.items()
+            for path, where in evidence.items()
         ]
 
-    def _walked(self, home: Home, archive: Archive, pairs: Sequence[Pair]) -> Iterator[Walked]:
+
+@dataclass(frozen=True)
+class Walking(Work[Portion, list[Walked]]):
+    """Reading archives to their ends.
+
+    Attributes:
+        limits: what a file may ask for.
+        zone: the server's time zone, where it is known.
+        now: the moment of judging, Unix seconds.
+    """
+
+    limits: Limits
+    zone: tzinfo | None
+    now: int
+
+    def do(self, order: Portion, watch: Watch) -> Iterator[list[Walked]]:
+        """Walk the archives. What is not as it was scanned has no outcome: the next scan will tell."""
+        if order.is_over:
+            error = LimitExceededError(order.found.path, "account_bytes", self.limits.account_bytes)
+            yield order.unread("limit-exceeded", error.reason)
+            return
+        found = order.found
+        try:
+            with (
+                found.open() as folder,
+                Met(folder, folder.entries(self.limits.folder_entries), found.as_server, found.is_home).home(
+                    self.limits, _Knowing(folder.path, order.unnamed)
+                ) as home,
+            ):
+                shared = by_archive(home.pairs()).items()
+                yield [walked for some in shared for walked in self._walked(order, home, *some, watch=watch)]
+        except EvidenceError:
+            yield []
+
+    def divided(self, order: Portion) -> list[Portion]:
+        """Return an order for each archive."""
+        if len(order.archives) == 1:
+            return []
+        return [order._replace(archives={path: signature}) for path, signature in order.archives.items()]
+
+    def given_up(self, order: Portion) -> Iterator[list[Walked]]:
+        """Yield that no process survives reading the archives."""
+        yield order.unread("archive-unreadable", "the process that read it ended")
+
+    def host(self, order: Portion) -> str:
+        """Return the host that the account lies on."""
+        return order.host
+
+    def _walked(
+        self, order: Portion, home: Home, archive: Archive, pairs: Sequence[Pair], *, watch: Watch
+    ) -> Iterator[Walked]:
         """Yield what came out for an archive of some ``pairs``; nothing where it is not asked for, or not as it was."""
-        if (path := _below(home, archive)) not in self.archives:
+        if (path := _below(home, archive)) not in order.archives:
             return
         with suppress(EvidenceError), archive.open() as file:
-            if file.signature != self.archives[path]:
+            if file.signature != order.archives[path]:
                 return
-        outcome = verify_archive(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now))
+        outcome = verify_archive(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now), watch)
         for pair, one in zip(pairs, outcome.each, strict=True):
             came = one.verification
             findings = tuple(finding_row(judged.finding) for judged in came.judged)
@@ -137,17 +158,20 @@ def _unnamed(remembered: Memory) -> frozenset[str]:
 
 
 class Archives:
-    """The archives of a catalog that no scan has read to their end."""
+    """The archives of a catalog that no scan has read to their end.
+
+    Attributes:
+        work: what is to be done with each order.
+    """
 
     def __init__(self, connection: sqlite3.Connection, search: Search, scan: int, now: int) -> None:
         """Look in ``connection`` for what the scan of this number met; ``now`` is the moment of judging."""
         self._connection = connection
         self._search = search
         self._scan = scan
-        self._now = now
-        self._given = deque[_Given]()
+        self.work = Walking(search.limits, search.zone, now)
 
-    def orders(self) -> Iterator[Order]:
+    def orders(self) -> Iterator[Portion]:
         """Yield the orders to walk them, account by account."""
         last = 0
         while accounts := self._connection.execute(_ACCOUNTS, (last, self._scan)).fetchall():
@@ -161,11 +185,9 @@ class Archives:
                 found, unnamed = remembered.found(store.exact(path, path_bytes)), _unnamed(remembered)
                 found = found._replace(server=self._search.server_root)
                 for some, is_over in self._portions(last):
-                    self._given.append(_Given(last, found.seen, {one.path: one.file for one in some}))
-                    known = (one.path for one in some if one.path in remembered.files)
-                    archives = {path: remembered.files[path].signature for path in known}
-                    how = self._search.limits, self._search.zone, self._now
-                    yield Order(found, archives, *how, host, unnamed, is_over)
+                    files = {one.path: one.file for one in some}
+                    archives = {path: remembered.files[path].signature for path in files if path in remembered.files}
+                    yield Portion(last, found, archives, files, host, unnamed, is_over)
 
     def _portions(self, account: int) -> Iterator[tuple[list["_Archive"], bool]]:
         """Yield the archives of an account, some at once, and whether they are more than may be read of it."""
@@ -181,28 +203,19 @@ class Archives:
         if some:
             yield some, total > most_bytes
 
-    def take(self, outcomes: list[Walked], writer: Writer, tally: Tally) -> None:
-        """Write what came out of the oldest order, and count it."""
-        account, seen, files = self._given.popleft()
+    def take(self, portion: Portion, outcomes: list[Walked], writer: Writer, tally: Tally) -> None:
+        """Write what came out of an order, and count it."""
         for one in outcomes:
             tally.walked += one.is_final
             if not one.is_final:
-                tally.note_trouble(join_seen(seen, one.path), "can't be read to its end")
-            writer.take_walked(account, files[one.path], one)
+                tally.note_trouble(join_seen(portion.found.seen, one.path), "can't be read to its end")
+            writer.take_walked(portion.account, portion.files[one.path], one)
         writer.flush()
 
 
 class _Archive(NamedTuple):
     file: int
     path: str
-
-
-class _Given(NamedTuple):
-    """An order that was given: the account, its path, and the numbers of its archives, by their paths."""
-
-    account: int
-    seen: str
-    files: dict[str, int]
 
 
 _ACCOUNTS: Final = """

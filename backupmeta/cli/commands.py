@@ -164,7 +164,7 @@ def list_backups(asked: Listing) -> int:
     from backupmeta import library
 
     if asked.is_stream:
-        return asked.show_stream(library.list_blocks)
+        return asked.show_stream()
     from backupmeta.render.backups import BACKUPS
 
     findings: list[Finding] = []

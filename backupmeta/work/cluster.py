@@ -11,12 +11,12 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from importlib import metadata
-from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
-from backupmeta import __version__
-from backupmeta.work.orders import Order, Part, Pool, Task, Work, Workers, unwatched
+from backupmeta.work.orders import Order, Part, Pool, Task, Watch, Work, Workers, unwatched
 
 Outcome = TypeVar("Outcome")
 
@@ -147,10 +147,11 @@ async def _met(address: str) -> None:
 
 def _check(client: Client) -> None:
     """Raise `ChildProcessError` where a worker has not this package: an order would end it."""
+    own = metadata.version("backupmeta")
     for worker, version in client.run(metadata.version, "backupmeta", on_error="return").items():
-        if version != __version__:
-            advice = f"install it there: pip install 'backupmeta[cluster]=={__version__}'"
-            raise ChildProcessError(f"{worker}: this worker has no backupmeta {__version__}; {advice}")
+        if version != own:
+            advice = f"install it there: pip install 'backupmeta[cluster]=={own}'"
+            raise ChildProcessError(f"{worker}: this worker has no backupmeta {own}; {advice}")
 
 
 def _addresses(client: Client) -> dict[str, list[str]]:
@@ -161,7 +162,8 @@ def _addresses(client: Client) -> dict[str, list[str]]:
     return dict(addresses)
 
 
-class _Cluster(NamedTuple):
+@dataclass(frozen=True)
+class _Cluster:
     """The workers of a cluster, somebody else's: they stay when the work is done.
 
     Attributes:
@@ -169,14 +171,14 @@ class _Cluster(NamedTuple):
         loop: what its thread runs.
         addresses: of the workers on each host; empty where all evidence is reached from everywhere.
         ahead: how many orders may be begun before the oldest is done.
+        watch: is not called: what a worker reads is not reported.
     """
 
     client: Client
     loop: asyncio.AbstractEventLoop
     addresses: Mapping[str, Sequence[str]]
     ahead: int
-
-    watch = staticmethod(unwatched)
+    watch: Watch = unwatched
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -207,7 +209,7 @@ class _ClusterPool(Pool[Order, Part]):
         self._sent[task] = (sent, asyncio.run_coroutine_threadsafe(_result(sent), self._workers.loop))
 
     def advance(self, tasks: Sequence[Task[Order, Part]]) -> None:
-        while not any([task.is_ready() for task in tasks]):
+        while not any(task.is_ready() for task in tasks):
             wait([self._sent[task][1] for task in tasks], return_when=FIRST_COMPLETED)
             for task in tasks:
                 if self._sent[task][1].done():

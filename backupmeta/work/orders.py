@@ -34,19 +34,19 @@ class Work(ABC, Generic[Order, Part]):
     """What is done with each order. Each process has a copy, which may keep something from one order to the next."""
 
     @abstractmethod
-    def do(self, order: Order, watch: Watch) -> Iterable[Part]:
+    def do(self, order: Order, watch: Watch, /) -> Iterable[Part]:
         """Return what comes out of the ``order``; the same parts whenever it is done. Calls ``watch`` on the way."""
 
     @abstractmethod
-    def given_up(self, order: Order) -> Iterable[Part]:
+    def given_up(self, order: Order, /) -> Iterable[Part]:
         """Return what comes out of an ``order`` that no process survives, in place of what is missing."""
 
-    def divided(self, order: Order) -> Sequence[Order]:  # noqa: ARG002 - most can't be divided
-        """Return the orders that an ``order`` can be divided into; none where it can't be."""
+    def divided(self, _order: Order, /) -> Sequence[Order]:
+        """Return the orders that an order can be divided into; none where it can't be."""
         return ()
 
-    def host(self, order: Order) -> str:  # noqa: ARG002 - most evidence is reached from everywhere
-        """Return the host that has the evidence of an ``order``; empty where every worker reaches it."""
+    def host(self, _order: Order, /) -> str:
+        """Return the host that has the evidence of an order; empty where every worker reaches it."""
         return ""
 
 
@@ -97,10 +97,10 @@ class Task(Generic[Order, Part]):
             raise LostError
         return False
 
-    def take(self) -> Iterator[Part]:
-        """Yield the parts that came, each once."""
+    def take(self) -> Iterator[tuple[Order, Part]]:
+        """Yield the parts that came, each once, and the order with it."""
         while self.parts:
-            yield self.parts.popleft()
+            yield self.order, self.parts.popleft()
 
 
 class Pool(ABC, Generic[Order, Part]):
@@ -185,8 +185,12 @@ HERE: Final[Workers] = Here()
 """This process."""
 
 
-def results(orders: Iterable[Order], work: Work[Order, Part], workers: Workers = HERE) -> Iterator[Part]:
-    """Yield what comes out of the ``orders``, in their order; an order is asked for when a worker may begin it."""
+def results(orders: Iterable[Order], work: Work[Order, Part], workers: Workers = HERE) -> Iterator[tuple[Order, Part]]:
+    """Yield what comes out of the ``orders``, in their order, each part with its order.
+
+    An order is asked for when a worker may begin it; where it had to be divided, those that it was divided into come
+    in its place.
+    """
     with closing(_Line(work, workers)) as line:
         for order in orders:
             line.begin(order)
@@ -196,9 +200,7 @@ def results(orders: Iterable[Order], work: Work[Order, Part], workers: Workers =
             yield from line.first()
 
 
-def mixed_results(
-    orders: Sequence[Order], work: Work[Order, Part], workers: Workers
-) -> Iterator[tuple[Order, Part]]:
+def mixed_results(orders: Sequence[Order], work: Work[Order, Part], workers: Workers) -> Iterator[tuple[Order, Part]]:
     """Yield what comes out of the ``orders`` as it comes, each part with its order; all of them are begun at once."""
     with closing(_Line(work, workers)) as line:
         for order in orders:
@@ -232,7 +234,7 @@ class _Line(Generic[Order, Part]):
         self.tasks.append(task)
         self._pool.begin(task)
 
-    def first(self) -> Iterator[Part]:
+    def first(self) -> Iterator[tuple[Order, Part]]:
         """Yield all of the oldest task."""
         task = self.tasks.popleft()
         try:
@@ -241,27 +243,27 @@ class _Line(Generic[Order, Part]):
             yield from self._after_loss(task)
 
     def any(self) -> Iterator[tuple[Order, Part]]:
-        """Yield what came of the tasks, each part with its order; of a task whose worker died the rest."""
+        """Yield what came of the tasks; of one whose worker died the rest."""
         try:
             self._pool.advance(list(self.tasks))
         except LostError:
             lost = next(task for task in self.tasks if task.is_lost)
             self.tasks.remove(lost)
-            yield from ((lost.order, part) for part in self._after_loss(lost))
+            yield from self._after_loss(lost)
         for task in list(self.tasks):
-            yield from ((task.order, part) for part in task.take())
+            yield from task.take()
             if task.is_done:
                 self.tasks.remove(task)
 
     def close(self) -> None:
         self._pool.stop()
 
-    def _all_of(self, task: Task[Order, Part]) -> Iterator[Part]:
+    def _all_of(self, task: Task[Order, Part]) -> Iterator[tuple[Order, Part]]:
         while task.parts or not task.is_done:
             self._pool.advance([task])
             yield from task.take()
 
-    def _after_loss(self, task: Task[Order, Part]) -> Iterator[Part]:
+    def _after_loss(self, task: Task[Order, Part]) -> Iterator[tuple[Order, Part]]:
         """Yield the rest of a ``task`` whose worker died; then have all others begun anew."""
         yield from self._alone(task)
         for other in self.tasks:
@@ -269,7 +271,7 @@ class _Line(Generic[Order, Part]):
                 other.restart()
                 self._pool.begin(other)
 
-    def _alone(self, task: Task[Order, Part]) -> Iterator[Part]:
+    def _alone(self, task: Task[Order, Part]) -> Iterator[tuple[Order, Part]]:
         """Yield the rest of a ``task``, done again with nothing beside it; where that fails, divided; else given up."""
         self._pool.stop()
         self._pool = self._workers.pool(self._work)
@@ -281,8 +283,8 @@ class _Line(Generic[Order, Part]):
             orders = () if task.received else self._work.divided(task.order)
         else:
             return
-        if len(orders) > 1:
+        if orders:
             for order in orders:
                 yield from self._alone(Task(order))
         else:
-            yield from self._work.given_up(task.order)
+            yield from ((task.order, part) for part in self._work.given_up(task.order))

@@ -84,6 +84,11 @@ def processes(jobs: int, watch: Watch = unwatched, ahead: int = _AHEAD) -> Worke
     return Here(watch) if jobs == 1 else _Processes(jobs, watch, ahead * jobs)
 
 
+def few_processes(most: int, watch: Watch = unwatched) -> Workers:
+    """Return as many processes as can run at once here, at most ``most``; this process where none may be forked."""
+    return processes(min(most, affordable(cores())) if can_fork() else 1, watch)
+
+
 class _Processes:
     """Processes that are started when there is work for them."""
 
@@ -114,7 +119,7 @@ class _ProcessPool(Pool[Order, Part]):
         self._give()
 
     def advance(self, tasks: Sequence[Task[Order, Part]]) -> None:
-        while not any([task.is_ready() for task in tasks]):
+        while not any(task.is_ready() for task in tasks):
             self._give()
             readable = {worker.pipe: worker for worker in self._workers if worker.may_send(tasks)}
             for pipe in wait(list(readable)):
@@ -177,11 +182,11 @@ class _Worker(Generic[Order, Part]):
 
     def __init__(self, work: Work[Order, Part], *, is_watched: bool) -> None:
         """Start a process that does this ``work``. Raises `ChildProcessError` where none can be started."""
-        context = get_context("fork" if can_fork() else "spawn")
+        context = get_context("fork") if can_fork() else get_context("spawn")
         self.tasks = deque[Task[Order, Part]]()
         with _starting():
             self.pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(work, theirs, is_watched), daemon=True)
+        self._process = context.Process(target=_serve, args=(work, theirs, self.pipe, is_watched), daemon=True)
         try:
             with _starting(), _without_interrupts():
                 self._process.start()
@@ -215,11 +220,11 @@ class _Worker(Generic[Order, Part]):
 
 @contextmanager
 def _starting() -> Iterator[None]:
-    """Raise `ChildProcessError` where the system has no room for one more process."""
+    """Raise `ChildProcessError` where the system has no room for one more process or thread."""
     try:
         yield
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, RuntimeError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise ChildProcessError(f"no process can be started ({reason}); try --jobs 1") from error
 
 
@@ -239,16 +244,31 @@ def _without_interrupts() -> Iterator[None]:
 # --- in a worker ------------------------------------------------------------------------------------------------------
 
 
-def _serve(work: Work[Any, Any], pipe: Connection, is_watched: bool) -> None:  # noqa: FBT001 - a process's argument
-    """Do the orders that come through ``pipe``, one after the other, as a process."""
+def _serve(work: Work[Any, Any], pipe: Connection, other_end: Connection, is_watched: bool) -> None:  # noqa: FBT001
+    """Do the orders that come through ``pipe``, one after the other, as a process.
+
+    The ``other_end`` of it has to be open nowhere but in the process that gives the orders.
+    """
     gc.set_threshold(_FEWER_COLLECTIONS)
-    orders = SimpleQueue[Any]()
+    other_end.close()
     try:
-        threading.Thread(target=_take_orders, args=(pipe, orders), daemon=True).start()
+        orders = _orders(pipe)
         while True:
             _answer(work, orders.get(), pipe, _Reports(pipe) if is_watched else unwatched)
     finally:
         os._exit(1)  # without a word: the end of the pipe tells enough
+
+
+def _orders(pipe: Connection) -> SimpleQueue[Any]:
+    """Return where the orders are that come through ``pipe``; end the process where none can be taken in."""
+    orders = SimpleQueue[Any]()
+    try:
+        with _starting():
+            threading.Thread(target=_take_orders, args=(pipe, orders), daemon=True).start()
+    except ChildProcessError as error:
+        pipe.send((_Kind.ERROR, error))
+        raise
+    return orders
 
 
 def _take_orders(pipe: Connection, orders: SimpleQueue[Any]) -> None:
