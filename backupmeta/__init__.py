@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from backupmeta.catalog.scan import scan as scan
+    from backupmeta.catalog.scanning import scan as scan
     from backupmeta.checks.policy import Policy as Policy
     from backupmeta.checks.verdict import Verification as Verification
     from backupmeta.comparison.diff import diff as diff
@@ -43,7 +43,7 @@ _HOMES: Final = {
     "inspect_archive": "library",
     "list_backups": "library",
     "list_installs": "library",
-    "scan": "catalog.scan",
+    "scan": "catalog.scanning",
     "timeline": "events.timeline",
     "verify": "verification",
     "view": "library",

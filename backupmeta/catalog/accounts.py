@@ -1,30 +1,73 @@
-"""The accounts of a catalog, as a scan meets them: new, known, changed, unreadable, gone."""
+"""The accounts of a catalog, as a scan meets them: new, known, changed, unreadable, gone; and what came out of it."""
 
 import os
-import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from backupmeta.account.home import FROM_DISK, folder_name
 from backupmeta.account.places import Found
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.limits import Limits
-from backupmeta.catalog import memory, schema, store
+from backupmeta.catalog import schema
 from backupmeta.catalog.batch import UNSURE, Known, Refused, Scanned, Task, Unchanged
-from backupmeta.catalog.memory import Remembered
+from backupmeta.catalog.database import Catalog
+from backupmeta.catalog.integrity import Damaged
+from backupmeta.catalog.remembered import Memory, Remembered
 from backupmeta.catalog.rows import Cell, FindingRow
-from backupmeta.catalog.tables import ACCOUNTS, MEMORIES
-from backupmeta.catalog.tally import Tally
-from backupmeta.catalog.whole import Damaged
+from backupmeta.catalog.schema import ACCOUNTS, MEMORIES
 from backupmeta.catalog.writer import Writer
 from backupmeta.errors import LimitExceededError, UnreadableError
 from backupmeta.evidence import Folder, is_folder, open_folder, status_of
+from backupmeta.findings import Finding
 from backupmeta.provenance import display
 
-_BY_PLACE: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
-_NUMBER: Final = f"SELECT account, status FROM accounts WHERE {_BY_PLACE}"
+_TROUBLES: Final = 20
+"""Of how many accounts it is kept why they could not be read: the catalog has all."""
+
+
+@dataclass(slots=True)
+class ScanResult:
+    """How far a scan is.
+
+    Attributes:
+        accounts: how many accounts were looked at.
+        unchanged: in how many of them nothing changed.
+        unreadable: how many of them could not be read.
+        vanished: how many accounts are gone.
+        archives: how many archives those have that were read.
+        bytes: how large these archives are.
+        walked: how many archives were read to their end.
+        changes: how many files, installs and backups are new, changed, moved, returned, vanished, by table.
+        unread: why a root could not be read; what was known below it stays as it is.
+        altered: what of the catalog was not as it was scanned, and was taken out of it.
+        troubles: why an account could not be read, or not all of it, by its path; the first ones.
+    """
+
+    accounts: int = 0
+    unchanged: int = 0
+    unreadable: int = 0
+    vanished: int = 0
+    archives: int = 0
+    bytes: int = 0
+    walked: int = 0
+    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unread: dict[str, str] = field(default_factory=dict)
+    altered: list[Finding] = field(default_factory=list)
+    troubles: dict[str, str] = field(default_factory=dict)
+
+    def note_trouble(self, account: str, reason: str) -> None:
+        """Count an account that could not be read, or not all of it, and keep why."""
+        self.unreadable += 1
+        if len(self.troubles) < _TROUBLES:
+            self.troubles[account] = reason
+
+
+_AT: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
+_NUMBER: Final = f"SELECT account, status FROM accounts WHERE {_AT}"
 _KNOWN: Final = f"""
-SELECT account, status, {", ".join(Known._fields)} FROM accounts JOIN memories USING (account) WHERE {_BY_PLACE}
+SELECT account, status, {", ".join(Known._fields)} FROM accounts JOIN memories USING (account) WHERE {_AT}
 """
 _SEEN: Final = "UPDATE accounts SET root = ?, status = ?, last_scan = ? WHERE account = ?"
 _REMEMBER: Final = schema.replacement(MEMORIES, ("account", *Known._fields))
@@ -35,25 +78,24 @@ _GONE: Final = f"SELECT account, path, path_bytes, seen FROM accounts WHERE {_BE
 class Accounts:
     """Writes accounts; its caller begins and ends the transactions."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, scan: int, writer: Writer, tally: Tally, damaged: Damaged
-    ) -> None:
-        """Write into ``connection`` what the scan of this number finds, and count it; know what is ``damaged``."""
+    def __init__(self, catalog: Catalog, scan: int, writer: Writer, result: ScanResult, damaged: Damaged) -> None:
+        """Write into ``catalog`` what the scan of this number finds, and count it; know what is ``damaged``."""
         self._damaged = damaged
         self._unread: set[int] = set()
-        self._connection = connection
+        self._catalog = catalog
+        self._connection = catalog.connection
         self._scan = scan
-        self._tally = tally
+        self._result = result
         self._writer = writer
         self._remembered: tuple[str, Mapping[str, Remembered]] = "", {}
-        self._last = int(connection.execute("SELECT ifnull(max(account), 0) FROM accounts").fetchone()[0])
+        self._last = int(self._connection.execute("SELECT ifnull(max(account), 0) FROM accounts").fetchone()[0])
 
     def known(self, found: Found, host: str) -> Known | None:
         """Return what is known of an account; of one that was gone or could not be read, that it has to be read.
 
         Nothing is known of a damaged one.
         """
-        row = self._connection.execute(_KNOWN, _place(found, host)).fetchone()
+        row = self._connection.execute(_KNOWN, _at(host, found.path)).fetchone()
         if row is None or row[0] in self._damaged:
             return None
         _, status, *known = row
@@ -73,11 +115,11 @@ class Accounts:
 
     def _files(self, folder: Folder) -> Mapping[str, Remembered]:
         """Return what is remembered of the files of a folder on this machine."""
-        row = self._connection.execute(
-            _KNOWN, ("", display(folder.path), store.path_bytes(folder.path) or b"")
-        ).fetchone()
+        stored = next(self._catalog.memories(_AT, _at("", folder.path)), None)
+        if stored is None or stored.account in self._damaged:
+            return {}
         try:
-            return {} if row is None or row[0] in self._damaged else memory.from_bytes(row[-1]).files
+            return Memory.from_bytes(stored.content).files
         except ValueError:  # somebody has damaged the catalog: nothing is remembered then
             return {}
 
@@ -91,11 +133,11 @@ class Accounts:
         self._writer.flush()
 
     def _take(self, task: Task, one: Scanned | Unchanged | Refused) -> None:
-        self._tally.accounts += 1
-        row = self._connection.execute(_NUMBER, _place(task.found, task.host)).fetchone()
+        self._result.accounts += 1
+        row = self._connection.execute(_NUMBER, _at(task.host, task.found.path)).fetchone()
         status = "unreadable" if isinstance(one, Refused) else "present"
         if row is not None and isinstance(one, Refused) and row[0] in self._damaged:
-            self._tally.note_trouble(task.found.seen, one.finding.detail)
+            self._result.note_trouble(task.found.seen, one.finding.detail)
             self._unread.add(row[0])  # what was altered stays, and is told
             return
         if row is None:
@@ -107,16 +149,16 @@ class Accounts:
             self._connection.execute(_SEEN, (display(task.root), status, self._scan, account))
             self._writer.seals.meet(account)
         if isinstance(one, Refused):
-            self._tally.note_trouble(task.found.seen, one.finding.detail)
+            self._result.note_trouble(task.found.seen, one.finding.detail)
             self._writer.refuse(account, one.finding)
         elif isinstance(one, Unchanged):
-            self._tally.unchanged += 1
+            self._result.unchanged += 1
         else:
             archives = [file.size for file in one.rows.files if file.kind == "archive"]
-            self._tally.archives += len(archives)
-            self._tally.bytes += sum(archives)
+            self._result.archives += len(archives)
+            self._result.bytes += sum(archives)
             if one.trouble:
-                self._tally.note_trouble(task.found.seen, one.trouble)
+                self._result.note_trouble(task.found.seen, one.trouble)
             self._writer.settle(account, one.rows, is_new=row is None)
             self._connection.execute(_REMEMBER, (account, *one.known))
 
@@ -127,7 +169,7 @@ class Accounts:
             "account": self._last,
             "host": task.host,
             "path": display(path),
-            "path_bytes": store.path_bytes(path),
+            "path_bytes": schema.path_bytes(path),
             "seen": display(found.seen),
             "root": display(task.root),
             "name": display(folder_name(found.seen)),
@@ -148,10 +190,10 @@ class Accounts:
         for account, path, path_bytes, seen in gone:
             if account in self._unread or any(f"{seen}/".startswith(f"{folder.rstrip('/')}/") for folder in blind):
                 continue
-            if not host and (doubt := _doubt(store.exact(path, path_bytes))) is not None:
-                self._tally.unread.setdefault(*doubt)
+            if not host and (doubt := _doubt(schema.exact_path(path, path_bytes))) is not None:
+                self._result.unread.setdefault(*doubt)
             else:
-                self._tally.vanished += 1
+                self._result.vanished += 1
                 self._damaged.take_away(self._connection, account)
                 self._writer.vanish(account)
                 self._connection.execute("UPDATE accounts SET status = 'vanished' WHERE account = ?", (account,))
@@ -167,8 +209,9 @@ class Accounts:
         self._writer.note(findings, roots)
 
 
-def _place(found: Found, host: str) -> tuple[Cell, ...]:
-    return host, display(found.path), store.path_bytes(found.path) or b""
+def _at(host: str, path: str) -> tuple[str, str, bytes]:
+    """Return the arguments of `_AT`."""
+    return host, display(path), schema.path_bytes(path) or b""
 
 
 def _at_or_below(host: str, root: str) -> tuple[Cell, ...]:

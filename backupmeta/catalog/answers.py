@@ -1,11 +1,10 @@
 """Answering from a catalog: its accounts stand in for those on disk, and nothing else has to know."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Final, NamedTuple
+from typing import Final
 
 from backupmeta.account.home import Archive, Home, is_id
 from backupmeta.account.listing import BACKUPS, CURRENT
@@ -13,12 +12,12 @@ from backupmeta.account.location import is_outside, steps_from_server
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
 from backupmeta.archive.limits import Limits
-from backupmeta.catalog import memory, store, whole
-from backupmeta.catalog.memory import Memory
-from backupmeta.errors import CatalogError, EvidenceError, NotRegularError
+from backupmeta.catalog.database import Catalog, StoredMemory
+from backupmeta.catalog.remembered import Memory, recall
+from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.evidence import Folder
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness, display, place_in
+from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document
 from backupmeta.record.grammar import Record
 from backupmeta.search import Search
@@ -50,32 +49,19 @@ class InCatalog(Search):
 
     def names(self) -> Iterator[str]:
         """Yield the names of all homes, whosever they are."""
-        with store.opened_to_read(self.catalog) as connection:
-            yield from (name for (name,) in connection.execute(_NAMES))
+        with Catalog.unchecked(self.catalog) as catalog:
+            yield from catalog.names()
 
     def _recalled(self, findings: list[Finding]) -> Iterator[Home]:
         select, arguments = self.wanted
-        some = f"AND account IN ({select})" if select else ""
-        with whole.opened(self.catalog, findings) as connection:
-            findings += (
-                Finding(id_, subject, detail, tuple(map(place_in, json.loads(evidence))))
-                for id_, subject, detail, evidence in connection.execute(_ON_THE_WAY)
-            )
-            for account, path, path_bytes, content in connection.execute(_MEMORIES.format(some), arguments):
-                where = Recalled(account, store.exact(path, path_bytes))
-                yield recalled(self.catalog, where, content, self.limits)
+        which = f"status <> 'vanished' AND account IN ({select})" if select else "status <> 'vanished'"
+        with Catalog.checked(self.catalog, findings) as catalog:
+            findings += catalog.findings(_ON_THE_WAY)
+            for stored in catalog.memories(f"{which} ORDER BY path, host", arguments):
+                yield recalled(self.catalog, stored, self.limits)
 
 
-_ON_THE_WAY: Final = """
-SELECT id, subject, detail, evidence FROM all_findings
-WHERE until IS NULL AND backup IS NULL AND install IS NULL AND (account IS NULL OR id = 'folder-unreadable')
-ORDER BY finding
-"""
-_NAMES: Final = "SELECT name FROM accounts WHERE status <> 'vanished'"
-_MEMORIES: Final = """
-SELECT account, path, path_bytes, content FROM accounts JOIN memories USING (account) WHERE status <> 'vanished' {}
-ORDER BY path, host
-"""
+_ON_THE_WAY: Final = "backup IS NULL AND install IS NULL AND (account IS NULL OR id = 'folder-unreadable')"
 
 
 class _Recalling:
@@ -127,15 +113,11 @@ class Recalled(Folder):
         return folder
 
 
-def recalled(catalog: str, where: Recalled, content: bytes, limits: Limits) -> Home:
-    """Return the home ``where`` it was, as the ``content`` of its memory has it.
-
-    Raises `CatalogError` where that is no memory.
-    """
-    path = where.path
-    remembered = memory.recall(catalog, path, content)
-    folder = Recalled(where.account, path, remembered.seen)
-    home = Home(folder, remembered.as_server, limits, _Recalling(remembered, path))
+def recalled(catalog: str, stored: StoredMemory, limits: Limits) -> Home:
+    """Return the home that is ``stored`` in a catalog. Raises `CatalogError` where that is no memory."""
+    remembered = recall(catalog, stored)
+    folder = Recalled(stored.account, stored.path, remembered.seen)
+    home = Home(folder, remembered.as_server, limits, _Recalling(remembered, stored.path))
     home.is_home, home.has_records = remembered.is_home, remembered.has_records
     home.findings = list(remembered.findings)
     home.installs = dict(_documents(folder, remembered, CURRENT, Witness.INSTALL_RECORD))
@@ -159,38 +141,6 @@ def _documents(home: Recalled, remembered: Memory, below: str, witness: Witness)
 def below(base: str, archive: Archive) -> str:
     """Return the path of an archive below the account's folder ``base``."""
     return os.path.relpath(archive.folder.child(archive.name), base).replace(os.sep, "/")
-
-
-class Age(NamedTuple):
-    """How old a catalog is.
-
-    Attributes:
-        oldest: when the scan began that looked last at the account not looked at for longest, Unix seconds.
-        newest: when the last scan began.
-        is_whole: whether that came to its end.
-    """
-
-    oldest: int
-    newest: int
-    is_whole: bool
-
-
-def age(catalog: str) -> Age:
-    """Return how old ``catalog`` is. Raises `CatalogError`, also where nothing was scanned into it."""
-    altered: list[Finding] = []
-    with whole.opened_own(catalog, altered) as connection:
-        found = connection.execute("SELECT began, ended FROM scans ORDER BY scan DESC LIMIT 1").fetchone()
-        oldest = connection.execute(_OLDEST).fetchone()[0]
-    if found is None and altered:
-        raise whole.refusal(catalog, altered)
-    if found is None:
-        raise CatalogError(catalog, "has nothing in it", "scan into it first: 'backupmeta scan ROOT -o CATALOG'")
-    return Age(int(found[0] if oldest is None else oldest), int(found[0]), found[1] is not None)
-
-
-_OLDEST: Final = """
-SELECT min(began) FROM scans WHERE scan = (SELECT min(last_scan) FROM accounts WHERE status <> 'vanished')
-"""
 
 
 _BACKUPS_NAMED: Final = """

@@ -7,21 +7,39 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from itertools import chain
 from typing import Final, NamedTuple
 
-from backupmeta.account.home import Home
-from backupmeta.account.listing import ALONE, HOME, Counting, Extent, Listing, elsewhere, listed, located
+from backupmeta import __version__, library
+from backupmeta.account.allowance import OverAllowanceError
+from backupmeta.account.filename import is_archive_name
+from backupmeta.account.home import PLACEHOLDER, Home, Pair, Surroundings, is_id
+from backupmeta.account.listing import (
+    ALONE,
+    BACKUPS,
+    CURRENT,
+    HOME,
+    Counting,
+    Extent,
+    Listing,
+    elsewhere,
+    listed,
+    located,
+)
 from backupmeta.account.places import Found, Met
-from backupmeta.archive.limits import Limits
-from backupmeta.catalog import memory
-from backupmeta.catalog.maker import RowMaker
-from backupmeta.catalog.memory import Memory
-from backupmeta.catalog.reading import Forgetful
-from backupmeta.catalog.rows import FindingRow, Rows, finding_row
-from backupmeta.errors import EvidenceError, UnreadableError, told_of
-from backupmeta.evidence import Folder
+from backupmeta.archive.head import Head
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
+from backupmeta.catalog.cells import BACKUP, GREATEST, INSTALL, Shelf, cells_of, seconds
+from backupmeta.catalog.remembered import Memory, Reader, Remembered
+from backupmeta.catalog.rows import BackupRow, Cells, FileRow, FindingRow, InstallRow, Rows, exact, finding_row
+from backupmeta.catalog.schema import path_bytes
+from backupmeta.catalog.usual import Usual
+from backupmeta.errors import EvidenceError, NoRecordError, UnreadableError, told_of
+from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness
+from backupmeta.provenance import Source, Witness, display
+from backupmeta.record.document import Document
+from backupmeta.record.grammar import Record
 from backupmeta.work.orders import Watch, Work
 
 UNSURE: Final = b""
@@ -100,9 +118,9 @@ class Scanning(Work[Batch, Result]):
 
     def do(self, order: Batch, _watch: Watch) -> Iterator[Result]:
         """Scan the accounts; one that can't be read keeps nothing from the others."""
-        maker = RowMaker(self.zone, self.limits)
-        accounts = tuple(_account(task, self.limits, maker) for task in order)
-        yield Result(accounts, maker.shelf.values)
+        builder = RowBuilder(self.zone, self.limits)
+        accounts = tuple(_account(task, self.limits, builder) for task in order)
+        yield Result(accounts, builder.shelf.values)
 
     def divided(self, order: Batch) -> list[Batch]:
         """Return a batch for each account."""
@@ -118,10 +136,119 @@ class Scanning(Work[Batch, Result]):
         return order[0].host
 
 
-def _account(task: Task, limits: Limits, maker: RowMaker) -> Scanned | Unchanged | Refused:
+_NOBODY: Final[Mapping[str, Document]] = {}
+
+
+class RowBuilder:
+    """Makes the rows of accounts.
+
+    Attributes:
+        shelf: the values that many rows have.
+        told: what rows depend on beside the evidence.
+    """
+
+    def __init__(self, zone: tzinfo | None, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Begin; ``zone`` is the server's time zone, where it is known, ``limits`` what a file may ask for."""
+        self.shelf = Shelf()
+        self.told = f"{__version__} {zone}" if limits == DEFAULT_LIMITS else f"{__version__} {zone} {limits}"
+        self._zone = zone
+        self._usual = Usual(self.shelf, zone)
+
+    def rows(self, home: Home, reading: Reader, listing: Listing) -> Rows:
+        """Return the rows of ``home``, whose files ``reading`` reads, and were listed before in ``listing``."""
+        odd: list[Finding] = []
+        backups = list(self._backups(home, reading, odd))  # first: this reads the archives' heads
+        files = list(_files(home, reading, listing))
+        places = {exact(row): place for place, row in enumerate(files)}
+        return Rows(
+            files,
+            [self._install(home, id_, places) for id_ in sorted(home.installs)],
+            [BackupRow(places.get(one.record), places.get(one.archive), one.cells, one.findings) for one in backups],
+            tuple(map(finding_row, chain(home.findings, odd))),
+        )
+
+    def _backups(self, home: Home, reading: Reader, odd: list[Finding]) -> Iterator["_Backup"]:
+        around = home.surroundings._replace(installs=_NOBODY)
+        for pair in home.pairs():
+            archive = reading.below(pair.archive.folder, pair.archive.name) if pair.archive else ""
+            try:
+                record = f"{BACKUPS}/{pair.id}" if pair.record else ""
+                yield _Backup(record, archive, *self._backup(home, pair, around))
+            except OverAllowanceError:  # the home tells it once
+                continue
+            except EvidenceError as error:
+                odd += (*pair.findings, library.unreadable(pair, error))
+
+    def _backup(self, home: Home, pair: Pair, around: Surroundings) -> tuple[Cells, tuple[FindingRow, ...]]:
+        """Return the cells of a backup, and what is odd about it. Raises `EvidenceError` where nothing is known."""
+        if (usual := self._usual.of(home, pair, around)) is not None:
+            cells, findings = usual
+            return cells, tuple(map(finding_row, findings)) if findings else ()
+        found = library.inspect_backup(home, pair, around, self._zone)
+        cells = (str(found.state), seconds(found.utc_offset), *cells_of(found, BACKUP, self.shelf))
+        self._usual.learn(home, pair, found, cells)
+        return cells, tuple(map(finding_row, found.findings))
+
+    def _install(self, home: Home, id_: str, places: Mapping[str, int]) -> InstallRow:
+        found = library.inspect_install(home, id_)
+        cells = cells_of(found, INSTALL, self.shelf)
+        return InstallRow(places[f"{CURRENT}/{id_}"], cells, tuple(map(finding_row, found.findings)))
+
+
+class _Backup(NamedTuple):
+    """A backup: where its record and its archive would be, its cells, and what is odd about it."""
+
+    record: str
+    archive: str
+    cells: Cells
+    findings: tuple[FindingRow, ...]
+
+
+def _files(home: Home, reading: Reader, listing: Listing) -> Iterator[FileRow]:
+    """Yield the rows of the records and archives; what was opened is as it was then, not as it was listed."""
+    opened = {path: one.signature for path, one in reading.files.items()}
+    for path, signature in {**listing.files, **opened}.items():
+        if (home.wanted is None or path in opened) and (row := _file(path, signature, reading)) is not None:
+            yield row
+
+
+def _file(path: str, signature: Signature, reading: Reader) -> FileRow | None:
+    """Return the row of a file; None for what is neither a record nor an archive."""
+    folder, _, name = path.rpartition("/")
+    kind = _KINDS.get(folder, Witness.ARCHIVE)
+    found = reading.files.get(path)
+    if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not _is_archive(name, found)):
+        return None
+    size, mtime_ns, inode, ctime_ns = (max(-GREATEST, min(one, GREATEST)) for one in signature)  # a time after 2262
+    status = _status(kind, name, found)
+    digest = reading.digests.get(path)
+    return FileRow(display(path), path_bytes(path), str(kind), size, mtime_ns, inode, status, digest, ctime_ns)
+
+
+def _is_archive(name: str, found: Remembered | None) -> bool:
+    """Tell whether a file was taken for an archive: by its name, or by how it begins."""
+    return is_archive_name(name) or (found is not None and isinstance(found.found, Head | EvidenceError))
+
+
+_KINDS: Final = {CURRENT: Witness.INSTALL_RECORD, BACKUPS: Witness.BACKUP_RECORD}
+
+
+def _status(kind: Witness, name: str, found: Remembered | None) -> str:
+    if kind is not Witness.ARCHIVE and not is_id(name):
+        return "record-name-malformed"
+    if kind is not Witness.ARCHIVE:
+        return "read" if found is not None and isinstance(found.found, Record) else "record-unreadable"
+    if found is None:
+        return "passed over"
+    if isinstance(found.found, EvidenceError) and not isinstance(found.found, NoRecordError):
+        return library.unread(found.found)
+    return "read"
+
+
+def _account(task: Task, limits: Limits, builder: RowBuilder) -> Scanned | Unchanged | Refused:
     try:
         with told_of(task.found.path), task.found.open() as folder:
-            return _Visit(task.found, folder, limits, maker).outcome(task.known)
+            return _Visit(task.found, folder, limits, builder).outcome(task.known)
     except EvidenceError as error:
         return refused(task.found, error.reason)
 
@@ -138,7 +265,7 @@ class _Visit(NamedTuple):
     found: Found
     folder: Folder
     limits: Limits
-    maker: RowMaker
+    builder: RowBuilder
 
     @property
     def usual(self) -> tuple[Extent, ...]:
@@ -151,32 +278,32 @@ class _Visit(NamedTuple):
         Raises `UnreadableError` where a folder can't be listed any more that had something in it.
         """
         if known is None:
-            return self.read(self.usual, Forgetful(self.folder))
+            return self.read(self.usual, Reader(self.folder))
         extents = tuple(Extent(path, Counting(counting)) for path, counting in json.loads(known.extents))
-        listing = listed(self.folder, extents, self.maker.told, self.limits)
+        listing = listed(self.folder, extents, self.builder.told, self.limits)
         if listing.fingerprint == known.fingerprint:
             return Unchanged()
         try:
-            remembered = memory.from_bytes(known.content).files
+            remembered = Memory.from_bytes(known.content).files
         except ValueError:  # somebody has damaged the catalog: nothing is remembered then
-            return self.read(self.usual, Forgetful(self.folder))
+            return self.read(self.usual, Reader(self.folder))
         for hidden in listing.unread:
             if any(path.startswith(f"{hidden}/") for path in remembered):
                 raise UnreadableError(self.folder.child(hidden), f"{hidden} can't be listed any more")
-        return self.read(extents, Forgetful(self.folder, remembered))
+        return self.read(extents, Reader(self.folder, remembered))
 
-    def read(self, extents: tuple[Extent, ...], before: Forgetful, attempts: int = 3) -> Scanned:
+    def read(self, extents: tuple[Extent, ...], before: Reader, attempts: int = 3) -> Scanned:
         """List the folders that count, then read what is in them that was not read ``before``.
 
         Which folders those are is known once the home is read, for a missing archive is looked for in all of them.
         Where they are others than the ``extents``, or backups are torn, it is done once more, with what was read known.
         """
-        found, listing = self.found, listed(self.folder, extents, self.maker.told, self.limits)
+        found, listing = self.found, listed(self.folder, extents, self.builder.told, self.limits)
         reading = before.again(listing.files)
         met = Met(self.folder, self.folder.entries(self.limits.folder_entries), found.as_server, found.is_home)
         with met.home(self.limits, reading) as home:
-            rows = self.maker.rows(home, reading, listing)
-            content = memory.to_bytes(_memory(home, reading))
+            rows = self.builder.rows(home, reading, listing)
+            content = _memory(home, reading).to_bytes()
             wanted = (*self.usual, *elsewhere(home.elsewhere), *located(home.located))
         is_settled = wanted == extents and not reading.torn
         if not is_settled and attempts:
@@ -185,7 +312,7 @@ class _Visit(NamedTuple):
         trouble = self._trouble(listing, reading)
         return Scanned(Known(fingerprint, json.dumps(extents), content), rows, trouble)
 
-    def _trouble(self, listing: Listing, reading: Forgetful) -> str:
+    def _trouble(self, listing: Listing, reading: Reader) -> str:
         """Return what the system does not let us read, and why; empty for nothing. Damage is another matter."""
         hidden = (extent.path for extent in self.usual if extent.path in listing.unread)
         if (folder := next(hidden, None)) is not None:
@@ -194,6 +321,6 @@ class _Visit(NamedTuple):
         return next((f"{path}: {error.reason}" for path, error in errors), "")
 
 
-def _memory(home: Home, reading: Forgetful) -> Memory:
+def _memory(home: Home, reading: Reader) -> Memory:
     """Return what is to be remembered of ``home``."""
     return Memory(home.folder.seen, home.as_server, home.is_home, home.has_records, reading.files, home.findings)

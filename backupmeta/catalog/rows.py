@@ -3,7 +3,7 @@
 import json
 from typing import NamedTuple
 
-from backupmeta.catalog import store
+from backupmeta.catalog.schema import exact_path
 from backupmeta.findings import Finding
 from backupmeta.provenance import display, located
 
@@ -91,7 +91,7 @@ class Walked(NamedTuple):
 
 def exact(row: FileRow) -> str:
     """Return the path of a file, bytes that are not UTF-8 as surrogates."""
-    return store.exact(row.path, row.path_bytes)
+    return exact_path(row.path, row.path_bytes)
 
 
 def finding_row(one: Finding) -> FindingRow:

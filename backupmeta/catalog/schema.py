@@ -1,16 +1,290 @@
-"""A catalog's SQL: the tables, the views for the usual questions, and the steps from older schemas.
+"""The tables of a catalog: names, columns, types and meanings, written once, and their SQL.
 
-`VERSION` is the file's ``user_version``, `APPLICATION` its ``application_id`` (SQLite, "The database header").
+The statements that make and migrate a catalog, its documentation, the rows that a scan writes and the columns of an
+export follow from here. Rows are never overwritten: what changed or vanished stays, with the scans since and until
+which it was so. `VERSION` is the file's ``user_version``, `APPLICATION` its ``application_id`` (SQLite, "The database
+header").
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
-from backupmeta.catalog.tables import SQL_TYPES, TABLES, Column, Table
-from backupmeta.catalog.views import VIEWS
+from backupmeta.provenance import display
+from backupmeta.record import values
+from backupmeta.record.fields import FIELDS, Field, Scope
+from backupmeta.record.values import Decoder
+
+
+class Type(StrEnum):
+    """What a column holds."""
+
+    KEY = "key"
+    """A number that names the row."""
+    TEXT = "text"
+    INTEGER = "integer"
+    FLAG = "flag"
+    """0 or 1."""
+    TIME = "time"
+    """Unix seconds, UTC."""
+    NANOSECONDS = "nanoseconds"
+    """Nanoseconds since 1970, UTC."""
+    UTC = "utc"
+    """Of a view: a time that another column has, once more as text, for who reads SQL."""
+    BYTES = "bytes"
+    JSON = "json"
+    SHARED = "shared"
+    """A value that many rows have, such as a list of files: the key of its JSON in the table `shared`."""
+
+
+SQL_TYPES: Final = {
+    Type.KEY: "INTEGER PRIMARY KEY",
+    Type.INTEGER: "INTEGER",
+    Type.FLAG: "INTEGER",
+    Type.TIME: "INTEGER",
+    Type.NANOSECONDS: "INTEGER",
+    Type.SHARED: "INTEGER",
+    Type.TEXT: "TEXT",
+    Type.JSON: "TEXT",
+    Type.BYTES: "BLOB",
+}
+
+
+class Column(NamedTuple):
+    """A column: its name, what it holds, what it means, and whether every row has it."""
+
+    name: str
+    type: Type
+    meaning: str
+    is_required: bool = False
+
+
+class Table(NamedTuple):
+    """A table: its name, its meaning, its columns, and the columns of its indices, the first of them unique if any."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    unique: str | None = None
+    indices: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The column that numbers its rows, or the one that says what they belong to."""
+        return self.columns[0].name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        return tuple(one.name for one in self.columns)
+
+
+def _required(name: str, type_: Type, meaning: str) -> Column:
+    return Column(name, type_, meaning, is_required=True)
+
+
+_TYPES: Final[dict[Decoder, Type]] = {
+    values.integer: Type.INTEGER,
+    values.seconds: Type.TIME,
+    values.digits: Type.TIME,
+    values.flag: Type.FLAG,
+    values.items: Type.SHARED,
+    values.plugins: Type.SHARED,
+    values.themes: Type.SHARED,
+}
+
+
+def _column(field: Field) -> Column:
+    return Column(field.name, _TYPES.get(field.decode, Type.TEXT), field.meaning)
+
+
+BACKUP_FIELDS: Final = tuple(_column(one) for one in FIELDS)
+"""The fields of the server's answer for a backup, secrets masked."""
+
+INSTALL_FIELDS: Final = tuple(_column(one) for one in FIELDS if one.scope is not Scope.BACKUP)
+"""The fields of the server's answer for an install, secrets masked."""
+
+_BESIDE: Final = (
+    Column("custom", Type.SHARED, "The installer's own fields that the server's answer has no column for."),
+    Column("extra", Type.SHARED, "All other keys of the records, as they stand there."),
+    Column("origins", Type.SHARED, "Where each field comes from: witness and line; see the view provenance."),
+)
+
+INSTALL_CELLS: Final = (*INSTALL_FIELDS, *_BESIDE)
+"""What resolving an install tells, as its row has it."""
+
+BACKUP_CELLS: Final = (
+    Column("state", Type.TEXT, "paired, missing, remote or unclaimed.", is_required=True),
+    Column("utc_offset", Type.INTEGER, "The server's offset from UTC in seconds, as its archive's name implies."),
+    *BACKUP_FIELDS,
+    *_BESIDE,
+)
+"""What resolving a backup tells, as its row has it."""
+
+SPAN: Final = (
+    _required("since", Type.INTEGER, "The scan that met it first."),
+    Column("until", Type.INTEGER, "The scan that no longer met it so; null where it is so still."),
+    _required("began", Type.TEXT, "How it came: new, changed, moved, returned."),
+    Column("ended", Type.TEXT, "How it went: changed, moved, vanished."),
+)
+
+SCANS: Final = Table(
+    "scans",
+    "One run of backupmeta scan, from its begin to its end, interrupted or not.",
+    (
+        Column("scan", Type.KEY, "Its number."),
+        _required("roots", Type.JSON, "What was scanned."),
+        _required("version", Type.TEXT, "The version of backupmeta."),
+        _required("began", Type.TIME, "When it began."),
+        Column("ended", Type.TIME, "When it ended; null where it was interrupted, and goes on with the next run."),
+        Column("unread", Type.JSON, "The roots that could not be read; null before its end."),
+        _required("first_file", Type.INTEGER, "The number that the first file would have that it met first."),
+    ),
+)
+
+ACCOUNTS: Final = Table(
+    "accounts",
+    "A home, or a folder of archives that belongs to none.",
+    (
+        Column("account", Type.KEY, "Its number."),
+        _required("host", Type.TEXT, "The host that it lies on; empty where all are reached from here."),
+        _required("path", Type.TEXT, "Its path on that host."),
+        Column("path_bytes", Type.BYTES, "The path's exact bytes, where they are not UTF-8."),
+        _required("seen", Type.TEXT, "Its path as the server saw it."),
+        _required("root", Type.TEXT, "The root that it was found below the last time."),
+        _required("name", Type.TEXT, "The name of its folder."),
+        _required("is_home", Type.FLAG, "Whether it is a home, and not just a folder of archives."),
+        _required("status", Type.TEXT, "present, vanished, or unreadable."),
+        _required("first_scan", Type.INTEGER, "The scan that met it first."),
+        _required("last_scan", Type.INTEGER, "The scan that met it last."),
+    ),
+    unique="path, host, ifnull(path_bytes, x'')",
+)
+
+MEMORIES: Final = Table(
+    "memories",
+    "What the next scan, view and list need of an account; for backupmeta itself.",
+    (
+        Column("account", Type.KEY, "The account."),
+        _required("fingerprint", Type.BYTES, "Tells whether anything in its folders changed."),
+        _required("extents", Type.TEXT, "The folders that were looked into, JSON."),
+        _required("content", Type.BYTES, "Its files and its records, secrets masked; JSON, zstd."),
+    ),
+)
+
+FILES: Final = Table(
+    "all_files",
+    "An archive or a record.",
+    (
+        Column("file", Type.KEY, "Its number."),
+        _required("account", Type.INTEGER, "The account that it lies in."),
+        *SPAN,
+        _required("path", Type.TEXT, "Its path below the account's."),
+        Column("path_bytes", Type.BYTES, "The path's exact bytes, where they are not UTF-8."),
+        _required("kind", Type.TEXT, "archive, backup record or install record."),
+        _required("size", Type.INTEGER, "In bytes."),
+        _required("mtime_ns", Type.NANOSECONDS, "When it was modified."),
+        _required("inode", Type.INTEGER, "Its number in its file system."),
+        _required(
+            "status",
+            Type.TEXT,
+            "read; passed over, where another archive has its name; or the id of the finding that says why not.",
+        ),
+        Column("sha256", Type.TEXT, "Its digest; of an archive, where it was scanned deep."),
+        Column("moved_from", Type.INTEGER, "The file that it was before it was moved."),
+        Column("verdict", Type.TEXT, "Of an archive that was scanned deep: pass, fail, unreadable or not judged."),
+        Column("walked", Type.INTEGER, "The scan that read all of it; null where none did."),
+        Column("ctime_ns", Type.NANOSECONDS, "When the system last noted a change; null where no scan has seen it."),
+    ),
+    indices=("account",),
+)
+
+INSTALLS: Final = Table(
+    "all_installs",
+    "A live install.",
+    (
+        Column("install", Type.KEY, "Its number."),
+        _required("account", Type.INTEGER, "The account that it lies in."),
+        *SPAN,
+        _required("record_file", Type.INTEGER, "Its record."),
+        *INSTALL_CELLS,
+    ),
+    indices=("account",),
+)
+
+BACKUPS: Final = Table(
+    "all_backups",
+    "A backup: its record, its archive, or both.",
+    (
+        Column("backup", Type.KEY, "Its number."),
+        _required("account", Type.INTEGER, "The account that it lies in."),
+        *SPAN,
+        Column("record_file", Type.INTEGER, "Its record; null where there is none."),
+        Column("archive_file", Type.INTEGER, "Its archive; null where there is none."),
+        *BACKUP_CELLS,
+    ),
+    indices=("account", "id", "application, version", "plugins"),
+)
+
+FINDINGS: Final = Table(
+    "all_findings",
+    "Something that somebody should know.",
+    (
+        Column("finding", Type.KEY, "Its number."),
+        Column("account", Type.INTEGER, "The account that it is about; null for a root."),
+        Column("install", Type.INTEGER, "The install that it is about, if any."),
+        Column("backup", Type.INTEGER, "The backup that it is about, if any."),
+        _required("since", Type.INTEGER, "The scan that met it first."),
+        Column("until", Type.INTEGER, "The scan that no longer met it; null where it is so still."),
+        _required("id", Type.TEXT, "What it is: 'backupmeta checks ID' explains it."),
+        _required("severity", Type.TEXT, "error, warning or note."),
+        _required("subject", Type.TEXT, "What it is about: a field, a key, a name."),
+        _required("detail", Type.TEXT, "The particulars."),
+        _required("message", Type.TEXT, "One sentence."),
+        _required("evidence", Type.JSON, "Where it can be seen."),
+        Column("file", Type.INTEGER, "The archive that it is about, where reading all of it told it."),
+    ),
+    indices=("account", "id", "file"),
+)
+
+SHARED: Final = Table(
+    "shared",
+    "Values that many rows have.",
+    (
+        Column("shared", Type.KEY, "Its number."),
+        _required("digest", Type.BYTES, "The value's digest (BLAKE2b, 16 bytes)."),
+        _required("content", Type.JSON, "The value."),
+    ),
+    unique="digest",
+)
+
+EXTENSIONS: Final = Table(
+    "extensions",
+    "The entries of the lists of plugins and themes; see the views plugins and themes.",
+    (
+        _required("list", Type.INTEGER, "The list's key in the table shared."),
+        _required("id", Type.TEXT, "The plugin's or theme's folder."),
+        Column("version", Type.TEXT, "Its version; null where the record does not tell it."),
+        Column("active", Type.FLAG, "Whether it is active; null where the record does not tell it."),
+        Column("autoup", Type.TEXT, "all or none; null where the record does not tell it."),
+    ),
+    indices=("id, version", "list"),
+)
+
+SEALS: Final = Table(
+    "seals",
+    "What the rows of each account were when they were written; for backupmeta itself.",
+    (
+        Column("account", Type.KEY, "The account; 0 for the catalog itself."),
+        _required("digest", Type.BYTES, "The digest of its number and of all digests of its rows (BLAKE2b, 16 bytes)."),
+        _required("digests", Type.BYTES, "The digest of each of its rows, by table and key (BLAKE2b, 8 bytes)."),
+    ),
+)
+
+TABLES: Final = (SCANS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, EXTENSIONS, SEALS)
 
 APPLICATION: Final = int.from_bytes(b"bkup")
 """What says that a SQLite file is a catalog."""
@@ -97,15 +371,11 @@ def replacement(table: Table, columns: Sequence[str]) -> str:
     return insertion(table, columns).replace("INSERT", "INSERT OR REPLACE", 1)
 
 
-def views() -> Iterator[tuple[str, str]]:
-    """Yield the name of each view, and the statement that makes it."""
-    for view in VIEWS.values():
-        columns = ",\n".join(f"  {sql} AS {one.name} /* {one.meaning} */" for one, sql in view.columns)
-        yield view.name, f"CREATE VIEW {view.name} AS /* {view.meaning} */\nSELECT\n{columns}\n{view.rows}"
+def path_bytes(path: str) -> bytes | None:
+    """Return the exact bytes of a path that is not UTF-8; None for one that is. `exact_path` is the way back."""
+    return None if display(path) == path else path.encode("utf-8", "surrogateescape")
 
 
-NAMES: Final = frozenset(name for name, _ in (*tables(), *indices(), *views())) | {
-    "accounts_by_root_last_scan",
-    "all_backups_by_backup_install",
-}
-"""What a catalog has; the last two are of the first schema."""
+def exact_path(path: str, path_bytes: bytes | None) -> str:
+    """Return a path as the system writes it, bytes that are not UTF-8 as surrogates."""
+    return path if path_bytes is None else path_bytes.decode("utf-8", "surrogateescape")

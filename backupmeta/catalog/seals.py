@@ -16,7 +16,7 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from backupmeta.catalog import schema
-from backupmeta.catalog.tables import (
+from backupmeta.catalog.schema import (
     ACCOUNTS,
     BACKUPS,
     EXTENSIONS,

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, cast
 from backupmeta.account.home import Home, Pair, State, Surroundings
 from backupmeta.catalog.cells import BACKUP, Shelf, custom_of, extra, list_of, number, seconds
 from backupmeta.catalog.rows import Cell, Cells
-from backupmeta.catalog.tables import BACKUP_FIELDS, Type
+from backupmeta.catalog.schema import BACKUP_FIELDS, Type
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection

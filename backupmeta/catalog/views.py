@@ -4,10 +4,10 @@ All are about what is there now, but for ``history``. A column that a table has 
 and all; only what is made of several is described here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from backupmeta.catalog.tables import (
+from backupmeta.catalog.schema import (
     ACCOUNTS,
     BACKUP_FIELDS,
     BACKUPS,
@@ -19,6 +19,8 @@ from backupmeta.catalog.tables import (
     Column,
     Table,
     Type,
+    indices,
+    tables,
 )
 from backupmeta.masking import MASK
 
@@ -271,3 +273,16 @@ WHERE f.until IS NULL AND f.kind = 'archive' GROUP BY f.account""",
 
 VIEWS: Final[Mapping[str, View]] = {one.name: one for one in _VIEWS}
 """The answers to the usual questions, by name."""
+
+
+def statements() -> Iterator[tuple[str, str]]:
+    """Yield the name of each view, and the statement that makes it."""
+    for view in VIEWS.values():
+        columns = ",\n".join(f"  {sql} AS {one.name} /* {one.meaning} */" for one, sql in view.columns)
+        yield view.name, f"CREATE VIEW {view.name} AS /* {view.meaning} */\nSELECT\n{columns}\n{view.rows}"
+
+
+def names() -> frozenset[str]:
+    """Return the names of all that a catalog has, or had in its first schema: tables, indices, views."""
+    older = ("accounts_by_root_last_scan", "all_backups_by_backup_install")
+    return frozenset((*older, *(name for name, _ in (*tables(), *indices(), *statements()))))

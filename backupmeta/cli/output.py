@@ -16,7 +16,7 @@ from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from backupmeta.account.protected import Protected
-    from backupmeta.catalog.tally import Tally
+    from backupmeta.catalog.accounts import ScanResult
     from backupmeta.cli.writing import Write
     from backupmeta.errors import AnswerError
     from backupmeta.work.orders import Watch, Workers
@@ -173,7 +173,7 @@ def complain_of_answer(error: "AnswerError") -> None:
         complain(line)
 
 
-def complain_of_accounts(tally: "Tally") -> None:
+def complain_of_accounts(tally: "ScanResult") -> None:
     """Print which accounts a scan could not read, or not all of them."""
     for account, reason in tally.troubles.items():
         complain(f"{account}: {reason}")
@@ -199,7 +199,7 @@ def tell_age(catalog: str) -> None:
     """Print how old the ``catalog`` is that is answered from. Raises `CatalogError`."""
     from time import time
 
-    from backupmeta.catalog.answers import age
+    from backupmeta.catalog.database import age
     from backupmeta.render.tallies import age_line
 
     complain(age_line(catalog, age(catalog), int(time())))

@@ -12,8 +12,8 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from backupmeta.catalog.scan import Tell
-    from backupmeta.catalog.tally import Tally
+    from backupmeta.catalog.accounts import ScanResult
+    from backupmeta.catalog.scanning import Tell
 
 _BETWEEN_LINES: Final = 5.0
 """How long it is silent between two lines, in seconds."""
@@ -83,18 +83,18 @@ def telling(form: str, accounts: Callable[[], int | None]) -> "Iterator[Tell]":
 class _Lines:
     """Tells in lines, now and then."""
 
-    def __init__(self, line: "Callable[[Tally, float], str]") -> None:
+    def __init__(self, line: "Callable[[ScanResult, float], str]") -> None:
         self._line = line
         self._began = self._told = monotonic()
 
-    def tell(self, tally: "Tally") -> None:
+    def tell(self, tally: "ScanResult") -> None:
         if (now := monotonic()) - self._told >= _BETWEEN_LINES:
             self._told = now
             with suppress(OSError):
                 click.echo(self._line(tally, now - self._began), err=True)
 
 
-def _json_line(tally: "Tally", seconds: float) -> str:
+def _json_line(tally: "ScanResult", seconds: float) -> str:
     from backupmeta.render.tallies import progress
 
     return json.dumps(progress(tally, seconds))
@@ -124,7 +124,7 @@ def _bar_of_accounts(total: int | None) -> "Iterator[Tell]":
     with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as drawn:
         task, began, shown = drawn.add_task("accounts", total=total), monotonic(), 0.0
 
-        def tell(tally: "Tally") -> None:
+        def tell(tally: "ScanResult") -> None:
             nonlocal shown
             if (now := monotonic()) - shown < _REFRESH:
                 return

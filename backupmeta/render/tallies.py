@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from backupmeta.catalog.answers import Age
-from backupmeta.catalog.stats import MOST, MOST_ACCOUNTS, MOST_SCANS, Backup, Duplicates, Part, Scan, Stats
-from backupmeta.catalog.tally import Tally
+from backupmeta.catalog.accounts import ScanResult
+from backupmeta.catalog.database import Age, Scan
+from backupmeta.catalog.summary import MOST, MOST_ACCOUNTS, MOST_SCANS, DatedBackup, Duplicates, Part, Summary
 from backupmeta.provenance import display
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
 from backupmeta.render.json_text import json_object, pretty
@@ -38,7 +38,7 @@ class Scanned(NamedTuple):
     """
 
     catalog: str
-    tally: Tally
+    tally: ScanResult
     seconds: float
     is_whole: bool
 
@@ -56,14 +56,14 @@ def scan_text(scanned: Scanned) -> Iterator[str]:
     yield line(f"{scanned.catalog}: {scanned.seconds:,.1f} s{'' if scanned.is_whole else ', interrupted'}")
 
 
-def _accounts(tally: Tally) -> str:
+def _accounts(tally: ScanResult) -> str:
     aside = {"unchanged": tally.unchanged, "unreadable": tally.unreadable, "vanished since": tally.vanished}
-    told = f" ({amounts(aside)})" if any(aside.values()) else ""
+    among = f" ({amounts(aside)})" if any(aside.values()) else ""
     archives = f"{counted(tally.archives, 'archive')} of {size(tally.bytes)} in those that were read"
-    return f"{counted(tally.accounts, 'account')}{told}{f'; {archives}' if tally.archives else ''}"
+    return f"{counted(tally.accounts, 'account')}{among}{f'; {archives}' if tally.archives else ''}"
 
 
-def _changes(tally: Tally, kind: str) -> dict[str, int]:
+def _changes(tally: ScanResult, kind: str) -> dict[str, int]:
     return {change: tally.changes[kind, change] for change in _CHANGES if tally.changes[kind, change]}
 
 
@@ -87,7 +87,7 @@ def scan_json(scanned: Scanned) -> Iterator[str]:
     yield pretty(described)
 
 
-def progress(tally: Tally, seconds: float) -> dict[str, int | float]:
+def progress(tally: ScanResult, seconds: float) -> dict[str, int | float]:
     """Return how far a scan is after so many ``seconds``; sizes in bytes, the rate in archives a second."""
     return {
         "accounts": tally.accounts,
@@ -100,14 +100,14 @@ def progress(tally: Tally, seconds: float) -> dict[str, int | float]:
     }
 
 
-def progress_line(tally: Tally, seconds: float) -> str:
+def progress_line(tally: ScanResult, seconds: float) -> str:
     """Return the same in words."""
     accounts, archives = counted(tally.accounts, "account"), counted(tally.archives, "archive")
     read = f"{archives}, {size(tally.bytes)}, {tally.walked:,} verified"
     return f"{accounts}, {tally.unchanged:,} of them unchanged; {read}; {seconds:,.0f} s"
 
 
-def archives_line(tally: Tally, seconds: float) -> str:
+def archives_line(tally: ScanResult, seconds: float) -> str:
     """Return how much was read, and how fast, for a bar of accounts."""
     archives = f"accounts, {counted(tally.archives, 'archive')}"
     if tally.walked:
@@ -115,7 +115,7 @@ def archives_line(tally: Tally, seconds: float) -> str:
     return f"{archives}, {size(tally.bytes)}, {_rate(tally, seconds):,.0f} a second"
 
 
-def _rate(tally: Tally, seconds: float) -> float:
+def _rate(tally: ScanResult, seconds: float) -> float:
     return tally.archives / seconds if seconds else 0.0
 
 
@@ -133,7 +133,7 @@ class Contents(NamedTuple):
     """What is in a catalog: its path, and the counts."""
 
     catalog: str
-    stats: Stats
+    stats: Summary
 
 
 def stats_tables(contents: Contents, view: View) -> Iterator[str]:
@@ -160,7 +160,7 @@ def _tables(contents: Contents) -> Iterator[tuple[str, tuple[str, ...], Sequence
     yield "Findings", ("severity", "id", "count"), findings
 
 
-def _parted(stats: Stats) -> dict[str, tuple[tuple[str, ...], tuple[Part, ...]]]:
+def _parted(stats: Summary) -> dict[str, tuple[tuple[str, ...], tuple[Part, ...]]]:
     """Return how the backups are parted: by what they have in common, and the parts."""
     return {
         "applications": (("application",), stats.applications),
@@ -170,7 +170,7 @@ def _parted(stats: Stats) -> dict[str, tuple[tuple[str, ...], tuple[Part, ...]]]
     }
 
 
-def _summary(stats: Stats) -> Iterator[_Row]:
+def _summary(stats: Summary) -> Iterator[_Row]:
     yield "accounts", _in_all(stats.accounts)
     yield "installs", f"{stats.installs:,}"
     yield "backups", _in_all(stats.backups)
@@ -185,7 +185,7 @@ def _in_all(counts: Mapping[str, int]) -> str:
     return f"{sum(counts.values()):,}: {amounts(counts)}" if any(counts.values()) else "0"
 
 
-def _backup(backup: Backup | None) -> str:
+def _backup(backup: DatedBackup | None) -> str:
     if backup is None:
         return "none whose time is known"
     where = place(backup.host, backup.account)
@@ -219,7 +219,7 @@ def stats_json(contents: Contents) -> Iterator[str]:
     described: dict[str, object] = {
         "catalog": display(contents.catalog),
         "as_of": moment(stats.now),
-        "scans": [{**_object(scan), "is_whole": scan.is_whole} for scan in stats.scans],
+        "scans": list(map(_scan_object, stats.scans)),
         "accounts": stats.accounts,
         "installs": stats.installs,
         "backups": stats.backups,
@@ -238,6 +238,12 @@ def stats_json(contents: Contents) -> Iterator[str]:
 
 def _object(value: object) -> dict[str, object]:
     return json_object(value, _TIMES)
+
+
+def _scan_object(scan: Scan) -> dict[str, object]:
+    described = _object(scan)
+    del described["version"]
+    return {**described, "is_whole": scan.is_whole}
 
 
 def _part_object(names: tuple[str, ...], part: Part) -> dict[str, object]:

@@ -8,22 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from backupmeta.catalog.database import Scan
+from backupmeta.catalog.summary import Summary
 from backupmeta.provenance import Source
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """A scan: its number, its roots, the version of backupmeta, when it began and ended, which roots were not read.
-
-    ``ended`` is None for one that was interrupted.
-    """
-
-    number: int
-    roots: tuple[str, ...]
-    version: str
-    began: int
-    ended: int | None
-    unread: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +23,7 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ReportedAccount:
     """A home, or a folder of archives that belongs to none.
 
     Attributes:
@@ -65,7 +52,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Install:
+class ReportedInstall:
     """A live install, as its own record tells it.
 
     Attributes:
@@ -97,7 +84,7 @@ class Install:
 
 
 @dataclass(frozen=True, slots=True)
-class Backup:
+class ReportedBackup:
     """A backup: its record, its archive, or both.
 
     Attributes:
@@ -138,7 +125,7 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
+class ReportedArchive:
     """An archive's file.
 
     Attributes:
@@ -165,7 +152,7 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ReportedFinding:
     """A finding, and what it is about.
 
     Attributes:
@@ -206,6 +193,7 @@ class Report:
         backups: the backups, the newest first.
         archives: the archives, account by account.
         findings: the findings, the worst first.
+        summary: how much there is of what.
     """
 
     written: int
@@ -215,11 +203,12 @@ class Report:
     as_of: int
     oldest: int
     scans: tuple[Scan, ...]
-    accounts: tuple[Account, ...]
-    installs: tuple[Install, ...]
-    backups: tuple[Backup, ...]
-    archives: tuple[Archive, ...]
-    findings: tuple[Found, ...]
+    accounts: tuple[ReportedAccount, ...]
+    installs: tuple[ReportedInstall, ...]
+    backups: tuple[ReportedBackup, ...]
+    archives: tuple[ReportedArchive, ...]
+    findings: tuple[ReportedFinding, ...]
+    summary: Summary
 
     @cached_property
     def account_paths(self) -> Mapping[int, str]:

@@ -15,7 +15,7 @@ from backupmeta.account.places import Root
 from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.answers import InCatalog
-from backupmeta.catalog.scan import scan
+from backupmeta.catalog.scanning import scan
 from backupmeta.evidence import Entry, open_folder
 from backupmeta.findings import Finding
 from backupmeta.library import find_backup, list_backups

@@ -15,9 +15,9 @@ from backupmeta.account.home import State
 from backupmeta.account.location import Locations, server_path
 from backupmeta.account.places import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
+from backupmeta.catalog.accounts import ScanResult
 from backupmeta.catalog.answers import InCatalog
-from backupmeta.catalog.scan import scan
-from backupmeta.catalog.tally import Tally
+from backupmeta.catalog.scanning import scan
 from backupmeta.library import find_backup, list_backups
 from backupmeta.verification import verify
 from tests.invented import BACKUP, NAME, SECOND, Account, archive, backup_record, run
@@ -216,7 +216,7 @@ class TestScans:
         assert self.scan(catalog, sysroot).archives == 1
         return catalog
 
-    def scan(self, catalog: Path, sysroot: Path) -> Tally:
+    def scan(self, catalog: Path, sysroot: Path) -> ScanResult:
         return scan(str(catalog), Search(sysroot=str(sysroot)))
 
     def told(self, catalog: Path) -> list[str]:

@@ -25,7 +25,7 @@ from backupmeta import evidence
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import walk
 from backupmeta.archive.stream import Inflated
-from backupmeta.catalog.reading import _joined
+from backupmeta.catalog.remembered import _joined
 from backupmeta.errors import LimitExceededError, UnreadableError
 from backupmeta.evidence import EvidenceFile, open_folder
 from backupmeta.findings import Finding

@@ -19,15 +19,14 @@ from typing import Final, NoReturn
 import mutate_catalogs
 import pytest
 
-from backupmeta.catalog.export import export
-from backupmeta.catalog.find import Asked, find
-from backupmeta.catalog.scan import scan
+from backupmeta.catalog.queries import Asked, export, find
+from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.seals import seal_all
-from backupmeta.catalog.stats import stats
+from backupmeta.catalog.summary import stats
 from backupmeta.catalog.views import VIEWS
 from backupmeta.errors import CatalogError
-from backupmeta.report.reading import Asked as Reported
-from backupmeta.report.reading import read
+from backupmeta.report.from_catalog import Asked as Reported
+from backupmeta.report.from_catalog import read
 from backupmeta.search import Search
 from tests.catalog.snapshots import current, differences
 from tests.invented import BACKUP, NAME, Account, Ran, archive, backup_record, install_record, run

@@ -17,8 +17,8 @@ import pytest
 
 from backupmeta.account.listing import Extent, Listing, listed
 from backupmeta.archive.limits import Limits
-from backupmeta.catalog.scan import scan
-from backupmeta.catalog.tally import Tally
+from backupmeta.catalog.accounts import ScanResult
+from backupmeta.catalog.scanning import scan
 from backupmeta.evidence import Folder
 from backupmeta.search import Search
 from tests.catalog.snapshots import Tables, current, differences, rows
@@ -55,7 +55,7 @@ class Fleet(NamedTuple):
         self.accounts[name] = Account(self.root / name).whole()
         return self.accounts[name]
 
-    def scan(self) -> Tally:
+    def scan(self) -> ScanResult:
         return scan(str(self.catalog), Search((str(self.root),)))
 
     def fresh(self) -> Tables:

@@ -9,9 +9,9 @@ from typing import Any, Final
 import pytest
 
 from backupmeta.catalog import schema
-from backupmeta.catalog.scan import Depth, scan
+from backupmeta.catalog.accounts import ScanResult
+from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.catalog.seals import seal_all
-from backupmeta.catalog.tally import Tally
 from backupmeta.search import Search
 from tests.catalog.snapshots import current, differences
 from tests.invented import BACKUP, NAME, Account, backup_record, install_record, run
@@ -43,7 +43,7 @@ class Site:
             account.backup(content=content)
             account.archive(embedded=content + b"odd")
 
-    def scan(self, catalog: Path | None = None, depth: Depth = Depth.DEEP) -> Tally:
+    def scan(self, catalog: Path | None = None, depth: Depth = Depth.DEEP) -> ScanResult:
         return scan(str(catalog or self.catalog), Search((str(self.home),)), depth=depth)
 
     def change(self) -> None:

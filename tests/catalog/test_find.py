@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmeta.catalog.find import Bound, Wanted, wanted
+from backupmeta.catalog.queries import Bound, Wanted, wanted
 from tests.invented import TIME, Account, Ran, archive, backup_record, run
 
 DAY: Final = 86_400

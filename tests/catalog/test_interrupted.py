@@ -18,9 +18,9 @@ from typing import Any, Final, cast
 import pytest
 from benchmarks.fleets import write_fleet
 
+from backupmeta.catalog.accounts import ScanResult
 from backupmeta.catalog.batch import Batch
-from backupmeta.catalog.scan import scan
-from backupmeta.catalog.tally import Tally
+from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
 from backupmeta.work.orders import Here, LostError, Order, Part, Pool, Watch, Work
 from tests.catalog import fleets
@@ -368,7 +368,7 @@ class Patience:
     def __init__(self, batches: int) -> None:
         self._left = batches
 
-    def lose(self, _tally: Tally) -> None:
+    def lose(self, _tally: ScanResult) -> None:
         self._left -= 1
         if self._left < 0:
             raise InterruptedError

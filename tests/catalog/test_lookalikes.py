@@ -8,9 +8,9 @@ from typing import Final
 import pytest
 
 from backupmeta import Search
+from backupmeta.catalog.accounts import ScanResult
 from backupmeta.catalog.answers import InCatalog
-from backupmeta.catalog.scan import Depth, scan
-from backupmeta.catalog.tally import Tally
+from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.library import list_backups
 from tests.catalog.snapshots import current
 from tests.invented import BACKUP, NAME, Account, archive, backup_record
@@ -32,11 +32,11 @@ class Disk:
         (folder / "f0102.gz").write_bytes(BACKED_UP)
         self.opened: list[str] = []
 
-    def scan(self) -> Tally:
+    def scan(self) -> ScanResult:
         self.opened.clear()
         return scan(str(self.catalog), Search((str(self.root),)))
 
-    def scan_deep(self) -> Tally:
+    def scan_deep(self) -> ScanResult:
         self.opened.clear()
         return scan(str(self.catalog), Search((str(self.root),)), depth=Depth.DEEP)
 

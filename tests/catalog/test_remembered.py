@@ -14,8 +14,7 @@ from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head
 from backupmeta.archive.member import Member
-from backupmeta.catalog import memory
-from backupmeta.catalog.memory import Known, Memory, Remembered
+from backupmeta.catalog.remembered import Known, Memory, Remembered
 from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError, NoMemberError
 from backupmeta.evidence import Signature
 from backupmeta.findings import Finding
@@ -77,15 +76,15 @@ def made(kind: type[EvidenceError], path: str) -> EvidenceError:
 
 @given(MEMORIES)
 def test_it_comes_back_as_it_was(one: Memory) -> None:
-    assert told(memory.from_bytes(memory.to_bytes(one))) == told(one)
+    assert told(Memory.from_bytes(one.to_bytes())) == told(one)
 
 
 def test_the_same_record_is_kept_once() -> None:
     record = grammar.parse(b"title=the same\n" * 3)
     files = {str(number): Remembered(Signature(1, 2, number, 4), record) for number in range(50)}
-    content = memory.to_bytes(Memory("/home/u", None, True, True, files))  # noqa: FBT003 - flags of a record
+    content = Memory("/home/u", None, True, True, files).to_bytes()  # noqa: FBT003 - flags of a record
     assert zstandard.ZstdDecompressor().decompress(content).count(b"title=the same") == 3
-    assert [bytes(one.found) for one in memory.from_bytes(content).files.values() if isinstance(one.found, Record)] == [
+    assert [bytes(one.found) for one in Memory.from_bytes(content).files.values() if isinstance(one.found, Record)] == [
         record.content
     ] * 50
 
@@ -94,7 +93,7 @@ def test_the_same_record_is_kept_once() -> None:
 def test_every_error_comes_back_as_itself(kind: type[EvidenceError]) -> None:
     one = made(kind, "/home/u/\udcff.tar")
     known = Memory("/home/u", None, True, True, {"x": Remembered(Signature(1, 2, 3, 4), one)})  # noqa: FBT003
-    back = memory.from_bytes(memory.to_bytes(known)).files["x"].found
+    back = Memory.from_bytes(known.to_bytes()).files["x"].found
     assert type(back) is kind
     assert (str(back), vars(back)) == (str(one), vars(one))
 
@@ -120,19 +119,17 @@ def shown(found: Known) -> object:
 
 WHOLE: Final = json.loads(
     zstandard.ZstdDecompressor().decompress(
-        memory.to_bytes(
-            Memory(
-                "/home/u",
-                None,
-                is_home=True,
-                has_records=True,
-                files={
-                    "record": Remembered(Signature(1, 2, 3, 4), grammar.parse(b"a=1")),
-                    "error": Remembered(Signature(1, 2, 3, 4), made(DamagedError, "x")),
-                },
-                findings=[Finding("archive-missing", "x", "", (Source(Witness.FILE_SYSTEM, "x"),))],
-            )
-        )
+        Memory(
+            "/home/u",
+            None,
+            is_home=True,
+            has_records=True,
+            files={
+                "record": Remembered(Signature(1, 2, 3, 4), grammar.parse(b"a=1")),
+                "error": Remembered(Signature(1, 2, 3, 4), made(DamagedError, "x")),
+            },
+            findings=[Finding("archive-missing", "x", "", (Source(Witness.FILE_SYSTEM, "x"),))],
+        ).to_bytes()
     )
 )
 
@@ -142,7 +139,7 @@ def packed(told: object) -> bytes:
 
 
 def test_what_the_refused_ones_are_made_of_is_none_of_them() -> None:
-    assert set(memory.from_bytes(packed(WHOLE)).files) == {"record", "error"}
+    assert set(Memory.from_bytes(packed(WHOLE)).files) == {"record", "error"}
 
 
 @pytest.mark.parametrize(
@@ -171,7 +168,7 @@ def test_what_the_refused_ones_are_made_of_is_none_of_them() -> None:
 )
 def test_anything_else_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - its words are for nobody
-        memory.from_bytes(content)
+        Memory.from_bytes(content)
 
 
 @given(st.binary(max_size=60), st.integers(0, 400), st.binary(max_size=3))
@@ -179,6 +176,6 @@ def test_damage_is_refused_or_harmless(garbage: bytes, place: int, other: bytes)
     whole = packed(WHOLE)
     for content in (garbage, whole[:place] + other + whole[place + 1 :]):
         try:
-            memory.from_bytes(content)
+            Memory.from_bytes(content)
         except ValueError:
             continue

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backupmeta.catalog.scan import scan
+from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
 from tests.invented import Account
 

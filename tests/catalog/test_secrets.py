@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from backupmeta.catalog.export import EXPORTED
-from backupmeta.catalog.scan import Depth, scan
-from backupmeta.catalog.tally import Tally
+from backupmeta.catalog.accounts import ScanResult
+from backupmeta.catalog.queries import EXPORTED
+from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.search import Search
 from tests.catalog.snapshots import rows
 from tests.invented import NAME, Account, archive, backup_record, install_record, run
@@ -36,9 +36,9 @@ class Catalog:
 
     def scan(self, root: Path, depth: Depth) -> None:
         scan(str(self.path), Search((str(root),)), depth=depth, tell=self._look)
-        self._look(Tally())
+        self._look(ScanResult())
 
-    def _look(self, _tally: Tally) -> None:
+    def _look(self, _tally: ScanResult) -> None:
         self.written += b"".join(path.read_bytes() for path in self.path.parent.glob(f"{self.path.name}*"))
 
     @property

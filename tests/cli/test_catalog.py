@@ -16,9 +16,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from backupmeta.catalog.export import EXPORTED
-from backupmeta.catalog.scan import scan
-from backupmeta.cli import catalog as cataloged
+from backupmeta.catalog.queries import EXPORTED
+from backupmeta.catalog.scanning import scan
+from backupmeta.cli import catalog_cmds as cataloged
 from backupmeta.search import Search
 from tests.catalog.snapshots import sealed
 from tests.invented import BACKUP, NAME, TIME, Account, backup_record, run

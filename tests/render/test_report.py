@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import backupmeta.render.report as package
-from backupmeta.catalog.scan import Depth, scan
+from backupmeta.catalog.database import Scan
+from backupmeta.catalog.scanning import Depth, scan
+from backupmeta.catalog.summary import Part, Summary
 from backupmeta.render.report.document import LONGEST, MOST, markdown, report_json, shown
 from backupmeta.render.report.page import content, html
-from backupmeta.report.model import Account as Home
-from backupmeta.report.model import Backup, Extension, Found, Report, Scan
-from backupmeta.report.reading import Asked, read
+from backupmeta.report.from_catalog import Asked, read
+from backupmeta.report.model import Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding
 from backupmeta.search import Search
 from backupmeta.words import minute, size
 from tests.invented import TIME, Account, archive, backup_record
@@ -84,11 +85,11 @@ class TestPage:
         assert "All archives were read to their end." in page
 
     def test_it_says_where_digests_are_not_known(self, report: Report) -> None:
-        archives = tuple(replace(one, sha256=None, verdict=None) for one in report.archives)
-        assert "No archive was read to its end" in html(replace(report, archives=archives))
+        undigested = report.summary._replace(digested=0, verdicts={})
+        assert "No archive was read to its end" in html(replace(report, summary=undigested))
 
 
-BACKUP_ROW = Backup(
+BACKUP_ROW = ReportedBackup(
     number=1,
     account=1,
     install=None,
@@ -112,9 +113,30 @@ BACKUP_ROW = Backup(
     verdict=None,
 )
 PACKAGE = Path(str(package.__file__)).parent
-HOME = Home(1, "", "/home/u", "/home/u", "present", 0, 1, 0, 0, TIME)
+NOTHING = Summary(
+    now=TIME,
+    scans=(),
+    accounts={"present": 1, "vanished": 0, "unreadable": 0},
+    installs=0,
+    backups={},
+    archives=0,
+    bytes=0,
+    digested=0,
+    verdicts={},
+    oldest=None,
+    newest=None,
+    orphans=Part((), 0, 0, 0),
+    duplicates=None,
+    largest=(),
+    applications=(),
+    versions=(),
+    ages=(),
+    months=(),
+    findings=(),
+)
+HOME = ReportedAccount(1, "", "/home/u", "/home/u", "present", 0, 1, 0, 0, TIME)
 SCAN = Scan(1, ("/home",), "1", TIME, None, ())
-EMPTY = Report(TIME, "1", "", None, TIME, TIME, (SCAN,), (HOME,), (), (), (), ())
+EMPTY = Report(TIME, "1", "", None, TIME, TIME, (SCAN,), (HOME,), (), (), (), (), NOTHING)
 TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from("</script><!--&\u2028\u2029\\\"'`|*_[]\n\x00\x1b"))
 
 
@@ -150,7 +172,7 @@ class TestMarkdown:
         assert r"`a\x7cb \x60c\x60 <i>`" in text
 
     def test_it_is_bounded_and_says_so(self) -> None:
-        found = Found(1, None, None, "archive-missing", "warning", "gone", "look", ())
+        found = ReportedFinding(1, None, None, "archive-missing", "warning", "gone", "look", ())
         text = markdown(replace(EMPTY, findings=(found,) * (MOST + 7)))
         assert text.count("| gone ") == MOST
         assert "…and 7 more" in text

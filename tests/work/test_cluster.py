@@ -24,7 +24,7 @@ from benchmarks import fleets
 from distributed.comm.core import CommClosedError
 
 import backupmeta
-from backupmeta.catalog.scan import Depth, scan
+from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.search import Search
 from backupmeta.work.cluster import _result
 from tests.catalog.fleets import LIMIT, Process, command, fleet_of, wait

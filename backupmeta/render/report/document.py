@@ -13,11 +13,21 @@ from dataclasses import fields
 from typing import Any, Final, NamedTuple
 
 from backupmeta import escapes
+from backupmeta.catalog.database import Scan
+from backupmeta.catalog.summary import DatedBackup, FindingCount, Summary
 from backupmeta.provenance import Source
+from backupmeta.render.formats import Format, Formats, Rendering, Trait, formats, whatever_view
 from backupmeta.render.json_text import as_json, json_object, spaced
-from backupmeta.report.model import Account, Archive, Backup, Extension, Found, Install, Report, Scan
-from backupmeta.report.summary import Kind, Summary, summary
-from backupmeta.words import amounts, counted, counts_of, few, minute, size, visible
+from backupmeta.report.model import (
+    Extension,
+    Report,
+    ReportedAccount,
+    ReportedArchive,
+    ReportedBackup,
+    ReportedFinding,
+    ReportedInstall,
+)
+from backupmeta.words import amounts, counted, counts_of, day, few, minute, size, visible
 
 LONGEST: Final = 2_000
 """How many characters of a text are shown; a hostile record may have a million."""
@@ -64,7 +74,7 @@ def _extension(entry: Extension) -> str:
     return f"{entry.id}{version}{' (inactive)' if entry.is_active is False else ''}"
 
 
-def places(finding: Found, base: str | None) -> Iterator[tuple[str, str]]:
+def places(finding: ReportedFinding, base: str | None) -> Iterator[tuple[str, str]]:
     """Yield where a finding can be seen, each place a phrase and a path: ``embedded record, line 3``.
 
     Paths are shown below the folder ``base`` of the account that it is about, where they lie there.
@@ -130,13 +140,24 @@ def tiles(counts: Summary) -> Iterator[Tile]:
     """Yield how much there is of what."""
     yield Tile("Accounts", f"{sum(counts.accounts.values()):,}", (amounts(counts.accounts, "none"),))
     yield Tile("Installs", f"{counts.installs:,}", ("live now",))
-    orphans = (f"{counts.orphans:,} of installs that are gone",) if counts.orphans else ()
+    gone = counts.orphans.backups
+    orphans = (f"{gone:,} of installs that are gone",) if gone else ()
     yield Tile("Backups", f"{sum(counts.backups.values()):,}", (amounts(counts.backups, "none"), *orphans))
-    copies = counted(counts.duplicates.copies, "copy", "copies")
-    spare = (f"{copies} of others, {size(counts.duplicates.bytes)}",) if counts.duplicates.copies else ()
+    copies, wasted = _spare(counts)
+    spare = (f"{counted(copies, 'copy', 'copies')} of others, {size(wasted)}",) if copies else ()
     yield Tile("Archives", size(counts.bytes), (f"in {counted(counts.archives, 'file')}", *spare))
-    yield Tile("Oldest backup", minute(counts.oldest)[:10], (f"newest {minute(counts.newest)[:10]}",))
+    oldest, newest = (day(_time(backup)) for backup in (counts.oldest, counts.newest))
+    yield Tile("Oldest backup", oldest, (f"newest {newest}",))
     yield Tile("Findings", f"{sum(counts.severities.values()):,}", (counts_of(counts.severities, "none"),))
+
+
+def _spare(counts: Summary) -> tuple[int, int]:
+    """Return how many archives could be spared, and how large these are; no digest tells of any without a deep scan."""
+    return (counts.duplicates.copies, counts.duplicates.wasted_bytes) if counts.duplicates else (0, 0)
+
+
+def _time(backup: DatedBackup | None) -> int | None:
+    return None if backup is None else backup.time
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------------
@@ -153,7 +174,7 @@ class _Section(NamedTuple):
 
 def markdown(report: Report) -> str:
     """Return ``report`` as Markdown."""
-    counts = summary(report)
+    counts = report.summary
     first = [
         f"# Backups of {_text(scope(report))}",
         f"As of {_text(minute(report.as_of))}. All times are in UTC.",
@@ -167,7 +188,7 @@ def _sections(report: Report, counts: Summary) -> tuple[_Section, ...]:
     digested = [archive for archive in report.archives if archive.sha256 is not None]
     return (
         _Section("Summary", list(tiles(counts)), ("what", "there is", "of it"), _tile),
-        _Section("What was found", counts.kinds, ("severity", "times", "finding", "what it says", "advice"), _kind),
+        _Section("What was found", counts.findings, ("severity", "times", "finding", "what it says", "advice"), _kind),
         _Section("Findings", report.findings, ("severity", "what was found", "account", "seen in"), _finding),
         _Section("Backups", report.backups, ("made", "site", "application", "account", "state", "size"), _backup),
         _Section("Installs", report.installs, ("site", "application", "account", "updated", "backups"), _install),
@@ -193,33 +214,33 @@ def _tile(tile: Tile, _paths: _Paths) -> _Cells:
     return tile.label, tile.figure, _text("; ".join(tile.lines))
 
 
-def _kind(kind: Kind, _paths: _Paths) -> _Cells:
+def _kind(kind: FindingCount, _paths: _Paths) -> _Cells:
     return _text(kind.severity), f"{kind.times:,}", _code(kind.id), _text(kind.sentence), _text(kind.advice)
 
 
-def _finding(finding: Found, paths: _Paths) -> _Cells:
+def _finding(finding: ReportedFinding, paths: _Paths) -> _Cells:
     base = None if finding.account is None else paths[finding.account]
     evidence = (f"{_text(phrase)} {_code(path)}" for phrase, path in places(finding, base))
     return _text(finding.severity), _text(finding.message), _code(base), ", ".join(evidence)
 
 
-def _backup(backup: Backup, paths: _Paths) -> _Cells:
+def _backup(backup: ReportedBackup, paths: _Paths) -> _Cells:
     state = _joined(backup.state, backup.verdict)
     weight = "-" if backup.bytes is None else size(backup.bytes)
     return _text(minute(backup.time)), _site(backup), _software(backup), _code(paths[backup.account]), state, weight
 
 
-def _install(install: Install, paths: _Paths) -> _Cells:
+def _install(install: ReportedInstall, paths: _Paths) -> _Cells:
     updated = _text(minute(install.updated))
     return _site(install), _software(install), _code(paths[install.account]), updated, f"{install.backups:,}"
 
 
-def _account(account: Account, _paths: _Paths) -> _Cells:
+def _account(account: ReportedAccount, _paths: _Paths) -> _Cells:
     archives = f"{account.archives:,} of {size(account.bytes)}"
     return _code(account.path), _text(account.status), f"{account.installs:,}", f"{account.backups:,}", archives
 
 
-def _digest(archive: Archive, paths: _Paths) -> _Cells:
+def _digest(archive: ReportedArchive, paths: _Paths) -> _Cells:
     return _code(archive.sha256), _text(archive.verdict or ""), _code(paths[archive.account]), _code(archive.path)
 
 
@@ -234,11 +255,11 @@ def _origin(line: tuple[str, str], _paths: _Paths) -> _Cells:
     return label, _text(text)
 
 
-def _site(row: Backup | Install) -> str:
+def _site(row: ReportedBackup | ReportedInstall) -> str:
     return " ".join(filter(None, (_text(row.title or ""), _code(row.url))))
 
 
-def _software(row: Backup | Install) -> str:
+def _software(row: ReportedBackup | ReportedInstall) -> str:
     return _joined(row.application, row.version)
 
 
@@ -261,15 +282,56 @@ def _code(text: str | None) -> str:
 
 def report_json(report: Report) -> str:
     """Return ``report`` as JSON, a line a row."""
-    values = {field.name: getattr(report, field.name) for field in fields(report)}
+    values = {field.name: getattr(report, field.name) for field in fields(report) if field.name != "summary"}
     lists = {key: value for key, value in values.items() if isinstance(value, tuple)}
     scalars = {key: value for key, value in values.items() if key not in lists}
-    head = {"summary": json_object(summary(report), _TIMES), **json_object(scalars, _TIMES)}
+    head = {"summary": json_object(_summary(report.summary), _TIMES), **json_object(scalars, _TIMES)}
     parts = [f"{spaced(key)}: {spaced(value)}" for key, value in head.items()]
     parts += [f"{spaced(key)}: {_rows(rows)}" for key, rows in lists.items()]
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
+def _summary(counts: Summary) -> dict[str, object]:
+    copies, wasted = _spare(counts)
+    return {
+        "accounts": counts.accounts,
+        "installs": counts.installs,
+        "backups": counts.backups,
+        "orphans": counts.orphans.backups,
+        "archives": counts.archives,
+        "bytes": counts.bytes,
+        "digested": counts.digested,
+        "verdicts": counts.verdicts,
+        "duplicates": {"copies": copies, "bytes": wasted},
+        "oldest": _time(counts.oldest),
+        "newest": _time(counts.newest),
+        "severities": counts.severities,
+        "kinds": list(map(_described, counts.findings)),
+    }
+
+
+def _described(kind: FindingCount) -> dict[str, object]:
+    words = {"sentence": kind.sentence, "advice": kind.advice}
+    return {"id": kind.id, "severity": kind.severity, **words, "times": kind.times}
+
+
 def _rows(rows: Iterable[object]) -> str:
     lines = ",\n".join(f"  {spaced(as_json(row, _TIMES))}" for row in rows)
     return f"[\n{lines}\n]" if lines else "[]"
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+
+def _page(report: Report) -> Iterator[str]:
+    from backupmeta.render.report.page import html
+
+    yield html(report)
+
+
+REPORTS: Final[Formats[Rendering[Report]]] = formats(
+    Format("html", "one page that opens anywhere", whatever_view(_page), frozenset({Trait.NOT_ON_A_TERMINAL})),
+    Format("markdown", "Markdown that reads well as text", lambda report, _view: [markdown(report)]),
+    Format("json", "an object, a line a row", lambda report, _view: [report_json(report)]),
+)
+"""The formats of a report."""

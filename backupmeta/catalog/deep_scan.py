@@ -1,0 +1,377 @@
+"""The deep scan: archives that no scan has read to their end are read and verified.
+
+`recorded` lets what came out of that stand in for reading them again.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Final, NamedTuple
+
+from backupmeta import library
+from backupmeta.account.filename import is_archive_name
+from backupmeta.account.home import Archive, FromDisk, Home, Pair, by_archive
+from backupmeta.account.location import below_home, is_outside
+from backupmeta.account.places import Found, Met
+from backupmeta.archive.beginning import Beginning
+from backupmeta.archive.head import Head
+from backupmeta.archive.limits import Limits
+from backupmeta.catalog import schema
+from backupmeta.catalog.accounts import ScanResult
+from backupmeta.catalog.answers import below
+from backupmeta.catalog.database import Catalog, StoredMemory
+from backupmeta.catalog.remembered import Memory, Remembered, recall
+from backupmeta.catalog.rows import Walked, finding_row
+from backupmeta.catalog.writer import Writer
+from backupmeta.checks import judge
+from backupmeta.checks.account import Kept
+from backupmeta.checks.policy import DEFAULT, Policy
+from backupmeta.checks.subject import Subject
+from backupmeta.checks.survey import Survey
+from backupmeta.checks.verdict import Verdict, Verification
+from backupmeta.errors import CatalogError, EvidenceError, LimitExceededError, Mistake, PolicyError
+from backupmeta.evidence import Folder, Signature, join_seen
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness
+from backupmeta.record import grammar
+from backupmeta.record.document import Document
+from backupmeta.search import Search
+from backupmeta.verification import Case, Outcome, Run, case_of, verify_archive
+from backupmeta.work.orders import Watch, Work
+
+_MOST_ARCHIVES: Final = 16
+_MOST_BYTES: Final = 256 * 1024 * 1024
+"""How many archives, of how many bytes, an order has; one archive may be larger."""
+_MOST_ORDERS: Final = 16
+"""How many orders an account has where it has very many archives: each of them reads the account's records."""
+
+
+class Portion(NamedTuple):
+    """Archives of an account to walk.
+
+    Attributes:
+        account: the account's number in the catalog.
+        found: where the account is.
+        archives: the signatures of the archives, by their paths below the account's.
+        files: the archives' numbers in the catalog, by the same paths.
+        host: the host that the account lies on; empty where everybody reaches it.
+        unnamed: the paths of the account's archives whose names do not say so: no other file is opened to see that.
+        is_over: whether these archives are not read, for the account asks for too much.
+    """
+
+    account: int
+    found: Found
+    archives: Mapping[str, Signature]
+    files: Mapping[str, int]
+    host: str
+    unnamed: frozenset[str] = frozenset()
+    is_over: bool = False
+
+    def unread(self, id_: str, reason: str) -> list[Walked]:
+        """Return why none of the archives was read."""
+        evidence = {path: (Source(Witness.ARCHIVE, join_seen(self.found.seen, path)),) for path in self.archives}
+        return [
+            Walked(path, None, str(Verdict.UNREADABLE), None, (finding_row(Finding(id_, "", reason, where)),), False)  # noqa: FBT003
+            for path, where in evidence.items()
+        ]
+
+
+@dataclass(frozen=True)
+class Walking(Work[Portion, list[Walked]]):
+    """Reading archives to their ends.
+
+    Attributes:
+        limits: what a file may ask for.
+        zone: the server's time zone, where it is known.
+        now: the moment of judging, Unix seconds.
+    """
+
+    limits: Limits
+    zone: tzinfo | None
+    now: int
+
+    def do(self, order: Portion, watch: Watch) -> Iterator[list[Walked]]:
+        """Walk the archives. What is not as it was scanned has no outcome: the next scan will tell."""
+        if order.is_over:
+            error = LimitExceededError(order.found.path, "account_bytes", self.limits.account_bytes)
+            yield order.unread("limit-exceeded", error.reason)
+            return
+        found = order.found
+        try:
+            with (
+                found.open() as folder,
+                Met(folder, folder.entries(self.limits.folder_entries), found.as_server, found.is_home).home(
+                    self.limits, _Knowing(folder.path, order.unnamed)
+                ) as home,
+            ):
+                shared = by_archive(home.pairs()).items()
+                yield [walked for some in shared for walked in self._walked(order, home, *some, watch=watch)]
+        except EvidenceError:
+            yield []
+
+    def divided(self, order: Portion) -> list[Portion]:
+        """Return an order for each archive."""
+        if len(order.archives) == 1:
+            return []
+        return [order._replace(archives={path: signature}) for path, signature in order.archives.items()]
+
+    def given_up(self, order: Portion) -> Iterator[list[Walked]]:
+        """Yield that no process survives reading the archives."""
+        yield order.unread("archive-unreadable", "the process that read it ended")
+
+    def host(self, order: Portion) -> str:
+        """Return the host that the account lies on."""
+        return order.host
+
+    def _walked(
+        self, order: Portion, home: Home, archive: Archive, pairs: Sequence[Pair], *, watch: Watch
+    ) -> Iterator[Walked]:
+        """Yield what came out for an archive of some ``pairs``; nothing where it is not asked for, or not as it was."""
+        if (path := _below(home, archive)) not in order.archives:
+            return
+        with suppress(EvidenceError), archive.open() as file:
+            if file.signature != order.archives[path]:
+                return
+        outcome = verify_archive(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now), watch)
+        for pair, one in zip(pairs, outcome.each, strict=True):
+            came = one.verification
+            findings = tuple(finding_row(judged.finding) for judged in came.judged)
+            yield Walked(path, pair.id, str(came.verdict), came.sha256, findings, one.is_final)
+
+
+def _below(home: Home, archive: Archive) -> str:
+    """Return the path of an archive from its home on; of one that is kept elsewhere, as the server saw both."""
+    path = below(home.folder.path, archive)
+    return below_home(home.folder.seen, archive.seen) if is_outside(path) else path
+
+
+class _Knowing(FromDisk):
+    """Reads what lies in a home from the disk; which files are archives is known."""
+
+    def __init__(self, base: str, unnamed: frozenset[str]) -> None:
+        self._base = base
+        self._unnamed = unnamed
+
+    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:  # noqa: ARG002 - as the protocol has it
+        """Return that a file begins as a tar does, if it is known to, else that nothing is known of it."""
+        return Beginning.TAR if below(self._base, Archive(name, folder)) in self._unnamed else Beginning.OTHER
+
+
+def _unnamed(remembered: Memory) -> frozenset[str]:
+    """Return the paths of an account's archives whose names do not say so."""
+    return frozenset(
+        path
+        for path, one in remembered.files.items()
+        if isinstance(one.found, Head | EvidenceError) and not is_archive_name(path.rpartition("/")[2])
+    )
+
+
+class Archives:
+    """The archives of a catalog that no scan has read to their end.
+
+    Attributes:
+        work: what is to be done with each order.
+    """
+
+    def __init__(self, catalog: Catalog, search: Search, scan: int, now: int) -> None:
+        """Look in ``catalog`` for what the scan of this number met; ``now`` is the moment of judging."""
+        self._catalog = catalog
+        self._search = search
+        self._scan = scan
+        self.work = Walking(search.limits, search.zone, now)
+
+    def orders(self) -> Iterator[Portion]:
+        """Yield the orders to walk them, account by account."""
+        last = 0
+        while accounts := list(self._catalog.memories(_WITH_UNWALKED, (last, self._scan))):
+            last = accounts[-1].account
+            for stored in accounts:
+                with suppress(ValueError):  # of a damaged catalog: the account is read anew the next time it changes
+                    yield from self._orders_of(stored, Memory.from_bytes(stored.content))
+
+    def _orders_of(self, stored: StoredMemory, remembered: Memory) -> Iterator[Portion]:
+        found, unnamed = remembered.found(stored.path), _unnamed(remembered)
+        found = found._replace(server=self._search.server_root)
+        for some, is_over in self._portions(stored.account):
+            files = {one.path: one.file for one in some}
+            archives = {path: remembered.files[path].signature for path in files if path in remembered.files}
+            yield Portion(stored.account, found, archives, files, stored.host, unnamed, is_over)
+
+    def _portions(self, account: int) -> Iterator[tuple[list["_Archive"], bool]]:
+        """Yield the archives of an account, some at once, and whether they are more than may be read of it."""
+        some, size, total = list[_Archive](), 0, 0
+        rows = self._catalog.connection.execute(_UNWALKED, (account,)).fetchall()
+        most, most_bytes = max(_MOST_ARCHIVES, -(-len(rows) // _MOST_ORDERS)), self._search.limits.account_bytes
+        for file, path, path_bytes, length in rows:
+            if some and (len(some) == most or size + length > _MOST_BYTES or (total <= most_bytes < total + length)):
+                yield some, total > most_bytes
+                some, size = [], 0
+            some.append(_Archive(file, schema.exact_path(path, path_bytes)))
+            size, total = size + length, total + length
+        if some:
+            yield some, total > most_bytes
+
+    def take(self, portion: Portion, outcomes: list[Walked], writer: Writer, result: ScanResult) -> None:
+        """Write what came out of an order, and count it."""
+        for one in outcomes:
+            result.walked += one.is_final
+            if not one.is_final:
+                result.note_trouble(join_seen(portion.found.seen, one.path), "can't be read to its end")
+            writer.take_walked(portion.account, portion.files[one.path], one)
+        writer.flush()
+
+
+class _Archive(NamedTuple):
+    file: int
+    path: str
+
+
+_WITH_UNWALKED: Final = """
+account > ? AND last_scan = ? AND status = 'present' AND EXISTS (
+  SELECT 1 FROM all_files f
+  WHERE f.account = a.account AND f.until IS NULL AND f.kind = 'archive' AND f.walked IS NULL)
+ORDER BY account LIMIT 100
+"""
+_UNWALKED: Final = """
+SELECT file, path, path_bytes, size FROM all_files
+WHERE account = ? AND until IS NULL AND kind = 'archive' AND walked IS NULL ORDER BY file
+"""
+
+
+_OF_NOW: Final = frozenset({"time-in-future", "archive-recent", "name-time-differs"})
+"""What depends on the moment of judging, and on the zone; it is judged anew where there is a record."""
+
+_WITHOUT_VERDICT: Final = """
+SELECT a.path || '/' || f.path FROM all_files f JOIN accounts a USING (account)
+WHERE f.kind = 'archive' AND f.until IS NULL AND f.verdict IS NULL AND f.status <> 'passed over'
+  AND a.status <> 'vanished' ORDER BY f.file LIMIT 1
+"""
+_VERDICTS: Final = """
+SELECT f.path, f.path_bytes, b.id, f.file, f.verdict, f.sha256, b.backup, b.backup_install, b.backup_time
+FROM all_files f LEFT JOIN all_backups b ON b.account = f.account AND b.archive_file = f.file AND b.until IS NULL
+WHERE f.account = ? AND f.until IS NULL AND f.kind = 'archive'
+"""
+
+
+def recorded(catalog: str, policy: Policy) -> Run:
+    """Return what gives the outcomes that a deep scan has written to ``catalog``, to be judged by ``policy``.
+
+    Raises:
+        CatalogError: it is none, or has an archive that no scan has walked.
+        PolicyError: the policy asks for what only the archives themselves tell.
+    """
+    _refuse(policy)
+    with Catalog.unchecked(catalog) as opened:
+        if (unwalked := opened.connection.execute(_WITHOUT_VERDICT).fetchone()) is not None:
+            advice = "scan it again with --deep, or verify the archives without --catalog"
+            raise CatalogError(catalog, f"{unwalked[0]} was not read to its end", advice)
+
+    def run(cases: Iterable[Case]) -> Iterator[Outcome]:
+        with Catalog.unchecked(catalog) as opened:
+            accounts = _RecordedAccounts(opened)
+            for case in cases:
+                yield Outcome.joined(_outcome(opened, *accounts.archive(one), one) for one in case.alone)
+
+    return run
+
+
+def _refuse(policy: Policy) -> None:
+    needs = policy.requirements
+    asked = {"require.files": needs.files, "require.tables": needs.tables, "versions": policy.versions}
+    advice = "verify those, without --catalog"
+    if mistakes := tuple(
+        Mistake(key, "is told by the archives alone", advice) for key, value in asked.items() if value
+    ):
+        raise PolicyError("", mistakes)
+
+
+class _Recorded(NamedTuple):
+    """What the catalog has of an archive, as that of one backup."""
+
+    account: int
+    file: int
+    verdict: str
+    sha256: str | None
+    backup: int | None
+    install: str | None
+    time: int | None
+
+
+class _RecordedAccount(NamedTuple):
+    """An account: its number, its path, its archives by their paths and backups' ids, what is remembered of it."""
+
+    number: int
+    base: str
+    archives: Mapping[tuple[str, str | None], _Recorded]
+    remembered: Memory
+
+
+class _RecordedAccounts:
+    """The archives of the accounts; cases come account by account."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._last: _RecordedAccount | None = None
+
+    def archive(self, case: Case) -> tuple[_Recorded, Document | None]:
+        """Return what there is of the archive of ``case``, which a recalled home gave, and its own record."""
+        number = case.place.identity[0] if case.place.identity is not None else 0
+        if self._last is None or self._last.number != number:
+            self._last = self._account(number)
+        account = self._last
+        path = os.path.relpath(case.place.path, account.base).replace(os.sep, "/")
+        archives = account.archives
+        found = archives[path, case.pair.id] if (path, case.pair.id) in archives else archives[path, None]
+        return found, _embedded(case, account.remembered.files.get(path))
+
+    def _account(self, number: int) -> _RecordedAccount:
+        stored = self._catalog.memory(number)
+        remembered = recall(self._catalog.path, stored)
+        return _RecordedAccount(number, stored.path, dict(self._archives(number)), remembered)
+
+    def _archives(self, account: int) -> Iterator[tuple[tuple[str, str | None], _Recorded]]:
+        for path, path_bytes, id_, *told in self._catalog.connection.execute(_VERDICTS, (account,)):
+            found = _Recorded(account, *told)
+            yield (schema.exact_path(path, path_bytes), id_), found
+            yield (schema.exact_path(path, path_bytes), None), found
+
+
+def _embedded(case: Case, remembered: Remembered | None) -> Document | None:
+    """Return the archive's own record, where its backup has no other."""
+    if case.pair.record is not None or remembered is None or not isinstance(remembered.found, Head):
+        return None
+    found = remembered.found
+    return Document(Source(Witness.EMBEDDED_RECORD, case.seen, found.member.text), grammar.parse(found.record))
+
+
+def _outcome(catalog: Catalog, archive: _Recorded, embedded: Document | None, case: Case) -> Outcome:
+    """Return what a deep scan found of an archive, judged by the policy of now."""
+    if archive.verdict == Verdict.NOT_JUDGED:
+        found = judge.judged(_findings(catalog, archive), case.policy)
+        return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, found), None)
+    has_record = case.pair.record is not None or embedded is not None
+    findings = [one for one in _findings(catalog, archive) if not has_record or one.id not in _OF_NOW]
+    if has_record:
+        findings += _anew(case, embedded, {one.id for one in findings})
+    found = judge.judged(findings, case.policy)
+    verdict = judge.verdict(found, case.policy)
+    if archive.verdict == Verdict.UNREADABLE:
+        verdict = Verdict.UNREADABLE
+    is_whole = archive.sha256 is not None and not any(one.is_unread for one in findings)
+    kept = Kept(case.seen, archive.install or "", archive.time, archive.sha256) if is_whole else None
+    return Outcome(Verification("archive", case.seen, verdict, archive.sha256, found), kept)
+
+
+def _findings(catalog: Catalog, archive: _Recorded) -> Iterator[Finding]:
+    about = archive.account, archive.file, archive.backup
+    yield from catalog.findings("account = ? AND file = ? AND backup IS ?", about)
+
+
+def _anew(case: Case, embedded: Document | None, known: set[str]) -> Iterator[Finding]:
+    """Yield what the moment, the zone and the policy of now find in the record, beside what is ``known``."""
+    inspection = library.resolved(case.pair, case.seen, embedded, case.around, case.zone)
+    subject = Subject(case.seen, inspection, Survey(case.limits), case.policy, case.now)
+    told = (one for one in inspection.findings if one.id in _OF_NOW)
+    yield from (one for one in (*told, *judge.of_backup(subject, is_whole=False)) if one.id not in known)

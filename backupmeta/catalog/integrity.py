@@ -1,0 +1,276 @@
+"""What of a catalog is whole: an answer leaves the rest out and says so, a scan takes it away and reads it anew."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from backupmeta.catalog import seals, views
+from backupmeta.catalog.catalog_file import transaction
+from backupmeta.catalog.schema import (
+    ACCOUNTS,
+    BACKUPS,
+    FILES,
+    FINDINGS,
+    INSTALLS,
+    MEMORIES,
+    SCANS,
+    SEALS,
+    SHARED,
+    Table,
+    Type,
+)
+from backupmeta.catalog.seals import OF_ACCOUNT, OWN, SEALED, Altered
+from backupmeta.errors import CatalogError, DamagedCatalogError
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness, display
+
+_WORDS: Final = {
+    SEALS: "accounts",
+    SCANS: "scans",
+    BACKUPS: "backups",
+    INSTALLS: "installs",
+    FILES: "files",
+    FINDINGS: "findings",
+    SHARED: "shared values",
+    ACCOUNTS: "places",
+    MEMORIES: "memories",
+}
+
+
+def leave_out(
+    connection: sqlite3.Connection, path: str, altered: Iterable[Altered], findings: list[Finding] | None
+) -> None:
+    """Append what was ``altered`` of the catalog at ``path`` to ``findings``, and let it not be there.
+
+    Raises `CatalogError` for the first of it without ``findings``.
+    """
+    accounts, scans = list[int](), list[int]()
+    for one in altered:
+        finding = _finding(connection, path, one, _LEFT_OUT)
+        if findings is None:
+            raise refusal(path, [finding])
+        findings.append(finding)
+        accounts.append(one.account)
+        scans += (*one.lost(SCANS), *one.added(SCANS))
+    if accounts:
+        _shadow(connection, accounts, scans)
+
+
+def refusal(path: str, altered: Sequence[Finding]) -> CatalogError:
+    """Return the error that tells who gets no answer what was ``altered`` first of the catalog at ``path``."""
+    first = altered[0]
+    account = first.subject.removeprefix(display(path))
+    return CatalogError(path, first._replace(subject=account.removeprefix(": ")).message, _RESTORE)
+
+
+_GREATEST_KEY: Final = 2**62
+"""No catalog has as many rows: who gives one this number wants none to follow."""
+
+_RESTORE: Final = "or restore it from a copy"
+_ADVICE: Final = "'backupmeta scan ROOT -o CATALOG' reads it anew"
+_LEFT_OUT: Final = f"it is left out; {_ADVICE}"
+_READ_ANEW: Final = "these are gone, and what is there is read anew"
+_STAYS: Final = "it was not read now, and is left as it is"
+
+
+def require_structure(connection: sqlite3.Connection, path: str) -> None:
+    """Raise `DamagedCatalogError` where pages, rows and indices do not fit together, or no row can be added."""
+    (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if found != "ok":
+        raise DamagedCatalogError(path, f"is damaged: {' '.join(str(found).split())}")
+    for table in SEALED:
+        (greatest,) = connection.execute(f"SELECT max({table.key}) FROM {table.name}").fetchone()
+        if isinstance(greatest, int) and greatest > _GREATEST_KEY:
+            raise DamagedCatalogError(path, f"is damaged: a row of {table.name} has the number {greatest}")
+
+
+def _finding(connection: sqlite3.Connection, path: str, one: Altered, what_is_done: str) -> Finding:
+    """Return what was altered of the catalog at ``path``, and what is done about it, in words."""
+    detail = f"{_detail(one)}; {what_is_done}"
+    if one.account == OWN:
+        return Finding("catalog-altered", display(path), detail)
+    row = connection.execute("SELECT path FROM accounts WHERE account = ?", (one.account,)).fetchone()
+    if row is None or not one.was or one.lost(ACCOUNTS) or one.added(ACCOUNTS):
+        return Finding("catalog-altered", f"{display(path)}: account {one.account}", detail)
+    where = (Source(Witness.FILE_SYSTEM, str(row[0])),)
+    return Finding("catalog-altered", f"{display(path)}: {row[0]}", detail, where)
+
+
+def _detail(one: Altered) -> str:
+    if not one.was:
+        return "nothing tells what was scanned of it"
+    lost = {word: (len(one.lost(table)), one.sealed(table)) for table, word in _WORDS.items() if one.lost(table)}
+    added = {word: len(one.added(table)) for table, word in _WORDS.items() if one.added(table) and table is not SEALS}
+    parts = [f"{count:,} of its {of:,} {word} differ" for word, (count, of) in lost.items()]
+    return ", ".join((*parts, *(f"{count:,} {word} were not there" for word, count in added.items())))
+
+
+def _shadow(connection: sqlite3.Connection, accounts: Iterable[int], scans: Iterable[int]) -> None:
+    """Let ``accounts`` and ``scans`` not be there: temporary views stand in for the tables, and for the other views."""
+    execute, many = connection.execute, connection.executemany
+    execute("CREATE TEMP TABLE left_out (account)")
+    execute("CREATE TEMP TABLE left_scans (scan)")
+    many("INSERT INTO left_out (account) VALUES (?)", ((one,) for one in accounts))
+    many("INSERT INTO left_scans (scan) VALUES (?)", ((one,) for one in scans))
+    for table in OF_ACCOUNT:
+        execute(_without(table, "ifnull(account, 0) NOT IN (SELECT account FROM left_out)"))
+    execute(_without(SCANS, "scan NOT IN (SELECT scan FROM left_scans)"))
+    for _, statement in views.statements():
+        execute(statement.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
+
+
+def _without(table: Table, condition: str) -> str:
+    columns = ", ".join(one.name for one in table.columns)
+    return f"CREATE TEMP VIEW {table.name} AS SELECT {columns} FROM main.{table.name} WHERE {condition}"
+
+
+class Damaged:
+    """The accounts with altered rows: these are taken away when the account is read anew, or is gone.
+
+    Until then they stay, and are told: a scan of other roots, or of a disk that can't be read, takes nothing away.
+
+    Attributes:
+        findings: what was taken away.
+    """
+
+    def __init__(self, path: str, findings: list[Finding]) -> None:
+        """Know of no damage in the catalog at ``path``; append what is taken away to ``findings``."""
+        self.findings = findings
+        self._path = path
+        self._accounts: dict[int, Altered] = {}
+
+    def __contains__(self, account: int) -> bool:
+        return account in self._accounts
+
+    def __bool__(self) -> bool:
+        return bool(self._accounts)
+
+    def add(self, connection: sqlite3.Connection, one: Altered) -> bool:
+        """Take in what was altered of an account; return whether it was taken away, for nothing tells its place."""
+        if one.account != OWN and one.was and not (one.lost(ACCOUNTS) or one.added(ACCOUNTS)):
+            self._accounts[one.account] = one
+            return False
+        self.findings.append(_finding(connection, self._path, one, _READ_ANEW))
+        _take_away_own(connection, one) if one.account == OWN else _take_away_all(connection, one.account)
+        return True
+
+    def greatest(self, table: Table) -> int:
+        """Return the greatest key that a row of ``table`` has or had: a new one would be taken for it."""
+        place = SEALED.index(table)
+        keys = (
+            key for one in self._accounts.values() for rows in (one.was, one.now) for of, key in rows if of == place
+        )
+        return max(keys, default=0)
+
+    def values(self) -> frozenset[int]:
+        """Return the keys of the shared values that were altered."""
+        return frozenset(key for one in self._accounts.values() for key in one.lost(SHARED))
+
+    def take_away(self, connection: sqlite3.Connection, account: int) -> None:
+        """Take away the altered rows of an account that has any; the rest of it is left to be sealed."""
+        if (one := self._accounts.pop(account, None)) is not None:
+            self.findings.append(_finding(connection, self._path, one, _READ_ANEW))
+            _take_away(connection, one)
+
+    def rest(self, connection: sqlite3.Connection) -> Iterator[Finding]:
+        """Yield what was altered and is there still."""
+        for one in self._accounts.values():
+            yield _finding(connection, self._path, one, _STAYS)
+
+
+def damaged(connection: sqlite3.Connection, path: str, findings: list[Finding]) -> Damaged:
+    """Return what was altered of the catalog at ``path``, which is going to be scanned into.
+
+    What is of no account, or of one whose place is not known any more, is taken away, and appended to ``findings``.
+    Raises `DamagedCatalogError` where the structure can't be mended.
+    """
+    _mend_indices(connection, path)
+    found = Damaged(path, findings)
+    with transaction(connection):
+        taken = [found.add(connection, one) for one in seals.altered(connection)]
+        if any(taken):
+            seals.seal(connection, (OWN,))
+    return found
+
+
+def _mend_indices(connection: sqlite3.Connection, path: str) -> None:
+    try:
+        require_structure(connection, path)
+    except DamagedCatalogError:
+        try:
+            connection.execute("REINDEX")
+        except sqlite3.DatabaseError as error:
+            raise DamagedCatalogError(path, f"is damaged: {error}") from error
+        require_structure(connection, path)
+
+
+def _take_away_all(connection: sqlite3.Connection, account: int) -> None:
+    for table in (*OF_ACCOUNT, SEALS):
+        connection.execute(f"DELETE FROM {table.name} WHERE account = ?", (account,))
+
+
+def _take_away(connection: sqlite3.Connection, one: Altered) -> None:
+    """Take away the altered rows of an account, and what refers to them."""
+    for table in (FILES, INSTALLS, BACKUPS, FINDINGS):
+        _delete(connection, table, (*one.lost(table), *one.added(table)))
+    _delete_shared(connection, one.account, one.lost(SHARED))
+    for statement in _DANGLING:
+        connection.execute(statement, (one.account,))
+    if one.lost(FINDINGS) or one.added(FINDINGS):
+        for statement in _UNWALK:
+            connection.execute(statement, (one.account,))
+    connection.execute("DELETE FROM memories WHERE account = ?", (one.account,))
+
+
+def _take_away_own(connection: sqlite3.Connection, one: Altered) -> None:
+    if one.was:
+        for table in (SCANS, FINDINGS):
+            _delete(connection, table, (*one.lost(table), *one.added(table)))
+    else:
+        connection.execute("DELETE FROM scans")
+        connection.execute("DELETE FROM all_findings WHERE account IS NULL")
+    for table in OF_ACCOUNT:
+        connection.execute(f"DELETE FROM {table.name} WHERE account = ?", (OWN,))
+
+
+def _delete(connection: sqlite3.Connection, table: Table, keys: Iterable[int]) -> None:
+    key = table.key
+    connection.executemany(f"DELETE FROM {table.name} WHERE {key} = ?", [(one,) for one in keys])
+
+
+def _delete_shared(connection: sqlite3.Connection, account: int, keys: Sequence[int]) -> None:
+    """Delete values, and all that the account has with them."""
+    if not keys:
+        return
+    _delete(connection, SHARED, keys)
+    connection.executemany("DELETE FROM extensions WHERE list = ?", [(one,) for one in keys])
+    for table in (INSTALLS, BACKUPS):
+        places = [one.name for one in table.columns if one.type is Type.SHARED]
+        lost = (f"({one} IS NOT NULL AND {one} NOT IN (SELECT shared FROM shared))" for one in places)
+        missing = " OR ".join(lost)
+        connection.execute(f"DELETE FROM {table.name} WHERE account = ? AND ({missing})", (account,))
+
+
+_UNWALK: Final = (
+    "UPDATE all_files SET verdict = NULL, walked = NULL WHERE account = ? AND until IS NULL",
+    "DELETE FROM all_findings WHERE account = ? AND until IS NULL AND file IS NOT NULL",
+)
+"""Forgets what reading all of its archives told: some of that is lost."""
+
+_DANGLING: Final = (
+    """
+    DELETE FROM all_installs WHERE account = ? AND record_file NOT IN (SELECT file FROM all_files)
+    """,
+    """
+    DELETE FROM all_backups WHERE account = ? AND (
+      (record_file IS NOT NULL AND record_file NOT IN (SELECT file FROM all_files))
+      OR (archive_file IS NOT NULL AND archive_file NOT IN (SELECT file FROM all_files)))
+    """,
+    """
+    DELETE FROM all_findings WHERE account = ? AND (
+      (file IS NOT NULL AND file NOT IN (SELECT file FROM all_files))
+      OR (install IS NOT NULL AND install NOT IN (SELECT install FROM all_installs))
+      OR (backup IS NOT NULL AND backup NOT IN (SELECT backup FROM all_backups)))
+    """,
+)
+"""What refers to rows that are gone. Null is not in an empty table either, for SQL."""

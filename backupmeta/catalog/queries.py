@@ -1,0 +1,239 @@
+"""Asking a catalog: which backups are of a version, a plugin, a user, a time; and the rows of a view, for export."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from datetime import tzinfo
+from itertools import groupby
+from operator import eq, ge, gt, itemgetter, le, lt, ne
+from typing import Any, Final, NamedTuple
+
+from backupmeta import library
+from backupmeta.account.listing import BACKUPS
+from backupmeta.archive.limits import DEFAULT_LIMITS
+from backupmeta.catalog import schema
+from backupmeta.catalog.answers import below, recalled
+from backupmeta.catalog.cells import GREATEST
+from backupmeta.catalog.database import Catalog
+from backupmeta.catalog.schema import ACCOUNTS, SCANS, Column, Type
+from backupmeta.catalog.views import VIEWS, Shown, View, of_table
+from backupmeta.checks.versions import Order, order
+from backupmeta.errors import EvidenceError
+from backupmeta.findings import Finding
+from backupmeta.inspection import Inspection
+from backupmeta.provenance import display
+
+_COMPARE: Final[Mapping[str, Callable[[Order, Order], bool]]] = {
+    "": eq,
+    "=": eq,
+    "==": eq,
+    "!=": ne,
+    "<": lt,
+    "<=": le,
+    ">": gt,
+    ">=": ge,
+}
+_NAME: Final = re.compile(r"\s*([^\s<>=!,]+)")
+_BOUND: Final = re.compile(r"[\s,]*(<=|>=|==|!=|<|>|=|)\s*([^\s<>=!,]+)")
+_REST: Final = re.compile(r"[\s,]*")
+
+
+class Bound(NamedTuple):
+    """A bound on versions: an operator of `_COMPARE`, and a version."""
+
+    operator: str
+    version: str
+
+    def admits(self, version: str) -> bool:
+        """Tell whether ``version`` is within the bound."""
+        return _COMPARE[self.operator](order(version), order(self.version))
+
+
+class Wanted(NamedTuple):
+    """An application, a plugin or a theme, and the bounds on its version."""
+
+    name: str
+    bounds: tuple[Bound, ...] = ()
+
+    def admits(self, version: str | None) -> bool:
+        """Tell whether ``version`` is within all bounds; an unknown one is within none."""
+        return not self.bounds or (version is not None and all(one.admits(version) for one in self.bounds))
+
+
+def wanted(text: str) -> Wanted | None:
+    """Return what ``text`` asks for; None where it can't be understood.
+
+    >>> wanted("wordpress >= 6.0, < 6.4.3")
+    Wanted(name='wordpress', bounds=(Bound(operator='>=', version='6.0'), Bound(operator='<', version='6.4.3')))
+    """
+    if (name := _NAME.match(text)) is None:
+        return None
+    bounds, place = [], name.end()
+    while found := _BOUND.match(text, place):
+        bounds.append(Bound(*found.groups()))
+        place = found.end()
+    return Wanted(display(name[1]), tuple(bounds)) if _REST.fullmatch(text, place) else None
+
+
+class Asked(NamedTuple):
+    """What backups are asked for; all of it has to hold.
+
+    Attributes:
+        applications: one of these applications.
+        plugins: all of these plugins.
+        themes: all of these themes.
+        user: this owner.
+        prefix: this prefix of its tables.
+        digest: what the SHA-256 of its archive or record begins with, in hexadecimal.
+        since: made then or later, Unix seconds.
+        until: made then or before, Unix seconds.
+    """
+
+    applications: tuple[Wanted, ...] = ()
+    plugins: tuple[Wanted, ...] = ()
+    themes: tuple[Wanted, ...] = ()
+    user: str | None = None
+    prefix: str | None = None
+    digest: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+class _Condition(NamedTuple):
+    sql: str
+    arguments: tuple[str | int, ...]
+
+
+def find(
+    catalog: str, asked: Asked, zone: tzinfo | None = None, findings: list[Finding] | None = None
+) -> Iterator[Inspection]:
+    """Yield the backups in ``catalog`` that are ``asked`` for, account by account, oldest first in each.
+
+    ``zone`` is the server's time zone, where it is known. What is not as it was scanned is left out, and appended to
+    ``findings``. Raises `CatalogError`; without ``findings`` also for that.
+    """
+    with Catalog.checked(catalog, findings) as opened:
+        connection = opened.connection
+        conditions = list(_conditions(connection, asked))
+        where = "".join(f" AND {one.sql}" for one in conditions)
+        arguments = [argument for one in conditions for argument in one.arguments]
+        rows = connection.execute(_SELECT.format(where), arguments)
+        for account, found in groupby(rows, itemgetter(0)):
+            paths = {schema.exact_path(path, path_bytes) for _, path, path_bytes in found}
+            yield from _inspected(opened, account, paths, zone)
+
+
+_SELECT: Final = """
+SELECT b.account, n.path, n.path_bytes FROM all_backups b
+JOIN accounts a USING (account) JOIN all_files n ON n.file = ifnull(b.record_file, b.archive_file)
+WHERE b.until IS NULL{} ORDER BY a.path, a.host, b.account
+"""
+
+
+def _inspected(catalog: Catalog, account: int, paths: set[str], zone: tzinfo | None) -> Iterator[Inspection]:
+    """Yield the backups of an account whose record or, without one, whose archive is one of ``paths``."""
+    stored = catalog.memory(account)
+    with recalled(catalog.path, stored, DEFAULT_LIMITS) as home:
+        for pair in home.pairs():
+            named = f"{BACKUPS}/{pair.id}" if pair.record else pair.archive and below(stored.path, pair.archive)
+            if named in paths:
+                try:
+                    yield library.inspect_backup(home, pair, home.surroundings, zone)
+                except EvidenceError:
+                    continue  # it has no row, so nobody asked for it
+
+
+def _conditions(connection: sqlite3.Connection, asked: Asked) -> Iterator[_Condition]:
+    if asked.applications:
+        some = [_of_application(connection, one) for one in asked.applications]
+        alternatives = " OR ".join(one.sql for one in some)
+        yield _Condition(f"({alternatives})", tuple(argument for one in some for argument in one.arguments))
+    for column, extensions in (("plugins", asked.plugins), ("themes", asked.themes)):
+        for one in extensions:
+            yield _of_extension(connection, column, one)
+    if asked.digest is not None:
+        yield _Condition(_DIGEST, (f"{asked.digest.lower()}*",) * 2)
+    equal = {"user": asked.user, "db_prefix": asked.prefix}
+    for column, value in equal.items():
+        if value is not None:
+            yield _Condition(f"b.{column} = ?", (display(value),))
+    if asked.since is not None:
+        yield _Condition("b.backup_time >= ?", (min(asked.since, GREATEST),))
+    if asked.until is not None:
+        yield _Condition("b.backup_time <= ?", (min(asked.until, GREATEST),))
+
+
+_DIGEST: Final = (
+    "(b.archive_file IN (SELECT file FROM all_files WHERE sha256 GLOB ?)"
+    " OR b.record_file IN (SELECT file FROM all_files WHERE sha256 GLOB ?))"
+)
+
+
+def _of_application(connection: sqlite3.Connection, one: Wanted) -> _Condition:
+    select = "SELECT DISTINCT version FROM all_backups WHERE application = ?"
+    versions = _admitted(connection.execute(select, (one.name,)), one)
+    if not one.bounds:
+        return _Condition("b.application = ?", (one.name,))
+    return _Condition(
+        "(b.application = ? AND b.version IN (SELECT value FROM json_each(?)))", (one.name, json.dumps(versions))
+    )
+
+
+def _of_extension(connection: sqlite3.Connection, column: str, one: Wanted) -> _Condition:
+    """Return that a backup's list of plugins or themes has ``one``."""
+    lists = f"b.{column} IN (SELECT list FROM extensions WHERE id = ?"
+    if not one.bounds:
+        return _Condition(f"{lists})", (one.name,))
+    select = "SELECT DISTINCT version FROM extensions WHERE id = ?"
+    versions = _admitted(connection.execute(select, (one.name,)), one)
+    within = f"{lists} AND version IN (SELECT value FROM json_each(?)))"
+    return _Condition(within, (one.name, json.dumps(versions)))
+
+
+def _admitted(rows: sqlite3.Cursor, one: Wanted) -> list[str]:
+    return [version for (version,) in rows if version is not None and one.admits(version)]
+
+
+Row = tuple[Any, ...]
+"""What SQLite gives: text, numbers, bytes and None, as the types of the columns say."""
+
+EXPORTED: Final[Mapping[str, View]] = {**VIEWS, **{one.name: of_table(one) for one in (ACCOUNTS, SCANS)}}
+"""What can be exported, by name."""
+
+_JSON: Final = frozenset({Type.JSON, Type.SHARED})
+
+
+class Export(NamedTuple):
+    """What is exported.
+
+    Attributes:
+        columns: the columns. A time is there once: without the text of it that the views have besides.
+        rows: the rows in the order of their keys, read while they are taken; of lists and objects, their JSON.
+    """
+
+    columns: tuple[Column, ...]
+    rows: Iterator[Row]
+
+
+def export(path: str, view: View, findings: list[Finding] | None = None) -> Export:
+    """Return the columns of ``view``, one of `EXPORTED`, and its rows in the catalog at ``path``.
+
+    All rows are of one moment, whatever a scan writes meanwhile. What is not as it was scanned is left out, and
+    appended to ``findings``. Taking rows raises `CatalogError` where there is no catalog, or it can't be read; without
+    ``findings`` also where anything is left out.
+    """
+    shown = [one for one in view.columns if one.column.type is not Type.UTC]
+    cells = ", ".join(map(_cell, shown))
+    select = f"SELECT {cells} {view.rows} ORDER BY {view.order}"
+    return Export(tuple(one.column for one in shown), _rows(path, select, findings))
+
+
+def _cell(shown: Shown) -> str:
+    """Return a column's SQL; of JSON one that gives one line, or fails."""
+    return f"json({shown.sql})" if shown.column.type in _JSON else shown.sql
+
+
+def _rows(path: str, select: str, findings: list[Finding] | None) -> Iterator[Row]:
+    with Catalog.checked(path, findings) as catalog:
+        yield from catalog.connection.execute(select)

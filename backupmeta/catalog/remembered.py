@@ -1,0 +1,374 @@
+"""What is remembered of an account between scans: its files, its records without their secrets, its archives' heads.
+
+From it the next scan resolves backups whose files did not change, and ``view``, ``list`` and ``installs`` answer,
+without the evidence. It is kept as JSON, compressed. `Reader` reads a home by it: what did not change is not opened.
+"""
+
+import json
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final, NamedTuple, Self
+
+import zstandard
+
+from backupmeta import errors
+from backupmeta.account.home import Archive
+from backupmeta.account.location import below_home
+from backupmeta.account.places import Found
+from backupmeta.archive.beginning import Beginning, beginning
+from backupmeta.archive.compression import COMPRESSIONS
+from backupmeta.archive.head import Head, head
+from backupmeta.archive.limits import Limits
+from backupmeta.archive.member import Member
+from backupmeta.catalog.database import StoredMemory
+from backupmeta.errors import CatalogError, DamagedError, EvidenceError, LimitExceededError, UnreadableError
+from backupmeta.evidence import Folder, Signature
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness
+from backupmeta.record import grammar
+from backupmeta.record.document import bounded
+from backupmeta.record.grammar import Record
+from backupmeta.record.masked import NOTHING, Masked, without_secrets
+
+_BY_NAME: Final = {one.name: one for one in COMPRESSIONS}
+_LEVEL: Final = 3
+_MOST_BYTES: Final = 4 * 1024 * 1024 * 1024
+"""How much a memory may inflate to."""
+
+
+Known = Record | Head | EvidenceError | Beginning
+"""What was read of a file: a record, a head, why nothing was; or how it begins, where that is as no archive does."""
+
+
+_UNKNOWN: Final = -1
+"""The time of change of a file that an older program has remembered: it is read once more."""
+
+
+class Remembered(NamedTuple):
+    """A file: what it was like, and what was read of it."""
+
+    signature: Signature
+    found: Known
+
+
+@dataclass(slots=True)
+class Memory:
+    """What is remembered of an account.
+
+    Attributes:
+        seen: its path as the server saw it.
+        as_server: the same, where that is known.
+        is_home: whether it is a home, and not just a folder of archives.
+        has_records: whether it has an ``.appdata``.
+        files: its records and archives, and what was no archive, by their paths from its folder on.
+        findings: what was odd about the account itself.
+    """
+
+    seen: str
+    as_server: str | None
+    is_home: bool
+    has_records: bool
+    files: dict[str, Remembered] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def found(self, path: str) -> Found:
+        """Return where it is: at ``path``."""
+        return Found(path, self.seen, self.as_server, None, self.is_home)
+
+    def to_bytes(self) -> bytes:
+        """Return it as it is kept."""
+        records: dict[bytes, int] = {}
+        described = {
+            "account": [self.seen, self.as_server, self.is_home, self.has_records],
+            "files": {
+                path: [*one.signature, _described(one.found, records)] for path, one in sorted(self.files.items())
+            },
+            "records": [one.decode("utf-8", "surrogateescape") for one in records],
+            "findings": list(map(_finding, self.findings)),
+        }
+        return zstandard.ZstdCompressor(_LEVEL).compress(json.dumps(described, separators=(",", ":")).encode())
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Return the memory in ``content``. Raises `ValueError` where it is none."""
+        try:
+            text = zstandard.ZstdDecompressor().decompress(content, max_output_size=_MOST_BYTES)
+            told = json.loads(text)
+            records = [one.encode("utf-8", "surrogateescape") for one in told["records"]]
+            files = {
+                path: Remembered(_signature(*signature), _found(path, found, records))
+                for path, (*signature, found) in told["files"].items()
+            }
+            seen, as_server, is_home, has_records = told["account"]
+            return cls(seen, as_server, is_home, has_records, files, list(map(_finding_of, told["findings"])))
+        except (zstandard.ZstdError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+            raise ValueError("not what is remembered of an account") from error
+
+
+def _signature(size: int, mtime_ns: int, inode: int, ctime_ns: int = _UNKNOWN) -> Signature:
+    return Signature(size, mtime_ns, inode, ctime_ns)
+
+
+def recall(catalog: str, stored: StoredMemory) -> Memory:
+    """Return the memory that the ``catalog`` has of an account. Raises `CatalogError` where it is none."""
+    try:
+        return Memory.from_bytes(stored.content)
+    except ValueError as error:
+        raise CatalogError(catalog, f"{stored.path}: {error}", "scan again, into a new file") from error
+
+
+def _described(found: Known, records: dict[bytes, int]) -> object:
+    """Return what was read of a file; a record as its place among the different ``records``."""
+    if isinstance(found, Beginning):
+        return {"begins": str(found)}
+    if isinstance(found, Record):
+        return records.setdefault(found.content, len(records))
+    if isinstance(found, EvidenceError):
+        return {"error": type(found).__name__, **_attributes(found)}
+    member = found.member
+    return {
+        "record": records.setdefault(found.record, len(records)),
+        "member": [member.name.decode("utf-8", "surrogateescape"), member.offset, member.size, member.mtime_ns],
+        "place": found.place,
+        "compression": found.compression.name,
+        "findings": list(map(_finding, found.findings)),
+    }
+
+
+def _found(path: str, told: Any, records: list[bytes]) -> Known:  # noqa: ANN401 - JSON
+    if isinstance(told, int):
+        return grammar.parse(records[told])
+    if "begins" in told:
+        return Beginning(told["begins"])
+    if "error" in told:
+        return _error(told)
+    name, offset, size, mtime_ns = told["member"]
+    exact = name.encode("utf-8", "surrogateescape")
+    member = Member(exact, "file", size, mtime_ns, 0, 0, 0, b"", b"", b"", offset, size)
+    findings = tuple(map(_finding_of, told["findings"]))
+    compression = _BY_NAME[told["compression"]]
+    return Head(path, compression, 0, 0, member, told["place"], records[told["record"]], findings)
+
+
+def _attributes(error: EvidenceError) -> Mapping[str, object]:
+    return {name: value for name, value in vars(error).items() if isinstance(value, str | int | None)}
+
+
+def _error(told: Mapping[str, Any]) -> EvidenceError:
+    """Return the error that was met when a file was read."""
+    path = told["path"]
+    kind = getattr(errors, told["error"], EvidenceError)
+    if kind is DamagedError:
+        error: EvidenceError = DamagedError(path, "", told["offset"], told["verdict"])
+    elif kind is LimitExceededError:
+        error = LimitExceededError(path, told["limit"], told["bound"], told["actual"])
+    else:
+        error = EvidenceError.__new__(kind if issubclass(kind, EvidenceError) else EvidenceError)
+        EvidenceError.__init__(error, path, "")
+    error.reason, error.advice = told["reason"], told["advice"]
+    return error
+
+
+def _finding(one: Finding) -> list[object]:
+    return [one.id, one.subject, one.detail, [list(source) for source in one.evidence]]
+
+
+def _finding_of(told: Iterable[Any]) -> Finding:
+    id_, subject, detail, evidence = told
+    return Finding(id_, subject, detail, tuple(Source(Witness(witness), *rest) for witness, *rest in evidence))
+
+
+_FILENAME: Final = "backup-filename"
+_OTHERWISE: Final = (UnreadableError, LimitExceededError)
+"""Why a file was not read that may be read the next time: the system refused, or a limit that can be raised did."""
+
+_NOWHERE: Final = Signature(0, 0, 0, 0)
+_NO_FILES: Final[Mapping[str, Remembered]] = {}
+
+
+class _Noting:
+    """Remembers why a file can't be read; a context manager that costs next to nothing."""
+
+    __slots__ = ("_path", "_reading")
+
+    def __init__(self, reading: "Reader", path: str) -> None:
+        self._reading = reading
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, EvidenceError):
+            self._reading.refuse(self._path, error)
+
+
+class Reader:
+    """Reads what lies in a home, and forgets its secrets; see `backupmeta.account.home.Reading`.
+
+    Attributes:
+        files: what was read or remembered, by its path below the base.
+        digests: the SHA-256 of the records that were read, in hexadecimal, by their paths.
+        is_sure: whether everything could be read, and was as it was listed.
+        copies: how many copies of a record are kept: by the home, as it was read, and what its rows are made of.
+    """
+
+    copies = 2
+
+    def __init__(self, base: Folder, files: Mapping[str, Remembered] = _NO_FILES) -> None:
+        """Know what lies below the folder ``base`` by what is remembered of its ``files``; go on with `again`."""
+        self.files: dict[str, Remembered] = dict(files)
+        self.digests: dict[str, str] = {}
+        self.is_sure = True
+        self._home = base
+        self._base = base.path
+        self._listed: Mapping[str, Signature] = {}
+        self._remembered: Mapping[str, Remembered] = _NO_FILES
+        self._read: dict[bytes, Masked] = {}
+        self._last = NOTHING
+        self._anew: set[str] = set()
+
+    def again(self, listed: Mapping[str, Signature]) -> "Reader":
+        """Return what reads the same folder, of which is known what was ``listed`` since; what it read is known."""
+        anew, torn = Reader(self._home), self.torn
+        anew.digests = self.digests
+        anew._listed, anew._remembered = listed, {path: one for path, one in self.files.items() if path not in torn}
+        return anew
+
+    @property
+    def torn(self) -> frozenset[str]:
+        """The files of backups of which one file was read, or is gone, and another one is remembered.
+
+        Whether a record's secrets and its archive's are the same is seen only where both are read at once.
+        """
+        if not self._remembered:
+            return frozenset()
+        changed = (path for path, one in self._remembered.items() if one.signature != self._listed.get(path))
+        named = {path: _names(path, one.found) for path, one in self.files.items()}
+        dirty = {name for path in self._anew for name in named.get(path, ())}
+        dirty.update(name for path in changed for name in _names(path, self._remembered[path].found))
+        kept = {name for path, names in named.items() if path not in self._anew for name in names}
+        torn = _joined(dirty & kept, named.values())
+        return frozenset(path for path, names in named.items() if names & torn)
+
+    def record(self, folder: Folder, name: str, limits: Limits) -> Record:
+        """Return the record ``name`` of ``folder``, its secrets masked. Raises `EvidenceError`."""
+        path = self.below(folder, name)
+        known = self._unchanged(path)
+        if isinstance(known, EvidenceError):
+            raise known
+        if isinstance(known, Record):
+            return known
+        with _Noting(self, path):
+            content, signature = folder.read_small(name, "record_bytes", limits.record_bytes)
+            self._check(path, signature)
+            found = self._last.like(content)
+            if found is None:
+                record = bounded(folder.child(name), content, limits)
+                found = Masked(record, without_secrets(record))
+        self._last = found
+        self.files[path] = Remembered(signature, found.masked)
+        self._anew.add(path)
+        self.digests[path] = sha256(content).hexdigest()
+        self._read.setdefault(found.record.values.get(_FILENAME, b""), found)
+        return found.masked
+
+    def head(self, archive: Archive, limits: Limits) -> Head:
+        """Return the head of an archive, its record's secrets masked. Raises `EvidenceError`."""
+        path = self.below(archive.folder, archive.name)
+        known = met.found if (met := self.files.get(path)) is not None else self._unchanged(path)
+        if isinstance(known, Head):
+            return known
+        if isinstance(known, EvidenceError):
+            raise known
+        with _Noting(self, path), archive.open() as file:
+            self._check(path, file.signature)
+            found = head(file, limits, archive.seen)
+            found = found._replace(record=self._masked(archive, found.record))
+            self.files[path] = Remembered(file.signature, found)
+        self._anew.add(path)
+        return found
+
+    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+        """Return how a file begins; what was taken for an archive begins as one. Raises `EvidenceError`."""
+        path = self.below(folder, name)
+        known = met.found if (met := self.files.get(path)) is not None else self._unchanged(path)
+        if known is not None:
+            return known if isinstance(known, Beginning) else Beginning.TAR
+        try:
+            with folder.open_file(name) as file:
+                self._check(path, file.signature)
+                found = beginning(file, limits)
+                if found is not Beginning.TAR:
+                    self.files[path] = Remembered(file.signature, found)
+        except UnreadableError:
+            self.is_sure = False
+            raise
+        return found
+
+    def _masked(self, archive: Archive, content: bytes) -> bytes:
+        """Return an archive's record without its secrets, which are told apart from those of the backup's record."""
+        read = self._read.get(_bytes(archive.name))
+        if read is not None and read.record.content == content:
+            return read.masked.content
+        record = grammar.parse(content)
+        read = read or self._read.get(record.values.get(_FILENAME, b""))
+        return (without_secrets(record, read.record.values) if read else without_secrets(record)).content
+
+    def _unchanged(self, path: str) -> Known | None:
+        """Return what is remembered of the file at ``path``, if it is as it was."""
+        known = self._remembered.get(path)
+        if known is None or known.signature != self._listed.get(path) or isinstance(known.found, _OTHERWISE):
+            return None
+        self.files[path] = known
+        return known.found
+
+    def _check(self, path: str, signature: Signature) -> None:
+        """See whether a file is as it was listed."""
+        if signature != self._listed.get(path):
+            self.is_sure = False
+
+    def refuse(self, path: str, error: EvidenceError) -> None:
+        """Remember why the file at ``path`` can't be read."""
+        if isinstance(error, UnreadableError):  # that may be otherwise the next time
+            self.is_sure = False
+        self.files[path] = Remembered(self._listed.get(path, _NOWHERE), error)
+        self._anew.add(path)
+
+    def below(self, folder: Folder, name: str) -> str:
+        """Return the path of the file ``name`` in ``folder``, from the base on."""
+        if folder.path != self._base and not folder.path.startswith(f"{self._base}{os.sep}"):
+            return below_home(self._home.seen, folder.seen_child(name))
+        return f"{folder.path[len(self._base) + 1 :]}/{name}".removeprefix("/").replace(os.sep, "/")
+
+
+def _joined(names: Collection[bytes], groups: Iterable[frozenset[bytes]]) -> set[bytes]:
+    """Return the ``names`` and all that ``groups`` of names join with them: a renamed archive joins two."""
+    by_name: dict[bytes, list[frozenset[bytes]]] = {}
+    for group in groups:
+        for name in group:
+            by_name.setdefault(name, []).append(group)
+    joined, ahead = set(names), list(names)
+    while ahead:
+        more = {name for group in by_name.pop(ahead.pop(), ()) for name in group} - joined
+        joined |= more
+        ahead += more
+    return joined
+
+
+def _names(path: str, found: Known) -> frozenset[bytes]:
+    """Return the names of archives by which a file belongs to a backup: what its record claims, and its own."""
+    if isinstance(found, Beginning):
+        return frozenset()
+    if isinstance(found, Record):
+        return frozenset({found.values.get(_FILENAME, b"")}) - {b""}
+    own = _bytes(path.rpartition("/")[2])
+    if isinstance(found, Head):
+        return frozenset({own, grammar.parse(found.record).values.get(_FILENAME, b"")}) - {b""}
+    return frozenset({own})
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")

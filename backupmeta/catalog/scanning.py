@@ -1,0 +1,300 @@
+"""Scanning: what lies below roots goes into a catalog, and what was there before is told from what is new.
+
+Each batch of accounts is one transaction, in the order in which the accounts are met: whatever ends a scan, what it did
+is kept, the next one goes on, and the catalog is the same as if nothing had happened, whoever did the work. Accounts
+are discovered as the scan goes on; or on the hosts of a cluster, each in roots of its own.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+from itertools import islice, permutations
+from time import time
+from typing import Final, NamedTuple
+
+from backupmeta import __version__
+from backupmeta.account import places
+from backupmeta.account.places import Found
+from backupmeta.catalog import integrity, schema
+from backupmeta.catalog.accounts import Accounts, ScanResult
+from backupmeta.catalog.batch import Batch, Scanning, Task
+from backupmeta.catalog.catalog_file import is_as_noted, locked, note, put_aside, require
+from backupmeta.catalog.database import Catalog
+from backupmeta.catalog.deep_scan import Archives
+from backupmeta.catalog.integrity import Damaged
+from backupmeta.catalog.rows import finding_row
+from backupmeta.catalog.schema import SCANS
+from backupmeta.catalog.seals import OWN, Seals
+from backupmeta.catalog.writer import Writer, mark_moves
+from backupmeta.errors import DamagedCatalogError, EvidenceError, UnreadableError
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness, display
+from backupmeta.search import Search
+from backupmeta.work.orders import HERE, Watch, Work, Workers, results
+
+
+class Below(NamedTuple):
+    """What lies below a root.
+
+    Attributes:
+        root: the root's path.
+        found: the accounts.
+        findings: what was odd on the way to them.
+        reason: why it could not be read to its end; empty where it could.
+    """
+
+    root: str
+    found: tuple[Found, ...]
+    findings: tuple[Finding, ...]
+    reason: str
+
+    def accounts(self, findings: list[Finding]) -> Iterator[Found]:
+        """Yield the accounts; append what was odd to ``findings``. Raises `UnreadableError` behind the last one."""
+        yield from self.found
+        findings += self.findings
+        if self.reason:
+            raise UnreadableError(self.root, self.reason)
+
+
+@dataclass(frozen=True)
+class Discovering(Work[str, list[Below]]):
+    """Looking for accounts on a host, wherever ``search`` says."""
+
+    search: Search
+
+    def do(self, _order: str, _watch: Watch) -> Iterator[list[Below]]:
+        """Yield what lies below each root."""
+        yield [self._below(root) for root in places.apart(self.search.places())]
+
+    def _below(self, root: places.Root) -> Below:
+        found, findings, reason = list[Found](), list[Finding](), ""
+        try:
+            found.extend(places.found(root, self.search.limits, findings))
+        except EvidenceError as error:
+            reason = error.reason
+        return Below(root.name, tuple(found), tuple(findings), reason)
+
+    def given_up(self, order: str) -> Iterator[list[Below]]:
+        """Yield that nothing could be discovered."""
+        reason = f"the process that looked for accounts on {order} ended"
+        yield [Below(root, (), (), reason) for root in self.search.roots or ("/",)]
+
+    def host(self, order: str) -> str:
+        """Return the host, which is all that is ordered."""
+        return order
+
+
+_ACCOUNTS: Final = 8
+"""How many accounts a batch has."""
+_NEXT_SCAN: Final = """
+SELECT 1 + max((SELECT ifnull(max(scan), 0) FROM scans), (SELECT ifnull(max(last_scan), 0) FROM accounts))
+"""  # a scan's row may be lost
+
+Tell = Callable[[ScanResult], object]
+"""Is told how far a scan is, whenever a batch is done."""
+
+
+class Depth(Enum):
+    """How much of each archive a scan reads."""
+
+    SHALLOW = "its head"
+    DEEP = "all of it"
+
+
+def _silent(_result: ScanResult) -> None:
+    """Tell nobody."""
+
+
+def scan(
+    path: str,
+    search: Search,
+    *,
+    depth: Depth = Depth.SHALLOW,
+    result: ScanResult | None = None,
+    tell: Tell = _silent,
+    workers: Workers = HERE,
+) -> ScanResult:
+    """Scan what ``search`` names into the catalog at ``path``, and return what came out.
+
+    Args:
+        path: the catalog; it is made where there is none.
+        search: where to look, and how.
+        depth: how much of each archive is read.
+        result: where to count what comes out, while it does.
+        tell: is told on the way.
+        workers: who does the work.
+
+    Raises:
+        UnreadableError: the sysroot is no folder.
+        CatalogError: ``path`` is no catalog, another scan writes to it, or its disk is full; what was done is kept.
+    """
+    with suppress(DamagedCatalogError):  # it is made anew
+        require(path)
+    result = result or ScanResult()
+    with locked(path) as lock:
+        is_whole = os.path.lexists(path) and is_as_noted(path, lock)
+        damaged = Damaged(path, result.altered) if is_whole else _damaged(path, result)
+        with Catalog.written(path) as catalog:
+            running = _Scan(catalog, search, result, damaged)
+            running.look(tell, workers)
+            if depth is Depth.DEEP:
+                running.walk(tell, workers)
+            running.finished()
+            result.altered += damaged.rest(catalog.connection)
+        if not damaged:
+            note(path, lock)
+    return result
+
+
+def _damaged(path: str, result: ScanResult) -> Damaged:
+    """Return what was altered of the catalog at ``path``; one whose structure is damaged is put aside."""
+    try:
+        with Catalog.written(path) as catalog:
+            return integrity.damaged(catalog.connection, path, result.altered)
+    except DamagedCatalogError as error:
+        aside = put_aside(path)
+        detail = f"it {error.reason}; it is {display(aside)} now, and what only it knew is there alone"
+        result.altered.append(Finding("catalog-altered", display(path), detail))
+        return Damaged(path, result.altered)
+
+
+def _has_nested(search: Search) -> bool:
+    """Tell whether accounts may be met twice: where one of the roots, or the home that it lies in, lies in another."""
+    names = [os.path.realpath(root.name) for root in search.places()]
+    homes = [os.path.dirname(name) if places.has_records_above(name) else name for name in names]
+    tops = [os.path.join(home, "") for home in homes]
+    return any(one.startswith(other) for one, other in permutations(tops, 2))
+
+
+class _Scan:
+    """One scan: a new one, or the last one where that was interrupted and had the same roots."""
+
+    def __init__(self, catalog: Catalog, search: Search, result: ScanResult, damaged: Damaged) -> None:
+        self._catalog = catalog
+        self._connection = catalog.connection
+        self._search = search
+        self._result = result
+        self._findings: list[Finding] = []
+        self._met: list[tuple[str, str]] = []
+        self._seen: set[tuple[str, str]] = set()
+        self._names = frozenset(root.name for root in search.places())
+        self._has_nested = _has_nested(search)
+        self._read: list[tuple[str, str]] = []
+        self._is_resumed = False
+        self._seals = Seals(self._connection)
+        with catalog.transaction():
+            self._number, self._first_file, self._began = self._begun()
+            self._seal_own()
+        self._writer = Writer(self._connection, self._number, result.changes, self._seals, damaged)
+        self._accounts = Accounts(catalog, self._number, self._writer, result, damaged)
+
+    def look(self, tell: Tell, workers: Workers) -> None:
+        """Look at all accounts, and know what is gone."""
+        work = Scanning(self._search.limits, self._search.zone)
+        for tasks, result in results(self._batches(workers), work, workers):
+            with self._catalog.transaction():
+                self._accounts.take(tasks, result.accounts, result.shared)
+            tell(self._result)
+        with self._catalog.transaction():
+            self._settle_gone()
+
+    def walk(self, tell: Tell, workers: Workers) -> None:
+        """Walk all archives that no scan has walked yet."""
+        archives = Archives(self._catalog, self._search, self._number, self._began)
+        for portion, outcomes in results(archives.orders(), archives.work, workers):
+            with self._catalog.transaction():
+                archives.take(portion, outcomes, self._writer, self._result)
+            tell(self._result)
+
+    def finished(self) -> None:
+        """Know that the scan is done."""
+        unread = json.dumps([display(name) for name in self._result.unread], ensure_ascii=False)
+        with self._catalog.transaction():
+            self._connection.execute(
+                "UPDATE scans SET ended = ?, unread = ? WHERE scan = ?", (int(time()), unread, self._number)
+            )
+            self._seal_own()
+
+    def _seal_own(self) -> None:
+        self._seals.change(OWN)
+        self._seals.write()
+
+    def _begun(self) -> tuple[int, int, int]:
+        """Return the scan's number, that of the first file that it may meet first, and when it began."""
+        asked = (*self._search.roots, *([] if self._search.sysroot is None else [self._search.sysroot]))
+        roots = json.dumps([display(os.path.abspath(root)) for root in asked], ensure_ascii=False)
+        last = self._connection.execute(
+            "SELECT scan, first_file, began, roots, ended FROM scans ORDER BY scan DESC LIMIT 1"
+        ).fetchone()
+        if last is not None:
+            number, first_file, began, last_roots, ended = last
+            if (last_roots, ended) == (roots, None):
+                self._is_resumed = True
+                return number, first_file, began
+        number = int(self._connection.execute(_NEXT_SCAN).fetchone()[0])
+        first_file = int(self._connection.execute("SELECT ifnull(max(file), 0) + 1 FROM all_files").fetchone()[0])
+        now = int(time())
+        row = {"scan": number, "roots": roots, "version": __version__, "began": now, "first_file": first_file}
+        self._connection.execute(schema.insertion(SCANS, tuple(row)), tuple(row.values()))
+        return number, first_file, now
+
+    def _batches(self, workers: Workers) -> Iterator[Batch]:
+        for host, root, found in self._roots(workers):
+            tasks = self._tasks(host, root, found)
+            while some := tuple(islice(tasks, _ACCOUNTS)):
+                yield some
+
+    def _roots(self, workers: Workers) -> Iterator[tuple[str, str, Iterator[Found]]]:
+        """Yield each root with its host and its accounts; there may be an error behind the last of these."""
+        if workers.hosts == HERE.hosts:
+            for root in places.apart(self._search.places()):
+                yield "", root.name, places.found(root, self._search.limits, self._findings, self._accounts.beginning)
+            return
+        for host, roots in results(workers.hosts, Discovering(self._search), workers):
+            for below in roots:
+                yield host, below.root, below.accounts(self._findings)
+
+    def _tasks(self, host: str, root: str, accounts: Iterator[Found]) -> Iterator[Task]:
+        self._met.append((host, root))
+        count = 0
+        try:
+            for found in accounts:
+                count += 1
+                if not self._is_met(host, found):
+                    yield Task(found, self._accounts.known(found, host), root, host)
+        except EvidenceError as error:
+            self._refuse(host, root, error.reason)
+            return
+        if not count and self._accounts.has_any(host, root, self._names):
+            self._refuse(host, root, "has nothing in it, and had accounts before; is it mounted?")
+            return
+        self._read.append((host, root))
+
+    def _is_met(self, host: str, found: Found) -> bool:
+        """Tell whether an account was met already; only where a root lies in another one is that remembered."""
+        if not self._has_nested:
+            return False
+        real = (host, found.path if host else os.path.realpath(found.path))
+        is_met = real in self._seen
+        self._seen.add(real)
+        return is_met
+
+    def _refuse(self, host: str, root: str, reason: str) -> None:
+        name = f"{host}:{root}" if host else root
+        self._result.unread[name] = reason
+        self._findings.append(Finding("folder-unreadable", name, reason, (Source(Witness.FILE_SYSTEM, root),)))
+
+    def _settle_gone(self) -> None:
+        """Know what is gone, what was moved, what was odd on the way."""
+        blind = {display(place.path) for one in self._findings if one.is_unread for place in one.evidence}
+        for host, root in self._read:
+            self._accounts.vanish(host, root, blind)
+        if self._is_resumed or any(change == "vanished" for _, change in self._result.changes):
+            mark_moves(self._connection, self._number, self._first_file, self._result.changes, self._seals)
+        self._accounts.note(map(finding_row, self._findings), [root for _, root in self._met])
+        for one in self._findings:
+            if one.is_unread:
+                self._result.unread.setdefault(one.subject, one.detail)
