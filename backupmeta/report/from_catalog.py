@@ -141,7 +141,9 @@ def _with_path(row: dict[str, Any], path: str, path_bytes: str) -> dict[str, Any
 
 
 def _with_extensions(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "plugins": _extensions(row["plugins"]), "themes": _extensions(row["themes"])}
+    """Return ``row`` with the entries of its lists."""
+    row["plugins"], row["themes"] = _extensions(row["plugins"]), _extensions(row["themes"])
+    return row
 
 
 def _worst_first(one: Found) -> tuple[int, str]:
