@@ -23,7 +23,9 @@ _SECONDS_OF: Final = {"day": 86_400, "hour": 3_600, "minute": 60}
 _DIGITS_OF_A_DATE: Final = 12
 """More digits than any second of the calendar has (9999-12-31T23:59:59 is 253402300799), its sign apart."""
 _LONGEST_NUMBER: Final = 30
+_SECONDS: Final = "Unix seconds"
 _END_OF_SECONDS: Final = len("2024-06-13T20:55:21")
+_END_OF_DAY: Final = len("2024-06-13")
 _END_OF_MINUTES: Final = len("2024-06-13T20:55")
 
 
@@ -76,7 +78,7 @@ def utc(seconds: int, microseconds: int = 0) -> str | None:
 
 def moment(seconds: int) -> str:
     """Return Unix seconds as ISO 8601 in UTC: ``2024-06-13T20:55:21+00:00``; a time no calendar has as its digits."""
-    return utc(seconds) or number(str(seconds))
+    return utc(seconds) or str(seconds)
 
 
 def clock(seconds: int) -> str:
@@ -87,6 +89,11 @@ def clock(seconds: int) -> str:
 def minute(seconds: int | None) -> str:
     """Return the same to the minute: ``2024-06-13 20:55``; a dash for None."""
     return "-" if seconds is None else _spaced(seconds, _END_OF_MINUTES)
+
+
+def day(seconds: int | None) -> str:
+    """Return the same to the day: ``2024-06-13``."""
+    return "-" if seconds is None else _spaced(seconds, _END_OF_DAY)
 
 
 def _spaced(seconds: int, end: int) -> str:
@@ -106,21 +113,29 @@ def seconds_in(text: str) -> int | str | None:
     return int(value) * (1 if digits == text else -1) if len(value) <= _DIGITS_OF_A_DATE else text
 
 
-def recorded_clock(text: str, zone: str = "") -> str:
-    """Return Unix seconds as a record has them as `clock` does; nothing for what is no number.
+def dated(seconds: int) -> str:
+    """Return Unix seconds in a sentence: ``2024-06-13 20:55:21 UTC``; those that no calendar has as what they are."""
+    return f"{clock(seconds)} {'UTC' if utc(seconds) else _SECONDS}"
 
-    After a time of the calendar stands the ``zone``, if one is given: `` UTC``.
-    """
+
+def recorded_clock(text: str) -> str:
+    """Return Unix seconds as a record has them as `clock` does; nothing for what is no number."""
+    seconds = seconds_in(text)
+    return clock(seconds) if isinstance(seconds, int) else number(seconds or "")
+
+
+def recorded_dated(text: str) -> str:
+    """Return Unix seconds as a record has them as `dated` does; what is no number as it is."""
     seconds = seconds_in(text)
     if isinstance(seconds, int):
-        return clock(seconds) + (zone if utc(seconds) else "")
-    return number(seconds or "")
+        return dated(seconds)
+    return text if seconds is None else f"{number(seconds)} {_SECONDS}"
 
 
 def recorded_moment(text: str) -> str | None:
     """Return Unix seconds as a record has them as `moment` does; None for what is no number."""
     seconds = seconds_in(text)
-    return moment(seconds) if isinstance(seconds, int) else seconds and number(seconds)
+    return moment(seconds) if isinstance(seconds, int) else seconds
 
 
 def number(digits: str) -> str:

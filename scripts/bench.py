@@ -136,8 +136,8 @@ def start_contest(folder: Path) -> Contest:
 
 def require_all(run: Process, sign: bytes) -> None:
     """Stop where ``run`` does not print every backup: its time would mean nothing."""
-    if (found := run.output().count(sign)) != BACKUPS:
-        raise SystemExit(f"bench: {' '.join(run.command)} printed {found:,} backups of {BACKUPS:,}")
+    if (printed := run.output().count(sign)) != BACKUPS:
+        raise SystemExit(f"bench: {' '.join(run.command)} printed {printed:,} backups of {BACKUPS:,}")
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
@@ -166,10 +166,10 @@ def rows(results: Iterable[Result]) -> Iterator[str]:
     """Yield the table's lines."""
     yield "| what | time | peer | its time | ratio | at most | |"
     yield "|---|--:|---|--:|--:|--:|---|"
-    for one in results:
-        what, _, peer, bound = one.contest
-        cells = [what, duration(one.ours), peer.words, duration(one.peer), ratio(one.ratio)]
-        verdict = "" if bound is None else "ok" if one.is_within else "**MISSED**"
+    for result in results:
+        what, _, peer, bound = result.contest
+        cells = [what, duration(result.ours), peer.words, duration(result.peer), ratio(result.ratio)]
+        verdict = "" if bound is None else "ok" if result.is_within else "**MISSED**"
         yield "| " + " | ".join([*cells, "" if bound is None else f"{bound:.3g}", verdict]) + " |"
 
 
@@ -235,10 +235,10 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
 def compared(options: argparse.Namespace) -> int:
     """Compare with another version, print, and return the exit code."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        found = versions.comparisons(options.against, options.what, Path(folder), options.archive, options.runs)
-        results = list(found)
+        comparisons = versions.comparisons(options.against, options.what, Path(folder), options.archive, options.runs)
+        results = list(comparisons)
     print(surroundings(options.runs), "", *versions.rows(results, options.against), sep="\n")
-    return 0 if all(one.is_within for one in results) else 1
+    return 0 if all(result.is_within for result in results) else 1
 
 
 def contested(options: argparse.Namespace) -> int:
@@ -248,7 +248,7 @@ def contested(options: argparse.Namespace) -> int:
     except (EvidenceError, isal_zlib.error) as error:  # type: ignore[misc]  # its stub declares an instance
         raise SystemExit(f"bench: {error}") from None
     print(surroundings(options.runs), "", *rows(results), sep="\n")
-    return 0 if all(one.is_within for one in results) else 1
+    return 0 if all(result.is_within for result in results) else 1
 
 
 def main(arguments: list[str]) -> int:

@@ -114,8 +114,8 @@ def disk(base: Path) -> Disk:
     made = Disk(base, base / "image", base / "catalogs/catalog.sqlite", base / "temporary", base / "out")
     for folder in (made.catalog.parent, made.temporary, made.out):
         folder.mkdir(parents=True)
-    for number, (name, place) in enumerate(ACCOUNTS.items()):
-        account(made.image / place, name, number)
+    for number, (name, home) in enumerate(ACCOUNTS.items()):
+        account(made.image / home, name, number)
     (made.image / "home3").symlink_to("/data/users")
     many(made.image / "opt/many")
     ran = subprocess.run(
@@ -134,14 +134,14 @@ def account(home: Path, name: str, number: int) -> None:
     install = f"i{number}x4kq9m2v7c8n3z5l6j0h1g2"
     for folder in (".appdata/current", ".appdata/backups", "application_backups", "public_html"):
         (home / folder).mkdir(parents=True)
-    told = [("installer", "wordpress"), ("version", "6.5.4"), ("owner", name), ("path", f"/home/{name}/public_html")]
-    told += [("url", f"https://{name}.example/"), ("url-domain", f"{name}.example"), ("title", "Blog")]
-    told += [("time", str(TIME - 86400)), ("db-pass", "invented")]
-    (home / ".appdata/current" / install).write_bytes(record(told))
+    lines = [("installer", "wordpress"), ("version", "6.5.4"), ("owner", name), ("path", f"/home/{name}/public_html")]
+    lines += [("url", f"https://{name}.example/"), ("url-domain", f"{name}.example"), ("title", "Blog")]
+    lines += [("time", str(TIME - 86400)), ("db-pass", "invented")]
+    (home / ".appdata/current" / install).write_bytes(record(lines))
     for which, time in enumerate((TIME, TIME + 86400)):
         file = f"app_{name}-example_Blog_2024-06-1{3 + which}_20-55-21.tar.gz"
         about = [("backup-install", install), ("backup-location", "local"), ("backup-time", str(time))]
-        content = record([("backup-note", ""), *told, *about, ("backup-filename", file)])
+        content = record([("backup-note", ""), *lines, *about, ("backup-filename", file)])
         (home / f".appdata/backups/b{number}{which}4kq9m2v7c8n3z5l6j0h1g2").write_bytes(content)
         members = [Entry(b"APP-META.INI", content, time), Entry(b"index.php", b"<?php\n" * 20_000 * (which + 1), time)]
         (home / "application_backups" / file).write_bytes(gzip_bytes(tar_bytes(members), time))
@@ -176,7 +176,7 @@ def lines(answer: bytes, _made: Disk) -> list[str]:
 def targets(answer: bytes, _made: Disk) -> list[str]:
     """Return what ``verify --json`` says of each archive and account; nothing of an answer that is cut off."""
     with contextlib.suppress(ValueError):
-        return [json.dumps(one) for one in json.loads(answer)["targets"]]
+        return [json.dumps(target) for target in json.loads(answer)["targets"]]
     return []
 
 
@@ -199,7 +199,7 @@ class Command:
     """A command.
 
     Attributes:
-        arguments: what stands behind its name; ``{image}`` and so on are the places of a `Disk`.
+        arguments: what comes after its name; ``{image}`` and so on are the places of a `Disk`.
         rows: how the rows of its answer are told apart; None where it answers about one thing.
         writes: the file that it writes in the folder for that; empty for none.
     """
@@ -211,7 +211,7 @@ class Command:
     def line(self, made: Disk) -> list[str]:
         """Return the command line."""
         places = {name: str(place) for name, place in made._asdict().items()}
-        return [sys.executable, "-c", COMMAND, *(one.format(**places) for one in self.arguments)]
+        return [sys.executable, "-c", COMMAND, *(argument.format(**places) for argument in self.arguments)]
 
 
 _ANNA: Final = f"{{image}}/{ACCOUNTS['annaberg']}"
@@ -272,7 +272,7 @@ class Ran(NamedTuple):
 
     code: int
     answer: bytes
-    told: str
+    messages: str
     written: bytes | None
     rows: list[str]
     calls: list[Call]
@@ -286,8 +286,8 @@ _RESUMED: Final = re.compile(r"(?P<pid>\d+) +<\.\.\. (?P<name>\w+) resumed>(?P<r
 
 def ran(made: Disk, command: Command, failure: str = "") -> Ran:
     """Run a command; let a call fail as strace's ``inject`` has it."""
-    for one in (*made.out.iterdir(), *made.temporary.iterdir()):
-        shutil.rmtree(one) if one.is_dir() else one.unlink()
+    for path in (*made.out.iterdir(), *made.temporary.iterdir()):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     if command.writes:
         (made.out / command.writes).write_bytes(_BEFORE)
     log, answer = made.base / "log", made.out / "answer"
@@ -308,8 +308,8 @@ def ran(made: Disk, command: Command, failure: str = "") -> Ran:
     content = written.read_bytes() if command.writes and written.exists() else None
     given = answer.read_bytes()
     rows = command.rows(given, made) if command.rows else []
-    told = ended.stderr.decode("utf-8", "replace")
-    return Ran(ended.returncode, given, told, content, rows, list(calls(log, made.base, only_failed=bool(failure))))
+    messages = ended.stderr.decode("utf-8", "replace")
+    return Ran(ended.returncode, given, messages, content, rows, list(calls(log, made.base, only_failed=bool(failure))))
 
 
 def calls(log: Path, base: Path, *, only_failed: bool) -> Iterator[Call]:
@@ -321,23 +321,23 @@ def calls(log: Path, base: Path, *, only_failed: bool) -> Iterator[Call]:
     counts, begun = Counter[tuple[str, str]](), dict[str, Call]()
     about = re.compile(rf'[<"](?P<folder>{re.escape(str(base))}[^>"]*)[>"](?:, "(?P<name>[^"]+)")?')
     for line in log.read_text(errors="replace").splitlines():
-        if found := _BEGUN.match(line):
-            counts[found["pid"], found["name"]] += 1
-            path = about.search(found["rest"])
-            place = os.path.normpath(f"{path['folder']}/{path['name'] or ''}") if path else ""
-            begun[found["pid"]] = Call(found["name"], counts[found["pid"], found["name"]], place)
-        elif (found := _RESUMED.match(line)) is None:
+        if match := _BEGUN.match(line):
+            counts[match["pid"], match["name"]] += 1
+            path = about.search(match["rest"])
+            folder = os.path.normpath(f"{path['folder']}/{path['name'] or ''}") if path else ""
+            begun[match["pid"]] = Call(match["name"], counts[match["pid"], match["name"]], folder)
+        elif (match := _RESUMED.match(line)) is None:
             continue
         if before is None and "/backupmeta/cli/" in line:
             before = {name: count for (_, name), count in counts.items()}
-        call = begun[found["pid"]]
+        call = begun[match["pid"]]
         if only_failed:
             yield from [call] if "(INJECTED)" in line else []
         elif (
             before is not None
             and call.path
             and call.number > before.get(call.name, 0)
-            and not found["rest"].endswith("<unfinished ...>")
+            and not match["rest"].endswith("<unfinished ...>")
         ):
             yield call
 
@@ -347,10 +347,10 @@ def calls(log: Path, base: Path, *, only_failed: bool) -> Iterator[Call]:
 
 def concerned(failed: Iterable[Call]) -> set[str]:
     """Return the accounts whose files the calls were about; all of them, where one was about none of these."""
-    found = set[str]()
+    names = set[str]()
     for call in failed:
-        found |= {name for name, place in ACCOUNTS.items() if f"/{place}/" in f"{call.path}/"} or set(ACCOUNTS)
-    return found
+        names |= {name for name, folder in ACCOUNTS.items() if f"/{folder}/" in f"{call.path}/"} or set(ACCOUNTS)
+    return names
 
 
 def of_others(rows: Iterable[str], names: set[str]) -> list[str]:
@@ -360,14 +360,14 @@ def of_others(rows: Iterable[str], names: set[str]) -> list[str]:
 
 def broken(command: Command, whole: Ran, after: Ran) -> Iterator[str]:
     """Yield what does not hold of a run, against the same without a failure."""
-    if "Traceback" in after.told or "error in this program" in after.told:
+    if "Traceback" in after.messages or "error in this program" in after.messages:
         yield "a traceback"
     if after.code not in {whole.code, 2}:
         yield f"exit code {after.code} instead of {whole.code} or 2"
     is_same = (after.answer, after.written, after.rows) == (whole.answer, whole.written, whole.rows)
     if after.code == whole.code != 2 and not is_same and not _is_timed(command):  # noqa: PLR2004
         yield "another answer, and no word about it"
-    if after.code == 2 and not after.told.strip() and b"not read: " not in after.answer:  # noqa: PLR2004
+    if after.code == 2 and not after.messages.strip() and b"not read: " not in after.answer:  # noqa: PLR2004
         yield "exit code 2, and no word about it"
     is_new = after.written == whole.written or _is_timed(command)
     if command.writes and not is_new and after.written != _BEFORE and after.code != 2:  # noqa: PLR2004
@@ -395,7 +395,7 @@ class Tally:
 
     runs: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
-    told: int = 0
+    reported: int = 0
     broken: list[str] = field(default_factory=list)
 
 
@@ -416,21 +416,23 @@ class Trial:
         whole = self.whole[name]
         kinds = sorted({call.name for call in whole.calls})
         kind = random.choice(kinds)
-        call = random.choice([one for one in whole.calls if one.name == kind])
+        call = random.choice([call for call in whole.calls if call.name == kind])
         error = random.choice(ERRORS[kind])
         failure = f"{call.name}:error={error}:when={call.number}"
         try:
             after = ran(self.made, COMMANDS[name], failure)
         except subprocess.TimeoutExpired:
             return [f"{name}: {failure}: hangs"]
-        if not after.calls or not all(one.path for one in after.calls):
+        if not after.calls or not all(call.path for call in after.calls):
             return []  # the process did otherwise this time, and a file of Python's own would have failed
         tally.runs[name] += 1
         tally.failed[f"{call.name} {error}"] += 1
-        tally.told += after.code == 2  # noqa: PLR2004
-        about = ", ".join(sorted({one.path.removeprefix(f"{self.made.base}/") for one in after.calls}))
-        told = after.told.strip().replace("\n", " | ")[:600]
-        return [f"{name}: {failure} on {about}: {one} [{told}]" for one in broken(COMMANDS[name], whole, after)]
+        tally.reported += after.code == 2  # noqa: PLR2004
+        about = ", ".join(sorted({call.path.removeprefix(f"{self.made.base}/") for call in after.calls}))
+        messages = after.messages.strip().replace("\n", " | ")[:600]
+        return [
+            f"{name}: {failure} on {about}: {promise} [{messages}]" for promise in broken(COMMANDS[name], whole, after)
+        ]
 
 
 def main() -> int:
@@ -445,12 +447,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="failing-calls-") as folder:
         trial = Trial(disk(Path(folder).resolve()), asked.command or COMMANDS)
         while tally.runs.total() < asked.runs:
-            found = trial.run(Random(f"{asked.seed} {number}"), tally)
-            for one in found:
-                print(f"{number}: {one}", flush=True)
-            tally.broken += found
+            faults = trial.run(Random(f"{asked.seed} {number}"), tally)
+            for fault in faults:
+                print(f"{number}: {fault}", flush=True)
+            tally.broken += faults
             number += 1
-    print(f"{tally.runs.total():,} runs; {tally.told:,} failures were told, {len(tally.broken):,} broke a promise")
+    print(f"{tally.runs.total():,} runs; {tally.reported:,} failures were told, {len(tally.broken):,} broke a promise")
     for name, count in sorted(tally.runs.items()):
         print(f"  {count:5,}  {name}")
     print("  " + ", ".join(f"{name} {count:,}" for name, count in sorted(tally.failed.items())))

@@ -67,7 +67,7 @@ class Tally:
     """What executions showed; tallies of several processes are added."""
 
     executions: int = 0
-    seen: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
     slowest: tuple[float, int] = (0.0, 0)
     peak: int = 0
@@ -75,14 +75,14 @@ class Tally:
     def add(self, other: "Tally") -> None:
         """Add another one."""
         self.executions += other.executions
-        self.seen += other.seen
+        self.outcomes += other.outcomes
         self.failures += other.failures
         self.slowest = max(self.slowest, other.slowest)
         self.peak = max(self.peak, other.peak)
 
     def count(self, kind: str) -> int:
         """Return how many executions failed in this way."""
-        return sum(one.kind == kind for one in self.failures)
+        return sum(failure.kind == kind for failure in self.failures)
 
 
 def mutant_of(seed: int, number: int, samples: Sequence[Sample]) -> Mutant:
@@ -90,12 +90,12 @@ def mutant_of(seed: int, number: int, samples: Sequence[Sample]) -> Mutant:
     return mutant(Random(f"{seed}:{number}"), samples)
 
 
-def attempt(number: int, one: Mutant, tally: Tally) -> None:
+def attempt(number: int, mutant: Mutant, tally: Tally) -> None:
     """Execute once, and count it."""
     begin = time.process_time()
     failure = None
     try:
-        tally.seen.update(outcomes(one))
+        tally.outcomes.update(outcomes(mutant))
     except FailedError as error:
         failure = Failure(number, "promise", str(error))
     except HungError:
@@ -121,9 +121,9 @@ def work(seed: int, chunk: range, samples: Sequence[Sample], current: "Synchroni
     tally = Tally()
     for number in chunk:
         current.value = number
-        one = mutant_of(seed, number, samples)
+        mutant = mutant_of(seed, number, samples)
         signal.setitimer(signal.ITIMER_PROF, HANG)
-        attempt(number, one, tally)
+        attempt(number, mutant, tally)
         signal.setitimer(signal.ITIMER_PROF, 0)
     tally.peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     results.send(tally)
@@ -198,23 +198,23 @@ class Run:
 
     def _collect(self) -> None:
         """Take in what is done, and put those out of their misery that don't go on."""
-        ready = wait([one.results for one in self._workers], timeout=1)
-        for one in list(self._workers):
-            is_stuck = one.stop_if_stuck()
-            if one.results in ready or is_stuck:
-                self._workers.remove(one)
-                self._take(one, one.tally(), is_stuck=is_stuck)
+        ready = wait([worker.results for worker in self._workers], timeout=1)
+        for worker in list(self._workers):
+            is_stuck = worker.stop_if_stuck()
+            if worker.results in ready or is_stuck:
+                self._workers.remove(worker)
+                self._take(worker, worker.tally(), is_stuck=is_stuck)
 
-    def _take(self, one: Worker, tally: Tally | None, *, is_stuck: bool) -> None:
+    def _take(self, worker: Worker, tally: Tally | None, *, is_stuck: bool) -> None:
         """Add a tally; where a process died, blame the execution it was at, and repeat the others."""
         if tally is not None:
             self.tally.add(tally)
             print(*map(summary, tally.failures), sep="", end="", file=sys.stderr)
             return
-        at = one.number
-        failure = Failure(at, "hang", "not even a signal ended it") if is_stuck else died(at, one.code)
+        at = worker.number
+        failure = Failure(at, "hang", "not even a signal ended it") if is_stuck else died(at, worker.code)
         self.tally.add(Tally(executions=1, failures=[failure]))
-        self._chunks += [part for part in (range(one.chunk.start, at), range(at + 1, one.chunk.stop)) if part]
+        self._chunks += [part for part in (range(worker.chunk.start, at), range(at + 1, worker.chunk.stop)) if part]
 
 
 def died(number: int, code: int | None) -> Failure:
@@ -222,9 +222,9 @@ def died(number: int, code: int | None) -> Failure:
     return Failure(number, "crash", f"the process ended with {code}")
 
 
-def summary(one: Failure) -> str:
+def summary(failure: Failure) -> str:
     """Return a failure in one line."""
-    return f"execution {one.number} failed: {one.kind}: {one.reason.strip().splitlines()[-1]}\n"
+    return f"execution {failure.number} failed: {failure.kind}: {failure.reason.strip().splitlines()[-1]}\n"
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
@@ -232,12 +232,17 @@ def summary(one: Failure) -> str:
 
 def save(folder: Path, seed: int, failures: Sequence[Failure], samples: Sequence[Sample]) -> None:
     """Write the inputs that failed, and how to repeat each."""
-    for one in failures[:FAILURES_KEPT]:
+    for failure in failures[:FAILURES_KEPT]:
         folder.mkdir(parents=True, exist_ok=True)
-        path, made = folder / f"{seed}-{one.number}.bin", mutant_of(seed, one.number, samples)
+        path, made = folder / f"{seed}-{failure.number}.bin", mutant_of(seed, failure.number, samples)
         path.write_bytes(made.content)
-        again = (f"scripts/fuzz.py --reproduce {path}", f"scripts/fuzz.py --seed {seed} --first {one.number} -n 1")
-        lines = (f"{one.kind} of execution {one.number}, made of: {made.sample.name}", *again, "", one.reason)
+        again = (f"scripts/fuzz.py --reproduce {path}", f"scripts/fuzz.py --seed {seed} --first {failure.number} -n 1")
+        lines = (
+            f"{failure.kind} of execution {failure.number}, made of: {made.sample.name}",
+            *again,
+            "",
+            failure.reason,
+        )
         path.with_suffix(".txt").write_text("\n".join(lines), encoding="utf-8")
 
 
@@ -251,12 +256,15 @@ def report(tally: Tally, options: argparse.Namespace, samples: int, seconds: flo
     yield f"broken promises        {tally.count('promise')}"
     yield f"slowest                {tally.slowest[0]:.2f} s (execution {tally.slowest[1]})"
     yield f"peak memory            {tally.peak / MIB:,.0f} MiB"
-    yield f"distinct outcomes      {len(tally.seen)}"
+    yield f"distinct outcomes      {len(tally.outcomes)}"
     yield from (
-        f"  {count:>9,}  {words}" for words, count in sorted(tally.seen.items(), key=lambda one: (-one[1], one))
+        f"  {count:>9,}  {words}" for words, count in sorted(tally.outcomes.items(), key=lambda item: (-item[1], item))
     )
-    reasons = Counter(f"{one.kind}: {one.reason.strip().splitlines()[-1]}" for one in tally.failures)
-    firsts = {f"{one.kind}: {one.reason.strip().splitlines()[-1]}": one.number for one in reversed(tally.failures)}
+    reasons = Counter(f"{failure.kind}: {failure.reason.strip().splitlines()[-1]}" for failure in tally.failures)
+    firsts = {
+        f"{failure.kind}: {failure.reason.strip().splitlines()[-1]}": failure.number
+        for failure in reversed(tally.failures)
+    }
     yield from (f"  FAILED {count:>2,}  {words} (execution {firsts[words]})" for words, count in reasons.most_common())
 
 
@@ -276,8 +284,8 @@ def run_atheris(options: argparse.Namespace, samples: Sequence[Sample]) -> None:
     atheris = importlib.import_module("atheris")
     atheris.instrument_all()
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        for number, one in enumerate(samples):
-            (Path(folder) / f"{number}").write_bytes(one.content)
+        for number, sample in enumerate(samples):
+            (Path(folder) / f"{number}").write_bytes(sample.content)
         flags = [f"-runs={options.executions}", f"-seed={options.seed + 1}", f"-timeout={HANG}"]
         flags += [f"-max_total_time={options.seconds}", f"-artifact_prefix={options.failures}/", folder]
         options.failures.mkdir(parents=True, exist_ok=True)

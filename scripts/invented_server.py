@@ -56,7 +56,7 @@ class Site(NamedTuple):
 
     def at(self, time: int) -> Update:
         """Return what it consists of at this ``time``, Unix seconds; an update takes place at three in the morning."""
-        return [one for one in self.updates if _time(one) <= time or one is self.updates[0]][-1]
+        return [state for state in self.updates if _time(state) <= time or state is self.updates[0]][-1]
 
 
 def _time(update: Update) -> int:
@@ -204,14 +204,16 @@ def lines(site: Site, time: int) -> LineChanges:
 def files(site: Site, time: int) -> dict[str, bytes]:
     """Return the files of ``site`` at this ``time``: pictures come in every month."""
     now = site.at(time)
-    found = {path: text.encode() for path, text in core(now.version).items() if not path.endswith("/")}
-    for one in now.plugins:
-        name, version = one[1:].split("/")
-        found[f"wp-content/plugins/{name}/{name}.php"] = plugin(name.replace("-", " ").title(), version).encode()
-    found["wp-content/themes/one-column/style.css"] = theme("One Column", "1.4").encode()
+    contents = {path: text.encode() for path, text in core(now.version).items() if not path.endswith("/")}
+    for listed in now.plugins:
+        name, version = listed[1:].split("/")
+        contents[f"wp-content/plugins/{name}/{name}.php"] = plugin(name.replace("-", " ").title(), version).encode()
+    contents["wp-content/themes/one-column/style.css"] = theme("One Column", "1.4").encode()
     for month in range((time - site.first) // MONTH):
-        found[f"wp-content/uploads/{month:02d}.jpg"] = os.fsencode(site.host) * (40 * (month % 7 + 1) * len(site.title))
-    return found
+        contents[f"wp-content/uploads/{month:02d}.jpg"] = os.fsencode(site.host) * (
+            40 * (month % 7 + 1) * len(site.title)
+        )
+    return contents
 
 
 def members(backup: Backup) -> Iterator[Entry]:
@@ -222,7 +224,7 @@ def members(backup: Backup) -> Iterator[Entry]:
     yield Entry(b"APP-DATA.SQL", f"SET AUTOCOMMIT = 0;\nSTART TRANSACTION;\n{tables}COMMIT;\n".encode(), time)
     folders = set[str]()
     for path, content in files(site, time).items():
-        for folder in reversed([str(one) for one in Path(path).parents if str(one) != "."]):
+        for folder in reversed([str(parent) for parent in Path(path).parents if str(parent) != "."]):
             if folder not in folders:
                 folders.add(folder)
                 yield Entry(folder.encode(), None, site.first, 0o755)
@@ -233,7 +235,7 @@ def members(backup: Backup) -> Iterator[Entry]:
 def backups(site: Site) -> Iterator[Backup]:
     """Yield the backups of ``site``: each month at four, and an hour before each update."""
     end = moment("2024-03-16 00:00:00") if site is GONE else END
-    updates = {_time(one) - HOUR for one in site.updates[1:]}
+    updates = {_time(update) - HOUR for update in site.updates[1:]}
     months = range(site.first - site.first % DAY + 12 * DAY + 4 * HOUR, end, MONTH)
     yield from (Backup(site, time, time in updates) for time in sorted({*months, *updates}) if time < end)
 
@@ -248,9 +250,9 @@ def write(path: Path, content: bytes, time: int) -> None:
 def write_site(root: Path, site: Site) -> None:
     """Write what there is of ``site`` below ``root``."""
     home = root / "home" / site.user
-    for one in backups(site):
-        write(home / ".appdata/backups" / one.id, one.record, one.time + WRITTEN)
-        write(home / "application_backups" / one.name, one.archive, one.time + WRITTEN)
+    for backup in backups(site):
+        write(home / ".appdata/backups" / backup.id, backup.record, backup.time + WRITTEN)
+        write(home / "application_backups" / backup.name, backup.archive, backup.time + WRITTEN)
     if site is not GONE:
         content = record({**lines(site, END), "cache-numerrors": "0", "cache-numwarnings": "0", "list-failures": ""})
         write(home / ".appdata/current" / site.id, content, _time(site.updates[-1]))
@@ -260,7 +262,7 @@ def write_server(root: Path) -> None:
     """Write the server below ``root``."""
     for site in SITES:
         write_site(root, site)
-    archives = {one.user: sorted((root / "home" / one.user / "application_backups").iterdir()) for one in SITES}
+    archives = {site.user: sorted((root / "home" / site.user / "application_backups").iterdir()) for site in SITES}
     cut = archives["carla"][-1]
     write(cut, cut.read_bytes()[:-600], int(cut.stat().st_mtime))
     archives["bruno"][3].unlink()

@@ -156,9 +156,11 @@ def judged(path: Path) -> Judgement:
     from backupmeta.verification import verify
     from backupmeta.vocabulary.kinds import Severity
 
-    (found,) = verify(Search((str(path),)), DEFAULT.with_options(select=("safe",)))
-    has_error = found.verdict is Verdict.UNREADABLE or any(one.severity is Severity.ERROR for one in found.judged)
-    return Judgement(found.verdict is Verdict.PASS, not has_error)
+    (verification,) = verify(Search((str(path),)), DEFAULT.with_options(select=("safe",)))
+    has_error = verification.verdict is Verdict.UNREADABLE or any(
+        finding.severity is Severity.ERROR for finding in verification.judged
+    )
+    return Judgement(verification.verdict is Verdict.PASS, not has_error)
 
 
 # --- unpacked ---------------------------------------------------------------------------------------------------------
@@ -173,9 +175,9 @@ def by_tarfile(archive: Path, sandbox: Path) -> None:
 def by_tarfile_each(archive: Path, sandbox: Path) -> None:
     """Unpack a member after the other; those that can't be are passed over."""
     with tarfile.open(archive) as opened:
-        for one in opened:
+        for member in opened:
             with suppress(OSError, tarfile.TarError, KeyError, RecursionError, ValueError):
-                opened.extract(one, sandbox)
+                opened.extract(member, sandbox)
 
 
 def _by_command(command: str) -> Callable[[Path, Path], None]:
@@ -193,31 +195,31 @@ PROGRAMS: Final[dict[str, Callable[[Path, Path], None]]] = {
 }
 
 
-def sandboxed(place: Path) -> Path:
+def sandboxed(around: Path) -> Path:
     """Make a folder to unpack into, with files and folders around it that links may lead to; all have one time."""
-    sandbox = place / AROUND / "sandbox"
+    sandbox = around / AROUND / "sandbox"
     sandbox.mkdir(parents=True)
     for above in sandbox.parents[: AROUND.count("/") + 2]:
         for name in NAMES:
             (above / name / "a").mkdir(parents=True)
             (above / name / "canary").write_text("canary")
         (above / "canary").write_text("canary")
-    for folder, _, names in os.walk(place, topdown=False):
+    for folder, _, names in os.walk(around, topdown=False):
         for path in (*(os.path.join(folder, name) for name in names), folder):  # noqa: PTH118
             os.utime(path, (TIME, TIME))
     return sandbox
 
 
-def surroundings(place: Path, sandbox: Path) -> dict[str, tuple[object, ...]]:
+def surroundings(around: Path, sandbox: Path) -> dict[str, tuple[object, ...]]:
     """Return what lies around a sandbox: each path, what it is and what is in it."""
-    found: dict[str, tuple[object, ...]] = {}
-    for folder, folders, names in os.walk(place):
+    states: dict[str, tuple[object, ...]] = {}
+    for folder, folders, names in os.walk(around):
         if Path(folder) == sandbox.parent:
             folders.remove("sandbox")
         for name in (".", *folders, *names):
             path = os.path.join(folder, name)  # noqa: PTH118
-            found[os.path.relpath(path, place)] = _state(path)
-    return found
+            states[os.path.relpath(path, around)] = _state(path)
+    return states
 
 
 def _state(path: str) -> tuple[object, ...]:
@@ -260,10 +262,10 @@ def _is_in(sandbox: str, path: str) -> bool:
     return path == sandbox or path.startswith(f"{sandbox}/")
 
 
-def escapes(place: Path, before: dict[str, tuple[object, ...]]) -> Iterator[str]:
+def escapes(around: Path, before: dict[str, tuple[object, ...]]) -> Iterator[str]:
     """Yield what was put out of the sandbox in ``place``, and which links in it lead out."""
-    sandbox = place / AROUND / "sandbox"
-    after = surroundings(place, sandbox)
+    sandbox = around / AROUND / "sandbox"
+    after = surroundings(around, sandbox)
     yield from (path for path in {**before, **after} if before.get(path) != after.get(path))
     for folder, folders, names in os.walk(sandbox):
         for name in (*folders, *names):
@@ -325,14 +327,14 @@ def main() -> int:
     if asked.unpack:
         unpack_all(asked.unpack)
         return 0
-    tally, found, end = Counter[str](), list[str](), asked.first + asked.count
+    tally, faults, end = Counter[str](), list[str](), asked.first + asked.count
     for first in range(asked.first, end, CHUNK):
         numbers = range(first, min(first + CHUNK, end))
-        found += tried((made(asked.seed, number) for number in numbers), tally, asked.python)
+        faults += tried((made(asked.seed, number) for number in numbers), tally, asked.python)
     if asked.count == 1:
         print(made(asked.seed, asked.first))
-    print("\n".join([*found, f"{asked.count:,} archives of seed {asked.seed}: {dict(tally)}, {len(found)} escapes"]))
-    return 1 if found else 0
+    print("\n".join([*faults, f"{asked.count:,} archives of seed {asked.seed}: {dict(tally)}, {len(faults)} escapes"]))
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def asked(arguments: Sequence[str]) -> Answer:
 
 def command(name: str, catalog: Path, id_: str) -> list[str]:
     """Return the arguments of a command about ``catalog``."""
-    return [{"CATALOG": str(catalog), "ID": id_}.get(one, one) for one in COMMANDS[name]]
+    return [{"CATALOG": str(catalog), "ID": id_}.get(argument, argument) for argument in COMMANDS[name]]
 
 
 def whole(folder: Path) -> Whole:
@@ -135,7 +135,7 @@ def whole(folder: Path) -> Whole:
             "SELECT id FROM backups WHERE id IS NOT NULL AND state = 'paired' LIMIT 1"
         ).fetchone()
     answers = {name: asked(command(name, path, id_)) for name in COMMANDS}
-    if unsaid := {name: one for name, one in answers.items() if one.trace or one.code not in {0, 1}}:
+    if unsaid := {name: answer for name, answer in answers.items() if answer.trace or answer.code not in {0, 1}}:
         raise SystemExit(f"the whole catalog is not answered from: {unsaid}")
     return Whole(path, root, id_, answers)
 
@@ -164,19 +164,19 @@ def _beginning(random: Random, path: Path) -> None:
 def _pages(random: Random, path: Path) -> None:
     content = path.read_bytes()
     pages = [content[place : place + PAGE] for place in range(0, len(content), PAGE)]
-    one, other = random.randrange(1, len(pages)), random.randrange(1, len(pages))
+    first, second = random.randrange(1, len(pages)), random.randrange(1, len(pages))
     how = random.randrange(5)
     if how == 0:
-        pages[one], pages[other] = pages[other], pages[one]
+        pages[first], pages[second] = pages[second], pages[first]
     elif how == 1:
-        pages[one] = pages[other]
+        pages[first] = pages[second]
     elif how == 2:  # noqa: PLR2004 - the third of five
-        pages[one] = bytes(PAGE)
+        pages[first] = bytes(PAGE)
     elif how == 3:  # noqa: PLR2004
-        pages[one] = random.randbytes(PAGE)
+        pages[first] = random.randbytes(PAGE)
     else:
         half = random.randrange(PAGE)
-        pages[one] = pages[one][:half] + pages[other][half:]
+        pages[first] = pages[first][:half] + pages[second][half:]
     path.write_bytes(b"".join(pages))
 
 
@@ -251,7 +251,7 @@ def _statement(random: Random, connection: sqlite3.Connection) -> str:
         "key": table.columns[0].name,
         "column": random.choice(table.columns).name,
         "other": random.choice(table.columns).name,
-        "names": ", ".join(one.name for one in table.columns[1:]),
+        "names": ", ".join(column.name for column in table.columns[1:]),
         "place": str(random.randrange(max(count, 1))),
     }
     words["row"] = "rowid = (SELECT rowid FROM {table} LIMIT 1 OFFSET {place})".format_map(words)
@@ -268,16 +268,16 @@ def _rows(random: Random, path: Path) -> None:
 
 def _accounts(random: Random, path: Path) -> None:
     """Take an account away as a whole, or give what it has to another one."""
-    owned = [one.name for one in TABLES if any(column.name == "account" for column in one.columns)]
+    owned = [table.name for table in TABLES if any(column.name == "account" for column in table.columns)]
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         numbers = [number for (number,) in connection.execute("SELECT account FROM accounts")]
-        one, other = random.sample(numbers, 2)
+        first, second = random.sample(numbers, 2)
         for name in owned if random.random() < 0.6 else random.sample(owned, 2):  # noqa: PLR2004
             if random.random() < 0.7:  # noqa: PLR2004
-                connection.execute(f"DELETE FROM {name} WHERE account = ?", (one,))  # noqa: S608 - our own names
+                connection.execute(f"DELETE FROM {name} WHERE account = ?", (first,))  # noqa: S608 - our own names
             else:
                 with contextlib.suppress(sqlite3.Error):
-                    connection.execute(f"UPDATE {name} SET account = ? WHERE account = ?", (other, one))  # noqa: S608
+                    connection.execute(f"UPDATE {name} SET account = ? WHERE account = ?", (second, first))  # noqa: S608
 
 
 _SCHEMA: Final = (
@@ -379,10 +379,12 @@ def _judged(whole_: Answer, answer: Answer, known: Whole, path: Path) -> tuple[s
     return "silent", f"exit code {answer.code}, another answer: {_apart(whole_.out, answer.out)}"
 
 
-def _apart(one: bytes, other: bytes) -> str:
-    place = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    part = slice(max(place - 20, 0), place + 60)
-    return f"{len(one)} and {len(other)} bytes, from {place}: {one[part]!r}, {other[part]!r}"
+def _apart(expected: bytes, actual: bytes) -> str:
+    at = next(
+        (n for n, (a, b) in enumerate(zip(expected, actual, strict=False)) if a != b), min(len(expected), len(actual))
+    )
+    part = slice(max(at - 20, 0), at + 60)
+    return f"{len(expected)} and {len(actual)} bytes, from {at}: {expected[part]!r}, {actual[part]!r}"
 
 
 def _scanned(known: Whole, path: Path, random: Random) -> tuple[str, list[str]]:
@@ -407,19 +409,19 @@ def _chunk(task: tuple[int, range]) -> list[Outcome]:
     """Return what came of the mutants of these numbers."""
     seed, numbers = task
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
-        for folder in (one := Path(name) / "whole", other := Path(name) / "mutant"):
+        for folder in (whole_folder := Path(name) / "whole", mutant_folder := Path(name) / "mutant"):
             folder.mkdir()
-        known = whole(one)
-        return [mutant(number, seed, known, other) for number in numbers]
+        known = whole(whole_folder)
+        return [mutant(number, seed, known, mutant_folder) for number in numbers]
 
 
-def _told(found: Sequence[Outcome]) -> int:
+def _print_summary(outcomes: Sequence[Outcome]) -> int:
     """Print what came of all mutants; return how many have faults."""
-    counts = Counter((one.kind, outcome) for one in found for outcome in one.outcomes)
-    for (kind, outcome), count in sorted(counts.items()):
-        print(f"{kind:12} {outcome:24} {count:7,}")
-    faults = sum(bool(one.faults) for one in found)
-    print(f"{len(found):,} mutants, {sum(counts.values()):,} answers, {faults:,} mutants with faults")
+    counts = Counter((outcome.kind, kind) for outcome in outcomes for kind in outcome.outcomes)
+    for (change, kind), count in sorted(counts.items()):
+        print(f"{change:12} {kind:24} {count:7,}")
+    faults = sum(bool(outcome.faults) for outcome in outcomes)
+    print(f"{len(outcomes):,} mutants, {sum(counts.values()):,} answers, {faults:,} mutants with faults")
     return faults
 
 
@@ -433,15 +435,15 @@ def main() -> int:
     asked_for = parser.parse_args()
     numbers = range(asked_for.first, asked_for.first + asked_for.mutants)
     tasks = [(asked_for.seed, numbers[place : place + CHUNK]) for place in range(0, len(numbers), CHUNK)]
-    found: list[Outcome] = []
+    outcomes: list[Outcome] = []
     with multiprocessing.get_context("spawn").Pool(asked_for.processes) as pool, contextlib.suppress(KeyboardInterrupt):
-        for some in pool.imap_unordered(_chunk, tasks):
-            found += some
-            for one in some:
-                for fault in one.faults:
-                    print(f"mutant {one.number} ({one.kind}): {fault}", flush=True)
-            print(f"{len(found):,} of {len(numbers):,}", file=sys.stderr, flush=True)
-    return int(bool(_told(found)))
+        for chunk in pool.imap_unordered(_chunk, tasks):
+            outcomes += chunk
+            for outcome in chunk:
+                for fault in outcome.faults:
+                    print(f"mutant {outcome.number} ({outcome.kind}): {fault}", flush=True)
+            print(f"{len(outcomes):,} of {len(numbers):,}", file=sys.stderr, flush=True)
+    return int(bool(_print_summary(outcomes)))
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ name is compared with a record by slugging the record's values forward.
 """
 
 import re
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from enum import Enum
 from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from backupmeta.archive.compression import SUFFIXES
+from backupmeta.words import dated
 
 _NAME: Final = re.compile(
     r"app_(.*)_([^_]*)_(\d{4})-(\d\d)-(\d\d)_(\d\d)-(\d\d)-(\d\d)((?:\.[A-Za-z0-9]+)*)", re.DOTALL | re.ASCII
@@ -245,7 +246,7 @@ def disagreements(
     if title is not None and not middle.endswith(f"_{(slug := title_slug(title))}"):
         found.append(Disagreement("name-title-differs", f"{name.title!r}, by the record {slug!r}"))
     if backup_time is not None and not _explains(name, backup_time, zone):
-        found.append(Disagreement("name-time-differs", f"{name.local_time} local, by the record {_utc(backup_time)}"))
+        found.append(Disagreement("name-time-differs", f"{name.local_time} local, by the record {dated(backup_time)}"))
     return found
 
 
@@ -257,10 +258,3 @@ def _explains(name: ArchiveName, backup_time: int, zone: tzinfo | None) -> bool:
         return offset.utcoffset(None) == datetime.fromtimestamp(backup_time, zone).utcoffset()
     except (OverflowError, ValueError, OSError):  # beyond the years that `datetime` knows, in that zone
         return False
-
-
-def _utc(seconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ")
-    except (OverflowError, ValueError, OSError):
-        return f"{seconds} Unix seconds"

@@ -124,7 +124,7 @@ def findings(stream: Inflated, where: Source) -> Iterator[Finding]:
     if before := stream.before:
         from backupmeta.archive.foreign import stray
 
-        detail = f"{_bytes(before)}: {stray(stream.start[:before])}"
+        detail = f"{counted(before, 'byte')}: {stray(stream.start[:before])}"
         yield Finding("archive-leading-bytes", "", detail, (where._replace(offset=0),))
     layer = "" if outer is None else ", in the outer stream's content"
     for id_, detail in (*_of_zeros(stream), *_of_checks(stream)):
@@ -134,14 +134,17 @@ def findings(stream: Inflated, where: Source) -> Iterator[Finding]:
 def _of_zeros(stream: Inflated) -> Iterator[tuple[str, str]]:
     """Yield what stands between and behind the streams."""
     if count := stream.between.length:
-        yield "archive-zeros-between", f"{_bytes(count)}, the first of them at byte {stream.between.offset}"
+        yield "archive-zeros-between", f"{counted(count, 'byte')}, the first of them at byte {stream.between.offset}"
     if trailing := stream.trailing:
         from backupmeta.archive.foreign import stray
 
-        yield "archive-trailing-bytes", f"{_bytes(trailing)} from byte {stream.stopped} on: {stray(stream.behind)}"
+        yield (
+            "archive-trailing-bytes",
+            f"{counted(trailing, 'byte')} from byte {stream.stopped} on: {stray(stream.behind)}",
+        )
     elif count := stream.padding.length:
         is_refused = stream.compression is ZSTD or (stream.compression is XZ and count % _XZ_PADDING)
-        detail = f"{_bytes(count)} from byte {stream.padding.offset} on"
+        detail = f"{counted(count, 'byte')} from byte {stream.padding.offset} on"
         yield "archive-padding-refused" if is_refused else "archive-padding", detail
 
 
@@ -157,7 +160,3 @@ def _of_checks(stream: Inflated) -> Iterator[tuple[str, str]]:
             yield "archive-check-none", streams
         elif check != lzma.CHECK_UNKNOWN and not lzma.is_check_supported(check):
             yield "archive-check-unsupported", f"{streams}: check {check}"
-
-
-def _bytes(count: int) -> str:
-    return f"{count:,} byte{'' if count == 1 else 's'}"

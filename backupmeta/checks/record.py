@@ -14,6 +14,7 @@ from backupmeta.findings import Finding
 from backupmeta.masking import is_secret, mask_location
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.fields import FIELD
+from backupmeta.words import dated
 
 REQUIRED: Final = (
     "application version time_created user path url title files "
@@ -71,7 +72,7 @@ def times_in_future(subject: Subject) -> Iterator[Finding]:
     for name in _TIMES:
         seconds = _seconds(subject, name)
         if seconds is not None and seconds > subject.now + _SKEW:
-            yield Finding("time-in-future", name, _shown(seconds), subject.told(name))
+            yield Finding("time-in-future", name, dated(seconds), subject.told(name))
 
 
 def times_out_of_order(subject: Subject) -> Iterator[Finding]:
@@ -81,7 +82,7 @@ def times_out_of_order(subject: Subject) -> Iterator[Finding]:
         seconds = _seconds(subject, name)
         if seconds is not None and backup is not None and seconds > backup + _SKEW:
             places = (*subject.told(name), *subject.told("backup_time"))
-            yield Finding("time-out-of-order", name, f"{_shown(seconds)}, the backup {_shown(backup)}", places)
+            yield Finding("time-out-of-order", name, f"{dated(seconds)}, the backup {dated(backup)}", places)
 
 
 def time_before_release(subject: Subject) -> Iterator[Finding]:
@@ -94,7 +95,7 @@ def time_before_release(subject: Subject) -> Iterator[Finding]:
     midnight = datetime(release.year, release.month, release.day, tzinfo=UTC) - timedelta(days=1)
     if backup < midnight.timestamp():
         places = (*subject.told("backup_time"), *subject.told("version"))
-        yield Finding("time-before-release", "backup_time", f"{_shown(backup)}, released {release}", places)
+        yield Finding("time-before-release", "backup_time", f"{dated(backup)}, released {release}", places)
 
 
 def offset_unused(subject: Subject) -> Iterator[Finding]:
@@ -119,13 +120,6 @@ def _seconds(subject: Subject, name: str) -> int | None:
     """Return a time of the answer as Unix seconds; None where it is none."""
     value = subject.inspection.get(name)
     return int(value) if isinstance(value, int | str) else None
-
-
-def _shown(seconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ")
-    except (OverflowError, ValueError, OSError):
-        return f"{seconds} Unix seconds"
 
 
 CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (

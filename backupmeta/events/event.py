@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from backupmeta.events.kinds import KINDS
 from backupmeta.masking import mask_text
 from backupmeta.provenance import Source
+from backupmeta.words import dated
 
 SECOND: Final = 1_000_000
 """Microseconds."""
@@ -20,9 +21,6 @@ FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 """The first microsecond of the calendar: the year 1 begins."""
 LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 """The last microsecond of the calendar: the year 9999 ends."""
-
-_LONGEST: Final = 10**30
-"""Numbers from here on are told by their first digits: they were made to be long."""
 
 
 def nearest(time: int) -> int:
@@ -152,13 +150,7 @@ class Statement(NamedTuple):
         kind = KINDS[self.claim.kind]
         message = mask_text(kind.sentence.format(**subject.words(self.detail)))
         if nearest(self.claim.time) != self.claim.time:
-            message += f" (at {_number(self.claim.time)}, which no calendar has)"
+            message += f" (at {dated(self.claim.time // SECOND)}, which no calendar has)"
         if kind.is_shared:
             subject = subject._replace(version="", backup="")
         return Event(self.claim, message, subject, self.file, contradicted_by, self.left_out)
-
-
-def _number(time: int) -> str:
-    """Return a time as Unix seconds."""
-    seconds = time // SECOND
-    return f"{seconds} Unix seconds" if abs(seconds) < _LONGEST else f"{str(seconds)[:20]}… Unix seconds"

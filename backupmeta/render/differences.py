@@ -35,10 +35,12 @@ from backupmeta.words import (
     amounts,
     counted,
     cut,
+    dated,
     line,
     markdown_cell,
     markdown_table,
     recorded_clock,
+    recorded_dated,
     recorded_moment,
     utc,
 )
@@ -101,13 +103,8 @@ def diff_markdown(difference: Difference) -> Iterator[str]:
 def _described(side: Side) -> tuple[str, str]:
     """Return where a side lies, and when it was made; of the live install that it is one."""
     seconds = side.inspection.text("backup_time")
-    when = "live install" if side.inspection.kind == "install" else _moment(seconds)
+    when = "live install" if side.inspection.kind == "install" else recorded_dated(seconds)
     return side.inspection.path or side.name, when
-
-
-def _moment(seconds: object) -> str:
-    """Return Unix seconds in words: ``2024-06-13 20:55:21 UTC``; what no calendar has as it is."""
-    return recorded_clock(str(seconds), " UTC") or str(seconds)
 
 
 def _sections(difference: Difference) -> Iterator[Section]:
@@ -155,7 +152,7 @@ def _value(name: str, value: Value) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return counted(len(value), "entry", "entries")
-    return cut(_moment(value) if name in _TIMES else str(value), _LONGEST) or "(empty)"
+    return cut(recorded_dated(str(value)) if name in _TIMES else str(value), _LONGEST) or "(empty)"
 
 
 def _witnesses(sources: Sources) -> str:
@@ -194,7 +191,7 @@ _SHOWN_BY: Final[Mapping[str, Callable[[Entry], str]]] = {
     "kind": lambda entry: entry.kind,
     "size": lambda entry: f"{entry.size:,}",
     "mode": lambda entry: f"{entry.mode:04o}",
-    "mtime": lambda entry: _moment(entry.mtime_ns // NANOSECONDS),
+    "mtime": lambda entry: dated(entry.mtime_ns // NANOSECONDS),
     "link": lambda entry: _name(entry.link),
     "content": lambda entry: f"{(entry.digest or '')[:8]}…",
 }

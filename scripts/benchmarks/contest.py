@@ -68,7 +68,7 @@ def measure(contests: list[Contest], runs: int) -> list[Result]:
     for _ in range(runs):
         for task, taken in times.items():
             taken.append(task.seconds())
-    return [Result(one, median(times[one.ours]), median(times[one.peer])) for one in contests]
+    return [Result(contest, median(times[contest.ours]), median(times[contest.peer])) for contest in contests]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Process:
 
 def executable() -> str:
     """Return the console script beside this Python."""
-    found = shutil.which("backupmeta", path=str(Path(sys.executable).parent))
-    if found is None:
+    path = shutil.which("backupmeta", path=str(Path(sys.executable).parent))
+    if path is None:
         raise SystemExit(f"bench: no backupmeta beside {sys.executable}; install it there: pip install -e .")
-    return found
+    return path

@@ -37,8 +37,8 @@ def deep_contest(archive: Path, changed: Path) -> Contest:
     """Return comparing two archives against walking both, in this process."""
 
     def ours() -> None:
-        found = diff(str(archive), str(changed), deep=True)
-        if found.is_same or any(one.is_unread for one in found.findings):
+        difference = diff(str(archive), str(changed), deep=True)
+        if difference.is_same or any(finding.is_unread for finding in difference.findings):
             raise SystemExit(f"bench: {archive}, {changed}: something is wrong with them")
 
     def peer() -> None:
@@ -64,10 +64,10 @@ def history_contest(folder: Path) -> Contest:
     """Return the history of an install with 100 backups, as a whole process, against a second."""
     home, author = folder / "home", fleets.Author(fleets.SEED)
     backups = [OfOne(number) for number in range(BACKUPS)]
-    fleets.fill(home, backups, lambda path, one: fleets.small_archive(path, one, author))
+    fleets.fill(home, backups, lambda path, backup: fleets.small_archive(path, backup, author))
     ours = Process((executable(), "history", backups[0].install, "--root", str(home)), folder)
-    if (found := ours.output().count(b"\n")) < BACKUPS:
-        raise SystemExit(f"bench: a history of {found} lines")
+    if (lines := ours.output().count(b"\n")) < BACKUPS:
+        raise SystemExit(f"bench: a history of {lines} lines")
     return Contest(f"history of {BACKUPS} backups", Task("history", ours), Second("a second", lambda: None), 1)
 
 

@@ -123,7 +123,7 @@ def pax_keys(n: int) -> Iterator[bytes]:
 
 
 def global_keys(n: int) -> Iterator[bytes]:
-    """Yield global pax headers, each with keys of its own, and a file behind each."""
+    """Yield global pax headers, each with keys of its own, and a file after each."""
     for number in range(n):
         yield pax(*((b"USER.%d.%d" % (number, key), b"x") for key in range(10)), kind=b"g")
         yield header(b"f%d" % number, 0, TIME, 0o644, b"0")
@@ -169,17 +169,17 @@ def dump(statement: bytes) -> Callable[[int], Iterator[bytes]]:
 
 def streams(folder: Path, n: int) -> None:
     """Make an account with an archive of many gzip streams."""
-    one = backup()
-    one.write(folder / "user")
-    with (folder / "user/application_backups" / one.name).open("ab") as file:
+    made = backup()
+    made.write(folder / "user")
+    with (folder / "user/application_backups" / made.name).open("ab") as file:
         file.write(gzip_bytes(b"") * n)
 
 
 def damage(folder: Path, n: int) -> None:
-    """Make an account with an archive behind which stand many bytes that look like the beginning of a stream."""
-    one = backup()
-    one.write(folder / "user")
-    with (folder / "user/application_backups" / one.name).open("ab") as file:
+    """Make an account with an archive followed by many bytes that look like the beginning of a stream."""
+    made = backup()
+    made.write(folder / "user")
+    with (folder / "user/application_backups" / made.name).open("ab") as file:
         file.write(b"\x1f\x8b\x08\x00\xff" * n)
 
 
@@ -219,8 +219,8 @@ def of_one_archive(folder: Path, n: int) -> None:
     name = "app_example-com_Blog_2024-06-13_20-55-21.tar.gz"
     backup(0, name=name, members=members).write(folder / "user")
     for number in range(1, n):
-        one = backup(number, name=name)
-        (folder / "user/.appdata/backups" / one.id).write_bytes(one.record)
+        made = backup(number, name=name)
+        (folder / "user/.appdata/backups" / made.id).write_bytes(made.record)
 
 
 def symbolic_links(folder: Path, n: int) -> None:
@@ -255,20 +255,24 @@ class Shape:
 
 
 SHAPES: Final = {
-    "keys": Shape(of_record(lambda n: (f"k{one}=" for one in range(n))), 2_000, OF_RECORDS),
-    "custom fields": Shape(of_record(lambda n: (f"cf-k{one}=x" for one in range(n))), 2_000, OF_RECORDS),
-    "duplicate keys": Shape(of_record(lambda n: (f"a={one}" for one in range(n))), 2_000, OF_RECORDS),
-    "lines without '='": Shape(of_record(lambda n: (f"a{one}" for one in range(n))), 2_000, OF_RECORDS),
-    "secrets": Shape(of_record(lambda n: (f"k{one}-pass=x" for one in range(n))), 2_000, OF_RECORDS),
+    "keys": Shape(of_record(lambda n: (f"k{number}=" for number in range(n))), 2_000, OF_RECORDS),
+    "custom fields": Shape(of_record(lambda n: (f"cf-k{number}=x" for number in range(n))), 2_000, OF_RECORDS),
+    "duplicate keys": Shape(of_record(lambda n: (f"a={number}" for number in range(n))), 2_000, OF_RECORDS),
+    "lines without '='": Shape(of_record(lambda n: (f"a{number}" for number in range(n))), 2_000, OF_RECORDS),
+    "secrets": Shape(of_record(lambda n: (f"k{number}-pass=x" for number in range(n))), 2_000, OF_RECORDS),
     "commas": Shape(of_record(lambda n: iter([f"list-failures={',' * n}"])), 14_000, OF_RECORDS),
     "tables": Shape(of_record(lambda n: iter([f"list-tables={','.join(map(str, range(n)))}"])), 14_000, OF_RECORDS),
     "plugins": Shape(
-        of_record(lambda n: iter(["list-plugins=" + ",".join(f"|p{one}/1" for one in range(n))])), 7_000, OF_RECORDS
+        of_record(lambda n: iter(["list-plugins=" + ",".join(f"|p{number}/1" for number in range(n))])),
+        7_000,
+        OF_RECORDS,
     ),
     "URIs": Shape(of_record(lambda n: iter(["title=" + "http://a:b@c " * n])), 15_000, OF_RECORDS),
-    "URIs in lines": Shape(of_record(lambda n: (f"k{one}=ftp://a:b@c?token=1" for one in range(n))), 2_000, OF_RECORDS),
+    "URIs in lines": Shape(
+        of_record(lambda n: (f"k{number}=ftp://a:b@c?token=1" for number in range(n))), 2_000, OF_RECORDS
+    ),
     "a long value": Shape(of_record(lambda n: iter(["title=" + "x_" * n])), 200_000, OF_RECORDS),
-    "members": Shape(of_archive(lambda n: files(b"f%d" % one for one in range(n))), 40_000, OF_ARCHIVES),
+    "members": Shape(of_archive(lambda n: files(b"f%d" % number for number in range(n))), 40_000, OF_ARCHIVES),
     "members of one name": Shape(of_archive(lambda n: files(b"same" for _ in range(n))), 40_000, OF_ARCHIVES),
     "long names": Shape(of_archive(long_names), 5_000, OF_ARCHIVES),
     "pax keys": Shape(of_archive(pax_keys), 5_000, OF_ARCHIVES),
@@ -369,8 +373,8 @@ def contests(folder: Path, shapes: Iterable[str]) -> Iterator[Contest]:
             shape.make(root, n)
         for command in shape.commands:
             once, twice = (Timed(f"{name}, {root.name}", Run(command, root)) for root in roots)
-            told = command.replace("TOUCH", f"{AGAIN}, one archive touched")
-            yield Contest(f"{name}: {told}", twice, once, BOUND)
+            words = command.replace("TOUCH", f"{AGAIN}, one archive touched")
+            yield Contest(f"{name}: {words}", twice, once, BOUND)
 
 
 RUNS: Final = 3
@@ -385,10 +389,10 @@ def main(arguments: list[str]) -> int:
         parser.error(f"no such shape: {', '.join(sorted(unknown))}")
     worst = 0.0
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        for one in contests(Path(folder), chosen):
-            once, twice = (min(task.seconds() for _ in range(RUNS)) for task in (one.peer, one.ours))
+        for contest in contests(Path(folder), chosen):
+            once, twice = (min(task.seconds() for _ in range(RUNS)) for task in (contest.peer, contest.ours))
             ratio = twice / once
             worst = max(worst, ratio)
             verdict = "" if ratio <= BOUND else "  MISSED"
-            print(f"{one.what:<75} {once:8.3f} s {twice:8.3f} s {ratio:6.2f}{verdict}", flush=True)
+            print(f"{contest.what:<75} {once:8.3f} s {twice:8.3f} s {ratio:6.2f}{verdict}", flush=True)
     return 0 if worst <= BOUND else 1

@@ -223,7 +223,7 @@ def many_files_archive(path: Path, count: int) -> None:
 def big_file_archive(path: Path, mebibytes: int) -> None:
     """Write an archive of one file of ``mebibytes`` MiB: PHP that compresses about 4:1, 16 MiB of it again and again.
 
-    It is deflated once: behind a full flush nothing refers back, so the same bytes can follow again (RFC 1951 §2).
+    It is deflated once: after a full flush nothing refers back, so the same bytes can follow again (RFC 1951 §2).
     """
     rounds = mebibytes // 16
     text = Author(SEED).php(16 * MIB + KIB)[: 16 * MIB]
@@ -305,7 +305,7 @@ def fill(home: Path, backups: Iterable[Backup], write: Callable[[Path, Backup], 
 
 
 class Stencil:
-    """What archives have behind their records: deflated once, so that a hundred thousand are written in no time.
+    """What archives have after their records: deflated once, so that a hundred thousand are written in no time.
 
     Behind a full flush nothing refers back, so the same bytes can follow any record (RFC 1951 §2).
     """
@@ -337,5 +337,5 @@ def write_fleet(folder: Path, accounts: int, backups: int) -> None:
     apart = -(-backups // BACKUPS_OF_AN_INSTALL) * BACKUPS_OF_AN_INSTALL  # no install belongs to two accounts
     for number in range(accounts):
         user = f"user{number:06d}"
-        own = (Backup(number * apart + one, user) for one in range(backups))
+        own = (Backup(number * apart + place, user) for place in range(backups))
         fill(folder / user, own, stencil.write)

@@ -74,9 +74,9 @@ def browsed(path: Path, rounds: int) -> list[tuple[str, float]]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
-        found = [opened(browser.new_page(bypass_csp=True), path) for _ in range(rounds)]
+        rounds_taken = [opened(browser.new_page(bypass_csp=True), path) for _ in range(rounds)]
         browser.close()
-    return [(name, median(one[name] for one in found)) for name in found[0]]
+    return [(name, median(times[name] for times in rounds_taken)) for name in rounds_taken[0]]
 
 
 def opened(page: "Page", path: Path) -> dict[str, float]:

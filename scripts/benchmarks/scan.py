@@ -36,8 +36,8 @@ class Scan:
                 Path(f"{self.catalog}{ending}").unlink(missing_ok=True)
         command = (executable(), "scan", str(self.fleet), "-o", str(self.catalog), "--progress", "none", *self.options)
         Process(command, self.fleet)()
-        if (found := last_backup(self.catalog)) != self.backups:
-            raise SystemExit(f"bench: {self.catalog} has {found:,} backups of {self.backups:,}")
+        if (scanned := last_backup(self.catalog)) != self.backups:
+            raise SystemExit(f"bench: {self.catalog} has {scanned:,} backups of {self.backups:,}")
 
     def again(self) -> "Scan":
         """Return the next scan into the same catalog; nothing changed since."""
@@ -49,19 +49,19 @@ def scan_contests(folder: Path, _archive: Path | None, accounts: int = ACCOUNTS)
     fleet, backups = folder / "home", accounts * BACKUPS
     fleets.write_fleet(fleet, accounts, BACKUPS)
     os.sync()  # what is still being written would disturb
-    one = Scan(fleet, folder / "one.sqlite", backups, ("--jobs", "1"))
-    two = Scan(fleet, folder / "two.sqlite", backups, ("--jobs", "2"))
-    most = Scan(fleet, folder / "most.sqlite", backups)
-    first = Task("the first scan, --jobs 1", one)
-    floor = Task("its floor: the same opens, reads, inflates, inserts", Floor(fleet, one.catalog, folder / "floor"))
+    single = Scan(fleet, folder / "one.sqlite", backups, ("--jobs", "1"))
+    double = Scan(fleet, folder / "two.sqlite", backups, ("--jobs", "2"))
+    all_cores = Scan(fleet, folder / "most.sqlite", backups)
+    first = Task("the first scan, --jobs 1", single)
+    floor = Task("its floor: the same opens, reads, inflates, inserts", Floor(fleet, single.catalog, folder / "floor"))
     loop = Task("a shell loop of tar, one archive each", Process(("sh", "-c", SHELL_LOOP), fleet))
     words = f"scan of {backups:,} backups"
     return [
         Contest(f"{words}, --jobs 1", first, floor, 2.0),
         Contest(f"{words}, --jobs 1", first, loop, 1 / 20),
-        Contest(f"{words}, --jobs 2", Task("scan --jobs 2", two), first, 1 / 1.7),
-        Contest(f"{words} again, --jobs 1", Task("scan --jobs 1 again", one.again()), first, 1 / 10),
-        Contest(f"{words} again", Task("scan again", most.again()), Task("the first scan", most), 1 / 10),
+        Contest(f"{words}, --jobs 2", Task("scan --jobs 2", double), first, 1 / 1.7),
+        Contest(f"{words} again, --jobs 1", Task("scan --jobs 1 again", single.again()), first, 1 / 10),
+        Contest(f"{words} again", Task("scan again", all_cores.again()), Task("the first scan", all_cores), 1 / 10),
     ]
 
 

@@ -76,29 +76,29 @@ def scanned(root: Path, catalog: Path, jobs: int) -> tuple[float, tuple[float, f
 def projected(few: Cost, many: Cost, backups: int) -> Cost:
     """Return the point for so many ``backups`` on the line through two measurements."""
     share = (backups - few.backups) / (many.backups - few.backups)
-    return Cost(*(one + (other - one) * share for one, other in zip(few, many, strict=True)))
+    return Cost(*(fewer + (more - fewer) * share for fewer, more in zip(few, many, strict=True)))
 
 
 def rows(costs: list[Cost]) -> Iterator[str]:
     """Yield the table's lines."""
     yield "| backups | | first scan | a second | again | peak, scan | peak, worker | catalog | a backup |"
     yield "|--:|---|--:|--:|--:|--:|--:|--:|--:|"
-    yield from (row(one, "measured") for one in costs)
+    yield from (row(cost, "measured") for cost in costs)
     yield from (row(projected(costs[0], costs[-1], backups), "projected") for backups in PROJECTED)
 
 
-def row(one: Cost, how: str) -> str:
+def row(cost: Cost, how: str) -> str:
     """Return a line of the table."""
     cells = [
-        f"{one.backups:,.0f}",
+        f"{cost.backups:,.0f}",
         how,
-        duration(one.first),
-        f"{one.backups / one.first:,.0f}",
-        duration(one.again),
-        f"{one.own_peak / 1024:,.0f} MiB",
-        f"{one.worker_peak / 1024:,.0f} MiB",
-        f"{one.catalog / MIB:,.0f} MiB",
-        f"{one.catalog / one.backups:,.0f} bytes",
+        duration(cost.first),
+        f"{cost.backups / cost.first:,.0f}",
+        duration(cost.again),
+        f"{cost.own_peak / 1024:,.0f} MiB",
+        f"{cost.worker_peak / 1024:,.0f} MiB",
+        f"{cost.catalog / MIB:,.0f} MiB",
+        f"{cost.catalog / cost.backups:,.0f} bytes",
     ]
     return "| " + " | ".join(cells) + " |"
 

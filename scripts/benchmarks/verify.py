@@ -40,8 +40,8 @@ def many_contest(folder: Path, archive: Path) -> Contest:
         (folder / f"app_{host}-{number}_{title}_{rest}").write_bytes(archive.read_bytes())
     os.sync()  # what is still being written would disturb
     ours = Process(("sh", "-c", f"{executable()} verify --jobs 2 . || [ $? -eq 1 ]"), folder)
-    if (found := ours.output().count(b".tar.gz: fail (")) != ARCHIVES:
-        raise SystemExit(f"bench: {found} archives of {ARCHIVES} were verified")
+    if (failed := ours.output().count(b".tar.gz: fail (")) != ARCHIVES:
+        raise SystemExit(f"bench: {failed} archives of {ARCHIVES} were verified")
     words = f"verify --jobs 2, {ARCHIVES} archives"
     return Contest(
         words,
@@ -53,7 +53,7 @@ def many_contest(folder: Path, archive: Path) -> Contest:
 
 def verified(archive: Path) -> None:
     """Verify ``archive``; stop where something is wrong with it: its time would mean nothing."""
-    if any(one.verdict != "pass" for one in verify(Search((str(archive),)))):
+    if any(verification.verdict != "pass" for verification in verify(Search((str(archive),)))):
         raise SystemExit(f"bench: {archive}: something is wrong with it")
 
 

@@ -189,8 +189,8 @@ def rows(results: Iterable[Comparison], commit: str) -> Iterator[str]:
     """Yield the table's lines."""
     yield f"| command | wall | {commit} | ratio | processor | {commit} | ratio | at most | |"
     yield "|---|--:|--:|--:|--:|--:|--:|--:|---|"
-    for one in results:
-        cells = [one.command]
-        for ours, theirs, ratio in zip(one.ours, one.theirs, one.ratio, strict=True):
+    for comparison in results:
+        cells = [comparison.command]
+        for ours, theirs, ratio in zip(comparison.ours, comparison.theirs, comparison.ratio, strict=True):
             cells += [f"{ours * 1e3:,.0f} ms", f"{theirs * 1e3:,.0f} ms", f"{ratio:.3f}"]
-        yield "| " + " | ".join([*cells, f"{BOUND:.2f}", "ok" if one.is_within else "**MISSED**"]) + " |"
+        yield "| " + " | ".join([*cells, f"{BOUND:.2f}", "ok" if comparison.is_within else "**MISSED**"]) + " |"

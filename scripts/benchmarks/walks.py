@@ -71,9 +71,9 @@ def members_contest(archive: Path) -> Contest:
 def walked(archive: Path) -> None:
     """Walk over ``archive``, with its SHA-256 and all findings."""
     with open_named(str(archive)) as file:
-        found = walk(file)
-        deque(found, maxlen=0)
-        if [*found.findings()] or not found.digests:
+        reading = walk(file)
+        deque(reading, maxlen=0)
+        if [*reading.findings()] or not reading.digests:
             raise SystemExit(f"bench: {archive}: something is wrong with it")
 
 

@@ -50,7 +50,7 @@ def gzip_members(content: bytes) -> list[bytes]:
     return members
 
 
-def one(decompress: Callable[[bytes], bytes]) -> Callable[[bytes], list[bytes]]:
+def single(decompress: Callable[[bytes], bytes]) -> Callable[[bytes], list[bytes]]:
     """Return ``decompress`` with its result as a list."""
     return lambda content: [decompress(content)]
 
@@ -66,9 +66,9 @@ def zstd_content(content: bytes) -> bytes:
 
 UNPACKERS: Final[dict[bytes, Callable[[bytes], list[bytes]]]] = {
     b"\x1f\x8b": gzip_members,
-    b"BZh": one(bz2.decompress),
-    b"\xfd7zXZ\0": one(lzma.decompress),
-    b"\x28\xb5\x2f\xfd": one(zstd_content),
+    b"BZh": single(bz2.decompress),
+    b"\xfd7zXZ\0": single(lzma.decompress),
+    b"\x28\xb5\x2f\xfd": single(zstd_content),
 }
 UNPACK_ERRORS: Final = (EOFError, OSError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError)
 
@@ -90,8 +90,8 @@ def same_on_disk(path: Path, wanted: Content) -> bool:
         return path.is_symlink() and str(path.readlink()) == wanted.target
     if path.is_symlink() or not path.is_file():
         return False
-    found = path.read_bytes()
-    return found == wanted or unpacked(found) == unpacked(wanted)
+    content = path.read_bytes()
+    return content == wanted or unpacked(content) == unpacked(wanted)
 
 
 def strays(tree: Tree, root: Path, given: Sequence[str]) -> list[str]:

@@ -95,20 +95,20 @@ class Walked(NamedTuple):
         shown: the JSON, parsed; empty where an error was raised.
         members: as the walk gave them.
         record: the backup's own record, and its content; None where there is none.
-        told: the findings' ids and what they are about.
+        subjects: the findings' ids and what they are about.
         error: the error's name; empty where there was none.
     """
 
     shown: Mapping[str, Any]
     members: list[Member]
     record: tuple[Placed, Whole] | None
-    told: frozenset[tuple[str, str]]
+    subjects: frozenset[tuple[str, str]]
     error: str
 
     @property
     def findings(self) -> list[str]:
         """The ids of the findings, each once."""
-        return sorted({one["id"] for one in self.shown.get("findings", ())})
+        return sorted({finding["id"] for finding in self.shown.get("findings", ())})
 
     @property
     def is_clean(self) -> bool:
@@ -135,10 +135,10 @@ def whole_walk(content: bytes) -> Walked:
         try:
             text = "".join(walked(Walk(archive, dumps, digests)))
         except BackupMetaError as error:
-            require(not listing.members, "an error was raised behind the first member")
+            require(not listing.members, "an error was raised after the first member")
             return Walked({}, [], None, frozenset(), f"{type(error).__name__}{str(error)[:0]}")
-        told = frozenset((one.id, one.subject) for one in archive.findings())
-        return Walked(json.loads(text.encode()), listing.members, own_record(archive, listing), told, "")
+        subjects = frozenset((finding.id, finding.subject) for finding in archive.findings())
+        return Walked(json.loads(text.encode()), listing.members, own_record(archive, listing), subjects, "")
 
 
 def own_record(archive: Pass, listing: Listing) -> tuple[Placed, Whole] | None:
@@ -151,16 +151,16 @@ def own_record(archive: Pass, listing: Listing) -> tuple[Placed, Whole] | None:
 
 def outcomes(mutant: Mutant) -> list[str]:
     """Check all that must hold for ``mutant``; return what was seen. Raises `FailedError`."""
-    seen = whole_walk(mutant.content)
-    if not seen.error:
-        check_shown(seen, mutant.content)
-    check_intact(seen, mutant)
-    check_listing(seen, mutant.content)
-    if seen.is_clean:
-        check_peer(seen, mutant.content)
-    check_found(seen, mutant.content)
-    verdict = f"raised {seen.error}" if seen.error else f"verdict {seen.shown['verdict']}"
-    return [verdict, f"head {head_outcome(seen, mutant.content)}", *seen.findings]
+    walked = whole_walk(mutant.content)
+    if not walked.error:
+        check_shown(walked, mutant.content)
+    check_intact(walked, mutant)
+    check_listing(walked, mutant.content)
+    if walked.is_clean:
+        check_peer(walked, mutant.content)
+    check_found(walked, mutant.content)
+    verdict = f"raised {walked.error}" if walked.error else f"verdict {walked.shown['verdict']}"
+    return [verdict, f"head {head_outcome(walked, mutant.content)}", *walked.findings]
 
 
 def require(holds: object, words: str) -> None:
@@ -169,45 +169,48 @@ def require(holds: object, words: str) -> None:
         raise FailedError(words)
 
 
-def check_shown(seen: Walked, content: bytes) -> None:
+def check_shown(walked: Walked, content: bytes) -> None:
     """Check the JSON against the file."""
-    shown = seen.shown
-    require(len(seen.members) == len(shown["members"]) == shown["member_count"], "the number of members differs")
+    shown = walked.shown
+    require(len(walked.members) == len(shown["members"]) == shown["member_count"], "the number of members differs")
     require(shown["size"] == len(content), "the size differs")
     digest = shown["digests"].get("sha256")
-    require(digest or "limit-exceeded" in seen.findings, "the digest is missing")
+    require(digest or "limit-exceeded" in walked.findings, "the digest is missing")
     require(digest in {None, hashlib.sha256(content).hexdigest()}, "the digest is wrong")
     require(shown["verdict"] == "complete" or shown["reason"], "no reason is given")
-    require(shown["verdict"] == "complete" or not seen.is_clean, "bad, but without a finding")
+    require(shown["verdict"] == "complete" or not walked.is_clean, "bad, but without a finding")
 
 
-def head_outcome(seen: Walked, content: bytes) -> str:
+def head_outcome(walked: Walked, content: bytes) -> str:
     """Return what reading the head gives; check that it is what the walk saw."""
     with opened(content) as file:
         try:
-            found = head(file)
+            head_read = head(file)
         except LimitExceededError:
             return "raised LimitExceededError"
         except BackupMetaError as error:
-            require(seen.record is None or seen.record[1].missing, "the walk has a record, but the head none")
+            require(walked.record is None or walked.record[1].missing, "the walk has a record, but the head none")
             return f"raised {type(error).__name__}{str(error)[:0]}"
-    check_head(found, seen, is_small=len(content) <= HEAD_BYTES)
+    check_head(head_read, walked, is_small=len(content) <= HEAD_BYTES)
     return "found"
 
 
-def check_head(found: Head, seen: Walked, *, is_small: bool) -> None:
+def check_head(head: Head, walked: Walked, *, is_small: bool) -> None:
     """Check that a head is what the walk saw; of a small file it tells nothing that the walk does not."""
-    require(seen.record is not None, "the head has a record, but the walk none")
-    if seen.record is not None:
-        placed, whole = seen.record
-        require((found.member, found.place) == placed, "the head's record is another member")
-        require(found.record == bytes(whole.content) and not whole.missing, "the head's record has other bytes")
-    told = {(one.id, one.subject) for one in found.findings}
-    is_small = is_small and "limit-exceeded" not in seen.findings  # of what only the walk asks for
-    require(not is_small or told <= seen.told, f"the head tells what the walk does not: {sorted(told - seen.told)}")
+    require(walked.record is not None, "the head has a record, but the walk none")
+    if walked.record is not None:
+        placed, whole = walked.record
+        require((head.member, head.place) == placed, "the head's record is another member")
+        require(head.record == bytes(whole.content) and not whole.missing, "the head's record has other bytes")
+    known = {(finding.id, finding.subject) for finding in head.findings}
+    is_small = is_small and "limit-exceeded" not in walked.findings  # of what only the walk asks for
+    require(
+        not is_small or known <= walked.subjects,
+        f"the head tells what the walk does not: {sorted(known - walked.subjects)}",
+    )
 
 
-def check_listing(seen: Walked, content: bytes) -> None:
+def check_listing(walked: Walked, content: bytes) -> None:
     """Check that a listing has the members of the walk."""
     listed: list[Member] = []
     with opened(content) as file:
@@ -215,20 +218,20 @@ def check_listing(seen: Walked, content: bytes) -> None:
             listed.extend(Reader(file))
         except BackupMetaError as error:
             require(str(error), "an error without words")
-    require(seen.members == listed, "a listing and a walk differ")
+    require(walked.members == listed, "a listing and a walk differ")
 
 
-def check_found(seen: Walked, content: bytes) -> None:
+def check_found(walked: Walked, content: bytes) -> None:
     """Check that the members that are looked for have the digests that the walk counted."""
     last: dict[bytes, tuple[Member, str | None]] = {}
-    for member, shown in zip(seen.members, seen.shown.get("members", ()), strict=True):
+    for member, shown in zip(walked.members, walked.shown.get("members", ()), strict=True):
         path = plain(member.name)
         if path not in last or not is_own(last[path][0]):
             last[path] = member, shown["digest"]
     for member, digest in chosen(list(last.values()), zlib.crc32(content)):
         with opened(content) as file:
             found = found_digest(file, member)
-        is_limited = digest is None and "limit-exceeded" in seen.findings  # by what the walk read before
+        is_limited = digest is None and "limit-exceeded" in walked.findings  # by what the walk read before
         require(is_limited or found == digest, "a member that is looked for has another content")
 
 
@@ -239,17 +242,19 @@ def is_own(member: Member) -> bool:
 
 def chosen(members: Sequence[tuple[Member, str | None]], number: int) -> Iterator[tuple[Member, str | None]]:
     """Yield one of the ``members``, by a ``number``, and one of a rare kind."""
-    rare = [one for one in members if one[0].kind == "hard link" or one[0].is_sparse or is_record(one[0])]
+    rare = [
+        member for member in members if member[0].kind == "hard link" or member[0].is_sparse or is_record(member[0])
+    ]
     yield from (group[number % len(group)] for group in (rare, members) if group)
 
 
 def found_digest(file: EvidenceFile, member: Member) -> str | None:
     """Return the digest of what is found by the name of ``member``; None where its content can't be told."""
     try:
-        found = find(file, member.text)
-        require(found.member == member, "another member is found")
+        reading = find(file, member.text)
+        require(reading.member == member, "another member is found")
         digest = hashlib.sha256()
-        for piece in found.content:
+        for piece in reading.content:
             digest.update(piece)
     except NoMemberError:
         require(member.kind not in WITH_CONTENT, "no member is found")
@@ -265,15 +270,17 @@ def original(sample: Sample) -> Walked:
     return whole_walk(sample.content)
 
 
-def check_intact(seen: Walked, mutant: Mutant) -> None:
+def check_intact(walked: Walked, mutant: Mutant) -> None:
     """Check that the members before the first change are listed as in the original, with their digests.
 
-    A member's end is known by the header behind it.
+    A member's end is known by the header after it.
     """
     if mutant.intact > BLOCK:
         rows = original(mutant.sample).shown.get("members", [])
-        count = sum(behind["offset"] + BLOCK <= mutant.intact for behind in rows[1:])
-        require(not count or seen.shown.get("members", [])[:count] == rows[:count], "members before the change differ")
+        count = sum(header["offset"] + BLOCK <= mutant.intact for header in rows[1:])
+        require(
+            not count or walked.shown.get("members", [])[:count] == rows[:count], "members before the change differ"
+        )
 
 
 # --- against Python's own ---------------------------------------------------------------------------------------------
@@ -281,14 +288,14 @@ def check_intact(seen: Walked, mutant: Mutant) -> None:
 
 def inflate(opener: Callable[[], Stream], content: bytes) -> bytes:
     """Return what all streams of ``content`` inflate to, zeros between them or not. Raises `EOFError` for a cut one."""
-    found = b""
+    whole = b""
     while content:
         stream = opener()
-        found += stream.decompress(content)
+        whole += stream.decompress(content)
         if not stream.eof:
             raise EOFError
         content = stream.unused_data.lstrip(b"\0")
-    return found
+    return whole
 
 
 PEERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
@@ -300,20 +307,20 @@ PEERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 }
 
 
-def check_peer(seen: Walked, content: bytes) -> None:
+def check_peer(walked: Walked, content: bytes) -> None:
     """Check that Python inflates what is called clean, and that the members that it lists are ours, with our digests.
 
     `tarfile` is silent where it gives up, so there may be fewer; and an empty pax record is a zero to it, where POSIX
     has it take back a global one.
     """
     try:
-        tar = PEERS[seen.shown["compression"]](content)
+        tar = PEERS[walked.shown["compression"]](content)
     except CORRUPT as error:
         raise FailedError(f"clean, but Python can't inflate it: {error}") from error
     if b"size=\n" not in tar:
         theirs = tarfile_members(tar)
-        require(len(theirs) <= len(seen.members), "clean, but tarfile lists more members")
-        for ours, shown, (other, digest) in zip(seen.members, seen.shown["members"], theirs, strict=False):
+        require(len(theirs) <= len(walked.members), "clean, but tarfile lists more members")
+        for ours, shown, (other, digest) in zip(walked.members, walked.shown["members"], theirs, strict=False):
             require(is_same(ours, other), f"clean, but tarfile lists another member: {ours.text!r}, {other.name!r}")
             same = shown["digest"] if ours.kind == "file" and other.isreg() else digest
             require(same == digest, "clean, but tarfile reads another content")
@@ -324,9 +331,9 @@ def tarfile_members(tar: bytes) -> list[tuple[tarfile.TarInfo, str]]:
     members: list[tuple[tarfile.TarInfo, str]] = []
     try:
         with tarfile.open(fileobj=io.BytesIO(tar), mode="r:", encoding="utf-8") as archive:
-            for one in archive:
-                stream = archive.extractfile(one) if one.isreg() else None
-                members.append((one, "" if stream is None else hashlib.sha256(stream.read()).hexdigest()))
+            for member in archive:
+                stream = archive.extractfile(member) if member.isreg() else None
+                members.append((member, "" if stream is None else hashlib.sha256(stream.read()).hexdigest()))
     except tarfile.ReadError as error:
         require("unexpected end" not in str(error), f"clean, but tarfile can't read it: {error}")
     except (ValueError, OverflowError, RecursionError, EOFError):

@@ -88,9 +88,9 @@ def xz(content: bytes) -> bytes:
     return lzma.compress(content, lzma.FORMAT_XZ, lzma.CHECK_CRC32, 0)
 
 
-def padded_streams(one: Pack, padding: bytes) -> Pack:
+def padded_streams(pack: Pack, padding: bytes) -> Pack:
     """Return what packs in several streams, ``padding`` after each."""
-    return lambda content: b"".join(one(piece) + padding for piece in pieces(content))
+    return lambda content: b"".join(pack(piece) + padding for piece in pieces(content))
 
 
 def streams_of_all(content: bytes) -> bytes:
@@ -143,11 +143,12 @@ def every_kind(dialect: int) -> bytes:
     with tarfile.open(fileobj=target, mode="w", format=dialect) as tar:
         for number, kind in enumerate((tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE, *kinds)):
             for name in (f"k{number}", f"{'folder/' * 20}kind-{number}"):
-                one = tarfile.TarInfo(name)
-                one.type, one.linkname, one.mtime, one.uname = kind, "k0" if number > 2 else "", BACKUP_TIME, "owner"  # noqa: PLR2004
-                one.size = 700 if number < 3 else 0  # noqa: PLR2004 - the three types of files
-                one.uid = 2_097_151 if dialect == tarfile.USTAR_FORMAT else 4_000_000_000
-                tar.addfile(one, io.BytesIO(bytes([48 + number]) * 700))
+                member = tarfile.TarInfo(name)
+                member.type, member.mtime, member.uname = kind, BACKUP_TIME, "owner"
+                member.linkname = "k0" if number > 2 else ""  # noqa: PLR2004 - the three types of files
+                member.size = 700 if number < 3 else 0  # noqa: PLR2004 - as above
+                member.uid = 2_097_151 if dialect == tarfile.USTAR_FORMAT else 4_000_000_000
+                tar.addfile(member, io.BytesIO(bytes([48 + number]) * 700))
     return target.getvalue()
 
 
@@ -160,7 +161,7 @@ def long_names(dialect: int) -> bytes:
 
 
 def old_sparse() -> bytes:
-    """Return an old GNU sparse file with an extra map, and a file behind it."""
+    """Return an old GNU sparse file with an extra map, and a file after it."""
     block = bytearray(header(b"sparse", 1024, BACKUP_TIME, 0o644, b"S"))
     block[386:410] = b"%011o\0%011o\0" % (0, 512)
     block[482:495] = b"\1%011o\0" % 100_000
@@ -182,7 +183,7 @@ def pax_sparse() -> bytes:
 
 
 def hard_links() -> bytes:
-    """Return hard links that claim a size: one with its content behind it, one without."""
+    """Return hard links that claim a size: one with its content after it, one without."""
     claims = header(b"with", 600, BACKUP_TIME, 0o644, b"1") + padded(b"h" * 600)
     return plain(b"first", b"f") + claims + header(b"without", 600, BACKUP_TIME, 0, b"1") + plain(b"last", b"") + END
 
@@ -277,9 +278,9 @@ def sparse_content(version: str, name: bytes, runs: Sequence[tuple[int, int]], s
     if version == "0.1":
         map_ = (b"GNU.sparse.map", b",".join(numbers))
         return pax((b"GNU.sparse.size", b"%d" % size), map_, named) + plain(b"GNUSparseFile.0/x", stored)
-    told = (b"GNU.sparse.realsize", b"%d" % size)
+    realsize = (b"GNU.sparse.realsize", b"%d" % size)
     lines = b"".join(b"%s\n" % number for number in (b"%d" % len(runs), *numbers))
-    return pax((b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"), named, told) + plain(
+    return pax((b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"), named, realsize) + plain(
         b"GNUSparseFile.0/x", padded(lines) + stored
     )
 
@@ -293,7 +294,7 @@ def old_sparse_file(name: bytes, runs: Sequence[tuple[int, int]], size: int, sto
     block[148:156] = b" " * 8
     block[148:156] = b"%06o\0 " % sum(block)
     more = [b"".join(pairs[at : at + 21]).ljust(504, b"\0") for at in range(4, len(pairs), 21)]
-    maps = b"".join(one + (b"\0" if one is more[-1] else b"\1") + bytes(7) for one in more)
+    maps = b"".join(entry + (b"\0" if entry is more[-1] else b"\1") + bytes(7) for entry in more)
     return bytes(block) + maps + padded(stored)
 
 
@@ -330,7 +331,7 @@ def rare() -> bytes:
 
 
 def large_dump() -> bytes:
-    """Return a backup whose dump is longer than a chunk, with many small files behind it."""
+    """Return a backup whose dump is longer than a chunk, with many small files after it."""
     rows = b"".join(b"INSERT INTO `wp_options` VALUES ('%d','%d');\n" % (n, n * n) for n in range(3000))
     content = (SQL.content or b"").replace(b"COMMIT;\n", b"") + rows + b"COMMIT;\n"
     files = [file(b"wp-content/%d/%d.php" % (n % 7, n), b"<?php %d;\n" % n * (n % 90)) for n in range(150)]
@@ -372,7 +373,7 @@ TARS: Final[Mapping[str, Callable[[], bytes]]] = {
 
 def tar_of_tarfile(dialect: int) -> bytes:
     """Return a backup as `tarfile` writes it in its ``dialect``."""
-    content = [Member(one.name.decode(), one.content or b"") for one in (meta(), SQL, *SITE)]
+    content = [Member(entry.name.decode(), entry.content or b"") for entry in (meta(), SQL, *SITE)]
     global_pax = (("comment", "by hand"),) if dialect == tarfile.PAX_FORMAT else ()
     return python_tar(dialect, [*content, Member("a/link", link="../index.php")], global_pax)
 

@@ -34,7 +34,7 @@ class Stream(Protocol):
 
     @property
     def unused_data(self) -> bytes:
-        """What stands behind the stream."""
+        """What comes after the stream."""
 
     def decompress(self, data: bytes, /) -> bytes:
         """Return what ``data`` inflates to."""
@@ -161,12 +161,12 @@ def changed(random: Random, content: bytes, other: bytes, changes: Sequence[Chan
     return content
 
 
-def common(one: bytes, other: bytes) -> int:
-    """Return how many bytes ``one`` and ``other`` begin with in common."""
-    low, high = 0, min(len(one), len(other))
+def common(first: bytes, second: bytes) -> int:
+    """Return how many bytes ``first`` and ``second`` begin with in common."""
+    low, high = 0, min(len(first), len(second))
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if one[low:middle] == other[low:middle] else (low, middle - 1)
+        low, high = (middle, high) if first[low:middle] == second[low:middle] else (low, middle - 1)
     return low
 
 
@@ -182,14 +182,14 @@ def intact_inflated(sample: Sample, content: bytes) -> int:
 
 def inflated(content: bytes) -> bytes:
     """Return what the whole streams of ``content`` and the beginning of its last one inflate to."""
-    found = b""
+    whole = b""
     while len(content) >= LEAST and (
-        opener := next((OPENERS[one] for one in OPENERS if content.startswith(one)), None)
+        opener := next((OPENERS[signature] for signature in OPENERS if content.startswith(signature)), None)
     ):
         stream = opener()
-        found += stream.decompress(content)
+        whole += stream.decompress(content)
         content = stream.unused_data.lstrip(b"\0")
-    return found
+    return whole
 
 
 # --- of any bytes -----------------------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def splice(random: Random, content: bytes, other: bytes) -> bytes:
 
 
 def put_in_other(random: Random, content: bytes, other: bytes) -> bytes:
-    """Put in a part of another archive, or all of it behind."""
+    """Put in a part of another archive, or append all of it."""
     if random.random() < 0.3:  # noqa: PLR2004
         return content + other
     at = place(random, content)
@@ -273,8 +273,8 @@ def put_in_other(random: Random, content: bytes, other: bytes) -> bytes:
 
 def pad_streams(random: Random, content: bytes, other: bytes) -> bytes:
     """Put zeros, or a few other bytes, before a stream or after the last one; or another archive's streams."""
-    signature = next((one for one in OPENERS if content.startswith(one)), bytes(BLOCK))
-    places = [found.start() for found in re.finditer(re.escape(signature), content)]
+    signature = next((signature for signature in OPENERS if content.startswith(signature)), bytes(BLOCK))
+    places = [match.start() for match in re.finditer(re.escape(signature), content)]
     at = random.choice([*places, len(content), len(content)])
     zeros = bytes(random.choice((1, 3, 4, 5, 512, 4096, 70_000)))
     return content[:at] + random.choice((zeros, zeros, zeros + other, other, b"\r\n", b"\xef\xbb\xbf")) + content[at:]

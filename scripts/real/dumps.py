@@ -114,7 +114,7 @@ class Forms(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         """Take in a list's choice: the first where none is marked."""
         if tag == "select":
-            for option in [one for one in self._options if one.is_marked] or self._options[:1]:
+            for option in [option for option in self._options if option.is_marked] or self._options[:1]:
                 self._field(self._select, option.value or "")
             self._options = []
 

@@ -131,4 +131,4 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _unescaped(column: bytes) -> str:
-    return re.sub(rb"\\([nt0\\])", lambda found: BATCH_ESCAPES[found[1]], column).decode()
+    return re.sub(rb"\\([nt0\\])", lambda match: BATCH_ESCAPES[match[1]], column).decode()

@@ -167,7 +167,7 @@ def upload(docroot: Path) -> None:
     for size in SIZES:
         (uploads / f"{size}.bin").write_bytes(random.Random(size).randbytes(size))
     folder = docroot / name_of(NAME_FIELD - 1, "f")
-    (folder / "below").mkdir(parents=True)  # byte 100 of all names in the folder is the slash behind it
+    (folder / "below").mkdir(parents=True)  # byte 100 of all names in the folder is the slash after it
     (folder / "index.php").write_text("<?php // Silence is golden.\n")
     (folder / "empty.txt").touch()
     os.link(folder / "index.php", uploads / "hard-link.php")

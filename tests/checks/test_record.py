@@ -213,13 +213,15 @@ def test_clocks_may_differ_a_little(ahead: int) -> None:
 def test_a_time_lies_in_the_future(key: str, field: str) -> None:
     one = backup(record(**{key: "1718312422"}), now=TIME)  # TIME + 301
     found = list(checks.times_in_future(one.subject))
-    assert found == [Finding("time-in-future", field, "2024-06-13 21:00:22+00:00", (one.line(key),))]
+    assert found == [Finding("time-in-future", field, "2024-06-13 21:00:22 UTC", (one.line(key),))]
 
 
 def test_a_time_beyond_all_calendars_lies_in_the_future() -> None:
     one = backup(record(time_updated=HUGE))
     found = list(checks.times_in_future(one.subject))
-    assert found == [Finding("time-in-future", "time_updated", f"{HUGE} Unix seconds", (one.line("time-updated"),))]
+    assert found == [
+        Finding("time-in-future", "time_updated", f"{HUGE[:29]}… Unix seconds", (one.line("time-updated"),))
+    ]
 
 
 @pytest.mark.parametrize("digits", [18, 19, 4000])
@@ -227,13 +229,14 @@ def test_a_backup_s_time_of_many_digits_lies_in_the_future(digits: int) -> None:
     seconds = "9" * digits
     one = backup(record(backup_time=seconds))
     found = list(checks.times_in_future(one.subject))
-    assert found == [Finding("time-in-future", "backup_time", f"{seconds} Unix seconds", (one.line("backup-time"),))]
+    shown = seconds if digits <= 30 else f"{seconds[:29]}…"
+    assert found == [Finding("time-in-future", "backup_time", f"{shown} Unix seconds", (one.line("backup-time"),))]
 
 
 @pytest.mark.parametrize(("key", "field"), [("time", "time_created"), ("time-updated", "time_updated")])
 def test_the_install_is_younger_than_its_backup(key: str, field: str) -> None:
     one = backup(record(**{key: "1718312422"}))  # TIME + 301
-    detail = "2024-06-13 21:00:22+00:00, the backup 2024-06-13 20:55:21+00:00"
+    detail = "2024-06-13 21:00:22 UTC, the backup 2024-06-13 20:55:21 UTC"
     assert one.found == [Finding("time-out-of-order", field, detail, (one.line(key), one.line("backup-time")))]
 
 
@@ -259,7 +262,7 @@ def test_a_version_may_be_backed_up_from_its_release_on() -> None:
 
 def test_a_version_is_backed_up_before_its_release() -> None:
     one = backup(record(backup_time=str(ALLOWED - 1)))
-    detail = "2024-03-31 23:59:59+00:00, released 2024-04-02"
+    detail = "2024-03-31 23:59:59 UTC, released 2024-04-02"
     places = (one.line("backup-time"), one.line("version"))
     assert list(checks.time_before_release(one.subject)) == [
         Finding("time-before-release", "backup_time", detail, places)

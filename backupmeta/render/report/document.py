@@ -18,7 +18,7 @@ from backupmeta.catalog.summary import DatedBackup, FindingCount, Summary
 from backupmeta.provenance import Source
 from backupmeta.render.json_text import as_json, json_object, spaced
 from backupmeta.report.model import Account, Archive, Backup, Extension, Found, Install, Report
-from backupmeta.words import amounts, counted, counts_of, few, minute, size, visible
+from backupmeta.words import amounts, counted, counts_of, day, few, minute, size, visible
 
 LONGEST: Final = 2_000
 """How many characters of a text are shown; a hostile record may have a million."""
@@ -137,7 +137,7 @@ def tiles(counts: Summary) -> Iterator[Tile]:
     copies, wasted = _spare(counts)
     spare = (f"{counted(copies, 'copy', 'copies')} of others, {size(wasted)}",) if copies else ()
     yield Tile("Archives", size(counts.bytes), (f"in {counted(counts.archives, 'file')}", *spare))
-    oldest, newest = (minute(_time(backup))[:10] for backup in (counts.oldest, counts.newest))
+    oldest, newest = (day(_time(backup)) for backup in (counts.oldest, counts.newest))
     yield Tile("Oldest backup", oldest, (f"newest {newest}",))
     yield Tile("Findings", f"{sum(counts.severities.values()):,}", (counts_of(counts.severities, "none"),))
 

@@ -121,7 +121,7 @@ def home_of(path: str, backup: Backup, archives_folder: str = "application_backu
     )
 
 
-def found(backup: Backup, *findings: str) -> Json:
+def answered(backup: Backup, *findings: str) -> Json:
     """Return a positive answer of `view`."""
     return {"status": 200, "errcode": None, "data": backup.answer(), "findings": ids(findings)}
 

@@ -9,8 +9,8 @@ from fixture_cases import containers
 from fixture_cases.accounts.case import (
     Account,
     Backup,
+    answered,
     archive,
-    found,
     home,
     home_of,
     install,
@@ -38,7 +38,7 @@ ONE_BACKUP: Final[FieldChanges] = {"cache_numbackups": 1}
 
 def alone(backup: Backup, *findings: str) -> dict[str, Json]:
     """Return what `view` answers for an account's only backup: by its id, and by its archive's name."""
-    return {backup.record_id: found(backup, *findings), backup.file_name: found(backup, *findings)}
+    return {backup.record_id: answered(backup, *findings), backup.file_name: answered(backup, *findings)}
 
 
 def example() -> Account:
@@ -171,7 +171,7 @@ def cpanel() -> Account:
     """Return a cPanel home with three installs and six backups, in each state that a backup can have."""
     tree = home(
         "home/exampleu",
-        records={one.record_id: one.record() for one in (MANUAL, SCHEDULED, AUTOMATIC, REMOTE, MOVED)},
+        records={backup.record_id: backup.record() for backup in (MANUAL, SCHEDULED, AUTOMATIC, REMOTE, MOVED)},
         installs={
             INSTALL_ID: install({**LIVE_LINES, "version": "6.8.1", "version-available": "6.8.2"}),
             SHOP_ID: install({**SHOP_LINES, "cache-numbackups": "2"}),
@@ -197,14 +197,14 @@ def cpanel() -> Account:
             ("archive-without-record", UNRECORDED.file_name),
         ],
         {
-            MANUAL.record_id: found(MANUAL),
-            MANUAL.file_name: found(MANUAL),
+            MANUAL.record_id: answered(MANUAL),
+            MANUAL.file_name: answered(MANUAL),
             SCHEDULED.record_id: refused("backup_not_found"),
-            AUTOMATIC.record_id: found(AUTOMATIC),
-            REMOTE.record_id: found(REMOTE, "archive-remote"),
-            MOVED.record_id: found(MOVED, "archive-renamed", "name-unconventional"),
-            MOVED_NAME: found(MOVED, "archive-renamed", "name-unconventional"),
-            UNRECORDED.file_name: found(UNRECORDED, "archive-without-record", "id-from-install"),
+            AUTOMATIC.record_id: answered(AUTOMATIC),
+            REMOTE.record_id: answered(REMOTE, "archive-remote"),
+            MOVED.record_id: answered(MOVED, "archive-renamed", "name-unconventional"),
+            MOVED_NAME: answered(MOVED, "archive-renamed", "name-unconventional"),
+            UNRECORDED.file_name: answered(UNRECORDED, "archive-without-record", "id-from-install"),
             UNKNOWN_ID: refused("backup_not_found"),
         },
     )
@@ -339,8 +339,8 @@ def claimed_twice() -> Account:
         [first.listed(), second.listed()],
         [("archive-claimed-twice", ARCHIVE_NAME)],
         {
-            RECORD_ID: found(first, "archive-claimed-twice"),
-            SECOND_ID: found(second, "archive-claimed-twice", "sources-disagree"),
+            RECORD_ID: answered(first, "archive-claimed-twice"),
+            SECOND_ID: answered(second, "archive-claimed-twice", "sources-disagree"),
         },
     )
 
@@ -396,8 +396,8 @@ def archives_only() -> Account:
             *(("archive-without-record", name) for name in (first.file_name, second.file_name, page)),
         ],
         {
-            first.file_name: found(first, "archive-without-record", "id-from-install"),
-            second.file_name: found(second, "archive-without-record", "id-from-install"),
+            first.file_name: answered(first, "archive-without-record", "id-from-install"),
+            second.file_name: answered(second, "archive-without-record", "id-from-install"),
             UNKNOWN_ID: refused("backup_not_found"),
         },
     )
@@ -418,7 +418,7 @@ def recompressed() -> Account:
             archives={name: content},
         ),
         [backup.listed()],
-        view={RECORD_ID: found(backup), name: found(backup)},
+        view={RECORD_ID: answered(backup), name: answered(backup)},
     )
 
 
