@@ -146,8 +146,8 @@ def _with_extensions(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _worst_first(one: Found) -> tuple[int, str]:
-    return _SEVERITIES.index(one.severity), one.id
+def _worst_first(finding: Found) -> tuple[int, str]:
+    return _SEVERITIES.index(finding.severity), finding.id
 
 
 _SEVERITIES: Final = tuple(map(str, Severity))
@@ -160,7 +160,9 @@ def _extensions(listed: str | None) -> tuple[Extension, ...]:
 
 def _extensions_of(listed: str | None) -> tuple[Extension, ...]:
     entries: list[dict[str, Any]] = [] if listed is None else json.loads(listed)
-    return tuple(Extension(one["id"], one.get("version"), one.get("activated", one.get("active"))) for one in entries)
+    return tuple(
+        Extension(entry["id"], entry.get("version"), entry.get("activated", entry.get("active"))) for entry in entries
+    )
 
 
 _LONGEST_REMEMBERED: Final = 16_384  # characters
