@@ -18,7 +18,7 @@ from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELD, FIELDS
 from backupmeta.record.values import Value
 from backupmeta.render.formats import Format, Formats, Trait, View, formats
-from backupmeta.render.json_text import finding, json_line, pretty
+from backupmeta.render.json_text import finding_object, json_line, pretty
 from backupmeta.render.tabular import csv_line, rows_for, table
 from backupmeta.temporary import telling, text_file
 from backupmeta.words import recorded_clock
@@ -130,17 +130,17 @@ def _cell_json(value: object) -> str:
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def answer(found: Inspection | AnswerError, view: ListView) -> Iterator[str]:
+def answer(result: Inspection | AnswerError, view: ListView) -> Iterator[str]:
     """Yield the server's envelope for one backup or install, or for a negative answer."""
-    if isinstance(found, AnswerError):
-        message = display(found.message) + "\n"
-        envelope = _envelope(result=False, status=found.status, errcode=found.errcode, message=message)
+    if isinstance(result, AnswerError):
+        message = display(result.message) + "\n"
+        envelope = _envelope(result=False, status=result.status, errcode=result.errcode, message=message)
         yield pretty({**envelope, "data": None})
         return
     envelope = _envelope(result=True, status=200, errcode=None, message=SUCCESS)
-    envelope["data"] = found.wire(show_secrets=view.show_secrets)
+    envelope["data"] = result.wire(show_secrets=view.show_secrets)
     if view.provenance:
-        envelope["provenance"] = origins(found, show_secrets=view.show_secrets)
+        envelope["provenance"] = origins(result, show_secrets=view.show_secrets)
     yield pretty(envelope)
 
 
@@ -217,8 +217,8 @@ def origins(inspection: Inspection, *, show_secrets: bool) -> dict[str, object]:
             "utc_offset": _offset(inspection.utc_offset),
         }
     ids = dict[str, list[str]]()
-    for found in inspection.findings:
-        ids.setdefault(found.subject, []).append(found.id)
+    for finding in inspection.findings:
+        ids.setdefault(finding.subject, []).append(finding.id)
     described["fields"] = {
         name: _field(resolved, ids.get(name, []), show_secrets=show_secrets)
         for name, resolved in inspection.values.items()
@@ -226,7 +226,7 @@ def origins(inspection: Inspection, *, show_secrets: bool) -> dict[str, object]:
     described["extra"] = dict(
         _extra(key, holding, show_secrets=show_secrets) for key, holding in inspection.kept.items()
     )
-    described["findings"] = [finding(found) for found in inspection.findings]
+    described["findings"] = list(map(finding_object, inspection.findings))
     return described
 
 

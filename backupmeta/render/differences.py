@@ -7,7 +7,7 @@ what became of something, of what, and how.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from backupmeta.comparison.contents import Contents, MemberChange, TableChange
+from backupmeta.comparison.contents import MemberChange, TableChange
 from backupmeta.comparison.difference import (
     Changes,
     Difference,
@@ -27,7 +27,7 @@ from backupmeta.masking import mask_text
 from backupmeta.provenance import Source, display, located, named
 from backupmeta.record.values import Value
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
-from backupmeta.render.json_text import finding, pretty, spaced
+from backupmeta.render.json_text import finding_object, json_list, pretty
 from backupmeta.render.tabular import aligned, table
 from backupmeta.words import (
     ARROW,
@@ -108,7 +108,7 @@ def _described(side: Side) -> tuple[str, str]:
 
 
 def _sections(difference: Difference) -> Iterator[Section]:
-    if unread := [found for found in difference.findings if found.is_unread]:
+    if unread := [finding for finding in difference.findings if finding.is_unread]:
         yield Section("not read, and so not compared", ("severity", "finding", "where"), map(_finding, unread))
     changes = difference.changes
     if changes.fields:
@@ -127,8 +127,8 @@ def _sections(difference: Difference) -> Iterator[Section]:
         yield Section("tables of the dump", ("what", "name", "how"), rows)
 
 
-def _finding(found: Finding) -> _Row:
-    return found.severity, f"{found.message} [{found.id}]", found.evidence[0].path if found.evidence else ""
+def _finding(finding: Finding) -> _Row:
+    return finding.severity, f"{finding.message} [{finding.id}]", finding.evidence[0].path if finding.evidence else ""
 
 
 def _field(change: FieldChange) -> _Row:
@@ -234,23 +234,16 @@ def diff_json(difference: Difference) -> Iterator[str]:
         "b": _side(difference.b),
         "is_same": difference.is_same,
         **_changes_object(difference.changes),
-        "findings": [finding(found) for found in difference.findings],
+        "findings": list(map(finding_object, difference.findings)),
     }
     if (contents := difference.contents) is None:
         yield pretty(described, indent=1)
         return
     described["tables"] = list(map(_table_object, contents.tables))
     described["member_counts"] = {what: contents.counts[what] for what in What if contents.counts[what]}
-    yield pretty(described, indent=1).removesuffix("\n}\n") + ',\n "members": ['
-    yield from _member_lines(contents)
-    yield "]\n}\n"
-
-
-def _member_lines(contents: Contents) -> Iterator[str]:
-    before = "\n  "
-    for change in contents.members():
-        yield before + spaced(_member_object(change))
-        before = ",\n  "
+    before = pretty(described, indent=1).removesuffix("\n}\n") + ',\n "members": '
+    yield from json_list(before, map(_member_object, contents.members()))
+    yield "\n}\n"
 
 
 def _changes_object(changes: Changes) -> dict[str, object]:
@@ -379,7 +372,7 @@ def _list_in_words(change: ListChange) -> str:
 def _history_object(row: Row) -> dict[str, object]:
     described: dict[str, object] = {**named("name", row.name), "size": row.size}
     if (inspection := row.inspection) is None:
-        return {**described, "trouble": None if row.trouble is None else finding(row.trouble)}
+        return {**described, "trouble": None if row.trouble is None else finding_object(row.trouble)}
     plugins = inspection.get("plugins")
     return {
         **described,

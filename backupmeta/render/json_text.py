@@ -1,7 +1,7 @@
 """JSON: how any result is described and written, so that it means the same in every answer, and nobody obeys it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Final
 
@@ -39,6 +39,15 @@ def json_line(value: object) -> str:
     return compact(value) + "\n"
 
 
+def json_list(before: str, entries: Iterable[object]) -> Iterator[str]:
+    """Yield a list in pieces, a line an entry as they come; ``before`` is what stands before it."""
+    is_empty = True
+    for entry in entries:
+        yield f"{before}[\n  {spaced(entry)}" if is_empty else f",\n  {spaced(entry)}"
+        is_empty = False
+    yield f"{before}[]" if is_empty else "\n]"
+
+
 # --- describing -------------------------------------------------------------------------------------------------------
 
 
@@ -54,7 +63,7 @@ def as_json(value: object, times: frozenset[str] = frozenset()) -> object:
     if isinstance(value, Source):
         return located(value)
     if isinstance(value, Finding):
-        return finding(value)
+        return finding_object(value)
     if _attributes(value) is not None:
         return json_object(value, times)
     return [as_json(entry, times) for entry in value] if isinstance(value, (list, tuple)) else value
@@ -84,11 +93,11 @@ def _attributes(value: object) -> Mapping[str, object] | None:
     return None
 
 
-def finding(found: Finding) -> dict[str, object]:
+def finding_object(finding: Finding) -> dict[str, object]:
     """Return a finding."""
     return {
-        "id": found.id,
-        "severity": str(found.severity),
-        "message": display(found.message),
-        "evidence": [located(place) for place in found.evidence],
+        "id": finding.id,
+        "severity": str(finding.severity),
+        "message": display(finding.message),
+        "evidence": list(map(located, finding.evidence)),
     }

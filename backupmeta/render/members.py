@@ -13,7 +13,7 @@ from backupmeta.escapes import inert
 from backupmeta.masking import MASK
 from backupmeta.provenance import display, named
 from backupmeta.render.formats import Format, Formats, Rendering, Trait, formats, whatever_view
-from backupmeta.render.json_text import finding, pretty, spaced
+from backupmeta.render.json_text import finding_object, json_list, pretty, spaced
 from backupmeta.words import NANOSECONDS, clock, counted, utc, visible
 
 _IS_COMPLETE: Final = {State.WHOLE: True, State.CUT: False, State.UNKNOWN: None}
@@ -79,16 +79,15 @@ def verdict(archive: Pass) -> str:
 def walked(walk: Walk) -> Iterator[str]:
     """Yield a JSON object: the members, a line each, as they come; then everything else."""
     archive = walk.archive
-    before = f'{{"path": {spaced(display(archive.file.path))},\n"members": [\n  '
-    for number, member in enumerate(archive, 1):
-        described: dict[str, object] = {"number": number, **member_object(member)}
-        if walk.digests is not None:
-            described["digest"] = walk.digests.last
-        yield before + spaced(described)
-        before = ",\n  "
-    yield before.rstrip() + "],\n" if before.startswith("{") else "\n],\n"
+    yield from json_list(f'{{"path": {spaced(display(archive.file.path))},\n"members": ', _numbered(walk))
     dump = None if walk.dumps is None else walk.dumps.dump
-    yield pretty(_archive(archive, dump), indent=1).removeprefix("{").lstrip()
+    yield pretty(_archive(archive, dump), indent=1).replace("{", ",", 1)
+
+
+def _numbered(walk: Walk) -> Iterator[dict[str, object]]:
+    for number, member in enumerate(walk.archive, 1):
+        digest = {} if walk.digests is None else {"digest": walk.digests.last}
+        yield {"number": number, **member_object(member), **digest}
 
 
 def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
@@ -105,7 +104,7 @@ def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
         "verdict": end.verdict if end else None,
         "reason": end.reason if end else "",
         "dump": _dump(dump) if dump is not None else None,
-        "findings": [finding(found) for found in archive.findings()],
+        "findings": list(map(finding_object, archive.findings())),
     }
 
 

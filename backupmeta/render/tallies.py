@@ -58,9 +58,9 @@ def scan_text(scanned: Scanned) -> Iterator[str]:
 
 def _accounts(tally: ScanResult) -> str:
     aside = {"unchanged": tally.unchanged, "unreadable": tally.unreadable, "vanished since": tally.vanished}
-    told = f" ({amounts(aside)})" if any(aside.values()) else ""
+    among = f" ({amounts(aside)})" if any(aside.values()) else ""
     archives = f"{counted(tally.archives, 'archive')} of {size(tally.bytes)} in those that were read"
-    return f"{counted(tally.accounts, 'account')}{told}{f'; {archives}' if tally.archives else ''}"
+    return f"{counted(tally.accounts, 'account')}{among}{f'; {archives}' if tally.archives else ''}"
 
 
 def _changes(tally: ScanResult, kind: str) -> dict[str, int]:

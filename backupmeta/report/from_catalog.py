@@ -11,7 +11,15 @@ from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.summary import summary
 from backupmeta.findings import Finding
 from backupmeta.provenance import place_in
-from backupmeta.report.model import Account, Archive, Backup, Extension, Found, Install, Report
+from backupmeta.report.model import (
+    Extension,
+    Report,
+    ReportedAccount,
+    ReportedArchive,
+    ReportedBackup,
+    ReportedFinding,
+    ReportedInstall,
+)
 from backupmeta.vocabulary.kinds import Severity
 from backupmeta.vocabulary.table import FINDINGS
 
@@ -105,31 +113,31 @@ ORDER BY n.finding
 """
 
 
-def _accounts(catalog: Catalog) -> Iterator[Account]:
+def _accounts(catalog: Catalog) -> Iterator[ReportedAccount]:
     for row in catalog.named(_ACCOUNTS):
-        yield Account(**_with_path(row, "path", "path_bytes"))
+        yield ReportedAccount(**_with_path(row, "path", "path_bytes"))
 
 
-def _installs(catalog: Catalog) -> Iterator[Install]:
+def _installs(catalog: Catalog) -> Iterator[ReportedInstall]:
     for row in catalog.named(_INSTALLS):
-        yield Install(**_with_extensions(row))
+        yield ReportedInstall(**_with_extensions(row))
 
 
-def _backups(catalog: Catalog) -> Iterator[Backup]:
+def _backups(catalog: Catalog) -> Iterator[ReportedBackup]:
     for row in catalog.named(_BACKUPS):
-        yield Backup(**_with_extensions(_with_path(row, "archive", "archive_bytes")))
+        yield ReportedBackup(**_with_extensions(_with_path(row, "archive", "archive_bytes")))
 
 
-def _archives(catalog: Catalog) -> Iterator[Archive]:
+def _archives(catalog: Catalog) -> Iterator[ReportedArchive]:
     for row in catalog.named(_ARCHIVES):
-        yield Archive(**_with_path(row, "path", "path_bytes"))
+        yield ReportedArchive(**_with_path(row, "path", "path_bytes"))
 
 
-def _findings(catalog: Catalog) -> Iterator[Found]:
+def _findings(catalog: Catalog) -> Iterator[ReportedFinding]:
     for row in catalog.named(_FINDINGS):
         advice = FINDINGS[row["id"]].advice if row["id"] in FINDINGS else ""
         evidence = tuple(map(place_in, json.loads(row.pop("evidence"))))
-        yield Found(advice=advice, evidence=evidence, **row)
+        yield ReportedFinding(advice=advice, evidence=evidence, **row)
 
 
 def _with_path(row: dict[str, Any], path: str, path_bytes: str) -> dict[str, Any]:
@@ -146,7 +154,7 @@ def _with_extensions(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _worst_first(finding: Found) -> tuple[int, str]:
+def _worst_first(finding: ReportedFinding) -> tuple[int, str]:
     return _SEVERITIES.index(finding.severity), finding.id
 
 

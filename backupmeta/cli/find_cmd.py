@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from backupmeta.cli import options, output
-from backupmeta.cli.listing import IN_TIME, PRESENTING, Listing, decorated
+from backupmeta.cli.lists import Listing
+from backupmeta.cli.options import IN_TIME, PRESENTING, decorated
 
 if TYPE_CHECKING:
     from backupmeta.catalog.queries import Requirement

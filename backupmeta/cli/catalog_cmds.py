@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 import click
 
 from backupmeta.cli import output
-from backupmeta.cli.listing import Moment, Span
+from backupmeta.cli.options import Moment, Span
 from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
@@ -88,9 +88,10 @@ def _file_for_parquet(path: str | None) -> str:
 
 def _write_parquet(found: "Export", path: str, protected: "Protected") -> None:
     from backupmeta.render.exports import parquet
+    from backupmeta.render.formats import View
 
     with output.opened_file(path, protected) as write:
-        for piece in parquet(*found):
+        for piece in parquet(found, View()):
             write(piece)
 
 

@@ -17,7 +17,7 @@ import click
 
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.cli import options, output
-from backupmeta.cli.listing import Moment, Span, decorated
+from backupmeta.cli.options import Moment, Span, decorated
 from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def report(
     from time import time
 
     from backupmeta.render.formats import View
-    from backupmeta.render.report import REPORTS
+    from backupmeta.render.report.document import REPORTS
     from backupmeta.report.from_catalog import Asked, read
 
     if form == "html" and target_file in {None, "-"} and output.width() is not None:

@@ -1,4 +1,4 @@
-"""Results as text, CSV and JSON."""
+"""Backups and installs as cells, CSV and JSON, and where their values come from."""
 
 import base64
 import csv
@@ -10,17 +10,12 @@ from typing import Any
 import pytest
 
 from backupmeta.account.home import State
-from backupmeta.archive.member import Member
-from backupmeta.findings import Finding
 from backupmeta.inspection import Inspection
 from backupmeta.library import find_backup, inspect_archive
-from backupmeta.provenance import Source, Witness, located
-from backupmeta.render import backups, members
+from backupmeta.render import backups
 from backupmeta.render.backups import ListView
-from backupmeta.render.explanations import finding_line
 from backupmeta.render.tabular import table
-from backupmeta.words import utc
-from tests.invented import BACKUP, INSTALL, NAME, Account, Json, backup_record
+from tests.invented import BACKUP, INSTALL, NAME, Account, backup_record
 
 
 def inspected(folder: Path, content: bytes) -> Inspection:
@@ -32,24 +27,6 @@ def inspected(folder: Path, content: bytes) -> Inspection:
 def provenance(folder: Path, content: bytes, *, show_secrets: bool = False) -> Any:
     found = inspected(folder, content)
     return json.loads(json.dumps(backups.origins(found, show_secrets=show_secrets)))
-
-
-def member(**changes: object) -> Member:
-    plain: Json = dict.fromkeys(Member._fields, 0)
-    plain |= {"name": b"a", "link": b"", "owner": b"", "group": b"", "kind": "file"}
-    return Member(**{**plain, **changes})
-
-
-def test_a_table_for_a_pipe_is_tab_separated_with_a_heading() -> None:
-    assert table(("a", "b"), [("1", "2"), ("x\ty", "z\n")], None) == "a\tb\n1\t2\nx\\ty\tz\\n\n"
-
-
-def test_a_table_for_a_terminal_fits_its_width_and_has_no_control_characters() -> None:
-    drawn = table(("title", "url"), [("a\x1b[31mb\u202e[bold]", "\x9b" * 3 + "ü")], 40)
-    assert all(len(line) <= 40 for line in drawn.splitlines())
-    assert "\\x1b[31mb\\u202e" in drawn.replace("\n", "")
-    assert "[bold]" in drawn
-    assert not {"\x1b", "\u202e", "\x9b"} & set(drawn)
 
 
 @pytest.mark.parametrize(
@@ -107,26 +84,6 @@ def test_what_is_absent_or_undecodable_is_an_empty_cell_and_a_time_no_calendar_h
     bare = inspected(tmp_path, b"path=/x\ntime=-1")
     assert backups.install_cells(bare)[0] == "1969-12-31 23:59:59"
     assert backups.install_cells(bare)[7] == ""
-
-
-def test_members_are_listed_with_mode_owner_size_time_and_link() -> None:
-    told = "".join(
-        members.member_lines(
-            [
-                member(name=b"a\x1b\xff", mode=0o644, uid=1000, gid=100, size=12, mtime_ns=1718312121 * 10**9),
-                member(name=b"l", kind="symlink", link=b"../x", owner=b"root", group=b"wheel", mtime_ns=10**30),
-            ]
-        )
-    )
-    assert told.splitlines() == [
-        "-0644    1000/100           12 2024-06-13 20:55:21 a\\x1b\ufffd",
-        "l0000  root/wheel            0 1000000000000000000000 l -> ../x",
-    ]
-
-
-def test_a_finding_is_one_line() -> None:
-    told = finding_line(Finding("archive-renamed", "a\nb", "recorded as c"))
-    assert told == "warning: a\\nb: the archive's name is not the one in its record (recorded as c) [archive-renamed]"
 
 
 def test_csv_has_a_column_a_field_and_is_read_back(tmp_path: Path) -> None:
@@ -204,26 +161,3 @@ def test_keys_that_are_not_utf8_are_told_apart(tmp_path: Path) -> None:
         "\\xffx": ("1", b"\xffx"),
         "\\xfex": ("2", b"\xfex"),
     }
-
-
-def test_paths_that_are_not_utf8_have_a_twin_of_exact_bytes() -> None:
-    told = located(Source(Witness.FILE_SYSTEM, "/h/\udcff", "m\udcfe"))
-    assert told == {
-        "witness": "file system",
-        "path": "/h/\ufffd",
-        "path_base64": base64.b64encode(b"/h/\xff").decode(),
-        "member": "m\ufffd",
-        "member_base64": base64.b64encode(b"m\xfe").decode(),
-    }
-
-
-def test_members_are_described_with_times_in_utc() -> None:
-    told = members.member_object(member(name=b"\xff", link=b"x", kind="symlink", mode=0o100777, mtime_ns=1_500_000_000))
-    assert told["mtime"] == "1970-01-01T00:00:01.500000+00:00"
-    assert told["mode"] == "0777"
-    assert told["link"] == "x"
-    assert told["name_base64"] == base64.b64encode(b"\xff").decode()
-
-
-def test_no_calendar_has_every_time() -> None:
-    assert utc(10**18) is None
