@@ -88,18 +88,17 @@ def _required(name: str, type_: Type, meaning: str) -> Column:
 
 _TYPES: Final[dict[Decoder, Type]] = {
     values.integer: Type.INTEGER,
+    values.seconds: Type.TIME,
     values.digits: Type.TIME,
     values.flag: Type.FLAG,
     values.items: Type.SHARED,
     values.plugins: Type.SHARED,
     values.themes: Type.SHARED,
 }
-_TIMES: Final = frozenset({"time_created", "time_updated", "cache_time"})
 
 
 def _column(field: Field) -> Column:
-    type_ = Type.TIME if field.name in _TIMES else _TYPES.get(field.decode, Type.TEXT)
-    return Column(field.name, type_, field.meaning)
+    return Column(field.name, _TYPES.get(field.decode, Type.TEXT), field.meaning)
 
 
 BACKUP_FIELDS: Final = tuple(_column(field) for field in FIELDS)

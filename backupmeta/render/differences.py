@@ -25,6 +25,7 @@ from backupmeta.escapes import inert
 from backupmeta.findings import Finding
 from backupmeta.masking import mask_text
 from backupmeta.provenance import Source, display, located, named
+from backupmeta.record.fields import FIELDS
 from backupmeta.record.values import Value
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
 from backupmeta.render.json_text import finding_object, json_list, pretty
@@ -48,7 +49,7 @@ from backupmeta.words import (
 _LONGEST: Final = 200
 """How many characters of a value are shown to people; JSON has all of it."""
 
-_TIMES: Final = frozenset({"backup_time", "time_created", "time_updated", "cache_time"})
+_TIMES: Final = frozenset(field.name for field in FIELDS if field.is_time)
 """The fields that are Unix seconds."""
 
 _HISTORY_COLUMNS: Final = ("time (UTC)", "backup", "version", "plugins", "size", "changes")
