@@ -55,7 +55,7 @@ from backupmeta.archive.member import Member, described, ordinary
 from backupmeta.archive.stream import HARMLESS, Inflated
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
-from backupmeta.words import are, counted
+from backupmeta.words import are, counted, few
 
 ZERO_BLOCK: Final = bytes(BLOCK)
 
@@ -461,8 +461,7 @@ def _other(readings: Readings) -> str:
 
 def _shown(names: Sequence[bytes]) -> str:
     """Return the first of some names, for a finding."""
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(repr(one.decode("utf-8", "surrogateescape"))[:200] for one in names[:_SHOWN]) + more
+    return few([repr(name.decode("utf-8", "surrogateescape"))[:200] for name in names], _SHOWN)
 
 
 def _header_in(buffer: bytes, begin: int, to_block: int) -> int:

@@ -1,9 +1,9 @@
 """Options that several commands share."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, tzinfo
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, Limits, amount
 from backupmeta.errors import did_you_mean
 from backupmeta.escapes import printable
+from backupmeta.words import cut
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -18,6 +19,61 @@ Command = Callable[Arguments, Result]
 _MOST_COMPLETIONS: Final = 200
 JOBS: Final = click.IntRange(1, 1024)
 """How many processes."""
+
+_DAY: Final = 86_400
+_LAST_SECOND: Final = 253_402_300_799
+"""9999-12-31T23:59:59Z, in Unix seconds: the last one that `datetime` has."""
+_LONGEST_SHOWN: Final = 60
+COUNT: Final = click.IntRange(0, 10**12)
+"""How many: none too many to be counted."""
+
+
+class Moment(click.ParamType["Span"]):
+    """A moment: a date, a date and time, or Unix seconds."""
+
+    name = "time"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> "Span":
+        """Return the span that ``value`` means: a whole day for a date, else one second."""
+        try:
+            if value.isdecimal() and len(value) > len("20240613"):
+                return _second(value)
+            parsed = datetime.fromisoformat(value)
+        except ValueError:
+            shown = cut(value, _LONGEST_SHOWN)
+            self.fail(f"{shown!r} is no time; give 2024-06-13, 2024-06-13T20:55:21Z or Unix seconds", param, ctx)
+        begin = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
+        return Span(begin, begin + (_DAY if len(value) <= len("2024-06-13") else 1) - 1)
+
+
+class Span(NamedTuple):
+    """From the first to the last Unix second that a moment means."""
+
+    first: int
+    last: int
+
+
+def _second(digits: str) -> Span:
+    """Return the second that Unix seconds mean. Raises `ValueError` for one that no calendar has."""
+    if len(digits) > _LONGEST_SHOWN or int(digits) > _LAST_SECOND:
+        raise ValueError("after the year 9999")
+    return Span(int(digits), int(digits))
+
+
+class SortKey(click.ParamType[str]):
+    """A field of the answer, with a ``-`` before it for descending order."""
+
+    name = "field"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return ``value`` if it names a field."""
+        from backupmeta.record.fields import FIELD
+
+        name = value.removeprefix("-")
+        if name not in FIELD:
+            hint = did_you_mean(name, FIELD, "'backupmeta schema backup' names them")
+            self.fail(f"{name!r} is no field; {hint}", param, ctx)
+        return value
 
 
 class Zone(click.ParamType[tzinfo]):
@@ -164,3 +220,26 @@ def showing(command: Command[Arguments, Result]) -> Command[Arguments, Result]:
         "--provenance", is_flag=True, help="Add where each value comes from, conflicts and findings."
     )(command)
     return click.option("--show-secrets", is_flag=True, help="Show passwords and keys instead of ********.")(command)
+
+
+def decorated(command: Callable[..., int], decorators: Sequence[Callable[..., Any]]) -> Callable[..., int]:
+    """Return ``command`` with arguments and options, the first of the ``decorators`` outermost."""
+    for decorate in reversed(decorators):
+        command = decorate(command)
+    return command
+
+
+PRESENTING: Final = (
+    click.option("--sort", type=SortKey(), metavar="FIELD", help="Sort by a field; -FIELD for descending."),
+    click.option("--json", "form", flag_value="json", help="Print the server's list envelope."),
+    click.option("--jsonl", "form", flag_value="jsonl", help="Print one JSON object a line."),
+    click.option("--csv", "form", flag_value="csv", help="Print a column a field."),
+    click.option("--offset", type=COUNT, default=0, show_default=True, help="Leave out so many first."),
+    click.option("--limit", type=COUNT, help="Show at most so many; --json: 50, as the server."),
+)
+"""How rows are shown."""
+
+IN_TIME: Final = (
+    click.option("--since", type=Moment(), metavar="TIME", help="Only those made then or later (UTC)."),
+    click.option("--until", type=Moment(), metavar="TIME", help="Only those made until then; a date is its whole day."),
+)

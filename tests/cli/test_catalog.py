@@ -18,7 +18,7 @@ import pytest
 
 from backupmeta.catalog.queries import EXPORTED
 from backupmeta.catalog.scanning import scan
-from backupmeta.cli import catalog as cataloged
+from backupmeta.cli import catalog_cmds as cataloged
 from backupmeta.search import Search
 from tests.catalog.snapshots import sealed
 from tests.invented import BACKUP, NAME, TIME, Account, backup_record, run

@@ -5,6 +5,8 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -545,7 +547,7 @@ def test_a_terminal_is_as_wide_as_it_says(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_completion_leaves_out_what_cannot_be_read(account: Account) -> None:
-    view = commands.backupmeta.commands["view"]
+    view = commands.command("view")
     for roots, names in ((account.home, [BACKUP, "b"]), (account.home / "nowhere", ["b"])):
         context = click.Context(view)
         context.params = {"roots": (str(roots),)}
@@ -554,3 +556,21 @@ def test_completion_leaves_out_what_cannot_be_read(account: Account) -> None:
 
 def test_the_version_is_the_packages() -> None:
     assert run("--version").text == f"backupmeta {backupmeta.__version__}\n"
+
+
+@pytest.mark.parametrize("name", commands.COMMANDS)
+def test_the_list_of_commands_has_the_first_sentence_of_each(name: str) -> None:
+    command = commands.command(name)
+    assert command.name == name
+    assert command.get_short_help_str(limit=1000) == commands.COMMANDS[name][1]
+
+
+def test_the_list_and_completion_of_commands_import_none_of_them() -> None:
+    code = (
+        "import sys; from backupmeta.cli.commands import backupmeta as group; from click import Context;"
+        "context = Context(group); print(group.get_help(context)); group.shell_complete(context, 'v');"
+        "print([name for name in sys.modules if name.startswith('backupmeta.')])"
+    )
+    lines = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.splitlines()
+    assert [line.split()[0] for line in lines[lines.index("Commands:") + 1 : -1]] == sorted(commands.COMMANDS)
+    assert lines[-1] == "['backupmeta.cli', 'backupmeta.cli.commands']"

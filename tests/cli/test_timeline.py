@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from backupmeta.cli import timeline as command
+from backupmeta.cli import timeline_cmd as command
 from backupmeta.render.timelines import TIMELINES
 from tests.events.scene import CREATED, agreeing, packed, touched
 from tests.invented import BACKUP, NAME, TIME, Account, backup_record, run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from backupmeta.cli import options, output
-from backupmeta.cli.listing import decorated
+from backupmeta.cli.options import decorated
 
 if TYPE_CHECKING:
     from backupmeta.archive.limits import Limits

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 import click
 
 from backupmeta.cli import output
-from backupmeta.cli.listing import Moment, Span
+from backupmeta.cli.options import Moment, Span
 from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:

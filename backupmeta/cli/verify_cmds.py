@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from backupmeta.cli import options, output
-from backupmeta.cli.listing import Moment, Span
+from backupmeta.cli.options import Moment, Span
 from backupmeta.vocabulary.kinds import Group, Severity
 
 if TYPE_CHECKING:

@@ -1,16 +1,17 @@
 """Lists of backups and installs: their options, and showing them in each format."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from itertools import chain, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
 from backupmeta.cli import options, output
+from backupmeta.cli.options import IN_TIME, PRESENTING, Span, decorated
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -21,63 +22,6 @@ if TYPE_CHECKING:
     from backupmeta.render.backups import ListRendering, ListView
     from backupmeta.render.formats import Formats
     from backupmeta.search import Search
-
-
-_DAY: Final = 86_400
-_LAST_SECOND: Final = 253_402_300_799
-"""9999-12-31T23:59:59Z, in Unix seconds: the last one that `datetime` has."""
-_LONGEST_SHOWN: Final = 60
-COUNT: Final = click.IntRange(0, 10**12)
-"""How many: none too many to be counted."""
-
-
-class Moment(click.ParamType["Span"]):
-    """A moment: a date, a date and time, or Unix seconds."""
-
-    name = "time"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> "Span":
-        """Return the span that ``value`` means: a whole day for a date, else one second."""
-        try:
-            if value.isdecimal() and len(value) > len("20240613"):
-                return _second(value)
-            parsed = datetime.fromisoformat(value)
-        except ValueError:
-            shown = value if len(value) <= _LONGEST_SHOWN else value[:_LONGEST_SHOWN] + "…"
-            self.fail(f"{shown!r} is no time; give 2024-06-13, 2024-06-13T20:55:21Z or Unix seconds", param, ctx)
-        begin = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
-        return Span(begin, begin + (_DAY if len(value) <= len("2024-06-13") else 1) - 1)
-
-
-class Span(NamedTuple):
-    """From the first to the last Unix second that a moment means."""
-
-    first: int
-    last: int
-
-
-def _second(digits: str) -> Span:
-    """Return the second that Unix seconds mean. Raises `ValueError` for one that no calendar has."""
-    if len(digits) > _LONGEST_SHOWN or int(digits) > _LAST_SECOND:
-        raise ValueError("after the year 9999")
-    return Span(int(digits), int(digits))
-
-
-class SortKey(click.ParamType[str]):
-    """A field of the answer, with a ``-`` before it for descending order."""
-
-    name = "field"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return ``value`` if it names a field."""
-        from backupmeta.errors import did_you_mean
-        from backupmeta.record.fields import FIELD
-
-        name = value.removeprefix("-")
-        if name not in FIELD:
-            hint = did_you_mean(name, FIELD, "'backupmeta schema backup' names them")
-            self.fail(f"{name!r} is no field; {hint}", param, ctx)
-        return value
 
 
 @dataclass(frozen=True)
@@ -237,28 +181,6 @@ def listing(command: Callable[[Listing], int]) -> Callable[..., int]:
 
     return decorated(run, _OPTIONS)
 
-
-def decorated(command: Callable[..., int], decorators: Sequence[Callable[..., Any]]) -> Callable[..., int]:
-    """Return ``command`` with arguments and options, the first of the ``decorators`` outermost."""
-    for decorate in reversed(decorators):
-        command = decorate(command)
-    return command
-
-
-PRESENTING: Final = (
-    click.option("--sort", type=SortKey(), metavar="FIELD", help="Sort by a field; -FIELD for descending."),
-    click.option("--json", "form", flag_value="json", help="Print the server's list envelope."),
-    click.option("--jsonl", "form", flag_value="jsonl", help="Print one JSON object a line."),
-    click.option("--csv", "form", flag_value="csv", help="Print a column a field."),
-    click.option("--offset", type=COUNT, default=0, show_default=True, help="Leave out so many first."),
-    click.option("--limit", type=COUNT, help="Show at most so many; --json: 50, as the server."),
-)
-"""How rows are shown."""
-
-IN_TIME: Final = (
-    click.option("--since", type=Moment(), metavar="TIME", help="Only those made then or later (UTC)."),
-    click.option("--until", type=Moment(), metavar="TIME", help="Only those made until then; a date is its whole day."),
-)
 
 _OPTIONS: Final = (
     click.argument("roots", nargs=-1, metavar="[ROOT]..."),

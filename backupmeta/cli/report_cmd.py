@@ -17,7 +17,7 @@ import click
 
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.cli import options, output
-from backupmeta.cli.listing import Moment, Span, decorated
+from backupmeta.cli.options import Moment, Span, decorated
 from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:

@@ -1,0 +1,109 @@
+"""The commands that look into one file: ``explain``, ``members`` and ``cat``."""
+
+import click
+
+from backupmeta import explain as explaining
+from backupmeta.archive.digests import MemberDigests
+from backupmeta.archive.dump import Dumps
+from backupmeta.archive.limits import Limits
+from backupmeta.archive.member import is_record
+from backupmeta.archive.reader import Consumer, find, walk
+from backupmeta.cli import options, output
+from backupmeta.evidence import open_named
+from backupmeta.record import grammar
+from backupmeta.record.masked import without_secrets
+from backupmeta.render.explanations import STEPS
+from backupmeta.render.formats import View
+from backupmeta.render.members import MEMBERS, Walk, verdict
+from backupmeta.vocabulary.kinds import Severity
+
+
+@click.command()
+@click.argument("file", type=click.Path())
+@options.limiting
+@click.option("--show-secrets", is_flag=True, help="Show passwords and keys instead of ********.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain(file: str, limits: Limits, *, show_secrets: bool, as_json: bool) -> int:
+    """Show each line of a record, or each step of an archive, with what was made of it.
+
+    \b
+    Examples:
+      backupmeta explain app_example-com_Blog_2024-06-13_20-55-21.tar.gz
+      backupmeta explain ~/.appdata/backups/1234567890abcdefghij12345 --json
+    """
+    steps = list(explaining.file(file, limits, show_secrets=show_secrets))
+    output.write_all(STEPS["json" if as_json else "text"].render(steps, View()))
+    return 2 if any(one.is_unread for one in steps) else 0
+
+
+@click.command()
+@click.argument("archive", type=click.Path())
+@click.option(
+    "--digest",
+    "algorithms",
+    multiple=True,
+    type=click.Choice(["sha1", "md5"]),
+    help="Count this digest of the file beside its SHA-256. Repeatable.",
+)
+@click.option(
+    "--member-digest",
+    type=click.Choice(["sha256", "sha1", "md5"]),
+    help="With --json: add this digest of each file in the archive.",
+)
+@options.limiting
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with offsets in bytes of the inflated archive.")
+def members(
+    archive: str, algorithms: tuple[str, ...], member_digest: str | None, limits: Limits, *, as_json: bool
+) -> int:
+    """List all members of an ARCHIVE, and judge it, from one pass over the whole file.
+
+    On stderr: what is damaged, or would be dangerous to unpack, and at last the verdict with the file's SHA-256, all
+    of which is in the JSON, too. Behind damage the listing goes on where there is something to read. Exit code 2 where
+    something could not be read, 1 where something else is odd.
+
+    \b
+    Examples:
+      backupmeta members app_example-com_Blog_2024-06-13_20-55-21.tar.gz
+      backupmeta members app_….tar.gz --json --member-digest sha256 > members.json
+      backupmeta members unknown.tar.gz --limit inflated_bytes=10G --limit seconds=60
+    """
+    if member_digest and not as_json:
+        raise click.UsageError("--member-digest needs --json")
+    digests = MemberDigests(member_digest, limits.names) if member_digest else None
+    dumps = Dumps()
+    consumers: list[Consumer] = [dumps] if as_json else []
+    consumers += [digests] if digests else []
+    with open_named(archive) as file:
+        walked = walk(file, limits, algorithms=("sha256", *algorithms), consumers=consumers)
+        output.write_all(MEMBERS["json" if as_json else "text"].render(Walk(walked, dumps, digests), View()))
+        code = output.judge(walked.findings())
+        output.complain(verdict(walked))
+        return code
+
+
+@click.command()
+@click.argument("archive", type=click.Path())
+@click.argument("member")
+@options.limiting
+@click.option("--show-secrets", is_flag=True, help="Give a record's exact bytes, secrets and all.")
+def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int:
+    """Write the content of one MEMBER of an ARCHIVE to stdout.
+
+    #3 is the third member: so 'members' tells those in whose names a secret is masked; ./#3 is one called so.
+    Of several members of that name the last one, as unpacking leaves it; of records at the archive's root the first.
+    Its exact bytes, holes of a sparse file filled in, with one exception: in a record (APP-META.INI) secrets are
+    masked, unless you ask for them with --show-secrets. Other files of a site may well hold secrets; they are written
+    as they are. On a terminal, control characters and what is not UTF-8 are escaped.
+
+    \b
+    Example:
+      backupmeta cat app_example-com_Blog_2024-06-13_20-55-21.tar.gz APP-DATA.SQL > dump.sql
+    """
+    with open_named(archive) as file:
+        found = find(file, member, limits)
+        code = output.report(found.findings, Severity.WARNING)
+        if is_record(found.member) and not show_secrets:
+            output.write_exact([without_secrets(grammar.parse(found.record(limits))).content])
+        else:
+            output.write_exact(found.content)
+    return code
