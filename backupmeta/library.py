@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from backupmeta import resolve
+from backupmeta.backup import resolve
 from backupmeta.account import places
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id
 from backupmeta.api.status import (
@@ -26,12 +26,12 @@ from backupmeta.errors import (
 )
 from backupmeta.evidence import Place, open_named
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
-from backupmeta.resolve import Witnesses
+from backupmeta.backup.resolve import Witnesses
 from backupmeta.search import EVERYWHERE, Search
-from backupmeta.targets import Matches, check_owner, chosen
+from backupmeta.search import Matches, check_owner, chosen
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install

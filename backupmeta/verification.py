@@ -33,7 +33,7 @@ from backupmeta.errors import (
 )
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.search import EVERYWHERE, Search

@@ -16,7 +16,7 @@ from backupmeta.checks.survey import Survey
 from backupmeta.checks.versions import same_version
 from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
 from backupmeta.library import find_backup, list_backups
 from backupmeta.render.backups import origins
 

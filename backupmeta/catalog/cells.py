@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from backupmeta.catalog.rows import Cell, Cells
 from backupmeta.catalog.schema import BACKUP_FIELDS, INSTALL_FIELDS, Column, Type
-from backupmeta.inspection import Inspection, shown
+from backupmeta.backup.inspection import Inspection, shown
 from backupmeta.masking import MASK, is_secret, masked
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document

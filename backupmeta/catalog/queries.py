@@ -21,7 +21,7 @@ from backupmeta.catalog.views import VIEWS, Shown, View, of_table
 from backupmeta.checks.versions import Order, order
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
 from backupmeta.provenance import display
 
 _COMPARE: Final[Mapping[str, Callable[[Order, Order], bool]]] = {

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from backupmeta.checks.policy import Policy
 from backupmeta.checks.schedule import DAY, LATE, Schedule, schedule_of
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
 from backupmeta.masking import mask_text
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import counted

@@ -7,7 +7,7 @@ from backupmeta.archive.statements import Spot
 from backupmeta.checks.policy import Policy
 from backupmeta.checks.survey import Survey
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.values import items
 

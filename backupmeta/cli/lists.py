@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from backupmeta.findings import Finding
-    from backupmeta.inspection import Inspection
+    from backupmeta.backup.inspection import Inspection
     from backupmeta.library import Share
     from backupmeta.render.backups import ListRendering, ListView
     from backupmeta.render.formats import Formats

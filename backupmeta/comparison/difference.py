@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
 from backupmeta.provenance import Source
 from backupmeta.record.values import Value
 

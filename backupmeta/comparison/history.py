@@ -13,7 +13,7 @@ from backupmeta.comparison.difference import Changes
 from backupmeta.comparison.fields import compared
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
 from backupmeta.search import EVERYWHERE, Search
 
 _COUNTERS: Final = "cache_"

@@ -21,7 +21,7 @@ from backupmeta.comparison.diff import diff
 from backupmeta.comparison.difference import Side, What
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Place
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
 from tests.invented import TIME, backup_record
 
 RECORD: Final = ("APP-META.INI", backup_record())

@@ -12,7 +12,7 @@ from backupmeta.provenance import Source
 from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELDS, Default, Field, Scope, Use, use_of
 from backupmeta.record.values import Decoder, Value, text
-from backupmeta.witnesses import BY_DEFAULT, ELSEWHERE, copied
+from backupmeta.backup.witnesses import BY_DEFAULT, ELSEWHERE, copied
 
 CUSTOM_SCHEDULE: Final = frozenset({"autobk_daily", "autobk_weekly", "autobk_monthly"})
 """The fields that are told only where the schedule is a custom one."""
