@@ -8,9 +8,9 @@ from typing import Any, Final
 import pytest
 
 import backupmeta.render
+from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.verdict import Verification
 from backupmeta.events.event import Event
-from backupmeta.backup.inspection import Inspection
 from backupmeta.render.backups import BACKUPS, ListView
 from backupmeta.render.formats import Format, Formats, Trait, View, formats, whatever_view
 from backupmeta.render.timelines import TIMELINES
