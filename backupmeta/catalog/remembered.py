@@ -17,9 +17,9 @@ from backupmeta import errors
 from backupmeta.account.home import Archive
 from backupmeta.account.location import below_home
 from backupmeta.account.places import Found
-from backupmeta.archive.beginning import Beginning, beginning
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head, head
+from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.catalog.database import StoredMemory
