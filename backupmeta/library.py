@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta import resolve
 from backupmeta.account import places
-from backupmeta.account.allowance import OverAllowanceError
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id
 from backupmeta.api.status import (
     SUCCESS,
     backup_not_found,
     install_not_found,
 )
+from backupmeta.archive.limits import OverAllowanceError
 from backupmeta.errors import (
     DamagedError,
     EvidenceError,

@@ -14,8 +14,8 @@ from backupmeta import library
 from backupmeta.account.filename import begun_as, is_archive_name
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, by_archive
 from backupmeta.archive.limits import Limits
+from backupmeta.archive.member import at
 from backupmeta.archive.reader import Consumer, Pass, walk
-from backupmeta.archive.records import at
 from backupmeta.checks import judge
 from backupmeta.checks.account import Account, Kept
 from backupmeta.checks.policy import DEFAULT, Policy

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from writers import installatron as writer
 
+from backupmeta.archive.compression import End, Stream
 from backupmeta.archive.digests import ALGORITHMS
-from backupmeta.archive.end import End, Stream
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import walk

@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, Limits, amount
 from backupmeta.errors import did_you_mean
 from backupmeta.escapes import printable
+from backupmeta.words import cut
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -39,7 +40,7 @@ class Moment(click.ParamType["Span"]):
                 return _second(value)
             parsed = datetime.fromisoformat(value)
         except ValueError:
-            shown = value if len(value) <= _LONGEST_SHOWN else value[:_LONGEST_SHOWN] + "…"
+            shown = cut(value, _LONGEST_SHOWN)
             self.fail(f"{shown!r} is no time; give 2024-06-13, 2024-06-13T20:55:21Z or Unix seconds", param, ctx)
         begin = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
         return Span(begin, begin + (_DAY if len(value) <= len("2024-06-13") else 1) - 1)
