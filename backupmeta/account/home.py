@@ -21,13 +21,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple, Protocol, Self
 
-from backupmeta.account.allowance import Allowance, OverAllowanceError
-from backupmeta.account.entries import Sieve, refused, unreadable
-from backupmeta.account.filename import parse, unix_time
+from backupmeta.account.filename import Sieve, parse, refused, unix_time, unreadable
 from backupmeta.account.location import LOCAL, Locations, server_path
-from backupmeta.archive.beginning import Beginning, beginning
 from backupmeta.archive.head import Head, head
-from backupmeta.archive.limits import Limits
+from backupmeta.archive.identification import Beginning, beginning
+from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, EvidenceFile, Folder, Place, open_named
 from backupmeta.findings import Finding, Findings

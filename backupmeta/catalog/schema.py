@@ -79,7 +79,7 @@ class Table(NamedTuple):
     @property
     def names(self) -> tuple[str, ...]:
         """The names of its columns."""
-        return tuple(one.name for one in self.columns)
+        return tuple(column.name for column in self.columns)
 
 
 def _required(name: str, type_: Type, meaning: str) -> Column:
@@ -101,10 +101,10 @@ def _column(field: Field) -> Column:
     return Column(field.name, _TYPES.get(field.decode, Type.TEXT), field.meaning)
 
 
-BACKUP_FIELDS: Final = tuple(_column(one) for one in FIELDS)
+BACKUP_FIELDS: Final = tuple(_column(field) for field in FIELDS)
 """The fields of the server's answer for a backup, secrets masked."""
 
-INSTALL_FIELDS: Final = tuple(_column(one) for one in FIELDS if one.scope is not Scope.BACKUP)
+INSTALL_FIELDS: Final = tuple(_column(field) for field in FIELDS if field.scope is not Scope.BACKUP)
 """The fields of the server's answer for an install, secrets masked."""
 
 _BESIDE: Final = (
@@ -344,7 +344,7 @@ _BLANK: Final = re.compile(r"/\*.*?\*/|\s+", re.DOTALL)
 
 
 def _table(table: Table) -> str:
-    columns = ",\n".join(f"  {one.name} {_type(one)} /* {one.meaning} */" for one in table.columns)
+    columns = ",\n".join(f"  {column.name} {_type(column)} /* {column.meaning} */" for column in table.columns)
     return f"CREATE TABLE {table.name} ( /* {table.meaning} */\n{columns}\n) STRICT"
 
 

@@ -11,23 +11,25 @@ from backupmeta.cli.lists import Listing
 from backupmeta.cli.options import IN_TIME, PRESENTING, decorated
 
 if TYPE_CHECKING:
-    from backupmeta.catalog.queries import Wanted
+    from backupmeta.catalog.queries import Requirement
     from backupmeta.findings import Finding
 
 _VERSION: Final = re.compile(r"[0-9.]+")
 _HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{6,64}")
 
 
-class Versioned(click.ParamType["Wanted"]):
+class Versioned(click.ParamType["Requirement"]):
     """A name, and bounds on its version."""
 
     name = "name"
 
-    def convert(self, value: "str | Wanted", param: click.Parameter | None, ctx: click.Context | None) -> "Wanted":
+    def convert(
+        self, value: "str | Requirement", param: click.Parameter | None, ctx: click.Context | None
+    ) -> "Requirement":
         """Return what ``wordpress < 6.4.3`` asks for."""
-        from backupmeta.catalog.queries import wanted
+        from backupmeta.catalog.queries import parsed_requirement
 
-        found = wanted(value) if isinstance(value, str) else value
+        found = parsed_requirement(value) if isinstance(value, str) else value
         if found is not None and not found.bounds and _VERSION.fullmatch(found.name):
             self.fail(f"{value!r} is a version; quote it with its name: 'wordpress {value}'", param, ctx)
         if found is None:
@@ -81,9 +83,9 @@ _OPTIONS: Final = (
 @functools.partial(decorated, decorators=_OPTIONS)
 def find(
     catalog: str,
-    applications: "tuple[Wanted, ...]",
-    plugins: "tuple[Wanted, ...]",
-    themes: "tuple[Wanted, ...]",
+    applications: "tuple[Requirement, ...]",
+    plugins: "tuple[Requirement, ...]",
+    themes: "tuple[Requirement, ...]",
     *,
     user: str | None,
     prefix: str | None,
@@ -101,7 +103,7 @@ def find(
       backupmeta find catalog.sqlite --plugin 'akismet 5.3.1' --since 2024-01-01 --jsonl
       backupmeta find catalog.sqlite --domain example.com --prefix wp_ --csv
     """
-    from backupmeta.catalog.queries import Asked
+    from backupmeta.catalog.queries import Query
     from backupmeta.catalog.queries import find as finding
     from backupmeta.render.backups import BACKUPS
 
@@ -118,7 +120,7 @@ def find(
     if listing.provenance and listing.form in {"table", "csv"}:
         raise click.UsageError("--provenance needs --json or --jsonl")
     since, until = (None, None) if listing.zone else (listing.since, listing.until)  # a zone may tell other times
-    asked = Asked(applications, plugins, themes, user, prefix, digest, since and since.first, until and until.last)
+    asked = Query(applications, plugins, themes, user, prefix, digest, since and since.first, until and until.last)
     output.tell_age(catalog)
     findings: list[Finding] = []
     found = finding(catalog, asked, listing.zone, findings)

@@ -253,7 +253,7 @@ class Deadly(Work[Order, Part]):
         self._work = work
 
     def do(self, order: Order, watch: Watch) -> Iterator[Part]:
-        if any(Path(task.found.path).name == DEADLY for task in cast("Batch", order)):
+        if any(Path(task.account.path).name == DEADLY for task in cast("Batch", order)):
             raise LostError
         yield from self._work.do(order, watch)
 

@@ -21,8 +21,8 @@ from backupmeta import library
 from backupmeta.account.home import Home, Pair
 from backupmeta.api.models import Backup, Install
 from backupmeta.api.response import ListResponse, Response
+from backupmeta.backup.inspection import Inspection
 from backupmeta.cli import commands, options, output
-from backupmeta.inspection import Inspection
 from backupmeta.record.fields import FIELDS
 from backupmeta.search import Search
 from tests.invented import (
