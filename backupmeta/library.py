@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterator
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from backupmeta import resolve
 from backupmeta.account import places
-from backupmeta.account.allowance import OverAllowanceError
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id
 from backupmeta.api.status import (
     SUCCESS,
     backup_not_found,
     install_not_found,
 )
+from backupmeta.archive.limits import OverAllowanceError
+from backupmeta.backup import resolve
+from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.resolve import Witnesses
 from backupmeta.errors import (
     DamagedError,
     EvidenceError,
@@ -26,12 +28,9 @@ from backupmeta.errors import (
 )
 from backupmeta.evidence import Place, open_named
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
-from backupmeta.resolve import Witnesses
-from backupmeta.search import EVERYWHERE, Search
-from backupmeta.targets import Matches, check_owner, chosen
+from backupmeta.search import EVERYWHERE, Matches, Search, check_owner, chosen
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install

@@ -14,8 +14,9 @@ from backupmeta import library
 from backupmeta.account.filename import begun_as, is_archive_name
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, by_archive
 from backupmeta.archive.limits import Limits
+from backupmeta.archive.member import at
 from backupmeta.archive.reader import Consumer, Pass, walk
-from backupmeta.archive.records import at
+from backupmeta.backup.inspection import Inspection
 from backupmeta.checks import judge
 from backupmeta.checks.account import Account, Kept
 from backupmeta.checks.policy import DEFAULT, Policy
@@ -33,7 +34,6 @@ from backupmeta.errors import (
 )
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings
-from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.search import EVERYWHERE, Search

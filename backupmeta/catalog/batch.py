@@ -10,7 +10,6 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from backupmeta import __version__, library
-from backupmeta.account.allowance import OverAllowanceError
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import PLACEHOLDER, Home, Pair, Surroundings, is_id
 from backupmeta.account.listing import (
@@ -27,7 +26,7 @@ from backupmeta.account.listing import (
 )
 from backupmeta.account.places import Found, Met
 from backupmeta.archive.head import Head
-from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits, OverAllowanceError
 from backupmeta.catalog.cells import BACKUP, GREATEST, INSTALL, Shelf, cells_of, seconds
 from backupmeta.catalog.remembered import Memory, Reader, Remembered
 from backupmeta.catalog.rows import BackupRow, Cells, FileRow, FindingRow, InstallRow, Rows, exact, finding_row

@@ -15,8 +15,8 @@ from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import Archive, FromDisk, Home, Pair, by_archive
 from backupmeta.account.location import below_home, is_outside
 from backupmeta.account.places import Found, Met
-from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
+from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import schema
 from backupmeta.catalog.accounts import ScanResult

@@ -16,8 +16,8 @@ from backupmeta.cli.options import IN_TIME, PRESENTING, Span, decorated
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from backupmeta.backup.inspection import Inspection
     from backupmeta.findings import Finding
-    from backupmeta.inspection import Inspection
     from backupmeta.library import Share
     from backupmeta.render.backups import ListRendering, ListView
     from backupmeta.render.formats import Formats

@@ -274,7 +274,7 @@ def test_time_is_heeded_wherever_bytes_are_read(opened: Opened, content: bytes) 
         except LimitExceededError as error:
             told = error.limit
         else:
-            told = " ".join(one.detail for one in passed.findings() if one.id == "limit-exceeded")
+            told = " ".join(finding.detail for finding in passed.findings() if finding.id == "limit-exceeded")
         assert "seconds" in told
         assert passed.digests == {}
 
