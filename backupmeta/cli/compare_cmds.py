@@ -83,8 +83,8 @@ def diff(
       backupmeta diff before.tar.gz after.tar.gz --deep --format markdown -o changes.md
     """
     from backupmeta.account.protected import Protected
+    from backupmeta.comparison.diff import CURRENT
     from backupmeta.comparison.diff import diff as compare
-    from backupmeta.comparison.sides import CURRENT
     from backupmeta.errors import AnswerError
     from backupmeta.render.differences import DIFFERENCES
     from backupmeta.render.formats import View
