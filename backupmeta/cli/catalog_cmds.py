@@ -7,7 +7,7 @@ import click
 
 from backupmeta.cli import output
 from backupmeta.cli.options import Moment, Span
-from backupmeta.vocabulary.kinds import Severity
+from backupmeta.findings import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

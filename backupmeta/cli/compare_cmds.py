@@ -86,10 +86,10 @@ def diff(
     from backupmeta.comparison.diff import diff as compare
     from backupmeta.comparison.sides import CURRENT
     from backupmeta.errors import AnswerError
+    from backupmeta.findings import Severity
     from backupmeta.render.differences import DIFFERENCES
     from backupmeta.render.formats import View
     from backupmeta.search import Search
-    from backupmeta.vocabulary.kinds import Severity
 
     if a == b == CURRENT:
         raise click.UsageError("both are current; name a backup: an archive, a record file, or an id")
@@ -135,10 +135,10 @@ def history(
     from backupmeta.account.protected import Protected
     from backupmeta.comparison.history import history as tell
     from backupmeta.errors import AnswerError
+    from backupmeta.findings import Severity
     from backupmeta.render.differences import HISTORIES
     from backupmeta.render.formats import View
     from backupmeta.search import Search
-    from backupmeta.vocabulary.kinds import Severity
 
     try:
         found = tell(install, Search(roots, sysroot, zone, limits))

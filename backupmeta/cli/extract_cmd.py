@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from backupmeta.archive.limits import Limits
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import options, output
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.findings import Group, Severity
 
 if TYPE_CHECKING:
     from backupmeta.account.protected import Protected

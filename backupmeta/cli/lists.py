@@ -71,7 +71,7 @@ class Listing:
 
     def _report(self, findings: "Iterable[Finding]", *, has_rows: bool) -> int:
         """Print what could not be read, and more where there are no rows: why that may be; return the exit code."""
-        from backupmeta.vocabulary.kinds import Severity
+        from backupmeta.findings import Severity
 
         if not has_rows:
             output.complain(self._nothing)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from backupmeta.escapes import Terminal, inert, printable, printable_lines
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Severity
 from backupmeta.masking import mask_text
-from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from backupmeta.account.protected import Protected

@@ -18,7 +18,7 @@ import click
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.cli import options, output
 from backupmeta.cli.options import Moment, Span, decorated
-from backupmeta.vocabulary.kinds import Severity
+from backupmeta.findings import Severity
 
 if TYPE_CHECKING:
     from backupmeta.account.protected import Protected

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from backupmeta.cli import options, output
-from backupmeta.vocabulary.kinds import Severity
+from backupmeta.findings import Severity
 
 if TYPE_CHECKING:
     from backupmeta.archive.limits import Limits

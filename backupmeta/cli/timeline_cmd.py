@@ -10,7 +10,7 @@ import click
 from backupmeta.archive.limits import Limits
 from backupmeta.cli import options, output
 from backupmeta.cli.options import COUNT, IN_TIME, Span, decorated
-from backupmeta.vocabulary.kinds import Severity
+from backupmeta.findings import Severity
 from backupmeta.words import are, counted
 
 if TYPE_CHECKING:

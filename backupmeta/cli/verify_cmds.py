@@ -9,7 +9,7 @@ import click
 
 from backupmeta.cli import options, output
 from backupmeta.cli.options import Moment, Span
-from backupmeta.vocabulary.kinds import Group, Severity
+from backupmeta.findings import Group, Severity
 
 if TYPE_CHECKING:
     from backupmeta.account.protected import Protected
@@ -196,10 +196,10 @@ def checks(name: str | None, *, as_json: bool) -> int:
       backupmeta checks
       backupmeta checks table-missing
     """
+    from backupmeta.checks.rulebook import FINDINGS
     from backupmeta.errors import did_you_mean
     from backupmeta.render.explanations import CHECKS
     from backupmeta.render.formats import View
-    from backupmeta.vocabulary.table import FINDINGS
 
     chosen = [id_ for id_, kind in FINDINGS.items() if name in {None, id_, kind.group}]
     if not chosen:

@@ -5,15 +5,14 @@ from datetime import tzinfo
 
 import click
 
-from backupmeta import library
+from backupmeta import library, rules
 from backupmeta.archive.limits import Limits
 from backupmeta.cli import options, output
 from backupmeta.errors import AnswerError
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Severity
 from backupmeta.inspection import Inspection
 from backupmeta.render.backups import ANSWERS, ListView
 from backupmeta.search import Search
-from backupmeta.vocabulary.kinds import Severity
 
 
 @click.command()
@@ -83,7 +82,7 @@ def view(
 
 def _is_altered(one: Finding) -> bool:
     """Tell whether a finding is about the catalog that is answered from."""
-    return one.id == "catalog-altered"
+    return one.rule == rules.CATALOG_ALTERED
 
 
 def _in_catalog(

@@ -8,6 +8,7 @@ from heapq import nlargest
 from operator import itemgetter
 from typing import Final
 
+from backupmeta import rules
 from backupmeta.account import filename
 from backupmeta.account.filename import ArchiveName, unreadable
 from backupmeta.account.home import RECORDS, Home
@@ -83,7 +84,7 @@ def of_name(
     implied = next((offset for time in seconds.values() if (offset := filename.utc_offset(name, time))), None)
     source = Source(Witness.FILE_NAME, path)
     if zone is not None and filename.is_ambiguous(name, zone):
-        findings.append(Finding("zone-ambiguous", display(path), f"{name.local_time}", (source,)))
+        findings.append(Finding(rules.ZONE_AMBIGUOUS, display(path), f"{name.local_time}", (source,)))
     return _named(name, source, zone, implied), against
 
 

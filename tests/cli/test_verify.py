@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.checks.rulebook import FINDINGS
 from tests.invented import INSTALL, NAME, TIME, Account, run
 from tests.sites import honest, packed, record
 
