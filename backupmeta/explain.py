@@ -7,8 +7,8 @@ from backupmeta.account import filename, places
 from backupmeta.archive.compression import BLOCK, GZIP, SYSTEMS, parse_header
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
+from backupmeta.backup.inspection import shown
 from backupmeta.evidence import open_named
-from backupmeta.inspection import shown
 from backupmeta.masking import MASK, mask_text, masked, reasons
 from backupmeta.provenance import as_text, display
 from backupmeta.record import fields, grammar

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 import backupmeta
 from backupmeta import errors, rules
 from backupmeta.api.models import Backup
+from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Group
-from backupmeta.inspection import Inspection
 from backupmeta.masking import is_secret
 
 PACKAGE = Path(backupmeta.__file__).parent

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
+from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.schedule import DAY, LATE, Schedule, schedule_of
 from backupmeta.checks.subject import Requirements
 from backupmeta.findings import Finding, FindingRule, Group, Severity
-from backupmeta.inspection import Inspection
 from backupmeta.masking import mask_text
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import counted

@@ -6,9 +6,9 @@ from typing import Final
 
 from backupmeta.archive.names import DUMP
 from backupmeta.archive.statements import Spot
+from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.survey import Survey
 from backupmeta.findings import Finding, FindingRule
-from backupmeta.inspection import Inspection
 from backupmeta.masking import MASK, mask_location
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.values import items

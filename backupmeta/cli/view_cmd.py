@@ -7,10 +7,10 @@ import click
 
 from backupmeta import library, rules
 from backupmeta.archive.limits import Limits
+from backupmeta.backup.inspection import Inspection
 from backupmeta.cli import options, output
 from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding, Severity
-from backupmeta.inspection import Inspection
 from backupmeta.render.backups import ANSWERS, ListView
 from backupmeta.search import Search
 

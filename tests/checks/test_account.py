@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backupmeta.backup.inspection import Inspection
 from backupmeta.checks import account as checks
 from backupmeta.checks import rulebook
 from backupmeta.checks.account import Account, Kept
@@ -15,7 +16,6 @@ from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.subject import Requirements
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source, Witness
 from tests.checks.subjects import INSTALL_RECORD, ids, install, installed
 from tests.invented import INSTALL, TIME, install_record

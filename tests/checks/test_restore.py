@@ -3,12 +3,11 @@
 from typing import Final
 
 import pytest
-from backupmeta.checks.verdict import judge, verdict_of
 
 from backupmeta.checks import restore
 from backupmeta.checks.policy import DEFAULT
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.checks.verdict import Verdict
+from backupmeta.checks.verdict import Verdict, judge, verdict_of
 from backupmeta.findings import Finding, Group, Severity
 from backupmeta.provenance import Source
 from tests.checks.subjects import DUMP, MEMBERS, TABLES, Backup, backup, record

@@ -9,9 +9,9 @@ from typing import Any, Final
 import pytest
 
 import backupmeta.render
+from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.verdict import Verification
 from backupmeta.events.event import Event
-from backupmeta.inspection import Inspection
 from backupmeta.library import list_backups
 from backupmeta.render.backups import BACKUPS, ListView
 from backupmeta.render.formats import Format, Formats, Trait, View, formats, whatever_view
