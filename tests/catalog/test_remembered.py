@@ -38,7 +38,7 @@ SOURCES: Final = st.builds(
     Source, st.sampled_from(Witness), NAMES, st.none() | NAMES, st.none() | NUMBERS, st.none() | NUMBERS
 )
 FINDINGS_: Final = st.builds(
-    Finding, st.sampled_from(sorted(FINDINGS)), NAMES, NAMES, st.lists(SOURCES, max_size=2).map(tuple)
+    Finding, st.sampled_from(list(FINDINGS.values())), NAMES, NAMES, st.lists(SOURCES, max_size=2).map(tuple)
 )
 RECORDS: Final = st.binary(max_size=40).map(grammar.parse)
 BEGINNINGS: Final = st.sampled_from(Beginning)
