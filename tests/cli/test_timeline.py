@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from backupmeta.cli import timeline_cmd as command
 from backupmeta.render.timelines import TIMELINES
 from tests.events.scene import CREATED, agreeing, packed, touched
 from tests.invented import BACKUP, NAME, TIME, Account, backup_record, run
@@ -106,10 +105,6 @@ def test_a_file_is_not_written_among_the_evidence(account: Account, tmp_path: Pa
     ran = run("timeline", account.home, "--json", "-o", tmp_path / "out.jsonl")
     assert (ran.code, ran.out) == (0, b"")
     assert (tmp_path / "out.jsonl").read_bytes() == run("timeline", account.home, "--json").out
-
-
-def test_the_formats_that_are_offered_are_those_that_there_are() -> None:
-    assert tuple(TIMELINES) == command._FORMATS
 
 
 @pytest.mark.parametrize("form", TIMELINES)
