@@ -7,6 +7,7 @@ from backupmeta.masking import mask_value
 from backupmeta.provenance import Source
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.words import cut
 
 _RECORDS: Final = ".appdata"
 _PASSED_OVER: Final = "home-passed-over"
@@ -84,7 +85,7 @@ class Findings:
     def add(self, finding: Finding) -> None:
         """Keep ``finding``, or count it where there are many of its id."""
         if len(finding.detail) > self.LONGEST:
-            finding = finding._replace(detail=finding.detail[: self.LONGEST] + "…")
+            finding = finding._replace(detail=cut(finding.detail, self.LONGEST))
         kept = self._kept.setdefault(finding.id, [])
         self._counts[finding.id] = self._counts.get(finding.id, 0) + 1
         if not kept or (self._room > 0 and len(kept) < self.KEPT):

@@ -157,3 +157,22 @@ def test_one_of_each_is_no_plural(tmp_path: Path) -> None:
         run("extract", path, "--to", tmp_path / "site").err,
     ]
     assert re.findall(r"(?<![\d.,])1 (?:bytes|\w+s\b)[^\n]*", "\n".join(texts)) == []
+
+
+PACKAGE = Path(words.__file__).parent
+SECOND = {
+    "a time": r"fromtimestamp\(",
+    "a cut text": r"\+ \"…\"",
+    "a plural": r":,\} (?:more )?(?:byte|member|archive|account|entr|file|row|table|line|day|second|stream|target)",
+    "a unit": r"[\"']kB[\"']",
+}
+ELSEWHERE = {
+    "filename.py": "a time",  # which offset a zone has at a moment: nothing is shown
+}
+
+
+@pytest.mark.parametrize("thing", SECOND)
+def test_there_is_no_second_way_to_write(thing: str) -> None:
+    others = [path for path in PACKAGE.rglob("*.py") if path.name != "words.py" and ELSEWHERE.get(path.name) != thing]
+    found = {path.name: re.findall(SECOND[thing], path.read_text("utf-8")) for path in others}
+    assert {name: matches for name, matches in found.items() if matches} == {}

@@ -1,6 +1,7 @@
 """The server's answers as models: exact names, order and wire types (fixtures/api/view-backup.txt).
 
-Order and meanings are those of `backupmeta.record.fields.FIELDS`; a field that is absent from the answer is unset.
+Keys, decoders and meanings are those of `backupmeta.record.fields.FIELDS`, in the same order; a test holds the two
+tables together. A field that is absent from the answer is unset.
 Secrets are ``SecretStr``; dumps and reprs mask them, and those that stand in texts, unless the dump's ``context`` is
 `SHOW_SECRETS`.
 """

@@ -47,7 +47,7 @@ from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap,
 from backupmeta.archive.stream import Inflated
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
-from backupmeta.words import are, counted
+from backupmeta.words import are, counted, few
 
 ZERO_BLOCK: Final = bytes(BLOCK)
 
@@ -453,8 +453,7 @@ def _other(readings: Readings) -> str:
 
 def _shown(names: Sequence[bytes]) -> str:
     """Return the first of some names, for a finding."""
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(repr(one.decode("utf-8", "surrogateescape"))[:200] for one in names[:_SHOWN]) + more
+    return few([repr(name.decode("utf-8", "surrogateescape"))[:200] for name in names], _SHOWN)
 
 
 def _header_in(buffer: bytes, begin: int, to_block: int) -> int:

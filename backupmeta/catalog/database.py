@@ -264,8 +264,8 @@ def open_to_read(path: str) -> sqlite3.Connection:
 
 def _version(connection: sqlite3.Connection) -> int:
     """Return the version of its schema; 0 where there is nothing in it yet."""
-    found: tuple[int] = connection.execute("PRAGMA user_version").fetchone()
-    return found[0]
+    row: tuple[int] = connection.execute("PRAGMA user_version").fetchone()
+    return row[0]
 
 
 def _bring_up(connection: sqlite3.Connection, version: int) -> None:

@@ -51,7 +51,7 @@ class Order(NamedTuple):
     """Archives of an account to walk, and how; see `backupmeta.catalog.crew.Order`.
 
     Attributes:
-        found: the account.
+        account: where it is.
         archives: the signatures of the archives, by their paths below the account's.
         limits: what a file may ask for.
         zone: the server's time zone, where it is known.
@@ -61,7 +61,7 @@ class Order(NamedTuple):
         is_over: whether these archives are not read, for the account asks for too much.
     """
 
-    found: Found
+    account: Found
     archives: Mapping[str, Signature]
     limits: Limits
     zone: tzinfo | None
@@ -73,16 +73,18 @@ class Order(NamedTuple):
     def do(self) -> list[Walked]:
         """Walk the archives. What is not as it was scanned has no outcome: the next scan will tell."""
         if self.is_over:
-            error = LimitExceededError(self.found.path, "account_bytes", self.limits.account_bytes)
+            error = LimitExceededError(self.account.path, "account_bytes", self.limits.account_bytes)
             return self._unread("limit-exceeded", error.reason)
         try:
             with (
-                self.found.open() as folder,
-                Met(folder, folder.entries(self.limits.folder_entries), self.found.as_server, self.found.is_home).home(
-                    self.limits, _Knowing(folder.path, self.unnamed)
-                ) as home,
+                self.account.open() as folder,
+                Met(
+                    folder, folder.entries(self.limits.folder_entries), self.account.as_server, self.account.is_home
+                ).home(self.limits, _Knowing(folder.path, self.unnamed)) as home,
             ):
-                return [one for some in by_archive(home.pairs()).items() for one in self._walked(home, *some)]
+                return [
+                    outcome for claimed in by_archive(home.pairs()).items() for outcome in self._walked(home, *claimed)
+                ]
         except EvidenceError:
             return []
 
@@ -92,7 +94,7 @@ class Order(NamedTuple):
 
     def joined(self, parts: Sequence[list[Walked]]) -> list[Walked]:
         """Return the outcomes of its ``parts`` as one."""
-        return [one for part in parts for one in part]
+        return [outcome for part in parts for outcome in part]
 
     def given_up(self) -> list[Walked]:
         """Return that no process survives reading the archives."""
@@ -100,10 +102,10 @@ class Order(NamedTuple):
 
     def _unread(self, id_: str, reason: str) -> list[Walked]:
         """Return why none of the archives was read."""
-        found = {path: (Source(Witness.ARCHIVE, join_seen(self.found.seen, path)),) for path in self.archives}
+        evidence = {path: (Source(Witness.ARCHIVE, join_seen(self.account.seen, path)),) for path in self.archives}
         return [
             Walked(path, None, str(Verdict.UNREADABLE), None, (finding_row(Finding(id_, "", reason, where)),), False)  # noqa: FBT003
-            for path, where in found.items()
+            for path, where in evidence.items()
         ]
 
     def _walked(self, home: Home, archive: Archive, pairs: Sequence[Pair]) -> Iterator[Walked]:
@@ -114,10 +116,10 @@ class Order(NamedTuple):
             if file.signature != self.archives[path]:
                 return
         outcome = verify_archive(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now))
-        for pair, one in zip(pairs, outcome.each, strict=True):
-            came = one.verification
-            findings = tuple(finding_row(judged.finding) for judged in came.judged)
-            yield Walked(path, pair.id, str(came.verdict), came.sha256, findings, one.is_final)
+        for pair, result in zip(pairs, outcome.each, strict=True):
+            verification = result.verification
+            findings = tuple(finding_row(judged.finding) for judged in verification.judged)
+            yield Walked(path, pair.id, str(verification.verdict), verification.sha256, findings, result.is_final)
 
 
 def _below(home: Home, archive: Archive) -> str:
@@ -142,8 +144,8 @@ def _unnamed(remembered: Memory) -> frozenset[str]:
     """Return the paths of an account's archives whose names do not say so."""
     return frozenset(
         path
-        for path, one in remembered.files.items()
-        if isinstance(one.found, Head | EvidenceError) and not is_archive_name(path.rpartition("/")[2])
+        for path, file in remembered.files.items()
+        if isinstance(file.content, Head | EvidenceError) and not is_archive_name(path.rpartition("/")[2])
     )
 
 
@@ -168,37 +170,41 @@ class Archives:
                     yield from self._orders_of(stored, Memory.from_bytes(stored.content))
 
     def _orders_of(self, stored: StoredMemory, remembered: Memory) -> Iterator[Order]:
-        found, unnamed = remembered.found(stored.path), _unnamed(remembered)
-        found = found._replace(server=self._search.server_root)
-        for some, is_over in self._portions(stored.account):
-            self._given.append(_Given(stored.account, found.seen, {one.path: one.file for one in some}))
-            known = (one.path for one in some if one.path in remembered.files)
-            archives = {path: remembered.files[path].signature for path in known}
+        account, unnamed = remembered.account(stored.path), _unnamed(remembered)
+        account = account._replace(server=self._search.server_root)
+        for portion, is_over in self._portions(stored.account):
+            self._given.append(
+                _Given(stored.account, account.seen, {archive.path: archive.file for archive in portion})
+            )
+            paths = (archive.path for archive in portion if archive.path in remembered.files)
+            archives = {path: remembered.files[path].signature for path in paths}
             how = self._search.limits, self._search.zone, self._now
-            yield Order(found, archives, *how, stored.host, unnamed, is_over)
+            yield Order(account, archives, *how, stored.host, unnamed, is_over)
 
     def _portions(self, account: int) -> Iterator[tuple[list["_Archive"], bool]]:
         """Yield the archives of an account, some at once, and whether they are more than may be read of it."""
-        some, size, total = list[_Archive](), 0, 0
+        portion, size, total = list[_Archive](), 0, 0
         rows = self._catalog.connection.execute(_UNWALKED, (account,)).fetchall()
         most, most_bytes = max(_MOST_ARCHIVES, -(-len(rows) // _MOST_ORDERS)), self._search.limits.account_bytes
         for file, path, path_bytes, length in rows:
-            if some and (len(some) == most or size + length > _MOST_BYTES or (total <= most_bytes < total + length)):
-                yield some, total > most_bytes
-                some, size = [], 0
-            some.append(_Archive(file, schema.exact_path(path, path_bytes)))
+            if portion and (
+                len(portion) == most or size + length > _MOST_BYTES or (total <= most_bytes < total + length)
+            ):
+                yield portion, total > most_bytes
+                portion, size = [], 0
+            portion.append(_Archive(file, schema.exact_path(path, path_bytes)))
             size, total = size + length, total + length
-        if some:
-            yield some, total > most_bytes
+        if portion:
+            yield portion, total > most_bytes
 
     def take(self, outcomes: list[Walked], writer: Writer, result: ScanResult) -> None:
         """Write what came out of the oldest order, and count it."""
         account, seen, files = self._given.popleft()
-        for one in outcomes:
-            result.walked += one.is_final
-            if not one.is_final:
-                result.note_trouble(join_seen(seen, one.path), "can't be read to its end")
-            writer.take_walked(account, files[one.path], one)
+        for outcome in outcomes:
+            result.walked += outcome.is_final
+            if not outcome.is_final:
+                result.note_trouble(join_seen(seen, outcome.path), "can't be read to its end")
+            writer.take_walked(account, files[outcome.path], outcome)
         writer.flush()
 
 
@@ -259,7 +265,7 @@ def recorded(catalog: str, policy: Policy) -> Run:
         with Catalog.unchecked(catalog) as opened:
             accounts = _RecordedAccounts(opened)
             for case in cases:
-                yield Outcome.joined(_outcome(opened, *accounts.archive(one), one) for one in case.alone)
+                yield Outcome.joined(_outcome(opened, *accounts.archive(alone), alone) for alone in case.alone)
 
     return run
 
@@ -310,8 +316,8 @@ class _RecordedAccounts:
         account = self._last
         path = os.path.relpath(case.place.path, account.base).replace(os.sep, "/")
         archives = account.archives
-        found = archives[path, case.pair.id] if (path, case.pair.id) in archives else archives[path, None]
-        return found, _embedded(case, account.remembered.files.get(path))
+        recorded = archives[path, case.pair.id] if (path, case.pair.id) in archives else archives[path, None]
+        return recorded, _embedded(case, account.remembered.files.get(path))
 
     def _account(self, number: int) -> _RecordedAccount:
         stored = self._catalog.memory(number)
@@ -319,36 +325,36 @@ class _RecordedAccounts:
         return _RecordedAccount(number, stored.path, dict(self._archives(number)), remembered)
 
     def _archives(self, account: int) -> Iterator[tuple[tuple[str, str | None], _Recorded]]:
-        for path, path_bytes, id_, *told in self._catalog.connection.execute(_VERDICTS, (account,)):
-            found = _Recorded(account, *told)
-            yield (schema.exact_path(path, path_bytes), id_), found
-            yield (schema.exact_path(path, path_bytes), None), found
+        for path, path_bytes, id_, *columns in self._catalog.connection.execute(_VERDICTS, (account,)):
+            recorded = _Recorded(account, *columns)
+            yield (schema.exact_path(path, path_bytes), id_), recorded
+            yield (schema.exact_path(path, path_bytes), None), recorded
 
 
 def _embedded(case: Case, remembered: Remembered | None) -> Document | None:
     """Return the archive's own record, where its backup has no other."""
-    if case.pair.record is not None or remembered is None or not isinstance(remembered.found, Head):
+    if case.pair.record is not None or remembered is None or not isinstance(remembered.content, Head):
         return None
-    found = remembered.found
-    return Document(Source(Witness.EMBEDDED_RECORD, case.seen, found.member.text), grammar.parse(found.record))
+    head = remembered.content
+    return Document(Source(Witness.EMBEDDED_RECORD, case.seen, head.member.text), grammar.parse(head.record))
 
 
 def _outcome(catalog: Catalog, archive: _Recorded, embedded: Document | None, case: Case) -> Outcome:
     """Return what a deep scan found of an archive, judged by the policy of now."""
     if archive.verdict == Verdict.NOT_JUDGED:
-        found = judge.judged(_findings(catalog, archive), case.policy)
-        return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, found), None)
+        judged = judge.judged(_findings(catalog, archive), case.policy)
+        return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, judged), None)
     has_record = case.pair.record is not None or embedded is not None
-    findings = [one for one in _findings(catalog, archive) if not has_record or one.id not in _OF_NOW]
+    findings = [finding for finding in _findings(catalog, archive) if not has_record or finding.id not in _OF_NOW]
     if has_record:
-        findings += _anew(case, embedded, {one.id for one in findings})
-    found = judge.judged(findings, case.policy)
-    verdict = judge.verdict(found, case.policy)
+        findings += _anew(case, embedded, {finding.id for finding in findings})
+    judged = judge.judged(findings, case.policy)
+    verdict = judge.verdict(judged, case.policy)
     if archive.verdict == Verdict.UNREADABLE:
         verdict = Verdict.UNREADABLE
-    is_whole = archive.sha256 is not None and not any(one.is_unread for one in findings)
+    is_whole = archive.sha256 is not None and not any(finding.is_unread for finding in findings)
     kept = Kept(case.seen, archive.install or "", archive.time, archive.sha256) if is_whole else None
-    return Outcome(Verification("archive", case.seen, verdict, archive.sha256, found), kept)
+    return Outcome(Verification("archive", case.seen, verdict, archive.sha256, judged), kept)
 
 
 def _findings(catalog: Catalog, archive: _Recorded) -> Iterator[Finding]:
@@ -360,5 +366,5 @@ def _anew(case: Case, embedded: Document | None, known: set[str]) -> Iterator[Fi
     """Yield what the moment, the zone and the policy of now find in the record, beside what is ``known``."""
     inspection = library.resolved(case.pair, case.seen, embedded, case.around, case.zone)
     subject = Subject(case.seen, inspection, Survey(case.limits), case.policy, case.now)
-    told = (one for one in inspection.findings if one.id in _OF_NOW)
-    yield from (one for one in (*told, *judge.of_backup(subject, is_whole=False)) if one.id not in known)
+    of_now = (finding for finding in inspection.findings if finding.id in _OF_NOW)
+    yield from (finding for finding in (*of_now, *judge.of_backup(subject, is_whole=False)) if finding.id not in known)

@@ -70,12 +70,12 @@ class Discovery(NamedTuple):
         return [self._below(root) for root in places.apart(self.search.places())]
 
     def _below(self, root: places.Root) -> Below:
-        found, findings, reason = list[Found](), list[Finding](), ""
+        accounts, findings, reason = list[Found](), list[Finding](), ""
         try:
-            found.extend(places.found(root, self.search.limits, findings))
+            accounts.extend(places.found(root, self.search.limits, findings))
         except EvidenceError as error:
             reason = error.reason
-        return Below(root.name, tuple(found), tuple(findings), reason)
+        return Below(root.name, tuple(accounts), tuple(findings), reason)
 
     def parts(self) -> "list[Discovery]":
         """Return it: it can't be divided."""
@@ -167,9 +167,9 @@ def _damaged(path: str, result: ScanResult) -> Damaged:
 
 def _noted(batches: Iterator[Batch], given: deque[Batch]) -> Iterator[Batch]:
     """Pass on the ``batches``, noting each that is ``given`` away."""
-    for one in batches:
-        given.append(one)
-        yield one
+    for batch in batches:
+        given.append(batch)
+        yield batch
 
 
 def _has_nested(search: Search) -> bool:
@@ -177,7 +177,7 @@ def _has_nested(search: Search) -> bool:
     names = [os.path.realpath(root.name) for root in search.places()]
     homes = [os.path.dirname(name) if places.has_records_above(name) else name for name in names]
     tops = [os.path.join(home, "") for home in homes]
-    return any(one.startswith(other) for one, other in permutations(tops, 2))
+    return any(inner.startswith(outer) for inner, outer in permutations(tops, 2))
 
 
 class _Scan:
@@ -253,10 +253,10 @@ class _Scan:
         return number, first_file, now
 
     def _batches(self, workers: Crew) -> Iterator[Batch]:
-        for host, root, found in self._roots(workers):
-            tasks = self._tasks(host, root, found)
-            while some := tuple(islice(tasks, _ACCOUNTS)):
-                yield Batch(some, self._search.limits, self._search.zone)
+        for host, root, accounts in self._roots(workers):
+            tasks = self._tasks(host, root, accounts)
+            while batch := tuple(islice(tasks, _ACCOUNTS)):
+                yield Batch(batch, self._search.limits, self._search.zone)
 
     def _roots(self, workers: Crew) -> Iterator[tuple[str, str, Iterator[Found]]]:
         """Yield each root with its host and its accounts; there may be an error behind the last of these."""
@@ -273,10 +273,10 @@ class _Scan:
         self._met.append((host, root))
         count = 0
         try:
-            for found in accounts:
+            for account in accounts:
                 count += 1
-                if not self._is_met(host, found):
-                    yield Task(found, self._accounts.known(found, host), root, host)
+                if not self._is_met(host, account):
+                    yield Task(account, self._accounts.known(account, host), root, host)
         except EvidenceError as error:
             self._refuse(host, root, error.reason)
             return
@@ -285,11 +285,11 @@ class _Scan:
             return
         self._read.append((host, root))
 
-    def _is_met(self, host: str, found: Found) -> bool:
+    def _is_met(self, host: str, account: Found) -> bool:
         """Tell whether an account was met already; only where a root lies in another one is that remembered."""
         if not self._has_nested:
             return False
-        real = (host, found.path if host else os.path.realpath(found.path))
+        real = (host, account.path if host else os.path.realpath(account.path))
         is_met = real in self._seen
         self._seen.add(real)
         return is_met
@@ -301,12 +301,12 @@ class _Scan:
 
     def _settle_gone(self) -> None:
         """Know what is gone, what was moved, what was odd on the way."""
-        blind = {display(place.path) for one in self._findings if one.is_unread for place in one.evidence}
+        blind = {display(source.path) for finding in self._findings if finding.is_unread for source in finding.evidence}
         for host, root in self._read:
             self._accounts.vanish(host, root, blind)
         if self._is_resumed or any(change == "vanished" for _, change in self._result.changes):
             mark_moves(self._connection, self._number, self._first_file, self._result.changes, self._seals)
         self._accounts.note(map(finding_row, self._findings), [root for _, root in self._met])
-        for one in self._findings:
-            if one.is_unread:
-                self._result.unread.setdefault(one.subject, one.detail)
+        for finding in self._findings:
+            if finding.is_unread:
+                self._result.unread.setdefault(finding.subject, finding.detail)

@@ -51,13 +51,13 @@ def of_table(table: Table) -> View:
 
 
 def _all(row: str, columns: Iterable[Column]) -> tuple[Shown, ...]:
-    return tuple(_taken(row, one, one.name) for one in columns)
+    return tuple(_taken(row, column, column.name) for column in columns)
 
 
 def _of(table: Table, row: str, names: str) -> tuple[Shown, ...]:
     """Return what ``row`` has in the columns ``names`` of a table: ``id, version AS application_version``."""
-    known = {one.name: one for one in table.columns}
-    asked = (one.partition(" AS ") for one in names.split(", "))
+    known = {column.name: column for column in table.columns}
+    asked = (column.partition(" AS ") for column in names.split(", "))
     return tuple(_taken(row, known[name], renamed or name) for name, _, renamed in asked)
 
 
@@ -96,10 +96,10 @@ def _extensions(field: str) -> View:
 def _changes(table: Table, path: str, id_: str) -> str:
     """Return the SQL of how the rows of ``table`` came and went."""
     key = table.key
-    told = f"'{key}' AS what, {key} AS number, account, {path} AS path, {id_} AS id FROM {table.name}"
+    columns = f"'{key}' AS what, {key} AS number, account, {path} AS path, {id_} AS id FROM {table.name}"
     return (
-        f"SELECT since AS scan, began AS change, {told}"
-        f" UNION ALL\n  SELECT until, ended, {told} WHERE until IS NOT NULL"
+        f"SELECT since AS scan, began AS change, {columns}"
+        f" UNION ALL\n  SELECT until, ended, {columns} WHERE until IS NOT NULL"
     )
 
 
@@ -271,14 +271,14 @@ WHERE f.until IS NULL AND f.kind = 'archive' GROUP BY f.account""",
     ),
 )
 
-VIEWS: Final[Mapping[str, View]] = {one.name: one for one in _VIEWS}
+VIEWS: Final[Mapping[str, View]] = {view.name: view for view in _VIEWS}
 """The answers to the usual questions, by name."""
 
 
 def statements() -> Iterator[tuple[str, str]]:
     """Yield the name of each view, and the statement that makes it."""
     for view in VIEWS.values():
-        columns = ",\n".join(f"  {sql} AS {one.name} /* {one.meaning} */" for one, sql in view.columns)
+        columns = ",\n".join(f"  {sql} AS {column.name} /* {column.meaning} */" for column, sql in view.columns)
         yield view.name, f"CREATE VIEW {view.name} AS /* {view.meaning} */\nSELECT\n{columns}\n{view.rows}"
 
 

@@ -7,7 +7,6 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Final, NamedTuple
 
 from backupmeta.catalog import schema
@@ -32,15 +31,15 @@ _AT_HAND: Final = 100_000
 """How many keys of shared values are kept in memory."""
 
 
-class _Found(NamedTuple):
-    """A row that was found: the path that it is known by, the numbers of its files, its cells."""
+class _NewRow(NamedTuple):
+    """A row as a scan found it: the path that it is known by, the numbers of its files, its cells."""
 
     path: str
     files: tuple[int | None, ...]
     cells: Cells
 
 
-class _Known(NamedTuple):
+class _KnownRow(NamedTuple):
     """A row that is in the catalog."""
 
     number: int
@@ -97,8 +96,8 @@ class _Shape(NamedTuple):
 
 
 def _shape(table: Table, cells: Sequence[Column], *files: str) -> _Shape:
-    shared = tuple(place for place, one in enumerate(cells) if one.type is Type.SHARED)
-    return _Shape(table.name, table.key, files, tuple(one.name for one in cells), shared)
+    shared = tuple(number for number, column in enumerate(cells) if column.type is Type.SHARED)
+    return _Shape(table.name, table.key, files, tuple(column.name for column in cells), shared)
 
 
 _FILES: Final = _Shape(FILES.name, FILES.key, (), FileRow._fields, ())
@@ -161,13 +160,13 @@ class Writer:
         self._shared: dict[bytes, int] = {}
         self._damaged = damaged.values()
         self._last = {
-            one.name: max(self._greatest(one), damaged.greatest(one))
-            for one in (FILES, INSTALLS, BACKUPS, FINDINGS, SHARED)
+            table.name: max(self._greatest(table), damaged.greatest(table))
+            for table in (FILES, INSTALLS, BACKUPS, FINDINGS, SHARED)
         }
-        self._pending: dict[str, list[Cells]] = {one.name: [] for one in (FILES, INSTALLS, BACKUPS, FINDINGS)}
+        self._pending: dict[str, list[Cells]] = {table.name: [] for table in (FILES, INSTALLS, BACKUPS, FINDINGS)}
 
     def take_shared(self, values: Mapping[bytes, str]) -> None:
-        """Know the ``values`` that the next rows share, by their digests."""
+        """Write the ``values`` that the next rows share, by their digests, unless they are there."""
         if len(self._shared) > _AT_HAND:
             self._shared.clear()
         for digest, value in values.items():
@@ -175,45 +174,46 @@ class Writer:
                 self._shared[digest] = self._key_of(digest, value)
 
     def settle(self, account: int, rows: Rows, *, is_new: bool) -> None:
-        """Make ``rows`` what is there of ``account``; what is there no longer stays as history."""
+        """Write ``rows`` as what ``account`` has now; what it has no longer stays as history."""
         self.seals.change(account)
-        known = {} if is_new else {exact(_file(one.cells)): one for one in self._known(_FILES, account)}
+        known = {} if is_new else {exact(_file(row.cells)): row for row in self._known(_FILES, account)}
         gone = _NOBODY if is_new else self._gone(account)
-        into = _Account(account, is_new, gone, {one.number: path for path, one in known.items()})
-        files = self._settle(_FILES, into, known, [_Found(exact(one), (), one) for one in rows.files])
+        into = _Account(account, is_new, gone, {row.number: path for path, row in known.items()})
+        files = self._settle(_FILES, into, known, [_NewRow(exact(file), (), file) for file in rows.files])
         into.paths.update(zip(files, map(exact, rows.files), strict=True))
         installs = self._settle_named(_INSTALLS, into, self._installs(rows, files, into.paths))
         backups = self._settle_named(_BACKUPS, into, self._backups(rows, files, into.paths))
-        findings = chain(
-            (_About(None, None, one) for one in rows.findings),
-            (_About(key, None, one) for key, row in zip(installs, rows.installs, strict=True) for one in row.findings),
-            (_About(None, key, one) for key, row in zip(backups, rows.backups, strict=True) for one in row.findings),
-        )
+        findings = [_About(None, None, finding) for finding in rows.findings]
+        for number, install in zip(installs, rows.installs, strict=True):
+            findings += (_About(number, None, finding) for finding in install.findings)
+        for number, backup in zip(backups, rows.backups, strict=True):
+            findings += (_About(None, number, finding) for finding in backup.findings)
         self._settle_findings(account, findings, {} if is_new else self._known_findings(account))
 
     def refuse(self, account: int, finding: FindingRow) -> None:
-        """Know why ``account`` can't be read; what was known of it stays."""
+        """Write why ``account`` can't be read; what was known of it stays."""
         known = self._known_findings(account)
         if (about := _About(None, None, finding)) in known:
             return
         same = (finding.id, finding.subject)
-        self._end_findings(number for one, number in known.items() if (one.finding.id, one.finding.subject) == same)
+        outdated = (number for before, number in known.items() if (before.finding.id, before.finding.subject) == same)
+        self._end_findings(outdated)
         self._begin_finding(account, about)
         self.seals.change(account)
 
-    def take_walked(self, account: int, file: int, one: Walked) -> None:
-        """Know what came out of walking the archive ``file`` of ``account``."""
+    def take_walked(self, account: int, file: int, walked: Walked) -> None:
+        """Write what came out of walking the archive ``file`` of ``account``."""
         self.seals.change(account)
-        told = (one.verdict, self._scan if one.is_final else None, one.sha256, file)
-        self._connection.execute("UPDATE all_files SET verdict = ?, walked = ?, sha256 = ? WHERE file = ?", told)
-        found = self._connection.execute(_CLAIMED, (account, file, one.id, one.id)).fetchone()
-        backup = None if found is None else found[0]
+        outcome = (walked.verdict, self._scan if walked.is_final else None, walked.sha256, file)
+        self._connection.execute("UPDATE all_files SET verdict = ?, walked = ?, sha256 = ? WHERE file = ?", outcome)
+        row = self._connection.execute(_CLAIMED, (account, file, walked.id, walked.id)).fetchone()
+        backup = None if row is None else row[0]
         self._connection.execute(f"{_FORGET} AND backup IS ?", (self._scan, file, backup))
-        for finding in one.findings:
+        for finding in walked.findings:
             self._begin_finding(account, _About(None, backup, finding), file)
 
     def vanish(self, account: int) -> None:
-        """Know that ``account`` is gone, and all that it had."""
+        """Write that ``account`` is gone, and all that it had."""
         self.seals.change(account)
         for shape in (_FILES, _INSTALLS, _BACKUPS):
             ended = self._connection.execute(
@@ -226,10 +226,10 @@ class Writer:
         )
 
     def note(self, findings: Iterable[FindingRow], roots: Collection[str]) -> None:
-        """Make the ``findings`` those that are about no account, and about something below ``roots``."""
+        """Write the ``findings`` as those about no account, of what lies below ``roots``."""
         known = self._known_findings(None)
-        below = {one: number for one, number in known.items() if _is_below(one.finding.evidence, roots)}
-        self._settle_findings(None, (_About(None, None, one) for one in findings), below)
+        below = {about: number for about, number in known.items() if _is_below(about.finding.evidence, roots)}
+        self._settle_findings(None, (_About(None, None, finding) for finding in findings), below)
         self.seals.change(OWN)
         self.flush()
 
@@ -241,56 +241,61 @@ class Writer:
                 pending.clear()
         self.seals.write()
 
-    def _installs(self, rows: Rows, files: list[int], paths: Mapping[int | None, str]) -> Iterator[_Found]:
-        for one in rows.installs:
-            record = files[one.record_file]
-            yield _Found(paths[record], (record,), self._translated(_INSTALLS, one.cells))
+    def _installs(self, rows: Rows, files: list[int], paths: Mapping[int | None, str]) -> Iterator[_NewRow]:
+        for install in rows.installs:
+            record = files[install.record_file]
+            yield _NewRow(paths[record], (record,), self._translated(_INSTALLS, install.cells))
 
-    def _backups(self, rows: Rows, files: list[int], paths: Mapping[int | None, str]) -> Iterator[_Found]:
-        for one in rows.backups:
-            record = None if one.record_file is None else files[one.record_file]
-            archive = None if one.archive_file is None else files[one.archive_file]
+    def _backups(self, rows: Rows, files: list[int], paths: Mapping[int | None, str]) -> Iterator[_NewRow]:
+        for backup in rows.backups:
+            record = None if backup.record_file is None else files[backup.record_file]
+            archive = None if backup.archive_file is None else files[backup.archive_file]
             path = paths[archive if record is None else record]
-            yield _Found(path, (record, archive), self._translated(_BACKUPS, one.cells))
+            yield _NewRow(path, (record, archive), self._translated(_BACKUPS, backup.cells))
 
     def _translated(self, shape: _Shape, cells: Cells) -> Cells:
         """Return the cells with the keys of what they share."""
         row: list[Cell] = list(cells)
-        for place in shape.shared:
-            if (digest := row[place]) is not None:
-                row[place] = self._shared[digest]  # type: ignore[index]  # a digest
+        for number in shape.shared:
+            if (digest := row[number]) is not None:
+                row[number] = self._shared[digest]  # type: ignore[index]  # a digest
         return tuple(row)
 
-    def _settle_named(self, shape: _Shape, into: "_Account", found: Iterator[_Found]) -> list[int]:
+    def _settle_named(self, shape: _Shape, into: "_Account", found: Iterator[_NewRow]) -> list[int]:
         """Settle rows that are known by the path of their first file."""
-        known = {} if into.is_new else {into.paths[_first(one.files)]: one for one in self._known(shape, into.number)}
+        known = {} if into.is_new else {into.paths[_first(row.files)]: row for row in self._known(shape, into.number)}
         return self._settle(shape, into, known, found)
 
-    def _settle(self, shape: _Shape, into: "_Account", known: dict[str, _Known], found: Iterable[_Found]) -> list[int]:
-        """Make ``found`` what is there, and return its numbers; take what is there still out of what is ``known``."""
+    def _settle(
+        self, shape: _Shape, into: "_Account", known: dict[str, _KnownRow], found: Iterable[_NewRow]
+    ) -> list[int]:
+        """Write the ``found`` rows as what is there now, and return their numbers.
+
+        What of the ``known`` rows is not among them has vanished.
+        """
         numbers = []
-        for one in found:
-            before = known.pop(one.path, None)
-            if before is not None and _is_same(before.cells, one.cells):
-                self._refer(shape, before, one.files)
+        for row in found:
+            before = known.pop(row.path, None)
+            if before is not None and _is_same(before.cells, row.cells):
+                self._refer(shape, before, row.files)
                 if shape is _FILES:
-                    self._note_change(before.number, _file(before.cells), _file(one.cells))
+                    self._note_change(before.number, _file(before.cells), _file(row.cells))
                 numbers.append(before.number)
                 continue
             if before is not None:
                 self._end(shape, before.number, "changed")
             if shape is _BACKUPS and not into.is_new:
-                self._walk_again(one.files[-1])
-            began = "changed" if before is not None else "returned" if one.path in into.gone else "new"
-            numbers.append(self._begin(shape, into.number, began, one))
+                self._walk_again(row.files[-1])
+            began = "changed" if before is not None else "returned" if row.path in into.gone else "new"
+            numbers.append(self._begin(shape, into.number, began, row))
         for before in known.values():
             self._end(shape, before.number, "vanished")
         return numbers
 
-    def _begin(self, shape: _Shape, account: int, began: str, one: _Found) -> int:
+    def _begin(self, shape: _Shape, account: int, began: str, row: _NewRow) -> int:
         self._changes[shape.name, began] += 1
         number = self._next(shape.name)
-        self._pending[shape.name].append((number, account, self._scan, began, *one.files, *one.cells))
+        self._pending[shape.name].append((number, account, self._scan, began, *row.files, *row.cells))
         return number
 
     def _end(self, shape: _Shape, number: int, ended: str) -> None:
@@ -318,7 +323,7 @@ class Writer:
             self._connection.execute("UPDATE all_files SET sha256 = ? WHERE file = ?", (now.sha256, file))
         self._connection.execute("UPDATE all_files SET ctime_ns = ? WHERE file = ?", (now.ctime_ns, file))
 
-    def _refer(self, shape: _Shape, known: _Known, files: tuple[int | None, ...]) -> None:
+    def _refer(self, shape: _Shape, known: _KnownRow, files: tuple[int | None, ...]) -> None:
         """Let a row that is as it was refer to its files, which may be others."""
         if known.files != files:
             places = ", ".join(f"{name} = ?" for name in shape.files)
@@ -333,10 +338,10 @@ class Writer:
         found: Iterable[_About],
         known: dict[_About, int],
     ) -> None:
-        """Make ``found`` what is odd, of what is ``known`` to be."""
-        for one in found:
-            if known.pop(one, None) is None:
-                self._begin_finding(account, one)
+        """Write the ``found`` findings as those of now; the ``known`` ones that are not among them end."""
+        for about in found:
+            if known.pop(about, None) is None:
+                self._begin_finding(account, about)
         self._end_findings(known.values())
 
     def _begin_finding(self, account: int | None, about: _About, file: int | None = None) -> None:
@@ -349,19 +354,19 @@ class Writer:
         ended = [(self._scan, number) for number in numbers]
         self._connection.executemany("UPDATE all_findings SET until = ? WHERE finding = ?", ended)
 
-    def _known(self, shape: _Shape, account: int) -> Iterator[_Known]:
+    def _known(self, shape: _Shape, account: int) -> Iterator[_KnownRow]:
         own = ", ".join((shape.key, *shape.files, *shape.cells))
         select = f"SELECT {own} FROM {shape.name} WHERE account = ? AND until IS NULL ORDER BY {shape.key}"
         for number, *rest in self._connection.execute(select, (account,)):
-            yield _Known(number, tuple(rest[: len(shape.files)]), tuple(rest[len(shape.files) :]))
+            yield _KnownRow(number, tuple(rest[: len(shape.files)]), tuple(rest[len(shape.files) :]))
 
     def _known_findings(self, account: int | None) -> dict[_About, int]:
-        found = self._connection.execute(
+        rows = self._connection.execute(
             f"SELECT finding, install, backup, {', '.join(FindingRow._fields)}"
             " FROM all_findings WHERE account IS ? AND until IS NULL AND file IS NULL",
             (account,),
         )
-        return {_About(install, backup, FindingRow(*row)): number for number, install, backup, *row in found}
+        return {_About(install, backup, FindingRow(*row)): number for number, install, backup, *row in rows}
 
     def _gone(self, account: int) -> frozenset[str]:
         select = "SELECT path, path_bytes FROM all_files WHERE account = ? AND until IS NOT NULL"
@@ -370,15 +375,15 @@ class Writer:
     def _key_of(self, digest: bytes, value: str) -> int:
         """Return the key of a shared value, which may have to be written first."""
         entries = [*_extensions(value)]
-        found = self._connection.execute("SELECT shared, content FROM shared WHERE digest = ?", (digest,)).fetchone()
-        key, content = found or (0, None)
+        row = self._connection.execute("SELECT shared, content FROM shared WHERE digest = ?", (digest,)).fetchone()
+        key, content = row or (0, None)
         if content == value and key not in self._damaged and self._entries(key) == entries:
             return int(key)
         key = self._next(SHARED.name)
         self._connection.execute("DELETE FROM shared WHERE digest = ?", (digest,))  # nobody refers to one that lies
         self._connection.execute("DELETE FROM extensions WHERE list = ?", (key,))
         self._connection.execute(schema.insertion(SHARED, ("shared", "digest", "content")), (key, digest, value))
-        self._connection.executemany(schema.insertion(EXTENSIONS, _EXTENSION), [(key, *one) for one in entries])
+        self._connection.executemany(schema.insertion(EXTENSIONS, _EXTENSION), [(key, *entry) for entry in entries])
         return key
 
     def _entries(self, key: int) -> list[Cells]:
@@ -395,7 +400,7 @@ class Writer:
 
 def _is_below(evidence: str, roots: Collection[str]) -> bool:
     """Tell whether the places in a finding's ``evidence`` lie below one of ``roots``."""
-    paths = [place.get("path", "") for place in json.loads(evidence)]
+    paths = [source.get("path", "") for source in json.loads(evidence)]
     return not paths or any(f"{path}/".startswith(f"{root.rstrip('/')}/") for path in paths for root in roots)
 
 
@@ -414,14 +419,14 @@ def _is_same(known: Cells, found: Cells) -> bool:
 
 
 def _first(files: tuple[int | None, ...]) -> int | None:
-    return next((one for one in files if one is not None), None)
+    return next((file for file in files if file is not None), None)
 
 
 def _extensions(value: str) -> Iterator[Cells]:
     """Yield the entries of a list of plugins or themes; nothing for any other value."""
     if value.startswith('[{"id":'):
-        for one in json.loads(value):
-            yield one["id"], one["version"], one.get("activated", one.get("active")), one["autoup"]
+        for entry in json.loads(value):
+            yield entry["id"], entry["version"], entry.get("activated", entry.get("active")), entry["autoup"]
 
 
 _PAIRS: Final = """
@@ -492,9 +497,9 @@ def _begin(
     """Mark the new rows of these ``numbers`` as moved."""
     key = _WITH_FILES[table][0]
     select = f"SELECT began FROM {table} WHERE {key} = ?"
-    told = connection.execute(select, numbers[0]).fetchone() if numbers else None
+    row = connection.execute(select, numbers[0]).fetchone() if numbers else None
     connection.executemany(f"UPDATE {table} SET began = 'moved' WHERE {key} = ?", numbers)
-    _count(changes, table, told[0] if told else "new")
+    _count(changes, table, row[0] if row else "new")
 
 
 def _count(changes: Counter[tuple[str, str]], table: str, began: str) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from backupmeta.catalog.queries import Asked, Wanted, wanted
+from backupmeta.catalog.queries import Query, Requirement, parsed_requirement
 from backupmeta.catalog.queries import find as matching
 from backupmeta.cli import lists, messages, options
 from backupmeta.cli.lists import Presentation
@@ -18,14 +18,16 @@ _VERSION: Final = re.compile(r"[0-9.]+")
 _HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{6,64}")
 
 
-class Versioned(click.ParamType[Wanted]):
+class Versioned(click.ParamType[Requirement]):
     """A name, and bounds on its version."""
 
     name = "name"
 
-    def convert(self, value: str | Wanted, param: click.Parameter | None, ctx: click.Context | None) -> Wanted:
+    def convert(
+        self, value: str | Requirement, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Requirement:
         """Return what ``wordpress < 6.4.3`` asks for."""
-        found = wanted(value) if isinstance(value, str) else value
+        found = parsed_requirement(value) if isinstance(value, str) else value
         if found is not None and not found.bounds and _VERSION.fullmatch(found.name):
             self.fail(f"{value!r} is a version; quote it with its name: 'wordpress {value}'", param, ctx)
         if found is None:
@@ -73,9 +75,9 @@ class Digest(click.ParamType[str]):
 @options.zoned
 def find(
     catalog: str,
-    applications: tuple[Wanted, ...],
-    plugins: tuple[Wanted, ...],
-    themes: tuple[Wanted, ...],
+    applications: tuple[Requirement, ...],
+    plugins: tuple[Requirement, ...],
+    themes: tuple[Requirement, ...],
     *,
     domain: str | None,
     user: str | None,
@@ -99,7 +101,7 @@ def find(
     """
     period = Period(since, until)
     in_catalog = ALWAYS if zone else period  # by the clock of a zone, backups have other times
-    asked = Asked(applications, plugins, themes, user, prefix, digest, *in_catalog)
+    asked = Query(applications, plugins, themes, user, prefix, digest, *in_catalog)
     messages.tell_age(catalog)
     findings: list[Finding] = []
     found = matching(catalog, asked, zone, findings)

@@ -26,6 +26,7 @@ from backupmeta.masking import mask_text
 from backupmeta.record.fields import FIELD
 from backupmeta.render.formats import Formats, Render, Trait
 from backupmeta.search import Search
+from backupmeta.words import cut
 
 Command: TypeAlias = Callable[..., int]
 Decorator: TypeAlias = Callable[[Command], Command]
@@ -73,7 +74,7 @@ class Moment(click.ParamType[int]):
                 return _second(value)
             parsed = datetime.fromisoformat(value)
         except ValueError:
-            shown = value if len(value) <= _LONGEST_SHOWN else value[:_LONGEST_SHOWN] + "…"
+            shown = cut(value, _LONGEST_SHOWN)
             self.fail(f"{shown!r} is no time; give 2024-06-13, 2024-06-13T20:55:21Z or Unix seconds", param, ctx)
         first = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
         return first + (self._seconds_of_a_date if len(value) <= len("2024-06-13") else 0)
@@ -194,7 +195,10 @@ zoned: Final = click.option(
 )
 """Add what says by which clock archives were named."""
 _CATALOG: Final = click.option(
-    "--catalog", metavar="CATALOG", help="Answer from this catalog, which 'backupmeta scan' wrote, not from disk."
+    "--catalog",
+    "from_catalog",
+    metavar="CATALOG",
+    help="Answer from this catalog, which 'backupmeta scan' wrote, not from disk.",
 )
 _ON_DISK: Final = "it is for what is on disk"
 _BESIDE_CATALOG: Final = {
@@ -203,11 +207,14 @@ _BESIDE_CATALOG: Final = {
 }
 
 
-def looking(roots: Roots, *, in_catalog: bool = False) -> Decorator:
+def looking(roots_name: Roots, *, in_catalog: bool = False) -> Decorator:
     """Add what says where to look, on disk or ``in_catalog``, too; the command has a parameter ``where``, a `Where`."""
-    named = _ROOT if roots == "--root" else click.argument("roots", nargs=-1, metavar=f"[{roots}]...")
-    options: list[Decorator] = [named, _SYSROOT, zoned, *([_CATALOG] if in_catalog else [])]
-    name = roots
+    options: list[Decorator] = [
+        _ROOT if roots_name == "--root" else click.argument("roots", nargs=-1, metavar=f"[{roots_name}]..."),
+        _SYSROOT,
+        zoned,
+        *([_CATALOG] if in_catalog else []),
+    ]
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
@@ -216,14 +223,13 @@ def looking(roots: Roots, *, in_catalog: bool = False) -> Decorator:
             roots: tuple[str, ...],
             sysroot: str | None,
             zone: tzinfo | None,
-            catalog: str | None = None,
+            from_catalog: str | None = None,
             **others: object,
         ) -> int:
-            where = Where(roots, sysroot, zone, catalog)
-            if catalog is not None:
+            if from_catalog is not None:
                 has_secrets = others.get("show_secrets")
-                _refuse_beside_catalog({name: roots, "--sysroot": sysroot, "--show-secrets": has_secrets})
-            return command(where=where, **others)
+                _refuse_beside_catalog({roots_name: roots, "--sysroot": sysroot, "--show-secrets": has_secrets})
+            return command(where=Where(roots, sysroot, zone, from_catalog), **others)
 
         return group(*options)(run)
 

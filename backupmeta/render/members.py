@@ -14,7 +14,7 @@ from backupmeta.masking import MASK
 from backupmeta.provenance import display, named
 from backupmeta.render.formats import Format, Formats, Rendering, Trait, formats, whatever_view
 from backupmeta.render.json_text import finding_object, json_list, pretty, spaced
-from backupmeta.words import NANOSECONDS, clock, counted, utc, visible
+from backupmeta.words import NANOSECONDS, clock, counted, utc, utc_to_the_microsecond, visible
 
 _IS_COMPLETE: Final = {State.WHOLE: True, State.CUT: False, State.UNKNOWN: None}
 _TYPES: Final = {
@@ -144,8 +144,7 @@ def member_object(member: Member) -> dict[str, object]:
     described["user"], described["group"] = (
         display(name.decode("utf-8", "replace")) for name in (member.owner, member.group)
     )
-    seconds, nanoseconds = divmod(member.mtime_ns, NANOSECONDS)
-    described["mtime"] = utc(seconds, nanoseconds // 1000)
+    described["mtime"] = utc_to_the_microsecond(member.mtime_ns)
     described.update(named("link", member.link.decode("utf-8", "surrogateescape")) if member.link else {})
     described["offset"] = member.offset
     if member.is_sparse:

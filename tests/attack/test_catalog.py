@@ -19,7 +19,7 @@ from typing import Final, NoReturn
 import mutate_catalogs
 import pytest
 
-from backupmeta.catalog.queries import Asked, export, find
+from backupmeta.catalog.queries import Query, export, find
 from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.seals import seal_all
 from backupmeta.catalog.summary import stats
@@ -538,7 +538,7 @@ def test_nor_is_another_backup_of_its_id_chosen_in_silence(tmp_path: Path) -> No
     "ask",
     [
         lambda path: stats(path, 0),
-        lambda path: list(find(path, Asked())),
+        lambda path: list(find(path, Query())),
         lambda path: list(export(path, VIEWS["backups"]).rows),
         lambda path: read(path, Reported(0, "", None)),
     ],

@@ -243,7 +243,7 @@ class Mortal(Here):
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
         future: Future[Any] = Future()
-        if any(Path(task.found.path).name == DEADLY for task in args[0].tasks):
+        if any(Path(task.account.path).name == DEADLY for task in args[0].tasks):
             future.set_exception(BrokenProcessPool())
             return future
         return super().submit(work, *args, **kwargs)

@@ -14,7 +14,7 @@ from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head
 from backupmeta.archive.member import Member
-from backupmeta.catalog.remembered import Known, Memory, Remembered
+from backupmeta.catalog.remembered import Content, Memory, Remembered
 from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError, NoMemberError
 from backupmeta.evidence import Signature
 from backupmeta.findings import Finding
@@ -84,16 +84,16 @@ def test_the_same_record_is_kept_once() -> None:
     files = {str(number): Remembered(Signature(1, 2, number, 4), record) for number in range(50)}
     content = Memory("/home/u", None, True, True, files).to_bytes()  # noqa: FBT003 - flags of a record
     assert zstandard.ZstdDecompressor().decompress(content).count(b"title=the same") == 3
-    assert [bytes(one.found) for one in Memory.from_bytes(content).files.values() if isinstance(one.found, Record)] == [
-        record.content
-    ] * 50
+    assert [
+        bytes(one.content) for one in Memory.from_bytes(content).files.values() if isinstance(one.content, Record)
+    ] == [record.content] * 50
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_error_comes_back_as_itself(kind: type[EvidenceError]) -> None:
     one = made(kind, "/home/u/\udcff.tar")
     known = Memory("/home/u", None, True, True, {"x": Remembered(Signature(1, 2, 3, 4), one)})  # noqa: FBT003
-    back = Memory.from_bytes(known.to_bytes()).files["x"].found
+    back = Memory.from_bytes(known.to_bytes()).files["x"].content
     assert type(back) is kind
     assert (str(back), vars(back)) == (str(one), vars(one))
 
@@ -102,12 +102,12 @@ def told(one: Memory) -> dict[str, Any]:
     """Return all that is in a memory, to be compared: records and errors are no values."""
     return {
         "account": (one.seen, one.as_server, one.is_home, one.has_records),
-        "files": {path: (found.signature, shown(found.found)) for path, found in one.files.items()},
+        "files": {path: (found.signature, shown(found.content)) for path, found in one.files.items()},
         "findings": one.findings,
     }
 
 
-def shown(found: Known) -> object:
+def shown(found: Content) -> object:
     if isinstance(found, Beginning):
         return found
     if isinstance(found, Record):
