@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from backupmeta.account import filename, places
-from backupmeta.archive import gzip
-from backupmeta.archive.compression import BLOCK, GZIP
+from backupmeta.archive.compression import BLOCK, GZIP, SYSTEMS, parse_header
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
+from backupmeta.backup.inspection import shown
 from backupmeta.evidence import open_named
-from backupmeta.inspection import shown
 from backupmeta.masking import MASK, mask_text, masked, reasons
 from backupmeta.provenance import as_text, display
 from backupmeta.record import fields, grammar
@@ -101,11 +100,11 @@ def _name_steps(path: str) -> Iterator[Step]:
 
 def _gzip_header(block: bytes, limits: Limits) -> str:
     """Return what the header says: the time in Unix seconds, the system that wrote it, a name."""
-    header = gzip.parse_header(block, limits.name_bytes)
+    header = parse_header(block, limits.name_bytes)
     if header is None:
         return "longer than the first block"
     name = f", name {display(header.name.decode('latin-1'))}" if header.name is not None else ""
-    return f"time {header.mtime or 'not set'}, system {gzip.SYSTEMS.get(header.system, str(header.system))}{name}"
+    return f"time {header.mtime or 'not set'}, system {SYSTEMS.get(header.system, str(header.system))}{name}"
 
 
 def _is_rest(line: Line) -> bool:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 import backupmeta
 from backupmeta import errors
 from backupmeta.api.models import Backup
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
 from backupmeta.masking import is_secret
 from backupmeta.vocabulary.table import FINDINGS
 

@@ -21,13 +21,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple, Protocol, Self
 
-from backupmeta.account.allowance import Allowance, OverAllowanceError
-from backupmeta.account.entries import Sieve, refused, unreadable
-from backupmeta.account.filename import parse, unix_time
+from backupmeta.account.filename import Sieve, parse, refused, unix_time, unreadable
 from backupmeta.account.location import LOCAL, Locations, server_path
-from backupmeta.archive.beginning import Beginning, beginning
 from backupmeta.archive.head import Head, head
-from backupmeta.archive.limits import Limits
+from backupmeta.archive.identification import Beginning, beginning
+from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, EvidenceFile, Folder, Place, open_named
 from backupmeta.findings import Finding, Findings
@@ -224,8 +222,8 @@ class Home:
         self.archives: dict[str, dict[str, Archive]] = {}
         self.wanted: frozenset[Archive] | None = None
         self.findings: list[Finding] = []
-        self.is_home = False
-        self.has_records = False
+        self.is_home: bool = False
+        self.has_records: bool = False
         self.elsewhere: list[str] = []
         self._allowance = Allowance(limits)
         self._is_over = False

@@ -17,11 +17,10 @@ from errno import EINVAL
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from backupmeta.account.entries import Sieve, refused, unreadable
-from backupmeta.account.filename import is_archive_name, resembles_archive
+from backupmeta.account.filename import Sieve, is_archive_name, refused, resembles_archive, unreadable
 from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Archive, Home, Reading, folder_name, is_id
-from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.compression import BLOCK, identify
+from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.names import RECORD
 from backupmeta.errors import EvidenceError, UnreadableError, told_of

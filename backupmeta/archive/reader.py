@@ -11,15 +11,13 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
 from backupmeta.archive import packing
-from backupmeta.archive.compression import BLOCK, PLAIN, Compression, by_suffix, identify, is_skippable
+from backupmeta.archive.compression import BLOCK, PLAIN, Compression, End, Stream, by_suffix, identify, is_skippable
 from backupmeta.archive.digests import ALGORITHMS, Digests
-from backupmeta.archive.end import End, Stream
 from backupmeta.archive.hazards import Hazards
-from backupmeta.archive.header import BLOCK as HEADER_BYTES
+from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.archive.member import WITH_CONTENT, Member, is_at_root, is_record
+from backupmeta.archive.member import WITH_CONTENT, Member, Placed, is_at_root, is_record, misplaced, remember
 from backupmeta.archive.names import plain
-from backupmeta.archive.records import Placed, misplaced, remember
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
@@ -65,10 +63,10 @@ class Reader:
         """
         self.file = file
         self.limits = limits
-        self.block = file.read(BLOCK)
+        self.block: bytes = file.read(BLOCK)
         self._stream = packing.unpacked(file, self.block, limits, digests)
         outer = self._stream.outer
-        self.compression = self._stream.compression if outer is None else outer.compression
+        self.compression: Compression = self._stream.compression if outer is None else outer.compression
         self._walk = Walk(self._stream, limits, file.path, until)
 
     def __iter__(self) -> Iterator[Member]:
@@ -150,7 +148,7 @@ class Reader:
 
     def _check_is_tar(self) -> None:
         """Raise where there was not a single header: it is no tar, or it broke off too early to tell."""
-        from backupmeta.archive.foreign import container, is_torn_header
+        from backupmeta.archive.identification import container, is_torn_header
 
         path, stream, walked = self.file.path, self._stream, self._walk.end
         is_whole = walked is not None and walked.verdict == "complete" and stream.position and not self._is_zeros()
@@ -179,7 +177,7 @@ class Reader:
 
     def _foreign(self) -> NotAnArchiveError:
         """Return the error that says what the file is."""
-        from backupmeta.archive.foreign import describe
+        from backupmeta.archive.identification import describe
 
         stream, path = self._stream, self.file.path
         if self.compression is PLAIN:

@@ -1,7 +1,7 @@
 """Tar: a stream of inflated bytes to members (FORMAT.md §2; POSIX.1-2017 pax, "ustar Interchange Format").
 
 Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where programs disagree about an archive
-(about headers that extend the next one, see `backupmeta.archive.extension`):
+(about headers that extend the next one, see `backupmeta.archive.headers`):
 
 - A member's kind, name and size are judged once all headers that extend its own are applied, as everybody does.
 - A directory may have no trailing slash, as the real writer's don't; a regular file whose name ends with a slash is a
@@ -26,25 +26,33 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
-from backupmeta.archive.end import End, Verdict
-from backupmeta.archive.extension import BOUNDED, NO_READINGS, Extensions, Readings
+from backupmeta.archive.compression import End, Verdict
 from backupmeta.archive.hazards import OtherNames
-from backupmeta.archive.header import (
+from backupmeta.archive.headers import (
     BLOCK,
+    BOUNDED,
     EXTENSIONS,
     HEADER,
+    IN_CONTENT,
+    IN_HEADER,
+    NO_READINGS,
+    Extensions,
     Fields,
+    Filling,
+    Readings,
+    SparseMap,
     checksum_fits,
+    faulty,
     has_more_maps,
     number_or_none,
+    of_content,
+    of_header,
     pax_records,
     text,
 )
-from backupmeta.archive.input import HARMLESS
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import Member, described, ordinary
-from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap, faulty, of_content, of_header
-from backupmeta.archive.stream import Inflated
+from backupmeta.archive.stream import HARMLESS, Inflated
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import are, counted, few
@@ -90,7 +98,7 @@ class Walk:
         self._stream = stream
         self._limits = limits
         self._path = path
-        self.until = limits.inflated_bytes if until is None else until
+        self.until: int = limits.inflated_bytes if until is None else until
         self._global: dict[bytes, bytes] = {}
         self._global_maps = 0
         self._current: Member | None = None
@@ -99,12 +107,12 @@ class Walk:
         self._filling: Filling | None = None
         self._holes = 0
         self._is_lost = False
-        self.is_wanted = False
+        self.is_wanted: bool = False
         self._end_blocks = 0
         self.worst: End | None = None
         self.end: End | None = None
-        self.seen = 0
-        self.findings = Findings()
+        self.seen: int = 0
+        self.findings: Findings = Findings()
         self.others: list[OtherNames] = []
 
     def __iter__(self) -> Iterator[Member]:

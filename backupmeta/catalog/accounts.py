@@ -8,7 +8,7 @@ from typing import Final
 
 from backupmeta.account.home import FROM_DISK, folder_name
 from backupmeta.account.places import Found
-from backupmeta.archive.beginning import Beginning
+from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import schema
 from backupmeta.catalog.batch import UNSURE, Known, Refused, Scanned, Task, Unchanged

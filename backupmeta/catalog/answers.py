@@ -9,8 +9,8 @@ from typing import Final
 from backupmeta.account.home import Archive, Home, is_id
 from backupmeta.account.listing import BACKUPS, CURRENT
 from backupmeta.account.location import is_outside, steps_from_server
-from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
+from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog.database import Catalog, StoredMemory
 from backupmeta.catalog.remembered import Memory, recall

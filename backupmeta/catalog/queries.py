@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from backupmeta import library
 from backupmeta.account.listing import BACKUPS
 from backupmeta.archive.limits import DEFAULT_LIMITS
+from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog import schema
 from backupmeta.catalog.answers import below, recalled
 from backupmeta.catalog.cells import GREATEST
@@ -21,7 +22,6 @@ from backupmeta.catalog.views import VIEWS, Shown, View, of_table
 from backupmeta.checks.versions import Order, order
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.provenance import display
 
 _COMPARE: Final[Mapping[str, Callable[[Order, Order], bool]]] = {

@@ -17,9 +17,9 @@ from backupmeta import errors
 from backupmeta.account.home import Archive
 from backupmeta.account.location import below_home
 from backupmeta.account.places import Found
-from backupmeta.archive.beginning import Beginning, beginning
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head, head
+from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.catalog.database import StoredMemory
@@ -221,7 +221,7 @@ class Reader:
         """Know what lies below the folder ``base`` by what is remembered of its ``files``; go on with `reread`."""
         self.files: dict[str, Remembered] = dict(files)
         self.digests: dict[str, str] = {}
-        self.is_sure = True
+        self.is_sure: bool = True
         self._home = base
         self._base = base.path
         self._listed: Mapping[str, Signature] = {}

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.policy import Policy
 from backupmeta.checks.schedule import DAY, LATE, Schedule, schedule_of
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.masking import mask_text
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import counted

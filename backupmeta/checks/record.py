@@ -1,6 +1,6 @@
 """Checks of the record: whether it tells what every record tells, and whether its ids and times are plausible.
 
-What reading it met, and where witnesses disagree, resolving has found already (`backupmeta.resolve`).
+What reading it met, and where witnesses disagree, resolving has found already (`backupmeta.backup.resolve`).
 """
 
 from collections.abc import Callable, Iterator

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from backupmeta.archive.names import DUMP
 from backupmeta.archive.statements import Spot
+from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.policy import Policy
 from backupmeta.checks.survey import Survey
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.values import items
 

@@ -6,11 +6,11 @@ from typing import Final
 
 import click
 
+from backupmeta.backup.criteria import ALWAYS, Criteria, Period
 from backupmeta.catalog.queries import Query, Requirement, parsed_requirement
 from backupmeta.catalog.queries import find as matching
 from backupmeta.cli import lists, messages, options
 from backupmeta.cli.lists import Presentation
-from backupmeta.criteria import ALWAYS, Criteria, Period
 from backupmeta.findings import Finding
 from backupmeta.render.backups import BACKUPS
 

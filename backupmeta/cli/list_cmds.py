@@ -5,10 +5,10 @@ import functools
 import click
 
 from backupmeta import library
+from backupmeta.backup.criteria import Criteria, Period
 from backupmeta.cli import lists, options
 from backupmeta.cli.lists import Presentation
 from backupmeta.cli.options import Where
-from backupmeta.criteria import Criteria, Period
 from backupmeta.findings import Finding
 from backupmeta.render.backups import BACKUPS, INSTALLS
 

@@ -9,16 +9,15 @@ from operator import itemgetter
 import click
 
 from backupmeta import library
+from backupmeta.backup.criteria import Criteria, ordered
+from backupmeta.backup.inspection import Inspection
 from backupmeta.cli import messages, options, output
-from backupmeta.cli.workers import rendered
-from backupmeta.criteria import Criteria, ordered
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
-from backupmeta.library import Share
 from backupmeta.render.backups import ListRendering, ListView
 from backupmeta.render.formats import Format, Formats, Trait
 from backupmeta.search import Search
 from backupmeta.vocabulary.kinds import Severity
+from backupmeta.work.processes import few_processes
 
 
 @dataclass(frozen=True)
@@ -54,17 +53,14 @@ class Presentation:
     def show_stream(self, search: Search, criteria: Criteria, findings: list[Finding]) -> bool:
         """Print what `show` prints of all backups where ``search`` looks, with two processes."""
 
-        def blocks(share: Share, findings: list[Finding]) -> Iterator[str | None]:
-            def text(backup: Inspection) -> str:
-                if not criteria.hold_of(backup):
-                    return ""
-                findings.extend(_grave_findings(backup))
-                return "".join(self.format.render((backup,), self.view))
-
-            return library.list_blocks(search, findings, share, text)
+        def text(backup: Inspection, findings: list[Finding]) -> str:
+            if not criteria.hold_of(backup):
+                return ""
+            findings.extend(_grave_findings(backup))
+            return "".join(self.format.render((backup,), self.view))
 
         met: list[Finding] = []
-        texts = (text for text in rendered(blocks, met) if text)
+        texts = filter(None, library.listed(search, text, met, few_processes(2)))
         first = list(islice(texts, 1))
         output.write_all(chain(first, texts))
         findings.extend(sorted(set(met), key=itemgetter(0, 1, 2)))

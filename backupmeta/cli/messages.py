@@ -16,6 +16,7 @@ from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from backupmeta.catalog.accounts import ScanResult
+    from backupmeta.work.orders import Watch, Workers
 
 
 def complain(message: str) -> None:
@@ -92,14 +93,18 @@ def report(findings: Iterable[Finding], least: Severity) -> int:
     return code
 
 
-def processes(jobs: int | None) -> int:
-    """Return how many processes work: as many as are asked for, else one a core; without descriptors fewer."""
-    from backupmeta.workers import affordable, cores
+def workers(jobs: int | None, watch: "Watch | None" = None, ahead: int = 4) -> "Workers":
+    """Return who does the work: as many processes as are asked for, else one a core; fewer, and a line, without room.
+
+    ``watch`` is called with how many more bytes were read; ``ahead`` is how many orders for each of them are begun.
+    """
+    from backupmeta.work.orders import unwatched
+    from backupmeta.work.processes import affordable, cores, processes
 
     wanted = jobs or cores()
     if (given := affordable(wanted)) < wanted:
         complain(f"only {given} of {wanted} processes: there are few descriptors (ulimit -n); allow 64 or more")
-    return given
+    return processes(given, watch or unwatched, ahead)
 
 
 def complain_of_no_account(where: str) -> None:

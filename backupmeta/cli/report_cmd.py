@@ -17,7 +17,6 @@ import click
 from backupmeta.account.places import is_evidence
 from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.catalog.processes import processes
 from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Moment, Where
@@ -138,8 +137,7 @@ def _scan(path: str, where: Where, limits: Limits, *, deep: bool, jobs: int | No
     """Scan into the catalog at ``path``; tell what could not be read, and return whether all could."""
     with telling("auto", lambda: None) as tell:
         depth = Depth.DEEP if deep else Depth.SHALLOW
-        workers = processes(messages.processes(jobs))
-        tally = scan(path, where.search(limits), depth=depth, tell=tell, workers=workers)
+        tally = scan(path, where.search(limits), depth=depth, tell=tell, workers=messages.workers(jobs))
     for root, reason in tally.unread.items():
         messages.complain(f"{root}: {reason}")
     messages.complain_of_accounts(tally)

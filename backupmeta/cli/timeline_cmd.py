@@ -6,10 +6,10 @@ from typing import Final
 import click
 
 from backupmeta.archive.limits import Limits
+from backupmeta.backup.criteria import Period
 from backupmeta.cli import messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
-from backupmeta.criteria import Period
 from backupmeta.events.event import Event
 from backupmeta.events.timeline import MEMBERS
 from backupmeta.events.timeline import timeline as events_of

@@ -12,7 +12,7 @@ from backupmeta.archive.limits import Limits
 from backupmeta.checks import policy
 from backupmeta.checks.policy import Policy
 from backupmeta.checks.verdict import Verdict
-from backupmeta.cli import messages, options, output, parallel, progress
+from backupmeta.cli import messages, options, output, progress
 from backupmeta.cli.options import Moment, Where
 from backupmeta.cli.output import Target
 from backupmeta.errors import did_you_mean
@@ -22,6 +22,9 @@ from backupmeta.render.verified import MOST_RESULTS, VERIFICATIONS, Selection, T
 from backupmeta.verification import Run
 from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.vocabulary.table import FINDINGS
+
+_AHEAD: Final = 32
+"""How many archives for each process may be verified before the first of them is, which may be a large one."""
 
 _EXIT_CODES: Final = {
     Verdict.PASS: 0,
@@ -89,7 +92,7 @@ def verify(
     tally, size = Tally(), None if where.catalog else partial(verification.size, search)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
     with progress.shown(size) as bar, target.opened(protected) as write:
-        run = recorded or parallel.in_processes(messages.processes(jobs), None if bar is None else bar.advance)
+        run = recorded or verification.run_by(messages.workers(jobs, None if bar is None else bar.advance, _AHEAD))
         verifications = tally.counting(verification.verify(search, chosen, now, run))
         view = VerificationView(target.width) if selection is None else VerificationView(target.width, selection)
         parts = iter(VERIFICATIONS[format_name].render(verifications, view))

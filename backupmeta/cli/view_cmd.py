@@ -6,11 +6,11 @@ import click
 
 from backupmeta import library
 from backupmeta.archive.limits import Limits
+from backupmeta.backup.inspection import Inspection
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.render.backups import ANSWERS, ListView
 from backupmeta.render.formats import Trait
 from backupmeta.vocabulary.kinds import Severity

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from backupmeta.backup.inspection import Inspection
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source
 from backupmeta.record.values import Value
 

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from backupmeta.backup.inspection import Inspection, shown
 from backupmeta.checks.versions import order
 from backupmeta.comparison.difference import Changes, ExtensionsChange, FieldChange, ListChange, Sources, Step, What
-from backupmeta.inspection import Inspection, shown
 from backupmeta.masking import is_secret, masked
 from backupmeta.provenance import Fact, Source
 from backupmeta.record.fields import FIELD, Scope

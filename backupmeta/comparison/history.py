@@ -8,12 +8,12 @@ from backupmeta import library
 from backupmeta.account.filename import parse
 from backupmeta.account.home import Home, Pair, is_id
 from backupmeta.api.status import install_not_found
+from backupmeta.backup.inspection import Inspection
 from backupmeta.comparison import sides
 from backupmeta.comparison.difference import Changes
 from backupmeta.comparison.fields import compared
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.search import EVERYWHERE, Search
 
 _COUNTERS: Final = "cache_"

@@ -9,10 +9,10 @@ from backupmeta import library
 from backupmeta.account import places
 from backupmeta.account.home import Home
 from backupmeta.api.status import install_not_found
+from backupmeta.backup.inspection import Inspection
 from backupmeta.errors import AnswerError
 from backupmeta.evidence import Place, is_file, join_seen
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.search import Search
 
 CURRENT: Final = "current"

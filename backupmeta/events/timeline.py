@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from backupmeta.account.entries import unreadable
+from backupmeta.account.filename import unreadable
 from backupmeta.errors import EvidenceError, told_of
 from backupmeta.events.account import events
 from backupmeta.events.archive import Depth

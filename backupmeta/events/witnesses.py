@@ -9,13 +9,11 @@ from operator import itemgetter
 from typing import Final
 
 from backupmeta.account import filename
-from backupmeta.account.entries import unreadable
-from backupmeta.account.filename import ArchiveName
+from backupmeta.account.filename import ArchiveName, unreadable
 from backupmeta.account.home import RECORDS, Home
 from backupmeta.account.location import is_absent
-from backupmeta.archive.compression import BLOCK, GZIP
-from backupmeta.archive.gzip import CorruptHeaderError, parse_header
-from backupmeta.archive.header import Kind
+from backupmeta.archive.compression import BLOCK, GZIP, CorruptHeaderError, parse_header
+from backupmeta.archive.headers import Kind
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass

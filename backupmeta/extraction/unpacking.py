@@ -9,8 +9,8 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, NamedTuple
 
+from backupmeta.archive.hazards import Links
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.links import Links
 from backupmeta.archive.member import DEVICES, WITH_CONTENT, Member
 from backupmeta.archive.names import DUMP, RECORD, escapes, is_absolute, plain
 from backupmeta.archive.reader import Content

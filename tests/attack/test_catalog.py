@@ -164,7 +164,7 @@ def test_an_altered_account_is_told_and_left_out(catalog: Path, name: str, attem
     assert "backupmeta scan ROOT -o CATALOG" in told
     assert "home/ann" not in "".join(lines(ran))
     if name in {"find", "list", "export", "export files"}:
-        assert ran.out.splitlines() == [one for one in whole.out.splitlines() if not IS_BOBS.search(one)]
+        assert ran.out.splitlines() == [line for line in whole.out.splitlines() if not IS_BOBS.search(line)]
 
 
 IS_BOBS: Final = re.compile(rb"of bob|/home/bob")
@@ -601,7 +601,7 @@ def test_an_archive_whose_times_were_put_back_is_read_to_its_end_again(alone: tu
     put_back(path, bytes(content))
     assert scanned(catalog, account.home.parent).code == 0
     [before], [after] = (
-        [one for one in rows if one["kind"] == "archive"]
+        [row for row in rows if row["kind"] == "archive"]
         for rows in (whole, run("export", catalog, "--to", "jsonl", "--table", "files").jsonl)
     )
     assert before["sha256"] != after["sha256"]

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta import errors
-from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head
+from backupmeta.archive.identification import Beginning
 from backupmeta.archive.member import Member
 from backupmeta.catalog.remembered import Content, Memory, Remembered
 from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError, NoMemberError

@@ -8,20 +8,20 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from backupmeta import resolve
 from backupmeta.account.home import State
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.reader import walk
+from backupmeta.backup import resolve
+from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.resolve import Witnesses
 from backupmeta.checks import judge
 from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.subject import Subject
 from backupmeta.checks.survey import Survey
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
-from backupmeta.resolve import Witnesses
 from tests.invented import INSTALL, NAME, TIME, archive, backup_record, install_record
 
 HOME: Final = "/home/exampleu"

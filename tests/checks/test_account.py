@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backupmeta.backup.inspection import Inspection
 from backupmeta.checks import account as checks
 from backupmeta.checks import judge
 from backupmeta.checks.account import Account, Kept
 from backupmeta.checks.policy import DEFAULT, Policy, Requirements
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source, Witness
 from tests.checks.subjects import INSTALL_RECORD, ids, install, installed
 from tests.invented import INSTALL, TIME, install_record

@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backupmeta.archive.limits import DEFAULT_LIMITS
+from backupmeta.backup.inspection import Inspection
 from backupmeta.comparison.contents import Contents, compared_contents
 from backupmeta.comparison.diff import diff
 from backupmeta.comparison.difference import Side, What
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Place
-from backupmeta.inspection import Inspection
 from tests.invented import TIME, backup_record
 
 RECORD: Final = ("APP-META.INI", backup_record())

@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmeta.archive import foreign
-from backupmeta.archive.foreign import describe, is_torn_header, likely_cause, stray
+from backupmeta.archive import identification
+from backupmeta.archive.identification import describe, is_torn_header, likely_cause, stray
 from backupmeta.errors import DamagedError, NotAnArchiveError
 from tests.archive.peers import run
 from tests.hostile import END, Opened, header, member, seen
@@ -31,9 +31,9 @@ HTML = b"<!DOCTYPE html>\n<html><head><title>503 Service Unavailable</title></he
 @pytest.fixture
 def no_detector_yet() -> Iterator[None]:
     """Forget which libmagic was found, before and after."""
-    foreign._detector.cache_clear()
+    identification._detector.cache_clear()
     yield
-    foreign._detector.cache_clear()
+    identification._detector.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_describing_never_raises_and_stays_on_one_line(block: bytes) -> None:
 @pytest.mark.usefixtures("no_detector_yet")
 def test_without_python_magic_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "magic", None)
-    monkeypatch.setattr(foreign, "_load_bundled_library", lambda: None)
+    monkeypatch.setattr(identification, "_load_bundled_library", lambda: None)
     assert describe(HTML).words == "of an unknown kind"
     assert describe(b"PK\x03\x04").words == "a zip archive"
 
@@ -90,28 +90,28 @@ def test_a_libmagic_that_fails_knows_nothing(monkeypatch: pytest.MonkeyPatch) ->
         def from_buffer(self, buf: bytes) -> str:
             raise magic.MagicException(f"regex error in {len(buf)} bytes")
 
-    monkeypatch.setattr(foreign, "_detector", Failing)
+    monkeypatch.setattr(identification, "_detector", Failing)
     assert describe(HTML).words == "of an unknown kind"
 
 
 @pytest.mark.parametrize("found", [None, "/nonexistent/libmagic.so.1"])
 def test_no_bundled_library_is_no_error(found: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreign, "_bundled", lambda _name: found)
-    assert foreign._load_bundled_library() is None
+    monkeypatch.setattr(identification, "_bundled", lambda _name: found)
+    assert identification._load_bundled_library() is None
 
 
 @pytest.mark.skipif(sys.platform not in {"linux", "darwin"}, reason="pylibmagic is for Linux and macOS")
 def test_the_bundled_database_is_found_without_importing_its_package() -> None:
-    found = foreign._bundled("magic.mgc")
+    found = identification._bundled("magic.mgc")
     assert found is not None
     assert Path(found).stat().st_size > 10**6
-    assert foreign._bundled("absent") is None
+    assert identification._bundled("absent") is None
     assert "pylibmagic" not in sys.modules
 
 
 def test_a_package_that_is_not_there_bundles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreign, "find_spec", lambda _name: None)
-    assert foreign._bundled("magic.mgc") is None
+    monkeypatch.setattr(identification, "find_spec", lambda _name: None)
+    assert identification._bundled("magic.mgc") is None
 
 
 WITHOUT_SYSTEM_LIBMAGIC = """
@@ -134,7 +134,7 @@ WITHOUT_SYSTEM_LIBMAGIC = """
     ctypes.util.find_library, ctypes.CDLL = found, Loaded
     before = dict(os.environ)
     HIDE_BUNDLED
-    from backupmeta.archive.foreign import describe
+    from backupmeta.archive.identification import describe
 
     print(json.dumps([describe(sys.argv[1].encode()).words, "pylibmagic" in sys.modules, dict(os.environ) == before]))
 """
@@ -209,7 +209,7 @@ def test_disk_images_are_named_and_never_read_as_archives(opened: Opened, name: 
 
 @pytest.mark.parametrize("block", [partitioned(0), ext(state=99), bytes(510) + b"\x55\xaa"])
 def test_a_lone_signature_makes_no_disk(block: bytes) -> None:
-    assert foreign.container(block) is None
+    assert identification.container(block) is None
 
 
 def test_a_tar_in_which_such_signatures_stand_is_a_tar(opened: Opened) -> None:

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
 
 
 class Period(NamedTuple):

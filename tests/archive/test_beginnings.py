@@ -16,7 +16,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmeta.archive.beginning import Beginning, beginning
+from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from backupmeta.evidence import EvidenceFile
 from tests.archive.peers import entry, needs_bsdtar, needs_gnu_tar, run, tar

@@ -8,11 +8,11 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from backupmeta.backup.witnesses import BY_DEFAULT, ELSEWHERE, copied
 from backupmeta.provenance import Source
 from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELDS, Default, Field, Scope, Use, use_of
 from backupmeta.record.values import Decoder, Value, text
-from backupmeta.witnesses import BY_DEFAULT, ELSEWHERE, copied
 
 CUSTOM_SCHEDULE: Final = frozenset({"autobk_daily", "autobk_weekly", "autobk_monthly"})
 """The fields that are told only where the schedule is a custom one."""

@@ -11,15 +11,15 @@ from datetime import tzinfo
 
 from backupmeta.account import filename
 from backupmeta.account.home import State
+from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.program import CUSTOM_SCHEDULE, Plan, fields_of, plan, tells_snapshot
+from backupmeta.backup.witnesses import ELSEWHERE, Witnesses, base_name, elsewhere
 from backupmeta.findings import Finding, Findings
-from backupmeta.inspection import Inspection
 from backupmeta.masking import mask_text, masked
-from backupmeta.plan import CUSTOM_SCHEDULE, Plan, fields_of, plan, tells_snapshot
 from backupmeta.provenance import Fact, Source, Witness, as_text
 from backupmeta.record.document import Document
 from backupmeta.record.fields import API_KEYS, CUSTOM, Field, Scope, Use, problem, use_of
 from backupmeta.record.values import text
-from backupmeta.witnesses import ELSEWHERE, Witnesses, base_name, elsewhere
 
 __all__ = ["Witnesses", "backup", "install"]
 

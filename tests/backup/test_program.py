@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backupmeta import resolve
 from backupmeta.account.home import State
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.inspection import Inspection
+from backupmeta.backup import resolve
+from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.resolve import Witnesses
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.record.fields import API_KEYS, OTHER_KEYS, Scope
 from backupmeta.record.fields import FIELDS as TABLE
-from backupmeta.resolve import Witnesses
 from tests.invented import BACKUP, INSTALL, NAME, backup_record, install_record
 
 HOME: Final = "/home/exampleu"

@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from backupmeta.account import filename
+from backupmeta.backup.inspection import Inspection
 from backupmeta.evidence import join_seen
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source, Witness, as_text
 from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELDS, Default, Field

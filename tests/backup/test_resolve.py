@@ -5,14 +5,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from backupmeta import inspection, resolve
 from backupmeta.account.home import State
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.inspection import Inspection
+from backupmeta.backup import inspection, resolve
+from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.resolve import Witnesses
 from backupmeta.provenance import Fact, Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.record.fields import NOTIFICATIONS
-from backupmeta.resolve import Witnesses
 from tests.invented import BACKUP, INSTALL, NAME, TIME, backup_record, install_record
 
 ARCHIVE = f"/home/exampleu/application_backups/{NAME}"

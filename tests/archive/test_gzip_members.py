@@ -17,8 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.archive import compression
-from backupmeta.archive.compression import GZIP, Compression, open_carefully, open_stream
-from backupmeta.archive.gzip import CorruptHeaderError, Gzip, Header, LongHeaderError, parse_header
+from backupmeta.archive.compression import (
+    GZIP,
+    Compression,
+    CorruptHeaderError,
+    Gzip,
+    Header,
+    LongHeaderError,
+    open_carefully,
+    open_stream,
+    parse_header,
+)
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from tests.hostile import END, Opened, member, seen
 from tests.invented import run
