@@ -1,13 +1,15 @@
 """The command that tells what happened when: ``timeline``."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Final
 
 import click
 
+from backupmeta import verification
 from backupmeta.archive.limits import Limits
 from backupmeta.backup.criteria import Period
-from backupmeta.cli import messages, options
+from backupmeta.cli import messages, options, progress
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.events.event import Event
@@ -18,6 +20,7 @@ from backupmeta.render.formats import View
 from backupmeta.render.timelines import TIMELINES
 from backupmeta.vocabulary.kinds import Severity
 from backupmeta.words import are, counted
+from backupmeta.work.orders import HERE
 
 _MICROSECONDS: Final = 1_000_000
 
@@ -35,6 +38,7 @@ _MICROSECONDS: Final = 1_000_000
 )
 @options.formatted(TIMELINES)
 @options.writing
+@options.at_work
 @options.limiting
 def timeline(
     where: Where,
@@ -47,6 +51,7 @@ def timeline(
     members: int | None,
     format_name: str,
     target: Target,
+    jobs: int | None,
 ) -> int:
     """Tell what happened when, and who says so: installed, updated, backed up, written.
 
@@ -66,10 +71,15 @@ def timeline(
         raise click.UsageError("--members needs --deep: without it, archives are not read as far as their members")
     findings: list[Finding] = []
     most = MEMBERS if members is None else members
-    events = events_of(where.search(limits, user), deep=deep, members=most, findings=findings)
-    tally = _Tally()
-    wanted = tally.counting(_wanted(events, user, Period(since, until)))
-    target.write(TIMELINES[format_name].render(wanted, View()), where.protected())
+    search, tally = where.search(limits, user), _Tally()
+    size = partial(verification.size, search) if deep else None
+    with progress.shown(size) as bar, target.opened(where.protected()) as write:
+        workers = messages.workers(jobs, None if bar is None else bar.advance) if deep else HERE
+        events = events_of(search, deep=deep, members=most, findings=findings, workers=workers)
+        wanted = tally.counting(_wanted(events, user, Period(since, until)))
+        parts = iter(TIMELINES[format_name].render(wanted, View()))
+        for part in parts if bar is None else bar.making_way(parts):
+            write(part)
     tally.tell(where.name)
     return messages.report(dict.fromkeys(findings), Severity.WARNING)
 
