@@ -74,7 +74,7 @@ class Order(NamedTuple):
         """Walk the archives. What is not as it was scanned has no outcome: the next scan will tell."""
         if self.is_over:
             error = LimitExceededError(self.account.path, "account_bytes", self.limits.account_bytes)
-            return self._unread("limit-exceeded", error.reason)
+            return list(self._unread("limit-exceeded", error.reason))
         try:
             with (
                 self.account.open() as folder,
@@ -98,15 +98,14 @@ class Order(NamedTuple):
 
     def given_up(self) -> list[Walked]:
         """Return that no process survives reading the archives."""
-        return self._unread("archive-unreadable", "the process that read it ended")
+        return list(self._unread("archive-unreadable", "the process that read it ended"))
 
-    def _unread(self, id_: str, reason: str) -> list[Walked]:
-        """Return why none of the archives was read."""
-        evidence = {path: (Source(Witness.ARCHIVE, join_seen(self.account.seen, path)),) for path in self.archives}
-        return [
-            Walked(path, None, str(Verdict.UNREADABLE), None, (finding_row(Finding(id_, "", reason, where)),), False)  # noqa: FBT003
-            for path, where in evidence.items()
-        ]
+    def _unread(self, id_: str, reason: str) -> Iterator[Walked]:
+        """Yield why each of the archives was not read."""
+        for path in self.archives:
+            where = (Source(Witness.ARCHIVE, join_seen(self.account.seen, path)),)
+            finding = finding_row(Finding(id_, "", reason, where))
+            yield Walked(path, None, str(Verdict.UNREADABLE), None, (finding,), is_final=False)
 
     def _walked(self, home: Home, archive: Archive, pairs: Sequence[Pair]) -> Iterator[Walked]:
         """Yield what came out for an archive of some ``pairs``; nothing where it is not asked for, or not as it was."""
