@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterable, Iterator
 from datetime import tzinfo
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -35,6 +36,9 @@ _OPTIONS: Final = (
     click.option("--format", "form", type=click.Choice(_FORMATS), default="text", help="How to write it."),
     click.option("--json", "form", flag_value="jsonl", help="The same as --format jsonl."),
     click.option("-o", "--output", "target_file", metavar="FILE", help="Write it there instead of to stdout."),
+    click.option(
+        "--jobs", type=options.JOBS, metavar="N", help="With --deep: how many processes; by default, one a core."
+    ),
     options.limiting,
 )
 
@@ -54,6 +58,7 @@ def timeline(
     members: int | None,
     form: str,
     target_file: str | None,
+    jobs: int | None,
 ) -> int:
     """Tell what happened when, and who says so: installed, updated, backed up, written.
 
@@ -69,21 +74,27 @@ def timeline(
       backupmeta timeline --sysroot /mnt/image --deep --format jsonl -o timeline.jsonl     (for Timesketch)
       backupmeta timeline --sysroot /mnt/image --format bodyfile | mactime -d -y -z UTC    (for The Sleuth Kit)
     """
+    from backupmeta import verification
     from backupmeta.account.protected import Protected
+    from backupmeta.cli import progress
     from backupmeta.events.timeline import MEMBERS
     from backupmeta.events.timeline import timeline as telling
     from backupmeta.render.formats import View
     from backupmeta.render.timelines import TIMELINES
     from backupmeta.search import Search
+    from backupmeta.work.orders import HERE
 
     if members is not None and not deep:
         raise click.UsageError("--members needs --deep: without it, archives are not read as far as their members")
     findings: list[Finding] = []
     most = MEMBERS if members is None else members
-    told = telling(Search(roots, sysroot, zone, limits, user), deep=deep, members=most, findings=findings)
-    tally = _Tally()
-    with output.opened(target_file, Protected(roots, sysroot)) as write:
-        for part in TIMELINES[form].render(tally.counting(_wanted(told, user, since, until)), View()):
+    search, tally = Search(roots, sysroot, zone, limits, user), _Tally()
+    size = partial(verification.size, search) if deep else None
+    with progress.shown(size) as bar, output.opened(target_file, Protected(roots, sysroot)) as write:
+        workers = output.workers(jobs, None if bar is None else bar.advance) if deep else HERE
+        events = telling(search, deep=deep, members=most, findings=findings, workers=workers)
+        parts = iter(TIMELINES[form].render(tally.counting(_wanted(events, user, since, until)), View()))
+        for part in parts if bar is None else bar.making_way(parts):
             write(part)
     tally.tell(", ".join(roots) or f"the conventional places{f' of {sysroot}' if sysroot else ''}")
     return output.report(dict.fromkeys(findings), Severity.WARNING)
