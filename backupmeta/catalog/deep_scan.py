@@ -71,11 +71,10 @@ class Portion(NamedTuple):
 
     def unread(self, id_: str, reason: str) -> list[Walked]:
         """Return why none of the archives was read."""
-        evidence = {path: (Source(Witness.ARCHIVE, join_seen(self.account.seen, path)),) for path in self.archives}
-        return [
-            Walked(path, None, str(Verdict.UNREADABLE), None, (finding_row(Finding(id_, "", reason, where)),), False)  # noqa: FBT003
-            for path, where in evidence.items()
-        ]
+        sources = {path: Source(Witness.ARCHIVE, join_seen(self.account.seen, path)) for path in self.archives}
+        findings = {path: finding_row(Finding(id_, "", reason, (source,))) for path, source in sources.items()}
+        unreadable = str(Verdict.UNREADABLE)
+        return [Walked(path, None, unreadable, None, (finding,), is_final=False) for path, finding in findings.items()]
 
 
 @dataclass(frozen=True)
