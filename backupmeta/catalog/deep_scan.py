@@ -25,7 +25,7 @@ from backupmeta.catalog.database import Catalog, StoredMemory
 from backupmeta.catalog.remembered import Memory, Remembered, recall
 from backupmeta.catalog.rows import Walked, finding_row
 from backupmeta.catalog.writer import Writer
-from backupmeta.checks import rulebook
+from backupmeta.checks import record, rulebook
 from backupmeta.checks.account import Kept
 from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.subject import Subject
@@ -71,11 +71,10 @@ class Portion(NamedTuple):
 
     def unread(self, rule: FindingRule, reason: str) -> list[Walked]:
         """Return why none of the archives was read."""
-        evidence = {path: (Source(Witness.ARCHIVE, join_seen(self.account.seen, path)),) for path in self.archives}
-        return [
-            Walked(path, None, str(Verdict.UNREADABLE), None, (finding_row(Finding(rule, "", reason, where)),), False)  # noqa: FBT003
-            for path, where in evidence.items()
-        ]
+        sources = {path: Source(Witness.ARCHIVE, join_seen(self.account.seen, path)) for path in self.archives}
+        findings = {path: finding_row(Finding(rule, "", reason, (source,))) for path, source in sources.items()}
+        unreadable = str(Verdict.UNREADABLE)
+        return [Walked(path, None, unreadable, None, (finding,), is_final=False) for path, finding in findings.items()]
 
 
 @dataclass(frozen=True)
@@ -242,7 +241,7 @@ WHERE account = ? AND until IS NULL AND kind = 'archive' AND walked IS NULL ORDE
 """
 
 
-_OF_NOW: Final = frozenset({"time-in-future", rules.ARCHIVE_RECENT, rules.NAME_TIME_DIFFERS})
+_OF_NOW: Final = frozenset({record.TIME_IN_FUTURE, rules.ARCHIVE_RECENT, rules.NAME_TIME_DIFFERS})
 """What depends on the moment of judging, and on the zone; it is judged anew where there is a record."""
 
 _WITHOUT_VERDICT: Final = """
@@ -354,7 +353,7 @@ def _outcome(catalog: Catalog, archive: _Recorded, embedded: Document | None, ca
         judgements = judge(_findings(catalog, archive), case.policy)
         return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, judgements), None)
     has_record = case.pair.record is not None or embedded is not None
-    findings = [finding for finding in _findings(catalog, archive) if not has_record or finding.id not in _OF_NOW]
+    findings = [finding for finding in _findings(catalog, archive) if not has_record or finding.rule not in _OF_NOW]
     if has_record:
         findings += _anew(case, embedded, {finding.id for finding in findings})
     judgements = judge(findings, case.policy)
@@ -377,7 +376,7 @@ def _anew(case: Case, embedded: Document | None, known: set[str]) -> Iterator[Fi
     subject = Subject(
         case.seen, inspection, Survey(case.limits), case.policy.requirements, case.policy.versions, case.now
     )
-    of_now = (finding for finding in inspection.findings if finding.id in _OF_NOW)
+    of_now = (finding for finding in inspection.findings if finding.rule in _OF_NOW)
     yield from (
         finding for finding in (*of_now, *rulebook.of_backup(subject, is_whole=False)) if finding.id not in known
     )

@@ -28,7 +28,7 @@ from backupmeta.catalog.integrity import Damaged
 from backupmeta.catalog.rows import finding_row
 from backupmeta.catalog.schema import SCANS
 from backupmeta.catalog.seals import OWN, Seals
-from backupmeta.catalog.writer import Writer, mark_moves
+from backupmeta.catalog.writer import Writer
 from backupmeta.errors import DamagedCatalogError, EvidenceError, UnreadableError
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
@@ -293,8 +293,8 @@ class _Scan:
         for host, root in self._read:
             self._accounts.vanish(host, root, blind)
         if self._is_resumed or any(change == "vanished" for _, change in self._result.changes):
-            mark_moves(self._connection, self._number, self._first_file, self._result.changes, self._seals)
-        self._accounts.note(map(finding_row, self._findings), [root for _, root in self._met])
+            self._writer.mark_moves(self._first_file)
+        self._writer.note(map(finding_row, self._findings), [root for _, root in self._met])
         for finding in self._findings:
             if finding.is_unread:
                 self._result.unread.setdefault(finding.subject, finding.detail)
