@@ -2,8 +2,10 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
+from backupmeta import rules
 from backupmeta.catalog import seals, views
 from backupmeta.catalog.catalog_file import transaction
 from backupmeta.catalog.schema import (
@@ -51,7 +53,7 @@ def leave_out(
             raise refusal(path, [finding])
         findings.append(finding)
         accounts.append(difference.account)
-        scans += (*difference.lost(SCANS), *difference.added(SCANS))
+        scans += difference.differing(SCANS)
     if accounts:
         _shadow(connection, accounts, scans)
 
@@ -88,25 +90,26 @@ def _finding(connection: sqlite3.Connection, path: str, altered: Altered, what_i
     """Return what was altered of the catalog at ``path``, and what is done about it, in words."""
     detail = f"{_detail(altered)}; {what_is_done}"
     if altered.account == OWN:
-        return Finding("catalog-altered", display(path), detail)
+        return Finding(rules.CATALOG_ALTERED, display(path), detail)
     row = connection.execute("SELECT path FROM accounts WHERE account = ?", (altered.account,)).fetchone()
-    if row is None or not altered.was or altered.lost(ACCOUNTS) or altered.added(ACCOUNTS):
-        return Finding("catalog-altered", f"{display(path)}: account {altered.account}", detail)
+    if row is None or not altered.has_place:
+        return Finding(rules.CATALOG_ALTERED, f"{display(path)}: account {altered.account}", detail)
     where = (Source(Witness.FILE_SYSTEM, str(row[0])),)
-    return Finding("catalog-altered", f"{display(path)}: {row[0]}", detail, where)
+    return Finding(rules.CATALOG_ALTERED, f"{display(path)}: {row[0]}", detail, where)
 
 
 def _detail(altered: Altered) -> str:
     if not altered.was:
         return "nothing tells what was scanned of it"
-    lost = {
-        word: (len(altered.lost(table)), altered.sealed(table)) for table, word in _WORDS.items() if altered.lost(table)
-    }
-    added = {
-        word: len(altered.added(table)) for table, word in _WORDS.items() if altered.added(table) and table is not SEALS
-    }
-    parts = [f"{count:,} of its {of:,} {word} differ" for word, (count, of) in lost.items()]
-    return ", ".join((*parts, *(f"{count:,} {word} were not there" for word, count in added.items())))
+    parts = [
+        f"{len(lost):,} of its {altered.sealed(table):,} {word} differ"
+        for table, word in _WORDS.items()
+        if (lost := altered.lost(table))
+    ]
+    for table, word in _WORDS.items():
+        if table is not SEALS and (added := altered.added(table)):
+            parts.append(f"{len(added):,} {word} were not there")
+    return ", ".join(parts)
 
 
 def _shadow(connection: sqlite3.Connection, accounts: Iterable[int], scans: Iterable[int]) -> None:
@@ -124,8 +127,7 @@ def _shadow(connection: sqlite3.Connection, accounts: Iterable[int], scans: Iter
 
 
 def _without(table: Table, condition: str) -> str:
-    columns = ", ".join(column.name for column in table.columns)
-    return f"CREATE TEMP VIEW {table.name} AS SELECT {columns} FROM main.{table.name} WHERE {condition}"
+    return f"CREATE TEMP VIEW {table.name} AS SELECT {', '.join(table.names)} FROM main.{table.name} WHERE {condition}"
 
 
 class Damaged:
@@ -151,7 +153,7 @@ class Damaged:
 
     def add(self, connection: sqlite3.Connection, altered: Altered) -> bool:
         """Take in what was altered of an account; return whether it was taken away, for nothing tells its place."""
-        if altered.account != OWN and altered.was and not (altered.lost(ACCOUNTS) or altered.added(ACCOUNTS)):
+        if altered.has_place:
             self._accounts[altered.account] = altered
             return False
         self.findings.append(_finding(connection, self._path, altered, _READ_ANEW))
@@ -161,14 +163,8 @@ class Damaged:
     def greatest(self, table: Table) -> int:
         """Return the greatest key that a row of ``table`` has or had: a new one would be taken for it."""
         number = SEALED.index(table)
-        keys = (
-            key
-            for altered in self._accounts.values()
-            for rows in (altered.was, altered.now)
-            for of, key in rows
-            if of == number
-        )
-        return max(keys, default=0)
+        rows = chain.from_iterable((*altered.was, *altered.now) for altered in self._accounts.values())
+        return max((key for of, key in rows if of == number), default=0)
 
     def values(self) -> frozenset[int]:
         """Return the keys of the shared values that were altered."""
@@ -220,11 +216,11 @@ def _take_away_all(connection: sqlite3.Connection, account: int) -> None:
 def _take_away(connection: sqlite3.Connection, altered: Altered) -> None:
     """Take away the altered rows of an account, and what refers to them."""
     for table in (FILES, INSTALLS, BACKUPS, FINDINGS):
-        _delete(connection, table, (*altered.lost(table), *altered.added(table)))
+        _delete(connection, table, altered.differing(table))
     _delete_shared(connection, altered.account, altered.lost(SHARED))
     for statement in _DANGLING:
         connection.execute(statement, (altered.account,))
-    if altered.lost(FINDINGS) or altered.added(FINDINGS):
+    if altered.differing(FINDINGS):
         for statement in _UNWALK:
             connection.execute(statement, (altered.account,))
     connection.execute("DELETE FROM memories WHERE account = ?", (altered.account,))
@@ -233,7 +229,7 @@ def _take_away(connection: sqlite3.Connection, altered: Altered) -> None:
 def _take_away_own(connection: sqlite3.Connection, altered: Altered) -> None:
     if altered.was:
         for table in (SCANS, FINDINGS):
-            _delete(connection, table, (*altered.lost(table), *altered.added(table)))
+            _delete(connection, table, altered.differing(table))
     else:
         connection.execute("DELETE FROM scans")
         connection.execute("DELETE FROM all_findings WHERE account IS NULL")
@@ -242,8 +238,7 @@ def _take_away_own(connection: sqlite3.Connection, altered: Altered) -> None:
 
 
 def _delete(connection: sqlite3.Connection, table: Table, keys: Iterable[int]) -> None:
-    key = table.key
-    connection.executemany(f"DELETE FROM {table.name} WHERE {key} = ?", [(number,) for number in keys])
+    connection.executemany(f"DELETE FROM {table.name} WHERE {table.key} = ?", [(key,) for key in keys])
 
 
 def _delete_shared(connection: sqlite3.Connection, account: int, keys: Sequence[int]) -> None:

@@ -15,7 +15,7 @@ from itertools import islice, permutations
 from time import time
 from typing import Final, NamedTuple
 
-from backupmeta import __version__
+from backupmeta import __version__, rules
 from backupmeta.account import places
 from backupmeta.account.places import Found
 from backupmeta.catalog import integrity, schema
@@ -28,7 +28,7 @@ from backupmeta.catalog.integrity import Damaged
 from backupmeta.catalog.rows import finding_row
 from backupmeta.catalog.schema import SCANS
 from backupmeta.catalog.seals import OWN, Seals
-from backupmeta.catalog.writer import Writer, mark_moves
+from backupmeta.catalog.writer import Writer
 from backupmeta.errors import DamagedCatalogError, EvidenceError, UnreadableError
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
@@ -157,7 +157,7 @@ def _damaged(path: str, result: ScanResult) -> Damaged:
     except DamagedCatalogError as error:
         aside = put_aside(path)
         detail = f"it {error.reason}; it is {display(aside)} now, and what only it knew is there alone"
-        result.altered.append(Finding("catalog-altered", display(path), detail))
+        result.altered.append(Finding(rules.CATALOG_ALTERED, display(path), detail))
         return Damaged(path, result.altered)
 
 
@@ -285,7 +285,7 @@ class _Scan:
     def _refuse(self, host: str, root: str, reason: str) -> None:
         name = f"{host}:{root}" if host else root
         self._result.unread[name] = reason
-        self._findings.append(Finding("folder-unreadable", name, reason, (Source(Witness.FILE_SYSTEM, root),)))
+        self._findings.append(Finding(rules.FOLDER_UNREADABLE, name, reason, (Source(Witness.FILE_SYSTEM, root),)))
 
     def _settle_gone(self) -> None:
         """Know what is gone, what was moved, what was odd on the way."""
@@ -293,8 +293,8 @@ class _Scan:
         for host, root in self._read:
             self._accounts.vanish(host, root, blind)
         if self._is_resumed or any(change == "vanished" for _, change in self._result.changes):
-            mark_moves(self._connection, self._number, self._first_file, self._result.changes, self._seals)
-        self._accounts.note(map(finding_row, self._findings), [root for _, root in self._met])
+            self._writer.mark_moves(self._first_file)
+        self._writer.note(map(finding_row, self._findings), [root for _, root in self._met])
         for finding in self._findings:
             if finding.is_unread:
                 self._result.unread.setdefault(finding.subject, finding.detail)

@@ -74,6 +74,15 @@ class Altered(NamedTuple):
         number = SEALED.index(table)
         return [key for of, key in self.now if of == number and (of, key) not in self.was]
 
+    def differing(self, table: Table) -> tuple[int, ...]:
+        """Return the keys of all rows of ``table`` that are not as they were sealed."""
+        return (*self.lost(table), *self.added(table))
+
+    @property
+    def has_place(self) -> bool:
+        """Whether it is an account of which is known where it lies: its seal and its own row are as they were."""
+        return self.account != OWN and bool(self.was) and not self.differing(ACCOUNTS)
+
     def sealed(self, table: Table) -> int:
         """Return how many rows of ``table`` were sealed."""
         number = SEALED.index(table)

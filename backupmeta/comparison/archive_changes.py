@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 from weakref import finalize
 
+from backupmeta import rules
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dump, Dumps, Table
 from backupmeta.archive.limits import Limits
@@ -349,7 +350,7 @@ def _uncompared(spool: MemberSpool) -> Iterator[Finding]:
     """Yield that there are contents that were not compared, because they could not be read."""
     count, name = spool.uncompared()
     if count:
-        yield Finding("member-not-compared", label(name), f"and {count - 1:,} more" if count > 1 else "")
+        yield Finding(rules.MEMBER_NOT_COMPARED, label(name), f"and {count - 1:,} more" if count > 1 else "")
 
 
 def _findings(end: End, path: str) -> Iterator[Finding]:
@@ -357,7 +358,7 @@ def _findings(end: End, path: str) -> Iterator[Finding]:
     for finding in end.findings:
         yield finding._replace(evidence=tuple(source._replace(path=path) for source in finding.evidence))
     if end.left_out:
-        yield Finding("limit-exceeded", path, f"{counted(end.left_out, 'more table')} in the dump")
+        yield Finding(rules.LIMIT_EXCEEDED, path, f"{counted(end.left_out, 'more table')} in the dump")
 
 
 def _tables(before: Iterable[Table], after: Iterable[Table]) -> Iterator[TableChange]:

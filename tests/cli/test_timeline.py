@@ -14,7 +14,6 @@ import pytest
 
 from backupmeta.archive import reader
 from backupmeta.archive.reader import Pass
-from backupmeta.cli import timeline_cmd as command
 from backupmeta.evidence import EvidenceFile
 from backupmeta.render.timelines import TIMELINES
 from tests.events.scene import CREATED, agreeing, packed, touched
@@ -112,10 +111,6 @@ def test_a_file_is_not_written_among_the_evidence(account: Account, tmp_path: Pa
     ran = run("timeline", account.home, "--json", "-o", tmp_path / "out.jsonl")
     assert (ran.code, ran.out) == (0, b"")
     assert (tmp_path / "out.jsonl").read_bytes() == run("timeline", account.home, "--json").out
-
-
-def test_the_formats_that_are_offered_are_those_that_there_are() -> None:
-    assert tuple(TIMELINES) == command._FORMATS
 
 
 @pytest.mark.parametrize("form", TIMELINES)
