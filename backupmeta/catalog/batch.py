@@ -10,7 +10,7 @@ from datetime import tzinfo
 from itertools import chain
 from typing import Final, NamedTuple
 
-from backupmeta import __version__, library
+from backupmeta import __version__, library, rules
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import PLACEHOLDER, Home, Pair, Surroundings, is_id
 from backupmeta.account.listing import (
@@ -239,13 +239,15 @@ _KINDS: Final = {CURRENT: Witness.INSTALL_RECORD, BACKUPS: Witness.BACKUP_RECORD
 
 def _status(kind: Witness, name: str, remembered: Remembered | None) -> str:
     if kind is not Witness.ARCHIVE and not is_id(name):
-        return "record-name-malformed"
+        return rules.RECORD_NAME_MALFORMED.id
     if kind is not Witness.ARCHIVE:
-        return "read" if remembered is not None and isinstance(remembered.content, Record) else "record-unreadable"
+        return (
+            "read" if remembered is not None and isinstance(remembered.content, Record) else rules.RECORD_UNREADABLE.id
+        )
     if remembered is None:
         return "passed over"
     if isinstance(remembered.content, EvidenceError) and not isinstance(remembered.content, NoRecordError):
-        return library.unread(remembered.content)
+        return library.unread(remembered.content).id
     return "read"
 
 
@@ -260,7 +262,7 @@ def _account(task: Task, limits: Limits, builder: RowBuilder) -> Scanned | Uncha
 def refused(account: Found, reason: str) -> Refused:
     """Return that an account can't be read for this ``reason``."""
     where = (Source(Witness.FILE_SYSTEM, account.seen),)
-    return Refused(finding_row(Finding("folder-unreadable", account.seen, reason, where)))
+    return Refused(finding_row(Finding(rules.FOLDER_UNREADABLE, account.seen, reason, where)))
 
 
 class _Visit(NamedTuple):

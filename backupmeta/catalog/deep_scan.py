@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
-from backupmeta import library
+from backupmeta import library, rules
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import Archive, FromDisk, Home, Pair, by_archive
 from backupmeta.account.location import below_home, is_outside
@@ -25,15 +25,15 @@ from backupmeta.catalog.database import Catalog, StoredMemory
 from backupmeta.catalog.remembered import Memory, Remembered, recall
 from backupmeta.catalog.rows import Walked, finding_row
 from backupmeta.catalog.writer import Writer
-from backupmeta.checks import judge
+from backupmeta.checks import record, rulebook
 from backupmeta.checks.account import Kept
 from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.subject import Subject
 from backupmeta.checks.survey import Survey
-from backupmeta.checks.verdict import Verdict, Verification
+from backupmeta.checks.verdict import Verdict, Verification, judge, verdict_of
 from backupmeta.errors import CatalogError, EvidenceError, LimitExceededError, Mistake, PolicyError
 from backupmeta.evidence import Folder, Signature, join_seen
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
 from backupmeta.record import grammar
 from backupmeta.record.document import Document
@@ -69,10 +69,10 @@ class Portion(NamedTuple):
     unnamed: frozenset[str] = frozenset()
     is_over: bool = False
 
-    def unread(self, id_: str, reason: str) -> list[Walked]:
+    def unread(self, rule: FindingRule, reason: str) -> list[Walked]:
         """Return why none of the archives was read."""
         sources = {path: Source(Witness.ARCHIVE, join_seen(self.account.seen, path)) for path in self.archives}
-        findings = {path: finding_row(Finding(id_, "", reason, (source,))) for path, source in sources.items()}
+        findings = {path: finding_row(Finding(rule, "", reason, (source,))) for path, source in sources.items()}
         unreadable = str(Verdict.UNREADABLE)
         return [Walked(path, None, unreadable, None, (finding,), is_final=False) for path, finding in findings.items()]
 
@@ -95,7 +95,7 @@ class Walking(Work[Portion, list[Walked]]):
         """Walk the archives. What is not as it was scanned has no outcome: the next scan will tell."""
         if order.is_over:
             error = LimitExceededError(order.account.path, "account_bytes", self.limits.account_bytes)
-            yield order.unread("limit-exceeded", error.reason)
+            yield order.unread(rules.LIMIT_EXCEEDED, error.reason)
             return
         account = order.account
         try:
@@ -118,7 +118,7 @@ class Walking(Work[Portion, list[Walked]]):
 
     def given_up(self, order: Portion) -> Iterator[list[Walked]]:
         """Yield that no process survives reading the archives."""
-        yield order.unread("archive-unreadable", "the process that read it ended")
+        yield order.unread(rules.ARCHIVE_UNREADABLE, "the process that read it ended")
 
     def host(self, order: Portion) -> str:
         """Return the host that the account lies on."""
@@ -241,7 +241,7 @@ WHERE account = ? AND until IS NULL AND kind = 'archive' AND walked IS NULL ORDE
 """
 
 
-_OF_NOW: Final = frozenset({"time-in-future", "archive-recent", "name-time-differs"})
+_OF_NOW: Final = frozenset({record.TIME_IN_FUTURE, rules.ARCHIVE_RECENT, rules.NAME_TIME_DIFFERS})
 """What depends on the moment of judging, and on the zone; it is judged anew where there is a record."""
 
 _WITHOUT_VERDICT: Final = """
@@ -350,19 +350,19 @@ def _embedded(case: Case, remembered: Remembered | None) -> Document | None:
 def _outcome(catalog: Catalog, archive: _Recorded, embedded: Document | None, case: Case) -> Outcome:
     """Return what a deep scan found of an archive, judged by the policy of now."""
     if archive.verdict == Verdict.NOT_JUDGED:
-        judged = judge.judged(_findings(catalog, archive), case.policy)
-        return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, judged), None)
+        judgements = judge(_findings(catalog, archive), case.policy)
+        return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, judgements), None)
     has_record = case.pair.record is not None or embedded is not None
-    findings = [finding for finding in _findings(catalog, archive) if not has_record or finding.id not in _OF_NOW]
+    findings = [finding for finding in _findings(catalog, archive) if not has_record or finding.rule not in _OF_NOW]
     if has_record:
         findings += _anew(case, embedded, {finding.id for finding in findings})
-    judged = judge.judged(findings, case.policy)
-    verdict = judge.verdict(judged, case.policy)
+    judgements = judge(findings, case.policy)
+    verdict = verdict_of(judgements, case.policy)
     if archive.verdict == Verdict.UNREADABLE:
         verdict = Verdict.UNREADABLE
     is_whole = archive.sha256 is not None and not any(finding.is_unread for finding in findings)
     kept = Kept(case.seen, archive.install or "", archive.time, archive.sha256) if is_whole else None
-    return Outcome(Verification("archive", case.seen, verdict, archive.sha256, judged), kept)
+    return Outcome(Verification("archive", case.seen, verdict, archive.sha256, judgements), kept)
 
 
 def _findings(catalog: Catalog, archive: _Recorded) -> Iterator[Finding]:
@@ -373,6 +373,10 @@ def _findings(catalog: Catalog, archive: _Recorded) -> Iterator[Finding]:
 def _anew(case: Case, embedded: Document | None, known: set[str]) -> Iterator[Finding]:
     """Yield what the moment, the zone and the policy of now find in the record, beside what is ``known``."""
     inspection = library.resolved(case.pair, case.seen, embedded, case.around, case.zone)
-    subject = Subject(case.seen, inspection, Survey(case.limits), case.policy, case.now)
-    of_now = (finding for finding in inspection.findings if finding.id in _OF_NOW)
-    yield from (finding for finding in (*of_now, *judge.of_backup(subject, is_whole=False)) if finding.id not in known)
+    subject = Subject(
+        case.seen, inspection, Survey(case.limits), case.policy.requirements, case.policy.versions, case.now
+    )
+    of_now = (finding for finding in inspection.findings if finding.rule in _OF_NOW)
+    yield from (
+        finding for finding in (*of_now, *rulebook.of_backup(subject, is_whole=False)) if finding.id not in known
+    )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
+from backupmeta import rules
 from backupmeta.catalog import seals, views
 from backupmeta.catalog.catalog_file import transaction
 from backupmeta.catalog.schema import (
@@ -89,12 +90,12 @@ def _finding(connection: sqlite3.Connection, path: str, altered: Altered, what_i
     """Return what was altered of the catalog at ``path``, and what is done about it, in words."""
     detail = f"{_detail(altered)}; {what_is_done}"
     if altered.account == OWN:
-        return Finding("catalog-altered", display(path), detail)
+        return Finding(rules.CATALOG_ALTERED, display(path), detail)
     row = connection.execute("SELECT path FROM accounts WHERE account = ?", (altered.account,)).fetchone()
     if row is None or not altered.has_place:
-        return Finding("catalog-altered", f"{display(path)}: account {altered.account}", detail)
+        return Finding(rules.CATALOG_ALTERED, f"{display(path)}: account {altered.account}", detail)
     where = (Source(Witness.FILE_SYSTEM, str(row[0])),)
-    return Finding("catalog-altered", f"{display(path)}: {row[0]}", detail, where)
+    return Finding(rules.CATALOG_ALTERED, f"{display(path)}: {row[0]}", detail, where)
 
 
 def _detail(altered: Altered) -> str:

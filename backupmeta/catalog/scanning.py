@@ -15,7 +15,7 @@ from itertools import islice, permutations
 from time import time
 from typing import Final, NamedTuple
 
-from backupmeta import __version__
+from backupmeta import __version__, rules
 from backupmeta.account import places
 from backupmeta.account.places import Found
 from backupmeta.catalog import integrity, schema
@@ -157,7 +157,7 @@ def _damaged(path: str, result: ScanResult) -> Damaged:
     except DamagedCatalogError as error:
         aside = put_aside(path)
         detail = f"it {error.reason}; it is {display(aside)} now, and what only it knew is there alone"
-        result.altered.append(Finding("catalog-altered", display(path), detail))
+        result.altered.append(Finding(rules.CATALOG_ALTERED, display(path), detail))
         return Damaged(path, result.altered)
 
 
@@ -285,7 +285,7 @@ class _Scan:
     def _refuse(self, host: str, root: str, reason: str) -> None:
         name = f"{host}:{root}" if host else root
         self._result.unread[name] = reason
-        self._findings.append(Finding("folder-unreadable", name, reason, (Source(Witness.FILE_SYSTEM, root),)))
+        self._findings.append(Finding(rules.FOLDER_UNREADABLE, name, reason, (Source(Witness.FILE_SYSTEM, root),)))
 
     def _settle_gone(self) -> None:
         """Know what is gone, what was moved, what was odd on the way."""

@@ -12,11 +12,10 @@ from backupmeta.account.home import State
 from backupmeta.catalog.database import Catalog, Scan
 from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.views import VIEWS
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Verdict
 from backupmeta.checks.versions import Order, order
-from backupmeta.findings import Finding
-from backupmeta.vocabulary.kinds import Severity
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.findings import Finding, Severity
 
 MOST: Final = 1_000
 """How many applications, versions and months are told at most."""

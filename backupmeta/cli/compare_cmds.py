@@ -10,9 +10,9 @@ from backupmeta.comparison.diff import diff as compare
 from backupmeta.comparison.history import history as backups_of
 from backupmeta.comparison.sides import CURRENT
 from backupmeta.errors import AnswerError
+from backupmeta.findings import Severity
 from backupmeta.render.differences import DIFFERENCES, HISTORIES
 from backupmeta.render.formats import View
-from backupmeta.vocabulary.kinds import Severity
 
 
 @click.command()

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
+from backupmeta import rules
 from backupmeta.archive.dump import Table
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import label
@@ -137,7 +138,7 @@ def _uncompared(spool: Spool) -> Iterator[Finding]:
     """Yield that there are contents that were not compared, because they could not be read."""
     count, name = spool.uncompared()
     if count:
-        yield Finding("member-not-compared", label(name), f"and {count - 1:,} more" if count > 1 else "")
+        yield Finding(rules.MEMBER_NOT_COMPARED, label(name), f"and {count - 1:,} more" if count > 1 else "")
 
 
 def _findings(end: End, side: Side) -> Iterator[Finding]:
@@ -145,7 +146,7 @@ def _findings(end: End, side: Side) -> Iterator[Finding]:
     for one in end.findings:
         yield one._replace(evidence=tuple(at._replace(path=side.inspection.path) for at in one.evidence))
     if end.left_out:
-        yield Finding("limit-exceeded", side.inspection.path, f"{counted(end.left_out, 'more table')} in the dump")
+        yield Finding(rules.LIMIT_EXCEEDED, side.inspection.path, f"{counted(end.left_out, 'more table')} in the dump")
 
 
 def _tables(before: Iterable[Table], after: Iterable[Table]) -> Iterator[TableChange]:

@@ -14,7 +14,7 @@ from backupmeta.archive.reader import walk
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.resolve import Witnesses
-from backupmeta.checks import judge
+from backupmeta.checks import rulebook
 from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.subject import Subject
 from backupmeta.checks.survey import Survey
@@ -115,7 +115,7 @@ class Backup(NamedTuple):
     @property
     def found(self) -> list[Finding]:
         """What all the checks together find."""
-        return list(judge.of_backup(self.subject, is_whole=True))
+        return list(rulebook.of_backup(self.subject, is_whole=True))
 
     def line(self, key: str) -> Source:
         """Return the place of the record's line with ``key``."""
@@ -150,7 +150,9 @@ def backup(
     said = document(Source(Witness.EMBEDDED_RECORD, path, "APP-META.INI"), content, DEFAULT_LIMITS)
     live = None if install is None else _install(install)
     inspection = resolve.backup(Witnesses(None, None, said, live, path, HOME, HOME, None, None), State.UNCLAIMED)
-    return Backup(Subject(path, inspection, surveyed(whole, limits), policy, now), content, whole)
+    return Backup(
+        Subject(path, inspection, surveyed(whole, limits), policy.requirements, policy.versions, now), content, whole
+    )
 
 
 def install(id_: str = INSTALL, /, **changes: str | None) -> Inspection:

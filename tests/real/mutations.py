@@ -20,11 +20,12 @@ from isal import isal_zlib
 from writers.installatron import BLOCK, Entry, blocks, padded
 
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.checks.policy import DEFAULT, Policy, Requirements
+from backupmeta.checks.policy import DEFAULT, Policy
+from backupmeta.checks.subject import Requirements
 from backupmeta.checks.verdict import Verdict
+from backupmeta.findings import Severity
 from backupmeta.search import Search
 from backupmeta.verification import RUN_HERE, Case, Outcome, verify, verify_archive
-from backupmeta.vocabulary.kinds import Severity
 from tests.hostile import header, stamped
 from tests.invented import unprivileged
 from tests.real.test_real_backup import OUT, Real
