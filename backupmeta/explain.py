@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from backupmeta.account import filename, places
-from backupmeta.archive import gzip
-from backupmeta.archive.compression import BLOCK, GZIP
+from backupmeta.archive.compression import BLOCK, GZIP, SYSTEMS, parse_header
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.evidence import open_named
@@ -101,11 +100,11 @@ def _name_steps(path: str) -> Iterator[Step]:
 
 def _gzip_header(block: bytes, limits: Limits) -> str:
     """Return what the header says: the time in Unix seconds, the system that wrote it, a name."""
-    header = gzip.parse_header(block, limits.name_bytes)
+    header = parse_header(block, limits.name_bytes)
     if header is None:
         return "longer than the first block"
     name = f", name {display(header.name.decode('latin-1'))}" if header.name is not None else ""
-    return f"time {header.mtime or 'not set'}, system {gzip.SYSTEMS.get(header.system, str(header.system))}{name}"
+    return f"time {header.mtime or 'not set'}, system {SYSTEMS.get(header.system, str(header.system))}{name}"
 
 
 def _is_rest(line: Line) -> bool:
@@ -156,7 +155,7 @@ def _field_use(line: Line, field: fields.Field, *, show_secrets: bool) -> str:
     try:
         value = field.decode(line.value)
     except ValueError as error:
-        return f"{field.name}: can't be decoded ({fields.problem(error)})"
+        return f"{field.name}: can't be decoded ({fields.problem(error).id})"
     if isinstance(value, list):
         return f"{field.name}: {counted(len(value), 'entry', 'entries')}"
     if isinstance(value, str) and value.encode() == line.value:

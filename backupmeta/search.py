@@ -1,17 +1,24 @@
-"""`Search`: where to look for accounts, and how."""
+"""Where to look for accounts, and how: `Search`; what a target means there, and for whom it is answered."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import tzinfo
+from errno import ENAMETOOLONG
 from typing import Final
 
+from backupmeta import rules
 from backupmeta.account import places
-from backupmeta.account.home import Home
+from backupmeta.account.home import Home, is_id
+from backupmeta.api.status import user_not_authorized, user_not_found
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.errors import UnreadableError
-from backupmeta.evidence import is_folder
+from backupmeta.backup.inspection import Inspection
+from backupmeta.errors import AnswerError, NotRegularError, UnreadableError
+from backupmeta.escapes import printable
+from backupmeta.evidence import is_folder, status_of
 from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness
+from backupmeta.secrets import opened
 
 
 @dataclass(frozen=True)
@@ -76,3 +83,120 @@ class Search:
 
 
 EVERYWHERE: Final = Search()
+
+_NOT_FOUND: Final = frozenset({"backup_not_found", "install_not_found", "user_not_found"})
+
+
+def chosen(target: str, at_path: Callable[[], Inspection], named: Callable[[], Inspection]) -> Inspection:
+    """Return what ``target`` means: a file, or what has this id or name.
+
+    Where both is possible, as anybody may have put a file of this name there, an id is an id, and it is told.
+    """
+    if not _is_path(target):
+        return named()
+    if not is_id(target):
+        return at_path()
+    try:
+        found = named()
+    except AnswerError as error:
+        if error.errcode not in _NOT_FOUND:
+            raise
+        found = at_path()
+        found.findings.append(_like_id(target))
+        return found
+    if not _is_read_from(found, target):
+        found.findings.append(_like_id(target))
+    return found
+
+
+def _is_read_from(found: Inspection, file: str) -> bool:
+    """Tell whether a ``file`` is one of those that what was ``found`` comes from. Raises `UnreadableError`."""
+    paths, status = {found.path, *(found.source(name).path for name in found.fields)}, status_of(file)
+    theirs = (status_of(one) for one in paths)
+    return status is not None and any(one is not None and os.path.samestat(one, status) for one in theirs)
+
+
+def _like_id(target: str) -> Finding:
+    path = os.path.abspath(target)
+    return Finding(rules.FILE_NAMED_LIKE_ID, target, "", (Source(Witness.FILE_SYSTEM, path),))
+
+
+def _is_path(target: str) -> bool:
+    """Tell whether ``target`` names a file; raise for a folder, and for a path that leads nowhere."""
+    try:
+        os.lstat(target)  # not as `os.path.lexists`, for which an error is nothing
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except ValueError:
+        pass  # no system has such a name
+    except OSError as error:
+        if error.errno != ENAMETOOLONG:
+            raise UnreadableError(target, (error.strerror or "can't be read").lower()) from error
+    else:
+        if os.path.isdir(target):
+            raise NotRegularError(target, "is a folder", f"'backupmeta list {printable(target)}' lists what is in it")
+        return True
+    if os.sep in target or not target:
+        raise UnreadableError(target, "no such file", "give an archive, a record file, an id, or an archive's name")
+    return False
+
+
+@dataclass
+class Matches:
+    """What answers to a target, in the order in which it was found.
+
+    An account can write any owner into its records. So for a user nothing answers from the home of another account; and
+    where a home has the user's name, nothing but that does. Homes on Plesk have the names of domains.
+    """
+
+    user: str | None
+    findings: list[Finding]
+    found: list[Inspection] = field(default_factory=list)
+    in_own_home: list[Inspection] = field(default_factory=list)
+    in_any_home: list[Inspection] = field(default_factory=list)
+    users: set[str] = field(default_factory=set)
+    homes: set[str] = field(default_factory=set)
+
+    def take(self, home: Home, inspections: Iterable[Inspection]) -> None:
+        """Take what answers in a ``home``."""
+        if self.user:
+            self.users |= home.users
+            self.homes.add(places.account_of(home.folder))
+        found = list(inspections)
+        for one in found:  # what is not read of its own home may have told otherwise
+            one.findings.extend(odd for odd in home.findings if odd.is_unread)
+        self.found.extend(found)
+        is_own = places.belongs(home, self.user or "")
+        if is_own:
+            self.in_own_home.extend(found)
+        elif is_own is None:
+            self.in_any_home.extend(found)
+        self.findings.extend(home.findings)
+
+    def only(self, nothing: AnswerError) -> Inspection:
+        """Return the first match that the user owns, or raise: nobody of that name, ``nothing``, not the owner's."""
+        owners = {opened(one.text("user")) for one in self.found}
+        if self.user and self.user not in self.users | owners:
+            raise user_not_found(self.user)
+        if not self.found:
+            raise nothing
+        there = self.in_own_home if self.user in self.homes else self.in_any_home
+        own = [one for one in there if opened(one.text("user")) == self.user] if self.user else self.found
+        if not own:
+            raise user_not_authorized(self.user or "")
+        if len(own) > 1:
+            evidence = tuple(Source(Witness.FILE_SYSTEM, one.path) for one in own)
+            own[0].findings.append(Finding(rules.SEVERAL_MATCHES, "", f"{len(own)}", evidence))
+        return own[0]
+
+
+def check_owner(found: Inspection, path: str, user: str | None, search: Search) -> None:
+    """Raise the server's answer where ``user`` is nobody here, or not the owner of what was ``found`` at ``path``."""
+    home = places.folder_of_home(os.path.dirname(os.path.abspath(path)))
+    owner = opened(found.text("user"))
+    if user is None or (user == owner and places.account_name(home or "") in {None, user}):
+        return
+    known = {owner, *([] if home is None else [os.path.basename(home)])}
+    if user not in known.union(*(home.users for home in search.homes([]))):
+        raise user_not_found(user)
+    raise user_not_authorized(user)

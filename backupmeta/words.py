@@ -6,6 +6,7 @@ floor, because sentences are phrased in every room, from the readers of archives
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from backupmeta.escapes import inert, markdown, printable
@@ -68,12 +69,19 @@ def size(count: int) -> str:
 # --- times ------------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=256)  # the members of an archive have few times
 def utc(seconds: int, microseconds: int = 0) -> str | None:
     """Return Unix seconds, and microseconds after them, as ISO 8601 in UTC; None for a time no calendar has."""
     try:
         return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds).isoformat()
     except (OverflowError, ValueError, OSError):
         return None
+
+
+def utc_to_the_microsecond(nanoseconds: int) -> str | None:
+    """Return nanoseconds since 1970 as `utc` does seconds: no calendar of ours has shorter times than microseconds."""
+    seconds, rest = divmod(nanoseconds, NANOSECONDS)
+    return utc(seconds, rest // 1000)
 
 
 def moment(seconds: int) -> str:

@@ -9,41 +9,50 @@ from typing import get_args
 from pydantic import SecretStr
 
 import backupmeta
-from backupmeta import errors
+from backupmeta import errors, rules
 from backupmeta.api.models import Backup
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.findings import Group
 from backupmeta.masking import is_secret
-from backupmeta.vocabulary.table import FINDINGS
 
 PACKAGE = Path(backupmeta.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
+EVERY_RULE = 138
+"""Rules that the package has: whoever adds one raises it."""
 LONGEST = 600
 """Lines that a module may have: what a reader looks for together, and no more."""
 
 
-def texts(module: Path) -> Iterator[str]:
-    """Yield the strings in the code of ``module``."""
-    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+def tree(module: Path) -> ast.Module:
+    """Return the syntax tree of ``module``."""
+    return ast.parse(module.read_text("utf-8"))
 
 
-def test_the_findings_in_use_are_those_of_the_vocabulary() -> None:
-    others = [module for module in MODULES if module.parent.name != "vocabulary"]
-    used = {text for module in others for text in texts(module)}
-    assert set(FINDINGS) - used == set()
-    named = {
-        node.args[0].value
-        for module in others
-        for node in ast.walk(ast.parse(module.read_text("utf-8")))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id in {"Finding", "Disagreement"}
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
+def names_used(module: Path) -> Iterator[str]:
+    """Yield the names and attributes that the code of ``module`` reads."""
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield node.id
+
+
+def test_every_rule_is_used_and_named_as_its_id() -> None:
+    used = {name for module in MODULES for name in names_used(module)}
+    assert [id_ for id_ in FINDINGS if id_.upper().replace("-", "_") not in used] == []
+    assert [id_ for id_, rule in FINDINGS.items() if rule.id != id_] == []
+    assert len(FINDINGS) == EVERY_RULE
+
+
+def test_rules_of_checks_stand_with_the_checks() -> None:
+    assert {rule.group for rule in FINDINGS.values() if not hasattr(rules, rule.id.upper().replace("-", "_"))} == {
+        Group.RECORD,
+        Group.CONTENTS,
+        Group.RESTORE,
+        Group.APPLICATION,
+        Group.ACCOUNT,
     }
-    assert named - set(FINDINGS) == set()
-    assert len(named) > 20
 
 
 def test_findings_have_stable_ids_and_sentences() -> None:

@@ -11,12 +11,12 @@ import pytest
 from backupmeta import AnswerError, EvidenceError, Search, verify
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.archive.reader import walk
+from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.applications import APPLICATIONS, told_version
 from backupmeta.checks.survey import Survey
 from backupmeta.checks.versions import same_version
 from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.library import find_backup, list_backups
 from backupmeta.render.backups import origins
 from backupmeta.secrets import opened

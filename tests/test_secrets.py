@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from backupmeta import Search, list_backups
-from backupmeta.comparison.fields import compared
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
+from backupmeta.comparison.changes import compared
 from backupmeta.render import backups
 from backupmeta.secrets import closed, is_closed, opened, plain
 from tests.invented import Account, backup_record
@@ -24,15 +24,15 @@ from tests.invented import Account, backup_record
 PACKAGE = Path(__file__).parents[1] / "backupmeta"
 MASKING = ("mask_text", "mask_value", "mask_list", "mask_location", "masked")
 
-WITHOUT_MASKING = ("backupmeta.render", "backupmeta.provenance", "backupmeta.findings", "backupmeta.inspection")
+WITHOUT_MASKING = ("backupmeta.render", "backupmeta.provenance", "backupmeta.findings", "backupmeta.backup")
 
 OPENERS = {
+    "backup/criteria.py",  # the wanted user, application and domain are compared
+    "backup/inspection.py",  # --show-secrets, and the public models, which close what they get
     "checks/subject.py",  # what the record says is compared with what the archive has
-    "cli/lists.py",  # the wanted user, application and domain are compared
-    "comparison/fields.py",  # the entries of two lists are compared
-    "inspection.py",  # --show-secrets, and the public models, which close what they get
+    "comparison/changes.py",  # the entries of two lists are compared
     "render/backups.py",  # --show-secrets
-    "targets.py",  # the wanted user is compared
+    "search.py",  # the wanted user is compared
 }
 """The modules that may open closed values, and why."""
 
@@ -144,9 +144,7 @@ def _no_masking(rows: list[Inspection], monkeypatch: pytest.MonkeyPatch) -> None
     """Take the masking out of everything that comes after the reading of ``rows``."""
     assert rows
     for name, module in list(sys.modules.items()):
-        if name.startswith(
-            ("backupmeta.render", "backupmeta.provenance", "backupmeta.findings", "backupmeta.inspection")
-        ):
+        if name.startswith(("backupmeta.render", "backupmeta.provenance", "backupmeta.findings", "backupmeta.backup")):
             for function in MASKING:
                 if hasattr(module, function):
                     monkeypatch.setattr(module, function, lambda *given: given[-1])

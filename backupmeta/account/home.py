@@ -21,13 +21,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple, Protocol, Self
 
-from backupmeta.account.allowance import Allowance, OverAllowanceError
-from backupmeta.account.entries import Sieve, refused, unreadable
-from backupmeta.account.filename import parse, unix_time
+from backupmeta import rules
+from backupmeta.account.filename import Sieve, parse, refused, unix_time, unreadable
 from backupmeta.account.location import LOCAL, Locations, server_path
-from backupmeta.archive.beginning import Beginning, beginning
 from backupmeta.archive.head import Head, head
-from backupmeta.archive.limits import Limits
+from backupmeta.archive.identification import Beginning, beginning
+from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, EvidenceFile, Folder, Place, open_named
 from backupmeta.findings import Finding, Findings
@@ -224,8 +223,8 @@ class Home:
         self.archives: dict[str, dict[str, Archive]] = {}
         self.wanted: frozenset[Archive] | None = None
         self.findings: list[Finding] = []
-        self.is_home = False
-        self.has_records = False
+        self.is_home: bool = False
+        self.has_records: bool = False
         self.elsewhere: list[str] = []
         self._allowance = Allowance(limits)
         self._is_over = False
@@ -333,9 +332,9 @@ class Home:
         if archive is None:
             here = self._folder_named_by(record)
             is_remote = here is None and (record.text("backup-location") or "") not in LOCAL
-            kind, state = ("archive-remote", State.REMOTE) if is_remote else ("archive-missing", State.MISSING)
-            return Pair(id_, record, None, state, (Finding(kind, name, here or "", (record.source,)),))
-        twice = (Finding("archive-claimed-twice", name, "", (record.source,)),) if taken[archive] > 1 else ()
+            rule, state = (rules.ARCHIVE_REMOTE, State.REMOTE) if is_remote else (rules.ARCHIVE_MISSING, State.MISSING)
+            return Pair(id_, record, None, state, (Finding(rule, name, here or "", (record.source,)),))
+        twice = (Finding(rules.ARCHIVE_CLAIMED_TWICE, name, "", (record.source,)),) if taken[archive] > 1 else ()
         return Pair(id_, record, archive, State.PAIRED, (*twice, *self._same_name(archive)))
 
     def _folder_named_by(self, record: Document) -> str | None:
@@ -367,7 +366,7 @@ class Home:
             return ()
         other = next(one for one in same.values() if one != archive)
         evidence = tuple(Source(Witness.FILE_SYSTEM, one.seen) for one in (archive, other))
-        return (Finding("archive-name-twice", archive.name, f"{len(same)} of them", evidence),)
+        return (Finding(rules.ARCHIVE_NAME_TWICE, archive.name, f"{len(same)} of them", evidence),)
 
     @property
     def located(self) -> list[str]:
@@ -377,7 +376,7 @@ class Home:
     def _lone(self, archive: Archive, claims: Mapping[str, int]) -> Pair:
         evidence = (Source(Witness.FILE_SYSTEM, archive.seen),)
         is_told = self.is_home and archive.name not in claims
-        findings = (Finding("archive-without-record", archive.name, "", evidence),) if is_told else ()
+        findings = (Finding(rules.ARCHIVE_WITHOUT_RECORD, archive.name, "", evidence),) if is_told else ()
         return Pair(None, None, archive, State.UNCLAIMED, (*findings, *self._same_name(archive)))
 
     def _renamed(self, unclaimed: list[Archive], missed: set[str]) -> dict[str, Archive]:
@@ -429,7 +428,7 @@ class Home:
                 self._is_over = True
                 where = (Source(Witness.FILE_SYSTEM, path),)
                 self.findings.append(
-                    Finding("limit-exceeded", self.folder.seen, f"{error.reason}; not read from {path} on", where)
+                    Finding(rules.LIMIT_EXCEEDED, self.folder.seen, f"{error.reason}; not read from {path} on", where)
                 )
             raise
 
@@ -471,7 +470,7 @@ class Home:
     def _record(self, folder: Folder, name: str, witness: Witness) -> Document | None:
         source = Source(witness, folder.seen_child(name))
         if not is_id(name):
-            self.findings.append(Finding("record-name-malformed", name, "", (source,)))
+            self.findings.append(Finding(rules.RECORD_NAME_MALFORMED, name, "", (source,)))
             return None
         try:
             if self._allowance.is_spent:
@@ -482,7 +481,7 @@ class Home:
         except OverAllowanceError:
             return None
         except EvidenceError as error:
-            self.findings.append(Finding("record-unreadable", name, error.reason, (source,)))
+            self.findings.append(Finding(rules.RECORD_UNREADABLE, name, error.reason, (source,)))
             return None
 
     def _subfolder(self, parent: Folder, name: str, entries: list[Entry]) -> Folder | None:

@@ -9,11 +9,10 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Final, Literal, NamedTuple
 
-from backupmeta.archive import sql
 from backupmeta.archive.limits import KIB, MIB
 from backupmeta.archive.member import WITH_CONTENT, Member
 from backupmeta.archive.names import DUMP, plain
-from backupmeta.archive.statements import Spot, Statement, Statements
+from backupmeta.archive.statements import NAME, Filled, Spot, Statement, Statements, created_by, dropped_by, unquoted
 
 TABLES_KEPT: Final = 20_000
 _DEFINITIONS: Final = 16 * MIB
@@ -37,7 +36,7 @@ _COUNTER: Final = re.compile(rb" AUTO_INCREMENT=\d+")
 
 _COLLATION: Final = re.compile(rb"(?i)\b(?:\w{1,40}?_0900_\w{1,32}|(?:\w{1,40}?_)?uca1400_\w{1,32})")
 _SOURCE: Final = re.compile(
-    rb"(?i:\b(?:FROM|JOIN)\b)[\s(]*+(?>(?:" + sql.NAME + rb"\s*+\.\s*+)?)(" + sql.NAME + rb")"
+    rb"(?i:\b(?:FROM|JOIN)\b)[\s(]*+(?>(?:" + NAME + rb"\s*+\.\s*+)?)(" + NAME + rb")"
 )  # fmt: skip
 _VARIABLE: Final = re.compile(rb"(?<!@)@(\w{1,64})\s*+(:?=(?!=)\s*+)?(@@)?")
 _AUTOCOMMIT: Final = re.compile(rb"(?i)SET\s+(?:@@)?(?:SESSION[\s.]+)?AUTOCOMMIT\s*=\s*(0|OFF|1|ON)\b")
@@ -127,11 +126,11 @@ class Dump:
     """
 
     def __init__(self) -> None:
-        self.size = 0
-        self.missing = 0
-        self.left_out = 0
-        self.padding = 0
-        self.is_empty = True
+        self.size: int = 0
+        self.missing: int = 0
+        self.left_out: int = 0
+        self.padding: int = 0
+        self.is_empty: bool = True
         self.collations: Spot | None = None
         self.long_statements: Spot | None = None
         self.early_views: Spot | None = None
@@ -191,7 +190,7 @@ class Dump:
             self._is_closed = True
 
     def _create(self, one: Statement) -> None:
-        made = sql.created(one.text)
+        made = created_by(one.text)
         if made is None:
             return
         if made.definer is not None and (made.definer in self.definers or len(self.definers) < _KEPT):
@@ -218,7 +217,7 @@ class Dump:
         rows, inserts = (known.rows, known.inserts) if known is not None else (0, 0)
         self._tables[name] = Table(name, kind, rows, inserts, kept, sha256(definition + one.rest).hexdigest())
 
-    def _fill(self, one: Statement, into: sql.Filled) -> None:
+    def _fill(self, one: Statement, into: Filled) -> None:
         """Count the rows of an INSERT; those of a temporary table are gone when the dump ends."""
         name = into.name
         if name in self._temporary:
@@ -232,7 +231,7 @@ class Dump:
 
     def _drop(self, text: bytes) -> None:
         """Forget what is dropped."""
-        kind, names = sql.dropped(text)
+        kind, names = dropped_by(text)
         for name in names:
             if name in self._temporary:
                 self._temporary.discard(name)
@@ -243,7 +242,7 @@ class Dump:
 
     def _remember_view(self, name: bytes, one: Statement) -> None:
         """Remember what a view reads and is not there yet."""
-        read = {sql.unquoted(found[1]) for found, _ in zip(_SOURCE.finditer(one.text), range(_SOURCES), strict=False)}
+        read = {unquoted(found[1]) for found, _ in zip(_SOURCE.finditer(one.text), range(_SOURCES), strict=False)}
         missing = frozenset(read - self._tables.keys() - {name})
         self._views.pop(name, None)
         if missing and len(self._views) < _KEPT:

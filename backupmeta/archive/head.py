@@ -10,12 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from backupmeta.archive.compression import BLOCK, GZIP, Compression, Decompressor, open_carefully, whole
-from backupmeta.archive.header import BLOCK as HEADER_BYTES
+from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, MIB, Limits
-from backupmeta.archive.member import Member, is_at_root, is_record, ordinary
+from backupmeta.archive.member import Member, Placed, is_at_root, is_record, misplaced, ordinary, own, remember
 from backupmeta.archive.names import RECORD, plain
 from backupmeta.archive.reader import Reader, record_of, unpromised
-from backupmeta.archive.records import Placed, misplaced, own, remember
 from backupmeta.errors import LimitExceededError, NoRecordError
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding

@@ -1,19 +1,26 @@
 """`Member`: one member of an archive, made of its header and of the records before it."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 from zlib import adler32
 
-from backupmeta.archive.extension import NO_READINGS, Extensions, Readings
-from backupmeta.archive.header import (
+from backupmeta import rules
+from backupmeta.archive.headers import (
+    IN_HEADER,
     KINDS,
     LINKS,
+    NO_READINGS,
     WITHOUT_CONTENT,
+    Extensions,
     Fields,
     Kind,
+    Readings,
+    SparseMap,
     access,
+    is_sparse_by,
     number_or_none,
+    of_records,
     owners,
     pax_number,
     pax_time,
@@ -23,7 +30,8 @@ from backupmeta.archive.header import (
     time,
 )
 from backupmeta.archive.names import RECORD, plain
-from backupmeta.archive.sparse import IN_HEADER, SparseMap, is_sparse_by, of_records
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness
 
 OWN_CONTENT: Final[frozenset[Kind]] = frozenset({"file", "other"})
 """What is unpacked as a file with bytes of its own: of a type that nobody knows, too (POSIX pax, "typeflag")."""
@@ -246,3 +254,46 @@ def _real_size(records: Mapping[bytes, bytes], old_gnu: bytes | None, size: int)
         if (real := pax_number(records, key)) is not None:
             return real
     return size if old_gnu is None else sparse_size(old_gnu)
+
+
+_KEPT: Final = 100
+"""How many of an archive's records are remembered."""
+
+
+class Placed(NamedTuple):
+    """A record in an archive: its member, and its place among the members, from 0."""
+
+    member: Member
+    place: int
+
+
+def remember(records: list[Placed], one: Placed) -> None:
+    """Add ``one`` to the first ``records`` of an archive; the first one at the root is added in any case."""
+    is_first = is_at_root(one.member) and not any(is_at_root(known.member) for known in records)
+    if len(records) < _KEPT or is_first:
+        records.append(one)
+
+
+def own(records: Sequence[Placed]) -> Placed | None:
+    """Return which of an archive's ``records``, in their order, is the backup's own; None where there is none."""
+    return next((one for one in records if is_at_root(one.member)), records[0] if records else None)
+
+
+def misplaced(records: Sequence[Placed], path: str) -> Iterator[Finding]:
+    """Yield what is odd about the place of the backup's own record among all ``records`` of the archive at ``path``."""
+    if (chosen := own(records)) is None:
+        return
+    roots = [one for one in records if is_at_root(one.member)]
+    if not roots:
+        yield Finding(rules.RECORD_NOT_AT_ROOT, "", "", (at(path, chosen.member),))
+    if chosen.place:
+        yield Finding(rules.RECORD_NOT_FIRST, "", f"member {chosen.place + 1}", (at(path, chosen.member),))
+    if len(roots) > 1:
+        yield Finding(rules.RECORD_SEVERAL, "", f"{len(roots):,}", tuple(at(path, one.member) for one in roots))
+    if others := [one for one in records if one is not chosen and not is_at_root(one.member)]:
+        yield Finding(rules.RECORD_DEEPER, "", f"{len(others):,}", tuple(at(path, one.member) for one in others))
+
+
+def at(path: str, member: Member) -> Source:
+    """Return the place of a record: in the archive at ``path``, the member."""
+    return Source(Witness.EMBEDDED_RECORD, path, member.label)

@@ -9,8 +9,8 @@ from typing import Final
 from backupmeta.account.home import Archive, Home, is_id
 from backupmeta.account.listing import BACKUPS, CURRENT
 from backupmeta.account.location import is_outside, steps_from_server
-from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
+from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog.database import Catalog, StoredMemory
 from backupmeta.catalog.remembered import Memory, recall
@@ -78,12 +78,12 @@ class _Recalling:
 
     def head(self, archive: Archive, limits: Limits) -> Head:  # noqa: ARG002 - as the protocol has it
         """Return what is remembered of an archive's head, or raise what is remembered."""
-        found = self._remembered.files[below(self._base, archive)].found
-        if isinstance(found, EvidenceError):
-            raise found
-        if not isinstance(found, Head):
+        content = self._remembered.files[below(self._base, archive)].content
+        if isinstance(content, EvidenceError):
+            raise content
+        if not isinstance(content, Head):
             raise NotRegularError(archive.seen, "is no archive")
-        return found
+        return content
 
     def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:  # noqa: ARG002 - as the protocol has it
         raise NotRegularError(folder.child(name), "is in a catalog")
@@ -122,20 +122,20 @@ def recalled(catalog: str, stored: StoredMemory, limits: Limits) -> Home:
     home.findings = list(remembered.findings)
     home.installs = dict(_documents(folder, remembered, CURRENT, Witness.INSTALL_RECORD))
     home.backups = dict(_documents(folder, remembered, BACKUPS, Witness.BACKUP_RECORD))
-    for name, one in remembered.files.items():
-        place, _, archive = name.rpartition("/")
-        if place not in {CURRENT, BACKUPS} and not isinstance(one.found, Beginning):
-            home.add(Archive(archive, folder.below(place)))
+    for name, file in remembered.files.items():
+        parent, _, archive = name.rpartition("/")
+        if parent not in {CURRENT, BACKUPS} and not isinstance(file.content, Beginning):
+            home.add(Archive(archive, folder.below(parent)))
     return home
 
 
 def _documents(home: Recalled, remembered: Memory, below: str, witness: Witness) -> Iterator[tuple[str, Document]]:
     """Yield the records in a folder of ``home``, by their names."""
     folder = home.below(below)
-    for path, one in remembered.files.items():
+    for path, file in remembered.files.items():
         parent, _, name = path.rpartition("/")
-        if parent == below and is_id(name) and isinstance(one.found, Record):
-            yield name, Document(Source(witness, folder.seen_child(name)), one.found)
+        if parent == below and is_id(name) and isinstance(file.content, Record):
+            yield name, Document(Source(witness, folder.seen_child(name)), file.content)
 
 
 def below(base: str, archive: Archive) -> str:

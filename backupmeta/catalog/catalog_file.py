@@ -49,7 +49,7 @@ def put_aside(path: str) -> str:
     """Give the catalog at ``path`` another name, with all that lies beside it but its lock; return that name."""
     path = os.path.realpath(path)
     names = (f"{path}{end}" for end in chain(("-damaged",), (f"-damaged-{number}" for number in count(2))))
-    aside = next(one for one in names if not os.path.lexists(one))
+    aside = next(name for name in names if not os.path.lexists(name))
     for end in CATALOG_FILES:
         if end != LOCK and os.path.lexists(f"{path}{end}"):
             os.rename(f"{path}{end}", f"{aside}{end}")
@@ -130,10 +130,10 @@ def is_as_noted(path: str, lock: sqlite3.Connection | None = None) -> bool:
 
 def _noted(lock: sqlite3.Connection) -> bytes | None:
     try:
-        (found,) = lock.execute("SELECT sha256 FROM noted").fetchone() or (None,)
+        (digest,) = lock.execute("SELECT sha256 FROM noted").fetchone() or (None,)
     except sqlite3.Error:  # nothing is, as in the lock of an older program; or a scan writes
         return None
-    return found if isinstance(found, bytes) else None
+    return digest if isinstance(digest, bytes) else None
 
 
 def _noted_beside(path: str) -> bytes | None:
@@ -206,7 +206,7 @@ def check_header(path: str) -> int:
 def is_unfinished(path: str) -> bool:
     """Tell whether what a killed scan wrote lies beside the catalog still, for SQLite to put it in or take it back."""
     beside = (f"{path}-wal", f"{path}-journal")
-    return any(os.path.exists(one) and os.path.getsize(one) for one in beside)
+    return any(os.path.exists(name) and os.path.getsize(name) for name in beside)
 
 
 def _header(path: str) -> tuple[bytes, int]:

@@ -10,9 +10,9 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
+from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog.rows import Cell, Cells
 from backupmeta.catalog.schema import BACKUP_FIELDS, INSTALL_FIELDS, Column, Type
-from backupmeta.inspection import Inspection
 from backupmeta.masking import is_secret, masked
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document

@@ -25,6 +25,7 @@ from backupmeta.catalog.catalog_file import (
     telling,
     transaction,
 )
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import CatalogError, DamagedCatalogError
 from backupmeta.findings import Finding
 from backupmeta.provenance import place_in
@@ -148,7 +149,7 @@ class Catalog:
     def findings(self, condition: str, arguments: Sequence[str | int | None] = ()) -> Iterator[Finding]:
         """Yield the findings of now that fulfil an SQL ``condition``."""
         for id_, subject, detail, evidence in self.connection.execute(_FINDINGS.format(condition), arguments):
-            yield Finding(id_, subject, detail, tuple(map(place_in, json.loads(evidence))))
+            yield Finding(FINDINGS[id_], subject, detail, tuple(map(place_in, json.loads(evidence))))
 
     def named(self, select: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of a ``select``, their cells by the names of its columns."""
@@ -264,8 +265,8 @@ def open_to_read(path: str) -> sqlite3.Connection:
 
 def _version(connection: sqlite3.Connection) -> int:
     """Return the version of its schema; 0 where there is nothing in it yet."""
-    found: tuple[int] = connection.execute("PRAGMA user_version").fetchone()
-    return found[0]
+    row: tuple[int] = connection.execute("PRAGMA user_version").fetchone()
+    return row[0]
 
 
 def _bring_up(connection: sqlite3.Connection, version: int) -> None:

@@ -12,19 +12,19 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
 
 from backupmeta.account.home import Home, Pair, State, Surroundings
+from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.program import Plan, plan
+from backupmeta.backup.resolve import compare_name
+from backupmeta.backup.witnesses import file_of, home_of
 from backupmeta.catalog.cells import BACKUP, Shelf, custom_of, extra, list_of, number, seconds
 from backupmeta.catalog.rows import Cell, Cells
 from backupmeta.catalog.schema import BACKUP_FIELDS, Type
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.masking import MASK
-from backupmeta.plan import Plan, plan
 from backupmeta.provenance import display
 from backupmeta.record.document import Document
 from backupmeta.record.values import Decoder
-from backupmeta.resolve import compare_name
-from backupmeta.witnesses import file_of, home_of
 
 _PLACES: Final = {one.name: place for place, one in enumerate(BACKUP_FIELDS)}
 _ID, _FILE, _PATH, _USER, _INSTALL = (_PLACES[name] for name in ("id", "file", "path", "user", "backup_install"))

@@ -4,6 +4,7 @@ They hold for archives that were wholly read: what is not in the rest of a broke
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -12,8 +13,14 @@ from backupmeta.checks.applications import APPLICATIONS, Application, Told, told
 from backupmeta.checks.subject import Subject, text_of
 from backupmeta.checks.versions import order, same_version
 from backupmeta.checks.wordpress import Extension
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import display
+
+_error = partial(FindingRule, Group.APPLICATION, Severity.ERROR)
+_warning = partial(FindingRule, Group.APPLICATION, Severity.WARNING)
+_note = partial(FindingRule, Group.APPLICATION, Severity.NOTE)
+_SINCE: Final = "see whether it was added, removed or updated by hand since the record was written"
+_ANOTHER: Final = "see whether the files or the record are another install's"
 
 
 class _Kind(NamedTuple):
@@ -29,9 +36,9 @@ class _Kind(NamedTuple):
 
     field: str
     folder: bytes
-    missing: str
-    unlisted: str
-    differs: str
+    missing: FindingRule
+    unlisted: FindingRule
+    differs: FindingRule
 
 
 class _Compared(NamedTuple):
@@ -51,8 +58,20 @@ class _Compared(NamedTuple):
         return named
 
 
-_PLUGINS: Final = _Kind("plugins", wordpress.PLUGINS, "plugin-missing", "plugin-unlisted", "plugin-version-differs")
-_THEMES: Final = _Kind("themes", wordpress.THEMES, "theme-missing", "theme-unlisted", "theme-version-differs")
+PLUGIN_MISSING: Final = _warning("plugin-missing", "a plugin of the record is not in the archive", _SINCE)
+PLUGIN_UNLISTED: Final = _note("plugin-unlisted", "a plugin in the archive is not in the record", _SINCE)
+PLUGIN_VERSION_DIFFERS: Final = _warning(
+    "plugin-version-differs", "a plugin is of another version than the record says", _SINCE
+)
+
+_PLUGINS: Final = _Kind("plugins", wordpress.PLUGINS, PLUGIN_MISSING, PLUGIN_UNLISTED, PLUGIN_VERSION_DIFFERS)
+THEME_MISSING: Final = _warning("theme-missing", "a theme of the record is not in the archive", _SINCE)
+THEME_UNLISTED: Final = _note("theme-unlisted", "a theme in the archive is not in the record", _SINCE)
+THEME_VERSION_DIFFERS: Final = _warning(
+    "theme-version-differs", "a theme is of another version than the record says", _SINCE
+)
+
+_THEMES: Final = _Kind("themes", wordpress.THEMES, THEME_MISSING, THEME_UNLISTED, THEME_VERSION_DIFFERS)
 
 
 def required(subject: Subject) -> tuple[str, ...]:
@@ -65,11 +84,23 @@ def required(subject: Subject) -> tuple[str, ...]:
     return tuple(name for name in listed if name in needed and name not in excluded)
 
 
+APPLICATION_UNKNOWN: Final = _note(
+    "application-unknown",
+    "no inspector knows this application; its files were not compared",
+    "compare its version by hand",
+)
+
+
 def unknown(subject: Subject) -> Iterator[Finding]:
     """Yield that the application is none of those whose files are known."""
     name = subject.text("application")
     if name and name not in APPLICATIONS:
-        yield Finding("application-unknown", "application", name, subject.told("application"))
+        yield Finding(APPLICATION_UNKNOWN, "application", name, subject.told("application"))
+
+
+APPLICATION_NOT_FOUND: Final = _error(
+    "application-not-found", "none of the files that tell the application's version is there", _ANOTHER
+)
 
 
 def not_found(subject: Subject) -> Iterator[Finding]:
@@ -82,7 +113,12 @@ def not_found(subject: Subject) -> Iterator[Finding]:
         return
     there = [path for path in paths if subject.survey.has(path)]
     detail = f"{text_of(there[0])} tells none" if there else f"no {', no '.join(map(text_of, paths))}"
-    yield subject.differs("application-not-found", "application", detail, *map(subject.seen, there or paths[:1]))
+    yield subject.differs(APPLICATION_NOT_FOUND, "application", detail, *map(subject.seen, there or paths[:1]))
+
+
+APPLICATION_VERSION_DIFFERS: Final = _error(
+    "application-version-differs", "the application's files are of another version than the record", _ANOTHER
+)
 
 
 def version_differs(subject: Subject) -> Iterator[Finding]:
@@ -90,16 +126,21 @@ def version_differs(subject: Subject) -> Iterator[Finding]:
     told, recorded = _told(subject), subject.text("version")
     if told and recorded and not same_version(told.version, recorded):
         detail = f"{told.version} by {text_of(told.sign.path)}, {recorded} by the record"
-        yield subject.differs("application-version-differs", "version", detail, subject.seen(told.sign.path))
+        yield subject.differs(APPLICATION_VERSION_DIFFERS, "version", detail, subject.seen(told.sign.path))
+
+
+VERSION_TOO_OLD: Final = _error(
+    "version-too-old", "the application's version is older than the policy allows", "update the application"
+)
 
 
 def version_too_old(subject: Subject) -> Iterator[Finding]:
     """Yield that the version, by the files or else by the record, is lower than the policy allows."""
-    told, floor = _told(subject), subject.policy.versions.get(subject.text("application"))
+    told, floor = _told(subject), subject.lowest.get(subject.text("application"))
     version = told.version if told else subject.text("version")
     if floor and version and order(version) < order(floor):
         places = [subject.seen(told.sign.path)] if told else []
-        yield subject.differs("version-too-old", "version", f"{version}, at least {floor} is asked for", *places)
+        yield subject.differs(VERSION_TOO_OLD, "version", f"{version}, at least {floor} is asked for", *places)
 
 
 def extensions_missing(subject: Subject) -> Iterator[Finding]:
@@ -134,6 +175,11 @@ def extensions_differ(subject: Subject) -> Iterator[Finding]:
                 yield subject.differs(kind.differs, kind.field, detail, subject.seen(ones[0].path))
 
 
+CONFIG_DIFFERS: Final = _error(
+    "config-differs", "the application's configuration names another database than the record", _ANOTHER
+)
+
+
 def config_differs(subject: Subject) -> Iterator[Finding]:
     """Yield that WordPress is configured for another database, user or prefix than the record's."""
     content = subject.survey.heads.get(wordpress.CONFIG)
@@ -143,7 +189,7 @@ def config_differs(subject: Subject) -> Iterator[Finding]:
         recorded = subject.inspection.get(field)
         if value is not None and isinstance(recorded, str) and value != recorded:
             detail = f"{value} by {text_of(wordpress.CONFIG)}, {recorded} by the record"
-            yield subject.differs("config-differs", field, detail, subject.seen(wordpress.CONFIG))
+            yield subject.differs(CONFIG_DIFFERS, field, detail, subject.seen(wordpress.CONFIG))
 
 
 def _application(subject: Subject) -> Application | None:

@@ -23,9 +23,9 @@ It is a TOML file, or the table ``[tool.backupmeta]`` of a ``pyproject.toml``; e
     [limits]                          # as --limit
     inflated_bytes = "10G"
 
-A finding which says that evidence could not be read (`Kind.is_unread`) answers to its own id alone. No group ignores it
-or changes its severity, and a selection never leaves it out: a broken archive must not pass because somebody was lax
-about a group. Whoever ignores ``archive-truncated`` by name has decided it.
+A finding which says that evidence could not be read (`FindingRule.is_unread`) answers to its own id alone. No group
+ignores it or changes its severity, and a selection never leaves it out: a broken archive must not pass because somebody
+was lax about a group. Whoever ignores ``archive-truncated`` by name has decided it.
 """
 
 import os
@@ -38,16 +38,16 @@ from pathlib import Path
 from typing import Final
 
 from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, amount
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.checks.subject import PREFIX, Requirements
 from backupmeta.checks.toml import Reading, Table, name_of, one_of, parsed, shown
 from backupmeta.errors import Mistake, PolicyError
 from backupmeta.evidence import EvidenceFile
-from backupmeta.masking import MASK, mask_location
+from backupmeta.findings import Group, Severity
+from backupmeta.masking import mask_location
 from backupmeta.trust import trusted_users, user_name
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
 
 PYPROJECT: Final = "pyproject.toml"
-PREFIX: Final = "{prefix}"
 
 _MOST_DAYS: Final = 36_525  # a hundred years
 _MOST_BACKUPS: Final = 1_000_000
@@ -63,43 +63,11 @@ _NAMES: Final[Mapping[str, frozenset[str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Requirements:
-    """What installs and their backups must have.
-
-    Attributes:
-        maximum_age_days: the age of an install's newest backup, in days; None for any.
-        minimum_backups: how many backups an install has.
-        files: members that every archive has.
-        tables: tables that every dump has, with `PREFIX` for the record's ``db-prefix``: see `tables_with`.
-        locations: where backups may be kept; None for anywhere: see `allows`.
-    """
-
-    maximum_age_days: float | None = None
-    minimum_backups: int = 0
-    files: tuple[str, ...] = ()
-    tables: tuple[str, ...] = ()
-    locations: tuple[str, ...] | None = None
-
-    def tables_with(self, prefix: str) -> tuple[str, ...]:
-        """Return the names of the tables that a dump must have whose record's ``db-prefix`` is ``prefix``."""
-        return tuple(name.replace(PREFIX, prefix) for name in self.tables)
-
-    def allows(self, location: str) -> bool:
-        """Tell whether a backup may be kept at ``location``, a record's ``backup-location``; its userinfo is no matter.
-
-        It is one of the `locations`, or of a scheme that is one: ``s3://``.
-        """
-        plain = mask_location(location).replace(f"{MASK}@", "")
-        scheme = "".join(plain.partition("://")[:2])
-        return self.locations is None or plain in self.locations or scheme in self.locations
-
-
-@dataclass(frozen=True, slots=True)
 class Policy:
     """What is judged, how severely, and what is required.
 
     Attributes:
-        select: ids of the findings that count; those that `Kind.is_unread` are always among them.
+        select: ids of the findings that count; those that `FindingRule.is_unread` are always among them.
         ignore: ids of those that don't count; they win over ``select``.
         fail_on: the least severity that makes a verdict "fail".
         severities: by id, where they are others than the vocabulary's.
@@ -112,7 +80,7 @@ class Policy:
     ignore: frozenset[str] = frozenset()
     fail_on: Severity = Severity.WARNING
     severities: Mapping[str, Severity] = field(default_factory=dict)
-    requirements: Requirements = Requirements()
+    requirements: Requirements = field(default_factory=Requirements)
     versions: Mapping[str, str] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
 
 DAY: Final = 86_400
 _WEEK: Final = 7 * DAY

@@ -1,16 +1,52 @@
 """`Subject`: one backup, as the checks see it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from backupmeta.archive.names import DUMP
 from backupmeta.archive.statements import Spot
-from backupmeta.checks.policy import Policy
+from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.survey import Survey
-from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
+from backupmeta.findings import Finding, FindingRule
+from backupmeta.masking import MASK, mask_location
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.values import items
 from backupmeta.secrets import opened
+
+PREFIX: Final = "{prefix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What installs and their backups must have.
+
+    Attributes:
+        maximum_age_days: the age of an install's newest backup, in days; None for any.
+        minimum_backups: how many backups an install has.
+        files: members that every archive has.
+        tables: tables that every dump has, with `PREFIX` for the record's ``db-prefix``: see `tables_with`.
+        locations: where backups may be kept; None for anywhere: see `allows`.
+    """
+
+    maximum_age_days: float | None = None
+    minimum_backups: int = 0
+    files: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    locations: tuple[str, ...] | None = None
+
+    def tables_with(self, prefix: str) -> tuple[str, ...]:
+        """Return the names of the tables that a dump must have whose record's ``db-prefix`` is ``prefix``."""
+        return tuple(name.replace(PREFIX, prefix) for name in self.tables)
+
+    def allows(self, location: str) -> bool:
+        """Tell whether a backup may be kept at ``location``, a record's ``backup-location``; its userinfo is no matter.
+
+        It is one of the `locations`, or of a scheme that is one: ``s3://``.
+        """
+        plain = mask_location(location).replace(f"{MASK}@", "")
+        scheme = "".join(plain.partition("://")[:2])
+        return self.locations is None or plain in self.locations or scheme in self.locations
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +57,16 @@ class Subject:
         path: the archive, as the server saw it.
         inspection: what its records and its name tell.
         survey: what was seen in its archive.
-        policy: what is asked for.
+        requirements: what every backup must have.
+        lowest: the lowest version that is allowed of an application, by the record's ``installer``.
         now: the moment of judging, Unix seconds.
     """
 
     path: str
     inspection: Inspection
     survey: Survey
-    policy: Policy
+    requirements: Requirements
+    lowest: Mapping[str, str]
     now: int
 
     def text(self, field: str) -> str:
@@ -86,9 +124,9 @@ class Subject:
         fact = self.inspection.extra.get(key)
         return () if fact is None else (fact.source,)
 
-    def differs(self, id_: str, field: str, detail: str, *places: Source) -> Finding:
+    def differs(self, rule: FindingRule, field: str, detail: str, *places: Source) -> Finding:
         """Return the finding that the archive at ``places`` is not what ``field`` of the record says."""
-        return Finding(id_, field, detail, (*self.told(field), *places))
+        return Finding(rule, field, detail, (*self.told(field), *places))
 
 
 def _is_utf8(raw: bytes) -> bool:

@@ -11,8 +11,8 @@ from itertools import chain, islice
 from typing import IO, Final, TypeAlias
 
 from backupmeta.api.status import PAGE, SUCCESS
+from backupmeta.backup.inspection import Inspection, Resolved, decoded
 from backupmeta.errors import AnswerError
-from backupmeta.inspection import Inspection, Resolved, decoded
 from backupmeta.masking import mask_text
 from backupmeta.provenance import Fact, display, located
 from backupmeta.record.document import Document

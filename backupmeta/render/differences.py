@@ -7,28 +7,26 @@ what became of something, of what, and how.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from backupmeta.comparison.contents import MemberChange, TableChange
-from backupmeta.comparison.difference import (
+from backupmeta.comparison.archive_changes import Entry, MemberChange, TableChange
+from backupmeta.comparison.changes import (
     Changes,
-    Difference,
     ExtensionsChange,
     FieldChange,
     ListChange,
-    Side,
     Sources,
     Step,
     What,
 )
+from backupmeta.comparison.diff import Difference, Side
 from backupmeta.comparison.history import History, Row
-from backupmeta.comparison.walking import Entry
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding
 from backupmeta.masking import mask_text
-from backupmeta.provenance import Source, display, located, named
+from backupmeta.provenance import display, named
 from backupmeta.record.fields import FIELDS
 from backupmeta.record.values import Value
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
-from backupmeta.render.json_text import finding_object, json_list, pretty
+from backupmeta.render.json_text import as_json, finding_object, json_list, pretty
 from backupmeta.render.tabular import aligned, table
 from backupmeta.words import (
     ARROW,
@@ -43,7 +41,7 @@ from backupmeta.words import (
     recorded_clock,
     recorded_dated,
     recorded_moment,
-    utc,
+    utc_to_the_microsecond,
 )
 
 _LONGEST: Final = 200
@@ -249,10 +247,8 @@ def diff_json(difference: Difference) -> Iterator[str]:
 
 def _changes_object(changes: Changes) -> dict[str, object]:
     """Return what differs between what is known of two backups."""
-    described: dict[str, object] = {"fields": list(map(_field_object, changes.fields))}
-    described["lists"] = list(map(_list_object, changes.lists))
-    described["extensions"] = list(map(_extensions_object, changes.extensions))
-    return described
+    fields = list(map(_field_object, changes.fields))
+    return {"fields": fields, "lists": as_json(changes.lists), "extensions": as_json(changes.extensions)}
 
 
 def _side(side: Side) -> dict[str, object]:
@@ -269,25 +265,7 @@ def _field_object(change: FieldChange) -> dict[str, object]:
         for key, value, source in zip(("before", "after"), values, change.sources, strict=True):
             if source is not None:
                 described.update(named(key, value) if isinstance(value, str) else {key: value})
-    return {**described, "sources": _sources(change.sources)}
-
-
-def _sources(sources: Sources) -> dict[str, object]:
-    return {key: _located(source) for key, source in zip(("before", "after"), sources, strict=True)}
-
-
-def _located(source: Source | None) -> dict[str, object] | None:
-    return None if source is None else located(source)
-
-
-def _list_object(change: ListChange) -> dict[str, object]:
-    entries = {"added": list(change.added), "removed": list(change.removed)}
-    return {"name": change.name, **entries, "sources": _sources(change.sources)}
-
-
-def _extensions_object(change: ExtensionsChange) -> dict[str, object]:
-    steps = [step._asdict() for step in change.steps]
-    return {"name": change.name, "steps": steps, "sources": _sources(change.sources)}
+    return {**described, "sources": as_json(change.sources)}
 
 
 def _member_object(change: MemberChange) -> dict[str, object]:
@@ -297,8 +275,7 @@ def _member_object(change: MemberChange) -> dict[str, object]:
 
 def _entry_object(entry: Entry) -> dict[str, object]:
     described: dict[str, object] = {**named("name", _name(entry.name)), "type": entry.kind, "size": entry.size}
-    seconds, nanoseconds = divmod(entry.mtime_ns, NANOSECONDS)
-    described.update(mode=f"{entry.mode:04o}", mtime=utc(seconds, nanoseconds // 1000))
+    described.update(mode=f"{entry.mode:04o}", mtime=utc_to_the_microsecond(entry.mtime_ns))
     described.update(named("link", _name(entry.link)) if entry.link else {})
     return {**described, "sha256": entry.digest}
 

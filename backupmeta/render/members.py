@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
+from backupmeta.archive.compression import SYSTEMS, Stream
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dump, Dumps, State
-from backupmeta.archive.end import Stream
-from backupmeta.archive.gzip import SYSTEMS
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
 from backupmeta.escapes import inert
@@ -14,7 +13,7 @@ from backupmeta.masking import MASK
 from backupmeta.provenance import display, named
 from backupmeta.render.formats import Format, Formats, Rendering, Trait, formats, whatever_view
 from backupmeta.render.json_text import finding_object, json_list, pretty, spaced
-from backupmeta.words import NANOSECONDS, clock, counted, utc, visible
+from backupmeta.words import NANOSECONDS, clock, counted, utc, utc_to_the_microsecond, visible
 
 _IS_COMPLETE: Final = {State.WHOLE: True, State.CUT: False, State.UNKNOWN: None}
 _TYPES: Final = {
@@ -144,8 +143,7 @@ def member_object(member: Member) -> dict[str, object]:
     described["user"], described["group"] = (
         display(name.decode("utf-8", "replace")) for name in (member.owner, member.group)
     )
-    seconds, nanoseconds = divmod(member.mtime_ns, NANOSECONDS)
-    described["mtime"] = utc(seconds, nanoseconds // 1000)
+    described["mtime"] = utc_to_the_microsecond(member.mtime_ns)
     described.update(named("link", member.link.decode("utf-8", "surrogateescape")) if member.link else {})
     described["offset"] = member.offset
     if member.is_sparse:

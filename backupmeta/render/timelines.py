@@ -8,13 +8,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from backupmeta.escapes import inert
-from backupmeta.events.event import SECOND, Claim, Event, File, moment, nearest
-from backupmeta.events.kinds import KINDS
+from backupmeta.events.event import KINDS, SECOND, Claim, Event, File, moment, nearest
 from backupmeta.provenance import Source, display, located, named
 from backupmeta.render.formats import Format, Formats, Rendering, formats, whatever_view
 from backupmeta.render.json_text import json_line
 from backupmeta.render.tabular import csv_line
-from backupmeta.words import cut, line, visible
+from backupmeta.words import clock, cut, line, visible
 
 L2T_COLUMNS: Final = (
     "date time timezone MACB source sourcetype type user host short desc version filename inode notes format extra"
@@ -154,7 +153,7 @@ def _place(source: Source) -> str:
 
 def _clock(time: int) -> str:
     """Return a time in UTC, to the second."""
-    return moment(time).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+    return clock(nearest(time) // SECOND)
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.escapes import inert
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Group, Severity
 from backupmeta.provenance import named
 from backupmeta.render.formats import Format, Formats, View, formats, whatever_view
 from backupmeta.render.json_text import finding_object, json_list, spaced
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
 from backupmeta.words import amounts, counted, counts_of, visible
 
 Paint: TypeAlias = Callable[[Severity | Verdict], str]
@@ -51,7 +50,8 @@ class Selection:
 
     def __init__(self, most: int = MOST_RESULTS, *, has_notes: bool = False) -> None:
         self.most = most
-        self.wanted = frozenset(Severity) if has_notes else frozenset({Severity.ERROR, Severity.WARNING})
+        severities = Severity if has_notes else (Severity.ERROR, Severity.WARNING)
+        self.wanted: frozenset[Severity] = frozenset(severities)
         self.left_out: Counter[tuple[str, Severity]] = Counter()
 
     @property

@@ -9,7 +9,8 @@ from backupmeta import __version__
 from backupmeta.catalog.database import Catalog, age
 from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.summary import summary
-from backupmeta.findings import Finding
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import place_in
 from backupmeta.report.model import (
     Extension,
@@ -20,8 +21,6 @@ from backupmeta.report.model import (
     ReportedFinding,
     ReportedInstall,
 )
-from backupmeta.vocabulary.kinds import Severity
-from backupmeta.vocabulary.table import FINDINGS
 
 MOST_SCANS: Final = 20
 """How many scans are told of at most."""
@@ -149,11 +148,13 @@ def _with_path(row: dict[str, Any], path: str, path_bytes: str) -> dict[str, Any
 
 
 def _with_extensions(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "plugins": _extensions(row["plugins"]), "themes": _extensions(row["themes"])}
+    """Return ``row`` with the entries of its lists."""
+    row["plugins"], row["themes"] = _extensions(row["plugins"]), _extensions(row["themes"])
+    return row
 
 
-def _worst_first(one: ReportedFinding) -> tuple[int, str]:
-    return _SEVERITIES.index(one.severity), one.id
+def _worst_first(finding: ReportedFinding) -> tuple[int, str]:
+    return _SEVERITIES.index(finding.severity), finding.id
 
 
 _SEVERITIES: Final = tuple(map(str, Severity))
@@ -166,7 +167,9 @@ def _extensions(listed: str | None) -> tuple[Extension, ...]:
 
 def _extensions_of(listed: str | None) -> tuple[Extension, ...]:
     entries: list[dict[str, Any]] = [] if listed is None else json.loads(listed)
-    return tuple(Extension(one["id"], one.get("version"), one.get("activated", one.get("active"))) for one in entries)
+    return tuple(
+        Extension(entry["id"], entry.get("version"), entry.get("activated", entry.get("active"))) for entry in entries
+    )
 
 
 _LONGEST_REMEMBERED: Final = 16_384  # characters

@@ -9,10 +9,10 @@ import pytest
 
 from backupmeta import Search
 from backupmeta.account import places
-from backupmeta.account.entries import Sieve
+from backupmeta.account.filename import Sieve
 from backupmeta.account.home import FROM_DISK, State
 from backupmeta.account.places import Root
-from backupmeta.archive.beginning import Beginning
+from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.answers import InCatalog
 from backupmeta.catalog.scanning import scan

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from backupmeta.archive.end import Verdict
-from backupmeta.archive.header import Kind
+from backupmeta.archive.compression import Verdict
+from backupmeta.archive.headers import Kind
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass, walk
 from backupmeta.evidence import EvidenceFile

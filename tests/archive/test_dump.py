@@ -9,10 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backupmeta.archive import sql
 from backupmeta.archive.dump import Dump, Dumps, State, Table, Writer
 from backupmeta.archive.reader import walk
-from backupmeta.archive.statements import Spot, Statement, Statements
+from backupmeta.archive.statements import WORDS, Spot, Statement, Statements, word_at
 from tests.growth import is_in_proportion
 from tests.hostile import END, Opened, header, member
 
@@ -214,10 +213,10 @@ def split_slowly(text: bytes) -> list[tuple[int, int]]:
         line = text.find(b"\n", at) + 1 or len(text)
         if re.match(rb"/\*M?!999999\\-", text[at:]):
             at = line
-        elif sql.word(text + b"\n", at) == b"delimiter":
+        elif word_at(text + b"\n", at) == b"delimiter":
             named = re.match(rb"(?i:delimiter)[ \t]+(\S{1,16})(?!\S)", text[at:])
             delimiter, at = named[1] if named and b"\\" not in named[1] else delimiter, line
-        elif sql.word(text + b"\n", at) not in sql.WORDS:
+        elif word_at(text + b"\n", at) not in WORDS:
             at = line
         else:
             end = end_of(text, at, delimiter)

@@ -8,20 +8,20 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from backupmeta import resolve
 from backupmeta.account.home import State
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.reader import walk
-from backupmeta.checks import judge
+from backupmeta.backup import resolve
+from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.resolve import Witnesses
+from backupmeta.checks import rulebook
 from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.subject import Subject
 from backupmeta.checks.survey import Survey
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
-from backupmeta.resolve import Witnesses
 from tests.invented import INSTALL, NAME, TIME, archive, backup_record, install_record
 
 HOME: Final = "/home/exampleu"
@@ -115,7 +115,7 @@ class Backup(NamedTuple):
     @property
     def found(self) -> list[Finding]:
         """What all the checks together find."""
-        return list(judge.of_backup(self.subject, is_whole=True))
+        return list(rulebook.of_backup(self.subject, is_whole=True))
 
     def line(self, key: str) -> Source:
         """Return the place of the record's line with ``key``."""
@@ -150,7 +150,9 @@ def backup(
     said = document(Source(Witness.EMBEDDED_RECORD, path, "APP-META.INI"), content, DEFAULT_LIMITS)
     live = None if install is None else _install(install)
     inspection = resolve.backup(Witnesses(None, None, said, live, path, HOME, HOME, None, None), State.UNCLAIMED)
-    return Backup(Subject(path, inspection, surveyed(whole, limits), policy, now), content, whole)
+    return Backup(
+        Subject(path, inspection, surveyed(whole, limits), policy.requirements, policy.versions, now), content, whole
+    )
 
 
 def install(id_: str = INSTALL, /, **changes: str | None) -> Inspection:

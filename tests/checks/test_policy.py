@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from backupmeta.archive.limits import Limits, amount
 from backupmeta.checks import policy
-from backupmeta.checks.policy import DEFAULT, Policy, Requirements, load, nearest
+from backupmeta.checks.policy import DEFAULT, Policy, load, nearest
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.checks.subject import Requirements
 from backupmeta.checks.toml import Reading
 from backupmeta.errors import LimitExceededError, Mistake, NotRegularError, PolicyError, UnreadableError
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.findings import Group, Severity
 from tests.growth import is_in_proportion
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE

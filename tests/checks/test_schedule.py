@@ -35,7 +35,7 @@ def judged(schedule: Changes, times: Sequence[int], now: int, since: int | None 
     """Return what is found of the backups made at ``times``, seen at ``now``, of an install since ``since``."""
     one = install(**{"time": None if since is None else str(since), **schedule})
     kept = [Kept(f"app_{time}.tar.gz", INSTALL, time, None) for time in times]
-    account = Account({INSTALL: one}, kept, DEFAULT, now)
+    account = Account({INSTALL: one}, kept, DEFAULT.requirements, now)
     return [*checks.too_old(account), *checks.retention(account)]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.attack.test_canaries import PLACES, leaks
-from tests.comparison.test_contents import RECORD, packed
+from tests.comparison.test_archive_changes import RECORD, packed
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, Account, archive, backup_record, install_record, run
 
 OTHER = "app_example-com_Blog_2024-06-14_20-55-21.tar.gz"

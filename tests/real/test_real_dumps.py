@@ -47,8 +47,8 @@ def needs(site: Path) -> pytest.MarkDecorator:
 
 NAMES: Final = [
     *MARIADB_DUMPS,
-    *(pytest.param(one, marks=needs(dumps.PHPMYADMIN)) for one in PHPMYADMIN_EXPORTS),
-    *(pytest.param(one, marks=needs(dumps.ADMINER)) for one in ADMINER_EXPORTS),
+    *(pytest.param(export, marks=needs(dumps.PHPMYADMIN)) for export in PHPMYADMIN_EXPORTS),
+    *(pytest.param(export, marks=needs(dumps.ADMINER)) for export in ADMINER_EXPORTS),
 ]
 UNSIGNED: Final = {"without comments", "without comments, routines", "compact", "phpMyAdmin without comments"}
 """Those at whose end it may be that nothing tells whether they are whole."""
@@ -128,8 +128,8 @@ def read(text: bytes, piece: int = PIECE) -> Dump:
 
 def said(dump: Dump) -> Contents:
     """Return what the reader says of a dump."""
-    rows = {one.name.decode(): one.rows for one in dump.tables if one.kind == "table"}
-    return Contents(rows, {one.name.decode() for one in dump.tables if one.kind == "view"})
+    rows = {table.name.decode(): table.rows for table in dump.tables if table.kind == "table"}
+    return Contents(rows, {table.name.decode() for table in dump.tables if table.kind == "view"})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -174,5 +174,5 @@ def test_a_cut_dump_is_never_called_whole(dumped: Dumped, name: str) -> None:
 
 @pytest.mark.parametrize("name", list(MARIADB_DUMPS))
 def test_nothing_within_a_routine_is_taken_for_a_table(dumped: Dumped, name: str) -> None:
-    names = {one.name for one in read(dumped.dump(name)).tables}
+    names = {table.name for table in read(dumped.dump(name)).tables}
     assert not names & {b"wp_none", b"wp_scratch", b"wp_of_routine"}

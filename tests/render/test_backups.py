@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from backupmeta.account.home import State
-from backupmeta.inspection import Inspection
+from backupmeta.backup.inspection import Inspection
 from backupmeta.library import find_backup, inspect_archive
 from backupmeta.render import backups
 from backupmeta.render.backups import ListView

@@ -11,7 +11,7 @@ from backupmeta.report.model import (
     ReportedBackup,
     ReportedFinding,
 )
-from backupmeta.words import minute
+from backupmeta.words import minute, place
 
 
 class CellKind(StrEnum):
@@ -138,7 +138,7 @@ _THEMES: Final = _detail("themes", "Themes", CellKind.TEXT, lambda row, _report:
 _FINDINGS: Final = (
     Column("severity", "Severity", CellKind.WORD, is_filter=True),
     Column("message", "What was found", CellKind.TEXT),
-    Column("id", "CellKind", CellKind.CODE, below="message", is_filter=True),
+    Column("id", "Kind", CellKind.CODE, below="message", is_filter=True),
     Column("backup", "About", CellKind.LINK, target="backups"),
     Column("install", "Install", CellKind.LINK, below="backup", target="installs"),
     _account(below="backup"),
@@ -214,10 +214,6 @@ _ARCHIVES: Final = (
 )
 
 
-def _account_name(account: ReportedAccount) -> str:
-    return f"{account.host}:{account.path}" if account.host else account.path
-
-
 def _backup_name(backup: ReportedBackup) -> str:
     site = backup.title or backup.url or backup.application
     if site and backup.time is not None:
@@ -252,7 +248,7 @@ TABLES: Final = (
         "accounts",
         "Accounts",
         "Homes, and folders of archives that belong to none.",
-        _account_name,
+        lambda account: place(account.host, account.path),
         _ACCOUNTS,
     ),
     Table(
