@@ -153,7 +153,7 @@ class _Knowing(FromDisk):
         self._base = base
         self._unnamed = unnamed
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:  # noqa: ARG002 - as the protocol has it
+    def beginning(self, folder: Folder, name: str, _limits: Limits, /) -> Beginning:
         """Return that a file begins as a tar does, if it is known to, else that nothing is known of it."""
         return Beginning.TAR if below(self._base, Archive(name, folder)) in self._unnamed else Beginning.OTHER
 

@@ -138,7 +138,8 @@ def _described(content: Content, records: dict[bytes, int]) -> object:
     }
 
 
-def _content(path: str, described: Any, records: list[bytes]) -> Content:  # noqa: ANN401 - JSON
+def _content(path: str, described: int | Mapping[str, Any], records: list[bytes]) -> Content:
+    """Return what was read of the file at ``path``. Raises `TypeError` for what no memory has."""
     if isinstance(described, int):
         return grammar.parse(records[described])
     if "begins" in described:
