@@ -1,4 +1,4 @@
-"""Answering from a catalog: its accounts stand in for those on disk, and nothing else has to know."""
+"""Answering from a catalog: its accounts stand in for those on disk, for any command."""
 
 import os
 from collections.abc import Iterator, Sequence

@@ -175,7 +175,7 @@ class Archives:
     """
 
     def __init__(self, catalog: Catalog, search: Search, scan: int, now: int) -> None:
-        """Look in ``catalog`` for what the scan of this number met; ``now`` is the moment of judging."""
+        """Look in ``catalog`` for the archives that the scan of this number found; ``now`` is the moment of judging."""
         self._catalog = catalog
         self._search = search
         self._scan = scan
