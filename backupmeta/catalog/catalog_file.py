@@ -204,7 +204,7 @@ def check_header(path: str) -> int:
 
 
 def is_unfinished(path: str) -> bool:
-    """Return whether what a killed scan wrote lies beside the catalog still, for SQLite to put it in or take it back."""
+    """Return whether a killed scan left files beside the catalog that SQLite has yet to put in or take back."""
     beside = (f"{path}-wal", f"{path}-journal")
     return any(os.path.exists(name) and os.path.getsize(name) for name in beside)
 

@@ -222,7 +222,7 @@ class Reader:
     copies = 2
 
     def __init__(self, base: Folder, files: Mapping[str, Remembered] = _NO_FILES) -> None:
-        """Begin with what is remembered of the ``files`` below the folder ``base``; `reread` gives the reader to use."""
+        """Begin with what is remembered of the ``files`` below the folder ``base``; `reread` then reads."""
         self.files: dict[str, Remembered] = dict(files)
         self.digests: dict[str, str] = {}
         self.is_sure: bool = True
