@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from backupmeta.backup.inspection import Inspection, shown
-from backupmeta.checks.versions import order
+from backupmeta.checks.applications import order
 from backupmeta.comparison.difference import Changes, ExtensionsChange, FieldChange, ListChange, Sources, Step, What
 from backupmeta.masking import is_secret, masked
 from backupmeta.provenance import Fact, Source
