@@ -360,7 +360,7 @@ def both(*acts: Act) -> Act:
 
 def asking(**requirements: Any) -> Act:
     """Ask for something in the policy's ``[require]``."""
-    return lambda site: setattr(site, "policy", Policy(requirements=Requirements(versions={"wordpress": version})))
+    return lambda site: setattr(site, "policy", replace(site.policy, requirements=Requirements(**requirements)))
 
 
 def version_floor(version: str) -> Act:
