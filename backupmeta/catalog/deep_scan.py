@@ -178,7 +178,7 @@ class Archives:
         self._catalog = catalog
         self._search = search
         self._scan = scan
-        self.work = Walking(search.limits, search.zone, now)
+        self.work: Walking = Walking(search.limits, search.zone, now)
 
     def orders(self) -> Iterator[Portion]:
         """Yield the orders to walk them, account by account."""
