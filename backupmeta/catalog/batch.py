@@ -148,8 +148,9 @@ class RowBuilder:
 
     def __init__(self, zone: tzinfo | None, limits: Limits = DEFAULT_LIMITS) -> None:
         """Begin; ``zone`` is the server's time zone, where it is known, ``limits`` what a file may ask for."""
-        self.shelf = Shelf()
-        self.dependencies = f"{__version__} {zone}" if limits == DEFAULT_LIMITS else f"{__version__} {zone} {limits}"
+        self.shelf: Shelf = Shelf()
+        asked = "" if limits == DEFAULT_LIMITS else f" {limits}"
+        self.dependencies: str = f"{__version__} {zone}{asked}"
         self._zone = zone
         self._usual = Usual(self.shelf, zone)
 

@@ -19,7 +19,7 @@ from backupmeta.catalog.cells import GREATEST
 from backupmeta.catalog.database import Catalog
 from backupmeta.catalog.schema import ACCOUNTS, SCANS, Column, Type
 from backupmeta.catalog.views import VIEWS, Shown, View, of_table
-from backupmeta.checks.versions import Order, order
+from backupmeta.checks.applications import Order, order
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.provenance import display
