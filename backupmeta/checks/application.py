@@ -9,9 +9,8 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from backupmeta.checks import wordpress
-from backupmeta.checks.applications import APPLICATIONS, Application, Told, told_version
-from backupmeta.checks.subject import Subject, text_of
-from backupmeta.checks.versions import order, same_version
+from backupmeta.checks.applications import APPLICATIONS, Application, Told, order, same_version, told_version
+from backupmeta.checks.checked_backup import CheckedBackup, text_of
 from backupmeta.checks.wordpress import Extension
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import display
@@ -74,7 +73,7 @@ THEME_VERSION_DIFFERS: Final = _warning(
 _THEMES: Final = _Kind("themes", wordpress.THEMES, THEME_MISSING, THEME_UNLISTED, THEME_VERSION_DIFFERS)
 
 
-def required(subject: Subject) -> tuple[str, ...]:
+def required(subject: CheckedBackup) -> tuple[str, ...]:
     """Return the names that the record lists, does not exclude, and that the application can't do without."""
     application, told, excluded = _application(subject), _told(subject), frozenset(subject.excluded)
     if application is None:
@@ -91,7 +90,7 @@ APPLICATION_UNKNOWN: Final = _note(
 )
 
 
-def unknown(subject: Subject) -> Iterator[Finding]:
+def unknown(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the application is none of those whose files are known."""
     name = subject.inspection.text("application")
     if name and name not in APPLICATIONS:
@@ -103,15 +102,15 @@ APPLICATION_NOT_FOUND: Final = _error(
 )
 
 
-def not_found(subject: Subject) -> Iterator[Finding]:
+def not_found(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that files were backed up, and none of them tells a version of the application."""
     application = _application(subject)
-    if application is None or _told(subject) or not subject.texts("files") or subject.survey.is_partial:
+    if application is None or _told(subject) or not subject.texts("files") or subject.inventory.is_partial:
         return
     paths, excluded = [sign.path for sign in application.signs], frozenset(subject.excluded)
     if any(_lies_in(excluded, path) for path in paths):
         return
-    there = [path for path in paths if subject.survey.has(path)]
+    there = [path for path in paths if subject.inventory.has(path)]
     detail = f"{text_of(there[0])} tells none" if there else f"no {', no '.join(map(text_of, paths))}"
     yield subject.differs(APPLICATION_NOT_FOUND, "application", detail, *map(subject.seen, there or paths[:1]))
 
@@ -121,7 +120,7 @@ APPLICATION_VERSION_DIFFERS: Final = _error(
 )
 
 
-def version_differs(subject: Subject) -> Iterator[Finding]:
+def version_differs(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the application's files are of another version than the record's."""
     told, recorded = _told(subject), subject.inspection.text("version")
     if told and recorded and not same_version(told.version, recorded):
@@ -134,28 +133,28 @@ VERSION_TOO_OLD: Final = _error(
 )
 
 
-def version_too_old(subject: Subject) -> Iterator[Finding]:
+def version_too_old(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the version, by the files or else by the record, is lower than the policy allows."""
-    told, floor = _told(subject), subject.lowest.get(subject.inspection.text("application"))
+    told, floor = _told(subject), subject.requirements.versions.get(subject.inspection.text("application"))
     version = told.version if told else subject.inspection.text("version")
     if floor and version and order(version) < order(floor):
         places = [subject.seen(told.sign.path)] if told else []
         yield subject.differs(VERSION_TOO_OLD, "version", f"{version}, at least {floor} is asked for", *places)
 
 
-def extensions_missing(subject: Subject) -> Iterator[Finding]:
+def extensions_missing(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the plugins and themes of the record that are not in the archive, not even as a file or folder."""
     excluded = frozenset(subject.excluded)
-    for both in _compared(subject) if not subject.survey.is_partial else ():
+    for both in _compared(subject) if not subject.inventory.is_partial else ():
         kind, there = both.kind, both.by_name
         for id_ in both.listed:
             path = kind.folder + id_.encode()
-            is_there = id_ in there or subject.survey.has(path) or subject.survey.has(path + b".php")
+            is_there = id_ in there or subject.inventory.has(path) or subject.inventory.has(path + b".php")
             if not is_there and not _lies_in(excluded, path):
                 yield subject.differs(kind.missing, kind.field, id_, subject.seen(kind.folder.rstrip(b"/")))
 
 
-def extensions_unlisted(subject: Subject) -> Iterator[Finding]:
+def extensions_unlisted(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the plugins and themes in the archive that are not in the record; each folder once."""
     for kind, listed, found in _compared(subject):
         firsts = {one.id: one for one in reversed(found)}
@@ -164,7 +163,7 @@ def extensions_unlisted(subject: Subject) -> Iterator[Finding]:
                 yield subject.differs(kind.unlisted, kind.field, display(one.id), subject.seen(one.path))
 
 
-def extensions_differ(subject: Subject) -> Iterator[Finding]:
+def extensions_differ(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the plugins and themes of another version than the record's; of several in a folder, none has it."""
     for both in _compared(subject):
         kind, there = both.kind, both.by_name
@@ -180,9 +179,9 @@ CONFIG_DIFFERS: Final = _error(
 )
 
 
-def config_differs(subject: Subject) -> Iterator[Finding]:
+def config_differs(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that WordPress is configured for another database, user or prefix than the record's."""
-    content = subject.survey.heads.get(wordpress.CONFIG)
+    content = subject.inventory.heads.get(wordpress.CONFIG)
     if content is None or subject.inspection.text("application") != "wordpress":
         return
     for field, value in wordpress.config(content)._asdict().items():
@@ -192,13 +191,13 @@ def config_differs(subject: Subject) -> Iterator[Finding]:
             yield subject.differs(CONFIG_DIFFERS, field, detail, subject.seen(wordpress.CONFIG))
 
 
-def _application(subject: Subject) -> Application | None:
+def _application(subject: CheckedBackup) -> Application | None:
     return APPLICATIONS.get(subject.inspection.text("application"))
 
 
-def _told(subject: Subject) -> Told | None:
+def _told(subject: CheckedBackup) -> Told | None:
     application = _application(subject)
-    return told_version(application, subject.survey.heads) if application else None
+    return told_version(application, subject.inventory.heads) if application else None
 
 
 def _lies_in(names: frozenset[str], path: bytes) -> bool:
@@ -206,16 +205,16 @@ def _lies_in(names: frozenset[str], path: bytes) -> bool:
     return any(name in names for name in accumulate(text_of(path).split("/"), "{}/{}".format))
 
 
-def _compared(subject: Subject) -> Iterator[_Compared]:
+def _compared(subject: CheckedBackup) -> Iterator[_Compared]:
     """Yield plugins and themes, where the record lists them and the archive has WordPress's folder of both."""
-    found = wordpress.extensions(subject.survey.heads)
+    found = wordpress.extensions(subject.inventory.heads)
     for kind, ones in ((_PLUGINS, found.plugins), (_THEMES, found.themes)):
         value = subject.inspection.get(kind.field)
-        if isinstance(value, list) and subject.survey.has(wordpress.CONTENT):
+        if isinstance(value, list) and subject.inventory.has(wordpress.CONTENT):
             yield _Compared(kind, {one["id"]: one["version"] for one in value if not isinstance(one, str)}, ones)
 
 
-CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
+CHECKS: Final[tuple[Callable[[CheckedBackup], Iterator[Finding]], ...]] = (
     unknown,
     not_found,
     version_differs,

@@ -6,8 +6,8 @@ from typing import Final
 
 from backupmeta.archive.names import DUMP
 from backupmeta.archive.statements import Spot
-from backupmeta.checks.contents import named_in_other_case, tables
-from backupmeta.checks.subject import Subject, text_of
+from backupmeta.checks.checked_backup import CheckedBackup, text_of
+from backupmeta.checks.completeness import named_in_other_case, tables
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.words import counted
 
@@ -21,9 +21,9 @@ RESTORE_COLLATION: Final = _note(
 )
 
 
-def collations(subject: Subject) -> Iterator[Finding]:
+def collations(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the dump uses a collation of newer servers."""
-    dump = subject.survey.dump
+    dump = subject.inventory.dump
     if dump is not None and (met := dump.collations) is not None:
         yield Finding(RESTORE_COLLATION, "", f"{text_of(met.text)}, {_where(met)}", (subject.in_dump(met),))
 
@@ -35,9 +35,9 @@ RESTORE_DEFINER: Final = _note(
 )
 
 
-def definers(subject: Subject) -> Iterator[Finding]:
+def definers(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield in whose names, other than the record's user's, something in the dump works."""
-    dump, user = subject.survey.dump, subject.inspection.text("db_user")
+    dump, user = subject.inventory.dump, subject.inspection.text("db_user")
     others = {text_of(name): met for name, met in dump.definers.items()} if dump is not None and user else {}
     others.pop(user, None)
     others = {name: met for name, met in others.items() if name.upper() != "CURRENT_USER"}
@@ -54,9 +54,9 @@ RESTORE_SANDBOX: Final = _note(
 )
 
 
-def sandbox(subject: Subject) -> Iterator[Finding]:
+def sandbox(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the dump has the sandbox comment."""
-    dump = subject.survey.dump
+    dump = subject.inventory.dump
     if dump is not None and (met := dump.sandbox) is not None:
         yield Finding(RESTORE_SANDBOX, "", _where(met), (subject.in_dump(met),))
 
@@ -68,9 +68,9 @@ RESTORE_PACKET: Final = _note(
 )
 
 
-def packets(subject: Subject) -> Iterator[Finding]:
+def packets(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that a statement is longer than servers take by default."""
-    dump = subject.survey.dump
+    dump = subject.inventory.dump
     if dump is not None and (met := dump.long_statements) is not None:
         more = f", the longest of {met.times:,}" if met.times > 1 else ""
         detail = f"{counted(met.size, 'byte')} on line {met.line:,}{more}"
@@ -84,9 +84,9 @@ RESTORE_VIEW_ORDER: Final = _note(
 )
 
 
-def view_order(subject: Subject) -> Iterator[Finding]:
+def view_order(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that a view stands before what it reads."""
-    dump = subject.survey.dump
+    dump = subject.inventory.dump
     if dump is not None and (met := dump.early_views) is not None:
         yield Finding(RESTORE_VIEW_ORDER, "", f"{text_of(met.text)}, {_where(met)}", (subject.in_dump(met),))
 
@@ -98,7 +98,7 @@ RESTORE_NAME_CASE: Final = _note(
 )
 
 
-def name_case(subject: Subject) -> Iterator[Finding]:
+def name_case(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the prefix, or listed tables, differ from the dump's in upper and lower case only."""
     names, prefix = named_in_other_case(subject), subject.inspection.text("db_prefix")
     found = tables(subject)
@@ -117,7 +117,7 @@ def _where(met: Spot) -> str:
     return f"line {met.line:,}" if met.times == 1 else f"{met.times:,} times, first on line {met.line:,}"
 
 
-CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
+CHECKS: Final[tuple[Callable[[CheckedBackup], Iterator[Finding]], ...]] = (
     collations,
     definers,
     sandbox,

@@ -299,7 +299,7 @@ class Contents:
     def __init__(self, spool: MemberSpool, tables: tuple[TableChange, ...], findings: tuple[Finding, ...]) -> None:
         """Compare the members in the ``spool``."""
         self._spool = spool
-        self.counts = Counter({What(what): count for what, count in spool.compare().items()})
+        self.counts: Counter[What] = Counter({What(what): count for what, count in spool.compare().items()})
         self.tables = tables
         self.findings = findings
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from backupmeta.backup.inspection import Inspection, shown
-from backupmeta.checks.versions import order
+from backupmeta.checks.applications import order
 from backupmeta.masking import is_secret, masked
 from backupmeta.provenance import Fact, Source
 from backupmeta.record.fields import FIELD, Scope
