@@ -133,15 +133,15 @@ class Reading(Protocol):
         """How many copies of a record are kept, one of them by the home."""
         ...
 
-    def record(self, folder: Folder, name: str, limits: Limits) -> Record:
+    def record(self, folder: Folder, name: str, limits: Limits, /) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         ...
 
-    def head(self, archive: Archive, limits: Limits) -> Head:
+    def head(self, archive: Archive, limits: Limits, /) -> Head:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
         ...
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+    def beginning(self, folder: Folder, name: str, limits: Limits, /) -> Beginning:
         """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
         ...
 
@@ -155,17 +155,17 @@ class FromDisk:
 
     copies = 1
 
-    def record(self, folder: Folder, name: str, limits: Limits) -> Record:
+    def record(self, folder: Folder, name: str, limits: Limits, /) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         with folder.open_file(name) as file:
             return bounded(file.path, file.read_whole("record_bytes", limits.record_bytes), limits)
 
-    def head(self, archive: Archive, limits: Limits) -> Head:
+    def head(self, archive: Archive, limits: Limits, /) -> Head:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
         with archive.open() as file:
             return head(file, limits, archive.seen)
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+    def beginning(self, folder: Folder, name: str, limits: Limits, /) -> Beginning:
         """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
         with folder.open_file(name) as file:
             return beginning(file, limits)
