@@ -18,10 +18,9 @@ from backupmeta.archive.member import at
 from backupmeta.archive.reader import Consumer, Pass, walk
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks import rulebook
-from backupmeta.checks.account import Account, Kept
+from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.checks.subject import Subject
-from backupmeta.checks.survey import Survey
+from backupmeta.checks.retention import Account, Kept
 from backupmeta.checks.verdict import Judged, Verdict, Verification, judge, verdict_of
 from backupmeta.errors import (
     DamagedError,
@@ -328,7 +327,7 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
                 yield from _case_or_not(case, pair.archive, policy, spending)
             continue
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
-        subject = Subject(inspection.path, inspection, Survey(search.limits), policy.requirements, policy.versions, now)
+        subject = CheckedBackup(inspection.path, inspection, Inventory(search.limits), policy.requirements, now)
         findings.extend((*pair.findings, *inspection.findings, *rulebook.of_backup(subject, is_whole=False)))
         if pair.state is State.REMOTE:
             remote.append(_kept(inspection, inspection.path, None))
@@ -386,29 +385,29 @@ def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ())
 
     The ``consumers`` take in contents on the way. Raises `EvidenceError`.
     """
-    survey = Survey(case.limits, (name.encode() for name in case.policy.requirements.files))
-    passed = walk(file, case.limits, consumers=[survey, *consumers])
+    inventory = Inventory(case.limits, (name.encode() for name in case.policy.requirements.files))
+    passed = walk(file, case.limits, consumers=[inventory, *consumers])
     deque(passed, maxlen=0)
-    return Outcome.joined(_outcome(one, passed, survey) for one in case.alone)
+    return Outcome.joined(_outcome(one, passed, inventory) for one in case.alone)
 
 
-def _outcome(case: Case, passed: Pass, survey: Survey) -> Outcome:
+def _outcome(case: Case, passed: Pass, inventory: Inventory) -> Outcome:
     """Judge an archive that was read, as that of one backup."""
     findings = Findings()
     for one in chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)):
         findings.add(one)
     is_whole = not any(one.is_unread for one in findings)
-    if (why := _not_to_judge(case, passed, survey, findings)) is not None:
+    if (why := _not_to_judge(case, passed, inventory, findings)) is not None:
         return _set_aside(case, why, findings)
-    embedded = _embedded(survey, case, findings)
+    embedded = _embedded(inventory, case, findings)
     inspection, kept = None, None
     if embedded is not None or case.pair.record is not None:
         inspection = library.resolved(case.pair, case.seen, embedded, case.around, case.zone)
-        subject = Subject(case.seen, inspection, survey, case.policy.requirements, case.policy.versions, case.now)
+        subject = CheckedBackup(case.seen, inspection, inventory, case.policy.requirements, case.now)
         for one in chain(inspection.findings, rulebook.of_backup(subject, is_whole=is_whole)):
             findings.add(one)
         kept = _kept(inspection, case.seen, passed.digests.get("sha256")) if is_whole else None
-    if is_whole and survey.record is None:
+    if is_whole and inventory.record is None:
         findings.add(
             Finding(library.without_record(case.pair.record, case.place), "", "", (Source(Witness.ARCHIVE, case.seen),))
         )
@@ -438,7 +437,7 @@ def _growing(case: Case, detail: str = "by its name") -> Finding:
     return Finding(rules.ARCHIVE_GROWING, "", detail, (Source(Witness.FILE_SYSTEM, case.seen),))
 
 
-def _not_to_judge(case: Case, passed: Pass, survey: Survey, findings: Findings) -> Finding | None:
+def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, findings: Findings) -> Finding | None:
     """Return why an archive is not judged; None where it is.
 
     It changed while it was read; its name says that it is being written, and it is not whole; or its content alone
@@ -449,7 +448,7 @@ def _not_to_judge(case: Case, passed: Pass, survey: Survey, findings: Findings) 
     if begun_as(case.place.name) is not None and any(one.is_unread for one in findings):
         return _growing(case)
     is_asked_for = case.place.is_named or is_archive_name(case.place.name) or case.pair.record is not None
-    if is_asked_for or survey.record is not None:
+    if is_asked_for or inventory.record is not None:
         return None
     return Finding(rules.ARCHIVE_NOT_JUDGED, "", "", (Source(Witness.ARCHIVE, case.seen),))
 
@@ -463,16 +462,16 @@ def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome
     return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, found), None)
 
 
-def _embedded(survey: Survey, case: Case, findings: Findings) -> Document | None:
+def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document | None:
     """Return the archive's own record; None where there is none that is whole, and why in ``findings``."""
-    if survey.record is None:
+    if inventory.record is None:
         return None
-    source, content = at(case.seen, survey.record.member), survey.record.content
+    source, content = at(case.seen, inventory.record.member), inventory.record.content
     if len(content) > case.limits.record_bytes:
         detail = f"a record of more than {counted(case.limits.record_bytes, 'byte')}"
         findings.add(Finding(rules.LIMIT_EXCEEDED, "", detail, (source,)))
         return None
-    if survey.record.missing:
+    if inventory.record.missing:
         return None
     if case.pair.record is not None and case.pair.record.record.content == content:
         return Document(source, case.pair.record.record)

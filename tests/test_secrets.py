@@ -29,7 +29,7 @@ WITHOUT_MASKING = ("backupmeta.render", "backupmeta.provenance", "backupmeta.fin
 OPENERS = {
     "backup/criteria.py",  # the wanted user, application and domain are compared
     "backup/inspection.py",  # --show-secrets, and the public models, which close what they get
-    "checks/subject.py",  # what the record says is compared with what the archive has
+    "checks/checked_backup.py",  # what the record says is compared with what the archive has
     "comparison/changes.py",  # the entries of two lists are compared
     "render/backups.py",  # --show-secrets
     "search.py",  # the wanted user is compared

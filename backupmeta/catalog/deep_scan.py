@@ -26,10 +26,9 @@ from backupmeta.catalog.remembered import Memory, Remembered, recall
 from backupmeta.catalog.rows import Walked, finding_row
 from backupmeta.catalog.writer import Writer
 from backupmeta.checks import record, rulebook
-from backupmeta.checks.account import Kept
+from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.checks.subject import Subject
-from backupmeta.checks.survey import Survey
+from backupmeta.checks.retention import Kept
 from backupmeta.checks.verdict import Verdict, Verification, judge, verdict_of
 from backupmeta.errors import CatalogError, EvidenceError, LimitExceededError, Mistake, PolicyError
 from backupmeta.evidence import Folder, Signature, join_seen
@@ -153,7 +152,7 @@ class _Knowing(FromDisk):
         self._base = base
         self._unnamed = unnamed
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:  # noqa: ARG002 - as the protocol has it
+    def beginning(self, folder: Folder, name: str, _limits: Limits, /) -> Beginning:
         """Return that a file begins as a tar does, if it is known to, else that nothing is known of it."""
         return Beginning.TAR if below(self._base, Archive(name, folder)) in self._unnamed else Beginning.OTHER
 
@@ -175,11 +174,11 @@ class Archives:
     """
 
     def __init__(self, catalog: Catalog, search: Search, scan: int, now: int) -> None:
-        """Look in ``catalog`` for what the scan of this number met; ``now`` is the moment of judging."""
+        """Look in ``catalog`` for the archives that the scan of this number found; ``now`` is the moment of judging."""
         self._catalog = catalog
         self._search = search
         self._scan = scan
-        self.work = Walking(search.limits, search.zone, now)
+        self.work: Walking = Walking(search.limits, search.zone, now)
 
     def orders(self) -> Iterator[Portion]:
         """Yield the orders to walk them, account by account."""
@@ -280,7 +279,7 @@ def recorded(catalog: str, policy: Policy) -> Run:
 
 def _refuse(policy: Policy) -> None:
     needs = policy.requirements
-    asked = {"require.files": needs.files, "require.tables": needs.tables, "versions": policy.versions}
+    asked = {"require.files": needs.files, "require.tables": needs.tables, "versions": needs.versions}
     advice = "verify those, without --catalog"
     if mistakes := tuple(
         Mistake(key, "is told by the archives alone", advice) for key, value in asked.items() if value
@@ -373,9 +372,7 @@ def _findings(catalog: Catalog, archive: _Recorded) -> Iterator[Finding]:
 def _anew(case: Case, embedded: Document | None, known: set[str]) -> Iterator[Finding]:
     """Yield what the moment, the zone and the policy of now find in the record, beside what is ``known``."""
     inspection = library.resolved(case.pair, case.seen, embedded, case.around, case.zone)
-    subject = Subject(
-        case.seen, inspection, Survey(case.limits), case.policy.requirements, case.policy.versions, case.now
-    )
+    subject = CheckedBackup(case.seen, inspection, Inventory(case.limits), case.policy.requirements, case.now)
     of_now = (finding for finding in inspection.findings if finding.rule in _OF_NOW)
     yield from (
         finding for finding in (*of_now, *rulebook.of_backup(subject, is_whole=False)) if finding.id not in known

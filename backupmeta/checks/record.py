@@ -11,7 +11,7 @@ from typing import Final
 from backupmeta import rules
 from backupmeta.account.home import is_id
 from backupmeta.checks.applications import released
-from backupmeta.checks.subject import Subject
+from backupmeta.checks.checked_backup import CheckedBackup
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.masking import is_secret, mask_location
 from backupmeta.provenance import Source, Witness
@@ -50,12 +50,12 @@ RECORD_KEY_MISSING: Final = _error(
 )
 
 
-def keys_missing(subject: Subject) -> Iterator[Finding]:
+def keys_missing(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the keys that every record of a backup has, and this one lacks or leaves empty."""
     inspection = subject.inspection
-    told = {name for name in inspection.fields if inspection.source(name).witness in _RECORDS}
-    for name in REQUIRED if told else ():  # of an empty record it is told that it is empty
-        if name not in told:
+    names = {name for name in inspection.fields if inspection.source(name).witness in _RECORDS}
+    for name in REQUIRED if names else ():  # of an empty record it is told that it is empty
+        if name not in names:
             yield Finding(RECORD_KEY_MISSING, FIELD[name].key or name, "", (Source(Witness.ARCHIVE, subject.path),))
         elif name in _NOT_EMPTY and inspection.get(name) == "":
             yield Finding(RECORD_KEY_MISSING, FIELD[name].key or name, "it is empty", subject.told(name))
@@ -66,7 +66,7 @@ RECORD_ID_MALFORMED: Final = _warning(
 )
 
 
-def ids_malformed(subject: Subject) -> Iterator[Finding]:
+def ids_malformed(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield ids that are none: of installs, and of locations, which may also be ``local`` or a URI."""
     for name in ("backup_install", "parent", "stage"):
         if (id_ := subject.text(name)) and not is_id(id_):
@@ -82,7 +82,7 @@ RECORD_HOLDS_SECRETS: Final = _note(
 )
 
 
-def secrets_held(subject: Subject) -> Iterator[Finding]:
+def secrets_held(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield a note that names the keys whose values are secrets; never the values."""
     inspection = subject.inspection
     places = {name: inspection.source(name) for name in inspection.fields if is_secret(name) and inspection.get(name)}
@@ -94,7 +94,7 @@ def secrets_held(subject: Subject) -> Iterator[Finding]:
 TIME_IN_FUTURE: Final = _warning("time-in-future", "a time lies in the future", _CLOCK)
 
 
-def times_in_future(subject: Subject) -> Iterator[Finding]:
+def times_in_future(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield times that lie after the moment of judging."""
     for name in _TIMES:
         seconds = _seconds(subject, name)
@@ -105,7 +105,7 @@ def times_in_future(subject: Subject) -> Iterator[Finding]:
 TIME_OUT_OF_ORDER: Final = _warning("time-out-of-order", "the backup is older than what it is a backup of", _CLOCK)
 
 
-def times_out_of_order(subject: Subject) -> Iterator[Finding]:
+def times_out_of_order(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield times of the install that lie after the time of its backup."""
     backup = _seconds(subject, "backup_time")
     for name in ("time_created", "time_updated"):
@@ -120,7 +120,7 @@ TIME_BEFORE_RELEASE: Final = _warning(
 )
 
 
-def time_before_release(subject: Subject) -> Iterator[Finding]:
+def time_before_release(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the time of a backup whose application was not released in this version yet."""
     inspection = subject.inspection
     release = released(inspection.text("application"), inspection.text("version"))
@@ -138,7 +138,7 @@ NAME_OFFSET_UNUSED: Final = _warning(
 )
 
 
-def offset_unused(subject: Subject) -> Iterator[Finding]:
+def offset_unused(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the UTC offset that name and record imply together, where no place uses it."""
     offset = subject.inspection.utc_offset
     if offset is None:
@@ -154,20 +154,20 @@ LOCATION_NOT_ALLOWED: Final = _error(
 )
 
 
-def location_not_allowed(subject: Subject) -> Iterator[Finding]:
+def location_not_allowed(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the backup's location where the policy does not allow it."""
     place = subject.text("backup_location") or "local"
     if "backup_location" in subject.inspection.fields and not subject.requirements.allows(place):
         yield Finding(LOCATION_NOT_ALLOWED, "backup_location", mask_location(place), subject.told("backup_location"))
 
 
-def _seconds(subject: Subject, name: str) -> int | None:
+def _seconds(subject: CheckedBackup, name: str) -> int | None:
     """Return a time of the answer as Unix seconds; None where it is none."""
     value = subject.inspection.get(name)
     return int(value) if isinstance(value, int | str) else None
 
 
-CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
+CHECKS: Final[tuple[Callable[[CheckedBackup], Iterator[Finding]], ...]] = (
     keys_missing,
     ids_malformed,
     secrets_held,

@@ -78,7 +78,7 @@ class Failure(NamedTuple):
 
 
 _Part = Sequence[Entry] | End | Failure
-"""What comes of a walk: some members, again and again, and at last how it ended."""
+"""What comes of a walk: many members at once, again and again, and at last how it ended."""
 
 
 @dataclass(frozen=True)
@@ -299,7 +299,7 @@ class Contents:
     def __init__(self, spool: MemberSpool, tables: tuple[TableChange, ...], findings: tuple[Finding, ...]) -> None:
         """Compare the members in the ``spool``."""
         self._spool = spool
-        self.counts = Counter({What(what): count for what, count in spool.compare().items()})
+        self.counts: Counter[What] = Counter({What(what): count for what, count in spool.compare().items()})
         self.tables = tables
         self.findings = findings
 

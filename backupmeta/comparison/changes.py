@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from backupmeta.backup.inspection import Inspection
-from backupmeta.checks.versions import order
+from backupmeta.checks.applications import order
 from backupmeta.masking import is_secret
 from backupmeta.provenance import Fact, Source
 from backupmeta.record.fields import FIELD, Scope
@@ -87,7 +87,7 @@ class ListChange(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One thing that became of a plugin or theme, and its versions where they are told and matter."""
+    """One thing that became of a plugin or theme, and its versions where they are known and matter."""
 
     what: What
     id: str

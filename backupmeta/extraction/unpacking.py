@@ -64,7 +64,7 @@ class Selection:
 
     def __init__(self, names: Iterable[bytes] = (), *, has_own: bool = False) -> None:
         """Choose by ``names``; without any the site's files, and the backup's own files where it ``has_own``."""
-        self.names = frozenset(map(plain, names))
+        self.names: frozenset[bytes] = frozenset(map(plain, names))
         self._left_out = frozenset[bytes]() if has_own else _OWN
         self._met = set[bytes]()
 
@@ -123,9 +123,9 @@ class Unpacking:
         self._symlinks: dict[bytes, _Link] = {}
         self._waiting: dict[bytes, int] = {}
         self._folders: dict[bytes, Attributes] = {}
-        self.counts = dict.fromkeys(Fate, 0)
-        self.narrowed = 0
-        self.has_dump = False
+        self.counts: dict[Fate, int] = dict.fromkeys(Fate, 0)
+        self.narrowed: int = 0
+        self.has_dump: bool = False
 
     def wants(self, member: Member) -> Content | None:
         """Write ``member``, or return what takes in its content."""

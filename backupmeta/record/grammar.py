@@ -73,6 +73,9 @@ class Record:
     def __init__(self, content: bytes, values: dict[str, bytes] | None = None) -> None:
         """Parse ``content``, unless its ``values`` are known, and it to be tidy."""
         self.content = content
+        self.is_plain: bool
+        self.is_tidy: bool
+        self.values: dict[str, bytes]
         if values is not None:
             self.is_plain = self.is_tidy = True
             self.values = values

@@ -6,6 +6,7 @@ import pytest
 
 from backupmeta.archive.limits import Limits
 from backupmeta.checks.application import CHECKS, required
+from backupmeta.checks.checked_backup import Requirements
 from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Finding, Group
@@ -45,7 +46,7 @@ def test_every_finding_of_the_group_is_one_of_these_checks() -> None:
     themes = {"wp-content/themes/b/style.css": css(), "wp-content/themes/c/style.css": css("2")}
     many = site(
         {**plugins, **themes, "wp-config.php": b"<?php $table_prefix = 'x';"},
-        Policy(versions={"wordpress": "7"}),
+        Policy(requirements=Requirements(versions={"wordpress": "7"})),
         version="6.5.3",
         list_plugins="+a/1,+c/1",
         list_themes="+a/1,+c/1",
@@ -134,7 +135,7 @@ def test_the_same_version(recorded: str, told: str) -> None:
 
 
 def test_a_version_below_the_policys() -> None:
-    one = site({}, Policy(versions={"wordpress": "6.10", "drupal": "11"}))
+    one = site({}, Policy(requirements=Requirements(versions={"wordpress": "6.10", "drupal": "11"})))
     places = (one.line("version"), one.member(VERSION))
     detail = "6.5.4, at least 6.10 is asked for"
     assert one.found == [Finding(FINDINGS["version-too-old"], "version", detail, places)]
@@ -142,11 +143,11 @@ def test_a_version_below_the_policys() -> None:
 
 @pytest.mark.parametrize("floor", ["6.5.4", "6.5", "6", "6.5.4-RC1"])
 def test_a_version_that_the_policy_allows(floor: str) -> None:
-    assert only(site({}, Policy(versions={"wordpress": floor}))) == []
+    assert only(site({}, Policy(requirements=Requirements(versions={"wordpress": floor})))) == []
 
 
 def test_the_files_say_how_old_it_is_where_they_say_anything() -> None:
-    policy = Policy(versions={"wordpress": "6.5", "groupoffice": "7"})
+    policy = Policy(requirements=Requirements(versions={"wordpress": "6.5", "groupoffice": "7"}))
     old = site({VERSION: b"<?php\n$wp_version = '6.4';"}, policy)
     assert ids(only(old)) == ["application-version-differs", "version-too-old"]
     untold = backup(record(installer="groupoffice", version="6.6"), policy=policy)

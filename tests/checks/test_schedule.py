@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backupmeta.checks import account as checks
-from backupmeta.checks.account import Account, Kept
+from backupmeta.checks import retention as checks
 from backupmeta.checks.policy import DEFAULT
-from backupmeta.checks.schedule import Schedule, Tier, schedule_of
+from backupmeta.checks.retention import Account, Kept, Schedule, Tier, schedule_of
 from backupmeta.findings import Finding
 from tests.checks.subjects import install
 from tests.invented import INSTALL

@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 
 from backupmeta.checks import rulebook
-from backupmeta.checks.account import Account, Kept
 from backupmeta.checks.policy import DEFAULT, Policy
+from backupmeta.checks.retention import Account, Kept
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Judged, Verdict, judge, verdict_of
 from backupmeta.findings import Finding, Severity

@@ -20,8 +20,8 @@ from isal import isal_zlib
 from writers.installatron import BLOCK, Entry, blocks, padded
 
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
+from backupmeta.checks.checked_backup import Requirements
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.checks.subject import Requirements
 from backupmeta.checks.verdict import Verdict
 from backupmeta.findings import Severity
 from backupmeta.search import Search
@@ -364,7 +364,11 @@ def asking(**requirements: Any) -> Act:
 
 
 def version_floor(version: str) -> Act:
-    return lambda site: setattr(site, "policy", replace(site.policy, versions={"wordpress": version}))
+    return lambda site: setattr(
+        site,
+        "policy",
+        replace(site.policy, requirements=replace(site.policy.requirements, versions={"wordpress": version})),
+    )
 
 
 def bounded(**limits: int) -> Act:

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.backup.inspection import Inspection
-from backupmeta.checks import account as checks
+from backupmeta.checks import retention as checks
 from backupmeta.checks import rulebook
-from backupmeta.checks.account import Account, Kept
+from backupmeta.checks.checked_backup import Requirements
 from backupmeta.checks.policy import DEFAULT, Policy
+from backupmeta.checks.retention import Account, Kept
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.checks.subject import Requirements
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 from tests.checks.subjects import INSTALL_RECORD, ids, install, installed

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.checks import contents as checks
+from backupmeta.checks import completeness as checks
 from backupmeta.checks import rulebook
+from backupmeta.checks.checked_backup import Requirements
 from backupmeta.checks.policy import Policy
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.checks.subject import Requirements
 from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import Witness
 from tests.checks.subjects import ARCHIVE, DUMP, FILES, FOLDER, MEMBERS, TABLES, backup, ids, record, surveyed, without
@@ -85,10 +85,10 @@ def test_another_install_s_excluded_folder_is_not_this_one_s() -> None:
 
 def test_a_partial_survey_misses_what_the_top_lacks() -> None:
     one = backup(None, without("wp-load.php"), limits=replace(DEFAULT_LIMITS, names=11))
-    assert not one.subject.survey.is_partial
+    assert not one.subject.inventory.is_partial
     assert ids(list(checks.files_missing(one.subject))) == ["file-missing"]
     one = backup(None, without("wp-load.php"), limits=replace(DEFAULT_LIMITS, names=5))
-    assert one.subject.survey.is_partial
+    assert one.subject.inventory.is_partial
     assert ids(list(checks.files_missing(one.subject))) == ["file-missing"]
 
 
@@ -436,8 +436,8 @@ def test_tables_in_a_broken_dump_are_still_unlisted() -> None:
 def test_too_many_tables_are_not_compared() -> None:
     dump = b"".join(b"CREATE TABLE `t%d` (\n);\n" % n for n in range(20_001))
     one = backup(record(list_tables="t20000"), {**MEMBERS, "APP-DATA.SQL": dump})
-    assert one.subject.survey.dump is not None
-    assert one.subject.survey.dump.left_out == 1
+    assert one.subject.inventory.dump is not None
+    assert one.subject.inventory.dump.left_out == 1
     [found] = checks.tables_missing(one.subject)
     assert (found.id, found.detail) == ("tables-not-compared", "the first 20,000 of 20,001")
 
@@ -676,5 +676,5 @@ def test_names_that_begin_with_a_dot_and_a_slash_are_the_same() -> None:
 def test_below_a_top_folder_nothing_is_missing() -> None:
     # record-not-at-root tells that it was packed with its folder; nothing else is wrong with it
     packed = {"site/APP-META.INI": record(), **{f"site/{name}": content for name, content in MEMBERS.items()}}
-    subject = replace(backup().subject, survey=surveyed(archive(None, packed.items())))
+    subject = replace(backup().subject, inventory=surveyed(archive(None, packed.items())))
     assert list(rulebook.of_backup(subject, is_whole=True)) == []

@@ -1,6 +1,7 @@
 """Checks of an account: whether its backups have installs, and are as many and as new as they should be.
 
-Records without archives, and archives without records, are found when the two are paired (`backupmeta.account.home`).
+What each schedule of automatic backups keeps: FORMAT.md §4, ``autobk``; §8, "Schedules". Records without archives, and
+archives without records, are found when the two are paired (`backupmeta.account.home`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,12 +10,87 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from backupmeta.backup.inspection import Inspection
-from backupmeta.checks.schedule import DAY, LATE, Schedule, schedule_of
-from backupmeta.checks.subject import Requirements
+from backupmeta.checks.checked_backup import Requirements
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.masking import mask_text
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import counted
+
+DAY: Final = 86_400
+_WEEK: Final = 7 * DAY
+_MONTH: Final = 31 * DAY
+LATE: Final = 36 * 3600
+"""How late a backup may be, in seconds: a night's run was left out, and the next one takes its time."""
+
+
+class Schedule(NamedTuple):
+    """How many backups of each period a schedule keeps."""
+
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+
+    @property
+    def tiers(self) -> tuple["Tier", ...]:
+        """The periods of which it keeps any, the shortest first."""
+        names, counts = (("daily", DAY), ("weekly", _WEEK), ("monthly", _MONTH)), self
+        return tuple(Tier(*named, keeps) for named, keeps in zip(names, counts, strict=True) if keeps > 0)
+
+
+class Tier(NamedTuple):
+    """One period of a schedule.
+
+    Attributes:
+        name: its name.
+        seconds: its length.
+        keeps: how many backups are kept of it.
+    """
+
+    name: str
+    seconds: int
+    keeps: int
+
+    def kept(self, times: Sequence[int], now: int) -> int:
+        """Return how many of its backups are among those made at ``times`` (Unix seconds), seen at ``now``.
+
+        The first, second, … is as many periods old, or up to one less: a period that has begun may count or not.
+        """
+        kept = slot = 0
+        for age in sorted(now - time for time in times):
+            while age > (slot + 1) * self.seconds + LATE:
+                slot += 1
+            if slot < self.keeps and age >= (slot - 1) * self.seconds:
+                kept, slot = kept + 1, slot + 1
+        return kept
+
+    def expected(self, since: int, now: int) -> int:
+        """Return how many there should be at ``now`` of an install that exists ``since`` then (Unix seconds)."""
+        return max(0, min(self.keeps, (now - since - LATE) // self.seconds))
+
+
+SCHEDULES: Final = {
+    "weeklymonthly": Schedule(weekly=1, monthly=1),
+    "dailyweeklymonthly": Schedule(daily=1, weekly=1, monthly=1),
+    "daily30": Schedule(daily=30),
+}
+"""Those that every server has; an admin's own are not described in the account."""
+
+
+def schedule_of(install: Inspection) -> Schedule | None:
+    """Return the schedule of an install; None where there is one that the account does not describe."""
+    mode = install.text("autobk")
+    if mode == "schedule":
+        return SCHEDULES.get(install.text("autobk_schedule"))
+    if mode != "custom":
+        return Schedule()
+    daily, weekly, monthly = (_number(install, f"autobk_{name}") for name in ("daily", "weekly", "monthly"))
+    return Schedule(daily, weekly, monthly)
+
+
+def _number(install: Inspection, name: str) -> int:
+    value = install.get(name)
+    return value if isinstance(value, int) else 0
+
 
 _error = partial(FindingRule, Group.ACCOUNT, Severity.ERROR)
 _warning = partial(FindingRule, Group.ACCOUNT, Severity.WARNING)
@@ -62,11 +138,11 @@ class Account:
     @property
     def by_install(self) -> dict[str, list[Kept]]:
         """Its backups by their install's id: of each live one, or, where no record tells any, of those they name."""
-        found: dict[str, list[Kept]] = {id_: [] for id_ in self.installs or ()}
-        for one in self.kept:
-            if one.install in found or (one.install and self.installs is None):
-                found.setdefault(one.install, []).append(one)
-        return found
+        backups: dict[str, list[Kept]] = {id_: [] for id_ in self.installs or ()}
+        for backup in self.kept:
+            if backup.install in backups or (backup.install and self.installs is None):
+                backups.setdefault(backup.install, []).append(backup)
+        return backups
 
     def place(self, install: str, backups: Sequence[Kept]) -> Source:
         """Return where an install is told of: its record, else its first backup."""
@@ -81,9 +157,9 @@ BACKUP_DUPLICATE: Final = _warning(
 def duplicates(account: Account) -> Iterator[Finding]:
     """Yield backups that are the same, byte for byte."""
     same: dict[str, list[Kept]] = {}
-    for one in account.kept:
-        if one.sha256 is not None:
-            same.setdefault(one.sha256, []).append(one)
+    for backup in account.kept:
+        if backup.sha256 is not None:
+            same.setdefault(backup.sha256, []).append(backup)
     for first, *others in same.values():
         for other in others:
             if other.path != first.path:
@@ -97,9 +173,9 @@ BACKUP_ORPHANED: Final = _note(
 
 def orphaned(account: Account) -> Iterator[Finding]:
     """Yield backups whose install is gone."""
-    for one in account.kept:
-        if account.installs is not None and one.install and one.install not in account.installs:
-            yield Finding(BACKUP_ORPHANED, _name(one.path), f"install {one.install}", (one.source,))
+    for backup in account.kept:
+        if account.installs is not None and backup.install and backup.install not in account.installs:
+            yield Finding(BACKUP_ORPHANED, _name(backup.path), f"install {backup.install}", (backup.source,))
 
 
 BACKUP_TOO_OLD: Final = _warning("backup-too-old", "the newest backup of an install is too old", _SCHEDULE)
@@ -158,7 +234,7 @@ def retention(account: Account) -> Iterator[Finding]:
 
 def _times(account: Account, backups: Sequence[Kept]) -> list[int]:
     """Return when ``backups`` were made, Unix seconds; a time that lies far ahead is none."""
-    return [one.time for one in backups if one.time is not None and one.time <= account.now + DAY]
+    return [backup.time for backup in backups if backup.time is not None and backup.time <= account.now + DAY]
 
 
 def _oldest_allowed(account: Account, id_: str) -> float | None:

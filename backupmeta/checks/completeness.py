@@ -14,7 +14,7 @@ from backupmeta.archive.limits import MIB
 from backupmeta.archive.names import DUMP
 from backupmeta.archive.statements import Spot
 from backupmeta.checks.application import required
-from backupmeta.checks.subject import Subject, text_of
+from backupmeta.checks.checked_backup import CheckedBackup, text_of
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.words import counted
@@ -55,26 +55,26 @@ _NEGLIGIBLE: Final = MIB
 FILE_MISSING: Final = _error("file-missing", "a file or folder that has to be there is not in the archive", _OTHER)
 
 
-def files_missing(subject: Subject) -> Iterator[Finding]:
+def files_missing(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield what the application or the policy requires, and the archive lacks."""
     for name in required(subject):
-        if not subject.survey.has(name.encode()):
+        if not subject.inventory.has(name.encode()):
             yield subject.differs(FILE_MISSING, "files", display(name), _archive(subject))
     for name in subject.requirements.files:
-        if not subject.survey.has(name.encode()):
+        if not subject.inventory.has(name.encode()):
             yield Finding(FILE_MISSING, display(name), "the policy requires it", (_archive(subject),))
 
 
 FILE_UNLISTED: Final = _warning("file-unlisted", "a name at the archive's top is on none of the record's lists", _MORE)
 
 
-def files_unlisted(subject: Subject) -> Iterator[Finding]:
+def files_unlisted(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the names at the archive's top that are on none of the record's lists."""
     if "files" not in subject.inspection.fields or not subject.has_readable_lists:
         return
     listed = (*map(subject.inside, (*subject.texts("files"), *subject.also(_ADDED_FILES))), *subject.excluded)
     tops = {name.encode().partition(b"/")[0] for name in listed}
-    for name in subject.survey.tops():
+    for name in subject.inventory.tops():
         if name not in tops:
             yield subject.differs(FILE_UNLISTED, "files", text_of(name), subject.seen(name))
 
@@ -84,20 +84,20 @@ FILE_EXCLUDED: Final = _warning(
 )
 
 
-def files_excluded(subject: Subject) -> Iterator[Finding]:
+def files_excluded(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield what the record says was left out, and was not."""
     for name in subject.texts("exclude_files"):
         inside = subject.inside(name).encode()
-        if inside and subject.survey.has(inside):
+        if inside and subject.inventory.has(inside):
             yield subject.differs(FILE_EXCLUDED, "exclude_files", name, subject.seen(inside))
 
 
 DUMP_MISSING: Final = _error("dump-missing", "the record lists tables, and the archive holds no dump of them", _OTHER)
 
 
-def dump_missing(subject: Subject) -> Iterator[Finding]:
+def dump_missing(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that there is no dump, where the record lists tables."""
-    if _listed(subject) and subject.survey.dump is None:
+    if _listed(subject) and subject.inventory.dump is None:
         yield subject.differs(DUMP_MISSING, "tables", "", _archive(subject))
 
 
@@ -110,9 +110,9 @@ DUMP_END_UNKNOWN: Final = _note(
 )
 
 
-def dump_incomplete(subject: Subject) -> Iterator[Finding]:
+def dump_incomplete(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the dump is empty, does not end as it should, or that its end does not tell."""
-    dump = subject.survey.dump
+    dump = subject.inventory.dump
     if dump is None or not (dump.size or _listed(subject)):
         return
     if dump.is_empty:
@@ -133,9 +133,9 @@ DUMP_PADDED: Final = _warning(
 )
 
 
-def dump_foreign(subject: Subject) -> Iterator[Finding]:
+def dump_foreign(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield what is no SQL in the dump, and what stands after its end."""
-    dump = subject.survey.dump
+    dump = subject.inventory.dump
     if dump is not None and dump.foreign is not None:
         yield Finding(DUMP_NOT_SQL, "", _foreign(dump.foreign), (subject.in_dump(dump.foreign),))
     if dump is not None and dump.padding:
@@ -158,20 +158,20 @@ TABLES_NOT_COMPARED: Final = _warning(
 )
 
 
-def tables_missing(subject: Subject) -> Iterator[Finding]:
+def tables_missing(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the tables and views that the record lists or the policy requires, and a whole dump lacks."""
-    dump = subject.survey.dump
+    dump = subject.inventory.dump
     if dump is not None and dump.state is State.CUT:
         return
     if dump is not None and dump.left_out:
         detail = f"the first {len(dump.tables):,} of {len(dump.tables) + dump.left_out:,}"
         yield Finding(TABLES_NOT_COMPARED, "", detail, (subject.seen(DUMP),))
         return
-    found = tables(subject)
+    dumped = tables(subject)
     if dump is not None:
-        yield from _listed_missing(subject, found)
+        yield from _listed_missing(subject, dumped)
     for name in subject.requirements.tables_with(subject.text("db_prefix")):
-        if name not in found:
+        if name not in dumped:
             yield Finding(TABLE_MISSING, name, "the policy requires it", (subject.seen(DUMP),))
 
 
@@ -180,38 +180,38 @@ TABLES_UNKNOWN: Final = _error(
 )
 
 
-def _listed_missing(subject: Subject, found: Container[str]) -> Iterator[Finding]:
+def _listed_missing(subject: CheckedBackup, dumped: Container[str]) -> Iterator[Finding]:
     listed = _listed(subject)
     if listed and not tables(subject):
         yield subject.differs(TABLES_UNKNOWN, "tables", "", subject.seen(DUMP))
         return
     in_other_case = named_in_other_case(subject)
     for name, places in listed.items():
-        if name not in found and name not in in_other_case:
+        if name not in dumped and name not in in_other_case:
             yield Finding(TABLE_MISSING, "tables", name, (*places, subject.seen(DUMP)))
 
 
 TABLE_EMPTY: Final = _warning("table-empty", "a table that no WordPress is without rows in has none", _OTHER)
 
 
-def tables_empty(subject: Subject) -> Iterator[Finding]:
+def tables_empty(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the tables without rows that each WordPress has rows in; of several sites the main one's."""
-    dump = subject.survey.dump
+    dump = subject.inventory.dump
     if dump is None or dump.state is State.CUT or subject.text("application") != "wordpress":
         return
     if "db_prefix" not in subject.inspection.fields:
         return
     prefix = subject.text("db_prefix")
     wanted = {f"{prefix}{name}".lower() for name in _NEVER_EMPTY}
-    for one in dump.tables:
-        if one.kind == "table" and not one.inserts and text_of(one.name).lower() in wanted:
-            yield Finding(TABLE_EMPTY, "", text_of(one.name), (subject.seen(DUMP),))
+    for table in dump.tables:
+        if table.kind == "table" and not table.inserts and text_of(table.name).lower() in wanted:
+            yield Finding(TABLE_EMPTY, "", text_of(table.name), (subject.seen(DUMP),))
 
 
 TABLE_UNLISTED: Final = _warning("table-unlisted", "a table of the dump is on none of the record's lists", _MORE)
 
 
-def tables_unlisted(subject: Subject) -> Iterator[Finding]:
+def tables_unlisted(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the tables and views of the dump that are on none of the record's lists."""
     if "tables" not in subject.inspection.fields or not subject.has_readable_lists:
         return
@@ -228,10 +228,10 @@ TABLE_PREFIX_DIFFERS: Final = _error(
 )
 
 
-def prefix_differs(subject: Subject) -> Iterator[Finding]:
+def prefix_differs(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the record's prefix is that of no table in the dump, not even in upper or lower case."""
-    prefix, found = subject.text("db_prefix").lower(), tables(subject)
-    if prefix and found and not any(name.lower().startswith(prefix) for name in found):
+    prefix, dumped = subject.text("db_prefix").lower(), tables(subject)
+    if prefix and dumped and not any(name.lower().startswith(prefix) for name in dumped):
         detail = subject.text("db_prefix")
         yield subject.differs(TABLE_PREFIX_DIFFERS, "db_prefix", detail, subject.seen(DUMP))
 
@@ -248,53 +248,53 @@ TABLES_SIZE_DIFFERS: Final = _warning(
 )
 
 
-def sizes_differ(subject: Subject) -> Iterator[Finding]:
+def sizes_differ(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield sizes that are far from those that the record has; where files were left out or added, not of that side."""
-    survey = subject.survey
+    inventory = subject.inventory
     least = 0.0 if subject.excluded else _FILES_NEAR[0]
     most = inf if subject.also(_ADDED_FILES) else _FILES_NEAR[1]
-    if (why := _far(subject, "cache_files", survey.file_bytes, (least, most))) is not None:
+    if (why := _far(subject, "cache_files", inventory.file_bytes, (least, most))) is not None:
         yield subject.differs(FILES_SIZE_DIFFERS, "cache_files", why, _archive(subject))
-    size = 0 if survey.dump is None else survey.dump.size
-    if survey.dump is not None and (why := _far(subject, "cache_tables", size, _TABLES_NEAR)) is not None:
+    size = 0 if inventory.dump is None else inventory.dump.size
+    if inventory.dump is not None and (why := _far(subject, "cache_tables", size, _TABLES_NEAR)) is not None:
         yield subject.differs(TABLES_SIZE_DIFFERS, "cache_tables", why, subject.seen(DUMP))
 
 
-def _far(subject: Subject, field: str, found: int, near: tuple[float, float]) -> str | None:
-    """Return how far ``found`` bytes are from those in ``field`` of the record; None where they are ``near``."""
-    told = subject.inspection.get(field)
-    if not isinstance(told, int) or told <= 0 or abs(found - told) <= _NEGLIGIBLE:
+def _far(subject: CheckedBackup, field: str, size: int, near: tuple[float, float]) -> str | None:
+    """Return how far ``size`` bytes are from those in ``field`` of the record; None where they are ``near``."""
+    recorded = subject.inspection.get(field)
+    if not isinstance(recorded, int) or recorded <= 0 or abs(size - recorded) <= _NEGLIGIBLE:
         return None
     if subject.inspection.source(field).witness is Witness.INSTALL_RECORD:  # as it is now
         return None
-    return None if near[0] <= found / told <= near[1] else f"{counted(found, 'byte')}, by the record {told:,}"
+    return None if near[0] <= size / recorded <= near[1] else f"{counted(size, 'byte')}, by the record {recorded:,}"
 
 
-def _listed(subject: Subject) -> dict[str, tuple[Source, ...]]:
+def _listed(subject: CheckedBackup) -> dict[str, tuple[Source, ...]]:
     """Return the names of the tables and views that the record lists, the added ones as well, and where it does."""
     added = dict.fromkeys(subject.also(_ADDED_TABLES), subject.told_also(_ADDED_TABLES))
     return {**added, **dict.fromkeys(subject.texts("tables"), subject.told("tables"))}
 
 
-def tables(subject: Subject) -> dict[str, None]:
+def tables(subject: CheckedBackup) -> dict[str, None]:
     """Return the names of the dump's tables and views, in its order."""
-    dump = subject.survey.dump
-    return dict.fromkeys(text_of(one.name) for one in dump.tables) if dump is not None else {}
+    dump = subject.inventory.dump
+    return dict.fromkeys(text_of(table.name) for table in dump.tables) if dump is not None else {}
 
 
-def named_in_other_case(subject: Subject) -> dict[str, str]:
+def named_in_other_case(subject: CheckedBackup) -> dict[str, str]:
     """Return the listed names that differ from a table's, which no list has, in upper and lower case only."""
-    listed, found = _listed(subject), tables(subject)
-    others = {name.lower(): name for name in found if name not in listed}
-    lowered = {name: name.lower() for name in listed if name not in found}
+    listed, dumped = _listed(subject), tables(subject)
+    others = {name.lower(): name for name in dumped if name not in listed}
+    lowered = {name: name.lower() for name in listed if name not in dumped}
     return {name: others[low] for name, low in lowered.items() if low in others}
 
 
-def _archive(subject: Subject) -> Source:
+def _archive(subject: CheckedBackup) -> Source:
     return Source(Witness.ARCHIVE, subject.path)
 
 
-CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
+CHECKS: Final[tuple[Callable[[CheckedBackup], Iterator[Finding]], ...]] = (
     files_missing,
     files_unlisted,
     files_excluded,
