@@ -231,7 +231,7 @@ def _file(path: str, signature: Signature, reading: Reader) -> FileRow | None:
 
 
 def _is_archive(name: str, remembered: Remembered | None) -> bool:
-    """Tell whether a file was taken for an archive: by its name, or by how it begins."""
+    """Return whether a file was taken for an archive: by its name, or by how it begins."""
     return is_archive_name(name) or (remembered is not None and isinstance(remembered.content, Head | EvidenceError))
 
 
@@ -292,7 +292,7 @@ class _Visit(NamedTuple):
             return Unchanged()
         try:
             remembered = Memory.from_bytes(known.content).files
-        except ValueError:  # somebody has damaged the catalog: nothing is remembered then
+        except ValueError:  # a damaged catalog: nothing is remembered then
             return self.read(self.usual, Reader(self.folder))
         for hidden in listing.unread:
             if any(path.startswith(f"{hidden}/") for path in remembered):

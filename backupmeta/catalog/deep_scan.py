@@ -152,7 +152,7 @@ class _Knowing(FromDisk):
         self._base = base
         self._unnamed = unnamed
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:  # noqa: ARG002 - as the protocol has it
+    def beginning(self, folder: Folder, name: str, _limits: Limits, /) -> Beginning:
         """Return that a file begins as a tar does, if it is known to, else that nothing is known of it."""
         return Beginning.TAR if below(self._base, Archive(name, folder)) in self._unnamed else Beginning.OTHER
 
@@ -174,7 +174,7 @@ class Archives:
     """
 
     def __init__(self, catalog: Catalog, search: Search, scan: int, now: int) -> None:
-        """Look in ``catalog`` for what the scan of this number met; ``now`` is the moment of judging."""
+        """Look in ``catalog`` for the archives that the scan of this number found; ``now`` is the moment of judging."""
         self._catalog = catalog
         self._search = search
         self._scan = scan

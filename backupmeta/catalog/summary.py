@@ -18,7 +18,7 @@ from backupmeta.checks.verdict import Verdict
 from backupmeta.findings import Finding, Severity
 
 MOST: Final = 1_000
-"""How many applications, versions and months are told at most."""
+"""How many applications, versions and months are listed at most."""
 MOST_ACCOUNTS: Final = 20
 MOST_SCANS: Final = 5
 
@@ -38,7 +38,7 @@ _STATES: Final = dict.fromkeys(map(str, State), 0)
 _VERDICTS: Final = dict.fromkeys(map(str, Verdict), 0)
 _SEVERITIES: Final = tuple(map(str, Severity))
 _LONGEST: Final = 100
-"""How many characters of a name are told; a hostile record may have a million."""
+"""How many characters of a name are kept; a hostile record may have a million."""
 
 
 class Part(NamedTuple):

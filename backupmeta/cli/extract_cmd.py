@@ -121,7 +121,7 @@ def _filled(
     """Extract, and return what came out; the dump's file is there only if the folder is."""
     try:
         with progress.shown(case.size) as bar, _dump(dump, protected) as write:
-            extraction = unpacked(case, order, tell, dump=write, watch=None if bar is None else bar.advance)
+            extraction = unpacked(case, order, tell, dump=write, watch=bar.watch)
             _drop_unless_kept(extraction, write)
     except _DroppedError as dropped:
         return dropped.extraction

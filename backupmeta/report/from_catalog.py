@@ -23,7 +23,7 @@ from backupmeta.report.model import (
 )
 
 MOST_SCANS: Final = 20
-"""How many scans are told of at most."""
+"""How many scans are listed at most."""
 
 
 class Asked(NamedTuple):
