@@ -120,7 +120,7 @@ class Unpacking:
         self.keeps_partial = keeps_partial
         self._most = limits.names
         self._links = Links(limits.names)
-        self._symlinks: dict[bytes, _Link] = {}
+        self._symlinks: dict[bytes, _PendingLink] = {}
         self._waiting: dict[bytes, int] = {}
         self._folders: dict[bytes, Attributes] = {}
         self.counts = dict.fromkeys(Fate, 0)
@@ -204,7 +204,7 @@ class Unpacking:
             return None
         self._folders.pop(path, None)
         if member.kind == "symlink":
-            self._wait(path, _Link(member, member.link))
+            self._wait(path, _PendingLink(member, member.link))
             return None
         if member.source is not None:
             return self._begin_hard_link(member, path, plain(member.source))
@@ -213,7 +213,7 @@ class Unpacking:
     def _begin_hard_link(self, member: Member, path: bytes, target: bytes) -> Content | None:
         """Make a second name of a file that is there; else return what takes in the content, which comes last."""
         if (link := self._symlinks.get(target)) is not None:
-            self._wait(path, _Link(member, link.target))
+            self._wait(path, _PendingLink(member, link.target))
             return None
         if self._tree.is_new and target != path and self._tree.hard_link(target, path):
             self.tell(member, Fate.WRITTEN)
@@ -230,12 +230,12 @@ class Unpacking:
         self.has_dump = True
         return _Passing(self, member, write)
 
-    def _wait(self, path: bytes, link: "_Link") -> None:
+    def _wait(self, path: bytes, link: "_PendingLink") -> None:
         if len(self._symlinks) >= self._most:
             raise RefusedError(f"more than {counted(self._most, 'link')}")
         self._symlinks[path] = link
 
-    def _link(self, path: bytes, link: "_Link") -> None:
+    def _link(self, path: bytes, link: "_PendingLink") -> None:
         self._tree.symlink(link.target, path, self.attributes(link.member))
 
     def _try(self, member: Member, write: Callable[[], None]) -> None:
@@ -248,7 +248,7 @@ class Unpacking:
             self.tell(member, Fate.WRITTEN)
 
 
-class _Link(NamedTuple):
+class _PendingLink(NamedTuple):
     """A symbolic link that waits to be made; a hard link to one is one."""
 
     member: Member
