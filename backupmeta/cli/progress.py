@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final
@@ -23,23 +23,32 @@ _REFRESH: Final = 0.1
 
 
 class Bar:
-    """A bar that is drawn on stderr while it is `shown`."""
+    """A bar that is drawn on stderr while it is `shown`; where that is no terminal, nothing is drawn."""
 
-    def __init__(self, progress: "Progress", total: int) -> None:
+    def __init__(self, progress: "Progress | None" = None, total: int = 0) -> None:
         """Draw with ``progress``, up to ``total`` bytes."""
         self._progress = progress
-        self._task = progress.add_task("", total=total)
+        self._task = None if progress is None else progress.add_task("", total=total)
         self._drawn = 0.0
 
-    def advance(self, count: int) -> None:
-        """Know that ``count`` more bytes were read."""
+    @property
+    def watch(self) -> Callable[[int], object] | None:
+        """What is to be called with how many more bytes were read; None where nobody watches."""
+        return None if self._progress is None else self._advance
+
+    def _advance(self, count: int) -> None:
+        if self._progress is None or self._task is None:
+            return
         self._progress.advance(self._task, count)
         if (now := monotonic()) - self._drawn >= _REFRESH:
             self._progress.refresh()
             self._drawn = now
 
-    def making_way(self, parts: Iterator[str]) -> Iterator[str]:
+    def making_way(self, parts: Iterable[str]) -> Iterator[str]:
         """Pass on ``parts``, the bar out of the way while each of them is written."""
+        if self._progress is None:
+            yield from parts
+            return
         for part in parts:
             self._progress.stop()
             yield part
@@ -48,10 +57,10 @@ class Bar:
 
 
 @contextmanager
-def shown(total: Callable[[], int] | None) -> Iterator[Bar | None]:
-    """Show a bar up to ``total()`` bytes while the block runs; None without a total, or where stderr is no terminal."""
+def shown(total: Callable[[], int] | None) -> Iterator[Bar]:
+    """Show a bar up to ``total()`` bytes while the block runs; nothing without a total, or off a terminal."""
     if total is None or sys.stderr is None or not sys.stderr.isatty():
-        yield None
+        yield Bar()
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn

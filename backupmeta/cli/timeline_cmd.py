@@ -74,11 +74,10 @@ def timeline(
     search, tally = where.search(limits, user), _Tally()
     size = partial(verification.size, search) if deep else None
     with progress.shown(size) as bar, target.opened(where.protected()) as write:
-        workers = messages.workers(jobs, None if bar is None else bar.advance) if deep else HERE
+        workers = messages.workers(jobs, bar.watch) if deep else HERE
         events = events_of(search, deep=deep, members=most, findings=findings, workers=workers)
         wanted = tally.counting(_wanted(events, user, Period(since, until)))
-        parts = iter(TIMELINES[format_name].render(wanted, View()))
-        for part in parts if bar is None else bar.making_way(parts):
+        for part in bar.making_way(TIMELINES[format_name].render(wanted, View())):
             write(part)
     tally.tell(where.name)
     return messages.report(dict.fromkeys(findings), Severity.WARNING)

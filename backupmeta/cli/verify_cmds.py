@@ -92,11 +92,10 @@ def verify(
     tally, size = Tally(), None if where.catalog else partial(verification.size, search)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
     with progress.shown(size) as bar, target.opened(protected) as write:
-        run = recorded or verification.run_by(messages.workers(jobs, None if bar is None else bar.advance, _AHEAD))
+        run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
         verifications = tally.counting(verification.verify(search, chosen, now, run))
         view = VerificationView(target.width) if selection is None else VerificationView(target.width, selection)
-        parts = iter(VERIFICATIONS[format_name].render(verifications, view))
-        for part in parts if bar is None else bar.making_way(parts):
+        for part in bar.making_way(VERIFICATIONS[format_name].render(verifications, view)):
             write(part)
     if selection and selection.line:
         messages.complain(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")

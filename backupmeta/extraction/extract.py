@@ -8,7 +8,7 @@ from typing import NamedTuple
 from backupmeta import verification
 from backupmeta.checks.verdict import Verdict, Verification
 from backupmeta.extraction import tree
-from backupmeta.extraction.unpacking import Fate, Selection, Told, Unpacking
+from backupmeta.extraction.unpacking import Fate, MemberResult, Selection, Unpacking
 from backupmeta.verification import Case
 
 
@@ -58,7 +58,7 @@ class Extraction(NamedTuple):
     def is_whole(self) -> bool:
         """Whether the archive could be read to its end, and was not changed meanwhile."""
         is_judged = self.verification.verdict in {Verdict.PASS, Verdict.FAIL}
-        return is_judged and not any(one.finding.is_unread for one in self.verification.judged)
+        return is_judged and not any(judged.finding.is_unread for judged in self.verification.judged)
 
     @property
     def has_refused(self) -> bool:
@@ -69,12 +69,12 @@ class Extraction(NamedTuple):
 def extract(
     case: Case,
     order: Order,
-    tell: Callable[[Told], object],
+    report: Callable[[MemberResult], object],
     *,
     dump: Callable[[bytes], object] | None = None,
     watch: Callable[[int], object] | None = None,
 ) -> Extraction:
-    """Extract the archive of ``case``, judged in the same pass; ``tell`` what became of each member.
+    """Extract the archive of ``case``, judged in the same pass; ``report`` what became of each member.
 
     Without `Order.keeps_partial` the folder gets its name only if all that was asked for is in it, and the archive was
     read to its end. ``dump`` takes in the bytes of the database dump, ``watch`` how many bytes each read gave.
@@ -87,26 +87,28 @@ def extract(
             filled,
             order.selection,
             case.limits,
-            tell,
+            report,
             dump=dump,
             has_owners=order.has_owners,
             keeps_partial=order.keeps_partial,
         )
-        judged = verification.examined(case, file, [unpacking]).verification
+        judgement = verification.examined(case, file, [unpacking]).verification
         unpacking.finish()
-        found = Extraction(
+        extraction = Extraction(
             order.folder,
             order.is_over or order.keeps_partial,
             unpacking.counts,
             unpacking.narrowed,
             order.selection.missing,
             unpacking.has_dump,
-            judged,
+            judgement,
         )
-        found = found._replace(is_kept=found.is_kept or (found.is_whole and not found.has_refused))
-        if found.is_kept and keep is not None:
+        extraction = extraction._replace(
+            is_kept=extraction.is_kept or (extraction.is_whole and not extraction.has_refused)
+        )
+        if extraction.is_kept and keep is not None:
             keep()
-    return found
+    return extraction
 
 
 @contextmanager

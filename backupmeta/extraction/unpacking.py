@@ -41,7 +41,7 @@ class Fate(StrEnum):
     """The archive does not hold all of its content."""
 
 
-class Told(NamedTuple):
+class MemberResult(NamedTuple):
     """What became of a member, and why.
 
     Attributes:
@@ -56,7 +56,7 @@ class Told(NamedTuple):
 
 
 class Selection:
-    """Which members are asked for: some, by name; the site's files, which are all but the backup's own; or all.
+    """Which members are asked for: those that are named; the site's files, which are all but the backup's own; or all.
 
     Attributes:
         names: the paths that are asked for, with all that lies below them; empty for the site's files, or all.
@@ -66,21 +66,21 @@ class Selection:
         """Choose by ``names``; without any the site's files, and the backup's own files where it ``has_own``."""
         self.names = frozenset(map(plain, names))
         self._left_out = frozenset[bytes]() if has_own else _OWN
-        self._met = set[bytes]()
+        self._matched = set[bytes]()
 
     def wants(self, path: bytes) -> bool:
         """Tell whether the member at ``path`` is asked for."""
         if not self.names:
             return path not in self._left_out
-        found = next((one for one in _upwards(path) if one in self.names), None)
-        if found is not None:
-            self._met.add(found)
-        return found is not None
+        name = next((folder for folder in _upwards(path) if folder in self.names), None)
+        if name is not None:
+            self._matched.add(name)
+        return name is not None
 
     @property
     def missing(self) -> Sequence[bytes]:
         """The names that no member had, once all members have been looked at."""
-        return sorted(self.names - self._met)
+        return sorted(self.names - self._matched)
 
 
 def _upwards(path: bytes) -> Iterable[bytes]:
@@ -102,19 +102,19 @@ class Unpacking:
         tree: Tree,
         selection: Selection,
         limits: Limits,
-        tell: Callable[[Told], object],
+        report: Callable[[MemberResult], object],
         *,
         dump: Callable[[bytes], object] | None = None,
         has_owners: bool = False,
         keeps_partial: bool = False,
     ) -> None:
-        """Write what is in ``selection`` to ``tree``, and the dump's bytes to ``dump``; ``tell`` what became of each.
+        """Write what is in ``selection`` to ``tree``, and the dump's bytes to ``dump``; ``report`` what became of each.
 
         ``has_owners`` has the owners that the archive names, ``keeps_partial`` what is there of broken files.
         """
         self._tree = tree
         self._selection = selection
-        self._tell_fate = tell
+        self._report = report
         self._dump = dump
         self._has_owners = has_owners
         self.keeps_partial = keeps_partial
@@ -133,31 +133,33 @@ class Unpacking:
         if self._dump is not None and path == DUMP and member.kind in WITH_CONTENT:
             return self._begin_dump(member, self._dump)
         if not self._selection.wants(path):
-            self.tell(member, Fate.LEFT_OUT)
+            self.record(member, Fate.LEFT_OUT)
             return None
         try:
             if reason := self._refusal(member):
                 raise RefusedError(reason)  # noqa: TRY301 - as what the system refuses
             return self._begin(member, path)
         except RefusedError as error:
-            self.tell(member, Fate.REFUSED, error.reason)
+            self.record(member, Fate.REFUSED, error.reason)
             return None
 
     def finish(self) -> None:
         """Make the links, once it is known where each leads; then give the folders their times."""
-        bad = {one.offset: FINDINGS[one.id].sentence for one in self._links.finish() if _is_refused(one.id)}
+        refused = {
+            finding.offset: FINDINGS[finding.id].sentence for finding in self._links.finish() if _is_refused(finding.id)
+        }
         for path, link in self._symlinks.items():
-            if (reason := bad.get(link.member.offset)) is not None:
-                self.tell(link.member, Fate.REFUSED, reason)
+            if (reason := refused.get(link.member.offset)) is not None:
+                self.record(link.member, Fate.REFUSED, reason)
                 continue
             self._try(link.member, partial(self._link, path, link))
         for path in sorted(self._folders, reverse=True):  # what lies in a folder sorts after it
             self._tree.finish_folder(path, self._folders[path])
 
-    def tell(self, member: Member, fate: Fate, reason: str = "") -> None:
-        """Count what became of a member, and tell it."""
+    def record(self, member: Member, fate: Fate, reason: str = "") -> None:
+        """Count what became of a member, and report it."""
         self.counts[fate] += 1
-        self._tell_fate(Told(member, fate, reason))
+        self._report(MemberResult(member, fate, reason))
 
     def attributes(self, member: Member) -> Attributes:
         """Return what a file or folder gets beside its content."""
@@ -189,8 +191,8 @@ class Unpacking:
             return FINDINGS["member-device"].sentence
         if self._links and self._links.above(member) is not None:
             return FINDINGS["member-through-link"].sentence
-        told = self._links.take(member) if member.kind in {"symlink", "hard link"} else ()
-        return next((FINDINGS[id_].sentence for id_ in told if _is_refused(id_)), "")
+        ids = self._links.take(member) if member.kind in {"symlink", "hard link"} else ()
+        return next((FINDINGS[id_].sentence for id_ in ids if _is_refused(id_)), "")
 
     def _begin(self, member: Member, path: bytes) -> Content | None:
         """Write what has no content; return what takes in that of anything else. Raises `RefusedError`."""
@@ -200,7 +202,7 @@ class Unpacking:
         if member.kind == "directory":
             if path and self._tree.folder(path):
                 self._folders[path] = self.attributes(member)
-            self.tell(member, Fate.WRITTEN)
+            self.record(member, Fate.WRITTEN)
             return None
         self._folders.pop(path, None)
         if member.kind == "symlink":
@@ -208,7 +210,7 @@ class Unpacking:
             return None
         if member.source is not None:
             return self._begin_hard_link(member, path, plain(member.source))
-        return _Writing(self, member)
+        return _FileContent(self, member)
 
     def _begin_hard_link(self, member: Member, path: bytes, target: bytes) -> Content | None:
         """Make a second name of a file that is there; else return what takes in the content, which comes last."""
@@ -216,19 +218,19 @@ class Unpacking:
             self._wait(path, _PendingLink(member, link.target))
             return None
         if self._tree.is_new and target != path and self._tree.hard_link(target, path):
-            self.tell(member, Fate.WRITTEN)
+            self.record(member, Fate.WRITTEN)
             return None
         if len(self._waiting) >= self._most:
             raise RefusedError(f"more than {self._most:,} hard links wait for their content")
         self._waiting[path] = member.offset
-        return _Writing(self, member)
+        return _FileContent(self, member)
 
     def _begin_dump(self, member: Member, write: Callable[[bytes], object]) -> Content | None:
         if self.has_dump:
-            self.tell(member, Fate.REFUSED, "the archive holds several dumps")
+            self.record(member, Fate.REFUSED, "the archive holds several dumps")
             return None
         self.has_dump = True
-        return _Passing(self, member, write)
+        return _DumpContent(self, member, write)
 
     def _wait(self, path: bytes, link: "_PendingLink") -> None:
         if len(self._symlinks) >= self._most:
@@ -239,13 +241,13 @@ class Unpacking:
         self._tree.symlink(link.target, path, self.attributes(link.member))
 
     def _try(self, member: Member, write: Callable[[], None]) -> None:
-        """Write a member, and tell whether that could be done."""
+        """Write a member, and record whether that could be done."""
         try:
             write()
         except RefusedError as error:
-            self.tell(member, Fate.REFUSED, error.reason)
+            self.record(member, Fate.REFUSED, error.reason)
         else:
-            self.tell(member, Fate.WRITTEN)
+            self.record(member, Fate.WRITTEN)
 
 
 class _PendingLink(NamedTuple):
@@ -255,7 +257,7 @@ class _PendingLink(NamedTuple):
     target: bytes
 
 
-class _Writing:
+class _FileContent:
     """Writes the content of one member to its file."""
 
     def __init__(self, unpacking: Unpacking, member: Member) -> None:
@@ -284,7 +286,7 @@ class _Writing:
         unpacking, member, file = self._unpacking, self._member, self._opened()
         if file is None:
             if not self._is_dropped:
-                unpacking.tell(member, Fate.REFUSED, self._reason)
+                unpacking.record(member, Fate.REFUSED, self._reason)
             return
         if missing and not unpacking.keeps_partial:
             file.drop()
@@ -292,12 +294,12 @@ class _Writing:
             try:
                 file.finish(unpacking.attributes(member))
             except RefusedError as error:
-                unpacking.tell(member, Fate.REFUSED, error.reason)
+                unpacking.record(member, Fate.REFUSED, error.reason)
                 return
         if missing:
-            unpacking.tell(member, Fate.INCOMPLETE, _missing(missing))
+            unpacking.record(member, Fate.INCOMPLETE, _missing(missing))
         else:
-            unpacking.tell(member, Fate.WRITTEN)
+            unpacking.record(member, Fate.WRITTEN)
 
     def _opened(self) -> NewFile | None:
         """Return the file, which is begun when its content comes; None where there is none."""
@@ -312,7 +314,7 @@ class _Writing:
         return self._file
 
 
-class _Passing:
+class _DumpContent:
     """Passes the dump's content on."""
 
     def __init__(self, unpacking: Unpacking, member: Member, write: Callable[[bytes], object]) -> None:
@@ -327,7 +329,7 @@ class _Passing:
     def close(self, missing: int) -> None:
         """Tell what became of the dump."""
         fate = Fate.INCOMPLETE if missing else Fate.WRITTEN
-        self._unpacking.tell(self._member, fate, _missing(missing) if missing else "")
+        self._unpacking.record(self._member, fate, _missing(missing) if missing else "")
 
 
 def _is_refused(id_: str) -> bool:
