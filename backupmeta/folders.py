@@ -42,7 +42,7 @@ class Folder:
 
         Raises `OSError`, and `ValueError` for a name that no system has.
         """
-        self.path = path or os.curdir
+        self.path: str = path or os.curdir
         self._fd = os.open(self.path, FOLDER & ~NOFOLLOW) if _IS_RELATIVE else None
 
     def __enter__(self) -> Self:

@@ -21,6 +21,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple, Protocol, Self
 
+from backupmeta import rules
 from backupmeta.account.filename import Sieve, parse, refused, unix_time, unreadable
 from backupmeta.account.location import LOCAL, Locations, server_path
 from backupmeta.archive.head import Head, head
@@ -132,15 +133,15 @@ class Reading(Protocol):
         """How many copies of a record are kept, one of them by the home."""
         ...
 
-    def record(self, folder: Folder, name: str, limits: Limits) -> Record:
+    def record(self, folder: Folder, name: str, limits: Limits, /) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         ...
 
-    def head(self, archive: Archive, limits: Limits) -> Head:
+    def head(self, archive: Archive, limits: Limits, /) -> Head:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
         ...
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+    def beginning(self, folder: Folder, name: str, limits: Limits, /) -> Beginning:
         """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
         ...
 
@@ -154,17 +155,17 @@ class FromDisk:
 
     copies = 1
 
-    def record(self, folder: Folder, name: str, limits: Limits) -> Record:
+    def record(self, folder: Folder, name: str, limits: Limits, /) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         with folder.open_file(name) as file:
             return bounded(file.path, file.read_whole("record_bytes", limits.record_bytes), limits)
 
-    def head(self, archive: Archive, limits: Limits) -> Head:
+    def head(self, archive: Archive, limits: Limits, /) -> Head:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
         with archive.open() as file:
             return head(file, limits, archive.seen)
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+    def beginning(self, folder: Folder, name: str, limits: Limits, /) -> Beginning:
         """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
         with folder.open_file(name) as file:
             return beginning(file, limits)
@@ -331,9 +332,9 @@ class Home:
         if archive is None:
             here = self._folder_named_by(record)
             is_remote = here is None and (record.text("backup-location") or "") not in LOCAL
-            kind, state = ("archive-remote", State.REMOTE) if is_remote else ("archive-missing", State.MISSING)
-            return Pair(id_, record, None, state, (Finding(kind, name, here or "", (record.source,)),))
-        twice = (Finding("archive-claimed-twice", name, "", (record.source,)),) if taken[archive] > 1 else ()
+            rule, state = (rules.ARCHIVE_REMOTE, State.REMOTE) if is_remote else (rules.ARCHIVE_MISSING, State.MISSING)
+            return Pair(id_, record, None, state, (Finding(rule, name, here or "", (record.source,)),))
+        twice = (Finding(rules.ARCHIVE_CLAIMED_TWICE, name, "", (record.source,)),) if taken[archive] > 1 else ()
         return Pair(id_, record, archive, State.PAIRED, (*twice, *self._same_name(archive)))
 
     def _folder_named_by(self, record: Document) -> str | None:
@@ -365,7 +366,7 @@ class Home:
             return ()
         other = next(one for one in same.values() if one != archive)
         evidence = tuple(Source(Witness.FILE_SYSTEM, one.seen) for one in (archive, other))
-        return (Finding("archive-name-twice", archive.name, f"{len(same)} of them", evidence),)
+        return (Finding(rules.ARCHIVE_NAME_TWICE, archive.name, f"{len(same)} of them", evidence),)
 
     @property
     def located(self) -> list[str]:
@@ -375,7 +376,7 @@ class Home:
     def _lone(self, archive: Archive, claims: Mapping[str, int]) -> Pair:
         evidence = (Source(Witness.FILE_SYSTEM, archive.seen),)
         is_told = self.is_home and archive.name not in claims
-        findings = (Finding("archive-without-record", archive.name, "", evidence),) if is_told else ()
+        findings = (Finding(rules.ARCHIVE_WITHOUT_RECORD, archive.name, "", evidence),) if is_told else ()
         return Pair(None, None, archive, State.UNCLAIMED, (*findings, *self._same_name(archive)))
 
     def _renamed(self, unclaimed: list[Archive], missed: set[str]) -> dict[str, Archive]:
@@ -427,7 +428,7 @@ class Home:
                 self._is_over = True
                 where = (Source(Witness.FILE_SYSTEM, path),)
                 self.findings.append(
-                    Finding("limit-exceeded", self.folder.seen, f"{error.reason}; not read from {path} on", where)
+                    Finding(rules.LIMIT_EXCEEDED, self.folder.seen, f"{error.reason}; not read from {path} on", where)
                 )
             raise
 
@@ -469,7 +470,7 @@ class Home:
     def _record(self, folder: Folder, name: str, witness: Witness) -> Document | None:
         source = Source(witness, folder.seen_child(name))
         if not is_id(name):
-            self.findings.append(Finding("record-name-malformed", name, "", (source,)))
+            self.findings.append(Finding(rules.RECORD_NAME_MALFORMED, name, "", (source,)))
             return None
         try:
             if self._allowance.is_spent:
@@ -480,7 +481,7 @@ class Home:
         except OverAllowanceError:
             return None
         except EvidenceError as error:
-            self.findings.append(Finding("record-unreadable", name, error.reason, (source,)))
+            self.findings.append(Finding(rules.RECORD_UNREADABLE, name, error.reason, (source,)))
             return None
 
     def _subfolder(self, parent: Folder, name: str, entries: list[Entry]) -> Folder | None:

@@ -12,9 +12,10 @@ from errno import ENOENT, ENOTDIR
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from backupmeta import rules
 from backupmeta.errors import EvidenceError, NotRegularError, UnreadableError
 from backupmeta.evidence import Folder, open_folder
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
 
 LOCAL: Final = frozenset({"local", ""})
@@ -119,13 +120,13 @@ class Locations:
         try:
             return self._opened.enter_context(open_from_server(self._home, path.strip("/").split("/")))
         except EvidenceError as error:
-            id_ = "link-not-followed" if isinstance(error, NotRegularError) else "folder-unreadable"
-            findings += [] if is_absent(error) else [_not_opened(path, error.reason, id_)]
+            rule = rules.LINK_NOT_FOLLOWED if isinstance(error, NotRegularError) else rules.FOLDER_UNREADABLE
+            findings += [] if is_absent(error) else [_not_opened(path, error.reason, rule)]
             return None
 
 
-def _not_opened(path: str, reason: str, id_: str = "folder-unreadable") -> Finding:
-    return Finding(id_, path, reason, (Source(Witness.FILE_SYSTEM, path),))
+def _not_opened(path: str, reason: str, rule: FindingRule = rules.FOLDER_UNREADABLE) -> Finding:
+    return Finding(rule, path, reason, (Source(Witness.FILE_SYSTEM, path),))
 
 
 def _is_file_name(name: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 from zlib import adler32
 
+from backupmeta import rules
 from backupmeta.archive.headers import (
     IN_HEADER,
     KINDS,
@@ -284,13 +285,13 @@ def misplaced(records: Sequence[Placed], path: str) -> Iterator[Finding]:
         return
     roots = [one for one in records if is_at_root(one.member)]
     if not roots:
-        yield Finding("record-not-at-root", "", "", (at(path, chosen.member),))
+        yield Finding(rules.RECORD_NOT_AT_ROOT, "", "", (at(path, chosen.member),))
     if chosen.place:
-        yield Finding("record-not-first", "", f"member {chosen.place + 1}", (at(path, chosen.member),))
+        yield Finding(rules.RECORD_NOT_FIRST, "", f"member {chosen.place + 1}", (at(path, chosen.member),))
     if len(roots) > 1:
-        yield Finding("record-several", "", f"{len(roots):,}", tuple(at(path, one.member) for one in roots))
+        yield Finding(rules.RECORD_SEVERAL, "", f"{len(roots):,}", tuple(at(path, one.member) for one in roots))
     if others := [one for one in records if one is not chosen and not is_at_root(one.member)]:
-        yield Finding("record-deeper", "", f"{len(others):,}", tuple(at(path, one.member) for one in others))
+        yield Finding(rules.RECORD_DEEPER, "", f"{len(others):,}", tuple(at(path, one.member) for one in others))
 
 
 def at(path: str, member: Member) -> Source:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
+from backupmeta import rules
 from backupmeta.archive import packing
 from backupmeta.archive.compression import BLOCK, PLAIN, Compression, End, Stream, by_suffix, identify, is_skippable
 from backupmeta.archive.digests import ALGORITHMS, Digests
@@ -21,7 +22,7 @@ from backupmeta.archive.names import plain
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
-from backupmeta.findings import Finding, Findings
+from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import are, counted
 
@@ -168,7 +169,7 @@ class Reader:
     def _is_zeros(self) -> bool:
         """Tell whether there are zeros alone, and not just the end mark of a writer that packed nothing."""
         stream = self._stream
-        if stream.first.strip(b"\0") or any(one.id == "archive-trailing-content" for one in self._walk.findings):
+        if stream.first.strip(b"\0") or any(one.rule is rules.ARCHIVE_TRAILING_CONTENT for one in self._walk.findings):
             return False
         while stream.position < self.limits.search_bytes and (piece := stream.take(BLOCK)):
             if piece.strip(b"\0"):
@@ -286,7 +287,7 @@ class Pass(Reader):
         if (end := self._stream.end) is None or not end.limit:
             return True
         self._unread.add(
-            Finding("limit-exceeded", "", f"{end.reason}, near byte {end.offset}", (_at(self.file.path, None),))
+            Finding(rules.LIMIT_EXCEEDED, "", f"{end.reason}, near byte {end.offset}", (_at(self.file.path, None),))
         )
         return False
 
@@ -328,7 +329,7 @@ class Pass(Reader):
         if len(self._linked) < _LINKS_KEPT:
             self._linked.append((member, content))
         else:
-            self._refuse(member, content, "limit-exceeded", f"more than {_LINKS_KEPT:,} hard links to read")
+            self._refuse(member, content, rules.LIMIT_EXCEEDED, f"more than {_LINKS_KEPT:,} hard links to read")
         return False
 
     def _hand_out(self, member: Member) -> None:
@@ -344,17 +345,17 @@ class Pass(Reader):
         wanted = dict[int, list[Content]]()
         for link, content in self._linked:
             if (offset := found.get(link.offset)) is None:
-                self._refuse(link, content, "member-link-unresolved", link.link.decode("utf-8", "replace"))
+                self._refuse(link, content, rules.MEMBER_LINK_UNRESOLVED, link.link.decode("utf-8", "replace"))
             else:
                 wanted.setdefault(offset, []).append(content)
         self._linked.clear()
         hand_out(self.file, self.limits, wanted)
 
-    def _refuse(self, member: Member, content: Content, id_: str, detail: str) -> None:
+    def _refuse(self, member: Member, content: Content, rule: FindingRule, detail: str) -> None:
         """Tell that the content of a hard link is not there."""
         content.close(_OF_NOTHING)
         if not self._hazards.has_unresolved(member):
-            self._unread.add(Finding(id_, member.label, detail, (_at(self.file.path, member),)))
+            self._unread.add(Finding(rule, member.label, detail, (_at(self.file.path, member),)))
 
     @property
     def records(self) -> Sequence[Placed]:
@@ -449,7 +450,9 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         raise NoMemberError(file.path, name)
     if found[-1].kind not in WITH_CONTENT:
         raise NoMemberError(file.path, name, f"is no plain file but a {found[-1].kind}")
-    twice = (Finding("member-name-duplicate", found[-1].label, "the last one is given", (_at(file.path, found[-1]),)),)
+    twice = (
+        Finding(rules.MEMBER_NAME_DUPLICATE, found[-1].label, "the last one is given", (_at(file.path, found[-1]),)),
+    )
     content = at_offset(file, limits, found[-1].offset)
     odd = (*misplaced(records, file.path), *reader.oddities(file.path))
     return Located(found[-1], content, (*odd, *(twice if len(found) > 1 else ())), file.path)
@@ -566,7 +569,7 @@ def unpromised(compression: Compression, path: str) -> Iterator[Finding]:
     """Yield that the ``compression`` of the archive at ``path`` is not the one that its name ends with."""
     promised = by_suffix(path)
     if promised is not None and promised is not compression:
-        yield Finding("archive-suffix-differs", "", f"it is {compression.name}", (_at(path, None),))
+        yield Finding(rules.ARCHIVE_SUFFIX_DIFFERS, "", f"it is {compression.name}", (_at(path, None),))
 
 
 def _at(path: str, member: Member | None) -> Source:

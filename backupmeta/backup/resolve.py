@@ -9,12 +9,13 @@ Opens no file.
 
 from datetime import tzinfo
 
+from backupmeta import rules
 from backupmeta.account import filename
 from backupmeta.account.home import State
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import CUSTOM_SCHEDULE, Plan, fields_of, plan, tells_snapshot
 from backupmeta.backup.witnesses import ELSEWHERE, Witnesses, base_name, elsewhere
-from backupmeta.findings import Finding, Findings
+from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.masking import mask_text, masked
 from backupmeta.provenance import Fact, Source, Witness, as_text
 from backupmeta.record.document import Document
@@ -110,7 +111,9 @@ class _Resolver:
         self._others(documents)
 
     def _fall_back(self, live: Document) -> None:
-        self._into.findings.append(Finding("live-value-used", "", "no record of the backup tells it", (live.source,)))
+        self._into.findings.append(
+            Finding(rules.LIVE_VALUE_USED, "", "no record of the backup tells it", (live.source,))
+        )
 
     def _field(self, one: Field, documents: list[Document]) -> None:
         if one.name in CUSTOM_SCHEDULE and self._into.get("autobk") != "custom":
@@ -149,7 +152,7 @@ class _Resolver:
         self._into.conflicts[one.name] = losers
         against = [fact.source for fact in losers if fact.source.witness is not Witness.INSTALL_RECORD]
         if against and one.name != "autobk_schedule":
-            self._into.findings.append(Finding("sources-disagree", one.name, "", (winner.at(key), *against)))
+            self._into.findings.append(Finding(rules.SOURCES_DISAGREE, one.name, "", (winner.at(key), *against)))
 
     def _from_elsewhere(self, one: Field) -> None:
         if (derived := elsewhere(one, self._into, self._witnesses)) is not None:
@@ -174,17 +177,17 @@ class _Resolver:
             self._keep(document, key, use)
         elif holding[0].record.values[key] != document.record.values[key]:
             evidence = (holding[0].at(key), document.at(key))
-            self._into.findings.append(Finding("sources-disagree", key, "", evidence))
+            self._into.findings.append(Finding(rules.SOURCES_DISAGREE, key, "", evidence))
         holding.append(document)
 
     def _keep(self, document: Document, key: str, use: Use) -> None:
         if use is not Use.OTHER:
-            self._note("record-unknown-key" if use is Use.UNKNOWN else "field-collision", key, document.at(key))
+            self._note(rules.RECORD_UNKNOWN_KEY if use is Use.UNKNOWN else rules.FIELD_COLLISION, key, document.at(key))
         if document.text(key) is None:
-            self._note("value-not-utf8", key, document.at(key))
+            self._note(rules.VALUE_NOT_UTF8, key, document.at(key))
 
-    def _note(self, finding: str, subject: str, source: Source) -> None:
-        self._into.findings.append(Finding(finding, subject, f"line {source.line}", (source,)))
+    def _note(self, rule: FindingRule, subject: str, source: Source) -> None:
+        self._into.findings.append(Finding(rule, subject, f"line {source.line}", (source,)))
 
 
 def compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | None) -> None:
@@ -197,12 +200,12 @@ def compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | Non
     names = {"", known, masked("backup_filename", known)}  # a catalog's record has its secrets masked
     if archive and recorded not in names and filename.stem(recorded) != filename.stem(known):
         detail = f"recorded as {masked('backup_filename', recorded)}"
-        inspection.findings.append(Finding("archive-renamed", shown, detail, (source,)))
+        inspection.findings.append(Finding(rules.ARCHIVE_RENAMED, shown, detail, (source,)))
     if not name:
         return
     parsed = inspection.archive_name = filename.parse(name)
     if parsed is None:
-        inspection.findings.append(Finding("name-unconventional", shown, "", (source,)))
+        inspection.findings.append(Finding(rules.NAME_UNCONVENTIONAL, shown, "", (source,)))
     if parsed is None or archive is None:
         return
     time = inspection.text("backup_time")
@@ -211,4 +214,4 @@ def compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | Non
     url, title = (value if isinstance(value := inspection.get(name), str) else None for name in ("url", "title"))
     for one in filename.disagreements(parsed, url, title, seconds, zone):
         detail = one.detail if title is None or masked("title", title) == title else ""  # a slug hides no password
-        inspection.findings.append(Finding(one.finding, "backup_filename", detail, (source,)))
+        inspection.findings.append(Finding(one.rule, "backup_filename", detail, (source,)))

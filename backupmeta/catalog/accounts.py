@@ -200,7 +200,7 @@ class Accounts:
                 self._connection.execute("UPDATE accounts SET status = 'vanished' WHERE account = ?", (account,))
 
     def has_any(self, host: str, root: str, others: Collection[str]) -> bool:
-        """Tell whether there were accounts at or below ``root`` that were not found below one of the ``others``."""
+        """Return whether there were accounts at or below ``root`` that were not found below one of the ``others``."""
         select = f"SELECT DISTINCT root FROM accounts WHERE {_BELOW}"
         known = {row[0] for row in self._connection.execute(select, _at_or_below(host, root))}
         return not known <= {display(other) for other in others if other != root}

@@ -1,4 +1,4 @@
-"""Seals: what the rows of each account were when they were written, so that it shows where they were altered since.
+"""Seals: digests of the rows of each account when they were written, so that later alterations show.
 
 A seal has a digest (BLAKE2b, 8 bytes) of each row that an account has or refers to, and one (16 bytes) of all of these.
 The catalog's own seal, of the account `OWN`, has those of its scans, of what is odd about no account, and the number
@@ -70,7 +70,7 @@ class Altered(NamedTuple):
         return [key for of, key in self.was if of == number and self.now.get((of, key)) != self.was[of, key]]
 
     def added(self, table: Table) -> list[int]:
-        """Return the keys of the rows of ``table`` that nobody sealed."""
+        """Return the keys of the rows of ``table`` that were not sealed."""
         number = SEALED.index(table)
         return [key for of, key in self.now if of == number and (of, key) not in self.was]
 

@@ -1,4 +1,4 @@
-"""Writing to a catalog: what a scan found of an account is set against what was known, so that nothing gets lost.
+"""Writing to a catalog: what a scan found of an account is compared with what was known, so that nothing is lost.
 
 A file that vanished and one that is new are the same, moved, where number, size and time of modification are.
 """
@@ -244,7 +244,7 @@ class Writer:
     def mark_moves(self, first: int) -> None:
         """Mark what was moved between accounts, folders and names.
 
-        ``first`` is the number of the first file that this scan met first. Backups and installs move with their files.
+        ``first`` is the number of the first file that this scan added. Backups and installs move with their files.
         What is marked is left to be sealed.
         """
         execute = self._connection.execute
@@ -365,14 +365,14 @@ class Writer:
             self._note_change(number, _file(known.cells), _file(now.cells))
 
     def _walk_again(self, file: int | None) -> None:
-        """Forget what reading all of an archive told, for its record is another one now."""
+        """Forget what reading all of an archive found: its record is another one now."""
         self._connection.execute("UPDATE all_files SET verdict = NULL, walked = NULL WHERE file = ?", (file,))
         self._connection.execute(_FORGET, (self._scan, file))
 
     def _note_change(self, file: int, known: FileRow, now: FileRow) -> None:
         """Note that a file's inode was changed: what is in it may be something else, and is read again.
 
-        A file that an older program has met has no such time yet.
+        A file that only an older program has read has no such time yet.
         """
         if known.ctime_ns == now.ctime_ns:
             return
@@ -426,7 +426,9 @@ class Writer:
         if content == value and key not in self._damaged and self._entries(key) == entries:
             return int(key)
         key = self._next(SHARED.name)
-        self._connection.execute("DELETE FROM shared WHERE digest = ?", (digest,))  # nobody refers to one that lies
+        self._connection.execute(
+            "DELETE FROM shared WHERE digest = ?", (digest,)
+        )  # no row refers to a value that was altered
         self._connection.execute("DELETE FROM extensions WHERE list = ?", (key,))
         self._connection.execute(schema.insertion(SHARED, ("shared", "digest", "content")), (key, digest, value))
         self._connection.executemany(schema.insertion(EXTENSIONS, _EXTENSION), [(key, *entry) for entry in entries])
@@ -445,7 +447,7 @@ class Writer:
 
 
 def _is_below(evidence: str, roots: Collection[str]) -> bool:
-    """Tell whether the places in a finding's ``evidence`` lie below one of ``roots``."""
+    """Return whether the places in a finding's ``evidence`` lie below one of ``roots``."""
     paths = [source.get("path", "") for source in json.loads(evidence)]
     return not paths or any(f"{path}/".startswith(f"{root.rstrip('/')}/") for path in paths for root in roots)
 
@@ -455,7 +457,7 @@ def _file(cells: Cells) -> FileRow:
 
 
 def _is_same(known: Cells, found: Cells) -> bool:
-    """Tell whether what was found is what is known; of a file, whenever its inode changed, by its digest if known."""
+    """Return whether what was found is what is known; of a file, whenever its inode changed, by its digest if known."""
     if known == found or not isinstance(found, FileRow):
         return known == found
     before = _file(known)

@@ -15,11 +15,10 @@ from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Moment
 from backupmeta.cli.output import Target
 from backupmeta.errors import did_you_mean
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Severity
 from backupmeta.render.exports import EXPORTS
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.tallies import STATS, Contents
-from backupmeta.vocabulary.kinds import Severity
 
 
 class Exported(click.ParamType[Table]):

@@ -6,13 +6,13 @@ from backupmeta.archive.limits import Limits
 from backupmeta.cli import messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
+from backupmeta.comparison.diff import CURRENT
 from backupmeta.comparison.diff import diff as compare
 from backupmeta.comparison.history import history as backups_of
-from backupmeta.comparison.sides import CURRENT
 from backupmeta.errors import AnswerError
+from backupmeta.findings import Severity
 from backupmeta.render.differences import DIFFERENCES, HISTORIES
 from backupmeta.render.formats import View
-from backupmeta.vocabulary.kinds import Severity
 
 
 @click.command()

@@ -11,16 +11,16 @@ from backupmeta import verification
 from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import Limits
 from backupmeta.checks.policy import DEFAULT
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import messages, options, output, progress
 from backupmeta.cli.writing import Write
 from backupmeta.extraction.extract import Extraction, Order
 from backupmeta.extraction.extract import extract as unpacked
 from backupmeta.extraction.unpacking import MemberResult, Selection
+from backupmeta.findings import Group, Severity
 from backupmeta.render.unpacked import EXTRACTION, ExtractionTalk
 from backupmeta.search import Search
 from backupmeta.verification import Case
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
 
 
 class _DroppedError(Exception):

@@ -10,12 +10,12 @@ from backupmeta.archive.member import is_record
 from backupmeta.archive.reader import Consumer, find, walk
 from backupmeta.cli import messages, options, output
 from backupmeta.evidence import open_named
+from backupmeta.findings import Severity
 from backupmeta.record import grammar
 from backupmeta.record.masked import without_secrets
 from backupmeta.render.explanations import STEPS
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.members import MEMBERS, Walk, verdict
-from backupmeta.vocabulary.kinds import Severity
 
 
 @click.command()

@@ -12,11 +12,10 @@ from backupmeta import library
 from backupmeta.backup.criteria import Criteria, ordered
 from backupmeta.backup.inspection import Inspection
 from backupmeta.cli import messages, options, output
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Severity
 from backupmeta.render.backups import ListRendering, ListView
 from backupmeta.render.formats import Format, Formats, Trait
 from backupmeta.search import Search
-from backupmeta.vocabulary.kinds import Severity
 from backupmeta.work.processes import few_processes
 
 

@@ -10,9 +10,8 @@ import click
 
 from backupmeta.errors import AnswerError
 from backupmeta.escapes import inert, printable, printable_lines
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Severity
 from backupmeta.masking import mask_text
-from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from backupmeta.catalog.accounts import ScanResult

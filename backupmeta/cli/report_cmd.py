@@ -23,12 +23,11 @@ from backupmeta.cli.options import Moment, Where
 from backupmeta.cli.output import Target
 from backupmeta.cli.progress import telling
 from backupmeta.evidence import is_file
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Severity
 from backupmeta.masking import mask_text
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.report.document import REPORTS
 from backupmeta.report.from_catalog import Asked, read
-from backupmeta.vocabulary.kinds import Severity
 
 
 class _Source(NamedTuple):

@@ -17,10 +17,10 @@ from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.progress import telling
 from backupmeta.errors import CatalogError, EvidenceError
+from backupmeta.findings import Severity
 from backupmeta.render.formats import View
 from backupmeta.render.tallies import SCANS, Scanned
 from backupmeta.search import Search
-from backupmeta.vocabulary.kinds import Severity
 from backupmeta.work.orders import Workers
 
 _INTERRUPTED: Final = 130

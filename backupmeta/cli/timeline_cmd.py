@@ -15,10 +15,9 @@ from backupmeta.cli.output import Target
 from backupmeta.events.event import Event
 from backupmeta.events.timeline import MEMBERS
 from backupmeta.events.timeline import timeline as events_of
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Severity
 from backupmeta.render.formats import View
 from backupmeta.render.timelines import TIMELINES
-from backupmeta.vocabulary.kinds import Severity
 from backupmeta.words import are, counted
 from backupmeta.work.orders import HERE
 

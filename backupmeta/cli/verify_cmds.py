@@ -11,17 +11,17 @@ from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import Limits
 from backupmeta.checks import policy
 from backupmeta.checks.policy import Policy
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Verdict
 from backupmeta.cli import messages, options, output, progress
 from backupmeta.cli.options import Moment, Where
 from backupmeta.cli.output import Target
 from backupmeta.errors import did_you_mean
+from backupmeta.findings import Group, Severity
 from backupmeta.render.explanations import CHECKS
 from backupmeta.render.formats import View
 from backupmeta.render.verified import MOST_RESULTS, VERIFICATIONS, Selection, Tally, VerificationView
 from backupmeta.verification import Run
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
 
 _AHEAD: Final = 32
 """How many archives for each process may be verified before the first of them is, which may be a large one."""

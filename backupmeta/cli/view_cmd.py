@@ -4,16 +4,15 @@ import os
 
 import click
 
-from backupmeta import library
+from backupmeta import library, rules
 from backupmeta.archive.limits import Limits
 from backupmeta.backup.inspection import Inspection
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.errors import AnswerError
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Severity
 from backupmeta.render.backups import ANSWERS, ListView
 from backupmeta.render.formats import Trait
-from backupmeta.vocabulary.kinds import Severity
 
 
 @click.command()
@@ -79,7 +78,7 @@ def view(
 
 def _is_altered(finding: Finding) -> bool:
     """Tell whether a finding is about the catalog that is answered from."""
-    return finding.id == "catalog-altered"
+    return finding.rule == rules.CATALOG_ALTERED
 
 
 def _in_catalog(

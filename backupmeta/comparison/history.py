@@ -9,9 +9,8 @@ from backupmeta.account.filename import parse
 from backupmeta.account.home import Home, Pair, is_id
 from backupmeta.api.status import install_not_found
 from backupmeta.backup.inspection import Inspection
-from backupmeta.comparison import sides
-from backupmeta.comparison.difference import Changes
-from backupmeta.comparison.fields import compared
+from backupmeta.comparison import diff
+from backupmeta.comparison.changes import Changes, compared
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.search import EVERYWHERE, Search
@@ -66,10 +65,10 @@ def history(target: str, search: Search = EVERYWHERE) -> History:
         EvidenceError: a file can't be read.
     """
     findings = list[Finding]()
-    with sides.noting(findings):
+    with diff.noting(findings):
         if is_id(target) and (rows := _rows(target, target, search, findings)):
             return _told(target, rows, findings)
-        found, _ = sides.backup(target, search, None, findings)
+        found, _ = diff.backup(target, search, None, findings)
     id_ = found.text("id" if found.kind == "install" else "backup_install")
     if not id_:
         raise install_not_found(f"{target!r} does not say which install it is of")
@@ -99,7 +98,7 @@ def _telling(changes: Changes) -> Changes:
 def _rows(id_: str, target: str, search: Search, findings: list[Finding]) -> list[Row]:
     """Return the backups of the install, oldest first, then the live install; a home may be met twice."""
     backups, broken, live = dict[str, Row](), dict[str, Row](), list[Row]()
-    for home in sides.homes(target, search, findings):
+    for home in diff.homes(target, search, findings):
         for pair in home.pairs():
             row = _row(home, pair, id_, search)
             if row is not None and row.inspection is not None:
@@ -107,7 +106,7 @@ def _rows(id_: str, target: str, search: Search, findings: list[Finding]) -> lis
             elif row is not None and pair.archive is not None:
                 broken.setdefault(pair.archive.seen, row)
         if id_ in home.installs and not live:
-            live.append(Row(sides.CURRENT, (0, "", ""), library.inspect_install(home, id_)))
+            live.append(Row(diff.CURRENT, (0, "", ""), library.inspect_install(home, id_)))
         findings.extend(home.findings)
     known = (row.inspection for row in backups.values())
     own = {named[:2] for one in known if one is not None and (named := one.archive_name) is not None}

@@ -13,7 +13,7 @@ from itertools import combinations, islice
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from backupmeta import library
+from backupmeta import library, rules
 from backupmeta.account import filename
 from backupmeta.account.filename import ArchiveName, unreadable
 from backupmeta.account.home import RECORDS, Home
@@ -96,7 +96,7 @@ def of_name(
     implied = next((offset for time in seconds.values() if (offset := filename.utc_offset(name, time))), None)
     source = Source(Witness.FILE_NAME, path)
     if zone is not None and filename.is_ambiguous(name, zone):
-        findings.append(Finding("zone-ambiguous", display(path), f"{name.local_time}", (source,)))
+        findings.append(Finding(rules.ZONE_AMBIGUOUS, display(path), f"{name.local_time}", (source,)))
     return _named(name, source, zone, implied), against
 
 
@@ -253,7 +253,8 @@ class Examining(Work[ToRead, Part]):
         """Yield that no process survives reading an archive."""
         reason = "the process that read it ended; is there too little memory?"
         yield Examined(None, (), ())
-        yield Ended((Finding("archive-unreadable", order.path, reason, (Source(Witness.FILE_SYSTEM, order.path),)),))
+        where = (Source(Witness.FILE_SYSTEM, order.path),)
+        yield Ended((Finding(rules.ARCHIVE_UNREADABLE, order.path, reason, where),))
 
     def _head(self, order: ToRead, file: EvidenceFile) -> Examined:
         """Return what an archive's file and its head state."""

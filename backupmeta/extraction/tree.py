@@ -340,8 +340,8 @@ class Keep:
 
     def __init__(self, path: str, parent: Folder, name: str, mode: int, *, is_synced: bool) -> None:
         """Have the folder `temporary` of ``parent`` become ``name``, with a ``mode``."""
-        self.temporary = temporary_name()
-        self.is_kept = False
+        self.temporary: str = temporary_name()
+        self.is_kept: bool = False
         self._path = path
         self._parent = parent
         self._name = name

@@ -16,10 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.backup.inspection import Inspection
-from backupmeta.comparison.contents import Contents, compared_contents
+from backupmeta.comparison.archive_changes import ComparedArchive, Contents, compared_contents
+from backupmeta.comparison.changes import What
 from backupmeta.comparison.diff import diff
-from backupmeta.comparison.difference import Side, What
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Place
 from tests.invented import TIME, backup_record
@@ -45,10 +44,7 @@ def packed(path: Path, members: Iterable[tuple[str | tarfile.TarInfo, bytes]]) -
 
 
 def contents(a: Path, b: Path) -> Contents:
-    sides = [
-        Side(str(path), Inspection("backup", None, str(path)), Place(str(path.parent), None, path.name, is_named=True))
-        for path in (a, b)
-    ]
+    sides = [ComparedArchive(Place(str(path.parent), None, path.name, is_named=True), str(path)) for path in (a, b)]
     return compared_contents((sides[0], sides[1]), DEFAULT_LIMITS)
 
 

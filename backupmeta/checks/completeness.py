@@ -5,6 +5,7 @@ They hold for archives that were wholly read: what is not in the rest of a broke
 
 import re
 from collections.abc import Callable, Container, Iterator
+from functools import partial
 from math import inf
 from typing import Final
 
@@ -13,10 +14,17 @@ from backupmeta.archive.limits import MIB
 from backupmeta.archive.names import DUMP
 from backupmeta.archive.statements import Spot
 from backupmeta.checks.application import required
-from backupmeta.checks.subject import Subject, text_of
-from backupmeta.findings import Finding
+from backupmeta.checks.checked_backup import CheckedBackup, text_of
+from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.words import counted
+
+_error = partial(FindingRule, Group.CONTENTS, Severity.ERROR)
+_warning = partial(FindingRule, Group.CONTENTS, Severity.WARNING)
+_note = partial(FindingRule, Group.CONTENTS, Severity.NOTE)
+_OTHER: Final = "don't restore from this backup alone; look for another one"
+_MORE: Final = "see whether it belongs to the application; a restore from the record's lists would leave it out"
+
 
 _ADDED_FILES: Final = "list-backup-files"
 _ADDED_TABLES: Final = "list-backup-tables"
@@ -44,61 +52,94 @@ _NEGLIGIBLE: Final = MIB
 """A difference that tells nothing, in bytes: a fresh site's tables are mostly empty pages."""
 
 
-def files_missing(subject: Subject) -> Iterator[Finding]:
+FILE_MISSING: Final = _error("file-missing", "a file or folder that has to be there is not in the archive", _OTHER)
+
+
+def files_missing(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield what the application or the policy requires, and the archive lacks."""
     for name in required(subject):
-        if not subject.survey.has(name.encode()):
-            yield subject.differs("file-missing", "files", display(name), _archive(subject))
-    for name in subject.policy.requirements.files:
-        if not subject.survey.has(name.encode()):
-            yield Finding("file-missing", display(name), "the policy requires it", (_archive(subject),))
+        if not subject.inventory.has(name.encode()):
+            yield subject.differs(FILE_MISSING, "files", display(name), _archive(subject))
+    for name in subject.requirements.files:
+        if not subject.inventory.has(name.encode()):
+            yield Finding(FILE_MISSING, display(name), "the policy requires it", (_archive(subject),))
 
 
-def files_unlisted(subject: Subject) -> Iterator[Finding]:
+FILE_UNLISTED: Final = _warning("file-unlisted", "a name at the archive's top is on none of the record's lists", _MORE)
+
+
+def files_unlisted(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the names at the archive's top that are on none of the record's lists."""
     if "files" not in subject.inspection.fields or not subject.has_readable_lists:
         return
     listed = (*map(subject.inside, (*subject.texts("files"), *subject.also(_ADDED_FILES))), *subject.excluded)
     tops = {name.encode().partition(b"/")[0] for name in listed}
-    for name in subject.survey.tops():
+    for name in subject.inventory.tops():
         if name not in tops:
-            yield subject.differs("file-unlisted", "files", text_of(name), subject.seen(name))
+            yield subject.differs(FILE_UNLISTED, "files", text_of(name), subject.seen(name))
 
 
-def files_excluded(subject: Subject) -> Iterator[Finding]:
+FILE_EXCLUDED: Final = _warning(
+    "file-excluded", "the record says that this was left out, and it is there", "see who packed it; it may be private"
+)
+
+
+def files_excluded(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield what the record says was left out, and was not."""
     for name in subject.texts("exclude_files"):
         inside = subject.inside(name).encode()
-        if inside and subject.survey.has(inside):
-            yield subject.differs("file-excluded", "exclude_files", name, subject.seen(inside))
+        if inside and subject.inventory.has(inside):
+            yield subject.differs(FILE_EXCLUDED, "exclude_files", name, subject.seen(inside))
 
 
-def dump_missing(subject: Subject) -> Iterator[Finding]:
+DUMP_MISSING: Final = _error("dump-missing", "the record lists tables, and the archive holds no dump of them", _OTHER)
+
+
+def dump_missing(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that there is no dump, where the record lists tables."""
-    if _listed(subject) and subject.survey.dump is None:
-        yield subject.differs("dump-missing", "tables", "", _archive(subject))
+    if _listed(subject) and subject.inventory.dump is None:
+        yield subject.differs(DUMP_MISSING, "tables", "", _archive(subject))
 
 
-def dump_incomplete(subject: Subject) -> Iterator[Finding]:
+DUMP_EMPTY: Final = _error("dump-empty", "the database dump is empty", _OTHER)
+DUMP_INCOMPLETE: Final = _error("dump-incomplete", "the database dump breaks off", _OTHER)
+DUMP_END_UNKNOWN: Final = _note(
+    "dump-end-unknown",
+    "whether the database dump is whole can't be told",
+    "compare its tables and rows with another backup's",
+)
+
+
+def dump_incomplete(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the dump is empty, does not end as it should, or that its end does not tell."""
-    dump = subject.survey.dump
+    dump = subject.inventory.dump
     if dump is None or not (dump.size or _listed(subject)):
         return
     if dump.is_empty:
-        yield Finding("dump-empty", "", "", (subject.seen(DUMP),))
+        yield Finding(DUMP_EMPTY, "", "", (subject.seen(DUMP),))
     elif dump.state is State.CUT:
-        yield Finding("dump-incomplete", "", dump.reason, (subject.seen(DUMP),))
+        yield Finding(DUMP_INCOMPLETE, "", dump.reason, (subject.seen(DUMP),))
     elif dump.state is State.UNKNOWN:
-        yield Finding("dump-end-unknown", "", dump.reason, (subject.seen(DUMP),))
+        yield Finding(DUMP_END_UNKNOWN, "", dump.reason, (subject.seen(DUMP),))
 
 
-def dump_foreign(subject: Subject) -> Iterator[Finding]:
+DUMP_NOT_SQL: Final = _error(
+    "dump-not-sql",
+    "text in the database dump is no SQL; a restore stops there",
+    "look at that line; if it is a program's message, take it out, and see what the program could not dump",
+)
+DUMP_PADDED: Final = _warning(
+    "dump-padded", "after the database dump's end stand NUL bytes", "see what wrote it; take them out before a restore"
+)
+
+
+def dump_foreign(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield what is no SQL in the dump, and what stands after its end."""
-    dump = subject.survey.dump
+    dump = subject.inventory.dump
     if dump is not None and dump.foreign is not None:
-        yield Finding("dump-not-sql", "", _foreign(dump.foreign), (subject.in_dump(dump.foreign),))
+        yield Finding(DUMP_NOT_SQL, "", _foreign(dump.foreign), (subject.in_dump(dump.foreign),))
     if dump is not None and dump.padding:
-        yield Finding("dump-padded", "", counted(dump.padding, "byte"), (subject.seen(DUMP),))
+        yield Finding(DUMP_PADDED, "", counted(dump.padding, "byte"), (subject.seen(DUMP),))
 
 
 def _foreign(spot: Spot) -> str:
@@ -111,37 +152,51 @@ def _foreign(spot: Spot) -> str:
     return f"line {spot.line:,}{begins}"
 
 
-def tables_missing(subject: Subject) -> Iterator[Finding]:
+TABLE_MISSING: Final = _error("table-missing", "a table that has to be there is not in the dump", _OTHER)
+TABLES_NOT_COMPARED: Final = _warning(
+    "tables-not-compared", "the dump has more tables than are compared", "look for the listed ones by hand"
+)
+
+
+def tables_missing(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the tables and views that the record lists or the policy requires, and a whole dump lacks."""
-    dump = subject.survey.dump
+    dump = subject.inventory.dump
     if dump is not None and dump.state is State.CUT:
         return
     if dump is not None and dump.left_out:
         detail = f"the first {len(dump.tables):,} of {len(dump.tables) + dump.left_out:,}"
-        yield Finding("tables-not-compared", "", detail, (subject.seen(DUMP),))
+        yield Finding(TABLES_NOT_COMPARED, "", detail, (subject.seen(DUMP),))
         return
     found = tables(subject)
     if dump is not None:
         yield from _listed_missing(subject, found)
-    for name in subject.policy.requirements.tables_with(subject.inspection.text("db_prefix")):
+    for name in subject.requirements.tables_with(subject.inspection.text("db_prefix")):
         if name not in found:
-            yield Finding("table-missing", name, "the policy requires it", (subject.seen(DUMP),))
+            yield Finding(TABLE_MISSING, name, "the policy requires it", (subject.seen(DUMP),))
 
 
-def _listed_missing(subject: Subject, found: Container[str]) -> Iterator[Finding]:
+TABLES_UNKNOWN: Final = _error(
+    "tables-unknown", "the record lists tables, and no table of the dump can be told", _OTHER
+)
+
+
+def _listed_missing(subject: CheckedBackup, found: Container[str]) -> Iterator[Finding]:
     listed = _listed(subject)
     if listed and not tables(subject):
-        yield subject.differs("tables-unknown", "tables", "", subject.seen(DUMP))
+        yield subject.differs(TABLES_UNKNOWN, "tables", "", subject.seen(DUMP))
         return
     in_other_case = named_in_other_case(subject)
     for name, places in listed.items():
         if name not in found and name not in in_other_case:
-            yield Finding("table-missing", "tables", name, (*places, subject.seen(DUMP)))
+            yield Finding(TABLE_MISSING, "tables", name, (*places, subject.seen(DUMP)))
 
 
-def tables_empty(subject: Subject) -> Iterator[Finding]:
+TABLE_EMPTY: Final = _warning("table-empty", "a table that no WordPress is without rows in has none", _OTHER)
+
+
+def tables_empty(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the tables without rows that each WordPress has rows in; of several sites the main one's."""
-    dump = subject.survey.dump
+    dump = subject.inventory.dump
     if dump is None or dump.state is State.CUT or subject.inspection.text("application") != "wordpress":
         return
     if "db_prefix" not in subject.inspection.fields:
@@ -150,40 +205,62 @@ def tables_empty(subject: Subject) -> Iterator[Finding]:
     wanted = {f"{prefix}{name}".lower() for name in _NEVER_EMPTY}
     for one in dump.tables:
         if one.kind == "table" and not one.inserts and text_of(one.name).lower() in wanted:
-            yield Finding("table-empty", "", text_of(one.name), (subject.seen(DUMP),))
+            yield Finding(TABLE_EMPTY, "", text_of(one.name), (subject.seen(DUMP),))
 
 
-def tables_unlisted(subject: Subject) -> Iterator[Finding]:
+TABLE_UNLISTED: Final = _warning("table-unlisted", "a table of the dump is on none of the record's lists", _MORE)
+
+
+def tables_unlisted(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the tables and views of the dump that are on none of the record's lists."""
     if "tables" not in subject.inspection.fields or not subject.has_readable_lists:
         return
     listed = {*_listed(subject), *named_in_other_case(subject).values()}
     for name in tables(subject):
         if name not in listed:
-            yield subject.differs("table-unlisted", "tables", name, subject.seen(DUMP))
+            yield subject.differs(TABLE_UNLISTED, "tables", name, subject.seen(DUMP))
 
 
-def prefix_differs(subject: Subject) -> Iterator[Finding]:
+TABLE_PREFIX_DIFFERS: Final = _error(
+    "table-prefix-differs",
+    "no table of the dump begins with the record's prefix",
+    "see whether the dump is another install's",
+)
+
+
+def prefix_differs(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the record's prefix is that of no table in the dump, not even in upper or lower case."""
     prefix, found = subject.inspection.text("db_prefix").lower(), tables(subject)
     if prefix and found and not any(name.lower().startswith(prefix) for name in found):
         detail = subject.inspection.text("db_prefix")
-        yield subject.differs("table-prefix-differs", "db_prefix", detail, subject.seen(DUMP))
+        yield subject.differs(TABLE_PREFIX_DIFFERS, "db_prefix", detail, subject.seen(DUMP))
 
 
-def sizes_differ(subject: Subject) -> Iterator[Finding]:
+FILES_SIZE_DIFFERS: Final = _warning(
+    "files-size-differs",
+    "the files take far more or far less room than the record says",
+    "see what was added or is missing",
+)
+TABLES_SIZE_DIFFERS: Final = _warning(
+    "tables-size-differs",
+    "the dump is far larger or far smaller than the record says",
+    "see what was added or is missing",
+)
+
+
+def sizes_differ(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield sizes that are far from those that the record has; where files were left out or added, not of that side."""
-    survey = subject.survey
+    inventory = subject.inventory
     least = 0.0 if subject.excluded else _FILES_NEAR[0]
     most = inf if subject.also(_ADDED_FILES) else _FILES_NEAR[1]
-    if (why := _far(subject, "cache_files", survey.file_bytes, (least, most))) is not None:
-        yield subject.differs("files-size-differs", "cache_files", why, _archive(subject))
-    size = 0 if survey.dump is None else survey.dump.size
-    if survey.dump is not None and (why := _far(subject, "cache_tables", size, _TABLES_NEAR)) is not None:
-        yield subject.differs("tables-size-differs", "cache_tables", why, subject.seen(DUMP))
+    if (why := _far(subject, "cache_files", inventory.file_bytes, (least, most))) is not None:
+        yield subject.differs(FILES_SIZE_DIFFERS, "cache_files", why, _archive(subject))
+    size = 0 if inventory.dump is None else inventory.dump.size
+    if inventory.dump is not None and (why := _far(subject, "cache_tables", size, _TABLES_NEAR)) is not None:
+        yield subject.differs(TABLES_SIZE_DIFFERS, "cache_tables", why, subject.seen(DUMP))
 
 
-def _far(subject: Subject, field: str, found: int, near: tuple[float, float]) -> str | None:
+def _far(subject: CheckedBackup, field: str, found: int, near: tuple[float, float]) -> str | None:
     """Return how far ``found`` bytes are from those in ``field`` of the record; None where they are ``near``."""
     told = subject.inspection.get(field)
     if not isinstance(told, int) or told <= 0 or abs(found - told) <= _NEGLIGIBLE:
@@ -193,19 +270,19 @@ def _far(subject: Subject, field: str, found: int, near: tuple[float, float]) ->
     return None if near[0] <= found / told <= near[1] else f"{counted(found, 'byte')}, by the record {told:,}"
 
 
-def _listed(subject: Subject) -> dict[str, tuple[Source, ...]]:
+def _listed(subject: CheckedBackup) -> dict[str, tuple[Source, ...]]:
     """Return the names of the tables and views that the record lists, the added ones as well, and where it does."""
     added = dict.fromkeys(subject.also(_ADDED_TABLES), subject.told_also(_ADDED_TABLES))
     return {**added, **dict.fromkeys(subject.texts("tables"), subject.told("tables"))}
 
 
-def tables(subject: Subject) -> dict[str, None]:
+def tables(subject: CheckedBackup) -> dict[str, None]:
     """Return the names of the dump's tables and views, in its order."""
-    dump = subject.survey.dump
+    dump = subject.inventory.dump
     return dict.fromkeys(text_of(one.name) for one in dump.tables) if dump is not None else {}
 
 
-def named_in_other_case(subject: Subject) -> dict[str, str]:
+def named_in_other_case(subject: CheckedBackup) -> dict[str, str]:
     """Return the listed names that differ from a table's, which no list has, in upper and lower case only."""
     listed, found = _listed(subject), tables(subject)
     others = {name.lower(): name for name in found if name not in listed}
@@ -213,11 +290,11 @@ def named_in_other_case(subject: Subject) -> dict[str, str]:
     return {name: others[low] for name, low in lowered.items() if low in others}
 
 
-def _archive(subject: Subject) -> Source:
+def _archive(subject: CheckedBackup) -> Source:
     return Source(Witness.ARCHIVE, subject.path)
 
 
-CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
+CHECKS: Final[tuple[Callable[[CheckedBackup], Iterator[Finding]], ...]] = (
     files_missing,
     files_unlisted,
     files_excluded,
