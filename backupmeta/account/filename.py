@@ -94,9 +94,9 @@ def parse(name: str) -> ArchiveName | None:
 
 
 def _parse(name: str) -> ArchiveName | None:
-    if (found := _NAME.fullmatch(name)) is None:
+    if (match := _NAME.fullmatch(name)) is None:
         return None
-    host, title, *time, suffix = found.groups()
+    host, title, *time, suffix = match.groups()
     try:
         return ArchiveName(host, title, datetime(*map(int, time)), suffix)  # type: ignore[arg-type]  # noqa: DTZ001 - no zone
     except ValueError:
@@ -150,8 +150,8 @@ def begun_as(name: str) -> str | None:
     >>> begun_as("site.tar.gz.part"), begun_as(".site.tar.gz.kX3d9a"), begun_as("site.tar.gz")
     ('site.tar.gz', 'site.tar.gz', None)
     """
-    found = _BEGUN.fullmatch(name) or _BEGUN_BY_RSYNC.fullmatch(name)
-    return found and found[1]
+    match = _BEGUN.fullmatch(name) or _BEGUN_BY_RSYNC.fullmatch(name)
+    return match and match[1]
 
 
 def stem(name: str) -> str:
@@ -245,17 +245,17 @@ def disagreements(
     What the record does not tell is not judged, nor is an empty host. A ``_`` may stand on either side of where `parse`
     split. Where the server's ``zone`` is known, the offset has to be that zone's.
     """
-    found = []
+    contradictions = []
     middle = f"{name.host}_{name.title}"
     if url is not None and name.host and not middle.startswith(f"{(host := host_slug(url))}_"):
-        found.append(Disagreement(rules.NAME_HOST_DIFFERS, f"{name.host!r}, by the record {host!r}"))
+        contradictions.append(Disagreement(rules.NAME_HOST_DIFFERS, f"{name.host!r}, by the record {host!r}"))
     if title is not None and not middle.endswith(f"_{(slug := title_slug(title))}"):
-        found.append(Disagreement(rules.NAME_TITLE_DIFFERS, f"{name.title!r}, by the record {slug!r}"))
+        contradictions.append(Disagreement(rules.NAME_TITLE_DIFFERS, f"{name.title!r}, by the record {slug!r}"))
     if backup_time is not None and not _explains(name, backup_time, zone):
-        found.append(
+        contradictions.append(
             Disagreement(rules.NAME_TIME_DIFFERS, f"{name.local_time} local, by the record {dated(backup_time)}")
         )
-    return found
+    return contradictions
 
 
 def _explains(name: ArchiveName, backup_time: int, zone: tzinfo | None) -> bool:

@@ -37,9 +37,9 @@ def server_path(location: str, home: str) -> str | None:
     """
     if not home.startswith("/") or len(location) > _LONGEST:
         return None
-    if (found := _FILE_URI.fullmatch(location)) is None:
+    if (match := _FILE_URI.fullmatch(location)) is None:
         return None
-    steps = [unquote_to_bytes(step.encode("utf-8", "surrogateescape")) for step in found[1].split("/")[1:]]
+    steps = [unquote_to_bytes(step.encode("utf-8", "surrogateescape")) for step in match[1].split("/")[1:]]
     if any(step in {b".", b".."} or b"/" in step or b"\0" in step for step in steps):
         return None
     return "/" + b"/".join(steps).decode("utf-8", "surrogateescape")

@@ -86,8 +86,8 @@ class Root(NamedTuple):
 
 def apart(roots: Iterable[Root]) -> list[Root]:
     """Return the ``roots``, sorted, each once; one may lie in another."""
-    found = {os.path.realpath(root.name): root for root in reversed(list(roots))}
-    return [found[real] for real in sorted(found)]
+    by_path = {os.path.realpath(root.name): root for root in reversed(list(roots))}
+    return [by_path[real] for real in sorted(by_path)]
 
 
 def conventional(sysroot: str | None = None) -> list[Root]:
@@ -168,7 +168,7 @@ def _real_steps(sysroot: str, steps: Iterable[str]) -> tuple[str, ...] | None:
             done.append(step)
         else:
             links, done = links + 1, [] if target.startswith("/") else done
-            coming.extendleft(reversed([one for one in target.split("/") if one not in {"", os.curdir}]))
+            coming.extendleft(reversed([step for step in target.split("/") if step not in {"", os.curdir}]))
     return tuple(done)
 
 
@@ -457,7 +457,7 @@ def _numbered_homes(base: str) -> Iterator[str]:
     """Yield the conventional folders of homes in ``base``, sorted. Raises `UnreadableError`."""
     try:
         with open_folder(base) as folder:
-            yield from (one.name for one in folder.entries(DEFAULT_LIMITS.folder_entries, _is_numbered_home))
+            yield from (entry.name for entry in folder.entries(DEFAULT_LIMITS.folder_entries, _is_numbered_home))
     except UnreadableError as error:
         if not isinstance(error.__cause__, PermissionError):
             raise
@@ -516,7 +516,7 @@ class _Search:
         Raises `UnreadableError` for a link, and where one was there.
         """
         for step in root.steps:
-            entry = next((one for one in self._entries(folder) if one.name == step), None)
+            entry = next((entry for entry in self._entries(folder) if entry.name == step), None)
             if entry is not None and entry.is_link:
                 reason = f"is a link to {folder.link_target(step)}, where there is no folder in this image"
                 raise UnreadableError(folder.child(step), reason)

@@ -116,9 +116,9 @@ class Links:
         for name in dict.fromkeys((member.name, *member.readings.names)):
             for path in _paths(name):
                 folder = path.rpartition(b"/")[0]
-                found = self._through(folder) if member.kind in {"hard link", "symlink"} else self._exactly(folder)
-                if found is not None:
-                    return found
+                link = self._through(folder) if member.kind in {"hard link", "symlink"} else self._exactly(folder)
+                if link is not None:
+                    return link
         return None
 
     def take(self, member: Member) -> Mapping[FindingRule, str]:
@@ -135,18 +135,18 @@ class Links:
 
     def finish(self) -> Iterator[LeadsAstray]:
         """Yield what only all links together tell."""
-        told = set[int]()
+        odd_offsets = set[int]()
         for link in self._climbing:
-            if link.offset not in told and (judged := self._judged(link)) is not None:
-                told.add(link.offset)
+            if link.offset not in odd_offsets and (judged := self._judged(link)) is not None:
+                odd_offsets.add(link.offset)
                 yield judged
-        yield from self._cyclic(told)
+        yield from self._cyclic(odd_offsets)
 
     def _take(self, member: Member, name: bytes, target: bytes) -> Iterator[tuple[FindingRule, str]]:
         """Take in a link of this ``name`` to ``target``; yield what is odd about it."""
         self._has_backslash |= b"\\" in name or b"\\" in target
         ways = zip(_both(name, target), _both(target, name), strict=True)
-        for path, leads_to in dict.fromkeys((_normal(one), other) for one, other in ways):
+        for path, leads_to in dict.fromkeys((_normal(way), other) for way, other in ways):
             if member.kind == "symlink":
                 yield from self._take_symlink(_Link(path, leads_to, member.name, member.offset))
             else:
@@ -168,13 +168,13 @@ class Links:
             yield rules.MEMBER_LINK_ESCAPES, ""
             return
         target = _normal(link.target)
-        if (found := self._through(target.rpartition(b"/")[0])) is not None:
-            yield rules.MEMBER_THROUGH_LINK, found
+        if (through := self._through(target.rpartition(b"/")[0])) is not None:
+            yield rules.MEMBER_THROUGH_LINK, through
         key = folded(target)
         if len(self._linked_to) < self._most:
             self._linked_to.add(hash(key))
-        for one in tuple(self._targets.get(key, ())) if target != link.path else ():
-            yield from self._take_symlink(link._replace(target=one))
+        for further in tuple(self._targets.get(key, ())) if target != link.path else ():
+            yield from self._take_symlink(link._replace(target=further))
 
     def _remember(self, link: _Link, *, is_climbing: bool) -> str:
         """Remember a link; return why it can't be followed, if so."""
@@ -199,13 +199,13 @@ class Links:
 
     def _exactly(self, path: bytes) -> str | None:
         """Return the name of the link that ``path`` is or lies below."""
-        found = self._tops.first(path)
-        return None if found is None else label(self._by_path[found].name)
+        top = self._tops.first(path)
+        return None if top is None else label(self._by_path[top].name)
 
     def _through(self, path: bytes) -> str | None:
         """Return the name of the link that ``path`` is or lies below, also where only case or Unicode form differs."""
-        if (found := self._exactly(path)) is not None:
-            return found
+        if (exact := self._exactly(path)) is not None:
+            return exact
         other = self._folded_tops.first(folded(path))
         return None if other is None else label(other)
 
@@ -254,13 +254,13 @@ class Links:
             for target in self._targets.get(folded(below), ()):
                 yield at, _separated(target, is_separator=is_separator) + b"/" + rest, links + 1
 
-    def _cyclic(self, told: AbstractSet[int]) -> Iterator[LeadsAstray]:
-        """Yield which links lead back to themselves by names alone, but for those that were ``told``."""
+    def _cyclic(self, odd_offsets: AbstractSet[int]) -> Iterator[LeadsAstray]:
+        """Yield which links lead back to themselves by names alone, but for those at ``odd_offsets``."""
         cyclic, cleared = set[bytes](), set[bytes]()
         for path in self._by_path:
             self._follow(path, cyclic, cleared)
         for path, link in self._by_path.items():
-            if path in cyclic and link.offset not in told:
+            if path in cyclic and link.offset not in odd_offsets:
                 yield LeadsAstray(rules.MEMBER_LINK_CYCLIC, link.name, link.offset)
 
     def _follow(self, path: bytes, cyclic: set[bytes], cleared: set[bytes]) -> None:
@@ -272,8 +272,8 @@ class Links:
                 (cyclic if link in cyclic else cleared).update(met)
                 return
             met.append(link)
-            one = self._by_path[link]
-            path = (_resolved(one.folder, parts(one.target)) or b"") + path[len(link) :]
+            passed = self._by_path[link]
+            path = (_resolved(passed.folder, parts(passed.target)) or b"") + path[len(link) :]
         cyclic.update(met)
 
 
@@ -393,10 +393,10 @@ class Hazards:
 
     def look_at(self, members: Sequence[Member]) -> None:
         """Take in the next members of the archive."""
-        special = [one for one in members if one.kind != "file" or one.mode & _SETUID_OR_SETGID]
-        if not members or (len(members) > 1 and any(one.kind == "hard link" for one in special)):
-            for one in members:  # what stands before a hard link decides what it is
-                self.look_at([one])
+        special = [member for member in members if member.kind != "file" or member.mode & _SETUID_OR_SETGID]
+        if not members or (len(members) > 1 and any(member.kind == "hard link" for member in special)):
+            for member in members:  # what stands before a hard link decides what it is
+                self.look_at([member])
             return
         # All names at once: nearly all are harmless, and one look at them together tells.
         names = [member.name for member in members]
@@ -421,15 +421,19 @@ class Hazards:
 
     def _may_lead(self, members: Sequence[Member], special: Sequence[Member], names: bytes | None) -> bool:
         """Tell whether links matter to any of ``members``, which have these plain ``names``; None for other names."""
-        if not self._links or any(one.kind in LINKS for one in special):
-            return any(one.kind in LINKS for one in special)
-        return names is None or self._links.may_hold(names) or any(one.readings is not NO_READINGS for one in members)
+        if not self._links or any(member.kind in LINKS for member in special):
+            return any(member.kind in LINKS for member in special)
+        return (
+            names is None
+            or self._links.may_hold(names)
+            or any(member.readings is not NO_READINGS for member in members)
+        )
 
     def look_at_others(self, others: Sequence[OtherNames]) -> None:
         """Take in the names that other programs read of some members."""
-        for one in others:
-            for name in one.names:
-                self._look_at_name(name, one.offset, ELSEWHERE)
+        for reading in others:
+            for name in reading.names:
+                self._look_at_name(name, reading.offset, ELSEWHERE)
 
     def has_unresolved(self, link: Member) -> bool:
         """Tell whether a hard ``link`` is known to have nothing before it that it could be a link to."""
@@ -514,7 +518,7 @@ class Hazards:
         Of each two hashes are kept: of what is compared, its key, and of itself, the latter turned for a directory.
         """
         known, room = self._names, self._most_names - len(self._names)
-        are_folders = [one.kind == "directory" for one in members]
+        are_folders = [member.kind == "directory" for member in members]
         values = [~value if is_it else value for value, is_it in zip(exact, are_folders, strict=True)]
         new = dict(zip(keys, values, strict=True))
         if len(new) == len(keys) <= room and new.keys().isdisjoint(known.keys()):

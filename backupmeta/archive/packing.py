@@ -139,9 +139,9 @@ def _begin(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compressio
 
 def _searched(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compression, int]:
     """Look for the archive's beginning in ``block``: where something inflates to a tar's header, or one stands."""
-    found = _begins(file, block, limits)
+    begin = _begins(file, block, limits)
     file.seek(len(block))  # where whoever reads on goes on
-    return found
+    return begin
 
 
 def _begins(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compression, int]:

@@ -402,8 +402,8 @@ class Walk:
         """
         stream = self._stream
         while stream.fill(2 * BLOCK) >= BLOCK and stream.position <= self.until:
-            if (found := _header_in(stream.buffer, stream.at, -stream.position % BLOCK)) >= 0:
-                stream.at = found
+            if (header := _header_in(stream.buffer, stream.at, -stream.position % BLOCK)) >= 0:
+                stream.at = header
                 return True
             stream.at = len(stream.buffer) - BLOCK + 1
         stream.at = len(stream.buffer) if stream.position <= self.until else stream.at
@@ -459,10 +459,10 @@ class Walk:
 
 def _other(readings: Readings) -> str:
     """Return how other programs read a member, for a finding."""
-    sizes = (counted(one, "byte") for one in readings.sizes)
+    sizes = (counted(size, "byte") for size in readings.sizes)
     links = f"a link to {_shown(readings.links)}" if readings.links else ""
     map_ = "another map of holes" if readings.has_other_map else ""
-    kinds = (f"a {one}" for one in readings.kinds)
+    kinds = (f"a {kind}" for kind in readings.kinds)
     return ", ".join(filter(None, (_shown(readings.names), links, *sizes, *kinds, map_)))
 
 
@@ -481,7 +481,9 @@ def _header_in(buffer: bytes, begin: int, to_block: int) -> int:
     for first in range(begin, end, _SEARCHED):
         past = min(first + _SEARCHED, end)
         places = {*range(first + (begin + to_block - first) % BLOCK, past, BLOCK)}
-        places |= {one.start() - _MAGIC_AT for one in _MAGIC.finditer(buffer, first + _MAGIC_AT, past + _MAGIC_AT + 4)}
-        if (found := next((place for place in sorted(places) if checksum_fits(buffer, place)), -1)) >= 0:
-            return found
+        places |= {
+            match.start() - _MAGIC_AT for match in _MAGIC.finditer(buffer, first + _MAGIC_AT, past + _MAGIC_AT + 4)
+        }
+        if (first_header := next((place for place in sorted(places) if checksum_fits(buffer, place)), -1)) >= 0:
+            return first_header
     return -1

@@ -45,15 +45,15 @@ class _Compared(NamedTuple):
 
     kind: _Kind
     listed: dict[str, str | None]
-    found: tuple[Extension, ...]
+    packed: tuple[Extension, ...]
 
     @property
     def by_name(self) -> dict[str, list[Extension]]:
         """What the archive has, by each id that the record may have for it."""
         named: dict[str, list[Extension]] = {}
-        for one in self.found:
-            for name in one.names:
-                named.setdefault(name, []).append(one)
+        for extension in self.packed:
+            for name in extension.names:
+                named.setdefault(name, []).append(extension)
         return named
 
 
@@ -75,10 +75,10 @@ _THEMES: Final = _Kind("themes", wordpress.THEMES, THEME_MISSING, THEME_UNLISTED
 
 def required(subject: CheckedBackup) -> tuple[str, ...]:
     """Return the names that the record lists, does not exclude, and that the application can't do without."""
-    application, told, excluded = _application(subject), _told(subject), frozenset(subject.excluded)
+    application, version, excluded = _application(subject), _told(subject), frozenset(subject.excluded)
     if application is None:
         return ()
-    needed = {*application.required, *(told.sign.needs if told else ())}
+    needed = {*application.required, *(version.sign.needs if version else ())}
     listed = map(subject.inside, subject.texts("files"))
     return tuple(name for name in listed if name in needed and name not in excluded)
 
@@ -122,10 +122,10 @@ APPLICATION_VERSION_DIFFERS: Final = _error(
 
 def version_differs(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the application's files are of another version than the record's."""
-    told, recorded = _told(subject), subject.inspection.text("version")
-    if told and recorded and not same_version(told.version, recorded):
-        detail = f"{told.version} by {text_of(told.sign.path)}, {recorded} by the record"
-        yield subject.differs(APPLICATION_VERSION_DIFFERS, "version", detail, subject.seen(told.sign.path))
+    by_files, recorded = _told(subject), subject.inspection.text("version")
+    if by_files and recorded and not same_version(by_files.version, recorded):
+        detail = f"{by_files.version} by {text_of(by_files.sign.path)}, {recorded} by the record"
+        yield subject.differs(APPLICATION_VERSION_DIFFERS, "version", detail, subject.seen(by_files.sign.path))
 
 
 VERSION_TOO_OLD: Final = _error(
@@ -135,10 +135,10 @@ VERSION_TOO_OLD: Final = _error(
 
 def version_too_old(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the version, by the files or else by the record, is lower than the policy allows."""
-    told, floor = _told(subject), subject.requirements.versions.get(subject.inspection.text("application"))
-    version = told.version if told else subject.inspection.text("version")
+    by_files, floor = _told(subject), subject.requirements.versions.get(subject.inspection.text("application"))
+    version = by_files.version if by_files else subject.inspection.text("version")
     if floor and version and order(version) < order(floor):
-        places = [subject.seen(told.sign.path)] if told else []
+        places = [subject.seen(by_files.sign.path)] if by_files else []
         yield subject.differs(VERSION_TOO_OLD, "version", f"{version}, at least {floor} is asked for", *places)
 
 
@@ -156,11 +156,11 @@ def extensions_missing(subject: CheckedBackup) -> Iterator[Finding]:
 
 def extensions_unlisted(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the plugins and themes in the archive that are not in the record; each folder once."""
-    for kind, listed, found in _compared(subject):
-        firsts = {one.id: one for one in reversed(found)}
-        for one in reversed(firsts.values()):
-            if not any(name in listed for name in one.names):
-                yield subject.differs(kind.unlisted, kind.field, display(one.id), subject.seen(one.path))
+    for kind, listed, extensions in _compared(subject):
+        firsts = {extension.id: extension for extension in reversed(extensions)}
+        for extension in reversed(firsts.values()):
+            if not any(name in listed for name in extension.names):
+                yield subject.differs(kind.unlisted, kind.field, display(extension.id), subject.seen(extension.path))
 
 
 def extensions_differ(subject: CheckedBackup) -> Iterator[Finding]:
@@ -168,10 +168,16 @@ def extensions_differ(subject: CheckedBackup) -> Iterator[Finding]:
     for both in _compared(subject):
         kind, there = both.kind, both.by_name
         for id_, recorded in both.listed.items():
-            ones = [one for one in there.get(id_, ()) if one.header.version]
-            if recorded and ones and not any(same_version(one.header.version, recorded) for one in ones):
-                detail = f"{id_}: {ones[0].header.version} by {text_of(ones[0].path)}, {recorded} by the record"
-                yield subject.differs(kind.differs, kind.field, detail, subject.seen(ones[0].path))
+            versioned = [extension for extension in there.get(id_, ()) if extension.header.version]
+            if (
+                recorded
+                and versioned
+                and not any(same_version(extension.header.version, recorded) for extension in versioned)
+            ):
+                detail = (
+                    f"{id_}: {versioned[0].header.version} by {text_of(versioned[0].path)}, {recorded} by the record"
+                )
+                yield subject.differs(kind.differs, kind.field, detail, subject.seen(versioned[0].path))
 
 
 CONFIG_DIFFERS: Final = _error(
@@ -207,11 +213,15 @@ def _lies_in(names: frozenset[str], path: bytes) -> bool:
 
 def _compared(subject: CheckedBackup) -> Iterator[_Compared]:
     """Yield plugins and themes, where the record lists them and the archive has WordPress's folder of both."""
-    found = wordpress.extensions(subject.inventory.heads)
-    for kind, ones in ((_PLUGINS, found.plugins), (_THEMES, found.themes)):
+    extensions = wordpress.extensions(subject.inventory.heads)
+    for kind, packed in ((_PLUGINS, extensions.plugins), (_THEMES, extensions.themes)):
         value = subject.inspection.get(kind.field)
         if isinstance(value, list) and subject.inventory.has(wordpress.CONTENT):
-            yield _Compared(kind, {one["id"]: one["version"] for one in value if not isinstance(one, str)}, ones)
+            yield _Compared(
+                kind,
+                {extension["id"]: extension["version"] for extension in value if not isinstance(extension, str)},
+                packed,
+            )
 
 
 CHECKS: Final[tuple[Callable[[CheckedBackup], Iterator[Finding]], ...]] = (

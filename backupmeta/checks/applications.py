@@ -50,10 +50,10 @@ def same_version(one: str, other: str) -> bool:
 
 
 def _tokens(text: str) -> tuple[_Token, ...]:
-    found = [_token(one) for one in _TOKEN.findall(text)]
-    while found and found[-1] == _ZERO:
-        found.pop()
-    return tuple(found)
+    tokens = [_token(token) for token in _TOKEN.findall(text)]
+    while tokens and tokens[-1] == _ZERO:
+        tokens.pop()
+    return tuple(tokens)
 
 
 def _token(text: str) -> _Token:
@@ -132,7 +132,7 @@ def _variable(name: str) -> re.Pattern[bytes]:
 
 def _days(text: str) -> dict[str, date]:
     """Return the days of ``1.0 2003-05-27, 1.2 2004-05-22``, by version."""
-    return {version: date.fromisoformat(day) for version, day in (one.split() for one in text.split(","))}
+    return {version: date.fromisoformat(day) for version, day in (entry.split() for entry in text.split(","))}
 
 
 _JOOMLA_1_TO_3: Final = (_member("RELEASE"), _member("DEV_LEVEL"))
@@ -249,10 +249,10 @@ _KNOWN: Final = (
     ),
 )
 
-APPLICATIONS: Final = {one.name: one for one in _KNOWN}
+APPLICATIONS: Final = {application.name: application for application in _KNOWN}
 
 TELLING: Final = {
-    **{sign.path: _HEAD for one in _KNOWN for sign in one.signs},
+    **{sign.path: _HEAD for application in _KNOWN for sign in application.signs},
     wordpress.CONFIG: wordpress.CONFIG_BYTES,
 }
 
@@ -276,9 +276,9 @@ def told_version(application: Application, heads: Mapping[bytes, bytes]) -> Told
 
 
 def _version(sign: Sign, content: bytes) -> str | None:
-    found = [part.search(content) for part in sign.parts]
-    parts = [one[1].decode("ascii") for one in found if one is not None]
-    return ".".join(filter(None, parts)) if len(parts) == len(found) else None
+    matches = [part.search(content) for part in sign.parts]
+    parts = [match[1].decode("ascii") for match in matches if match is not None]
+    return ".".join(filter(None, parts)) if len(parts) == len(matches) else None
 
 
 def released(name: str, version: str) -> date | None:

@@ -213,10 +213,10 @@ class Inventory:
 
     def tops(self) -> Iterator[bytes]:
         """Yield the names at the archive's top, without Installatron's own, each once."""
-        met = set(_NO_TOPS)
+        tops = set(_NO_TOPS)
         for name in self._names:
-            if (top := name.partition(b"/")[0]) not in met:
-                met.add(top)
+            if (top := name.partition(b"/")[0]) not in tops:
+                tops.add(top)
                 yield top
 
 
@@ -278,7 +278,7 @@ class CheckedBackup:
     def texts(self, field: str) -> tuple[str, ...]:
         """Return the list in ``field`` of the answer; empty where there is none."""
         value = self.inspection.get(field)
-        return tuple(one for one in value if isinstance(one, str) and one) if isinstance(value, list) else ()
+        return tuple(item for item in value if isinstance(item, str) and item) if isinstance(value, list) else ()
 
     def also(self, key: str) -> tuple[str, ...]:
         """Return the list that the record's ``key`` has, of those that are no part of the answer."""

@@ -167,11 +167,11 @@ def tables_missing(subject: CheckedBackup) -> Iterator[Finding]:
         detail = f"the first {len(dump.tables):,} of {len(dump.tables) + dump.left_out:,}"
         yield Finding(TABLES_NOT_COMPARED, "", detail, (subject.seen(DUMP),))
         return
-    found = tables(subject)
+    dumped = tables(subject)
     if dump is not None:
-        yield from _listed_missing(subject, found)
+        yield from _listed_missing(subject, dumped)
     for name in subject.requirements.tables_with(subject.inspection.text("db_prefix")):
-        if name not in found:
+        if name not in dumped:
             yield Finding(TABLE_MISSING, name, "the policy requires it", (subject.seen(DUMP),))
 
 
@@ -180,14 +180,14 @@ TABLES_UNKNOWN: Final = _error(
 )
 
 
-def _listed_missing(subject: CheckedBackup, found: Container[str]) -> Iterator[Finding]:
+def _listed_missing(subject: CheckedBackup, dumped: Container[str]) -> Iterator[Finding]:
     listed = _listed(subject)
     if listed and not tables(subject):
         yield subject.differs(TABLES_UNKNOWN, "tables", "", subject.seen(DUMP))
         return
     in_other_case = named_in_other_case(subject)
     for name, places in listed.items():
-        if name not in found and name not in in_other_case:
+        if name not in dumped and name not in in_other_case:
             yield Finding(TABLE_MISSING, "tables", name, (*places, subject.seen(DUMP)))
 
 
@@ -203,9 +203,9 @@ def tables_empty(subject: CheckedBackup) -> Iterator[Finding]:
         return
     prefix = subject.inspection.text("db_prefix")
     wanted = {f"{prefix}{name}".lower() for name in _NEVER_EMPTY}
-    for one in dump.tables:
-        if one.kind == "table" and not one.inserts and text_of(one.name).lower() in wanted:
-            yield Finding(TABLE_EMPTY, "", text_of(one.name), (subject.seen(DUMP),))
+    for table in dump.tables:
+        if table.kind == "table" and not table.inserts and text_of(table.name).lower() in wanted:
+            yield Finding(TABLE_EMPTY, "", text_of(table.name), (subject.seen(DUMP),))
 
 
 TABLE_UNLISTED: Final = _warning("table-unlisted", "a table of the dump is on none of the record's lists", _MORE)
@@ -230,8 +230,8 @@ TABLE_PREFIX_DIFFERS: Final = _error(
 
 def prefix_differs(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the record's prefix is that of no table in the dump, not even in upper or lower case."""
-    prefix, found = subject.inspection.text("db_prefix").lower(), tables(subject)
-    if prefix and found and not any(name.lower().startswith(prefix) for name in found):
+    prefix, dumped = subject.inspection.text("db_prefix").lower(), tables(subject)
+    if prefix and dumped and not any(name.lower().startswith(prefix) for name in dumped):
         detail = subject.inspection.text("db_prefix")
         yield subject.differs(TABLE_PREFIX_DIFFERS, "db_prefix", detail, subject.seen(DUMP))
 
@@ -260,14 +260,14 @@ def sizes_differ(subject: CheckedBackup) -> Iterator[Finding]:
         yield subject.differs(TABLES_SIZE_DIFFERS, "cache_tables", why, subject.seen(DUMP))
 
 
-def _far(subject: CheckedBackup, field: str, found: int, near: tuple[float, float]) -> str | None:
-    """Return how far ``found`` bytes are from those in ``field`` of the record; None where they are ``near``."""
-    told = subject.inspection.get(field)
-    if not isinstance(told, int) or told <= 0 or abs(found - told) <= _NEGLIGIBLE:
+def _far(subject: CheckedBackup, field: str, size: int, near: tuple[float, float]) -> str | None:
+    """Return how far ``size`` bytes are from those in ``field`` of the record; None where they are ``near``."""
+    recorded = subject.inspection.get(field)
+    if not isinstance(recorded, int) or recorded <= 0 or abs(size - recorded) <= _NEGLIGIBLE:
         return None
     if subject.inspection.source(field).witness is Witness.INSTALL_RECORD:  # as it is now
         return None
-    return None if near[0] <= found / told <= near[1] else f"{counted(found, 'byte')}, by the record {told:,}"
+    return None if near[0] <= size / recorded <= near[1] else f"{counted(size, 'byte')}, by the record {recorded:,}"
 
 
 def _listed(subject: CheckedBackup) -> dict[str, tuple[Source, ...]]:
@@ -279,14 +279,14 @@ def _listed(subject: CheckedBackup) -> dict[str, tuple[Source, ...]]:
 def tables(subject: CheckedBackup) -> dict[str, None]:
     """Return the names of the dump's tables and views, in its order."""
     dump = subject.inventory.dump
-    return dict.fromkeys(text_of(one.name) for one in dump.tables) if dump is not None else {}
+    return dict.fromkeys(text_of(table.name) for table in dump.tables) if dump is not None else {}
 
 
 def named_in_other_case(subject: CheckedBackup) -> dict[str, str]:
     """Return the listed names that differ from a table's, which no list has, in upper and lower case only."""
-    listed, found = _listed(subject), tables(subject)
-    others = {name.lower(): name for name in found if name not in listed}
-    lowered = {name: name.lower() for name in listed if name not in found}
+    listed, dumped = _listed(subject), tables(subject)
+    others = {name.lower(): name for name in dumped if name not in listed}
+    lowered = {name: name.lower() for name in listed if name not in dumped}
     return {name: others[low] for name, low in lowered.items() if low in others}
 
 

@@ -204,7 +204,7 @@ _VERSION: Final = re.compile(r"[0-9]+(\.[0-9]+)*([A-Za-z]+[0-9]*)?([-+][0-9A-Za-
 _EVERYTHING: Final = frozenset(FINDINGS)
 _UNREAD: Final = frozenset(id_ for id_, kind in FINDINGS.items() if kind.is_unread)
 _NAMES: Final[Mapping[str, frozenset[str]]] = {
-    **{one.value: frozenset(id_ for id_ in FINDINGS if FINDINGS[id_].group is one) - _UNREAD for one in Group},
+    **{group.value: frozenset(id_ for id_ in FINDINGS if FINDINGS[id_].group is group) - _UNREAD for group in Group},
     **{id_: frozenset({id_}) for id_ in FINDINGS},
 }
 """The ids that a group, or an id, stands for."""
@@ -376,7 +376,7 @@ def _union(parts: Iterable[frozenset[str]]) -> frozenset[str]:
 
 
 _ids: Final = one_of("finding and no group", _NAMES, "'backupmeta checks' lists them")
-_severity: Final = one_of("severity", {one.value: one for one in Severity})
+_severity: Final = one_of("severity", {severity.value: severity for severity in Severity})
 _limit: Final = one_of("limit", {name: name for name in LIMIT_NAMES})
 
 

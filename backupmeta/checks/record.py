@@ -53,9 +53,9 @@ RECORD_KEY_MISSING: Final = _error(
 def keys_missing(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the keys that every record of a backup has, and this one lacks or leaves empty."""
     inspection = subject.inspection
-    told = {name for name in inspection.fields if inspection.source(name).witness in _RECORDS}
-    for name in REQUIRED if told else ():  # of an empty record it is told that it is empty
-        if name not in told:
+    names = {name for name in inspection.fields if inspection.source(name).witness in _RECORDS}
+    for name in REQUIRED if names else ():  # of an empty record it is told that it is empty
+        if name not in names:
             yield Finding(RECORD_KEY_MISSING, FIELD[name].key or name, "", (Source(Witness.ARCHIVE, subject.path),))
         elif name in _NOT_EMPTY and inspection.get(name) == "":
             yield Finding(RECORD_KEY_MISSING, FIELD[name].key or name, "it is empty", subject.told(name))

@@ -24,8 +24,8 @@ RESTORE_COLLATION: Final = _note(
 def collations(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the dump uses a collation of newer servers."""
     dump = subject.inventory.dump
-    if dump is not None and (met := dump.collations) is not None:
-        yield Finding(RESTORE_COLLATION, "", f"{text_of(met.text)}, {_where(met)}", (subject.in_dump(met),))
+    if dump is not None and (spot := dump.collations) is not None:
+        yield Finding(RESTORE_COLLATION, "", f"{text_of(spot.text)}, {_where(spot)}", (subject.in_dump(spot),))
 
 
 RESTORE_DEFINER: Final = _note(
@@ -38,9 +38,9 @@ RESTORE_DEFINER: Final = _note(
 def definers(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield in whose names, other than the record's user's, something in the dump works."""
     dump, user = subject.inventory.dump, subject.inspection.text("db_user")
-    others = {text_of(name): met for name, met in dump.definers.items()} if dump is not None and user else {}
+    others = {text_of(name): spot for name, spot in dump.definers.items()} if dump is not None and user else {}
     others.pop(user, None)
-    others = {name: met for name, met in others.items() if name.upper() != "CURRENT_USER"}
+    others = {name: spot for name, spot in others.items() if name.upper() != "CURRENT_USER"}
     if others:
         name, first = next(iter(others.items()))
         more = f"; {len(others) - 1:,} more" if len(others) > 1 else ""
@@ -57,8 +57,8 @@ RESTORE_SANDBOX: Final = _note(
 def sandbox(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the dump has the sandbox comment."""
     dump = subject.inventory.dump
-    if dump is not None and (met := dump.sandbox) is not None:
-        yield Finding(RESTORE_SANDBOX, "", _where(met), (subject.in_dump(met),))
+    if dump is not None and (spot := dump.sandbox) is not None:
+        yield Finding(RESTORE_SANDBOX, "", _where(spot), (subject.in_dump(spot),))
 
 
 RESTORE_PACKET: Final = _note(
@@ -71,10 +71,10 @@ RESTORE_PACKET: Final = _note(
 def packets(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that a statement is longer than servers take by default."""
     dump = subject.inventory.dump
-    if dump is not None and (met := dump.long_statements) is not None:
-        more = f", the longest of {met.times:,}" if met.times > 1 else ""
-        detail = f"{counted(met.size, 'byte')} on line {met.line:,}{more}"
-        yield Finding(RESTORE_PACKET, "", detail, (subject.in_dump(met),))
+    if dump is not None and (spot := dump.long_statements) is not None:
+        more = f", the longest of {spot.times:,}" if spot.times > 1 else ""
+        detail = f"{counted(spot.size, 'byte')} on line {spot.line:,}{more}"
+        yield Finding(RESTORE_PACKET, "", detail, (subject.in_dump(spot),))
 
 
 RESTORE_VIEW_ORDER: Final = _note(
@@ -87,8 +87,8 @@ RESTORE_VIEW_ORDER: Final = _note(
 def view_order(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that a view stands before what it reads."""
     dump = subject.inventory.dump
-    if dump is not None and (met := dump.early_views) is not None:
-        yield Finding(RESTORE_VIEW_ORDER, "", f"{text_of(met.text)}, {_where(met)}", (subject.in_dump(met),))
+    if dump is not None and (spot := dump.early_views) is not None:
+        yield Finding(RESTORE_VIEW_ORDER, "", f"{text_of(spot.text)}, {_where(spot)}", (subject.in_dump(spot),))
 
 
 RESTORE_NAME_CASE: Final = _note(
@@ -101,20 +101,20 @@ RESTORE_NAME_CASE: Final = _note(
 def name_case(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the prefix, or listed tables, differ from the dump's in upper and lower case only."""
     names, prefix = named_in_other_case(subject), subject.inspection.text("db_prefix")
-    found = tables(subject)
-    is_prefix = bool(found) and not any(name.startswith(prefix) for name in found)
-    is_prefix = is_prefix and any(name.lower().startswith(prefix.lower()) for name in found)
+    dumped = tables(subject)
+    is_prefix = bool(dumped) and not any(name.startswith(prefix) for name in dumped)
+    is_prefix = is_prefix and any(name.lower().startswith(prefix.lower()) for name in dumped)
     if not names and not is_prefix:
         return
-    told = [f"the prefix {prefix}"] if is_prefix else []
-    told += [f"{len(names):,} listed, the first {listed} for {name}" for listed, name in list(names.items())[:1]]
+    reasons = [f"the prefix {prefix}"] if is_prefix else []
+    reasons += [f"{len(names):,} listed, the first {listed} for {name}" for listed, name in list(names.items())[:1]]
     places = (*(subject.told("db_prefix") if is_prefix else ()), *(subject.told("tables") if names else ()))
-    yield Finding(RESTORE_NAME_CASE, "", "; ".join(told), (*places, subject.seen(DUMP)))
+    yield Finding(RESTORE_NAME_CASE, "", "; ".join(reasons), (*places, subject.seen(DUMP)))
 
 
-def _where(met: Spot) -> str:
+def _where(spot: Spot) -> str:
     """Return how often something was met, and where first: ``line 12``, ``3 times, first on line 12``."""
-    return f"line {met.line:,}" if met.times == 1 else f"{met.times:,} times, first on line {met.line:,}"
+    return f"line {spot.line:,}" if spot.times == 1 else f"{spot.times:,} times, first on line {spot.line:,}"
 
 
 CHECKS: Final[tuple[Callable[[CheckedBackup], Iterator[Finding]], ...]] = (

@@ -138,11 +138,11 @@ class Account:
     @property
     def by_install(self) -> dict[str, list[Kept]]:
         """Its backups by their install's id: of each live one, or, where no record tells any, of those they name."""
-        found: dict[str, list[Kept]] = {id_: [] for id_ in self.installs or ()}
-        for one in self.kept:
-            if one.install in found or (one.install and self.installs is None):
-                found.setdefault(one.install, []).append(one)
-        return found
+        backups: dict[str, list[Kept]] = {id_: [] for id_ in self.installs or ()}
+        for backup in self.kept:
+            if backup.install in backups or (backup.install and self.installs is None):
+                backups.setdefault(backup.install, []).append(backup)
+        return backups
 
     def place(self, install: str, backups: Sequence[Kept]) -> Source:
         """Return where an install is told of: its record, else its first backup."""
@@ -157,9 +157,9 @@ BACKUP_DUPLICATE: Final = _warning(
 def duplicates(account: Account) -> Iterator[Finding]:
     """Yield backups that are the same, byte for byte."""
     same: dict[str, list[Kept]] = {}
-    for one in account.kept:
-        if one.sha256 is not None:
-            same.setdefault(one.sha256, []).append(one)
+    for backup in account.kept:
+        if backup.sha256 is not None:
+            same.setdefault(backup.sha256, []).append(backup)
     for first, *others in same.values():
         for other in others:
             if other.path != first.path:
@@ -173,9 +173,9 @@ BACKUP_ORPHANED: Final = _note(
 
 def orphaned(account: Account) -> Iterator[Finding]:
     """Yield backups whose install is gone."""
-    for one in account.kept:
-        if account.installs is not None and one.install and one.install not in account.installs:
-            yield Finding(BACKUP_ORPHANED, _name(one.path), f"install {one.install}", (one.source,))
+    for backup in account.kept:
+        if account.installs is not None and backup.install and backup.install not in account.installs:
+            yield Finding(BACKUP_ORPHANED, _name(backup.path), f"install {backup.install}", (backup.source,))
 
 
 BACKUP_TOO_OLD: Final = _warning("backup-too-old", "the newest backup of an install is too old", _SCHEDULE)
@@ -234,7 +234,7 @@ def retention(account: Account) -> Iterator[Finding]:
 
 def _times(account: Account, backups: Sequence[Kept]) -> list[int]:
     """Return when ``backups`` were made, Unix seconds; a time that lies far ahead is none."""
-    return [one.time for one in backups if one.time is not None and one.time <= account.now + DAY]
+    return [backup.time for backup in backups if backup.time is not None and backup.time <= account.now + DAY]
 
 
 def _oldest_allowed(account: Account, id_: str) -> float | None:

@@ -55,11 +55,11 @@ _IDS: Final = list(FINDINGS)
 
 def judge(findings: Iterable[Finding], policy: Policy) -> tuple[Judged, ...]:
     """Return the findings that ``policy`` asks for, the most severe first, else in the vocabulary's order."""
-    asked = ((one, policy.severity(one.id)) for one in findings)
+    asked = ((finding, policy.severity(finding.id)) for finding in findings)
     kept = [Judged(one, severity) for one, severity in asked if severity is not None]
     return tuple(sorted(kept, key=lambda one: (_SEVERITIES.index(one.severity), _IDS.index(one.finding.id))))
 
 
-def verdict_of(found: Iterable[Judged], policy: Policy) -> Verdict:
+def verdict_of(judged: Iterable[Judged], policy: Policy) -> Verdict:
     """Return whether something is as severe as ``policy`` lets fail."""
-    return Verdict.FAIL if any(policy.fails(one.severity) for one in found) else Verdict.PASS
+    return Verdict.FAIL if any(policy.fails(judgement.severity) for judgement in judged) else Verdict.PASS

@@ -12,10 +12,10 @@ from backupmeta.errors import AnswerError
 from backupmeta.escapes import inert, printable, printable_lines
 from backupmeta.findings import Finding, Severity
 from backupmeta.masking import mask_text
+from backupmeta.work.orders import Watch, Workers, unwatched
 
 if TYPE_CHECKING:
     from backupmeta.catalog.accounts import ScanResult
-    from backupmeta.work.orders import Watch, Workers
 
 
 def complain(message: str) -> None:
@@ -92,18 +92,17 @@ def report(findings: Iterable[Finding], least: Severity) -> int:
     return code
 
 
-def workers(jobs: int | None, watch: "Watch | None" = None, ahead: int = 4) -> "Workers":
+def workers(jobs: int | None, watch: Watch = unwatched, ahead: int = 4) -> Workers:
     """Return who does the work: as many processes as are asked for, else one a core; fewer, and a line, without room.
 
     ``watch`` is called with how many more bytes were read; ``ahead`` is how many orders for each of them are begun.
     """
-    from backupmeta.work.orders import unwatched
     from backupmeta.work.processes import affordable, cores, processes
 
     wanted = jobs or cores()
     if (given := affordable(wanted)) < wanted:
         complain(f"only {given} of {wanted} processes: there are few descriptors (ulimit -n); allow 64 or more")
-    return processes(given, watch or unwatched, ahead)
+    return processes(given, watch, ahead)
 
 
 def complain_of_no_account(where: str) -> None:

@@ -15,7 +15,7 @@ from backupmeta.catalog.scanning import Depth
 from backupmeta.catalog.scanning import scan as scanning
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
-from backupmeta.cli.progress import telling
+from backupmeta.cli.progress import scan_progress
 from backupmeta.errors import CatalogError, EvidenceError
 from backupmeta.findings import Severity
 from backupmeta.render.formats import View
@@ -87,7 +87,7 @@ def scan(
         return messages.report(tally.altered, Severity.ERROR)
 
     try:
-        with telling(progress, lambda: _expected(catalog, search)) as tell:
+        with scan_progress(progress, lambda: _expected(catalog, search)) as tell:
             depth = Depth.DEEP if deep else Depth.SHALLOW
             with _workers(jobs, cluster, per_host=per_host) as workers, output.private_files():
                 scanning(catalog, search, depth=depth, result=tally, tell=tell, workers=workers)
