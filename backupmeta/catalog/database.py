@@ -274,12 +274,14 @@ def _bring_up(connection: sqlite3.Connection, version: int) -> None:
     if not version:
         for statement in schema.creation():
             connection.execute(statement)
-    known = list(seals.altered(connection)) if version >= _UNSEALED else []
-    for older in range(version or schema.VERSION, schema.VERSION):
-        for statement in schema.MIGRATIONS[older]:
-            connection.execute(statement)
+    steps = [step for older in range(version or schema.VERSION, schema.VERSION) for step in schema.MIGRATIONS[older]]
+    is_sealed = version >= _UNSEALED
+    known = list(seals.altered(connection)) if steps and is_sealed else []
+    for statement in steps:
+        connection.execute(statement)
     _make_anew(connection)
-    seals.seal_all(connection, but=known)
+    if steps or not is_sealed:
+        seals.seal_all(connection, but=known)
     connection.execute(f"PRAGMA application_id = {schema.APPLICATION}")
     connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 

@@ -78,7 +78,7 @@ class Failure(NamedTuple):
 
 
 _Part = Sequence[Entry] | End | Failure
-"""What comes of a walk: some members, again and again, and at last how it ended."""
+"""What comes of a walk: many members at once, again and again, and at last how it ended."""
 
 
 @dataclass(frozen=True)

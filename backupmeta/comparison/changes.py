@@ -86,7 +86,7 @@ class ListChange(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One thing that became of a plugin or theme, and its versions where they are told and matter."""
+    """One thing that became of a plugin or theme, and its versions where they are known and matter."""
 
     what: What
     id: str

@@ -126,10 +126,10 @@ def backup(target: str, search: Search, user: str | None, findings: list[Finding
     A ``target`` that is no backup may be an install. Raises as `backupmeta.library.find_backup`.
     """
     try:
-        found = library.find_backup(target, search, user=user, allow_missing=True, findings=findings)
+        inspection = library.find_backup(target, search, user=user, allow_missing=True, findings=findings)
     except AnswerError as error:
         return _install(target, search, user, error), None
-    return found, _place(target, found, search)
+    return inspection, _place(target, inspection, search)
 
 
 def _install(target: str, search: Search, user: str | None, otherwise: AnswerError) -> Inspection:
@@ -141,32 +141,32 @@ def _install(target: str, search: Search, user: str | None, otherwise: AnswerErr
 
 @contextmanager
 def noting(findings: list[Finding]) -> Iterator[None]:
-    """Let an `AnswerError` tell what could not be read: what was looked for may be there."""
+    """Add to an `AnswerError` what could not be read: what was looked for may be there."""
     try:
         yield
     except AnswerError as error:
-        for one in dict.fromkeys(findings):
-            if one.is_unread:
-                error.add_note(one.message)
+        for finding in dict.fromkeys(findings):
+            if finding.is_unread:
+                error.add_note(finding.message)
         raise
 
 
-def current(target: str, found: Inspection, search: Search, findings: list[Finding]) -> Inspection:
-    """Return what is known of the live install of the backup that was ``found`` as ``target``.
+def current(target: str, backup: Inspection, search: Search, findings: list[Finding]) -> Inspection:
+    """Return what is known of the live install of a ``backup`` that was named as ``target``.
 
     What could not be read on the way is appended to ``findings``. Raises `AnswerError` where it is gone, or where the
     backup does not say which one it is.
     """
-    id_, other = found.text("backup_install"), None
+    id_, live = backup.text("backup_install"), None
     for home in homes(target, search, findings):
-        findings.extend(one for one in home.findings if one.is_unread)
+        findings.extend(finding for finding in home.findings if finding.is_unread)
         if id_ in home.installs:
-            other = library.inspect_install(home, id_)
-            if found.path.startswith(join_seen(home.folder.seen, "")):  # a copy of the home may lie somewhere else
-                return other
-    if other is None:
+            live = library.inspect_install(home, id_)
+            if backup.path.startswith(join_seen(home.folder.seen, "")):  # a copy of the home may lie somewhere else
+                return live
+    if live is None:
         raise install_not_found(f"the live install of {target!r} is not here: {id_ or 'no record names it'}")
-    return other
+    return live
 
 
 def homes(target: str, search: Search, findings: list[Finding]) -> Iterator[Home]:
@@ -183,13 +183,13 @@ def homes(target: str, search: Search, findings: list[Finding]) -> Iterator[Home
     yield from search.homes(findings)
 
 
-def _place(target: str, found: Inspection, search: Search) -> Place | None:
-    """Return where the archive lies that ``found`` was made of, or None where there is none."""
+def _place(target: str, inspection: Inspection, search: Search) -> Place | None:
+    """Return where the archive lies that the ``inspection`` was made of, or None where there is none."""
     if is_file(target) and not places.is_record_file(target):
         folder, name = os.path.split(os.path.abspath(target))
         return Place(folder, None, name, is_named=True)
     for home in homes(target, search, []):
         for pair in home.pairs():
-            if pair.archive is not None and pair.archive.seen == found.path:
+            if pair.archive is not None and pair.archive.seen == inspection.path:
                 return pair.archive.place
     return None

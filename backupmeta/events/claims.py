@@ -56,7 +56,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def of_record(record: Document, findings: list[Finding]) -> Iterator[Statement]:
-    """Yield the times that a record tells; one that is empty or 0 was never set. Append what can't be decoded.
+    """Yield the times in a record; a time that is empty or 0 was never set. Append what can't be decoded.
 
     ``backup-time=1718312121`` states that the backup was made at 2024-06-13 20:55:21 UTC.
     """
@@ -218,7 +218,7 @@ class Ended(NamedTuple):
 
 
 Part = Examined | tuple[Statement, ...] | Ended
-"""What comes of an archive: `Examined`, some of its members, again and again, and `Ended`."""
+"""What comes of an archive: `Examined`, many of its members at once, again and again, and `Ended`."""
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def timeline(
 
 
 class _Step(NamedTuple):
-    """What is to be told of an account next.
+    """What comes next of an account.
 
     Attributes:
         account: the account.
@@ -89,7 +89,7 @@ class _Step(NamedTuple):
 
 
 class _Accounts:
-    """Gives the archives of all accounts to be read, and takes what they state; what is first met is first told."""
+    """All accounts: gives their archives to be read, and takes the events of each, in the order of the disk."""
 
     def __init__(self, search: Search, spool: "EventSpool", findings: list[Finding]) -> None:
         self._search = search
@@ -97,10 +97,10 @@ class _Accounts:
         self._findings = findings
         self._steps = deque[_Step]()
         self._subjects: list[Subject] | None = None
-        """Whom the archive that is being taken is about; None before any of it came."""
+        """Whom the archive that is being read is about; None before any of it came."""
 
     def orders(self) -> Iterator[ToRead]:
-        """Yield the archives; what needs none is told on the way. Raises `UnreadableError` for a root."""
+        """Yield the archives; take the events that need none on the way. Raises `UnreadableError` for a root."""
         met = list[Finding]()
         for home in self._search.homes(met):
             account = _Account(home, self._search, met)
@@ -122,7 +122,7 @@ class _Accounts:
                 yield order
 
     def take(self, part: Part) -> None:
-        """Take what came of an archive, the first one that is not told yet."""
+        """Take a part of what the oldest archive states whose end has not come."""
         step = self._steps[0]
         if isinstance(part, Ended):
             step.account.findings.extend(part.findings)
@@ -130,16 +130,16 @@ class _Accounts:
             self._subjects = None
             self.settle()
         elif isinstance(part, Examined):
-            self._tell(step, part)
+            self._take_events(step, part)
         else:
             events = (statement.event(subject) for statement in part for subject in self._subjects or ())
             self._spool.take(events)
 
     def settle(self) -> None:
-        """Tell all that waits for no archive."""
+        """Take the events of all steps that wait for no archive."""
         while self._steps and self._steps[0].order is None:
             step = self._steps.popleft()
-            self._tell(step, _NOTHING)
+            self._take_events(step, _NOTHING)
             if not step.pairs:
                 self._findings.extend((*step.account.findings, *step.account.home.findings))
 
@@ -147,8 +147,8 @@ class _Accounts:
         self._steps.append(step)
         self.settle()
 
-    def _tell(self, step: _Step, examined: Examined) -> None:
-        """Tell of the backups of a ``step``, or of the installs of its account, unless that was done."""
+    def _take_events(self, step: _Step, examined: Examined) -> None:
+        """Take the events of the backups of a ``step``, or of the installs of its account, unless that was done."""
         account = step.account
         if self._subjects is not None:
             return
@@ -157,13 +157,13 @@ class _Accounts:
                 self._spool.take(account.of_installs())
                 return
             account.findings.extend(examined.findings)
-            told = [account.of_backup(pair, examined) for pair in step.pairs]
-            self._spool.take(chain.from_iterable(events for _, events in told))
-            self._subjects = None if step.order is None else [subject for subject, _ in told]
+            backups = [account.of_backup(pair, examined) for pair in step.pairs]
+            self._spool.take(chain.from_iterable(events for _, events in backups))
+            self._subjects = None if step.order is None else [subject for subject, _ in backups]
 
 
 class _Account:
-    """An account: first its backups are told, then its installs, whom backups may contradict.
+    """An account: first the events of its backups, then those of its installs, whom backups may contradict.
 
     Attributes:
         home: its home.
@@ -201,7 +201,7 @@ class _Account:
         made = [statement.claim for statement in statements if statement.claim.kind == "backed-up"]
         statements += self._of_name(pair.archive, made, marks)
         everything = chain(statements, self._of_record_file(pair.record), examined.statements)
-        return subject, (each.event(subject, tuple(marks.get(each.claim, ()))) for each in everything)
+        return subject, (statement.event(subject, tuple(marks.get(statement.claim, ()))) for statement in everything)
 
     def of_installs(self) -> Iterator[Event]:
         """Yield what the records of the live installs state; nothing where one archive was asked for."""
@@ -212,7 +212,7 @@ class _Account:
 
     def _contradictions(self, stated: Iterable[Statement], install: str) -> _Contradictions:
         """Return who contradicts whom; the live install's record is asked only when it was installed."""
-        live = [one.claim for one in self._installs.get(install, ()) if one.claim.kind == "installed"]
+        live = [statement.claim for statement in self._installs.get(install, ()) if statement.claim.kind == "installed"]
         marks = claims.contradicting([*(statement.claim for statement in stated), *live])
         for claim in live:
             known = self._against_installs.setdefault(claim, [])
@@ -282,7 +282,7 @@ class EventSpool:
             self._database.executemany(_INSERT, map(_row, events))
 
     def __iter__(self) -> Iterator[Event]:
-        """Yield the events by time; one that several witnesses tell alike comes once.
+        """Yield the events by time; an event that several witnesses state alike comes once.
 
         Raises `TemporaryFileError`.
         """
@@ -291,7 +291,7 @@ class EventSpool:
 
 
 def _sources(rows: Iterable[_Row]) -> tuple[list[Source], int]:
-    """Return the first of the witnesses, and how many there are; one that was met twice is one."""
+    """Return the first of the witnesses, and how many there are; a witness that was met twice counts once."""
     first, count = list[Source](), 0
     for source, _ in groupby(row[3] for row in rows):
         count += 1
