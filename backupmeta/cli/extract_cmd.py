@@ -14,9 +14,8 @@ from backupmeta.checks.policy import DEFAULT
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import messages, options, output, progress
 from backupmeta.cli.writing import Write
-from backupmeta.extraction.extract import Extraction, Order
+from backupmeta.extraction.extract import Extraction, MemberResult, Order, Selection
 from backupmeta.extraction.extract import extract as unpacked
-from backupmeta.extraction.unpacking import MemberResult, Selection
 from backupmeta.findings import Group, Severity
 from backupmeta.render.unpacked import EXTRACTION, ExtractionTalk
 from backupmeta.search import Search

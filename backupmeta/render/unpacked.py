@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 from backupmeta.escapes import printable
-from backupmeta.extraction.extract import Extraction
-from backupmeta.extraction.unpacking import Fate, MemberResult
+from backupmeta.extraction.extract import Extraction, Fate, MemberResult
 from backupmeta.provenance import display, named
 from backupmeta.render.formats import Format, Formats, formats
 from backupmeta.render.json_text import pretty, spaced
