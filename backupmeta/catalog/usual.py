@@ -113,7 +113,7 @@ class Usual:
         cells[_FILE] = _file(cells, around)
         if cells[_FILE] is None:
             return None
-        light = self._compared(cells, values, pair.archive.seen)
+        light = self._compared(cells, values, pair.archive.server_path)
         found = (str(pair.state), seconds(light.utc_offset), *cells, learned.origins)
         return found, (*pair.findings, *head.findings, *light.findings)
 
@@ -201,6 +201,6 @@ def _cell(decode: Decoder) -> Callable[[bytes], Cell]:
 
 def _file(cells: list[Cell], around: Surroundings) -> str | None:
     """Return the cell of the field ``file``."""
-    home = around.as_server or home_of(str(cells[_PATH] or ""), str(cells[_USER] or "")) or around.seen
+    home = around.as_server or home_of(str(cells[_PATH] or ""), str(cells[_USER] or "")) or around.server_path
     path = file_of(home, str(cells[_INSTALL] or ""))
     return None if path is None else display(path)
