@@ -16,7 +16,7 @@ from backupmeta.account.home import State
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
-from backupmeta.backup.resolve import Witnesses
+from backupmeta.backup.witnesses import Witnesses
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.record.fields import API_KEYS, OTHER_KEYS, Scope
