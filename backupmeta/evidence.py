@@ -84,7 +84,7 @@ class EvidenceFile:
     def __init__(self, path: str, fd: int) -> None:
         """Take over ``fd``; raise `NotRegularError` for anything but a regular file. Raises `UnreadableError`."""
         self._fd = fd
-        self.path = path
+        self.path: str = path
         try:
             status = os.fstat(fd)
         except OSError as error:
@@ -93,13 +93,13 @@ class EvidenceFile:
         if not stat.S_ISREG(status.st_mode):
             _close(fd)
             raise NotRegularError(path, f"is {kind_of(status.st_mode)}")
-        self.size = status.st_size
-        self.mtime_ns = status.st_mtime_ns
-        self.inode = status.st_ino
-        self.ctime_ns = status.st_ctime_ns
-        self.owner = status.st_uid
-        self.mode = status.st_mode
-        self.position = 0
+        self.size: int = status.st_size
+        self.mtime_ns: int = status.st_mtime_ns
+        self.inode: int = status.st_ino
+        self.ctime_ns: int = status.st_ctime_ns
+        self.owner: int = status.st_uid
+        self.mode: int = status.st_mode
+        self.position: int = 0
         self.watch: Callable[[int], object] | None = None
 
     def __enter__(self) -> Self:

@@ -6,6 +6,7 @@ Everything is typed; nothing prints, nothing exits. Negative answers of the serv
 import os
 from collections.abc import Callable, Iterator
 from datetime import tzinfo
+from itertools import count, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta.account import places
@@ -31,6 +32,7 @@ from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.search import EVERYWHERE, Matches, Search, check_owner, chosen
+from backupmeta.work.orders import Watch, Work, Workers, results
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
@@ -99,44 +101,114 @@ def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = N
         notes.extend(home.findings)
 
 
-class Share(NamedTuple):
-    """Which blocks of a list one of several workers takes: every ``workers``-th, from its own number on."""
-
-    worker: int = 0
-    workers: int = 1
-
-    def has(self, number: int) -> bool:
-        """Tell whether the entry of this ``number`` is in one of the worker's blocks."""
-        return number // ENTRIES % self.workers == self.worker
-
-
-ENTRIES: Final = 64
-"""How many backups a block of a list has."""
+BLOCK: Final = 64
+"""How many backups are listed by one order."""
 
 _LONG: Final = 16 * 1024
 """From how many characters on a text does not wait for others."""
 
 
-def list_blocks(
-    search: Search, findings: list[Finding], share: Share, text: Callable[[Inspection], str]
-) -> Iterator[str | None]:
-    """Yield the ``text`` of the blocks of `list_backups` that are in ``share``, some at once, and None behind each.
+class Block(NamedTuple):
+    """Some backups of a list.
 
-    Each worker appends to ``findings`` what it met in its own share, and what the homes have: so some come twice.
+    Attributes:
+        first: the number of the first one, from 0.
+        stop: the number after that of the last one.
+        is_read: whether their archives are read; else they are only named.
     """
-    number, some = 0, list[str]()
-    for home in search.homes(findings):
-        for pair in home.pairs():
-            if share.has(number):
-                some.extend(map(text, _inspected(home, pair, search, findings)))
-            number += 1
-            if some and (number % ENTRIES == 0 or len(some[-1]) > _LONG):
-                yield "".join(some)
-                some.clear()
-            if number % ENTRIES == 0 and share.has(number - 1):
-                yield None
-        findings.extend(home.findings)
-    yield "".join(some)
+
+    first: int
+    stop: int
+    is_read: bool = True
+
+
+class Passed(NamedTuple):
+    """What comes after the texts of a block.
+
+    Attributes:
+        findings: what could not be read up to here, since the last block of the same process.
+        is_last: whether there are no more backups.
+    """
+
+    findings: tuple[Finding, ...]
+    is_last: bool
+
+
+class BackupListing(Work[Block, str | Passed]):
+    """Listing backups as texts. A process goes on from the block that it listed last."""
+
+    def __init__(self, search: Search, text: Callable[[Inspection, list[Finding]], str]) -> None:
+        """List what ``search`` finds; ``text`` returns that of a backup, and may append to the findings."""
+        self._search = search
+        self._text = text
+        self._findings = list[Finding]()
+        self._begin()
+
+    def do(self, order: Block, _watch: Watch) -> Iterator[str | Passed]:
+        """Yield the texts of a block, many at once, and then what else there is to say."""
+        if order.first < self._next:
+            self._begin()
+        texts = list[str]()
+        for home, pair in islice(self._backups, order.stop - self._next):
+            self._next += 1
+            if self._next <= order.first:
+                continue
+            if order.is_read:
+                texts.extend(self._text(one, self._findings) for one in self._inspected(home, pair))
+            else:
+                self._findings.append(_ended(pair.archive.seen if pair.archive else home.folder.seen))
+            if texts and len(texts[-1]) > _LONG:
+                yield "".join(texts)
+                texts.clear()
+        yield "".join(texts)
+        yield Passed(tuple(self._findings), is_last=self._next < order.stop)
+        self._findings.clear()
+
+    def divided(self, order: Block) -> list[Block]:
+        """Return a block for each backup; of a single one, that it is only named."""
+        if order.stop - order.first > 1:
+            return [Block(number, number + 1) for number in range(order.first, order.stop)]
+        return [order._replace(is_read=False)] if order.is_read else []
+
+    def given_up(self, order: Block) -> Iterator[Passed]:
+        """Yield that nothing can be listed from a backup on."""
+        yield Passed((_ended(f"backup {order.first + 1} of the list, and all after it"),), is_last=True)
+
+    def _begin(self) -> None:
+        self._next = 0
+        self._backups = self._all()
+
+    def _all(self) -> Iterator[tuple[Home, Pair]]:
+        for home in self._search.homes(self._findings):
+            for pair in home.pairs():
+                yield home, pair
+            self._findings.extend(home.findings)
+
+    def _inspected(self, home: Home, pair: Pair) -> Iterator[Inspection]:
+        return _inspected(home, pair, self._search, self._findings)
+
+
+def _ended(subject: str) -> Finding:
+    """Return that no process survives reading something."""
+    where = (Source(Witness.FILE_SYSTEM, subject),)
+    return Finding("archive-unreadable", subject, "the process that read it ended; is there too little memory?", where)
+
+
+def listed(
+    search: Search, text: Callable[[Inspection, list[Finding]], str], findings: list[Finding], workers: Workers
+) -> Iterator[str]:
+    """Yield the texts of `list_backups`, many at once, which the ``workers`` make.
+
+    What can't be read is appended to ``findings``; of a home with many backups more than once.
+    """
+    blocks = (Block(number, number + BLOCK) for number in count(step=BLOCK))
+    for _, part in results(blocks, BackupListing(search, text), workers):
+        if isinstance(part, str):
+            yield part
+            continue
+        findings.extend(part.findings)
+        if part.is_last:
+            return
 
 
 def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:

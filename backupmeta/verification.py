@@ -39,6 +39,7 @@ from backupmeta.record.document import Document, document
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.vocabulary.kinds import Severity
 from backupmeta.words import counted
+from backupmeta.work.orders import HERE, Watch, Work, Workers, results, spared
 
 _MOMENT: Final = 60
 """How long ago, in seconds, a file was written to that may still be being written."""
@@ -162,7 +163,7 @@ def case_of(
     return Case(archive.place, archive.seen, first, around, zone, home.limits, policy, now, tuple(others))
 
 
-def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> Outcome:
+def verify_archive(case: Case, watch: Watch | None = None) -> Outcome:
     """Verify one archive, from one pass over it; ``watch`` is told how many bytes each read gave.
 
     What can't be read at all is an outcome, too; nothing is raised but for errors in this program.
@@ -193,13 +194,36 @@ def case_at(path: str, search: Search, policy: Policy, now: int) -> Case:
     raise NotAnArchiveError(path, "no archive", "give the path of an archive")
 
 
-def run_here(cases: Iterable[Case]) -> Iterator[Outcome]:
-    """Verify ``cases`` in this process, one after the other."""
-    return map(verify_archive, cases)
+class Verifying(Work[Case, Outcome]):
+    """Verifying archives."""
+
+    def do(self, order: Case, watch: Watch) -> Iterator[Outcome]:
+        """Yield what comes out for an archive."""
+        yield verify_archive(order, watch)
+
+    def given_up(self, order: Case) -> Iterator[Outcome]:
+        """Yield that no process survives reading the archive."""
+        reason = "the process that read it ended; is there too little memory?"
+        unreadable = (_not_judged(case, "archive-unreadable", reason) for case in order.alone)
+        yield Outcome.joined(Outcome(verification, None, is_final=False) for verification in unreadable)
+
+
+def run_by(workers: Workers) -> Run:
+    """Return what has cases verified by the ``workers``; a single one in this process."""
+
+    def run(cases: Iterable[Case]) -> Iterator[Outcome]:
+        orders, chosen = spared(cases, workers)
+        return (outcome for _, outcome in results(orders, Verifying(), chosen))
+
+    return run
+
+
+RUN_HERE: Final = run_by(HERE)
+"""Verifies cases in this process, one after the other."""
 
 
 def verify(
-    search: Search = EVERYWHERE, policy: Policy = DEFAULT, now: int | None = None, run: Run = run_here
+    search: Search = EVERYWHERE, policy: Policy = DEFAULT, now: int | None = None, run: Run = RUN_HERE
 ) -> Iterator[Verification]:
     """Yield what comes out for every archive that ``search`` finds and, after its archives, for every account.
 

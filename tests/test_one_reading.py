@@ -187,7 +187,7 @@ def _file(row: Json) -> str:
 def _in_one_process() -> Iterator[None]:
     """Let archives be compared in this process: starting two takes longer than all else."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("backupmeta.comparison.walking.cores", lambda: 1)
+        patched.setattr("backupmeta.work.processes.cores", lambda: 1)
         yield
 
 

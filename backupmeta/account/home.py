@@ -222,8 +222,8 @@ class Home:
         self.archives: dict[str, dict[str, Archive]] = {}
         self.wanted: frozenset[Archive] | None = None
         self.findings: list[Finding] = []
-        self.is_home = False
-        self.has_records = False
+        self.is_home: bool = False
+        self.has_records: bool = False
         self.elsewhere: list[str] = []
         self._allowance = Allowance(limits)
         self._is_over = False

@@ -137,9 +137,9 @@ class Gzip:
         self._held = b""
         self._inflated = 0
         self.header: Header | None = None
-        self.fault = ""
-        self.eof = False
-        self.unused_data = b""
+        self.fault: str = ""
+        self.eof: bool = False
+        self.unused_data: bytes = b""
 
     @property
     def needs_input(self) -> bool:

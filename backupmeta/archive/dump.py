@@ -126,11 +126,11 @@ class Dump:
     """
 
     def __init__(self) -> None:
-        self.size = 0
-        self.missing = 0
-        self.left_out = 0
-        self.padding = 0
-        self.is_empty = True
+        self.size: int = 0
+        self.missing: int = 0
+        self.left_out: int = 0
+        self.padding: int = 0
+        self.is_empty: bool = True
         self.collations: Spot | None = None
         self.long_statements: Spot | None = None
         self.early_views: Spot | None = None

@@ -381,7 +381,7 @@ class Hazards:
 
     def __init__(self, path: str, limits: Limits) -> None:
         """Begin with the archive at ``path``."""
-        self.findings = Findings()
+        self.findings: Findings = Findings()
         self.records: list[Placed] = []
         self._seen = 0
         self._backslashes = 0

@@ -333,7 +333,7 @@ class Filling:
         self._size = size
         self._place = 0
         self._at = 0
-        self.filled = 0
+        self.filled: int = 0
 
     @classmethod
     def empty(cls) -> Self:

@@ -105,7 +105,7 @@ class Allowance:
 
     def __init__(self, limits: Limits) -> None:
         """Begin with an account, now."""
-        self.over = ""
+        self.over: str = ""
         self._limits = limits
         self._memory = limits.account_memory
         self._deadline = time.monotonic() + limits.account_seconds

@@ -46,7 +46,7 @@ class Layer:
         self._outer = outer
         self._restarts = _RESTARTS
         self._kept = bytearray()
-        self.position = 0
+        self.position: int = 0
 
     @property
     def size(self) -> int:

@@ -63,10 +63,10 @@ class Reader:
         """
         self.file = file
         self.limits = limits
-        self.block = file.read(BLOCK)
+        self.block: bytes = file.read(BLOCK)
         self._stream = packing.unpacked(file, self.block, limits, digests)
         outer = self._stream.outer
-        self.compression = self._stream.compression if outer is None else outer.compression
+        self.compression: Compression = self._stream.compression if outer is None else outer.compression
         self._walk = Walk(self._stream, limits, file.path, until)
 
     def __iter__(self) -> Iterator[Member]:

@@ -295,9 +295,9 @@ class Statements:
     def __init__(self, hand_on: Callable[[Statement], object]) -> None:
         self.foreign: Spot | None = None
         self.sandbox: Spot | None = None
-        self.ended = 0
-        self.begin = Spot(1, 0)
-        self.delimiter = b";"
+        self.ended: int = 0
+        self.begin: Spot = Spot(1, 0)
+        self.delimiter: bytes = b";"
         self._hand_on = hand_on
         self._delimiters = {b";"}
         self._read: Callable[[bytes, int], int] = self._mark
@@ -307,7 +307,7 @@ class Statements:
         self._base = 0  # where the held bytes begin, in bytes of the dump
         self._line = 1
         self._counted = 0  # how far newlines were counted, from the held bytes on
-        self.is_inside = False
+        self.is_inside: bool = False
         self._from = 0  # from where on the statement's text was not kept yet
         self._word = b""
         self._text = b""

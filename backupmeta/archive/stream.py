@@ -247,18 +247,24 @@ class Inflated:
         self._clear()
 
     def _clear(self) -> None:
-        self._begin = self.stopped = self.base = self.at = 0
+        self._begin = 0
+        self.stopped: int = 0
+        self.base: int = 0
+        self.at: int = 0
         self._contradicted: Stream | None = None
         self._chunks = self._plain() if self.compression is PLAIN else self._streams()
         self._kept: list[Stream] = []
         self._count = 0
-        self.buffer = self.first = self.behind = b""
+        self.buffer: bytes = b""
+        self.first: bytes = b""
+        self.behind: bytes = b""
         self.end: End | None = None
         self.met: End | None = None
-        self.between, self.padding = Zeros(), Zeros()
-        self.gap = 0
+        self.between: Zeros = Zeros()
+        self.padding: Zeros = Zeros()
+        self.gap: int = 0
         self.checks: dict[int, int] = {}
-        self.is_broken = False
+        self.is_broken: bool = False
 
     def restart(self, limits: Limits | None = None) -> None:
         """Begin again at the first stream, with ``limits`` from now on where they are given."""

@@ -98,7 +98,7 @@ class Walk:
         self._stream = stream
         self._limits = limits
         self._path = path
-        self.until = limits.inflated_bytes if until is None else until
+        self.until: int = limits.inflated_bytes if until is None else until
         self._global: dict[bytes, bytes] = {}
         self._global_maps = 0
         self._current: Member | None = None
@@ -107,12 +107,12 @@ class Walk:
         self._filling: Filling | None = None
         self._holes = 0
         self._is_lost = False
-        self.is_wanted = False
+        self.is_wanted: bool = False
         self._end_blocks = 0
         self.worst: End | None = None
         self.end: End | None = None
-        self.seen = 0
-        self.findings = Findings()
+        self.seen: int = 0
+        self.findings: Findings = Findings()
         self.others: list[OtherNames] = []
 
     def __iter__(self) -> Iterator[Member]:

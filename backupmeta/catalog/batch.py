@@ -1,10 +1,11 @@
-"""The work of a scan: from a batch of places to rows. A function, so that any `concurrent.futures.Executor` can do it.
+"""The work of a scan: from a batch of accounts to rows.
 
-It needs nothing but its argument and the evidence, and gives the same for the same evidence, wherever it runs.
+It needs nothing but the batch and the evidence, and gives the same for the same evidence, wherever it runs.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import chain
 from typing import Final, NamedTuple
@@ -38,6 +39,7 @@ from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document
 from backupmeta.record.grammar import Record
+from backupmeta.work.orders import Watch, Work
 
 UNSURE: Final = b""
 """The fingerprint of an account that has to be looked at again."""
@@ -97,43 +99,40 @@ class Result(NamedTuple):
     shared: Mapping[bytes, str]
 
 
-class Batch(NamedTuple):
-    """Accounts to scan, and how; see `backupmeta.catalog.crew.Order`.
+Batch = tuple[Task, ...]
+"""Some accounts, all on one host."""
+
+
+@dataclass(frozen=True)
+class Scanning(Work[Batch, Result]):
+    """Scanning accounts.
 
     Attributes:
-        tasks: the accounts.
         limits: what a file may ask for.
         zone: the server's time zone, where it is known.
     """
 
-    tasks: tuple[Task, ...]
     limits: Limits
     zone: tzinfo | None
 
-    @property
-    def host(self) -> str:
-        """The host that all of the accounts lie on."""
-        return self.tasks[0].host
-
-    def do(self) -> Result:
+    def do(self, order: Batch, _watch: Watch) -> Iterator[Result]:
         """Scan the accounts; one that can't be read keeps nothing from the others."""
         builder = RowBuilder(self.zone, self.limits)
-        accounts = tuple(_account(task, self.limits, builder) for task in self.tasks)
-        return Result(accounts, builder.shelf.values)
+        accounts = tuple(_account(task, self.limits, builder) for task in order)
+        yield Result(accounts, builder.shelf.values)
 
-    def parts(self) -> "list[Batch]":
+    def divided(self, order: Batch) -> list[Batch]:
         """Return a batch for each account."""
-        return [self._replace(tasks=(task,)) for task in self.tasks]
+        return [(task,) for task in order] if len(order) > 1 else []
 
-    def joined(self, parts: Sequence[Result]) -> Result:
-        """Return the results of its ``parts`` as one."""
-        shared = {digest: value for part in parts for digest, value in part.shared.items()}
-        return Result(tuple(account for part in parts for account in part.accounts), shared)
-
-    def given_up(self) -> Result:
+    def given_up(self, order: Batch) -> Iterator[Result]:
         """Return that no process survives reading the accounts."""
         reason = "the process that read it ended; is there too little memory?"
-        return Result(tuple(refused(task.account, reason) for task in self.tasks), {})
+        yield Result(tuple(refused(task.account, reason) for task in order), {})
+
+    def host(self, order: Batch) -> str:
+        """Return the host that all of the accounts lie on."""
+        return order[0].host
 
 
 _NOBODY: Final[Mapping[str, Document]] = {}

@@ -4,9 +4,9 @@
 """
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
@@ -39,6 +39,7 @@ from backupmeta.record import grammar
 from backupmeta.record.document import Document
 from backupmeta.search import Search
 from backupmeta.verification import Case, Outcome, Run, case_of, verify_archive
+from backupmeta.work.orders import Watch, Work
 
 _MOST_ARCHIVES: Final = 16
 _MOST_BYTES: Final = 256 * 1024 * 1024
@@ -47,60 +48,28 @@ _MOST_ORDERS: Final = 16
 """How many orders an account has where it has very many archives: each of them reads the account's records."""
 
 
-class Order(NamedTuple):
-    """Archives of an account to walk, and how; see `backupmeta.catalog.crew.Order`.
+class Portion(NamedTuple):
+    """Archives of an account to walk.
 
     Attributes:
+        number: the account's number in the catalog.
         account: where it is.
         archives: the signatures of the archives, by their paths below the account's.
-        limits: what a file may ask for.
-        zone: the server's time zone, where it is known.
-        now: the moment of judging, Unix seconds.
+        files: the archives' numbers in the catalog, by the same paths.
         host: the host that the account lies on; empty where everybody reaches it.
         unnamed: the paths of the account's archives whose names do not say so: no other file is opened to see that.
         is_over: whether these archives are not read, for the account asks for too much.
     """
 
+    number: int
     account: Found
     archives: Mapping[str, Signature]
-    limits: Limits
-    zone: tzinfo | None
-    now: int
+    files: Mapping[str, int]
     host: str
     unnamed: frozenset[str] = frozenset()
     is_over: bool = False
 
-    def do(self) -> list[Walked]:
-        """Walk the archives. What is not as it was scanned has no outcome: the next scan will tell."""
-        if self.is_over:
-            error = LimitExceededError(self.account.path, "account_bytes", self.limits.account_bytes)
-            return self._unread("limit-exceeded", error.reason)
-        try:
-            with (
-                self.account.open() as folder,
-                Met(
-                    folder, folder.entries(self.limits.folder_entries), self.account.as_server, self.account.is_home
-                ).home(self.limits, _Knowing(folder.path, self.unnamed)) as home,
-            ):
-                return [
-                    outcome for claimed in by_archive(home.pairs()).items() for outcome in self._walked(home, *claimed)
-                ]
-        except EvidenceError:
-            return []
-
-    def parts(self) -> "list[Order]":
-        """Return an order for each archive."""
-        return [self._replace(archives={path: signature}) for path, signature in self.archives.items()]
-
-    def joined(self, parts: Sequence[list[Walked]]) -> list[Walked]:
-        """Return the outcomes of its ``parts`` as one."""
-        return [outcome for part in parts for outcome in part]
-
-    def given_up(self) -> list[Walked]:
-        """Return that no process survives reading the archives."""
-        return self._unread("archive-unreadable", "the process that read it ended")
-
-    def _unread(self, id_: str, reason: str) -> list[Walked]:
+    def unread(self, id_: str, reason: str) -> list[Walked]:
         """Return why none of the archives was read."""
         evidence = {path: (Source(Witness.ARCHIVE, join_seen(self.account.seen, path)),) for path in self.archives}
         return [
@@ -108,14 +77,64 @@ class Order(NamedTuple):
             for path, where in evidence.items()
         ]
 
-    def _walked(self, home: Home, archive: Archive, pairs: Sequence[Pair]) -> Iterator[Walked]:
+
+@dataclass(frozen=True)
+class Walking(Work[Portion, list[Walked]]):
+    """Reading archives to their ends.
+
+    Attributes:
+        limits: what a file may ask for.
+        zone: the server's time zone, where it is known.
+        now: the moment of judging, Unix seconds.
+    """
+
+    limits: Limits
+    zone: tzinfo | None
+    now: int
+
+    def do(self, order: Portion, watch: Watch) -> Iterator[list[Walked]]:
+        """Walk the archives. What is not as it was scanned has no outcome: the next scan will tell."""
+        if order.is_over:
+            error = LimitExceededError(order.account.path, "account_bytes", self.limits.account_bytes)
+            yield order.unread("limit-exceeded", error.reason)
+            return
+        account = order.account
+        try:
+            with (
+                account.open() as folder,
+                Met(folder, folder.entries(self.limits.folder_entries), account.as_server, account.is_home).home(
+                    self.limits, _Knowing(folder.path, order.unnamed)
+                ) as home,
+            ):
+                claims = by_archive(home.pairs()).items()
+                yield [walked for claimed in claims for walked in self._walked(order, home, *claimed, watch=watch)]
+        except EvidenceError:
+            yield []
+
+    def divided(self, order: Portion) -> list[Portion]:
+        """Return an order for each archive."""
+        if len(order.archives) == 1:
+            return []
+        return [order._replace(archives={path: signature}) for path, signature in order.archives.items()]
+
+    def given_up(self, order: Portion) -> Iterator[list[Walked]]:
+        """Yield that no process survives reading the archives."""
+        yield order.unread("archive-unreadable", "the process that read it ended")
+
+    def host(self, order: Portion) -> str:
+        """Return the host that the account lies on."""
+        return order.host
+
+    def _walked(
+        self, order: Portion, home: Home, archive: Archive, pairs: Sequence[Pair], *, watch: Watch
+    ) -> Iterator[Walked]:
         """Yield what came out for an archive of some ``pairs``; nothing where it is not asked for, or not as it was."""
-        if (path := _below(home, archive)) not in self.archives:
+        if (path := _below(home, archive)) not in order.archives:
             return
         with suppress(EvidenceError), archive.open() as file:
-            if file.signature != self.archives[path]:
+            if file.signature != order.archives[path]:
                 return
-        outcome = verify_archive(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now))
+        outcome = verify_archive(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now), watch)
         for pair, result in zip(pairs, outcome.each, strict=True):
             verification = result.verification
             findings = tuple(finding_row(judged.finding) for judged in verification.judged)
@@ -150,17 +169,20 @@ def _unnamed(remembered: Memory) -> frozenset[str]:
 
 
 class Archives:
-    """The archives of a catalog that no scan has read to their end."""
+    """The archives of a catalog that no scan has read to their end.
+
+    Attributes:
+        work: what is to be done with each order.
+    """
 
     def __init__(self, catalog: Catalog, search: Search, scan: int, now: int) -> None:
         """Look in ``catalog`` for what the scan of this number met; ``now`` is the moment of judging."""
         self._catalog = catalog
         self._search = search
         self._scan = scan
-        self._now = now
-        self._given = deque[_Given]()
+        self.work = Walking(search.limits, search.zone, now)
 
-    def orders(self) -> Iterator[Order]:
+    def orders(self) -> Iterator[Portion]:
         """Yield the orders to walk them, account by account."""
         last = 0
         while accounts := list(self._catalog.memories(_WITH_UNWALKED, (last, self._scan))):
@@ -169,17 +191,13 @@ class Archives:
                 with suppress(ValueError):  # of a damaged catalog: the account is read anew the next time it changes
                     yield from self._orders_of(stored, Memory.from_bytes(stored.content))
 
-    def _orders_of(self, stored: StoredMemory, remembered: Memory) -> Iterator[Order]:
+    def _orders_of(self, stored: StoredMemory, remembered: Memory) -> Iterator[Portion]:
         account, unnamed = remembered.account(stored.path), _unnamed(remembered)
         account = account._replace(server=self._search.server_root)
         for portion, is_over in self._portions(stored.account):
-            self._given.append(
-                _Given(stored.account, account.seen, {archive.path: archive.file for archive in portion})
-            )
-            paths = (archive.path for archive in portion if archive.path in remembered.files)
-            archives = {path: remembered.files[path].signature for path in paths}
-            how = self._search.limits, self._search.zone, self._now
-            yield Order(account, archives, *how, stored.host, unnamed, is_over)
+            files = {archive.path: archive.file for archive in portion}
+            archives = {path: remembered.files[path].signature for path in files if path in remembered.files}
+            yield Portion(stored.account, account, archives, files, stored.host, unnamed, is_over)
 
     def _portions(self, account: int) -> Iterator[tuple[list["_Archive"], bool]]:
         """Yield the archives of an account, some at once, and whether they are more than may be read of it."""
@@ -197,28 +215,19 @@ class Archives:
         if portion:
             yield portion, total > most_bytes
 
-    def take(self, outcomes: list[Walked], writer: Writer, result: ScanResult) -> None:
-        """Write what came out of the oldest order, and count it."""
-        account, seen, files = self._given.popleft()
+    def take(self, portion: Portion, outcomes: list[Walked], writer: Writer, result: ScanResult) -> None:
+        """Write what came out of an order, and count it."""
         for outcome in outcomes:
             result.walked += outcome.is_final
             if not outcome.is_final:
-                result.note_trouble(join_seen(seen, outcome.path), "can't be read to its end")
-            writer.take_walked(account, files[outcome.path], outcome)
+                result.note_trouble(join_seen(portion.account.seen, outcome.path), "can't be read to its end")
+            writer.take_walked(portion.number, portion.files[outcome.path], outcome)
         writer.flush()
 
 
 class _Archive(NamedTuple):
     file: int
     path: str
-
-
-class _Given(NamedTuple):
-    """An order that was given: the account, its path, and the numbers of its archives, by their paths."""
-
-    account: int
-    seen: str
-    files: dict[str, int]
 
 
 _WITH_UNWALKED: Final = """

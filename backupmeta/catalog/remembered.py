@@ -221,7 +221,7 @@ class Reader:
         """Know what lies below the folder ``base`` by what is remembered of its ``files``; go on with `reread`."""
         self.files: dict[str, Remembered] = dict(files)
         self.digests: dict[str, str] = {}
-        self.is_sure = True
+        self.is_sure: bool = True
         self._home = base
         self._base = base.path
         self._listed: Mapping[str, Signature] = {}

@@ -7,9 +7,9 @@ are discovered as the scan goes on; or on the hosts of a cluster, each in roots 
 
 import json
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum
 from itertools import islice, permutations
 from time import time
@@ -18,11 +18,10 @@ from typing import Final, NamedTuple
 from backupmeta import __version__
 from backupmeta.account import places
 from backupmeta.account.places import Found
-from backupmeta.catalog import crew, integrity, schema
+from backupmeta.catalog import integrity, schema
 from backupmeta.catalog.accounts import Accounts, ScanResult
-from backupmeta.catalog.batch import Batch, Task
+from backupmeta.catalog.batch import Batch, Scanning, Task
 from backupmeta.catalog.catalog_file import is_as_noted, locked, note, put_aside, require
-from backupmeta.catalog.crew import ALONE, Crew
 from backupmeta.catalog.database import Catalog
 from backupmeta.catalog.deep_scan import Archives
 from backupmeta.catalog.integrity import Damaged
@@ -34,6 +33,7 @@ from backupmeta.errors import DamagedCatalogError, EvidenceError, UnreadableErro
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.search import Search
+from backupmeta.work.orders import HERE, Watch, Work, Workers, results
 
 
 class Below(NamedTuple):
@@ -59,15 +59,15 @@ class Below(NamedTuple):
             raise UnreadableError(self.root, self.reason)
 
 
-class Discovery(NamedTuple):
-    """What to discover on a host; see `backupmeta.catalog.crew.Order`."""
+@dataclass(frozen=True)
+class Discovering(Work[str, list[Below]]):
+    """Looking for accounts on a host, wherever ``search`` says."""
 
-    host: str
     search: Search
 
-    def do(self) -> list[Below]:
-        """Return what lies below each root."""
-        return [self._below(root) for root in places.apart(self.search.places())]
+    def do(self, _order: str, _watch: Watch) -> Iterator[list[Below]]:
+        """Yield what lies below each root."""
+        yield [self._below(root) for root in places.apart(self.search.places())]
 
     def _below(self, root: places.Root) -> Below:
         accounts, findings, reason = list[Found](), list[Finding](), ""
@@ -77,18 +77,14 @@ class Discovery(NamedTuple):
             reason = error.reason
         return Below(root.name, tuple(accounts), tuple(findings), reason)
 
-    def parts(self) -> "list[Discovery]":
-        """Return it: it can't be divided."""
-        return [self]
+    def given_up(self, order: str) -> Iterator[list[Below]]:
+        """Yield that nothing could be discovered."""
+        reason = f"the process that looked for accounts on {order} ended"
+        yield [Below(root, (), (), reason) for root in self.search.roots or ("/",)]
 
-    def joined(self, parts: Sequence[list[Below]]) -> list[Below]:
-        """Return what came out of its only part."""
-        return parts[0]
-
-    def given_up(self) -> list[Below]:
-        """Return that nothing could be discovered."""
-        reason = f"the process that looked for accounts on {self.host} ended"
-        return [Below(root, (), (), reason) for root in self.search.roots or ("/",)]
+    def host(self, order: str) -> str:
+        """Return the host, which is all that is ordered."""
+        return order
 
 
 _ACCOUNTS: Final = 8
@@ -119,7 +115,7 @@ def scan(
     depth: Depth = Depth.SHALLOW,
     result: ScanResult | None = None,
     tell: Tell = _silent,
-    workers: Crew = ALONE,
+    workers: Workers = HERE,
 ) -> ScanResult:
     """Scan what ``search`` names into the catalog at ``path``, and return what came out.
 
@@ -165,13 +161,6 @@ def _damaged(path: str, result: ScanResult) -> Damaged:
         return Damaged(path, result.altered)
 
 
-def _noted(batches: Iterator[Batch], given: deque[Batch]) -> Iterator[Batch]:
-    """Pass on the ``batches``, noting each that is ``given`` away."""
-    for batch in batches:
-        given.append(batch)
-        yield batch
-
-
 def _has_nested(search: Search) -> bool:
     """Tell whether accounts may be met twice: where one of the roots, or the home that it lies in, lies in another."""
     names = [os.path.realpath(root.name) for root in search.places()]
@@ -202,22 +191,22 @@ class _Scan:
         self._writer = Writer(self._connection, self._number, result.changes, self._seals, damaged)
         self._accounts = Accounts(catalog, self._number, self._writer, result, damaged)
 
-    def look(self, tell: Tell, workers: Crew) -> None:
+    def look(self, tell: Tell, workers: Workers) -> None:
         """Look at all accounts, and know what is gone."""
-        given = deque[Batch]()
-        for result in crew.results(_noted(self._batches(workers), given), workers):
+        work = Scanning(self._search.limits, self._search.zone)
+        for tasks, result in results(self._batches(workers), work, workers):
             with self._catalog.transaction():
-                self._accounts.take(given.popleft().tasks, result.accounts, result.shared)
+                self._accounts.take(tasks, result.accounts, result.shared)
             tell(self._result)
         with self._catalog.transaction():
             self._settle_gone()
 
-    def walk(self, tell: Tell, workers: Crew) -> None:
+    def walk(self, tell: Tell, workers: Workers) -> None:
         """Walk all archives that no scan has walked yet."""
         archives = Archives(self._catalog, self._search, self._number, self._began)
-        for outcomes in crew.results(archives.orders(), workers):
+        for portion, outcomes in results(archives.orders(), archives.work, workers):
             with self._catalog.transaction():
-                archives.take(outcomes, self._writer, self._result)
+                archives.take(portion, outcomes, self._writer, self._result)
             tell(self._result)
 
     def finished(self) -> None:
@@ -252,20 +241,19 @@ class _Scan:
         self._connection.execute(schema.insertion(SCANS, tuple(row)), tuple(row.values()))
         return number, first_file, now
 
-    def _batches(self, workers: Crew) -> Iterator[Batch]:
+    def _batches(self, workers: Workers) -> Iterator[Batch]:
         for host, root, accounts in self._roots(workers):
             tasks = self._tasks(host, root, accounts)
             while batch := tuple(islice(tasks, _ACCOUNTS)):
-                yield Batch(batch, self._search.limits, self._search.zone)
+                yield batch
 
-    def _roots(self, workers: Crew) -> Iterator[tuple[str, str, Iterator[Found]]]:
+    def _roots(self, workers: Workers) -> Iterator[tuple[str, str, Iterator[Found]]]:
         """Yield each root with its host and its accounts; there may be an error behind the last of these."""
-        if workers.hosts == ALONE.hosts:
+        if workers.hosts == HERE.hosts:
             for root in places.apart(self._search.places()):
                 yield "", root.name, places.found(root, self._search.limits, self._findings, self._accounts.beginning)
             return
-        orders = [Discovery(host, self._search) for host in workers.hosts]
-        for host, roots in zip(workers.hosts, crew.results(orders, workers), strict=True):
+        for host, roots in results(workers.hosts, Discovering(self._search), workers):
             for below in roots:
                 yield host, below.root, below.accounts(self._findings)
 

@@ -289,7 +289,7 @@ TABLES: Final = (SCANS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, 
 APPLICATION: Final = int.from_bytes(b"bkup")
 """What says that a SQLite file is a catalog."""
 
-VERSION: Final = 3
+VERSION: Final = 4
 """The schema that this program writes."""
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
@@ -307,8 +307,12 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE all_files ADD COLUMN ctime_ns INTEGER",
         "CREATE TABLE seals (account INTEGER PRIMARY KEY, digest BLOB NOT NULL, digests BLOB NOT NULL) STRICT",
     ),
+    3: (),  # other views alone
 }
-"""By the version that they start from: the statements that change its tables into those of the next one."""
+"""By the version that they start from: the statements that change its tables into those of the next one.
+
+A column is added where SQLite adds one, at the end; `TABLES` may have it anywhere. Views are made anew with each step.
+"""
 
 
 def creation() -> Iterator[str]:

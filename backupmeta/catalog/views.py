@@ -107,8 +107,6 @@ _ACCOUNT: Final = _of(ACCOUNTS, "a", "host AS account_host, path AS account_path
 _EXACT_PATH: Final = f"""CASE WHEN {_IS_MASKED.format(path="a.path || f.path")} THEN NULL
     WHEN a.path_bytes IS NOT NULL OR f.path_bytes IS NOT NULL THEN
     CAST(ifnull(a.path_bytes, a.path) || '/' || ifnull(f.path_bytes, f.path) AS BLOB) END"""
-_BACKUPS_OF_INSTALL: Final = """(SELECT count(*) FROM all_backups b
-    WHERE b.until IS NULL AND b.account = i.account AND b.backup_install = i.id)"""
 _CHANGES: Final = "\n  UNION ALL ".join(
     (
         _changes(FILES, "path", "NULL"),
@@ -142,12 +140,13 @@ WHERE b.until IS NULL""",
             *_of(INSTALLS, "i", "install, account"),
             *_ACCOUNT,
             _utc("created_utc", "time_created", "i.time_created"),
-            _made("backups", Type.INTEGER, "How many backups of it are there.", _BACKUPS_OF_INSTALL),
+            _made("backups", Type.INTEGER, "How many backups of it are there.", "ifnull(n.backups, 0)"),
             *_of(INSTALLS, "i", "record_file"),
             *_all("i", INSTALL_FIELDS),
             *_of(INSTALLS, "i", "custom, extra"),
         ),
-        "FROM all_installs i JOIN accounts a USING (account) WHERE i.until IS NULL",
+        """FROM all_installs i JOIN accounts a USING (account)
+LEFT JOIN newest_backups n ON n.account = i.account AND n.backup_install = i.id WHERE i.until IS NULL""",
         "i.install",
     ),
     View(
@@ -238,9 +237,9 @@ WHERE b.until IS NULL""",
             *_of(FILES, "f", "size AS archive_bytes"),
         ),
         """FROM all_backups b LEFT JOIN all_files f ON f.file = b.archive_file
-WHERE b.until IS NULL AND EXISTS (SELECT 1 FROM all_installs i WHERE i.account = b.account AND i.until IS NULL)
-  AND NOT EXISTS (
-    SELECT 1 FROM all_installs i WHERE i.account = b.account AND i.until IS NULL AND i.id = b.backup_install)""",
+WHERE b.until IS NULL AND b.account IN (SELECT account FROM all_installs WHERE until IS NULL)
+  AND (b.account, ifnull(b.backup_install, '')) NOT IN (
+    SELECT account, id FROM all_installs WHERE until IS NULL AND id IS NOT NULL)""",
         "b.backup",
     ),
     View(

@@ -84,8 +84,8 @@ class Survey:
 
     def __init__(self, limits: Limits, asked: Iterable[bytes] = ()) -> None:
         """Collect within ``limits``; whether the names ``asked`` for are there is told of any archive."""
-        self.is_partial = False
-        self.file_bytes = 0
+        self.is_partial: bool = False
+        self.file_bytes: int = 0
         self.record: Embedded | None = None
         self._dumps = Dumps()
         self.heads: dict[bytes, bytes] = {}

@@ -22,7 +22,7 @@ def list_backups(asked: Listing) -> int:
       backupmeta list --sysroot /mnt/image --jsonl > backups.jsonl
     """
     if asked.is_stream:
-        return asked.show_stream(library.list_blocks)
+        return asked.show_stream()
     findings: list[Finding] = []
     return asked.show(library.list_backups(asked.search, findings), findings, BACKUPS)
 

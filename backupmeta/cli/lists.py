@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from backupmeta.backup.inspection import Inspection
     from backupmeta.findings import Finding
-    from backupmeta.library import Share
     from backupmeta.render.backups import ListRendering, ListView
     from backupmeta.render.formats import Formats
     from backupmeta.search import Search
@@ -93,26 +92,22 @@ class Listing:
         """Whether the rows are shown one by one, all of them, as they come."""
         return self.form == "jsonl" and self.sort is None and self.limit is None and not self.offset
 
-    def show_stream(
-        self, listed: "Callable[[Search, list[Finding], Share, Callable[[Inspection], str]], Iterator[str | None]]"
-    ) -> int:
-        """Print the wanted rows of all the blocks that are ``listed``, then what could not be read."""
-        from backupmeta.cli.workers import rendered
+    def show_stream(self) -> int:
+        """Print the wanted backups as they come, from two processes, then what could not be read."""
+        from backupmeta.library import listed
         from backupmeta.render.backups import BACKUPS
+        from backupmeta.work.processes import few_processes
 
         render, view = BACKUPS[self.form].render, self._view(None)
 
-        def blocks(share: "Share", findings: "list[Finding]") -> "Iterator[str | None]":
-            def text(one: "Inspection") -> str:
-                if not self._wants(one):
-                    return ""
-                self._note(one, findings)
-                return "".join(render((one,), view))
-
-            return listed(self.search, findings, share, text)
+        def text(one: "Inspection", findings: "list[Finding]") -> str:
+            if not self._wants(one):
+                return ""
+            self._note(one, findings)
+            return "".join(render((one,), view))
 
         findings: list[Finding] = []
-        texts = (text for text in rendered(blocks, findings) if text)
+        texts = filter(None, listed(self.search, text, findings, few_processes(2)))
         first = list(islice(texts, 1))
         output.write_all(chain(first, texts))
         return self._report(sorted(set(findings), key=itemgetter(0, 1, 2)), has_rows=bool(first))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from backupmeta.catalog.accounts import ScanResult
     from backupmeta.cli.writing import Write
     from backupmeta.errors import AnswerError
+    from backupmeta.work.orders import Watch, Workers
 
 BROKEN_PIPE: Final = 141
 """The exit code for a reader that went away, as a shell gives it for SIGPIPE."""
@@ -180,14 +181,18 @@ def complain_of_accounts(tally: "ScanResult") -> None:
         complain(f"{more:,} more could not be read, or not to the end")
 
 
-def processes(jobs: int | None) -> int:
-    """Return how many processes work: as many as are asked for, one a core else; fewer, told, without descriptors."""
-    from backupmeta.workers import affordable, cores
+def workers(jobs: int | None, watch: "Watch | None" = None, ahead: int = 4) -> "Workers":
+    """Return who does the work: as many processes as are asked for, else one a core; fewer, and a line, without room.
+
+    ``watch`` is called with how many more bytes were read; ``ahead`` is how many orders for each of them are begun.
+    """
+    from backupmeta.work.orders import unwatched
+    from backupmeta.work.processes import affordable, cores, processes
 
     wanted = jobs or cores()
     if (given := affordable(wanted)) < wanted:
         complain(f"only {given} of {wanted} processes: there are few descriptors (ulimit -n); allow 64 or more")
-    return given
+    return processes(given, watch or unwatched, ahead)
 
 
 def tell_age(catalog: str) -> None:

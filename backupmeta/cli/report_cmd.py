@@ -162,13 +162,12 @@ def _scanned(search: "Search", target_file: str | None, *, deep: bool, jobs: int
 
 def _scan(path: str, search: "Search", *, deep: bool, jobs: int | None) -> bool:
     """Scan into the catalog at ``path``; tell what could not be read, and return whether all could."""
-    from backupmeta.catalog.processes import processes
     from backupmeta.catalog.scanning import Depth, scan
     from backupmeta.cli.progress import telling
 
     with telling("auto", lambda: None) as tell:
         depth = Depth.DEEP if deep else Depth.SHALLOW
-        tally = scan(path, search, depth=depth, tell=tell, workers=processes(output.processes(jobs)))
+        tally = scan(path, search, depth=depth, tell=tell, workers=output.workers(jobs))
     for root, reason in tally.unread.items():
         output.complain(f"{root}: {reason}")
     output.complain_of_accounts(tally)

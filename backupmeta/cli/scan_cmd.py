@@ -13,8 +13,8 @@ from backupmeta.vocabulary.kinds import Severity
 
 if TYPE_CHECKING:
     from backupmeta.archive.limits import Limits
-    from backupmeta.catalog.crew import Crew
     from backupmeta.search import Search
+    from backupmeta.work.orders import Workers
 
 _INTERRUPTED = 130
 
@@ -89,7 +89,7 @@ def scan(
     try:
         with telling(progress, lambda: _expected(catalog, search)) as tell:
             depth = Depth.DEEP if deep else Depth.SHALLOW
-            with _crew(jobs, cluster, per_host=per_host) as workers, output.private_files():
+            with _workers(jobs, cluster, per_host=per_host) as workers, output.private_files():
                 scanning(catalog, search, depth=depth, result=tally, tell=tell, workers=workers)
     except KeyboardInterrupt:  # it is handled in here to the end: `cli` raises again what seems to be passed over
         output.complain("interrupted; what was done is saved, and the next scan goes on from there")
@@ -109,15 +109,13 @@ def scan(
 
 
 @contextmanager
-def _crew(jobs: int | None, cluster: str | None, *, per_host: bool) -> "Iterator[Crew]":
+def _workers(jobs: int | None, cluster: str | None, *, per_host: bool) -> "Iterator[Workers]":
     """Give who does the work."""
     if cluster is None:
-        from backupmeta.catalog.processes import processes
-
-        yield processes(output.processes(jobs))
+        yield output.workers(jobs)
         return
-    from backupmeta.catalog.cluster import Roots
-    from backupmeta.catalog.cluster import cluster as connected
+    from backupmeta.work.cluster import Roots
+    from backupmeta.work.cluster import cluster as connected
 
     try:
         with connected(cluster, Roots.OF_EACH_HOST if per_host else Roots.SHARED) as workers:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from backupmeta.search import Search
     from backupmeta.verification import Run
 
+_AHEAD: Final = 32
+"""How many archives for each process may be verified before the first of them is, which may be a large one."""
+
 _SEVERITIES: Final = tuple(map(str, Severity))
 _FORMATS: Final = ("text", "json", "junit", "sarif", "github")
 
@@ -121,9 +124,9 @@ def _search(
 
 
 def _in_processes(jobs: int | None, bar: "Bar | None") -> "Run":
-    from backupmeta.cli import parallel
+    from backupmeta import verification
 
-    return parallel.in_processes(output.processes(jobs), None if bar is None else bar.advance)
+    return verification.run_by(output.workers(jobs, None if bar is None else bar.advance, _AHEAD))
 
 
 def _recorded(catalog: str, policy: "Policy") -> "Run":

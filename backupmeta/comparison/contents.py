@@ -9,10 +9,11 @@ from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import label
 from backupmeta.comparison.difference import Side, What
 from backupmeta.comparison.spool import Spool
-from backupmeta.comparison.walking import End, Entry, Failure, walked_at_once
+from backupmeta.comparison.walking import End, Entry, Failure, Walking
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.words import counted
+from backupmeta.work.orders import HERE, Workers, mixed_results
 
 By = Literal["kind", "size", "mode", "mtime", "link", "content"]
 
@@ -113,22 +114,20 @@ class Contents:
         return (MemberChange(before, after) for before, after in self._spool.changed())
 
 
-def compared_contents(sides: tuple[Side, Side], limits: Limits) -> Contents:
-    """Return what differs in the archives of the ``sides``, each of which is walked once.
+def compared_contents(sides: tuple[Side, Side], limits: Limits, workers: Workers = HERE) -> Contents:
+    """Return what differs in the archives of the ``sides``, each of which one of the ``workers`` walks once.
 
     Raises `EvidenceError` where nothing of one can be read; what can be read of a damaged one is compared.
     """
-    ends = dict[int, End]()
-    places = [side.place for side in sides if side.place is not None]
-    with walked_at_once(places, limits) as parts:
-        spool = Spool()  # no process that walks has its database
-        for number, part in parts:
-            if isinstance(part, Failure):
-                raise EvidenceError(*part)
-            if isinstance(part, End):
-                ends[number] = part
-            else:
-                spool.take(number, part)
+    ends, spool = dict[int, End](), Spool()
+    orders = [(number, side.place) for number, side in enumerate(sides) if side.place is not None]
+    for (number, _), part in mixed_results(orders, Walking(limits), workers):
+        if isinstance(part, Failure):
+            raise EvidenceError(*part)
+        if isinstance(part, End):
+            ends[number] = part
+        else:
+            spool.take(number, part)
     findings = [one for number in sorted(ends) for one in _findings(ends[number], sides[number])]
     findings += _uncompared(spool)
     return Contents(spool, tuple(_tables(ends[0].tables, ends[1].tables)), tuple(findings))

@@ -39,8 +39,9 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
     if not deep:
         return Difference(one, other, changes, None, tuple(dict.fromkeys(findings)))
     from backupmeta.comparison.contents import compared_contents
+    from backupmeta.work.processes import few_processes
 
-    contents = compared_contents((_walkable(one), _walkable(other)), search.limits)
+    contents = compared_contents((_walkable(one), _walkable(other)), search.limits, few_processes(2))
     return Difference(one, other, changes, contents, tuple(dict.fromkeys((*findings, *contents.findings))))
 
 

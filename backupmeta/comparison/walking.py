@@ -5,8 +5,7 @@ within microseconds, and each time Python's lock changes hands, which costs more
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from multiprocessing.connection import Connection, wait
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from backupmeta.archive.digests import MemberDigests
@@ -17,7 +16,7 @@ from backupmeta.archive.reader import Pass, walk
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
-from backupmeta.workers import Worker, affordable, can_fork, context, cores
+from backupmeta.work.orders import Watch, Work
 
 DIGEST: Final = "sha256"
 _TOGETHER: Final = 512
@@ -74,16 +73,27 @@ Part = Sequence[Entry] | End | Failure
 """What comes of a walk: some members, again and again, and at last how it ended."""
 
 
-def walked(place: Place, limits: Limits) -> Iterator[Part]:
-    """Walk over the archive at ``place``; nothing is raised but for errors in this program."""
-    try:
-        with place.open() as file:
-            digests, dumps = MemberDigests(DIGEST, limits.names), Dumps()
-            passed = walk(file, limits, algorithms=(), consumers=[digests, dumps])
-            yield from _entries(passed, digests)
-            yield _end(dumps.dump, tuple(passed.findings()))
-    except EvidenceError as error:
-        yield Failure(error.path, error.reason, error.advice)
+@dataclass(frozen=True)
+class Walking(Work[tuple[int, Place], Part]):
+    """Walking over archives: an order is a number and where the archive lies; ``limits`` is what each may ask for."""
+
+    limits: Limits
+
+    def do(self, order: tuple[int, Place], watch: Watch) -> Iterator[Part]:
+        """Walk over an archive; nothing is raised but for errors in this program."""
+        try:
+            with order[1].open() as file:
+                file.watch = watch
+                digests, dumps = MemberDigests(DIGEST, self.limits.names), Dumps()
+                passed = walk(file, self.limits, algorithms=(), consumers=[digests, dumps])
+                yield from _entries(passed, digests)
+                yield _end(dumps.dump, tuple(passed.findings()))
+        except EvidenceError as error:
+            yield Failure(error.path, error.reason, error.advice)
+
+    def given_up(self, order: tuple[int, Place]) -> Iterator[Part]:
+        """Yield that no process survives walking over an archive."""
+        yield Failure(order[1].path, "the process that read it ended", "is there too little memory?")
 
 
 def _end(dump: Dump | None, findings: tuple[Finding, ...]) -> End:
@@ -104,39 +114,3 @@ def _entries(passed: Pass, digests: MemberDigests) -> Iterator[Sequence[Entry]]:
             yield some
             some = []
     yield some
-
-
-@contextmanager
-def walked_at_once(archives: Sequence[Place], limits: Limits) -> Iterator[Iterator[tuple[int, Part]]]:
-    """Give the parts of all ``archives`` as they come, each with its archive's number, from 0.
-
-    Taking them raises `ChildProcessError` where a process ends before its work does.
-    """
-    if not can_fork() or affordable(cores()) == 1:
-        yield ((number, part) for number, place in enumerate(archives) for part in walked(place, limits))
-        return
-    with ExitStack() as ending:
-        workers = list[Worker]()
-        for place in archives:
-            workers.append(Worker(context(), _send, place, limits))
-            ending.callback(workers[-1].join)
-            ending.callback(workers[-1].kill)
-        yield _received(workers)
-
-
-def _send(pipe: Connection, place: Place, limits: Limits) -> None:
-    """Be a worker's work: walk, and send each part."""
-    for part in walked(place, limits):
-        pipe.send(part)
-
-
-def _received(workers: Sequence[Worker]) -> Iterator[tuple[int, Part]]:
-    """Yield what the ``workers`` send, until each has told how its walk ended."""
-    numbers = {worker.pipe: number for number, worker in enumerate(workers)}
-    while numbers:
-        for pipe in wait(list(numbers)):
-            number = next(number for number, one in enumerate(workers) if one.pipe is pipe)
-            part: Part = workers[number].receive()
-            if isinstance(part, End | Failure):
-                del numbers[workers[number].pipe]
-            yield number, part

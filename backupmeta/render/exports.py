@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar, get_type_hints
 
 from backupmeta import escapes
 from backupmeta.catalog.queries import Export, Row
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pyarrow import Array, DataType, RecordBatch, Schema
     from typing_extensions import Buffer
 
+Item = TypeVar("Item")
+
 ExportRendering: TypeAlias = Callable[[Export, View], Iterable[str] | Iterable[bytes]]
 """Renders the rows of a table, as they are read."""
 
@@ -35,11 +37,9 @@ _TO_QUOTE: Final = re.compile('[",\r\n]')
 
 _Texts = Mapping[Type, Callable[[Any], str]]
 """How what a column holds is written, by its type."""
-_GROUP_ROWS: Final = 10_000
-_GROUP_BYTES: Final = 64 * 1024 * 1024
+_GROUP: Final = (10_000, 64 * 1024 * 1024)
 """How many rows, of how many bytes, are kept until they are written together: a row group."""
-_BATCH_ROWS: Final = 1_000
-_BATCH_CHARACTERS: Final = 4 * 1024 * 1024
+_BATCH: Final = (1_000, 4 * 1024 * 1024)
 """How many rows, of how many characters, are turned into columns together."""
 _CALENDAR: Final = range(-62_135_596_800, 253_402_300_800)
 """The Unix seconds of the years 1 to 9999."""
@@ -146,7 +146,8 @@ def parquet(export: Export, _view: View) -> Iterator[bytes]:
     schema = pa.schema([(column.name, kind.type) for column, kind in zip(export.columns, kinds, strict=True)])
     written = _Written()
     with ParquetWriter(written, schema, compression="zstd") as writer:
-        for group in _groups(_batch(schema, kinds, together) for together in _together(export.rows)):
+        batches = (_batch(schema, kinds, rows) for rows in _grouped(export.rows, _extent_of_row, _BATCH))
+        for group in _grouped(batches, _extent_of_batch, _GROUP):
             writer.write_table(pa.Table.from_batches(group))
             yield written.taken()
     yield written.taken()
@@ -179,30 +180,29 @@ class _Written(io.RawIOBase):
         return content
 
 
-def _together(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Yield the rows that are turned into columns together."""
-    together: list[Row] = []
-    characters = 0
-    for row in rows:
-        together.append(row)
-        characters += sum(len(cell) for cell in row if isinstance(cell, str))
-        if len(together) >= _BATCH_ROWS or characters >= _BATCH_CHARACTERS:
-            yield together
-            together, characters = [], 0
-    if together:
-        yield together
-
-
-def _groups(batches: "Iterable[RecordBatch]") -> "Iterator[list[RecordBatch]]":
-    """Yield the batches of each row group."""
-    group: list[RecordBatch] = []
-    for batch in batches:
-        group.append(batch)
-        if sum(map(len, group)) >= _GROUP_ROWS or sum(kept.nbytes for kept in group) >= _GROUP_BYTES:
+def _grouped(
+    items: Iterable[Item], extent: Callable[[Item], tuple[int, int]], most: tuple[int, int]
+) -> Iterator[list[Item]]:
+    """Yield the ``items`` in groups, each as soon as what it has of rows, or of bytes, is ``most``."""
+    group: list[Item] = []
+    rows = size = 0
+    for item in items:
+        more_rows, more = extent(item)
+        group.append(item)
+        rows, size = rows + more_rows, size + more
+        if rows >= most[0] or size >= most[1]:
             yield group
-            group = []
+            group, rows, size = [], 0, 0
     if group:
         yield group
+
+
+def _extent_of_row(row: Row) -> tuple[int, int]:
+    return 1, sum(len(cell) for cell in row if isinstance(cell, str))
+
+
+def _extent_of_batch(batch: "RecordBatch") -> tuple[int, int]:
+    return len(batch), batch.nbytes
 
 
 def _kind(column: Column) -> _Kind:

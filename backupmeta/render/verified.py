@@ -51,7 +51,8 @@ class Selection:
 
     def __init__(self, most: int = MOST_RESULTS, *, has_notes: bool = False) -> None:
         self.most = most
-        self.wanted = frozenset(Severity) if has_notes else frozenset({Severity.ERROR, Severity.WARNING})
+        severities = Severity if has_notes else (Severity.ERROR, Severity.WARNING)
+        self.wanted: frozenset[Severity] = frozenset(severities)
         self.left_out: Counter[tuple[str, Severity]] = Counter()
 
     @property

@@ -409,7 +409,7 @@ def test_a_root_that_vanishes_is_told(
     if name == "installs":  # which asks for no backups
         monkeypatch.setattr(places.Met, "home", _vanishing(places.Met.home, lambda: vanish(homes)))
     monkeypatch.setattr(Home, "pairs", vanishing)
-    monkeypatch.setattr("backupmeta.cli.workers._can_fork", lambda: False)
+    monkeypatch.setattr("backupmeta.work.processes.can_fork", lambda: False)
     ran = run(*(str(one).format(homes) for one in VANISHING[name]))
     assert (ran.code, "Traceback" in ran.err) == (2, False)
     assert any(word in ran.err + ran.text for word in ("is gone", "replaced", "removed", "no such file"))

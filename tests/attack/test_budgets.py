@@ -33,7 +33,7 @@ from backupmeta.library import list_backups
 from backupmeta.render.backups import page_entry, page_envelope
 from backupmeta.render.json_text import pretty
 from backupmeta.search import Search
-from backupmeta.workers import affordable
+from backupmeta.work.processes import affordable
 from tests.hostile import END, MIB, Opened, header, member, pax, seen
 from tests.invented import BACKUP, INSTALL, NAME, Account, archive, backup_record, run
 from tests.measured import COMMAND, Outcome, measured

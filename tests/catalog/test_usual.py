@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from backupmeta.account.places import Found
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.catalog.batch import Batch, Result, Task
+from backupmeta.catalog.batch import Batch, Result, Scanning, Task
 from backupmeta.catalog.usual import Usual
 from backupmeta.record import grammar
 from backupmeta.record.masked import Masked, without_secrets
+from backupmeta.work.orders import unwatched
 from tests.invented import Account, archive
 
 BACKUP: Final = fleets.Backup(0)
@@ -101,11 +102,16 @@ class Household:
 def rows(accounts: Sequence[Path], as_server: str | None = None, zone: tzinfo | None = None) -> Result:
     """Return what comes out of ``accounts`` by the short ways; assert that the long ones give the same."""
     found = (Found(str(path), as_server or str(path), as_server, None, is_home=True) for path in accounts)
-    batch = Batch(tuple(map(Task, found)), DEFAULT_LIMITS, zone)
-    short = batch.do()
+    batch = tuple(map(Task, found))
+    short = scanned(batch, zone)
     with patch.object(Usual, "of", lambda *_: None), patch.object(Masked, "like", lambda *_: None):
-        assert batch.do() == short
+        assert scanned(batch, zone) == short
     return short
+
+
+def scanned(batch: Batch, zone: tzinfo | None = None) -> Result:
+    [result] = Scanning(DEFAULT_LIMITS, zone).do(batch, unwatched)
+    return result
 
 
 def other(record: bytes) -> bytes:
@@ -233,7 +239,7 @@ def taken(home: Path) -> list[bool]:
 
     task = Task(Found(str(home), str(home), None, None, is_home=True))
     with patch.object(Usual, "of", watched):
-        result = Batch((task,), DEFAULT_LIMITS, None).do()
+        result = scanned((task,))
     assert rows([home]) == result
     return told
 

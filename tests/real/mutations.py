@@ -23,7 +23,7 @@ from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.checks.policy import DEFAULT, Policy, Requirements
 from backupmeta.checks.verdict import Verdict
 from backupmeta.search import Search
-from backupmeta.verification import Case, Outcome, run_here, verify, verify_archive
+from backupmeta.verification import RUN_HERE, Case, Outcome, verify, verify_archive
 from backupmeta.vocabulary.kinds import Severity
 from tests.hostile import header, stamped
 from tests.invented import unprivileged
@@ -269,7 +269,7 @@ class Site:
     def verified(self, folder: Path) -> "Iterator[Told]":
         """Yield what verify tells of each target."""
         home = self.lay(folder)
-        run = writing(home / self.archive) if self.is_written else run_here
+        run = writing(home / self.archive) if self.is_written else RUN_HERE
         with unprivileged() if self.is_guarded else nullcontext():
             for one in verify(self.search(folder), self.policy, self.now, run):
                 ids = {judged.finding.id: judged.severity for judged in one.judged}

@@ -24,9 +24,9 @@ from benchmarks import fleets
 from distributed.comm.core import CommClosedError
 
 import backupmeta
-from backupmeta.catalog.cluster import _outcome
 from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.search import Search
+from backupmeta.work.cluster import _result
 from tests.catalog.fleets import LIMIT, Process, command, fleet_of, wait
 from tests.catalog.snapshots import Tables, differences, rows
 from tests.invented import TIME, Account, Ran, backup_record, run
@@ -169,7 +169,7 @@ def midway(root: Path, catalog: Path, cluster: Cluster, worker: Process) -> Iter
             process.kill()
 
 
-LESS_PATIENT: Final = f"from backupmeta.catalog import cluster; cluster._PATIENCE = 3; {COMMAND}"
+LESS_PATIENT: Final = f"from backupmeta.work import cluster; cluster._PATIENCE = 3; {COMMAND}"
 
 
 def done(catalog: Path) -> int:
@@ -289,7 +289,7 @@ class TestDeath:
 
 
 class Sent:
-    """What a scheduler has, and is asked for; a `backupmeta.catalog.cluster.Task`."""
+    """What a scheduler has, and is asked for; a `backupmeta.work.cluster.Sent`."""
 
     def __init__(self, status: str, error: Exception) -> None:
         self.status = status
@@ -308,11 +308,11 @@ class TestSent:
     @pytest.mark.parametrize("error", [OSError("timed out"), CancelledError(), AttributeError("of a closed client")])
     def test_by_a_scheduler_that_went_away(self, error: Exception) -> None:
         with pytest.raises(CommClosedError):
-            asyncio.run(_outcome(Sent("finished", error)))
+            asyncio.run(_result(Sent("finished", error)))
 
     def test_what_the_work_raised_is_raised(self) -> None:
         with pytest.raises(ZeroDivisionError):
-            asyncio.run(_outcome(Sent("error", ZeroDivisionError())))
+            asyncio.run(_result(Sent("error", ZeroDivisionError())))
 
 
 class TestHosts:
@@ -391,7 +391,7 @@ class TestRefused:
         assert (ran.code, ran.err.splitlines()[-1]) == (2, told)
 
 
-IMPATIENT: Final = f"from backupmeta.catalog import cluster; cluster._PATIENCE = 1; {COMMAND}"
+IMPATIENT: Final = f"from backupmeta.work import cluster; cluster._PATIENCE = 1; {COMMAND}"
 
 
 def refusal(folder: Path, address: str, line: list[str] | None = None) -> str:

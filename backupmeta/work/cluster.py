@@ -1,6 +1,6 @@
-"""A crew of Dask workers: of one storage that all of them reach, or each with roots of its own host.
+"""Dask workers: of one storage that all of them reach, or each with roots of its own host.
 
-Workers have this package installed. What they are sent is what any process is sent: a batch of places, or archives.
+Workers have this package installed. They are sent the work with each order, and send back all parts of its result.
 """
 
 import asyncio
@@ -9,21 +9,19 @@ import pickle
 import socket
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent import futures
-from concurrent.futures import Executor, Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 from importlib import metadata
 from typing import Any, Final, Literal, Protocol, TypeVar
 
-from backupmeta import __version__
-from backupmeta.catalog.crew import Crew
+from backupmeta.work.orders import Order, Part, Pool, Task, Watch, Work, Workers, unwatched
 
 Outcome = TypeVar("Outcome")
 
 
-class Task(Awaitable[Any], Protocol):
+class Sent(Awaitable[Any], Protocol):
     """What Dask calls a future: an order, as its client knows it."""
 
     @property
@@ -47,11 +45,11 @@ class Client(Protocol):
 
     def submit(
         self, function: Callable[..., object], /, *arguments: object, pure: bool, workers: Sequence[str] | None
-    ) -> Task:
+    ) -> Sent:
         """Have a function called by one of these ``workers``, or by any; ``pure``: once, however often it is asked."""
         ...
 
-    def cancel(self, tasks: Sequence[Task], /) -> None:
+    def cancel(self, tasks: Sequence[Sent], /) -> None:
         """Have what has not begun not begin."""
         ...
 
@@ -75,8 +73,8 @@ class Roots(Enum):
 
 
 @contextmanager
-def cluster(address: str, roots: Roots) -> Iterator[Crew]:
-    """Give the crew of the scheduler at ``address``, such as ``tcp://scheduler:8786``.
+def cluster(address: str, roots: Roots) -> Iterator[Workers]:
+    """Give the workers of the scheduler at ``address``, such as ``tcp://scheduler:8786``.
 
     Raises:
         ModuleNotFoundError: Dask is not installed.
@@ -98,22 +96,18 @@ def cluster(address: str, roots: Roots) -> Iterator[Crew]:
             client: Client = opened
             loop = client.sync(_loop)
             with _watched(opened.nthreads, loop, address):
-                yield _crew(client, loop, address, roots)
+                yield _workers(client, loop, address, roots)
     except (ClosedClientError, CommClosedError) as error:
         raise ChildProcessError(f"{address}: the scheduler went away; what was done is kept") from error
 
 
-def _crew(client: Client, loop: asyncio.AbstractEventLoop, address: str, roots: Roots) -> Crew:
+def _workers(client: Client, loop: asyncio.AbstractEventLoop, address: str, roots: Roots) -> Workers:
     """Return the workers that there are. Raises `ChildProcessError` where there are none, or none of use."""
-    from distributed.scheduler import KilledWorker
-
     threads = sum(client.nthreads().values())
     if not threads:
         raise ChildProcessError(f"{address}: the scheduler has no workers; start some: dask worker {address}")
     _check(client)
-    hosts = _hosts(client) if roots is Roots.OF_EACH_HOST else {}
-    hire = partial(_Workers, client, loop, hosts)
-    return Crew(hire, _AHEAD * threads, (KilledWorker,), tuple(sorted(hosts)) or ("",))
+    return _Cluster(client, loop, _addresses(client) if roots is Roots.OF_EACH_HOST else {}, _AHEAD * threads)
 
 
 @contextmanager
@@ -153,63 +147,109 @@ async def _met(address: str) -> None:
 
 def _check(client: Client) -> None:
     """Raise `ChildProcessError` where a worker has not this package: an order would end it."""
+    own = metadata.version("backupmeta")
     for worker, version in client.run(metadata.version, "backupmeta", on_error="return").items():
-        if version != __version__:
-            advice = f"install it there: pip install 'backupmeta[cluster]=={__version__}'"
-            raise ChildProcessError(f"{worker}: this worker has no backupmeta {__version__}; {advice}")
+        if version != own:
+            advice = f"install it there: pip install 'backupmeta[cluster]=={own}'"
+            raise ChildProcessError(f"{worker}: this worker has no backupmeta {own}; {advice}")
 
 
-def _hosts(client: Client) -> dict[str, list[str]]:
+def _addresses(client: Client) -> dict[str, list[str]]:
     """Return the addresses of the workers on each host."""
-    found = defaultdict[str, list[str]](list)
+    addresses = defaultdict[str, list[str]](list)
     for address, host in client.run(socket.gethostname).items():
-        found[str(host)].append(address)
-    return dict(found)
+        addresses[str(host)].append(address)
+    return dict(addresses)
 
 
-class _Workers(Executor):
-    """The workers of a cluster; what belongs to a host is done there.
+@dataclass(frozen=True)
+class _Cluster:
+    """The workers of a cluster, somebody else's: they stay when the work is done.
 
-    Whatever becomes of the scheduler, each order comes to an end. (Dask's own executor has somebody wait for ever
-    where the scheduler goes away while it sends what came out.)
+    Attributes:
+        client: gives them orders.
+        loop: what its thread runs.
+        addresses: of the workers on each host; empty where all evidence is reached from everywhere.
+        ahead: how many orders may be begun before the oldest is done.
+        watch: is not called: what a worker reads is not reported.
     """
 
-    def __init__(self, client: Client, loop: asyncio.AbstractEventLoop, hosts: Mapping[str, Sequence[str]]) -> None:
-        """Have ``client``, whose thread runs ``loop``, give orders; the workers of each of the ``hosts`` are known."""
-        self._client = client
-        self._loop = loop
-        self._hosts = hosts
-        self._given: dict[Future[Any], Task] = {}
+    client: Client
+    loop: asyncio.AbstractEventLoop
+    addresses: Mapping[str, Sequence[str]]
+    ahead: int
+    watch: Watch = unwatched
 
-    def submit(self, work: Callable[..., Outcome], /, *args: Any, **kwargs: Any) -> "Future[Outcome]":  # noqa: ANN401
-        """Have an order done: the only argument of ``work``. It is sent as bytes, which Dask does not look into."""
-        (order,) = (*args, *kwargs.values())
-        task = self._client.submit(_done, work, pickle.dumps(order), pure=False, workers=self._hosts.get(order.host))
-        future: Future[Outcome] = asyncio.run_coroutine_threadsafe(_outcome(task), self._loop)
-        self._given[future] = task
-        future.add_done_callback(self._given.pop)
-        return future
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts whose own evidence is meant."""
+        return tuple(sorted(self.addresses)) or ("",)
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as it is
-        """Wait for what is being done, or cancel it; the workers are somebody else's, and stay."""
-        if cancel_futures:
-            self._client.cancel(list(self._given.values()))
-        elif wait:
-            futures.wait(list(self._given))
+    def pool(self, work: Work[Order, Part]) -> Pool[Order, Part]:
+        """Return the workers, to do this ``work``."""
+        return _ClusterPool(work, self)
 
 
-async def _outcome(task: Task) -> Any:  # noqa: ANN401 - whatever the work returns
-    """Return what came out of ``task``, or raise what it raised; `CommClosedError` where the scheduler went away."""
+class _ClusterPool(Pool[Order, Part]):
+    """Tasks that a cluster has; what belongs to a host is done there.
+
+    Whatever becomes of the scheduler, each order comes to an end. (Dask's own executor waits for ever where the
+    scheduler goes away while it sends a result.)
+    """
+
+    def __init__(self, work: Work[Order, Part], workers: _Cluster) -> None:
+        self._work = work
+        self._workers = workers
+        self._sent = dict[Task[Order, Part], tuple[Sent, Future[list[Part]]]]()
+
+    def begin(self, task: Task[Order, Part]) -> None:
+        hosts = self._workers.addresses.get(self._work.host(task.order))
+        content = pickle.dumps((self._work, task.order))  # Dask does not look into bytes
+        sent = self._workers.client.submit(_done, content, pure=False, workers=hosts)
+        self._sent[task] = (sent, asyncio.run_coroutine_threadsafe(_result(sent), self._workers.loop))
+
+    def advance(self, tasks: Sequence[Task[Order, Part]]) -> None:
+        while not any(task.is_ready() for task in tasks):
+            wait([self._sent[task][1] for task in tasks], return_when=FIRST_COMPLETED)
+            for task in tasks:
+                if self._sent[task][1].done():
+                    self._receive(task)
+
+    def stop(self) -> None:
+        self._workers.client.cancel([sent for sent, future in self._sent.values() if not future.done()])
+        self._sent.clear()
+
+    def _receive(self, task: Task[Order, Part]) -> None:
+        """Take in all that came out of a ``task``, or that who did it died. Raises what the work raised."""
+        from distributed.scheduler import KilledWorker
+
+        _, future = self._sent.pop(task)
+        try:
+            parts = future.result()
+        except KilledWorker:
+            task.is_lost = True
+            return
+        for part in parts:
+            task.receive(part)
+        task.is_done = True
+
+
+async def _result(sent: Sent) -> Any:  # noqa: ANN401 - whatever the work returns
+    """Return what came out of what was ``sent``, or raise what it raised.
+
+    Raises `CommClosedError` where the scheduler went away.
+    """
     from distributed.comm.core import CommClosedError
 
     try:
-        return await task
+        return await sent
     except Exception as error:  # Dask promises no type: CancelledError, OSError, what comes of a client that is closed
-        if task.status == "error":
+        if sent.status == "error":
             raise
         raise CommClosedError from error
 
 
-def _done(work: Callable[[Any], Outcome], order: bytes) -> Outcome:
-    """Do an order, as a worker."""
-    return work(pickle.loads(order))  # noqa: S301 - what the scheduler sends is as trusted as the code it sends
+def _done(content: bytes) -> list[object]:
+    """Return what comes out of the work and the order that were sent, as a worker."""
+    work, order = pickle.loads(content)  # noqa: S301 - what the scheduler sends is as trusted as the code it sends
+    return list(work.do(order, unwatched))
