@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 from backupmeta.backup.witnesses import DERIVABLE
 from backupmeta.masking import is_secret
-from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELDS, Default, Field, Scope, Use, use_of
+from backupmeta.record.grammar import Record
 from backupmeta.record.values import Decoder, text
 
 CUSTOM_SCHEDULE: Final = frozenset({"autobk_daily", "autobk_weekly", "autobk_monthly"})
@@ -96,19 +96,19 @@ class Program(NamedTuple):
     kept_texts: tuple[Keys, ...]
 
 
-def program(records: Sequence[Document], live: Document | None, *, is_backup: bool) -> Program:
-    """Return the program for ``records`` and the ``live`` install's record with such keys.
+def program(records: Sequence[Record], live: Record | None, *, is_backup: bool) -> Program:
+    """Return the program for ``records`` and the ``live`` install's with such keys.
 
     It is remembered, unless a record is larger than real ones are.
     """
-    keys = tuple([tuple(record.record.values) for record in records])
-    live_keys = None if live is None else tuple(live.record.values)
-    if all(record.record.is_usual for record in records) and (live is None or live.record.is_usual):
-        return _remembered(keys, live_keys, is_backup)
-    return _compiled(keys, live_keys, is_backup)
+    keys = tuple([tuple(record.values) for record in records])
+    live_keys = None if live is None else tuple(live.values)
+    is_usual = all(record.is_usual for record in records) and (live is None or live.is_usual)
+    return (_remembered if is_usual else compiled)(keys, live_keys, is_backup=is_backup)
 
 
-def _compiled(keys: tuple[Keys, ...], live: Keys | None, is_backup: bool) -> Program:  # noqa: FBT001 - of a cache
+def compiled(keys: tuple[Keys, ...], live: Keys | None, *, is_backup: bool) -> Program:
+    """Return the program for records with these ``keys``, and ``live`` those of the live install's record."""
     is_fallback = live is not None and not any(map(_describes_install, keys))
     speaking = (*keys, live) if is_fallback and live is not None else keys
     holders = _holders(speaking)
@@ -131,7 +131,7 @@ def _compiled(keys: tuple[Keys, ...], live: Keys | None, is_backup: bool) -> Pro
     )
 
 
-_remembered = lru_cache(maxsize=256)(_compiled)
+_remembered = lru_cache(maxsize=256)(compiled)
 
 
 def _describes_install(keys: Collection[str]) -> bool:

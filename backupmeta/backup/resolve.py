@@ -4,10 +4,12 @@ Which record is believed is decided by the `Program` of the records' keys; it is
 lose are kept as conflicts, and what is odd becomes a finding. Opens no file.
 """
 
-from collections.abc import Sequence
-from datetime import tzinfo
+from collections.abc import Iterator, Sequence
+from datetime import timezone, tzinfo
+from typing import NamedTuple
 
 from backupmeta.account import filename
+from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import State
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Program, Won, program
@@ -25,7 +27,9 @@ def backup(witnesses: Witnesses, state: State) -> Inspection:
     path = witnesses.archive or (records[0].source.path if records else "")
     inspection = Inspection("backup", state, path)
     _resolve(inspection, witnesses, records, witnesses.install)
-    compare_name(inspection, witnesses.archive, witnesses.zone)
+    name = check_archive_name(_recorded_name(inspection), witnesses.archive, path, witnesses.zone)
+    inspection.archive_name, inspection.utc_offset = name.parts, name.utc_offset
+    inspection.findings.extend(name.findings)
     return inspection
 
 
@@ -44,8 +48,9 @@ def _resolve(inspection: Inspection, witnesses: Witnesses, records: list[Documen
             inspection.findings.extend(Findings.of(record.findings()))
     if len(records) > 1 and records[0].record is records[1].record:
         del records[1]
-    compiled = program(records, live, is_backup=inspection.kind == "backup")
-    _Run(compiled, records if live is None else [*records, live], witnesses, inspection).run()
+    own = [record.record for record in records]
+    chosen = program(own, live and live.record, is_backup=inspection.kind == "backup")
+    _Run(chosen, records if live is None else [*records, live], witnesses, inspection).run()
     if len(inspection.findings) > Findings.KEPT:  # a record with very many keys
         inspection.findings[:] = Findings.of(inspection.findings)
 
@@ -186,28 +191,70 @@ class _Run:
         self._inspection.findings.append(Finding(finding, subject, f"line {source.line}", (source,)))
 
 
-def compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | None) -> None:
-    """Set the name's parts against the resolved values; what disagrees is a finding, never a failure."""
-    recorded = inspection.text("backup_filename")
-    name = base_name(archive) if archive else recorded
-    shown = base_name(mask_text(archive)) if archive else masked("backup_filename", recorded)
-    source = Source(Witness.FILE_NAME, archive or inspection.path)
+class RecordedName(NamedTuple):
+    """What a backup's record says of its archive's name, and of what the parts of that name stand for.
+
+    Attributes:
+        name: the archive's name or path; empty where it is not recorded.
+        url: the site's address.
+        title: the install's title.
+        time: when the backup was made, Unix seconds.
+    """
+
+    name: str
+    url: str | None
+    title: str | None
+    time: int | None
+
+
+class ArchiveNameCheck(NamedTuple):
+    """What an archive's name says beside its record.
+
+    Attributes:
+        parts: the parts of a name that follows the convention.
+        utc_offset: the server's offset, which the name and the recorded time imply together.
+        findings: where the two disagree.
+    """
+
+    parts: ArchiveName | None
+    utc_offset: timezone | None
+    findings: list[Finding]
+
+
+def _recorded_name(inspection: Inspection) -> RecordedName:
+    url, title = (value if isinstance(value := inspection.get(name), str) else None for name in ("url", "title"))
+    time = inspection.text("backup_time")
+    return RecordedName(inspection.text("backup_filename"), url, title, int(time) if time else None)
+
+
+def check_archive_name(recorded: RecordedName, archive: str | None, path: str, zone: tzinfo | None) -> ArchiveNameCheck:
+    """Compare the parts of the name of an ``archive`` with the record; what disagrees is a finding, never a failure.
+
+    ``archive`` is its path, or None where it is missing; the ``path`` of the record is told then.
+    """
+    name = base_name(archive) if archive else recorded.name
+    if not name:
+        return ArchiveNameCheck(None, None, [])
+    shown = base_name(mask_text(archive)) if archive else masked("backup_filename", recorded.name)
+    source = Source(Witness.FILE_NAME, archive or path)
+    findings = [] if archive is None else list(_renamed(recorded.name, name, shown, source))
+    parts = filename.parse(name)
+    if parts is None:
+        findings.append(Finding("name-unconventional", shown, "", (source,)))
+    if parts is None or archive is None:
+        return ArchiveNameCheck(parts, None, findings)
+    title = recorded.title
+    is_harmless = title is None or masked("title", title) == title
+    for disagreement in filename.disagreements(parts, recorded.url, title, recorded.time, zone):
+        detail = disagreement.detail if is_harmless else ""  # a slug hides no password
+        findings.append(Finding(disagreement.finding, "backup_filename", detail, (source,)))
+    offset = filename.utc_offset(parts, recorded.time) if recorded.time is not None else None
+    return ArchiveNameCheck(parts, offset, findings)
+
+
+def _renamed(recorded: str, name: str, shown: str, source: Source) -> Iterator[Finding]:
+    """Yield the finding that the record has another name for the archive than the disk."""
     known = as_text(name)
     names = {"", known, masked("backup_filename", known)}  # a catalog's record has its secrets masked
-    if archive and recorded not in names and filename.stem(recorded) != filename.stem(known):
-        detail = f"recorded as {masked('backup_filename', recorded)}"
-        inspection.findings.append(Finding("archive-renamed", shown, detail, (source,)))
-    if not name:
-        return
-    parsed = inspection.archive_name = filename.parse(name)
-    if parsed is None:
-        inspection.findings.append(Finding("name-unconventional", shown, "", (source,)))
-    if parsed is None or archive is None:
-        return
-    time = inspection.text("backup_time")
-    seconds = int(time) if time else None
-    inspection.utc_offset = filename.utc_offset(parsed, seconds) if seconds is not None else None
-    url, title = (value if isinstance(value := inspection.get(name), str) else None for name in ("url", "title"))
-    for one in filename.disagreements(parsed, url, title, seconds, zone):
-        detail = one.detail if title is None or masked("title", title) == title else ""  # a slug hides no password
-        inspection.findings.append(Finding(one.finding, "backup_filename", detail, (source,)))
+    if recorded not in names and filename.stem(recorded) != filename.stem(known):
+        yield Finding("archive-renamed", shown, f"recorded as {masked('backup_filename', recorded)}", (source,))
