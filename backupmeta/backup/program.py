@@ -103,8 +103,10 @@ def program(records: Sequence[Record], live: Record | None, *, is_backup: bool) 
     """
     keys = tuple([tuple(record.values) for record in records])
     live_keys = None if live is None else tuple(live.values)
-    is_usual = all(record.is_usual for record in records) and (live is None or live.is_usual)
-    return (_remembered if is_usual else compiled)(keys, live_keys, is_backup=is_backup)
+    for record in records if live is None else (*records, live):
+        if not record.is_usual:
+            return compiled(keys, live_keys, is_backup=is_backup)
+    return _remembered(keys, live_keys, is_backup=is_backup)
 
 
 def compiled(keys: tuple[Keys, ...], live: Keys | None, *, is_backup: bool) -> Program:

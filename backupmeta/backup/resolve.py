@@ -86,7 +86,9 @@ class _Run:
             if not is_decoded:
                 inspection.kept.setdefault(step.key, [])  # its place; which records have it follows
             self._judge_key(step)
-        inspection.kept.update((key, self._of(holders)) for key, holders in program.kept.items())
+        kept, records = inspection.kept, self._records
+        for key, holders in program.kept.items():
+            kept[key] = [records[number] for number in holders]
 
     def _of(self, holders: Sequence[int]) -> list[Document]:
         return [self._records[number] for number in holders]
@@ -98,13 +100,14 @@ class _Run:
             values = record.record.values
             origins.update(dict.fromkeys(won.names, record))
             try:
-                fields.update(
-                    zip(won.texts, map(bytes.decode, map(values.__getitem__, won.texts.values())), strict=True)
-                )
-                fields.update([(name, decode(values[key])) for name, key, decode in won.decoded])
+                texts = map(bytes.decode, map(values.__getitem__, won.texts.values()))
+                fields.update(zip(won.texts, texts, strict=True))
+                for name, key, decode in won.decoded:
+                    fields[name] = decode(values[key])
             except ValueError:
                 self._decode_each(won, record)
-        fields.update([(name, copied(default)) for name, default in self._program.defaults.items()])
+        for name, default in self._program.defaults.items():
+            fields[name] = copied(default)
         origins.update(dict.fromkeys(self._program.defaults, BY_DEFAULT))
 
     def _decode_each(self, won: Won, record: Document) -> None:
@@ -235,26 +238,32 @@ def check_archive_name(recorded: RecordedName, archive: str | None, path: str, z
     name = base_name(archive) if archive else recorded.name
     if not name:
         return ArchiveNameCheck(None, None, [])
-    shown = base_name(mask_text(archive)) if archive else masked("backup_filename", recorded.name)
     source = Source(Witness.FILE_NAME, archive or path)
-    findings = [] if archive is None else list(_renamed(recorded.name, name, shown, source))
     parts = filename.parse(name)
+    findings = list(_renamed(recorded.name, archive, source)) if archive else []
     if parts is None:
+        shown = masked("backup_filename", name) if archive is None else _shown_name(archive)
         findings.append(Finding("name-unconventional", shown, "", (source,)))
     if parts is None or archive is None:
         return ArchiveNameCheck(parts, None, findings)
     title = recorded.title
-    is_harmless = title is None or masked("title", title) == title
     for disagreement in filename.disagreements(parts, recorded.url, title, recorded.time, zone):
-        detail = disagreement.detail if is_harmless else ""  # a slug hides no password
+        is_harmless = title is None or masked("title", title) == title  # a slug hides no password
+        detail = disagreement.detail if is_harmless else ""
         findings.append(Finding(disagreement.finding, "backup_filename", detail, (source,)))
     offset = filename.utc_offset(parts, recorded.time) if recorded.time is not None else None
     return ArchiveNameCheck(parts, offset, findings)
 
 
-def _renamed(recorded: str, name: str, shown: str, source: Source) -> Iterator[Finding]:
-    """Yield the finding that the record has another name for the archive than the disk."""
-    known = as_text(name)
-    names = {"", known, masked("backup_filename", known)}  # a catalog's record has its secrets masked
-    if recorded not in names and filename.stem(recorded) != filename.stem(known):
-        yield Finding("archive-renamed", shown, f"recorded as {masked('backup_filename', recorded)}", (source,))
+def _shown_name(archive: str) -> str:
+    return base_name(mask_text(archive))
+
+
+def _renamed(recorded: str, archive: str, source: Source) -> Iterator[Finding]:
+    """Yield the finding that the record has another name for the ``archive`` than the disk."""
+    known = as_text(base_name(archive))
+    if recorded in {"", known} or filename.stem(recorded) == filename.stem(known):
+        return
+    shown = masked("backup_filename", recorded)
+    if recorded != masked("backup_filename", known):  # a catalog's record has its secrets masked
+        yield Finding("archive-renamed", _shown_name(archive), f"recorded as {shown}", (source,))
