@@ -155,7 +155,7 @@ def _field_use(line: Line, field: fields.Field, *, show_secrets: bool) -> str:
     try:
         value = field.decode(line.value)
     except ValueError as error:
-        return f"{field.name}: can't be decoded ({fields.problem(error)})"
+        return f"{field.name}: can't be decoded ({fields.problem(error).id})"
     if isinstance(value, list):
         return f"{field.name}: {counted(len(value), 'entry', 'entries')}"
     if isinstance(value, str) and value.encode() == line.value:

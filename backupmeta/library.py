@@ -9,6 +9,7 @@ from datetime import tzinfo
 from itertools import count, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from backupmeta import rules
 from backupmeta.account import places
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id
 from backupmeta.api.status import (
@@ -28,7 +29,7 @@ from backupmeta.errors import (
     told_of,
 )
 from backupmeta.evidence import Place, open_named
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.search import EVERYWHERE, Matches, Search, check_owner, chosen
@@ -191,7 +192,9 @@ class BackupListing(Work[Block, str | Passed]):
 def _ended(subject: str) -> Finding:
     """Return that no process survives reading something."""
     where = (Source(Witness.FILE_SYSTEM, subject),)
-    return Finding("archive-unreadable", subject, "the process that read it ended; is there too little memory?", where)
+    return Finding(
+        rules.ARCHIVE_UNREADABLE, subject, "the process that read it ended; is there too little memory?", where
+    )
 
 
 def listed(
@@ -233,7 +236,7 @@ def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = 
                     found = inspect_install(home, id_)
             except EvidenceError as error:
                 where = (Source(Witness.INSTALL_RECORD, error.path),)
-                notes.append(Finding("record-unreadable", id_, error.reason, where))
+                notes.append(Finding(rules.RECORD_UNREADABLE, id_, error.reason, where))
             else:
                 yield found
         notes.extend(home.findings)
@@ -391,16 +394,16 @@ def _embedded(archive: Archive) -> Source:
     return Source(Witness.EMBEDDED_RECORD, archive.seen)
 
 
-def trouble(error: EvidenceError, record: Document | None, place: Place) -> str:
-    """Return the id of the finding that an ``error`` of an archive is; the account's ``record`` may speak for it."""
+def trouble(error: EvidenceError, record: Document | None, place: Place) -> FindingRule:
+    """Return the rule of the finding that an ``error`` of an archive is; the account's ``record`` may speak for it."""
     return without_record(record, place) if isinstance(error, NoRecordError) else unread(error)
 
 
-def unread(error: EvidenceError) -> str:
-    """Return the id of the finding that a file can't be read, or not to its end."""
+def unread(error: EvidenceError) -> FindingRule:
+    """Return the rule of the finding that a file can't be read, or not to its end."""
     if isinstance(error, DamagedError):
-        return "archive-truncated" if error.verdict == "truncated" else "archive-damaged"
-    return "limit-exceeded" if isinstance(error, LimitExceededError) else "archive-unreadable"
+        return rules.ARCHIVE_TRUNCATED if error.verdict == "truncated" else rules.ARCHIVE_DAMAGED
+    return rules.LIMIT_EXCEEDED if isinstance(error, LimitExceededError) else rules.ARCHIVE_UNREADABLE
 
 
 def particulars(error: EvidenceError) -> str:
@@ -408,14 +411,14 @@ def particulars(error: EvidenceError) -> str:
     return "" if isinstance(error, NoRecordError) else error.particulars
 
 
-def without_record(record: Document | None, place: Place) -> str:
-    """Return the id of the finding that an archive holds no record: a backup that lost it, or no backup at all.
+def without_record(record: Document | None, place: Place) -> FindingRule:
+    """Return the rule of the finding that an archive holds no record: a backup that lost it, or no backup at all.
 
     The account's ``record`` may speak for it; what a person named is meant to be a backup.
     """
     if record is not None:
-        return "record-not-embedded"
-    return "record-missing" if place.is_named or place.name.startswith("app_") else "archive-foreign"
+        return rules.RECORD_NOT_EMBEDDED
+    return rules.RECORD_MISSING if place.is_named or place.name.startswith("app_") else rules.ARCHIVE_FOREIGN
 
 
 def unreadable(pair: Pair, error: EvidenceError) -> Finding:
@@ -447,7 +450,7 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
     id_ = name if is_id(name) else None
     with places.home_above(os.path.dirname(path), search.limits) as home:
         found = _inspect_record(home, id_, record, search)
-        found.findings.extend(one for one in home.findings if one.id == "home-passed-over")
+        found.findings.extend(one for one in home.findings if one.rule is rules.HOME_PASSED_OVER)
         return found
 
 

@@ -7,6 +7,7 @@ from datetime import tzinfo
 from errno import ENAMETOOLONG
 from typing import Final
 
+from backupmeta import rules
 from backupmeta.account import places
 from backupmeta.account.home import Home, is_id
 from backupmeta.api.status import user_not_authorized, user_not_found
@@ -116,7 +117,7 @@ def _is_read_from(found: Inspection, file: str) -> bool:
 
 def _like_id(target: str) -> Finding:
     path = os.path.abspath(target)
-    return Finding("file-named-like-id", target, "", (Source(Witness.FILE_SYSTEM, path),))
+    return Finding(rules.FILE_NAMED_LIKE_ID, target, "", (Source(Witness.FILE_SYSTEM, path),))
 
 
 def _is_path(target: str) -> bool:
@@ -184,7 +185,7 @@ class Matches:
             raise user_not_authorized(self.user or "")
         if len(own) > 1:
             evidence = tuple(Source(Witness.FILE_SYSTEM, one.path) for one in own)
-            own[0].findings.append(Finding("several-matches", "", f"{len(own)}", evidence))
+            own[0].findings.append(Finding(rules.SEVERAL_MATCHES, "", f"{len(own)}", evidence))
         return own[0]
 
 

@@ -10,19 +10,18 @@ from itertools import chain
 from time import monotonic, time
 from typing import Final, NamedTuple
 
-from backupmeta import library
+from backupmeta import library, rules
 from backupmeta.account.filename import begun_as, is_archive_name
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, by_archive
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import at
 from backupmeta.archive.reader import Consumer, Pass, walk
 from backupmeta.backup.inspection import Inspection
-from backupmeta.checks import judge
-from backupmeta.checks.account import Account, Kept
+from backupmeta.checks import rulebook
+from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.checks.subject import Subject
-from backupmeta.checks.survey import Survey
-from backupmeta.checks.verdict import Judged, Verdict, Verification
+from backupmeta.checks.retention import Account, Kept
+from backupmeta.checks.verdict import Judged, Verdict, Verification, judge, verdict_of
 from backupmeta.errors import (
     DamagedError,
     EvidenceError,
@@ -33,11 +32,10 @@ from backupmeta.errors import (
     told_of,
 )
 from backupmeta.evidence import EvidenceFile, Place
-from backupmeta.findings import Finding, Findings
+from backupmeta.findings import Finding, FindingRule, Findings, Severity
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.search import EVERYWHERE, Search
-from backupmeta.vocabulary.kinds import Severity
 from backupmeta.words import counted
 from backupmeta.work.orders import HERE, Watch, Work, Workers, results, spared
 
@@ -182,7 +180,7 @@ def _failed(case: Case, error: EvidenceError) -> Outcome:
     if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
         if begun_as(case.place.name) is not None:
             return _set_aside(case, _growing(case), [one.finding for one in unreadable.judged])
-        unreadable = replace(unreadable, verdict=judge.verdict(unreadable.judged, case.policy))
+        unreadable = replace(unreadable, verdict=verdict_of(unreadable.judged, case.policy))
     return Outcome(unreadable, None, is_final=not isinstance(error, UnreadableError | NotRegularError))
 
 
@@ -204,7 +202,7 @@ class Verifying(Work[Case, Outcome]):
     def given_up(self, order: Case) -> Iterator[Outcome]:
         """Yield that no process survives reading the archive."""
         reason = "the process that read it ended; is there too little memory?"
-        unreadable = (_not_judged(case, "archive-unreadable", reason) for case in order.alone)
+        unreadable = (_not_judged(case, rules.ARCHIVE_UNREADABLE, reason) for case in order.alone)
         yield Outcome.joined(Outcome(verification, None, is_final=False) for verification in unreadable)
 
 
@@ -278,18 +276,18 @@ def _settled(pending: deque[_Item], kept: list[Kept], policy: Policy, now: int) 
         if isinstance(item, Verification):
             yield item
             continue
-        account = Account(item.installs, (*kept, *item.remote), policy, now)
+        account = Account(item.installs, (*kept, *item.remote), policy.requirements, now)
         kept.clear()
-        findings = (*item.findings, *judge.of_account(account)) if item.is_whole else item.findings
+        findings = (*item.findings, *rulebook.of_account(account)) if item.is_whole else item.findings
         if findings or (item.is_home and item.is_whole):
             yield _of_folder(item.path, findings, policy)
 
 
 def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verification:
     """Return the verification of an account, or of a folder; unreadable where something in it is, archives aside."""
-    found = judge.judged(findings, policy)
+    found = judge(findings, policy)
     is_unread = any(one.finding.is_unread for one in found)
-    return Verification("account", path, Verdict.UNREADABLE if is_unread else judge.verdict(found, policy), None, found)
+    return Verification("account", path, Verdict.UNREADABLE if is_unread else verdict_of(found, policy), None, found)
 
 
 # --- what there is ----------------------------------------------------------------------------------------------------
@@ -305,7 +303,7 @@ def _items(search: Search, policy: Policy, now: int) -> Iterator[_Item]:
         except EvidenceError as error:
             detail = f"{error.reason}; {error.advice or 'give the path of an archive, a home, or a folder of them'}"
             where = (Source(Witness.FILE_SYSTEM, name),)
-            yield _unreadable(name, [Finding("archive-unreadable", "", detail, where)], policy)
+            yield _unreadable(name, [Finding(rules.ARCHIVE_UNREADABLE, "", detail, where)], policy)
         if findings:
             yield _of_folder(name, findings, policy)
 
@@ -329,8 +327,8 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
                 yield from _case_or_not(case, pair.archive, policy, spending)
             continue
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
-        subject = Subject(inspection.path, inspection, Survey(search.limits), policy, now)
-        findings.extend((*pair.findings, *inspection.findings, *judge.of_backup(subject, is_whole=False)))
+        subject = CheckedBackup(inspection.path, inspection, Inventory(search.limits), policy.requirements, now)
+        findings.extend((*pair.findings, *inspection.findings, *rulebook.of_backup(subject, is_whole=False)))
         if pair.state is State.REMOTE:
             remote.append(_kept(inspection, inspection.path, None))
     installs = _Installs(home) if home.has_records else None
@@ -370,13 +368,13 @@ def _case_or_not(
         told = case(archive)
     except EvidenceError as error:
         where = (Source(Witness.ARCHIVE, archive.seen),)
-        yield _unreadable(archive.seen, [Finding("archive-unreadable", "", error.reason, where)], policy)
+        yield _unreadable(archive.seen, [Finding(rules.ARCHIVE_UNREADABLE, "", error.reason, where)], policy)
         return
     if (limit := spending.over(archive)) is None:
         yield told
         return
     for one in told.alone:
-        yield _not_judged(one, "limit-exceeded", limit.particulars)
+        yield _not_judged(one, rules.LIMIT_EXCEEDED, limit.particulars)
 
 
 # --- one archive ------------------------------------------------------------------------------------------------------
@@ -387,34 +385,34 @@ def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ())
 
     The ``consumers`` take in contents on the way. Raises `EvidenceError`.
     """
-    survey = Survey(case.limits, (name.encode() for name in case.policy.requirements.files))
-    passed = walk(file, case.limits, consumers=[survey, *consumers])
+    inventory = Inventory(case.limits, (name.encode() for name in case.policy.requirements.files))
+    passed = walk(file, case.limits, consumers=[inventory, *consumers])
     deque(passed, maxlen=0)
-    return Outcome.joined(_outcome(one, passed, survey) for one in case.alone)
+    return Outcome.joined(_outcome(one, passed, inventory) for one in case.alone)
 
 
-def _outcome(case: Case, passed: Pass, survey: Survey) -> Outcome:
+def _outcome(case: Case, passed: Pass, inventory: Inventory) -> Outcome:
     """Judge an archive that was read, as that of one backup."""
     findings = Findings()
     for one in chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)):
         findings.add(one)
     is_whole = not any(one.is_unread for one in findings)
-    if (why := _not_to_judge(case, passed, survey, findings)) is not None:
+    if (why := _not_to_judge(case, passed, inventory, findings)) is not None:
         return _set_aside(case, why, findings)
-    embedded = _embedded(survey, case, findings)
+    embedded = _embedded(inventory, case, findings)
     inspection, kept = None, None
     if embedded is not None or case.pair.record is not None:
         inspection = library.resolved(case.pair, case.seen, embedded, case.around, case.zone)
-        subject = Subject(case.seen, inspection, survey, case.policy, case.now)
-        for one in chain(inspection.findings, judge.of_backup(subject, is_whole=is_whole)):
+        subject = CheckedBackup(case.seen, inspection, inventory, case.policy.requirements, case.now)
+        for one in chain(inspection.findings, rulebook.of_backup(subject, is_whole=is_whole)):
             findings.add(one)
         kept = _kept(inspection, case.seen, passed.digests.get("sha256")) if is_whole else None
-    if is_whole and survey.record is None:
+    if is_whole and inventory.record is None:
         findings.add(
             Finding(library.without_record(case.pair.record, case.place), "", "", (Source(Witness.ARCHIVE, case.seen),))
         )
-    found = judge.judged(findings, case.policy)
-    verdict = judge.verdict(found, case.policy)
+    found = judge(findings, case.policy)
+    verdict = verdict_of(found, case.policy)
     return Outcome(Verification("archive", case.seen, verdict, passed.digests.get("sha256"), found), kept)
 
 
@@ -432,14 +430,14 @@ def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
         return
     age = case.now - passed.file.mtime_ns // 1_000_000_000
     if 0 <= age < _MOMENT and any(one.is_unread for one in passed.findings()):
-        yield Finding("archive-recent", "", "", (Source(Witness.FILE_SYSTEM, case.seen),))
+        yield Finding(rules.ARCHIVE_RECENT, "", "", (Source(Witness.FILE_SYSTEM, case.seen),))
 
 
 def _growing(case: Case, detail: str = "by its name") -> Finding:
-    return Finding("archive-growing", "", detail, (Source(Witness.FILE_SYSTEM, case.seen),))
+    return Finding(rules.ARCHIVE_GROWING, "", detail, (Source(Witness.FILE_SYSTEM, case.seen),))
 
 
-def _not_to_judge(case: Case, passed: Pass, survey: Survey, findings: Findings) -> Finding | None:
+def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, findings: Findings) -> Finding | None:
     """Return why an archive is not judged; None where it is.
 
     It changed while it was read; its name says that it is being written, and it is not whole; or its content alone
@@ -450,9 +448,9 @@ def _not_to_judge(case: Case, passed: Pass, survey: Survey, findings: Findings) 
     if begun_as(case.place.name) is not None and any(one.is_unread for one in findings):
         return _growing(case)
     is_asked_for = case.place.is_named or is_archive_name(case.place.name) or case.pair.record is not None
-    if is_asked_for or survey.record is not None:
+    if is_asked_for or inventory.record is not None:
         return None
-    return Finding("archive-not-judged", "", "", (Source(Witness.ARCHIVE, case.seen),))
+    return Finding(rules.ARCHIVE_NOT_JUDGED, "", "", (Source(Witness.ARCHIVE, case.seen),))
 
 
 def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome:
@@ -460,27 +458,27 @@ def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome
     others = sorted({one.id for one in findings if one.severity is not Severity.NOTE})
     more = [f"found so far: {', '.join(others)}"] if others else []
     detail = "; ".join([why.detail, *more] if why.detail else more)
-    found = judge.judged([why._replace(detail=detail)], case.policy)
+    found = judge([why._replace(detail=detail)], case.policy)
     return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, found), None)
 
 
-def _embedded(survey: Survey, case: Case, findings: Findings) -> Document | None:
+def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document | None:
     """Return the archive's own record; None where there is none that is whole, and why in ``findings``."""
-    if survey.record is None:
+    if inventory.record is None:
         return None
-    source, content = at(case.seen, survey.record.member), survey.record.content
+    source, content = at(case.seen, inventory.record.member), inventory.record.content
     if len(content) > case.limits.record_bytes:
         detail = f"a record of more than {counted(case.limits.record_bytes, 'byte')}"
-        findings.add(Finding("limit-exceeded", "", detail, (source,)))
+        findings.add(Finding(rules.LIMIT_EXCEEDED, "", detail, (source,)))
         return None
-    if survey.record.missing:
+    if inventory.record.missing:
         return None
     if case.pair.record is not None and case.pair.record.record.content == content:
         return Document(source, case.pair.record.record)
     try:
         return document(source, content, case.limits)
     except EvidenceError as error:
-        findings.add(Finding("limit-exceeded", "", error.reason, (source,)))
+        findings.add(Finding(rules.LIMIT_EXCEEDED, "", error.reason, (source,)))
         return None
 
 
@@ -489,14 +487,14 @@ def _kept(inspection: Inspection, path: str, sha256: str | None) -> Kept:
     return Kept(path, inspection.text("backup_install"), int(time) if time.isdecimal() else None, sha256)
 
 
-def _not_judged(case: Case, id_: str, reason: str) -> Verification:
+def _not_judged(case: Case, rule: FindingRule, reason: str) -> Verification:
     """Return the verification of an archive that can't be read."""
-    found = Finding(id_, "", reason, (Source(Witness.ARCHIVE, case.seen),))
+    found = Finding(rule, "", reason, (Source(Witness.ARCHIVE, case.seen),))
     return _unreadable(case.seen, [*case.pair.findings, found], case.policy)
 
 
 def _unreadable(path: str, findings: Sequence[Finding], policy: Policy) -> Verification:
     """Return the verification of something that can't be read; the reason, which comes last, can't be ignored."""
     *others, reason = findings
-    found = (Judged(reason, reason.severity), *judge.judged(others, policy))
+    found = (Judged(reason, reason.severity), *judge(others, policy))
     return Verification("archive", path, Verdict.UNREADABLE, None, found)

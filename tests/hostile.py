@@ -12,8 +12,7 @@ from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import walk
 from backupmeta.evidence import EvidenceFile
-from backupmeta.findings import Finding
-from backupmeta.vocabulary.kinds import Severity
+from backupmeta.findings import Finding, Severity
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 

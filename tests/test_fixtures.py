@@ -12,9 +12,8 @@ from backupmeta import AnswerError, EvidenceError, Search, verify
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.archive.reader import walk
 from backupmeta.backup.inspection import Inspection
-from backupmeta.checks.applications import APPLICATIONS, told_version
-from backupmeta.checks.survey import Survey
-from backupmeta.checks.versions import same_version
+from backupmeta.checks.applications import APPLICATIONS, same_version, told_version
+from backupmeta.checks.checked_backup import Inventory
 from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
 from backupmeta.library import find_backup, list_backups
@@ -135,10 +134,10 @@ def test_the_view_of_a_backup_in_an_account(folder: Path, target: str) -> None:
 @pytest.mark.parametrize("folder", cases("applications"))
 def test_a_whole_backup_of_an_application(folder: Path) -> None:
     wanted = expected(folder)
-    survey, path = Survey(DEFAULT_LIMITS), str(evidence(folder))
+    inventory, path = Inventory(DEFAULT_LIMITS), str(evidence(folder))
     with open_named(path) as file:
-        deque(walk(file, DEFAULT_LIMITS, consumers=[survey]), maxlen=0)
-    told = told_version(APPLICATIONS[wanted["application"]], survey.heads)
+        deque(walk(file, DEFAULT_LIMITS, consumers=[inventory]), maxlen=0)
+    told = told_version(APPLICATIONS[wanted["application"]], inventory.heads)
     assert told is not None
     assert same_version(told.version, wanted["version"])
     assert told.sign.path.decode() == wanted["told_by"]

@@ -24,8 +24,8 @@ import zstandard
 from writers.installatron import gzip_bytes
 
 from backupmeta.archive.names import plain
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.findings import Group, Severity
 from tests.hostile import END, TIME, member
 from tests.invented import FIXTURES, Json, Ran, run
 from tests.kinds import KINDS, RECORD

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli.commands import backupmeta
-from backupmeta.vocabulary.table import FINDINGS
 from tests.invented import NAME, TIME, run
 from tests.sites import honest, packed, record
 

@@ -11,11 +11,12 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from backupmeta import rules
 from backupmeta.archive.compression import SUFFIXES
 from backupmeta.archive.identification import Beginning
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, Folder
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import dated
 
@@ -93,9 +94,9 @@ def parse(name: str) -> ArchiveName | None:
 
 
 def _parse(name: str) -> ArchiveName | None:
-    if (found := _NAME.fullmatch(name)) is None:
+    if (match := _NAME.fullmatch(name)) is None:
         return None
-    host, title, *time, suffix = found.groups()
+    host, title, *time, suffix = match.groups()
     try:
         return ArchiveName(host, title, datetime(*map(int, time)), suffix)  # type: ignore[arg-type]  # noqa: DTZ001 - no zone
     except ValueError:
@@ -149,8 +150,8 @@ def begun_as(name: str) -> str | None:
     >>> begun_as("site.tar.gz.part"), begun_as(".site.tar.gz.kX3d9a"), begun_as("site.tar.gz")
     ('site.tar.gz', 'site.tar.gz', None)
     """
-    found = _BEGUN.fullmatch(name) or _BEGUN_BY_RSYNC.fullmatch(name)
-    return found and found[1]
+    match = _BEGUN.fullmatch(name) or _BEGUN_BY_RSYNC.fullmatch(name)
+    return match and match[1]
 
 
 def stem(name: str) -> str:
@@ -230,9 +231,9 @@ def is_ambiguous(name: ArchiveName, zone: tzinfo) -> bool:
 
 
 class Disagreement(NamedTuple):
-    """One part of a name that the record contradicts: a finding's id and the particulars."""
+    """One part of a name that the record contradicts: the rule of the finding, and the particulars."""
 
-    finding: str
+    rule: FindingRule
     detail: str
 
 
@@ -244,15 +245,17 @@ def disagreements(
     What the record does not tell is not judged, nor is an empty host. A ``_`` may stand on either side of where `parse`
     split. Where the server's ``zone`` is known, the offset has to be that zone's.
     """
-    found = []
+    contradictions = []
     middle = f"{name.host}_{name.title}"
     if url is not None and name.host and not middle.startswith(f"{(host := host_slug(url))}_"):
-        found.append(Disagreement("name-host-differs", f"{name.host!r}, by the record {host!r}"))
+        contradictions.append(Disagreement(rules.NAME_HOST_DIFFERS, f"{name.host!r}, by the record {host!r}"))
     if title is not None and not middle.endswith(f"_{(slug := title_slug(title))}"):
-        found.append(Disagreement("name-title-differs", f"{name.title!r}, by the record {slug!r}"))
+        contradictions.append(Disagreement(rules.NAME_TITLE_DIFFERS, f"{name.title!r}, by the record {slug!r}"))
     if backup_time is not None and not _explains(name, backup_time, zone):
-        found.append(Disagreement("name-time-differs", f"{name.local_time} local, by the record {dated(backup_time)}"))
-    return found
+        contradictions.append(
+            Disagreement(rules.NAME_TIME_DIFFERS, f"{name.local_time} local, by the record {dated(backup_time)}")
+        )
+    return contradictions
 
 
 def _explains(name: ArchiveName, backup_time: int, zone: tzinfo | None) -> bool:
@@ -310,7 +313,7 @@ class Sieve:
         if self._count:
             path, more = self._folder.seen, ", …" if self._count > _NAMED else ""
             detail = f"{self._count:,}: {', '.join(self._names)}{more}"
-            self.findings.append(Finding("archives-not-read", path, detail, (Source(Witness.FILE_SYSTEM, path),)))
+            self.findings.append(Finding(rules.ARCHIVES_NOT_READ, path, detail, (Source(Witness.FILE_SYSTEM, path),)))
         return self.findings
 
 
@@ -318,11 +321,11 @@ def refused(folder: Folder, entry: Entry) -> Iterator[Finding]:
     """Yield the finding about an ``entry`` of ``folder`` that is not opened: a link, a FIFO, a device, a socket."""
     evidence = (Source(Witness.FILE_SYSTEM, folder.seen_child(entry.name)),)
     if entry.is_link:
-        yield Finding("link-not-followed", entry.name, f"to {folder.link_target(entry.name)}", evidence)
+        yield Finding(rules.LINK_NOT_FOLLOWED, entry.name, f"to {folder.link_target(entry.name)}", evidence)
     else:
-        yield Finding("not-a-regular-file", entry.name, "a folder" if entry.is_folder else "", evidence)
+        yield Finding(rules.NOT_A_REGULAR_FILE, entry.name, "a folder" if entry.is_folder else "", evidence)
 
 
 def unreadable(path: str, error: EvidenceError) -> Finding:
     """Return the finding about a folder that can't be listed; ``path`` as the server saw it."""
-    return Finding("folder-unreadable", path, error.reason, (Source(Witness.FILE_SYSTEM, path),))
+    return Finding(rules.FOLDER_UNREADABLE, path, error.reason, (Source(Witness.FILE_SYSTEM, path),))

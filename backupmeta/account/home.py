@@ -21,6 +21,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple, Protocol, Self
 
+from backupmeta import rules
 from backupmeta.account.filename import Sieve, parse, refused, unix_time, unreadable
 from backupmeta.account.location import LOCAL, Locations, server_path
 from backupmeta.archive.head import Head, head
@@ -117,11 +118,11 @@ class Pair(NamedTuple):
 
 def by_archive(pairs: Iterable[Pair]) -> dict[Archive, list[Pair]]:
     """Return ``pairs`` by their archives, in their order; several records may name one."""
-    found = dict[Archive, list[Pair]]()
+    by_archive = dict[Archive, list[Pair]]()
     for pair in pairs:
         if pair.archive is not None:
-            found.setdefault(pair.archive, []).append(pair)
-    return found
+            by_archive.setdefault(pair.archive, []).append(pair)
+    return by_archive
 
 
 class Reading(Protocol):
@@ -132,15 +133,15 @@ class Reading(Protocol):
         """How many copies of a record are kept, one of them by the home."""
         ...
 
-    def record(self, folder: Folder, name: str, limits: Limits) -> Record:
+    def record(self, folder: Folder, name: str, limits: Limits, /) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         ...
 
-    def head(self, archive: Archive, limits: Limits) -> Head:
+    def head(self, archive: Archive, limits: Limits, /) -> Head:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
         ...
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+    def beginning(self, folder: Folder, name: str, limits: Limits, /) -> Beginning:
         """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
         ...
 
@@ -154,17 +155,17 @@ class FromDisk:
 
     copies = 1
 
-    def record(self, folder: Folder, name: str, limits: Limits) -> Record:
+    def record(self, folder: Folder, name: str, limits: Limits, /) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         with folder.open_file(name) as file:
             return bounded(file.path, file.read_whole("record_bytes", limits.record_bytes), limits)
 
-    def head(self, archive: Archive, limits: Limits) -> Head:
+    def head(self, archive: Archive, limits: Limits, /) -> Head:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
         with archive.open() as file:
             return head(file, limits, archive.seen)
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+    def beginning(self, folder: Folder, name: str, limits: Limits, /) -> Beginning:
         """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
         with folder.open_file(name) as file:
             return beginning(file, limits)
@@ -247,7 +248,7 @@ class Home:
     @property
     def users(self) -> set[str]:
         """The users that it speaks of: its folder's name and the owners in its records."""
-        owners = {one.text("owner") for one in (*self.installs.values(), *self.backups.values())}
+        owners = {record.text("owner") for record in (*self.installs.values(), *self.backups.values())}
         return {self.name, *(owner for owner in owners if owner)}
 
     def read(self, entries: list[Entry]) -> None:
@@ -263,7 +264,7 @@ class Home:
         if (archives := self._subfolder(self.folder, ARCHIVES, entries)) is not None:
             self.add_archives(archives, self._list(archives))
         is_missing = not self.archives or not self._named_locally() <= self.archives.keys()
-        self._look_elsewhere([one for one in entries if is_missing or _FOR_BACKUPS.search(one.name)])
+        self._look_elsewhere([entry for entry in entries if is_missing or _FOR_BACKUPS.search(entry.name)])
         if len(self.findings) > _MANY_FINDINGS:
             self.findings[:] = Findings.of(self.findings)
 
@@ -293,13 +294,17 @@ class Home:
     def pairs(self) -> list[Pair]:
         """Return the backups of this home, oldest first; where archives were asked for, only theirs."""
         claims = Counter(map(_claim, self.backups.values()))
-        claimed = {id_: self._claimed_by(one) for id_, one in self.backups.items()}
-        taken = self._taken = Counter(one for one in claimed.values() if one is not None)
-        unclaimed = [one for some in self.archives.values() for one in some.values() if one not in taken]
-        renamed = self._renamed(unclaimed, {_claim(self.backups[id_]) for id_, one in claimed.items() if one is None})
-        paired = [self._pair(id_, claimed[id_] or renamed.get(_claim(one)), taken) for id_, one in self.backups.items()]
+        claimed = {id_: self._claimed_by(record) for id_, record in self.backups.items()}
+        taken = self._taken = Counter(archive for archive in claimed.values() if archive is not None)
+        unclaimed = [archive for named in self.archives.values() for archive in named.values() if archive not in taken]
+        renamed = self._renamed(
+            unclaimed, {_claim(self.backups[id_]) for id_, archive in claimed.items() if archive is None}
+        )
+        paired = [
+            self._pair(id_, claimed[id_] or renamed.get(_claim(record)), taken) for id_, record in self.backups.items()
+        ]
         found = set(renamed.values())
-        lone = (self._lone(one, claims) for one in unclaimed if one not in found)
+        lone = (self._lone(archive, claims) for archive in unclaimed if archive not in found)
         return sorted((pair for pair in (*paired, *lone) if self._wants(pair)), key=lambda pair: pair.order)
 
     def _wants(self, pair: Pair) -> bool:
@@ -314,7 +319,7 @@ class Home:
 
     @cached_property
     def _counted(self) -> "Counter[str | None]":
-        return Counter(one.text("backup-install") for one in self.backups.values())
+        return Counter(record.text("backup-install") for record in self.backups.values())
 
     def owning_folder(self) -> Self:
         """Close the home's own folder together with it."""
@@ -331,9 +336,9 @@ class Home:
         if archive is None:
             here = self._folder_named_by(record)
             is_remote = here is None and (record.text("backup-location") or "") not in LOCAL
-            kind, state = ("archive-remote", State.REMOTE) if is_remote else ("archive-missing", State.MISSING)
-            return Pair(id_, record, None, state, (Finding(kind, name, here or "", (record.source,)),))
-        twice = (Finding("archive-claimed-twice", name, "", (record.source,)),) if taken[archive] > 1 else ()
+            rule, state = (rules.ARCHIVE_REMOTE, State.REMOTE) if is_remote else (rules.ARCHIVE_MISSING, State.MISSING)
+            return Pair(id_, record, None, state, (Finding(rule, name, here or "", (record.source,)),))
+        twice = (Finding(rules.ARCHIVE_CLAIMED_TWICE, name, "", (record.source,)),) if taken[archive] > 1 else ()
         return Pair(id_, record, archive, State.PAIRED, (*twice, *self._same_name(archive)))
 
     def _folder_named_by(self, record: Document) -> str | None:
@@ -347,11 +352,11 @@ class Home:
             folder = self._locations.folder_with(name, here, self.findings)
             if folder is not None:
                 return self._known(Archive(name, folder))
-        found = self.archives.get(name, {}).values()
-        if len(found) <= 1:
-            return next(iter(found), None)
+        same = self.archives.get(name, {}).values()
+        if len(same) <= 1:
+            return next(iter(same), None)
         named = self.folder.seen_child(ARCHIVES) if here is None else here
-        return next((one for one in found if one.folder.seen == named), next(iter(found)))
+        return next((archive for archive in same if archive.folder.seen == named), next(iter(same)))
 
     def _known(self, archive: Archive) -> Archive:
         """Return an archive in a folder of the server itself as it is known, perhaps from the home's own folders."""
@@ -363,9 +368,9 @@ class Home:
         same = self.archives[archive.name]
         if len(same) == 1:
             return ()
-        other = next(one for one in same.values() if one != archive)
+        other = next(other for other in same.values() if other != archive)
         evidence = tuple(Source(Witness.FILE_SYSTEM, one.seen) for one in (archive, other))
-        return (Finding("archive-name-twice", archive.name, f"{len(same)} of them", evidence),)
+        return (Finding(rules.ARCHIVE_NAME_TWICE, archive.name, f"{len(same)} of them", evidence),)
 
     @property
     def located(self) -> list[str]:
@@ -375,19 +380,19 @@ class Home:
     def _lone(self, archive: Archive, claims: Mapping[str, int]) -> Pair:
         evidence = (Source(Witness.FILE_SYSTEM, archive.seen),)
         is_told = self.is_home and archive.name not in claims
-        findings = (Finding("archive-without-record", archive.name, "", evidence),) if is_told else ()
+        findings = (Finding(rules.ARCHIVE_WITHOUT_RECORD, archive.name, "", evidence),) if is_told else ()
         return Pair(None, None, archive, State.UNCLAIMED, (*findings, *self._same_name(archive)))
 
     def _renamed(self, unclaimed: list[Archive], missed: set[str]) -> dict[str, Archive]:
         """Return the unclaimed archives by the name that their own record has, where a record misses that name."""
-        named = ((self._embedded_name(one), one) for one in unclaimed) if missed - {""} else ()
-        return {name: one for name, one in named if name and name in missed}
+        named = ((self._embedded_name(archive), archive) for archive in unclaimed) if missed - {""} else ()
+        return {name: archive for name, archive in named if name and name in missed}
 
     def _embedded_name(self, archive: Archive) -> str:
         try:
-            found = self.read_head(archive)
+            head = self.read_head(archive)
             source = Source(Witness.EMBEDDED_RECORD, archive.seen)
-            return _claim(document(source, found.record, self.limits))
+            return _claim(document(source, head.record, self.limits))
         except EvidenceError:
             return ""  # whoever opens it again will report it
 
@@ -398,25 +403,25 @@ class Home:
         """
         if self._taken[archive] <= 1:
             return self._head(archive)
-        if (found := self._heads.get(archive)) is None:
+        if (known := self._heads.get(archive)) is None:
             try:
-                found = self._head(archive)
-                self._allowance.take_text(found.record, 1)
+                known = self._head(archive)
+                self._allowance.take_text(known.record, 1)
             except EvidenceError as error:
-                found = error
+                known = error
             if not self._allowance.over:
-                self._heads[archive] = found
-        if isinstance(found, EvidenceError):
-            raise found
-        return found
+                self._heads[archive] = known
+        if isinstance(known, EvidenceError):
+            raise known
+        return known
 
     def _head(self, archive: Archive) -> Head:
         if self._allowance.is_spent:
             self._ask(archive.seen)
-        found = self._reading.head(archive, self.limits)
+        head = self._reading.head(archive, self.limits)
         if archive not in self._taken:  # else it mostly has the text of the record that names it
-            self._allowance.take_text(found.record, self._reading.copies - 1)
-        return found
+            self._allowance.take_text(head.record, self._reading.copies - 1)
+        return head
 
     def _ask(self, path: str) -> None:
         """Raise `OverAllowanceError` where the account asks for too much; that it does is told once."""
@@ -427,14 +432,14 @@ class Home:
                 self._is_over = True
                 where = (Source(Witness.FILE_SYSTEM, path),)
                 self.findings.append(
-                    Finding("limit-exceeded", self.folder.seen, f"{error.reason}; not read from {path} on", where)
+                    Finding(rules.LIMIT_EXCEEDED, self.folder.seen, f"{error.reason}; not read from {path} on", where)
                 )
             raise
 
     def _named_locally(self) -> set[str]:
         """Return the names of the archives that local backups should have here."""
-        local = (one for one in self.backups.values() if (one.text("backup-location") or "") in LOCAL)
-        return {name for one in local if (name := _claim(one))}
+        local = (record for record in self.backups.values() if (record.text("backup-location") or "") in LOCAL)
+        return {name for record in local if (name := _claim(record))}
 
     def _look_elsewhere(self, entries: list[Entry]) -> None:
         """Look for conventional archives in the home's other folders: the name of its own can be changed."""
@@ -469,7 +474,7 @@ class Home:
     def _record(self, folder: Folder, name: str, witness: Witness) -> Document | None:
         source = Source(witness, folder.seen_child(name))
         if not is_id(name):
-            self.findings.append(Finding("record-name-malformed", name, "", (source,)))
+            self.findings.append(Finding(rules.RECORD_NAME_MALFORMED, name, "", (source,)))
             return None
         try:
             if self._allowance.is_spent:
@@ -480,12 +485,12 @@ class Home:
         except OverAllowanceError:
             return None
         except EvidenceError as error:
-            self.findings.append(Finding("record-unreadable", name, error.reason, (source,)))
+            self.findings.append(Finding(rules.RECORD_UNREADABLE, name, error.reason, (source,)))
             return None
 
     def _subfolder(self, parent: Folder, name: str, entries: list[Entry]) -> Folder | None:
         """Return the subfolder ``name``, opened, or None where it is missing, a link or unreadable."""
-        entry = next((one for one in entries if one.name == name), None)
+        entry = next((entry for entry in entries if entry.name == name), None)
         if entry is None:
             return None
         if not entry.is_folder:

@@ -17,6 +17,7 @@ from errno import EINVAL
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from backupmeta import rules
 from backupmeta.account.filename import Sieve, is_archive_name, refused, resembles_archive, unreadable
 from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Archive, Home, Reading, folder_name, is_id
 from backupmeta.archive.compression import BLOCK, identify
@@ -85,8 +86,8 @@ class Root(NamedTuple):
 
 def apart(roots: Iterable[Root]) -> list[Root]:
     """Return the ``roots``, sorted, each once; one may lie in another."""
-    found = {os.path.realpath(root.name): root for root in reversed(list(roots))}
-    return [found[real] for real in sorted(found)]
+    by_path = {os.path.realpath(root.name): root for root in reversed(list(roots))}
+    return [by_path[real] for real in sorted(by_path)]
 
 
 def conventional(sysroot: str | None = None) -> list[Root]:
@@ -167,7 +168,7 @@ def _real_steps(sysroot: str, steps: Iterable[str]) -> tuple[str, ...] | None:
             done.append(step)
         else:
             links, done = links + 1, [] if target.startswith("/") else done
-            coming.extendleft(reversed([one for one in target.split("/") if one not in {"", os.curdir}]))
+            coming.extendleft(reversed([step for step in target.split("/") if step not in {"", os.curdir}]))
     return tuple(done)
 
 
@@ -300,7 +301,7 @@ def _above(folder: str, heights: Iterable[int]) -> tuple[str | None, list[Findin
         if is_folder(records) or os.path.islink(records):
             if (why_not := _distrusted(home, folder)) is None:
                 return home, passed_over
-            passed_over.append(Finding("home-passed-over", home, why_not, (Source(Witness.FILE_SYSTEM, records),)))
+            passed_over.append(Finding(rules.HOME_PASSED_OVER, home, why_not, (Source(Witness.FILE_SYSTEM, records),)))
     return None, passed_over
 
 
@@ -371,7 +372,7 @@ def homes(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Ite
         except EvidenceError as error:
             if len(named) == 1:
                 raise
-            findings.append(Finding("folder-unreadable", root.name, error.particulars, _at(root.name)))
+            findings.append(Finding(rules.FOLDER_UNREADABLE, root.name, error.particulars, _at(root.name)))
 
 
 def _at(path: str) -> tuple[Source, ...]:
@@ -456,7 +457,7 @@ def _numbered_homes(base: str) -> Iterator[str]:
     """Yield the conventional folders of homes in ``base``, sorted. Raises `UnreadableError`."""
     try:
         with open_folder(base) as folder:
-            yield from (one.name for one in folder.entries(DEFAULT_LIMITS.folder_entries, _is_numbered_home))
+            yield from (entry.name for entry in folder.entries(DEFAULT_LIMITS.folder_entries, _is_numbered_home))
     except UnreadableError as error:
         if not isinstance(error.__cause__, PermissionError):
             raise
@@ -491,7 +492,7 @@ class _Search:
             self._note(root, error)
         if self.is_cut and not root.is_convention:
             evidence = (Source(Witness.FILE_SYSTEM, path),)
-            self.findings.append(Finding("search-depth-reached", path, f"{depth} folders", evidence))
+            self.findings.append(Finding(rules.SEARCH_DEPTH_REACHED, path, f"{depth} folders", evidence))
 
     def _entries(self, folder: Folder) -> list[Entry]:
         return folder.entries(self.limits.folder_entries)
@@ -506,8 +507,8 @@ class _Search:
     def _note(self, root: Root, error: EvidenceError) -> None:
         """Note why a root can't be read, or not to its end."""
         seen = root.seen or functools.reduce(join_seen, root.steps, root.as_server or root.name)
-        id_ = "place-unreadable" if root.is_convention else "folder-unreadable"
-        self.findings.append(Finding(id_, error.path, error.reason, _at(seen)))
+        rule = rules.PLACE_UNREADABLE if root.is_convention else rules.FOLDER_UNREADABLE
+        self.findings.append(Finding(rule, error.path, error.reason, _at(seen)))
 
     def _go_down(self, folder: Folder, root: Root, opened: ExitStack) -> Folder | None:
         """Return the folder that the steps lead to; None where there is none.
@@ -515,7 +516,7 @@ class _Search:
         Raises `UnreadableError` for a link, and where one was there.
         """
         for step in root.steps:
-            entry = next((one for one in self._entries(folder) if one.name == step), None)
+            entry = next((entry for entry in self._entries(folder) if entry.name == step), None)
             if entry is not None and entry.is_link:
                 reason = f"is a link to {folder.link_target(step)}, where there is no folder in this image"
                 raise UnreadableError(folder.child(step), reason)

@@ -61,7 +61,7 @@ Integer = int | None
 class Plugin(BaseModel):
     """One plugin of an install; null is what the record does not tell."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     version: str | None
@@ -72,7 +72,7 @@ class Plugin(BaseModel):
 class Theme(BaseModel):
     """One theme of an install; null is what the record does not tell."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     version: str | None

@@ -1,6 +1,6 @@
 """Envelopes of the server's answers (fixtures/api/view-backup.txt, "Response")."""
 
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,7 +12,7 @@ Answer = TypeVar("Answer", Backup, Install)
 class _Envelope(BaseModel):
     """What every answer has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     result: bool
     status: int

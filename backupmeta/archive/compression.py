@@ -111,10 +111,10 @@ def _optional_parts(block: bytes, name_bytes: int) -> Iterator[tuple[int, int]]:
         elif flag == _CHECKSUM:
             end += 2
         else:
-            found = block.find(b"\0", end, end + name_bytes)
-            if found < 0 and len(block) - end >= name_bytes:
+            nul = block.find(b"\0", end, end + name_bytes)
+            if nul < 0 and len(block) - end >= name_bytes:
                 raise LongHeaderError(f"a gzip header with a name of more than {counted(name_bytes, 'byte')}")
-            end = found + 1 or -1
+            end = nul + 1 or -1
         yield flag, end if end <= len(block) else -1
         if end < 0:
             return
@@ -238,12 +238,19 @@ BZIP2: Final = Compression("bzip2", (b"BZh",), (".tar.bz2", ".tbz2", ".tbz"))
 XZ: Final = Compression("xz", (b"\xfd7zXZ\x00",), (".tar.xz", ".txz"))  # the .xz file format, §2.1.1.1
 PLAIN: Final = Compression("none", (), (".tar",))
 COMPRESSIONS: Final = (GZIP, ZSTD, BZIP2, XZ, PLAIN)
-SUFFIXES: Final[tuple[str, ...]] = tuple(suffix for one in COMPRESSIONS for suffix in one.suffixes)
+SUFFIXES: Final[tuple[str, ...]] = tuple(suffix for compression in COMPRESSIONS for suffix in compression.suffixes)
 
 
 def identify(block: bytes) -> Compression | None:
     """Return the compression that a file beginning with ``block`` has; None where no signature of ours matches."""
-    return next((one for one in COMPRESSIONS if one.signatures and block.startswith(one.signatures)), None)
+    return next(
+        (
+            compression
+            for compression in COMPRESSIONS
+            if compression.signatures and block.startswith(compression.signatures)
+        ),
+        None,
+    )
 
 
 def is_skippable(block: bytes) -> bool:
@@ -253,7 +260,7 @@ def is_skippable(block: bytes) -> bool:
 
 def by_suffix(name: str) -> Compression | None:
     """Return the compression that a file's ``name`` promises; None for a name without one of `SUFFIXES`."""
-    return next((one for one in COMPRESSIONS if name.lower().endswith(one.suffixes)), None)
+    return next((compression for compression in COMPRESSIONS if name.lower().endswith(compression.suffixes)), None)
 
 
 _GZIP_WINDOW: Final = zlib.MAX_WBITS | 16

@@ -8,20 +8,17 @@ from collections.abc import Set as AbstractSet
 from itertools import dropwhile, islice, product
 from typing import Final, NamedTuple
 
+from backupmeta import rules
 from backupmeta.archive.headers import LINKS, NO_READINGS
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import DEVICES, OWN_CONTENT, Member, Placed, is_record, label, remember
 from backupmeta.archive.names import RECORD, escapes, folded, is_absolute, parts, plain
-from backupmeta.findings import Finding, Findings
+from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import counted
 
 ELSEWHERE: Final = "as other programs read it"
 
-ESCAPES: Final = "member-link-escapes"
-UNFOLLOWED: Final = "member-link-unfollowed"
-THROUGH: Final = "member-through-link"
-CYCLIC: Final = "member-link-cyclic"
 
 _PATH_MAX: Final = 4096
 """From this length on no target can be made (Linux, PATH_MAX)."""
@@ -71,17 +68,17 @@ class _Link(NamedTuple):
         return self.path.rpartition(b"/")[0]
 
 
-class Judged(NamedTuple):
+class LeadsAstray(NamedTuple):
     """What is odd about a link, once all members are known.
 
     Attributes:
-        id: the finding's.
+        rule: what it is.
         name: the link's name, as in the archive.
         offset: where its member begins, in inflated bytes.
         detail: the particulars.
     """
 
-    id: str
+    rule: FindingRule
     name: bytes
     offset: int
     detail: str = ""
@@ -119,65 +116,65 @@ class Links:
         for name in dict.fromkeys((member.name, *member.readings.names)):
             for path in _paths(name):
                 folder = path.rpartition(b"/")[0]
-                found = self._through(folder) if member.kind in {"hard link", "symlink"} else self._exactly(folder)
-                if found is not None:
-                    return found
+                link = self._through(folder) if member.kind in {"hard link", "symlink"} else self._exactly(folder)
+                if link is not None:
+                    return link
         return None
 
-    def take(self, member: Member) -> Mapping[str, str]:
-        """Take in a link, as each program reads it; return the ids of what is odd about it, and the particulars."""
-        told = dict[str, str]()
+    def take(self, member: Member) -> Mapping[FindingRule, str]:
+        """Take in a link, as each program reads it; return what is odd about it, and the particulars of each."""
+        odd = dict[FindingRule, str]()
         ways = product((member.name, *member.readings.names), (member.link, *member.readings.links))
         for name, target in islice(ways, _READINGS):
             is_own = (name, target) == (member.name, member.link)
-            for id_, detail in self._take(member, name, target):
-                told.setdefault(id_, detail if is_own or detail else ELSEWHERE)
+            for rule, detail in self._take(member, name, target):
+                odd.setdefault(rule, detail if is_own or detail else ELSEWHERE)
         if next(ways, None) is not None:
-            told.setdefault(UNFOLLOWED, f"programs read it in more than {_READINGS} ways")
-        return told
+            odd.setdefault(rules.MEMBER_LINK_UNFOLLOWED, f"programs read it in more than {_READINGS} ways")
+        return odd
 
-    def finish(self) -> Iterator[Judged]:
+    def finish(self) -> Iterator[LeadsAstray]:
         """Yield what only all links together tell."""
-        told = set[int]()
+        odd_offsets = set[int]()
         for link in self._climbing:
-            if link.offset not in told and (judged := self._judged(link)) is not None:
-                told.add(link.offset)
+            if link.offset not in odd_offsets and (judged := self._judged(link)) is not None:
+                odd_offsets.add(link.offset)
                 yield judged
-        yield from self._cyclic(told)
+        yield from self._cyclic(odd_offsets)
 
-    def _take(self, member: Member, name: bytes, target: bytes) -> Iterator[tuple[str, str]]:
+    def _take(self, member: Member, name: bytes, target: bytes) -> Iterator[tuple[FindingRule, str]]:
         """Take in a link of this ``name`` to ``target``; yield what is odd about it."""
         self._has_backslash |= b"\\" in name or b"\\" in target
         ways = zip(_both(name, target), _both(target, name), strict=True)
-        for path, leads_to in dict.fromkeys((_normal(one), other) for one, other in ways):
+        for path, leads_to in dict.fromkeys((_normal(way), other) for way, other in ways):
             if member.kind == "symlink":
                 yield from self._take_symlink(_Link(path, leads_to, member.name, member.offset))
             else:
                 yield from self._take_hard_link(_Link(path, leads_to, member.name, member.offset))
 
-    def _take_symlink(self, link: _Link) -> Iterator[tuple[str, str]]:
+    def _take_symlink(self, link: _Link) -> Iterator[tuple[FindingRule, str]]:
         if not link.target or len(link.target) >= _PATH_MAX:
-            yield UNFOLLOWED, f"its target is {'longer than any path' if link.target else 'empty'}"
+            yield rules.MEMBER_LINK_UNFOLLOWED, f"its target is {'longer than any path' if link.target else 'empty'}"
             return
         is_inside = not is_absolute(link.target) and _resolved(link.folder, link.target.split(b"/")) is not None
         if not is_inside:
-            yield ESCAPES, ""
+            yield rules.MEMBER_LINK_ESCAPES, ""
         if reason := self._remember(link, is_climbing=is_inside and _climbs_after_a_name(link.target)):
-            yield UNFOLLOWED, reason
+            yield rules.MEMBER_LINK_UNFOLLOWED, reason
 
-    def _take_hard_link(self, link: _Link) -> Iterator[tuple[str, str]]:
+    def _take_hard_link(self, link: _Link) -> Iterator[tuple[FindingRule, str]]:
         """Take in a hard link, which leads from the archive's root on; it is what its target is."""
         if is_absolute(link.target) or escapes(link.target):
-            yield ESCAPES, ""
+            yield rules.MEMBER_LINK_ESCAPES, ""
             return
         target = _normal(link.target)
-        if (found := self._through(target.rpartition(b"/")[0])) is not None:
-            yield THROUGH, found
+        if (through := self._through(target.rpartition(b"/")[0])) is not None:
+            yield rules.MEMBER_THROUGH_LINK, through
         key = folded(target)
         if len(self._linked_to) < self._most:
             self._linked_to.add(hash(key))
-        for one in tuple(self._targets.get(key, ())) if target != link.path else ():
-            yield from self._take_symlink(link._replace(target=one))
+        for further in tuple(self._targets.get(key, ())) if target != link.path else ():
+            yield from self._take_symlink(link._replace(target=further))
 
     def _remember(self, link: _Link, *, is_climbing: bool) -> str:
         """Remember a link; return why it can't be followed, if so."""
@@ -202,24 +199,24 @@ class Links:
 
     def _exactly(self, path: bytes) -> str | None:
         """Return the name of the link that ``path`` is or lies below."""
-        found = self._tops.first(path)
-        return None if found is None else label(self._by_path[found].name)
+        top = self._tops.first(path)
+        return None if top is None else label(self._by_path[top].name)
 
     def _through(self, path: bytes) -> str | None:
         """Return the name of the link that ``path`` is or lies below, also where only case or Unicode form differs."""
-        if (found := self._exactly(path)) is not None:
-            return found
+        if (exact := self._exactly(path)) is not None:
+            return exact
         other = self._folded_tops.first(folded(path))
         return None if other is None else label(other)
 
-    def _judged(self, link: _Link) -> Judged | None:
+    def _judged(self, link: _Link) -> LeadsAstray | None:
         """Return what is odd about where a link leads through others."""
         for is_separator in (False, True) if self._has_backslash else (False,):
-            if (id_ := self._followed(link, is_separator=is_separator)) is not None:
-                return Judged(id_, link.name, link.offset, "through other links")
+            if (rule := self._followed(link, is_separator=is_separator)) is not None:
+                return LeadsAstray(rule, link.name, link.offset, "through other links")
         return None
 
-    def _followed(self, link: _Link, *, is_separator: bool) -> str | None:
+    def _followed(self, link: _Link, *, is_separator: bool) -> FindingRule | None:
         """Return what is odd about the ways along the target of ``link``; a backslash in it may be a separator.
 
         Those through fewest links come first. A way ends where no ``..`` is left.
@@ -231,13 +228,13 @@ class Links:
             cost = 1 + (len(at) + len(rest)) // _STEP_BYTES
             steps, self._steps = steps - cost, self._steps - cost
             if steps < 0 or self._steps < 0:
-                return UNFOLLOWED
+                return rules.MEMBER_LINK_UNFOLLOWED
             step, _, rest = rest.partition(b"/")
             if step == b".." and not at:
-                return ESCAPES
+                return rules.MEMBER_LINK_ESCAPES
             for way in self._next(at, step, rest, links, is_separator=is_separator):
                 if links == _LINKS_IN_A_ROW < way[2]:
-                    worst = CYCLIC
+                    worst = rules.MEMBER_LINK_CYCLIC
                 elif b".." in way[1] and way[:2] not in met:
                     met.add(way[:2])
                     ways.append(way)
@@ -257,14 +254,14 @@ class Links:
             for target in self._targets.get(folded(below), ()):
                 yield at, _separated(target, is_separator=is_separator) + b"/" + rest, links + 1
 
-    def _cyclic(self, told: AbstractSet[int]) -> Iterator[Judged]:
-        """Yield which links lead back to themselves by names alone, but for those that were ``told``."""
+    def _cyclic(self, odd_offsets: AbstractSet[int]) -> Iterator[LeadsAstray]:
+        """Yield which links lead back to themselves by names alone, but for those at ``odd_offsets``."""
         cyclic, cleared = set[bytes](), set[bytes]()
         for path in self._by_path:
             self._follow(path, cyclic, cleared)
         for path, link in self._by_path.items():
-            if path in cyclic and link.offset not in told:
-                yield Judged(CYCLIC, link.name, link.offset)
+            if path in cyclic and link.offset not in odd_offsets:
+                yield LeadsAstray(rules.MEMBER_LINK_CYCLIC, link.name, link.offset)
 
     def _follow(self, path: bytes, cyclic: set[bytes], cleared: set[bytes]) -> None:
         """Put a link into ``cyclic`` where following it does not end, and what was met on the way likewise."""
@@ -275,8 +272,8 @@ class Links:
                 (cyclic if link in cyclic else cleared).update(met)
                 return
             met.append(link)
-            one = self._by_path[link]
-            path = (_resolved(one.folder, parts(one.target)) or b"") + path[len(link) :]
+            passed = self._by_path[link]
+            path = (_resolved(passed.folder, parts(passed.target)) or b"") + path[len(link) :]
         cyclic.update(met)
 
 
@@ -396,10 +393,10 @@ class Hazards:
 
     def look_at(self, members: Sequence[Member]) -> None:
         """Take in the next members of the archive."""
-        special = [one for one in members if one.kind != "file" or one.mode & _SETUID_OR_SETGID]
-        if not members or (len(members) > 1 and any(one.kind == "hard link" for one in special)):
-            for one in members:  # what stands before a hard link decides what it is
-                self.look_at([one])
+        special = [member for member in members if member.kind != "file" or member.mode & _SETUID_OR_SETGID]
+        if not members or (len(members) > 1 and any(member.kind == "hard link" for member in special)):
+            for member in members:  # what stands before a hard link decides what it is
+                self.look_at([member])
             return
         # All names at once: nearly all are harmless, and one look at them together tells.
         names = [member.name for member in members]
@@ -424,15 +421,19 @@ class Hazards:
 
     def _may_lead(self, members: Sequence[Member], special: Sequence[Member], names: bytes | None) -> bool:
         """Tell whether links matter to any of ``members``, which have these plain ``names``; None for other names."""
-        if not self._links or any(one.kind in LINKS for one in special):
-            return any(one.kind in LINKS for one in special)
-        return names is None or self._links.may_hold(names) or any(one.readings is not NO_READINGS for one in members)
+        if not self._links or any(member.kind in LINKS for member in special):
+            return any(member.kind in LINKS for member in special)
+        return (
+            names is None
+            or self._links.may_hold(names)
+            or any(member.readings is not NO_READINGS for member in members)
+        )
 
     def look_at_others(self, others: Sequence[OtherNames]) -> None:
         """Take in the names that other programs read of some members."""
-        for one in others:
-            for name in one.names:
-                self._look_at_name(name, one.offset, ELSEWHERE)
+        for reading in others:
+            for name in reading.names:
+                self._look_at_name(name, reading.offset, ELSEWHERE)
 
     def has_unresolved(self, link: Member) -> bool:
         """Tell whether a hard ``link`` is known to have nothing before it that it could be a link to."""
@@ -442,13 +443,13 @@ class Hazards:
         """Look at what only the whole archive tells; return all that was met."""
         if self._backslashed is not None:
             detail = f"{self._backslashes:,} of {counted(self._seen, 'name')}"
-            self._note("member-names-backslash", self._backslashed, detail)
+            self._note(rules.MEMBER_NAMES_BACKSLASH, self._backslashed, detail)
             self._backslashed = None
-        for one in self._links.finish():
-            self._add(one.id, label(one.name), one.offset, one.detail)
+        for link in self._links.finish():
+            self._add(link.rule, label(link.name), link.offset, link.detail)
         if self._is_full:
             where = (Source(Witness.ARCHIVE, self._path),)
-            self.findings.add(Finding("names-not-compared", "", f"the first {len(self._names):,} are", where))
+            self.findings.add(Finding(rules.NAMES_NOT_COMPARED, "", f"the first {len(self._names):,} are", where))
         return self.findings
 
     def _keep_records(self, members: Sequence[Member]) -> None:
@@ -466,38 +467,38 @@ class Hazards:
 
     def _look_at_name(self, name: bytes, offset: int, detail: str = "") -> None:
         text = name.decode("utf-8", "replace")
-        met = {
-            "member-name-empty": not name,
-            "member-name-not-utf8": text.encode() != name,
-            "member-name-control": _CONTROL.search(text) is not None,
-            "member-name-absolute": is_absolute(name),
-            "member-name-escapes": escapes(name),
-        }
-        for id_ in (id_ for id_, is_met in met.items() if is_met):
-            self._add(id_, label(name), offset, detail)
+        odd = (
+            (rules.MEMBER_NAME_EMPTY, not name),
+            (rules.MEMBER_NAME_NOT_UTF8, text.encode() != name),
+            (rules.MEMBER_NAME_CONTROL, _CONTROL.search(text) is not None),
+            (rules.MEMBER_NAME_ABSOLUTE, is_absolute(name)),
+            (rules.MEMBER_NAME_ESCAPES, escapes(name)),
+        )
+        for rule in (rule for rule, is_odd in odd if is_odd):
+            self._add(rule, label(name), offset, detail)
 
     def _look_at_kind(self, member: Member) -> None:
         if member.kind in LINKS:
             self._look_at_link(member)
         elif member.kind in DEVICES:
-            self._note("member-device", member, member.kind)
+            self._note(rules.MEMBER_DEVICE, member, member.kind)
         elif member.mode & _SETUID_OR_SETGID and member.kind in OWN_CONTENT:
-            self._note("member-setuid", member, f"mode {member.mode & 0o7777:04o}")
+            self._note(rules.MEMBER_SETUID, member, f"mode {member.mode & 0o7777:04o}")
 
     def _look_at_link(self, member: Member) -> None:
         """Judge where a link leads: a symbolic one from its own folder, a hard one from the archive's root."""
-        told = self._links.take(member)
-        for id_, detail in told.items():
-            self._note(id_, member, detail)
-        if member.kind == "hard link" and ESCAPES not in told:
+        odd = self._links.take(member)
+        for rule, detail in odd.items():
+            self._note(rule, member, detail)
+        if member.kind == "hard link" and rules.MEMBER_LINK_ESCAPES not in odd:
             self._look_at_hard_link(member, plain(member.link), plain(member.name))
 
     def _look_at_hard_link(self, member: Member, target: bytes, name: bytes) -> None:
         """Judge whether anything was there that a hard link could be a link to; one to itself leads nowhere."""
         if target == name:
-            self._note(CYCLIC, member)
+            self._note(rules.MEMBER_LINK_CYCLIC, member)
         elif member.source is not None and not self._is_full and not self._is_known(target):
-            self._note("member-link-unresolved", member, target.decode("utf-8", "replace"))
+            self._note(rules.MEMBER_LINK_UNRESOLVED, member, target.decode("utf-8", "replace"))
             if len(self._unresolved) < self._most_names:
                 self._unresolved.add(member.offset)
 
@@ -509,7 +510,7 @@ class Hazards:
     def _look_at_parents(self, member: Member) -> None:
         """Judge whether a folder that the member lies in is a link of this archive."""
         if (link := self._links.above(member)) is not None:
-            self._note(THROUGH, member, link)
+            self._note(rules.MEMBER_THROUGH_LINK, member, link)
 
     def _compare(self, members: Sequence[Member], keys: Sequence[int], exact: Sequence[int]) -> None:
         """Compare the names of ``members`` with those before them.
@@ -517,7 +518,7 @@ class Hazards:
         Of each two hashes are kept: of what is compared, its key, and of itself, the latter turned for a directory.
         """
         known, room = self._names, self._most_names - len(self._names)
-        are_folders = [one.kind == "directory" for one in members]
+        are_folders = [member.kind == "directory" for member in members]
         values = [~value if is_it else value for value, is_it in zip(exact, are_folders, strict=True)]
         new = dict(zip(keys, values, strict=True))
         if len(new) == len(keys) <= room and new.keys().isdisjoint(known.keys()):
@@ -535,15 +536,15 @@ class Hazards:
         """Judge two names that are the same, at least to a system that does not tell case or Unicode form."""
         known = self._names[key]
         if known not in {value, ~value}:
-            self._note("member-name-collides", member)
+            self._note(rules.MEMBER_NAME_COLLIDES, member)
             self._collided.add(key)
             return
         self._names[key] = value
         if known != value or member.kind != "directory":
-            self._note("member-name-duplicate", member)
+            self._note(rules.MEMBER_NAME_DUPLICATE, member)
 
-    def _note(self, id_: str, member: Member, detail: str = "") -> None:
-        self._add(id_, member.label, member.offset, detail)
+    def _note(self, rule: FindingRule, member: Member, detail: str = "") -> None:
+        self._add(rule, member.label, member.offset, detail)
 
-    def _add(self, id_: str, name: str, offset: int, detail: str = "") -> None:
-        self.findings.add(Finding(id_, name, detail, (Source(Witness.ARCHIVE, self._path, name, None, offset),)))
+    def _add(self, rule: FindingRule, name: str, offset: int, detail: str = "") -> None:
+        self.findings.add(Finding(rule, name, detail, (Source(Witness.ARCHIVE, self._path, name, None, offset),)))

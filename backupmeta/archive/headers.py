@@ -277,7 +277,7 @@ IN_CONTENT: Final = faulty("its map stands in its content")
 def of_records(records: Mapping[bytes, bytes]) -> SparseMap:
     """Return the map in the pax ``records`` of a sparse file; `IN_CONTENT` where it stands there (1.0)."""
     if (written := records.get(b"GNU.sparse.map")) is not None:
-        return of_numbers(found.group() for found in re.finditer(rb"[^,]+", written))
+        return of_numbers(number.group() for number in re.finditer(rb"[^,]+", written))
     version = records.get(b"GNU.sparse.major"), records.get(b"GNU.sparse.minor")
     if version == (b"1", b"0"):
         return IN_CONTENT

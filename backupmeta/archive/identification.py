@@ -230,7 +230,7 @@ def likely_cause(block: bytes) -> str:
         if error.start < len(block) - 3:  # else the last character is cut, no more
             return ""
         text = block[: error.start].decode()
-    if sum(not one.isascii() for one in text) < _TEXT_LEAST:
+    if sum(not character.isascii() for character in text) < _TEXT_LEAST:
         return ""
     return f"; its bytes are UTF-8: it was converted as if it were text; {_BINARY}"
 
@@ -250,7 +250,7 @@ def is_torn_header(block: bytes, name: str) -> bool:
     if not _NAME.fullmatch(block[:100]):
         return False
     if numbers := [block[at : at + 8] for at in (100, 108, 116) if len(block) >= at + 8]:
-        return any(one.strip(b"\0 ") for one in numbers) and all(map(_NUMBERS.fullmatch, numbers))
+        return any(number.strip(b"\0 ") for number in numbers) and all(map(_NUMBERS.fullmatch, numbers))
     return name.lower().endswith(".tar") or b"\0" in block[:100]
 
 
@@ -260,7 +260,11 @@ def _file_system(block: bytes) -> Foreign | None:
     if magic == 0xEF53 and state < 8 and errors in {1, 2, 3}:  # noqa: PLR2004 - ext4's s_magic, s_state, s_errors
         return Foreign("an image of an ext2, ext3 or ext4 file system", _MOUNT)
     entries = [block[at : at + 16] for at in range(446, 510, 16)]
-    if block[510:512] == b"\x55\xaa" and all(one[0] in {0, 0x80} for one in entries) and any(map(_is_used, entries)):
+    if (
+        block[510:512] == b"\x55\xaa"
+        and all(entry[0] in {0, 0x80} for entry in entries)
+        and any(map(_is_used, entries))
+    ):
         return Foreign("a disk image with a partition table (MBR)", _MOUNT)
     return None
 
@@ -282,14 +286,14 @@ def _lzma(block: bytes) -> Foreign | None:
 
 def _as_text(block: bytes) -> Foreign | None:
     """Return what was made into text: by base64, or by a conversion as if its bytes had been text."""
-    for one in COMPRESSIONS:
-        sign = one.signatures[0] if one.signatures else b""
+    for compression in COMPRESSIONS:
+        sign = compression.signatures[0] if compression.signatures else b""
         if sign.isascii():
             continue
         if block.startswith(sign.decode("utf-8", "replace").encode()):
-            return Foreign(f"a {one.name} stream, converted as if it were text; bytes of it are lost", _BINARY)
+            return Foreign(f"a {compression.name} stream, converted as if it were text; bytes of it are lost", _BINARY)
         if block.startswith(sign.decode("latin-1").encode()):
-            return Foreign(f"a {one.name} stream, converted from Latin-1 to UTF-8 as if it were text", _BINARY)
+            return Foreign(f"a {compression.name} stream, converted from Latin-1 to UTF-8 as if it were text", _BINARY)
     uri = _DATA_URI.match(block)
     text = block[uri.end() if uri else 0 :][:_SAMPLE]
     if not _BASE64.fullmatch(text):

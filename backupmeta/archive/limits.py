@@ -68,7 +68,7 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
-LIMIT_NAMES: Final = tuple(one.name for one in fields(Limits))
+LIMIT_NAMES: Final = tuple(limit.name for limit in fields(Limits))
 
 
 def amount(text: str) -> int | None:
@@ -76,8 +76,8 @@ def amount(text: str) -> int | None:
 
     What is beyond 63 bits bounds nothing, and is the largest number that has as many.
     """
-    found = _AMOUNT.fullmatch(text)
-    return min(int(found[1]) * _UNITS[found[2].lower()], _MOST) if found else None
+    match = _AMOUNT.fullmatch(text)
+    return min(int(match[1]) * _UNITS[match[2].lower()], _MOST) if match else None
 
 
 _OF_BYTE: Final = 3

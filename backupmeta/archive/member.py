@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 from zlib import adler32
 
+from backupmeta import rules
 from backupmeta.archive.headers import (
     IN_HEADER,
     KINDS,
@@ -266,31 +267,31 @@ class Placed(NamedTuple):
     place: int
 
 
-def remember(records: list[Placed], one: Placed) -> None:
-    """Add ``one`` to the first ``records`` of an archive; the first one at the root is added in any case."""
-    is_first = is_at_root(one.member) and not any(is_at_root(known.member) for known in records)
+def remember(records: list[Placed], record: Placed) -> None:
+    """Add a ``record`` to the first ``records`` of an archive; the first one at the root is added in any case."""
+    is_first = is_at_root(record.member) and not any(is_at_root(known.member) for known in records)
     if len(records) < _KEPT or is_first:
-        records.append(one)
+        records.append(record)
 
 
 def own(records: Sequence[Placed]) -> Placed | None:
     """Return which of an archive's ``records``, in their order, is the backup's own; None where there is none."""
-    return next((one for one in records if is_at_root(one.member)), records[0] if records else None)
+    return next((record for record in records if is_at_root(record.member)), records[0] if records else None)
 
 
 def misplaced(records: Sequence[Placed], path: str) -> Iterator[Finding]:
     """Yield what is odd about the place of the backup's own record among all ``records`` of the archive at ``path``."""
     if (chosen := own(records)) is None:
         return
-    roots = [one for one in records if is_at_root(one.member)]
+    roots = [record for record in records if is_at_root(record.member)]
     if not roots:
-        yield Finding("record-not-at-root", "", "", (at(path, chosen.member),))
+        yield Finding(rules.RECORD_NOT_AT_ROOT, "", "", (at(path, chosen.member),))
     if chosen.place:
-        yield Finding("record-not-first", "", f"member {chosen.place + 1}", (at(path, chosen.member),))
+        yield Finding(rules.RECORD_NOT_FIRST, "", f"member {chosen.place + 1}", (at(path, chosen.member),))
     if len(roots) > 1:
-        yield Finding("record-several", "", f"{len(roots):,}", tuple(at(path, one.member) for one in roots))
-    if others := [one for one in records if one is not chosen and not is_at_root(one.member)]:
-        yield Finding("record-deeper", "", f"{len(others):,}", tuple(at(path, one.member) for one in others))
+        yield Finding(rules.RECORD_SEVERAL, "", f"{len(roots):,}", tuple(at(path, record.member) for record in roots))
+    if others := [record for record in records if record is not chosen and not is_at_root(record.member)]:
+        yield Finding(rules.RECORD_DEEPER, "", f"{len(others):,}", tuple(at(path, record.member) for record in others))
 
 
 def at(path: str, member: Member) -> Source:

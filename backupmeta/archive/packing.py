@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from backupmeta import rules
 from backupmeta.archive.compression import BLOCK, PLAIN, XZ, ZSTD, Compression, identify
 from backupmeta.archive.digests import Digests
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
@@ -17,7 +18,7 @@ from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.stream import Inflated
 from backupmeta.errors import NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source
 from backupmeta.words import counted
 
@@ -138,9 +139,9 @@ def _begin(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compressio
 
 def _searched(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compression, int]:
     """Look for the archive's beginning in ``block``: where something inflates to a tar's header, or one stands."""
-    found = _begins(file, block, limits)
+    begin = _begins(file, block, limits)
     file.seek(len(block))  # where whoever reads on goes on
-    return found
+    return begin
 
 
 def _begins(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compression, int]:
@@ -178,35 +179,38 @@ def findings(stream: Inflated, where: Source) -> Iterator[Finding]:
     outer = stream.outer
     if outer is not None:
         yield from findings(outer, where)
-        yield Finding("archive-compressed-twice", "", layers(stream), (where,))
+        yield Finding(rules.ARCHIVE_COMPRESSED_TWICE, "", layers(stream), (where,))
     if before := stream.before:
         from backupmeta.archive.identification import stray
 
         detail = f"{counted(before, 'byte')}: {stray(stream.start[:before])}"
-        yield Finding("archive-leading-bytes", "", detail, (where._replace(offset=0),))
+        yield Finding(rules.ARCHIVE_LEADING_BYTES, "", detail, (where._replace(offset=0),))
     layer = "" if outer is None else ", in the outer stream's content"
-    for id_, detail in (*_of_zeros(stream), *_of_checks(stream)):
-        yield Finding(id_, "", f"{detail}{layer}", (where,))
+    for rule, detail in (*_of_zeros(stream), *_of_checks(stream)):
+        yield Finding(rule, "", f"{detail}{layer}", (where,))
 
 
-def _of_zeros(stream: Inflated) -> Iterator[tuple[str, str]]:
+def _of_zeros(stream: Inflated) -> Iterator[tuple[FindingRule, str]]:
     """Yield what stands between and behind the streams."""
     if count := stream.between.length:
-        yield "archive-zeros-between", f"{counted(count, 'byte')}, the first of them at byte {stream.between.offset}"
+        yield (
+            rules.ARCHIVE_ZEROS_BETWEEN,
+            f"{counted(count, 'byte')}, the first of them at byte {stream.between.offset}",
+        )
     if trailing := stream.trailing:
         from backupmeta.archive.identification import stray
 
         yield (
-            "archive-trailing-bytes",
+            rules.ARCHIVE_TRAILING_BYTES,
             f"{counted(trailing, 'byte')} from byte {stream.stopped} on: {stray(stream.behind)}",
         )
     elif count := stream.padding.length:
         is_refused = stream.compression is ZSTD or (stream.compression is XZ and count % _XZ_PADDING)
         detail = f"{counted(count, 'byte')} from byte {stream.padding.offset} on"
-        yield "archive-padding-refused" if is_refused else "archive-padding", detail
+        yield rules.ARCHIVE_PADDING_REFUSED if is_refused else rules.ARCHIVE_PADDING, detail
 
 
-def _of_checks(stream: Inflated) -> Iterator[tuple[str, str]]:
+def _of_checks(stream: Inflated) -> Iterator[tuple[FindingRule, str]]:
     """Yield which checks of xz streams tell nothing about their content."""
     if not stream.checks:
         return
@@ -215,6 +219,6 @@ def _of_checks(stream: Inflated) -> Iterator[tuple[str, str]]:
     for check, count in sorted(stream.checks.items()):
         streams = f"{count:,} of {counted(sum(stream.checks.values()), 'stream')}"
         if check == _CHECK_NONE:
-            yield "archive-check-none", streams
+            yield rules.ARCHIVE_CHECK_NONE, streams
         elif check != lzma.CHECK_UNKNOWN and not lzma.is_check_supported(check):
-            yield "archive-check-unsupported", f"{streams}: check {check}"
+            yield rules.ARCHIVE_CHECK_UNSUPPORTED, f"{streams}: check {check}"

@@ -164,58 +164,58 @@ class Filled(NamedTuple):
 
 def word_at(text: bytes, at: int) -> bytes:
     """Return the word that the statement at byte ``at`` begins with, in lower case; empty where it is none."""
-    found = _WORD.match(text, at, at + HEAD)
-    return found[1].lower() if found else b""
+    match = _WORD.match(text, at, at + HEAD)
+    return match[1].lower() if match else b""
 
 
 def delimiter_at(text: bytes, at: int) -> bytes | None:
     """Return what the line at byte ``at`` makes the delimiter; None where it names none that a client takes."""
-    found = _DELIMITER.match(text, at, at + HEAD)
-    return found[1] if found and b"\\" not in found[1] else None
+    match = _DELIMITER.match(text, at, at + HEAD)
+    return match[1] if match and b"\\" not in match[1] else None
 
 
 def created_by(text: bytes) -> Created | None:
     """Return what the CREATE statement ``text`` creates."""
-    if (found := _CREATED.match(text, 0, HEAD)) is None:
+    if (match := _CREATED.match(text, 0, HEAD)) is None:
         return None
-    name, kind, user = found[found.re.groups], found["kind"], found["definer"]
+    name, kind, user = match[match.re.groups], match["kind"], match["definer"]
     return Created(
         None if name is None else unquoted(name),
         (kind or b"").decode().lower(),
-        found["temporary"] is not None,
+        match["temporary"] is not None,
         None if user is None else unquoted(user)[:_LONGEST],
     )
 
 
 def is_routine_at(text: bytes, at: int) -> bool:
     """Tell whether the CREATE statement at byte ``at`` creates what has statements of its own."""
-    found = _CREATED.match(text, at, at + HEAD)
-    return found is not None and _ROUTINE.match(text, found.end(), at + HEAD) is not None
+    match = _CREATED.match(text, at, at + HEAD)
+    return match is not None and _ROUTINE.match(text, match.end(), at + HEAD) is not None
 
 
 def block_depth(text: bytes) -> int:
     """Return how many blocks (BEGIN … END, CASE … END) begin in ``text``, less those that end."""
-    found = [one.lastgroup for one in _BLOCK.finditer(text)]
-    return found.count("begin") - found.count("end")
+    words = [match.lastgroup for match in _BLOCK.finditer(text)]
+    return words.count("begin") - words.count("end")
 
 
 def filled_at(text: bytes, at: int) -> Filled | None:
     """Return what the INSERT or REPLACE at byte ``at`` of ``text`` fills."""
-    if (found := _FILLED.match(text, at, at + HEAD)) is None:
+    if (match := _FILLED.match(text, at, at + HEAD)) is None:
         return None
-    length = found.end() - at if found["values"] else 0
-    return Filled(unquoted(found[1]), length, found["set"] is not None)
+    length = match.end() - at if match["values"] else 0
+    return Filled(unquoted(match[1]), length, match["set"] is not None)
 
 
 def dropped_by(text: bytes) -> tuple[str, tuple[bytes, ...]]:
     """Return what kind of thing the DROP statement ``text`` drops, and their names; nothing of another kind."""
-    if (found := _DROPPED.match(text, 0, HEAD)) is None:
+    if (match := _DROPPED.match(text, 0, HEAD)) is None:
         return "", ()
-    names, at = list[bytes](), found.end()
-    while one := _LISTED.match(text, at):
-        names.append(unquoted(one[1]))
-        at = one.end()
-    return found["kind"].decode().lower(), tuple(names)
+    names, at = list[bytes](), match.end()
+    while listed := _LISTED.match(text, at):
+        names.append(unquoted(listed[1]))
+        at = listed.end()
+    return match["kind"].decode().lower(), tuple(names)
 
 
 def unquoted(name: bytes) -> bytes:
@@ -481,33 +481,33 @@ class Statements:
         """Count the whole rows from ``at`` on, and return where the last of them ends."""
         end = text.find(b";\n", at, at + self._window)
         stop = end if end >= 0 else min(at + self._window, len(text))
-        found = ROW.findall(text, at, stop)
-        rest = found.pop() if found and found[-1] else b""
-        self._rows += len(found)
+        rows = ROW.findall(text, at, stop)
+        rest = rows.pop() if rows and rows[-1] else b""
+        self._rows += len(rows)
         self._window = min(max(_WINDOWS[0], 2 * (stop - len(rest) - at)), _WINDOWS[1])
         return stop - len(rest)
 
     def _open(self, text: bytes, at: int) -> int:
         """Read a comment's or text's beginning, whose end is not in the text."""
-        found = OPENED.match(text, at)
-        if found is None:
+        match = OPENED.match(text, at)
+        if match is None:
             return at
-        self._back, self._quote = self._read, text[at : found.end()]
+        self._back, self._quote = self._read, text[at : match.end()]
         self._read = self._in_quotes if self._quote in CLOSED else self._in_comment
-        return found.end()
+        return match.end()
 
     def _in_quotes(self, text: bytes, at: int) -> int:
-        if (found := CLOSED[self._quote].match(text, at)) is not None:
+        if (match := CLOSED[self._quote].match(text, at)) is not None:
             self._read = self._back
-            return found.end()
+            return match.end()
         backslashes = len(text) - len(text.rstrip(b"\\")) if self._quote != b"`" else 0
         return len(text) - backslashes % 2
 
     def _in_comment(self, text: bytes, at: int) -> int:
         end = b"*/" if self._quote == b"/*" else b"\n"
-        if (found := text.find(end, at)) >= 0:
+        if (closing := text.find(end, at)) >= 0:
             self._read = self._back
-            return found + len(end)
+            return closing + len(end)
         return len(text) - text.endswith(b"*")
 
     def _finish(self, text: bytes, at: int) -> int:
@@ -539,5 +539,5 @@ class Statements:
 
 def _end(pattern: re.Pattern[bytes], text: bytes, at: int) -> int:
     """Return how far a pattern that matches anywhere, if only nothing, goes from byte ``at`` on."""
-    found = pattern.match(text, at)
-    return found.end() if found else at
+    match = pattern.match(text, at)
+    return match.end() if match else at

@@ -142,8 +142,8 @@ class Input:
         longest = max(map(len, signatures))
         while len(block := self.peek(BLOCK)) >= longest:
             nearest = len(block)
-            for one in signatures:  # each is looked for up to the nearest one only: there may be very many
-                at = block.find(one, 0, nearest + len(one) - 1)
+            for signature in signatures:  # each is looked for up to the nearest one only: there may be very many
+                at = block.find(signature, 0, nearest + len(signature) - 1)
                 nearest = at if at >= 0 else nearest
             is_found = nearest < len(block)
             self._at += nearest if is_found else len(block) - longest + 1

@@ -26,6 +26,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
+from backupmeta import rules
 from backupmeta.archive.compression import End, Verdict
 from backupmeta.archive.hazards import OtherNames
 from backupmeta.archive.headers import (
@@ -53,7 +54,7 @@ from backupmeta.archive.headers import (
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import Member, described, ordinary
 from backupmeta.archive.stream import HARMLESS, Inflated
-from backupmeta.findings import Finding, Findings
+from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import are, counted, few
 
@@ -71,7 +72,11 @@ _GLOBAL_MAPS: Final = 4 * MIB
 
 _OTHERS_KEPT: Final = 1000
 _SHOWN: Final = 3
-OUTCOMES: Final = {"truncated": "archive-truncated", "damaged": "archive-damaged", "limit": "limit-exceeded"}
+OUTCOMES: Final = {
+    "truncated": rules.ARCHIVE_TRUNCATED,
+    "damaged": rules.ARCHIVE_DAMAGED,
+    "limit": rules.LIMIT_EXCEEDED,
+}
 """The findings for ends that are not complete."""
 
 
@@ -192,7 +197,7 @@ class Walk:
         end, missing = stream.end, max(left - passed, 0)
         if missing and self._current is not None and not (end and end.limit):
             cut = f"{missing:,} of {counted(self._current.stored, 'byte')} {are(missing)} missing"
-            self._note("member-cut", cut, self._current.label)
+            self._note(rules.MEMBER_CUT, cut, self._current.label)
         if end is None or end.verdict == "complete":
             self._damage("truncated", "the tar is cut off")
         return missing
@@ -215,7 +220,7 @@ class Walk:
             else:
                 fields = cast("Fields", HEADER.unpack_from(stream.buffer, stream.at))
                 if (size := number_or_none(fields[2])) is None or size < 0:
-                    self._note("member-number", "size", text(fields[0]).decode("utf-8", "surrogateescape"))
+                    self._note(rules.MEMBER_NUMBER, "size", text(fields[0]).decode("utf-8", "surrogateescape"))
                     stream.at += BLOCK
                     self._lose("a header with a size that is none")
                 elif fields[5] in EXTENSIONS:
@@ -237,7 +242,7 @@ class Walk:
         """Note that no member follows the headers that extend it."""
         if extensions is not None:
             names = extensions.names()
-            self._note("member-extension-stray", _shown(names))
+            self._note(rules.MEMBER_EXTENSION_STRAY, _shown(names))
             self._judge(OtherNames(extensions.begin, names))
 
     def _judge(self, others: OtherNames) -> None:
@@ -252,17 +257,17 @@ class Walk:
         member, type_ = described(fields, extensions, size, bad), fields[5]
         stream.at += BLOCK
         if bad:
-            self._note("member-number", ", ".join(bad), member.label)
+            self._note(rules.MEMBER_NUMBER, ", ".join(bad), member.label)
         if member.readings is not NO_READINGS:
-            self._note("member-readings-differ", _other(member.readings), member.label)
+            self._note(rules.MEMBER_READINGS_DIFFER, _other(member.readings), member.label)
             self._judge(OtherNames(member.offset, member.readings.names))
         if type_ == b"1" and member.size:
             size = 0 if self._is_header_ahead() else member.size
             member = member._replace(size=size, stored=size)
         elif type_ == b"M" or extensions.has_volume:
-            self._note("archive-multi-volume", "", member.label)
+            self._note(rules.ARCHIVE_MULTI_VOLUME, "", member.label)
         if member.stored > self._limits.inflated_bytes - stream.position:
-            self._note("member-oversized", counted(member.stored, "byte"), member.label)
+            self._note(rules.MEMBER_OVERSIZED, counted(member.stored, "byte"), member.label)
             member = member._replace(stored=0)
             self._lose("a member that claims more than any archive holds")
         self._left, self._padding, self._filling = member.stored, -member.stored % BLOCK, None
@@ -288,7 +293,7 @@ class Walk:
             self._padding = padded - self._left
         map_ = map_.checked(member.size, self._left)
         if map_.fault:
-            self._note("member-sparse-map", map_.fault, member.label)
+            self._note(rules.MEMBER_SPARSE_MAP, map_.fault, member.label)
         self._filling = Filling.empty() if map_.fault else Filling(map_.runs, member.size)
         return member._replace(map=map_)
 
@@ -335,7 +340,7 @@ class Walk:
             return
         (records, rest), most = pax_records(content), self._limits.name_bytes
         if rest:
-            self._note("member-pax-malformed", f"the last {len(rest):,} of {counted(len(content), 'byte')}")
+            self._note(rules.MEMBER_PAX_MALFORMED, f"the last {len(rest):,} of {counted(len(content), 'byte')}")
         for key in BOUNDED:
             if len(records.get(key, b"")) > most:
                 self._damage("limit", f"a name of {counted(len(records.pop(key)), 'byte')}", "name_bytes")
@@ -358,13 +363,13 @@ class Walk:
         self._end_blocks = self._pass_zero_blocks()
         if (ahead := self._stream.fill(BLOCK)) < BLOCK:
             if self._stream.read(ahead).strip(b"\0"):
-                self._note("archive-trailing-content", f"{ahead} bytes")
+                self._note(rules.ARCHIVE_TRAILING_CONTENT, f"{ahead} bytes")
         elif not checksum_fits(self._stream.buffer, self._stream.at):
-            self._note("archive-trailing-content", f"from inflated byte {self._stream.position} on")
+            self._note(rules.ARCHIVE_TRAILING_CONTENT, f"from inflated byte {self._stream.position} on")
             self._is_lost = True
         else:
-            id_ = "archive-zero-gap" if self._end_blocks < _END_BLOCKS else "archive-concatenated"
-            self._note(id_, f"after {counted(self.seen, 'member')}")
+            rule = rules.ARCHIVE_ZERO_GAP if self._end_blocks < _END_BLOCKS else rules.ARCHIVE_CONCATENATED
+            self._note(rule, f"after {counted(self.seen, 'member')}")
             self._end_blocks = 0
 
     def _pass_zero_blocks(self) -> int:
@@ -385,7 +390,9 @@ class Walk:
         is_found = self._search()
         if not is_known:
             passed = f"{counted(stream.position - begin, 'byte')} from inflated byte {begin} on hold no tar header"
-            self._damage("damaged", passed if is_found else f"{passed}, up to the end", id_="archive-header-damaged")
+            self._damage(
+                "damaged", passed if is_found else f"{passed}, up to the end", rule=rules.ARCHIVE_HEADER_DAMAGED
+            )
 
     def _search(self) -> bool:
         """Go to the next valid header; return whether there is one.
@@ -395,8 +402,8 @@ class Walk:
         """
         stream = self._stream
         while stream.fill(2 * BLOCK) >= BLOCK and stream.position <= self.until:
-            if (found := _header_in(stream.buffer, stream.at, -stream.position % BLOCK)) >= 0:
-                stream.at = found
+            if (header := _header_in(stream.buffer, stream.at, -stream.position % BLOCK)) >= 0:
+                stream.at = header
                 return True
             stream.at = len(stream.buffer) - BLOCK + 1
         stream.at = len(stream.buffer) if stream.position <= self.until else stream.at
@@ -421,41 +428,41 @@ class Walk:
         elif not is_bad and (rest or is_inside):
             self._damage("truncated", "the tar is cut off")
         elif self._end_blocks < _END_BLOCKS and self.worst is None:
-            self._note("archive-no-end", f"{self._end_blocks} of {_END_BLOCKS} blocks of zeros")
+            self._note(rules.ARCHIVE_NO_END, f"{self._end_blocks} of {_END_BLOCKS} blocks of zeros")
         self._finish()
 
     def _tell(self, end: End | None) -> None:
         """Note a bad end of the stream."""
         if end is not None:
-            id_ = "archive-checksum-differs" if end.verdict == "damaged" and not self._stream.is_broken else ""
-            self._damage(end.verdict, end.reason, end.limit, id_)
+            rule = rules.ARCHIVE_CHECKSUM_DIFFERS if end.verdict == "damaged" and not self._stream.is_broken else None
+            self._damage(end.verdict, end.reason, end.limit, rule)
 
     def _lose(self, reason: str) -> None:
         """Give a header up that was passed."""
-        self._damage("damaged", reason, id_="archive-header-damaged")
+        self._damage("damaged", reason, rule=rules.ARCHIVE_HEADER_DAMAGED)
         self._is_lost = True
 
-    def _damage(self, verdict: Verdict, reason: str, limit: str = "", id_: str = "") -> None:
+    def _damage(self, verdict: Verdict, reason: str, limit: str = "", rule: FindingRule | None = None) -> None:
         """Note what keeps the archive from being whole; the first such thing is what `end` tells."""
         position = self._stream.position
         if self.worst is None:
             self.worst = End(verdict, reason, position, limit)
-        self._note(id_ or OUTCOMES[verdict], f"{reason}, at inflated byte {position}, near byte {self._stream.taken}")
+        self._note(rule or OUTCOMES[verdict], f"{reason}, at inflated byte {position}, near byte {self._stream.taken}")
 
     def _finish(self) -> None:
         self.end = self.worst or End("complete", "", self._stream.position)
 
-    def _note(self, id_: str, detail: str = "", member: str | None = None) -> None:
+    def _note(self, rule: FindingRule, detail: str = "", member: str | None = None) -> None:
         source = Source(Witness.ARCHIVE, self._path, member, None, self._stream.position)
-        self.findings.add(Finding(id_, member or "", detail, (source,)))
+        self.findings.add(Finding(rule, member or "", detail, (source,)))
 
 
 def _other(readings: Readings) -> str:
     """Return how other programs read a member, for a finding."""
-    sizes = (counted(one, "byte") for one in readings.sizes)
+    sizes = (counted(size, "byte") for size in readings.sizes)
     links = f"a link to {_shown(readings.links)}" if readings.links else ""
     map_ = "another map of holes" if readings.has_other_map else ""
-    kinds = (f"a {one}" for one in readings.kinds)
+    kinds = (f"a {kind}" for kind in readings.kinds)
     return ", ".join(filter(None, (_shown(readings.names), links, *sizes, *kinds, map_)))
 
 
@@ -474,7 +481,9 @@ def _header_in(buffer: bytes, begin: int, to_block: int) -> int:
     for first in range(begin, end, _SEARCHED):
         past = min(first + _SEARCHED, end)
         places = {*range(first + (begin + to_block - first) % BLOCK, past, BLOCK)}
-        places |= {one.start() - _MAGIC_AT for one in _MAGIC.finditer(buffer, first + _MAGIC_AT, past + _MAGIC_AT + 4)}
-        if (found := next((place for place in sorted(places) if checksum_fits(buffer, place)), -1)) >= 0:
-            return found
+        places |= {
+            match.start() - _MAGIC_AT for match in _MAGIC.finditer(buffer, first + _MAGIC_AT, past + _MAGIC_AT + 4)
+        }
+        if (first_header := next((place for place in sorted(places) if checksum_fits(buffer, place)), -1)) >= 0:
+            return first_header
     return -1

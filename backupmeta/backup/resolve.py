@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from datetime import timezone, tzinfo
 from typing import NamedTuple
 
+from backupmeta import rules
 from backupmeta.account import filename
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import State
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Program, Won, program
 from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, base_name, copied, derived
-from backupmeta.findings import Finding, Findings
+from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.masking import mask_text, masked
 from backupmeta.provenance import Source, Witness, as_text
 from backupmeta.record.document import Document
@@ -75,7 +76,9 @@ class _Run:
         program, inspection = self._program, self._inspection
         if program.is_fallback:
             source = self._records[-1].source
-            inspection.findings.append(Finding("live-value-used", "", "no record of the backup tells it", (source,)))
+            inspection.findings.append(
+                Finding(rules.LIVE_VALUE_USED, "", "no record of the backup tells it", (source,))
+            )
         inspection.fields = dict.fromkeys(program.names)
         self._decode()
         is_decoded = not self._undecodable and self._kept_is_text()
@@ -169,7 +172,9 @@ class _Run:
         self._inspection.conflicts[field.name] = losers
         against = [fact.source for fact in losers if fact.source.witness is not Witness.INSTALL_RECORD]
         if against and field.name != "autobk_schedule":  # one key, two fields: the finding is about ``autobk``
-            self._inspection.findings.append(Finding("sources-disagree", field.name, "", (winner.at(key), *against)))
+            self._inspection.findings.append(
+                Finding(rules.SOURCES_DISAGREE, field.name, "", (winner.at(key), *against))
+            )
 
     def _keep_undecodable(self, step: FieldStep) -> None:
         """Keep the raw value of a field, and say so once for each key."""
@@ -183,15 +188,22 @@ class _Run:
         key, record, first = step.key, self._records[step.holder], self._records[step.first]
         if step.holder != step.first:
             if first.record.values[key] != record.record.values[key]:
-                self._inspection.findings.append(Finding("sources-disagree", key, "", (first.at(key), record.at(key))))
+                self._inspection.findings.append(
+                    Finding(rules.SOURCES_DISAGREE, key, "", (first.at(key), record.at(key)))
+                )
             return
         if step.use is not Use.OTHER:
-            self._note("record-unknown-key" if step.use is Use.UNKNOWN else "field-collision", key, record.at(key))
+            self._note(
+                rules.RECORD_UNKNOWN_KEY if step.use is Use.UNKNOWN else rules.FIELD_COLLISION, key, record.at(key)
+            )
         if record.text(key) is None:
-            self._note("value-not-utf8", key, record.at(key))
+            self._note(rules.VALUE_NOT_UTF8, key, record.at(key))
 
-    def _note(self, finding: str, subject: str, source: Source) -> None:
-        self._inspection.findings.append(Finding(finding, subject, f"line {source.line}", (source,)))
+    def _note(self, rule: FindingRule, subject: str, source: Source) -> None:
+        self._report(rule, subject, source, detail=f"line {source.line}")
+
+    def _report(self, rule: FindingRule, subject: str, *evidence: Source, detail: str = "") -> None:
+        self._inspection.findings.append(Finding(rule, subject, detail, evidence))
 
 
 class RecordedName(NamedTuple):
@@ -243,14 +255,14 @@ def check_archive_name(recorded: RecordedName, archive: str | None, path: str, z
     findings = list(_renamed(recorded.name, archive, source)) if archive else []
     if parts is None:
         shown = masked("backup_filename", name) if archive is None else _shown_name(archive)
-        findings.append(Finding("name-unconventional", shown, "", (source,)))
+        findings.append(Finding(rules.NAME_UNCONVENTIONAL, shown, "", (source,)))
     if parts is None or archive is None:
         return ArchiveNameCheck(parts, None, findings)
     title = recorded.title
     for disagreement in filename.disagreements(parts, recorded.url, title, recorded.time, zone):
         is_harmless = title is None or masked("title", title) == title  # a slug hides no password
         detail = disagreement.detail if is_harmless else ""
-        findings.append(Finding(disagreement.finding, "backup_filename", detail, (source,)))
+        findings.append(Finding(disagreement.rule, "backup_filename", detail, (source,)))
     offset = filename.utc_offset(parts, recorded.time) if recorded.time is not None else None
     return ArchiveNameCheck(parts, offset, findings)
 
@@ -266,4 +278,4 @@ def _renamed(recorded: str, archive: str, source: Source) -> Iterator[Finding]:
         return
     shown = masked("backup_filename", recorded)
     if recorded != masked("backup_filename", known):  # a catalog's record has its secrets masked
-        yield Finding("archive-renamed", _shown_name(archive), f"recorded as {shown}", (source,))
+        yield Finding(rules.ARCHIVE_RENAMED, _shown_name(archive), f"recorded as {shown}", (source,))

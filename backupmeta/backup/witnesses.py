@@ -8,6 +8,7 @@ from datetime import tzinfo
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from backupmeta import rules
 from backupmeta.account import filename
 from backupmeta.backup.inspection import Inspection
 from backupmeta.evidence import join_seen
@@ -79,7 +80,7 @@ def _id(inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     if origin is None or not (install := inspection.text("backup_install")):
         return None
     source = origin if isinstance(origin, Source) else origin.source
-    inspection.findings.append(Finding("id-from-install", "id", "", (source,)))
+    inspection.findings.append(Finding(rules.ID_FROM_INSTALL, "id", "", (source,)))
     return install, source
 
 
@@ -154,7 +155,7 @@ def _time_of_name(inspection: Inspection, witnesses: Witnesses) -> _Derived | No
         return None
     source = Source(Witness.FILE_NAME, witnesses.archive or "")
     if filename.is_ambiguous(name, witnesses.zone):
-        inspection.findings.append(Finding("zone-ambiguous", "backup_time", f"{name.local_time}", (source,)))
+        inspection.findings.append(Finding(rules.ZONE_AMBIGUOUS, "backup_time", f"{name.local_time}", (source,)))
     return str(filename.unix_time(name, witnesses.zone)), source
 
 

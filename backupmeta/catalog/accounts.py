@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +15,7 @@ from backupmeta.catalog.batch import UNSURE, Known, Refused, Scanned, Task, Unch
 from backupmeta.catalog.database import Catalog
 from backupmeta.catalog.integrity import Damaged
 from backupmeta.catalog.remembered import Memory, Remembered
-from backupmeta.catalog.rows import Cell, FindingRow
+from backupmeta.catalog.rows import Cell
 from backupmeta.catalog.schema import ACCOUNTS, MEMORIES
 from backupmeta.catalog.writer import Writer
 from backupmeta.errors import LimitExceededError, UnreadableError
@@ -200,14 +200,10 @@ class Accounts:
                 self._connection.execute("UPDATE accounts SET status = 'vanished' WHERE account = ?", (account,))
 
     def has_any(self, host: str, root: str, others: Collection[str]) -> bool:
-        """Tell whether there were accounts at or below ``root`` that were not found below one of the ``others``."""
+        """Return whether there were accounts at or below ``root`` that were not found below one of the ``others``."""
         select = f"SELECT DISTINCT root FROM accounts WHERE {_BELOW}"
         known = {row[0] for row in self._connection.execute(select, _at_or_below(host, root))}
         return not known <= {display(other) for other in others if other != root}
-
-    def note(self, findings: Iterable[FindingRow], roots: Collection[str]) -> None:
-        """Write what was odd below ``roots``, on the way to the accounts."""
-        self._writer.note(findings, roots)
 
 
 def _at(host: str, path: str) -> tuple[str, str, bytes]:

@@ -1,4 +1,4 @@
-"""Answering from a catalog: its accounts stand in for those on disk, and nothing else has to know."""
+"""Answering from a catalog: its accounts stand in for those on disk, for any command."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -73,10 +73,10 @@ class _Recalling:
         self._remembered = remembered
         self._base = base
 
-    def record(self, folder: Folder, name: str, limits: Limits) -> Record:  # noqa: ARG002 - as the protocol has it
+    def record(self, folder: Folder, name: str, _limits: Limits, /) -> Record:
         raise NotRegularError(folder.child(name), "is in a catalog")
 
-    def head(self, archive: Archive, limits: Limits) -> Head:  # noqa: ARG002 - as the protocol has it
+    def head(self, archive: Archive, _limits: Limits, /) -> Head:
         """Return what is remembered of an archive's head, or raise what is remembered."""
         content = self._remembered.files[below(self._base, archive)].content
         if isinstance(content, EvidenceError):
@@ -85,7 +85,7 @@ class _Recalling:
             raise NotRegularError(archive.seen, "is no archive")
         return content
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:  # noqa: ARG002 - as the protocol has it
+    def beginning(self, folder: Folder, name: str, _limits: Limits, /) -> Beginning:
         raise NotRegularError(folder.child(name), "is in a catalog")
 
 

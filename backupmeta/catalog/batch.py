@@ -10,7 +10,7 @@ from datetime import tzinfo
 from itertools import chain
 from typing import Final, NamedTuple
 
-from backupmeta import __version__, library
+from backupmeta import __version__, library, rules
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import PLACEHOLDER, Home, Pair, Surroundings, is_id
 from backupmeta.account.listing import (
@@ -147,8 +147,9 @@ class RowBuilder:
 
     def __init__(self, zone: tzinfo | None, limits: Limits = DEFAULT_LIMITS) -> None:
         """Begin; ``zone`` is the server's time zone, where it is known, ``limits`` what a file may ask for."""
-        self.shelf = Shelf()
-        self.dependencies = f"{__version__} {zone}" if limits == DEFAULT_LIMITS else f"{__version__} {zone} {limits}"
+        self.shelf: Shelf = Shelf()
+        asked = "" if limits == DEFAULT_LIMITS else f" {limits}"
+        self.dependencies: str = f"{__version__} {zone}{asked}"
         self._zone = zone
         self._records = RecordCells(self.shelf, zone)
 
@@ -228,7 +229,7 @@ def _file(path: str, signature: Signature, reading: Reader) -> FileRow | None:
 
 
 def _is_archive(name: str, remembered: Remembered | None) -> bool:
-    """Tell whether a file was taken for an archive: by its name, or by how it begins."""
+    """Return whether a file was taken for an archive: by its name, or by how it begins."""
     return is_archive_name(name) or (remembered is not None and isinstance(remembered.content, Head | EvidenceError))
 
 
@@ -237,13 +238,15 @@ _KINDS: Final = {CURRENT: Witness.INSTALL_RECORD, BACKUPS: Witness.BACKUP_RECORD
 
 def _status(kind: Witness, name: str, remembered: Remembered | None) -> str:
     if kind is not Witness.ARCHIVE and not is_id(name):
-        return "record-name-malformed"
+        return rules.RECORD_NAME_MALFORMED.id
     if kind is not Witness.ARCHIVE:
-        return "read" if remembered is not None and isinstance(remembered.content, Record) else "record-unreadable"
+        return (
+            "read" if remembered is not None and isinstance(remembered.content, Record) else rules.RECORD_UNREADABLE.id
+        )
     if remembered is None:
         return "passed over"
     if isinstance(remembered.content, EvidenceError) and not isinstance(remembered.content, NoRecordError):
-        return library.unread(remembered.content)
+        return library.unread(remembered.content).id
     return "read"
 
 
@@ -258,7 +261,7 @@ def _account(task: Task, limits: Limits, builder: RowBuilder) -> Scanned | Uncha
 def refused(account: Found, reason: str) -> Refused:
     """Return that an account can't be read for this ``reason``."""
     where = (Source(Witness.FILE_SYSTEM, account.seen),)
-    return Refused(finding_row(Finding("folder-unreadable", account.seen, reason, where)))
+    return Refused(finding_row(Finding(rules.FOLDER_UNREADABLE, account.seen, reason, where)))
 
 
 class _Visit(NamedTuple):
@@ -287,7 +290,7 @@ class _Visit(NamedTuple):
             return Unchanged()
         try:
             remembered = Memory.from_bytes(known.content).files
-        except ValueError:  # somebody has damaged the catalog: nothing is remembered then
+        except ValueError:  # a damaged catalog: nothing is remembered then
             return self.read(self.usual, Reader(self.folder))
         for hidden in listing.unread:
             if any(path.startswith(f"{hidden}/") for path in remembered):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
-from backupmeta import library
+from backupmeta import library, rules
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import Archive, FromDisk, Home, Pair, by_archive
 from backupmeta.account.location import below_home, is_outside
@@ -25,15 +25,14 @@ from backupmeta.catalog.database import Catalog, StoredMemory
 from backupmeta.catalog.remembered import Memory, Remembered, recall
 from backupmeta.catalog.rows import Walked, finding_row
 from backupmeta.catalog.writer import Writer
-from backupmeta.checks import judge
-from backupmeta.checks.account import Kept
+from backupmeta.checks import record, rulebook
+from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.checks.subject import Subject
-from backupmeta.checks.survey import Survey
-from backupmeta.checks.verdict import Verdict, Verification
+from backupmeta.checks.retention import Kept
+from backupmeta.checks.verdict import Verdict, Verification, judge, verdict_of
 from backupmeta.errors import CatalogError, EvidenceError, LimitExceededError, Mistake, PolicyError
 from backupmeta.evidence import Folder, Signature, join_seen
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
 from backupmeta.record import grammar
 from backupmeta.record.document import Document
@@ -69,13 +68,12 @@ class Portion(NamedTuple):
     unnamed: frozenset[str] = frozenset()
     is_over: bool = False
 
-    def unread(self, id_: str, reason: str) -> list[Walked]:
+    def unread(self, rule: FindingRule, reason: str) -> list[Walked]:
         """Return why none of the archives was read."""
-        evidence = {path: (Source(Witness.ARCHIVE, join_seen(self.account.seen, path)),) for path in self.archives}
-        return [
-            Walked(path, None, str(Verdict.UNREADABLE), None, (finding_row(Finding(id_, "", reason, where)),), False)  # noqa: FBT003
-            for path, where in evidence.items()
-        ]
+        sources = {path: Source(Witness.ARCHIVE, join_seen(self.account.seen, path)) for path in self.archives}
+        findings = {path: finding_row(Finding(rule, "", reason, (source,))) for path, source in sources.items()}
+        unreadable = str(Verdict.UNREADABLE)
+        return [Walked(path, None, unreadable, None, (finding,), is_final=False) for path, finding in findings.items()]
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class Walking(Work[Portion, list[Walked]]):
         """Walk the archives. What is not as it was scanned has no outcome: the next scan will tell."""
         if order.is_over:
             error = LimitExceededError(order.account.path, "account_bytes", self.limits.account_bytes)
-            yield order.unread("limit-exceeded", error.reason)
+            yield order.unread(rules.LIMIT_EXCEEDED, error.reason)
             return
         account = order.account
         try:
@@ -119,7 +117,7 @@ class Walking(Work[Portion, list[Walked]]):
 
     def given_up(self, order: Portion) -> Iterator[list[Walked]]:
         """Yield that no process survives reading the archives."""
-        yield order.unread("archive-unreadable", "the process that read it ended")
+        yield order.unread(rules.ARCHIVE_UNREADABLE, "the process that read it ended")
 
     def host(self, order: Portion) -> str:
         """Return the host that the account lies on."""
@@ -154,7 +152,7 @@ class _Knowing(FromDisk):
         self._base = base
         self._unnamed = unnamed
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:  # noqa: ARG002 - as the protocol has it
+    def beginning(self, folder: Folder, name: str, _limits: Limits, /) -> Beginning:
         """Return that a file begins as a tar does, if it is known to, else that nothing is known of it."""
         return Beginning.TAR if below(self._base, Archive(name, folder)) in self._unnamed else Beginning.OTHER
 
@@ -176,11 +174,11 @@ class Archives:
     """
 
     def __init__(self, catalog: Catalog, search: Search, scan: int, now: int) -> None:
-        """Look in ``catalog`` for what the scan of this number met; ``now`` is the moment of judging."""
+        """Look in ``catalog`` for the archives that the scan of this number found; ``now`` is the moment of judging."""
         self._catalog = catalog
         self._search = search
         self._scan = scan
-        self.work = Walking(search.limits, search.zone, now)
+        self.work: Walking = Walking(search.limits, search.zone, now)
 
     def orders(self) -> Iterator[Portion]:
         """Yield the orders to walk them, account by account."""
@@ -242,7 +240,7 @@ WHERE account = ? AND until IS NULL AND kind = 'archive' AND walked IS NULL ORDE
 """
 
 
-_OF_NOW: Final = frozenset({"time-in-future", "archive-recent", "name-time-differs"})
+_OF_NOW: Final = frozenset({record.TIME_IN_FUTURE, rules.ARCHIVE_RECENT, rules.NAME_TIME_DIFFERS})
 """What depends on the moment of judging, and on the zone; it is judged anew where there is a record."""
 
 _WITHOUT_VERDICT: Final = """
@@ -281,7 +279,7 @@ def recorded(catalog: str, policy: Policy) -> Run:
 
 def _refuse(policy: Policy) -> None:
     needs = policy.requirements
-    asked = {"require.files": needs.files, "require.tables": needs.tables, "versions": policy.versions}
+    asked = {"require.files": needs.files, "require.tables": needs.tables, "versions": needs.versions}
     advice = "verify those, without --catalog"
     if mistakes := tuple(
         Mistake(key, "is told by the archives alone", advice) for key, value in asked.items() if value
@@ -351,19 +349,19 @@ def _embedded(case: Case, remembered: Remembered | None) -> Document | None:
 def _outcome(catalog: Catalog, archive: _Recorded, embedded: Document | None, case: Case) -> Outcome:
     """Return what a deep scan found of an archive, judged by the policy of now."""
     if archive.verdict == Verdict.NOT_JUDGED:
-        judged = judge.judged(_findings(catalog, archive), case.policy)
-        return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, judged), None)
+        judgements = judge(_findings(catalog, archive), case.policy)
+        return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, judgements), None)
     has_record = case.pair.record is not None or embedded is not None
-    findings = [finding for finding in _findings(catalog, archive) if not has_record or finding.id not in _OF_NOW]
+    findings = [finding for finding in _findings(catalog, archive) if not has_record or finding.rule not in _OF_NOW]
     if has_record:
         findings += _anew(case, embedded, {finding.id for finding in findings})
-    judged = judge.judged(findings, case.policy)
-    verdict = judge.verdict(judged, case.policy)
+    judgements = judge(findings, case.policy)
+    verdict = verdict_of(judgements, case.policy)
     if archive.verdict == Verdict.UNREADABLE:
         verdict = Verdict.UNREADABLE
     is_whole = archive.sha256 is not None and not any(finding.is_unread for finding in findings)
     kept = Kept(case.seen, archive.install or "", archive.time, archive.sha256) if is_whole else None
-    return Outcome(Verification("archive", case.seen, verdict, archive.sha256, judged), kept)
+    return Outcome(Verification("archive", case.seen, verdict, archive.sha256, judgements), kept)
 
 
 def _findings(catalog: Catalog, archive: _Recorded) -> Iterator[Finding]:
@@ -374,6 +372,8 @@ def _findings(catalog: Catalog, archive: _Recorded) -> Iterator[Finding]:
 def _anew(case: Case, embedded: Document | None, known: set[str]) -> Iterator[Finding]:
     """Yield what the moment, the zone and the policy of now find in the record, beside what is ``known``."""
     inspection = library.resolved(case.pair, case.seen, embedded, case.around, case.zone)
-    subject = Subject(case.seen, inspection, Survey(case.limits), case.policy, case.now)
-    of_now = (finding for finding in inspection.findings if finding.id in _OF_NOW)
-    yield from (finding for finding in (*of_now, *judge.of_backup(subject, is_whole=False)) if finding.id not in known)
+    subject = CheckedBackup(case.seen, inspection, Inventory(case.limits), case.policy.requirements, case.now)
+    of_now = (finding for finding in inspection.findings if finding.rule in _OF_NOW)
+    yield from (
+        finding for finding in (*of_now, *rulebook.of_backup(subject, is_whole=False)) if finding.id not in known
+    )

@@ -1,9 +1,11 @@
-"""What of a catalog is whole: an answer leaves the rest out and says so, a scan takes it away and reads it anew."""
+"""What was altered in a catalog: an answer leaves it out and says so, a scan deletes it and reads it anew."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
+from backupmeta import rules
 from backupmeta.catalog import seals, views
 from backupmeta.catalog.catalog_file import transaction
 from backupmeta.catalog.schema import (
@@ -40,7 +42,7 @@ _WORDS: Final = {
 def leave_out(
     connection: sqlite3.Connection, path: str, altered: Iterable[Altered], findings: list[Finding] | None
 ) -> None:
-    """Append what was ``altered`` of the catalog at ``path`` to ``findings``, and let it not be there.
+    """Append what was ``altered`` of the catalog at ``path`` to ``findings``, and hide it.
 
     Raises `CatalogError` for the first of it without ``findings``.
     """
@@ -51,13 +53,13 @@ def leave_out(
             raise refusal(path, [finding])
         findings.append(finding)
         accounts.append(difference.account)
-        scans += (*difference.lost(SCANS), *difference.added(SCANS))
+        scans += difference.differing(SCANS)
     if accounts:
         _shadow(connection, accounts, scans)
 
 
 def refusal(path: str, altered: Sequence[Finding]) -> CatalogError:
-    """Return the error that tells who gets no answer what was ``altered`` first of the catalog at ``path``."""
+    """Return the error of an answer that is refused: what was ``altered`` first of the catalog at ``path``."""
     first = altered[0]
     account = first.subject.removeprefix(display(path))
     return CatalogError(path, first._replace(subject=account.removeprefix(": ")).message, _RESTORE)
@@ -88,29 +90,30 @@ def _finding(connection: sqlite3.Connection, path: str, altered: Altered, what_i
     """Return what was altered of the catalog at ``path``, and what is done about it, in words."""
     detail = f"{_detail(altered)}; {what_is_done}"
     if altered.account == OWN:
-        return Finding("catalog-altered", display(path), detail)
+        return Finding(rules.CATALOG_ALTERED, display(path), detail)
     row = connection.execute("SELECT path FROM accounts WHERE account = ?", (altered.account,)).fetchone()
-    if row is None or not altered.was or altered.lost(ACCOUNTS) or altered.added(ACCOUNTS):
-        return Finding("catalog-altered", f"{display(path)}: account {altered.account}", detail)
+    if row is None or not altered.has_place:
+        return Finding(rules.CATALOG_ALTERED, f"{display(path)}: account {altered.account}", detail)
     where = (Source(Witness.FILE_SYSTEM, str(row[0])),)
-    return Finding("catalog-altered", f"{display(path)}: {row[0]}", detail, where)
+    return Finding(rules.CATALOG_ALTERED, f"{display(path)}: {row[0]}", detail, where)
 
 
 def _detail(altered: Altered) -> str:
     if not altered.was:
         return "nothing tells what was scanned of it"
-    lost = {
-        word: (len(altered.lost(table)), altered.sealed(table)) for table, word in _WORDS.items() if altered.lost(table)
-    }
-    added = {
-        word: len(altered.added(table)) for table, word in _WORDS.items() if altered.added(table) and table is not SEALS
-    }
-    parts = [f"{count:,} of its {of:,} {word} differ" for word, (count, of) in lost.items()]
-    return ", ".join((*parts, *(f"{count:,} {word} were not there" for word, count in added.items())))
+    parts = [
+        f"{len(lost):,} of its {altered.sealed(table):,} {word} differ"
+        for table, word in _WORDS.items()
+        if (lost := altered.lost(table))
+    ]
+    for table, word in _WORDS.items():
+        if table is not SEALS and (added := altered.added(table)):
+            parts.append(f"{len(added):,} {word} were not there")
+    return ", ".join(parts)
 
 
 def _shadow(connection: sqlite3.Connection, accounts: Iterable[int], scans: Iterable[int]) -> None:
-    """Let ``accounts`` and ``scans`` not be there: temporary views stand in for the tables, and for the other views."""
+    """Hide ``accounts`` and ``scans``: temporary views stand in for the tables, and for the other views."""
     execute, many = connection.execute, connection.executemany
     execute("CREATE TEMP TABLE left_out (account)")
     execute("CREATE TEMP TABLE left_scans (scan)")
@@ -124,21 +127,20 @@ def _shadow(connection: sqlite3.Connection, accounts: Iterable[int], scans: Iter
 
 
 def _without(table: Table, condition: str) -> str:
-    columns = ", ".join(column.name for column in table.columns)
-    return f"CREATE TEMP VIEW {table.name} AS SELECT {columns} FROM main.{table.name} WHERE {condition}"
+    return f"CREATE TEMP VIEW {table.name} AS SELECT {', '.join(table.names)} FROM main.{table.name} WHERE {condition}"
 
 
 class Damaged:
-    """The accounts with altered rows: these are taken away when the account is read anew, or is gone.
+    """The accounts with altered rows: these rows are deleted when the account is read anew, or is gone.
 
-    Until then they stay, and are told: a scan of other roots, or of a disk that can't be read, takes nothing away.
+    Until then they stay, and are reported: a scan of other roots, or of a disk that can't be read, deletes nothing.
 
     Attributes:
-        findings: what was taken away.
+        findings: what was deleted.
     """
 
     def __init__(self, path: str, findings: list[Finding]) -> None:
-        """Know of no damage in the catalog at ``path``; append what is taken away to ``findings``."""
+        """Begin without damage in the catalog at ``path``; what is deleted is appended to ``findings``."""
         self.findings = findings
         self._path = path
         self._accounts: dict[int, Altered] = {}
@@ -150,8 +152,8 @@ class Damaged:
         return bool(self._accounts)
 
     def add(self, connection: sqlite3.Connection, altered: Altered) -> bool:
-        """Take in what was altered of an account; return whether it was taken away, for nothing tells its place."""
-        if altered.account != OWN and altered.was and not (altered.lost(ACCOUNTS) or altered.added(ACCOUNTS)):
+        """Add what was altered of an account; return whether it was deleted at once, because its place is not known."""
+        if altered.has_place:
             self._accounts[altered.account] = altered
             return False
         self.findings.append(_finding(connection, self._path, altered, _READ_ANEW))
@@ -161,27 +163,21 @@ class Damaged:
     def greatest(self, table: Table) -> int:
         """Return the greatest key that a row of ``table`` has or had: a new one would be taken for it."""
         number = SEALED.index(table)
-        keys = (
-            key
-            for altered in self._accounts.values()
-            for rows in (altered.was, altered.now)
-            for of, key in rows
-            if of == number
-        )
-        return max(keys, default=0)
+        rows = chain.from_iterable((*altered.was, *altered.now) for altered in self._accounts.values())
+        return max((key for of, key in rows if of == number), default=0)
 
     def values(self) -> frozenset[int]:
         """Return the keys of the shared values that were altered."""
         return frozenset(key for altered in self._accounts.values() for key in altered.lost(SHARED))
 
     def take_away(self, connection: sqlite3.Connection, account: int) -> None:
-        """Take away the altered rows of an account that has any; the rest of it is left to be sealed."""
+        """Delete the altered rows of an account, if any; the caller seals the rest of it."""
         if (altered := self._accounts.pop(account, None)) is not None:
             self.findings.append(_finding(connection, self._path, altered, _READ_ANEW))
             _take_away(connection, altered)
 
     def rest(self, connection: sqlite3.Connection) -> Iterator[Finding]:
-        """Yield what was altered and is there still."""
+        """Yield what was altered and not deleted."""
         for altered in self._accounts.values():
             yield _finding(connection, self._path, altered, _STAYS)
 
@@ -189,7 +185,8 @@ class Damaged:
 def damaged(connection: sqlite3.Connection, path: str, findings: list[Finding]) -> Damaged:
     """Return what was altered of the catalog at ``path``, which is going to be scanned into.
 
-    What is of no account, or of one whose place is not known any more, is taken away, and appended to ``findings``.
+    What belongs to no account, or to an account whose place is not known any more, is deleted, and appended to
+    ``findings``.
     Raises `DamagedCatalogError` where the structure can't be mended.
     """
     _mend_indices(connection, path)
@@ -218,13 +215,13 @@ def _take_away_all(connection: sqlite3.Connection, account: int) -> None:
 
 
 def _take_away(connection: sqlite3.Connection, altered: Altered) -> None:
-    """Take away the altered rows of an account, and what refers to them."""
+    """Delete the altered rows of an account, and what refers to them."""
     for table in (FILES, INSTALLS, BACKUPS, FINDINGS):
-        _delete(connection, table, (*altered.lost(table), *altered.added(table)))
+        _delete(connection, table, altered.differing(table))
     _delete_shared(connection, altered.account, altered.lost(SHARED))
     for statement in _DANGLING:
         connection.execute(statement, (altered.account,))
-    if altered.lost(FINDINGS) or altered.added(FINDINGS):
+    if altered.differing(FINDINGS):
         for statement in _UNWALK:
             connection.execute(statement, (altered.account,))
     connection.execute("DELETE FROM memories WHERE account = ?", (altered.account,))
@@ -233,7 +230,7 @@ def _take_away(connection: sqlite3.Connection, altered: Altered) -> None:
 def _take_away_own(connection: sqlite3.Connection, altered: Altered) -> None:
     if altered.was:
         for table in (SCANS, FINDINGS):
-            _delete(connection, table, (*altered.lost(table), *altered.added(table)))
+            _delete(connection, table, altered.differing(table))
     else:
         connection.execute("DELETE FROM scans")
         connection.execute("DELETE FROM all_findings WHERE account IS NULL")
@@ -242,8 +239,7 @@ def _take_away_own(connection: sqlite3.Connection, altered: Altered) -> None:
 
 
 def _delete(connection: sqlite3.Connection, table: Table, keys: Iterable[int]) -> None:
-    key = table.key
-    connection.executemany(f"DELETE FROM {table.name} WHERE {key} = ?", [(number,) for number in keys])
+    connection.executemany(f"DELETE FROM {table.name} WHERE {table.key} = ?", [(key,) for key in keys])
 
 
 def _delete_shared(connection: sqlite3.Connection, account: int, keys: Sequence[int]) -> None:
@@ -263,7 +259,7 @@ _UNWALK: Final = (
     "UPDATE all_files SET verdict = NULL, walked = NULL WHERE account = ? AND until IS NULL",
     "DELETE FROM all_findings WHERE account = ? AND until IS NULL AND file IS NOT NULL",
 )
-"""Forgets what reading all of its archives told: some of that is lost."""
+"""Forget what reading all of its archives found: some of that is lost."""
 
 _DANGLING: Final = (
     """

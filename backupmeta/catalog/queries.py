@@ -19,7 +19,7 @@ from backupmeta.catalog.database import Catalog
 from backupmeta.catalog.row_values import GREATEST
 from backupmeta.catalog.schema import ACCOUNTS, SCANS, Column, Type
 from backupmeta.catalog.views import VIEWS, Shown, View, of_table
-from backupmeta.checks.versions import Order, order
+from backupmeta.checks.applications import Order, order
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.provenance import display
@@ -46,7 +46,7 @@ class Bound(NamedTuple):
     version: str
 
     def admits(self, version: str) -> bool:
-        """Tell whether ``version`` is within the bound."""
+        """Return whether ``version`` is within the bound."""
         return _COMPARE[self.operator](order(version), order(self.version))
 
 
@@ -57,7 +57,7 @@ class Requirement(NamedTuple):
     bounds: tuple[Bound, ...] = ()
 
     def admits(self, version: str | None) -> bool:
-        """Tell whether ``version`` is within all bounds; an unknown one is within none."""
+        """Return whether ``version`` is within all bounds; an unknown one is within none."""
         return not self.bounds or (version is not None and all(bound.admits(version) for bound in self.bounds))
 
 
@@ -141,7 +141,7 @@ def _inspected(catalog: Catalog, account: int, paths: set[str], zone: tzinfo | N
                 try:
                     yield library.inspect_backup(home, pair, home.surroundings, zone)
                 except EvidenceError:
-                    continue  # it has no row, so nobody query for it
+                    continue  # it has no row, so no query can be about it
 
 
 def _conditions(connection: sqlite3.Connection, query: Query) -> Iterator[_Condition]:

@@ -23,6 +23,7 @@ from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.catalog.database import StoredMemory
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import CatalogError, DamagedError, EvidenceError, LimitExceededError, UnreadableError
 from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
@@ -137,7 +138,8 @@ def _described(content: Content, records: dict[bytes, int]) -> object:
     }
 
 
-def _content(path: str, described: Any, records: list[bytes]) -> Content:  # noqa: ANN401 - JSON
+def _content(path: str, described: int | Mapping[str, Any], records: list[bytes]) -> Content:
+    """Return what was read of the file at ``path``. Raises `TypeError` for what no memory has."""
     if isinstance(described, int):
         return grammar.parse(records[described])
     if "begins" in described:
@@ -157,7 +159,7 @@ def _attributes(error: EvidenceError) -> Mapping[str, object]:
 
 
 def _error(described: Mapping[str, Any]) -> EvidenceError:
-    """Return the error that was met when a file was read."""
+    """Return the error that reading a file raised."""
     path = described["path"]
     kind = getattr(errors, described["error"], EvidenceError)
     if kind is DamagedError:
@@ -177,7 +179,9 @@ def _finding(finding: Finding) -> list[object]:
 
 def _finding_of(described: Iterable[Any]) -> Finding:
     id_, subject, detail, evidence = described
-    return Finding(id_, subject, detail, tuple(Source(Witness(witness), *place) for witness, *place in evidence))
+    return Finding(
+        FINDINGS[id_], subject, detail, tuple(Source(Witness(witness), *place) for witness, *place in evidence)
+    )
 
 
 _FILENAME: Final = "backup-filename"
@@ -189,7 +193,7 @@ _NO_FILES: Final[Mapping[str, Remembered]] = {}
 
 
 class _Noting:
-    """Remembers why a file can't be read; a context manager that costs next to nothing."""
+    """Remember why a file can't be read; a class, because `contextmanager` costs too much for each file."""
 
     __slots__ = ("_path", "_reading")
 
@@ -218,7 +222,7 @@ class Reader:
     copies = 2
 
     def __init__(self, base: Folder, files: Mapping[str, Remembered] = _NO_FILES) -> None:
-        """Know what lies below the folder ``base`` by what is remembered of its ``files``; go on with `reread`."""
+        """Begin with what is remembered of the ``files`` below the folder ``base``; `reread` then reads."""
         self.files: dict[str, Remembered] = dict(files)
         self.digests: dict[str, str] = {}
         self.is_sure: bool = True
@@ -239,9 +243,9 @@ class Reader:
 
     @property
     def torn(self) -> frozenset[str]:
-        """The files of backups of which one file was read, or is gone, and another one is remembered.
+        """The files of backups of which one file was read, or is gone, while another one is only remembered.
 
-        Whether a record's secrets and its archive's are the same is seen only where both are read at once.
+        Whether a record's secrets and its archive's are the same shows only where both are read at once.
         """
         if not self._remembered:
             return frozenset()
@@ -309,7 +313,7 @@ class Reader:
         return content
 
     def _masked(self, archive: Archive, content: bytes) -> bytes:
-        """Return an archive's record without its secrets, which are told apart from those of the backup's record."""
+        """Return an archive's record without its secrets; masks differ where they differ from the backup record's."""
         read = self._read.get(_bytes(archive.name))
         if read is not None and read.record.content == content:
             return read.masked.content
@@ -330,7 +334,7 @@ class Reader:
         return known.content
 
     def _check(self, path: str, signature: Signature) -> None:
-        """See whether a file is as it was listed."""
+        """Compare a file with what was listed."""
         if signature != self._listed.get(path):
             self.is_sure = False
 

@@ -1,8 +1,8 @@
-"""Scanning: what lies below roots goes into a catalog, and what was there before is told from what is new.
+"""Scanning: what lies below roots is written into a catalog, and compared with what was there before.
 
-Each batch of accounts is one transaction, in the order in which the accounts are met: whatever ends a scan, what it did
-is kept, the next one goes on, and the catalog is the same as if nothing had happened, whoever did the work. Accounts
-are discovered as the scan goes on; or on the hosts of a cluster, each in roots of its own.
+Each batch of accounts is one transaction, in the order in which the accounts are found: whatever ends a scan, what it
+did is kept, the next scan goes on, and the catalog is the same as without the interruption, whoever did the work.
+Accounts are discovered as the scan goes on; or on the hosts of a cluster, each in roots of its own.
 """
 
 import json
@@ -15,7 +15,7 @@ from itertools import islice, permutations
 from time import time
 from typing import Final, NamedTuple
 
-from backupmeta import __version__
+from backupmeta import __version__, rules
 from backupmeta.account import places
 from backupmeta.account.places import Found
 from backupmeta.catalog import integrity, schema
@@ -28,7 +28,7 @@ from backupmeta.catalog.integrity import Damaged
 from backupmeta.catalog.rows import finding_row
 from backupmeta.catalog.schema import SCANS
 from backupmeta.catalog.seals import OWN, Seals
-from backupmeta.catalog.writer import Writer, mark_moves
+from backupmeta.catalog.writer import Writer
 from backupmeta.errors import DamagedCatalogError, EvidenceError, UnreadableError
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
@@ -52,7 +52,7 @@ class Below(NamedTuple):
     reason: str
 
     def accounts(self, findings: list[Finding]) -> Iterator[Found]:
-        """Yield the accounts; append what was odd to ``findings``. Raises `UnreadableError` behind the last one."""
+        """Yield the accounts; append what was odd to ``findings``. Raises `UnreadableError` after the last one."""
         yield from self.found
         findings += self.findings
         if self.reason:
@@ -94,7 +94,7 @@ SELECT 1 + max((SELECT ifnull(max(scan), 0) FROM scans), (SELECT ifnull(max(last
 """  # a scan's row may be lost
 
 Tell = Callable[[ScanResult], object]
-"""Is told how far a scan is, whenever a batch is done."""
+"""Called with the state of a scan, after each batch."""
 
 
 class Depth(Enum):
@@ -105,7 +105,7 @@ class Depth(Enum):
 
 
 def _silent(_result: ScanResult) -> None:
-    """Tell nobody."""
+    """Report to nobody."""
 
 
 def scan(
@@ -124,7 +124,7 @@ def scan(
         search: where to look, and how.
         depth: how much of each archive is read.
         result: where to count what comes out, while it does.
-        tell: is told on the way.
+        tell: called after each batch.
         workers: who does the work.
 
     Raises:
@@ -157,12 +157,12 @@ def _damaged(path: str, result: ScanResult) -> Damaged:
     except DamagedCatalogError as error:
         aside = put_aside(path)
         detail = f"it {error.reason}; it is {display(aside)} now, and what only it knew is there alone"
-        result.altered.append(Finding("catalog-altered", display(path), detail))
+        result.altered.append(Finding(rules.CATALOG_ALTERED, display(path), detail))
         return Damaged(path, result.altered)
 
 
 def _has_nested(search: Search) -> bool:
-    """Tell whether accounts may be met twice: where one of the roots, or the home that it lies in, lies in another."""
+    """Return whether accounts may be found twice: one of the roots, or the home that it lies in, lies in another."""
     names = [os.path.realpath(root.name) for root in search.places()]
     homes = [os.path.dirname(name) if places.has_records_above(name) else name for name in names]
     tops = [os.path.join(home, "") for home in homes]
@@ -192,7 +192,7 @@ class _Scan:
         self._accounts = Accounts(catalog, self._number, self._writer, result, damaged)
 
     def look(self, tell: Tell, workers: Workers) -> None:
-        """Look at all accounts, and know what is gone."""
+        """Scan all accounts, then write what is gone."""
         work = Scanning(self._search.limits, self._search.zone)
         for tasks, result in results(self._batches(workers), work, workers):
             with self._catalog.transaction():
@@ -210,7 +210,7 @@ class _Scan:
             tell(self._result)
 
     def finished(self) -> None:
-        """Know that the scan is done."""
+        """Write that the scan has ended."""
         unread = json.dumps([display(name) for name in self._result.unread], ensure_ascii=False)
         with self._catalog.transaction():
             self._connection.execute(
@@ -248,7 +248,7 @@ class _Scan:
                 yield batch
 
     def _roots(self, workers: Workers) -> Iterator[tuple[str, str, Iterator[Found]]]:
-        """Yield each root with its host and its accounts; there may be an error behind the last of these."""
+        """Yield each root with its host and its accounts; taking the last of these may raise an error."""
         if workers.hosts == HERE.hosts:
             for root in places.apart(self._search.places()):
                 yield "", root.name, places.found(root, self._search.limits, self._findings, self._accounts.beginning)
@@ -274,7 +274,7 @@ class _Scan:
         self._read.append((host, root))
 
     def _is_met(self, host: str, account: Found) -> bool:
-        """Tell whether an account was met already; only where a root lies in another one is that remembered."""
+        """Return whether an account was found already; this is remembered only where a root lies in another."""
         if not self._has_nested:
             return False
         real = (host, account.path if host else os.path.realpath(account.path))
@@ -285,16 +285,16 @@ class _Scan:
     def _refuse(self, host: str, root: str, reason: str) -> None:
         name = f"{host}:{root}" if host else root
         self._result.unread[name] = reason
-        self._findings.append(Finding("folder-unreadable", name, reason, (Source(Witness.FILE_SYSTEM, root),)))
+        self._findings.append(Finding(rules.FOLDER_UNREADABLE, name, reason, (Source(Witness.FILE_SYSTEM, root),)))
 
     def _settle_gone(self) -> None:
-        """Know what is gone, what was moved, what was odd on the way."""
+        """Write what is gone, what was moved, and what was odd on the way."""
         blind = {display(source.path) for finding in self._findings if finding.is_unread for source in finding.evidence}
         for host, root in self._read:
             self._accounts.vanish(host, root, blind)
         if self._is_resumed or any(change == "vanished" for _, change in self._result.changes):
-            mark_moves(self._connection, self._number, self._first_file, self._result.changes, self._seals)
-        self._accounts.note(map(finding_row, self._findings), [root for _, root in self._met])
+            self._writer.mark_moves(self._first_file)
+        self._writer.note(map(finding_row, self._findings), [root for _, root in self._met])
         for finding in self._findings:
             if finding.is_unread:
                 self._result.unread.setdefault(finding.subject, finding.detail)

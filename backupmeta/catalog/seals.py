@@ -1,4 +1,4 @@
-"""Seals: what the rows of each account were when they were written, so that it shows where they were altered since.
+"""Seals: digests of the rows of each account when they were written, so that later alterations show.
 
 A seal has a digest (BLAKE2b, 8 bytes) of each row that an account has or refers to, and one (16 bytes) of all of these.
 The catalog's own seal, of the account `OWN`, has those of its scans, of what is odd about no account, and the number
@@ -70,9 +70,18 @@ class Altered(NamedTuple):
         return [key for of, key in self.was if of == number and self.now.get((of, key)) != self.was[of, key]]
 
     def added(self, table: Table) -> list[int]:
-        """Return the keys of the rows of ``table`` that nobody sealed."""
+        """Return the keys of the rows of ``table`` that were not sealed."""
         number = SEALED.index(table)
         return [key for of, key in self.now if of == number and (of, key) not in self.was]
+
+    def differing(self, table: Table) -> tuple[int, ...]:
+        """Return the keys of all rows of ``table`` that are not as they were sealed."""
+        return (*self.lost(table), *self.added(table))
+
+    @property
+    def has_place(self) -> bool:
+        """Whether it is an account of which is known where it lies: its seal and its own row are as they were."""
+        return self.account != OWN and bool(self.was) and not self.differing(ACCOUNTS)
 
     def sealed(self, table: Table) -> int:
         """Return how many rows of ``table`` were sealed."""

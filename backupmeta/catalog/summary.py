@@ -12,14 +12,13 @@ from backupmeta.account.home import State
 from backupmeta.catalog.database import Catalog, Scan
 from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.views import VIEWS
+from backupmeta.checks.applications import Order, order
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Verdict
-from backupmeta.checks.versions import Order, order
-from backupmeta.findings import Finding
-from backupmeta.vocabulary.kinds import Severity
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.findings import Finding, Severity
 
 MOST: Final = 1_000
-"""How many applications, versions and months are told at most."""
+"""How many applications, versions and months are listed at most."""
 MOST_ACCOUNTS: Final = 20
 MOST_SCANS: Final = 5
 
@@ -39,7 +38,7 @@ _STATES: Final = dict.fromkeys(map(str, State), 0)
 _VERDICTS: Final = dict.fromkeys(map(str, Verdict), 0)
 _SEVERITIES: Final = tuple(map(str, Severity))
 _LONGEST: Final = 100
-"""How many characters of a name are told; a hostile record may have a million."""
+"""How many characters of a name are kept; a hostile record may have a million."""
 
 
 class Part(NamedTuple):

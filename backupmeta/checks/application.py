@@ -4,16 +4,22 @@ They hold for archives that were wholly read: what is not in the rest of a broke
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import accumulate
 from typing import Final, NamedTuple
 
 from backupmeta.checks import wordpress
-from backupmeta.checks.applications import APPLICATIONS, Application, Told, told_version
-from backupmeta.checks.subject import Subject, text_of
-from backupmeta.checks.versions import order, same_version
+from backupmeta.checks.applications import APPLICATIONS, Application, Told, order, same_version, told_version
+from backupmeta.checks.checked_backup import CheckedBackup, text_of
 from backupmeta.checks.wordpress import Extension
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import display
+
+_error = partial(FindingRule, Group.APPLICATION, Severity.ERROR)
+_warning = partial(FindingRule, Group.APPLICATION, Severity.WARNING)
+_note = partial(FindingRule, Group.APPLICATION, Severity.NOTE)
+_SINCE: Final = "see whether it was added, removed or updated by hand since the record was written"
+_ANOTHER: Final = "see whether the files or the record are another install's"
 
 
 class _Kind(NamedTuple):
@@ -29,9 +35,9 @@ class _Kind(NamedTuple):
 
     field: str
     folder: bytes
-    missing: str
-    unlisted: str
-    differs: str
+    missing: FindingRule
+    unlisted: FindingRule
+    differs: FindingRule
 
 
 class _Compared(NamedTuple):
@@ -39,120 +45,165 @@ class _Compared(NamedTuple):
 
     kind: _Kind
     listed: dict[str, str | None]
-    found: tuple[Extension, ...]
+    packed: tuple[Extension, ...]
 
     @property
     def by_name(self) -> dict[str, list[Extension]]:
         """What the archive has, by each id that the record may have for it."""
         named: dict[str, list[Extension]] = {}
-        for one in self.found:
-            for name in one.names:
-                named.setdefault(name, []).append(one)
+        for extension in self.packed:
+            for name in extension.names:
+                named.setdefault(name, []).append(extension)
         return named
 
 
-_PLUGINS: Final = _Kind("plugins", wordpress.PLUGINS, "plugin-missing", "plugin-unlisted", "plugin-version-differs")
-_THEMES: Final = _Kind("themes", wordpress.THEMES, "theme-missing", "theme-unlisted", "theme-version-differs")
+PLUGIN_MISSING: Final = _warning("plugin-missing", "a plugin of the record is not in the archive", _SINCE)
+PLUGIN_UNLISTED: Final = _note("plugin-unlisted", "a plugin in the archive is not in the record", _SINCE)
+PLUGIN_VERSION_DIFFERS: Final = _warning(
+    "plugin-version-differs", "a plugin is of another version than the record says", _SINCE
+)
+
+_PLUGINS: Final = _Kind("plugins", wordpress.PLUGINS, PLUGIN_MISSING, PLUGIN_UNLISTED, PLUGIN_VERSION_DIFFERS)
+THEME_MISSING: Final = _warning("theme-missing", "a theme of the record is not in the archive", _SINCE)
+THEME_UNLISTED: Final = _note("theme-unlisted", "a theme in the archive is not in the record", _SINCE)
+THEME_VERSION_DIFFERS: Final = _warning(
+    "theme-version-differs", "a theme is of another version than the record says", _SINCE
+)
+
+_THEMES: Final = _Kind("themes", wordpress.THEMES, THEME_MISSING, THEME_UNLISTED, THEME_VERSION_DIFFERS)
 
 
-def required(subject: Subject) -> tuple[str, ...]:
+def required(subject: CheckedBackup) -> tuple[str, ...]:
     """Return the names that the record lists, does not exclude, and that the application can't do without."""
-    application, told, excluded = _application(subject), _told(subject), frozenset(subject.excluded)
+    application, version, excluded = _application(subject), _told(subject), frozenset(subject.excluded)
     if application is None:
         return ()
-    needed = {*application.required, *(told.sign.needs if told else ())}
+    needed = {*application.required, *(version.sign.needs if version else ())}
     listed = map(subject.inside, subject.texts("files"))
     return tuple(name for name in listed if name in needed and name not in excluded)
 
 
-def unknown(subject: Subject) -> Iterator[Finding]:
+APPLICATION_UNKNOWN: Final = _note(
+    "application-unknown",
+    "no inspector knows this application; its files were not compared",
+    "compare its version by hand",
+)
+
+
+def unknown(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the application is none of those whose files are known."""
     name = subject.inspection.text("application")
     if name and name not in APPLICATIONS:
-        yield Finding("application-unknown", "application", name, subject.told("application"))
+        yield Finding(APPLICATION_UNKNOWN, "application", name, subject.told("application"))
 
 
-def not_found(subject: Subject) -> Iterator[Finding]:
+APPLICATION_NOT_FOUND: Final = _error(
+    "application-not-found", "none of the files that tell the application's version is there", _ANOTHER
+)
+
+
+def not_found(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that files were backed up, and none of them tells a version of the application."""
     application = _application(subject)
-    if application is None or _told(subject) or not subject.texts("files") or subject.survey.is_partial:
+    if application is None or _told(subject) or not subject.texts("files") or subject.inventory.is_partial:
         return
     paths, excluded = [sign.path for sign in application.signs], frozenset(subject.excluded)
     if any(_lies_in(excluded, path) for path in paths):
         return
-    there = [path for path in paths if subject.survey.has(path)]
+    there = [path for path in paths if subject.inventory.has(path)]
     detail = f"{text_of(there[0])} tells none" if there else f"no {', no '.join(map(text_of, paths))}"
-    yield subject.differs("application-not-found", "application", detail, *map(subject.seen, there or paths[:1]))
+    yield subject.differs(APPLICATION_NOT_FOUND, "application", detail, *map(subject.seen, there or paths[:1]))
 
 
-def version_differs(subject: Subject) -> Iterator[Finding]:
+APPLICATION_VERSION_DIFFERS: Final = _error(
+    "application-version-differs", "the application's files are of another version than the record", _ANOTHER
+)
+
+
+def version_differs(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the application's files are of another version than the record's."""
-    told, recorded = _told(subject), subject.inspection.text("version")
-    if told and recorded and not same_version(told.version, recorded):
-        detail = f"{told.version} by {text_of(told.sign.path)}, {recorded} by the record"
-        yield subject.differs("application-version-differs", "version", detail, subject.seen(told.sign.path))
+    by_files, recorded = _told(subject), subject.inspection.text("version")
+    if by_files and recorded and not same_version(by_files.version, recorded):
+        detail = f"{by_files.version} by {text_of(by_files.sign.path)}, {recorded} by the record"
+        yield subject.differs(APPLICATION_VERSION_DIFFERS, "version", detail, subject.seen(by_files.sign.path))
 
 
-def version_too_old(subject: Subject) -> Iterator[Finding]:
+VERSION_TOO_OLD: Final = _error(
+    "version-too-old", "the application's version is older than the policy allows", "update the application"
+)
+
+
+def version_too_old(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the version, by the files or else by the record, is lower than the policy allows."""
-    told, floor = _told(subject), subject.policy.versions.get(subject.inspection.text("application"))
-    version = told.version if told else subject.inspection.text("version")
+    by_files, floor = _told(subject), subject.requirements.versions.get(subject.inspection.text("application"))
+    version = by_files.version if by_files else subject.inspection.text("version")
     if floor and version and order(version) < order(floor):
-        places = [subject.seen(told.sign.path)] if told else []
-        yield subject.differs("version-too-old", "version", f"{version}, at least {floor} is asked for", *places)
+        places = [subject.seen(by_files.sign.path)] if by_files else []
+        yield subject.differs(VERSION_TOO_OLD, "version", f"{version}, at least {floor} is asked for", *places)
 
 
-def extensions_missing(subject: Subject) -> Iterator[Finding]:
+def extensions_missing(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the plugins and themes of the record that are not in the archive, not even as a file or folder."""
     excluded = frozenset(subject.excluded)
-    for both in _compared(subject) if not subject.survey.is_partial else ():
+    for both in _compared(subject) if not subject.inventory.is_partial else ():
         kind, there = both.kind, both.by_name
         for id_ in both.listed:
             path = kind.folder + id_.encode()
-            is_there = id_ in there or subject.survey.has(path) or subject.survey.has(path + b".php")
+            is_there = id_ in there or subject.inventory.has(path) or subject.inventory.has(path + b".php")
             if not is_there and not _lies_in(excluded, path):
                 yield subject.differs(kind.missing, kind.field, id_, subject.seen(kind.folder.rstrip(b"/")))
 
 
-def extensions_unlisted(subject: Subject) -> Iterator[Finding]:
+def extensions_unlisted(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the plugins and themes in the archive that are not in the record; each folder once."""
-    for kind, listed, found in _compared(subject):
-        firsts = {one.id: one for one in reversed(found)}
-        for one in reversed(firsts.values()):
-            if not any(name in listed for name in one.names):
-                yield subject.differs(kind.unlisted, kind.field, display(one.id), subject.seen(one.path))
+    for kind, listed, extensions in _compared(subject):
+        firsts = {extension.id: extension for extension in reversed(extensions)}
+        for extension in reversed(firsts.values()):
+            if not any(name in listed for name in extension.names):
+                yield subject.differs(kind.unlisted, kind.field, display(extension.id), subject.seen(extension.path))
 
 
-def extensions_differ(subject: Subject) -> Iterator[Finding]:
+def extensions_differ(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the plugins and themes of another version than the record's; of several in a folder, none has it."""
     for both in _compared(subject):
         kind, there = both.kind, both.by_name
         for id_, recorded in both.listed.items():
-            ones = [one for one in there.get(id_, ()) if one.header.version]
-            if recorded and ones and not any(same_version(one.header.version, recorded) for one in ones):
-                detail = f"{id_}: {ones[0].header.version} by {text_of(ones[0].path)}, {recorded} by the record"
-                yield subject.differs(kind.differs, kind.field, detail, subject.seen(ones[0].path))
+            versioned = [extension for extension in there.get(id_, ()) if extension.header.version]
+            if (
+                recorded
+                and versioned
+                and not any(same_version(extension.header.version, recorded) for extension in versioned)
+            ):
+                detail = (
+                    f"{id_}: {versioned[0].header.version} by {text_of(versioned[0].path)}, {recorded} by the record"
+                )
+                yield subject.differs(kind.differs, kind.field, detail, subject.seen(versioned[0].path))
 
 
-def config_differs(subject: Subject) -> Iterator[Finding]:
+CONFIG_DIFFERS: Final = _error(
+    "config-differs", "the application's configuration names another database than the record", _ANOTHER
+)
+
+
+def config_differs(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that WordPress is configured for another database, user or prefix than the record's."""
-    content = subject.survey.heads.get(wordpress.CONFIG)
+    content = subject.inventory.heads.get(wordpress.CONFIG)
     if content is None or subject.inspection.text("application") != "wordpress":
         return
     for field, value in wordpress.config(content)._asdict().items():
         recorded = subject.inspection.get(field)
         if value is not None and isinstance(recorded, str) and value != recorded:
             detail = f"{value} by {text_of(wordpress.CONFIG)}, {recorded} by the record"
-            yield subject.differs("config-differs", field, detail, subject.seen(wordpress.CONFIG))
+            yield subject.differs(CONFIG_DIFFERS, field, detail, subject.seen(wordpress.CONFIG))
 
 
-def _application(subject: Subject) -> Application | None:
+def _application(subject: CheckedBackup) -> Application | None:
     return APPLICATIONS.get(subject.inspection.text("application"))
 
 
-def _told(subject: Subject) -> Told | None:
+def _told(subject: CheckedBackup) -> Told | None:
     application = _application(subject)
-    return told_version(application, subject.survey.heads) if application else None
+    return told_version(application, subject.inventory.heads) if application else None
 
 
 def _lies_in(names: frozenset[str], path: bytes) -> bool:
@@ -160,16 +211,20 @@ def _lies_in(names: frozenset[str], path: bytes) -> bool:
     return any(name in names for name in accumulate(text_of(path).split("/"), "{}/{}".format))
 
 
-def _compared(subject: Subject) -> Iterator[_Compared]:
+def _compared(subject: CheckedBackup) -> Iterator[_Compared]:
     """Yield plugins and themes, where the record lists them and the archive has WordPress's folder of both."""
-    found = wordpress.extensions(subject.survey.heads)
-    for kind, ones in ((_PLUGINS, found.plugins), (_THEMES, found.themes)):
+    extensions = wordpress.extensions(subject.inventory.heads)
+    for kind, packed in ((_PLUGINS, extensions.plugins), (_THEMES, extensions.themes)):
         value = subject.inspection.get(kind.field)
-        if isinstance(value, list) and subject.survey.has(wordpress.CONTENT):
-            yield _Compared(kind, {one["id"]: one["version"] for one in value if not isinstance(one, str)}, ones)
+        if isinstance(value, list) and subject.inventory.has(wordpress.CONTENT):
+            yield _Compared(
+                kind,
+                {extension["id"]: extension["version"] for extension in value if not isinstance(extension, str)},
+                packed,
+            )
 
 
-CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
+CHECKS: Final[tuple[Callable[[CheckedBackup], Iterator[Finding]], ...]] = (
     unknown,
     not_found,
     version_differs,

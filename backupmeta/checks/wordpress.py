@@ -83,19 +83,19 @@ def bytes_wanted(name: bytes) -> int:
 
 def tells(name: bytes, content: bytes) -> bool:
     """Tell whether ``name``, which begins with ``content``, is a plugin's main file or a theme's stylesheet."""
-    found = _MAIN_FILE.fullmatch(name)
-    return found is not None and (found["theme"] is not None or header(content, "Plugin").name != "")
+    match = _MAIN_FILE.fullmatch(name)
+    return match is not None and (match["theme"] is not None or header(content, "Plugin").name != "")
 
 
 def extensions(heads: Mapping[bytes, bytes]) -> Extensions:
     """Return the plugins and themes among ``heads``, the beginnings of members that are worth keeping, by name."""
-    found: dict[Kind, list[Extension]] = {"Plugin": [], "Theme": []}
+    packed: dict[Kind, list[Extension]] = {"Plugin": [], "Theme": []}
     for path, content in heads.items():
         if main := _MAIN_FILE.fullmatch(path):
             kind: Kind = "Theme" if main["theme"] else "Plugin"
             id_ = main["file"] or main["folder"] or main["theme"]
-            found[kind].append(Extension(id_.decode("utf-8", "surrogateescape"), header(content, kind), path))
-    return Extensions(tuple(found["Plugin"]), tuple(found["Theme"]))
+            packed[kind].append(Extension(id_.decode("utf-8", "surrogateescape"), header(content, kind), path))
+    return Extensions(tuple(packed["Plugin"]), tuple(packed["Theme"]))
 
 
 def _field(name: str) -> re.Pattern[bytes]:
@@ -120,8 +120,8 @@ def header(content: bytes, of: Kind) -> Header:
 
 
 def _value(field: re.Pattern[bytes], text: bytes) -> str:
-    found = field.search(text)
-    value = found[1].partition(b"*/")[0].partition(b"?>")[0] if found else b""
+    match = field.search(text)
+    value = match[1].partition(b"*/")[0].partition(b"?>")[0] if match else b""
     return value.strip(b" \t\n\r\0\x0b").decode("utf-8", "replace")[:_LONGEST]
 
 
@@ -152,11 +152,11 @@ def config(content: bytes) -> Config:
     What is commented out does not count. What is no string literal (``getenv('DB')``), or stands there several times
     with different values, is not told.
     """
-    found: dict[bytes, set[str | None]] = {b"DB_NAME": set(), b"DB_USER": set(), b"table_prefix": set()}
+    literals: dict[bytes, set[str | None]] = {b"DB_NAME": set(), b"DB_USER": set(), b"table_prefix": set()}
     for token in _TOKEN.finditer(content):
         if name := token["constant"] or token["variable"]:
-            found[name].add(_text(token["defined"] or token["assigned"]))
-    return Config(*(values.pop() if len(values) == 1 else None for values in found.values()))
+            literals[name].add(_text(token["defined"] or token["assigned"]))
+    return Config(*(values.pop() if len(values) == 1 else None for values in literals.values()))
 
 
 def _text(literal: bytes | None) -> str | None:

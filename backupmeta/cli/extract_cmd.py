@@ -3,28 +3,31 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from time import time
 
 import click
 
+from backupmeta import verification
+from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import Limits
-from backupmeta.cli import options, output
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
-
-if TYPE_CHECKING:
-    from backupmeta.account.protected import Protected
-    from backupmeta.cli.writing import Write
-    from backupmeta.extraction.extract import Extraction, Order
-    from backupmeta.extraction.unpacking import Told
-    from backupmeta.verification import Case
+from backupmeta.checks.policy import DEFAULT
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.cli import messages, options, output, progress
+from backupmeta.cli.writing import Write
+from backupmeta.extraction.extract import Extraction, Order
+from backupmeta.extraction.extract import extract as unpacked
+from backupmeta.extraction.unpacking import Selection, Told
+from backupmeta.findings import Group, Severity
+from backupmeta.render.unpacked import EXTRACTION, ExtractionTalk
+from backupmeta.search import Search
+from backupmeta.verification import Case
 
 
 class _DroppedError(Exception):
     """The file of the dump is not to be kept."""
 
-    def __init__(self, found: "Extraction") -> None:
-        self.found = found
+    def __init__(self, extraction: Extraction) -> None:
+        self.extraction = extraction
 
 
 @click.command()
@@ -38,7 +41,7 @@ class _DroppedError(Exception):
 @click.option("--owners", is_flag=True, help="Give files the owners that the archive names. Needs root.")
 @click.option("--no-fsync", is_flag=True, help="Don't wait until all is on the disk.")
 @options.limiting
-@click.option("--json", "as_json", is_flag=True, help="Print what became of each member as JSON.")
+@options.formatted(EXTRACTION)
 def extract(
     archive: str,
     members: tuple[str, ...],
@@ -51,7 +54,7 @@ def extract(
     owners: bool,
     no_fsync: bool,
     limits: Limits,
-    as_json: bool,
+    format_name: str,
 ) -> int:
     """Unpack an ARCHIVE's site to a FOLDER, from one pass that reads it, judges it and writes.
 
@@ -69,19 +72,16 @@ def extract(
       backupmeta extract app_….tar.gz wp-content/uploads --to uploads
       backupmeta extract app_….tar.gz --to site --dump - | mariadb site
     """
-    if dump == "-" and as_json:
-        raise click.UsageError("--dump - and --json both write to stdout")
+    if dump == "-" and format_name != "text":
+        raise click.UsageError(f"--dump - and --{format_name} both write to stdout")
     if has_all and members:
         raise click.UsageError("--all goes without MEMBER")
     if owners and os.geteuid() != 0:
         raise click.UsageError("--owners needs root: only root gives files to others")
-    from backupmeta.account.protected import Protected
-    from backupmeta.extraction.extract import Order
-    from backupmeta.extraction.unpacking import Selection
 
     protected = Protected()
     output.refuse_evidence(folder.rstrip("/") or folder, protected)
-    names = (os.fsencode(one) for one in members)
+    names = (os.fsencode(member) for member in members)
     order = Order(
         folder=folder.rstrip("/") or folder,
         selection=Selection(names, has_own=has_all),
@@ -90,74 +90,64 @@ def extract(
         has_owners=owners,
         keeps_partial=keep_partial,
     )
-    return _extracted(archive, order, limits, dump, protected, as_json=as_json)
+    return _extracted(archive, order, limits, dump, protected, format_name=format_name)
 
 
 def _extracted(
-    archive: str, order: "Order", limits: Limits, dump: str | None, protected: "Protected", *, as_json: bool
+    archive: str, order: Order, limits: Limits, dump: str | None, protected: Protected, *, format_name: str
 ) -> int:
     """Extract, tell what came out, and return the exit code."""
-    from time import time
+    talk, answer = ExtractionTalk(), EXTRACTION[format_name].render()
 
-    from backupmeta import verification
-    from backupmeta.checks.policy import DEFAULT
-    from backupmeta.render.unpacked import EXTRACTION, ExtractionTalk
-    from backupmeta.search import Search
-
-    talk, answer = ExtractionTalk(), EXTRACTION["json" if as_json else "text"].render()
-
-    def tell(told: "Told") -> None:
+    def tell(told: Told) -> None:
         output.write(answer.piece(told))
-        if (line := talk.line(told)) is not None and not as_json:
-            output.complain(line)
+        if (line := talk.line(told)) is not None and format_name == "text":
+            messages.complain(line)
 
     case = verification.case_at(archive, Search(limits=limits), DEFAULT, int(time()))
-    found = _filled(case, order, dump, protected, tell)
-    output.write(answer.end(found))
-    code = output.report((one.finding for one in found.verification.judged), Severity.WARNING)
-    for line in talk.end(found):
-        output.complain(line)
-    if dump is not None and not found.has_dump:
-        output.complain(f"{archive}: holds no dump; {dump} was not written")
-    return code or _exit_code(found, is_dump_there=dump is None or found.has_dump)
+    extraction = _filled(case, order, dump, protected, tell)
+    output.write(answer.end(extraction))
+    code = messages.report((judged.finding for judged in extraction.verification.judged), Severity.WARNING)
+    for line in talk.end(extraction):
+        messages.complain(line)
+    if dump is not None and not extraction.has_dump:
+        messages.complain(f"{archive}: holds no dump; {dump} was not written")
+    return code or _exit_code(extraction, is_dump_there=dump is None or extraction.has_dump)
 
 
 def _filled(
-    case: "Case", order: "Order", dump: str | None, protected: "Protected", tell: "Callable[[Told], object]"
-) -> "Extraction":
+    case: Case, order: Order, dump: str | None, protected: Protected, tell: Callable[[Told], object]
+) -> Extraction:
     """Extract, and return what came out; the dump's file is there only if the folder is."""
-    from backupmeta.cli import progress
-    from backupmeta.extraction.extract import extract as extracted
-
     try:
         with progress.shown(case.size) as bar, _dump(dump, protected) as write:
-            found = extracted(case, order, tell, dump=write, watch=None if bar is None else bar.advance)
-            _drop_unless_kept(found, write)
+            extraction = unpacked(case, order, tell, dump=write, watch=bar.watch)
+            _drop_unless_kept(extraction, write)
     except _DroppedError as dropped:
-        return dropped.found
-    return found
+        return dropped.extraction
+    return extraction
 
 
-def _drop_unless_kept(found: "Extraction", write: "Write | None") -> None:
+def _drop_unless_kept(extraction: Extraction, write: Write | None) -> None:
     """Raise where a dump's file is begun that is not to stay."""
-    if write is not None and not (found.is_kept and found.has_dump):
-        raise _DroppedError(found)
+    if write is not None and not (extraction.is_kept and extraction.has_dump):
+        raise _DroppedError(extraction)
 
 
-def _exit_code(found: "Extraction", *, is_dump_there: bool) -> int:
+def _exit_code(extraction: Extraction, *, is_dump_there: bool) -> int:
     """Return 2 where the archive could not be read to its end, 1 where something is missing or wrong, else 0.
 
     What is dangerous was refused, or did not matter.
     """
-    if not found.is_whole:
+    if not extraction.is_whole:
         return 2
-    kinds = (FINDINGS[one.finding.id] for one in found.verification.judged)
-    is_wrong = any(one.severity is Severity.ERROR and one.group is not Group.SAFE for one in kinds)
-    return int(is_wrong or found.has_refused or not is_dump_there)
+    kinds = (FINDINGS[judged.finding.id] for judged in extraction.verification.judged)
+    is_wrong = any(kind.severity is Severity.ERROR and kind.group is not Group.SAFE for kind in kinds)
+    return int(is_wrong or extraction.has_refused or not is_dump_there)
 
 
 @contextmanager
-def _dump(path: str | None, protected: "Protected") -> "Iterator[Write | None]":
+def _dump(path: str | None, protected: Protected) -> Iterator[Write | None]:
     """Give what writes the dump: to stdout, to a file, or nowhere."""
     if path is None:
         yield None

@@ -8,22 +8,22 @@ from backupmeta.archive.dump import Dumps
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import is_record
 from backupmeta.archive.reader import Consumer, find, walk
-from backupmeta.cli import options, output
+from backupmeta.cli import messages, options, output
 from backupmeta.evidence import open_named
+from backupmeta.findings import Severity
 from backupmeta.record import grammar
 from backupmeta.record.masked import without_secrets
 from backupmeta.render.explanations import STEPS
-from backupmeta.render.formats import View
+from backupmeta.render.formats import Trait, View
 from backupmeta.render.members import MEMBERS, Walk, verdict
-from backupmeta.vocabulary.kinds import Severity
 
 
 @click.command()
 @click.argument("file", type=click.Path())
 @options.limiting
-@click.option("--show-secrets", is_flag=True, help="Show passwords and keys instead of ********.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def explain(file: str, limits: Limits, *, show_secrets: bool, as_json: bool) -> int:
+@options.secretive
+@options.formatted(STEPS)
+def explain(file: str, limits: Limits, *, show_secrets: bool, format_name: str) -> int:
     """Show each line of a record, or each step of an archive, with what was made of it.
 
     \b
@@ -32,8 +32,8 @@ def explain(file: str, limits: Limits, *, show_secrets: bool, as_json: bool) -> 
       backupmeta explain ~/.appdata/backups/1234567890abcdefghij12345 --json
     """
     steps = list(explaining.file(file, limits, show_secrets=show_secrets))
-    output.write_all(STEPS["json" if as_json else "text"].render(steps, View()))
-    return 2 if any(one.is_unread for one in steps) else 0
+    output.write_all(STEPS[format_name].render(steps, View()))
+    return 2 if any(step.is_unread for step in steps) else 0
 
 
 @click.command()
@@ -51,9 +51,9 @@ def explain(file: str, limits: Limits, *, show_secrets: bool, as_json: bool) -> 
     help="With --json: add this digest of each file in the archive.",
 )
 @options.limiting
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with offsets in bytes of the inflated archive.")
+@options.formatted(MEMBERS)
 def members(
-    archive: str, algorithms: tuple[str, ...], member_digest: str | None, limits: Limits, *, as_json: bool
+    archive: str, algorithms: tuple[str, ...], member_digest: str | None, limits: Limits, *, format_name: str
 ) -> int:
     """List all members of an ARCHIVE, and judge it, from one pass over the whole file.
 
@@ -67,17 +67,18 @@ def members(
       backupmeta members app_….tar.gz --json --member-digest sha256 > members.json
       backupmeta members unknown.tar.gz --limit inflated_bytes=10G --limit seconds=60
     """
-    if member_digest and not as_json:
-        raise click.UsageError("--member-digest needs --json")
+    has_contents = Trait.WITH_CONTENTS in MEMBERS[format_name].traits
+    if member_digest:
+        options.need(Trait.WITH_CONTENTS, MEMBERS, format_name, "--member-digest")
     digests = MemberDigests(member_digest, limits.names) if member_digest else None
     dumps = Dumps()
-    consumers: list[Consumer] = [dumps] if as_json else []
+    consumers: list[Consumer] = [dumps] if has_contents else []
     consumers += [digests] if digests else []
     with open_named(archive) as file:
         walked = walk(file, limits, algorithms=("sha256", *algorithms), consumers=consumers)
-        output.write_all(MEMBERS["json" if as_json else "text"].render(Walk(walked, dumps, digests), View()))
-        code = output.judge(walked.findings())
-        output.complain(verdict(walked))
+        output.write_all(MEMBERS[format_name].render(Walk(walked, dumps, digests), View()))
+        code = messages.judge(walked.findings())
+        messages.complain(verdict(walked))
         return code
 
 
@@ -101,7 +102,7 @@ def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int
     """
     with open_named(archive) as file:
         found = find(file, member, limits)
-        code = output.report(found.findings, Severity.WARNING)
+        code = messages.report(found.findings, Severity.WARNING)
         if is_record(found.member) and not show_secrets:
             output.write_exact([without_secrets(grammar.parse(found.record(limits))).content])
         else:

@@ -1,34 +1,32 @@
 """The command ``find``."""
 
-import functools
 import re
-from typing import TYPE_CHECKING, Any, Final
+from datetime import tzinfo
+from typing import Final
 
 import click
 
-from backupmeta.cli import options, output
-from backupmeta.cli.lists import Listing
-from backupmeta.cli.options import IN_TIME, PRESENTING, decorated
-
-if TYPE_CHECKING:
-    from backupmeta.catalog.queries import Requirement
-    from backupmeta.findings import Finding
+from backupmeta.backup.criteria import ALWAYS, Criteria, Period
+from backupmeta.catalog.queries import Query, Requirement, parsed_requirement
+from backupmeta.catalog.queries import find as matching
+from backupmeta.cli import lists, messages, options
+from backupmeta.cli.lists import Presentation
+from backupmeta.findings import Finding
+from backupmeta.render.backups import BACKUPS
 
 _VERSION: Final = re.compile(r"[0-9.]+")
 _HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{6,64}")
 
 
-class Versioned(click.ParamType["Requirement"]):
+class Versioned(click.ParamType[Requirement]):
     """A name, and bounds on its version."""
 
     name = "name"
 
     def convert(
-        self, value: "str | Requirement", param: click.Parameter | None, ctx: click.Context | None
-    ) -> "Requirement":
+        self, value: str | Requirement, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Requirement:
         """Return what ``wordpress < 6.4.3`` asks for."""
-        from backupmeta.catalog.queries import parsed_requirement
-
         found = parsed_requirement(value) if isinstance(value, str) else value
         if found is not None and not found.bounds and _VERSION.fullmatch(found.name):
             self.fail(f"{value!r} is a version; quote it with its name: 'wordpress {value}'", param, ctx)
@@ -49,48 +47,46 @@ class Digest(click.ParamType[str]):
         return value
 
 
-_OPTIONS: Final = (
-    click.argument("catalog"),
-    click.argument("applications", nargs=-1, type=Versioned(), metavar="[APPLICATION]..."),
-    click.option(
-        "--plugin",
-        "plugins",
-        multiple=True,
-        type=Versioned(),
-        metavar="NAME",
-        help="Only those with this plugin: 'akismet', 'akismet 5.3.1', 'akismet < 5.4'. Repeatable.",
-    ),
-    click.option(
-        "--theme", "themes", multiple=True, type=Versioned(), metavar="NAME", help="Only those with this theme, alike."
-    ),
-    click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),
-    click.option("--user", metavar="NAME", help="Only those of this owner."),
-    click.option("--prefix", metavar="PREFIX", help="Only those with this prefix of their tables."),
-    click.option(
-        "--digest",
-        type=Digest(),
-        metavar="HEX",
-        help="Only those whose record, or archive scanned --deep, has a SHA-256 that begins so.",
-    ),
-    *IN_TIME,
-    *PRESENTING,
-    options.zoned,
-    click.option("--provenance", is_flag=True, help="Add where each value comes from, conflicts and findings."),
-)
-
-
 @click.command()
-@functools.partial(decorated, decorators=_OPTIONS)
+@click.argument("catalog")
+@click.argument("applications", nargs=-1, type=Versioned(), metavar="[APPLICATION]...")
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    type=Versioned(),
+    metavar="NAME",
+    help="Only those with this plugin: 'akismet', 'akismet 5.3.1', 'akismet < 5.4'. Repeatable.",
+)
+@click.option(
+    "--theme", "themes", multiple=True, type=Versioned(), metavar="NAME", help="Only those with this theme, alike."
+)
+@click.option("--domain", metavar="DOMAIN", help="Only those of this domain.")
+@click.option("--user", metavar="NAME", help="Only those of this owner.")
+@click.option("--prefix", metavar="PREFIX", help="Only those with this prefix of their tables.")
+@click.option(
+    "--digest",
+    type=Digest(),
+    metavar="HEX",
+    help="Only those whose record, or archive scanned --deep, has a SHA-256 that begins so.",
+)
+@options.in_time
+@lists.presenting(BACKUPS)
+@options.zoned
 def find(
     catalog: str,
-    applications: "tuple[Requirement, ...]",
-    plugins: "tuple[Requirement, ...]",
-    themes: "tuple[Requirement, ...]",
+    applications: tuple[Requirement, ...],
+    plugins: tuple[Requirement, ...],
+    themes: tuple[Requirement, ...],
     *,
+    domain: str | None,
     user: str | None,
     prefix: str | None,
     digest: str | None,
-    **shown: Any,  # noqa: ANN401 - what `Listing` has
+    since: int | None,
+    until: int | None,
+    presentation: Presentation,
+    zone: tzinfo | None,
 ) -> int:
     """Find backups in a CATALOG: all that is asked for has to hold.
 
@@ -103,25 +99,12 @@ def find(
       backupmeta find catalog.sqlite --plugin 'akismet 5.3.1' --since 2024-01-01 --jsonl
       backupmeta find catalog.sqlite --domain example.com --prefix wp_ --csv
     """
-    from backupmeta.catalog.queries import Query
-    from backupmeta.catalog.queries import find as finding
-    from backupmeta.render.backups import BACKUPS
-
-    listing = Listing(
-        **{**shown, "form": shown["form"] or "table"},
-        roots=(),
-        sysroot=None,
-        user=None,
-        application=None,
-        show_secrets=False,
-        catalog=catalog,
-        code_of_nothing=1,
-    )
-    if listing.provenance and listing.form in {"table", "csv"}:
-        raise click.UsageError("--provenance needs --json or --jsonl")
-    since, until = (None, None) if listing.zone else (listing.since, listing.until)  # a zone may tell other times
-    asked = Query(applications, plugins, themes, user, prefix, digest, since and since.first, until and until.last)
-    output.tell_age(catalog)
+    period = Period(since, until)
+    in_catalog = ALWAYS if zone else period  # by the clock of a zone, backups have other times
+    asked = Query(applications, plugins, themes, user, prefix, digest, *in_catalog)
+    messages.tell_age(catalog)
     findings: list[Finding] = []
-    found = finding(catalog, asked, listing.zone, findings)
-    return listing.show(found, findings, BACKUPS)
+    found = matching(catalog, asked, zone, findings)
+    if presentation.show(found, Criteria(domain=domain, period=period), findings):
+        return lists.tell(findings)
+    return lists.tell_nothing(f"nothing that matches in {catalog}", findings) or 1

@@ -1,16 +1,47 @@
 """The commands ``list`` and ``installs``."""
 
+import functools
+
 import click
 
 from backupmeta import library
-from backupmeta.cli.lists import Listing, listing
+from backupmeta.backup.criteria import Criteria, Period
+from backupmeta.cli import lists, options
+from backupmeta.cli.lists import Presentation
+from backupmeta.cli.options import Where
 from backupmeta.findings import Finding
 from backupmeta.render.backups import BACKUPS, INSTALLS
 
 
+def choosing(command: options.Command) -> options.Command:
+    """Add what chooses in a list; the command has a parameter ``criteria``, `Criteria`."""
+
+    @functools.wraps(command)
+    def run(
+        *,
+        user: str | None,
+        application: str | None,
+        domain: str | None,
+        since: int | None,
+        until: int | None,
+        **others: object,
+    ) -> int:
+        return command(criteria=Criteria(user, application, domain, Period(since, until)), **others)
+
+    return options.group(
+        click.option("--user", metavar="NAME", help="Only those of this owner, in homes that may be theirs."),
+        click.option("--application", metavar="APP", help="Only those of this application, such as wordpress."),
+        click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),
+        options.in_time,
+    )(run)
+
+
 @click.command("list")
-@listing
-def list_backups(asked: Listing) -> int:
+@options.looking("ROOT", in_catalog=True)
+@choosing
+@lists.presenting(BACKUPS)
+@options.secretive
+def list_backups(where: Where, criteria: Criteria, presentation: Presentation) -> int:
     """List the backups at and below each ROOT.
 
     A ROOT is a home, a folder of homes, a folder of archives, or one archive; any other folder is searched
@@ -21,15 +52,21 @@ def list_backups(asked: Listing) -> int:
       backupmeta list /home --application wordpress --since 2024-01-01
       backupmeta list --sysroot /mnt/image --jsonl > backups.jsonl
     """
-    if asked.is_stream:
-        return asked.show_stream()
     findings: list[Finding] = []
-    return asked.show(library.list_backups(asked.search, findings), findings, BACKUPS)
+    search = where.search(user=criteria.user)
+    if presentation.is_stream:
+        has_rows = presentation.show_stream(search, criteria, findings)
+    else:
+        has_rows = presentation.show(library.list_backups(search, findings), criteria, findings)
+    return _told(where, criteria, findings, has_rows=has_rows)
 
 
 @click.command()
-@listing
-def installs(asked: Listing) -> int:
+@options.looking("ROOT", in_catalog=True)
+@choosing
+@lists.presenting(INSTALLS)
+@options.secretive
+def installs(where: Where, criteria: Criteria, presentation: Presentation) -> int:
     """List the installs at and below each ROOT, from their records in .appdata/current.
 
     \b
@@ -38,4 +75,15 @@ def installs(asked: Listing) -> int:
       backupmeta installs /home/exampleu --json
     """
     findings: list[Finding] = []
-    return asked.show(library.list_installs(asked.search, findings), findings, INSTALLS)
+    listed = library.list_installs(where.search(user=criteria.user), findings)
+    has_rows = presentation.show(listed, criteria, findings)
+    return _told(where, criteria, findings, has_rows=has_rows)
+
+
+def _told(where: Where, criteria: Criteria, findings: list[Finding], *, has_rows: bool) -> int:
+    """Print what the list leaves out, or why there are no rows; return the exit code."""
+    if has_rows:
+        return lists.tell(findings)
+    advice = "" if where.roots or where.catalog else "; name a ROOT"
+    matching = " that matches" if criteria.are_given else ""
+    return lists.tell_nothing(f"nothing{matching} in {where.name}{advice}", findings)

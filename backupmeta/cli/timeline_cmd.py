@@ -1,59 +1,56 @@
 """The command that tells what happened when: ``timeline``."""
 
-import functools
 from collections.abc import Iterable, Iterator
-from datetime import tzinfo
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import Final
 
 import click
 
+from backupmeta import verification
 from backupmeta.archive.limits import Limits
-from backupmeta.cli import options, output
-from backupmeta.cli.options import COUNT, IN_TIME, Span, decorated
-from backupmeta.vocabulary.kinds import Severity
+from backupmeta.backup.criteria import Period
+from backupmeta.cli import messages, options, progress
+from backupmeta.cli.options import Where
+from backupmeta.cli.output import Target
+from backupmeta.events.event import Event
+from backupmeta.events.timeline import MEMBERS
+from backupmeta.events.timeline import timeline as events_of
+from backupmeta.findings import Finding, Severity
+from backupmeta.render.formats import View
+from backupmeta.render.timelines import TIMELINES
 from backupmeta.words import are, counted
+from backupmeta.work.orders import HERE
 
-if TYPE_CHECKING:
-    from backupmeta.events.event import Event
-    from backupmeta.findings import Finding
-
-_FORMATS: Final = ("text", "jsonl", "l2tcsv", "bodyfile")
 _MICROSECONDS: Final = 1_000_000
-
-_OPTIONS: Final = (
-    click.argument("roots", nargs=-1, metavar="[ROOT]..."),
-    options.searching,
-    click.option("--user", metavar="NAME", help="Only what happened in accounts of this owner."),
-    *IN_TIME,
-    click.option("--deep", is_flag=True, help="Read archives to their ends, for the times of their members."),
-    click.option(
-        "--members",
-        type=COUNT,
-        metavar="N",
-        help="With --deep: tell so many members of each archive, the newest; by default 10,000.",
-    ),
-    click.option("--format", "form", type=click.Choice(_FORMATS), default="text", help="How to write it."),
-    click.option("--json", "form", flag_value="jsonl", help="The same as --format jsonl."),
-    click.option("-o", "--output", "target_file", metavar="FILE", help="Write it there instead of to stdout."),
-    options.limiting,
-)
 
 
 @click.command()
-@functools.partial(decorated, decorators=_OPTIONS)
+@options.looking("ROOT")
+@click.option("--user", metavar="NAME", help="Only what happened in accounts of this owner.")
+@options.in_time
+@click.option("--deep", is_flag=True, help="Read archives to their ends, for the times of their members.")
+@click.option(
+    "--members",
+    type=options.COUNT,
+    metavar="N",
+    help="With --deep: tell so many members of each archive, the newest; by default 10,000.",
+)
+@options.formatted(TIMELINES)
+@options.writing
+@options.at_work
+@options.limiting
 def timeline(
-    roots: tuple[str, ...],
-    sysroot: str | None,
-    zone: tzinfo | None,
+    where: Where,
     limits: Limits,
     *,
     user: str | None,
-    since: Span | None,
-    until: Span | None,
+    since: int | None,
+    until: int | None,
     deep: bool,
     members: int | None,
-    form: str,
-    target_file: str | None,
+    format_name: str,
+    target: Target,
+    jobs: int | None,
 ) -> int:
     """Tell what happened when, and who says so: installed, updated, backed up, written.
 
@@ -69,34 +66,27 @@ def timeline(
       backupmeta timeline --sysroot /mnt/image --deep --format jsonl -o timeline.jsonl     (for Timesketch)
       backupmeta timeline --sysroot /mnt/image --format bodyfile | mactime -d -y -z UTC    (for The Sleuth Kit)
     """
-    from backupmeta.account.protected import Protected
-    from backupmeta.events.timeline import MEMBERS
-    from backupmeta.events.timeline import timeline as telling
-    from backupmeta.render.formats import View
-    from backupmeta.render.timelines import TIMELINES
-    from backupmeta.search import Search
-
     if members is not None and not deep:
         raise click.UsageError("--members needs --deep: without it, archives are not read as far as their members")
     findings: list[Finding] = []
     most = MEMBERS if members is None else members
-    told = telling(Search(roots, sysroot, zone, limits, user), deep=deep, members=most, findings=findings)
-    tally = _Tally()
-    with output.opened(target_file, Protected(roots, sysroot)) as write:
-        for part in TIMELINES[form].render(tally.counting(_wanted(told, user, since, until)), View()):
+    search, tally = where.search(limits, user), _Tally()
+    size = partial(verification.size, search) if deep else None
+    with progress.shown(size) as bar, target.opened(where.protected()) as write:
+        workers = messages.workers(jobs, bar.watch) if deep else HERE
+        events = events_of(search, deep=deep, members=most, findings=findings, workers=workers)
+        wanted = tally.counting(_wanted(events, user, Period(since, until)))
+        for part in bar.making_way(TIMELINES[format_name].render(wanted, View())):
             write(part)
-    tally.tell(", ".join(roots) or f"the conventional places{f' of {sysroot}' if sysroot else ''}")
-    return output.report(dict.fromkeys(findings), Severity.WARNING)
+    tally.tell(where.name)
+    return messages.report(dict.fromkeys(findings), Severity.WARNING)
 
 
-def _wanted(events: "Iterable[Event]", user: str | None, since: Span | None, until: Span | None) -> "Iterator[Event]":
-    """Yield the ``events`` in the accounts of ``user``, from ``since`` to ``until``; None is any."""
-    for one in events:
-        seconds = one.time // _MICROSECONDS
-        is_early = since is not None and seconds < since.first
-        is_late = until is not None and seconds > until.last
-        if not is_early and not is_late and user in {None, one.subject.user}:
-            yield one
+def _wanted(events: Iterable[Event], user: str | None, period: Period) -> Iterator[Event]:
+    """Yield the ``events`` of a ``period`` in the accounts of ``user``; None is any."""
+    for event in events:
+        if period.has(event.time // _MICROSECONDS) and user in {None, event.subject.user}:
+            yield event
 
 
 class _Tally:
@@ -105,21 +95,21 @@ class _Tally:
     def __init__(self) -> None:
         self._events = self._contradicted = self._left_out = 0
 
-    def counting(self, events: "Iterable[Event]") -> "Iterator[Event]":
+    def counting(self, events: Iterable[Event]) -> Iterator[Event]:
         """Yield the ``events``, counted."""
-        for one in events:
+        for event in events:
             self._events += 1
-            self._contradicted += bool(one.contradicted_by)
-            self._left_out += one.left_out
-            yield one
+            self._contradicted += bool(event.contradicted_by)
+            self._left_out += event.left_out
+            yield event
 
     def tell(self, places: str) -> None:
         """Say what a reader of the events may miss."""
         if not self._events:
-            output.complain(f"nothing happened in {places}; name another ROOT, or a wider time")
+            messages.complain(f"nothing happened in {places}; name another ROOT, or a wider time")
         if self._contradicted:
             events = f"{self._contradicted:,} of {counted(self._events, 'event')} {are(self._contradicted)}"
-            output.complain(f"{events} contradicted by other witnesses")
+            messages.complain(f"{events} contradicted by other witnesses")
         if self._left_out:
             members = counted(self._left_out, "member has", "members have")
-            output.complain(f"{members} no event of their own; --members N tells more of them")
+            messages.complain(f"{members} no event of their own; --members N tells more of them")

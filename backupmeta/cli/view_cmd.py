@@ -1,52 +1,41 @@
 """The command ``view``: an answer as the server gives it."""
 
 import os
-from datetime import tzinfo
 
 import click
 
-from backupmeta import library
+from backupmeta import library, rules
 from backupmeta.archive.limits import Limits
 from backupmeta.backup.inspection import Inspection
-from backupmeta.cli import options, output
+from backupmeta.cli import messages, options, output
+from backupmeta.cli.options import Where
 from backupmeta.errors import AnswerError
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Severity
 from backupmeta.render.backups import ANSWERS, ListView
-from backupmeta.search import Search
-from backupmeta.vocabulary.kinds import Severity
+from backupmeta.render.formats import Trait
 
 
 @click.command()
 @click.argument("target", shell_complete=options.complete_target)
-@click.option(
-    "--root",
-    "roots",
-    multiple=True,
-    metavar="DIR",
-    help="Where to look: a home, a folder of homes or of archives. Repeatable; default: the conventional places.",
-)
-@options.searching
-@options.cataloged
+@options.looking("--root", in_catalog=True)
 @click.option("--install", is_flag=True, help="TARGET is an install: answer as GET /installs/{id}.")
 @click.option("--user", metavar="NAME", help="Answer only if NAME is the owner.")
 @click.option("--allow-missing", is_flag=True, help="Answer from the record even if its archive is missing.")
-@options.showing
+@options.secretive
+@options.with_provenance
 @options.limiting
-@click.option("--json", "_json", is_flag=True, help="Print JSON, which is what view prints anyway.")
+@options.formatted(ANSWERS)
 def view(
     target: str,
-    roots: tuple[str, ...],
-    sysroot: str | None,
-    zone: tzinfo | None,
+    where: Where,
     limits: Limits,
     *,
-    catalog: str | None,
     install: bool,
     user: str | None,
     allow_missing: bool,
     show_secrets: bool,
     provenance: bool,
-    _json: bool,
+    format_name: str,
 ) -> int:
     """Show one backup as the server would: GET /backups/{id}.
 
@@ -59,37 +48,43 @@ def view(
       backupmeta view 1234567890abcdefghij12345 --sysroot /mnt/image --provenance
       backupmeta view --install cavtwnyvhzk8cgw8ks4gcgoo4 --root /home/exampleu
     """
-    view = ListView(show_secrets=show_secrets, provenance=provenance)
+    if provenance:
+        options.need(Trait.WITH_PROVENANCE, ANSWERS, format_name, "--provenance")
+    render, shown = ANSWERS[format_name].render, ListView(show_secrets=show_secrets, provenance=provenance)
     met: list[Finding] = []
     try:
-        if catalog is not None:
-            options.refuse_beside_catalog({"--root": roots, "--sysroot": sysroot, "--show-secrets": show_secrets})
-            output.tell_age(catalog)
-            found = _in_catalog(catalog, target, zone, met, install=install, user=user, allow_missing=allow_missing)
+        if where.catalog is not None:
+            messages.tell_age(where.catalog)
+            subject = _in_catalog(
+                where.catalog, target, where, met, install=install, user=user, allow_missing=allow_missing
+            )
         elif install:
-            where = Search(roots, sysroot, zone, limits)
-            found = library.find_install(target, where, user=user, findings=met)
+            subject = library.find_install(target, where.search(limits), user=user, findings=met)
         else:
-            where = Search(roots, sysroot, zone, limits)
-            found = library.find_backup(target, where, user=user, allow_missing=allow_missing, findings=met)
+            search = where.search(limits)
+            subject = library.find_backup(target, search, user=user, allow_missing=allow_missing, findings=met)
     except AnswerError as error:
-        output.write_all(ANSWERS["json"].render(error, view))
-        return output.report(met, Severity.ERROR) or 1
-    output.write_all(ANSWERS["json"].render(found, view))
-    named = set(map(os.path.abspath, roots))
-    told = (one for one in met if one.hides_records or (one.is_unread and one.subject in named) or _is_altered(one))
-    return output.report((*told, *found.findings), Severity.WARNING)
+        output.write_all(render(error, shown))
+        return messages.report(met, Severity.ERROR) or 1
+    output.write_all(render(subject, shown))
+    named = set(map(os.path.abspath, where.roots))
+    on_the_way = (
+        finding
+        for finding in met
+        if finding.hides_records or (finding.is_unread and finding.subject in named) or _is_altered(finding)
+    )
+    return messages.report((*on_the_way, *subject.findings), Severity.WARNING)
 
 
-def _is_altered(one: Finding) -> bool:
+def _is_altered(finding: Finding) -> bool:
     """Tell whether a finding is about the catalog that is answered from."""
-    return one.id == "catalog-altered"
+    return finding.rule == rules.CATALOG_ALTERED
 
 
 def _in_catalog(
     catalog: str,
     target: str,
-    zone: tzinfo | None,
+    where: Where,
     met: list[Finding],
     *,
     install: bool,
@@ -105,10 +100,10 @@ def _in_catalog(
     on_the_way: list[Finding] = []
     try:
         if install:
-            where = answers.install_named(catalog, target, zone, user)
-            return library.install_named(target, where, user=user, findings=on_the_way)
+            search = answers.install_named(catalog, target, where.zone, user)
+            return library.install_named(target, search, user=user, findings=on_the_way)
         name = target.rpartition("/")[2]
-        where = answers.backup_named(catalog, name, zone, user)
-        return library.backup_named(name, where, user=user, allow_missing=allow_missing, findings=on_the_way)
+        search = answers.backup_named(catalog, name, where.zone, user)
+        return library.backup_named(name, search, user=user, allow_missing=allow_missing, findings=on_the_way)
     finally:
         met.extend(filter(_is_altered, on_the_way))

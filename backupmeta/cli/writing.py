@@ -50,7 +50,7 @@ class Folder:
 
     def __init__(self, path: str) -> None:
         """Open the folder at ``path``. Raises `OSError`, and `ValueError` for a name that no system has."""
-        self.path = path or os.curdir
+        self.path: str = path or os.curdir
         self._fd = os.open(self.path, _FOLDER) if _RELATIVE else None
 
     def __enter__(self) -> Self:

@@ -343,7 +343,7 @@ class Keep:
         self._name = name
         self._mode = mode
         self._is_synced = is_synced
-        self.is_kept = False
+        self.is_kept: bool = False
 
     def __call__(self) -> None:
         """Give it its name. Raises `OutputError`."""

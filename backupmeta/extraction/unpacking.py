@@ -9,14 +9,14 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, NamedTuple
 
+from backupmeta import rules
 from backupmeta.archive.hazards import Links
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import DEVICES, WITH_CONTENT, Member
 from backupmeta.archive.names import DUMP, RECORD, escapes, is_absolute, plain
 from backupmeta.archive.reader import Content
 from backupmeta.extraction.tree import Attributes, NewFile, RefusedError, Tree
-from backupmeta.vocabulary.kinds import Severity
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.findings import FindingRule, Severity
 from backupmeta.words import are, counted
 
 _OWN: Final = frozenset({RECORD, DUMP})
@@ -64,7 +64,7 @@ class Selection:
 
     def __init__(self, names: Iterable[bytes] = (), *, has_own: bool = False) -> None:
         """Choose by ``names``; without any the site's files, and the backup's own files where it ``has_own``."""
-        self.names = frozenset(map(plain, names))
+        self.names: frozenset[bytes] = frozenset(map(plain, names))
         self._left_out = frozenset[bytes]() if has_own else _OWN
         self._met = set[bytes]()
 
@@ -123,9 +123,9 @@ class Unpacking:
         self._symlinks: dict[bytes, _Link] = {}
         self._waiting: dict[bytes, int] = {}
         self._folders: dict[bytes, Attributes] = {}
-        self.counts = dict.fromkeys(Fate, 0)
-        self.narrowed = 0
-        self.has_dump = False
+        self.counts: dict[Fate, int] = dict.fromkeys(Fate, 0)
+        self.narrowed: int = 0
+        self.has_dump: bool = False
 
     def wants(self, member: Member) -> Content | None:
         """Write ``member``, or return what takes in its content."""
@@ -145,7 +145,7 @@ class Unpacking:
 
     def finish(self) -> None:
         """Make the links, once it is known where each leads; then give the folders their times."""
-        bad = {one.offset: FINDINGS[one.id].sentence for one in self._links.finish() if _is_refused(one.id)}
+        bad = {one.offset: one.rule.sentence for one in self._links.finish() if _is_refused(one.rule)}
         for path, link in self._symlinks.items():
             if (reason := bad.get(link.member.offset)) is not None:
                 self.tell(link.member, Fate.REFUSED, reason)
@@ -180,17 +180,17 @@ class Unpacking:
     def _refusal(self, member: Member) -> str:
         """Return why ``member`` is not unpacked; an empty text where it is."""
         if not plain(member.name) and member.kind != "directory":
-            return FINDINGS["member-name-empty"].sentence
+            return rules.MEMBER_NAME_EMPTY.sentence
         if is_absolute(member.name):
-            return FINDINGS["member-name-absolute"].sentence
+            return rules.MEMBER_NAME_ABSOLUTE.sentence
         if escapes(member.name):
-            return FINDINGS["member-name-escapes"].sentence
+            return rules.MEMBER_NAME_ESCAPES.sentence
         if member.kind in DEVICES:
-            return FINDINGS["member-device"].sentence
+            return rules.MEMBER_DEVICE.sentence
         if self._links and self._links.above(member) is not None:
-            return FINDINGS["member-through-link"].sentence
-        told = self._links.take(member) if member.kind in {"symlink", "hard link"} else ()
-        return next((FINDINGS[id_].sentence for id_ in told if _is_refused(id_)), "")
+            return rules.MEMBER_THROUGH_LINK.sentence
+        odd = self._links.take(member) if member.kind in {"symlink", "hard link"} else ()
+        return next((rule.sentence for rule in odd if _is_refused(rule)), "")
 
     def _begin(self, member: Member, path: bytes) -> Content | None:
         """Write what has no content; return what takes in that of anything else. Raises `RefusedError`."""
@@ -330,8 +330,8 @@ class _Passing:
         self._unpacking.tell(self._member, fate, _missing(missing) if missing else "")
 
 
-def _is_refused(id_: str) -> bool:
-    return FINDINGS[id_].severity is Severity.ERROR
+def _is_refused(rule: FindingRule) -> bool:
+    return rule.severity is Severity.ERROR
 
 
 def _missing(count: int) -> str:

@@ -10,6 +10,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from backupmeta import rules
+from backupmeta.findings import FindingRule
 from backupmeta.masking import is_secret, mask_text
 from backupmeta.provenance import as_text
 from backupmeta.record import values
@@ -249,6 +251,6 @@ def _has_other_shape(key: str) -> bool:
     return any(key.startswith(start) and key.endswith(ends) for start, ends in _OTHER_ENDINGS.items())
 
 
-def problem(error: ValueError) -> str:
-    """Return the id of the finding about a value whose decoder raised ``error``."""
-    return "value-not-utf8" if isinstance(error, UnicodeDecodeError) else "value-undecodable"
+def problem(error: ValueError) -> FindingRule:
+    """Return the rule of the finding about a value whose decoder raised ``error``."""
+    return rules.VALUE_NOT_UTF8 if isinstance(error, UnicodeDecodeError) else rules.VALUE_UNDECODABLE

@@ -16,9 +16,9 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.escapes import inert
+from backupmeta.findings import Group, Severity
 from backupmeta.provenance import Source
 from backupmeta.render.verified import Alike, Tally, alike, blamed, by_group, finding_lines
-from backupmeta.vocabulary.kinds import Group, Severity
 from backupmeta.words import visible
 
 _CLASS: Final = "backupmeta.verify"

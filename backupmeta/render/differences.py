@@ -7,20 +7,18 @@ what became of something, of what, and how.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from backupmeta.comparison.contents import MemberChange, TableChange
-from backupmeta.comparison.difference import (
+from backupmeta.comparison.archive_changes import Entry, MemberChange, TableChange
+from backupmeta.comparison.changes import (
     Changes,
-    Difference,
     ExtensionsChange,
     FieldChange,
     ListChange,
-    Side,
     Sources,
     Step,
     What,
 )
+from backupmeta.comparison.diff import Difference, Side
 from backupmeta.comparison.history import History, Row
-from backupmeta.comparison.walking import Entry
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding
 from backupmeta.masking import mask_text

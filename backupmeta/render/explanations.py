@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.escapes import inert, printable
 from backupmeta.explain import Step
 from backupmeta.findings import Finding
@@ -10,7 +11,6 @@ from backupmeta.provenance import as_text
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
 from backupmeta.render.json_text import pretty
 from backupmeta.render.tabular import table
-from backupmeta.vocabulary.table import FINDINGS
 from backupmeta.words import cut, visible
 
 _COLUMNS: Final = ("id", "severity", "group", "says")

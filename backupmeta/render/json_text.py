@@ -58,21 +58,27 @@ def as_json(value: object, times: frozenset[str] = frozenset()) -> object:
     bytes where it is an object's member; secrets in text are masked. A place and a finding are described alike in all
     answers. Members whose names are in ``times`` are Unix seconds, given as ISO 8601 in UTC.
     """
+    if value is None or isinstance(value, int):
+        return value
     if isinstance(value, str):
         return display(str(value))
     if isinstance(value, Source):
         return located(value)
     if isinstance(value, Finding):
         return finding_object(value)
-    if _attributes(value) is not None:
-        return json_object(value, times)
+    if (attributes := _attributes(value)) is not None:
+        return _object(attributes, times)
     return [as_json(entry, times) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def json_object(value: object, times: frozenset[str] = frozenset()) -> dict[str, object]:
     """Return `as_json` of a named tuple, a dataclass or a mapping."""
+    return _object(_attributes(value) or {}, times)
+
+
+def _object(attributes: Mapping[str, object], times: frozenset[str]) -> dict[str, object]:
     described: dict[str, object] = {}
-    for key, attribute in (_attributes(value) or {}).items():
+    for key, attribute in attributes.items():
         if isinstance(attribute, str):
             described.update(named(key, str(attribute)))
         elif isinstance(attribute, int) and key in times:

@@ -13,14 +13,14 @@ from typing import IO, Final, Self
 from urllib.parse import quote
 
 from backupmeta import __version__
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Judged, Verification
+from backupmeta.findings import FindingRule, Severity
 from backupmeta.masking import MASK, mask_text
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.json_text import spaced
 from backupmeta.render.verified import Selection, blamed
 from backupmeta.temporary import telling, text_file
-from backupmeta.vocabulary.kinds import Kind, Severity
-from backupmeta.vocabulary.table import FINDINGS
 from backupmeta.words import counted, visible
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -40,7 +40,7 @@ def log(verifications: Iterable[Verification], selection: Selection | None = Non
     the artifacts, which are the targets, passing ones as well, come last, with what the ``selection`` left out.
     """
     selection = selection or Selection()
-    rules = [_rule(id_, kind) for id_, kind in FINDINGS.items()]
+    rules = [_rule(rule) for rule in FINDINGS.values()]
     tool = {"driver": {"name": "backupmeta", "version": __version__, "rules": rules}}
     yield f'{{"$schema": "{SCHEMA}", "version": "2.1.0", "runs": [{{\n'
     yield f'"tool": {spaced(tool)},\n"redactionTokens": ["{MASK}"],\n"results": ['
@@ -167,15 +167,15 @@ class _Artifacts:
         return {"uri": uri, "index": self._index[uri]} if uri in self._index else {"uri": uri}
 
 
-def _rule(id_: str, kind: Kind) -> dict[str, object]:
-    """Return a word of the vocabulary as a rule (§3.49)."""
+def _rule(rule: FindingRule) -> dict[str, object]:
+    """Return a rule as SARIF has it (§3.49)."""
     return {
-        "id": id_,
-        "shortDescription": _message(kind.sentence),
-        "fullDescription": _message(f"{kind.sentence}; what to do: {kind.advice}"),
-        "help": _message(kind.advice),
-        "defaultConfiguration": {"level": kind.severity},
-        "properties": {"tags": [kind.group]},
+        "id": rule.id,
+        "shortDescription": _message(rule.sentence),
+        "fullDescription": _message(f"{rule.sentence}; what to do: {rule.advice}"),
+        "help": _message(rule.advice),
+        "defaultConfiguration": {"level": rule.severity},
+        "properties": {"tags": [rule.group]},
     }
 
 

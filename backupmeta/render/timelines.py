@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from backupmeta.escapes import inert
-from backupmeta.events.event import SECOND, Claim, Event, File, moment, nearest
-from backupmeta.events.kinds import KINDS
+from backupmeta.events.event import KINDS, SECOND, Claim, Event, File, moment, nearest
 from backupmeta.provenance import Source, display, located, named
 from backupmeta.render.formats import Format, Formats, Rendering, formats, whatever_view
 from backupmeta.render.json_text import json_line

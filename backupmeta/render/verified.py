@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.escapes import inert
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Group, Severity
 from backupmeta.provenance import named
 from backupmeta.render.formats import Format, Formats, View, formats, whatever_view
 from backupmeta.render.json_text import finding_object, json_list, spaced
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
 from backupmeta.words import amounts, counted, counts_of, visible
 
 Paint: TypeAlias = Callable[[Severity | Verdict], str]

@@ -9,7 +9,8 @@ from backupmeta import __version__
 from backupmeta.catalog.database import Catalog, age
 from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.summary import summary
-from backupmeta.findings import Finding
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import place_in
 from backupmeta.report.model import (
     Extension,
@@ -20,11 +21,9 @@ from backupmeta.report.model import (
     ReportedFinding,
     ReportedInstall,
 )
-from backupmeta.vocabulary.kinds import Severity
-from backupmeta.vocabulary.table import FINDINGS
 
 MOST_SCANS: Final = 20
-"""How many scans are told of at most."""
+"""How many scans are listed at most."""
 
 
 class Asked(NamedTuple):

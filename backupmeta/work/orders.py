@@ -64,10 +64,10 @@ class Task(Generic[Order, Part]):
 
     def __init__(self, order: Order) -> None:
         self.order = order
-        self.parts = deque[Part]()
-        self.received = 0
+        self.parts: deque[Part] = deque[Part]()
+        self.received: int = 0
         self.is_done = False
-        self.is_lost = False
+        self.is_lost: bool = False
         self.error: Exception | None = None
         self._repeated = 0
 
@@ -146,7 +146,7 @@ class Here:
     """This process: does an order when its result is asked for."""
 
     ahead = 1
-    hosts = ("",)
+    hosts: tuple[str, ...] = ("",)
 
     def __init__(self, watch: Watch = unwatched) -> None:
         """Have ``watch`` called with how many more bytes of evidence were read."""

@@ -31,11 +31,11 @@ from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.archive.member import WITH_CONTENT, Member, Placed, is_at_root, is_record, own
 from backupmeta.archive.names import plain
 from backupmeta.archive.reader import Pass, Reader, find, walk
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import BackupMetaError, LimitExceededError, NoMemberError
 from backupmeta.evidence import EvidenceFile
+from backupmeta.findings import Severity
 from backupmeta.render.members import Walk, walked
-from backupmeta.vocabulary.kinds import Severity
-from backupmeta.vocabulary.table import FINDINGS
 
 NAME: Final = "mutated"
 """It promises no compression."""

@@ -15,13 +15,13 @@ from backupmeta.archive.head import Head
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.member import Member
 from backupmeta.catalog.remembered import Content, Memory, Remembered
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError, NoMemberError
 from backupmeta.evidence import Signature
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 from backupmeta.record import grammar
 from backupmeta.record.grammar import Record
-from backupmeta.vocabulary.table import FINDINGS
 
 NAMES: Final = st.binary(min_size=1, max_size=20).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 NUMBERS: Final = st.integers(-(2**63), 2**63 - 1)
@@ -38,7 +38,7 @@ SOURCES: Final = st.builds(
     Source, st.sampled_from(Witness), NAMES, st.none() | NAMES, st.none() | NUMBERS, st.none() | NUMBERS
 )
 FINDINGS_: Final = st.builds(
-    Finding, st.sampled_from(sorted(FINDINGS)), NAMES, NAMES, st.lists(SOURCES, max_size=2).map(tuple)
+    Finding, st.sampled_from(list(FINDINGS.values())), NAMES, NAMES, st.lists(SOURCES, max_size=2).map(tuple)
 )
 RECORDS: Final = st.binary(max_size=40).map(grammar.parse)
 BEGINNINGS: Final = st.sampled_from(Beginning)
@@ -128,7 +128,7 @@ WHOLE: Final = json.loads(
                 "record": Remembered(Signature(1, 2, 3, 4), grammar.parse(b"a=1")),
                 "error": Remembered(Signature(1, 2, 3, 4), made(DamagedError, "x")),
             },
-            findings=[Finding("archive-missing", "x", "", (Source(Witness.FILE_SYSTEM, "x"),))],
+            findings=[Finding(FINDINGS["archive-missing"], "x", "", (Source(Witness.FILE_SYSTEM, "x"),))],
         ).to_bytes()
     )
 )

@@ -12,8 +12,8 @@ import pytest
 from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.summary import MOST, AccountSize, DatedBackup, Duplicates, FindingCount, Part, Summary, stats
 from backupmeta.errors import CatalogError
+from backupmeta.findings import Severity
 from backupmeta.search import Search
-from backupmeta.vocabulary.kinds import Severity
 from tests.catalog.snapshots import sealed
 from tests.growth import is_in_proportion
 from tests.invented import TIME, Account, archive, backup_record

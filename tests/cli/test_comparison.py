@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.comparison.test_contents import RECORD, packed
+from tests.comparison.test_archive_changes import RECORD, packed
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, Account, archive, backup_record, install_record, run
 from tests.test_secrets import PLACES, leaks
 

@@ -16,8 +16,8 @@ import pytest
 
 from backupmeta.archive import reader
 from backupmeta.archive.reader import Pass
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.evidence import EvidenceFile
-from backupmeta.vocabulary.table import FINDINGS
 from tests.invented import INSTALL, NAME, TIME, Account, run
 from tests.sites import honest, packed, record
 

@@ -8,8 +8,8 @@ import pytest
 
 from backupmeta.account.home import State
 from backupmeta.checks.verdict import Verdict
+from backupmeta.findings import Group, Severity
 from backupmeta.provenance import Witness
-from backupmeta.vocabulary.kinds import Group, Severity
 
 PAGE: Final = files("backupmeta").joinpath("manual/glossary.md").read_text("utf-8")
 ENTRIES: Final = dict(re.findall(r"^- \*\*(.+?)\*\*: (.+)$", PAGE, re.MULTILINE))

@@ -20,11 +20,12 @@ from isal import isal_zlib
 from writers.installatron import BLOCK, Entry, blocks, padded
 
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.checks.policy import DEFAULT, Policy, Requirements
+from backupmeta.checks.checked_backup import Requirements
+from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.verdict import Verdict
+from backupmeta.findings import Severity
 from backupmeta.search import Search
 from backupmeta.verification import RUN_HERE, Case, Outcome, verify, verify_archive
-from backupmeta.vocabulary.kinds import Severity
 from tests.hostile import header, stamped
 from tests.invented import unprivileged
 from tests.real.test_real_backup import OUT, Real
@@ -363,7 +364,11 @@ def asking(**requirements: Any) -> Act:
 
 
 def version_floor(version: str) -> Act:
-    return lambda site: setattr(site, "policy", replace(site.policy, versions={"wordpress": version}))
+    return lambda site: setattr(
+        site,
+        "policy",
+        replace(site.policy, requirements=replace(site.policy.requirements, versions={"wordpress": version})),
+    )
 
 
 def bounded(**limits: int) -> Act:

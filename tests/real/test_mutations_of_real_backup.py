@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import zstandard
 
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Verdict
-from backupmeta.vocabulary.kinds import Severity
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.findings import Severity
 from tests.hostile import header, pax
 from tests.invented import run
 from tests.real import mutations as m

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 
 from backupmeta.checks.verdict import Verification
+from backupmeta.findings import Severity
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.ci import github
-from backupmeta.vocabulary.kinds import Severity
 from tests.render.judged import (
     ARCHIVE,
     CANARY,

@@ -7,9 +7,9 @@ from hypothesis import given
 from junitparser import JUnitXml
 
 from backupmeta.checks.verdict import Verdict, Verification
+from backupmeta.findings import Severity
 from backupmeta.render.ci import junit
 from backupmeta.render.verified import blamed
-from backupmeta.vocabulary.kinds import Severity
 from tests.render.judged import (
     ARCHIVE,
     CANARY,

@@ -7,10 +7,10 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmeta.findings import Finding
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import Source, Witness, located
 from backupmeta.render.json_text import as_json, json_list
-from backupmeta.vocabulary.kinds import Severity
 
 
 def test_paths_that_are_not_utf8_have_a_twin_of_exact_bytes() -> None:
@@ -49,8 +49,13 @@ def test_secrets_in_any_text_are_masked() -> None:
 
 
 def test_a_finding_is_described_alike_in_all_answers() -> None:
-    assert as_json([Finding("record-bom", "a", "b")]) == [
-        {"id": "record-bom", "severity": "note", "message": Finding("record-bom", "a", "b").message, "evidence": []}
+    assert as_json([Finding(FINDINGS["record-bom"], "a", "b")]) == [
+        {
+            "id": "record-bom",
+            "severity": "note",
+            "message": Finding(FINDINGS["record-bom"], "a", "b").message,
+            "evidence": [],
+        }
     ]
 
 

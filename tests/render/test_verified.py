@@ -8,10 +8,10 @@ from typing import Any
 from hypothesis import given
 
 from backupmeta.checks.verdict import Verdict, Verification
+from backupmeta.findings import Severity
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.formats import View
 from backupmeta.render.verified import as_json, as_text, blamed
-from backupmeta.vocabulary.kinds import Severity
 from tests.render.judged import (
     ARCHIVE,
     CANARY,

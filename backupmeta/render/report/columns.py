@@ -138,7 +138,7 @@ _THEMES: Final = _detail("themes", "Themes", CellKind.TEXT, lambda row, _report:
 _FINDINGS: Final = (
     Column("severity", "Severity", CellKind.WORD, is_filter=True),
     Column("message", "What was found", CellKind.TEXT),
-    Column("id", "CellKind", CellKind.CODE, below="message", is_filter=True),
+    Column("id", "Kind", CellKind.CODE, below="message", is_filter=True),
     Column("backup", "About", CellKind.LINK, target="backups"),
     Column("install", "Install", CellKind.LINK, below="backup", target="installs"),
     _account(below="backup"),

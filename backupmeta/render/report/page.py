@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from backupmeta.checks.versions import order
+from backupmeta.checks.applications import order
 from backupmeta.render.json_text import compact
 from backupmeta.render.report.columns import TABLES, CellKind, Column, Table
 from backupmeta.render.report.document import depth, origin, scope, shown, tiles, verdict

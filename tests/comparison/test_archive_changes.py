@@ -3,25 +3,30 @@
 import hashlib
 import io
 import os
+import signal
 import tarfile
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backupmeta.archive import reader
+from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.backup.inspection import Inspection
-from backupmeta.comparison.contents import Contents, compared_contents
+from backupmeta.archive.reader import Pass
+from backupmeta.comparison import archive_changes
+from backupmeta.comparison.archive_changes import ComparedArchive, Contents, Entry, compared_contents
+from backupmeta.comparison.changes import What
 from backupmeta.comparison.diff import diff
-from backupmeta.comparison.difference import Side, What
 from backupmeta.errors import EvidenceError
-from backupmeta.evidence import Place
+from backupmeta.evidence import EvidenceFile, Place
+from backupmeta.work.processes import processes
 from tests.invented import TIME, backup_record
 
 RECORD: Final = ("APP-META.INI", backup_record())
@@ -45,10 +50,7 @@ def packed(path: Path, members: Iterable[tuple[str | tarfile.TarInfo, bytes]]) -
 
 
 def contents(a: Path, b: Path) -> Contents:
-    sides = [
-        Side(str(path), Inspection("backup", None, str(path)), Place(str(path.parent), None, path.name, is_named=True))
-        for path in (a, b)
-    ]
+    sides = [ComparedArchive(Place(str(path.parent), None, path.name, is_named=True), str(path)) for path in (a, b)]
     return compared_contents((sides[0], sides[1]), DEFAULT_LIMITS)
 
 
@@ -267,3 +269,50 @@ def test_numbers_and_names_that_nobody_expects(tmp_path: Path) -> None:
     a = packed(tmp_path / "a.tar.gz", [RECORD, *odd])
     b = packed(tmp_path / "b.tar.gz", [RECORD])
     assert told(contents(a, b)) == [("removed", b"caf\xe9", b"", ()), ("removed", b"y", b"", ())]
+
+
+@pytest.fixture
+def differing(tmp_path: Path) -> tuple[ComparedArchive, ComparedArchive]:
+    """Give two archives of 3,000 members each, of which those differ whose numbers 7 does not divide."""
+    paths = [
+        packed(tmp_path / f"{letter}.tar.gz", [RECORD, *((f"{n}", letter.encode() * (n % 7)) for n in range(3000))])
+        for letter in "ab"
+    ]
+    one, other = (ComparedArchive(Place(str(tmp_path), None, path.name, is_named=True), str(path)) for path in paths)
+    return one, other
+
+
+def test_one_process_killed_in_the_middle_changes_nothing(
+    differing: tuple[ComparedArchive, ComparedArchive], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Members that came before the death do not come again."""
+    own, mark, entries = os.getpid(), tmp_path / "killed", archive_changes._entries
+
+    def killed_once(passed: Pass, digests: MemberDigests) -> Iterator[Sequence[Entry]]:
+        for number, part in enumerate(entries(passed, digests)):
+            if number == 2 and os.getpid() != own and not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield part
+
+    before = list(compared_contents(differing, DEFAULT_LIMITS).members())
+    monkeypatch.setattr(archive_changes, "_entries", killed_once)
+    after = list(compared_contents(differing, DEFAULT_LIMITS, processes(2)).members())
+    assert (mark.exists(), after) == (True, before)
+    assert len(before) == 3000 - 429  # 0, 7, …, 2996
+
+
+def test_an_archive_that_no_process_survives_cannot_be_read(
+    differing: tuple[ComparedArchive, ComparedArchive], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, walk = os.getpid(), reader.walk
+
+    def deadly(file: EvidenceFile, *arguments: Any, **options: Any) -> Pass:
+        if file.path == differing[1].path and os.getpid() != own:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return walk(file, *arguments, **options)
+
+    monkeypatch.setattr(archive_changes, "walk", deadly)
+    with pytest.raises(EvidenceError, match="the process that read it ended") as raised:
+        compared_contents(differing, DEFAULT_LIMITS, processes(2))
+    assert raised.value.path == differing[1].path

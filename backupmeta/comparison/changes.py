@@ -1,12 +1,15 @@
-"""Comparing what is known of two backups or installs: fields, lists, plugins and themes."""
+"""What differs between what is known of two backups or installs: fields, lists, plugins and themes.
+
+`What` is the one vocabulary of changes, also of members and tables.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from enum import StrEnum
+from typing import Final, NamedTuple
 
 from backupmeta.backup.inspection import Inspection, shown
-from backupmeta.checks.versions import order
-from backupmeta.comparison.difference import Changes, ExtensionsChange, FieldChange, ListChange, Sources, Step, What
+from backupmeta.checks.applications import order
 from backupmeta.masking import is_secret, masked
 from backupmeta.provenance import Fact, Source
 from backupmeta.record.fields import FIELD, Scope
@@ -15,10 +18,96 @@ from backupmeta.record.values import Extension, Value
 EXTENSIONS: Final = ("plugins", "themes")
 """The lists whose entries have a version, and are active or not."""
 
-_OF_BACKUPS: Final = frozenset(name for name, one in FIELD.items() if one.scope is Scope.BACKUP) | {"id"}
+_OF_BACKUPS: Final = frozenset(name for name, field in FIELD.items() if field.scope is Scope.BACKUP) | {"id"}
 """What an install does not have, or has of its own."""
 
 _KEYS_OF_BACKUPS: Final = "backup-"
+
+
+class What(StrEnum):
+    """What became of something on the way from A to B."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    RENAMED = "renamed"
+    CHANGED = "changed"
+    INSTALLED = "installed"
+    UPGRADED = "upgraded"
+    DOWNGRADED = "downgraded"
+    ACTIVATED = "activated"
+    DEACTIVATED = "deactivated"
+    AUTOUP_ON = "auto-update on"
+    AUTOUP_OFF = "auto-update off"
+
+    @classmethod
+    def between(cls, before: object, after: object) -> "What":
+        """Return what became of something that is ``before`` in A and ``after`` in B, None where it is not there."""
+        if before is None:
+            return cls.ADDED
+        return cls.REMOVED if after is None else cls.CHANGED
+
+
+class Sources(NamedTuple):
+    """Who says so in A, and who in B; None where nobody says anything."""
+
+    before: Source | None
+    after: Source | None
+
+
+class FieldChange(NamedTuple):
+    """A field of the answer, or a key that was kept beside it, and what became of its value.
+
+    Attributes:
+        what: added, removed or changed.
+        name: the field's, or the record's key.
+        before: the value in A, as it may be shown: never a secret.
+        after: the value in B.
+        sources: who says so.
+        is_extra: whether it is a record's key that is no part of the answer; its values are raw text.
+        is_secret: whether what differs must not be shown; both values are None then.
+    """
+
+    what: What
+    name: str
+    before: Value
+    after: Value
+    sources: Sources
+    is_extra: bool = False
+    is_secret: bool = False
+
+
+class ListChange(NamedTuple):
+    """A list, and the entries that only one side has, in their order there; userinfo of URIs is masked."""
+
+    name: str
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    sources: Sources
+
+
+class Step(NamedTuple):
+    """One thing that became of a plugin or theme, and its versions where they are known and matter."""
+
+    what: What
+    id: str
+    before: str | None = None
+    after: str | None = None
+
+
+class ExtensionsChange(NamedTuple):
+    """``plugins`` or ``themes``, and what became of them, plugin by plugin."""
+
+    name: str
+    steps: tuple[Step, ...]
+    sources: Sources
+
+
+class Changes(NamedTuple):
+    """What differs between what is known of two backups, in the order of the wire."""
+
+    fields: tuple[FieldChange, ...] = ()
+    extensions: tuple[ExtensionsChange, ...] = ()
+    lists: tuple[ListChange, ...] = ()
 
 
 def compared(a: Inspection, b: Inspection, *, as_installs: bool = False) -> Changes:
@@ -42,8 +131,8 @@ def compared(a: Inspection, b: Inspection, *, as_installs: bool = False) -> Chan
     return Changes(tuple(fields), tuple(extensions), tuple(lists))
 
 
-def _source(one: Inspection, name: str) -> Source | None:
-    return one.source(name) if name in one.fields else None
+def _source(inspection: Inspection, name: str) -> Source | None:
+    return inspection.source(name) if name in inspection.fields else None
 
 
 def _field(
@@ -68,7 +157,7 @@ def _extra(a: Inspection, b: Inspection, *, only_installs: bool) -> Iterator[Fie
     for key in dict.fromkeys((*a.kept, *b.kept)):
         if only_installs and key.startswith(_KEYS_OF_BACKUPS):
             continue
-        before, after = (one.kept[key][0].fact(key) if key in one.kept else None for one in (a, b))
+        before, after = (side.kept[key][0].fact(key) if key in side.kept else None for side in (a, b))
         if before is not None and after is not None and before.raw == after.raw:
             continue
         sources = Sources(before and before.source, after and after.source)
@@ -90,9 +179,9 @@ def _list(name: str, before: Iterable[object], after: Iterable[object], sources:
         yield ListChange(name, tuple(_only(new, old)), tuple(_only(old, new)), sources)
 
 
-def _only(some: list[str], others: list[str]) -> list[str]:
-    """Return the entries that are in ``some`` more often than in ``others``, in their order."""
-    return list((Counter(some) - Counter(others)).elements())
+def _only(entries: list[str], others: list[str]) -> list[str]:
+    """Return the ``entries`` that are there more often than in ``others``, in their order."""
+    return list((Counter(entries) - Counter(others)).elements())
 
 
 def _entries(name: str, entries: list[str]) -> list[str]:
@@ -115,12 +204,17 @@ def _extensions(
 
 def _by_id(entries: Iterable[object]) -> dict[str, Extension]:
     """Return the entries of a list on the wire by their ids; of two of one id the last counts."""
-    found = (Extension(*entry.values()) for entry in entries if isinstance(entry, dict))
-    return {one.id: one for one in found}
+    return {
+        entry["id"]: Extension(
+            entry["id"], entry["version"], entry.get("activated", entry.get("active")), entry["autoup"]
+        )
+        for entry in entries
+        if isinstance(entry, dict)
+    }
 
 
 def _steps(old: Extension | None, new: Extension | None) -> Iterator[Step]:
-    """Yield what became of one plugin or theme; what is not told on both sides is no change."""
+    """Yield what became of one plugin or theme; what only one side says is no change."""
     if old is None or new is None:
         if new is not None:
             yield Step(What.INSTALLED, new.id, after=new.version)

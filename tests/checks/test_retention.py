@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.backup.inspection import Inspection
-from backupmeta.checks import account as checks
-from backupmeta.checks import judge
-from backupmeta.checks.account import Account, Kept
-from backupmeta.checks.policy import DEFAULT, Policy, Requirements
+from backupmeta.checks import retention as checks
+from backupmeta.checks import rulebook
+from backupmeta.checks.checked_backup import Requirements
+from backupmeta.checks.policy import DEFAULT, Policy
+from backupmeta.checks.retention import Account, Kept
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 from tests.checks.subjects import INSTALL_RECORD, ids, install, installed
@@ -36,11 +38,11 @@ def account(
     now: int = TIME + 1,
 ) -> Account:
     """Return an account with ``backups``, and one install without a schedule unless others are given."""
-    return Account({INSTALL: install()} if installs is None else dict(installs), backups, policy, now)
+    return Account({INSTALL: install()} if installs is None else dict(installs), backups, policy.requirements, now)
 
 
 def found(one: Account) -> list[Finding]:
-    return list(judge.of_account(one))
+    return list(rulebook.of_account(one))
 
 
 def at(name: str) -> Source:
@@ -59,7 +61,7 @@ def test_an_honest_account_is_silent() -> None:
 @pytest.mark.parametrize("installs", [None, {}])
 def test_an_empty_account_is_silent(installs: dict[str, Inspection] | None) -> None:
     policy = Policy(requirements=Requirements(maximum_age_days=1, minimum_backups=1))
-    assert found(Account(installs, (), policy, TIME)) == []
+    assert found(Account(installs, (), policy.requirements, TIME)) == []
 
 
 # --- copies -----------------------------------------------------------------------------------------------------------
@@ -69,8 +71,8 @@ def test_copies_are_told_of_the_first() -> None:
     names = ["a.tar.gz", "b.tar.gz", "c.tar.gz"]
     one = account(*(kept(name, sha256=DIGEST) for name in names), kept("d.tar.gz", sha256="d" * 64))
     assert found(one) == [
-        Finding("backup-duplicate", "b.tar.gz", "a.tar.gz", (at("b.tar.gz"), at("a.tar.gz"))),
-        Finding("backup-duplicate", "c.tar.gz", "a.tar.gz", (at("c.tar.gz"), at("a.tar.gz"))),
+        Finding(FINDINGS["backup-duplicate"], "b.tar.gz", "a.tar.gz", (at("b.tar.gz"), at("a.tar.gz"))),
+        Finding(FINDINGS["backup-duplicate"], "c.tar.gz", "a.tar.gz", (at("c.tar.gz"), at("a.tar.gz"))),
     ]
 
 
@@ -93,7 +95,7 @@ def test_a_name_that_is_not_utf8_can_be_told() -> None:
 
 def test_a_backup_s_install_is_gone() -> None:
     one = account(kept(), kept("b.tar.gz", of=OTHER))
-    assert found(one) == [Finding("backup-orphaned", "b.tar.gz", f"install {OTHER}", (at("b.tar.gz"),))]
+    assert found(one) == [Finding(FINDINGS["backup-orphaned"], "b.tar.gz", f"install {OTHER}", (at("b.tar.gz"),))]
 
 
 def test_all_installs_are_gone() -> None:
@@ -101,7 +103,7 @@ def test_all_installs_are_gone() -> None:
 
 
 def test_without_records_of_installs_none_is_gone() -> None:
-    assert found(Account(None, (kept(), kept("b", of=OTHER)), DEFAULT, TIME)) == []
+    assert found(Account(None, (kept(), kept("b", of=OTHER)), DEFAULT.requirements, TIME)) == []
 
 
 def test_a_backup_of_nobody_knows_what_has_not_lost_its_install() -> None:
@@ -123,7 +125,7 @@ def test_the_newest_backup_is_new_enough(days: float, age: int) -> None:
 
 def test_the_newest_backup_is_older_than_the_policy_allows() -> None:
     one = account(kept(), kept("old", time=1), policy=aged(8), now=TIME + 9 * DAY)
-    assert found(one) == [Finding("backup-too-old", INSTALL, "9 days, at most 8", (RECORD,))]
+    assert found(one) == [Finding(FINDINGS["backup-too-old"], INSTALL, "9 days, at most 8", (RECORD,))]
 
 
 def test_thousands_of_days_are_grouped() -> None:
@@ -144,7 +146,7 @@ def test_without_a_policy_the_schedule_tells_how_old_it_may_be(schedule: str, mo
     assert list(checks.too_old(account(kept(), installs=installs, now=TIME + int(most * DAY)))) == []
     old = account(kept(), installs=installs, now=TIME + int((most + 0.5) * DAY))
     detail = f"{most + 0.5:g} days, at most {most}"
-    assert list(checks.too_old(old)) == [Finding("backup-too-old", INSTALL, detail, (RECORD,))]
+    assert list(checks.too_old(old)) == [Finding(FINDINGS["backup-too-old"], INSTALL, detail, (RECORD,))]
 
 
 @pytest.mark.parametrize(("days", "age", "found"), [(30, 9, []), (2, 3, ["backup-too-old"])])
@@ -172,7 +174,7 @@ def test_without_a_time_nothing_is_too_old() -> None:
 
 def test_without_records_of_installs_a_policy_asks_for_those_that_backups_name() -> None:
     policy = Policy(requirements=Requirements(minimum_backups=2, maximum_age_days=8))
-    one = Account(None, [kept()], policy, TIME + 9 * DAY)
+    one = Account(None, [kept()], policy.requirements, TIME + 9 * DAY)
     found = [*checks.too_old(one), *checks.too_few(one)]
     assert [(one.id, one.subject, one.evidence) for one in found] == [
         ("backup-too-old", INSTALL, (kept().source,)),
@@ -183,7 +185,7 @@ def test_without_records_of_installs_a_policy_asks_for_those_that_backups_name()
 @pytest.mark.parametrize("backups", [(), (kept(of=OTHER),), (kept(of=""),)])
 def test_none_at_all_is_too_old_for_a_policy_alone(backups: tuple[Kept, ...]) -> None:
     [found] = checks.too_old(account(*backups, policy=aged(1)))
-    assert found == Finding("backup-too-old", INSTALL, "there is none at all", (RECORD,))
+    assert found == Finding(FINDINGS["backup-too-old"], INSTALL, "there is none at all", (RECORD,))
     assert list(checks.too_old(account(*backups, installs={INSTALL: install(autobk="daily30")}))) == []
 
 
@@ -208,7 +210,7 @@ def test_there_are_enough_backups(number: int) -> None:
 @pytest.mark.parametrize(("backups", "have"), [((), 0), ((kept(), kept("b", of=OTHER)), 1)])
 def test_there_are_too_few_backups(backups: tuple[Kept, ...], have: int) -> None:
     one = account(*backups, policy=at_least(2))
-    assert list(checks.too_few(one)) == [Finding("backups-too-few", INSTALL, f"{have} of 2", (RECORD,))]
+    assert list(checks.too_few(one)) == [Finding(FINDINGS["backups-too-few"], INSTALL, f"{have} of 2", (RECORD,))]
 
 
 # --- what the schedule keeps ------------------------------------------------------------------------------------------
@@ -223,16 +225,16 @@ def test_what_the_schedule_should_keep_is_not_there() -> None:
     # the tenth line; the nine before it have 185 bytes
     evidence = (autobk(10, 185),)
     assert found(one) == [
-        Finding("retention-unmet", INSTALL, "0 of 1 daily", evidence),
-        Finding("retention-unmet", INSTALL, "0 of 1 weekly", evidence),
-        Finding("retention-unmet", INSTALL, "0 of 1 monthly", evidence),
+        Finding(FINDINGS["retention-unmet"], INSTALL, "0 of 1 daily", evidence),
+        Finding(FINDINGS["retention-unmet"], INSTALL, "0 of 1 weekly", evidence),
+        Finding(FINDINGS["retention-unmet"], INSTALL, "0 of 1 monthly", evidence),
     ]
 
 
 def test_a_schedule_that_the_account_does_not_describe_is_a_note() -> None:
     schedule = "0123456789abcdef0123456789abcdef"
     one = account(installs={INSTALL: _scheduled(schedule)}, now=TIME + 400 * DAY)
-    assert found(one) == [Finding("schedule-unknown", INSTALL, schedule, (autobk(10, 185),))]
+    assert found(one) == [Finding(FINDINGS["schedule-unknown"], INSTALL, schedule, (autobk(10, 185),))]
 
 
 def test_a_schedule_that_can_not_be_decoded_is_unknown() -> None:
@@ -281,7 +283,7 @@ def test_no_account_breaks_a_check_and_all_findings_show_where(
 ) -> None:
     policy = Policy(requirements=Requirements(minimum_backups=2))
     installs = {id_: install(id_, autobk=schedule) for id_, schedule in schedules.items()}
-    findings = found(Account(installs, backups, policy, now))
+    findings = found(Account(installs, backups, policy.requirements, now))
     assert all(one.evidence and one.message for one in findings)
     firsts = {one.sha256: one.path for one in reversed(backups)}
     copies = sum(one.sha256 is not None and one.path != firsts[one.sha256] for one in backups)

@@ -16,7 +16,7 @@ from writers.installatron import Entry, gzip_bytes, tar_bytes
 from backupmeta.archive.dump import Dump
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.checks.applications import bytes_wanted
-from backupmeta.checks.survey import Survey
+from backupmeta.checks.checked_backup import Inventory
 from tests.checks.subjects import DUMP, MEMBERS, backup, record, surveyed
 from tests.hostile import END, header, member, pax
 from tests.invented import TIME, archive
@@ -27,54 +27,54 @@ RECORD: Final = record()
 VERSION: Final = "wp-includes/version.php"
 
 
-def packed(*entries: tuple[str, bytes | None]) -> Survey:
+def packed(*entries: tuple[str, bytes | None]) -> Inventory:
     """Return what is collected of an archive with members as the real writer has them; None makes a folder."""
     return surveyed(gzip_bytes(tar_bytes(Entry(name.encode(), content, TIME) for name, content in entries), TIME))
 
 
-def embedded(survey: Survey) -> tuple[bytes, bytes] | None:
+def embedded(inventory: Inventory) -> tuple[bytes, bytes] | None:
     """Return the name and the content of the record that counts."""
-    found = survey.record
+    found = inventory.record
     return None if found is None else (found.member.name, found.content)
 
 
-def places(survey: Survey) -> dict[bytes, int | None]:
+def places(inventory: Inventory) -> dict[bytes, int | None]:
     """Return where the last member of each name begins."""
-    return {name: survey.offset(name) for name in survey.names}
+    return {name: inventory.offset(name) for name in inventory.names}
 
 
-def dump_of(survey: Survey) -> Dump:
-    assert survey.dump is not None
-    return survey.dump
+def dump_of(inventory: Inventory) -> Dump:
+    assert inventory.dump is not None
+    return inventory.dump
 
 
-def told(survey: Survey) -> list[tuple[bytes, str, int]]:
+def told(inventory: Inventory) -> list[tuple[bytes, str, int]]:
     """Return each table's name, kind and number of INSERT statements."""
-    return [(one.name, one.kind, one.inserts) for one in dump_of(survey).tables]
+    return [(one.name, one.kind, one.inserts) for one in dump_of(inventory).tables]
 
 
 # --- an archive as the server writes it -------------------------------------------------------------------------------
 
 
 def test_an_honest_archive() -> None:
-    survey = surveyed(archive(RECORD, MEMBERS.items()))
-    assert list(survey.names) == [b"APP-META.INI", *(name.encode() for name in MEMBERS)]
-    assert not survey.is_partial
-    assert embedded(survey) == (b"APP-META.INI", RECORD)
-    assert told(survey) == [
+    inventory = surveyed(archive(RECORD, MEMBERS.items()))
+    assert list(inventory.names) == [b"APP-META.INI", *(name.encode() for name in MEMBERS)]
+    assert not inventory.is_partial
+    assert embedded(inventory) == (b"APP-META.INI", RECORD)
+    assert told(inventory) == [
         (b"wp_options", "table", 1),
         (b"wp_posts", "table", 1),
         (b"wp_users", "table", 1),
         (b"wp_recent", "view", 0),
     ]
-    assert dump_of(survey).size == len(DUMP)
-    assert survey.file_bytes == sum(len(content) for name, content in MEMBERS.items() if name != "APP-DATA.SQL")
-    assert survey.heads == {
+    assert dump_of(inventory).size == len(DUMP)
+    assert inventory.file_bytes == sum(len(content) for name, content in MEMBERS.items() if name != "APP-DATA.SQL")
+    assert inventory.heads == {
         b"wp-config.php": MEMBERS["wp-config.php"],
         VERSION.encode(): MEMBERS[VERSION],
     }
-    assert all(map(survey.has, (b"wp-admin", b"wp-content", b"wp-includes")))
-    assert set(survey.tops()) == {name.encode().partition(b"/")[0] for name in MEMBERS} - {b"APP-DATA.SQL"}
+    assert all(map(inventory.has, (b"wp-admin", b"wp-content", b"wp-includes")))
+    assert set(inventory.tops()) == {name.encode().partition(b"/")[0] for name in MEMBERS} - {b"APP-DATA.SQL"}
 
 
 def test_names_have_their_places_as_tarfile_tells_them() -> None:
@@ -85,41 +85,41 @@ def test_names_have_their_places_as_tarfile_tells_them() -> None:
 
 
 def test_an_empty_tar() -> None:
-    survey = surveyed(gzip.compress(END, mtime=0))  # bare, nobody would tell it from a file of zeros
-    assert (places(survey), survey.record, survey.dump, survey.file_bytes) == ({}, None, None, 0)
-    assert (set(survey.tops()), survey.heads) == (set(), {})
-    assert not survey.has(b"anything")
+    inventory = surveyed(gzip.compress(END, mtime=0))  # bare, nobody would tell it from a file of zeros
+    assert (places(inventory), inventory.record, inventory.dump, inventory.file_bytes) == ({}, None, None, 0)
+    assert (set(inventory.tops()), inventory.heads) == (set(), {})
+    assert not inventory.has(b"anything")
 
 
 def test_folders_with_members_of_their_own_and_without() -> None:
     with_folders = packed(("a", None), ("a/b", None), ("a/b/c", b""))
     without_folders = packed(("a/b/c", b""))
-    for survey in (with_folders, without_folders):
-        assert [survey.has(name) for name in (b"a", b"a/", b"./a/b", b"a/b/c", b"/a")] == [True] * 5
-        assert [survey.has(name) for name in (b"b", b"a/c", b"a/b/c/d", b"A")] == [False] * 4
-        assert survey.has(b"a")
-        assert survey.has(b"a/b")
-        assert set(survey.tops()) == {b"a"}
+    for inventory in (with_folders, without_folders):
+        assert [inventory.has(name) for name in (b"a", b"a/", b"./a/b", b"a/b/c", b"/a")] == [True] * 5
+        assert [inventory.has(name) for name in (b"b", b"a/c", b"a/b/c/d", b"A")] == [False] * 4
+        assert inventory.has(b"a")
+        assert inventory.has(b"a/b")
+        assert set(inventory.tops()) == {b"a"}
 
 
 def test_an_empty_folder_is_there() -> None:
-    survey = packed(("empty", None))
-    assert survey.has(b"empty")
-    assert set(survey.tops()) == {b"empty"}
+    inventory = packed(("empty", None))
+    assert inventory.has(b"empty")
+    assert set(inventory.tops()) == {b"empty"}
 
 
 def test_a_link_is_there_and_has_no_size_and_no_content() -> None:
     whole = header(VERSION.encode(), 0, b"2", link=b"/etc/passwd") + header(b"hard", 0, b"1", link=b"other") + END
-    survey = surveyed(whole)
-    assert survey.has(VERSION.encode())
-    assert survey.has(b"hard")
-    assert (survey.file_bytes, survey.heads) == (0, {})
+    inventory = surveyed(whole)
+    assert inventory.has(VERSION.encode())
+    assert inventory.has(b"hard")
+    assert (inventory.file_bytes, inventory.heads) == (0, {})
 
 
 @pytest.mark.parametrize("name", ["APP-META.INI", "APP-DATA.SQL"])
 def test_a_folder_called_as_installatron_s_own_files_is_neither(name: str) -> None:
-    survey = packed((name, None), ("index.php", b""))
-    assert (survey.record, survey.dump, set(survey.tops())) == (None, None, {b"index.php"})
+    inventory = packed((name, None), ("index.php", b""))
+    assert (inventory.record, inventory.dump, set(inventory.tops())) == (None, None, {b"index.php"})
 
 
 # --- repacked by hand -------------------------------------------------------------------------------------------------
@@ -134,32 +134,32 @@ def test_an_archive_that_gnu_tar_packed_again(tmp_path: Path, options: list[str]
         path.write_bytes(content)
     names = ["."] if dotted else sorted(one.name for one in (tmp_path / "site").iterdir())
     subprocess.run(["tar", "-czf", tmp_path / "a.tar.gz", *options, "-C", tmp_path / "site", *names], check=True)
-    survey, honest = surveyed((tmp_path / "a.tar.gz").read_bytes()), backup().subject.survey
-    found = embedded(survey)
+    inventory, honest = surveyed((tmp_path / "a.tar.gz").read_bytes()), backup().subject.inventory
+    found = embedded(inventory)
     assert found is not None
     assert (found[0].removeprefix(b"./"), found[1]) == (b"APP-META.INI", RECORD)
-    assert set(survey.tops()) == set(honest.tops())
-    assert survey.heads == honest.heads
-    assert survey.file_bytes == honest.file_bytes
-    assert dump_of(survey).tables == dump_of(honest).tables
-    assert all(survey.has(name.encode()) for name in MEMBERS)
+    assert set(inventory.tops()) == set(honest.tops())
+    assert inventory.heads == honest.heads
+    assert inventory.file_bytes == honest.file_bytes
+    assert dump_of(inventory).tables == dump_of(honest).tables
+    assert all(inventory.has(name.encode()) for name in MEMBERS)
 
 
 @pytest.mark.parametrize("record_name", ["APP-META.INI", "./APP-META.INI"])
 def test_of_several_records_the_first_one_at_the_root_counts(record_name: str) -> None:
-    survey = packed(
+    inventory = packed(
         ("old/APP-META.INI", b"old=1"),
         ("index.php", b""),
         (record_name, b"counts=1"),
         ("APP-META.INI", b"second=1"),
         ("older/APP-META.INI", b"older=1"),
     )
-    assert embedded(survey) == (record_name.encode(), b"counts=1")
+    assert embedded(inventory) == (record_name.encode(), b"counts=1")
 
 
 def test_without_one_at_the_root_the_first_deeper_record_counts() -> None:
-    survey = packed(("a/b/APP-META.INI", b"first=1"), ("c/APP-META.INI", b"second=1"))
-    assert embedded(survey) == (b"a/b/APP-META.INI", b"first=1")
+    inventory = packed(("a/b/APP-META.INI", b"first=1"), ("c/APP-META.INI", b"second=1"))
+    assert embedded(inventory) == (b"a/b/APP-META.INI", b"first=1")
 
 
 @pytest.mark.parametrize("name", ["app-meta.ini", "APP-META.INI.bak", "xAPP-META.INI", "APP-META.INI/x"])
@@ -168,45 +168,45 @@ def test_other_names_are_no_record(name: str) -> None:
 
 
 def test_of_several_dumps_the_last_one_at_the_root_counts() -> None:
-    survey = packed(
+    inventory = packed(
         ("old/APP-DATA.SQL", b"CREATE TABLE `old` (\n"),
         ("./APP-DATA.SQL", b"CREATE TABLE `counts` (\n"),
         ("APP-DATA.SQL", b"CREATE TABLE `second` (\n"),
     )
-    assert told(survey) == [(b"second", "table", 0)]
-    assert survey.file_bytes == len(b"CREATE TABLE `old` (\n")
+    assert told(inventory) == [(b"second", "table", 0)]
+    assert inventory.file_bytes == len(b"CREATE TABLE `old` (\n")
 
 
 def test_a_dump_before_the_record() -> None:
-    survey = packed(("APP-DATA.SQL", DUMP), ("APP-META.INI", RECORD))
-    assert embedded(survey) == (b"APP-META.INI", RECORD)
-    assert dump_of(survey).size == len(DUMP)
-    assert survey.file_bytes == 0
+    inventory = packed(("APP-DATA.SQL", DUMP), ("APP-META.INI", RECORD))
+    assert embedded(inventory) == (b"APP-META.INI", RECORD)
+    assert dump_of(inventory).size == len(DUMP)
+    assert inventory.file_bytes == 0
 
 
 def test_of_a_name_that_comes_twice_the_later_one_counts() -> None:
     # As for whoever unpacks it.
-    survey = packed((VERSION, b"first"), (VERSION, b"second"))
-    assert survey.heads == {VERSION.encode(): b"second"}
-    assert places(survey) == {VERSION.encode(): 1024}
-    assert survey.file_bytes == len(b"second")
+    inventory = packed((VERSION, b"first"), (VERSION, b"second"))
+    assert inventory.heads == {VERSION.encode(): b"second"}
+    assert places(inventory) == {VERSION.encode(): 1024}
+    assert inventory.file_bytes == len(b"second")
 
 
 def test_what_takes_a_file_s_place_leaves_nothing_of_it() -> None:
     for kind in (b"2", b"5"):
         whole = member(VERSION, b"first") + member("APP-DATA.SQL", DUMP)
         whole += header(VERSION.encode(), 0, kind) + header(b"APP-DATA.SQL", 0, kind)
-        survey = surveyed(whole + END)
-        assert (survey.heads, survey.dump, survey.file_bytes) == ({}, None, 0)
+        inventory = surveyed(whole + END)
+        assert (inventory.heads, inventory.dump, inventory.file_bytes) == ({}, None, 0)
 
 
 def test_a_hard_link_has_the_content_that_its_target_had() -> None:
     whole = member("a.php", b"first") + header(VERSION.encode(), 0, b"1", link=b"./a.php") + member("a.php", b"second")
     whole += member("copy.sql", DUMP) + header(b"APP-DATA.SQL", 0, b"1", link=b"copy.sql")
     whole += member("copy.ini", RECORD) + header(b"APP-META.INI", 0, b"1", link=b"copy.ini")
-    survey = surveyed(whole + END)
-    assert survey.heads == {VERSION.encode(): b"first"}
-    assert (embedded(survey), dump_of(survey).size) == ((b"APP-META.INI", RECORD), len(DUMP))
+    inventory = surveyed(whole + END)
+    assert inventory.heads == {VERSION.encode(): b"first"}
+    assert (embedded(inventory), dump_of(inventory).size) == ((b"APP-META.INI", RECORD), len(DUMP))
 
 
 def test_of_a_link_and_a_later_file_of_its_name_the_file_counts() -> None:
@@ -230,50 +230,50 @@ def sparse(name: bytes) -> bytes:
 
 
 def test_a_sparse_file_counts_with_its_holes() -> None:
-    survey = surveyed(sparse(b"index.php") + member("b", b"12") + END)
-    assert survey.file_bytes == 5_000_002
-    assert survey.has(b"index.php")
+    inventory = surveyed(sparse(b"index.php") + member("b", b"12") + END)
+    assert inventory.file_bytes == 5_000_002
+    assert inventory.has(b"index.php")
 
 
 @pytest.mark.parametrize("name", [VERSION, "wp-config.php"])
 def test_of_a_sparse_file_the_beginning_is_read_with_its_holes(name: str) -> None:
-    survey = surveyed(sparse(name.encode()) + END)
-    (head,) = survey.heads.values()
+    inventory = surveyed(sparse(name.encode()) + END)
+    (head,) = inventory.heads.values()
     assert (len(head), head.strip(b"\0")) == (bytes_wanted(name.encode()), b"")
 
 
 def test_a_sparse_record_over_its_limit_is_not_kept_whole() -> None:
-    survey = surveyed(sparse(b"APP-META.INI") + END)
-    assert embedded(survey) == (b"APP-META.INI", bytes(DEFAULT_LIMITS.record_bytes + 1))
+    inventory = surveyed(sparse(b"APP-META.INI") + END)
+    assert embedded(inventory) == (b"APP-META.INI", bytes(DEFAULT_LIMITS.record_bytes + 1))
 
 
 # --- bounds -----------------------------------------------------------------------------------------------------------
 
 
-def limited(names: int, *members: str) -> Survey:
+def limited(names: int, *members: str) -> Inventory:
     return surveyed(archive(None, [(name, b"x") for name in members]), replace(DEFAULT_LIMITS, names=names))
 
 
 def test_as_many_names_as_the_limit_are_kept() -> None:
-    survey = limited(3, "a", "b", "c")
-    assert list(survey.names) == [b"a", b"b", b"c"]
-    assert not survey.is_partial
+    inventory = limited(3, "a", "b", "c")
+    assert list(inventory.names) == [b"a", b"b", b"c"]
+    assert not inventory.is_partial
 
 
 def test_beyond_the_limit_names_are_not_kept_and_files_still_are() -> None:
-    survey = limited(2, "a", "b", "c/d", VERSION, "APP-META.INI", "APP-DATA.SQL")
-    assert list(survey.names) == [b"a", b"b", b"c", b"wp-includes"]
-    assert survey.is_partial
-    assert survey.file_bytes == 4
-    assert survey.heads == {VERSION.encode(): b"x"}
-    assert embedded(survey) == (b"APP-META.INI", b"x")
-    assert survey.dump is not None
+    inventory = limited(2, "a", "b", "c/d", VERSION, "APP-META.INI", "APP-DATA.SQL")
+    assert list(inventory.names) == [b"a", b"b", b"c", b"wp-includes"]
+    assert inventory.is_partial
+    assert inventory.file_bytes == 4
+    assert inventory.heads == {VERSION.encode(): b"x"}
+    assert embedded(inventory) == (b"APP-META.INI", b"x")
+    assert inventory.dump is not None
 
 
 def test_a_name_that_comes_again_is_not_one_more() -> None:
-    survey = limited(2, "a", "b", "a")
-    assert not survey.is_partial
-    assert places(survey) == {b"a": 2048, b"b": 1024}
+    inventory = limited(2, "a", "b", "a")
+    assert not inventory.is_partial
+    assert places(inventory) == {b"a": 2048, b"b": 1024}
 
 
 def plugin(number: int, size: int) -> tuple[str, bytes]:
@@ -283,15 +283,15 @@ def plugin(number: int, size: int) -> tuple[str, bytes]:
 
 def test_plugins_are_kept_within_8_mib_of_content_and_names() -> None:
     files = [plugin(number, 8 * KIB) for number in range(1100)]
-    survey = surveyed(archive(None, files))
-    assert 7 * MIB < sum(map(len, survey.heads.values())) <= 8 * MIB
-    assert list(survey.heads) == [name.encode() for name, _ in files[: len(survey.heads)]]
-    assert all(survey.has(name.encode()) for name, _ in files)
+    inventory = surveyed(archive(None, files))
+    assert 7 * MIB < sum(map(len, inventory.heads.values())) <= 8 * MIB
+    assert list(inventory.heads) == [name.encode() for name, _ in files[: len(inventory.heads)]]
+    assert all(inventory.has(name.encode()) for name, _ in files)
 
 
 def test_many_small_plugins_take_no_more() -> None:
-    survey = surveyed(archive(None, [plugin(number, 100) for number in range(20_000)]))
-    assert len(survey.heads) < 8 * MIB / 512
+    inventory = surveyed(archive(None, [plugin(number, 100) for number in range(20_000)]))
+    assert len(inventory.heads) < 8 * MIB / 512
 
 
 def test_however_many_plugins_there_are_the_version_is_kept() -> None:
@@ -301,24 +301,24 @@ def test_however_many_plugins_there_are_the_version_is_kept() -> None:
 
 
 def test_names_are_kept_within_16_mib() -> None:
-    survey = surveyed(archive(None, [("a/" + "b" * 4000 + str(number), b"") for number in range(5000)]))
-    assert survey.is_partial
-    assert sum(map(len, survey.names)) < 17 * MIB
+    inventory = surveyed(archive(None, [("a/" + "b" * 4000 + str(number), b"") for number in range(5000)]))
+    assert inventory.is_partial
+    assert sum(map(len, inventory.names)) < 17 * MIB
 
 
 def test_beyond_the_bounds_the_tops_and_what_was_asked_for_are_known() -> None:
     names = [(name, b"") for name in ("a", "b", "x", "c/d", "c/e", "f/g")]
-    survey = surveyed(archive(None, names), replace(DEFAULT_LIMITS, names=3), asked=[b"./c/d"])
-    assert survey.is_partial
-    assert [survey.has(name) for name in (b"c/d", b"c", b"c/e", b"f", b"f/g")] == [True, True, False, True, False]
+    inventory = surveyed(archive(None, names), replace(DEFAULT_LIMITS, names=3), asked=[b"./c/d"])
+    assert inventory.is_partial
+    assert [inventory.has(name) for name in (b"c/d", b"c", b"c/e", b"f", b"f/g")] == [True, True, False, True, False]
 
 
 @pytest.mark.parametrize(
     "name", ["wp-includes//version.php", "wp-includes/./version.php", ".//wp-includes/version.php"]
 )
 def test_a_name_is_the_path_that_it_means(name: str) -> None:
-    survey = surveyed(archive(None, [(VERSION, b"one"), (name, b"other")]))
-    assert survey.heads == {VERSION.encode(): b"other"}
+    inventory = surveyed(archive(None, [(VERSION, b"one"), (name, b"other")]))
+    assert inventory.heads == {VERSION.encode(): b"other"}
 
 
 @pytest.mark.parametrize(("size", "kept"), [(8 * KIB, 8 * KIB), (200 * KIB, 8 * KIB)])
@@ -341,20 +341,20 @@ def test_files_that_tell_nothing_are_not_kept() -> None:
 @pytest.mark.parametrize("name", ["APP-META.INI", "site/APP-META.INI"])
 @pytest.mark.parametrize(("size", "kept"), [(99, 99), (100, 100), (101, 101), (200_000, 101)])
 def test_of_a_record_one_byte_more_than_its_limit_is_kept(name: str, size: int, kept: int) -> None:
-    survey = surveyed(archive(None, [(name, b"a" * size)]), replace(DEFAULT_LIMITS, record_bytes=100))
-    assert embedded(survey) == (name.encode(), b"a" * kept)
-    assert survey.record is not None
-    assert survey.record.member.stored == size
+    inventory = surveyed(archive(None, [(name, b"a" * size)]), replace(DEFAULT_LIMITS, record_bytes=100))
+    assert embedded(inventory) == (name.encode(), b"a" * kept)
+    assert inventory.record is not None
+    assert inventory.record.member.stored == size
 
 
 def test_a_record_that_is_cut_off_is_kept_as_far_as_it_goes() -> None:
-    survey = surveyed(member("APP-META.INI", b"a=" + b"b" * 5000)[:2048])
-    assert embedded(survey) == (b"APP-META.INI", b"a=" + b"b" * 1534)
+    inventory = surveyed(member("APP-META.INI", b"a=" + b"b" * 5000)[:2048])
+    assert embedded(inventory) == (b"APP-META.INI", b"a=" + b"b" * 1534)
 
 
 def test_a_dump_that_is_cut_off_misses_bytes() -> None:
-    survey = surveyed(member("APP-DATA.SQL", DUMP + b"x" * 5000)[:2048])
-    assert dump_of(survey).missing == len(DUMP) + 5000 - 1536
+    inventory = surveyed(member("APP-DATA.SQL", DUMP + b"x" * 5000)[:2048])
+    assert dump_of(inventory).missing == len(DUMP) + 5000 - 1536
 
 
 # --- any names --------------------------------------------------------------------------------------------------------
@@ -372,12 +372,12 @@ def test_names_folders_and_tops_are_those_of_a_plain_model(
         Entry(before + b"/".join(parts) + (behind if is_folder else b""), None if is_folder else b"", TIME)
         for parts, before, is_folder, behind in spelled
     ]
-    survey = surveyed(tar_bytes(entries))
+    inventory = surveyed(tar_bytes(entries))
     paths = [parts for parts, *_ in spelled]
     own = {b"APP-META.INI"}
-    assert set(survey.names) == {b"/".join(parts) for parts in paths}
-    assert set(survey.tops()) == {parts[0] for parts in paths} - own
+    assert set(inventory.names) == {b"/".join(parts) for parts in paths}
+    assert set(inventory.tops()) == {parts[0] for parts in paths} - own
     is_there = any(parts[: len(asked)] == asked for parts in paths)
     for before in (b"", b"./", b"/"):
         for behind in (b"", b"/"):
-            assert survey.has(before + b"/".join(asked) + behind) == is_there
+            assert inventory.has(before + b"/".join(asked) + behind) == is_there

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.checks import contents as checks
-from backupmeta.checks import judge
-from backupmeta.checks.policy import Policy, Requirements
-from backupmeta.findings import Finding
+from backupmeta.checks import completeness as checks
+from backupmeta.checks import rulebook
+from backupmeta.checks.checked_backup import Requirements
+from backupmeta.checks.policy import Policy
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import Witness
-from backupmeta.vocabulary.kinds import Severity
 from tests.checks.subjects import ARCHIVE, DUMP, FILES, FOLDER, MEMBERS, TABLES, backup, ids, record, surveyed, without
 from tests.invented import archive, install_record
 
@@ -50,7 +51,7 @@ WORDPRESS: Final = [
 def test_what_wordpress_can_not_do_without_is_missing(name: str) -> None:
     one = backup(None, without(name))
     detail = name.partition("/")[0]
-    assert one.found == [Finding("file-missing", "files", detail, (one.line("list-files"), ARCHIVE))]
+    assert one.found == [Finding(FINDINGS["file-missing"], "files", detail, (one.line("list-files"), ARCHIVE))]
 
 
 def test_a_listed_file_that_wordpress_can_do_without_may_be_missing() -> None:
@@ -84,10 +85,10 @@ def test_another_install_s_excluded_folder_is_not_this_one_s() -> None:
 
 def test_a_partial_survey_misses_what_the_top_lacks() -> None:
     one = backup(None, without("wp-load.php"), limits=replace(DEFAULT_LIMITS, names=11))
-    assert not one.subject.survey.is_partial
+    assert not one.subject.inventory.is_partial
     assert ids(list(checks.files_missing(one.subject))) == ["file-missing"]
     one = backup(None, without("wp-load.php"), limits=replace(DEFAULT_LIMITS, names=5))
-    assert one.subject.survey.is_partial
+    assert one.subject.inventory.is_partial
     assert ids(list(checks.files_missing(one.subject))) == ["file-missing"]
 
 
@@ -103,7 +104,7 @@ def test_what_the_policy_requires_is_there(name: str) -> None:
 @pytest.mark.parametrize("name", ["wp-conf", "WP-CONFIG.PHP", "index.php/x", "wp-admin/none", "ünknown"])
 def test_what_the_policy_requires_is_missing(name: str) -> None:
     assert backup(policy=requiring(name)).found == [
-        Finding("file-missing", name, "the policy requires it", (ARCHIVE,)),
+        Finding(FINDINGS["file-missing"], name, "the policy requires it", (ARCHIVE,)),
     ]
 
 
@@ -123,9 +124,9 @@ def test_the_policy_s_files_are_looked_for_without_any_list() -> None:
 def test_a_name_at_the_top_is_on_no_list() -> None:
     one = backup(None, {**MEMBERS, "shell.php": b"", "old/wp-load.php": b"", "old/b": b"", "wp-admin/new.php": b""})
     assert one.found == [
-        Finding("file-unlisted", "files", "shell.php", (one.line("list-files"), one.member("shell.php"))),
+        Finding(FINDINGS["file-unlisted"], "files", "shell.php", (one.line("list-files"), one.member("shell.php"))),
         # a folder without a member of its own is shown by the archive
-        Finding("file-unlisted", "files", "old", (one.line("list-files"), ARCHIVE)),
+        Finding(FINDINGS["file-unlisted"], "files", "old", (one.line("list-files"), ARCHIVE)),
     ]
 
 
@@ -166,7 +167,7 @@ def test_by_an_empty_list_everything_is_unlisted() -> None:
 def test_names_that_are_not_utf8_are_unlisted() -> None:
     name = b"caf\xe9".decode("utf-8", "surrogateescape")
     one = backup(None, {**MEMBERS, name: b""})
-    assert one.found == [Finding("file-unlisted", "files", name, (one.line("list-files"), one.member(name)))]
+    assert one.found == [Finding(FINDINGS["file-unlisted"], "files", name, (one.line("list-files"), one.member(name)))]
 
 
 @pytest.mark.parametrize("key", ["list-files", "list-backup-files", "list-exclude-files"])
@@ -193,7 +194,9 @@ def test_what_was_to_be_left_out_is_there(excluded: str, inside: str) -> None:
     one = backup(record(list_exclude_files=f"none,{excluded}"))
     place = one.member(inside) if inside.endswith(".php") else ARCHIVE
     places = (one.line("list-exclude-files"), place)
-    assert list(checks.files_excluded(one.subject)) == [Finding("file-excluded", "exclude_files", excluded, places)]
+    assert list(checks.files_excluded(one.subject)) == [
+        Finding(FINDINGS["file-excluded"], "exclude_files", excluded, places)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +221,7 @@ def test_nothing_is_excluded_by_a_list_that_can_not_be_decoded() -> None:
 
 def test_there_is_no_dump() -> None:
     one = backup(None, without("APP-DATA.SQL"))
-    assert one.found == [Finding("dump-missing", "tables", "", (one.line("list-tables"), ARCHIVE))]
+    assert one.found == [Finding(FINDINGS["dump-missing"], "tables", "", (one.line("list-tables"), ARCHIVE))]
 
 
 def test_a_dump_deeper_in_the_archive_is_none() -> None:
@@ -261,7 +264,7 @@ def test_without_tables_the_dump_may_be_empty(tables: str | None) -> None:
 def test_the_dump_breaks_off(dump: bytes, detail: str) -> None:
     one = backup(None, {**MEMBERS, "APP-DATA.SQL": dump})
     assert list(checks.dump_incomplete(one.subject)) == [
-        Finding("dump-incomplete", "", detail, (one.member("APP-DATA.SQL"),))
+        Finding(FINDINGS["dump-incomplete"], "", detail, (one.member("APP-DATA.SQL"),))
     ]
     # nobody knows what the rest held
     assert list(checks.tables_missing(one.subject)) == []
@@ -270,18 +273,20 @@ def test_the_dump_breaks_off(dump: bytes, detail: str) -> None:
 @pytest.mark.parametrize("dump", [b"", b"\n", b" \r\n\t", b"\xef\xbb\xbf"])
 def test_the_dump_is_empty(dump: bytes) -> None:
     one = backup(None, {**MEMBERS, "APP-DATA.SQL": dump})
-    assert one.found == [Finding("dump-empty", "", "", (one.member("APP-DATA.SQL"),))]
+    assert one.found == [Finding(FINDINGS["dump-empty"], "", "", (one.member("APP-DATA.SQL"),))]
 
 
 def test_the_dump_is_padded() -> None:
     one = backup(None, {**MEMBERS, "APP-DATA.SQL": DUMP + bytes(400)})
-    assert one.found == [Finding("dump-padded", "", "400 bytes", (one.member("APP-DATA.SQL"),))]
+    assert one.found == [Finding(FINDINGS["dump-padded"], "", "400 bytes", (one.member("APP-DATA.SQL"),))]
     assert ids(backup(None, {**MEMBERS, "APP-DATA.SQL": bytes(400)}).found) == ["dump-empty", "dump-padded"]
 
 
 def test_whether_the_dump_is_whole_is_not_known() -> None:
     one = backup(None, {**MEMBERS, "APP-DATA.SQL": OLD_DUMP})
-    assert one.found == [Finding("dump-end-unknown", "", "nothing at its end tells", (one.member("APP-DATA.SQL"),))]
+    assert one.found == [
+        Finding(FINDINGS["dump-end-unknown"], "", "nothing at its end tells", (one.member("APP-DATA.SQL"),))
+    ]
     assert one.found[0].severity is Severity.NOTE
 
 
@@ -350,7 +355,7 @@ def test_a_listed_table_is_not_in_the_dump(dump: bytes, name: str) -> None:
     one = backup(record(list_tables=f"{TABLES},{name}"), {**MEMBERS, "APP-DATA.SQL": dump})
     places = (one.line("list-tables"), one.member("APP-DATA.SQL"))
     found = [found for found in one.found if found.id != "dump-end-unknown"]
-    assert found == [Finding("table-missing", "tables", name, places)]
+    assert found == [Finding(FINDINGS["table-missing"], "tables", name, places)]
 
 
 def test_a_listed_view_is_not_in_the_dump() -> None:
@@ -358,8 +363,8 @@ def test_a_listed_view_is_not_in_the_dump() -> None:
     one = backup(None, {**MEMBERS, "APP-DATA.SQL": dump})
     places = (one.line("list-tables"), one.member("APP-DATA.SQL"))
     assert one.found == [
-        Finding("table-missing", "tables", "wp_recent", places),
-        Finding("table-unlisted", "tables", "wp_other", places),
+        Finding(FINDINGS["table-missing"], "tables", "wp_recent", places),
+        Finding(FINDINGS["table-unlisted"], "tables", "wp_other", places),
     ]
 
 
@@ -399,7 +404,7 @@ def test_an_added_table_is_listed() -> None:
 def test_a_table_of_the_dump_is_on_no_list(added: str) -> None:
     one = backup(None, {**MEMBERS, "APP-DATA.SQL": DUMP.replace(b"COMMIT;", added.encode() + b"\nCOMMIT;")})
     places = (one.line("list-tables"), one.member("APP-DATA.SQL"))
-    assert one.found == [Finding("table-unlisted", "tables", "evil", places)]
+    assert one.found == [Finding(FINDINGS["table-unlisted"], "tables", "evil", places)]
 
 
 def test_a_table_whose_name_is_not_utf8_is_on_no_list() -> None:
@@ -431,8 +436,8 @@ def test_tables_in_a_broken_dump_are_still_unlisted() -> None:
 def test_too_many_tables_are_not_compared() -> None:
     dump = b"".join(b"CREATE TABLE `t%d` (\n);\n" % n for n in range(20_001))
     one = backup(record(list_tables="t20000"), {**MEMBERS, "APP-DATA.SQL": dump})
-    assert one.subject.survey.dump is not None
-    assert one.subject.survey.dump.left_out == 1
+    assert one.subject.inventory.dump is not None
+    assert one.subject.inventory.dump.left_out == 1
     [found] = checks.tables_missing(one.subject)
     assert (found.id, found.detail) == ("tables-not-compared", "the first 20,000 of 20,001")
 
@@ -450,7 +455,7 @@ def test_a_table_that_the_policy_requires_is_there(name: str) -> None:
 def test_a_table_that_the_policy_requires_is_missing(name: str, meant: str) -> None:
     one = backup(policy=demanding(name))
     assert one.found == [
-        Finding("table-missing", meant, "the policy requires it", (one.member("APP-DATA.SQL"),)),
+        Finding(FINDINGS["table-missing"], meant, "the policy requires it", (one.member("APP-DATA.SQL"),)),
     ]
 
 
@@ -469,7 +474,7 @@ LISTING: Final = b"SET AUTOCOMMIT = 0;\nSTART TRANSACTION;\nCOMMIT;\n"
 def test_no_table_of_the_dump_can_be_told() -> None:
     one = backup(None, {**MEMBERS, "APP-DATA.SQL": LISTING})
     assert one.found == [
-        Finding("tables-unknown", "tables", "", (one.line("list-tables"), one.member("APP-DATA.SQL"))),
+        Finding(FINDINGS["tables-unknown"], "tables", "", (one.line("list-tables"), one.member("APP-DATA.SQL"))),
     ]
 
 
@@ -497,7 +502,7 @@ def test_what_a_routine_creates_is_no_table_of_the_dump() -> None:
 def test_a_table_that_no_wordpress_is_without_rows_in(name: str) -> None:
     dump = DUMP.replace(b"INSERT INTO `wp_%b` VALUES (1);\n" % name.encode(), b"")
     one = backup(None, {**MEMBERS, "APP-DATA.SQL": dump})
-    assert one.found == [Finding("table-empty", "", f"wp_{name}", (one.member("APP-DATA.SQL"),))]
+    assert one.found == [Finding(FINDINGS["table-empty"], "", f"wp_{name}", (one.member("APP-DATA.SQL"),))]
     assert one.found[0].severity is Severity.WARNING
     assert only(backup(record(installer="an-app-nobody-knows"), {**MEMBERS, "APP-DATA.SQL": dump}).found) == []
     assert list(checks.tables_empty(backup(record(db_prefix=None), {**MEMBERS, "APP-DATA.SQL": dump}).subject)) == []
@@ -519,7 +524,9 @@ def test_any_other_table_may_be_without_rows() -> None:
 def test_no_table_has_the_prefix(prefix: str) -> None:
     one = backup(record(db_prefix=prefix))
     places = (one.line("db-prefix"), one.member("APP-DATA.SQL"))
-    assert list(checks.prefix_differs(one.subject)) == [Finding("table-prefix-differs", "db_prefix", prefix, places)]
+    assert list(checks.prefix_differs(one.subject)) == [
+        Finding(FINDINGS["table-prefix-differs"], "db_prefix", prefix, places)
+    ]
 
 
 @pytest.mark.parametrize("prefix", ["wp_", "w", "wp_users", "WP_", "", None])
@@ -551,7 +558,9 @@ def test_the_files_are_far_larger_or_smaller_than_the_record_says(told: str, tex
     one = backup(record(cache_files=told), BIG)
     detail = f"4,194,304 bytes, by the record {text}"
     places = (one.line("cache-files"), ARCHIVE)
-    assert list(checks.sizes_differ(one.subject)) == [Finding("files-size-differs", "cache_files", detail, places)]
+    assert list(checks.sizes_differ(one.subject)) == [
+        Finding(FINDINGS["files-size-differs"], "cache_files", detail, places)
+    ]
 
 
 def test_a_size_of_thousands_of_digits_is_judged() -> None:
@@ -608,7 +617,9 @@ def test_the_dump_is_about_as_large_as_the_record_says(size: int, told: int) -> 
 def test_the_dump_is_far_larger_or_smaller_than_the_record_says(size: int, told: int, detail: str) -> None:
     one = backup(record(cache_tables=str(told)), filled(size))
     places = (one.line("cache-tables"), one.member("APP-DATA.SQL"))
-    assert list(checks.sizes_differ(one.subject)) == [Finding("tables-size-differs", "cache_tables", detail, places)]
+    assert list(checks.sizes_differ(one.subject)) == [
+        Finding(FINDINGS["tables-size-differs"], "cache_tables", detail, places)
+    ]
 
 
 def test_without_a_dump_its_size_is_not_judged() -> None:
@@ -665,5 +676,5 @@ def test_names_that_begin_with_a_dot_and_a_slash_are_the_same() -> None:
 def test_below_a_top_folder_nothing_is_missing() -> None:
     # record-not-at-root tells that it was packed with its folder; nothing else is wrong with it
     packed = {"site/APP-META.INI": record(), **{f"site/{name}": content for name, content in MEMBERS.items()}}
-    subject = replace(backup().subject, survey=surveyed(archive(None, packed.items())))
-    assert list(judge.of_backup(subject, is_whole=True)) == []
+    subject = replace(backup().subject, inventory=surveyed(archive(None, packed.items())))
+    assert list(rulebook.of_backup(subject, is_whole=True)) == []

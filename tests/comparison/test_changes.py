@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backupmeta.comparison.changes import Changes, FieldChange, Step, What, compared
 from backupmeta.comparison.diff import diff
-from backupmeta.comparison.difference import Changes, FieldChange, Step, What
-from backupmeta.comparison.fields import compared
 from backupmeta.library import find_backup
 from backupmeta.provenance import Witness
 from tests.invented import INSTALL, Account, backup_record, install_record

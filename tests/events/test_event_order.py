@@ -3,9 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmeta.events.event import Claim, Event, File, Subject, moment, nearest
-from backupmeta.events.kinds import KINDS
-from backupmeta.events.spool import NAMED, Spool
+from backupmeta.events.event import KINDS, Claim, Event, File, Subject, moment, nearest
+from backupmeta.events.timeline import NAMED, EventSpool
 from backupmeta.provenance import Source, Witness
 
 TEXT = st.text(st.characters() | st.sampled_from("\udc80\udcff\0\n'\""), max_size=8)
@@ -31,7 +30,7 @@ SHARED = Event(Claim("installed", 5, Source(Witness.INSTALL_RECORD, "/b")), "m",
 
 
 def spooled(events: list[Event]) -> list[Event]:
-    with Spool() as spool:
+    with EventSpool() as spool:
         spool.take(events)
         return list(spool)
 

@@ -1,11 +1,12 @@
-"""What one pass over an archive collects for the checks: its names and sizes, its record, its dump, telling files.
+"""What the checks see of one backup: `CheckedBackup`, with what one pass over its archive collected, its `Inventory`.
 
 Of several members of one name the last one counts, as after unpacking; of records at the root the first.
 """
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -14,7 +15,13 @@ from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import OWN_CONTENT, WITH_CONTENT, Member, is_at_root, is_record
 from backupmeta.archive.names import DUMP, RECORD, plain, shown
 from backupmeta.archive.reader import Content
+from backupmeta.archive.statements import Spot
+from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.applications import TELLING, bytes_wanted, tells
+from backupmeta.findings import Finding, FindingRule
+from backupmeta.masking import MASK, mask_location
+from backupmeta.provenance import Source, Witness
+from backupmeta.record.values import items
 
 _KEPT: Final = 8 * MIB
 """How much is kept of plugins' and themes' files, in bytes; real sites have some hundred kB of them."""
@@ -53,8 +60,8 @@ class Embedded(NamedTuple):
 class _Taking:
     """Takes in the beginning of one content."""
 
-    def __init__(self, survey: "Survey", member: Member, name: bytes, most: int) -> None:
-        self._survey = survey
+    def __init__(self, inventory: "Inventory", member: Member, name: bytes, most: int) -> None:
+        self._survey = inventory
         self._member = member
         self._name = name
         self._room = most
@@ -67,11 +74,11 @@ class _Taking:
             self._room -= len(piece)
 
     def close(self, missing: int) -> None:
-        """Give the survey what was taken in."""
+        """Give the inventory what was taken in."""
         self._survey.keep(self._member, self._name, b"".join(self._pieces), missing)
 
 
-class Survey:
+class Inventory:
     """Takes in, as the one consumer of a pass, what the checks ask for; within bounds, whatever the archive.
 
     Attributes:
@@ -206,8 +213,132 @@ class Survey:
 
     def tops(self) -> Iterator[bytes]:
         """Yield the names at the archive's top, without Installatron's own, each once."""
-        met = set(_NO_TOPS)
+        tops = set(_NO_TOPS)
         for name in self._names:
-            if (top := name.partition(b"/")[0]) not in met:
-                met.add(top)
+            if (top := name.partition(b"/")[0]) not in tops:
+                tops.add(top)
                 yield top
+
+
+PREFIX: Final = "{prefix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What installs and their backups must have.
+
+    Attributes:
+        maximum_age_days: the age of an install's newest backup, in days; None for any.
+        minimum_backups: how many backups an install has.
+        files: members that every archive has.
+        tables: tables that every dump has, with `PREFIX` for the record's ``db-prefix``: see `tables_with`.
+        locations: where backups may be kept; None for anywhere: see `allows`.
+        versions: the lowest version that is allowed of an application, by the record's ``installer``.
+    """
+
+    maximum_age_days: float | None = None
+    minimum_backups: int = 0
+    files: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    locations: tuple[str, ...] | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def tables_with(self, prefix: str) -> tuple[str, ...]:
+        """Return the names of the tables that a dump must have whose record's ``db-prefix`` is ``prefix``."""
+        return tuple(name.replace(PREFIX, prefix) for name in self.tables)
+
+    def allows(self, location: str) -> bool:
+        """Tell whether a backup may be kept at ``location``, a record's ``backup-location``; its userinfo is no matter.
+
+        It is one of the `locations`, or of a scheme that is one: ``s3://``.
+        """
+        plain = mask_location(location).replace(f"{MASK}@", "")
+        scheme = "".join(plain.partition("://")[:2])
+        return self.locations is None or plain in self.locations or scheme in self.locations
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedBackup:
+    """One backup to judge.
+
+    Attributes:
+        path: the archive, as the server saw it.
+        inspection: what its records and its name tell.
+        inventory: what was seen in its archive.
+        requirements: what every backup must have.
+        now: the moment of judging, Unix seconds.
+    """
+
+    path: str
+    inspection: Inspection
+    inventory: Inventory
+    requirements: Requirements
+    now: int
+
+    def texts(self, field: str) -> tuple[str, ...]:
+        """Return the list in ``field`` of the answer; empty where there is none."""
+        value = self.inspection.get(field)
+        return tuple(item for item in value if isinstance(item, str) and item) if isinstance(value, list) else ()
+
+    def also(self, key: str) -> tuple[str, ...]:
+        """Return the list that the record's ``key`` has, of those that are no part of the answer."""
+        fact = self.inspection.extra.get(key)
+        if fact is None:
+            return ()
+        try:
+            return tuple(filter(None, items(fact.raw)))
+        except UnicodeDecodeError:
+            return ()
+
+    def inside(self, name: str) -> str:
+        """Return a listed name as members are called: from the install's folder on, without slashes around it."""
+        folder = self.inspection.text("path").rstrip("/") + "/"
+        return f"{name}/".removeprefix(folder).removeprefix("./").strip("/")
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """The names that the record excludes, as members are called."""
+        return tuple(filter(None, map(self.inside, self.texts("exclude_files"))))
+
+    @property
+    def has_readable_lists(self) -> bool:
+        """Whether each list that the record has can be decoded: what is on one that can't be, nobody knows."""
+        lists = (fact.raw for key, fact in self.inspection.extra.items() if key.startswith("list-"))
+        return all(map(_is_utf8, lists))
+
+    def told(self, field: str) -> tuple[Source, ...]:
+        """Return where ``field`` of the answer comes from; nothing where it is absent."""
+        return (self.inspection.source(field),) if field in self.inspection.fields else ()
+
+    def seen(self, name: bytes) -> Source:
+        """Return the place of the member called ``name`` in the archive, or of the archive where there is none."""
+        offset = self.inventory.offset(name)
+        if offset is None:
+            return Source(Witness.ARCHIVE, self.path)
+        return Source(Witness.ARCHIVE, self.path, text_of(name), None, offset)
+
+    def in_dump(self, spot: Spot) -> Source:
+        """Return the place of a statement or line of the dump."""
+        return Source(Witness.ARCHIVE, self.path, text_of(DUMP), spot.line, spot.offset)
+
+    def told_also(self, key: str) -> tuple[Source, ...]:
+        """Return where the record's ``key`` stands, as `also` reads it; nothing where it doesn't."""
+        fact = self.inspection.extra.get(key)
+        return () if fact is None else (fact.source,)
+
+    def differs(self, rule: FindingRule, field: str, detail: str, *places: Source) -> Finding:
+        """Return the finding that the archive at ``places`` is not what ``field`` of the record says."""
+        return Finding(rule, field, detail, (*self.told(field), *places))
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def text_of(name: bytes) -> str:
+    """Return a member's or a table's name as text; bytes that aren't UTF-8 as surrogates."""
+    return name.decode("utf-8", "surrogateescape")
