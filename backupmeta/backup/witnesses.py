@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from backupmeta import rules
 from backupmeta.account import filename
 from backupmeta.backup.inspection import Inspection
-from backupmeta.evidence import join_seen
+from backupmeta.evidence import join_server_path
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, as_text
 from backupmeta.record.document import Document
@@ -101,7 +101,7 @@ def file_of(home: str | None, install_id: str) -> str | None:
 def _file_of(home: str, install_id: str) -> str:
     path = home
     for name in (".appdata", "current", install_id):
-        path = join_seen(path, name)
+        path = join_server_path(path, name)
     return path
 
 
@@ -139,7 +139,7 @@ _remembered_home = lru_cache(maxsize=1024)(_home_of)
 def _count(_inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     if witnesses.numbackups is None:
         return None
-    path = join_seen(join_seen(witnesses.home or "", ".appdata"), "backups")
+    path = join_server_path(join_server_path(witnesses.home or "", ".appdata"), "backups")
     return witnesses.numbackups, Source(Witness.FILE_SYSTEM, path)
 
 

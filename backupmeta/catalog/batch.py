@@ -260,8 +260,8 @@ def _account(task: Task, limits: Limits, builder: RowBuilder) -> Scanned | Uncha
 
 def refused(account: Found, reason: str) -> Refused:
     """Return that an account can't be read for this ``reason``."""
-    where = (Source(Witness.FILE_SYSTEM, account.seen),)
-    return Refused(finding_row(Finding(rules.FOLDER_UNREADABLE, account.seen, reason, where)))
+    where = (Source(Witness.FILE_SYSTEM, account.server_path),)
+    return Refused(finding_row(Finding(rules.FOLDER_UNREADABLE, account.server_path, reason, where)))
 
 
 class _Visit(NamedTuple):
@@ -330,4 +330,4 @@ class _Visit(NamedTuple):
 
 def _memory(home: Home, reading: Reader) -> Memory:
     """Return what is to be remembered of ``home``."""
-    return Memory(home.folder.seen, home.as_server, home.is_home, home.has_records, reading.files, home.findings)
+    return Memory(home.folder.server_path, home.as_server, home.is_home, home.has_records, reading.files, home.findings)

@@ -261,7 +261,7 @@ class RecordCells:
         decoded. ``around`` is what its home tells, without the live installs.
         """
         record, archive = pair.record, pair.archive
-        if record is None or archive is None or around.seen is None or not record.record.is_tidy:
+        if record is None or archive is None or around.server_path is None or not record.record.is_tidy:
             return None
         columns = _columns(tuple(record.record.values)) if record.record.is_usual else None
         try:
@@ -273,7 +273,7 @@ class RecordCells:
         cells[_ID], cells[_FILE] = pair.id, _file(cells, around)
         if cells[_FILE] is None:
             return None
-        name = self._check_name(cells, record.record.values, archive.seen)
+        name = self._check_name(cells, record.record.values, archive.server_path)
         row = (str(pair.state), seconds(name.utc_offset), *cells, self._shelf.key(columns.origins))
         return row, (*pair.findings, *head.findings, *name.findings)
 
@@ -393,6 +393,6 @@ def _cell(decode: Decoder) -> Callable[[bytes], Cell]:
 
 def _file(cells: list[Cell], around: Surroundings) -> str | None:
     """Return the cell of the field ``file``."""
-    home = around.as_server or home_of(str(cells[_PATH] or ""), str(cells[_USER] or "")) or around.seen
+    home = around.as_server or home_of(str(cells[_PATH] or ""), str(cells[_USER] or "")) or around.server_path
     path = file_of(home, str(cells[_INSTALL] or ""))
     return None if path is None else display(path)

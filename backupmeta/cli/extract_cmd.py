@@ -14,9 +14,8 @@ from backupmeta.checks.policy import DEFAULT
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import messages, options, output, progress
 from backupmeta.cli.writing import Write
-from backupmeta.extraction.extract import Extraction, Order
+from backupmeta.extraction.extract import Extraction, MemberResult, Order, Selection
 from backupmeta.extraction.extract import extract as unpacked
-from backupmeta.extraction.unpacking import Selection, Told
 from backupmeta.findings import Group, Severity
 from backupmeta.render.unpacked import EXTRACTION, ExtractionTalk
 from backupmeta.search import Search
@@ -96,16 +95,16 @@ def extract(
 def _extracted(
     archive: str, order: Order, limits: Limits, dump: str | None, protected: Protected, *, format_name: str
 ) -> int:
-    """Extract, tell what came out, and return the exit code."""
+    """Extract, print what came out, and return the exit code."""
     talk, answer = ExtractionTalk(), EXTRACTION[format_name].render()
 
-    def tell(told: Told) -> None:
-        output.write(answer.piece(told))
-        if (line := talk.line(told)) is not None and format_name == "text":
+    def report(result: MemberResult) -> None:
+        output.write(answer.piece(result))
+        if (line := talk.line(result)) is not None and format_name == "text":
             messages.complain(line)
 
     case = verification.case_at(archive, Search(limits=limits), DEFAULT, int(time()))
-    extraction = _filled(case, order, dump, protected, tell)
+    extraction = _filled(case, order, dump, protected, report)
     output.write(answer.end(extraction))
     code = messages.report((judged.finding for judged in extraction.verification.judged), Severity.WARNING)
     for line in talk.end(extraction):
@@ -116,12 +115,12 @@ def _extracted(
 
 
 def _filled(
-    case: Case, order: Order, dump: str | None, protected: Protected, tell: Callable[[Told], object]
+    case: Case, order: Order, dump: str | None, protected: Protected, report: Callable[[MemberResult], object]
 ) -> Extraction:
     """Extract, and return what came out; the dump's file is there only if the folder is."""
     try:
         with progress.shown(case.size) as bar, _dump(dump, protected) as write:
-            extraction = unpacked(case, order, tell, dump=write, watch=bar.watch)
+            extraction = unpacked(case, order, report, dump=write, watch=bar.watch)
             _drop_unless_kept(extraction, write)
     except _DroppedError as dropped:
         return dropped.extraction

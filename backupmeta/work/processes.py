@@ -85,8 +85,9 @@ def processes(jobs: int, watch: Watch = unwatched, ahead: int = _AHEAD) -> Worke
 
 
 def few_processes(most: int, watch: Watch = unwatched) -> Workers:
-    """Return as many processes as can run at once here, at most ``most``; this process where none may be forked."""
-    return processes(min(most, affordable(cores())) if can_fork() else 1, watch)
+    """Return as many processes as can run at once here, at most ``most``; this process where none can be forked."""
+    jobs = min(most, affordable(cores())) if can_fork() else 1
+    return Here(watch) if jobs == 1 else _FewProcesses(jobs, watch, _AHEAD * jobs)
 
 
 class _Processes:
@@ -100,8 +101,19 @@ class _Processes:
         self._jobs = jobs
 
     def pool(self, work: Work[Order, Part]) -> Pool[Order, Part]:
-        """Return processes that do this ``work``."""
+        """Return processes that do this ``work``. Raises `ChildProcessError` where none can be started."""
         return _ProcessPool(work, self._jobs, self.watch)
+
+
+class _FewProcesses(_Processes):
+    """Processes that nobody asked for."""
+
+    def pool(self, work: Work[Order, Part]) -> Pool[Order, Part]:
+        """Return processes that do this ``work``; this process where none can be started."""
+        try:
+            return super().pool(work)
+        except ChildProcessError:
+            return Here(self.watch).pool(work)
 
 
 class _ProcessPool(Pool[Order, Part]):
@@ -111,7 +123,7 @@ class _ProcessPool(Pool[Order, Part]):
         self._work = work
         self._jobs = jobs
         self._watch = watch
-        self._workers = list[_Worker[Order, Part]]()
+        self._workers = [self._started()]
         self._waiting = deque[Task[Order, Part]]()
 
     def begin(self, task: Task[Order, Part]) -> None:
@@ -147,9 +159,12 @@ class _ProcessPool(Pool[Order, Part]):
         if least is not None and not least.tasks:
             return least
         if len(self._workers) < self._jobs:
-            self._workers.append(_Worker(self._work, is_watched=self._watch is not unwatched))
+            self._workers.append(self._started())
             return self._workers[-1]
         return least if least is not None and len(least.tasks) == 1 and len(self._waiting) >= self._jobs else None
+
+    def _started(self) -> "_Worker[Order, Part]":
+        return _Worker(self._work, is_watched=self._watch is not unwatched)
 
     def _receive(self, worker: "_Worker[Order, Part]") -> None:
         """Take in a message of a ``worker``, or that it is dead: its task is lost, those that it did not begin wait."""

@@ -1,5 +1,6 @@
 """Processes that do work: what they tell, and what is told of them when they are killed."""
 
+import errno
 import os
 import re
 import signal
@@ -137,6 +138,20 @@ def test_a_process_may_remember_and_this_one_knows_nothing_of_it() -> None:
     assert [part[-1] for part in came] == list(range(20))
     assert all(part == sorted(part) for part in came)
     assert next(iter(work.do(7, int))) == [7]
+
+
+@linux
+def test_where_none_can_be_started_this_process_does_what_nobody_asked_processes_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refused)
+    monkeypatch.setattr("backupmeta.work.processes.cores", lambda: 2)
+    assert [part for _, part in results(range(5), Doubling(), few_processes(2))] == [0, 2, 4, 6, 8]
+    with pytest.raises(ChildProcessError, match=r"no process can be started \(Resource temporarily .*\); try --jobs 1"):
+        next(results(range(5), Doubling(), processes(2)))
 
 
 def test_what_they_read_is_told_here() -> None:
