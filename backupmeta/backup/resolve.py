@@ -31,6 +31,7 @@ def backup(witnesses: Witnesses, state: State) -> Inspection:
     name = check_archive_name(_recorded_name(inspection), witnesses.archive, path, witnesses.zone)
     inspection.archive_name, inspection.utc_offset = name.parts, name.utc_offset
     inspection.findings.extend(name.findings)
+    inspection.close()
     return inspection
 
 
@@ -39,6 +40,7 @@ def install(id_: str, record: Document, home: str | None, as_server: str | None,
     witnesses = Witnesses(id_, None, None, record, None, home, as_server, numbackups, None)
     inspection = Inspection("install", None, record.source.path)
     _resolve(inspection, witnesses, [record], None)
+    inspection.close()
     return inspection
 
 

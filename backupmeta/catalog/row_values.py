@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Any, Final, NamedTuple, cast
 
 from backupmeta.account.home import Home, Pair, Surroundings
-from backupmeta.backup.inspection import Inspection, shown
+from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import FieldStep, KeyStep, Program, Won, compiled
 from backupmeta.backup.resolve import ArchiveNameCheck, RecordedName, check_archive_name
 from backupmeta.backup.witnesses import file_of, home_of
@@ -26,6 +26,7 @@ from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Default, Scope
 from backupmeta.record.values import Decoder, Value
+from backupmeta.secrets import closed
 
 GREATEST: Final = 2**63 - 1
 """The greatest number that a column holds."""
@@ -76,8 +77,6 @@ def cells_of(found: Inspection, shape: "Shape", shelf: Shelf) -> Cells:
     for place in shape.made:
         if isinstance(cell := cells[place], str) and origins[shape.names[place]].__class__ is not Document:
             cells[place] = display(cell)
-    for place in shape.secrets:
-        cells[place] = cells[place] and MASK
     custom = {name: fields[name] for name in fields if name not in FIELD}
     kept = tuple((key, holding[0].record.values[key]) for key, holding in found.kept.items())
     return (*cells, *map(shelf.key, (json_of(custom) if custom else EMPTY, extra(kept), _origins(found))))
@@ -136,7 +135,7 @@ def list_of(name: str, raw: bytes) -> Text:
 
 
 def _list_of(name: str, raw: bytes) -> Text:
-    return json_of(shown(name, FIELD[name].decode(raw)))
+    return json_of(closed(name, FIELD[name].decode(raw)))
 
 
 _remembered_list = lru_cache(maxsize=4096)(_list_of)
