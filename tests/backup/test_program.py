@@ -18,6 +18,7 @@ from backupmeta.backup.program import Program, program
 from backupmeta.backup.witnesses import Witnesses
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
+from backupmeta.secrets import opened
 from tests.backup import reference
 from tests.backup.reference import Answer, Lines
 from tests.invented import BACKUP, INSTALL, NAME, backup_record, install_record
@@ -93,12 +94,12 @@ def witnesses(
 def answer_of(inspection: Inspection, numbers: Mapping[Witness, int]) -> Answer:
     """Return what came out, as the reference says it; ``numbers`` are those of the records."""
     return Answer(
-        {name: (value.value, numbers.get(value.source.witness)) for name, value in inspection.values.items()},
+        {name: (opened(value.value), numbers.get(value.source.witness)) for name, value in inspection.values.items()},
         {
-            name: [(fact.raw, numbers[fact.source.witness]) for fact in facts]
+            name: [(opened(fact.raw), numbers[fact.source.witness]) for fact in facts]
             for name, facts in inspection.conflicts.items()
         },
-        {key: fact.raw for key, fact in inspection.extra.items()},
+        {key: opened(fact.raw) for key, fact in inspection.extra.items()},
         [(finding.id, finding.subject) for finding in inspection.findings if finding.id in RESOLVING],
     )
 
