@@ -20,7 +20,7 @@ from backupmeta.api.status import (
 from backupmeta.archive.limits import OverAllowanceError
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
-from backupmeta.backup.resolve import Witnesses
+from backupmeta.backup.witnesses import Witnesses
 from backupmeta.errors import (
     DamagedError,
     EvidenceError,
@@ -36,8 +36,7 @@ from backupmeta.search import EVERYWHERE, Matches, Search, check_owner, chosen
 from backupmeta.work.orders import Watch, Work, Workers, results
 
 if TYPE_CHECKING:
-    from backupmeta.api.models import Backup, Install
-    from backupmeta.api.response import Response
+    from backupmeta.api.models import Backup, Install, Response
 
 
 def view(
@@ -55,8 +54,7 @@ def view(
         AnswerError: the answer is negative: ``backup_not_found``, ``user_not_found``, ``invalid_argument_user``.
         EvidenceError: ``target`` is a file that can't be read, or a root is.
     """
-    from backupmeta.api.models import Backup
-    from backupmeta.api.response import Response
+    from backupmeta.api.models import Backup, Response
 
     found = find_backup(target, search, user=user, allow_missing=allow_missing)
     data = Backup.model_validate(found.wire(show_secrets=True))
@@ -70,8 +68,7 @@ def view_install(target: str, search: Search = EVERYWHERE, *, user: str | None =
         AnswerError: the answer is negative: ``install_not_found``, ``user_not_found``, ``invalid_argument_user``.
         EvidenceError: ``target`` is a file that can't be read, or a root is.
     """
-    from backupmeta.api.models import Install
-    from backupmeta.api.response import Response
+    from backupmeta.api.models import Install, Response
 
     data = Install.model_validate(find_install(target, search, user=user).wire(show_secrets=True))
     return Response[Install](result=True, status=200, message=SUCCESS, data=data)
@@ -157,7 +154,7 @@ class BackupListing(Work[Block, str | Passed]):
             if order.is_read:
                 texts.extend(self._text(one, self._findings) for one in self._inspected(home, pair))
             else:
-                self._findings.append(_ended(pair.archive.seen if pair.archive else home.folder.seen))
+                self._findings.append(_ended(pair.archive.server_path if pair.archive else home.folder.server_path))
             if texts and len(texts[-1]) > _LONG:
                 yield "".join(texts)
                 texts.clear()
@@ -217,7 +214,7 @@ def listed(
 def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:
     """Yield what is known of a backup, or append to ``findings`` why nothing is."""
     try:
-        with told_of(pair.archive.seen if pair.archive else home.folder.seen):
+        with told_of(pair.archive.server_path if pair.archive else home.folder.server_path):
             found = inspect_backup(home, pair, home.surroundings, search.zone)
         yield found
     except OverAllowanceError:
@@ -338,7 +335,7 @@ def inspect_backup(home: Home, pair: Pair, around: Surroundings, zone: tzinfo | 
     Raises `EvidenceError` where nothing is.
     """
     embedded, findings = _read_embedded(home, pair)
-    archive = pair.archive.seen if pair.archive else None
+    archive = pair.archive.server_path if pair.archive else None
     inspection = resolved(pair, archive, embedded, around, zone)
     inspection.findings[:0] = (*pair.findings, *findings)
     return inspection
@@ -359,7 +356,7 @@ def resolved(
         embedded=embedded,
         install=around.installs.get(install_id),
         archive=archive,
-        home=around.seen,
+        home=around.server_path,
         as_server=around.as_server,
         numbackups=around.backups_of(install_id),
         zone=zone,
@@ -391,7 +388,7 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
 
 
 def _embedded(archive: Archive) -> Source:
-    return Source(Witness.EMBEDDED_RECORD, archive.seen)
+    return Source(Witness.EMBEDDED_RECORD, archive.server_path)
 
 
 def trouble(error: EvidenceError, record: Document | None, place: Place) -> FindingRule:
@@ -425,14 +422,14 @@ def unreadable(pair: Pair, error: EvidenceError) -> Finding:
     """Return the finding about an archive that no record speaks for and that can't be read."""
     if pair.archive is None:
         return Finding(unread(error), error.path, error.particulars, (Source(Witness.FILE_SYSTEM, error.path),))
-    path, kind = pair.archive.seen, trouble(error, pair.record, pair.archive.place)
+    path, kind = pair.archive.server_path, trouble(error, pair.record, pair.archive.place)
     return Finding(kind, path, particulars(error), (Source(Witness.FILE_SYSTEM, path),))
 
 
 def inspect_install(home: Home, id_: str) -> Inspection:
     """Return what is known of the live install ``id_`` of ``home``."""
     record = home.installs[id_]
-    return resolve.install(id_, record, home.folder.seen, home.as_server, home.surroundings.backups_of(id_))
+    return resolve.install(id_, record, home.folder.server_path, home.as_server, home.surroundings.backups_of(id_))
 
 
 def _record_at(path: str, search: Search, witness: Witness | None = None) -> Inspection:
@@ -457,7 +454,7 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
 def _inspect_record(home: Home, id_: str | None, record: Document, search: Search) -> Inspection:
     """Return what is known from ``record``: with its home, where it has one, else alone."""
     if record.source.witness is Witness.INSTALL_RECORD:
-        where = home.folder.seen if home.has_records else None
+        where = home.folder.server_path if home.has_records else None
         return resolve.install(id_ or "", record, where, None, home.surroundings.backups_of(id_ or ""))
     for pair in home.pairs():
         if pair.record is not None and pair.record.source.path == record.source.path:

@@ -93,7 +93,7 @@ class Accounts:
         row = self._connection.execute(_NUMBER, _at(task.host, task.account.path)).fetchone()
         status = "unreadable" if isinstance(result, Refused) else "present"
         if row is not None and isinstance(result, Refused) and row[0] in self._damaged:
-            self._result.note_trouble(task.account.seen, result.finding.detail)
+            self._result.note_trouble(task.account.server_path, result.finding.detail)
             self._unread.add(row[0])  # what was altered stays, and is reported
             return
         if row is None:
@@ -105,7 +105,7 @@ class Accounts:
             self._connection.execute(_SEEN, (display(task.root), status, self._scan, account))
             self._writer.seals.meet(account)
         if isinstance(result, Refused):
-            self._result.note_trouble(task.account.seen, result.finding.detail)
+            self._result.note_trouble(task.account.server_path, result.finding.detail)
             self._writer.refuse(account, result.finding)
         elif isinstance(result, Unchanged):
             self._result.unchanged += 1
@@ -114,13 +114,13 @@ class Accounts:
             self._result.archives += len(archives)
             self._result.bytes += sum(archives)
             if result.trouble:
-                self._result.note_trouble(task.account.seen, result.trouble)
+                self._result.note_trouble(task.account.server_path, result.trouble)
             self._writer.settle(account, result.rows, is_new=row is None)
             self._connection.execute(_REMEMBER, (account, *result.known))
 
     def _begin(self, task: Task, status: str) -> int:
         self._last += 1
-        path, server_path = task.account.path, display(task.account.seen)
+        path, server_path = task.account.path, display(task.account.server_path)
         row = {
             "account": self._last,
             "host": task.host,
@@ -128,7 +128,7 @@ class Accounts:
             "path_bytes": schema.path_bytes(path),
             "seen": server_path,
             "root": display(task.root),
-            "name": display(folder_name(task.account.seen)),
+            "name": display(folder_name(task.account.server_path)),
             "is_home": task.account.is_home,
             "status": status,
             "first_scan": self._scan,
