@@ -15,7 +15,7 @@ from backupmeta.masking import mask_text
 from backupmeta.work.orders import Watch, Workers, unwatched
 
 if TYPE_CHECKING:
-    from backupmeta.catalog.accounts import ScanResult
+    from backupmeta.catalog.database import ScanResult
 
 
 def complain(message: str) -> None:
