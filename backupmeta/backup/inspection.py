@@ -5,7 +5,7 @@ from datetime import timezone
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from backupmeta.account.filename import ArchiveName
-from backupmeta.account.home import State
+from backupmeta.account.home import PairState
 from backupmeta.findings import Finding
 from backupmeta.masking import MASK, is_secret, mask_list, mask_text, masked, might_hide
 from backupmeta.provenance import Fact, Source
@@ -68,7 +68,7 @@ class Inspection:
     """
 
     kind: Literal["backup", "install"]
-    state: State | None
+    state: PairState | None
     path: str
     fields: dict[str, Value] = field(default_factory=dict)
     origins: dict[str, Document | Source] = field(default_factory=dict)

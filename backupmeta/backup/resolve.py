@@ -11,7 +11,7 @@ from datetime import tzinfo
 
 from backupmeta import rules
 from backupmeta.account import filename
-from backupmeta.account.home import State
+from backupmeta.account.home import PairState
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import CUSTOM_SCHEDULE, Plan, fields_of, plan, tells_snapshot
 from backupmeta.backup.witnesses import ELSEWHERE, Witnesses, base_name, elsewhere
@@ -25,7 +25,7 @@ from backupmeta.record.values import text
 __all__ = ["Witnesses", "backup", "install"]
 
 
-def backup(witnesses: Witnesses, state: State) -> Inspection:
+def backup(witnesses: Witnesses, state: PairState) -> Inspection:
     """Return what is known of a backup."""
     records = [one for one in (witnesses.backup, witnesses.embedded) if one is not None]
     path = witnesses.archive or (records[0].source.path if records else "")

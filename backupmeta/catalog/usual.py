@@ -11,7 +11,7 @@ from datetime import tzinfo
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, cast
 
-from backupmeta.account.home import Home, Pair, State, Surroundings
+from backupmeta.account.home import Home, Pair, PairState, Surroundings
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import Plan, plan
 from backupmeta.backup.resolve import compare_name
@@ -82,7 +82,7 @@ class Usual:
     def learn(self, home: Home, pair: Pair, found: Inspection, cells: Cells) -> None:
         """Learn from a usual backup of ``home`` that was resolved, and the ``cells`` that it has."""
         record = pair.record
-        if pair.state is not State.PAIRED or record is None or not record.record.is_tidy:
+        if pair.state is not PairState.PAIRED or record is None or not record.record.is_tidy:
             return
         if any(isinstance(one, Document) and one is not record for one in found.origins.values()):
             return
@@ -152,7 +152,7 @@ class Usual:
         fields: dict[str, Any] = {name: cells[place] for name, place in _COMPARED.items()}
         if "backup-time" in values:
             fields["backup_time"] = values["backup-time"].decode()
-        light = Inspection("backup", State.PAIRED, archive, fields)
+        light = Inspection("backup", PairState.PAIRED, archive, fields)
         compare_name(light, archive, self._zone)
         return light
 

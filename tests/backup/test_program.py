@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backupmeta.account.home import State
+from backupmeta.account.home import PairState
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
@@ -87,9 +87,9 @@ def parts(found: Inspection) -> list[object]:
 
 
 def assert_the_same(asked: Witnesses) -> None:
-    by_plan = parts(resolve.backup(asked, State.PAIRED))
+    by_plan = parts(resolve.backup(asked, PairState.PAIRED))
     with patch.object(resolve, "plan", return_value=None):
-        one_by_one = parts(resolve.backup(asked, State.PAIRED))
+        one_by_one = parts(resolve.backup(asked, PairState.PAIRED))
     assert by_plan == one_by_one
 
 
@@ -129,7 +129,7 @@ def test_a_usual_record_is_resolved_by_plan(install: bytes | None) -> None:
     content = backup_record(cache_files="2", list_failures="x", parent="")
     asked = witnesses(content, content, install, ARCHIVE, HOME, 3, None)
     with patch.object(resolve._Resolver, "_field", side_effect=AssertionError):
-        found = resolve.backup(asked, State.PAIRED)
+        found = resolve.backup(asked, PairState.PAIRED)
     assert found.get("version") == "6.5.4"
     assert set(found.conflicts) == ({"cache_files"} if install is not None and b"cache-files" in install else set())
     assert_the_same(asked)
@@ -142,7 +142,7 @@ def test_a_record_that_is_unusually_large_is_resolved_field_by_field(content: by
     asked = witnesses(content, content, None, ARCHIVE, HOME, 3, None)
     assert_the_same(asked)
     with patch.object(resolve._Resolver, "_field") as field:
-        resolve.backup(asked, State.PAIRED)
+        resolve.backup(asked, PairState.PAIRED)
     assert field.call_count >= len(TABLE)
 
 
@@ -156,7 +156,7 @@ def test_the_record_of_the_live_install_may_be_the_only_one() -> None:
 def test_what_one_answer_holds_may_be_changed_and_no_other_shows_it() -> None:
     content = backup_record(list_plugins="+akismet/5.3.6", list_themes="+one/1", list_files="a,b")
     asked = witnesses(content, content, None, ARCHIVE, HOME, 3, None)
-    first, expected = resolve.backup(asked, State.PAIRED), deepcopy(parts(resolve.backup(asked, State.PAIRED)))
+    first, expected = resolve.backup(asked, PairState.PAIRED), deepcopy(parts(resolve.backup(asked, PairState.PAIRED)))
     assert first.get("plugins") == [{"id": "akismet", "version": "5.3.6", "activated": True, "autoup": "all"}]
     for name in ("plugins", "files", "notification", "themes"):
         value = first.fields[name]
@@ -167,4 +167,4 @@ def test_what_one_answer_holds_may_be_changed_and_no_other_shows_it() -> None:
         value.clear()
     first.origins.clear()
     first.kept.clear()
-    assert str(parts(resolve.backup(asked, State.PAIRED))) == str(expected)
+    assert str(parts(resolve.backup(asked, PairState.PAIRED))) == str(expected)
