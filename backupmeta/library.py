@@ -36,8 +36,7 @@ from backupmeta.search import EVERYWHERE, Matches, Search, check_owner, chosen
 from backupmeta.work.orders import Watch, Work, Workers, results
 
 if TYPE_CHECKING:
-    from backupmeta.api.models import Backup, Install
-    from backupmeta.api.response import Response
+    from backupmeta.api.models import Backup, Install, Response
 
 
 def view(
@@ -55,8 +54,7 @@ def view(
         AnswerError: the answer is negative: ``backup_not_found``, ``user_not_found``, ``invalid_argument_user``.
         EvidenceError: ``target`` is a file that can't be read, or a root is.
     """
-    from backupmeta.api.models import Backup
-    from backupmeta.api.response import Response
+    from backupmeta.api.models import Backup, Response
 
     found = find_backup(target, search, user=user, allow_missing=allow_missing)
     data = Backup.model_validate(found.wire(show_secrets=True))
@@ -70,8 +68,7 @@ def view_install(target: str, search: Search = EVERYWHERE, *, user: str | None =
         AnswerError: the answer is negative: ``install_not_found``, ``user_not_found``, ``invalid_argument_user``.
         EvidenceError: ``target`` is a file that can't be read, or a root is.
     """
-    from backupmeta.api.models import Install
-    from backupmeta.api.response import Response
+    from backupmeta.api.models import Install, Response
 
     data = Install.model_validate(find_install(target, search, user=user).wire(show_secrets=True))
     return Response[Install](result=True, status=200, message=SUCCESS, data=data)

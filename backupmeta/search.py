@@ -18,6 +18,7 @@ from backupmeta.escapes import printable
 from backupmeta.evidence import is_folder, status_of
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
+from backupmeta.secrets import opened
 
 
 @dataclass(frozen=True)
@@ -174,13 +175,13 @@ class Matches:
 
     def only(self, nothing: AnswerError) -> Inspection:
         """Return the first match that the user owns, or raise: nobody of that name, ``nothing``, not the owner's."""
-        owners = {one.text("user") for one in self.found}
+        owners = {opened(one.text("user")) for one in self.found}
         if self.user and self.user not in self.users | owners:
             raise user_not_found(self.user)
         if not self.found:
             raise nothing
         there = self.in_own_home if self.user in self.homes else self.in_any_home
-        own = [one for one in there if one.text("user") == self.user] if self.user else self.found
+        own = [one for one in there if opened(one.text("user")) == self.user] if self.user else self.found
         if not own:
             raise user_not_authorized(self.user or "")
         if len(own) > 1:
@@ -192,7 +193,7 @@ class Matches:
 def check_owner(found: Inspection, path: str, user: str | None, search: Search) -> None:
     """Raise the server's answer where ``user`` is nobody here, or not the owner of what was ``found`` at ``path``."""
     home = places.folder_of_home(os.path.dirname(os.path.abspath(path)))
-    owner = found.text("user")
+    owner = opened(found.text("user"))
     if user is None or (user == owner and places.account_name(home or "") in {None, user}):
         return
     known = {owner, *([] if home is None else [os.path.basename(home)])}

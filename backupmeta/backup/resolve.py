@@ -32,6 +32,7 @@ def backup(witnesses: Witnesses, state: PairState) -> Inspection:
     inspection = Inspection("backup", state, path)
     _Resolver(witnesses, inspection).run(records)
     compare_name(inspection, witnesses.archive, witnesses.zone)
+    inspection.close()
     return inspection
 
 
@@ -40,6 +41,7 @@ def install(id_: str, record: Document, home: str | None, as_server: str | None,
     witnesses = Witnesses(id_, None, None, record, None, home, as_server, numbackups, None)
     inspection = Inspection("install", None, record.source.path)
     _Resolver(witnesses, inspection).run([record])
+    inspection.close()
     return inspection
 
 

@@ -10,14 +10,15 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from backupmeta.backup.inspection import Inspection, shown
+from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog.rows import Cell, Cells
 from backupmeta.catalog.schema import BACKUP_FIELDS, INSTALL_FIELDS, Column, Type
-from backupmeta.masking import MASK, is_secret, masked
+from backupmeta.masking import is_secret, masked
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Scope
 from backupmeta.record.values import Value
+from backupmeta.secrets import closed
 
 GREATEST: Final = 2**63 - 1
 """The greatest number that a column holds."""
@@ -68,8 +69,6 @@ def cells_of(found: Inspection, shape: "Shape", shelf: Shelf) -> Cells:
     for place in shape.made:
         if isinstance(cell := cells[place], str) and origins[shape.names[place]].__class__ is not Document:
             cells[place] = display(cell)
-    for place in shape.secrets:
-        cells[place] = cells[place] and MASK
     custom = {name: fields[name] for name in fields if name not in FIELD}
     kept = tuple((key, holding[0].record.values[key]) for key, holding in found.kept.items())
     return (*cells, *map(shelf.key, (json_of(custom) if custom else EMPTY, extra(kept), _origins(found))))
@@ -128,7 +127,7 @@ def list_of(name: str, raw: bytes) -> Text:
 
 
 def _list_of(name: str, raw: bytes) -> Text:
-    return json_of(shown(name, FIELD[name].decode(raw)))
+    return json_of(closed(name, FIELD[name].decode(raw)))
 
 
 _remembered_list = lru_cache(maxsize=4096)(_list_of)

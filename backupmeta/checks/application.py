@@ -92,7 +92,7 @@ APPLICATION_UNKNOWN: Final = _note(
 
 def unknown(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that the application is none of those whose files are known."""
-    name = backup.inspection.text("application")
+    name = backup.text("application")
     if name and name not in APPLICATIONS:
         yield Finding(APPLICATION_UNKNOWN, "application", name, backup.field_sources("application"))
 
@@ -122,7 +122,7 @@ APPLICATION_VERSION_DIFFERS: Final = _error(
 
 def version_differs(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that the application's files are of another version than the record's."""
-    by_files, recorded = _version_by_files(backup), backup.inspection.text("version")
+    by_files, recorded = _version_by_files(backup), backup.text("version")
     if by_files and recorded and not same_version(by_files.version, recorded):
         detail = f"{by_files.version} by {text_of(by_files.sign.path)}, {recorded} by the record"
         yield backup.differs(APPLICATION_VERSION_DIFFERS, "version", detail, backup.member_source(by_files.sign.path))
@@ -135,11 +135,8 @@ VERSION_TOO_OLD: Final = _error(
 
 def version_too_old(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that the version, by the files or else by the record, is lower than the policy allows."""
-    by_files, floor = (
-        _version_by_files(backup),
-        backup.requirements.versions.get(backup.inspection.text("application")),
-    )
-    version = by_files.version if by_files else backup.inspection.text("version")
+    by_files, floor = _version_by_files(backup), backup.requirements.versions.get(backup.text("application"))
+    version = by_files.version if by_files else backup.text("version")
     if floor and version and order(version) < order(floor):
         places = [backup.member_source(by_files.sign.path)] if by_files else []
         yield backup.differs(VERSION_TOO_OLD, "version", f"{version}, at least {floor} is asked for", *places)
@@ -193,17 +190,17 @@ CONFIG_DIFFERS: Final = _error(
 def config_differs(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that WordPress is configured for another database, user or prefix than the record's."""
     content = backup.inventory.heads.get(wordpress.CONFIG)
-    if content is None or backup.inspection.text("application") != "wordpress":
+    if content is None or backup.text("application") != "wordpress":
         return
     for field, value in wordpress.config(content)._asdict().items():
-        recorded = backup.inspection.get(field)
-        if value is not None and isinstance(recorded, str) and value != recorded:
+        recorded = backup.text(field)
+        if value is not None and isinstance(backup.inspection.get(field), str) and value != recorded:
             detail = f"{value} by {text_of(wordpress.CONFIG)}, {recorded} by the record"
             yield backup.differs(CONFIG_DIFFERS, field, detail, backup.member_source(wordpress.CONFIG))
 
 
 def _application(backup: CheckedBackup) -> Application | None:
-    return APPLICATIONS.get(backup.inspection.text("application"))
+    return APPLICATIONS.get(backup.text("application"))
 
 
 def _version_by_files(backup: CheckedBackup) -> FileVersion | None:

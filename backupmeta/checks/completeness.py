@@ -170,7 +170,7 @@ def tables_missing(backup: CheckedBackup) -> Iterator[Finding]:
     dumped = tables(backup)
     if dump is not None:
         yield from _listed_missing(backup, dumped)
-    for name in backup.requirements.tables_with(backup.inspection.text("db_prefix")):
+    for name in backup.requirements.tables_with(backup.text("db_prefix")):
         if name not in dumped:
             yield Finding(TABLE_MISSING, name, "the policy requires it", (backup.member_source(DUMP),))
 
@@ -197,11 +197,11 @@ TABLE_EMPTY: Final = _warning("table-empty", "a table that no WordPress is witho
 def tables_empty(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the tables without rows that each WordPress has rows in; of several sites the main one's."""
     dump = backup.inventory.dump
-    if dump is None or dump.state is DumpState.CUT or backup.inspection.text("application") != "wordpress":
+    if dump is None or dump.state is DumpState.CUT or backup.text("application") != "wordpress":
         return
     if "db_prefix" not in backup.inspection.fields:
         return
-    prefix = backup.inspection.text("db_prefix")
+    prefix = backup.text("db_prefix")
     wanted = {f"{prefix}{name}".lower() for name in _NEVER_EMPTY}
     for table in dump.tables:
         if table.kind == "table" and not table.inserts and text_of(table.name).lower() in wanted:
@@ -230,9 +230,9 @@ TABLE_PREFIX_DIFFERS: Final = _error(
 
 def prefix_differs(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that the record's prefix is that of no table in the dump, not even in upper or lower case."""
-    prefix, dumped = backup.inspection.text("db_prefix").lower(), tables(backup)
+    prefix, dumped = backup.text("db_prefix").lower(), tables(backup)
     if prefix and dumped and not any(name.lower().startswith(prefix) for name in dumped):
-        detail = backup.inspection.text("db_prefix")
+        detail = backup.text("db_prefix")
         yield backup.differs(TABLE_PREFIX_DIFFERS, "db_prefix", detail, backup.member_source(DUMP))
 
 
