@@ -20,7 +20,7 @@ from backupmeta.api.status import (
 from backupmeta.archive.limits import OverAllowanceError
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
-from backupmeta.backup.resolve import Witnesses
+from backupmeta.backup.witnesses import Witnesses
 from backupmeta.errors import (
     DamagedError,
     EvidenceError,

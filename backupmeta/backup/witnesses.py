@@ -1,6 +1,6 @@
-"""`Witnesses`: everything that speaks for one backup; and what others than its records tell: `elsewhere`.
+"""`Witnesses`: everything that speaks for one backup; `derived`: what others than its records say.
 
-The file name, the folder, the archive's name, the documented default: what is asked where no record has the key.
+The file name, the folder, the archive's name and the documented default are asked where no record has the key.
 """
 
 from collections.abc import Callable, Mapping
@@ -51,16 +51,16 @@ class Witnesses(NamedTuple):
     zone: tzinfo | None
 
 
-def elsewhere(one: Field, inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
-    """Return what tells the field ``one``, which no record has, and where that stands; None where nothing does.
+def derived(field: Field, inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
+    """Return the value of a ``field`` that no record has, and its source; None where nothing says it.
 
-    ``inspection`` has what the records tell.
+    ``inspection`` has what the records say.
     """
-    if (derive := _DERIVED.get(one.name)) is not None:
+    if (derive := _DERIVED.get(field.name)) is not None:
         return derive(inspection, witnesses)
-    if one.default is None or not _applies(one.default, inspection.text("application")):
+    if field.default is None or not _applies(field.default, inspection.text("application")):
         return None
-    return copied(one.default), BY_DEFAULT
+    return copied(field.default), BY_DEFAULT
 
 
 def copied(default: Default) -> str | list[str]:
@@ -167,8 +167,8 @@ _DERIVED: Final[Mapping[str, Callable[[Inspection, Witnesses], _Derived | None]]
     "id": _id,
 }
 
-ELSEWHERE: Final = frozenset(_DERIVED) | {one.name for one in FIELDS if one.default is not None}
-"""The fields that something else than a record can tell."""
+DERIVABLE: Final = frozenset(_DERIVED) | {field.name for field in FIELDS if field.default is not None}
+"""The fields that something else than a record can say."""
 
 
 def base_name(path: str) -> str:

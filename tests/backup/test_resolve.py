@@ -9,7 +9,7 @@ from backupmeta.account.home import PairState
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
-from backupmeta.backup.resolve import Witnesses
+from backupmeta.backup.witnesses import Witnesses
 from backupmeta.provenance import Fact, Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.record.fields import NOTIFICATIONS
