@@ -247,7 +247,7 @@ def _recorded_name(inspection: Inspection) -> RecordedName:
 def check_archive_name(recorded: RecordedName, archive: str | None, path: str, zone: tzinfo | None) -> ArchiveNameCheck:
     """Compare the parts of the name of an ``archive`` with the record; what disagrees is a finding, never a failure.
 
-    ``archive`` is its path, or None where it is missing; the ``path`` of the record is told then.
+    ``archive`` is its path, or None where it is missing; the finding names the ``path`` of the record then.
     """
     name = base_name(archive) if archive else recorded.name
     if not name:

@@ -1,9 +1,7 @@
-"""The accounts of a catalog, as a scan meets them: new, known, changed, unreadable, gone; and what came out of it."""
+"""The accounts of a catalog, as a scan meets them: new, known, changed, unreadable, gone."""
 
 import os
-from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from backupmeta.account.home import FROM_DISK, folder_name
@@ -12,7 +10,7 @@ from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import schema
 from backupmeta.catalog.batch import UNSURE, Known, Refused, Scanned, Task, Unchanged
-from backupmeta.catalog.database import Catalog
+from backupmeta.catalog.database import Catalog, ScanResult
 from backupmeta.catalog.integrity import Damaged
 from backupmeta.catalog.remembered import Memory, Remembered
 from backupmeta.catalog.rows import Cell
@@ -20,49 +18,7 @@ from backupmeta.catalog.schema import ACCOUNTS, MEMORIES
 from backupmeta.catalog.writer import Writer
 from backupmeta.errors import LimitExceededError, UnreadableError
 from backupmeta.evidence import Folder, is_folder, open_folder, status_of
-from backupmeta.findings import Finding
 from backupmeta.provenance import display
-
-_TROUBLES: Final = 20
-"""Of how many accounts it is kept why they could not be read: the catalog has all."""
-
-
-@dataclass(slots=True)
-class ScanResult:
-    """How far a scan is.
-
-    Attributes:
-        accounts: how many accounts were looked at.
-        unchanged: in how many of them nothing changed.
-        unreadable: how many of them could not be read.
-        vanished: how many accounts are gone.
-        archives: how many archives those have that were read.
-        bytes: how large these archives are.
-        walked: how many archives were read to their end.
-        changes: how many files, installs and backups are new, changed, moved, returned, vanished, by table.
-        unread: why a root could not be read; what was known below it stays as it is.
-        altered: what of the catalog was not as it was scanned, and was taken out of it.
-        troubles: why an account could not be read, or not all of it, by its path; the first ones.
-    """
-
-    accounts: int = 0
-    unchanged: int = 0
-    unreadable: int = 0
-    vanished: int = 0
-    archives: int = 0
-    bytes: int = 0
-    walked: int = 0
-    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    unread: dict[str, str] = field(default_factory=dict)
-    altered: list[Finding] = field(default_factory=list)
-    troubles: dict[str, str] = field(default_factory=dict)
-
-    def note_trouble(self, account: str, reason: str) -> None:
-        """Count an account that could not be read, or not all of it, and keep why."""
-        self.unreadable += 1
-        if len(self.troubles) < _TROUBLES:
-            self.troubles[account] = reason
-
 
 _AT: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
 _NUMBER: Final = f"SELECT account, status FROM accounts WHERE {_AT}"
