@@ -7,7 +7,6 @@ from backupmeta.account import filename, places
 from backupmeta.archive.compression import BLOCK, GZIP, SYSTEMS, parse_header
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.backup.inspection import shown
 from backupmeta.evidence import open_named
 from backupmeta.masking import MASK, mask_text, masked, reasons
 from backupmeta.provenance import as_text, display
@@ -15,6 +14,7 @@ from backupmeta.record import fields, grammar
 from backupmeta.record.document import check
 from backupmeta.record.fields import Use
 from backupmeta.record.grammar import Line, Record
+from backupmeta.secrets import closed
 from backupmeta.words import counted
 
 
@@ -52,7 +52,7 @@ def file(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = Fal
 def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = False) -> Iterator[Step]:
     """Yield the steps from an archive's name to its first block, and to the lines of its record.
 
-    Raises `EvidenceError` as `backupmeta.archive.reader.head` does, before anything is yielded.
+    Raises `EvidenceError` as `backupmeta.archive.head.head` does, before anything is yielded.
     """
     with open_named(path) as file:
         start = head(file, limits)
@@ -160,4 +160,4 @@ def _field_use(line: Line, field: fields.Field, *, show_secrets: bool) -> str:
         return f"{field.name}: {counted(len(value), 'entry', 'entries')}"
     if isinstance(value, str) and value.encode() == line.value:
         return field.name
-    return f"{field.name}: {value if show_secrets else shown(field.name, value)!r}"
+    return f"{field.name}: {value if show_secrets else closed(field.name, value)!r}"

@@ -48,7 +48,7 @@ class Case(NamedTuple):
 
     Attributes:
         place: where it lies.
-        seen: its path as the server saw it.
+        server_path: its path as the server saw it.
         pair: what belongs to it, without the open archive.
         others: the other backups whose records name the same archive, which is read once for all of them.
         around: its home.
@@ -59,7 +59,7 @@ class Case(NamedTuple):
     """
 
     place: Place
-    seen: str
+    server_path: str
     pair: Pair
     around: Surroundings
     zone: tzinfo | None
@@ -158,7 +158,7 @@ def case_of(
     """Return the case of an ``archive`` of ``home``, which belongs to each of some ``pairs``; see `Case`."""
     first, *others = (pair._replace(archive=None) for pair in pairs)
     around = home.surroundings
-    return Case(archive.place, archive.seen, first, around, zone, home.limits, policy, now, tuple(others))
+    return Case(archive.place, archive.server_path, first, around, zone, home.limits, policy, now, tuple(others))
 
 
 def verify_archive(case: Case, watch: Watch | None = None) -> Outcome:
@@ -334,7 +334,7 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
     installs = _Installs(home) if home.has_records else None
     findings += home.findings
     is_whole = home.wanted is None
-    yield _Household(home.folder.seen, home.is_home, is_whole, tuple(findings), installs, tuple(remote))
+    yield _Household(home.folder.server_path, home.is_home, is_whole, tuple(findings), installs, tuple(remote))
 
 
 class _Spending:
@@ -351,9 +351,9 @@ class _Spending:
             signature = archive.folder.signature(archive.name)
             self._left -= 0 if signature is None else signature.size
         if self._left < 0:
-            return LimitExceededError(archive.seen, "account_bytes", self._limits.account_bytes)
+            return LimitExceededError(archive.server_path, "account_bytes", self._limits.account_bytes)
         if monotonic() > self._deadline:
-            return LimitExceededError(archive.seen, "account_seconds", self._limits.account_seconds)
+            return LimitExceededError(archive.server_path, "account_seconds", self._limits.account_seconds)
         return None
 
 
@@ -367,8 +367,8 @@ def _case_or_not(
     try:
         told = case(archive)
     except EvidenceError as error:
-        where = (Source(Witness.ARCHIVE, archive.seen),)
-        yield _unreadable(archive.seen, [Finding(rules.ARCHIVE_UNREADABLE, "", error.reason, where)], policy)
+        where = (Source(Witness.ARCHIVE, archive.server_path),)
+        yield _unreadable(archive.server_path, [Finding(rules.ARCHIVE_UNREADABLE, "", error.reason, where)], policy)
         return
     if (limit := spending.over(archive)) is None:
         yield told
@@ -402,24 +402,29 @@ def _outcome(case: Case, passed: Pass, inventory: Inventory) -> Outcome:
     embedded = _embedded(inventory, case, findings)
     inspection, kept = None, None
     if embedded is not None or case.pair.record is not None:
-        inspection = library.resolved(case.pair, case.seen, embedded, case.around, case.zone)
-        subject = CheckedBackup(case.seen, inspection, inventory, case.policy.requirements, case.now)
+        inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
+        subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now)
         for one in chain(inspection.findings, rulebook.of_backup(subject, is_whole=is_whole)):
             findings.add(one)
-        kept = _kept(inspection, case.seen, passed.digests.get("sha256")) if is_whole else None
+        kept = _kept(inspection, case.server_path, passed.digests.get("sha256")) if is_whole else None
     if is_whole and inventory.record is None:
         findings.add(
-            Finding(library.without_record(case.pair.record, case.place), "", "", (Source(Witness.ARCHIVE, case.seen),))
+            Finding(
+                library.without_record(case.pair.record, case.place),
+                "",
+                "",
+                (Source(Witness.ARCHIVE, case.server_path),),
+            )
         )
     found = judge(findings, case.policy)
     verdict = verdict_of(found, case.policy)
-    return Outcome(Verification("archive", case.seen, verdict, passed.digests.get("sha256"), found), kept)
+    return Outcome(Verification("archive", case.server_path, verdict, passed.digests.get("sha256"), found), kept)
 
 
 def _of_pass(passed: Pass, case: Case) -> Iterator[Finding]:
     """Yield what the pass met; paths as the server saw them."""
     for one in passed.findings():
-        evidence = tuple(source._replace(path=case.seen) for source in one.evidence)
+        evidence = tuple(source._replace(path=case.server_path) for source in one.evidence)
         yield one._replace(evidence=evidence)
 
 
@@ -430,11 +435,11 @@ def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
         return
     age = case.now - passed.file.mtime_ns // 1_000_000_000
     if 0 <= age < _MOMENT and any(one.is_unread for one in passed.findings()):
-        yield Finding(rules.ARCHIVE_RECENT, "", "", (Source(Witness.FILE_SYSTEM, case.seen),))
+        yield Finding(rules.ARCHIVE_RECENT, "", "", (Source(Witness.FILE_SYSTEM, case.server_path),))
 
 
 def _growing(case: Case, detail: str = "by its name") -> Finding:
-    return Finding(rules.ARCHIVE_GROWING, "", detail, (Source(Witness.FILE_SYSTEM, case.seen),))
+    return Finding(rules.ARCHIVE_GROWING, "", detail, (Source(Witness.FILE_SYSTEM, case.server_path),))
 
 
 def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, findings: Findings) -> Finding | None:
@@ -450,7 +455,7 @@ def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, findings: Find
     is_asked_for = case.place.is_named or is_archive_name(case.place.name) or case.pair.record is not None
     if is_asked_for or inventory.record is not None:
         return None
-    return Finding(rules.ARCHIVE_NOT_JUDGED, "", "", (Source(Witness.ARCHIVE, case.seen),))
+    return Finding(rules.ARCHIVE_NOT_JUDGED, "", "", (Source(Witness.ARCHIVE, case.server_path),))
 
 
 def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome:
@@ -459,14 +464,14 @@ def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome
     more = [f"found so far: {', '.join(others)}"] if others else []
     detail = "; ".join([why.detail, *more] if why.detail else more)
     found = judge([why._replace(detail=detail)], case.policy)
-    return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, found), None)
+    return Outcome(Verification("archive", case.server_path, Verdict.NOT_JUDGED, None, found), None)
 
 
 def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document | None:
     """Return the archive's own record; None where there is none that is whole, and why in ``findings``."""
     if inventory.record is None:
         return None
-    source, content = at(case.seen, inventory.record.member), inventory.record.content
+    source, content = at(case.server_path, inventory.record.member), inventory.record.content
     if len(content) > case.limits.record_bytes:
         detail = f"a record of more than {counted(case.limits.record_bytes, 'byte')}"
         findings.add(Finding(rules.LIMIT_EXCEEDED, "", detail, (source,)))
@@ -489,8 +494,8 @@ def _kept(inspection: Inspection, path: str, sha256: str | None) -> Kept:
 
 def _not_judged(case: Case, rule: FindingRule, reason: str) -> Verification:
     """Return the verification of an archive that can't be read."""
-    found = Finding(rule, "", reason, (Source(Witness.ARCHIVE, case.seen),))
-    return _unreadable(case.seen, [*case.pair.findings, found], case.policy)
+    found = Finding(rule, "", reason, (Source(Witness.ARCHIVE, case.server_path),))
+    return _unreadable(case.server_path, [*case.pair.findings, found], case.policy)
 
 
 def _unreadable(path: str, findings: Sequence[Finding], policy: Policy) -> Verification:

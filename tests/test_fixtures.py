@@ -18,6 +18,7 @@ from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
 from backupmeta.library import find_backup, list_backups
 from backupmeta.render.backups import origins
+from backupmeta.secrets import opened
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 OF_AN_ACCOUNT = {
@@ -50,7 +51,7 @@ def data(inspection: Inspection) -> Any:
 
 
 def extra(inspection: Inspection) -> dict[str, Any]:
-    return {key: raw_text(fact.raw) for key, fact in inspection.extra.items()}
+    return {key: raw_text(opened(fact.raw)) for key, fact in inspection.extra.items()}
 
 
 def raw_text(raw: bytes) -> Any:

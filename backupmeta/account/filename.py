@@ -311,7 +311,7 @@ class Sieve:
     def finish(self) -> list[Finding]:
         """Return what was odd, and in one finding the files that look like archives, and are not read as such."""
         if self._count:
-            path, more = self._folder.seen, ", …" if self._count > _NAMED else ""
+            path, more = self._folder.server_path, ", …" if self._count > _NAMED else ""
             detail = f"{self._count:,}: {', '.join(self._names)}{more}"
             self.findings.append(Finding(rules.ARCHIVES_NOT_READ, path, detail, (Source(Witness.FILE_SYSTEM, path),)))
         return self.findings
@@ -319,7 +319,7 @@ class Sieve:
 
 def refused(folder: Folder, entry: Entry) -> Iterator[Finding]:
     """Yield the finding about an ``entry`` of ``folder`` that is not opened: a link, a FIFO, a device, a socket."""
-    evidence = (Source(Witness.FILE_SYSTEM, folder.seen_child(entry.name)),)
+    evidence = (Source(Witness.FILE_SYSTEM, folder.server_child(entry.name)),)
     if entry.is_link:
         yield Finding(rules.LINK_NOT_FOLLOWED, entry.name, f"to {folder.link_target(entry.name)}", evidence)
     else:

@@ -82,9 +82,9 @@ class Archive(NamedTuple):
     is_named: bool = False
 
     @property
-    def seen(self) -> str:
+    def server_path(self) -> str:
         """Its path as the server saw it."""
-        return self.folder.seen_child(self.name)
+        return self.folder.server_child(self.name)
 
     @property
     def place(self) -> Place:
@@ -163,7 +163,7 @@ class FromDisk:
     def head(self, archive: Archive, limits: Limits, /) -> Head:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
         with archive.open() as file:
-            return head(file, limits, archive.seen)
+            return head(file, limits, archive.server_path)
 
     def beginning(self, folder: Folder, name: str, limits: Limits, /) -> Beginning:
         """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
@@ -178,20 +178,20 @@ class Surroundings(NamedTuple):
     """What a home tells of each of its backups.
 
     Attributes:
-        seen: the home, as the server saw it where that is known; None where it has no records.
+        server_path: the home, as the server saw it where that is known; None where it has no records.
         as_server: its path as the server saw it, where that is known.
         installs: the records of its live installs, by id.
         counts: how many backup records each install has, by its id.
     """
 
-    seen: str | None
+    server_path: str | None
     as_server: str | None
     installs: Mapping[str, Document]
     counts: Mapping[str | None, int]
 
     def backups_of(self, install: str) -> int | None:
         """Return how many backup records name the install of this id; None where there are no records."""
-        return None if self.seen is None else self.counts.get(install, 0)
+        return None if self.server_path is None else self.counts.get(install, 0)
 
 
 class Home:
@@ -243,7 +243,7 @@ class Home:
     @property
     def name(self) -> str:
         """The name of its folder: the account's name, where homes are named so."""
-        return folder_name(self.folder.seen)
+        return folder_name(self.folder.server_path)
 
     @property
     def users(self) -> set[str]:
@@ -288,7 +288,7 @@ class Home:
         return added
 
     def _beginning(self, folder: Folder, name: str) -> Beginning:
-        self._ask(folder.seen_child(name))
+        self._ask(folder.server_child(name))
         return self._reading.beginning(folder, name, self.limits)
 
     def pairs(self) -> list[Pair]:
@@ -315,7 +315,7 @@ class Home:
         """What it tells of each of its backups."""
         if not self.has_records:
             return Surroundings(None, None, {}, {})
-        return Surroundings(self.folder.seen, self.as_server, self.installs, self._counted)
+        return Surroundings(self.folder.server_path, self.as_server, self.installs, self._counted)
 
     @cached_property
     def _counted(self) -> "Counter[str | None]":
@@ -355,8 +355,8 @@ class Home:
         same = self.archives.get(name, {}).values()
         if len(same) <= 1:
             return next(iter(same), None)
-        named = self.folder.seen_child(ARCHIVES) if here is None else here
-        return next((archive for archive in same if archive.folder.seen == named), next(iter(same)))
+        named = self.folder.server_child(ARCHIVES) if here is None else here
+        return next((archive for archive in same if archive.folder.server_path == named), next(iter(same)))
 
     def _known(self, archive: Archive) -> Archive:
         """Return an archive in a folder of the server itself as it is known, perhaps from the home's own folders."""
@@ -369,7 +369,7 @@ class Home:
         if len(same) == 1:
             return ()
         other = next(other for other in same.values() if other != archive)
-        evidence = tuple(Source(Witness.FILE_SYSTEM, one.seen) for one in (archive, other))
+        evidence = tuple(Source(Witness.FILE_SYSTEM, one.server_path) for one in (archive, other))
         return (Finding(rules.ARCHIVE_NAME_TWICE, archive.name, f"{len(same)} of them", evidence),)
 
     @property
@@ -378,7 +378,7 @@ class Home:
         return sorted(self._locations.files) if self._locations is not None else []
 
     def _lone(self, archive: Archive, claims: Mapping[str, int]) -> Pair:
-        evidence = (Source(Witness.FILE_SYSTEM, archive.seen),)
+        evidence = (Source(Witness.FILE_SYSTEM, archive.server_path),)
         is_told = self.is_home and archive.name not in claims
         findings = (Finding(rules.ARCHIVE_WITHOUT_RECORD, archive.name, "", evidence),) if is_told else ()
         return Pair(None, None, archive, State.UNCLAIMED, (*findings, *self._same_name(archive)))
@@ -391,7 +391,7 @@ class Home:
     def _embedded_name(self, archive: Archive) -> str:
         try:
             head = self.read_head(archive)
-            source = Source(Witness.EMBEDDED_RECORD, archive.seen)
+            source = Source(Witness.EMBEDDED_RECORD, archive.server_path)
             return _claim(document(source, head.record, self.limits))
         except EvidenceError:
             return ""  # whoever opens it again will report it
@@ -417,7 +417,7 @@ class Home:
 
     def _head(self, archive: Archive) -> Head:
         if self._allowance.is_spent:
-            self._ask(archive.seen)
+            self._ask(archive.server_path)
         head = self._reading.head(archive, self.limits)
         if archive not in self._taken:  # else it mostly has the text of the record that names it
             self._allowance.take_text(head.record, self._reading.copies - 1)
@@ -432,7 +432,9 @@ class Home:
                 self._is_over = True
                 where = (Source(Witness.FILE_SYSTEM, path),)
                 self.findings.append(
-                    Finding(rules.LIMIT_EXCEEDED, self.folder.seen, f"{error.reason}; not read from {path} on", where)
+                    Finding(
+                        rules.LIMIT_EXCEEDED, self.folder.server_path, f"{error.reason}; not read from {path} on", where
+                    )
                 )
             raise
 
@@ -457,7 +459,7 @@ class Home:
                     self.add_archives(folder, archives)
                     self._open.push(opened.pop_all())
         except EvidenceError as error:
-            self.findings.append(unreadable(self.folder.seen_child(name), error))
+            self.findings.append(unreadable(self.folder.server_child(name), error))
 
     def _records(self, records: Folder, name: str, entries: list[Entry], witness: Witness) -> dict[str, Document]:
         folder = self._subfolder(records, name, entries)
@@ -472,7 +474,7 @@ class Home:
         return found
 
     def _record(self, folder: Folder, name: str, witness: Witness) -> Document | None:
-        source = Source(witness, folder.seen_child(name))
+        source = Source(witness, folder.server_child(name))
         if not is_id(name):
             self.findings.append(Finding(rules.RECORD_NAME_MALFORMED, name, "", (source,)))
             return None
@@ -499,14 +501,14 @@ class Home:
         try:
             return self.keep(parent.open_folder(name))
         except EvidenceError as error:
-            self.findings.append(unreadable(parent.seen_child(name), error))
+            self.findings.append(unreadable(parent.server_child(name), error))
             return None
 
     def _list(self, folder: Folder) -> list[Entry]:
         try:
             return folder.entries(self.limits.folder_entries)
         except EvidenceError as error:
-            self.findings.append(unreadable(folder.seen, error))
+            self.findings.append(unreadable(folder.server_path, error))
             return []
 
     def _is_file(self, folder: Folder, entry: Entry) -> bool:

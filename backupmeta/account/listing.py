@@ -125,7 +125,7 @@ def _counted(folder: Folder, extent: Extent, limits: Limits, unread: list[str]) 
 
 def _counted_alone(home: Folder, path: str, unread: list[str]) -> list[Signed]:
     """Return the file at ``path`` from ``home`` on, without a name; nothing where it is not there."""
-    *steps, name = steps_from_server(home.seen, path)
+    *steps, name = steps_from_server(home.server_path, path)
     try:
         with open_from_server(home, steps) as folder:
             signature = folder.signature(name)

@@ -104,7 +104,7 @@ class Locations:
         """
         if not _is_file_name(name):
             return None
-        self.files.add(below_home(self._home.seen, f"{path}/{name}"))
+        self.files.add(below_home(self._home.server_path, f"{path}/{name}"))
         if path not in self._folders:
             self._folders[path] = self._open(path, findings) if len(self._folders) < self.MOST else None
             if len(self._folders) == self.MOST + 1:

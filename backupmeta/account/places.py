@@ -30,7 +30,7 @@ from backupmeta.evidence import (
     Folder,
     is_file,
     is_folder,
-    join_seen,
+    join_server_path,
     open_folder,
     open_named,
     replaced,
@@ -62,7 +62,7 @@ class Root(NamedTuple):
         depth: how many folders deep homes are looked for below it; None for the limit.
         is_convention: whether it is a conventional place, which may as well be absent.
         steps: folders to go down from ``path`` first, none of them through a link: it could lead out of a sysroot.
-        seen: where the server sees the folder that the steps lead to, if a link of its own leads there.
+        server_path: where the server sees the folder that the steps lead to, if a link of its own leads there.
     """
 
     path: str
@@ -70,7 +70,7 @@ class Root(NamedTuple):
     depth: int | None = None
     is_convention: bool = False
     steps: tuple[str, ...] = ()
-    seen: str | None = None
+    server_path: str | None = None
 
     @property
     def name(self) -> str:
@@ -81,7 +81,7 @@ class Root(NamedTuple):
     def was_there(self) -> bool:
         """Whether it was there when it was named: a conventional place may as well be absent."""
         is_listed = _NUMBERED_HOME.fullmatch(os.path.basename(self.name)) is not None
-        return not self.is_convention or self.seen is not None or is_listed
+        return not self.is_convention or self.server_path is not None or is_listed
 
 
 def apart(roots: Iterable[Root]) -> list[Root]:
@@ -125,7 +125,7 @@ def _once(roots: Iterable[Root]) -> list[Root]:
 
 
 def _is_link(root: Root) -> bool:
-    return root.seen is not None or os.path.islink(root.path)
+    return root.server_path is not None or os.path.islink(root.path)
 
 
 def _identity(path: str, *, through_links: bool) -> tuple[int, int] | None:
@@ -146,7 +146,7 @@ def _below(sysroot: str, top: str, steps: tuple[str, ...]) -> Root:
     real = _real_steps(sysroot, steps)
     if real is None or real == steps:
         return place
-    linked = place._replace(steps=real, seen=functools.reduce(join_seen, steps, top))
+    linked = place._replace(steps=real, server_path=functools.reduce(join_server_path, steps, top))
     return linked if os.path.isdir(linked.name) else place
 
 
@@ -185,7 +185,7 @@ class Found(NamedTuple):
 
     Attributes:
         path: its path on this machine.
-        seen: its path as the server saw it, or else ``path``.
+        server_path: its path as the server saw it, or else ``path``.
         as_server: its path as the server saw it, where that is known.
         identity: its device and inode, where it has to be the same one still; None where nobody knows.
         is_home: whether it is a home, and not just a folder of archives.
@@ -193,7 +193,7 @@ class Found(NamedTuple):
     """
 
     path: str
-    seen: str
+    server_path: str
     as_server: str | None
     identity: tuple[int, int] | None
     is_home: bool
@@ -202,7 +202,7 @@ class Found(NamedTuple):
     def open(self) -> Folder:
         """Open it. Raises `UnreadableError`, also where another folder took its place."""
         with ExitStack() as opened:
-            folder = opened.enter_context(open_folder(self.path, self.seen, self.server))
+            folder = opened.enter_context(open_folder(self.path, self.server_path, self.server))
             if self.identity not in {None, folder.identity}:
                 raise replaced(self.path)
             opened.pop_all()
@@ -221,7 +221,7 @@ class Met(NamedTuple):
     def found(self) -> Found:
         """Where it is. Raises `UnreadableError`."""
         folder = self.folder
-        return Found(folder.path, folder.seen, self.as_server, folder.identity, self.is_home, folder.server)
+        return Found(folder.path, folder.server_path, self.as_server, folder.identity, self.is_home, folder.server)
 
     def home(self, limits: Limits, reading: Reading = FROM_DISK) -> Home:
         """Return it, read; a folder of archives with the records of the home above it, else as a home of its own.
@@ -259,14 +259,14 @@ def found(root: Root, limits: Limits, findings: list[Finding], begins: Begins = 
         try:
             place = met.found
         except EvidenceError as error:
-            findings.append(unreadable(met.folder.seen, error))
+            findings.append(unreadable(met.folder.server_path, error))
         else:
             yield place
 
 
 def _home_at(path: str) -> Found:
     with open_folder(path) as folder:
-        return Found(folder.path, folder.seen, None, folder.identity, is_home=True)
+        return Found(folder.path, folder.server_path, None, folder.identity, is_home=True)
 
 
 def has_records_above(path: str) -> bool:
@@ -332,7 +332,7 @@ def account_of(folder: Folder | Found) -> str:
         if (name := account_name(above)) is not None and not _is_own(above):
             return name
         above = os.path.dirname(above)
-    return folder_name(folder.seen)
+    return folder_name(folder.server_path)
 
 
 def _is_own(folder: str) -> bool:
@@ -344,7 +344,7 @@ def belongs(home: Home, user: str) -> bool | None:
     """Tell whether a ``home`` is the one of this ``user``, by its path; None where that does not tell whose it is."""
     if (name := account_of(home.folder)) == user:
         return True
-    return False if name != home.name or account_name(home.folder.seen) is not None else None
+    return False if name != home.name or account_name(home.folder.server_path) is not None else None
 
 
 def names(roots: Iterable[Root], limits: Limits) -> Iterator[str]:
@@ -392,7 +392,7 @@ def _homes_at(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[H
                 with told_of(met.folder.path):
                     home = opened.enter_context(met.home(limits))
             except EvidenceError as error:
-                findings.append(unreadable(met.folder.seen, error))
+                findings.append(unreadable(met.folder.server_path, error))
             else:
                 yield home
 
@@ -506,9 +506,9 @@ class _Search:
 
     def _note(self, root: Root, error: EvidenceError) -> None:
         """Note why a root can't be read, or not to its end."""
-        seen = root.seen or functools.reduce(join_seen, root.steps, root.as_server or root.name)
+        server_path = root.server_path or functools.reduce(join_server_path, root.steps, root.as_server or root.name)
         rule = rules.PLACE_UNREADABLE if root.is_convention else rules.FOLDER_UNREADABLE
-        self.findings.append(Finding(rule, error.path, error.reason, _at(seen)))
+        self.findings.append(Finding(rule, error.path, error.reason, _at(server_path)))
 
     def _go_down(self, folder: Folder, root: Root, opened: ExitStack) -> Folder | None:
         """Return the folder that the steps lead to; None where there is none.
@@ -526,11 +526,11 @@ class _Search:
                 self.findings.extend(refused(folder, entry) if entry else ())
                 return None
             folder = opened.enter_context(folder.open_folder(step))
-        folder.seen = folder.seen if root.seen is None else root.seen
+        folder.server_path = folder.server_path if root.server_path is None else root.server_path
         return folder
 
     def _visit(self, folder: Folder, entries: list[Entry], depth: int, root: Root) -> Iterator[Met]:
-        as_server = folder.seen if root.as_server is not None else None
+        as_server = folder.server_path if root.as_server is not None else None
         if any(entry.name in {RECORDS, ARCHIVES} for entry in entries):
             yield Met(folder, entries, as_server, is_home=True)
             return
@@ -574,12 +574,12 @@ class _Search:
                 with folder.open_folder(name) as child:
                     yield from self._visit(child, self._entries(child), depth - 1, root)
             except EvidenceError as error:
-                self.findings.append(unreadable(folder.seen_child(name), error))
+                self.findings.append(unreadable(folder.server_child(name), error))
 
 
-def _server(path: str, seen: str | None) -> str | None:
-    """Return where the root of the server lies on this machine that sees the folder at ``path`` as ``seen``."""
-    return None if seen is None else path.removesuffix(seen) or "/"
+def _server(path: str, server_path: str | None) -> str | None:
+    """Return where the root of the server lies on this machine that sees the folder at ``path`` as ``server_path``."""
+    return None if server_path is None else path.removesuffix(server_path) or "/"
 
 
 def _is_like_archive(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The server's answers as models: exact names, order and wire types (fixtures/api/view-backup.txt).
+"""The server's answers as models: exact names, order and wire types, and envelopes (fixtures/api/view-backup.txt).
 
 Keys, decoders and meanings are those of `backupmeta.record.fields.FIELDS`, in the same order; a test holds the two
 tables together. A field that is absent from the answer is unset.
@@ -7,7 +7,7 @@ Secrets are ``SecretStr``; dumps and reprs mask them, and those that stand in te
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Final, Literal, cast
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, cast
 
 from pydantic import (
     BaseModel,
@@ -197,3 +197,35 @@ class _BackupFields(_Answer):
 
 class Backup(Install, _BackupFields):
     """A backup, as ``GET /backups/{id}`` answers: its own fields first, then its install's at that time."""
+
+
+# --- envelopes --------------------------------------------------------------------------------------------------------
+
+Answer = TypeVar("Answer", Backup, Install)
+
+
+class _Envelope(BaseModel):
+    """What every answer has."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    result: bool
+    status: int
+    errcode: str | None = None
+    errfield: str | None = None
+    message: str
+
+
+class Response(_Envelope, Generic[Answer]):
+    """The envelope of one answer; ``data`` is null in a negative one."""
+
+    data: Answer | None = None
+
+
+class ListResponse(_Envelope, Generic[Answer]):
+    """The envelope of a list: the part of it from ``offset`` on, at most ``limit`` of all ``total_count``."""
+
+    offset: int
+    limit: int
+    total_count: int
+    data: list[Answer]

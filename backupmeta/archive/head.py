@@ -55,10 +55,10 @@ class Head(NamedTuple):
         return f"Head({self.path!r}, {self.compression.name}, record of {len(self.record)} bytes)"
 
 
-def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None = None) -> Head:
+def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, server_path: str | None = None) -> Head:
     """Return what the beginning of the archive ``file`` tells.
 
-    ``seen`` is its path as the server saw it, for findings.
+    ``server_path`` is its path as the server saw it, for findings.
 
     Raises:
         NotAnArchiveError: its bytes are something else.
@@ -67,7 +67,7 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None =
         LimitExceededError: its record, or what must be read before it, is over one of ``limits``.
         UnreadableError: the system refuses.
     """
-    path = file.path if seen is None else seen
+    path = file.path if server_path is None else server_path
     if (usual := _at_once(file, limits)) is not None:
         return _head(file, path, GZIP, usual, tuple(unpromised(GZIP, path)))
     file.seek(0)
@@ -142,7 +142,7 @@ def _walked(reader: Reader, records: list[Placed]) -> _Found:
     """Return the record that counts, the one at the root or else the first one; add those met to ``records``."""
     for member in _noted(reader, reader, records):
         if is_record(member) and is_at_root(member):
-            return _Found(Placed(member, reader.seen - 1), reader.record(member))
+            return _Found(Placed(member, reader.members_read - 1), reader.record(member))
         if member.offset + member.stored > reader.limits.search_bytes:
             break
     if (chosen := own(records)) is None:
@@ -152,7 +152,7 @@ def _walked(reader: Reader, records: list[Placed]) -> _Found:
 
 def _noted(members: Iterable[Member], reader: Reader, records: list[Placed]) -> Iterator[Member]:
     """Yield the ``members`` that ``reader`` gives, and add those to ``records`` that are some."""
-    for place, member in enumerate(members, reader.seen):
+    for place, member in enumerate(members, reader.members_read):
         if is_record(member):
             remember(records, Placed(member, place))
         yield member

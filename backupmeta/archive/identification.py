@@ -4,7 +4,6 @@ A file that is no archive is named by signatures of our own first, then by libma
 """
 
 import base64
-import ctypes
 import os
 import re
 import sys
@@ -353,6 +352,8 @@ def _load_bundled_library() -> str | None:
     if library is None:
         return None
     try:
+        import ctypes
+
         ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
     except OSError:  # built for another system
         return None

@@ -72,7 +72,7 @@ class Reader:
 
     def __iter__(self) -> Iterator[Member]:
         yield from self._walk
-        if not self._walk.seen:
+        if not self._walk.members_read:
             self._check_is_tar()
 
     def content(self, member: Member) -> Iterator[bytes]:
@@ -115,9 +115,9 @@ class Reader:
         return self._walk.end
 
     @property
-    def seen(self) -> int:
+    def members_read(self) -> int:
         """How many members there were so far."""
-        return self._walk.seen
+        return self._walk.members_read
 
     def rest(self) -> Iterator[Member]:
         """Yield the members that are left, however far from the archive's beginning they are."""
@@ -313,7 +313,7 @@ class Pass(Reader):
             yield from members
             walk.pass_content()
         self._judge(unjudged)
-        if not walk.seen:
+        if not walk.members_read:
             self._check_is_tar()
 
     def _judge(self, members: Sequence[Member]) -> None:

@@ -88,7 +88,7 @@ class Walk:
     Attributes:
         end: how the walk ended, or None as long as it hasn't; offsets are in inflated bytes.
         worst: the first damage so far, or limit that was met, as `end` will tell it; None without any.
-        seen: how many members there were so far.
+        members_read: how many members there were so far.
         until: how many inflated bytes from its beginning a header is looked for.
         findings: what was odd.
         others: the names by which other programs read what was met; whoever judges them empties it.
@@ -116,7 +116,7 @@ class Walk:
         self._end_blocks = 0
         self.worst: End | None = None
         self.end: End | None = None
-        self.seen: int = 0
+        self.members_read: int = 0
         self.findings: Findings = Findings()
         self.others: list[OtherNames] = []
 
@@ -135,7 +135,7 @@ class Walk:
         stream, base, members = self._stream, self._stream.base, list[Member]()
         buffer, begin, size = stream.buffer, stream.at, len(stream.buffer)
         is_plain = self.end is None and not self._global and not self._is_lost
-        room = min(most, self._limits.members - self.seen) if is_plain else 0
+        room = min(most, self._limits.members - self.members_read) if is_plain else 0
         self.is_wanted = False
         content = stored = 0
         while len(members) < room and begin + BLOCK <= size:
@@ -150,7 +150,7 @@ class Walk:
             found = self._member()
             self.is_wanted = found is not None and wants is not None and wants(found)
             return () if found is None else (found,)
-        self.seen += len(members)
+        self.members_read += len(members)
         self._current, self._left, self._padding, self._filling = members[-1], stored, -stored % BLOCK, None
         stream.at = content
         return members
@@ -227,13 +227,13 @@ class Walk:
                     extensions = extensions or Extensions(stream.position, self._global)
                     self._extend(fields[5], size, extensions)
                     continue
-                elif self.seen == self._limits.members:
+                elif self.members_read == self._limits.members:
                     self._damage("limit", f"more than {counted(self._limits.members, 'member')}", "members")
                     self._finish()
                 else:
                     member = self._enter(fields, extensions or Extensions(stream.position, self._global), size)
                     if self.end is None:
-                        self.seen += 1
+                        self.members_read += 1
                         return member
             extensions = None
         return None
@@ -369,7 +369,7 @@ class Walk:
             self._is_lost = True
         else:
             rule = rules.ARCHIVE_ZERO_GAP if self._end_blocks < _END_BLOCKS else rules.ARCHIVE_CONCATENATED
-            self._note(rule, f"after {counted(self.seen, 'member')}")
+            self._note(rule, f"after {counted(self.members_read, 'member')}")
             self._end_blocks = 0
 
     def _pass_zero_blocks(self) -> int:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from backupmeta.backup.inspection import Inspection
+from backupmeta.secrets import opened
 
 
 class Period(NamedTuple):
@@ -53,8 +54,8 @@ class Criteria:
     def hold_of(self, subject: Inspection) -> bool:
         """Tell whether all hold of ``subject``."""
         return (
-            self.user in {None, subject.text("user")}
-            and self.application in {None, subject.text("application")}
+            self.user in {None, opened(subject.text("user"))}
+            and self.application in {None, opened(subject.text("application"))}
             and self._domain_holds_of(subject)
             and self._period_holds_of(subject)
         )
@@ -63,11 +64,11 @@ class Criteria:
         if self.domain is None:
             return True
         try:
-            host = urlsplit(subject.text("url")).hostname or ""
+            host = urlsplit(opened(subject.text("url"))).hostname or ""
         except ValueError:
             host = ""
         wanted = self.domain.lower().removeprefix("www.")
-        return wanted in {subject.text("url_domain").lower().removeprefix("www."), host.removeprefix("www.")}
+        return wanted in {opened(subject.text("url_domain")).lower().removeprefix("www."), host.removeprefix("www.")}
 
     def _period_holds_of(self, subject: Inspection) -> bool:
         if not self.period.is_bounded:

@@ -1,23 +1,26 @@
 """What is known of one backup or install: its fields, where each comes from, what was kept beside, what is odd."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as attribute
 from datetime import timezone
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import State
 from backupmeta.findings import Finding
-from backupmeta.masking import MASK, is_secret, mask_list, mask_text, masked, might_hide
+from backupmeta.masking import is_location, is_secret, mask_text, might_hide
 from backupmeta.provenance import Fact, Source
 from backupmeta.record.document import Document
-from backupmeta.record.fields import CUSTOM, FIELD, FIELDS
+from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Field
 from backupmeta.record.values import Value, items
+from backupmeta.secrets import closed, is_closed, opened, plain
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
 
-_LISTS: Final = frozenset(one.name for one in FIELDS if one.decode is items)
-_HARMLESS: Final = frozenset(one.name for one in FIELDS if not one.secret and one.name not in _LISTS)
+_BY_NAME: Final = frozenset(field.name for field in FIELDS if field.decode is items or is_location(field.name))
+"""The fields whose values are looked at whatever stands in them."""
+_HARMLESS: Final = frozenset(field.name for field in FIELDS if not field.secret) - _BY_NAME
 
 
 class Resolved(NamedTuple):
@@ -25,7 +28,7 @@ class Resolved(NamedTuple):
 
     Attributes:
         name: the field's.
-        value: as on the wire, secrets in clear.
+        value: as on the wire, closed where a secret is in it.
         source: where it comes from.
         losers: what other witnesses say instead.
     """
@@ -36,18 +39,12 @@ class Resolved(NamedTuple):
     losers: tuple[Fact, ...] = ()
 
     def __repr__(self) -> str:
-        return f"Resolved({self.name!r}, {shown(self.name, self.value)!r}, {self.source!r})"
+        return f"Resolved({self.name!r}, {closed(self.name, self.value)!r}, {self.source!r})"
 
 
-def shown(name: str, value: Value) -> Value:
-    """Return ``value`` of the field ``name`` as it may be shown: secrets masked, and those in texts."""
-    if is_secret(name):
-        return MASK if value else value
-    if isinstance(value, str):
-        return masked(name, value)
-    if isinstance(value, list) and value and isinstance(value[0], str):
-        return mask_list(value)
-    return value
+def decoded(field: Field, fact: Fact) -> Value:
+    """Return what a ``fact`` says of a ``field``, closed as the field is. Raises `ValueError` as its decoder."""
+    return closed(field.name, field.decode(opened(fact.raw)))
 
 
 @dataclass(slots=True)
@@ -58,7 +55,7 @@ class Inspection:
         kind: ``backup`` or ``install``.
         state: what there is of a backup; None for an install.
         path: the archive, or else the record, as the server saw it.
-        fields: the fields of the answer as on the wire, secrets in clear; in the order of the wire.
+        fields: the fields of the answer as on the wire and in its order; once they are resolved, secrets are closed.
         origins: the record that each of them comes from, or else its source.
         conflicts: what other witnesses say instead.
         kept: every other key of its records, and those that could not be decoded, with the records that have them.
@@ -70,11 +67,11 @@ class Inspection:
     kind: Literal["backup", "install"]
     state: State | None
     path: str
-    fields: dict[str, Value] = field(default_factory=dict)
-    origins: dict[str, Document | Source] = field(default_factory=dict)
-    conflicts: dict[str, tuple[Fact, ...]] = field(default_factory=dict)
-    kept: dict[str, list[Document]] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    fields: dict[str, Value] = attribute(default_factory=dict)
+    origins: dict[str, Document | Source] = attribute(default_factory=dict)
+    conflicts: dict[str, tuple[Fact, ...]] = attribute(default_factory=dict)
+    kept: dict[str, list[Document]] = attribute(default_factory=dict)
+    findings: list[Finding] = attribute(default_factory=list)
     archive_name: ArchiveName | None = None
     utc_offset: timezone | None = None
 
@@ -104,22 +101,27 @@ class Inspection:
         return {key: documents[0].fact(key) for key, documents in self.kept.items()}
 
     def get(self, name: str) -> Value:
-        """Return the value of the field ``name``, in clear; None where it is absent or could not be decoded."""
+        """Return the value of the field ``name``; None where it is absent or could not be decoded."""
         return self.fields.get(name)
 
     def text(self, name: str) -> str:
-        """Return the field ``name`` as text, in clear; empty where it is none."""
+        """Return the field ``name`` as text; empty where it is none."""
         value = self.get(name)
         return value if isinstance(value, str) else ""
 
+    def close(self) -> None:
+        """Close the fields that are secret, or have a secret in them."""
+        fields = self.fields
+        suspects = [name for name, value in fields.items() if value.__class__ is str and might_hide(value)]
+        suspects += [name for name in fields.keys() - _HARMLESS if name in _BY_NAME or is_secret(name)]
+        fields.update([(name, closed(name, fields[name])) for name in suspects])
+
     def wire(self, *, show_secrets: bool = False) -> dict[str, Value]:
         """Return the fields as they stand in the server's answer."""
-        if show_secrets:
-            return dict(self.fields)
-        fields = self.fields
-        hidden = [name for name, value in fields.items() if value.__class__ is str and might_hide(value)]
-        hidden += [name for name in fields.keys() - _HARMLESS if is_secret(name) or name in _LISTS]
-        return {**self.fields, **{name: shown(name, self.fields[name]) for name in hidden}}
+        form = opened if show_secrets else plain
+        fields = self.fields.copy()
+        fields.update([(name, form(value)) for name, value in fields.items() if is_closed(value)])
+        return fields
 
     @property
     def answer(self) -> "Backup | Install":

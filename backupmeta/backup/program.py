@@ -1,126 +1,206 @@
-"""`Plan`: who tells which field where a single record speaks for a backup, and perhaps its live install.
+"""`Program`: which record says which field of a backup or an install, decided from the records' keys alone.
 
-Their keys alone decide it, and records of many backups have the same keys: so it is decided once for all of them, and
-the values are then decoded with hardly a call for each.
+Records of many backups have the same keys: the program of a set of keys is compiled once, and then run over the values
+of each backup. What keys can't decide (values that differ, a custom schedule, a path) are its open steps.
+
+Precedence (README, "Who is believed"): the records in the order in which they are given, then, for a field that
+describes the live install, the install record; then the file name, the file system or the documented default.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from backupmeta.backup.witnesses import BY_DEFAULT, ELSEWHERE, copied
-from backupmeta.provenance import Source
-from backupmeta.record.document import Document
+from backupmeta.backup.witnesses import DERIVABLE
+from backupmeta.masking import is_secret
 from backupmeta.record.fields import CUSTOM, FIELDS, Default, Field, Scope, Use, use_of
-from backupmeta.record.values import Decoder, Value, text
+from backupmeta.record.grammar import Record
+from backupmeta.record.values import Decoder, text
 
 CUSTOM_SCHEDULE: Final = frozenset({"autobk_daily", "autobk_weekly", "autobk_monthly"})
-"""The fields that are told only where the schedule is a custom one."""
+"""The fields that are part of the answer only where ``autobk`` is ``custom``."""
 
-_INSTALL_FIELDS: Final = tuple(one for one in FIELDS if one.scope is not Scope.BACKUP)
+_INSTALL_FIELDS: Final = tuple(field for field in FIELDS if field.scope is not Scope.BACKUP)
 
-_Decoding = tuple[str, str, Decoder]
+Keys = tuple[str, ...]
+Decoding = tuple[str, str, Decoder]
+"""A field's name, the key of its value, and the decoder."""
 
 
-class Plan(NamedTuple):
-    """Who tells which field.
+class Won(NamedTuple):
+    """The fields in which one record is believed, whatever the values are.
 
     Attributes:
-        names: the fields, in the order of the wire, custom ones last.
-        own: those that the record tells.
-        texts: the texts among these, and their keys.
-        decoded: the others: name, key, decoder.
-        live: what the live install alone tells.
-        contested: what both tell, and so may disagree about.
-        defaults: what nobody tells, whatever the application.
-        elsewhere: what something else than a record may tell, and nothing in the end.
-        schedule: what a custom schedule tells, in the record.
-        kept: the record's other keys.
-        odd: those of them that are a finding.
+        names: the fields.
+        texts: those that are harmless texts, and their keys: decoded all at once.
+        decoded: the others.
     """
 
     names: tuple[str, ...]
-    own: tuple[str, ...]
     texts: Mapping[str, str]
-    decoded: tuple[_Decoding, ...]
-    live: tuple[_Decoding, ...]
-    contested: tuple[Field, ...]
-    defaults: Mapping[str, Default]
-    elsewhere: tuple[Field, ...]
-    schedule: tuple[Field, ...]
-    kept: tuple[str, ...]
-    odd: tuple[tuple[str, Use], ...]
-
-    def decode(self, record: Document, live: Document | None) -> dict[str, Value]:
-        """Return all fields that the plan names; those that are not decided are None.
-
-        Raises `ValueError` where a value can't be decoded, or is to be kept and is no text.
-        """
-        raw = record.record.values
-        fields = dict[str, Value].fromkeys(self.names)
-        fields.update(zip(self.texts, map(bytes.decode, map(raw.__getitem__, self.texts.values())), strict=True))
-        for name, key, decode in self.decoded:
-            fields[name] = decode(raw[key])
-        if live is not None:
-            fields.update((name, decode(live.record.values[key])) for name, key, decode in self.live)
-        for name, default in self.defaults.items():
-            fields[name] = copied(default)
-        b"\n".join(map(raw.__getitem__, self.kept)).decode()
-        return fields
-
-    def origins(self, record: Document, live: Document | None) -> dict[str, Document | Source]:
-        """Return where the fields that are decided come from."""
-        origins = dict[str, Document | Source].fromkeys(self.own, record)
-        if live is not None:
-            origins.update((name, live) for name, _, _ in self.live)
-        return origins | dict.fromkeys(self.defaults, BY_DEFAULT)
+    decoded: tuple[Decoding, ...]
 
 
-def plan(record: Document, live: Document | None, *, is_backup: bool) -> Plan | None:
-    """Return the plan for a ``record`` and the ``live`` install with such keys; None where they take more than a plan.
+class FieldStep(NamedTuple):
+    """A field, and the records that have its key.
 
-    That is where the record tells nothing of the install at the time of the backup, or is unusually large.
+    Attributes:
+        field: the field.
+        holders: the numbers of these records, that of the believed record first.
     """
-    if not record.record.is_usual or not (live is None or live.record.is_usual):
-        return None
-    return _plan(tuple(record.record.values), None if live is None else tuple(live.record.values), is_backup)
+
+    field: Field
+    holders: tuple[int, ...]
 
 
-@lru_cache(maxsize=256)
-def _plan(keys: tuple[str, ...], live: tuple[str, ...] | None, is_backup: bool) -> Plan | None:  # noqa: FBT001
-    if live is not None and not tells_snapshot(frozenset(keys)):
-        return None
-    fields = {one.name: one for one in fields_of(is_backup=is_backup)}
-    own_keys, live_keys = frozenset(keys), frozenset(live or ())
-    told = {name for name, one in fields.items() if one.key in own_keys}
-    lives = {name for name, one in fields.items() if one.scope is Scope.LIVE and one.key in live_keys}
-    silent = ELSEWHERE & fields.keys() - told - lives
-    defaults = {
-        name: one for name in fields if name in silent and (one := fields[name].default) and not one.application
-    }
-    custom = {key.removeprefix(CUSTOM): key for key in keys if use_of(key) is Use.CUSTOM}
-    decoded = [(one.name, one.key or "", one.decode) for one in fields.values() if one.name not in CUSTOM_SCHEDULE]
-    kept = {key: use for key in keys if (use := use_of(key)) not in {Use.FIELD, Use.CUSTOM}}
-    return Plan(
-        names=(*(name for name in fields if name in told | lives | silent), *custom),
-        own=(*(name for name in fields if name in told - CUSTOM_SCHEDULE), *custom),
-        texts={name: key for name, key, decode in decoded if name in told and decode is text} | custom,
-        decoded=tuple(one for one in decoded if one[0] in told and one[2] is not text),
-        live=tuple(one for one in decoded if one[0] in lives - told),
-        contested=tuple(one for one in fields.values() if one.name in told & lives),
-        defaults=defaults,
-        elsewhere=tuple(one for one in fields.values() if one.name in silent - defaults.keys()),
-        schedule=tuple(one for one in fields.values() if one.name in told & CUSTOM_SCHEDULE),
-        kept=tuple(kept),
-        odd=tuple((key, use) for key, use in kept.items() if use is not Use.OTHER),
+class KeyStep(NamedTuple):
+    """A key of a record that is no field of the answer, and is kept as it stands.
+
+    Attributes:
+        key: the key.
+        use: what it is.
+        holder: the number of the record.
+        first: the number of the first record that has the key.
+    """
+
+    key: str
+    use: Use
+    holder: int
+    first: int
+
+
+class Program(NamedTuple):
+    """Which record says which field.
+
+    Records are numbered in the order of precedence, the live install's record last.
+
+    Attributes:
+        is_fallback: whether no record of the backup describes the install, and the live install's record stands in.
+        names: the fields that may be part of the answer, in the order of the wire; custom fields last.
+        won: for each record, the fields in which it is believed.
+        defaults: the fields that have their documented default, whatever the application is.
+        steps: all fields in the order of the wire, then custom fields and kept keys, record by record.
+        open_steps: those of them that depend on values: what is contested, of a custom schedule, derived from something
+            else than a record, or odd.
+        kept: the keys that are no fields, each with the numbers of the records that have it.
+        kept_texts: for each record, those of its kept keys that are harmless and counted first here.
+    """
+
+    is_fallback: bool
+    names: tuple[str, ...]
+    won: tuple[Won, ...]
+    defaults: Mapping[str, Default]
+    steps: tuple[FieldStep | KeyStep, ...]
+    open_steps: tuple[FieldStep | KeyStep, ...]
+    kept: Mapping[str, tuple[int, ...]]
+    kept_texts: tuple[Keys, ...]
+
+
+def program(records: Sequence[Record], live: Record | None, *, is_backup: bool) -> Program:
+    """Return the program for ``records`` and the ``live`` install's with such keys.
+
+    It is remembered, unless a record is larger than real ones are.
+    """
+    keys = tuple([tuple(record.values) for record in records])
+    live_keys = None if live is None else tuple(live.values)
+    for record in records if live is None else (*records, live):
+        if not record.is_usual:
+            return compiled(keys, live_keys, is_backup=is_backup)
+    return _remembered(keys, live_keys, is_backup=is_backup)
+
+
+def compiled(keys: tuple[Keys, ...], live: Keys | None, *, is_backup: bool) -> Program:
+    """Return the program for records with these ``keys``, and ``live`` those of the live install's record."""
+    is_fallback = live is not None and not any(map(_describes_install, keys))
+    speaking = (*keys, live) if is_fallback and live is not None else keys
+    holders = _holders(speaking)
+    live_holders = _holders((*keys, live)) if live is not None else holders
+    fields = FIELDS if is_backup else _INSTALL_FIELDS
+    known = [_step(field, live_holders if field.scope is Scope.LIVE else holders) for field in fields]
+    others = list(_others(speaking, holders))
+    field_steps = [*known, *(step for step in others if isinstance(step, FieldStep))]
+    kept = {step.key: holders[step.key] for step in others if isinstance(step, KeyStep)}
+    count = len(keys) + (live is not None)
+    return Program(
+        is_fallback=is_fallback,
+        names=tuple([step.field.name for step in field_steps if step.holders or step.field.name in DERIVABLE]),
+        won=_won(field_steps, count),
+        defaults={step.field.name: default for step in known if (default := _fixed_default(step)) is not None},
+        steps=(*known, *others),
+        open_steps=tuple(filter(_is_open, (*known, *others))),
+        kept=kept,
+        kept_texts=_harmless(kept, count),
     )
 
 
-def fields_of(*, is_backup: bool) -> tuple[Field, ...]:
-    """Return the fields of a backup, or of an install, in the order of the wire."""
-    return FIELDS if is_backup else _INSTALL_FIELDS
+_remembered = lru_cache(maxsize=256)(compiled)
 
 
-def tells_snapshot(keys: Collection[str]) -> bool:
+def _describes_install(keys: Collection[str]) -> bool:
     """Tell whether a record with these ``keys`` says anything about the install at the time of the backup."""
-    return any(one.key in keys for one in FIELDS if one.scope is Scope.SNAPSHOT)
+    return not _SNAPSHOT_KEYS.isdisjoint(keys)
+
+
+_SNAPSHOT_KEYS: Final = frozenset(field.key for field in FIELDS if field.scope is Scope.SNAPSHOT and field.key)
+
+
+def _holders(keys: Sequence[Keys]) -> dict[str, tuple[int, ...]]:
+    """Return the numbers of the records that have each key."""
+    holders = dict[str, tuple[int, ...]]()
+    for number, record in enumerate(keys):
+        for key in record:
+            holders[key] = (*holders.get(key, ()), number)
+    return holders
+
+
+def _step(field: Field, holders: Mapping[str, tuple[int, ...]]) -> FieldStep:
+    return FieldStep(field, holders.get(field.key, ()) if field.key else ())
+
+
+def _others(keys: Sequence[Keys], holders: Mapping[str, tuple[int, ...]]) -> Iterator[FieldStep | KeyStep]:
+    """Yield the steps of the keys that are not in the key table, a custom field's at its first record."""
+    for number, record in enumerate(keys):
+        for key in record:
+            first, use = holders[key][0], use_of(key)
+            if use is Use.CUSTOM and first == number:
+                yield FieldStep(Field(key.removeprefix(CUSTOM), key, text, ""), holders[key])
+            elif use not in {Use.CUSTOM, Use.FIELD}:
+                yield KeyStep(key, use, number, first)
+
+
+def _fixed_default(step: FieldStep) -> Default | None:
+    """Return the default of a field that no record has, where it holds for every application."""
+    default = step.field.default
+    return None if step.holders or default is None or default.application is not None else default
+
+
+def _is_open(step: FieldStep | KeyStep) -> bool:
+    """Tell whether the keys alone leave open what comes of a step."""
+    if isinstance(step, KeyStep):
+        return step.use is not Use.OTHER or step.holder != step.first or is_secret(step.key)
+    if step.field.name in CUSTOM_SCHEDULE or len(step.holders) > 1:
+        return bool(step.holders)
+    return not step.holders and step.field.name in DERIVABLE and _fixed_default(step) is None
+
+
+def _won(steps: Sequence[FieldStep], count: int) -> tuple[Won, ...]:
+    """Return the fields in which each of ``count`` records is believed; a custom schedule's are open."""
+    won: list[list[Field]] = [[] for _ in range(count)]
+    for step in steps:
+        if step.holders and step.field.name not in CUSTOM_SCHEDULE:
+            won[step.holders[0]].append(step.field)
+    return tuple(map(_won_fields, won))
+
+
+def _won_fields(fields: Sequence[Field]) -> Won:
+    texts = {field.name: field.key or "" for field in fields if field.decode is text and not field.secret}
+    decoded = [(field.name, field.key or "", field.decode) for field in fields if field.name not in texts]
+    return Won(tuple([field.name for field in fields]), texts, tuple(decoded))
+
+
+def _harmless(kept: Mapping[str, tuple[int, ...]], count: int) -> tuple[Keys, ...]:
+    harmless: list[list[str]] = [[] for _ in range(count)]
+    for key, holders in kept.items():
+        if not is_secret(key):
+            harmless[holders[0]].append(key)
+    return tuple(map(tuple, harmless))

@@ -1,37 +1,37 @@
-"""Resolving: facts from all witnesses to one answer, which knows where each of its values comes from.
+"""Resolving: the facts of all witnesses become one answer that knows where each of its values comes from.
 
-Precedence for a backup: backup record, embedded record, then, for fields that describe the live install only, the
-install record; then the file name, then the documented default. What describes the install at the time of the backup
-never comes from the live install, unless nothing else is readable; a finding says so then. Values that lose are kept.
-
-Opens no file.
+Which record is believed is decided by the `Program` of the records' keys; it is run here over their values. Values that
+lose are kept as conflicts, and what is odd becomes a finding. Opens no file.
 """
 
-from datetime import tzinfo
+from collections.abc import Iterator, Sequence
+from datetime import timezone, tzinfo
+from typing import NamedTuple
 
 from backupmeta import rules
 from backupmeta.account import filename
+from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import State
 from backupmeta.backup.inspection import Inspection
-from backupmeta.backup.program import CUSTOM_SCHEDULE, Plan, fields_of, plan, tells_snapshot
-from backupmeta.backup.witnesses import ELSEWHERE, Witnesses, base_name, elsewhere
+from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Program, Won, program
+from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, base_name, copied, derived
 from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.masking import mask_text, masked
-from backupmeta.provenance import Fact, Source, Witness, as_text
+from backupmeta.provenance import Source, Witness, as_text
 from backupmeta.record.document import Document
-from backupmeta.record.fields import API_KEYS, CUSTOM, Field, Scope, Use, problem, use_of
-from backupmeta.record.values import text
-
-__all__ = ["Witnesses", "backup", "install"]
+from backupmeta.record.fields import Field, Use, problem
 
 
 def backup(witnesses: Witnesses, state: State) -> Inspection:
     """Return what is known of a backup."""
-    records = [one for one in (witnesses.backup, witnesses.embedded) if one is not None]
+    records = [record for record in (witnesses.backup, witnesses.embedded) if record is not None]
     path = witnesses.archive or (records[0].source.path if records else "")
     inspection = Inspection("backup", state, path)
-    _Resolver(witnesses, inspection).run(records)
-    compare_name(inspection, witnesses.archive, witnesses.zone)
+    _resolve(inspection, witnesses, records, witnesses.install)
+    name = check_archive_name(_recorded_name(inspection), witnesses.archive, path, witnesses.zone)
+    inspection.archive_name, inspection.utc_offset = name.parts, name.utc_offset
+    inspection.findings.extend(name.findings)
+    inspection.close()
     return inspection
 
 
@@ -39,179 +39,245 @@ def install(id_: str, record: Document, home: str | None, as_server: str | None,
     """Return what is known of an install; ``id_`` is its record's name."""
     witnesses = Witnesses(id_, None, None, record, None, home, as_server, numbackups, None)
     inspection = Inspection("install", None, record.source.path)
-    _Resolver(witnesses, inspection).run([record])
+    _resolve(inspection, witnesses, [record], None)
+    inspection.close()
     return inspection
 
 
-class _Resolver:
-    """Fills one inspection."""
+def _resolve(inspection: Inspection, witnesses: Witnesses, records: list[Document], live: Document | None) -> None:
+    """Resolve every field from ``records``, the one that is believed first, and from the ``live`` install's."""
+    for record in records:
+        if not record.record.is_tidy:
+            inspection.findings.extend(Findings.of(record.findings()))
+    if len(records) > 1 and records[0].record is records[1].record:
+        del records[1]
+    own = [record.record for record in records]
+    chosen = program(own, live and live.record, is_backup=inspection.kind == "backup")
+    _Run(chosen, records if live is None else [*records, live], witnesses, inspection).run()
+    if len(inspection.findings) > Findings.KEPT:  # a record with very many keys
+        inspection.findings[:] = Findings.of(inspection.findings)
 
-    def __init__(self, witnesses: Witnesses, inspection: Inspection) -> None:
+
+class _Run:
+    """Runs a program over the values of its records, into an inspection."""
+
+    def __init__(
+        self, program: Program, records: Sequence[Document], witnesses: Witnesses, inspection: Inspection
+    ) -> None:
+        self._program = program
+        self._records = records
         self._witnesses = witnesses
-        self._into = inspection
-        self._is_backup = inspection.kind == "backup"
+        self._inspection = inspection
+        self._undecodable = dict[str, ValueError]()
 
-    def run(self, records: list[Document]) -> None:
-        """Resolve every field from ``records``, the first of them the one that is believed first."""
-        live = self._witnesses.install if self._is_backup else None
-        distinct = records[:1] if len(records) > 1 and records[0].record is records[1].record else records
-        for record in records:
-            if not record.record.is_tidy:
-                self._into.findings.extend(Findings.of(record.findings()))
-        decided = plan(distinct[0], live, is_backup=self._is_backup) if len(distinct) == 1 else None
-        if decided is None or not self._by_plan(decided, distinct[0], live):
-            self._one_by_one(distinct, live)
-        if len(self._into.findings) > Findings.KEPT:  # a record with very many keys
-            self._into.findings[:] = Findings.of(self._into.findings)
+    def run(self) -> None:
+        """Decode what the keys decide, at once, then take the steps that they leave open.
 
-    def _by_plan(self, decided: Plan, record: Document, live: Document | None) -> bool:
-        """Take what a single ``record`` tells, most of it at once; return whether that can be done.
-
-        It can't where a value is not what it should be: nothing is taken then.
+        Where a value can't be decoded every step is taken, so that findings stand in the order of the fields.
         """
-        into = self._into
+        program, inspection = self._program, self._inspection
+        if program.is_fallback:
+            source = self._records[-1].source
+            inspection.findings.append(
+                Finding(rules.LIVE_VALUE_USED, "", "no record of the backup tells it", (source,))
+            )
+        inspection.fields = dict.fromkeys(program.names)
+        self._decode()
+        is_decoded = not self._undecodable and self._kept_is_text()
+        for step in program.open_steps if is_decoded else program.steps:
+            if isinstance(step, FieldStep):
+                self._field(step)
+                continue
+            if not is_decoded:
+                inspection.kept.setdefault(step.key, [])  # its place; which records have it follows
+            self._judge_key(step)
+        kept, records = inspection.kept, self._records
+        for key, holders in program.kept.items():
+            kept[key] = [records[number] for number in holders]
+
+    def _of(self, holders: Sequence[int]) -> list[Document]:
+        return [self._records[number] for number in holders]
+
+    def _decode(self) -> None:
+        """Decode the fields in which the keys decide who is believed."""
+        fields, origins = self._inspection.fields, self._inspection.origins
+        for won, record in zip(self._program.won, self._records, strict=True):
+            values = record.record.values
+            origins.update(dict.fromkeys(won.names, record))
+            try:
+                texts = map(bytes.decode, map(values.__getitem__, won.texts.values()))
+                fields.update(zip(won.texts, texts, strict=True))
+                for name, key, decode in won.decoded:
+                    fields[name] = decode(values[key])
+            except ValueError:
+                self._decode_each(won, record)
+        for name, default in self._program.defaults.items():
+            fields[name] = copied(default)
+        origins.update(dict.fromkeys(self._program.defaults, BY_DEFAULT))
+
+    def _decode_each(self, won: Won, record: Document) -> None:
+        """Decode the fields that a record wins, one of which at least can't be."""
+        texts = [(name, key, bytes.decode) for name, key in won.texts.items()]
+        for name, key, decode in (*texts, *won.decoded):
+            try:
+                self._inspection.fields[name] = decode(record.record.values[key])
+            except ValueError as error:
+                self._inspection.fields[name] = None
+                self._undecodable[name] = error
+
+    def _kept_is_text(self) -> bool:
+        """Tell whether the values of the kept keys, but secrets, are UTF-8."""
         try:
-            into.fields = decided.decode(record, live)
-        except ValueError:
+            for keys, record in zip(self._program.kept_texts, self._records, strict=True):
+                b"\n".join(map(record.record.values.__getitem__, keys)).decode()
+        except UnicodeDecodeError:
             return False
-        into.origins = decided.origins(record, live)
-        self._undecided(decided, record)
-        if live is not None:
-            self._contest(decided, record, live)
-        into.kept.update((key, [record]) for key in decided.kept)
-        for key, use in decided.odd:
-            self._keep(record, key, use)
         return True
 
-    def _undecided(self, decided: Plan, record: Document) -> None:
-        """Take what the keys alone don't decide."""
-        for one in decided.elsewhere:
-            self._from_elsewhere(one)
-        for one in decided.schedule:
-            self._field(one, [record])
-        for one in (*decided.elsewhere, *decided.schedule):
-            if one.name not in self._into.origins:
-                del self._into.fields[one.name]
+    def _field(self, step: FieldStep) -> None:
+        """Take what values decide of a field."""
+        field, inspection = step.field, self._inspection
+        if not step.holders:
+            self._derive(field)
+        elif field.name in CUSTOM_SCHEDULE and inspection.get("autobk") != "custom":
+            inspection.kept[field.key or ""] = self._of(step.holders)
+            del inspection.fields[field.name]
+        else:
+            self._contest(step)
+            if field.name in CUSTOM_SCHEDULE:
+                winner = self._records[step.holders[0]]
+                inspection.origins[field.name] = winner
+                self._decode_each(Won((field.name,), {}, ((field.name, field.key or "", field.decode),)), winner)
+            if field.name in self._undecodable:
+                self._keep_undecodable(step)
 
-    def _contest(self, decided: Plan, record: Document, live: Document) -> None:
-        """Keep what the live install says otherwise."""
-        ours, theirs = record.record.values, live.record.values
-        for one in decided.contested:
-            if one.key is not None and ours[one.key] != theirs[one.key]:
-                self._disagree(one, one.key, record, (live.fact(one.key),))
+    def _derive(self, field: Field) -> None:
+        value = derived(field, self._inspection, self._witnesses)
+        if value is not None:
+            self._inspection.fields[field.name], self._inspection.origins[field.name] = value
+        else:
+            self._inspection.fields.pop(field.name, None)
 
-    def _one_by_one(self, documents: list[Document], live: Document | None) -> None:
-        """Ask all ``documents`` for each field, and the ``live`` install where it may speak."""
-        if live is not None and not any(tells_snapshot(one.record.values) for one in documents):
-            self._fall_back(live)
-            documents = [*documents, live]
-        with_live = [*documents, live] if live is not None and live not in documents else documents
-        for one in fields_of(is_backup=self._is_backup):
-            self._field(one, with_live if one.scope is Scope.LIVE else documents)
-        self._others(documents)
+    def _contest(self, step: FieldStep) -> None:
+        """Keep what other records say of a field; between two records of the backup it is a finding.
 
-    def _fall_back(self, live: Document) -> None:
-        self._into.findings.append(
-            Finding(rules.LIVE_VALUE_USED, "", "no record of the backup tells it", (live.source,))
-        )
-
-    def _field(self, one: Field, documents: list[Document]) -> None:
-        if one.name in CUSTOM_SCHEDULE and self._into.get("autobk") != "custom":
-            self._keep_unused(one.key or "", documents)
+        It is none against the live install, which may well have moved on.
+        """
+        if len(step.holders) == 1:
             return
-        if not (one.key and self._from_records(one, one.key, documents)) and one.name in ELSEWHERE:
-            self._from_elsewhere(one)
-
-    def _keep_unused(self, key: str, documents: list[Document]) -> None:
-        if holding := [document for document in documents if key in document.record.values]:
-            self._into.kept[key] = holding
-
-    def _from_records(self, one: Field, key: str, documents: list[Document]) -> bool:
-        """Take what the first of the ``documents`` says that has the ``key``; keep the others' other words."""
-        holding = [document for document in documents if key in document.record.values]
-        if not holding:
-            return False
-        raw = holding[0].record.values[key]
-        if losers := tuple(other.fact(key) for other in holding[1:] if other.record.values[key] != raw):
-            self._disagree(one, key, holding[0], losers)
-        self._into.origins[one.name] = holding[0]
-        try:
-            self._into.fields[one.name] = one.decode(raw)
-        except ValueError as error:
-            self._into.fields[one.name] = None
-            self._undecodable(one.name, key, holding[0], error)
-        return True
-
-    def _undecodable(self, name: str, key: str, document: Document, error: ValueError) -> None:
-        if key not in self._into.kept:
-            self._into.kept[key] = [document]
-            self._note(problem(error), name, document.at(key))
-
-    def _disagree(self, one: Field, key: str, winner: Document, losers: tuple[Fact, ...]) -> None:
-        """Keep what lost; it is a finding between two records of the backup: a live install may well have moved on."""
-        self._into.conflicts[one.name] = losers
+        field, key = step.field, step.field.key or ""
+        winner, *others = self._of(step.holders)
+        value = winner.record.values[key]
+        losers = tuple([other.fact(key) for other in others if other.record.values[key] != value])
+        if not losers:
+            return
+        self._inspection.conflicts[field.name] = losers
         against = [fact.source for fact in losers if fact.source.witness is not Witness.INSTALL_RECORD]
-        if against and one.name != "autobk_schedule":
-            self._into.findings.append(Finding(rules.SOURCES_DISAGREE, one.name, "", (winner.at(key), *against)))
+        if against and field.name != "autobk_schedule":  # one key, two fields: the finding is about ``autobk``
+            self._inspection.findings.append(
+                Finding(rules.SOURCES_DISAGREE, field.name, "", (winner.at(key), *against))
+            )
 
-    def _from_elsewhere(self, one: Field) -> None:
-        if (derived := elsewhere(one, self._into, self._witnesses)) is not None:
-            self._into.fields[one.name], self._into.origins[one.name] = derived
+    def _keep_undecodable(self, step: FieldStep) -> None:
+        """Keep the raw value of a field, and say so once for each key."""
+        key, record = step.field.key or "", self._records[step.holders[0]]
+        if key not in self._inspection.kept:
+            self._inspection.kept[key] = [record]
+            self._note(problem(self._undecodable[step.field.name]), step.field.name, record.at(key))
 
-    def _others(self, documents: list[Document]) -> None:
-        """Take the custom fields, and keep every other key as it stands."""
-        for document in documents:
-            for key in document.record.values:
-                if key in API_KEYS:
-                    continue
-                use = use_of(key)
-                if use is Use.CUSTOM and (name := key.removeprefix(CUSTOM)) not in self._into.fields:
-                    self._field(Field(name, key, text, ""), documents)
-                elif use is not Use.CUSTOM:
-                    self._keep_or_compare(document, key, use)
-
-    def _keep_or_compare(self, document: Document, key: str, use: Use) -> None:
-        """Keep the first record's word; another one's is a conflict."""
-        holding = self._into.kept.setdefault(key, [])
-        if not holding:
-            self._keep(document, key, use)
-        elif holding[0].record.values[key] != document.record.values[key]:
-            evidence = (holding[0].at(key), document.at(key))
-            self._into.findings.append(Finding(rules.SOURCES_DISAGREE, key, "", evidence))
-        holding.append(document)
-
-    def _keep(self, document: Document, key: str, use: Use) -> None:
-        if use is not Use.OTHER:
-            self._note(rules.RECORD_UNKNOWN_KEY if use is Use.UNKNOWN else rules.FIELD_COLLISION, key, document.at(key))
-        if document.text(key) is None:
-            self._note(rules.VALUE_NOT_UTF8, key, document.at(key))
+    def _judge_key(self, step: KeyStep) -> None:
+        """Say what is odd about a key that is no field, in the record that has it first, and who contradicts it."""
+        key, record, first = step.key, self._records[step.holder], self._records[step.first]
+        if step.holder != step.first:
+            if first.record.values[key] != record.record.values[key]:
+                self._inspection.findings.append(
+                    Finding(rules.SOURCES_DISAGREE, key, "", (first.at(key), record.at(key)))
+                )
+            return
+        if step.use is not Use.OTHER:
+            self._note(
+                rules.RECORD_UNKNOWN_KEY if step.use is Use.UNKNOWN else rules.FIELD_COLLISION, key, record.at(key)
+            )
+        if record.text(key) is None:
+            self._note(rules.VALUE_NOT_UTF8, key, record.at(key))
 
     def _note(self, rule: FindingRule, subject: str, source: Source) -> None:
-        self._into.findings.append(Finding(rule, subject, f"line {source.line}", (source,)))
+        self._report(rule, subject, source, detail=f"line {source.line}")
+
+    def _report(self, rule: FindingRule, subject: str, *evidence: Source, detail: str = "") -> None:
+        self._inspection.findings.append(Finding(rule, subject, detail, evidence))
 
 
-def compare_name(inspection: Inspection, archive: str | None, zone: tzinfo | None) -> None:
-    """Set the name's parts against the resolved values; what disagrees is a finding, never a failure."""
-    recorded = inspection.text("backup_filename")
-    name = base_name(archive) if archive else recorded
-    shown = base_name(mask_text(archive)) if archive else masked("backup_filename", recorded)
-    source = Source(Witness.FILE_NAME, archive or inspection.path)
-    known = as_text(name)
-    names = {"", known, masked("backup_filename", known)}  # a catalog's record has its secrets masked
-    if archive and recorded not in names and filename.stem(recorded) != filename.stem(known):
-        detail = f"recorded as {masked('backup_filename', recorded)}"
-        inspection.findings.append(Finding(rules.ARCHIVE_RENAMED, shown, detail, (source,)))
-    if not name:
-        return
-    parsed = inspection.archive_name = filename.parse(name)
-    if parsed is None:
-        inspection.findings.append(Finding(rules.NAME_UNCONVENTIONAL, shown, "", (source,)))
-    if parsed is None or archive is None:
-        return
-    time = inspection.text("backup_time")
-    seconds = int(time) if time else None
-    inspection.utc_offset = filename.utc_offset(parsed, seconds) if seconds is not None else None
+class RecordedName(NamedTuple):
+    """What a backup's record says of its archive's name, and of what the parts of that name stand for.
+
+    Attributes:
+        name: the archive's name or path; empty where it is not recorded.
+        url: the site's address.
+        title: the install's title.
+        time: when the backup was made, Unix seconds.
+    """
+
+    name: str
+    url: str | None
+    title: str | None
+    time: int | None
+
+
+class ArchiveNameCheck(NamedTuple):
+    """What an archive's name says beside its record.
+
+    Attributes:
+        parts: the parts of a name that follows the convention.
+        utc_offset: the server's offset, which the name and the recorded time imply together.
+        findings: where the two disagree.
+    """
+
+    parts: ArchiveName | None
+    utc_offset: timezone | None
+    findings: list[Finding]
+
+
+def _recorded_name(inspection: Inspection) -> RecordedName:
     url, title = (value if isinstance(value := inspection.get(name), str) else None for name in ("url", "title"))
-    for one in filename.disagreements(parsed, url, title, seconds, zone):
-        detail = one.detail if title is None or masked("title", title) == title else ""  # a slug hides no password
-        inspection.findings.append(Finding(one.rule, "backup_filename", detail, (source,)))
+    time = inspection.text("backup_time")
+    return RecordedName(inspection.text("backup_filename"), url, title, int(time) if time else None)
+
+
+def check_archive_name(recorded: RecordedName, archive: str | None, path: str, zone: tzinfo | None) -> ArchiveNameCheck:
+    """Compare the parts of the name of an ``archive`` with the record; what disagrees is a finding, never a failure.
+
+    ``archive`` is its path, or None where it is missing; the finding names the ``path`` of the record then.
+    """
+    name = base_name(archive) if archive else recorded.name
+    if not name:
+        return ArchiveNameCheck(None, None, [])
+    source = Source(Witness.FILE_NAME, archive or path)
+    parts = filename.parse(name)
+    findings = list(_renamed(recorded.name, archive, source)) if archive else []
+    if parts is None:
+        shown = masked("backup_filename", name) if archive is None else _shown_name(archive)
+        findings.append(Finding(rules.NAME_UNCONVENTIONAL, shown, "", (source,)))
+    if parts is None or archive is None:
+        return ArchiveNameCheck(parts, None, findings)
+    title = recorded.title
+    for disagreement in filename.disagreements(parts, recorded.url, title, recorded.time, zone):
+        is_harmless = title is None or masked("title", title) == title  # a slug hides no password
+        detail = disagreement.detail if is_harmless else ""
+        findings.append(Finding(disagreement.rule, "backup_filename", detail, (source,)))
+    offset = filename.utc_offset(parts, recorded.time) if recorded.time is not None else None
+    return ArchiveNameCheck(parts, offset, findings)
+
+
+def _shown_name(archive: str) -> str:
+    return base_name(mask_text(archive))
+
+
+def _renamed(recorded: str, archive: str, source: Source) -> Iterator[Finding]:
+    """Yield the finding that the record has another name for the ``archive`` than the disk."""
+    known = as_text(base_name(archive))
+    if recorded in {"", known} or filename.stem(recorded) == filename.stem(known):
+        return
+    shown = masked("backup_filename", recorded)
+    if recorded != masked("backup_filename", known):  # a catalog's record has its secrets masked
+        yield Finding(rules.ARCHIVE_RENAMED, _shown_name(archive), f"recorded as {shown}", (source,))

@@ -1,6 +1,6 @@
-"""`Witnesses`: everything that speaks for one backup; and what others than its records tell: `elsewhere`.
+"""`Witnesses`: everything that speaks for one backup; `derived`: what others than its records say.
 
-The file name, the folder, the archive's name, the documented default: what is asked where no record has the key.
+The file name, the folder, the archive's name and the documented default are asked where no record has the key.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from backupmeta import rules
 from backupmeta.account import filename
 from backupmeta.backup.inspection import Inspection
-from backupmeta.evidence import join_seen
+from backupmeta.evidence import join_server_path
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, as_text
 from backupmeta.record.document import Document
@@ -51,16 +51,16 @@ class Witnesses(NamedTuple):
     zone: tzinfo | None
 
 
-def elsewhere(one: Field, inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
-    """Return what tells the field ``one``, which no record has, and where that stands; None where nothing does.
+def derived(field: Field, inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
+    """Return the value of a ``field`` that no record has, and its source; None where nothing says it.
 
-    ``inspection`` has what the records tell.
+    ``inspection`` has what the records say.
     """
-    if (derive := _DERIVED.get(one.name)) is not None:
+    if (derive := _DERIVED.get(field.name)) is not None:
         return derive(inspection, witnesses)
-    if one.default is None or not _applies(one.default, inspection.text("application")):
+    if field.default is None or not _applies(field.default, inspection.text("application")):
         return None
-    return copied(one.default), BY_DEFAULT
+    return copied(field.default), BY_DEFAULT
 
 
 def copied(default: Default) -> str | list[str]:
@@ -101,7 +101,7 @@ def file_of(home: str | None, install_id: str) -> str | None:
 def _file_of(home: str, install_id: str) -> str:
     path = home
     for name in (".appdata", "current", install_id):
-        path = join_seen(path, name)
+        path = join_server_path(path, name)
     return path
 
 
@@ -139,7 +139,7 @@ _remembered_home = lru_cache(maxsize=1024)(_home_of)
 def _count(_inspection: Inspection, witnesses: Witnesses) -> _Derived | None:
     if witnesses.numbackups is None:
         return None
-    path = join_seen(join_seen(witnesses.home or "", ".appdata"), "backups")
+    path = join_server_path(join_server_path(witnesses.home or "", ".appdata"), "backups")
     return witnesses.numbackups, Source(Witness.FILE_SYSTEM, path)
 
 
@@ -167,8 +167,8 @@ _DERIVED: Final[Mapping[str, Callable[[Inspection, Witnesses], _Derived | None]]
     "id": _id,
 }
 
-ELSEWHERE: Final = frozenset(_DERIVED) | {one.name for one in FIELDS if one.default is not None}
-"""The fields that something else than a record can tell."""
+DERIVABLE: Final = frozenset(_DERIVED) | {field.name for field in FIELDS if field.default is not None}
+"""The fields that something else than a record can say."""
 
 
 def base_name(path: str) -> str:

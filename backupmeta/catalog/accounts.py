@@ -1,9 +1,7 @@
-"""The accounts of a catalog, as a scan meets them: new, known, changed, unreadable, gone; and what came out of it."""
+"""The accounts of a catalog, as a scan meets them: new, known, changed, unreadable, gone."""
 
 import os
-from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from backupmeta.account.home import FROM_DISK, folder_name
@@ -12,7 +10,7 @@ from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import schema
 from backupmeta.catalog.batch import UNSURE, Known, Refused, Scanned, Task, Unchanged
-from backupmeta.catalog.database import Catalog
+from backupmeta.catalog.database import Catalog, ScanResult
 from backupmeta.catalog.integrity import Damaged
 from backupmeta.catalog.remembered import Memory, Remembered
 from backupmeta.catalog.rows import Cell
@@ -20,49 +18,7 @@ from backupmeta.catalog.schema import ACCOUNTS, MEMORIES
 from backupmeta.catalog.writer import Writer
 from backupmeta.errors import LimitExceededError, UnreadableError
 from backupmeta.evidence import Folder, is_folder, open_folder, status_of
-from backupmeta.findings import Finding
 from backupmeta.provenance import display
-
-_TROUBLES: Final = 20
-"""Of how many accounts it is kept why they could not be read: the catalog has all."""
-
-
-@dataclass(slots=True)
-class ScanResult:
-    """How far a scan is.
-
-    Attributes:
-        accounts: how many accounts were looked at.
-        unchanged: in how many of them nothing changed.
-        unreadable: how many of them could not be read.
-        vanished: how many accounts are gone.
-        archives: how many archives those have that were read.
-        bytes: how large these archives are.
-        walked: how many archives were read to their end.
-        changes: how many files, installs and backups are new, changed, moved, returned, vanished, by table.
-        unread: why a root could not be read; what was known below it stays as it is.
-        altered: what of the catalog was not as it was scanned, and was taken out of it.
-        troubles: why an account could not be read, or not all of it, by its path; the first ones.
-    """
-
-    accounts: int = 0
-    unchanged: int = 0
-    unreadable: int = 0
-    vanished: int = 0
-    archives: int = 0
-    bytes: int = 0
-    walked: int = 0
-    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    unread: dict[str, str] = field(default_factory=dict)
-    altered: list[Finding] = field(default_factory=list)
-    troubles: dict[str, str] = field(default_factory=dict)
-
-    def note_trouble(self, account: str, reason: str) -> None:
-        """Count an account that could not be read, or not all of it, and keep why."""
-        self.unreadable += 1
-        if len(self.troubles) < _TROUBLES:
-            self.troubles[account] = reason
-
 
 _AT: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
 _NUMBER: Final = f"SELECT account, status FROM accounts WHERE {_AT}"
@@ -137,7 +93,7 @@ class Accounts:
         row = self._connection.execute(_NUMBER, _at(task.host, task.account.path)).fetchone()
         status = "unreadable" if isinstance(result, Refused) else "present"
         if row is not None and isinstance(result, Refused) and row[0] in self._damaged:
-            self._result.note_trouble(task.account.seen, result.finding.detail)
+            self._result.note_trouble(task.account.server_path, result.finding.detail)
             self._unread.add(row[0])  # what was altered stays, and is reported
             return
         if row is None:
@@ -149,7 +105,7 @@ class Accounts:
             self._connection.execute(_SEEN, (display(task.root), status, self._scan, account))
             self._writer.seals.meet(account)
         if isinstance(result, Refused):
-            self._result.note_trouble(task.account.seen, result.finding.detail)
+            self._result.note_trouble(task.account.server_path, result.finding.detail)
             self._writer.refuse(account, result.finding)
         elif isinstance(result, Unchanged):
             self._result.unchanged += 1
@@ -158,13 +114,13 @@ class Accounts:
             self._result.archives += len(archives)
             self._result.bytes += sum(archives)
             if result.trouble:
-                self._result.note_trouble(task.account.seen, result.trouble)
+                self._result.note_trouble(task.account.server_path, result.trouble)
             self._writer.settle(account, result.rows, is_new=row is None)
             self._connection.execute(_REMEMBER, (account, *result.known))
 
     def _begin(self, task: Task, status: str) -> int:
         self._last += 1
-        path, server_path = task.account.path, display(task.account.seen)
+        path, server_path = task.account.path, display(task.account.server_path)
         row = {
             "account": self._last,
             "host": task.host,
@@ -172,7 +128,7 @@ class Accounts:
             "path_bytes": schema.path_bytes(path),
             "seen": server_path,
             "root": display(task.root),
-            "name": display(folder_name(task.account.seen)),
+            "name": display(folder_name(task.account.server_path)),
             "is_home": task.account.is_home,
             "status": status,
             "first_scan": self._scan,

@@ -82,7 +82,7 @@ class _Recalling:
         if isinstance(content, EvidenceError):
             raise content
         if not isinstance(content, Head):
-            raise NotRegularError(archive.seen, "is no archive")
+            raise NotRegularError(archive.server_path, "is no archive")
         return content
 
     def beginning(self, folder: Folder, name: str, _limits: Limits, /) -> Beginning:
@@ -92,9 +92,9 @@ class _Recalling:
 class Recalled(Folder):
     """A folder as a catalog has it: of the account of this number; what lies in it can't be opened."""
 
-    def __init__(self, account: int, path: str, seen: str | None = None) -> None:
-        """Recall the folder at ``path``, which the server saw at ``seen``."""
-        super().__init__(path, path if seen is None else seen, _CLOSED)
+    def __init__(self, account: int, path: str, server_path: str | None = None) -> None:
+        """Recall the folder at ``path``, which the server saw at ``server_path``."""
+        super().__init__(path, path if server_path is None else server_path, _CLOSED)
         self.account = account
 
     @property
@@ -106,17 +106,17 @@ class Recalled(Folder):
         """Return the folder at ``path`` from it on."""
         folder = self
         if is_outside(path):
-            seen = "/" + "/".join(steps_from_server(self.seen, path))
-            return Recalled(self.account, os.path.normpath(self.child(path)), seen)
+            server_path = "/" + "/".join(steps_from_server(self.server_path, path))
+            return Recalled(self.account, os.path.normpath(self.child(path)), server_path)
         for step in path.split("/") if path else ():
-            folder = Recalled(self.account, folder.child(step), folder.seen_child(step))
+            folder = Recalled(self.account, folder.child(step), folder.server_child(step))
         return folder
 
 
 def recalled(catalog: str, stored: StoredMemory, limits: Limits) -> Home:
     """Return the home that is ``stored`` in a catalog. Raises `CatalogError` where that is no memory."""
     remembered = recall(catalog, stored)
-    folder = Recalled(stored.account, stored.path, remembered.seen)
+    folder = Recalled(stored.account, stored.path, remembered.server_path)
     home = Home(folder, remembered.as_server, limits, _Recalling(remembered, stored.path))
     home.is_home, home.has_records = remembered.is_home, remembered.has_records
     home.findings = list(remembered.findings)
@@ -135,7 +135,7 @@ def _documents(home: Recalled, remembered: Memory, below: str, witness: Witness)
     for path, file in remembered.files.items():
         parent, _, name = path.rpartition("/")
         if parent == below and is_id(name) and isinstance(file.content, Record):
-            yield name, Document(Source(witness, folder.seen_child(name)), file.content)
+            yield name, Document(Source(witness, folder.server_child(name)), file.content)
 
 
 def below(base: str, archive: Archive) -> str:

@@ -28,11 +28,10 @@ from backupmeta.account.listing import (
 from backupmeta.account.places import Found, Met
 from backupmeta.archive.head import Head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits, OverAllowanceError
-from backupmeta.catalog.cells import BACKUP, GREATEST, INSTALL, Shelf, cells_of, seconds
 from backupmeta.catalog.remembered import Memory, Reader, Remembered
+from backupmeta.catalog.row_values import BACKUP, GREATEST, INSTALL, RecordCells, Shelf, cells_of, seconds
 from backupmeta.catalog.rows import BackupRow, Cells, FileRow, FindingRow, InstallRow, Rows, exact, finding_row
 from backupmeta.catalog.schema import path_bytes
-from backupmeta.catalog.usual import Usual
 from backupmeta.errors import EvidenceError, NoRecordError, UnreadableError, told_of
 from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
@@ -152,7 +151,7 @@ class RowBuilder:
         asked = "" if limits == DEFAULT_LIMITS else f" {limits}"
         self.dependencies: str = f"{__version__} {zone}{asked}"
         self._zone = zone
-        self._usual = Usual(self.shelf, zone)
+        self._records = RecordCells(self.shelf, zone)
 
     def rows(self, home: Home, reading: Reader, listing: Listing) -> Rows:
         """Return the rows of ``home``, whose files ``reading`` reads, and were listed before in ``listing``."""
@@ -184,12 +183,11 @@ class RowBuilder:
 
     def _backup(self, home: Home, pair: Pair, around: Surroundings) -> tuple[Cells, tuple[FindingRow, ...]]:
         """Return the cells of a backup, and what is odd about it. Raises `EvidenceError` where nothing is known."""
-        if (usual := self._usual.of(home, pair, around)) is not None:
-            cells, findings = usual
+        if (known := self._records.of(home, pair, around)) is not None:
+            cells, findings = known
             return cells, tuple(map(finding_row, findings)) if findings else ()
         inspection = library.inspect_backup(home, pair, around, self._zone)
         cells = (str(inspection.state), seconds(inspection.utc_offset), *cells_of(inspection, BACKUP, self.shelf))
-        self._usual.learn(home, pair, inspection, cells)
         return cells, tuple(map(finding_row, inspection.findings))
 
     def _install(self, home: Home, id_: str, positions: Mapping[str, int]) -> InstallRow:
@@ -262,8 +260,8 @@ def _account(task: Task, limits: Limits, builder: RowBuilder) -> Scanned | Uncha
 
 def refused(account: Found, reason: str) -> Refused:
     """Return that an account can't be read for this ``reason``."""
-    where = (Source(Witness.FILE_SYSTEM, account.seen),)
-    return Refused(finding_row(Finding(rules.FOLDER_UNREADABLE, account.seen, reason, where)))
+    where = (Source(Witness.FILE_SYSTEM, account.server_path),)
+    return Refused(finding_row(Finding(rules.FOLDER_UNREADABLE, account.server_path, reason, where)))
 
 
 class _Visit(NamedTuple):
@@ -332,4 +330,4 @@ class _Visit(NamedTuple):
 
 def _memory(home: Home, reading: Reader) -> Memory:
     """Return what is to be remembered of ``home``."""
-    return Memory(home.folder.seen, home.as_server, home.is_home, home.has_records, reading.files, home.findings)
+    return Memory(home.folder.server_path, home.as_server, home.is_home, home.has_records, reading.files, home.findings)

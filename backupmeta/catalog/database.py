@@ -6,9 +6,10 @@ Opening checks the file, migrates an older one, and leaves out what is not as it
 import json
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Self
 
 from backupmeta.catalog import integrity, schema, seals, views
@@ -82,6 +83,47 @@ class Age(NamedTuple):
     oldest: int
     newest: int
     is_whole: bool
+
+
+_TROUBLES: Final = 20
+"""Of how many accounts it is kept why they could not be read: the catalog has all."""
+
+
+@dataclass(slots=True)
+class ScanResult:
+    """How far a scan is.
+
+    Attributes:
+        accounts: how many accounts were looked at.
+        unchanged: in how many of them nothing changed.
+        unreadable: how many of them could not be read.
+        vanished: how many accounts are gone.
+        archives: how many archives those have that were read.
+        bytes: how large these archives are.
+        walked: how many archives were read to their end.
+        changes: how many files, installs and backups are new, changed, moved, returned, vanished, by table.
+        unread: why a root could not be read; what was known below it stays as it is.
+        altered: what of the catalog was not as it was scanned, and was taken out of it.
+        troubles: why an account could not be read, or not all of it, by its path; the first ones.
+    """
+
+    accounts: int = 0
+    unchanged: int = 0
+    unreadable: int = 0
+    vanished: int = 0
+    archives: int = 0
+    bytes: int = 0
+    walked: int = 0
+    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unread: dict[str, str] = field(default_factory=dict)
+    altered: list[Finding] = field(default_factory=list)
+    troubles: dict[str, str] = field(default_factory=dict)
+
+    def note_trouble(self, account: str, reason: str) -> None:
+        """Count an account that could not be read, or not all of it, and keep why."""
+        self.unreadable += 1
+        if len(self.troubles) < _TROUBLES:
+            self.troubles[account] = reason
 
 
 class Catalog:

@@ -19,9 +19,8 @@ from backupmeta.archive.head import Head
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import schema
-from backupmeta.catalog.accounts import ScanResult
 from backupmeta.catalog.answers import below
-from backupmeta.catalog.database import Catalog, StoredMemory
+from backupmeta.catalog.database import Catalog, ScanResult, StoredMemory
 from backupmeta.catalog.remembered import Memory, Remembered, recall
 from backupmeta.catalog.rows import Walked, finding_row
 from backupmeta.catalog.writer import Writer
@@ -31,7 +30,7 @@ from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.retention import Kept
 from backupmeta.checks.verdict import Verdict, Verification, judge, verdict_of
 from backupmeta.errors import CatalogError, EvidenceError, LimitExceededError, Mistake, PolicyError
-from backupmeta.evidence import Folder, Signature, join_seen
+from backupmeta.evidence import Folder, Signature, join_server_path
 from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
 from backupmeta.record import grammar
@@ -70,7 +69,9 @@ class Portion(NamedTuple):
 
     def unread(self, rule: FindingRule, reason: str) -> list[Walked]:
         """Return why none of the archives was read."""
-        sources = {path: Source(Witness.ARCHIVE, join_seen(self.account.seen, path)) for path in self.archives}
+        sources = {
+            path: Source(Witness.ARCHIVE, join_server_path(self.account.server_path, path)) for path in self.archives
+        }
         findings = {path: finding_row(Finding(rule, "", reason, (source,))) for path, source in sources.items()}
         unreadable = str(Verdict.UNREADABLE)
         return [Walked(path, None, unreadable, None, (finding,), is_final=False) for path, finding in findings.items()]
@@ -142,7 +143,7 @@ class Walking(Work[Portion, list[Walked]]):
 def _below(home: Home, archive: Archive) -> str:
     """Return the path of an archive from its home on; of one that is kept elsewhere, as the server saw both."""
     path = below(home.folder.path, archive)
-    return below_home(home.folder.seen, archive.seen) if is_outside(path) else path
+    return below_home(home.folder.server_path, archive.server_path) if is_outside(path) else path
 
 
 class _Knowing(FromDisk):
@@ -218,7 +219,9 @@ class Archives:
         for outcome in outcomes:
             result.walked += outcome.is_final
             if not outcome.is_final:
-                result.note_trouble(join_seen(portion.account.seen, outcome.path), "can't be read to its end")
+                result.note_trouble(
+                    join_server_path(portion.account.server_path, outcome.path), "can't be read to its end"
+                )
             writer.take_walked(portion.number, portion.files[outcome.path], outcome)
         writer.flush()
 
@@ -343,14 +346,14 @@ def _embedded(case: Case, remembered: Remembered | None) -> Document | None:
     if case.pair.record is not None or remembered is None or not isinstance(remembered.content, Head):
         return None
     head = remembered.content
-    return Document(Source(Witness.EMBEDDED_RECORD, case.seen, head.member.text), grammar.parse(head.record))
+    return Document(Source(Witness.EMBEDDED_RECORD, case.server_path, head.member.text), grammar.parse(head.record))
 
 
 def _outcome(catalog: Catalog, archive: _Recorded, embedded: Document | None, case: Case) -> Outcome:
     """Return what a deep scan found of an archive, judged by the policy of now."""
     if archive.verdict == Verdict.NOT_JUDGED:
         judgements = judge(_findings(catalog, archive), case.policy)
-        return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, judgements), None)
+        return Outcome(Verification("archive", case.server_path, Verdict.NOT_JUDGED, None, judgements), None)
     has_record = case.pair.record is not None or embedded is not None
     findings = [finding for finding in _findings(catalog, archive) if not has_record or finding.rule not in _OF_NOW]
     if has_record:
@@ -360,8 +363,8 @@ def _outcome(catalog: Catalog, archive: _Recorded, embedded: Document | None, ca
     if archive.verdict == Verdict.UNREADABLE:
         verdict = Verdict.UNREADABLE
     is_whole = archive.sha256 is not None and not any(finding.is_unread for finding in findings)
-    kept = Kept(case.seen, archive.install or "", archive.time, archive.sha256) if is_whole else None
-    return Outcome(Verification("archive", case.seen, verdict, archive.sha256, judgements), kept)
+    kept = Kept(case.server_path, archive.install or "", archive.time, archive.sha256) if is_whole else None
+    return Outcome(Verification("archive", case.server_path, verdict, archive.sha256, judgements), kept)
 
 
 def _findings(catalog: Catalog, archive: _Recorded) -> Iterator[Finding]:
@@ -371,8 +374,8 @@ def _findings(catalog: Catalog, archive: _Recorded) -> Iterator[Finding]:
 
 def _anew(case: Case, embedded: Document | None, known: set[str]) -> Iterator[Finding]:
     """Yield what the moment, the zone and the policy of now find in the record, beside what is ``known``."""
-    inspection = library.resolved(case.pair, case.seen, embedded, case.around, case.zone)
-    subject = CheckedBackup(case.seen, inspection, Inventory(case.limits), case.policy.requirements, case.now)
+    inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
+    subject = CheckedBackup(case.server_path, inspection, Inventory(case.limits), case.policy.requirements, case.now)
     of_now = (finding for finding in inspection.findings if finding.rule in _OF_NOW)
     yield from (
         finding for finding in (*of_now, *rulebook.of_backup(subject, is_whole=False)) if finding.id not in known

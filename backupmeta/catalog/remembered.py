@@ -59,7 +59,7 @@ class Memory:
     """What is remembered of an account.
 
     Attributes:
-        seen: its path as the server saw it.
+        server_path: its path as the server saw it.
         as_server: the same, where that is known.
         is_home: whether it is a home, and not just a folder of archives.
         has_records: whether it has an ``.appdata``.
@@ -67,7 +67,7 @@ class Memory:
         findings: what was odd about the account itself.
     """
 
-    seen: str
+    server_path: str
     as_server: str | None
     is_home: bool
     has_records: bool
@@ -76,13 +76,13 @@ class Memory:
 
     def account(self, path: str) -> Found:
         """Return the account, which lies at ``path``."""
-        return Found(path, self.seen, self.as_server, None, self.is_home)
+        return Found(path, self.server_path, self.as_server, None, self.is_home)
 
     def to_bytes(self) -> bytes:
         """Return it as it is kept."""
         records: dict[bytes, int] = {}
         described = {
-            "account": [self.seen, self.as_server, self.is_home, self.has_records],
+            "account": [self.server_path, self.as_server, self.is_home, self.has_records],
             "files": {
                 path: [*file.signature, _described(file.content, records)] for path, file in sorted(self.files.items())
             },
@@ -102,8 +102,10 @@ class Memory:
                 path: Remembered(_signature(*signature), _content(path, entry, records))
                 for path, (*signature, entry) in described["files"].items()
             }
-            seen, as_server, is_home, has_records = described["account"]
-            return cls(seen, as_server, is_home, has_records, files, list(map(_finding_of, described["findings"])))
+            server_path, as_server, is_home, has_records = described["account"]
+            return cls(
+                server_path, as_server, is_home, has_records, files, list(map(_finding_of, described["findings"]))
+            )
         except (zstandard.ZstdError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise ValueError("not what is remembered of an account") from error
 
@@ -289,7 +291,7 @@ class Reader:
             raise known
         with _Noting(self, path), archive.open() as file:
             self._check(path, file.signature)
-            content = head(file, limits, archive.seen)
+            content = head(file, limits, archive.server_path)
             content = content._replace(record=self._masked(archive, content.record))
             self.files[path] = Remembered(file.signature, content)
         self._anew.add(path)
@@ -348,7 +350,7 @@ class Reader:
     def below(self, folder: Folder, name: str) -> str:
         """Return the path of the file ``name`` in ``folder``, from the base on."""
         if folder.path != self._base and not folder.path.startswith(f"{self._base}{os.sep}"):
-            return below_home(self._home.seen, folder.seen_child(name))
+            return below_home(self._home.server_path, folder.server_child(name))
         return f"{folder.path[len(self._base) + 1 :]}/{name}".removeprefix("/").replace(os.sep, "/")
 
 

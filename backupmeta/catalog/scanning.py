@@ -19,10 +19,10 @@ from backupmeta import __version__, rules
 from backupmeta.account import places
 from backupmeta.account.places import Found
 from backupmeta.catalog import integrity, schema
-from backupmeta.catalog.accounts import Accounts, ScanResult
+from backupmeta.catalog.accounts import Accounts
 from backupmeta.catalog.batch import Batch, Scanning, Task
 from backupmeta.catalog.catalog_file import is_as_noted, locked, note, put_aside, require
-from backupmeta.catalog.database import Catalog
+from backupmeta.catalog.database import Catalog, ScanResult
 from backupmeta.catalog.deep_scan import Archives
 from backupmeta.catalog.integrity import Damaged
 from backupmeta.catalog.rows import finding_row

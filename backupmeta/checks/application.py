@@ -92,7 +92,7 @@ APPLICATION_UNKNOWN: Final = _note(
 
 def unknown(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the application is none of those whose files are known."""
-    name = subject.inspection.text("application")
+    name = subject.text("application")
     if name and name not in APPLICATIONS:
         yield Finding(APPLICATION_UNKNOWN, "application", name, subject.told("application"))
 
@@ -122,7 +122,7 @@ APPLICATION_VERSION_DIFFERS: Final = _error(
 
 def version_differs(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the application's files are of another version than the record's."""
-    by_files, recorded = _told(subject), subject.inspection.text("version")
+    by_files, recorded = _told(subject), subject.text("version")
     if by_files and recorded and not same_version(by_files.version, recorded):
         detail = f"{by_files.version} by {text_of(by_files.sign.path)}, {recorded} by the record"
         yield subject.differs(APPLICATION_VERSION_DIFFERS, "version", detail, subject.seen(by_files.sign.path))
@@ -135,8 +135,8 @@ VERSION_TOO_OLD: Final = _error(
 
 def version_too_old(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the version, by the files or else by the record, is lower than the policy allows."""
-    by_files, floor = _told(subject), subject.requirements.versions.get(subject.inspection.text("application"))
-    version = by_files.version if by_files else subject.inspection.text("version")
+    by_files, floor = _told(subject), subject.requirements.versions.get(subject.text("application"))
+    version = by_files.version if by_files else subject.text("version")
     if floor and version and order(version) < order(floor):
         places = [subject.seen(by_files.sign.path)] if by_files else []
         yield subject.differs(VERSION_TOO_OLD, "version", f"{version}, at least {floor} is asked for", *places)
@@ -188,17 +188,17 @@ CONFIG_DIFFERS: Final = _error(
 def config_differs(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that WordPress is configured for another database, user or prefix than the record's."""
     content = subject.inventory.heads.get(wordpress.CONFIG)
-    if content is None or subject.inspection.text("application") != "wordpress":
+    if content is None or subject.text("application") != "wordpress":
         return
     for field, value in wordpress.config(content)._asdict().items():
-        recorded = subject.inspection.get(field)
-        if value is not None and isinstance(recorded, str) and value != recorded:
+        recorded = subject.text(field)
+        if value is not None and isinstance(subject.inspection.get(field), str) and value != recorded:
             detail = f"{value} by {text_of(wordpress.CONFIG)}, {recorded} by the record"
             yield subject.differs(CONFIG_DIFFERS, field, detail, subject.seen(wordpress.CONFIG))
 
 
 def _application(subject: CheckedBackup) -> Application | None:
-    return APPLICATIONS.get(subject.inspection.text("application"))
+    return APPLICATIONS.get(subject.text("application"))
 
 
 def _told(subject: CheckedBackup) -> Told | None:

@@ -22,6 +22,7 @@ from backupmeta.findings import Finding, FindingRule
 from backupmeta.masking import MASK, mask_location
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.values import items
+from backupmeta.secrets import opened
 
 _KEPT: Final = 8 * MIB
 """How much is kept of plugins' and themes' files, in bytes; real sites have some hundred kB of them."""
@@ -275,9 +276,13 @@ class CheckedBackup:
     requirements: Requirements
     now: int
 
+    def text(self, field: str) -> str:
+        """Return ``field`` of the answer as text, in clear, to be compared; empty where it is none."""
+        return opened(self.inspection.text(field))
+
     def texts(self, field: str) -> tuple[str, ...]:
         """Return the list in ``field`` of the answer; empty where there is none."""
-        value = self.inspection.get(field)
+        value = opened(self.inspection.get(field))
         return tuple(item for item in value if isinstance(item, str) and item) if isinstance(value, list) else ()
 
     def also(self, key: str) -> tuple[str, ...]:
@@ -286,13 +291,13 @@ class CheckedBackup:
         if fact is None:
             return ()
         try:
-            return tuple(filter(None, items(fact.raw)))
+            return tuple(filter(None, items(opened(fact.raw))))
         except UnicodeDecodeError:
             return ()
 
     def inside(self, name: str) -> str:
         """Return a listed name as members are called: from the install's folder on, without slashes around it."""
-        folder = self.inspection.text("path").rstrip("/") + "/"
+        folder = self.text("path").rstrip("/") + "/"
         return f"{name}/".removeprefix(folder).removeprefix("./").strip("/")
 
     @property
@@ -303,7 +308,7 @@ class CheckedBackup:
     @property
     def has_readable_lists(self) -> bool:
         """Whether each list that the record has can be decoded: what is on one that can't be, nobody knows."""
-        lists = (fact.raw for key, fact in self.inspection.extra.items() if key.startswith("list-"))
+        lists = (opened(fact.raw) for key, fact in self.inspection.extra.items() if key.startswith("list-"))
         return all(map(_is_utf8, lists))
 
     def told(self, field: str) -> tuple[Source, ...]:

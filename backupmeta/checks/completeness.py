@@ -170,7 +170,7 @@ def tables_missing(subject: CheckedBackup) -> Iterator[Finding]:
     dumped = tables(subject)
     if dump is not None:
         yield from _listed_missing(subject, dumped)
-    for name in subject.requirements.tables_with(subject.inspection.text("db_prefix")):
+    for name in subject.requirements.tables_with(subject.text("db_prefix")):
         if name not in dumped:
             yield Finding(TABLE_MISSING, name, "the policy requires it", (subject.seen(DUMP),))
 
@@ -197,11 +197,11 @@ TABLE_EMPTY: Final = _warning("table-empty", "a table that no WordPress is witho
 def tables_empty(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the tables without rows that each WordPress has rows in; of several sites the main one's."""
     dump = subject.inventory.dump
-    if dump is None or dump.state is State.CUT or subject.inspection.text("application") != "wordpress":
+    if dump is None or dump.state is State.CUT or subject.text("application") != "wordpress":
         return
     if "db_prefix" not in subject.inspection.fields:
         return
-    prefix = subject.inspection.text("db_prefix")
+    prefix = subject.text("db_prefix")
     wanted = {f"{prefix}{name}".lower() for name in _NEVER_EMPTY}
     for table in dump.tables:
         if table.kind == "table" and not table.inserts and text_of(table.name).lower() in wanted:
@@ -230,9 +230,9 @@ TABLE_PREFIX_DIFFERS: Final = _error(
 
 def prefix_differs(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the record's prefix is that of no table in the dump, not even in upper or lower case."""
-    prefix, dumped = subject.inspection.text("db_prefix").lower(), tables(subject)
+    prefix, dumped = subject.text("db_prefix").lower(), tables(subject)
     if prefix and dumped and not any(name.lower().startswith(prefix) for name in dumped):
-        detail = subject.inspection.text("db_prefix")
+        detail = subject.text("db_prefix")
         yield subject.differs(TABLE_PREFIX_DIFFERS, "db_prefix", detail, subject.seen(DUMP))
 
 

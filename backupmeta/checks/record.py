@@ -69,10 +69,10 @@ RECORD_ID_MALFORMED: Final = _warning(
 def ids_malformed(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield ids that are none: of installs, and of locations, which may also be ``local`` or a URI."""
     for name in ("backup_install", "parent", "stage"):
-        if (id_ := subject.inspection.text(name)) and not is_id(id_):
+        if (id_ := subject.text(name)) and not is_id(id_):
             yield Finding(RECORD_ID_MALFORMED, name, "", subject.told(name))
     for name in ("backup_location", "bkloc"):
-        place = subject.inspection.text(name)
+        place = subject.text(name)
         if place not in {"", "local"} and "://" not in place and not is_id(place):
             yield Finding(RECORD_ID_MALFORMED, name, "", subject.told(name))
 
@@ -156,7 +156,7 @@ LOCATION_NOT_ALLOWED: Final = _error(
 
 def location_not_allowed(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield the backup's location where the policy does not allow it."""
-    place = subject.inspection.text("backup_location") or "local"
+    place = subject.text("backup_location") or "local"
     if "backup_location" in subject.inspection.fields and not subject.requirements.allows(place):
         yield Finding(LOCATION_NOT_ALLOWED, "backup_location", mask_location(place), subject.told("backup_location"))
 

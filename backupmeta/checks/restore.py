@@ -37,7 +37,7 @@ RESTORE_DEFINER: Final = _note(
 
 def definers(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield in whose names, other than the record's user's, something in the dump works."""
-    dump, user = subject.inventory.dump, subject.inspection.text("db_user")
+    dump, user = subject.inventory.dump, subject.text("db_user")
     others = {text_of(name): spot for name, spot in dump.definers.items()} if dump is not None and user else {}
     others.pop(user, None)
     others = {name: spot for name, spot in others.items() if name.upper() != "CURRENT_USER"}
@@ -100,7 +100,7 @@ RESTORE_NAME_CASE: Final = _note(
 
 def name_case(subject: CheckedBackup) -> Iterator[Finding]:
     """Yield that the prefix, or listed tables, differ from the dump's in upper and lower case only."""
-    names, prefix = named_in_other_case(subject), subject.inspection.text("db_prefix")
+    names, prefix = named_in_other_case(subject), subject.text("db_prefix")
     dumped = tables(subject)
     is_prefix = bool(dumped) and not any(name.startswith(prefix) for name in dumped)
     is_prefix = is_prefix and any(name.lower().startswith(prefix.lower()) for name in dumped)

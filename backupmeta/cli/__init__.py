@@ -125,12 +125,12 @@ class _End:
         if handled is None:
             self._raise()
 
-    def _passed_over(self, told: "sys.UnraisableHookArgs") -> None:
+    def _passed_over(self, unraisable: "sys.UnraisableHookArgs") -> None:
         """Know what was raised in a finalizer: ours is raised again soon, after it."""
-        if told.exc_value is self._raised:
+        if unraisable.exc_value is self._raised:
             signal.setitimer(signal.ITIMER_REAL, _SOON, _AGAIN)
         else:
-            self._hook(told)
+            self._hook(unraisable)
 
     def leave(self) -> None:
         """Look no longer, and hold nothing that has to be closed."""

@@ -69,8 +69,8 @@ COMMANDS: Final = {
 def command(name: str) -> click.Command:
     """Return the command called ``name``, one of `COMMANDS`; its module is imported."""
     module, _, attribute = COMMANDS[name][0].partition(":")
-    found: click.Command = getattr(import_module(f"backupmeta.cli.{module}"), attribute)
-    return found
+    loaded: click.Command = getattr(import_module(f"backupmeta.cli.{module}"), attribute)
+    return loaded
 
 
 class LazyGroup(click.Group):

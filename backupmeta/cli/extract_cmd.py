@@ -11,7 +11,6 @@ from backupmeta import verification
 from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import Limits
 from backupmeta.checks.policy import DEFAULT
-from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import messages, options, output, progress
 from backupmeta.cli.writing import Write
 from backupmeta.extraction.extract import Extraction, MemberResult, Order, Selection
@@ -140,8 +139,8 @@ def _exit_code(extraction: Extraction, *, is_dump_there: bool) -> int:
     """
     if not extraction.is_whole:
         return 2
-    kinds = (FINDINGS[judged.finding.id] for judged in extraction.verification.judged)
-    is_wrong = any(kind.severity is Severity.ERROR and kind.group is not Group.SAFE for kind in kinds)
+    rules = (judged.finding.rule for judged in extraction.verification.judged)
+    is_wrong = any(rule.severity is Severity.ERROR and rule.group is not Group.SAFE for rule in rules)
     return int(is_wrong or extraction.has_refused or not is_dump_there)
 
 

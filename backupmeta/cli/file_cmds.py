@@ -101,10 +101,10 @@ def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int
       backupmeta cat app_example-com_Blog_2024-06-13_20-55-21.tar.gz APP-DATA.SQL > dump.sql
     """
     with open_named(archive) as file:
-        found = find(file, member, limits)
-        code = messages.report(found.findings, Severity.WARNING)
-        if is_record(found.member) and not show_secrets:
-            output.write_exact([without_secrets(grammar.parse(found.record(limits))).content])
+        content = find(file, member, limits)
+        code = messages.report(content.findings, Severity.WARNING)
+        if is_record(content.member) and not show_secrets:
+            output.write_exact([without_secrets(grammar.parse(content.record(limits))).content])
         else:
-            output.write_exact(found.content)
+            output.write_exact(content.content)
     return code

@@ -27,12 +27,12 @@ class Versioned(click.ParamType[Requirement]):
         self, value: str | Requirement, param: click.Parameter | None, ctx: click.Context | None
     ) -> Requirement:
         """Return what ``wordpress < 6.4.3`` asks for."""
-        found = parsed_requirement(value) if isinstance(value, str) else value
-        if found is not None and not found.bounds and _VERSION.fullmatch(found.name):
+        requirement = parsed_requirement(value) if isinstance(value, str) else value
+        if requirement is not None and not requirement.bounds and _VERSION.fullmatch(requirement.name):
             self.fail(f"{value!r} is a version; quote it with its name: 'wordpress {value}'", param, ctx)
-        if found is None:
+        if requirement is None:
             self.fail(f"{value!r} can't be understood; give one such as 'wordpress >= 6.0, < 6.4.3'", param, ctx)
-        return found
+        return requirement
 
 
 class Digest(click.ParamType[str]):
@@ -104,7 +104,7 @@ def find(
     asked = Query(applications, plugins, themes, user, prefix, digest, *in_catalog)
     messages.tell_age(catalog)
     findings: list[Finding] = []
-    found = matching(catalog, asked, zone, findings)
-    if presentation.show(found, Criteria(domain=domain, period=period), findings):
+    backups = matching(catalog, asked, zone, findings)
+    if presentation.show(backups, Criteria(domain=domain, period=period), findings):
         return lists.tell(findings)
     return lists.tell_nothing(f"nothing that matches in {catalog}", findings) or 1

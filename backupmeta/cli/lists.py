@@ -16,7 +16,6 @@ from backupmeta.findings import Finding, Severity
 from backupmeta.render.backups import ListRendering, ListView
 from backupmeta.render.formats import Format, Formats, Trait
 from backupmeta.search import Search
-from backupmeta.work.processes import few_processes
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ class Presentation:
 
     def show_stream(self, search: Search, criteria: Criteria, findings: list[Finding]) -> bool:
         """Print what `show` prints of all backups where ``search`` looks, with two processes."""
+        from backupmeta.work.processes import few_processes
 
         def text(backup: Inspection, findings: list[Finding]) -> str:
             if not criteria.hold_of(backup):

@@ -15,7 +15,7 @@ from backupmeta.masking import mask_text
 from backupmeta.work.orders import Watch, Workers, unwatched
 
 if TYPE_CHECKING:
-    from backupmeta.catalog.accounts import ScanResult
+    from backupmeta.catalog.database import ScanResult
 
 
 def complain(message: str) -> None:
@@ -72,7 +72,7 @@ def tell_age(catalog: str) -> None:
 def judge(findings: Iterable[Finding]) -> int:
     """Print errors and warnings on stderr; return 2 where something could not be read, 1 for any of them, else 0."""
     kept = list(findings)
-    return report(kept, Severity.WARNING) or int(any(one.severity is not Severity.NOTE for one in kept))
+    return report(kept, Severity.WARNING) or int(any(finding.severity is not Severity.NOTE for finding in kept))
 
 
 def report(findings: Iterable[Finding], least: Severity) -> int:
@@ -82,12 +82,12 @@ def report(findings: Iterable[Finding], least: Severity) -> int:
     """
     order = list(Severity)
     code = 0
-    for one in findings:
-        if one.hides_records or order.index(one.severity) <= order.index(least):
+    for finding in findings:
+        if finding.hides_records or order.index(finding.severity) <= order.index(least):
             from backupmeta.render.explanations import finding_line
 
-            complain(finding_line(one))
-        if one.is_unread:
+            complain(finding_line(finding))
+        if finding.is_unread:
             code = 2
     return code
 

@@ -12,7 +12,6 @@ from dataclasses import fields
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
 from typing import Final, Literal, NamedTuple, TypeAlias
-from zoneinfo import ZoneInfo
 
 import click
 from click.shell_completion import CompletionItem
@@ -108,6 +107,8 @@ class Zone(click.ParamType[tzinfo]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tzinfo:
         """Return the zone that ``value`` names: ``Europe/Berlin``, ``+02:00``."""
+        from zoneinfo import ZoneInfo
+
         try:
             if value[:1] in {"+", "-"}:
                 return datetime.strptime(value, "%z").tzinfo or UTC
@@ -257,7 +258,7 @@ def _limiting(
     command: Command,
     collect: Callable[[click.Context, click.Parameter, tuple[tuple[str, int], ...]], object],
 ) -> Command:
-    names = ", ".join(f"{one.name}={one.default}" for one in fields(Limits) if one.name != "search_depth")
+    names = ", ".join(f"{limit.name}={limit.default}" for limit in fields(Limits) if limit.name != "search_depth")
     return click.option(
         "--limit",
         "limits",
@@ -279,10 +280,10 @@ def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str
         if name.startswith(incomplete)
     )
     try:
-        found = [CompletionItem(_quoted(name)) for name in islice(filter(_is_plain, names), _MOST_COMPLETIONS)]
+        items = [CompletionItem(_quoted(name)) for name in islice(filter(_is_plain, names), _MOST_COMPLETIONS)]
     except EvidenceError:
-        found = []
-    return [*found, CompletionItem(incomplete, type="file")]
+        items = []
+    return [*items, CompletionItem(incomplete, type="file")]
 
 
 def _is_plain(name: str) -> bool:

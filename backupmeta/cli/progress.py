@@ -14,7 +14,7 @@ from backupmeta.work.orders import Watch, unwatched
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from backupmeta.catalog.accounts import ScanResult
+    from backupmeta.catalog.database import ScanResult
     from backupmeta.catalog.scanning import Tell
 
 _BETWEEN_LINES: Final = 5.0

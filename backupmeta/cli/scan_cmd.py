@@ -9,8 +9,7 @@ import click
 
 from backupmeta.account import places
 from backupmeta.archive.limits import Limits
-from backupmeta.catalog.accounts import ScanResult
-from backupmeta.catalog.database import accounts
+from backupmeta.catalog.database import ScanResult, accounts
 from backupmeta.catalog.scanning import Depth
 from backupmeta.catalog.scanning import scan as scanning
 from backupmeta.cli import messages, options, output

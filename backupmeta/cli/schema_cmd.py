@@ -6,7 +6,7 @@ from typing import Final
 import click
 from pydantic import BaseModel
 
-from backupmeta.api import models, response
+from backupmeta.api import models
 from backupmeta.cli import options, output
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
 from backupmeta.render.json_text import DIALECT, pretty
@@ -16,8 +16,8 @@ _ANSWERS: Final[dict[str, type[BaseModel]]] = {
     "install": models.Install,
     "plugin": models.Plugin,
     "theme": models.Theme,
-    "response": response.Response[models.Backup],
-    "list": response.ListResponse[models.Backup],
+    "response": models.Response[models.Backup],
+    "list": models.ListResponse[models.Backup],
 }
 
 

@@ -157,7 +157,7 @@ def checks(name: str | None, *, format_name: str) -> int:
       backupmeta checks
       backupmeta checks table-missing
     """
-    chosen = [id_ for id_, kind in FINDINGS.items() if name in {None, id_, kind.group}]
+    chosen = [rule for rule in FINDINGS.values() if name in {None, rule.id, rule.group}]
     if not chosen:
         near = did_you_mean(name or "", (*Group, *FINDINGS), "'backupmeta checks' lists them")
         raise click.UsageError(f"{name!r} is no check; {near}")

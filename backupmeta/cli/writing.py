@@ -63,10 +63,10 @@ def descriptor(path: str) -> int | None:
 
     A file is none, but for stdout and stderr: nobody but the caller could have opened these.
     """
-    found = _DESCRIPTOR.fullmatch(path)
-    if found is None:
+    match = _DESCRIPTOR.fullmatch(path)
+    if match is None:
         return None
-    number = {"out": 1, "err": 2}.get(found["name"] or "") or int(found["number"] or 0)
+    number = {"out": 1, "err": 2}.get(match["name"] or "") or int(match["number"] or 0)
     with suppress(OSError):
         mode = os.fstat(number).st_mode
         return number if number in {1, 2} or _is_channel(mode) else None

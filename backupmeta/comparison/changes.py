@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from backupmeta.backup.inspection import Inspection, shown
+from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.applications import order
-from backupmeta.masking import is_secret, masked
+from backupmeta.masking import is_secret
 from backupmeta.provenance import Fact, Source
 from backupmeta.record.fields import FIELD, Scope
 from backupmeta.record.values import Extension, Value
+from backupmeta.secrets import closed, opened, plain
 
 EXTENSIONS: Final = ("plugins", "themes")
 """The lists whose entries have a version, and are active or not."""
@@ -142,11 +143,10 @@ def _field(
     if name in before and name in after and before[name] == after[name]:
         return
     what = What.between(sources.before, sources.after)
-    values = shown(name, before.get(name)), shown(name, after.get(name))
-    yield _shown(FieldChange(what, name, *values, sources))
+    yield _hidden(FieldChange(what, name, plain(before.get(name)), plain(after.get(name)), sources))
 
 
-def _shown(change: FieldChange) -> FieldChange:
+def _hidden(change: FieldChange) -> FieldChange:
     """Return the ``change`` without its values where they are secret, or where only what is masked differs."""
     is_hidden = is_secret(change.name) or (change.what is What.CHANGED and change.before == change.after)
     return change._replace(before=None, after=None, is_secret=True) if is_hidden else change
@@ -161,11 +161,11 @@ def _extra(a: Inspection, b: Inspection, *, only_installs: bool) -> Iterator[Fie
         if before is not None and after is not None and before.raw == after.raw:
             continue
         sources = Sources(before and before.source, after and after.source)
-        yield _shown(FieldChange(What.between(before, after), key, _raw(before), _raw(after), sources, is_extra=True))
+        yield _hidden(FieldChange(What.between(before, after), key, _raw(before), _raw(after), sources, is_extra=True))
 
 
 def _raw(fact: Fact | None) -> str | None:
-    return None if fact is None else masked(fact.field, fact.raw.decode("utf-8", "surrogateescape"))
+    return None if fact is None else fact.raw.decode("utf-8", "surrogateescape")
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def _raw(fact: Fact | None) -> str | None:
 
 def _list(name: str, before: Iterable[object], after: Iterable[object], sources: Sources) -> Iterator[ListChange]:
     """Yield what became of a list of texts."""
-    old, new = list(map(str, before)), list(map(str, after))
+    old, new = list(map(str, opened(before))), list(map(str, opened(after)))
     if _only(old, new) or _only(new, old):
         old, new = _entries(name, old), _entries(name, new)
         yield ListChange(name, tuple(_only(new, old)), tuple(_only(old, new)), sources)
@@ -186,8 +186,7 @@ def _only(entries: list[str], others: list[str]) -> list[str]:
 
 def _entries(name: str, entries: list[str]) -> list[str]:
     """Return the ``entries`` as they may be shown; a secret may reach over several, so it is masked in all at once."""
-    masks = shown(name, entries)
-    return list(map(str, masks)) if isinstance(masks, list) else [str(masks)]
+    return plain(closed(name, entries))
 
 
 # --- plugins and themes -----------------------------------------------------------------------------------------------

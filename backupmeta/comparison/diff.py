@@ -13,7 +13,7 @@ from backupmeta.api.status import install_not_found
 from backupmeta.backup.inspection import Inspection
 from backupmeta.comparison.changes import Changes, compared
 from backupmeta.errors import AnswerError, UnreadableError
-from backupmeta.evidence import Place, is_file, join_seen
+from backupmeta.evidence import Place, is_file, join_server_path
 from backupmeta.findings import Finding
 from backupmeta.search import EVERYWHERE, Search
 
@@ -162,7 +162,9 @@ def current(target: str, backup: Inspection, search: Search, findings: list[Find
         findings.extend(finding for finding in home.findings if finding.is_unread)
         if id_ in home.installs:
             live = library.inspect_install(home, id_)
-            if backup.path.startswith(join_seen(home.folder.seen, "")):  # a copy of the home may lie somewhere else
+            if backup.path.startswith(
+                join_server_path(home.folder.server_path, "")
+            ):  # a copy of the home may lie somewhere else
                 return live
     if live is None:
         raise install_not_found(f"the live install of {target!r} is not here: {id_ or 'no record names it'}")
@@ -190,6 +192,6 @@ def _place(target: str, inspection: Inspection, search: Search) -> Place | None:
         return Place(folder, None, name, is_named=True)
     for home in homes(target, search, []):
         for pair in home.pairs():
-            if pair.archive is not None and pair.archive.seen == inspection.path:
+            if pair.archive is not None and pair.archive.server_path == inspection.path:
                 return pair.archive.place
     return None

@@ -104,7 +104,7 @@ def _rows(id_: str, target: str, search: Search, findings: list[Finding]) -> lis
             if row is not None and row.inspection is not None:
                 backups.setdefault(row.inspection.path + "\0" + row.name, row)
             elif row is not None and pair.archive is not None:
-                broken.setdefault(pair.archive.seen, row)
+                broken.setdefault(pair.archive.server_path, row)
         if id_ in home.installs and not live:
             live.append(Row(diff.CURRENT, (0, "", ""), library.inspect_install(home, id_)))
         findings.extend(home.findings)

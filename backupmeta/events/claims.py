@@ -26,7 +26,7 @@ from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass, walk
 from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.events.event import KINDS, SECOND, Claim, File, Statement
-from backupmeta.evidence import EvidenceFile, Place, join_seen
+from backupmeta.evidence import EvidenceFile, Place, join_server_path
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document, document
@@ -138,9 +138,9 @@ def of_members(walked: Pass, path: str, most: int) -> tuple[list[Statement], Ite
     if not newest:
         return [], members
     time, offset, name, file = newest[0]
-    left_out = max(walked.seen - most, 0)
+    left_out = max(walked.members_read - most, 0)
     rest = f", {left_out:,} of which have no event of their own" if left_out else ""
-    detail = f"{display(name)}, of {counted(walked.seen, 'member')}{rest}"
+    detail = f"{display(name)}, of {counted(walked.members_read, 'member')}{rest}"
     return [Statement(Claim("newest-member", time, _of_member(path, name, offset)), detail, file, left_out)], members
 
 
@@ -165,7 +165,7 @@ def of_record_files(home: Home, findings: list[Finding]) -> dict[str, Statement]
             files |= _files_in(home, folder)
         except EvidenceError as error:
             is_reported = is_absent(error) or isinstance(error, NotRegularError)  # by the home, where there is anything
-            path = join_seen(home.folder.seen_child(RECORDS), folder)
+            path = join_server_path(home.folder.server_child(RECORDS), folder)
             findings += [] if is_reported else [unreadable(path, error)]
     return files
 
@@ -175,7 +175,7 @@ def _files_in(home: Home, name: str) -> Iterator[tuple[str, Statement]]:
         for entry, _, size, mtime_ns, inode, _ in folder.signatures(
             home.limits.folder_entries, lambda _, is_file: is_file
         ):
-            path = folder.seen_child(entry)
+            path = folder.server_child(entry)
             claim = Claim("record", mtime_ns // _NANOSECONDS, Source(Witness.FILE_SYSTEM, path))
             yield path, Statement(claim, file=File(size, inode=inode))
 

@@ -20,10 +20,10 @@ from backupmeta.events import claims
 from backupmeta.events.claims import Ended, Examined, Examining, Part, ToRead
 from backupmeta.events.event import KINDS, Claim, Event, File, Statement, Subject, nearest
 from backupmeta.findings import Finding
-from backupmeta.masking import masked
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document
 from backupmeta.search import EVERYWHERE, Search
+from backupmeta.secrets import closed
 from backupmeta.temporary import rows, telling
 from backupmeta.work.orders import HERE, Workers, results, spared
 
@@ -117,7 +117,7 @@ class _Accounts:
             if pair.archive is None:
                 self._add(_Step(account, [pair]))
             elif claiming := sharing.pop(pair.archive, None):  # read once, however many records name it
-                order = ToRead(pair.archive.place, pair.archive.seen, pair.record)
+                order = ToRead(pair.archive.place, pair.archive.server_path, pair.record)
                 self._add(_Step(account, claiming, order))
                 yield order
 
@@ -190,7 +190,7 @@ class _Account:
             with told_of(self.home.folder.path):
                 yield
         except EvidenceError as error:
-            self.findings.append(unreadable(self.home.folder.seen, error))
+            self.findings.append(unreadable(self.home.folder.server_path, error))
 
     def of_backup(self, pair: Pair, examined: Examined) -> tuple[Subject, Iterator[Event]]:
         """Return whom the witnesses of a backup speak of, and what they state, each with those who contradict it."""
@@ -221,7 +221,7 @@ class _Account:
 
     def _of_name(self, archive: Archive | None, made: list[Claim], marks: _Contradictions) -> Iterator[Statement]:
         """Yield what the archive's name states; add to ``marks`` which of the claims ``made`` it contradicts."""
-        named = archive and claims.of_name(archive.seen, made, self._zone, self.findings)
+        named = archive and claims.of_name(archive.server_path, made, self._zone, self.findings)
         if not named:
             return
         statement, against = named
@@ -240,12 +240,12 @@ class _Account:
         application, version, url, install = (
             _shown(record, key) for key in ("installer", "version", "url", "backup-install")
         )
-        return Subject(self.home.folder.seen, user, application, version, url, install, backup or "")
+        return Subject(self.home.folder.server_path, user, application, version, url, install, backup or "")
 
 
 def _shown(record: Document | None, key: str) -> str:
     """Return a record's value as it may be shown; empty where there is none, and where it is not UTF-8."""
-    return masked(key, (record and record.text(key)) or "")
+    return closed(key, (record and record.text(key)) or "")
 
 
 # --- in the order of time ---------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
@@ -10,9 +11,9 @@ from itertools import chain, islice
 from typing import IO, Final, TypeAlias
 
 from backupmeta.api.status import PAGE, SUCCESS
-from backupmeta.backup.inspection import Inspection, Resolved, shown
+from backupmeta.backup.inspection import Inspection, Resolved, decoded
 from backupmeta.errors import AnswerError
-from backupmeta.masking import mask_text, masked
+from backupmeta.masking import mask_text
 from backupmeta.provenance import Fact, display, located
 from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELD, FIELDS
@@ -20,6 +21,7 @@ from backupmeta.record.values import Value
 from backupmeta.render.formats import Format, Formats, Trait, View, formats
 from backupmeta.render.json_text import finding_object, json_line, pretty
 from backupmeta.render.tabular import csv_line, rows_for, table
+from backupmeta.secrets import is_closed, opened, plain
 from backupmeta.temporary import telling, text_file
 from backupmeta.words import recorded_clock
 
@@ -90,8 +92,7 @@ def _shared_cells(inspection: Inspection) -> tuple[str, ...]:
 
 
 def _text(inspection: Inspection, name: str) -> str:
-    value = inspection.wire().get(name)
-    return value if isinstance(value, str) else ""
+    return str(inspection.text(name))
 
 
 # --- CSV --------------------------------------------------------------------------------------------------------------
@@ -247,21 +248,19 @@ def _loser(name: str, fact: Fact, *, show_secrets: bool) -> dict[str, object]:
     """Return a value that lost, decoded like the one that won where it can be."""
     described = _raw(fact, show_secrets=show_secrets)
     if (known := FIELD.get(name)) is not None:
-        try:
-            value = known.decode(fact.raw)
-            described = {"value": value if show_secrets else shown(name, value)}
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            value = decoded(known, fact)
+            described = {"value": (opened if show_secrets else plain)(value)}
     return {**described, "source": located(fact.source)}
 
 
 def _raw(fact: Fact, *, show_secrets: bool) -> dict[str, object]:
     """Return a raw value: its text, and its bytes where they are not UTF-8 and no secret."""
-    text = fact.raw.decode("utf-8", "replace")
-    given = text if show_secrets else masked(fact.field, text)
-    described: dict[str, object] = {"value": given}
-    if given == text and fact.raw.decode("utf-8", "surrogateescape") != text:
-        described["base64"] = base64.b64encode(fact.raw).decode("ascii")
+    raw = opened(fact.raw) if show_secrets else fact.raw
+    text = raw.decode("utf-8", "replace")
+    described: dict[str, object] = {"value": text}
+    if not is_closed(raw) and raw.decode("utf-8", "surrogateescape") != text:
+        described["base64"] = base64.b64encode(raw).decode("ascii")
     return described
 
 

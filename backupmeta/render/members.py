@@ -68,7 +68,7 @@ def verdict(archive: Pass) -> str:
     end = archive.end
     ended = "not walked" if end is None else f"{end.verdict}: {end.reason}" if end.reason else end.verdict
     digests = "".join(f", {name} {digest}" for name, digest in archive.digests.items())
-    read = f"{counted(archive.seen, 'member')}, {counted(archive.position, 'byte')} inflated"
+    read = f"{counted(archive.members_read, 'member')}, {counted(archive.position, 'byte')} inflated"
     return f"{display(archive.file.path)}: {ended}; {read}{digests}"
 
 
@@ -99,7 +99,7 @@ def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
         "digests": dict(archive.digests),
         "streams": [_stream(stream) for stream in archive.streams],
         "stream_count": archive.stream_count,
-        "member_count": archive.seen,
+        "member_count": archive.members_read,
         "verdict": end.verdict if end else None,
         "reason": end.reason if end else "",
         "dump": _dump(dump) if dump is not None else None,

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from backupmeta.catalog.accounts import ScanResult
-from backupmeta.catalog.database import Age, Scan
+from backupmeta.catalog.database import Age, Scan, ScanResult
 from backupmeta.catalog.summary import MOST, MOST_ACCOUNTS, MOST_SCANS, DatedBackup, Duplicates, Part, Summary
 from backupmeta.provenance import display
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view

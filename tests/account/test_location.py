@@ -15,8 +15,8 @@ from backupmeta.account.home import State
 from backupmeta.account.location import Locations, server_path
 from backupmeta.account.places import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.catalog.accounts import ScanResult
 from backupmeta.catalog.answers import InCatalog
+from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.scanning import scan
 from backupmeta.library import find_backup, list_backups
 from backupmeta.verification import verify
@@ -87,7 +87,11 @@ def keep(account: Account, location: str, id_: str = BACKUP, name: str = NAME) -
 def states(sysroot: Path) -> list[tuple[State, str, list[str]]]:
     """Return, for each backup, what there is of it, where its archive is, and what was met."""
     return [
-        (pair.state, pair.archive.seen if pair.archive else "", [one.id for one in (*pair.findings, *home.findings)])
+        (
+            pair.state,
+            pair.archive.server_path if pair.archive else "",
+            [one.id for one in (*pair.findings, *home.findings)],
+        )
         for home in places.homes(places.conventional(str(sysroot)), DEFAULT_LIMITS, [])
         for pair in home.pairs()
     ]

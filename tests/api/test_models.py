@@ -7,8 +7,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from backupmeta.api.models import SHOW_SECRETS, Backup, Plugin, Theme
-from backupmeta.api.response import ListResponse, Response
+from backupmeta.api.models import SHOW_SECRETS, Backup, ListResponse, Plugin, Response, Theme
 from backupmeta.api.status import SUCCESS, backup_not_found, install_not_found, user_not_authorized, user_not_found
 from backupmeta.errors import AnswerError
 from backupmeta.record.fields import FIELDS

@@ -7,12 +7,13 @@ import pytest
 
 from backupmeta.account.home import State
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.backup import inspection, resolve
+from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
-from backupmeta.backup.resolve import Witnesses
+from backupmeta.backup.witnesses import Witnesses
 from backupmeta.provenance import Fact, Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.record.fields import NOTIFICATIONS
+from backupmeta.secrets import closed, opened, plain
 from tests.invented import BACKUP, INSTALL, NAME, TIME, backup_record, install_record
 
 ARCHIVE = f"/home/exampleu/application_backups/{NAME}"
@@ -370,11 +371,12 @@ def test_texts_oddities_are_told_of_each_record() -> None:
         ("files", ["a", "s3://k:v@b"], ["a", "s3://********@b"]),
         ("files", ["a"], ["a"]),
         ("cache_time", 5, 5),
-        ("x_token", ["a"], "********"),
+        ("x_token", ["a"], ["********"]),
     ],
 )
 def test_values_are_shown_without_their_secrets(name: str, value: object, shown: object) -> None:
-    assert inspection.shown(name, value) == shown  # type: ignore[arg-type]
+    assert plain(closed(name, value)) == shown
+    assert opened(closed(name, value)) == value
 
 
 def test_reprs_tell_no_secret() -> None:

@@ -18,8 +18,8 @@ from typing import Any, Final, cast
 import pytest
 from benchmarks.fleets import write_fleet
 
-from backupmeta.catalog.accounts import ScanResult
 from backupmeta.catalog.batch import Batch
+from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
 from backupmeta.work.orders import Here, LostError, Order, Part, Pool, Watch, Work

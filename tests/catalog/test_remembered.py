@@ -101,7 +101,7 @@ def test_every_error_comes_back_as_itself(kind: type[EvidenceError]) -> None:
 def told(one: Memory) -> dict[str, Any]:
     """Return all that is in a memory, to be compared: records and errors are no values."""
     return {
-        "account": (one.seen, one.as_server, one.is_home, one.has_records),
+        "account": (one.server_path, one.as_server, one.is_home, one.has_records),
         "files": {path: (found.signature, shown(found.content)) for path, found in one.files.items()},
         "findings": one.findings,
     }

@@ -13,7 +13,7 @@ from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.reader import walk
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
-from backupmeta.backup.resolve import Witnesses
+from backupmeta.backup.witnesses import Witnesses
 from backupmeta.checks import rulebook
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT, Policy

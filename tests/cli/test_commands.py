@@ -19,8 +19,7 @@ import pytest
 import backupmeta
 from backupmeta import library
 from backupmeta.account.home import Home, Pair
-from backupmeta.api.models import Backup, Install
-from backupmeta.api.response import ListResponse, Response
+from backupmeta.api.models import Backup, Install, ListResponse, Response
 from backupmeta.backup.inspection import Inspection
 from backupmeta.cli import commands, options, output
 from backupmeta.record.fields import FIELDS

@@ -8,8 +8,8 @@ import pytest
 
 from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
+from tests.attack.test_canaries import PLACES, leaks
 from tests.invented import BACKUP, NAME, TIME, Account, run
-from tests.test_secrets import PLACES, leaks
 
 FORMATS = ("html", "markdown", "json")
 NOW = ("--now", str(TIME))

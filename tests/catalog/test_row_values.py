@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from backupmeta.account.places import Found
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.batch import Batch, Result, Scanning, Task
-from backupmeta.catalog.usual import Usual
+from backupmeta.catalog.row_values import RecordCells
 from backupmeta.record import grammar
 from backupmeta.record.masked import Masked, without_secrets
 from backupmeta.work.orders import unwatched
@@ -104,7 +104,7 @@ def rows(accounts: Sequence[Path], as_server: str | None = None, zone: tzinfo | 
     found = (Found(str(path), as_server or str(path), as_server, None, is_home=True) for path in accounts)
     batch = tuple(map(Task, found))
     short = scanned(batch, zone)
-    with patch.object(Usual, "of", lambda *_: None), patch.object(Masked, "like", lambda *_: None):
+    with patch.object(RecordCells, "of", lambda *_: None), patch.object(Masked, "like", lambda *_: None):
         assert scanned(batch, zone) == short
     return short
 
@@ -204,33 +204,33 @@ def test_each_key_tells_each_value(tmp_path: Path) -> None:
 class TestTaken:
     """The short way really is taken, or nothing here says anything."""
 
-    def test_by_the_usual_ones_but_the_first(self, tmp_path: Path) -> None:
+    def test_by_backups_whose_archive_has_the_same_record(self, tmp_path: Path) -> None:
         fleets.account(tmp_path / "exampleu", 5)
-        assert taken(tmp_path / "exampleu") == [False, True, True, True, True]
+        assert taken(tmp_path / "exampleu") == [True] * 5
 
     def test_by_those_with_other_values(self, tmp_path: Path) -> None:
         alike({b"title": b"Other"}, {b"version": b""}, {b"cache-files": b"9" * 30}).write(tmp_path / "exampleu")
-        assert taken(tmp_path / "exampleu") == [False, True, True, True, True]
+        assert taken(tmp_path / "exampleu") == [True] * 5
 
     def test_not_by_those_that_are_odd(self, tmp_path: Path) -> None:
         alike({b"version": b"\xff"}, {b"cache-files": b"x"}).write(tmp_path / "exampleu")
-        assert taken(tmp_path / "exampleu") == [False, False, False, True]
+        assert taken(tmp_path / "exampleu") == [True, False, False, True]
 
     def test_not_by_those_whose_archives_differ(self, tmp_path: Path) -> None:
         backups = [Odd({}, bytes, one) for one in EMBEDDED[:-HONEST]]
         Household(frozenset(), {}, backups, has_install=False).write(tmp_path / "exampleu")
-        assert taken(tmp_path / "exampleu") == [False] * len(backups)
+        assert taken(tmp_path / "exampleu") == [True] + [False] * (len(backups) - 1)
 
     def test_by_those_whose_archives_are_odd_elsewhere(self, tmp_path: Path) -> None:
         backups = [Odd({}, bytes, one) for one in (archive, *EMBEDDED[-HONEST:])]
         Household(frozenset(), {}, backups, has_install=False).write(tmp_path / "exampleu")
-        assert taken(tmp_path / "exampleu") == [False] + [True] * HONEST
+        assert taken(tmp_path / "exampleu") == [True] * (1 + HONEST)
 
 
 def taken(home: Path) -> list[bool]:
     """Return of each backup whether its cells come the short way; the rows are the same anyway."""
     told: list[bool] = []
-    usual = Usual.of
+    usual = RecordCells.of
 
     def watched(*arguments: Any) -> Any:
         found = usual(*arguments)
@@ -238,7 +238,7 @@ def taken(home: Path) -> list[bool]:
         return found
 
     task = Task(Found(str(home), str(home), None, None, is_home=True))
-    with patch.object(Usual, "of", watched):
+    with patch.object(RecordCells, "of", watched):
         result = scanned((task,))
     assert rows([home]) == result
     return told
