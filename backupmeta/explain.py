@@ -52,7 +52,7 @@ def file(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = Fal
 def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = False) -> Iterator[Step]:
     """Yield the steps from an archive's name to its first block, and to the lines of its record.
 
-    Raises `EvidenceError` as `backupmeta.archive.reader.head` does, before anything is yielded.
+    Raises `EvidenceError` as `backupmeta.archive.head.head` does, before anything is yielded.
     """
     with open_named(path) as file:
         start = head(file, limits)

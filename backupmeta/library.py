@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta import rules
 from backupmeta.account import places
-from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id
+from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, is_id
 from backupmeta.api.status import (
     SUCCESS,
     backup_not_found,
@@ -56,8 +56,8 @@ def view(
     """
     from backupmeta.api.models import Backup, Response
 
-    found = find_backup(target, search, user=user, allow_missing=allow_missing)
-    data = Backup.model_validate(found.wire(show_secrets=True))
+    inspection = find_backup(target, search, user=user, allow_missing=allow_missing)
+    data = Backup.model_validate(inspection.wire(show_secrets=True))
     return Response[Backup](result=True, status=200, message=SUCCESS, data=data)
 
 
@@ -75,16 +75,16 @@ def view_install(target: str, search: Search = EVERYWHERE, *, user: str | None =
 
 
 def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
-    """Return what is known of the backup in the archive at ``path``; its home is found upwards from it.
+    """Return what is known of the backup in the archive at ``path``; its home is looked for upwards from it.
 
     Raises:
-        EvidenceError: it can't be read: see `backupmeta.archive.reader.head` for each reason.
+        EvidenceError: it can't be read: see `backupmeta.archive.head.head` for each reason.
     """
     open_named(path).close()
     with places.home_of_archive(path, search.limits) as home:
-        found = inspect_backup(home, home.pairs()[0], home.surroundings, search.zone)
-        found.findings.extend(one for one in home.findings if one.hides_records or one.is_unread)
-        return found
+        inspection = inspect_backup(home, home.pairs()[0], home.surroundings, search.zone)
+        inspection.findings.extend(odd for odd in home.findings if odd.hides_records or odd.is_unread)
+        return inspection
 
 
 def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
@@ -152,7 +152,7 @@ class BackupListing(Work[Block, str | Passed]):
             if self._next <= order.first:
                 continue
             if order.is_read:
-                texts.extend(self._text(one, self._findings) for one in self._inspected(home, pair))
+                texts.extend(self._text(inspection, self._findings) for inspection in self._inspected(home, pair))
             else:
                 self._findings.append(_ended(pair.archive.server_path if pair.archive else home.folder.server_path))
             if texts and len(texts[-1]) > _LONG:
@@ -215,8 +215,8 @@ def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) 
     """Yield what is known of a backup, or append to ``findings`` why nothing is."""
     try:
         with told_of(pair.archive.server_path if pair.archive else home.folder.server_path):
-            found = inspect_backup(home, pair, home.surroundings, search.zone)
-        yield found
+            inspection = inspect_backup(home, pair, home.surroundings, search.zone)
+        yield inspection
     except OverAllowanceError:
         return  # the home tells it once
     except EvidenceError as error:
@@ -230,12 +230,12 @@ def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = 
         for id_ in sorted(home.installs):
             try:
                 with told_of(home.installs[id_].source.path):
-                    found = inspect_install(home, id_)
+                    inspection = inspect_install(home, id_)
             except EvidenceError as error:
                 where = (Source(Witness.INSTALL_RECORD, error.path),)
                 notes.append(Finding(rules.RECORD_UNREADABLE, id_, error.reason, where))
             else:
-                yield found
+                yield inspection
         notes.extend(home.findings)
 
 
@@ -253,9 +253,9 @@ def find_backup(
     """
 
     def at_path() -> Inspection:
-        found = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
-        check_owner(found, target, user, search)
-        return found
+        inspection = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
+        check_owner(inspection, target, user, search)
+        return inspection
 
     def named() -> Inspection:
         return backup_named(target, search, user=user, allow_missing=allow_missing, findings=findings)
@@ -276,10 +276,10 @@ def backup_named(
     for home in search.homes(matches.findings):
         named = _pairs_named(home, target)
         matches.take(home, (inspect_backup(home, pair, home.surroundings, search.zone) for pair in named))
-    found = matches.only(backup_not_found(f"nothing here is called {target!r}"))
-    if found.state is State.MISSING and not allow_missing:
-        raise backup_not_found(f"{found.text('backup_filename')!r} is missing, its record is there")
-    return found
+    inspection = matches.only(backup_not_found(f"nothing here is called {target!r}"))
+    if inspection.state is PairState.MISSING and not allow_missing:
+        raise backup_not_found(f"{inspection.text('backup_filename')!r} is missing, its record is there")
+    return inspection
 
 
 def find_install(
@@ -291,9 +291,9 @@ def find_install(
     """
 
     def at_path() -> Inspection:
-        found = _record_at(target, search, Witness.INSTALL_RECORD)
-        check_owner(found, target, user, search)
-        return found
+        inspection = _record_at(target, search, Witness.INSTALL_RECORD)
+        check_owner(inspection, target, user, search)
+        return inspection
 
     return chosen(target, at_path, lambda: install_named(target, search, user=user, findings=findings))
 
@@ -323,8 +323,8 @@ def _embedded_id(home: Home, pair: Pair) -> str | None:
     if pair.archive is None:
         return None
     try:
-        found = home.read_head(pair.archive)
-        return document(_embedded(pair.archive), found.record, home.limits).text("backup-install")
+        head = home.read_head(pair.archive)
+        return document(_embedded(pair.archive), head.record, home.limits).text("backup-install")
     except EvidenceError:
         return None  # what can't be read answers to no id; `list` reports it
 
@@ -370,11 +370,11 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
         return None, ()
     source = _embedded(pair.archive)
     try:
-        found = home.read_head(pair.archive)
-        source = source._replace(member=found.member.text)
-        if pair.record is not None and pair.record.record.content == found.record:
-            return Document(source, pair.record.record), found.findings
-        return document(source, found.record, home.limits), found.findings
+        head = home.read_head(pair.archive)
+        source = source._replace(member=head.member.text)
+        if pair.record is not None and pair.record.record.content == head.record:
+            return Document(source, pair.record.record), head.findings
+        return document(source, head.record, home.limits), head.findings
     except OverAllowanceError:
         if pair.record is None:
             raise
@@ -446,9 +446,9 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
         raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
     id_ = name if is_id(name) else None
     with places.home_above(os.path.dirname(path), search.limits) as home:
-        found = _inspect_record(home, id_, record, search)
-        found.findings.extend(one for one in home.findings if one.rule is rules.HOME_PASSED_OVER)
-        return found
+        inspection = _inspect_record(home, id_, record, search)
+        inspection.findings.extend(odd for odd in home.findings if odd.rule is rules.HOME_PASSED_OVER)
+        return inspection
 
 
 def _inspect_record(home: Home, id_: str | None, record: Document, search: Search) -> Inspection:
@@ -460,4 +460,4 @@ def _inspect_record(home: Home, id_: str | None, record: Document, search: Searc
         if pair.record is not None and pair.record.source.path == record.source.path:
             return inspect_backup(home, pair, home.surroundings, search.zone)
     witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
-    return resolve.backup(witnesses, State.MISSING)
+    return resolve.backup(witnesses, PairState.MISSING)

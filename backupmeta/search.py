@@ -90,30 +90,30 @@ _NOT_FOUND: Final = frozenset({"backup_not_found", "install_not_found", "user_no
 def chosen(target: str, at_path: Callable[[], Inspection], named: Callable[[], Inspection]) -> Inspection:
     """Return what ``target`` means: a file, or what has this id or name.
 
-    Where both is possible, as anybody may have put a file of this name there, an id is an id, and it is told.
+    Where both is possible, as anybody may have put a file of this name there, an id is an id, and a finding says so.
     """
     if not _is_path(target):
         return named()
     if not is_id(target):
         return at_path()
     try:
-        found = named()
+        inspection = named()
     except AnswerError as error:
         if error.errcode not in _NOT_FOUND:
             raise
-        found = at_path()
-        found.findings.append(_like_id(target))
-        return found
-    if not _is_read_from(found, target):
-        found.findings.append(_like_id(target))
-    return found
+        inspection = at_path()
+        inspection.findings.append(_like_id(target))
+        return inspection
+    if not _is_read_from(inspection, target):
+        inspection.findings.append(_like_id(target))
+    return inspection
 
 
-def _is_read_from(found: Inspection, file: str) -> bool:
-    """Tell whether a ``file`` is one of those that what was ``found`` comes from. Raises `UnreadableError`."""
-    paths, status = {found.path, *(found.source(name).path for name in found.fields)}, status_of(file)
-    theirs = (status_of(one) for one in paths)
-    return status is not None and any(one is not None and os.path.samestat(one, status) for one in theirs)
+def _is_read_from(inspection: Inspection, file: str) -> bool:
+    """Tell whether a ``file`` is one of those that an ``inspection`` comes from. Raises `UnreadableError`."""
+    paths, status = {inspection.path, *(inspection.source(name).path for name in inspection.fields)}, status_of(file)
+    theirs = (status_of(path) for path in paths)
+    return status is not None and any(other is not None and os.path.samestat(other, status) for other in theirs)
 
 
 def _like_id(target: str) -> Finding:
@@ -143,7 +143,7 @@ def _is_path(target: str) -> bool:
 
 @dataclass
 class Matches:
-    """What answers to a target, in the order in which it was found.
+    """What answers to a target, in the order in which it is read.
 
     An account can write any owner into its records. So for a user nothing answers from the home of another account; and
     where a home has the user's name, nothing but that does. Homes on Plesk have the names of domains.
@@ -151,7 +151,7 @@ class Matches:
 
     user: str | None
     findings: list[Finding]
-    found: list[Inspection] = field(default_factory=list)
+    answering: list[Inspection] = field(default_factory=list)
     in_own_home: list[Inspection] = field(default_factory=list)
     in_any_home: list[Inspection] = field(default_factory=list)
     users: set[str] = field(default_factory=set)
@@ -162,38 +162,38 @@ class Matches:
         if self.user:
             self.users |= home.users
             self.homes.add(places.account_of(home.folder))
-        found = list(inspections)
-        for one in found:  # what is not read of its own home may have told otherwise
-            one.findings.extend(odd for odd in home.findings if odd.is_unread)
-        self.found.extend(found)
+        answering = list(inspections)
+        for inspection in answering:  # what is not read of its own home may say otherwise
+            inspection.findings.extend(odd for odd in home.findings if odd.is_unread)
+        self.answering.extend(answering)
         is_own = places.belongs(home, self.user or "")
         if is_own:
-            self.in_own_home.extend(found)
+            self.in_own_home.extend(answering)
         elif is_own is None:
-            self.in_any_home.extend(found)
+            self.in_any_home.extend(answering)
         self.findings.extend(home.findings)
 
     def only(self, nothing: AnswerError) -> Inspection:
         """Return the first match that the user owns, or raise: nobody of that name, ``nothing``, not the owner's."""
-        owners = {opened(one.text("user")) for one in self.found}
+        owners = {opened(match.text("user")) for match in self.answering}
         if self.user and self.user not in self.users | owners:
             raise user_not_found(self.user)
-        if not self.found:
+        if not self.answering:
             raise nothing
         there = self.in_own_home if self.user in self.homes else self.in_any_home
-        own = [one for one in there if opened(one.text("user")) == self.user] if self.user else self.found
+        own = [match for match in there if opened(match.text("user")) == self.user] if self.user else self.answering
         if not own:
             raise user_not_authorized(self.user or "")
         if len(own) > 1:
-            evidence = tuple(Source(Witness.FILE_SYSTEM, one.path) for one in own)
+            evidence = tuple(Source(Witness.FILE_SYSTEM, match.path) for match in own)
             own[0].findings.append(Finding(rules.SEVERAL_MATCHES, "", f"{len(own)}", evidence))
         return own[0]
 
 
-def check_owner(found: Inspection, path: str, user: str | None, search: Search) -> None:
-    """Raise the server's answer where ``user`` is nobody here, or not the owner of what was ``found`` at ``path``."""
+def check_owner(inspection: Inspection, path: str, user: str | None, search: Search) -> None:
+    """Raise the server's answer where ``user`` is nobody here, or does not own what lies at ``path``."""
     home = places.folder_of_home(os.path.dirname(os.path.abspath(path)))
-    owner = opened(found.text("user"))
+    owner = opened(inspection.text("user"))
     if user is None or (user == owner and places.account_name(home or "") in {None, user}):
         return
     known = {owner, *([] if home is None else [os.path.basename(home)])}

@@ -118,13 +118,13 @@ def compiled(keys: tuple[Keys, ...], live: Keys | None, *, is_backup: bool) -> P
     fields = FIELDS if is_backup else _INSTALL_FIELDS
     known = [_step(field, live_holders if field.scope is Scope.LIVE else holders) for field in fields]
     others = list(_others(speaking, holders))
-    told = [*known, *(step for step in others if isinstance(step, FieldStep))]
+    field_steps = [*known, *(step for step in others if isinstance(step, FieldStep))]
     kept = {step.key: holders[step.key] for step in others if isinstance(step, KeyStep)}
     count = len(keys) + (live is not None)
     return Program(
         is_fallback=is_fallback,
-        names=tuple([step.field.name for step in told if step.holders or step.field.name in DERIVABLE]),
-        won=_won(told, count),
+        names=tuple([step.field.name for step in field_steps if step.holders or step.field.name in DERIVABLE]),
+        won=_won(field_steps, count),
         defaults={step.field.name: default for step in known if (default := _fixed_default(step)) is not None},
         steps=(*known, *others),
         open_steps=tuple(filter(_is_open, (*known, *others))),
@@ -189,10 +189,10 @@ def _won(steps: Sequence[FieldStep], count: int) -> tuple[Won, ...]:
     for step in steps:
         if step.holders and step.field.name not in CUSTOM_SCHEDULE:
             won[step.holders[0]].append(step.field)
-    return tuple(map(_won_by_one, won))
+    return tuple(map(_won_fields, won))
 
 
-def _won_by_one(fields: Sequence[Field]) -> Won:
+def _won_fields(fields: Sequence[Field]) -> Won:
     texts = {field.name: field.key or "" for field in fields if field.decode is text and not field.secret}
     decoded = [(field.name, field.key or "", field.decode) for field in fields if field.name not in texts]
     return Won(tuple([field.name for field in fields]), texts, tuple(decoded))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from backupmeta import rules
 from backupmeta.account import filename
 from backupmeta.account.filename import ArchiveName
-from backupmeta.account.home import State
+from backupmeta.account.home import PairState
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Program, Won, program
 from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, base_name, copied, derived
@@ -22,7 +22,7 @@ from backupmeta.record.document import Document
 from backupmeta.record.fields import Field, Use, problem
 
 
-def backup(witnesses: Witnesses, state: State) -> Inspection:
+def backup(witnesses: Witnesses, state: PairState) -> Inspection:
     """Return what is known of a backup."""
     records = [record for record in (witnesses.backup, witnesses.embedded) if record is not None]
     path = witnesses.archive or (records[0].source.path if records else "")
@@ -247,7 +247,7 @@ def _recorded_name(inspection: Inspection) -> RecordedName:
 def check_archive_name(recorded: RecordedName, archive: str | None, path: str, zone: tzinfo | None) -> ArchiveNameCheck:
     """Compare the parts of the name of an ``archive`` with the record; what disagrees is a finding, never a failure.
 
-    ``archive`` is its path, or None where it is missing; the ``path`` of the record is told then.
+    ``archive`` is its path, or None where it is missing; the finding names the ``path`` of the record then.
     """
     name = base_name(archive) if archive else recorded.name
     if not name:

@@ -30,7 +30,7 @@ from backupmeta.secrets import closed
 
 GREATEST: Final = 2**63 - 1
 """The greatest number that a column holds."""
-_LIVE: Final = frozenset(one.name for one in FIELDS if one.scope is Scope.LIVE)
+_LIVE: Final = frozenset(field.name for field in FIELDS if field.scope is Scope.LIVE)
 """The fields that a live install tells, or nobody: here they stand in its own row."""
 _MADE: Final = frozenset({"id", "file", "backup_filename"})
 """The fields that a file's name or a path may tell: no record that was masked."""
@@ -62,9 +62,9 @@ class Shelf:
         return text.digest
 
 
-def cells_of(found: Inspection, shape: "Shape", shelf: Shelf) -> Cells:
-    """Return the cells of the fields that are ``found``, and those beside; put what many rows have on ``shelf``."""
-    fields, origins = found.fields, found.origins
+def cells_of(inspection: Inspection, shape: "Shape", shelf: Shelf) -> Cells:
+    """Return the cells of the fields of an ``inspection``, and those beside; put what many rows have on ``shelf``."""
+    fields, origins = inspection.fields, inspection.origins
     cells: list[Any] = [fields.get(name) for name in shape.names]  # fields' values first, then cells
     for place in shape.numbers:
         cells[place] = number(cells[place])
@@ -78,8 +78,8 @@ def cells_of(found: Inspection, shape: "Shape", shelf: Shelf) -> Cells:
         if isinstance(cell := cells[place], str) and origins[shape.names[place]].__class__ is not Document:
             cells[place] = display(cell)
     custom = {name: fields[name] for name in fields if name not in FIELD}
-    kept = tuple((key, holding[0].record.values[key]) for key, holding in found.kept.items())
-    return (*cells, *map(shelf.key, (json_of(custom) if custom else EMPTY, extra(kept), _origins(found))))
+    kept = tuple((key, holding[0].record.values[key]) for key, holding in inspection.kept.items())
+    return (*cells, *map(shelf.key, (json_of(custom) if custom else EMPTY, extra(kept), _origins(inspection))))
 
 
 def _shared(name: str, value: Value, origin: Document | Source, key: str) -> Text:
@@ -101,14 +101,16 @@ def _shape(columns: Sequence[Column], told_alone: frozenset[str]) -> Shape:
     """Return the shape of ``columns``; of those ``told_alone`` only what a record of its own tells counts."""
     numbers = {Type.INTEGER, Type.TIME, Type.FLAG}
     return Shape(
-        tuple(one.name for one in columns),
-        tuple(place for place, one in enumerate(columns) if one.type in numbers),
+        tuple(column.name for column in columns),
+        tuple(place for place, column in enumerate(columns) if column.type in numbers),
         tuple(
-            (place, one.name, FIELD[one.name].key or "") for place, one in enumerate(columns) if one.type is Type.SHARED
+            (place, column.name, FIELD[column.name].key or "")
+            for place, column in enumerate(columns)
+            if column.type is Type.SHARED
         ),
-        tuple(place for place, one in enumerate(columns) if is_secret(one.name)),
-        tuple((place, one.name) for place, one in enumerate(columns) if one.name in told_alone),
-        tuple(place for place, one in enumerate(columns) if one.name in _MADE),
+        tuple(place for place, column in enumerate(columns) if is_secret(column.name)),
+        tuple((place, column.name) for place, column in enumerate(columns) if column.name in told_alone),
+        tuple(place for place, column in enumerate(columns) if column.name in _MADE),
     )
 
 
@@ -173,14 +175,16 @@ def _length(kept: Sequence[tuple[str, bytes]]) -> int:
     return sum(len(key) + len(value) for key, value in kept)
 
 
-def _origins(found: Inspection) -> Text:
+def _origins(inspection: Inspection) -> Text:
     """Return the witness and the line of each field."""
-    origins = found.origins
-    main = next((one for one in origins.values() if isinstance(one, Document)), None)
-    others = {name: one for name, one in origins.items() if one is not main}
-    if main is None or not main.record.is_tidy or any(isinstance(one, Document) for one in others.values()):
-        return json_of({name: [str(place.witness), place.line] for name in origins for place in [found.source(name)]})
-    witnesses = tuple([(name, str(one[0])) for name, one in others.items()])
+    origins = inspection.origins
+    main = next((origin for origin in origins.values() if isinstance(origin, Document)), None)
+    others = {name: origin for name, origin in origins.items() if origin is not main}
+    if main is None or not main.record.is_tidy or any(isinstance(origin, Document) for origin in others.values()):
+        return json_of(
+            {name: [str(place.witness), place.line] for name in origins for place in [inspection.source(name)]}
+        )
+    witnesses = tuple([(name, str(origin[0])) for name, origin in others.items()])
     tell = _remembered_origins if main.record.is_usual else _origins_of
     return tell(tuple(origins), main.source.witness, tuple(main.record.values), witnesses)
 
@@ -256,7 +260,7 @@ class RecordCells:
     def of(self, home: Home, pair: Pair, around: Surroundings) -> tuple[Cells, tuple[Finding, ...]] | None:
         """Return the cells of a backup, and what is odd about it; None where it has to be resolved.
 
-        That is where its records differ or one is odd, where the keys leave something open, or a value can't be
+        That is where its records differ, the text of one is odd, the keys leave something open, or a value can't be
         decoded. ``around`` is what its home tells, without the live installs.
         """
         record, archive = pair.record, pair.archive
