@@ -6,7 +6,7 @@ from datetime import timezone
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from backupmeta.account.filename import ArchiveName
-from backupmeta.account.home import State
+from backupmeta.account.home import PairState
 from backupmeta.findings import Finding
 from backupmeta.masking import is_location, is_secret, mask_text, might_hide
 from backupmeta.provenance import Fact, Source
@@ -66,7 +66,7 @@ class Inspection:
     """
 
     kind: Literal["backup", "install"]
-    state: State | None
+    state: PairState | None
     path: str
     fields: dict[str, Value] = attribute(default_factory=dict)
     origins: dict[str, Document | Source] = attribute(default_factory=dict)

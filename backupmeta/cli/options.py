@@ -167,7 +167,7 @@ class Where(NamedTuple):
             return Search(self.roots, self.sysroot, self.zone, limits, user)
         from backupmeta.catalog.answers import InCatalog
 
-        messages.tell_age(self.catalog)
+        messages.write_age(self.catalog)
         return InCatalog(zone=self.zone, limits=limits, catalog=self.catalog, user=user)
 
     def protected(self, *named: str) -> Protected:

@@ -16,13 +16,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from queue import SimpleQueue
 from time import monotonic
-from typing import Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 from backupmeta.work.orders import Here, Order, Part, Pool, Task, Watch, Work, Workers, unwatched
+
+if TYPE_CHECKING:  # what starts no process need not wait for these: a tenth of a small command's time
+    from multiprocessing.connection import Connection
+    from queue import SimpleQueue
 
 _OWN_DESCRIPTORS: Final = 48
 """How many descriptors a process may need for itself: of evidence at most 16, of a catalog, outputs, a terminal."""
@@ -131,6 +132,8 @@ class _ProcessPool(Pool[Order, Part]):
         self._give()
 
     def advance(self, tasks: Sequence[Task[Order, Part]]) -> None:
+        from multiprocessing.connection import wait
+
         while not any(task.is_ready() for task in tasks):
             self._give()
             readable = {worker.pipe: worker for worker in self._workers if worker.may_send(tasks)}
@@ -197,6 +200,8 @@ class _Worker(Generic[Order, Part]):
 
     def __init__(self, work: Work[Order, Part], *, is_watched: bool) -> None:
         """Start a process that does this ``work``. Raises `ChildProcessError` where none can be started."""
+        from multiprocessing import get_context
+
         context = get_context("fork") if can_fork() else get_context("spawn")
         self.tasks = deque[Task[Order, Part]]()
         with _starting():
@@ -259,7 +264,7 @@ def _without_interrupts() -> Iterator[None]:
 # --- in a worker ------------------------------------------------------------------------------------------------------
 
 
-def _serve(work: Work[Any, Any], pipe: Connection, other_end: Connection, is_watched: bool) -> None:  # noqa: FBT001
+def _serve(work: Work[Any, Any], pipe: "Connection", other_end: "Connection", is_watched: bool) -> None:  # noqa: FBT001
     """Do the orders that come through ``pipe``, one after the other, as a process.
 
     The ``other_end`` of it has to be open nowhere but in the process that gives the orders.
@@ -274,8 +279,10 @@ def _serve(work: Work[Any, Any], pipe: Connection, other_end: Connection, is_wat
         os._exit(1)  # without a word: the end of the pipe tells enough
 
 
-def _orders(pipe: Connection) -> SimpleQueue[Any]:
+def _orders(pipe: "Connection") -> "SimpleQueue[Any]":
     """Return where the orders are that come through ``pipe``; end the process where none can be taken in."""
+    from queue import SimpleQueue
+
     orders = SimpleQueue[Any]()
     try:
         with _starting():
@@ -286,7 +293,7 @@ def _orders(pipe: Connection) -> SimpleQueue[Any]:
     return orders
 
 
-def _take_orders(pipe: Connection, orders: SimpleQueue[Any]) -> None:
+def _take_orders(pipe: "Connection", orders: "SimpleQueue[Any]") -> None:
     """Take in the orders, and end the process where none can come any more: whoever gave them is gone."""
     try:
         while True:
@@ -295,7 +302,7 @@ def _take_orders(pipe: Connection, orders: SimpleQueue[Any]) -> None:
         os._exit(1)
 
 
-def _answer(work: Work[Any, Any], order: object, pipe: Connection, watch: Watch) -> None:
+def _answer(work: Work[Any, Any], order: object, pipe: "Connection", watch: Watch) -> None:
     """Do an ``order``, and send what comes out."""
     try:
         for part in work.do(order, watch):
@@ -311,7 +318,7 @@ def _answer(work: Work[Any, Any], order: object, pipe: Connection, watch: Watch)
 class _Reports:
     """Tells through a pipe, now and then, how many bytes were read."""
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: "Connection") -> None:
         self._pipe = pipe
         self._count = 0
         self._sent = monotonic()
