@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from backupmeta.backup.inspection import Inspection as Inspection
     from backupmeta.catalog.scanning import scan as scan
     from backupmeta.checks.policy import Policy as Policy
     from backupmeta.checks.verdict import Verification as Verification
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from backupmeta.errors import BackupMetaError as BackupMetaError
     from backupmeta.errors import EvidenceError as EvidenceError
     from backupmeta.events.timeline import timeline as timeline
-    from backupmeta.inspection import Inspection as Inspection
     from backupmeta.library import inspect_archive as inspect_archive
     from backupmeta.library import list_backups as list_backups
     from backupmeta.library import list_installs as list_installs
@@ -35,7 +35,7 @@ _HOMES: Final = {
     "AnswerError": "errors",
     "BackupMetaError": "errors",
     "EvidenceError": "errors",
-    "Inspection": "inspection",
+    "Inspection": "backup.inspection",
     "Policy": "checks.policy",
     "Search": "search",
     "Verification": "checks.verdict",

@@ -67,7 +67,7 @@ class EvidenceError(BackupMetaError):
         super().__init__(path, reason)
         self.path = path
         self.reason = reason
-        self.advice = self.default_advice if advice is None else advice
+        self.advice: str = self.default_advice if advice is None else advice
 
     @property
     def particulars(self) -> str:

@@ -1,7 +1,7 @@
 r"""How text from evidence is written where it would be obeyed: on terminals, by CI runners, in JSON and in Markdown.
 
-What would be obeyed, or not be seen, stands there as an escape that a reader knows: ``\x1b``, ``\u202e``. The one place
-that decides which characters and which beginnings these are.
+What would be obeyed, or not be seen, is an escape there that readers know: ``\x1b``, ``\u202e``. This module alone
+decides which characters and which beginnings these are.
 """
 
 import re
@@ -95,8 +95,8 @@ def printable_lines(text: str) -> str:
     return _IN_LINES.sub(_as_python, text)
 
 
-def _as_python(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode("ascii")
+def _as_python(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
 
 
 class Terminal:
@@ -117,8 +117,8 @@ class Terminal:
 def inert(text: str) -> str:
     r"""Return whole lines as no CI runner reads a command in them: ``\x3a:error::``, ``\x23#vso[``.
 
-    To be given what is printed, once all of it is together: a command may be made by what stands beside evidence, or by
-    a line that is wrapped.
+    Call it with what is printed, once all of it is together: what stands beside evidence, or a wrapped line, may make
+    a command.
     """
     may_command = ("#" in text and "##" in text) or "section_" in text or _may_begin_with_command(text)
     return _COMMAND.sub(_without_last, text) if may_command else text
@@ -127,12 +127,12 @@ def inert(text: str) -> str:
 def _may_begin_with_command(text: str) -> bool:
     """Tell, faster than a pattern does, whether a line of the text may begin with a command."""
     if text.find("\n", 0, -1) >= 0:
-        return "::" in text or any(one in text for one in _GROUPS)
+        return "::" in text or any(group in text for group in _GROUPS)
     return text.lstrip()[:1] in _BEFORE_COMMAND or text[:4] in _GROUPS
 
 
-def _without_last(found: re.Match[str]) -> str:
-    return f"{found[0][:-1]}\\x{ord(found[0][-1]):02x}"
+def _without_last(match: re.Match[str]) -> str:
+    return f"{match[0][:-1]}\\x{ord(match[0][-1]):02x}"
 
 
 def json(document: str) -> str:
@@ -158,17 +158,17 @@ def _first_byte(number: int) -> int:
 
 
 _FIRST_BYTES: Final = bytes(
-    {one for first, last in _UNSEEN[1:] for one in range(_first_byte(first), _first_byte(last) + 1)}
+    {byte for first, last in _UNSEEN[1:] for byte in range(_first_byte(first), _first_byte(last) + 1)}
 )
-"""With which bytes characters begin that are not seen."""
+"""The first bytes of characters that are not seen."""
 
 
-def _as_json(found: re.Match[str]) -> str:
-    return dumps(found[0])[1:-1] if found[0] != "\x7f" else r"\u007f"
+def _as_json(match: re.Match[str]) -> str:
+    return dumps(match[0])[1:-1] if match[0] != "\x7f" else r"\u007f"
 
 
-def _without_last_in_json(found: re.Match[str]) -> str:
-    return f"{found[0][:-1]}\\u{ord(found[0][-1]):04x}"
+def _without_last_in_json(match: re.Match[str]) -> str:
+    return f"{match[0][:-1]}\\u{ord(match[0][-1]):04x}"
 
 
 _PROSE: Final = re.compile(

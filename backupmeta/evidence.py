@@ -84,7 +84,7 @@ class EvidenceFile:
     def __init__(self, path: str, fd: int) -> None:
         """Take over ``fd``; raise `NotRegularError` for anything but a regular file. Raises `UnreadableError`."""
         self._fd = fd
-        self.path = path
+        self.path: str = path
         try:
             status = os.fstat(fd)
         except OSError as error:
@@ -93,13 +93,13 @@ class EvidenceFile:
         if not stat.S_ISREG(status.st_mode):
             _close(fd)
             raise NotRegularError(path, f"is {kind_of(status.st_mode)}")
-        self.size = status.st_size
-        self.mtime_ns = status.st_mtime_ns
-        self.inode = status.st_ino
-        self.ctime_ns = status.st_ctime_ns
-        self.owner = status.st_uid
-        self.mode = status.st_mode
-        self.position = 0
+        self.size: int = status.st_size
+        self.mtime_ns: int = status.st_mtime_ns
+        self.inode: int = status.st_ino
+        self.ctime_ns: int = status.st_ctime_ns
+        self.owner: int = status.st_uid
+        self.mode: int = status.st_mode
+        self.position: int = 0
         self.watch: Callable[[int], object] | None = None
 
     def __enter__(self) -> Self:
@@ -250,14 +250,14 @@ class Folder:
 
     Attributes:
         path: its path on this machine.
-        seen: its path as the server saw it: below a sysroot that is the path from there.
+        server_path: its path as the server saw it: below a sysroot that is the path from there.
         server: the path on this machine of that server's root; None where it is not known.
     """
 
-    def __init__(self, path: str, seen: str, fd: int, server: str | None = None) -> None:
+    def __init__(self, path: str, server_path: str, fd: int, server: str | None = None) -> None:
         """Take over the folder's descriptor ``fd``; a negative one where folders are not opened."""
         self.path = path
-        self.seen = seen
+        self.server_path = server_path
         self.server = server
         self._fd = fd
         self._identity: tuple[int, int] | None = None
@@ -411,15 +411,15 @@ class Folder:
 
     def open_folder(self, name: str) -> "Folder":
         """Open the folder ``name``. Raises `NotRegularError` for a link, `UnreadableError`."""
-        return Folder(self.child(name), self.seen_child(name), self._open_child(name, _FOLDER), self.server)
+        return Folder(self.child(name), self.server_child(name), self._open_child(name, _FOLDER), self.server)
 
     def child(self, name: str) -> str:
         """Return the path of ``name`` in this folder, on this machine."""
         return self._before + name
 
-    def seen_child(self, name: str) -> str:
+    def server_child(self, name: str) -> str:
         """Return the path of ``name`` in this folder, as the server saw it."""
-        return join_seen(self.seen, name)
+        return join_server_path(self.server_path, name)
 
     def _open_child(self, name: str, flags: int) -> int:
         try:
@@ -462,14 +462,16 @@ def _signed(one: "os.DirEntry[str]") -> Signed:
     return (one.name, kind, *_signature(status))
 
 
-def open_folder(path: str, seen: str | None = None, server: str | None = None) -> Folder:
+def open_folder(path: str, server_path: str | None = None, server: str | None = None) -> Folder:
     """Open the folder that a person named, or that convention names, through links if need be.
 
-    ``seen`` is its path as the server saw it, where that is another one; ``server`` is that server's root on this
+    ``server_path`` is its path as the server saw it, where that is another; ``server`` is that server's root on this
     machine, where it is known. Raises `UnreadableError`.
     """
     try:
-        return Folder(path, path if seen is None else seen, _open(path, _FOLDER) if _RELATIVE else -1, server)
+        return Folder(
+            path, path if server_path is None else server_path, _open(path, _FOLDER) if _RELATIVE else -1, server
+        )
     except (OSError, ValueError) as error:
         raise UnreadableError(path, _reason(error)) from error
 
@@ -504,7 +506,7 @@ class Place(NamedTuple):
             return folder.open_file(self.name)
 
 
-def join_seen(folder: str, name: str) -> str:
+def join_server_path(folder: str, name: str) -> str:
     r"""Join a path as the server wrote it: with ``\`` below a drive letter, with ``/`` elsewhere."""
     separator = "\\" if folder[1:3] in {":\\", ":"} else "/"
     return folder + name if folder.endswith(separator) else folder + separator + name

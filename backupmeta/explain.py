@@ -4,23 +4,22 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from backupmeta.account import filename, places
-from backupmeta.archive import gzip
-from backupmeta.archive.compression import BLOCK, GZIP
+from backupmeta.archive.compression import BLOCK, GZIP, SYSTEMS, parse_header
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.evidence import open_named
-from backupmeta.inspection import shown
 from backupmeta.masking import MASK, mask_text, masked, reasons
 from backupmeta.provenance import as_text, display
 from backupmeta.record import fields, grammar
 from backupmeta.record.document import check
 from backupmeta.record.fields import Use
 from backupmeta.record.grammar import Line, Record
+from backupmeta.secrets import closed
 from backupmeta.words import counted
 
 
 class Step(NamedTuple):
-    """One thing that was read, and what was made of it.
+    """A line or a part of a file that was read, and what was made of it.
 
     Attributes:
         place: ``name``, ``file``, ``member`` or ``record``.
@@ -28,7 +27,7 @@ class Step(NamedTuple):
         offset: where it begins, in bytes: of the record for a line, of the inflated archive for a member.
         text: what stands there, secrets masked.
         meaning: what was made of it.
-        is_unread: whether it is that something could not be read.
+        is_unread: whether it says that something could not be read.
     """
 
     place: str
@@ -51,24 +50,24 @@ def file(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = Fal
 
 
 def archive(path: str, limits: Limits = DEFAULT_LIMITS, *, show_secrets: bool = False) -> Iterator[Step]:
-    """Yield the steps from an archive's name over its first block to the lines of its record.
+    """Yield the steps from an archive's name to its first block, and to the lines of its record.
 
-    Raises `EvidenceError` as `backupmeta.archive.reader.head` does, before anything is yielded.
+    Raises `EvidenceError` as `backupmeta.archive.head.head` does, before anything is yielded.
     """
     with open_named(path) as file:
-        found = head(file, limits)
-        file.seek(found.begin)
+        start = head(file, limits)
+        file.seek(start.begin)
         block = file.read(BLOCK)
     yield from _name_steps(path)
-    yield Step("file", None, 0, counted(found.size, "byte"), f"compression: {found.compression.name}")
-    if found.compression is GZIP:
-        yield Step("file", None, found.begin, "gzip header", _gzip_header(block, limits))
-    meaning = f"member {found.place + 1}: {counted(found.member.size, 'byte')}, the embedded record"
-    yield Step("member", None, found.member.offset, display(found.member.text), meaning)
-    for finding in found.findings:
+    yield Step("file", None, 0, counted(start.size, "byte"), f"compression: {start.compression.name}")
+    if start.compression is GZIP:
+        yield Step("file", None, start.begin, "gzip header", _gzip_header(block, limits))
+    meaning = f"member {start.place + 1}: {counted(start.member.size, 'byte')}, the embedded record"
+    yield Step("member", None, start.member.offset, display(start.member.text), meaning)
+    for finding in start.findings:
         yield Step("file", None, None, finding.id, finding.message, finding.is_unread)
-    check(path, found.record, limits)
-    yield from record(found.record, show_secrets=show_secrets)
+    check(path, start.record, limits)
+    yield from record(start.record, show_secrets=show_secrets)
 
 
 def record(content: bytes, *, show_secrets: bool = False) -> Iterator[Step]:
@@ -101,11 +100,11 @@ def _name_steps(path: str) -> Iterator[Step]:
 
 def _gzip_header(block: bytes, limits: Limits) -> str:
     """Return what the header says: the time in Unix seconds, the system that wrote it, a name."""
-    header = gzip.parse_header(block, limits.name_bytes)
+    header = parse_header(block, limits.name_bytes)
     if header is None:
         return "longer than the first block"
     name = f", name {display(header.name.decode('latin-1'))}" if header.name is not None else ""
-    return f"time {header.mtime or 'not set'}, system {gzip.SYSTEMS.get(header.system, str(header.system))}{name}"
+    return f"time {header.mtime or 'not set'}, system {SYSTEMS.get(header.system, str(header.system))}{name}"
 
 
 def _is_rest(line: Line) -> bool:
@@ -148,17 +147,17 @@ def _use(parsed: Record, line: Line, *, show_secrets: bool) -> str:
         return f"custom field {line.key.removeprefix(fields.CUSTOM)}"
     if use is not Use.FIELD:
         return str(use.value)
-    used = (one for one in fields.FIELDS if one.key == line.key)
-    return "; ".join(_field_use(line, one, show_secrets=show_secrets) for one in used)
+    used = (field for field in fields.FIELDS if field.key == line.key)
+    return "; ".join(_field_use(line, field, show_secrets=show_secrets) for field in used)
 
 
-def _field_use(line: Line, one: fields.Field, *, show_secrets: bool) -> str:
+def _field_use(line: Line, field: fields.Field, *, show_secrets: bool) -> str:
     try:
-        value = one.decode(line.value)
+        value = field.decode(line.value)
     except ValueError as error:
-        return f"{one.name}: can't be decoded ({fields.problem(error)})"
+        return f"{field.name}: can't be decoded ({fields.problem(error).id})"
     if isinstance(value, list):
-        return f"{one.name}: {counted(len(value), 'entry', 'entries')}"
+        return f"{field.name}: {counted(len(value), 'entry', 'entries')}"
     if isinstance(value, str) and value.encode() == line.value:
-        return one.name
-    return f"{one.name}: {value if show_secrets else shown(one.name, value)!r}"
+        return field.name
+    return f"{field.name}: {value if show_secrets else closed(field.name, value)!r}"

@@ -1,29 +1,82 @@
-"""Findings: what reading and judging met that somebody should know; each is a word of `FINDINGS`."""
+"""Findings: what reading and judging met that somebody should know, and the rule that each is of."""
 
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from typing import Final, NamedTuple, Self
 
 from backupmeta.masking import mask_value
 from backupmeta.provenance import Source
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.words import cut
 
 _RECORDS: Final = ".appdata"
 _PASSED_OVER: Final = "home-passed-over"
 _REFUSED: Final = frozenset({"link-not-followed", "not-a-regular-file"})
 
 
-class Finding(NamedTuple):
-    """One thing that was met.
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    ERROR = "error"
+    """Something is missing or broken, could not be read, or would do harm."""
+    WARNING = "warning"
+    """Witnesses disagree, or a value was lost."""
+    NOTE = "note"
+    """Worth knowing; nothing is wrong by itself."""
+
+
+class Group(StrEnum):
+    """What is asked of a backup; each finding answers one of these."""
+
+    WHOLE = "whole"
+    """Is the archive whole, from its first to its last byte?"""
+    SAFE = "safe"
+    """Would unpacking it do harm?"""
+    RECORD = "record"
+    """Can the record be read, and do the witnesses agree?"""
+    CONTENTS = "contents"
+    """Is in the archive what the record lists?"""
+    RESTORE = "restore"
+    """What does a restore of the dump need?"""
+    APPLICATION = "application"
+    """Is the application the one that the record names?"""
+    ACCOUNT = "account"
+    """Is in the account what belongs together, and as much as its schedule asks for?"""
+
+
+class FindingRule(NamedTuple):
+    """What findings of one id have in common.
 
     Attributes:
-        id: a key of `FINDINGS`.
+        group: what it answers.
+        severity: how much it matters.
+        id: its stable name.
+        sentence: what it says.
+        advice: what to do about it, a sentence.
+        is_unread: whether evidence that was asked for could not be read.
+    """
+
+    group: Group
+    severity: Severity
+    id: str
+    sentence: str
+    advice: str
+    is_unread: bool = False
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+class Finding(NamedTuple):
+    """What was met at one place.
+
+    Attributes:
+        rule: what it is.
         subject: what it is about: a field, a key, a name; may be empty. A name may have a secret in it: see `masked`.
         detail: the particulars, a phrase; may be empty, and have a secret in it likewise.
         evidence: where it can be seen.
     """
 
-    id: str
+    rule: FindingRule
     subject: str = ""
     detail: str = ""
     evidence: tuple[Source, ...] = ()
@@ -33,19 +86,24 @@ class Finding(NamedTuple):
         return f"Finding(id={self.id!r}, subject={subject!r}, detail={detail!r}, evidence={self.evidence!r})"
 
     @property
+    def id(self) -> str:
+        """The stable name of what it is."""
+        return self.rule.id
+
+    @property
     def severity(self) -> Severity:
         """How much it matters."""
-        return FINDINGS[self.id].severity
+        return self.rule.severity
 
     @property
     def is_unread(self) -> bool:
         """Whether evidence that was asked for could not be read."""
-        return FINDINGS[self.id].is_unread
+        return self.rule.is_unread
 
     @property
     def is_grave(self) -> bool:
         """Whether it is told whatever was asked: an error, or a warning about a whole archive or home."""
-        is_of_archive = FINDINGS[self.id].group is Group.WHOLE and self.severity is Severity.WARNING
+        is_of_archive = self.rule.group is Group.WHOLE and self.severity is Severity.WARNING
         return is_of_archive or self.hides_records or self.severity is Severity.ERROR
 
     @property
@@ -59,7 +117,7 @@ class Finding(NamedTuple):
         shown = self.masked
         subject = f"{shown.subject}: " if shown.subject else ""
         detail = f" ({shown.detail})" if shown.detail else ""
-        return f"{subject}{FINDINGS[self.id].sentence}{detail}"
+        return f"{subject}{self.rule.sentence}{detail}"
 
     @property
     def masked(self) -> "Finding":
@@ -84,7 +142,7 @@ class Findings:
     def add(self, finding: Finding) -> None:
         """Keep ``finding``, or count it where there are many of its id."""
         if len(finding.detail) > self.LONGEST:
-            finding = finding._replace(detail=finding.detail[: self.LONGEST] + "…")
+            finding = finding._replace(detail=cut(finding.detail, self.LONGEST))
         kept = self._kept.setdefault(finding.id, [])
         self._counts[finding.id] = self._counts.get(finding.id, 0) + 1
         if not kept or (self._room > 0 and len(kept) < self.KEPT):
@@ -103,4 +161,4 @@ class Findings:
         for id_, kept in self._kept.items():
             yield from kept
             if (more := self._counts[id_] - len(kept)) > 0:
-                yield Finding(id_, "", f"and {more:,} more")
+                yield Finding(kept[0].rule, "", f"and {more:,} more")

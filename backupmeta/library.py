@@ -6,17 +6,21 @@ Everything is typed; nothing prints, nothing exits. Negative answers of the serv
 import os
 from collections.abc import Callable, Iterator
 from datetime import tzinfo
+from itertools import count, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from backupmeta import resolve
+from backupmeta import rules
 from backupmeta.account import places
-from backupmeta.account.allowance import OverAllowanceError
-from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id
+from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, is_id
 from backupmeta.api.status import (
     SUCCESS,
     backup_not_found,
     install_not_found,
 )
+from backupmeta.archive.limits import OverAllowanceError
+from backupmeta.backup import resolve
+from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.witnesses import Witnesses
 from backupmeta.errors import (
     DamagedError,
     EvidenceError,
@@ -25,17 +29,14 @@ from backupmeta.errors import (
     told_of,
 )
 from backupmeta.evidence import Place, open_named
-from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
+from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
-from backupmeta.resolve import Witnesses
-from backupmeta.search import EVERYWHERE, Search
-from backupmeta.targets import Matches, check_owner, chosen
+from backupmeta.search import EVERYWHERE, Matches, Search, check_owner, chosen
+from backupmeta.work.orders import Watch, Work, Workers, results
 
 if TYPE_CHECKING:
-    from backupmeta.api.models import Backup, Install
-    from backupmeta.api.response import Response
+    from backupmeta.api.models import Backup, Install, Response
 
 
 def view(
@@ -53,11 +54,10 @@ def view(
         AnswerError: the answer is negative: ``backup_not_found``, ``user_not_found``, ``invalid_argument_user``.
         EvidenceError: ``target`` is a file that can't be read, or a root is.
     """
-    from backupmeta.api.models import Backup
-    from backupmeta.api.response import Response
+    from backupmeta.api.models import Backup, Response
 
-    found = find_backup(target, search, user=user, allow_missing=allow_missing)
-    data = Backup.model_validate(found.wire(show_secrets=True))
+    inspection = find_backup(target, search, user=user, allow_missing=allow_missing)
+    data = Backup.model_validate(inspection.wire(show_secrets=True))
     return Response[Backup](result=True, status=200, message=SUCCESS, data=data)
 
 
@@ -68,24 +68,23 @@ def view_install(target: str, search: Search = EVERYWHERE, *, user: str | None =
         AnswerError: the answer is negative: ``install_not_found``, ``user_not_found``, ``invalid_argument_user``.
         EvidenceError: ``target`` is a file that can't be read, or a root is.
     """
-    from backupmeta.api.models import Install
-    from backupmeta.api.response import Response
+    from backupmeta.api.models import Install, Response
 
     data = Install.model_validate(find_install(target, search, user=user).wire(show_secrets=True))
     return Response[Install](result=True, status=200, message=SUCCESS, data=data)
 
 
 def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
-    """Return what is known of the backup in the archive at ``path``; its home is found upwards from it.
+    """Return what is known of the backup in the archive at ``path``; its home is looked for upwards from it.
 
     Raises:
-        EvidenceError: it can't be read: see `backupmeta.archive.reader.head` for each reason.
+        EvidenceError: it can't be read: see `backupmeta.archive.head.head` for each reason.
     """
     open_named(path).close()
     with places.home_of_archive(path, search.limits) as home:
-        found = inspect_backup(home, home.pairs()[0], home.surroundings, search.zone)
-        found.findings.extend(one for one in home.findings if one.hides_records or one.is_unread)
-        return found
+        inspection = inspect_backup(home, home.pairs()[0], home.surroundings, search.zone)
+        inspection.findings.extend(odd for odd in home.findings if odd.hides_records or odd.is_unread)
+        return inspection
 
 
 def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
@@ -100,52 +99,124 @@ def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = N
         notes.extend(home.findings)
 
 
-class Share(NamedTuple):
-    """Which blocks of a list one of several workers takes: every ``workers``-th, from its own number on."""
-
-    worker: int = 0
-    workers: int = 1
-
-    def has(self, number: int) -> bool:
-        """Tell whether the entry of this ``number`` is in one of the worker's blocks."""
-        return number // ENTRIES % self.workers == self.worker
-
-
-ENTRIES: Final = 64
-"""How many backups a block of a list has."""
+BLOCK: Final = 64
+"""How many backups are listed by one order."""
 
 _LONG: Final = 16 * 1024
 """From how many characters on a text does not wait for others."""
 
 
-def list_blocks(
-    search: Search, findings: list[Finding], share: Share, text: Callable[[Inspection], str]
-) -> Iterator[str | None]:
-    """Yield the ``text`` of the blocks of `list_backups` that are in ``share``, some at once, and None behind each.
+class Block(NamedTuple):
+    """Some backups of a list.
 
-    Each worker appends to ``findings`` what it met in its own share, and what the homes have: so some come twice.
+    Attributes:
+        first: the number of the first one, from 0.
+        stop: the number after that of the last one.
+        is_read: whether their archives are read; else they are only named.
     """
-    number, some = 0, list[str]()
-    for home in search.homes(findings):
-        for pair in home.pairs():
-            if share.has(number):
-                some.extend(map(text, _inspected(home, pair, search, findings)))
-            number += 1
-            if some and (number % ENTRIES == 0 or len(some[-1]) > _LONG):
-                yield "".join(some)
-                some.clear()
-            if number % ENTRIES == 0 and share.has(number - 1):
-                yield None
-        findings.extend(home.findings)
-    yield "".join(some)
+
+    first: int
+    stop: int
+    is_read: bool = True
+
+
+class Passed(NamedTuple):
+    """What comes after the texts of a block.
+
+    Attributes:
+        findings: what could not be read up to here, since the last block of the same process.
+        is_last: whether there are no more backups.
+    """
+
+    findings: tuple[Finding, ...]
+    is_last: bool
+
+
+class BackupListing(Work[Block, str | Passed]):
+    """Listing backups as texts. A process goes on from the block that it listed last."""
+
+    def __init__(self, search: Search, text: Callable[[Inspection, list[Finding]], str]) -> None:
+        """List what ``search`` finds; ``text`` returns that of a backup, and may append to the findings."""
+        self._search = search
+        self._text = text
+        self._findings = list[Finding]()
+        self._begin()
+
+    def do(self, order: Block, _watch: Watch) -> Iterator[str | Passed]:
+        """Yield the texts of a block, many at once, and then what else there is to say."""
+        if order.first < self._next:
+            self._begin()
+        texts = list[str]()
+        for home, pair in islice(self._backups, order.stop - self._next):
+            self._next += 1
+            if self._next <= order.first:
+                continue
+            if order.is_read:
+                texts.extend(self._text(inspection, self._findings) for inspection in self._inspected(home, pair))
+            else:
+                self._findings.append(_ended(pair.archive.server_path if pair.archive else home.folder.server_path))
+            if texts and len(texts[-1]) > _LONG:
+                yield "".join(texts)
+                texts.clear()
+        yield "".join(texts)
+        yield Passed(tuple(self._findings), is_last=self._next < order.stop)
+        self._findings.clear()
+
+    def divided(self, order: Block) -> list[Block]:
+        """Return a block for each backup; of a single one, that it is only named."""
+        if order.stop - order.first > 1:
+            return [Block(number, number + 1) for number in range(order.first, order.stop)]
+        return [order._replace(is_read=False)] if order.is_read else []
+
+    def given_up(self, order: Block) -> Iterator[Passed]:
+        """Yield that nothing can be listed from a backup on."""
+        yield Passed((_ended(f"backup {order.first + 1} of the list, and all after it"),), is_last=True)
+
+    def _begin(self) -> None:
+        self._next = 0
+        self._backups = self._all()
+
+    def _all(self) -> Iterator[tuple[Home, Pair]]:
+        for home in self._search.homes(self._findings):
+            for pair in home.pairs():
+                yield home, pair
+            self._findings.extend(home.findings)
+
+    def _inspected(self, home: Home, pair: Pair) -> Iterator[Inspection]:
+        return _inspected(home, pair, self._search, self._findings)
+
+
+def _ended(subject: str) -> Finding:
+    """Return that no process survives reading something."""
+    where = (Source(Witness.FILE_SYSTEM, subject),)
+    return Finding(
+        rules.ARCHIVE_UNREADABLE, subject, "the process that read it ended; is there too little memory?", where
+    )
+
+
+def listed(
+    search: Search, text: Callable[[Inspection, list[Finding]], str], findings: list[Finding], workers: Workers
+) -> Iterator[str]:
+    """Yield the texts of `list_backups`, many at once, which the ``workers`` make.
+
+    What can't be read is appended to ``findings``; of a home with many backups more than once.
+    """
+    blocks = (Block(number, number + BLOCK) for number in count(step=BLOCK))
+    for _, part in results(blocks, BackupListing(search, text), workers):
+        if isinstance(part, str):
+            yield part
+            continue
+        findings.extend(part.findings)
+        if part.is_last:
+            return
 
 
 def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:
     """Yield what is known of a backup, or append to ``findings`` why nothing is."""
     try:
-        with told_of(pair.archive.seen if pair.archive else home.folder.seen):
-            found = inspect_backup(home, pair, home.surroundings, search.zone)
-        yield found
+        with told_of(pair.archive.server_path if pair.archive else home.folder.server_path):
+            inspection = inspect_backup(home, pair, home.surroundings, search.zone)
+        yield inspection
     except OverAllowanceError:
         return  # the home tells it once
     except EvidenceError as error:
@@ -159,12 +230,12 @@ def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = 
         for id_ in sorted(home.installs):
             try:
                 with told_of(home.installs[id_].source.path):
-                    found = inspect_install(home, id_)
+                    inspection = inspect_install(home, id_)
             except EvidenceError as error:
                 where = (Source(Witness.INSTALL_RECORD, error.path),)
-                notes.append(Finding("record-unreadable", id_, error.reason, where))
+                notes.append(Finding(rules.RECORD_UNREADABLE, id_, error.reason, where))
             else:
-                yield found
+                yield inspection
         notes.extend(home.findings)
 
 
@@ -182,9 +253,9 @@ def find_backup(
     """
 
     def at_path() -> Inspection:
-        found = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
-        check_owner(found, target, user, search)
-        return found
+        inspection = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
+        check_owner(inspection, target, user, search)
+        return inspection
 
     def named() -> Inspection:
         return backup_named(target, search, user=user, allow_missing=allow_missing, findings=findings)
@@ -205,10 +276,10 @@ def backup_named(
     for home in search.homes(matches.findings):
         named = _pairs_named(home, target)
         matches.take(home, (inspect_backup(home, pair, home.surroundings, search.zone) for pair in named))
-    found = matches.only(backup_not_found(f"nothing here is called {target!r}"))
-    if found.state is State.MISSING and not allow_missing:
-        raise backup_not_found(f"{found.text('backup_filename')!r} is missing, its record is there")
-    return found
+    inspection = matches.only(backup_not_found(f"nothing here is called {target!r}"))
+    if inspection.state is PairState.MISSING and not allow_missing:
+        raise backup_not_found(f"{inspection.text('backup_filename')!r} is missing, its record is there")
+    return inspection
 
 
 def find_install(
@@ -220,9 +291,9 @@ def find_install(
     """
 
     def at_path() -> Inspection:
-        found = _record_at(target, search, Witness.INSTALL_RECORD)
-        check_owner(found, target, user, search)
-        return found
+        inspection = _record_at(target, search, Witness.INSTALL_RECORD)
+        check_owner(inspection, target, user, search)
+        return inspection
 
     return chosen(target, at_path, lambda: install_named(target, search, user=user, findings=findings))
 
@@ -252,8 +323,8 @@ def _embedded_id(home: Home, pair: Pair) -> str | None:
     if pair.archive is None:
         return None
     try:
-        found = home.read_head(pair.archive)
-        return document(_embedded(pair.archive), found.record, home.limits).text("backup-install")
+        head = home.read_head(pair.archive)
+        return document(_embedded(pair.archive), head.record, home.limits).text("backup-install")
     except EvidenceError:
         return None  # what can't be read answers to no id; `list` reports it
 
@@ -264,7 +335,7 @@ def inspect_backup(home: Home, pair: Pair, around: Surroundings, zone: tzinfo | 
     Raises `EvidenceError` where nothing is.
     """
     embedded, findings = _read_embedded(home, pair)
-    archive = pair.archive.seen if pair.archive else None
+    archive = pair.archive.server_path if pair.archive else None
     inspection = resolved(pair, archive, embedded, around, zone)
     inspection.findings[:0] = (*pair.findings, *findings)
     return inspection
@@ -285,7 +356,7 @@ def resolved(
         embedded=embedded,
         install=around.installs.get(install_id),
         archive=archive,
-        home=around.seen,
+        home=around.server_path,
         as_server=around.as_server,
         numbackups=around.backups_of(install_id),
         zone=zone,
@@ -299,11 +370,11 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
         return None, ()
     source = _embedded(pair.archive)
     try:
-        found = home.read_head(pair.archive)
-        source = source._replace(member=found.member.text)
-        if pair.record is not None and pair.record.record.content == found.record:
-            return Document(source, pair.record.record), found.findings
-        return document(source, found.record, home.limits), found.findings
+        head = home.read_head(pair.archive)
+        source = source._replace(member=head.member.text)
+        if pair.record is not None and pair.record.record.content == head.record:
+            return Document(source, pair.record.record), head.findings
+        return document(source, head.record, home.limits), head.findings
     except OverAllowanceError:
         if pair.record is None:
             raise
@@ -317,19 +388,19 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
 
 
 def _embedded(archive: Archive) -> Source:
-    return Source(Witness.EMBEDDED_RECORD, archive.seen)
+    return Source(Witness.EMBEDDED_RECORD, archive.server_path)
 
 
-def trouble(error: EvidenceError, record: Document | None, place: Place) -> str:
-    """Return the id of the finding that an ``error`` of an archive is; the account's ``record`` may speak for it."""
+def trouble(error: EvidenceError, record: Document | None, place: Place) -> FindingRule:
+    """Return the rule of the finding that an ``error`` of an archive is; the account's ``record`` may speak for it."""
     return without_record(record, place) if isinstance(error, NoRecordError) else unread(error)
 
 
-def unread(error: EvidenceError) -> str:
-    """Return the id of the finding that a file can't be read, or not to its end."""
+def unread(error: EvidenceError) -> FindingRule:
+    """Return the rule of the finding that a file can't be read, or not to its end."""
     if isinstance(error, DamagedError):
-        return "archive-truncated" if error.verdict == "truncated" else "archive-damaged"
-    return "limit-exceeded" if isinstance(error, LimitExceededError) else "archive-unreadable"
+        return rules.ARCHIVE_TRUNCATED if error.verdict == "truncated" else rules.ARCHIVE_DAMAGED
+    return rules.LIMIT_EXCEEDED if isinstance(error, LimitExceededError) else rules.ARCHIVE_UNREADABLE
 
 
 def particulars(error: EvidenceError) -> str:
@@ -337,28 +408,28 @@ def particulars(error: EvidenceError) -> str:
     return "" if isinstance(error, NoRecordError) else error.particulars
 
 
-def without_record(record: Document | None, place: Place) -> str:
-    """Return the id of the finding that an archive holds no record: a backup that lost it, or no backup at all.
+def without_record(record: Document | None, place: Place) -> FindingRule:
+    """Return the rule of the finding that an archive holds no record: a backup that lost it, or no backup at all.
 
     The account's ``record`` may speak for it; what a person named is meant to be a backup.
     """
     if record is not None:
-        return "record-not-embedded"
-    return "record-missing" if place.is_named or place.name.startswith("app_") else "archive-foreign"
+        return rules.RECORD_NOT_EMBEDDED
+    return rules.RECORD_MISSING if place.is_named or place.name.startswith("app_") else rules.ARCHIVE_FOREIGN
 
 
 def unreadable(pair: Pair, error: EvidenceError) -> Finding:
     """Return the finding about an archive that no record speaks for and that can't be read."""
     if pair.archive is None:
         return Finding(unread(error), error.path, error.particulars, (Source(Witness.FILE_SYSTEM, error.path),))
-    path, kind = pair.archive.seen, trouble(error, pair.record, pair.archive.place)
+    path, kind = pair.archive.server_path, trouble(error, pair.record, pair.archive.place)
     return Finding(kind, path, particulars(error), (Source(Witness.FILE_SYSTEM, path),))
 
 
 def inspect_install(home: Home, id_: str) -> Inspection:
     """Return what is known of the live install ``id_`` of ``home``."""
     record = home.installs[id_]
-    return resolve.install(id_, record, home.folder.seen, home.as_server, home.surroundings.backups_of(id_))
+    return resolve.install(id_, record, home.folder.server_path, home.as_server, home.surroundings.backups_of(id_))
 
 
 def _record_at(path: str, search: Search, witness: Witness | None = None) -> Inspection:
@@ -375,18 +446,18 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
         raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
     id_ = name if is_id(name) else None
     with places.home_above(os.path.dirname(path), search.limits) as home:
-        found = _inspect_record(home, id_, record, search)
-        found.findings.extend(one for one in home.findings if one.id == "home-passed-over")
-        return found
+        inspection = _inspect_record(home, id_, record, search)
+        inspection.findings.extend(odd for odd in home.findings if odd.rule is rules.HOME_PASSED_OVER)
+        return inspection
 
 
 def _inspect_record(home: Home, id_: str | None, record: Document, search: Search) -> Inspection:
     """Return what is known from ``record``: with its home, where it has one, else alone."""
     if record.source.witness is Witness.INSTALL_RECORD:
-        where = home.folder.seen if home.has_records else None
+        where = home.folder.server_path if home.has_records else None
         return resolve.install(id_ or "", record, where, None, home.surroundings.backups_of(id_ or ""))
     for pair in home.pairs():
         if pair.record is not None and pair.record.source.path == record.source.path:
             return inspect_backup(home, pair, home.surroundings, search.zone)
     witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
-    return resolve.backup(witnesses, State.MISSING)
+    return resolve.backup(witnesses, PairState.MISSING)

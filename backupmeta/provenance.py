@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from backupmeta.masking import mask_text, masked
+from backupmeta.masking import mask_text
+from backupmeta.secrets import closed
 
 
 class Witness(StrEnum):
@@ -49,7 +50,7 @@ class Fact(NamedTuple):
 
     Attributes:
         field: the record's key.
-        raw: the value's bytes, exactly.
+        raw: the value's bytes, exactly; closed where a secret is in them.
         source: where they stand.
     """
 
@@ -58,9 +59,7 @@ class Fact(NamedTuple):
     source: Source
 
     def __repr__(self) -> str:
-        text = self.raw.decode("utf-8", "surrogateescape")
-        shown = masked(self.field, text).encode("utf-8", "surrogateescape")
-        return f"Fact(field={mask_text(self.field)!r}, raw={shown!r}, source={self.source!r})"
+        return f"Fact(field={mask_text(self.field)!r}, raw={closed(self.field, self.raw)!r}, source={self.source!r})"
 
 
 def as_text(path: str) -> str:

@@ -1,17 +1,24 @@
-"""`Search`: where to look for accounts, and how."""
+"""Where to look for accounts, and how: `Search`; what a target means there, and for whom it is answered."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import tzinfo
+from errno import ENAMETOOLONG
 from typing import Final
 
+from backupmeta import rules
 from backupmeta.account import places
-from backupmeta.account.home import Home
+from backupmeta.account.home import Home, is_id
+from backupmeta.api.status import user_not_authorized, user_not_found
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.errors import UnreadableError
-from backupmeta.evidence import is_folder
+from backupmeta.backup.inspection import Inspection
+from backupmeta.errors import AnswerError, NotRegularError, UnreadableError
+from backupmeta.escapes import printable
+from backupmeta.evidence import is_folder, status_of
 from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness
+from backupmeta.secrets import opened
 
 
 @dataclass(frozen=True)
@@ -76,3 +83,120 @@ class Search:
 
 
 EVERYWHERE: Final = Search()
+
+_NOT_FOUND: Final = frozenset({"backup_not_found", "install_not_found", "user_not_found"})
+
+
+def chosen(target: str, at_path: Callable[[], Inspection], named: Callable[[], Inspection]) -> Inspection:
+    """Return what ``target`` means: a file, or what has this id or name.
+
+    Where both is possible, as anybody may have put a file of this name there, an id is an id, and a finding says so.
+    """
+    if not _is_path(target):
+        return named()
+    if not is_id(target):
+        return at_path()
+    try:
+        inspection = named()
+    except AnswerError as error:
+        if error.errcode not in _NOT_FOUND:
+            raise
+        inspection = at_path()
+        inspection.findings.append(_like_id(target))
+        return inspection
+    if not _is_read_from(inspection, target):
+        inspection.findings.append(_like_id(target))
+    return inspection
+
+
+def _is_read_from(inspection: Inspection, file: str) -> bool:
+    """Tell whether a ``file`` is one of those that an ``inspection`` comes from. Raises `UnreadableError`."""
+    paths, status = {inspection.path, *(inspection.source(name).path for name in inspection.fields)}, status_of(file)
+    theirs = (status_of(path) for path in paths)
+    return status is not None and any(other is not None and os.path.samestat(other, status) for other in theirs)
+
+
+def _like_id(target: str) -> Finding:
+    path = os.path.abspath(target)
+    return Finding(rules.FILE_NAMED_LIKE_ID, target, "", (Source(Witness.FILE_SYSTEM, path),))
+
+
+def _is_path(target: str) -> bool:
+    """Tell whether ``target`` names a file; raise for a folder, and for a path that leads nowhere."""
+    try:
+        os.lstat(target)  # not as `os.path.lexists`, for which an error is nothing
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except ValueError:
+        pass  # no system has such a name
+    except OSError as error:
+        if error.errno != ENAMETOOLONG:
+            raise UnreadableError(target, (error.strerror or "can't be read").lower()) from error
+    else:
+        if os.path.isdir(target):
+            raise NotRegularError(target, "is a folder", f"'backupmeta list {printable(target)}' lists what is in it")
+        return True
+    if os.sep in target or not target:
+        raise UnreadableError(target, "no such file", "give an archive, a record file, an id, or an archive's name")
+    return False
+
+
+@dataclass
+class Matches:
+    """What answers to a target, in the order in which it is read.
+
+    An account can write any owner into its records. So for a user nothing answers from the home of another account; and
+    where a home has the user's name, nothing but that does. Homes on Plesk have the names of domains.
+    """
+
+    user: str | None
+    findings: list[Finding]
+    answering: list[Inspection] = field(default_factory=list)
+    in_own_home: list[Inspection] = field(default_factory=list)
+    in_any_home: list[Inspection] = field(default_factory=list)
+    users: set[str] = field(default_factory=set)
+    homes: set[str] = field(default_factory=set)
+
+    def take(self, home: Home, inspections: Iterable[Inspection]) -> None:
+        """Take what answers in a ``home``."""
+        if self.user:
+            self.users |= home.users
+            self.homes.add(places.account_of(home.folder))
+        answering = list(inspections)
+        for inspection in answering:  # what is not read of its own home may say otherwise
+            inspection.findings.extend(odd for odd in home.findings if odd.is_unread)
+        self.answering.extend(answering)
+        is_own = places.belongs(home, self.user or "")
+        if is_own:
+            self.in_own_home.extend(answering)
+        elif is_own is None:
+            self.in_any_home.extend(answering)
+        self.findings.extend(home.findings)
+
+    def only(self, nothing: AnswerError) -> Inspection:
+        """Return the first match that the user owns, or raise: nobody of that name, ``nothing``, not the owner's."""
+        owners = {opened(match.text("user")) for match in self.answering}
+        if self.user and self.user not in self.users | owners:
+            raise user_not_found(self.user)
+        if not self.answering:
+            raise nothing
+        there = self.in_own_home if self.user in self.homes else self.in_any_home
+        own = [match for match in there if opened(match.text("user")) == self.user] if self.user else self.answering
+        if not own:
+            raise user_not_authorized(self.user or "")
+        if len(own) > 1:
+            evidence = tuple(Source(Witness.FILE_SYSTEM, match.path) for match in own)
+            own[0].findings.append(Finding(rules.SEVERAL_MATCHES, "", f"{len(own)}", evidence))
+        return own[0]
+
+
+def check_owner(inspection: Inspection, path: str, user: str | None, search: Search) -> None:
+    """Raise the server's answer where ``user`` is nobody here, or does not own what lies at ``path``."""
+    home = places.folder_of_home(os.path.dirname(os.path.abspath(path)))
+    owner = opened(inspection.text("user"))
+    if user is None or (user == owner and places.account_name(home or "") in {None, user}):
+        return
+    known = {owner, *([] if home is None else [os.path.basename(home)])}
+    if user not in known.union(*(home.users for home in search.homes([]))):
+        raise user_not_found(user)
+    raise user_not_authorized(user)

@@ -10,18 +10,18 @@ from itertools import chain
 from time import monotonic, time
 from typing import Final, NamedTuple
 
-from backupmeta import library
+from backupmeta import library, rules
 from backupmeta.account.filename import begun_as, is_archive_name
-from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, by_archive
+from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, by_archive
 from backupmeta.archive.limits import Limits
+from backupmeta.archive.member import at
 from backupmeta.archive.reader import Consumer, Pass, walk
-from backupmeta.archive.records import at
-from backupmeta.checks import judge
-from backupmeta.checks.account import Account, Kept
+from backupmeta.backup.inspection import Inspection
+from backupmeta.checks import rulebook
+from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.checks.subject import Subject
-from backupmeta.checks.survey import Survey
-from backupmeta.checks.verdict import Judged, Verdict, Verification
+from backupmeta.checks.retention import CheckedAccount, KeptBackup
+from backupmeta.checks.verdict import Judged, Verdict, Verification, judge, verdict_of
 from backupmeta.errors import (
     DamagedError,
     EvidenceError,
@@ -32,13 +32,12 @@ from backupmeta.errors import (
     told_of,
 )
 from backupmeta.evidence import EvidenceFile, Place
-from backupmeta.findings import Finding, Findings
-from backupmeta.inspection import Inspection
+from backupmeta.findings import Finding, FindingRule, Findings, Severity
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.search import EVERYWHERE, Search
-from backupmeta.vocabulary.kinds import Severity
 from backupmeta.words import counted
+from backupmeta.work.orders import HERE, Watch, Work, Workers, results, spared
 
 _MOMENT: Final = 60
 """How long ago, in seconds, a file was written to that may still be being written."""
@@ -49,7 +48,7 @@ class Case(NamedTuple):
 
     Attributes:
         place: where it lies.
-        seen: its path as the server saw it.
+        server_path: its path as the server saw it.
         pair: what belongs to it, without the open archive.
         others: the other backups whose records name the same archive, which is read once for all of them.
         around: its home.
@@ -60,7 +59,7 @@ class Case(NamedTuple):
     """
 
     place: Place
-    seen: str
+    server_path: str
     pair: Pair
     around: Surroundings
     zone: tzinfo | None
@@ -92,7 +91,7 @@ class Outcome(NamedTuple):
     """
 
     verification: Verification
-    kept: Kept | None
+    kept: KeptBackup | None
     is_final: bool = True
     others: "tuple[Outcome, ...]" = ()
 
@@ -126,7 +125,7 @@ class _Household:
     is_whole: bool
     findings: tuple[Finding, ...]
     installs: Mapping[str, Inspection] | None
-    remote: tuple[Kept, ...]
+    remote: tuple[KeptBackup, ...]
 
 
 class _Installs(Mapping[str, Inspection]):
@@ -159,10 +158,10 @@ def case_of(
     """Return the case of an ``archive`` of ``home``, which belongs to each of some ``pairs``; see `Case`."""
     first, *others = (pair._replace(archive=None) for pair in pairs)
     around = home.surroundings
-    return Case(archive.place, archive.seen, first, around, zone, home.limits, policy, now, tuple(others))
+    return Case(archive.place, archive.server_path, first, around, zone, home.limits, policy, now, tuple(others))
 
 
-def verify_archive(case: Case, watch: Callable[[int], object] | None = None) -> Outcome:
+def verify_archive(case: Case, watch: Watch | None = None) -> Outcome:
     """Verify one archive, from one pass over it; ``watch`` is told how many bytes each read gave.
 
     What can't be read at all is an outcome, too; nothing is raised but for errors in this program.
@@ -181,7 +180,7 @@ def _failed(case: Case, error: EvidenceError) -> Outcome:
     if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
         if begun_as(case.place.name) is not None:
             return _set_aside(case, _growing(case), [one.finding for one in unreadable.judged])
-        unreadable = replace(unreadable, verdict=judge.verdict(unreadable.judged, case.policy))
+        unreadable = replace(unreadable, verdict=verdict_of(unreadable.judged, case.policy))
     return Outcome(unreadable, None, is_final=not isinstance(error, UnreadableError | NotRegularError))
 
 
@@ -193,13 +192,36 @@ def case_at(path: str, search: Search, policy: Policy, now: int) -> Case:
     raise NotAnArchiveError(path, "no archive", "give the path of an archive")
 
 
-def run_here(cases: Iterable[Case]) -> Iterator[Outcome]:
-    """Verify ``cases`` in this process, one after the other."""
-    return map(verify_archive, cases)
+class Verifying(Work[Case, Outcome]):
+    """Verifying archives."""
+
+    def do(self, order: Case, watch: Watch) -> Iterator[Outcome]:
+        """Yield what comes out for an archive."""
+        yield verify_archive(order, watch)
+
+    def given_up(self, order: Case) -> Iterator[Outcome]:
+        """Yield that no process survives reading the archive."""
+        reason = "the process that read it ended; is there too little memory?"
+        unreadable = (_not_judged(case, rules.ARCHIVE_UNREADABLE, reason) for case in order.alone)
+        yield Outcome.joined(Outcome(verification, None, is_final=False) for verification in unreadable)
+
+
+def run_by(workers: Workers) -> Run:
+    """Return what has cases verified by the ``workers``; a single one in this process."""
+
+    def run(cases: Iterable[Case]) -> Iterator[Outcome]:
+        orders, chosen = spared(cases, workers)
+        return (outcome for _, outcome in results(orders, Verifying(), chosen))
+
+    return run
+
+
+RUN_HERE: Final = run_by(HERE)
+"""Verifies cases in this process, one after the other."""
 
 
 def verify(
-    search: Search = EVERYWHERE, policy: Policy = DEFAULT, now: int | None = None, run: Run = run_here
+    search: Search = EVERYWHERE, policy: Policy = DEFAULT, now: int | None = None, run: Run = RUN_HERE
 ) -> Iterator[Verification]:
     """Yield what comes out for every archive that ``search`` finds and, after its archives, for every account.
 
@@ -212,7 +234,7 @@ def verify(
         run: what verifies the archives.
     """
     now = int(time()) if now is None else now
-    pending, kept = deque[_Item](), list[Kept]()
+    pending, kept = deque[_Item](), list[KeptBackup]()
     for outcome in run(_cases(search, policy, now, pending)):
         yield from _settled(pending, kept, policy, now)
         pending.popleft()
@@ -247,25 +269,25 @@ def _cases(search: Search, policy: Policy, now: int, pending: deque[_Item]) -> I
             yield item
 
 
-def _settled(pending: deque[_Item], kept: list[Kept], policy: Policy, now: int) -> Iterator[Verification]:
+def _settled(pending: deque[_Item], kept: list[KeptBackup], policy: Policy, now: int) -> Iterator[Verification]:
     """Yield what comes out for all that is pending before the next archive; ``kept`` is what its account keeps."""
     while pending and not isinstance(item := pending[0], Case):
         pending.popleft()
         if isinstance(item, Verification):
             yield item
             continue
-        account = Account(item.installs, (*kept, *item.remote), policy, now)
+        account = CheckedAccount(item.installs, (*kept, *item.remote), policy.requirements, now)
         kept.clear()
-        findings = (*item.findings, *judge.of_account(account)) if item.is_whole else item.findings
+        findings = (*item.findings, *rulebook.of_account(account)) if item.is_whole else item.findings
         if findings or (item.is_home and item.is_whole):
             yield _of_folder(item.path, findings, policy)
 
 
 def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verification:
     """Return the verification of an account, or of a folder; unreadable where something in it is, archives aside."""
-    found = judge.judged(findings, policy)
+    found = judge(findings, policy)
     is_unread = any(one.finding.is_unread for one in found)
-    return Verification("account", path, Verdict.UNREADABLE if is_unread else judge.verdict(found, policy), None, found)
+    return Verification("account", path, Verdict.UNREADABLE if is_unread else verdict_of(found, policy), None, found)
 
 
 # --- what there is ----------------------------------------------------------------------------------------------------
@@ -281,7 +303,7 @@ def _items(search: Search, policy: Policy, now: int) -> Iterator[_Item]:
         except EvidenceError as error:
             detail = f"{error.reason}; {error.advice or 'give the path of an archive, a home, or a folder of them'}"
             where = (Source(Witness.FILE_SYSTEM, name),)
-            yield _unreadable(name, [Finding("archive-unreadable", "", detail, where)], policy)
+            yield _unreadable(name, [Finding(rules.ARCHIVE_UNREADABLE, "", detail, where)], policy)
         if findings:
             yield _of_folder(name, findings, policy)
 
@@ -296,7 +318,7 @@ def _each_root(search: Search) -> Iterator[tuple[str, Search]]:
 
 def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_Item]:
     """Yield the archives of a home, then the home itself."""
-    findings, remote, pairs = list[Finding](), list[Kept](), home.pairs()
+    findings, remote, pairs = list[Finding](), list[KeptBackup](), home.pairs()
     sharing, spending = by_archive(pairs), _Spending(search.limits)
     for pair in pairs:
         if pair.archive is not None:
@@ -305,14 +327,14 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
                 yield from _case_or_not(case, pair.archive, policy, spending)
             continue
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
-        subject = Subject(inspection.path, inspection, Survey(search.limits), policy, now)
-        findings.extend((*pair.findings, *inspection.findings, *judge.of_backup(subject, is_whole=False)))
-        if pair.state is State.REMOTE:
+        subject = CheckedBackup(inspection.path, inspection, Inventory(search.limits), policy.requirements, now)
+        findings.extend((*pair.findings, *inspection.findings, *rulebook.of_backup(subject, is_whole=False)))
+        if pair.state is PairState.REMOTE:
             remote.append(_kept(inspection, inspection.path, None))
     installs = _Installs(home) if home.has_records else None
     findings += home.findings
     is_whole = home.wanted is None
-    yield _Household(home.folder.seen, home.is_home, is_whole, tuple(findings), installs, tuple(remote))
+    yield _Household(home.folder.server_path, home.is_home, is_whole, tuple(findings), installs, tuple(remote))
 
 
 class _Spending:
@@ -329,9 +351,9 @@ class _Spending:
             signature = archive.folder.signature(archive.name)
             self._left -= 0 if signature is None else signature.size
         if self._left < 0:
-            return LimitExceededError(archive.seen, "account_bytes", self._limits.account_bytes)
+            return LimitExceededError(archive.server_path, "account_bytes", self._limits.account_bytes)
         if monotonic() > self._deadline:
-            return LimitExceededError(archive.seen, "account_seconds", self._limits.account_seconds)
+            return LimitExceededError(archive.server_path, "account_seconds", self._limits.account_seconds)
         return None
 
 
@@ -345,14 +367,14 @@ def _case_or_not(
     try:
         told = case(archive)
     except EvidenceError as error:
-        where = (Source(Witness.ARCHIVE, archive.seen),)
-        yield _unreadable(archive.seen, [Finding("archive-unreadable", "", error.reason, where)], policy)
+        where = (Source(Witness.ARCHIVE, archive.server_path),)
+        yield _unreadable(archive.server_path, [Finding(rules.ARCHIVE_UNREADABLE, "", error.reason, where)], policy)
         return
     if (limit := spending.over(archive)) is None:
         yield told
         return
     for one in told.alone:
-        yield _not_judged(one, "limit-exceeded", limit.particulars)
+        yield _not_judged(one, rules.LIMIT_EXCEEDED, limit.particulars)
 
 
 # --- one archive ------------------------------------------------------------------------------------------------------
@@ -363,41 +385,46 @@ def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ())
 
     The ``consumers`` take in contents on the way. Raises `EvidenceError`.
     """
-    survey = Survey(case.limits, (name.encode() for name in case.policy.requirements.files))
-    passed = walk(file, case.limits, consumers=[survey, *consumers])
+    inventory = Inventory(case.limits, (name.encode() for name in case.policy.requirements.files))
+    passed = walk(file, case.limits, consumers=[inventory, *consumers])
     deque(passed, maxlen=0)
-    return Outcome.joined(_outcome(one, passed, survey) for one in case.alone)
+    return Outcome.joined(_outcome(one, passed, inventory) for one in case.alone)
 
 
-def _outcome(case: Case, passed: Pass, survey: Survey) -> Outcome:
+def _outcome(case: Case, passed: Pass, inventory: Inventory) -> Outcome:
     """Judge an archive that was read, as that of one backup."""
     findings = Findings()
     for one in chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)):
         findings.add(one)
     is_whole = not any(one.is_unread for one in findings)
-    if (why := _not_to_judge(case, passed, survey, findings)) is not None:
+    if (why := _not_to_judge(case, passed, inventory, findings)) is not None:
         return _set_aside(case, why, findings)
-    embedded = _embedded(survey, case, findings)
+    embedded = _embedded(inventory, case, findings)
     inspection, kept = None, None
     if embedded is not None or case.pair.record is not None:
-        inspection = library.resolved(case.pair, case.seen, embedded, case.around, case.zone)
-        subject = Subject(case.seen, inspection, survey, case.policy, case.now)
-        for one in chain(inspection.findings, judge.of_backup(subject, is_whole=is_whole)):
+        inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
+        subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now)
+        for one in chain(inspection.findings, rulebook.of_backup(subject, is_whole=is_whole)):
             findings.add(one)
-        kept = _kept(inspection, case.seen, passed.digests.get("sha256")) if is_whole else None
-    if is_whole and survey.record is None:
+        kept = _kept(inspection, case.server_path, passed.digests.get("sha256")) if is_whole else None
+    if is_whole and inventory.record is None:
         findings.add(
-            Finding(library.without_record(case.pair.record, case.place), "", "", (Source(Witness.ARCHIVE, case.seen),))
+            Finding(
+                library.without_record(case.pair.record, case.place),
+                "",
+                "",
+                (Source(Witness.ARCHIVE, case.server_path),),
+            )
         )
-    found = judge.judged(findings, case.policy)
-    verdict = judge.verdict(found, case.policy)
-    return Outcome(Verification("archive", case.seen, verdict, passed.digests.get("sha256"), found), kept)
+    found = judge(findings, case.policy)
+    verdict = verdict_of(found, case.policy)
+    return Outcome(Verification("archive", case.server_path, verdict, passed.digests.get("sha256"), found), kept)
 
 
 def _of_pass(passed: Pass, case: Case) -> Iterator[Finding]:
     """Yield what the pass met; paths as the server saw them."""
     for one in passed.findings():
-        evidence = tuple(source._replace(path=case.seen) for source in one.evidence)
+        evidence = tuple(source._replace(path=case.server_path) for source in one.evidence)
         yield one._replace(evidence=evidence)
 
 
@@ -408,14 +435,14 @@ def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
         return
     age = case.now - passed.file.mtime_ns // 1_000_000_000
     if 0 <= age < _MOMENT and any(one.is_unread for one in passed.findings()):
-        yield Finding("archive-recent", "", "", (Source(Witness.FILE_SYSTEM, case.seen),))
+        yield Finding(rules.ARCHIVE_RECENT, "", "", (Source(Witness.FILE_SYSTEM, case.server_path),))
 
 
 def _growing(case: Case, detail: str = "by its name") -> Finding:
-    return Finding("archive-growing", "", detail, (Source(Witness.FILE_SYSTEM, case.seen),))
+    return Finding(rules.ARCHIVE_GROWING, "", detail, (Source(Witness.FILE_SYSTEM, case.server_path),))
 
 
-def _not_to_judge(case: Case, passed: Pass, survey: Survey, findings: Findings) -> Finding | None:
+def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, findings: Findings) -> Finding | None:
     """Return why an archive is not judged; None where it is.
 
     It changed while it was read; its name says that it is being written, and it is not whole; or its content alone
@@ -426,9 +453,9 @@ def _not_to_judge(case: Case, passed: Pass, survey: Survey, findings: Findings) 
     if begun_as(case.place.name) is not None and any(one.is_unread for one in findings):
         return _growing(case)
     is_asked_for = case.place.is_named or is_archive_name(case.place.name) or case.pair.record is not None
-    if is_asked_for or survey.record is not None:
+    if is_asked_for or inventory.record is not None:
         return None
-    return Finding("archive-not-judged", "", "", (Source(Witness.ARCHIVE, case.seen),))
+    return Finding(rules.ARCHIVE_NOT_JUDGED, "", "", (Source(Witness.ARCHIVE, case.server_path),))
 
 
 def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome:
@@ -436,43 +463,43 @@ def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome
     others = sorted({one.id for one in findings if one.severity is not Severity.NOTE})
     more = [f"found so far: {', '.join(others)}"] if others else []
     detail = "; ".join([why.detail, *more] if why.detail else more)
-    found = judge.judged([why._replace(detail=detail)], case.policy)
-    return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, found), None)
+    found = judge([why._replace(detail=detail)], case.policy)
+    return Outcome(Verification("archive", case.server_path, Verdict.NOT_JUDGED, None, found), None)
 
 
-def _embedded(survey: Survey, case: Case, findings: Findings) -> Document | None:
+def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document | None:
     """Return the archive's own record; None where there is none that is whole, and why in ``findings``."""
-    if survey.record is None:
+    if inventory.record is None:
         return None
-    source, content = at(case.seen, survey.record.member), survey.record.content
+    source, content = at(case.server_path, inventory.record.member), inventory.record.content
     if len(content) > case.limits.record_bytes:
         detail = f"a record of more than {counted(case.limits.record_bytes, 'byte')}"
-        findings.add(Finding("limit-exceeded", "", detail, (source,)))
+        findings.add(Finding(rules.LIMIT_EXCEEDED, "", detail, (source,)))
         return None
-    if survey.record.missing:
+    if inventory.record.missing:
         return None
     if case.pair.record is not None and case.pair.record.record.content == content:
         return Document(source, case.pair.record.record)
     try:
         return document(source, content, case.limits)
     except EvidenceError as error:
-        findings.add(Finding("limit-exceeded", "", error.reason, (source,)))
+        findings.add(Finding(rules.LIMIT_EXCEEDED, "", error.reason, (source,)))
         return None
 
 
-def _kept(inspection: Inspection, path: str, sha256: str | None) -> Kept:
+def _kept(inspection: Inspection, path: str, sha256: str | None) -> KeptBackup:
     time = inspection.text("backup_time")
-    return Kept(path, inspection.text("backup_install"), int(time) if time.isdecimal() else None, sha256)
+    return KeptBackup(path, inspection.text("backup_install"), int(time) if time.isdecimal() else None, sha256)
 
 
-def _not_judged(case: Case, id_: str, reason: str) -> Verification:
+def _not_judged(case: Case, rule: FindingRule, reason: str) -> Verification:
     """Return the verification of an archive that can't be read."""
-    found = Finding(id_, "", reason, (Source(Witness.ARCHIVE, case.seen),))
-    return _unreadable(case.seen, [*case.pair.findings, found], case.policy)
+    found = Finding(rule, "", reason, (Source(Witness.ARCHIVE, case.server_path),))
+    return _unreadable(case.server_path, [*case.pair.findings, found], case.policy)
 
 
 def _unreadable(path: str, findings: Sequence[Finding], policy: Policy) -> Verification:
     """Return the verification of something that can't be read; the reason, which comes last, can't be ignored."""
     *others, reason = findings
-    found = (Judged(reason, reason.severity), *judge.judged(others, policy))
+    found = (Judged(reason, reason.severity), *judge(others, policy))
     return Verification("archive", path, Verdict.UNREADABLE, None, found)

@@ -6,6 +6,7 @@ floor, because sentences are phrased in every room, from the readers of archives
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from backupmeta.escapes import inert, markdown, printable
@@ -23,7 +24,9 @@ _SECONDS_OF: Final = {"day": 86_400, "hour": 3_600, "minute": 60}
 _DIGITS_OF_A_DATE: Final = 12
 """More digits than any second of the calendar has (9999-12-31T23:59:59 is 253402300799), its sign apart."""
 _LONGEST_NUMBER: Final = 30
+_SECONDS: Final = "Unix seconds"
 _END_OF_SECONDS: Final = len("2024-06-13T20:55:21")
+_END_OF_DAY: Final = len("2024-06-13")
 _END_OF_MINUTES: Final = len("2024-06-13T20:55")
 
 
@@ -66,6 +69,7 @@ def size(count: int) -> str:
 # --- times ------------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=256)  # the members of an archive have few times
 def utc(seconds: int, microseconds: int = 0) -> str | None:
     """Return Unix seconds, and microseconds after them, as ISO 8601 in UTC; None for a time no calendar has."""
     try:
@@ -74,9 +78,15 @@ def utc(seconds: int, microseconds: int = 0) -> str | None:
         return None
 
 
+def utc_to_the_microsecond(nanoseconds: int) -> str | None:
+    """Return nanoseconds since 1970 as `utc` does seconds: no calendar of ours has shorter times than microseconds."""
+    seconds, rest = divmod(nanoseconds, NANOSECONDS)
+    return utc(seconds, rest // 1000)
+
+
 def moment(seconds: int) -> str:
     """Return Unix seconds as ISO 8601 in UTC: ``2024-06-13T20:55:21+00:00``; a time no calendar has as its digits."""
-    return utc(seconds) or number(str(seconds))
+    return utc(seconds) or str(seconds)
 
 
 def clock(seconds: int) -> str:
@@ -87,6 +97,11 @@ def clock(seconds: int) -> str:
 def minute(seconds: int | None) -> str:
     """Return the same to the minute: ``2024-06-13 20:55``; a dash for None."""
     return "-" if seconds is None else _spaced(seconds, _END_OF_MINUTES)
+
+
+def day(seconds: int | None) -> str:
+    """Return the same to the day: ``2024-06-13``."""
+    return "-" if seconds is None else _spaced(seconds, _END_OF_DAY)
 
 
 def _spaced(seconds: int, end: int) -> str:
@@ -106,21 +121,29 @@ def seconds_in(text: str) -> int | str | None:
     return int(value) * (1 if digits == text else -1) if len(value) <= _DIGITS_OF_A_DATE else text
 
 
-def recorded_clock(text: str, zone: str = "") -> str:
-    """Return Unix seconds as a record has them as `clock` does; nothing for what is no number.
+def dated(seconds: int) -> str:
+    """Return Unix seconds in a sentence: ``2024-06-13 20:55:21 UTC``; those that no calendar has as what they are."""
+    return f"{clock(seconds)} {'UTC' if utc(seconds) else _SECONDS}"
 
-    After a time of the calendar stands the ``zone``, if one is given: `` UTC``.
-    """
+
+def recorded_clock(text: str) -> str:
+    """Return Unix seconds as a record has them as `clock` does; nothing for what is no number."""
+    seconds = seconds_in(text)
+    return clock(seconds) if isinstance(seconds, int) else number(seconds or "")
+
+
+def recorded_dated(text: str) -> str:
+    """Return Unix seconds as a record has them as `dated` does; what is no number as it is."""
     seconds = seconds_in(text)
     if isinstance(seconds, int):
-        return clock(seconds) + (zone if utc(seconds) else "")
-    return number(seconds or "")
+        return dated(seconds)
+    return text if seconds is None else f"{number(seconds)} {_SECONDS}"
 
 
 def recorded_moment(text: str) -> str | None:
     """Return Unix seconds as a record has them as `moment` does; None for what is no number."""
     seconds = seconds_in(text)
-    return moment(seconds) if isinstance(seconds, int) else seconds and number(seconds)
+    return moment(seconds) if isinstance(seconds, int) else seconds
 
 
 def number(digits: str) -> str:

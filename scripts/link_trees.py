@@ -152,9 +152,9 @@ def judged(path: Path) -> Judgement:
     """Return how the archive at ``path`` is judged."""
     from backupmeta.checks.policy import DEFAULT
     from backupmeta.checks.verdict import Verdict
+    from backupmeta.findings import Severity
     from backupmeta.search import Search
     from backupmeta.verification import verify
-    from backupmeta.vocabulary.kinds import Severity
 
     (verification,) = verify(Search((str(path),)), DEFAULT.with_options(select=("safe",)))
     has_error = verification.verdict is Verdict.UNREADABLE or any(

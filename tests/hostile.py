@@ -6,14 +6,13 @@ from typing import Final, NamedTuple
 
 from writers import installatron as writer
 
+from backupmeta.archive.compression import End, Stream
 from backupmeta.archive.digests import ALGORITHMS
-from backupmeta.archive.end import End, Stream
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import walk
 from backupmeta.evidence import EvidenceFile
-from backupmeta.findings import Finding
-from backupmeta.vocabulary.kinds import Severity
+from backupmeta.findings import Finding, Severity
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 
@@ -38,14 +37,14 @@ class Seen(NamedTuple):
     @property
     def ids(self) -> list[str]:
         """The findings' ids, each once, in the order in which they were met."""
-        return list(dict.fromkeys(one.id for one in self.findings))
+        return list(dict.fromkeys(finding.id for finding in self.findings))
 
     @property
     def is_clean(self) -> bool:
-        return self.end.verdict == "complete" and all(one.severity is Severity.NOTE for one in self.findings)
+        return self.end.verdict == "complete" and all(finding.severity is Severity.NOTE for finding in self.findings)
 
     def of(self, id_: str) -> list[Finding]:
-        return [one for one in self.findings if one.id == id_]
+        return [finding for finding in self.findings if finding.id == id_]
 
 
 def seen(opened: Opened, content: bytes, limits: Limits = DEFAULT_LIMITS) -> Seen:

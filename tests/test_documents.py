@@ -23,6 +23,13 @@ def test_paths_in_a_page_exist(page: str) -> None:
     assert [path for path in sorted(named(page)) if not (PROJECT / path).exists()] == []
 
 
+def test_folders_of_tests_are_those_of_the_package_and_those_that_are_explained() -> None:
+    folders = {path.parent.relative_to(PROJECT / "tests").parts[0] for path in (PROJECT / "tests").glob("*/**/*.py")}
+    packages = {path.parent.name for path in (PROJECT / "backupmeta").glob("*/__init__.py")}
+    explained = {Path(path).name for path in named("CONTRIBUTING.md") if re.fullmatch(r"tests/\w+/", path)}
+    assert folders - packages - explained == set()
+
+
 def test_paths_are_looked_for() -> None:
     assert {"scripts/test", "scripts/run", "fixtures/FORMAT.md"} <= named("README.md")
 

@@ -177,7 +177,7 @@ def test_a_folder_tells_what_lies_in_it_again_and_again(folder: Path) -> None:
 
 def test_what_lies_below_is_opened(folder: Path) -> None:
     with open_folder(str(folder), "/home/exampleu") as opened, opened.open_folder("below") as below:
-        assert (below.path, below.seen) == (str(folder / "below"), "/home/exampleu/below")
+        assert (below.path, below.server_path) == (str(folder / "below"), "/home/exampleu/below")
         with below.open_file("deeper") as file:
             assert (file.path, file.read(9)) == (str(folder / "below" / "deeper"), b"deeper")
 
@@ -221,7 +221,7 @@ def test_a_folder_that_can_t_be_read(folder: Path) -> None:
     ],
 )
 def test_paths_are_joined_as_the_server_wrote_them(folder: str, expected: str) -> None:
-    assert evidence.join_seen(folder, "x") == expected
+    assert evidence.join_server_path(folder, "x") == expected
 
 
 def test_kinds_of_files_in_words(tmp_path: Path) -> None:

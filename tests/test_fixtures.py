@@ -11,14 +11,14 @@ import pytest
 from backupmeta import AnswerError, EvidenceError, Search, verify
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.archive.reader import walk
-from backupmeta.checks.applications import APPLICATIONS, told_version
-from backupmeta.checks.survey import Survey
-from backupmeta.checks.versions import same_version
+from backupmeta.backup.inspection import Inspection
+from backupmeta.checks.applications import APPLICATIONS, same_version, version_by_files
+from backupmeta.checks.checked_backup import Inventory
 from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.library import find_backup, list_backups
 from backupmeta.render.backups import origins
+from backupmeta.secrets import opened
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 OF_AN_ACCOUNT = {
@@ -51,7 +51,7 @@ def data(inspection: Inspection) -> Any:
 
 
 def extra(inspection: Inspection) -> dict[str, Any]:
-    return {key: raw_text(fact.raw) for key, fact in inspection.extra.items()}
+    return {key: raw_text(opened(fact.raw)) for key, fact in inspection.extra.items()}
 
 
 def raw_text(raw: bytes) -> Any:
@@ -135,10 +135,10 @@ def test_the_view_of_a_backup_in_an_account(folder: Path, target: str) -> None:
 @pytest.mark.parametrize("folder", cases("applications"))
 def test_a_whole_backup_of_an_application(folder: Path) -> None:
     wanted = expected(folder)
-    survey, path = Survey(DEFAULT_LIMITS), str(evidence(folder))
+    inventory, path = Inventory(DEFAULT_LIMITS), str(evidence(folder))
     with open_named(path) as file:
-        deque(walk(file, DEFAULT_LIMITS, consumers=[survey]), maxlen=0)
-    told = told_version(APPLICATIONS[wanted["application"]], survey.heads)
+        deque(walk(file, DEFAULT_LIMITS, consumers=[inventory]), maxlen=0)
+    told = version_by_files(APPLICATIONS[wanted["application"]], inventory.heads)
     assert told is not None
     assert same_version(told.version, wanted["version"])
     assert told.sign.path.decode() == wanted["told_by"]

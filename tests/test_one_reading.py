@@ -24,8 +24,8 @@ import zstandard
 from writers.installatron import gzip_bytes
 
 from backupmeta.archive.names import plain
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.findings import Group, Severity
 from tests.hostile import END, TIME, member
 from tests.invented import FIXTURES, Json, Ran, run
 from tests.kinds import KINDS, RECORD
@@ -73,7 +73,7 @@ SPOKEN: Final = {
 
 
 def ids(findings: Iterable[Json]) -> set[str]:
-    return {one["id"] for one in findings}
+    return {finding["id"] for finding in findings}
 
 
 def exact(entry: Json, key: str = "name") -> bytes:
@@ -156,7 +156,7 @@ class Archive:
     @cached_property
     def last(self) -> dict[bytes, Json]:
         """The last member of each path."""
-        return {plain(exact(one)): one for one in self.entries}
+        return {plain(exact(entry)): entry for entry in self.entries}
 
 
 class Catalog:
@@ -180,14 +180,14 @@ class Catalog:
 def _file(row: Json) -> str:
     """Return the archive that a row is about."""
     places = (one["source"] for one in row["provenance"]["fields"].values())
-    return next(str(one["path"]) for one in places if "path" in one)
+    return next(str(place["path"]) for place in places if "path" in place)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _in_one_process() -> Iterator[None]:
     """Let archives be compared in this process: starting two takes longer than all else."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("backupmeta.comparison.walking.cores", lambda: 1)
+        patched.setattr("backupmeta.work.processes.cores", lambda: 1)
         yield
 
 
@@ -240,7 +240,7 @@ def check_the_record(archive: Archive, shallow: Catalog, deep: Catalog) -> None:
         assert where not in {*shallow.rows, *shallow.listed, *deep.rows, *deep.listed}
         return
     [step] = [one for one in archive.explained.json if one["place"] == "member"]
-    own = next(one for one in archive.entries if one["offset"] == step["offset"])
+    own = next(entry for entry in archive.entries if entry["offset"] == step["offset"])
     assert exact(own).decode("utf-8", "replace") == step["text"]
     record = archive.cat(exact(own)).out
     assert record
@@ -263,7 +263,7 @@ def _bare(answer: Json | None) -> Json:
 
 
 def _lines(steps: list[Json]) -> list[str]:
-    return [one["text"] for one in steps if one["place"] == "record"]
+    return [step["text"] for step in steps if step["place"] == "record"]
 
 
 # --- members and contents ---------------------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def _lines(steps: list[Json]) -> list[str]:
 def check_the_members(archive: Archive) -> None:
     told = run("timeline", archive.path, "--deep", "--json")
     places = {(one["member"], one["offset"]) for one in told.jsonl if one["event"] == "member"}
-    assert places in ({(one["name"], one["offset"]) for one in archive.entries}, set())
+    assert places in ({(entry["name"], entry["offset"]) for entry in archive.entries}, set())
     if not archive.is_read:
         return
     removed = [one["before"] for one in archive.against_nothing.json["members"] if one["before"]]
@@ -284,7 +284,7 @@ def check_the_members(archive: Archive) -> None:
 def check_the_contents(archive: Archive) -> None:
     files = [(path, one) for path, one in archive.last.items() if one["type"] in {"file", "hard link"} and path]
     for path, last in files[:: max(len(files) // SAMPLED, 1)]:
-        same = (one for one in archive.entries if plain(exact(one)) == path)
+        same = (entry for entry in archive.entries if plain(exact(entry)) == path)
         one = next(same) if path == RECORD.encode() else last  # of records the first counts
         ran = archive.cat(exact(one))
         if one["digest"] is None:
@@ -403,17 +403,17 @@ def check_that_one_change_is_one(archive: Archive, tmp_path: Path) -> None:
 
 def _only(archive: Archive) -> Json | None:
     """Return the last plain file of some length whose content and name no other member has, and that is no record."""
-    digests = [one["digest"] for one in archive.entries]
-    paths = [plain(exact(one)) for one in archive.entries]
+    digests = [entry["digest"] for entry in archive.entries]
+    paths = [plain(exact(entry)) for entry in archive.entries]
     fit = (
-        one
-        for one in archive.entries
-        if one["type"] == "file"
-        and one["digest"]
-        and one["size"] > 3
-        and "stored" not in one
-        and digests.count(one["digest"]) == paths.count(plain(exact(one))) == 1
-        and not exact(one).endswith((b"APP-META.INI", b"APP-DATA.SQL"))
+        entry
+        for entry in archive.entries
+        if entry["type"] == "file"
+        and entry["digest"]
+        and entry["size"] > 3
+        and "stored" not in entry
+        and digests.count(entry["digest"]) == paths.count(plain(exact(entry))) == 1
+        and not exact(entry).endswith((b"APP-META.INI", b"APP-DATA.SQL"))
     )
     return next(reversed(list(fit)), None)
 

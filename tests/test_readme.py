@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli.commands import backupmeta
-from backupmeta.vocabulary.table import FINDINGS
 from tests.invented import NAME, TIME, run
 from tests.sites import honest, packed, record
 
@@ -54,7 +54,7 @@ def test_the_recipes_for_ci(recipe: str, project: Path) -> None:
 
 
 def test_what_is_new_in_a_folder(project: Path) -> None:
-    script = next(one for one in blocks("sh") if "-cnewer" in one)
+    script = next(block for block in blocks("sh") if "-cnewer" in block)
     first = shell(script, project)
     assert (first.returncode, first.stdout.count(b": pass")) == (0, 1)
     assert shell(script, project).stdout == b""

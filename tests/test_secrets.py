@@ -1,181 +1,184 @@
-"""A canary in every secret place comes out of no command, object or error, unless secrets are asked for."""
+"""Closed values: whoever forgets about secrets shows the mask, and only who is named here may open one."""
 
-import base64
-import logging
-from collections.abc import Iterator
+import copy
+import csv
+import io
+import json
+import pickle
+import re
+import sqlite3
+import sys
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
-import backupmeta
-from backupmeta import AnswerError, EvidenceError, Search
-from backupmeta.archive.head import head
-from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.errors import BackupMetaError
-from backupmeta.evidence import open_named
-from backupmeta.library import find_backup
-from backupmeta.provenance import Source, Witness
-from backupmeta.record import grammar
-from backupmeta.record.document import document
-from tests.invented import BACKUP, INSTALL, NAME, Account, archive, backup_record, install_record, run
+from backupmeta import Search, list_backups
+from backupmeta.backup.inspection import Inspection
+from backupmeta.comparison.changes import compared
+from backupmeta.render import backups
+from backupmeta.secrets import closed, is_closed, opened, plain
+from tests.invented import Account, backup_record
 
-CANARY = b"CANARYq7x"
-SHOWN = [CANARY, *(base64.b64encode(b"x" * shift + CANARY)[4 if shift else 0 : -4] for shift in range(3))]
-S3 = "s3://AKIA0:CANARYq7x/CANARYq7x+CANARYq7x@CANARYq7x@bucket/path"
+PACKAGE = Path(__file__).parents[1] / "backupmeta"
+MASKING = ("mask_text", "mask_value", "mask_list", "mask_location", "masked")
 
-PLACES = {
-    "database": backup_record(db_pass="CANARYq7x"),
-    "empty-before": backup_record(db_pass="") + b"\ndb-pass=CANARYq7x",
-    "custom": backup_record(cf_enckey="CANARYq7x", cf_passwd="CANARYq7x", cf_api_token="CANARYq7x"),
-    "unknown": backup_record(x_api_token="CANARYq7x", authentication="CANARYq7x", X_SALT="CANARYq7x"),
-    "ftp": backup_record(backup_location="ftp://user:CANARYq7x@backup.example.com:21/b", bkloc="ftp://CANARYq7x@h/"),
-    "s3": backup_record(backup_location=S3, bkloc=S3),
-    "dropbox": backup_record(backup_location="dropbox3://CANARYq7x:CANARYq7x@/folder", bkloc="gdrive://CANARYq7x@x"),
-    "query": backup_record(bkloc="gdrive://h/x?refresh_token=CANARYq7x&a=b", url="https://h/?key=CANARYq7x"),
-    "url": backup_record(url="https://user:CANARYq7x@www.example.com/blog", list_files="a,https://u:CANARYq7x@h/x"),
-    "note": backup_record(
-        backup_note="see ftp://u:CANARYq7x@h/x", cf_odd="ftp://u:CANARYq7x@h/x", x="ftp://CANARYq7x@h/"
-    ),
-    "rest-of-a-secret": backup_record() + b"\ndb-pass=x\nCANARYq7x\n\nCANARYq7x",
-    "crlf": backup_record(db_pass="CANARYq7x", x_token="CANARYq7x").replace(b"\n", b"\r\n"),
-    "bom-and-nul": b"\xef\xbb\xbfdb-pass=\0CANARYq7x\n" + backup_record(db_pass=None),
-    "duplicate": b"db-pass=CANARYq7x\nx-token=CANARYq7x\n" + backup_record(db_pass="CANARYq7x2", x_token="y"),
-    "not-utf8": backup_record(db_pass=None) + b"\ndb-pass=\xffCANARYq7x\ncf-key=CANARYq7x\xff\nx-key=\xfeCANARYq7x",
-    "not-utf8-uri": backup_record(bkloc=None) + b"\nbkloc=ftp://u:CANARYq7x\xff@h/\nurl=https://u:CANARYq7x@h/\xff",
-    "odd-keys": backup_record() + b"\nDB-PASS=CANARYq7x\n db-pass=CANARYq7x\n\xffpassword=CANARYq7x",
-    "extensions": backup_record(
-        list_plugins="-https://user:CANARYq7x@h/x,|akismet/5.3.6", list_themes="|ftp://CANARYq7x@h/"
-    ),
-    "undecodable": backup_record(time="ftp://u:CANARYq7x@h", autoup="ftp://u:CANARYq7x@h"),
+WITHOUT_MASKING = ("backupmeta.render", "backupmeta.provenance", "backupmeta.findings", "backupmeta.backup")
+
+OPENERS = {
+    "backup/criteria.py",  # the wanted user, application and domain are compared
+    "backup/inspection.py",  # --show-secrets, and the public models, which close what they get
+    "checks/checked_backup.py",  # what the record says is compared with what the archive has
+    "comparison/changes.py",  # the entries of two lists are compared
+    "render/backups.py",  # --show-secrets
+    "search.py",  # the wanted user is compared
 }
+"""The modules that may open closed values, and why."""
+
+VALUES = [
+    ("db_pass", "CANARY"),
+    ("bkloc", "ftp://exampleu:CANARY@h.example/b"),
+    ("url", "https://h.example/?token=CANARY"),
+    ("db-pass", b"CANARY\xff"),
+    ("list-files", b"a,ftp://exampleu:CANARY@h.example/b"),
+    ("files", ["a", "ftp://exampleu:CANARY@h.example/b"]),
+    ("x_token", ["CANARY"]),
+]
+
+PICTURES: list[Callable[[object], object]] = [
+    repr,
+    str,
+    "{}".format,
+    lambda value: json.dumps({"a": plain(value)}, default=repr),
+    pickle.dumps,
+    copy.copy,
+    copy.deepcopy,
+    lambda value: opened(pickle.loads(pickle.dumps(value))),  # noqa: S301 - of this test
+    lambda value: getattr(value, "__dict__", None),
+]
 
 
-@pytest.fixture(params=PLACES)
-def account(request: pytest.FixtureRequest, tmp_path: Path) -> Account:
-    """Give a home whose records hold the canary: alike, and unlike each other in another home."""
-    content = PLACES[request.param]
-    found = Account(tmp_path / "home/exampleu")
-    found.backup(content=content)
-    found.archive(embedded=content)
-    found.install(content=install_record() + b"\n" + content)
-    other = Account(tmp_path / "home/other")
-    other.backup("b" * 25, backup_record(db_pass="other", bkloc="local", x_api_token="o", cf_enckey="o"))
-    other.archive(embedded=content)
-    other.archive("lone.tar.gz", embedded=content)
-    (other.archives / "app_cut.tar.gz").write_bytes(archive(content)[:-30])
+def in_database(value: object) -> object:
+    with sqlite3.connect(":memory:") as database:
+        return database.execute("SELECT ?", (value if isinstance(value, str | bytes) else repr(value),)).fetchone()
+
+
+@pytest.mark.parametrize(("name", "value"), VALUES)
+@pytest.mark.parametrize("picture", [*PICTURES, in_database])
+def test_no_picture_of_a_closed_value_shows_it(name: str, value: object, picture: Callable[[object], object]) -> None:
+    assert "CANARY" not in str(picture(closed(name, value)))
+
+
+@pytest.mark.parametrize(("name", "value"), VALUES)
+def test_only_opening_gives_the_clear_value(name: str, value: object) -> None:
+    assert is_closed(closed(name, value))
+    assert opened(closed(name, value)) == value
+    assert type(opened(closed(name, value))) is type(value) is type(plain(closed(name, value)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("title", "Blog"), ("db_pass", ""), ("files", ["a"]), ("time", 5), ("x", None)]
+)
+def test_what_has_no_secret_is_not_closed(name: str, value: object) -> None:
+    assert closed(name, value) is value
+
+
+def test_closed_values_are_equal_where_the_clear_ones_are() -> None:
+    first, same, other = (closed("db_pass", text) for text in ("a", "a", "b"))
+    assert first == same
+    assert hash(first) == hash(same)
+    assert first != other
+    assert str(first) == str(other)
+
+
+def test_no_cache_gives_the_answer_for_a_clear_value_to_a_closed_one() -> None:
+    remembered = lru_cache(lambda text: text[:])
+    assert remembered("CANARY") == "CANARY"
+    assert remembered(closed("db_pass", "CANARY")) == "********"
+    assert remembered("CANARY") == "CANARY"
+
+
+def test_only_these_modules_open_a_closed_value() -> None:
+    modules = {str(path.relative_to(PACKAGE)): path.read_text("utf-8") for path in PACKAGE.rglob("*.py")}
+    assert {name for name, text in modules.items() if "opened" in imported(text)} == OPENERS
+    assert [name for name, text in modules.items() if "_clear.value" in text] == ["secrets.py"]
+
+
+def imported(text: str) -> set[str]:
+    """Return the names that a module's ``text`` takes from `backupmeta.secrets`."""
+    lines = re.findall(r"^ *from backupmeta\.secrets import (.*)$", text, re.MULTILINE)
+    return {name.strip() for line in lines for name in line.split(",")}
+
+
+# --- renderers that forget about secrets ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> list[Inspection]:
+    """Give two backups whose values hold canaries, and whose witnesses contradict each other about them."""
+    account = Account(tmp_path / "home/exampleu")
+    account.backup(content=of_canaries("1"))
+    account.archive(embedded=of_canaries("2"))
+    account.backup("b" * 25, of_canaries("3"))
+    found = list(list_backups(Search([str(tmp_path)])))
+    assert len(found) == 2
+    assert any("CANARY" in str(opened(row.get("db_pass"))) for row in found)
     return found
 
 
-def commands(account: Account) -> Iterator[list[str]]:
-    homes, record = str(account.home.parent), str(account.backups / BACKUP)
-    path = str(account.archives / NAME)
-    for target in (BACKUP, path, NAME, record, "b" * 25, "lone.tar.gz", str(account.home.parent / "other")):
-        yield ["view", target, "--root", homes]
-        yield ["view", target, "--root", homes, "--provenance", "--allow-missing"]
-    yield ["view", "--install", INSTALL, "--root", homes, "--provenance"]
-    yield ["view", BACKUP, "--root", homes, "--user", "nobody"]
-    for command in ("list", "installs"):
-        for form in ("--json", "--jsonl"):
-            yield [command, homes, form, "--provenance"]
-        yield [command, homes, "--csv"]
-        yield [command, homes]
-        yield [command, homes, "--jsonl", "--sort", "db_pass"]
-    for file in (record, path, str(account.installs / INSTALL)):
-        yield ["explain", file]
-        yield ["explain", file, "--json"]
-    yield ["members", path]
-    yield ["members", path, "--json"]
-    yield ["cat", path, "APP-META.INI"]
-    yield ["cat", path, "nothing"]
-    for form in ("text", "json", "junit", "sarif", "github"):
-        yield ["verify", homes, "--format", form, "--fail-on", "note", *([] if form == "text" else ["--jobs", "1"])]
-    for form in ("text", "jsonl", "l2tcsv", "bodyfile"):
-        yield ["timeline", homes, "--format", form, "--deep"]
-    other = str(account.home.parent / "other/application_backups/lone.tar.gz")
-    for form in ("text", "json", "markdown"):
-        for targets in ([BACKUP, "b" * 25], [path, other, "--deep"], [path, "current"]):
-            yield ["diff", *targets, "--root", homes, "--format", form]
-        yield ["history", INSTALL, "--root", homes, "--format", form]
-    for form in ("html", "markdown", "json"):
-        yield ["report", homes, "--deep", "--jobs", "1", "--format", form]
+def of_canaries(number: str) -> bytes:
+    return backup_record(
+        db_pass=f"CANARY{number}",
+        url=f"https://exampleu:CANARY{number}@h.example/",
+        backup_location=f"ftp://exampleu:CANARY{number}@h.example/b",
+        list_files=f"a,ftp://exampleu:CANARY{number}@h.example/b",
+        backup_note=f"password: CANARY{number}",
+        cf_enckey=f"CANARY{number}",
+        x_token=f"CANARY{number}",
+    )
 
 
-def leaks(shown: bytes) -> bool:
-    return any(one in shown for one in SHOWN)
+@pytest.fixture
+def _no_masking(rows: list[Inspection], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the masking out of everything that comes after the reading of ``rows``."""
+    assert rows
+    for name, module in list(sys.modules.items()):
+        if name.startswith(("backupmeta.render", "backupmeta.provenance", "backupmeta.findings", "backupmeta.backup")):
+            for function in MASKING:
+                if hasattr(module, function):
+                    monkeypatch.setattr(module, function, lambda *given: given[-1])
 
 
-@pytest.mark.untraced  # the same lines for each place
-def test_no_command_shows_the_canary(account: Account) -> None:
-    told = [(command, run(*command)) for command in commands(account)]
-    assert [command for command, ran in told if leaks(ran.out) or leaks(ran.err.encode())] == []
-    assert all(ran.code in {0, 1, 2} for _, ran in told)
-    assert sum(ran.code == 0 for _, ran in told) > 20
+@pytest.mark.usefixtures("_no_masking")
+@pytest.mark.parametrize("form", backups.BACKUPS)
+@pytest.mark.parametrize("provenance", [False, True])
+def test_a_renderer_without_masking_shows_no_canary(rows: list[Inspection], form: str, provenance: bool) -> None:  # noqa: FBT001
+    view = backups.ListView(width=500, provenance=provenance)
+    text = "".join(backups.BACKUPS[form].render(rows, view))
+    assert "CANARY" not in text
+    assert "6.5.4" in text
 
 
-def test_a_terminals_table_does_not_show_it_either(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backupmeta.cli.output.width", lambda: 500)
-    for command in ("list", "installs"):
-        assert not leaks(run(command, account.home.parent).out)
+def test_the_canaries_are_there_for_who_asks(rows: list[Inspection]) -> None:
+    view = backups.ListView(show_secrets=True, provenance=True)
+    assert "".join(backups.BACKUPS["jsonl"].render(rows, view)).count("CANARY2") >= 7
 
 
-@pytest.mark.parametrize("show", [False, True])
-def test_the_model_masks_what_the_command_masks(account: Account, show: bool) -> None:  # noqa: FBT001
-    ran = run("view", BACKUP, "--root", account.home, *(["--show-secrets"] if show else []))
-    response = backupmeta.view(BACKUP, Search([str(account.home)]))
-    assert response.model_dump(mode="json", context={"show_secrets": show}) == ran.json
+def test_a_renderer_that_takes_the_values_as_they_are_shows_no_canary(rows: list[Inspection]) -> None:
+    buffer = io.StringIO()
+    for row in rows:
+        facts = [*row.extra.values(), *(fact for losers in row.conflicts.values() for fact in losers)]
+        csv.writer(buffer).writerow(row.fields.values())
+        buffer.write(json.dumps(row.fields) + f"{row.fields} {row.values}")
+        buffer.writelines(f"{fact.field}={fact.raw!r} {fact.raw.decode()}" for fact in facts)
+        buffer.write(str(pickle.dumps([row.fields, [fact.raw for fact in facts]])))
+    assert "CANARY" not in buffer.getvalue()
+    assert buffer.getvalue().count("********") > 20
 
 
-def test_it_is_shown_to_who_asks_for_it(account: Account) -> None:
-    homes = account.home.parent
-    account.backup(content=(account.backups / BACKUP).read_bytes() + b"\nx-token=CANARYq7x")
-    for ran in (
-        run("view", BACKUP, "--root", homes, "--provenance", "--show-secrets"),
-        run("list", "--jsonl", "--provenance", "--show-secrets", homes),
-        run("explain", account.backups / BACKUP, "--show-secrets"),
-        run("cat", account.archives / NAME, "APP-META.INI", "--show-secrets"),
-    ):
-        assert CANARY in ran.out
-
-
-def test_no_public_object_shows_it(account: Account) -> None:
-    path = str(account.archives / NAME)
-    content = (account.backups / BACKUP).read_bytes()
-    found = find_backup(path)
-    record = grammar.parse(content)
-    with open_named(path) as file:
-        archive_head = head(file)
-    objects: list[object] = [
-        found,
-        found.values,
-        *found.values.values(),
-        found.extra,
-        *found.extra.values(),
-        found.conflicts,
-        found.findings,
-        *(finding.message for finding in found.findings),
-        found.wire(),
-        record,
-        record.lines,
-        *record.lines,
-        document(Source(Witness.BACKUP_RECORD, "x"), content, DEFAULT_LIMITS),
-        archive_head,
-        Search([path]),
-    ]
-    response = backupmeta.view(path)
-    objects += [found.answer, response, response.data, response.model_dump(), response.model_dump_json()]
-    assert [type(one) for one in objects if leaks(f"{one!a} {one!s}".encode("utf-8", "surrogateescape"))] == []
-
-
-def test_no_error_or_log_shows_it(account: Account, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    (account.archives / NAME).write_bytes(archive(PLACES["database"])[:-30])
-    (account.archives / "plain.tar").write_bytes(PLACES["database"])
-    raised: list[BackupMetaError] = []
-    for target in ("nothing", "lone.tar.gz", *map(str, account.archives.iterdir()), str(account.home)):
-        try:
-            backupmeta.view(target, Search([str(account.home)]), user="nobody")
-        except (AnswerError, EvidenceError) as error:
-            raised.append(error)
-    assert len(raised) >= 4
-    assert not any(leaks(f"{error} {error!r} {error.args} {vars(error)}".encode()) for error in raised)
-    assert not leaks(caplog.text.encode())
+def test_what_differs_is_known_without_being_shown(rows: list[Inspection]) -> None:
+    changes = compared(*rows)
+    hidden = {change.name for change in changes.fields if change.is_secret}
+    assert {"db_pass", "enckey", "x-token", "url", "backup_note"} <= hidden
+    assert "CANARY" not in f"{changes!r} {pickle.dumps(changes)!r}"

@@ -10,7 +10,8 @@ import pytest
 
 import backupmeta
 from backupmeta import Search, Verification
-from backupmeta.checks.policy import DEFAULT, Policy, Requirements
+from backupmeta.checks.checked_backup import Requirements
+from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.verification import Case, Outcome, size, verify, verify_archive
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, TIME, Account, archive, run
 from tests.sites import FILES, NOW, honest, packed, record

@@ -1,17 +1,24 @@
-"""An archive's name: ``app_<host>_<title>_<YYYY-MM-DD>_<HH-MM-SS>.tar.gz`` (FORMAT.md §3).
+"""An archive's name: ``app_<host>_<title>_<YYYY-MM-DD>_<HH-MM-SS>.tar.gz`` (FORMAT.md §3); which entries are archives.
 
-Host and title are slugs that can't be undone (``my-domain-com`` is ``my-domain.com`` or ``my.domain.com``), so a
-name is compared with a record by slugging the record's values forward.
+An entry of a folder is an archive by its name or by its content; each other one that could be one is reported.
 """
 
 import re
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone, tzinfo
 from enum import Enum
 from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from backupmeta import rules
 from backupmeta.archive.compression import SUFFIXES
+from backupmeta.archive.identification import Beginning
+from backupmeta.errors import EvidenceError
+from backupmeta.evidence import Entry, Folder
+from backupmeta.findings import Finding, FindingRule
+from backupmeta.provenance import Source, Witness
+from backupmeta.words import dated
 
 _NAME: Final = re.compile(
     r"app_(.*)_([^_]*)_(\d{4})-(\d\d)-(\d\d)_(\d\d)-(\d\d)-(\d\d)((?:\.[A-Za-z0-9]+)*)", re.DOTALL | re.ASCII
@@ -87,9 +94,9 @@ def parse(name: str) -> ArchiveName | None:
 
 
 def _parse(name: str) -> ArchiveName | None:
-    if (found := _NAME.fullmatch(name)) is None:
+    if (match := _NAME.fullmatch(name)) is None:
         return None
-    host, title, *time, suffix = found.groups()
+    host, title, *time, suffix = match.groups()
     try:
         return ArchiveName(host, title, datetime(*map(int, time)), suffix)  # type: ignore[arg-type]  # noqa: DTZ001 - no zone
     except ValueError:
@@ -143,8 +150,8 @@ def begun_as(name: str) -> str | None:
     >>> begun_as("site.tar.gz.part"), begun_as(".site.tar.gz.kX3d9a"), begun_as("site.tar.gz")
     ('site.tar.gz', 'site.tar.gz', None)
     """
-    found = _BEGUN.fullmatch(name) or _BEGUN_BY_RSYNC.fullmatch(name)
-    return found and found[1]
+    match = _BEGUN.fullmatch(name) or _BEGUN_BY_RSYNC.fullmatch(name)
+    return match and match[1]
 
 
 def stem(name: str) -> str:
@@ -224,9 +231,9 @@ def is_ambiguous(name: ArchiveName, zone: tzinfo) -> bool:
 
 
 class Disagreement(NamedTuple):
-    """One part of a name that the record contradicts: a finding's id and the particulars."""
+    """One part of a name that the record contradicts: the rule of the finding, and the particulars."""
 
-    finding: str
+    rule: FindingRule
     detail: str
 
 
@@ -238,15 +245,17 @@ def disagreements(
     What the record does not tell is not judged, nor is an empty host. A ``_`` may stand on either side of where `parse`
     split. Where the server's ``zone`` is known, the offset has to be that zone's.
     """
-    found = []
+    contradictions = []
     middle = f"{name.host}_{name.title}"
     if url is not None and name.host and not middle.startswith(f"{(host := host_slug(url))}_"):
-        found.append(Disagreement("name-host-differs", f"{name.host!r}, by the record {host!r}"))
+        contradictions.append(Disagreement(rules.NAME_HOST_DIFFERS, f"{name.host!r}, by the record {host!r}"))
     if title is not None and not middle.endswith(f"_{(slug := title_slug(title))}"):
-        found.append(Disagreement("name-title-differs", f"{name.title!r}, by the record {slug!r}"))
+        contradictions.append(Disagreement(rules.NAME_TITLE_DIFFERS, f"{name.title!r}, by the record {slug!r}"))
     if backup_time is not None and not _explains(name, backup_time, zone):
-        found.append(Disagreement("name-time-differs", f"{name.local_time} local, by the record {_utc(backup_time)}"))
-    return found
+        contradictions.append(
+            Disagreement(rules.NAME_TIME_DIFFERS, f"{name.local_time} local, by the record {dated(backup_time)}")
+        )
+    return contradictions
 
 
 def _explains(name: ArchiveName, backup_time: int, zone: tzinfo | None) -> bool:
@@ -259,8 +268,64 @@ def _explains(name: ArchiveName, backup_time: int, zone: tzinfo | None) -> bool:
         return False
 
 
-def _utc(seconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ")
-    except (OverflowError, ValueError, OSError):
-        return f"{seconds} Unix seconds"
+_NAMED: Final = 3
+"""How many files a finding about several of them names."""
+
+
+class Sieve:
+    """Tells which entries of a folder are archives (FORMAT.md §8, "Which files are archives").
+
+    A regular file is one by its name; where that does not say that it is something else, it is opened, and is one if it
+    begins as a tar does.
+
+    Attributes:
+        findings: what was odd so far: entries with an archive's name that are not opened.
+    """
+
+    def __init__(self, folder: Folder, begins: Callable[[str], Beginning]) -> None:
+        """Judge entries of ``folder``; ``begins`` tells of a file's name how it begins. Raises `EvidenceError`."""
+        self.findings: list[Finding] = []
+        self._folder = folder
+        self._begins = begins
+        self._count = 0
+        self._names: list[str] = []
+
+    def is_archive(self, entry: Entry) -> bool:
+        """Tell whether an ``entry`` is an archive."""
+        like = likeness(entry.name)
+        if like is Likeness.ARCHIVE or (like is Likeness.RESEMBLING and not (entry.is_file or entry.is_folder)):
+            self.findings.extend(() if entry.is_file else refused(self._folder, entry))
+            return entry.is_file
+        return entry.is_file and like is not Likeness.OTHER and self._is_one_by_content(entry.name, like)
+
+    def _is_one_by_content(self, name: str, like: Likeness) -> bool:
+        try:
+            begins = self._begins(name)
+        except EvidenceError:
+            begins = Beginning.BROKEN  # nobody knows
+        if begins is Beginning.BROKEN or (like is Likeness.RESEMBLING and begins is Beginning.OTHER):
+            self._count += 1
+            self._names += [name] if self._count <= _NAMED else []
+        return begins is Beginning.TAR
+
+    def finish(self) -> list[Finding]:
+        """Return what was odd, and in one finding the files that look like archives, and are not read as such."""
+        if self._count:
+            path, more = self._folder.server_path, ", …" if self._count > _NAMED else ""
+            detail = f"{self._count:,}: {', '.join(self._names)}{more}"
+            self.findings.append(Finding(rules.ARCHIVES_NOT_READ, path, detail, (Source(Witness.FILE_SYSTEM, path),)))
+        return self.findings
+
+
+def refused(folder: Folder, entry: Entry) -> Iterator[Finding]:
+    """Yield the finding about an ``entry`` of ``folder`` that is not opened: a link, a FIFO, a device, a socket."""
+    evidence = (Source(Witness.FILE_SYSTEM, folder.server_child(entry.name)),)
+    if entry.is_link:
+        yield Finding(rules.LINK_NOT_FOLLOWED, entry.name, f"to {folder.link_target(entry.name)}", evidence)
+    else:
+        yield Finding(rules.NOT_A_REGULAR_FILE, entry.name, "a folder" if entry.is_folder else "", evidence)
+
+
+def unreadable(path: str, error: EvidenceError) -> Finding:
+    """Return the finding about a folder that can't be listed; ``path`` as the server saw it."""
+    return Finding(rules.FOLDER_UNREADABLE, path, error.reason, (Source(Witness.FILE_SYSTEM, path),))

@@ -21,13 +21,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final, NamedTuple, Protocol, Self
 
-from backupmeta.account.allowance import Allowance, OverAllowanceError
-from backupmeta.account.entries import Sieve, refused, unreadable
-from backupmeta.account.filename import parse, unix_time
+from backupmeta import rules
+from backupmeta.account.filename import Sieve, parse, refused, unix_time, unreadable
 from backupmeta.account.location import LOCAL, Locations, server_path
-from backupmeta.archive.beginning import Beginning, beginning
 from backupmeta.archive.head import Head, head
-from backupmeta.archive.limits import Limits
+from backupmeta.archive.identification import Beginning, beginning
+from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, EvidenceFile, Folder, Place, open_named
 from backupmeta.findings import Finding, Findings
@@ -56,7 +55,7 @@ def folder_name(path: str) -> str:
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
-class State(StrEnum):
+class PairState(StrEnum):
     """What there is of a backup."""
 
     PAIRED = "paired"
@@ -83,9 +82,9 @@ class Archive(NamedTuple):
     is_named: bool = False
 
     @property
-    def seen(self) -> str:
+    def server_path(self) -> str:
         """Its path as the server saw it."""
-        return self.folder.seen_child(self.name)
+        return self.folder.server_child(self.name)
 
     @property
     def place(self) -> Place:
@@ -103,7 +102,7 @@ class Pair(NamedTuple):
     id: str | None
     record: Document | None
     archive: Archive | None
-    state: State
+    state: PairState
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -119,14 +118,14 @@ class Pair(NamedTuple):
 
 def by_archive(pairs: Iterable[Pair]) -> dict[Archive, list[Pair]]:
     """Return ``pairs`` by their archives, in their order; several records may name one."""
-    found = dict[Archive, list[Pair]]()
+    by_archive = dict[Archive, list[Pair]]()
     for pair in pairs:
         if pair.archive is not None:
-            found.setdefault(pair.archive, []).append(pair)
-    return found
+            by_archive.setdefault(pair.archive, []).append(pair)
+    return by_archive
 
 
-class Reading(Protocol):
+class HomeReading(Protocol):
     """Reads what lies in a home: from the disk, or from what is remembered of it."""
 
     @property
@@ -134,15 +133,15 @@ class Reading(Protocol):
         """How many copies of a record are kept, one of them by the home."""
         ...
 
-    def record(self, folder: Folder, name: str, limits: Limits) -> Record:
+    def record(self, folder: Folder, name: str, limits: Limits, /) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         ...
 
-    def head(self, archive: Archive, limits: Limits) -> Head:
+    def head(self, archive: Archive, limits: Limits, /) -> Head:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
         ...
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+    def beginning(self, folder: Folder, name: str, limits: Limits, /) -> Beginning:
         """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
         ...
 
@@ -156,17 +155,17 @@ class FromDisk:
 
     copies = 1
 
-    def record(self, folder: Folder, name: str, limits: Limits) -> Record:
+    def record(self, folder: Folder, name: str, limits: Limits, /) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         with folder.open_file(name) as file:
             return bounded(file.path, file.read_whole("record_bytes", limits.record_bytes), limits)
 
-    def head(self, archive: Archive, limits: Limits) -> Head:
+    def head(self, archive: Archive, limits: Limits, /) -> Head:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
         with archive.open() as file:
-            return head(file, limits, archive.seen)
+            return head(file, limits, archive.server_path)
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+    def beginning(self, folder: Folder, name: str, limits: Limits, /) -> Beginning:
         """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
         with folder.open_file(name) as file:
             return beginning(file, limits)
@@ -179,20 +178,20 @@ class Surroundings(NamedTuple):
     """What a home tells of each of its backups.
 
     Attributes:
-        seen: the home, as the server saw it where that is known; None where it has no records.
+        server_path: the home, as the server saw it where that is known; None where it has no records.
         as_server: its path as the server saw it, where that is known.
         installs: the records of its live installs, by id.
         counts: how many backup records each install has, by its id.
     """
 
-    seen: str | None
+    server_path: str | None
     as_server: str | None
     installs: Mapping[str, Document]
     counts: Mapping[str | None, int]
 
     def backups_of(self, install: str) -> int | None:
         """Return how many backup records name the install of this id; None where there are no records."""
-        return None if self.seen is None else self.counts.get(install, 0)
+        return None if self.server_path is None else self.counts.get(install, 0)
 
 
 class Home:
@@ -214,7 +213,7 @@ class Home:
         elsewhere: its other folders that were looked into, for archives that are missing.
     """
 
-    def __init__(self, folder: Folder, as_server: str | None, limits: Limits, reading: Reading = FROM_DISK) -> None:
+    def __init__(self, folder: Folder, as_server: str | None, limits: Limits, reading: HomeReading = FROM_DISK) -> None:
         """Read the home in ``folder``, whose descriptor it keeps; use it as a context manager."""
         self.folder = folder
         self.as_server = as_server
@@ -224,8 +223,8 @@ class Home:
         self.archives: dict[str, dict[str, Archive]] = {}
         self.wanted: frozenset[Archive] | None = None
         self.findings: list[Finding] = []
-        self.is_home = False
-        self.has_records = False
+        self.is_home: bool = False
+        self.has_records: bool = False
         self.elsewhere: list[str] = []
         self._allowance = Allowance(limits)
         self._is_over = False
@@ -244,12 +243,12 @@ class Home:
     @property
     def name(self) -> str:
         """The name of its folder: the account's name, where homes are named so."""
-        return folder_name(self.folder.seen)
+        return folder_name(self.folder.server_path)
 
     @property
     def users(self) -> set[str]:
         """The users that it speaks of: its folder's name and the owners in its records."""
-        owners = {one.text("owner") for one in (*self.installs.values(), *self.backups.values())}
+        owners = {record.text("owner") for record in (*self.installs.values(), *self.backups.values())}
         return {self.name, *(owner for owner in owners if owner)}
 
     def read(self, entries: list[Entry]) -> None:
@@ -265,7 +264,7 @@ class Home:
         if (archives := self._subfolder(self.folder, ARCHIVES, entries)) is not None:
             self.add_archives(archives, self._list(archives))
         is_missing = not self.archives or not self._named_locally() <= self.archives.keys()
-        self._look_elsewhere([one for one in entries if is_missing or _FOR_BACKUPS.search(one.name)])
+        self._look_elsewhere([entry for entry in entries if is_missing or _FOR_BACKUPS.search(entry.name)])
         if len(self.findings) > _MANY_FINDINGS:
             self.findings[:] = Findings.of(self.findings)
 
@@ -289,19 +288,23 @@ class Home:
         return added
 
     def _beginning(self, folder: Folder, name: str) -> Beginning:
-        self._ask(folder.seen_child(name))
+        self._ask(folder.server_child(name))
         return self._reading.beginning(folder, name, self.limits)
 
     def pairs(self) -> list[Pair]:
         """Return the backups of this home, oldest first; where archives were asked for, only theirs."""
         claims = Counter(map(_claim, self.backups.values()))
-        claimed = {id_: self._claimed_by(one) for id_, one in self.backups.items()}
-        taken = self._taken = Counter(one for one in claimed.values() if one is not None)
-        unclaimed = [one for some in self.archives.values() for one in some.values() if one not in taken]
-        renamed = self._renamed(unclaimed, {_claim(self.backups[id_]) for id_, one in claimed.items() if one is None})
-        paired = [self._pair(id_, claimed[id_] or renamed.get(_claim(one)), taken) for id_, one in self.backups.items()]
+        claimed = {id_: self._claimed_by(record) for id_, record in self.backups.items()}
+        taken = self._taken = Counter(archive for archive in claimed.values() if archive is not None)
+        unclaimed = [archive for named in self.archives.values() for archive in named.values() if archive not in taken]
+        renamed = self._renamed(
+            unclaimed, {_claim(self.backups[id_]) for id_, archive in claimed.items() if archive is None}
+        )
+        paired = [
+            self._pair(id_, claimed[id_] or renamed.get(_claim(record)), taken) for id_, record in self.backups.items()
+        ]
         found = set(renamed.values())
-        lone = (self._lone(one, claims) for one in unclaimed if one not in found)
+        lone = (self._lone(archive, claims) for archive in unclaimed if archive not in found)
         return sorted((pair for pair in (*paired, *lone) if self._wants(pair)), key=lambda pair: pair.order)
 
     def _wants(self, pair: Pair) -> bool:
@@ -312,11 +315,11 @@ class Home:
         """What it tells of each of its backups."""
         if not self.has_records:
             return Surroundings(None, None, {}, {})
-        return Surroundings(self.folder.seen, self.as_server, self.installs, self._counted)
+        return Surroundings(self.folder.server_path, self.as_server, self.installs, self._counted)
 
     @cached_property
     def _counted(self) -> "Counter[str | None]":
-        return Counter(one.text("backup-install") for one in self.backups.values())
+        return Counter(record.text("backup-install") for record in self.backups.values())
 
     def owning_folder(self) -> Self:
         """Close the home's own folder together with it."""
@@ -333,10 +336,11 @@ class Home:
         if archive is None:
             here = self._folder_named_by(record)
             is_remote = here is None and (record.text("backup-location") or "") not in LOCAL
-            kind, state = ("archive-remote", State.REMOTE) if is_remote else ("archive-missing", State.MISSING)
-            return Pair(id_, record, None, state, (Finding(kind, name, here or "", (record.source,)),))
-        twice = (Finding("archive-claimed-twice", name, "", (record.source,)),) if taken[archive] > 1 else ()
-        return Pair(id_, record, archive, State.PAIRED, (*twice, *self._same_name(archive)))
+            rule = rules.ARCHIVE_REMOTE if is_remote else rules.ARCHIVE_MISSING
+            state = PairState.REMOTE if is_remote else PairState.MISSING
+            return Pair(id_, record, None, state, (Finding(rule, name, here or "", (record.source,)),))
+        twice = (Finding(rules.ARCHIVE_CLAIMED_TWICE, name, "", (record.source,)),) if taken[archive] > 1 else ()
+        return Pair(id_, record, archive, PairState.PAIRED, (*twice, *self._same_name(archive)))
 
     def _folder_named_by(self, record: Document) -> str | None:
         """Return the path of the folder of the server itself that a ``record`` names; None where it names none."""
@@ -349,11 +353,11 @@ class Home:
             folder = self._locations.folder_with(name, here, self.findings)
             if folder is not None:
                 return self._known(Archive(name, folder))
-        found = self.archives.get(name, {}).values()
-        if len(found) <= 1:
-            return next(iter(found), None)
-        named = self.folder.seen_child(ARCHIVES) if here is None else here
-        return next((one for one in found if one.folder.seen == named), next(iter(found)))
+        same = self.archives.get(name, {}).values()
+        if len(same) <= 1:
+            return next(iter(same), None)
+        named = self.folder.server_child(ARCHIVES) if here is None else here
+        return next((archive for archive in same if archive.folder.server_path == named), next(iter(same)))
 
     def _known(self, archive: Archive) -> Archive:
         """Return an archive in a folder of the server itself as it is known, perhaps from the home's own folders."""
@@ -365,9 +369,9 @@ class Home:
         same = self.archives[archive.name]
         if len(same) == 1:
             return ()
-        other = next(one for one in same.values() if one != archive)
-        evidence = tuple(Source(Witness.FILE_SYSTEM, one.seen) for one in (archive, other))
-        return (Finding("archive-name-twice", archive.name, f"{len(same)} of them", evidence),)
+        other = next(other for other in same.values() if other != archive)
+        evidence = tuple(Source(Witness.FILE_SYSTEM, one.server_path) for one in (archive, other))
+        return (Finding(rules.ARCHIVE_NAME_TWICE, archive.name, f"{len(same)} of them", evidence),)
 
     @property
     def located(self) -> list[str]:
@@ -375,21 +379,21 @@ class Home:
         return sorted(self._locations.files) if self._locations is not None else []
 
     def _lone(self, archive: Archive, claims: Mapping[str, int]) -> Pair:
-        evidence = (Source(Witness.FILE_SYSTEM, archive.seen),)
+        evidence = (Source(Witness.FILE_SYSTEM, archive.server_path),)
         is_told = self.is_home and archive.name not in claims
-        findings = (Finding("archive-without-record", archive.name, "", evidence),) if is_told else ()
-        return Pair(None, None, archive, State.UNCLAIMED, (*findings, *self._same_name(archive)))
+        findings = (Finding(rules.ARCHIVE_WITHOUT_RECORD, archive.name, "", evidence),) if is_told else ()
+        return Pair(None, None, archive, PairState.UNCLAIMED, (*findings, *self._same_name(archive)))
 
     def _renamed(self, unclaimed: list[Archive], missed: set[str]) -> dict[str, Archive]:
         """Return the unclaimed archives by the name that their own record has, where a record misses that name."""
-        named = ((self._embedded_name(one), one) for one in unclaimed) if missed - {""} else ()
-        return {name: one for name, one in named if name and name in missed}
+        named = ((self._embedded_name(archive), archive) for archive in unclaimed) if missed - {""} else ()
+        return {name: archive for name, archive in named if name and name in missed}
 
     def _embedded_name(self, archive: Archive) -> str:
         try:
-            found = self.read_head(archive)
-            source = Source(Witness.EMBEDDED_RECORD, archive.seen)
-            return _claim(document(source, found.record, self.limits))
+            head = self.read_head(archive)
+            source = Source(Witness.EMBEDDED_RECORD, archive.server_path)
+            return _claim(document(source, head.record, self.limits))
         except EvidenceError:
             return ""  # whoever opens it again will report it
 
@@ -400,25 +404,25 @@ class Home:
         """
         if self._taken[archive] <= 1:
             return self._head(archive)
-        if (found := self._heads.get(archive)) is None:
+        if (known := self._heads.get(archive)) is None:
             try:
-                found = self._head(archive)
-                self._allowance.take_text(found.record, 1)
+                known = self._head(archive)
+                self._allowance.take_text(known.record, 1)
             except EvidenceError as error:
-                found = error
+                known = error
             if not self._allowance.over:
-                self._heads[archive] = found
-        if isinstance(found, EvidenceError):
-            raise found
-        return found
+                self._heads[archive] = known
+        if isinstance(known, EvidenceError):
+            raise known
+        return known
 
     def _head(self, archive: Archive) -> Head:
         if self._allowance.is_spent:
-            self._ask(archive.seen)
-        found = self._reading.head(archive, self.limits)
+            self._ask(archive.server_path)
+        head = self._reading.head(archive, self.limits)
         if archive not in self._taken:  # else it mostly has the text of the record that names it
-            self._allowance.take_text(found.record, self._reading.copies - 1)
-        return found
+            self._allowance.take_text(head.record, self._reading.copies - 1)
+        return head
 
     def _ask(self, path: str) -> None:
         """Raise `OverAllowanceError` where the account asks for too much; that it does is told once."""
@@ -429,14 +433,16 @@ class Home:
                 self._is_over = True
                 where = (Source(Witness.FILE_SYSTEM, path),)
                 self.findings.append(
-                    Finding("limit-exceeded", self.folder.seen, f"{error.reason}; not read from {path} on", where)
+                    Finding(
+                        rules.LIMIT_EXCEEDED, self.folder.server_path, f"{error.reason}; not read from {path} on", where
+                    )
                 )
             raise
 
     def _named_locally(self) -> set[str]:
         """Return the names of the archives that local backups should have here."""
-        local = (one for one in self.backups.values() if (one.text("backup-location") or "") in LOCAL)
-        return {name for one in local if (name := _claim(one))}
+        local = (record for record in self.backups.values() if (record.text("backup-location") or "") in LOCAL)
+        return {name for record in local if (name := _claim(record))}
 
     def _look_elsewhere(self, entries: list[Entry]) -> None:
         """Look for conventional archives in the home's other folders: the name of its own can be changed."""
@@ -454,7 +460,7 @@ class Home:
                     self.add_archives(folder, archives)
                     self._open.push(opened.pop_all())
         except EvidenceError as error:
-            self.findings.append(unreadable(self.folder.seen_child(name), error))
+            self.findings.append(unreadable(self.folder.server_child(name), error))
 
     def _records(self, records: Folder, name: str, entries: list[Entry], witness: Witness) -> dict[str, Document]:
         folder = self._subfolder(records, name, entries)
@@ -469,9 +475,9 @@ class Home:
         return found
 
     def _record(self, folder: Folder, name: str, witness: Witness) -> Document | None:
-        source = Source(witness, folder.seen_child(name))
+        source = Source(witness, folder.server_child(name))
         if not is_id(name):
-            self.findings.append(Finding("record-name-malformed", name, "", (source,)))
+            self.findings.append(Finding(rules.RECORD_NAME_MALFORMED, name, "", (source,)))
             return None
         try:
             if self._allowance.is_spent:
@@ -482,12 +488,12 @@ class Home:
         except OverAllowanceError:
             return None
         except EvidenceError as error:
-            self.findings.append(Finding("record-unreadable", name, error.reason, (source,)))
+            self.findings.append(Finding(rules.RECORD_UNREADABLE, name, error.reason, (source,)))
             return None
 
     def _subfolder(self, parent: Folder, name: str, entries: list[Entry]) -> Folder | None:
         """Return the subfolder ``name``, opened, or None where it is missing, a link or unreadable."""
-        entry = next((one for one in entries if one.name == name), None)
+        entry = next((entry for entry in entries if entry.name == name), None)
         if entry is None:
             return None
         if not entry.is_folder:
@@ -496,14 +502,14 @@ class Home:
         try:
             return self.keep(parent.open_folder(name))
         except EvidenceError as error:
-            self.findings.append(unreadable(parent.seen_child(name), error))
+            self.findings.append(unreadable(parent.server_child(name), error))
             return None
 
     def _list(self, folder: Folder) -> list[Entry]:
         try:
             return folder.entries(self.limits.folder_entries)
         except EvidenceError as error:
-            self.findings.append(unreadable(folder.seen, error))
+            self.findings.append(unreadable(folder.server_path, error))
             return []
 
     def _is_file(self, folder: Folder, entry: Entry) -> bool:

@@ -89,8 +89,8 @@ class Listing:
         """The signatures of its records and archives, by their paths below the account's folder."""
         return {
             _below(folder, name): Signature(*signature)
-            for folder, found in self.folders.items()
-            for name, kind, *signature in found
+            for folder, names in self.folders.items()
+            for name, kind, *signature in names
             if kind == "f"
         }
 
@@ -103,8 +103,8 @@ def listed(folder: Folder, extents: Iterable[Extent], beside: str = "", limits: 
     """
     unread: list[str] = []
     folders = {extent.path: _counted(folder, extent, limits, unread) for extent in extents}
-    told = repr((beside, folders)).encode("utf-8", "surrogateescape")
-    return Listing(folders, blake2b(told, digest_size=16).digest(), tuple(unread))
+    content = repr((beside, folders)).encode("utf-8", "surrogateescape")
+    return Listing(folders, blake2b(content, digest_size=16).digest(), tuple(unread))
 
 
 def _counted(folder: Folder, extent: Extent, limits: Limits, unread: list[str]) -> list[Signed]:
@@ -125,11 +125,11 @@ def _counted(folder: Folder, extent: Extent, limits: Limits, unread: list[str]) 
 
 def _counted_alone(home: Folder, path: str, unread: list[str]) -> list[Signed]:
     """Return the file at ``path`` from ``home`` on, without a name; nothing where it is not there."""
-    *steps, name = steps_from_server(home.seen, path)
+    *steps, name = steps_from_server(home.server_path, path)
     try:
         with open_from_server(home, steps) as folder:
-            found = folder.signature(name)
-            return [] if found is None else [("", "f", *found)]
+            signature = folder.signature(name)
+            return [] if signature is None else [("", "f", *signature)]
     except UnreadableError as error:
         if not is_absent(error):
             unread.append(path.rpartition("/")[0])

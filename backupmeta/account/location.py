@@ -12,9 +12,10 @@ from errno import ENOENT, ENOTDIR
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from backupmeta import rules
 from backupmeta.errors import EvidenceError, NotRegularError, UnreadableError
 from backupmeta.evidence import Folder, open_folder
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
 
 LOCAL: Final = frozenset({"local", ""})
@@ -36,9 +37,9 @@ def server_path(location: str, home: str) -> str | None:
     """
     if not home.startswith("/") or len(location) > _LONGEST:
         return None
-    if (found := _FILE_URI.fullmatch(location)) is None:
+    if (match := _FILE_URI.fullmatch(location)) is None:
         return None
-    steps = [unquote_to_bytes(step.encode("utf-8", "surrogateescape")) for step in found[1].split("/")[1:]]
+    steps = [unquote_to_bytes(step.encode("utf-8", "surrogateescape")) for step in match[1].split("/")[1:]]
     if any(step in {b".", b".."} or b"/" in step or b"\0" in step for step in steps):
         return None
     return "/" + b"/".join(steps).decode("utf-8", "surrogateescape")
@@ -103,7 +104,7 @@ class Locations:
         """
         if not _is_file_name(name):
             return None
-        self.files.add(below_home(self._home.seen, f"{path}/{name}"))
+        self.files.add(below_home(self._home.server_path, f"{path}/{name}"))
         if path not in self._folders:
             self._folders[path] = self._open(path, findings) if len(self._folders) < self.MOST else None
             if len(self._folders) == self.MOST + 1:
@@ -119,13 +120,13 @@ class Locations:
         try:
             return self._opened.enter_context(open_from_server(self._home, path.strip("/").split("/")))
         except EvidenceError as error:
-            id_ = "link-not-followed" if isinstance(error, NotRegularError) else "folder-unreadable"
-            findings += [] if is_absent(error) else [_not_opened(path, error.reason, id_)]
+            rule = rules.LINK_NOT_FOLLOWED if isinstance(error, NotRegularError) else rules.FOLDER_UNREADABLE
+            findings += [] if is_absent(error) else [_not_opened(path, error.reason, rule)]
             return None
 
 
-def _not_opened(path: str, reason: str, id_: str = "folder-unreadable") -> Finding:
-    return Finding(id_, path, reason, (Source(Witness.FILE_SYSTEM, path),))
+def _not_opened(path: str, reason: str, rule: FindingRule = rules.FOLDER_UNREADABLE) -> Finding:
+    return Finding(rule, path, reason, (Source(Witness.FILE_SYSTEM, path),))
 
 
 def _is_file_name(name: str) -> bool:

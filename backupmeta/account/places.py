@@ -17,11 +17,11 @@ from errno import EINVAL
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from backupmeta.account.entries import Sieve, refused, unreadable
-from backupmeta.account.filename import is_archive_name, resembles_archive
-from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Archive, Home, Reading, folder_name, is_id
-from backupmeta.archive.beginning import Beginning
+from backupmeta import rules
+from backupmeta.account.filename import Sieve, is_archive_name, refused, resembles_archive, unreadable
+from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Archive, Home, HomeReading, folder_name, is_id
 from backupmeta.archive.compression import BLOCK, identify
+from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.names import RECORD
 from backupmeta.errors import EvidenceError, UnreadableError, told_of
@@ -30,7 +30,7 @@ from backupmeta.evidence import (
     Folder,
     is_file,
     is_folder,
-    join_seen,
+    join_server_path,
     open_folder,
     open_named,
     replaced,
@@ -62,7 +62,7 @@ class Root(NamedTuple):
         depth: how many folders deep homes are looked for below it; None for the limit.
         is_convention: whether it is a conventional place, which may as well be absent.
         steps: folders to go down from ``path`` first, none of them through a link: it could lead out of a sysroot.
-        seen: where the server sees the folder that the steps lead to, if a link of its own leads there.
+        server_path: where the server sees the folder that the steps lead to, if a link of its own leads there.
     """
 
     path: str
@@ -70,7 +70,7 @@ class Root(NamedTuple):
     depth: int | None = None
     is_convention: bool = False
     steps: tuple[str, ...] = ()
-    seen: str | None = None
+    server_path: str | None = None
 
     @property
     def name(self) -> str:
@@ -81,13 +81,13 @@ class Root(NamedTuple):
     def was_there(self) -> bool:
         """Whether it was there when it was named: a conventional place may as well be absent."""
         is_listed = _NUMBERED_HOME.fullmatch(os.path.basename(self.name)) is not None
-        return not self.is_convention or self.seen is not None or is_listed
+        return not self.is_convention or self.server_path is not None or is_listed
 
 
 def apart(roots: Iterable[Root]) -> list[Root]:
     """Return the ``roots``, sorted, each once; one may lie in another."""
-    found = {os.path.realpath(root.name): root for root in reversed(list(roots))}
-    return [found[real] for real in sorted(found)]
+    by_path = {os.path.realpath(root.name): root for root in reversed(list(roots))}
+    return [by_path[real] for real in sorted(by_path)]
 
 
 def conventional(sysroot: str | None = None) -> list[Root]:
@@ -125,7 +125,7 @@ def _once(roots: Iterable[Root]) -> list[Root]:
 
 
 def _is_link(root: Root) -> bool:
-    return root.seen is not None or os.path.islink(root.path)
+    return root.server_path is not None or os.path.islink(root.path)
 
 
 def _identity(path: str, *, through_links: bool) -> tuple[int, int] | None:
@@ -146,7 +146,7 @@ def _below(sysroot: str, top: str, steps: tuple[str, ...]) -> Root:
     real = _real_steps(sysroot, steps)
     if real is None or real == steps:
         return place
-    linked = place._replace(steps=real, seen=functools.reduce(join_seen, steps, top))
+    linked = place._replace(steps=real, server_path=functools.reduce(join_server_path, steps, top))
     return linked if os.path.isdir(linked.name) else place
 
 
@@ -168,7 +168,7 @@ def _real_steps(sysroot: str, steps: Iterable[str]) -> tuple[str, ...] | None:
             done.append(step)
         else:
             links, done = links + 1, [] if target.startswith("/") else done
-            coming.extendleft(reversed([one for one in target.split("/") if one not in {"", os.curdir}]))
+            coming.extendleft(reversed([step for step in target.split("/") if step not in {"", os.curdir}]))
     return tuple(done)
 
 
@@ -180,12 +180,12 @@ def _link_target(path: str) -> str | None:
         return "" if error.errno == EINVAL else None
 
 
-class Found(NamedTuple):
+class FoundHome(NamedTuple):
     """Where a home is, or a folder of archives: what another process needs to open it.
 
     Attributes:
         path: its path on this machine.
-        seen: its path as the server saw it, or else ``path``.
+        server_path: its path as the server saw it, or else ``path``.
         as_server: its path as the server saw it, where that is known.
         identity: its device and inode, where it has to be the same one still; None where nobody knows.
         is_home: whether it is a home, and not just a folder of archives.
@@ -193,7 +193,7 @@ class Found(NamedTuple):
     """
 
     path: str
-    seen: str
+    server_path: str
     as_server: str | None
     identity: tuple[int, int] | None
     is_home: bool
@@ -202,14 +202,14 @@ class Found(NamedTuple):
     def open(self) -> Folder:
         """Open it. Raises `UnreadableError`, also where another folder took its place."""
         with ExitStack() as opened:
-            folder = opened.enter_context(open_folder(self.path, self.seen, self.server))
+            folder = opened.enter_context(open_folder(self.path, self.server_path, self.server))
             if self.identity not in {None, folder.identity}:
                 raise replaced(self.path)
             opened.pop_all()
         return folder
 
 
-class Met(NamedTuple):
+class OpenedHome(NamedTuple):
     """A home, or a folder of archives, that is open, and what lies in it."""
 
     folder: Folder
@@ -218,12 +218,12 @@ class Met(NamedTuple):
     is_home: bool
 
     @property
-    def found(self) -> Found:
+    def found(self) -> FoundHome:
         """Where it is. Raises `UnreadableError`."""
         folder = self.folder
-        return Found(folder.path, folder.seen, self.as_server, folder.identity, self.is_home, folder.server)
+        return FoundHome(folder.path, folder.server_path, self.as_server, folder.identity, self.is_home, folder.server)
 
-    def home(self, limits: Limits, reading: Reading = FROM_DISK) -> Home:
+    def home(self, limits: Limits, reading: HomeReading = FROM_DISK) -> Home:
         """Return it, read; a folder of archives with the records of the home above it, else as a home of its own.
 
         Raises `UnreadableError`.
@@ -244,7 +244,9 @@ Begins = Callable[[Folder, str, Limits], Beginning]
 """Tells how the file of this name in a folder begins. Raises `EvidenceError`."""
 
 
-def found(root: Root, limits: Limits, findings: list[Finding], begins: Begins = FROM_DISK.beginning) -> Iterator[Found]:
+def found(
+    root: Root, limits: Limits, findings: list[Finding], begins: Begins = FROM_DISK.beginning
+) -> Iterator[FoundHome]:
     """Yield where the homes at and below the folder ``root`` are, none of them read.
 
     Where it lies in a home that has records, that is the home. What is known of a file already, ``begins`` need not
@@ -255,18 +257,18 @@ def found(root: Root, limits: Limits, findings: list[Finding], begins: Begins = 
     if not root.is_convention and has_records_above(root.name):
         yield _home_at(os.path.dirname(root.name))
         return
-    for met in _Search(limits, findings, begins).at(root):
+    for met in _HomeSearch(limits, findings, begins).at(root):
         try:
             place = met.found
         except EvidenceError as error:
-            findings.append(unreadable(met.folder.seen, error))
+            findings.append(unreadable(met.folder.server_path, error))
         else:
             yield place
 
 
-def _home_at(path: str) -> Found:
+def _home_at(path: str) -> FoundHome:
     with open_folder(path) as folder:
-        return Found(folder.path, folder.seen, None, folder.identity, is_home=True)
+        return FoundHome(folder.path, folder.server_path, None, folder.identity, is_home=True)
 
 
 def has_records_above(path: str) -> bool:
@@ -301,7 +303,7 @@ def _above(folder: str, heights: Iterable[int]) -> tuple[str | None, list[Findin
         if is_folder(records) or os.path.islink(records):
             if (why_not := _distrusted(home, folder)) is None:
                 return home, passed_over
-            passed_over.append(Finding("home-passed-over", home, why_not, (Source(Witness.FILE_SYSTEM, records),)))
+            passed_over.append(Finding(rules.HOME_PASSED_OVER, home, why_not, (Source(Witness.FILE_SYSTEM, records),)))
     return None, passed_over
 
 
@@ -321,7 +323,7 @@ def _distrusted(home: str, folder: str) -> str | None:
     return f"it belongs to {user_name(above.st_uid)}, and {folder} to {user_name(below.st_uid)}"
 
 
-def account_of(folder: Folder | Found) -> str:
+def account_of(folder: Folder | FoundHome) -> str:
     """Return the name of the account that has a ``folder``, which is a home or is taken for one, by its path.
 
     That is its own name; but where it lies in the conventional home of another user, that one's: any account can make
@@ -332,7 +334,7 @@ def account_of(folder: Folder | Found) -> str:
         if (name := account_name(above)) is not None and not _is_own(above):
             return name
         above = os.path.dirname(above)
-    return folder_name(folder.seen)
+    return folder_name(folder.server_path)
 
 
 def _is_own(folder: str) -> bool:
@@ -344,7 +346,7 @@ def belongs(home: Home, user: str) -> bool | None:
     """Tell whether a ``home`` is the one of this ``user``, by its path; None where that does not tell whose it is."""
     if (name := account_of(home.folder)) == user:
         return True
-    return False if name != home.name or account_name(home.folder.seen) is not None else None
+    return False if name != home.name or account_name(home.folder.server_path) is not None else None
 
 
 def names(roots: Iterable[Root], limits: Limits) -> Iterator[str]:
@@ -372,7 +374,7 @@ def homes(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Ite
         except EvidenceError as error:
             if len(named) == 1:
                 raise
-            findings.append(Finding("folder-unreadable", root.name, error.particulars, _at(root.name)))
+            findings.append(Finding(rules.FOLDER_UNREADABLE, root.name, error.particulars, _at(root.name)))
 
 
 def _at(path: str) -> tuple[Source, ...]:
@@ -386,13 +388,13 @@ def _homes_at(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[H
         with home_of_archive(root.path, limits) as home:
             yield home
         return
-    for met in _Search(limits, findings).at(root):
+    for met in _HomeSearch(limits, findings).at(root):
         with ExitStack() as opened:
             try:
                 with told_of(met.folder.path):
                     home = opened.enter_context(met.home(limits))
             except EvidenceError as error:
-                findings.append(unreadable(met.folder.seen, error))
+                findings.append(unreadable(met.folder.server_path, error))
             else:
                 yield home
 
@@ -432,7 +434,7 @@ def home_of_archive(path: str, limits: Limits) -> Home:
     return home
 
 
-def home_above(folder: str, limits: Limits, reading: Reading = FROM_DISK) -> Home:
+def home_above(folder: str, limits: Limits, reading: HomeReading = FROM_DISK) -> Home:
     """Return the home that ``folder`` lies in, found upwards from it, or else ``folder`` itself as an empty one.
 
     Raises `UnreadableError`.
@@ -457,14 +459,14 @@ def _numbered_homes(base: str) -> Iterator[str]:
     """Yield the conventional folders of homes in ``base``, sorted. Raises `UnreadableError`."""
     try:
         with open_folder(base) as folder:
-            yield from (one.name for one in folder.entries(DEFAULT_LIMITS.folder_entries, _is_numbered_home))
+            yield from (entry.name for entry in folder.entries(DEFAULT_LIMITS.folder_entries, _is_numbered_home))
     except UnreadableError as error:
         if not isinstance(error.__cause__, PermissionError):
             raise
         yield "home"  # it may be open to who knows its name
 
 
-class _Search:
+class _HomeSearch:
     """One search downwards; remembers what was odd."""
 
     def __init__(self, limits: Limits, findings: list[Finding], begins: Begins = FROM_DISK.beginning) -> None:
@@ -473,7 +475,7 @@ class _Search:
         self.begins = begins
         self.is_cut = False
 
-    def at(self, root: Root) -> Iterator[Met]:
+    def at(self, root: Root) -> Iterator[OpenedHome]:
         """Yield the homes at and below ``root``, each open until the next one."""
         depth = self.limits.search_depth if root.depth is None else root.depth
         path = os.path.abspath(root.path)
@@ -492,7 +494,7 @@ class _Search:
             self._note(root, error)
         if self.is_cut and not root.is_convention:
             evidence = (Source(Witness.FILE_SYSTEM, path),)
-            self.findings.append(Finding("search-depth-reached", path, f"{depth} folders", evidence))
+            self.findings.append(Finding(rules.SEARCH_DEPTH_REACHED, path, f"{depth} folders", evidence))
 
     def _entries(self, folder: Folder) -> list[Entry]:
         return folder.entries(self.limits.folder_entries)
@@ -506,9 +508,9 @@ class _Search:
 
     def _note(self, root: Root, error: EvidenceError) -> None:
         """Note why a root can't be read, or not to its end."""
-        seen = root.seen or functools.reduce(join_seen, root.steps, root.as_server or root.name)
-        id_ = "place-unreadable" if root.is_convention else "folder-unreadable"
-        self.findings.append(Finding(id_, error.path, error.reason, _at(seen)))
+        server_path = root.server_path or functools.reduce(join_server_path, root.steps, root.as_server or root.name)
+        rule = rules.PLACE_UNREADABLE if root.is_convention else rules.FOLDER_UNREADABLE
+        self.findings.append(Finding(rule, error.path, error.reason, _at(server_path)))
 
     def _go_down(self, folder: Folder, root: Root, opened: ExitStack) -> Folder | None:
         """Return the folder that the steps lead to; None where there is none.
@@ -516,7 +518,7 @@ class _Search:
         Raises `UnreadableError` for a link, and where one was there.
         """
         for step in root.steps:
-            entry = next((one for one in self._entries(folder) if one.name == step), None)
+            entry = next((entry for entry in self._entries(folder) if entry.name == step), None)
             if entry is not None and entry.is_link:
                 reason = f"is a link to {folder.link_target(step)}, where there is no folder in this image"
                 raise UnreadableError(folder.child(step), reason)
@@ -526,16 +528,16 @@ class _Search:
                 self.findings.extend(refused(folder, entry) if entry else ())
                 return None
             folder = opened.enter_context(folder.open_folder(step))
-        folder.seen = folder.seen if root.seen is None else root.seen
+        folder.server_path = folder.server_path if root.server_path is None else root.server_path
         return folder
 
-    def _visit(self, folder: Folder, entries: list[Entry], depth: int, root: Root) -> Iterator[Met]:
-        as_server = folder.seen if root.as_server is not None else None
+    def _visit(self, folder: Folder, entries: list[Entry], depth: int, root: Root) -> Iterator[OpenedHome]:
+        as_server = folder.server_path if root.as_server is not None else None
         if any(entry.name in {RECORDS, ARCHIVES} for entry in entries):
-            yield Met(folder, entries, as_server, is_home=True)
+            yield OpenedHome(folder, entries, as_server, is_home=True)
             return
         if has_archives := self._has_archives(folder, entries, root):
-            yield Met(folder, entries, as_server, is_home=False)
+            yield OpenedHome(folder, entries, as_server, is_home=False)
         self.findings.extend(
             Findings.of(
                 finding
@@ -565,7 +567,7 @@ class _Search:
         self.findings += sieve.finish()
         return False
 
-    def _descend(self, folder: Folder, names: list[str], depth: int, root: Root) -> Iterator[Met]:
+    def _descend(self, folder: Folder, names: list[str], depth: int, root: Root) -> Iterator[OpenedHome]:
         if names and not depth:
             self.is_cut = True
             return
@@ -574,12 +576,12 @@ class _Search:
                 with folder.open_folder(name) as child:
                     yield from self._visit(child, self._entries(child), depth - 1, root)
             except EvidenceError as error:
-                self.findings.append(unreadable(folder.seen_child(name), error))
+                self.findings.append(unreadable(folder.server_child(name), error))
 
 
-def _server(path: str, seen: str | None) -> str | None:
-    """Return where the root of the server lies on this machine that sees the folder at ``path`` as ``seen``."""
-    return None if seen is None else path.removesuffix(seen) or "/"
+def _server(path: str, server_path: str | None) -> str | None:
+    """Return where the root of the server lies on this machine that sees the folder at ``path`` as ``server_path``."""
+    return None if server_path is None else path.removesuffix(server_path) or "/"
 
 
 def _is_like_archive(name: str) -> bool:

@@ -47,7 +47,7 @@ class Protected(NamedTuple):
     def holds(self, path: str) -> bool:
         """Tell whether what is at ``path``, or would be there, is evidence: as it is named, or as links lead to it."""
         real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-        return any(self._holds(one) for one in dict.fromkeys((real, os.path.realpath(path))))
+        return any(self._holds(spelling) for spelling in dict.fromkeys((real, os.path.realpath(path))))
 
     def _holds(self, path: str) -> bool:
         files = set(self._files())
@@ -56,21 +56,21 @@ class Protected(NamedTuple):
         folders = list(_upwards(path))
         image = set() if self.sysroot is None else {_identity(self.sysroot)} - {None}
         return (
-            any(_is_always(one) for one in folders)
+            any(_is_always(folder) for folder in folders)
             or not image.isdisjoint(map(_identity, folders))
-            or any(_has_records(one) or _has_archives(one) for one in self._below_roots(folders))
+            or any(_has_records(folder) or _has_archives(folder) for folder in self._below_roots(folders))
             or _is_of_home(folders)
         )
 
     def _below_roots(self, folders: list[str]) -> list[str]:
         """Return those of the ``folders``, each in the next one, that are read, or lie in one that is."""
         roots = self._roots()
-        top = max((number for number, one in enumerate(folders, 1) if _identity(one) in roots), default=0)
+        top = max((number for number, folder in enumerate(folders, 1) if _identity(folder) in roots), default=0)
         return folders[:top]
 
     def _files(self) -> Iterator[str]:
         """Yield the paths of files that are read, without links: also of those of a catalog that are not there now."""
-        yield from (os.path.realpath(one) for one in self.named if os.path.isfile(one))
+        yield from (os.path.realpath(path) for path in self.named if os.path.isfile(path))
         if self.catalog is not None:
             for name in {os.path.abspath(self.catalog), os.path.realpath(self.catalog)}:
                 folder = os.path.realpath(os.path.dirname(name))
@@ -79,9 +79,9 @@ class Protected(NamedTuple):
 
     def _roots(self) -> set[_Identity | None]:
         """Return the folders that are read, and the homes that what is read lies in."""
-        there = [one for one in self.named if os.path.exists(one)]
-        folders = [one if os.path.isdir(one) else os.path.dirname(os.path.abspath(one)) for one in there]
-        homes = [home for one in folders if (home := places.folder_of_home(os.path.abspath(one))) is not None]
+        there = [path for path in self.named if os.path.exists(path)]
+        folders = [path if os.path.isdir(path) else os.path.dirname(os.path.abspath(path)) for path in there]
+        homes = [home for folder in folders if (home := places.folder_of_home(os.path.abspath(folder))) is not None]
         return {_identity(one) for one in (*filter(os.path.isdir, there), *homes)} - {None}
 
 
@@ -119,7 +119,7 @@ def _has_archives(path: str) -> bool:
     """Tell whether there are archives in a folder, by their names."""
     try:
         with os.scandir(path) as found:
-            return any(is_archive_name(one.name) for one in found)
+            return any(is_archive_name(entry.name) for entry in found)
     except (OSError, ValueError):
         return False
 
@@ -129,7 +129,7 @@ def _is_of_home(folders: list[str]) -> bool:
 
     It is where it has archives, as a folder of another name for them, or where a record names it.
     """
-    number = next((number for number, one in enumerate(folders) if _has_records(one)), 0)
+    number = next((number for number, numbered in enumerate(folders) if _has_records(numbered)), 0)
     inner, home = folders[:number], folders[number]
     if not inner:
         return False
@@ -141,6 +141,6 @@ def _recorded(path: str) -> set[_Identity | None]:
     try:
         with places.home_above(path, DEFAULT_LIMITS) as home:
             records = (*home.installs.values(), *home.backups.values())
-            return {_identity(one.text("path") or "") for one in records} - {None}
+            return {_identity(record.text("path") or "") for record in records} - {None}
     except EvidenceError:
         return set()

@@ -1,1 +1,1 @@
-"""The server's answers: `models` (names, order, wire types), `response` (envelopes, error codes)."""
+"""The server's answers: `models` (names, order, wire types, envelopes), `status` (messages, error codes)."""

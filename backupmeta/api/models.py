@@ -1,12 +1,13 @@
-"""The server's answers as models: exact names, order and wire types (fixtures/api/view-backup.txt).
+"""The server's answers as models: exact names, order and wire types, and envelopes (fixtures/api/view-backup.txt).
 
-Order and meanings are those of `backupmeta.record.fields.FIELDS`; a field that is absent from the answer is unset.
+Keys, decoders and meanings are those of `backupmeta.record.fields.FIELDS`, in the same order; a test holds the two
+tables together. A field that is absent from the answer is unset.
 Secrets are ``SecretStr``; dumps and reprs mask them, and those that stand in texts, unless the dump's ``context`` is
 `SHOW_SECRETS`.
 """
 
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Final, Literal, cast
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, cast
 
 from pydantic import (
     BaseModel,
@@ -60,7 +61,7 @@ Integer = int | None
 class Plugin(BaseModel):
     """One plugin of an install; null is what the record does not tell."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     version: str | None
@@ -71,7 +72,7 @@ class Plugin(BaseModel):
 class Theme(BaseModel):
     """One theme of an install; null is what the record does not tell."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     version: str | None
@@ -196,3 +197,35 @@ class _BackupFields(_Answer):
 
 class Backup(Install, _BackupFields):
     """A backup, as ``GET /backups/{id}`` answers: its own fields first, then its install's at that time."""
+
+
+# --- envelopes --------------------------------------------------------------------------------------------------------
+
+Answer = TypeVar("Answer", Backup, Install)
+
+
+class _Envelope(BaseModel):
+    """What every answer has."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    result: bool
+    status: int
+    errcode: str | None = None
+    errfield: str | None = None
+    message: str
+
+
+class Response(_Envelope, Generic[Answer]):
+    """The envelope of one answer; ``data`` is null in a negative one."""
+
+    data: Answer | None = None
+
+
+class ListResponse(_Envelope, Generic[Answer]):
+    """The envelope of a list: the part of it from ``offset`` on, at most ``limit`` of all ``total_count``."""
+
+    offset: int
+    limit: int
+    total_count: int
+    data: list[Answer]

@@ -1,17 +1,190 @@
-"""Compression: what a file's first bytes are, and what inflates them, with bounded output.
+"""Compression: what a file's first bytes are, what inflates them, with bounded output, and how a stream ends.
 
-`identify` knows our own signatures. `open_stream` gives a decompressor for one gzip member, zstd frame, bzip2 or xz
-stream; `backupmeta.archive.stream` puts them in a row.
+Of gzip (RFC 1952) the header before the deflated bytes and the trailer after them are read here.
 """
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+from zlib import crc32
 
-from backupmeta.archive.gzip import CorruptHeaderError, Gzip
 from backupmeta.archive.limits import KIB, Limits
+from backupmeta.words import counted
+
+SYSTEMS: Final = {0: "FAT", 3: "Unix", 7: "Macintosh", 10: "NTFS", 11: "NTFS", 255: "unknown"}
+"""What wrote the file, by the header's ``OS`` byte (RFC 1952 §2.3.1; 10 is what zlib writes on Windows)."""
+
+TRAILER_BYTES: Final = 8
+_FIXED: Final = 10
+_DEFLATE: Final = 8
+_CHECKSUM, _EXTRA, _NAME, _COMMENT, _RESERVED = 2, 4, 8, 16, 0xE0
+
+
+class CorruptHeaderError(Exception):
+    """Bytes that are no gzip header; its argument is the reason."""
+
+
+class LongHeaderError(CorruptHeaderError):
+    """A gzip header whose name or comment is over its limit; its argument is the reason."""
+
+
+class GzipHeader(NamedTuple):
+    """A gzip header.
+
+    Attributes:
+        mtime: when the content was modified, Unix seconds, UTC; 0 where it is not set.
+        system: what wrote it, one of `SYSTEMS`' numbers.
+        name: the original file's name, Latin-1; None where there is none.
+        length: of the header, in bytes.
+        fault: what is wrong with its own checksum, a phrase; empty where nothing is, or where it has none.
+    """
+
+    mtime: int
+    system: int
+    name: bytes | None
+    length: int
+    fault: str = ""
+
+
+class Deflate(Protocol):
+    """What inflates raw deflate and counts its CRC-32."""
+
+    @property
+    def crc(self) -> int:
+        """The CRC-32 of what was inflated."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the last block has ended."""
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether more output takes more input."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """The input behind the end."""
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        """Return at most ``max_length`` inflated bytes."""
+
+
+def parse_header(block: bytes, name_bytes: int) -> GzipHeader | None:
+    r"""Return the header that ``block`` begins with, or None where it isn't complete yet.
+
+    ``1f 8b 08 08 79 5e 6b 66 00 03`` and ``site.tar\0``: deflate, with a name, of 2024-06-13, by Unix. Raises
+    `CorruptHeaderError`; names and comments are bounded by ``name_bytes``.
+    """
+    if len(block) < _FIXED:
+        return None
+    if block[:2] != b"\x1f\x8b" or block[2] != _DEFLATE or block[3] & _RESERVED:
+        raise CorruptHeaderError("no gzip header")
+    parts = _optional_parts(block, name_bytes)
+    end, name, fault = _FIXED, None, ""
+    for flag, end_of_part in parts:
+        if end_of_part < 0:
+            return None
+        if flag == _NAME:
+            name = block[end : end_of_part - 1]
+        elif flag == _CHECKSUM:
+            fault = _header_fault(block[:end], int.from_bytes(block[end:end_of_part], "little"))
+        end = end_of_part
+    return GzipHeader(int.from_bytes(block[4:8], "little"), block[9], name, end, fault)
+
+
+def _header_fault(header: bytes, expected: int) -> str:
+    """Compare a header's checksum with its bytes: the lower half of their CRC-32 (RFC 1952 §2.3.1)."""
+    crc = crc32(header) & 0xFFFF
+    return "" if crc == expected else f"its header's CRC-16 is {expected:04x}, its bytes' {crc:04x}"
+
+
+def _optional_parts(block: bytes, name_bytes: int) -> Iterator[tuple[int, int]]:
+    """Yield the flag and the end of each optional part of a header; -1 where ``block`` ends before."""
+    flags, end = block[3], _FIXED
+    for flag in (_EXTRA, _NAME, _COMMENT, _CHECKSUM):
+        if not flags & flag:
+            continue
+        if flag == _EXTRA:
+            end = end + 2 + int.from_bytes(block[end : end + 2], "little") if end + 2 <= len(block) else -1
+        elif flag == _CHECKSUM:
+            end += 2
+        else:
+            nul = block.find(b"\0", end, end + name_bytes)
+            if nul < 0 and len(block) - end >= name_bytes:
+                raise LongHeaderError(f"a gzip header with a name of more than {counted(name_bytes, 'byte')}")
+            end = nul + 1 or -1
+        yield flag, end if end <= len(block) else -1
+        if end < 0:
+            return
+
+
+class Gzip:
+    """One gzip member, with the interface of a decompressor.
+
+    Attributes:
+        header: its header, once it was read.
+        fault: what is wrong with its header's checksum or its trailer, a phrase; empty as long as nothing is.
+        eof: whether its trailer was read.
+        unused_data: the input behind it.
+    """
+
+    def __init__(self, deflate: Deflate, name_bytes: int) -> None:
+        """Inflate with ``deflate``; a name or comment in the header has at most ``name_bytes``."""
+        self._deflate = deflate
+        self._name_bytes = name_bytes
+        self._held = b""
+        self._inflated = 0
+        self.header: GzipHeader | None = None
+        self.fault: str = ""
+        self.eof: bool = False
+        self.unused_data: bytes = b""
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether more output takes more input."""
+        return not self.eof and (self.header is None or self._deflate.eof or self._deflate.needs_input)
+
+    @property
+    def lacks_trailer_only(self) -> bool:
+        """Whether all is there but the trailer."""
+        return self._deflate.eof and not self.eof
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        """Return at most ``max_length`` inflated bytes."""
+        if self.header is None:
+            self._held += data
+            self.header = parse_header(self._held, self._name_bytes)
+            if self.header is None:
+                return b""
+            self.fault = self.header.fault
+            data, self._held = self._held[self.header.length :], b""
+        if self._deflate.eof:
+            self._take_trailer(data)
+            return b""
+        return self._inflate(data, max_length)
+
+    def _inflate(self, data: bytes, max_length: int) -> bytes:
+        inflated = self._deflate.decompress(data, max_length)
+        self._inflated += len(inflated)
+        if self._deflate.eof:
+            self._take_trailer(self._deflate.unused_data)
+        return inflated
+
+    def _take_trailer(self, data: bytes) -> None:
+        """Compare the CRC-32 and the length, modulo 2^32, with what was inflated (RFC 1952 §2.3.1)."""
+        self._held += data
+        if len(self._held) < TRAILER_BYTES:
+            return
+        self.eof, self.unused_data = True, self._held[TRAILER_BYTES:]
+        crc, length = (int.from_bytes(self._held[at : at + 4], "little") for at in (0, 4))
+        if crc != self._deflate.crc:
+            self.fault = f"its CRC-32 is {crc:08x}, its content's {self._deflate.crc:08x}"
+        elif length != self._inflated % 2**32:
+            self.fault = f"its length is given as {length:,}, its content has {counted(self._inflated % 2**32, 'byte')}"
+        self._held = b""
+
 
 if TYPE_CHECKING:
     from bz2 import BZ2Decompressor
@@ -65,12 +238,19 @@ BZIP2: Final = Compression("bzip2", (b"BZh",), (".tar.bz2", ".tbz2", ".tbz"))
 XZ: Final = Compression("xz", (b"\xfd7zXZ\x00",), (".tar.xz", ".txz"))  # the .xz file format, §2.1.1.1
 PLAIN: Final = Compression("none", (), (".tar",))
 COMPRESSIONS: Final = (GZIP, ZSTD, BZIP2, XZ, PLAIN)
-SUFFIXES: Final[tuple[str, ...]] = tuple(suffix for one in COMPRESSIONS for suffix in one.suffixes)
+SUFFIXES: Final[tuple[str, ...]] = tuple(suffix for compression in COMPRESSIONS for suffix in compression.suffixes)
 
 
 def identify(block: bytes) -> Compression | None:
     """Return the compression that a file beginning with ``block`` has; None where no signature of ours matches."""
-    return next((one for one in COMPRESSIONS if one.signatures and block.startswith(one.signatures)), None)
+    return next(
+        (
+            compression
+            for compression in COMPRESSIONS
+            if compression.signatures and block.startswith(compression.signatures)
+        ),
+        None,
+    )
 
 
 def is_skippable(block: bytes) -> bool:
@@ -80,7 +260,7 @@ def is_skippable(block: bytes) -> bool:
 
 def by_suffix(name: str) -> Compression | None:
     """Return the compression that a file's ``name`` promises; None for a name without one of `SUFFIXES`."""
-    return next((one for one in COMPRESSIONS if name.lower().endswith(one.suffixes)), None)
+    return next((compression for compression in COMPRESSIONS if name.lower().endswith(compression.suffixes)), None)
 
 
 _GZIP_WINDOW: Final = zlib.MAX_WBITS | 16
@@ -274,3 +454,58 @@ def _gzip_stream() -> Opened:
     if (isal := _isal()) is None:
         return Opened(_Deflate(_GZIP_WINDOW), (zlib.error,))
     return Opened(isal.IgzipDecompressor(flag=isal.DECOMP_GZIP), (isal.IsalError,))
+
+
+Verdict = Literal["complete", "truncated", "damaged", "limit"]
+
+
+class End(NamedTuple):
+    """How a stream ended.
+
+    Attributes:
+        verdict: ``complete``, ``truncated``, ``damaged`` or ``limit``.
+        reason: what is wrong, a phrase; empty for a complete one.
+        offset: up to where the file was taken in, in bytes.
+        limit: the name in `Limits` of the bound that was exceeded; empty for any other verdict than ``limit``.
+    """
+
+    verdict: Verdict
+    reason: str
+    offset: int
+    limit: str = ""
+
+
+class Stream(NamedTuple):
+    """One gzip member, zstd frame, bzip2 or xz stream.
+
+    Attributes:
+        offset: where it begins, in bytes of the file.
+        inflated_offset: where its content begins, in inflated bytes.
+        inflated: how many bytes it holds, or held before it broke off.
+        header: a gzip member's header; None for any other stream.
+        fault: what is wrong with it, a phrase; empty where nothing is.
+        layer: 2 where it lies in what other streams inflate to: `offset` then counts the bytes of layer 1, inflated.
+    """
+
+    offset: int
+    inflated_offset: int
+    inflated: int
+    header: GzipHeader | None
+    fault: str
+    layer: int = 1
+
+
+class Zeros(NamedTuple):
+    """Zeros between or behind streams.
+
+    Attributes:
+        length: how many there are.
+        offset: where the first one stands, in bytes of what was compressed.
+    """
+
+    length: int = 0
+    offset: int = 0
+
+    def and_then(self, later: "Zeros") -> "Zeros":
+        """Return these and ``later`` ones together."""
+        return Zeros(self.length + later.length, self.offset) if self.length else later

@@ -9,11 +9,10 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Final, Literal, NamedTuple
 
-from backupmeta.archive import sql
 from backupmeta.archive.limits import KIB, MIB
 from backupmeta.archive.member import WITH_CONTENT, Member
 from backupmeta.archive.names import DUMP, plain
-from backupmeta.archive.statements import Spot, Statement, Statements
+from backupmeta.archive.statements import NAME, Filled, Spot, Statement, Statements, created_by, dropped_by, unquoted
 
 TABLES_KEPT: Final = 20_000
 _DEFINITIONS: Final = 16 * MIB
@@ -37,7 +36,7 @@ _COUNTER: Final = re.compile(rb" AUTO_INCREMENT=\d+")
 
 _COLLATION: Final = re.compile(rb"(?i)\b(?:\w{1,40}?_0900_\w{1,32}|(?:\w{1,40}?_)?uca1400_\w{1,32})")
 _SOURCE: Final = re.compile(
-    rb"(?i:\b(?:FROM|JOIN)\b)[\s(]*+(?>(?:" + sql.NAME + rb"\s*+\.\s*+)?)(" + sql.NAME + rb")"
+    rb"(?i:\b(?:FROM|JOIN)\b)[\s(]*+(?>(?:" + NAME + rb"\s*+\.\s*+)?)(" + NAME + rb")"
 )  # fmt: skip
 _VARIABLE: Final = re.compile(rb"(?<!@)@(\w{1,64})\s*+(:?=(?!=)\s*+)?(@@)?")
 _AUTOCOMMIT: Final = re.compile(rb"(?i)SET\s+(?:@@)?(?:SESSION[\s.]+)?AUTOCOMMIT\s*=\s*(0|OFF|1|ON)\b")
@@ -52,7 +51,7 @@ _FRAME: Final = frozenset(b"set commit unlock use".split())
 """What may follow, at the end of a dump, where it closes what it opened."""
 
 
-class Writer(StrEnum):
+class DumpWriter(StrEnum):
     """Who wrote a dump."""
 
     INSTALLATRON = "installatron"
@@ -65,16 +64,16 @@ class Writer(StrEnum):
 
 
 _SIGNS: Final = {
-    Writer.MYSQLDUMP: re.compile(rb"^(?:\xef\xbb\xbf)?-- (?:MySQL|MariaDB) dump ", re.MULTILINE),
-    Writer.PHPMYADMIN: re.compile(rb"^(?:\xef\xbb\xbf)?-- phpMyAdmin SQL Dump", re.MULTILINE),
-    Writer.ADMINER: re.compile(rb"^(?:\xef\xbb\xbf)?-- Adminer \d", re.MULTILINE),
-    Writer.INSTALLATRON: re.compile(rb"^(?:\xef\xbb\xbf)?\s*SET AUTOCOMMIT = 0;", re.MULTILINE),
+    DumpWriter.MYSQLDUMP: re.compile(rb"^(?:\xef\xbb\xbf)?-- (?:MySQL|MariaDB) dump ", re.MULTILINE),
+    DumpWriter.PHPMYADMIN: re.compile(rb"^(?:\xef\xbb\xbf)?-- phpMyAdmin SQL Dump", re.MULTILINE),
+    DumpWriter.ADMINER: re.compile(rb"^(?:\xef\xbb\xbf)?-- Adminer \d", re.MULTILINE),
+    DumpWriter.INSTALLATRON: re.compile(rb"^(?:\xef\xbb\xbf)?\s*SET AUTOCOMMIT = 0;", re.MULTILINE),
 }
 _COMPLETED: Final = re.compile(rb"^-- Dump completed", re.MULTILINE)
 _DATE: Final = re.compile(rb"^-- \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.MULTILINE)
 
 
-class State(StrEnum):
+class DumpState(StrEnum):
     """Whether a dump is all there."""
 
     WHOLE = "whole"
@@ -127,11 +126,11 @@ class Dump:
     """
 
     def __init__(self) -> None:
-        self.size = 0
-        self.missing = 0
-        self.left_out = 0
-        self.padding = 0
-        self.is_empty = True
+        self.size: int = 0
+        self.missing: int = 0
+        self.left_out: int = 0
+        self.padding: int = 0
+        self.is_empty: bool = True
         self.collations: Spot | None = None
         self.long_statements: Spot | None = None
         self.early_views: Spot | None = None
@@ -168,43 +167,43 @@ class Dump:
         self.missing = missing
         self._statements.close()
 
-    def _take(self, one: Statement) -> None:
+    def _take(self, statement: Statement) -> None:
         """Take in a statement."""
-        if one.size > PACKET:
-            self.long_statements = _longest(self.long_statements, one)
-        if one.filled is not None:
-            self._fill(one, one.filled)
-        elif one.word == b"create":
-            self._create(one)
-        elif one.word == b"drop":
-            self._drop(one.text)
-        elif one.word == b"set":
-            self._set(one)
-        elif one.word in {b"start", b"commit"}:
-            self._is_uncommitted = one.word == b"start"
+        if statement.size > PACKET:
+            self.long_statements = _longest(self.long_statements, statement)
+        if statement.filled is not None:
+            self._fill(statement, statement.filled)
+        elif statement.word == b"create":
+            self._create(statement)
+        elif statement.word == b"drop":
+            self._drop(statement.text)
+        elif statement.word == b"set":
+            self._set(statement)
+        elif statement.word in {b"start", b"commit"}:
+            self._is_uncommitted = statement.word == b"start"
             self._spans = self._spans or self._is_uncommitted
-        if one.filled is None and (found := _COLLATION.search(one.text)):
-            self.collations = _again(self.collations, one.begin._replace(text=found[0]))
-        if one.word not in _FRAME:
+        if statement.filled is None and (match := _COLLATION.search(statement.text)):
+            self.collations = _again(self.collations, statement.begin._replace(text=match[0]))
+        if statement.word not in _FRAME:
             self._is_begun, self._is_closed = True, False
-        elif one.word == b"commit" and (self._spans or self.writer is Writer.INSTALLATRON):
+        elif statement.word == b"commit" and (self._spans or self.writer is DumpWriter.INSTALLATRON):
             self._is_closed = True
 
-    def _create(self, one: Statement) -> None:
-        made = sql.created(one.text)
+    def _create(self, statement: Statement) -> None:
+        made = created_by(statement.text)
         if made is None:
             return
         if made.definer is not None and (made.definer in self.definers or len(self.definers) < _KEPT):
-            self.definers[made.definer] = _again(self.definers.get(made.definer), one.begin)
+            self.definers[made.definer] = _again(self.definers.get(made.definer), statement.begin)
         if made.name is None or made.is_temporary:
             self._temporary.update({made.name} if made.name and len(self._temporary) < TABLES_KEPT else ())
             return
         if made.kind == "view":
-            self._remember_view(made.name, one)
+            self._remember_view(made.name, statement)
         self._note_views(made.name)
-        self._define(made.name, "view" if made.kind == "view" else "table", one)
+        self._define(made.name, "view" if made.kind == "view" else "table", statement)
 
-    def _define(self, name: bytes, kind: Literal["table", "view"], one: Statement) -> None:
+    def _define(self, name: bytes, kind: Literal["table", "view"], statement: Statement) -> None:
         """Keep a table's definition; mysqldump has a table stand in for a view at first, which the view replaces."""
         known = self._tables.get(name)
         if known is not None and known.kind == "view" and kind == "table":
@@ -212,13 +211,13 @@ class Dump:
         if known is None and len(self._tables) == TABLES_KEPT:
             self.left_out += 1
             return
-        definition = _COUNTER.sub(b"", one.text.strip())
+        definition = _COUNTER.sub(b"", statement.text.strip())
         kept = definition if len(definition) <= self._room else b""
         self._room -= len(kept)
         rows, inserts = (known.rows, known.inserts) if known is not None else (0, 0)
-        self._tables[name] = Table(name, kind, rows, inserts, kept, sha256(definition + one.rest).hexdigest())
+        self._tables[name] = Table(name, kind, rows, inserts, kept, sha256(definition + statement.rest).hexdigest())
 
-    def _fill(self, one: Statement, into: sql.Filled) -> None:
+    def _fill(self, statement: Statement, into: Filled) -> None:
         """Count the rows of an INSERT; those of a temporary table are gone when the dump ends."""
         name = into.name
         if name in self._temporary:
@@ -226,13 +225,13 @@ class Dump:
         tables = self._tables if name in self._tables else self._filled
         if name in tables or len(tables) < TABLES_KEPT:
             known = tables.get(name, Table(name, "table"))
-            tables[name] = known._replace(rows=known.rows + one.rows, inserts=known.inserts + 1)
+            tables[name] = known._replace(rows=known.rows + statement.rows, inserts=known.inserts + 1)
         elif len(self._tables) < TABLES_KEPT:
             self.left_out += 1
 
     def _drop(self, text: bytes) -> None:
         """Forget what is dropped."""
-        kind, names = sql.dropped(text)
+        kind, names = dropped_by(text)
         for name in names:
             if name in self._temporary:
                 self._temporary.discard(name)
@@ -241,28 +240,28 @@ class Dump:
                 del self._tables[name]
                 self._views.pop(name, None)
 
-    def _remember_view(self, name: bytes, one: Statement) -> None:
+    def _remember_view(self, name: bytes, statement: Statement) -> None:
         """Remember what a view reads and is not there yet."""
-        read = {sql.unquoted(found[1]) for found, _ in zip(_SOURCE.finditer(one.text), range(_SOURCES), strict=False)}
+        read = {unquoted(match[1]) for match, _ in zip(_SOURCE.finditer(statement.text), range(_SOURCES), strict=False)}
         missing = frozenset(read - self._tables.keys() - {name})
         self._views.pop(name, None)
         if missing and len(self._views) < _KEPT:
-            self._views[name] = _View(one.begin._replace(text=name), missing)
+            self._views[name] = _View(statement.begin._replace(text=name), missing)
 
     def _note_views(self, created: bytes) -> None:
         """Note the views that read what is created only now."""
         for name in [name for name, view in self._views.items() if created in view.missing]:
             self.early_views = _again(self.early_views, self._views.pop(name).begin)
 
-    def _set(self, one: Statement) -> None:
+    def _set(self, statement: Statement) -> None:
         """Note what a SET statement saves in variables, or sets back from them, and whether it begins a transaction."""
-        self._has_no_escapes = self._has_no_escapes or _NO_ESCAPES in one.text
-        if (found := _AUTOCOMMIT.match(one.text)) is not None:
-            self._is_uncommitted = found[1].upper() in {b"0", b"OFF"}
-        for found in _VARIABLE.finditer(one.text):
-            name, assigns, saves = found.groups()
+        self._has_no_escapes = self._has_no_escapes or _NO_ESCAPES in statement.text
+        if (match := _AUTOCOMMIT.match(statement.text)) is not None:
+            self._is_uncommitted = match[1].upper() in {b"0", b"OFF"}
+        for match in _VARIABLE.finditer(statement.text):
+            name, assigns, saves = match.groups()
             if assigns and saves and len(self._saved) < _KEPT:
-                self._saved[name] = one.begin.line
+                self._saved[name] = statement.begin.line
             elif not assigns and self._saved.pop(name, None) is not None:
                 self._is_closed = self._is_closed or (name.startswith(_LASTING) and name != _PER_TABLE)
 
@@ -281,8 +280,8 @@ class Dump:
     @property
     def foreign(self) -> Spot | None:
         """Text that is no SQL where a statement should begin, the first; NUL bytes at the end are told by `padding`."""
-        found = self._statements.foreign
-        return found if found is not None and found.offset < self.size - self.padding else None
+        spot = self._statements.foreign
+        return spot if spot is not None and spot.offset < self.size - self.padding else None
 
     @property
     def sandbox(self) -> Spot | None:
@@ -290,12 +289,12 @@ class Dump:
         return self._statements.sandbox
 
     @property
-    def writer(self) -> Writer:
+    def writer(self) -> DumpWriter:
         """Who wrote it, by its first KiB, whatever stands before."""
-        return next((one for one, sign in _SIGNS.items() if sign.search(self._first)), Writer.UNKNOWN)
+        return next((one for one, sign in _SIGNS.items() if sign.search(self._first)), DumpWriter.UNKNOWN)
 
     @property
-    def state(self) -> State:
+    def state(self) -> DumpState:
         """Whether it is all there."""
         return self._judged[0]
 
@@ -305,53 +304,53 @@ class Dump:
         return self._judged[1]
 
     @property
-    def _judged(self) -> tuple[State, str]:
+    def _judged(self) -> tuple[DumpState, str]:
         at = self._statements
         if self.missing:
-            return State.CUT, f"{self.missing:,} of its bytes are missing"
+            return DumpState.CUT, f"{self.missing:,} of its bytes are missing"
         if self.is_empty:
-            return State.CUT, "it is empty"
+            return DumpState.CUT, "it is empty"
         if self._has_no_escapes and not at.is_between:
-            return State.UNKNOWN, f"it sets {_NO_ESCAPES.decode()}: where its texts end is not known"
+            return DumpState.UNKNOWN, f"it sets {_NO_ESCAPES.decode()}: where its texts end is not known"
         if at.is_inside:
-            return State.CUT, f"it ends within the statement that begins on line {at.begin.line:,}"
+            return DumpState.CUT, f"it ends within the statement that begins on line {at.begin.line:,}"
         if not at.is_between or at.delimiter != b";":
-            return State.CUT, "it ends within a comment or a routine"
+            return DumpState.CUT, "it ends within a comment or a routine"
         return self._by_signature() or self._by_frame()
 
-    def _by_signature(self) -> tuple[State, str] | None:
+    def _by_signature(self) -> tuple[DumpState, str] | None:
         """Judge by the last line of those that sign a dump."""
         end = self._last[max(self._statements.ended - self.size + len(self._last), 0) :]
         writer = self.writer
-        if _COMPLETED.search(end) or (writer is Writer.ADMINER and _DATE.search(end)):
-            return State.WHOLE, "its last line says so"
-        missing = {Writer.MYSQLDUMP: "-- Dump completed", Writer.ADMINER: "a comment with the time"}.get(writer)
-        return (State.CUT, f"its last line is not {missing!r}") if missing is not None else None
+        if _COMPLETED.search(end) or (writer is DumpWriter.ADMINER and _DATE.search(end)):
+            return DumpState.WHOLE, "its last line says so"
+        missing = {DumpWriter.MYSQLDUMP: "-- Dump completed", DumpWriter.ADMINER: "a comment with the time"}.get(writer)
+        return (DumpState.CUT, f"its last line is not {missing!r}") if missing is not None else None
 
-    def _by_frame(self) -> tuple[State, str]:
+    def _by_frame(self) -> tuple[DumpState, str]:
         """Judge by whether what is opened for the whole dump is closed at its end."""
         if self._is_uncommitted:
-            return State.CUT, "its transaction has no COMMIT"
+            return DumpState.CUT, "its transaction has no COMMIT"
         if self._saved:
             name, line = next(iter(self._saved.items()))
-            return State.CUT, f"@{name.decode('ascii', 'replace')}, saved on line {line:,}, is not set back"
+            return DumpState.CUT, f"@{name.decode('ascii', 'replace')}, saved on line {line:,}, is not set back"
         if self._is_closed:
-            return State.WHOLE, "what it opens is closed at its end"
+            return DumpState.WHOLE, "what it opens is closed at its end"
         if not self._is_begun:
-            return State.CUT, "it holds nothing but settings"
-        return State.UNKNOWN, "nothing at its end tells"
+            return DumpState.CUT, "it holds nothing but settings"
+        return DumpState.UNKNOWN, "nothing at its end tells"
 
 
-def _again(known: Spot | None, one: Spot) -> Spot:
+def _again(known: Spot | None, spot: Spot) -> Spot:
     """Return the first of several places, counted."""
-    return one if known is None else known._replace(times=known.times + 1)
+    return spot if known is None else known._replace(times=known.times + 1)
 
 
-def _longest(known: Spot | None, one: Statement) -> Spot:
+def _longest(known: Spot | None, statement: Statement) -> Spot:
     """Return the longest of several statements, counted."""
-    if known is not None and known.size >= one.size:
+    if known is not None and known.size >= statement.size:
         return known._replace(times=known.times + 1)
-    return one.begin._replace(size=one.size, times=1 if known is None else known.times + 1)
+    return statement.begin._replace(size=statement.size, times=1 if known is None else known.times + 1)
 
 
 class Dumps:

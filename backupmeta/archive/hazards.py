@@ -1,19 +1,348 @@
 """What unpacking an archive's members would do: names and links that lead elsewhere, devices, names that collide."""
 
 import re
-from collections.abc import Sequence
+from bisect import bisect
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import dropwhile, islice, product
 from typing import Final, NamedTuple
 
-from backupmeta.archive.extension import NO_READINGS
-from backupmeta.archive.header import LINKS
-from backupmeta.archive.limits import Limits
-from backupmeta.archive.links import CYCLIC, ELSEWHERE, ESCAPES, THROUGH, Links
-from backupmeta.archive.member import DEVICES, OWN_CONTENT, Member, is_record, label
-from backupmeta.archive.names import RECORD, escapes, folded, is_absolute, plain
-from backupmeta.archive.records import Placed, remember
-from backupmeta.findings import Finding, Findings
+from backupmeta import rules
+from backupmeta.archive.headers import LINKS, NO_READINGS
+from backupmeta.archive.limits import MIB, Limits
+from backupmeta.archive.member import DEVICES, OWN_CONTENT, Member, Placed, is_record, label, remember
+from backupmeta.archive.names import RECORD, escapes, folded, is_absolute, parts, plain
+from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import counted
+
+ELSEWHERE: Final = "as other programs read it"
+
+
+_PATH_MAX: Final = 4096
+"""From this length on no target can be made (Linux, PATH_MAX)."""
+
+_LINKS_IN_A_ROW: Final = 40
+"""How many links the system follows before it gives up (Linux, path_resolution(7))."""
+
+_KEPT_BYTES: Final = 16 * MIB
+_LINK_BYTES: Final = 650
+"""What a remembered link takes beside its name and target, about."""
+
+_NAMES_KEPT: Final = 3
+"""How often a link's name is kept: for itself, without case, and to find what lies below it."""
+
+_OF_A_NAME: Final = 16
+"""How many targets are remembered of the links of one name."""
+
+_READINGS: Final = 16
+"""In how many ways the name and target of a link may be read by programs."""
+
+_FEW: Final = 8
+"""In how many links' names a text of names is searched for at once."""
+
+_STEPS: Final = 4096
+_ALL_STEPS: Final = 64 * _STEPS
+_STEP_BYTES: Final = 256
+"""A step along a link's target counts once for itself, and once for each so many bytes of path."""
+
+
+class _Link(NamedTuple):
+    """A link by which a path may lead elsewhere.
+
+    Attributes:
+        path: where it lies.
+        target: where it leads, from its own folder on.
+        name: its member's name, as in the archive.
+        offset: where its member begins, in inflated bytes.
+    """
+
+    path: bytes
+    target: bytes
+    name: bytes
+    offset: int
+
+    @property
+    def folder(self) -> bytes:
+        return self.path.rpartition(b"/")[0]
+
+
+class LeadsAstray(NamedTuple):
+    """What is odd about a link, once all members are known.
+
+    Attributes:
+        rule: what it is.
+        name: the link's name, as in the archive.
+        offset: where its member begins, in inflated bytes.
+        detail: the particulars.
+    """
+
+    rule: FindingRule
+    name: bytes
+    offset: int
+    detail: str = ""
+
+
+class Links:
+    """The links of an archive, so many of them as there is room for."""
+
+    def __init__(self, most: int) -> None:
+        """Begin without links; remember at most so many."""
+        self._most = most
+        self._room = _KEPT_BYTES
+        self._steps = _ALL_STEPS
+        self._has_backslash = False
+        self._by_path: dict[bytes, _Link] = {}
+        self._targets: dict[bytes, list[bytes]] = {}
+        self._tops = _Folders()
+        self._folded_tops = _Folders()
+        self._climbing: list[_Link] = []
+        self._linked_to = set[int]()
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self._by_path)
+
+    def may_hold(self, names: bytes) -> bool:
+        """Tell whether one of the ``names``, which are plain and together in one text, may lie below a link."""
+        return self._tops.may_hold(names)
+
+    def above(self, member: Member) -> str | None:
+        """Return the name of a link that ``member`` lies below, to some program; None without one.
+
+        For a link it counts, too, where only case or Unicode form differs: it would lead from elsewhere.
+        """
+        for name in dict.fromkeys((member.name, *member.readings.names)):
+            for path in _paths(name):
+                folder = path.rpartition(b"/")[0]
+                link = self._through(folder) if member.kind in {"hard link", "symlink"} else self._exactly(folder)
+                if link is not None:
+                    return link
+        return None
+
+    def take(self, member: Member) -> Mapping[FindingRule, str]:
+        """Take in a link, as each program reads it; return what is odd about it, and the particulars of each."""
+        odd = dict[FindingRule, str]()
+        ways = product((member.name, *member.readings.names), (member.link, *member.readings.links))
+        for name, target in islice(ways, _READINGS):
+            is_own = (name, target) == (member.name, member.link)
+            for rule, detail in self._take(member, name, target):
+                odd.setdefault(rule, detail if is_own or detail else ELSEWHERE)
+        if next(ways, None) is not None:
+            odd.setdefault(rules.MEMBER_LINK_UNFOLLOWED, f"programs read it in more than {_READINGS} ways")
+        return odd
+
+    def finish(self) -> Iterator[LeadsAstray]:
+        """Yield what only all links together tell."""
+        odd_offsets = set[int]()
+        for link in self._climbing:
+            if link.offset not in odd_offsets and (judged := self._judged(link)) is not None:
+                odd_offsets.add(link.offset)
+                yield judged
+        yield from self._cyclic(odd_offsets)
+
+    def _take(self, member: Member, name: bytes, target: bytes) -> Iterator[tuple[FindingRule, str]]:
+        """Take in a link of this ``name`` to ``target``; yield what is odd about it."""
+        self._has_backslash |= b"\\" in name or b"\\" in target
+        ways = zip(_both(name, target), _both(target, name), strict=True)
+        for path, leads_to in dict.fromkeys((_normal(way), other) for way, other in ways):
+            if member.kind == "symlink":
+                yield from self._take_symlink(_Link(path, leads_to, member.name, member.offset))
+            else:
+                yield from self._take_hard_link(_Link(path, leads_to, member.name, member.offset))
+
+    def _take_symlink(self, link: _Link) -> Iterator[tuple[FindingRule, str]]:
+        if not link.target or len(link.target) >= _PATH_MAX:
+            yield rules.MEMBER_LINK_UNFOLLOWED, f"its target is {'longer than any path' if link.target else 'empty'}"
+            return
+        is_inside = not is_absolute(link.target) and _resolved(link.folder, link.target.split(b"/")) is not None
+        if not is_inside:
+            yield rules.MEMBER_LINK_ESCAPES, ""
+        if reason := self._remember(link, is_climbing=is_inside and _climbs_after_a_name(link.target)):
+            yield rules.MEMBER_LINK_UNFOLLOWED, reason
+
+    def _take_hard_link(self, link: _Link) -> Iterator[tuple[FindingRule, str]]:
+        """Take in a hard link, which leads from the archive's root on; it is what its target is."""
+        if is_absolute(link.target) or escapes(link.target):
+            yield rules.MEMBER_LINK_ESCAPES, ""
+            return
+        target = _normal(link.target)
+        if (through := self._through(target.rpartition(b"/")[0])) is not None:
+            yield rules.MEMBER_THROUGH_LINK, through
+        key = folded(target)
+        if len(self._linked_to) < self._most:
+            self._linked_to.add(hash(key))
+        for further in tuple(self._targets.get(key, ())) if target != link.path else ():
+            yield from self._take_symlink(link._replace(target=further))
+
+    def _remember(self, link: _Link, *, is_climbing: bool) -> str:
+        """Remember a link; return why it can't be followed, if so."""
+        key = folded(link.path)
+        targets = self._targets.get(key, ())
+        is_new = link.target not in targets
+        self._room -= _LINK_BYTES + _NAMES_KEPT * len(link.path) + len(link.name) + len(link.target)
+        if self._room <= 0 or len(self._by_path) >= self._most:
+            return "the archive has more links than are followed"
+        if is_new and (hash(key) in self._linked_to or len(self._linked_to) >= self._most):
+            return "hard links to its name are before it"
+        if is_new and len(targets) >= _OF_A_NAME:
+            return f"more than {_OF_A_NAME} links have its name"
+        self._by_path[link.path] = link
+        self._tops.add(link.path)
+        self._folded_tops.add(key)
+        if is_new:
+            self._targets.setdefault(key, []).append(link.target)
+        if is_climbing:
+            self._climbing.append(link)
+        return ""
+
+    def _exactly(self, path: bytes) -> str | None:
+        """Return the name of the link that ``path`` is or lies below."""
+        top = self._tops.first(path)
+        return None if top is None else label(self._by_path[top].name)
+
+    def _through(self, path: bytes) -> str | None:
+        """Return the name of the link that ``path`` is or lies below, also where only case or Unicode form differs."""
+        if (exact := self._exactly(path)) is not None:
+            return exact
+        other = self._folded_tops.first(folded(path))
+        return None if other is None else label(other)
+
+    def _judged(self, link: _Link) -> LeadsAstray | None:
+        """Return what is odd about where a link leads through others."""
+        for is_separator in (False, True) if self._has_backslash else (False,):
+            if (rule := self._followed(link, is_separator=is_separator)) is not None:
+                return LeadsAstray(rule, link.name, link.offset, "through other links")
+        return None
+
+    def _followed(self, link: _Link, *, is_separator: bool) -> FindingRule | None:
+        """Return what is odd about the ways along the target of ``link``; a backslash in it may be a separator.
+
+        Those through fewest links come first. A way ends where no ``..`` is left.
+        """
+        begin = (link.folder, _separated(link.target, is_separator=is_separator))
+        ways, met, steps, worst = deque([(*begin, 0)]), {begin}, _STEPS, None
+        while ways:
+            at, rest, links = ways.popleft()
+            cost = 1 + (len(at) + len(rest)) // _STEP_BYTES
+            steps, self._steps = steps - cost, self._steps - cost
+            if steps < 0 or self._steps < 0:
+                return rules.MEMBER_LINK_UNFOLLOWED
+            step, _, rest = rest.partition(b"/")
+            if step == b".." and not at:
+                return rules.MEMBER_LINK_ESCAPES
+            for way in self._next(at, step, rest, links, is_separator=is_separator):
+                if links == _LINKS_IN_A_ROW < way[2]:
+                    worst = rules.MEMBER_LINK_CYCLIC
+                elif b".." in way[1] and way[:2] not in met:
+                    met.add(way[:2])
+                    ways.append(way)
+        return worst
+
+    def _next(
+        self, at: bytes, step: bytes, rest: bytes, links: int, *, is_separator: bool
+    ) -> Iterator[tuple[bytes, bytes, int]]:
+        """Yield where one ``step`` from the folder ``at`` may lead: each time a folder, what is left, and links."""
+        if step in {b"", b"."}:
+            yield at, rest, links
+        elif step == b"..":
+            yield at.rpartition(b"/")[0], rest, links
+        else:
+            below = at + b"/" + step if at else step
+            yield below, rest, links
+            for target in self._targets.get(folded(below), ()):
+                yield at, _separated(target, is_separator=is_separator) + b"/" + rest, links + 1
+
+    def _cyclic(self, odd_offsets: AbstractSet[int]) -> Iterator[LeadsAstray]:
+        """Yield which links lead back to themselves by names alone, but for those at ``odd_offsets``."""
+        cyclic, cleared = set[bytes](), set[bytes]()
+        for path in self._by_path:
+            self._follow(path, cyclic, cleared)
+        for path, link in self._by_path.items():
+            if path in cyclic and link.offset not in odd_offsets:
+                yield LeadsAstray(rules.MEMBER_LINK_CYCLIC, link.name, link.offset)
+
+    def _follow(self, path: bytes, cyclic: set[bytes], cleared: set[bytes]) -> None:
+        """Put a link into ``cyclic`` where following it does not end, and what was met on the way likewise."""
+        met = list[bytes]()
+        for _ in range(_LINKS_IN_A_ROW):
+            link = self._tops.first(path[:_PATH_MAX])
+            if link is None or link in cleared or link in cyclic:
+                (cyclic if link in cyclic else cleared).update(met)
+                return
+            met.append(link)
+            passed = self._by_path[link]
+            path = (_resolved(passed.folder, parts(passed.target)) or b"") + path[len(link) :]
+        cyclic.update(met)
+
+
+class _Folders:
+    """Paths of which the first is found that another path is or lies below: those below another are left out."""
+
+    def __init__(self) -> None:
+        self._tops: list[bytes] = []  # sorted, with a slash after each: each sorts right before what lies below it
+
+    def add(self, path: bytes) -> None:
+        """Add a path."""
+        if self.first(path) is not None:
+            return
+        top, tops = path + b"/", self._tops
+        begin = end = bisect(tops, top)
+        while end < len(tops) and tops[end].startswith(top):
+            end += 1
+        tops[begin:end] = [top]
+
+    def may_hold(self, names: bytes) -> bool:
+        """Tell whether a path in a text of ``names`` may lie below one of them; of many it may be."""
+        return len(self._tops) > _FEW or any(top in names for top in self._tops)
+
+    def first(self, path: bytes) -> bytes | None:
+        """Return the one that ``path`` is or lies below."""
+        path += b"/"
+        place = bisect(self._tops, path)
+        return self._tops[place - 1][:-1] if place and path.startswith(self._tops[place - 1]) else None
+
+
+def _paths(name: bytes) -> tuple[bytes, ...]:
+    """Return the paths that a ``name`` means: where a backslash separates, and where it is a letter."""
+    return (plain(name),) if b"\\" not in name else (plain(name), _normal(name))
+
+
+def _both(path: bytes, other: bytes) -> tuple[bytes, ...]:
+    """Return ``path`` as it is; where it or an ``other`` has backslashes, also with slashes for them."""
+    return (path, _separated(path, is_separator=True)) if b"\\" in path or b"\\" in other else (path,)
+
+
+def _separated(path: bytes, *, is_separator: bool) -> bytes:
+    return path.replace(b"\\", b"/") if is_separator else path
+
+
+def _normal(path: bytes) -> bytes:
+    """Return a relative ``path`` without ``.`` and empty parts; a backslash is a letter."""
+    return b"/".join(part for part in path.split(b"/") if part not in {b"", b"."})
+
+
+def _climbs_after_a_name(target: bytes) -> bool:
+    """Tell whether ``target`` has ``..`` after a name."""
+    if b".." not in target:
+        return False
+    steps = (part for part in target.split(b"/") if part not in {b"", b"."})
+    return b".." in dropwhile(lambda step: step == b"..", steps)
+
+
+def _resolved(folder: bytes, steps: list[bytes]) -> bytes | None:
+    """Return the path that ``steps`` from ``folder`` on lead to, by names alone; None where that is outside."""
+    path = folder.split(b"/") if folder else []
+    for step in steps:
+        if step == b"..":
+            if not path:
+                return None
+            path.pop()
+        elif step not in {b"", b"."}:
+            path.append(step)
+    return b"/".join(path)
+
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What a terminal may take for a command, and what reverses or breaks the text that follows."""
@@ -49,7 +378,7 @@ class Hazards:
 
     def __init__(self, path: str, limits: Limits) -> None:
         """Begin with the archive at ``path``."""
-        self.findings = Findings()
+        self.findings: Findings = Findings()
         self.records: list[Placed] = []
         self._seen = 0
         self._backslashes = 0
@@ -64,10 +393,10 @@ class Hazards:
 
     def look_at(self, members: Sequence[Member]) -> None:
         """Take in the next members of the archive."""
-        special = [one for one in members if one.kind != "file" or one.mode & _SETUID_OR_SETGID]
-        if not members or (len(members) > 1 and any(one.kind == "hard link" for one in special)):
-            for one in members:  # what stands before a hard link decides what it is
-                self.look_at([one])
+        special = [member for member in members if member.kind != "file" or member.mode & _SETUID_OR_SETGID]
+        if not members or (len(members) > 1 and any(member.kind == "hard link" for member in special)):
+            for member in members:  # what stands before a hard link decides what it is
+                self.look_at([member])
             return
         # All names at once: nearly all are harmless, and one look at them together tells.
         names = [member.name for member in members]
@@ -92,15 +421,19 @@ class Hazards:
 
     def _may_lead(self, members: Sequence[Member], special: Sequence[Member], names: bytes | None) -> bool:
         """Tell whether links matter to any of ``members``, which have these plain ``names``; None for other names."""
-        if not self._links or any(one.kind in LINKS for one in special):
-            return any(one.kind in LINKS for one in special)
-        return names is None or self._links.may_hold(names) or any(one.readings is not NO_READINGS for one in members)
+        if not self._links or any(member.kind in LINKS for member in special):
+            return any(member.kind in LINKS for member in special)
+        return (
+            names is None
+            or self._links.may_hold(names)
+            or any(member.readings is not NO_READINGS for member in members)
+        )
 
     def look_at_others(self, others: Sequence[OtherNames]) -> None:
         """Take in the names that other programs read of some members."""
-        for one in others:
-            for name in one.names:
-                self._look_at_name(name, one.offset, ELSEWHERE)
+        for reading in others:
+            for name in reading.names:
+                self._look_at_name(name, reading.offset, ELSEWHERE)
 
     def has_unresolved(self, link: Member) -> bool:
         """Tell whether a hard ``link`` is known to have nothing before it that it could be a link to."""
@@ -110,13 +443,13 @@ class Hazards:
         """Look at what only the whole archive tells; return all that was met."""
         if self._backslashed is not None:
             detail = f"{self._backslashes:,} of {counted(self._seen, 'name')}"
-            self._note("member-names-backslash", self._backslashed, detail)
+            self._note(rules.MEMBER_NAMES_BACKSLASH, self._backslashed, detail)
             self._backslashed = None
-        for one in self._links.finish():
-            self._add(one.id, label(one.name), one.offset, one.detail)
+        for link in self._links.finish():
+            self._add(link.rule, label(link.name), link.offset, link.detail)
         if self._is_full:
             where = (Source(Witness.ARCHIVE, self._path),)
-            self.findings.add(Finding("names-not-compared", "", f"the first {len(self._names):,} are", where))
+            self.findings.add(Finding(rules.NAMES_NOT_COMPARED, "", f"the first {len(self._names):,} are", where))
         return self.findings
 
     def _keep_records(self, members: Sequence[Member]) -> None:
@@ -134,38 +467,38 @@ class Hazards:
 
     def _look_at_name(self, name: bytes, offset: int, detail: str = "") -> None:
         text = name.decode("utf-8", "replace")
-        met = {
-            "member-name-empty": not name,
-            "member-name-not-utf8": text.encode() != name,
-            "member-name-control": _CONTROL.search(text) is not None,
-            "member-name-absolute": is_absolute(name),
-            "member-name-escapes": escapes(name),
-        }
-        for id_ in (id_ for id_, is_met in met.items() if is_met):
-            self._add(id_, label(name), offset, detail)
+        odd = (
+            (rules.MEMBER_NAME_EMPTY, not name),
+            (rules.MEMBER_NAME_NOT_UTF8, text.encode() != name),
+            (rules.MEMBER_NAME_CONTROL, _CONTROL.search(text) is not None),
+            (rules.MEMBER_NAME_ABSOLUTE, is_absolute(name)),
+            (rules.MEMBER_NAME_ESCAPES, escapes(name)),
+        )
+        for rule in (rule for rule, is_odd in odd if is_odd):
+            self._add(rule, label(name), offset, detail)
 
     def _look_at_kind(self, member: Member) -> None:
         if member.kind in LINKS:
             self._look_at_link(member)
         elif member.kind in DEVICES:
-            self._note("member-device", member, member.kind)
+            self._note(rules.MEMBER_DEVICE, member, member.kind)
         elif member.mode & _SETUID_OR_SETGID and member.kind in OWN_CONTENT:
-            self._note("member-setuid", member, f"mode {member.mode & 0o7777:04o}")
+            self._note(rules.MEMBER_SETUID, member, f"mode {member.mode & 0o7777:04o}")
 
     def _look_at_link(self, member: Member) -> None:
         """Judge where a link leads: a symbolic one from its own folder, a hard one from the archive's root."""
-        told = self._links.take(member)
-        for id_, detail in told.items():
-            self._note(id_, member, detail)
-        if member.kind == "hard link" and ESCAPES not in told:
+        odd = self._links.take(member)
+        for rule, detail in odd.items():
+            self._note(rule, member, detail)
+        if member.kind == "hard link" and rules.MEMBER_LINK_ESCAPES not in odd:
             self._look_at_hard_link(member, plain(member.link), plain(member.name))
 
     def _look_at_hard_link(self, member: Member, target: bytes, name: bytes) -> None:
         """Judge whether anything was there that a hard link could be a link to; one to itself leads nowhere."""
         if target == name:
-            self._note(CYCLIC, member)
+            self._note(rules.MEMBER_LINK_CYCLIC, member)
         elif member.source is not None and not self._is_full and not self._is_known(target):
-            self._note("member-link-unresolved", member, target.decode("utf-8", "replace"))
+            self._note(rules.MEMBER_LINK_UNRESOLVED, member, target.decode("utf-8", "replace"))
             if len(self._unresolved) < self._most_names:
                 self._unresolved.add(member.offset)
 
@@ -177,7 +510,7 @@ class Hazards:
     def _look_at_parents(self, member: Member) -> None:
         """Judge whether a folder that the member lies in is a link of this archive."""
         if (link := self._links.above(member)) is not None:
-            self._note(THROUGH, member, link)
+            self._note(rules.MEMBER_THROUGH_LINK, member, link)
 
     def _compare(self, members: Sequence[Member], keys: Sequence[int], exact: Sequence[int]) -> None:
         """Compare the names of ``members`` with those before them.
@@ -185,7 +518,7 @@ class Hazards:
         Of each two hashes are kept: of what is compared, its key, and of itself, the latter turned for a directory.
         """
         known, room = self._names, self._most_names - len(self._names)
-        are_folders = [one.kind == "directory" for one in members]
+        are_folders = [member.kind == "directory" for member in members]
         values = [~value if is_it else value for value, is_it in zip(exact, are_folders, strict=True)]
         new = dict(zip(keys, values, strict=True))
         if len(new) == len(keys) <= room and new.keys().isdisjoint(known.keys()):
@@ -203,15 +536,15 @@ class Hazards:
         """Judge two names that are the same, at least to a system that does not tell case or Unicode form."""
         known = self._names[key]
         if known not in {value, ~value}:
-            self._note("member-name-collides", member)
+            self._note(rules.MEMBER_NAME_COLLIDES, member)
             self._collided.add(key)
             return
         self._names[key] = value
         if known != value or member.kind != "directory":
-            self._note("member-name-duplicate", member)
+            self._note(rules.MEMBER_NAME_DUPLICATE, member)
 
-    def _note(self, id_: str, member: Member, detail: str = "") -> None:
-        self._add(id_, member.label, member.offset, detail)
+    def _note(self, rule: FindingRule, member: Member, detail: str = "") -> None:
+        self._add(rule, member.label, member.offset, detail)
 
-    def _add(self, id_: str, name: str, offset: int, detail: str = "") -> None:
-        self.findings.add(Finding(id_, name, detail, (Source(Witness.ARCHIVE, self._path, name, None, offset),)))
+    def _add(self, rule: FindingRule, name: str, offset: int, detail: str = "") -> None:
+        self.findings.add(Finding(rule, name, detail, (Source(Witness.ARCHIVE, self._path, name, None, offset),)))

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from backupmeta.archive.compression import BLOCK, GZIP, Compression, Decompressor, open_carefully, whole
-from backupmeta.archive.header import BLOCK as HEADER_BYTES
+from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, MIB, Limits
-from backupmeta.archive.member import Member, is_at_root, is_record, ordinary
+from backupmeta.archive.member import Member, Placed, is_at_root, is_record, misplaced, ordinary, own, remember
 from backupmeta.archive.names import RECORD, plain
 from backupmeta.archive.reader import Reader, record_of, unpromised
-from backupmeta.archive.records import Placed, misplaced, own, remember
 from backupmeta.errors import LimitExceededError, NoRecordError
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
@@ -56,10 +55,10 @@ class Head(NamedTuple):
         return f"Head({self.path!r}, {self.compression.name}, record of {len(self.record)} bytes)"
 
 
-def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None = None) -> Head:
+def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, server_path: str | None = None) -> Head:
     """Return what the beginning of the archive ``file`` tells.
 
-    ``seen`` is its path as the server saw it, for findings.
+    ``server_path`` is its path as the server saw it, for findings.
 
     Raises:
         NotAnArchiveError: its bytes are something else.
@@ -68,7 +67,7 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None =
         LimitExceededError: its record, or what must be read before it, is over one of ``limits``.
         UnreadableError: the system refuses.
     """
-    path = file.path if seen is None else seen
+    path = file.path if server_path is None else server_path
     if (usual := _at_once(file, limits)) is not None:
         return _head(file, path, GZIP, usual, tuple(unpromised(GZIP, path)))
     file.seek(0)
@@ -81,7 +80,7 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, seen: str | None =
     return told._replace(begin=reader.begin)
 
 
-class _Found(NamedTuple):
+class _OnTheWay(NamedTuple):
     """The record that counts, and its bytes."""
 
     placed: Placed
@@ -89,13 +88,13 @@ class _Found(NamedTuple):
 
 
 def _head(
-    file: EvidenceFile, path: str, compression: Compression, found: _Found, findings: tuple[Finding, ...]
+    file: EvidenceFile, path: str, compression: Compression, found: _OnTheWay, findings: tuple[Finding, ...]
 ) -> Head:
     (member, place), content = found
     return Head(path, compression, file.size, file.mtime_ns, member, place, content, findings)
 
 
-def _at_once(file: EvidenceFile, limits: Limits) -> _Found | None:
+def _at_once(file: EvidenceFile, limits: Limits) -> _OnTheWay | None:
     """Return the record of the usual archive, as `_walked` does; None for any other, and where anything is odd."""
     block = file.read(BLOCK)
     if not block.startswith(GZIP.signatures) or not _are_wide(limits):
@@ -125,7 +124,7 @@ def _are_wide(limits: Limits) -> bool:
     return limits.seconds > 0 and limits.members > 0 and limits.inflated_bytes >= _MOST
 
 
-def _first(content: bytes, stream: Decompressor | None, limits: Limits) -> _Found | None:
+def _first(content: bytes, stream: Decompressor | None, limits: Limits) -> _OnTheWay | None:
     """Return the record whose header ``content`` begins with, the rest of it inflated by ``stream``; None otherwise."""
     header = content[:HEADER_BYTES]
     member = ordinary(header, 0) if len(header) == HEADER_BYTES else None
@@ -136,24 +135,24 @@ def _first(content: bytes, stream: Decompressor | None, limits: Limits) -> _Foun
         return None
     if end > len(content) and stream is not None:
         content += stream.decompress(b"", end - len(content))
-    return _Found(Placed(member, 0), content[HEADER_BYTES:end]) if end <= len(content) else None
+    return _OnTheWay(Placed(member, 0), content[HEADER_BYTES:end]) if end <= len(content) else None
 
 
-def _walked(reader: Reader, records: list[Placed]) -> _Found:
+def _walked(reader: Reader, records: list[Placed]) -> _OnTheWay:
     """Return the record that counts, the one at the root or else the first one; add those met to ``records``."""
     for member in _noted(reader, reader, records):
         if is_record(member) and is_at_root(member):
-            return _Found(Placed(member, reader.seen - 1), reader.record(member))
+            return _OnTheWay(Placed(member, reader.members_read - 1), reader.record(member))
         if member.offset + member.stored > reader.limits.search_bytes:
             break
     if (chosen := own(records)) is None:
         raise _without_record(reader)
-    return _Found(chosen, record_of(reader.file, reader.limits, chosen.member))
+    return _OnTheWay(chosen, record_of(reader.file, reader.limits, chosen.member))
 
 
 def _noted(members: Iterable[Member], reader: Reader, records: list[Placed]) -> Iterator[Member]:
     """Yield the ``members`` that ``reader`` gives, and add those to ``records`` that are some."""
-    for place, member in enumerate(members, reader.seen):
+    for place, member in enumerate(members, reader.members_read):
         if is_record(member):
             remember(records, Placed(member, place))
         yield member

@@ -1,19 +1,26 @@
 """`Member`: one member of an archive, made of its header and of the records before it."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 from zlib import adler32
 
-from backupmeta.archive.extension import NO_READINGS, Extensions, Readings
-from backupmeta.archive.header import (
+from backupmeta import rules
+from backupmeta.archive.headers import (
+    IN_HEADER,
     KINDS,
     LINKS,
+    NO_READINGS,
     WITHOUT_CONTENT,
     Fields,
-    Kind,
+    HeaderExtensions,
+    MemberKind,
+    Readings,
+    SparseMap,
     access,
+    is_sparse_by,
     number_or_none,
+    of_records,
     owners,
     pax_number,
     pax_time,
@@ -23,15 +30,16 @@ from backupmeta.archive.header import (
     time,
 )
 from backupmeta.archive.names import RECORD, plain
-from backupmeta.archive.sparse import IN_HEADER, SparseMap, is_sparse_by, of_records
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, Witness
 
-OWN_CONTENT: Final[frozenset[Kind]] = frozenset({"file", "other"})
+OWN_CONTENT: Final[frozenset[MemberKind]] = frozenset({"file", "other"})
 """What is unpacked as a file with bytes of its own: of a type that nobody knows, too (POSIX pax, "typeflag")."""
 
 WITH_CONTENT: Final = OWN_CONTENT | {"hard link"}
 """What holds bytes once it is unpacked."""
 
-DEVICES: Final[frozenset[Kind]] = frozenset({"character device", "block device", "fifo"})
+DEVICES: Final[frozenset[MemberKind]] = frozenset({"character device", "block device", "fifo"})
 """What is no file of a site: unpacking it makes something that a program talks to."""
 
 _NANOSECONDS: Final = 1_000_000_000
@@ -40,7 +48,7 @@ _BLANKS: Final = 8 * _BLANK
 _NAME_BYTES: Final = 100
 _NUMBER_ENDS: Final = frozenset({b"\0", b" "})
 _LABEL_BYTES: Final = 4096
-_ORDINARY: Final[Mapping[bytes, Kind]] = {b"0": "file", b"\0": "file", b"5": "directory"}
+_ORDINARY: Final[Mapping[bytes, MemberKind]] = {b"0": "file", b"\0": "file", b"5": "directory"}
 _unpack: Final = struct.Struct("100x24s11sc12s6s2scB107x64s16xB166x").unpack
 """Mode, uid and gid; size, what ends it; mtime; checksum, what ends it; type; the link's first byte; owners; the
 prefix's first byte."""
@@ -75,7 +83,7 @@ class Member(NamedTuple):
     """
 
     name: bytes
-    kind: Kind
+    kind: MemberKind
     size: int
     mtime_ns: int
     mode: int
@@ -159,7 +167,7 @@ def ordinary(block: bytes, offset: int) -> Member | None:
     )
 
 
-def described(fields: Fields, extensions: Extensions, size: int, bad: list[str]) -> Member:
+def described(fields: Fields, extensions: HeaderExtensions, size: int, bad: list[str]) -> Member:
     """Return the member of a header with ``fields``, and of what the headers before it say.
 
     The map of a sparse file may still be to be read: `IN_HEADER`, `IN_CONTENT`.
@@ -218,19 +226,19 @@ def _first(records: Mapping[bytes, bytes], *keys: bytes) -> bytes:
     return next(filter(None, map(records.get, keys)), b"")
 
 
-def _kind(type_: bytes, name: bytes) -> Kind:
+def _kind(type_: bytes, name: bytes) -> MemberKind:
     kind = KINDS.get(type_, "other")
     return "directory" if kind == "file" and name[-1:] == b"/" and type_ != b"S" else kind
 
 
-def _other_kinds(type_: bytes, kind: Kind, own_name: bytes) -> tuple[Kind, ...]:
+def _other_kinds(type_: bytes, kind: MemberKind, own_name: bytes) -> tuple[MemberKind, ...]:
     """Return what tarfile takes a file or folder for, where that is not its ``kind``: see `backupmeta.archive.tar`.
 
     Of a name that was cut at its hundredth byte nobody is asked: a slash there is the cut's, and tarfile's mistake.
     """
     if KINDS.get(type_) != "file" or type_ == b"S":
         return ()
-    other: Kind = "directory" if type_ == b"\0" and own_name[-1:] == b"/" else "file"
+    other: MemberKind = "directory" if type_ == b"\0" and own_name[-1:] == b"/" else "file"
     return (other,) if other != kind else ()
 
 
@@ -246,3 +254,46 @@ def _real_size(records: Mapping[bytes, bytes], old_gnu: bytes | None, size: int)
         if (real := pax_number(records, key)) is not None:
             return real
     return size if old_gnu is None else sparse_size(old_gnu)
+
+
+_KEPT: Final = 100
+"""How many of an archive's records are remembered."""
+
+
+class Placed(NamedTuple):
+    """A record in an archive: its member, and its place among the members, from 0."""
+
+    member: Member
+    place: int
+
+
+def remember(records: list[Placed], record: Placed) -> None:
+    """Add a ``record`` to the first ``records`` of an archive; the first one at the root is added in any case."""
+    is_first = is_at_root(record.member) and not any(is_at_root(known.member) for known in records)
+    if len(records) < _KEPT or is_first:
+        records.append(record)
+
+
+def own(records: Sequence[Placed]) -> Placed | None:
+    """Return which of an archive's ``records``, in their order, is the backup's own; None where there is none."""
+    return next((record for record in records if is_at_root(record.member)), records[0] if records else None)
+
+
+def misplaced(records: Sequence[Placed], path: str) -> Iterator[Finding]:
+    """Yield what is odd about the place of the backup's own record among all ``records`` of the archive at ``path``."""
+    if (chosen := own(records)) is None:
+        return
+    roots = [record for record in records if is_at_root(record.member)]
+    if not roots:
+        yield Finding(rules.RECORD_NOT_AT_ROOT, "", "", (at(path, chosen.member),))
+    if chosen.place:
+        yield Finding(rules.RECORD_NOT_FIRST, "", f"member {chosen.place + 1}", (at(path, chosen.member),))
+    if len(roots) > 1:
+        yield Finding(rules.RECORD_SEVERAL, "", f"{len(roots):,}", tuple(at(path, record.member) for record in roots))
+    if others := [record for record in records if record is not chosen and not is_at_root(record.member)]:
+        yield Finding(rules.RECORD_DEEPER, "", f"{len(others):,}", tuple(at(path, record.member) for record in others))
+
+
+def at(path: str, member: Member) -> Source:
+    """Return the place of a record: in the archive at ``path``, the member."""
+    return Source(Witness.EMBEDDED_RECORD, path, member.label)

@@ -9,18 +9,77 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from backupmeta import rules
 from backupmeta.archive.compression import BLOCK, PLAIN, XZ, ZSTD, Compression, identify
 from backupmeta.archive.digests import Digests
-from backupmeta.archive.header import BLOCK as HEADER_BYTES
-from backupmeta.archive.header import checksum_fits
-from backupmeta.archive.layer import within
-from backupmeta.archive.limits import Limits
+from backupmeta.archive.headers import BLOCK as HEADER_BYTES
+from backupmeta.archive.headers import checksum_fits
+from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.stream import Inflated
 from backupmeta.errors import NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source
 from backupmeta.words import counted
+
+_KEPT: Final = MIB
+"""How many bytes that an outer stream inflated to are kept to go back to."""
+
+_RESTARTS: Final = 8
+"""How often an outer stream is inflated anew, to go back in it: each time may cost as much as the whole file."""
+
+
+def within(outer: Inflated, compression: Compression, limits: Limits) -> Inflated:
+    """Return what the streams inflate to that ``outer``, of which nothing was passed yet, inflates to."""
+    outer.name = f"outer {outer.compression.name}"
+    return Inflated(Layer(outer), b"", compression, limits, outer=outer)
+
+
+class Layer:
+    """What an outer stream inflates to, as the input of other streams.
+
+    The last bytes are kept, so that going back to them costs nothing; beyond them the outer stream begins anew, a few
+    times, unless it is broken.
+    """
+
+    def __init__(self, outer: Inflated) -> None:
+        """Begin at the beginning of ``outer``."""
+        self._outer = outer
+        self._restarts = _RESTARTS
+        self._kept = bytearray()
+        self.position: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes were inflated so far."""
+        return self._outer.position
+
+    def read(self, length: int) -> bytes:
+        """Return the next bytes, at most ``length``; nothing where the outer stream ends."""
+        if back := self._outer.position - self.position:
+            at = len(self._kept) - back
+            piece = bytes(self._kept[at : at + length])
+        else:
+            piece = self._outer.take(length)
+            self._kept += piece
+            if len(self._kept) > 2 * _KEPT:
+                del self._kept[:-_KEPT]
+        self.position += len(piece)
+        return piece
+
+    def seek(self, offset: int) -> None:
+        """Go to ``offset``, or stay where that is too far back."""
+        outer = self._outer
+        if not 0 <= outer.position - offset <= len(self._kept):
+            if offset < outer.position:
+                if outer.is_broken or not self._restarts:
+                    return
+                self._restarts -= 1
+                outer.restart()
+            outer.skip(offset - outer.position)
+            self._kept.clear()
+        self.position = min(offset, outer.position)
+
 
 # Of gzip the reserved flags are none; of bzip2 a block or the end follows (RFC 1952 §2.3.1; bzip2's own two magics).
 _BEGINNING: Final = re.compile(
@@ -69,7 +128,7 @@ def _begin(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compressio
         return known, 0
     if _is_header(block, 0) or block.startswith(b"ustar", _MAGIC_AT):
         return PLAIN, 0
-    from backupmeta.archive.foreign import container
+    from backupmeta.archive.identification import container
 
     if (foreign := container(block)) is not None:
         raise NotAnArchiveError(file.path, f"no archive: {foreign.words}", foreign.advice or None)
@@ -80,9 +139,9 @@ def _begin(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compressio
 
 def _searched(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compression, int]:
     """Look for the archive's beginning in ``block``: where something inflates to a tar's header, or one stands."""
-    found = _begins(file, block, limits)
+    begin = _begins(file, block, limits)
     file.seek(len(block))  # where whoever reads on goes on
-    return found
+    return begin
 
 
 def _begins(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compression, int]:
@@ -120,32 +179,38 @@ def findings(stream: Inflated, where: Source) -> Iterator[Finding]:
     outer = stream.outer
     if outer is not None:
         yield from findings(outer, where)
-        yield Finding("archive-compressed-twice", "", layers(stream), (where,))
+        yield Finding(rules.ARCHIVE_COMPRESSED_TWICE, "", layers(stream), (where,))
     if before := stream.before:
-        from backupmeta.archive.foreign import stray
+        from backupmeta.archive.identification import stray
 
-        detail = f"{_bytes(before)}: {stray(stream.start[:before])}"
-        yield Finding("archive-leading-bytes", "", detail, (where._replace(offset=0),))
+        detail = f"{counted(before, 'byte')}: {stray(stream.start[:before])}"
+        yield Finding(rules.ARCHIVE_LEADING_BYTES, "", detail, (where._replace(offset=0),))
     layer = "" if outer is None else ", in the outer stream's content"
-    for id_, detail in (*_of_zeros(stream), *_of_checks(stream)):
-        yield Finding(id_, "", f"{detail}{layer}", (where,))
+    for rule, detail in (*_of_zeros(stream), *_of_checks(stream)):
+        yield Finding(rule, "", f"{detail}{layer}", (where,))
 
 
-def _of_zeros(stream: Inflated) -> Iterator[tuple[str, str]]:
+def _of_zeros(stream: Inflated) -> Iterator[tuple[FindingRule, str]]:
     """Yield what stands between and behind the streams."""
     if count := stream.between.length:
-        yield "archive-zeros-between", f"{_bytes(count)}, the first of them at byte {stream.between.offset}"
+        yield (
+            rules.ARCHIVE_ZEROS_BETWEEN,
+            f"{counted(count, 'byte')}, the first of them at byte {stream.between.offset}",
+        )
     if trailing := stream.trailing:
-        from backupmeta.archive.foreign import stray
+        from backupmeta.archive.identification import stray
 
-        yield "archive-trailing-bytes", f"{_bytes(trailing)} from byte {stream.stopped} on: {stray(stream.behind)}"
+        yield (
+            rules.ARCHIVE_TRAILING_BYTES,
+            f"{counted(trailing, 'byte')} from byte {stream.stopped} on: {stray(stream.behind)}",
+        )
     elif count := stream.padding.length:
         is_refused = stream.compression is ZSTD or (stream.compression is XZ and count % _XZ_PADDING)
-        detail = f"{_bytes(count)} from byte {stream.padding.offset} on"
-        yield "archive-padding-refused" if is_refused else "archive-padding", detail
+        detail = f"{counted(count, 'byte')} from byte {stream.padding.offset} on"
+        yield rules.ARCHIVE_PADDING_REFUSED if is_refused else rules.ARCHIVE_PADDING, detail
 
 
-def _of_checks(stream: Inflated) -> Iterator[tuple[str, str]]:
+def _of_checks(stream: Inflated) -> Iterator[tuple[FindingRule, str]]:
     """Yield which checks of xz streams tell nothing about their content."""
     if not stream.checks:
         return
@@ -154,10 +219,6 @@ def _of_checks(stream: Inflated) -> Iterator[tuple[str, str]]:
     for check, count in sorted(stream.checks.items()):
         streams = f"{count:,} of {counted(sum(stream.checks.values()), 'stream')}"
         if check == _CHECK_NONE:
-            yield "archive-check-none", streams
+            yield rules.ARCHIVE_CHECK_NONE, streams
         elif check != lzma.CHECK_UNKNOWN and not lzma.is_check_supported(check):
-            yield "archive-check-unsupported", f"{streams}: check {check}"
-
-
-def _bytes(count: int) -> str:
-    return f"{count:,} byte{'' if count == 1 else 's'}"
+            yield rules.ARCHIVE_CHECK_UNSUPPORTED, f"{streams}: check {check}"

@@ -10,20 +10,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
+from backupmeta import rules
 from backupmeta.archive import packing
-from backupmeta.archive.compression import BLOCK, PLAIN, Compression, by_suffix, identify, is_skippable
+from backupmeta.archive.compression import BLOCK, PLAIN, Compression, End, Stream, by_suffix, identify, is_skippable
 from backupmeta.archive.digests import ALGORITHMS, Digests
-from backupmeta.archive.end import End, Stream
 from backupmeta.archive.hazards import Hazards
-from backupmeta.archive.header import BLOCK as HEADER_BYTES
+from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.archive.member import WITH_CONTENT, Member, is_at_root, is_record
+from backupmeta.archive.member import WITH_CONTENT, Member, Placed, is_at_root, is_record, misplaced, remember
 from backupmeta.archive.names import plain
-from backupmeta.archive.records import Placed, misplaced, remember
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
-from backupmeta.findings import Finding, Findings
+from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import are, counted
 
@@ -65,15 +64,15 @@ class Reader:
         """
         self.file = file
         self.limits = limits
-        self.block = file.read(BLOCK)
+        self.block: bytes = file.read(BLOCK)
         self._stream = packing.unpacked(file, self.block, limits, digests)
         outer = self._stream.outer
-        self.compression = self._stream.compression if outer is None else outer.compression
+        self.compression: Compression = self._stream.compression if outer is None else outer.compression
         self._walk = Walk(self._stream, limits, file.path, until)
 
     def __iter__(self) -> Iterator[Member]:
         yield from self._walk
-        if not self._walk.seen:
+        if not self._walk.members_read:
             self._check_is_tar()
 
     def content(self, member: Member) -> Iterator[bytes]:
@@ -116,9 +115,9 @@ class Reader:
         return self._walk.end
 
     @property
-    def seen(self) -> int:
+    def members_read(self) -> int:
         """How many members there were so far."""
-        return self._walk.seen
+        return self._walk.members_read
 
     def rest(self) -> Iterator[Member]:
         """Yield the members that are left, however far from the archive's beginning they are."""
@@ -128,8 +127,8 @@ class Reader:
     def oddities(self, path: str) -> Iterator[Finding]:
         """Yield what was odd so far about the archive at ``path`` as a whole, and about its headers."""
         yield from unpromised(self.compression, path)
-        for one in self._walk.findings:
-            yield one._replace(evidence=tuple(at._replace(path=path) for at in one.evidence))
+        for finding in self._walk.findings:
+            yield finding._replace(evidence=tuple(at._replace(path=path) for at in finding.evidence))
         yield from packing.findings(self._stream, Source(Witness.ARCHIVE, path))
 
     def broken(self, reason: str) -> DamagedError | LimitExceededError:
@@ -150,7 +149,7 @@ class Reader:
 
     def _check_is_tar(self) -> None:
         """Raise where there was not a single header: it is no tar, or it broke off too early to tell."""
-        from backupmeta.archive.foreign import container, is_torn_header
+        from backupmeta.archive.identification import container, is_torn_header
 
         path, stream, walked = self.file.path, self._stream, self._walk.end
         is_whole = walked is not None and walked.verdict == "complete" and stream.position and not self._is_zeros()
@@ -170,7 +169,9 @@ class Reader:
     def _is_zeros(self) -> bool:
         """Tell whether there are zeros alone, and not just the end mark of a writer that packed nothing."""
         stream = self._stream
-        if stream.first.strip(b"\0") or any(one.id == "archive-trailing-content" for one in self._walk.findings):
+        if stream.first.strip(b"\0") or any(
+            finding.rule is rules.ARCHIVE_TRAILING_CONTENT for finding in self._walk.findings
+        ):
             return False
         while stream.position < self.limits.search_bytes and (piece := stream.take(BLOCK)):
             if piece.strip(b"\0"):
@@ -179,7 +180,7 @@ class Reader:
 
     def _foreign(self) -> NotAnArchiveError:
         """Return the error that says what the file is."""
-        from backupmeta.archive.foreign import describe
+        from backupmeta.archive.identification import describe
 
         stream, path = self._stream, self.file.path
         if self.compression is PLAIN:
@@ -222,12 +223,12 @@ class _Several:
         self._contents = contents
 
     def take(self, piece: bytes) -> None:
-        for one in self._contents:
-            one.take(piece)
+        for content in self._contents:
+            content.take(piece)
 
     def close(self, missing: int) -> None:
-        for one in self._contents:
-            one.close(missing)
+        for content in self._contents:
+            content.close(missing)
 
 
 class _Consumers:
@@ -237,8 +238,8 @@ class _Consumers:
         self._consumers = consumers
 
     def wants(self, member: Member) -> Content | None:
-        found = [content for one in self._consumers if (content := one.wants(member)) is not None]
-        return _Several(found) if len(found) > 1 else next(iter(found), None)
+        contents = [content for consumer in self._consumers if (content := consumer.wants(member)) is not None]
+        return _Several(contents) if len(contents) > 1 else next(iter(contents), None)
 
 
 class Pass(Reader):
@@ -288,7 +289,7 @@ class Pass(Reader):
         if (end := self._stream.end) is None or not end.limit:
             return True
         self._unread.add(
-            Finding("limit-exceeded", "", f"{end.reason}, near byte {end.offset}", (_at(self.file.path, None),))
+            Finding(rules.LIMIT_EXCEEDED, "", f"{end.reason}, near byte {end.offset}", (_at(self.file.path, None),))
         )
         return False
 
@@ -312,7 +313,7 @@ class Pass(Reader):
             yield from members
             walk.pass_content()
         self._judge(unjudged)
-        if not walk.seen:
+        if not walk.members_read:
             self._check_is_tar()
 
     def _judge(self, members: Sequence[Member]) -> None:
@@ -330,7 +331,7 @@ class Pass(Reader):
         if len(self._linked) < _LINKS_KEPT:
             self._linked.append((member, content))
         else:
-            self._refuse(member, content, "limit-exceeded", f"more than {_LINKS_KEPT:,} hard links to read")
+            self._refuse(member, content, rules.LIMIT_EXCEEDED, f"more than {_LINKS_KEPT:,} hard links to read")
         return False
 
     def _hand_out(self, member: Member) -> None:
@@ -342,21 +343,21 @@ class Pass(Reader):
         """Read the archive once more for the contents of the hard links that somebody wants."""
         if not self._linked:
             return
-        found = sources(self.file, self.limits, [link for link, _ in self._linked])
+        origins = sources(self.file, self.limits, [link for link, _ in self._linked])
         wanted = dict[int, list[Content]]()
         for link, content in self._linked:
-            if (offset := found.get(link.offset)) is None:
-                self._refuse(link, content, "member-link-unresolved", link.link.decode("utf-8", "replace"))
+            if (offset := origins.get(link.offset)) is None:
+                self._refuse(link, content, rules.MEMBER_LINK_UNRESOLVED, link.link.decode("utf-8", "replace"))
             else:
                 wanted.setdefault(offset, []).append(content)
         self._linked.clear()
         hand_out(self.file, self.limits, wanted)
 
-    def _refuse(self, member: Member, content: Content, id_: str, detail: str) -> None:
+    def _refuse(self, member: Member, content: Content, rule: FindingRule, detail: str) -> None:
         """Tell that the content of a hard link is not there."""
         content.close(_OF_NOTHING)
         if not self._hazards.has_unresolved(member):
-            self._unread.add(Finding(id_, member.label, detail, (_at(self.file.path, member),)))
+            self._unread.add(Finding(rule, member.label, detail, (_at(self.file.path, member),)))
 
     @property
     def records(self) -> Sequence[Placed]:
@@ -436,25 +437,27 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         NotAnArchiveError, DamagedError, UnreadableError: the archive can't be read, and no such member was met.
     """
     wanted, number = plain(name.encode("utf-8", "surrogateescape")), _number(name)
-    reader, found, records = Reader(file, limits), list[Member](), list[Placed]()
+    reader, named, records = Reader(file, limits), list[Member](), list[Placed]()
     for place, member in enumerate(reader):
         if is_record(member):
             remember(records, Placed(member, place))
         is_wanted = plain(member.name) == wanted if number is None else place + 1 == number
-        if is_wanted and not (number is None and _is_own(found)):
-            found = [*found[:1], member]
-        if (_is_own(found) or (found and number is not None)) and file.size > BLOCK:
+        if is_wanted and not (number is None and _is_own(named)):
+            named = [*named[:1], member]
+        if (_is_own(named) or (named and number is not None)) and file.size > BLOCK:
             break
-    if not found and reader.end is not None and reader.end.verdict != "complete":
+    if not named and reader.end is not None and reader.end.verdict != "complete":
         raise reader.broken(f"{name!r} was not met")
-    if not found:
+    if not named:
         raise NoMemberError(file.path, name)
-    if found[-1].kind not in WITH_CONTENT:
-        raise NoMemberError(file.path, name, f"is no plain file but a {found[-1].kind}")
-    twice = (Finding("member-name-duplicate", found[-1].label, "the last one is given", (_at(file.path, found[-1]),)),)
-    content = at_offset(file, limits, found[-1].offset)
+    if named[-1].kind not in WITH_CONTENT:
+        raise NoMemberError(file.path, name, f"is no plain file but a {named[-1].kind}")
+    twice = (
+        Finding(rules.MEMBER_NAME_DUPLICATE, named[-1].label, "the last one is given", (_at(file.path, named[-1]),)),
+    )
+    content = at_offset(file, limits, named[-1].offset)
     odd = (*misplaced(records, file.path), *reader.oddities(file.path))
-    return Located(found[-1], content, (*odd, *(twice if len(found) > 1 else ())), file.path)
+    return Located(named[-1], content, (*odd, *(twice if len(named) > 1 else ())), file.path)
 
 
 def _number(name: str) -> int | None:
@@ -464,9 +467,9 @@ def _number(name: str) -> int | None:
     return int(digits) if is_number else None
 
 
-def _is_own(found: Sequence[Member]) -> bool:
-    """Tell whether the last member ``found`` is the backup's own record: the first one at the root."""
-    return bool(found) and is_record(found[-1]) and is_at_root(found[-1])
+def _is_own(named: Sequence[Member]) -> bool:
+    """Tell whether the last member ``named`` is the backup's own record: the first one at the root."""
+    return bool(named) and is_record(named[-1]) and is_at_root(named[-1])
 
 
 def at_offset(file: EvidenceFile, limits: Limits, offset: int) -> Iterator[bytes]:
@@ -503,7 +506,7 @@ def sources(file: EvidenceFile, limits: Limits, links: Iterable[Member]) -> dict
 
     That is the last one of the target's name before the link, or what that one has, if it is a link itself.
     """
-    asked, found, known = {link.offset for link in links}, dict[int, int](), dict[int, int]()
+    asked, lengths, known = {link.offset for link in links}, dict[int, int](), dict[int, int]()
     file.seek(0)
     for member in Reader(file, limits):
         key = hash(plain(member.name))
@@ -514,10 +517,10 @@ def sources(file: EvidenceFile, limits: Limits, links: Iterable[Member]) -> dict
             known[key] = source
         if member.offset in asked:
             asked.remove(member.offset)
-            found |= {} if source is None else {member.offset: source}
+            lengths |= {} if source is None else {member.offset: source}
             if not asked:
                 break
-    return found
+    return lengths
 
 
 def linked(file: EvidenceFile, limits: Limits, link: Member) -> Iterator[bytes]:
@@ -568,7 +571,7 @@ def unpromised(compression: Compression, path: str) -> Iterator[Finding]:
     """Yield that the ``compression`` of the archive at ``path`` is not the one that its name ends with."""
     promised = by_suffix(path)
     if promised is not None and promised is not compression:
-        yield Finding("archive-suffix-differs", "", f"it is {compression.name}", (_at(path, None),))
+        yield Finding(rules.ARCHIVE_SUFFIX_DIFFERS, "", f"it is {compression.name}", (_at(path, None),))
 
 
 def _at(path: str, member: Member | None) -> Source:

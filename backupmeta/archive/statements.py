@@ -5,11 +5,224 @@ Only a statement's beginning and a few bytes of anything else are ever held, wha
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from backupmeta.archive import sql
 from backupmeta.archive.limits import KIB, MIB
+
+HEAD: Final = 16 * KIB
+"""Within how many bytes a statement tells what it is; a list of columns stands there, too."""
+
+_LONGEST: Final = 256
+"""The longest name in bytes: 64 characters of at most 4."""
+
+_BLANK: Final = rb"\x00-\x20"
+
+
+def _text(quote: bytes) -> bytes:
+    """Return a pattern of a text in ``quote``: the quick way where no quote follows two backslashes, else the exact."""
+    quick = rb"'[^']*+(?>(?:(?<=[^\\]\\)'[^']*+)*)'(?<!\\')"
+    exact = rb"'[^'\\]*+(?>(?:\\.[^'\\]*+)*)'"
+    return (quick + rb"|" + exact).replace(b"'", quote)
+
+
+_QUOTED: Final = _text(b"'") + rb"|" + _text(b'"') + rb"|`[^`]*+`"
+_COMMENT: Final = rb"--(?=[" + _BLANK + rb"])[^\n]*+\n|\#[^\n]*+\n|/\*(?=[^M!]|M[^!])[^*]*+(?>(?:\*(?!/)[^*]*+)*)\*/"
+_EXECUTED: Final = rb"/\*M?+!\d*+"
+_LONE: Final = rb"-(?=[^-]|-[^" + _BLANK + rb"])|/(?=[^*])"
+"""A minus or a slash that begins no comment, where what follows is there to tell."""
+
+_STARTERS: Final = b"'\"`#/-"
+"""What quotes and comments begin with."""
+
+
+def _run(but: bytes, *tokens: bytes) -> bytes:
+    """Return a pattern of any bytes ``but`` some, and of ``tokens``, which begin with those."""
+    other = rb"[^" + re.escape(_STARTERS + but) + rb"]*+"
+    return other + rb"(?>(?:(?:" + rb"|".join(tokens) + rb")" + other + rb")*)"
+
+
+@lru_cache(maxsize=128)
+def code_before(delimiter: bytes, stops: bytes = b"") -> re.Pattern[bytes]:
+    """Return the pattern of all text before the ``delimiter``, one of the ``stops``, or what is cut off."""
+    first = delimiter[:1]
+    tokens = [_QUOTED, _COMMENT, _EXECUTED, _LONE]
+    if first not in _STARTERS and len(delimiter) > 1:
+        tokens.append(rb"(?=.{%d})%s" % (len(delimiter), re.escape(first)))
+    token = rb"(?!" + re.escape(delimiter) + rb")(?:" + rb"|".join(tokens) + rb")"
+    return re.compile(rb"(?s:" + _run(first + stops, token) + rb")")
+
+
+ROW: Final = re.compile(rb"(?s:[\s,]*+\(" + _run(b"();", _QUOTED, _COMMENT, _EXECUTED, _LONE) + rb"\)[\s,]*+|(.++))")
+"""One row of an INSERT; or, as the group, all the rest where that is no whole row."""
+
+BETWEEN: Final = re.compile(rb"(?>(?s:[\s;]++|" + _COMMENT + rb")*)")
+"""What may stand between two statements."""
+
+BETWEEN_ROWS: Final = re.compile(rb"(?>(?s:[\s,]++|" + _COMMENT + rb")*)")
+"""What may stand between two rows."""
+
+COMMENT: Final = re.compile(rb"\#|--(?=[" + _BLANK + rb"])|/\*(?=[^M!]|M[^!])")
+"""How a comment begins."""
+
+OPENED: Final = re.compile(rb"['\"`]|" + COMMENT.pattern)
+"""How a text or comment begins."""
+
+UNDECIDED: Final = frozenset({b"", b"-", b"--", b"/", b"/*", b"/*M"})
+"""What may begin a comment, as far as its text goes."""
+
+CLOSED: Final = {
+    b"'": re.compile(rb"(?s:(?>(?:[^'\\]++|\\.)*)')"),
+    b'"': re.compile(rb"(?s:(?>(?:[^\"\\]++|\\.)*)\")"),
+    b"`": re.compile(rb"[^`]*+`"),
+}
+"""The rest of a text or name, by its quote."""
+
+SANDBOX: Final = re.compile(rb"/\*M?!999999\\-")
+"""What mariadb-dump's first line begins with since 2024; a client that does not know it takes ``\\-`` for a command."""
+
+_GAP: Final = rb"(?:\s|\*/|" + _COMMENT + rb"|" + _EXECUTED + rb")"
+NAME: Final = rb"(?:`(?>(?:[^`\n]|``){1,%d})`|\"(?>(?:[^\"\n]|\"\"){1,%d})\"|[0-9A-Za-z_$\x80-\xff]{1,%d}+)" % (
+    (_LONGEST,) * 3
+)
+"""A name of a table, quoted or not."""
+
+_TABLE: Final = rb"(?>(?:" + NAME + rb"~\.~)?)(" + NAME + rb")"
+_IF: Final = rb"(?>(?:IF (?>(?:NOT )?)EXISTS )?)"
+_USER: Final = rb"(?:`(?>(?:[^`]++|``)*)`|" + _QUOTED + rb"|[\w$.%-]++)"
+
+
+def _grammar(pattern: bytes) -> re.Pattern[bytes]:
+    """Compile a ``pattern`` in which a blank is whatever stands between two words, and ``~`` that or nothing."""
+    return re.compile(
+        rb"(?si:" + pattern.replace(b" ", rb"(?>" + _GAP + rb"+)").replace(b"~", rb"(?>" + _GAP + rb"*)") + rb")"
+    )
+
+
+_WORD: Final = re.compile(rb"(?s:(?>(?:" + _GAP + rb"|\()*)([A-Za-z]++))")
+_DELIMITER: Final = re.compile(rb"(?i:DELIMITER)[ \t]++(\S{1,16}+)(?!\S)")
+_CREATED: Final = _grammar(
+    rb"~CREATE (?>(?:OR REPLACE )?)(?>(?:ALGORITHM~=~\w++ )?)"
+    rb"(?>(?:DEFINER~=~(?P<definer>"
+    + _USER
+    + rb")(?>(?:~@~"
+    + _USER
+    + rb")?)(?>(?:\(\))?) )?)(?>(?:SQL SECURITY \w++ )?)"
+    rb"(?>(?P<temporary>TEMPORARY )?)(?>(?:(?P<kind>TABLE|VIEW)\b~" + _IF + _TABLE + rb")?)"
+)
+_FILLED: Final = _grammar(
+    rb"~(?:INSERT|REPLACE)\b~(?>(?:(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY|IGNORE) )*)(?>(?:INTO\b~)?)" + _TABLE + rb"~"
+    rb"(?>(?:\((?>(?:[^'\"`();]++|" + _QUOTED + rb")*)\)~)?)(?>(?:(?P<values>VALUES?)\b|(?P<set>SET)\b)?)"
+)
+_DROPPED: Final = _grammar(rb"~DROP (?>(?:TEMPORARY )?)(?P<kind>TABLE|VIEW)S?+\b~" + _IF)
+_LISTED: Final = _grammar(rb"~" + _TABLE + rb"~,?+")
+_ROUTINE: Final = _grammar(rb"(?>(?:AGGREGATE )?)(?:PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b")
+_BLOCK: Final = re.compile(
+    rb"(?si:" + _QUOTED + rb"|" + _COMMENT + rb"|"
+    rb"\b(?:(?P<begin>BEGIN|CASE)|END\s+(?:IF|LOOP|WHILE|REPEAT)|(?P<end>END(?:\s+CASE)?))\b)"
+)
+
+WORDS: Final = frozenset(
+    b"alter analyze begin binlog cache call change check checksum commit create deallocate delete delimiter desc "
+    b"describe do drop execute explain flush grant handler import insert install kill load lock optimize prepare "
+    b"purge release rename repair replace reset revoke rollback savepoint select set show shutdown source start "
+    b"stop table truncate uninstall unlock update use values with xa".split()
+)
+"""What statements begin with, of the server and of its client."""
+
+
+class Created(NamedTuple):
+    """What the beginning of a CREATE statement tells.
+
+    Attributes:
+        name: of a table or view, else None.
+        kind: ``table``, ``view``, or nothing for another object.
+        is_temporary: whether the table ends with the connection.
+        definer: the user in whose name a view or routine works; None where none is named.
+    """
+
+    name: bytes | None
+    kind: str
+    is_temporary: bool
+    definer: bytes | None
+
+
+class Filled(NamedTuple):
+    """What the beginning of an INSERT or REPLACE tells.
+
+    Attributes:
+        name: the table.
+        length: how many bytes stand before its rows; 0 where it has none: it sets columns, or inserts a query's.
+        is_set: whether it sets the columns of one row.
+    """
+
+    name: bytes
+    length: int
+    is_set: bool
+
+
+def word_at(text: bytes, at: int) -> bytes:
+    """Return the word that the statement at byte ``at`` begins with, in lower case; empty where it is none."""
+    match = _WORD.match(text, at, at + HEAD)
+    return match[1].lower() if match else b""
+
+
+def delimiter_at(text: bytes, at: int) -> bytes | None:
+    """Return what the line at byte ``at`` makes the delimiter; None where it names none that a client takes."""
+    match = _DELIMITER.match(text, at, at + HEAD)
+    return match[1] if match and b"\\" not in match[1] else None
+
+
+def created_by(text: bytes) -> Created | None:
+    """Return what the CREATE statement ``text`` creates."""
+    if (match := _CREATED.match(text, 0, HEAD)) is None:
+        return None
+    name, kind, user = match[match.re.groups], match["kind"], match["definer"]
+    return Created(
+        None if name is None else unquoted(name),
+        (kind or b"").decode().lower(),
+        match["temporary"] is not None,
+        None if user is None else unquoted(user)[:_LONGEST],
+    )
+
+
+def is_routine_at(text: bytes, at: int) -> bool:
+    """Tell whether the CREATE statement at byte ``at`` creates what has statements of its own."""
+    match = _CREATED.match(text, at, at + HEAD)
+    return match is not None and _ROUTINE.match(text, match.end(), at + HEAD) is not None
+
+
+def block_depth(text: bytes) -> int:
+    """Return how many blocks (BEGIN … END, CASE … END) begin in ``text``, less those that end."""
+    words = [match.lastgroup for match in _BLOCK.finditer(text)]
+    return words.count("begin") - words.count("end")
+
+
+def filled_at(text: bytes, at: int) -> Filled | None:
+    """Return what the INSERT or REPLACE at byte ``at`` of ``text`` fills."""
+    if (match := _FILLED.match(text, at, at + HEAD)) is None:
+        return None
+    length = match.end() - at if match["values"] else 0
+    return Filled(unquoted(match[1]), length, match["set"] is not None)
+
+
+def dropped_by(text: bytes) -> tuple[str, tuple[bytes, ...]]:
+    """Return what kind of thing the DROP statement ``text`` drops, and their names; nothing of another kind."""
+    if (match := _DROPPED.match(text, 0, HEAD)) is None:
+        return "", ()
+    names, at = list[bytes](), match.end()
+    while listed := _LISTED.match(text, at):
+        names.append(unquoted(listed[1]))
+        at = listed.end()
+    return match["kind"].decode().lower(), tuple(names)
+
+
+def unquoted(name: bytes) -> bytes:
+    """Return a name without its quotes."""
+    quote = name[:1]
+    return name[1:-1].replace(quote * 2, quote) if quote in b"`\"'" else name
+
 
 TEXT_KEPT: Final = 64 * KIB
 """How much is kept of a statement that is no INSERT; of a longer one the digest alone tells what follows."""
@@ -63,7 +276,7 @@ class Statement(NamedTuple):
     size: int
     text: bytes
     rest: bytes
-    filled: sql.Filled | None
+    filled: Filled | None
     rows: int
 
 
@@ -82,9 +295,9 @@ class Statements:
     def __init__(self, hand_on: Callable[[Statement], object]) -> None:
         self.foreign: Spot | None = None
         self.sandbox: Spot | None = None
-        self.ended = 0
-        self.begin = Spot(1, 0)
-        self.delimiter = b";"
+        self.ended: int = 0
+        self.begin: Spot = Spot(1, 0)
+        self.delimiter: bytes = b";"
         self._hand_on = hand_on
         self._delimiters = {b";"}
         self._read: Callable[[bytes, int], int] = self._mark
@@ -94,14 +307,14 @@ class Statements:
         self._base = 0  # where the held bytes begin, in bytes of the dump
         self._line = 1
         self._counted = 0  # how far newlines were counted, from the held bytes on
-        self.is_inside = False
+        self.is_inside: bool = False
         self._from = 0  # from where on the statement's text was not kept yet
         self._word = b""
         self._text = b""
         self._rest = sha256()
-        self._filled: sql.Filled | None = None
+        self._filled: Filled | None = None
         self._again = b""  # what the last statement with rows begins with, up to them
-        self._filled_again = sql.Filled(b"", 0, is_set=False)
+        self._filled_again = Filled(b"", 0, is_set=False)
         self._is_routine = False
         self._blocks = 0  # how many of a routine's blocks are open
         self._judged = 0  # within how many bytes of its text they were counted
@@ -128,7 +341,7 @@ class Statements:
     def close(self) -> None:
         """Take in what is left: a last line may have no end, and so may the last statement."""
         end = self._base + len(self._held)
-        self.take(b"\n" * sql.HEAD)  # whatever waits for what follows is decided
+        self.take(b"\n" * HEAD)  # whatever waits for what follows is decided
         if self.is_inside:
             self._text = self._text.rstrip()
             self._hand_on(self._statement(end))
@@ -156,28 +369,28 @@ class Statements:
         at = self._after_gap(text, at)
         if self._again and text.startswith(self._again, at):
             return self._begin_rows(self._filled_again, text, at)
-        if len(text) - at < sql.HEAD:
+        if len(text) - at < HEAD:
             return at
-        if sql.COMMENT.match(text, at):
+        if COMMENT.match(text, at):
             return self._open(text, at)
-        if sql.SANDBOX.match(text, at):
+        if SANDBOX.match(text, at):
             self.sandbox = self.sandbox or self._spot(text, at)
             return self._pass_line(text, at)
         return self._by_word(text, at)
 
     def _by_word(self, text: bytes, at: int) -> int:
         """Read the beginning of a statement, or what is none."""
-        word = sql.word(text, at)
+        word = word_at(text, at)
         if word == b"delimiter":
             return self._redefine(text, at)
-        if word not in sql.WORDS:
+        if word not in WORDS:
             self.foreign = self.foreign or self._spot(text, at)
             return self._pass_line(text, at)
         return self._begin_statement(word, text, at)
 
     def _after_gap(self, text: bytes, at: int) -> int:
         while True:
-            at = _end(sql.BETWEEN, text, at)
+            at = _end(BETWEEN, text, at)
             if not text.startswith(self.delimiter, at):
                 return at
             at += len(self.delimiter)
@@ -190,7 +403,7 @@ class Statements:
 
     def _redefine(self, text: bytes, at: int) -> int:
         """Read a line that names another delimiter."""
-        named = sql.delimiter(text, at)
+        named = delimiter_at(text, at)
         if named in self._delimiters or (named and len(self._delimiters) < _DELIMITERS_MOST):
             self._delimiters.add(named)
             self.delimiter = named
@@ -198,30 +411,30 @@ class Statements:
 
     def _begin_statement(self, word: bytes, text: bytes, at: int) -> int:
         """Read the beginning of a statement; one with rows is remembered, for the next ones often begin alike."""
-        filled = sql.filled(text, at) if word in {b"insert", b"replace"} else None
+        filled = filled_at(text, at) if word in {b"insert", b"replace"} else None
         if filled is not None and filled.length:
             self._again, self._filled_again = text[at : at + filled.length + 1], filled
             return self._begin_rows(filled, text, at)
         self._begin(word, filled, text, at)
-        self._is_routine = word == b"create" and sql.is_routine(text, at)
+        self._is_routine = word == b"create" and is_routine_at(text, at)
         self._text, self._rest, self._blocks, self._judged = b"", sha256(), 0, 0
         self._rows = int(filled is not None and filled.is_set)
         self._read = self._in_statement
         return self._in_statement(text, at)
 
-    def _begin_rows(self, filled: sql.Filled, text: bytes, at: int) -> int:
+    def _begin_rows(self, filled: Filled, text: bytes, at: int) -> int:
         self._begin(b"insert", filled, text, at)
         self._read = self._in_rows
         return self._in_rows(text, at + filled.length)
 
-    def _begin(self, word: bytes, filled: sql.Filled | None, text: bytes, at: int) -> None:
+    def _begin(self, word: bytes, filled: Filled | None, text: bytes, at: int) -> None:
         self.begin = Spot(self._lines(text, at), self._base + at)
         self.is_inside, self._from = True, at
         self._word, self._filled, self._rows, self._depth = word, filled, 0, 0
 
     def _in_statement(self, text: bytes, at: int) -> int:
         """Read to the statement's end, or to what is cut off by the end of the text."""
-        at = _end(sql.code(self.delimiter), text, at)
+        at = _end(code_before(self.delimiter), text, at)
         if not text.startswith(self.delimiter, at):
             return self._open(text, at)
         return at + 1 if self._is_in_block(text, at) else self._finish(text, at)
@@ -231,7 +444,7 @@ class Statements:
         if not self._is_routine or self.delimiter != b";":
             return False
         self._keep(text, at)
-        self._blocks += sql.depth(self._text[self._judged :])
+        self._blocks += block_depth(self._text[self._judged :])
         self._judged = len(self._text)
         return self._blocks > 0 and len(self._text) < TEXT_KEPT
 
@@ -243,19 +456,19 @@ class Statements:
             at = self._whole_rows(text, at)
             if text.startswith(b";", at):
                 return self._finish(text, at)
-        at = _end(sql.BETWEEN_ROWS, text, at)
+        at = _end(BETWEEN_ROWS, text, at)
         if text.startswith(b"(", at):
             self._rows, self._depth = self._rows + 1, 1
             return at + 1
-        if sql.COMMENT.match(text, at):
+        if COMMENT.match(text, at):
             return self._open(text, at)
-        if text[at : at + _LONGEST_SIGN] not in sql.UNDECIDED:
+        if text[at : at + _LONGEST_SIGN] not in UNDECIDED:
             self._read = self._in_statement
         return at if self._read == self._in_rows else self._in_statement(text, at)
 
     def _in_row(self, text: bytes, at: int) -> int:
         """Read on in a row, to its next parenthesis."""
-        at = _end(sql.code(self.delimiter, b"()"), text, at)
+        at = _end(code_before(self.delimiter, b"()"), text, at)
         sign = text[at : at + 1]
         if text.startswith(self.delimiter, at):
             return self._finish(text, at)
@@ -268,33 +481,33 @@ class Statements:
         """Count the whole rows from ``at`` on, and return where the last of them ends."""
         end = text.find(b";\n", at, at + self._window)
         stop = end if end >= 0 else min(at + self._window, len(text))
-        found = sql.ROW.findall(text, at, stop)
-        rest = found.pop() if found and found[-1] else b""
-        self._rows += len(found)
+        rows = ROW.findall(text, at, stop)
+        rest = rows.pop() if rows and rows[-1] else b""
+        self._rows += len(rows)
         self._window = min(max(_WINDOWS[0], 2 * (stop - len(rest) - at)), _WINDOWS[1])
         return stop - len(rest)
 
     def _open(self, text: bytes, at: int) -> int:
         """Read a comment's or text's beginning, whose end is not in the text."""
-        found = sql.OPENED.match(text, at)
-        if found is None:
+        match = OPENED.match(text, at)
+        if match is None:
             return at
-        self._back, self._quote = self._read, text[at : found.end()]
-        self._read = self._in_quotes if self._quote in sql.CLOSED else self._in_comment
-        return found.end()
+        self._back, self._quote = self._read, text[at : match.end()]
+        self._read = self._in_quotes if self._quote in CLOSED else self._in_comment
+        return match.end()
 
     def _in_quotes(self, text: bytes, at: int) -> int:
-        if (found := sql.CLOSED[self._quote].match(text, at)) is not None:
+        if (match := CLOSED[self._quote].match(text, at)) is not None:
             self._read = self._back
-            return found.end()
+            return match.end()
         backslashes = len(text) - len(text.rstrip(b"\\")) if self._quote != b"`" else 0
         return len(text) - backslashes % 2
 
     def _in_comment(self, text: bytes, at: int) -> int:
         end = b"*/" if self._quote == b"/*" else b"\n"
-        if (found := text.find(end, at)) >= 0:
+        if (closing := text.find(end, at)) >= 0:
             self._read = self._back
-            return found + len(end)
+            return closing + len(end)
         return len(text) - text.endswith(b"*")
 
     def _finish(self, text: bytes, at: int) -> int:
@@ -326,5 +539,5 @@ class Statements:
 
 def _end(pattern: re.Pattern[bytes], text: bytes, at: int) -> int:
     """Return how far a pattern that matches anywhere, if only nothing, goes from byte ``at`` on."""
-    found = pattern.match(text, at)
-    return found.end() if found else at
+    match = pattern.match(text, at)
+    return match.end() if match else at

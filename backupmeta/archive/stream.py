@@ -1,14 +1,8 @@
-"""The inflated bytes of an open file, as one stream.
-
-Several gzip members, zstd frames, bzip2 or xz streams in a row are one stream; zeros between and behind them are
-passed over and counted. Where the stream ends badly it says how and where instead of raising, after every byte that
-came before; and `Inflated.resume` looks for a stream behind the damage. What a stream inflates to may be streams
-again: `backupmeta.archive.layer` inflates these, too, and both are bounded together.
-"""
+"""The bytes of an open file or of another stream, and the inflated bytes that they become, as one stream."""
 
 import time
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 from backupmeta.archive.compression import (
     BLOCK,
@@ -16,16 +10,172 @@ from backupmeta.archive.compression import (
     PLAIN,
     Compression,
     Decompressor,
+    End,
+    Gzip,
+    LongHeaderError,
     Opened,
+    Stream,
+    Verdict,
+    Zeros,
     open_carefully,
     open_stream,
 )
 from backupmeta.archive.digests import Digests
-from backupmeta.archive.end import End, Stream, Verdict, Zeros
-from backupmeta.archive.gzip import Gzip, LongHeaderError
-from backupmeta.archive.input import HARMLESS, PIECE_MOST, Input, Source
-from backupmeta.archive.limits import KIB, Limits
+from backupmeta.archive.limits import KIB, MIB, Limits
 from backupmeta.words import counted
+
+PIECE_MOST: Final = 256 * KIB
+"""How many bytes are taken at once, at most."""
+
+
+HARMLESS: Final = 64 * MIB
+"""Bytes, inflated or filled in, up to which any ratio is harmless."""
+
+
+class ByteSource(Protocol):
+    """Where the bytes lie: an open file, or what an outer stream inflates to."""
+
+    @property
+    def position(self) -> int:
+        """Where the next byte stands."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are; of an outer stream, how many were inflated so far."""
+
+    def read(self, length: int, /) -> bytes:
+        """Return the next bytes, at most ``length``; nothing at the end."""
+
+    def seek(self, offset: int, /) -> None:
+        """Go to ``offset``; an outer stream that can't go back stays where it is."""
+
+
+class Input:
+    """The bytes of an open file, taken piece by piece, and given back where too many were taken.
+
+    Blocks are digested as they are read, each byte once, however often it is gone back to.
+
+    Attributes:
+        over: the name in `Limits` of the bound that reading has met, from which on there is no more; empty for none.
+    """
+
+    def __init__(self, file: ByteSource, block: bytes, digests: Digests | None, limits: Limits) -> None:
+        """Begin with ``block``, which was read from the beginning of ``file`` already."""
+        self.over: Literal["", "ratio", "seconds"] = ""
+        self._deadline = time.monotonic() + limits.seconds
+        self._ratio = limits.ratio
+        self._zeros, self._other = 0, len(block)
+        self._file = file
+        self._digests = digests
+        self._digested = 0
+        self._block = block
+        self._at = 0
+        self._digest(0, block)
+
+    @property
+    def offset(self) -> int:
+        """Where the next byte stands in the file."""
+        return self._file.position - len(self._block) + self._at
+
+    def take(self, most: int) -> bytes:
+        """Return the next bytes, at most ``most``; nothing at the file's end."""
+        if self._at == len(self._block):
+            begin = self._file.position
+            self._block, self._at = self._read(max(most, BLOCK)), 0
+            self._digest(begin, self._block)
+        piece = self._block[self._at : self._at + most] if self._at or len(self._block) > most else self._block
+        self._at += len(piece)
+        return piece
+
+    def give_back(self, rest: bytes) -> None:
+        """Take back ``rest``, which are the last bytes that were given; isal may hold some of an earlier piece."""
+        if len(rest) <= self._at:
+            self._at -= len(rest)
+        else:
+            self._block, self._at = rest + self._block[self._at :], 0
+
+    def peek(self, length: int) -> bytes:
+        """Return the next ``length`` bytes, or fewer at the file's end, without taking them."""
+        while len(self._block) - self._at < length:
+            begin = self._file.position
+            if not (more := self._read(BLOCK)):
+                break
+            self._digest(begin, more)
+            self._block, self._at = self._block[self._at :] + more, 0
+        return self._block[self._at : self._at + length]
+
+    def go_to(self, offset: int) -> None:
+        """Go to ``offset`` in the file; what is read twice is digested once."""
+        self._file.seek(offset)
+        self._block, self._at = b"", 0
+
+    def pass_zeros(self) -> int:
+        """Pass over zero bytes; return how many there were."""
+        count = 0
+        while piece := self.take(BLOCK):
+            rest = piece.lstrip(b"\0")
+            count += len(piece) - len(rest)
+            if rest:
+                self.give_back(rest)
+                break
+        return count
+
+    def zeros_around(self, least: int) -> tuple[int, int]:
+        """Return where the zeros begin that reach up to here, from ``least`` on, and how many they are.
+
+        Those that follow here are counted, too, as far as one `BLOCK`.
+        """
+        here, block = self.offset, self.peek(BLOCK)
+        ahead, begin = len(block) - len(block.lstrip(b"\0")), here
+        while begin > least:
+            length = min(BLOCK, begin - least)
+            self.go_to(begin - length)
+            zeros = length - len(self.peek(length).rstrip(b"\0"))
+            begin -= zeros
+            if zeros < length or self.over:
+                break
+        self.go_to(here)
+        return begin, here - begin + ahead
+
+    def pass_to(self, signatures: tuple[bytes, ...]) -> bool:
+        """Pass over bytes up to one of ``signatures``; return whether there is one."""
+        longest = max(map(len, signatures))
+        while len(block := self.peek(BLOCK)) >= longest:
+            nearest = len(block)
+            for signature in signatures:  # each is looked for up to the nearest one only: there may be very many
+                at = block.find(signature, 0, nearest + len(signature) - 1)
+                nearest = at if at >= 0 else nearest
+            is_found = nearest < len(block)
+            self._at += nearest if is_found else len(block) - longest + 1
+            if is_found:
+                return True
+        return False
+
+    def drain(self) -> None:
+        """Take in the rest of the file, for its digest."""
+        while self.take(PIECE_MOST):
+            pass
+
+    def _read(self, length: int) -> bytes:
+        """Return the next bytes of the file, at most ``length``; nothing at its end, or where it is over a limit."""
+        if self.over:
+            return b""
+        block = self._file.read(length)
+        if block.rstrip(b"\0"):
+            self._other += len(block)
+        elif (zeros := self._zeros + len(block)) > HARMLESS and zeros > self._ratio * self._other:
+            self.over = "ratio"
+        else:
+            self._zeros = zeros
+        if time.monotonic() > self._deadline:
+            self.over = "seconds"
+        return block
+
+    def _digest(self, begin: int, block: bytes) -> None:
+        if self._digests is not None and begin + len(block) > self._digested:
+            self._digests.update(block[max(self._digested - begin, 0) :])
+            self._digested = begin + len(block)
+
 
 CHUNK: Final = 16 * KIB
 """How many inflated bytes are asked for at first: a header and a record of real size."""
@@ -71,7 +221,7 @@ class Inflated:
 
     def __init__(
         self,
-        file: Source,
+        file: ByteSource,
         block: bytes,
         compression: Compression,
         limits: Limits,
@@ -97,18 +247,24 @@ class Inflated:
         self._clear()
 
     def _clear(self) -> None:
-        self._begin = self.stopped = self.base = self.at = 0
+        self._begin = 0
+        self.stopped: int = 0
+        self.base: int = 0
+        self.at: int = 0
         self._contradicted: Stream | None = None
         self._chunks = self._plain() if self.compression is PLAIN else self._streams()
         self._kept: list[Stream] = []
         self._count = 0
-        self.buffer = self.first = self.behind = b""
+        self.buffer: bytes = b""
+        self.first: bytes = b""
+        self.behind: bytes = b""
         self.end: End | None = None
         self.met: End | None = None
-        self.between, self.padding = Zeros(), Zeros()
-        self.gap = 0
+        self.between: Zeros = Zeros()
+        self.padding: Zeros = Zeros()
+        self.gap: int = 0
         self.checks: dict[int, int] = {}
-        self.is_broken = False
+        self.is_broken: bool = False
 
     def restart(self, limits: Limits | None = None) -> None:
         """Begin again at the first stream, with ``limits`` from now on where they are given."""
@@ -391,7 +547,7 @@ class Inflated:
                 "limit", f"needs a window of more than {counted(self._limits.window_bytes, 'byte')}", "window_bytes"
             )
         else:
-            from backupmeta.archive.foreign import likely_cause
+            from backupmeta.archive.identification import likely_cause
 
             self.is_broken = True
             cause = self._zeros_here() or likely_cause(self.start)

@@ -1,7 +1,7 @@
 """Tar: a stream of inflated bytes to members (FORMAT.md §2; POSIX.1-2017 pax, "ustar Interchange Format").
 
 Reads v7, ustar, GNU, pax and star archives, and several of them in a row. Where programs disagree about an archive
-(about headers that extend the next one, see `backupmeta.archive.extension`):
+(about headers that extend the next one, see `backupmeta.archive.headers`):
 
 - A member's kind, name and size are judged once all headers that extend its own are applied, as everybody does.
 - A directory may have no trailing slash, as the real writer's don't; a regular file whose name ends with a slash is a
@@ -26,28 +26,37 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
-from backupmeta.archive.end import End, Verdict
-from backupmeta.archive.extension import BOUNDED, NO_READINGS, Extensions, Readings
+from backupmeta import rules
+from backupmeta.archive.compression import End, Verdict
 from backupmeta.archive.hazards import OtherNames
-from backupmeta.archive.header import (
+from backupmeta.archive.headers import (
     BLOCK,
+    BOUNDED,
     EXTENSIONS,
     HEADER,
+    IN_CONTENT,
+    IN_HEADER,
+    NO_READINGS,
     Fields,
+    Filling,
+    HeaderExtensions,
+    Readings,
+    SparseMap,
     checksum_fits,
+    faulty,
     has_more_maps,
     number_or_none,
+    of_content,
+    of_header,
     pax_records,
     text,
 )
-from backupmeta.archive.input import HARMLESS
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import Member, described, ordinary
-from backupmeta.archive.sparse import IN_CONTENT, IN_HEADER, Filling, SparseMap, faulty, of_content, of_header
-from backupmeta.archive.stream import Inflated
-from backupmeta.findings import Finding, Findings
+from backupmeta.archive.stream import HARMLESS, Inflated
+from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness
-from backupmeta.words import are, counted
+from backupmeta.words import are, counted, few
 
 ZERO_BLOCK: Final = bytes(BLOCK)
 
@@ -63,7 +72,11 @@ _GLOBAL_MAPS: Final = 4 * MIB
 
 _OTHERS_KEPT: Final = 1000
 _SHOWN: Final = 3
-OUTCOMES: Final = {"truncated": "archive-truncated", "damaged": "archive-damaged", "limit": "limit-exceeded"}
+OUTCOMES: Final = {
+    "truncated": rules.ARCHIVE_TRUNCATED,
+    "damaged": rules.ARCHIVE_DAMAGED,
+    "limit": rules.LIMIT_EXCEEDED,
+}
 """The findings for ends that are not complete."""
 
 
@@ -75,7 +88,7 @@ class Walk:
     Attributes:
         end: how the walk ended, or None as long as it hasn't; offsets are in inflated bytes.
         worst: the first damage so far, or limit that was met, as `end` will tell it; None without any.
-        seen: how many members there were so far.
+        members_read: how many members there were so far.
         until: how many inflated bytes from its beginning a header is looked for.
         findings: what was odd.
         others: the names by which other programs read what was met; whoever judges them empties it.
@@ -90,7 +103,7 @@ class Walk:
         self._stream = stream
         self._limits = limits
         self._path = path
-        self.until = limits.inflated_bytes if until is None else until
+        self.until: int = limits.inflated_bytes if until is None else until
         self._global: dict[bytes, bytes] = {}
         self._global_maps = 0
         self._current: Member | None = None
@@ -99,12 +112,12 @@ class Walk:
         self._filling: Filling | None = None
         self._holes = 0
         self._is_lost = False
-        self.is_wanted = False
+        self.is_wanted: bool = False
         self._end_blocks = 0
         self.worst: End | None = None
         self.end: End | None = None
-        self.seen = 0
-        self.findings = Findings()
+        self.members_read: int = 0
+        self.findings: Findings = Findings()
         self.others: list[OtherNames] = []
 
     def __iter__(self) -> Iterator[Member]:
@@ -122,7 +135,7 @@ class Walk:
         stream, base, members = self._stream, self._stream.base, list[Member]()
         buffer, begin, size = stream.buffer, stream.at, len(stream.buffer)
         is_plain = self.end is None and not self._global and not self._is_lost
-        room = min(most, self._limits.members - self.seen) if is_plain else 0
+        room = min(most, self._limits.members - self.members_read) if is_plain else 0
         self.is_wanted = False
         content = stored = 0
         while len(members) < room and begin + BLOCK <= size:
@@ -137,7 +150,7 @@ class Walk:
             found = self._member()
             self.is_wanted = found is not None and wants is not None and wants(found)
             return () if found is None else (found,)
-        self.seen += len(members)
+        self.members_read += len(members)
         self._current, self._left, self._padding, self._filling = members[-1], stored, -stored % BLOCK, None
         stream.at = content
         return members
@@ -184,7 +197,7 @@ class Walk:
         end, missing = stream.end, max(left - passed, 0)
         if missing and self._current is not None and not (end and end.limit):
             cut = f"{missing:,} of {counted(self._current.stored, 'byte')} {are(missing)} missing"
-            self._note("member-cut", cut, self._current.label)
+            self._note(rules.MEMBER_CUT, cut, self._current.label)
         if end is None or end.verdict == "complete":
             self._damage("truncated", "the tar is cut off")
         return missing
@@ -194,7 +207,7 @@ class Walk:
     def _member(self) -> Member | None:
         """Return the next member with its extension headers applied, or None at the end."""
         stream = self._stream
-        extensions: Extensions | None = None
+        extensions: HeaderExtensions | None = None
         while self.end is None:
             if len(stream.buffer) - stream.at < BLOCK and stream.fill(BLOCK) < BLOCK:
                 self._run_out(is_inside=extensions is not None)
@@ -207,29 +220,29 @@ class Walk:
             else:
                 fields = cast("Fields", HEADER.unpack_from(stream.buffer, stream.at))
                 if (size := number_or_none(fields[2])) is None or size < 0:
-                    self._note("member-number", "size", text(fields[0]).decode("utf-8", "surrogateescape"))
+                    self._note(rules.MEMBER_NUMBER, "size", text(fields[0]).decode("utf-8", "surrogateescape"))
                     stream.at += BLOCK
                     self._lose("a header with a size that is none")
                 elif fields[5] in EXTENSIONS:
-                    extensions = extensions or Extensions(stream.position, self._global)
+                    extensions = extensions or HeaderExtensions(stream.position, self._global)
                     self._extend(fields[5], size, extensions)
                     continue
-                elif self.seen == self._limits.members:
+                elif self.members_read == self._limits.members:
                     self._damage("limit", f"more than {counted(self._limits.members, 'member')}", "members")
                     self._finish()
                 else:
-                    member = self._enter(fields, extensions or Extensions(stream.position, self._global), size)
+                    member = self._enter(fields, extensions or HeaderExtensions(stream.position, self._global), size)
                     if self.end is None:
-                        self.seen += 1
+                        self.members_read += 1
                         return member
             extensions = None
         return None
 
-    def _leave(self, extensions: Extensions | None) -> None:
+    def _leave(self, extensions: HeaderExtensions | None) -> None:
         """Note that no member follows the headers that extend it."""
         if extensions is not None:
             names = extensions.names()
-            self._note("member-extension-stray", _shown(names))
+            self._note(rules.MEMBER_EXTENSION_STRAY, _shown(names))
             self._judge(OtherNames(extensions.begin, names))
 
     def _judge(self, others: OtherNames) -> None:
@@ -237,24 +250,24 @@ class Walk:
         if others.names and len(self.others) < _OTHERS_KEPT:
             self.others.append(others)
 
-    def _enter(self, fields: Fields, extensions: Extensions, size: int) -> Member:
+    def _enter(self, fields: Fields, extensions: HeaderExtensions, size: int) -> Member:
         """Return the member whose header lies ahead, and go to its content."""
         stream, bad = self._stream, list[str]()
         self._count_global_map()
         member, type_ = described(fields, extensions, size, bad), fields[5]
         stream.at += BLOCK
         if bad:
-            self._note("member-number", ", ".join(bad), member.label)
+            self._note(rules.MEMBER_NUMBER, ", ".join(bad), member.label)
         if member.readings is not NO_READINGS:
-            self._note("member-readings-differ", _other(member.readings), member.label)
+            self._note(rules.MEMBER_READINGS_DIFFER, _other(member.readings), member.label)
             self._judge(OtherNames(member.offset, member.readings.names))
         if type_ == b"1" and member.size:
             size = 0 if self._is_header_ahead() else member.size
             member = member._replace(size=size, stored=size)
         elif type_ == b"M" or extensions.has_volume:
-            self._note("archive-multi-volume", "", member.label)
+            self._note(rules.ARCHIVE_MULTI_VOLUME, "", member.label)
         if member.stored > self._limits.inflated_bytes - stream.position:
-            self._note("member-oversized", counted(member.stored, "byte"), member.label)
+            self._note(rules.MEMBER_OVERSIZED, counted(member.stored, "byte"), member.label)
             member = member._replace(stored=0)
             self._lose("a member that claims more than any archive holds")
         self._left, self._padding, self._filling = member.stored, -member.stored % BLOCK, None
@@ -280,7 +293,7 @@ class Walk:
             self._padding = padded - self._left
         map_ = map_.checked(member.size, self._left)
         if map_.fault:
-            self._note("member-sparse-map", map_.fault, member.label)
+            self._note(rules.MEMBER_SPARSE_MAP, map_.fault, member.label)
         self._filling = Filling.empty() if map_.fault else Filling(map_.runs, member.size)
         return member._replace(map=map_)
 
@@ -304,7 +317,7 @@ class Walk:
         block = stream.buffer[stream.at : stream.at + BLOCK]
         return block == ZERO_BLOCK or checksum_fits(stream.buffer, stream.at)
 
-    def _extend(self, type_: bytes, size: int, extensions: Extensions) -> None:
+    def _extend(self, type_: bytes, size: int, extensions: HeaderExtensions) -> None:
         """Take in a GNU long name or link (``L``, ``K``), or a pax header (``x``, ``g``; Solaris ``X``)."""
         stream, limits = self._stream, self._limits
         stream.at += BLOCK
@@ -321,13 +334,13 @@ class Walk:
         elif self.end is None:
             stream.skip(size + -size % BLOCK)
 
-    def _take_extension(self, type_: bytes, content: bytes, extensions: Extensions) -> None:
+    def _take_extension(self, type_: bytes, content: bytes, extensions: HeaderExtensions) -> None:
         if type_ in b"LK":
             extensions.take_long(type_, content)
             return
         (records, rest), most = pax_records(content), self._limits.name_bytes
         if rest:
-            self._note("member-pax-malformed", f"the last {len(rest):,} of {counted(len(content), 'byte')}")
+            self._note(rules.MEMBER_PAX_MALFORMED, f"the last {len(rest):,} of {counted(len(content), 'byte')}")
         for key in BOUNDED:
             if len(records.get(key, b"")) > most:
                 self._damage("limit", f"a name of {counted(len(records.pop(key)), 'byte')}", "name_bytes")
@@ -350,13 +363,13 @@ class Walk:
         self._end_blocks = self._pass_zero_blocks()
         if (ahead := self._stream.fill(BLOCK)) < BLOCK:
             if self._stream.read(ahead).strip(b"\0"):
-                self._note("archive-trailing-content", f"{ahead} bytes")
+                self._note(rules.ARCHIVE_TRAILING_CONTENT, f"{ahead} bytes")
         elif not checksum_fits(self._stream.buffer, self._stream.at):
-            self._note("archive-trailing-content", f"from inflated byte {self._stream.position} on")
+            self._note(rules.ARCHIVE_TRAILING_CONTENT, f"from inflated byte {self._stream.position} on")
             self._is_lost = True
         else:
-            id_ = "archive-zero-gap" if self._end_blocks < _END_BLOCKS else "archive-concatenated"
-            self._note(id_, f"after {counted(self.seen, 'member')}")
+            rule = rules.ARCHIVE_ZERO_GAP if self._end_blocks < _END_BLOCKS else rules.ARCHIVE_CONCATENATED
+            self._note(rule, f"after {counted(self.members_read, 'member')}")
             self._end_blocks = 0
 
     def _pass_zero_blocks(self) -> int:
@@ -377,7 +390,9 @@ class Walk:
         is_found = self._search()
         if not is_known:
             passed = f"{counted(stream.position - begin, 'byte')} from inflated byte {begin} on hold no tar header"
-            self._damage("damaged", passed if is_found else f"{passed}, up to the end", id_="archive-header-damaged")
+            self._damage(
+                "damaged", passed if is_found else f"{passed}, up to the end", rule=rules.ARCHIVE_HEADER_DAMAGED
+            )
 
     def _search(self) -> bool:
         """Go to the next valid header; return whether there is one.
@@ -387,8 +402,8 @@ class Walk:
         """
         stream = self._stream
         while stream.fill(2 * BLOCK) >= BLOCK and stream.position <= self.until:
-            if (found := _header_in(stream.buffer, stream.at, -stream.position % BLOCK)) >= 0:
-                stream.at = found
+            if (header := _header_in(stream.buffer, stream.at, -stream.position % BLOCK)) >= 0:
+                stream.at = header
                 return True
             stream.at = len(stream.buffer) - BLOCK + 1
         stream.at = len(stream.buffer) if stream.position <= self.until else stream.at
@@ -413,48 +428,47 @@ class Walk:
         elif not is_bad and (rest or is_inside):
             self._damage("truncated", "the tar is cut off")
         elif self._end_blocks < _END_BLOCKS and self.worst is None:
-            self._note("archive-no-end", f"{self._end_blocks} of {_END_BLOCKS} blocks of zeros")
+            self._note(rules.ARCHIVE_NO_END, f"{self._end_blocks} of {_END_BLOCKS} blocks of zeros")
         self._finish()
 
     def _tell(self, end: End | None) -> None:
         """Note a bad end of the stream."""
         if end is not None:
-            id_ = "archive-checksum-differs" if end.verdict == "damaged" and not self._stream.is_broken else ""
-            self._damage(end.verdict, end.reason, end.limit, id_)
+            rule = rules.ARCHIVE_CHECKSUM_DIFFERS if end.verdict == "damaged" and not self._stream.is_broken else None
+            self._damage(end.verdict, end.reason, end.limit, rule)
 
     def _lose(self, reason: str) -> None:
         """Give a header up that was passed."""
-        self._damage("damaged", reason, id_="archive-header-damaged")
+        self._damage("damaged", reason, rule=rules.ARCHIVE_HEADER_DAMAGED)
         self._is_lost = True
 
-    def _damage(self, verdict: Verdict, reason: str, limit: str = "", id_: str = "") -> None:
+    def _damage(self, verdict: Verdict, reason: str, limit: str = "", rule: FindingRule | None = None) -> None:
         """Note what keeps the archive from being whole; the first such thing is what `end` tells."""
         position = self._stream.position
         if self.worst is None:
             self.worst = End(verdict, reason, position, limit)
-        self._note(id_ or OUTCOMES[verdict], f"{reason}, at inflated byte {position}, near byte {self._stream.taken}")
+        self._note(rule or OUTCOMES[verdict], f"{reason}, at inflated byte {position}, near byte {self._stream.taken}")
 
     def _finish(self) -> None:
         self.end = self.worst or End("complete", "", self._stream.position)
 
-    def _note(self, id_: str, detail: str = "", member: str | None = None) -> None:
+    def _note(self, rule: FindingRule, detail: str = "", member: str | None = None) -> None:
         source = Source(Witness.ARCHIVE, self._path, member, None, self._stream.position)
-        self.findings.add(Finding(id_, member or "", detail, (source,)))
+        self.findings.add(Finding(rule, member or "", detail, (source,)))
 
 
 def _other(readings: Readings) -> str:
     """Return how other programs read a member, for a finding."""
-    sizes = (counted(one, "byte") for one in readings.sizes)
+    sizes = (counted(size, "byte") for size in readings.sizes)
     links = f"a link to {_shown(readings.links)}" if readings.links else ""
     map_ = "another map of holes" if readings.has_other_map else ""
-    kinds = (f"a {one}" for one in readings.kinds)
+    kinds = (f"a {kind}" for kind in readings.kinds)
     return ", ".join(filter(None, (_shown(readings.names), links, *sizes, *kinds, map_)))
 
 
 def _shown(names: Sequence[bytes]) -> str:
     """Return the first of some names, for a finding."""
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(repr(one.decode("utf-8", "surrogateescape"))[:200] for one in names[:_SHOWN]) + more
+    return few([repr(name.decode("utf-8", "surrogateescape"))[:200] for name in names], _SHOWN)
 
 
 def _header_in(buffer: bytes, begin: int, to_block: int) -> int:
@@ -467,7 +481,9 @@ def _header_in(buffer: bytes, begin: int, to_block: int) -> int:
     for first in range(begin, end, _SEARCHED):
         past = min(first + _SEARCHED, end)
         places = {*range(first + (begin + to_block - first) % BLOCK, past, BLOCK)}
-        places |= {one.start() - _MAGIC_AT for one in _MAGIC.finditer(buffer, first + _MAGIC_AT, past + _MAGIC_AT + 4)}
-        if (found := next((place for place in sorted(places) if checksum_fits(buffer, place)), -1)) >= 0:
-            return found
+        places |= {
+            match.start() - _MAGIC_AT for match in _MAGIC.finditer(buffer, first + _MAGIC_AT, past + _MAGIC_AT + 4)
+        }
+        if (first_header := next((place for place in sorted(places) if checksum_fits(buffer, place)), -1)) >= 0:
+            return first_header
     return -1

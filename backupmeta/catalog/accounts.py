@@ -1,68 +1,24 @@
-"""The accounts of a catalog, as a scan meets them: new, known, changed, unreadable, gone; and what came out of it."""
+"""The accounts of a catalog, as a scan meets them: new, known, changed, unreadable, gone."""
 
 import os
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from backupmeta.account.home import FROM_DISK, folder_name
-from backupmeta.account.places import Found
-from backupmeta.archive.beginning import Beginning
+from backupmeta.account.places import FoundHome
+from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import schema
 from backupmeta.catalog.batch import UNSURE, Known, Refused, Scanned, Task, Unchanged
-from backupmeta.catalog.database import Catalog
+from backupmeta.catalog.database import Catalog, ScanResult
 from backupmeta.catalog.integrity import Damaged
 from backupmeta.catalog.remembered import Memory, Remembered
-from backupmeta.catalog.rows import Cell, FindingRow
+from backupmeta.catalog.rows import Cell
 from backupmeta.catalog.schema import ACCOUNTS, MEMORIES
 from backupmeta.catalog.writer import Writer
 from backupmeta.errors import LimitExceededError, UnreadableError
 from backupmeta.evidence import Folder, is_folder, open_folder, status_of
-from backupmeta.findings import Finding
 from backupmeta.provenance import display
-
-_TROUBLES: Final = 20
-"""Of how many accounts it is kept why they could not be read: the catalog has all."""
-
-
-@dataclass(slots=True)
-class ScanResult:
-    """How far a scan is.
-
-    Attributes:
-        accounts: how many accounts were looked at.
-        unchanged: in how many of them nothing changed.
-        unreadable: how many of them could not be read.
-        vanished: how many accounts are gone.
-        archives: how many archives those have that were read.
-        bytes: how large these archives are.
-        walked: how many archives were read to their end.
-        changes: how many files, installs and backups are new, changed, moved, returned, vanished, by table.
-        unread: why a root could not be read; what was known below it stays as it is.
-        altered: what of the catalog was not as it was scanned, and was taken out of it.
-        troubles: why an account could not be read, or not all of it, by its path; the first ones.
-    """
-
-    accounts: int = 0
-    unchanged: int = 0
-    unreadable: int = 0
-    vanished: int = 0
-    archives: int = 0
-    bytes: int = 0
-    walked: int = 0
-    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    unread: dict[str, str] = field(default_factory=dict)
-    altered: list[Finding] = field(default_factory=list)
-    troubles: dict[str, str] = field(default_factory=dict)
-
-    def note_trouble(self, account: str, reason: str) -> None:
-        """Count an account that could not be read, or not all of it, and keep why."""
-        self.unreadable += 1
-        if len(self.troubles) < _TROUBLES:
-            self.troubles[account] = reason
-
 
 _AT: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
 _NUMBER: Final = f"SELECT account, status FROM accounts WHERE {_AT}"
@@ -90,12 +46,12 @@ class Accounts:
         self._remembered: tuple[str, Mapping[str, Remembered]] = "", {}
         self._last = int(self._connection.execute("SELECT ifnull(max(account), 0) FROM accounts").fetchone()[0])
 
-    def known(self, found: Found, host: str) -> Known | None:
-        """Return what is known of an account; of one that was gone or could not be read, that it has to be read.
+    def known(self, account: FoundHome, host: str) -> Known | None:
+        """Return what is known of an account; where it was gone or could not be read, that it has to be read anew.
 
-        Nothing is known of a damaged one.
+        Nothing is known of a damaged account.
         """
-        row = self._connection.execute(_KNOWN, _at(host, found.path)).fetchone()
+        row = self._connection.execute(_KNOWN, _at(host, account.path)).fetchone()
         if row is None or row[0] in self._damaged:
             return None
         _, status, *known = row
@@ -109,9 +65,9 @@ class Accounts:
         if self._remembered[0] != folder.path:
             self._remembered = folder.path, self._files(folder)
         known = self._remembered[1].get(name)
-        if known is None or known.signature != folder.signature(name) or isinstance(known.found, UnreadableError):
+        if known is None or known.signature != folder.signature(name) or isinstance(known.content, UnreadableError):
             return FROM_DISK.beginning(folder, name, limits)
-        return known.found if isinstance(known.found, Beginning) else Beginning.TAR
+        return known.content if isinstance(known.content, Beginning) else Beginning.TAR
 
     def _files(self, folder: Folder) -> Mapping[str, Remembered]:
         """Return what is remembered of the files of a folder on this machine."""
@@ -120,25 +76,25 @@ class Accounts:
             return {}
         try:
             return Memory.from_bytes(stored.content).files
-        except ValueError:  # somebody has damaged the catalog: nothing is remembered then
+        except ValueError:  # a damaged catalog: nothing is remembered then
             return {}
 
     def take(
         self, tasks: Collection[Task], results: Collection[Scanned | Unchanged | Refused], shared: Mapping[bytes, str]
     ) -> None:
-        """Make what came out of the ``tasks`` what is there."""
+        """Write what came out of the ``tasks`` as what is there now."""
         self._writer.take_shared(shared)
-        for task, one in zip(tasks, results, strict=True):
-            self._take(task, one)
+        for task, result in zip(tasks, results, strict=True):
+            self._take(task, result)
         self._writer.flush()
 
-    def _take(self, task: Task, one: Scanned | Unchanged | Refused) -> None:
+    def _take(self, task: Task, result: Scanned | Unchanged | Refused) -> None:
         self._result.accounts += 1
-        row = self._connection.execute(_NUMBER, _at(task.host, task.found.path)).fetchone()
-        status = "unreadable" if isinstance(one, Refused) else "present"
-        if row is not None and isinstance(one, Refused) and row[0] in self._damaged:
-            self._result.note_trouble(task.found.seen, one.finding.detail)
-            self._unread.add(row[0])  # what was altered stays, and is told
+        row = self._connection.execute(_NUMBER, _at(task.host, task.account.path)).fetchone()
+        status = "unreadable" if isinstance(result, Refused) else "present"
+        if row is not None and isinstance(result, Refused) and row[0] in self._damaged:
+            self._result.note_trouble(task.account.server_path, result.finding.detail)
+            self._unread.add(row[0])  # what was altered stays, and is reported
             return
         if row is None:
             account = self._begin(task, status)
@@ -148,32 +104,32 @@ class Accounts:
             self._damaged.take_away(self._connection, account)
             self._connection.execute(_SEEN, (display(task.root), status, self._scan, account))
             self._writer.seals.meet(account)
-        if isinstance(one, Refused):
-            self._result.note_trouble(task.found.seen, one.finding.detail)
-            self._writer.refuse(account, one.finding)
-        elif isinstance(one, Unchanged):
+        if isinstance(result, Refused):
+            self._result.note_trouble(task.account.server_path, result.finding.detail)
+            self._writer.refuse(account, result.finding)
+        elif isinstance(result, Unchanged):
             self._result.unchanged += 1
         else:
-            archives = [file.size for file in one.rows.files if file.kind == "archive"]
+            archives = [file.size for file in result.rows.files if file.kind == "archive"]
             self._result.archives += len(archives)
             self._result.bytes += sum(archives)
-            if one.trouble:
-                self._result.note_trouble(task.found.seen, one.trouble)
-            self._writer.settle(account, one.rows, is_new=row is None)
-            self._connection.execute(_REMEMBER, (account, *one.known))
+            if result.trouble:
+                self._result.note_trouble(task.account.server_path, result.trouble)
+            self._writer.settle(account, result.rows, is_new=row is None)
+            self._connection.execute(_REMEMBER, (account, *result.known))
 
     def _begin(self, task: Task, status: str) -> int:
         self._last += 1
-        found, path = task.found, task.found.path
+        path, server_path = task.account.path, display(task.account.server_path)
         row = {
             "account": self._last,
             "host": task.host,
             "path": display(path),
             "path_bytes": schema.path_bytes(path),
-            "seen": display(found.seen),
+            "seen": server_path,
             "root": display(task.root),
-            "name": display(folder_name(found.seen)),
-            "is_home": found.is_home,
+            "name": display(folder_name(task.account.server_path)),
+            "is_home": task.account.is_home,
             "status": status,
             "first_scan": self._scan,
             "last_scan": self._scan,
@@ -182,13 +138,14 @@ class Accounts:
         return self._last
 
     def vanish(self, host: str, root: str, blind: Collection[str]) -> None:
-        """Know that accounts below ``root`` are gone which were not met; not so those below ``blind`` folders.
+        """Note that accounts below ``root`` that were not met are gone, unless they lie below ``blind`` folders.
 
-        Nor those whose folder is empty now, or the folder that it lay in: something may be mounted there.
+        An account whose folder, or the folder around it, is empty now is not gone: something may be mounted there.
         """
         gone = self._connection.execute(_GONE, (*_at_or_below(host, root), self._scan)).fetchall()
-        for account, path, path_bytes, seen in gone:
-            if account in self._unread or any(f"{seen}/".startswith(f"{folder.rstrip('/')}/") for folder in blind):
+        for account, path, path_bytes, server_path in gone:
+            is_hidden = any(f"{server_path}/".startswith(f"{folder.rstrip('/')}/") for folder in blind)
+            if account in self._unread or is_hidden:
                 continue
             if not host and (doubt := _doubt(schema.exact_path(path, path_bytes))) is not None:
                 self._result.unread.setdefault(*doubt)
@@ -199,14 +156,10 @@ class Accounts:
                 self._connection.execute("UPDATE accounts SET status = 'vanished' WHERE account = ?", (account,))
 
     def has_any(self, host: str, root: str, others: Collection[str]) -> bool:
-        """Tell whether there were accounts at or below ``root`` that were not found below one of the ``others``."""
+        """Return whether there were accounts at or below ``root`` that were not found below one of the ``others``."""
         select = f"SELECT DISTINCT root FROM accounts WHERE {_BELOW}"
-        found = {one for (one,) in self._connection.execute(select, _at_or_below(host, root))}
-        return not found <= {display(one) for one in others if one != root}
-
-    def note(self, findings: Iterable[FindingRow], roots: Collection[str]) -> None:
-        """Know what was odd below ``roots``, on the way to the accounts."""
-        self._writer.note(findings, roots)
+        known = {row[0] for row in self._connection.execute(select, _at_or_below(host, root))}
+        return not known <= {display(other) for other in others if other != root}
 
 
 def _at(host: str, path: str) -> tuple[str, str, bytes]:
@@ -220,9 +173,9 @@ def _at_or_below(host: str, root: str) -> tuple[Cell, ...]:
 
 
 def _doubt(path: str) -> tuple[str, str] | None:
-    """Return why an account that is not at ``path`` may be there still, and the folder above it that tells so.
+    """Return the folder that makes it doubtful whether the account at ``path`` is gone, and why; None where it is gone.
 
-    That is the nearest one that is there, if there is nothing in it, or if it can't be read.
+    It is the nearest folder above that exists, if it is empty or can't be read.
     """
     try:
         while status_of(path) is None and os.path.dirname(path) != path:

@@ -1,4 +1,4 @@
-"""Answering from a catalog: its accounts stand in for those on disk, and nothing else has to know."""
+"""Answering from a catalog: its accounts stand in for those on disk, for any command."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,8 +9,8 @@ from typing import Final
 from backupmeta.account.home import Archive, Home, is_id
 from backupmeta.account.listing import BACKUPS, CURRENT
 from backupmeta.account.location import is_outside, steps_from_server
-from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.head import Head
+from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog.database import Catalog, StoredMemory
 from backupmeta.catalog.remembered import Memory, recall
@@ -73,28 +73,28 @@ class _Recalling:
         self._remembered = remembered
         self._base = base
 
-    def record(self, folder: Folder, name: str, limits: Limits) -> Record:  # noqa: ARG002 - as the protocol has it
+    def record(self, folder: Folder, name: str, _limits: Limits, /) -> Record:
         raise NotRegularError(folder.child(name), "is in a catalog")
 
-    def head(self, archive: Archive, limits: Limits) -> Head:  # noqa: ARG002 - as the protocol has it
+    def head(self, archive: Archive, _limits: Limits, /) -> Head:
         """Return what is remembered of an archive's head, or raise what is remembered."""
-        found = self._remembered.files[below(self._base, archive)].found
-        if isinstance(found, EvidenceError):
-            raise found
-        if not isinstance(found, Head):
-            raise NotRegularError(archive.seen, "is no archive")
-        return found
+        content = self._remembered.files[below(self._base, archive)].content
+        if isinstance(content, EvidenceError):
+            raise content
+        if not isinstance(content, Head):
+            raise NotRegularError(archive.server_path, "is no archive")
+        return content
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:  # noqa: ARG002 - as the protocol has it
+    def beginning(self, folder: Folder, name: str, _limits: Limits, /) -> Beginning:
         raise NotRegularError(folder.child(name), "is in a catalog")
 
 
 class Recalled(Folder):
     """A folder as a catalog has it: of the account of this number; what lies in it can't be opened."""
 
-    def __init__(self, account: int, path: str, seen: str | None = None) -> None:
-        """Recall the folder at ``path``, which the server saw at ``seen``."""
-        super().__init__(path, path if seen is None else seen, _CLOSED)
+    def __init__(self, account: int, path: str, server_path: str | None = None) -> None:
+        """Recall the folder at ``path``, which the server saw at ``server_path``."""
+        super().__init__(path, path if server_path is None else server_path, _CLOSED)
         self.account = account
 
     @property
@@ -106,36 +106,36 @@ class Recalled(Folder):
         """Return the folder at ``path`` from it on."""
         folder = self
         if is_outside(path):
-            seen = "/" + "/".join(steps_from_server(self.seen, path))
-            return Recalled(self.account, os.path.normpath(self.child(path)), seen)
+            server_path = "/" + "/".join(steps_from_server(self.server_path, path))
+            return Recalled(self.account, os.path.normpath(self.child(path)), server_path)
         for step in path.split("/") if path else ():
-            folder = Recalled(self.account, folder.child(step), folder.seen_child(step))
+            folder = Recalled(self.account, folder.child(step), folder.server_child(step))
         return folder
 
 
 def recalled(catalog: str, stored: StoredMemory, limits: Limits) -> Home:
     """Return the home that is ``stored`` in a catalog. Raises `CatalogError` where that is no memory."""
     remembered = recall(catalog, stored)
-    folder = Recalled(stored.account, stored.path, remembered.seen)
+    folder = Recalled(stored.account, stored.path, remembered.server_path)
     home = Home(folder, remembered.as_server, limits, _Recalling(remembered, stored.path))
     home.is_home, home.has_records = remembered.is_home, remembered.has_records
     home.findings = list(remembered.findings)
     home.installs = dict(_documents(folder, remembered, CURRENT, Witness.INSTALL_RECORD))
     home.backups = dict(_documents(folder, remembered, BACKUPS, Witness.BACKUP_RECORD))
-    for name, one in remembered.files.items():
-        place, _, archive = name.rpartition("/")
-        if place not in {CURRENT, BACKUPS} and not isinstance(one.found, Beginning):
-            home.add(Archive(archive, folder.below(place)))
+    for name, file in remembered.files.items():
+        parent, _, archive = name.rpartition("/")
+        if parent not in {CURRENT, BACKUPS} and not isinstance(file.content, Beginning):
+            home.add(Archive(archive, folder.below(parent)))
     return home
 
 
 def _documents(home: Recalled, remembered: Memory, below: str, witness: Witness) -> Iterator[tuple[str, Document]]:
     """Yield the records in a folder of ``home``, by their names."""
     folder = home.below(below)
-    for path, one in remembered.files.items():
+    for path, file in remembered.files.items():
         parent, _, name = path.rpartition("/")
-        if parent == below and is_id(name) and isinstance(one.found, Record):
-            yield name, Document(Source(witness, folder.seen_child(name)), one.found)
+        if parent == below and is_id(name) and isinstance(file.content, Record):
+            yield name, Document(Source(witness, folder.server_child(name)), file.content)
 
 
 def below(base: str, archive: Archive) -> str:

@@ -1,16 +1,16 @@
-"""The work of a scan: from a batch of places to rows. A function, so that any `concurrent.futures.Executor` can do it.
+"""The work of a scan: from a batch of accounts to rows.
 
-It needs nothing but its argument and the evidence, and gives the same for the same evidence, wherever it runs.
+It needs nothing but the batch and the evidence, and gives the same for the same evidence, wherever it runs.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import chain
 from typing import Final, NamedTuple
 
-from backupmeta import __version__, library
-from backupmeta.account.allowance import OverAllowanceError
+from backupmeta import __version__, library, rules
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import PLACEHOLDER, Home, Pair, Surroundings, is_id
 from backupmeta.account.listing import (
@@ -25,20 +25,20 @@ from backupmeta.account.listing import (
     listed,
     located,
 )
-from backupmeta.account.places import Found, Met
+from backupmeta.account.places import FoundHome, OpenedHome
 from backupmeta.archive.head import Head
-from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.catalog.cells import BACKUP, GREATEST, INSTALL, Shelf, cells_of, seconds
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits, OverAllowanceError
 from backupmeta.catalog.remembered import Memory, Reader, Remembered
+from backupmeta.catalog.row_values import BACKUP, GREATEST, INSTALL, RecordCells, Shelf, cells_of, seconds
 from backupmeta.catalog.rows import BackupRow, Cells, FileRow, FindingRow, InstallRow, Rows, exact, finding_row
 from backupmeta.catalog.schema import path_bytes
-from backupmeta.catalog.usual import Usual
 from backupmeta.errors import EvidenceError, NoRecordError, UnreadableError, told_of
 from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document
 from backupmeta.record.grammar import Record
+from backupmeta.work.orders import Watch, Work
 
 UNSURE: Final = b""
 """The fingerprint of an account that has to be looked at again."""
@@ -56,13 +56,13 @@ class Task(NamedTuple):
     """An account to scan.
 
     Attributes:
-        found: where it is.
+        account: where it is.
         known: what the catalog knows of it; None for a new one.
         root: the root that it was found below.
         host: the host that it lies on; empty where all are reached from here.
     """
 
-    found: Found
+    account: FoundHome
     known: Known | None = None
     root: str = ""
     host: str = ""
@@ -98,43 +98,40 @@ class Result(NamedTuple):
     shared: Mapping[bytes, str]
 
 
-class Batch(NamedTuple):
-    """Accounts to scan, and how; see `backupmeta.catalog.crew.Order`.
+Batch = tuple[Task, ...]
+"""Some accounts, all on one host."""
+
+
+@dataclass(frozen=True)
+class Scanning(Work[Batch, Result]):
+    """Scanning accounts.
 
     Attributes:
-        tasks: the accounts.
         limits: what a file may ask for.
         zone: the server's time zone, where it is known.
     """
 
-    tasks: tuple[Task, ...]
     limits: Limits
     zone: tzinfo | None
 
-    @property
-    def host(self) -> str:
-        """The host that all of the accounts lie on."""
-        return self.tasks[0].host
-
-    def do(self) -> Result:
+    def do(self, order: Batch, _watch: Watch) -> Iterator[Result]:
         """Scan the accounts; one that can't be read keeps nothing from the others."""
         builder = RowBuilder(self.zone, self.limits)
-        accounts = tuple(_account(task, self.limits, builder) for task in self.tasks)
-        return Result(accounts, builder.shelf.values)
+        accounts = tuple(_account(task, self.limits, builder) for task in order)
+        yield Result(accounts, builder.shelf.values)
 
-    def parts(self) -> "list[Batch]":
+    def divided(self, order: Batch) -> list[Batch]:
         """Return a batch for each account."""
-        return [self._replace(tasks=(task,)) for task in self.tasks]
+        return [(task,) for task in order] if len(order) > 1 else []
 
-    def joined(self, parts: Sequence[Result]) -> Result:
-        """Return the results of its ``parts`` as one."""
-        shared = {digest: value for part in parts for digest, value in part.shared.items()}
-        return Result(tuple(account for part in parts for account in part.accounts), shared)
-
-    def given_up(self) -> Result:
+    def given_up(self, order: Batch) -> Iterator[Result]:
         """Return that no process survives reading the accounts."""
         reason = "the process that read it ended; is there too little memory?"
-        return Result(tuple(refused(task.found, reason) for task in self.tasks), {})
+        yield Result(tuple(refused(task.account, reason) for task in order), {})
+
+    def host(self, order: Batch) -> str:
+        """Return the host that all of the accounts lie on."""
+        return order[0].host
 
 
 _NOBODY: Final[Mapping[str, Document]] = {}
@@ -145,26 +142,30 @@ class RowBuilder:
 
     Attributes:
         shelf: the values that many rows have.
-        told: what rows depend on beside the evidence.
+        dependencies: what rows depend on beside the evidence.
     """
 
     def __init__(self, zone: tzinfo | None, limits: Limits = DEFAULT_LIMITS) -> None:
         """Begin; ``zone`` is the server's time zone, where it is known, ``limits`` what a file may ask for."""
-        self.shelf = Shelf()
-        self.told = f"{__version__} {zone}" if limits == DEFAULT_LIMITS else f"{__version__} {zone} {limits}"
+        self.shelf: Shelf = Shelf()
+        asked = "" if limits == DEFAULT_LIMITS else f" {limits}"
+        self.dependencies: str = f"{__version__} {zone}{asked}"
         self._zone = zone
-        self._usual = Usual(self.shelf, zone)
+        self._records = RecordCells(self.shelf, zone)
 
     def rows(self, home: Home, reading: Reader, listing: Listing) -> Rows:
         """Return the rows of ``home``, whose files ``reading`` reads, and were listed before in ``listing``."""
         odd: list[Finding] = []
         backups = list(self._backups(home, reading, odd))  # first: this reads the archives' heads
         files = list(_files(home, reading, listing))
-        places = {exact(row): place for place, row in enumerate(files)}
+        positions = {exact(row): position for position, row in enumerate(files)}
         return Rows(
             files,
-            [self._install(home, id_, places) for id_ in sorted(home.installs)],
-            [BackupRow(places.get(one.record), places.get(one.archive), one.cells, one.findings) for one in backups],
+            [self._install(home, id_, positions) for id_ in sorted(home.installs)],
+            [
+                BackupRow(positions.get(backup.record), positions.get(backup.archive), backup.cells, backup.findings)
+                for backup in backups
+            ],
             tuple(map(finding_row, chain(home.findings, odd))),
         )
 
@@ -182,18 +183,17 @@ class RowBuilder:
 
     def _backup(self, home: Home, pair: Pair, around: Surroundings) -> tuple[Cells, tuple[FindingRow, ...]]:
         """Return the cells of a backup, and what is odd about it. Raises `EvidenceError` where nothing is known."""
-        if (usual := self._usual.of(home, pair, around)) is not None:
-            cells, findings = usual
+        if (known := self._records.of(home, pair, around)) is not None:
+            cells, findings = known
             return cells, tuple(map(finding_row, findings)) if findings else ()
-        found = library.inspect_backup(home, pair, around, self._zone)
-        cells = (str(found.state), seconds(found.utc_offset), *cells_of(found, BACKUP, self.shelf))
-        self._usual.learn(home, pair, found, cells)
-        return cells, tuple(map(finding_row, found.findings))
+        inspection = library.inspect_backup(home, pair, around, self._zone)
+        cells = (str(inspection.state), seconds(inspection.utc_offset), *cells_of(inspection, BACKUP, self.shelf))
+        return cells, tuple(map(finding_row, inspection.findings))
 
-    def _install(self, home: Home, id_: str, places: Mapping[str, int]) -> InstallRow:
-        found = library.inspect_install(home, id_)
-        cells = cells_of(found, INSTALL, self.shelf)
-        return InstallRow(places[f"{CURRENT}/{id_}"], cells, tuple(map(finding_row, found.findings)))
+    def _install(self, home: Home, id_: str, positions: Mapping[str, int]) -> InstallRow:
+        inspection = library.inspect_install(home, id_)
+        cells = cells_of(inspection, INSTALL, self.shelf)
+        return InstallRow(positions[f"{CURRENT}/{id_}"], cells, tuple(map(finding_row, inspection.findings)))
 
 
 class _Backup(NamedTuple):
@@ -207,7 +207,7 @@ class _Backup(NamedTuple):
 
 def _files(home: Home, reading: Reader, listing: Listing) -> Iterator[FileRow]:
     """Yield the rows of the records and archives; what was opened is as it was then, not as it was listed."""
-    opened = {path: one.signature for path, one in reading.files.items()}
+    opened = {path: file.signature for path, file in reading.files.items()}
     for path, signature in {**listing.files, **opened}.items():
         if (home.wanted is None or path in opened) and (row := _file(path, signature, reading)) is not None:
             yield row
@@ -217,53 +217,57 @@ def _file(path: str, signature: Signature, reading: Reader) -> FileRow | None:
     """Return the row of a file; None for what is neither a record nor an archive."""
     folder, _, name = path.rpartition("/")
     kind = _KINDS.get(folder, Witness.ARCHIVE)
-    found = reading.files.get(path)
-    if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not _is_archive(name, found)):
+    remembered = reading.files.get(path)
+    if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not _is_archive(name, remembered)):
         return None
-    size, mtime_ns, inode, ctime_ns = (max(-GREATEST, min(one, GREATEST)) for one in signature)  # a time after 2262
-    status = _status(kind, name, found)
+    size, mtime_ns, inode, ctime_ns = (
+        max(-GREATEST, min(number, GREATEST)) for number in signature
+    )  # a time after 2262
+    status = _status(kind, name, remembered)
     digest = reading.digests.get(path)
     return FileRow(display(path), path_bytes(path), str(kind), size, mtime_ns, inode, status, digest, ctime_ns)
 
 
-def _is_archive(name: str, found: Remembered | None) -> bool:
-    """Tell whether a file was taken for an archive: by its name, or by how it begins."""
-    return is_archive_name(name) or (found is not None and isinstance(found.found, Head | EvidenceError))
+def _is_archive(name: str, remembered: Remembered | None) -> bool:
+    """Return whether a file was taken for an archive: by its name, or by how it begins."""
+    return is_archive_name(name) or (remembered is not None and isinstance(remembered.content, Head | EvidenceError))
 
 
 _KINDS: Final = {CURRENT: Witness.INSTALL_RECORD, BACKUPS: Witness.BACKUP_RECORD}
 
 
-def _status(kind: Witness, name: str, found: Remembered | None) -> str:
+def _status(kind: Witness, name: str, remembered: Remembered | None) -> str:
     if kind is not Witness.ARCHIVE and not is_id(name):
-        return "record-name-malformed"
+        return rules.RECORD_NAME_MALFORMED.id
     if kind is not Witness.ARCHIVE:
-        return "read" if found is not None and isinstance(found.found, Record) else "record-unreadable"
-    if found is None:
+        return (
+            "read" if remembered is not None and isinstance(remembered.content, Record) else rules.RECORD_UNREADABLE.id
+        )
+    if remembered is None:
         return "passed over"
-    if isinstance(found.found, EvidenceError) and not isinstance(found.found, NoRecordError):
-        return library.unread(found.found)
+    if isinstance(remembered.content, EvidenceError) and not isinstance(remembered.content, NoRecordError):
+        return library.unread(remembered.content).id
     return "read"
 
 
 def _account(task: Task, limits: Limits, builder: RowBuilder) -> Scanned | Unchanged | Refused:
     try:
-        with told_of(task.found.path), task.found.open() as folder:
-            return _Visit(task.found, folder, limits, builder).outcome(task.known)
+        with told_of(task.account.path), task.account.open() as folder:
+            return _Visit(task.account, folder, limits, builder).outcome(task.known)
     except EvidenceError as error:
-        return refused(task.found, error.reason)
+        return refused(task.account, error.reason)
 
 
-def refused(found: Found, reason: str) -> Refused:
+def refused(account: FoundHome, reason: str) -> Refused:
     """Return that an account can't be read for this ``reason``."""
-    where = (Source(Witness.FILE_SYSTEM, found.seen),)
-    return Refused(finding_row(Finding("folder-unreadable", found.seen, reason, where)))
+    where = (Source(Witness.FILE_SYSTEM, account.server_path),)
+    return Refused(finding_row(Finding(rules.FOLDER_UNREADABLE, account.server_path, reason, where)))
 
 
 class _Visit(NamedTuple):
     """A visit to an account, whose folder is open."""
 
-    found: Found
+    account: FoundHome
     folder: Folder
     limits: Limits
     builder: RowBuilder
@@ -271,7 +275,7 @@ class _Visit(NamedTuple):
     @property
     def usual(self) -> tuple[Extent, ...]:
         """The folders that count in any account of its kind."""
-        return HOME if self.found.is_home else ALONE
+        return HOME if self.account.is_home else ALONE
 
     def outcome(self, known: Known | None) -> Scanned | Unchanged:
         """Return what is there now; of an account in which nothing changed, that nothing did.
@@ -281,12 +285,12 @@ class _Visit(NamedTuple):
         if known is None:
             return self.read(self.usual, Reader(self.folder))
         extents = tuple(Extent(path, Counting(counting)) for path, counting in json.loads(known.extents))
-        listing = listed(self.folder, extents, self.builder.told, self.limits)
+        listing = listed(self.folder, extents, self.builder.dependencies, self.limits)
         if listing.fingerprint == known.fingerprint:
             return Unchanged()
         try:
             remembered = Memory.from_bytes(known.content).files
-        except ValueError:  # somebody has damaged the catalog: nothing is remembered then
+        except ValueError:  # a damaged catalog: nothing is remembered then
             return self.read(self.usual, Reader(self.folder))
         for hidden in listing.unread:
             if any(path.startswith(f"{hidden}/") for path in remembered):
@@ -299,9 +303,11 @@ class _Visit(NamedTuple):
         Which folders those are is known once the home is read, for a missing archive is looked for in all of them.
         Where they are others than the ``extents``, or backups are torn, it is done once more, with what was read known.
         """
-        found, listing = self.found, listed(self.folder, extents, self.builder.told, self.limits)
-        reading = before.again(listing.files)
-        met = Met(self.folder, self.folder.entries(self.limits.folder_entries), found.as_server, found.is_home)
+        account, listing = self.account, listed(self.folder, extents, self.builder.dependencies, self.limits)
+        reading = before.reread(listing.files)
+        met = OpenedHome(
+            self.folder, self.folder.entries(self.limits.folder_entries), account.as_server, account.is_home
+        )
         with met.home(self.limits, reading) as home:
             rows = self.builder.rows(home, reading, listing)
             content = _memory(home, reading).to_bytes()
@@ -318,10 +324,12 @@ class _Visit(NamedTuple):
         hidden = (extent.path for extent in self.usual if extent.path in listing.unread)
         if (folder := next(hidden, None)) is not None:
             return f"{folder or 'the folder'} can't be listed"
-        errors = ((path, one.found) for path, one in reading.files.items() if isinstance(one.found, UnreadableError))
+        errors = (
+            (path, file.content) for path, file in reading.files.items() if isinstance(file.content, UnreadableError)
+        )
         return next((f"{path}: {error.reason}" for path, error in errors), "")
 
 
 def _memory(home: Home, reading: Reader) -> Memory:
     """Return what is to be remembered of ``home``."""
-    return Memory(home.folder.seen, home.as_server, home.is_home, home.has_records, reading.files, home.findings)
+    return Memory(home.folder.server_path, home.as_server, home.is_home, home.has_records, reading.files, home.findings)

@@ -46,10 +46,10 @@ def require(path: str) -> None:
 
 
 def put_aside(path: str) -> str:
-    """Give the catalog at ``path`` another name, with all that lies beside it but its lock; return that name."""
+    """Rename the catalog at ``path`` and the files beside it, but for its lock; return the new name."""
     path = os.path.realpath(path)
     names = (f"{path}{end}" for end in chain(("-damaged",), (f"-damaged-{number}" for number in count(2))))
-    aside = next(one for one in names if not os.path.lexists(one))
+    aside = next(name for name in names if not os.path.lexists(name))
     for end in CATALOG_FILES:
         if end != LOCK and os.path.lexists(f"{path}{end}"):
             os.rename(f"{path}{end}", f"{aside}{end}")
@@ -85,7 +85,7 @@ def require_plain_files(path: str, ends: Iterable[str]) -> None:
 
 @contextmanager
 def locked(path: str) -> Iterator[sqlite3.Connection]:
-    """Be the only scan that writes to the catalog at ``path``; raise `CatalogError` where another one does.
+    """Hold the lock of the catalog at ``path`` while the block runs; raise `CatalogError` where another scan holds it.
 
     The lock is one of SQLite's own, on a file beside the catalog: it ends with its process, however that ends. The
     block is given that file, for `note`.
@@ -121,7 +121,7 @@ def note(path: str, lock: sqlite3.Connection) -> None:
 
 
 def is_as_noted(path: str, lock: sqlite3.Connection | None = None) -> bool:
-    """Tell whether the file at ``path`` is, byte for byte, what the last scan left; ``lock`` is one that is held."""
+    """Return whether the file at ``path`` is, byte for byte, what the last scan left; ``lock`` is one that is held."""
     if is_unfinished(path):
         return False
     noted = _noted(lock) if lock is not None else _noted_beside(path)
@@ -130,10 +130,10 @@ def is_as_noted(path: str, lock: sqlite3.Connection | None = None) -> bool:
 
 def _noted(lock: sqlite3.Connection) -> bytes | None:
     try:
-        (found,) = lock.execute("SELECT sha256 FROM noted").fetchone() or (None,)
+        (digest,) = lock.execute("SELECT sha256 FROM noted").fetchone() or (None,)
     except sqlite3.Error:  # nothing is, as in the lock of an older program; or a scan writes
         return None
-    return found if isinstance(found, bytes) else None
+    return digest if isinstance(digest, bytes) else None
 
 
 def _noted_beside(path: str) -> bytes | None:
@@ -167,7 +167,7 @@ def _require_own_lock(lock: str, path: str) -> None:
 
 
 def can_write_beside(path: str) -> bool:
-    """Tell whether SQLite can make its files beside the catalog; where nobody can write, nobody does."""
+    """Return whether SQLite can make its files beside the catalog."""
     folder = os.path.dirname(os.path.realpath(path))
     return os.access(folder, os.W_OK) or is_unfinished(path)
 
@@ -204,9 +204,9 @@ def check_header(path: str) -> int:
 
 
 def is_unfinished(path: str) -> bool:
-    """Tell whether what a killed scan wrote lies beside the catalog still, for SQLite to put it in or take it back."""
+    """Return whether a killed scan left files beside the catalog that SQLite has yet to put in or take back."""
     beside = (f"{path}-wal", f"{path}-journal")
-    return any(os.path.exists(one) and os.path.getsize(one) for one in beside)
+    return any(os.path.exists(name) and os.path.getsize(name) for name in beside)
 
 
 def _header(path: str) -> tuple[bytes, int]:
@@ -224,7 +224,7 @@ def _primary(error: sqlite3.Error) -> int:
 
 @contextmanager
 def telling(path: str) -> Iterator[None]:
-    """Raise `CatalogError` for what SQLite says."""
+    """Raise SQLite's errors as `CatalogError`."""
     try:
         yield
     except UnicodeDecodeError as error:  # SQLite quotes a broken schema as it is
@@ -244,7 +244,7 @@ def telling(path: str) -> Iterator[None]:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Do all of the block, or nothing of it."""
+    """Commit what the block writes, or roll it back where the block fails."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -6,9 +6,10 @@ Opening checks the file, migrates an older one, and leaves out what is not as it
 import json
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Self
 
 from backupmeta.catalog import integrity, schema, seals, views
@@ -25,6 +26,7 @@ from backupmeta.catalog.catalog_file import (
     telling,
     transaction,
 )
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import CatalogError, DamagedCatalogError
 from backupmeta.findings import Finding
 from backupmeta.provenance import place_in
@@ -83,6 +85,47 @@ class Age(NamedTuple):
     is_whole: bool
 
 
+_TROUBLES: Final = 20
+"""Of how many accounts it is kept why they could not be read: the catalog has all."""
+
+
+@dataclass(slots=True)
+class ScanResult:
+    """How far a scan is.
+
+    Attributes:
+        accounts: how many accounts were looked at.
+        unchanged: in how many of them nothing changed.
+        unreadable: how many of them could not be read.
+        vanished: how many accounts are gone.
+        archives: how many archives those have that were read.
+        bytes: how large these archives are.
+        walked: how many archives were read to their end.
+        changes: how many files, installs and backups are new, changed, moved, returned, vanished, by table.
+        unread: why a root could not be read; what was known below it stays as it is.
+        altered: what of the catalog was not as it was scanned, and was taken out of it.
+        troubles: why an account could not be read, or not all of it, by its path; the first ones.
+    """
+
+    accounts: int = 0
+    unchanged: int = 0
+    unreadable: int = 0
+    vanished: int = 0
+    archives: int = 0
+    bytes: int = 0
+    walked: int = 0
+    changes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unread: dict[str, str] = field(default_factory=dict)
+    altered: list[Finding] = field(default_factory=list)
+    troubles: dict[str, str] = field(default_factory=dict)
+
+    def note_trouble(self, account: str, reason: str) -> None:
+        """Count an account that could not be read, or not all of it, and keep why."""
+        self.unreadable += 1
+        if len(self.troubles) < _TROUBLES:
+            self.troubles[account] = reason
+
+
 class Catalog:
     """An open catalog.
 
@@ -99,24 +142,24 @@ class Catalog:
     @classmethod
     @contextmanager
     def written(cls, path: str) -> Iterator[Self]:
-        """Give the catalog at ``path`` to write to, as `open_to_write` opens it, while the block runs."""
+        """Open the catalog at ``path`` to write to it, as `open_to_write` does, and close it after the block."""
         with closing(open_to_write(path)) as connection, telling(path):
             yield cls(path, connection)
 
     @classmethod
     @contextmanager
     def unchecked(cls, path: str) -> Iterator[Self]:
-        """Give the catalog at ``path`` to read, as `open_to_read` opens it, whether its rows were altered or not."""
+        """Open the catalog at ``path`` to read it, as `open_to_read` does; altered rows are not looked for."""
         with closing(open_to_read(path)) as connection, telling(path):
             yield cls(path, connection)
 
     @classmethod
     @contextmanager
     def checked(cls, path: str, findings: list[Finding] | None) -> Iterator[Self]:
-        """Give the catalog at ``path`` to read what is whole of it, all as of one moment, while the block runs.
+        """Open the catalog at ``path`` to read what was not altered of it, all as of one moment.
 
-        What was altered is appended to ``findings``, and is not there. All accounts are checked, whatever is asked:
-        which of them an answer is about, their rows tell.
+        What was altered is appended to ``findings`` and hidden. All accounts are checked, whatever the question is,
+        because their rows decide which of them an answer is about.
 
         Raises:
             CatalogError: it is none, or has no structure that can be relied upon; without ``findings``, also where
@@ -131,7 +174,7 @@ class Catalog:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Write all that the block writes, or nothing of it."""
+        """Commit what the block writes, or roll it back where the block fails."""
         with transaction(self.connection):
             yield
 
@@ -148,7 +191,7 @@ class Catalog:
     def findings(self, condition: str, arguments: Sequence[str | int | None] = ()) -> Iterator[Finding]:
         """Yield the findings of now that fulfil an SQL ``condition``."""
         for id_, subject, detail, evidence in self.connection.execute(_FINDINGS.format(condition), arguments):
-            yield Finding(id_, subject, detail, tuple(map(place_in, json.loads(evidence))))
+            yield Finding(FINDINGS[id_], subject, detail, tuple(map(place_in, json.loads(evidence))))
 
     def named(self, select: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of a ``select``, their cells by the names of its columns."""
@@ -232,7 +275,7 @@ def open_to_write(path: str) -> sqlite3.Connection:
 
 @contextmanager
 def _closed_on_error(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Leave nothing behind where the block fails."""
+    """Close the ``connection`` where the block fails."""
     try:
         yield connection
     except BaseException:
@@ -264,8 +307,8 @@ def open_to_read(path: str) -> sqlite3.Connection:
 
 def _version(connection: sqlite3.Connection) -> int:
     """Return the version of its schema; 0 where there is nothing in it yet."""
-    found: tuple[int] = connection.execute("PRAGMA user_version").fetchone()
-    return found[0]
+    row: tuple[int] = connection.execute("PRAGMA user_version").fetchone()
+    return row[0]
 
 
 def _bring_up(connection: sqlite3.Connection, version: int) -> None:
@@ -273,12 +316,14 @@ def _bring_up(connection: sqlite3.Connection, version: int) -> None:
     if not version:
         for statement in schema.creation():
             connection.execute(statement)
-    known = list(seals.altered(connection)) if version >= _UNSEALED else []
-    for older in range(version or schema.VERSION, schema.VERSION):
-        for statement in schema.MIGRATIONS[older]:
-            connection.execute(statement)
+    steps = [step for older in range(version or schema.VERSION, schema.VERSION) for step in schema.MIGRATIONS[older]]
+    is_sealed = version >= _UNSEALED
+    known = list(seals.altered(connection)) if steps and is_sealed else []
+    for statement in steps:
+        connection.execute(statement)
     _make_anew(connection)
-    seals.seal_all(connection, but=known)
+    if steps or not is_sealed:
+        seals.seal_all(connection, but=known)
     connection.execute(f"PRAGMA application_id = {schema.APPLICATION}")
     connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 

@@ -4,41 +4,40 @@
 """
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
-from backupmeta import library
+from backupmeta import library, rules
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import Archive, FromDisk, Home, Pair, by_archive
 from backupmeta.account.location import below_home, is_outside
-from backupmeta.account.places import Found, Met
-from backupmeta.archive.beginning import Beginning
+from backupmeta.account.places import FoundHome, OpenedHome
 from backupmeta.archive.head import Head
+from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import schema
-from backupmeta.catalog.accounts import ScanResult
 from backupmeta.catalog.answers import below
-from backupmeta.catalog.database import Catalog, StoredMemory
+from backupmeta.catalog.database import Catalog, ScanResult, StoredMemory
 from backupmeta.catalog.remembered import Memory, Remembered, recall
 from backupmeta.catalog.rows import Walked, finding_row
 from backupmeta.catalog.writer import Writer
-from backupmeta.checks import judge
-from backupmeta.checks.account import Kept
+from backupmeta.checks import record, rulebook
+from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.checks.subject import Subject
-from backupmeta.checks.survey import Survey
-from backupmeta.checks.verdict import Verdict, Verification
+from backupmeta.checks.retention import KeptBackup
+from backupmeta.checks.verdict import Verdict, Verification, judge, verdict_of
 from backupmeta.errors import CatalogError, EvidenceError, LimitExceededError, Mistake, PolicyError
-from backupmeta.evidence import Folder, Signature, join_seen
-from backupmeta.findings import Finding
+from backupmeta.evidence import Folder, Signature, join_server_path
+from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
 from backupmeta.record import grammar
 from backupmeta.record.document import Document
 from backupmeta.search import Search
 from backupmeta.verification import Case, Outcome, Run, case_of, verify_archive
+from backupmeta.work.orders import Watch, Work
 
 _MOST_ARCHIVES: Final = 16
 _MOST_BYTES: Final = 256 * 1024 * 1024
@@ -47,83 +46,104 @@ _MOST_ORDERS: Final = 16
 """How many orders an account has where it has very many archives: each of them reads the account's records."""
 
 
-class Order(NamedTuple):
-    """Archives of an account to walk, and how; see `backupmeta.catalog.crew.Order`.
+class Portion(NamedTuple):
+    """Archives of an account to walk.
 
     Attributes:
-        found: the account.
+        number: the account's number in the catalog.
+        account: where it is.
         archives: the signatures of the archives, by their paths below the account's.
-        limits: what a file may ask for.
-        zone: the server's time zone, where it is known.
-        now: the moment of judging, Unix seconds.
+        files: the archives' numbers in the catalog, by the same paths.
         host: the host that the account lies on; empty where everybody reaches it.
         unnamed: the paths of the account's archives whose names do not say so: no other file is opened to see that.
         is_over: whether these archives are not read, for the account asks for too much.
     """
 
-    found: Found
+    number: int
+    account: FoundHome
     archives: Mapping[str, Signature]
-    limits: Limits
-    zone: tzinfo | None
-    now: int
+    files: Mapping[str, int]
     host: str
     unnamed: frozenset[str] = frozenset()
     is_over: bool = False
 
-    def do(self) -> list[Walked]:
+    def unread(self, rule: FindingRule, reason: str) -> list[Walked]:
+        """Return why none of the archives was read."""
+        sources = {
+            path: Source(Witness.ARCHIVE, join_server_path(self.account.server_path, path)) for path in self.archives
+        }
+        findings = {path: finding_row(Finding(rule, "", reason, (source,))) for path, source in sources.items()}
+        unreadable = str(Verdict.UNREADABLE)
+        return [Walked(path, None, unreadable, None, (finding,), is_final=False) for path, finding in findings.items()]
+
+
+@dataclass(frozen=True)
+class Walking(Work[Portion, list[Walked]]):
+    """Reading archives to their ends.
+
+    Attributes:
+        limits: what a file may ask for.
+        zone: the server's time zone, where it is known.
+        now: the moment of judging, Unix seconds.
+    """
+
+    limits: Limits
+    zone: tzinfo | None
+    now: int
+
+    def do(self, order: Portion, watch: Watch) -> Iterator[list[Walked]]:
         """Walk the archives. What is not as it was scanned has no outcome: the next scan will tell."""
-        if self.is_over:
-            error = LimitExceededError(self.found.path, "account_bytes", self.limits.account_bytes)
-            return self._unread("limit-exceeded", error.reason)
+        if order.is_over:
+            error = LimitExceededError(order.account.path, "account_bytes", self.limits.account_bytes)
+            yield order.unread(rules.LIMIT_EXCEEDED, error.reason)
+            return
+        account = order.account
         try:
             with (
-                self.found.open() as folder,
-                Met(folder, folder.entries(self.limits.folder_entries), self.found.as_server, self.found.is_home).home(
-                    self.limits, _Knowing(folder.path, self.unnamed)
+                account.open() as folder,
+                OpenedHome(folder, folder.entries(self.limits.folder_entries), account.as_server, account.is_home).home(
+                    self.limits, _Knowing(folder.path, order.unnamed)
                 ) as home,
             ):
-                return [one for some in by_archive(home.pairs()).items() for one in self._walked(home, *some)]
+                claims = by_archive(home.pairs()).items()
+                yield [walked for claimed in claims for walked in self._walked(order, home, *claimed, watch=watch)]
         except EvidenceError:
-            return []
+            yield []
 
-    def parts(self) -> "list[Order]":
+    def divided(self, order: Portion) -> list[Portion]:
         """Return an order for each archive."""
-        return [self._replace(archives={path: signature}) for path, signature in self.archives.items()]
+        if len(order.archives) == 1:
+            return []
+        return [order._replace(archives={path: signature}) for path, signature in order.archives.items()]
 
-    def joined(self, parts: Sequence[list[Walked]]) -> list[Walked]:
-        """Return the outcomes of its ``parts`` as one."""
-        return [one for part in parts for one in part]
+    def given_up(self, order: Portion) -> Iterator[list[Walked]]:
+        """Yield that no process survives reading the archives."""
+        yield order.unread(rules.ARCHIVE_UNREADABLE, "the process that read it ended")
 
-    def given_up(self) -> list[Walked]:
-        """Return that no process survives reading the archives."""
-        return self._unread("archive-unreadable", "the process that read it ended")
+    def host(self, order: Portion) -> str:
+        """Return the host that the account lies on."""
+        return order.host
 
-    def _unread(self, id_: str, reason: str) -> list[Walked]:
-        """Return why none of the archives was read."""
-        found = {path: (Source(Witness.ARCHIVE, join_seen(self.found.seen, path)),) for path in self.archives}
-        return [
-            Walked(path, None, str(Verdict.UNREADABLE), None, (finding_row(Finding(id_, "", reason, where)),), False)  # noqa: FBT003
-            for path, where in found.items()
-        ]
-
-    def _walked(self, home: Home, archive: Archive, pairs: Sequence[Pair]) -> Iterator[Walked]:
+    def _walked(
+        self, order: Portion, home: Home, archive: Archive, pairs: Sequence[Pair], *, watch: Watch
+    ) -> Iterator[Walked]:
         """Yield what came out for an archive of some ``pairs``; nothing where it is not asked for, or not as it was."""
-        if (path := _below(home, archive)) not in self.archives:
+        if (path := _below(home, archive)) not in order.archives:
             return
         with suppress(EvidenceError), archive.open() as file:
-            if file.signature != self.archives[path]:
+            if file.signature != order.archives[path]:
                 return
-        outcome = verify_archive(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now))
-        for pair, one in zip(pairs, outcome.each, strict=True):
-            came = one.verification
-            findings = tuple(finding_row(judged.finding) for judged in came.judged)
-            yield Walked(path, pair.id, str(came.verdict), came.sha256, findings, one.is_final)
+        outcome = verify_archive(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now), watch)
+        for pair, result in zip(pairs, outcome.each, strict=True):
+            verification = result.verification
+            findings = tuple(finding_row(judged.finding) for judged in verification.judged)
+            yield Walked(path, pair.id, str(verification.verdict), verification.sha256, findings, result.is_final)
 
 
 def _below(home: Home, archive: Archive) -> str:
     """Return the path of an archive from its home on; of one that is kept elsewhere, as the server saw both."""
     path = below(home.folder.path, archive)
-    return below_home(home.folder.seen, archive.seen) if is_outside(path) else path
+    return below_home(home.folder.server_path, archive.server_path) if is_outside(path) else path
 
 
 class _Knowing(FromDisk):
@@ -133,7 +153,7 @@ class _Knowing(FromDisk):
         self._base = base
         self._unnamed = unnamed
 
-    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:  # noqa: ARG002 - as the protocol has it
+    def beginning(self, folder: Folder, name: str, _limits: Limits, /) -> Beginning:
         """Return that a file begins as a tar does, if it is known to, else that nothing is known of it."""
         return Beginning.TAR if below(self._base, Archive(name, folder)) in self._unnamed else Beginning.OTHER
 
@@ -142,23 +162,26 @@ def _unnamed(remembered: Memory) -> frozenset[str]:
     """Return the paths of an account's archives whose names do not say so."""
     return frozenset(
         path
-        for path, one in remembered.files.items()
-        if isinstance(one.found, Head | EvidenceError) and not is_archive_name(path.rpartition("/")[2])
+        for path, file in remembered.files.items()
+        if isinstance(file.content, Head | EvidenceError) and not is_archive_name(path.rpartition("/")[2])
     )
 
 
 class Archives:
-    """The archives of a catalog that no scan has read to their end."""
+    """The archives of a catalog that no scan has read to their end.
+
+    Attributes:
+        work: what is to be done with each order.
+    """
 
     def __init__(self, catalog: Catalog, search: Search, scan: int, now: int) -> None:
-        """Look in ``catalog`` for what the scan of this number met; ``now`` is the moment of judging."""
+        """Look in ``catalog`` for the archives that the scan of this number found; ``now`` is the moment of judging."""
         self._catalog = catalog
         self._search = search
         self._scan = scan
-        self._now = now
-        self._given = deque[_Given]()
+        self.work: Walking = Walking(search.limits, search.zone, now)
 
-    def orders(self) -> Iterator[Order]:
+    def orders(self) -> Iterator[Portion]:
         """Yield the orders to walk them, account by account."""
         last = 0
         while accounts := list(self._catalog.memories(_WITH_UNWALKED, (last, self._scan))):
@@ -167,52 +190,45 @@ class Archives:
                 with suppress(ValueError):  # of a damaged catalog: the account is read anew the next time it changes
                     yield from self._orders_of(stored, Memory.from_bytes(stored.content))
 
-    def _orders_of(self, stored: StoredMemory, remembered: Memory) -> Iterator[Order]:
-        found, unnamed = remembered.found(stored.path), _unnamed(remembered)
-        found = found._replace(server=self._search.server_root)
-        for some, is_over in self._portions(stored.account):
-            self._given.append(_Given(stored.account, found.seen, {one.path: one.file for one in some}))
-            known = (one.path for one in some if one.path in remembered.files)
-            archives = {path: remembered.files[path].signature for path in known}
-            how = self._search.limits, self._search.zone, self._now
-            yield Order(found, archives, *how, stored.host, unnamed, is_over)
+    def _orders_of(self, stored: StoredMemory, remembered: Memory) -> Iterator[Portion]:
+        account, unnamed = remembered.account(stored.path), _unnamed(remembered)
+        account = account._replace(server=self._search.server_root)
+        for portion, is_over in self._portions(stored.account):
+            files = {archive.path: archive.file for archive in portion}
+            archives = {path: remembered.files[path].signature for path in files if path in remembered.files}
+            yield Portion(stored.account, account, archives, files, stored.host, unnamed, is_over)
 
     def _portions(self, account: int) -> Iterator[tuple[list["_Archive"], bool]]:
         """Yield the archives of an account, some at once, and whether they are more than may be read of it."""
-        some, size, total = list[_Archive](), 0, 0
+        portion, size, total = list[_Archive](), 0, 0
         rows = self._catalog.connection.execute(_UNWALKED, (account,)).fetchall()
         most, most_bytes = max(_MOST_ARCHIVES, -(-len(rows) // _MOST_ORDERS)), self._search.limits.account_bytes
         for file, path, path_bytes, length in rows:
-            if some and (len(some) == most or size + length > _MOST_BYTES or (total <= most_bytes < total + length)):
-                yield some, total > most_bytes
-                some, size = [], 0
-            some.append(_Archive(file, schema.exact_path(path, path_bytes)))
+            if portion and (
+                len(portion) == most or size + length > _MOST_BYTES or (total <= most_bytes < total + length)
+            ):
+                yield portion, total > most_bytes
+                portion, size = [], 0
+            portion.append(_Archive(file, schema.exact_path(path, path_bytes)))
             size, total = size + length, total + length
-        if some:
-            yield some, total > most_bytes
+        if portion:
+            yield portion, total > most_bytes
 
-    def take(self, outcomes: list[Walked], writer: Writer, result: ScanResult) -> None:
-        """Write what came out of the oldest order, and count it."""
-        account, seen, files = self._given.popleft()
-        for one in outcomes:
-            result.walked += one.is_final
-            if not one.is_final:
-                result.note_trouble(join_seen(seen, one.path), "can't be read to its end")
-            writer.take_walked(account, files[one.path], one)
+    def take(self, portion: Portion, outcomes: list[Walked], writer: Writer, result: ScanResult) -> None:
+        """Write what came out of an order, and count it."""
+        for outcome in outcomes:
+            result.walked += outcome.is_final
+            if not outcome.is_final:
+                result.note_trouble(
+                    join_server_path(portion.account.server_path, outcome.path), "can't be read to its end"
+                )
+            writer.take_walked(portion.number, portion.files[outcome.path], outcome)
         writer.flush()
 
 
 class _Archive(NamedTuple):
     file: int
     path: str
-
-
-class _Given(NamedTuple):
-    """An order that was given: the account, its path, and the numbers of its archives, by their paths."""
-
-    account: int
-    seen: str
-    files: dict[str, int]
 
 
 _WITH_UNWALKED: Final = """
@@ -227,7 +243,7 @@ WHERE account = ? AND until IS NULL AND kind = 'archive' AND walked IS NULL ORDE
 """
 
 
-_OF_NOW: Final = frozenset({"time-in-future", "archive-recent", "name-time-differs"})
+_OF_NOW: Final = frozenset({record.TIME_IN_FUTURE, rules.ARCHIVE_RECENT, rules.NAME_TIME_DIFFERS})
 """What depends on the moment of judging, and on the zone; it is judged anew where there is a record."""
 
 _WITHOUT_VERDICT: Final = """
@@ -259,14 +275,14 @@ def recorded(catalog: str, policy: Policy) -> Run:
         with Catalog.unchecked(catalog) as opened:
             accounts = _RecordedAccounts(opened)
             for case in cases:
-                yield Outcome.joined(_outcome(opened, *accounts.archive(one), one) for one in case.alone)
+                yield Outcome.joined(_outcome(opened, *accounts.archive(alone), alone) for alone in case.alone)
 
     return run
 
 
 def _refuse(policy: Policy) -> None:
     needs = policy.requirements
-    asked = {"require.files": needs.files, "require.tables": needs.tables, "versions": policy.versions}
+    asked = {"require.files": needs.files, "require.tables": needs.tables, "versions": needs.versions}
     advice = "verify those, without --catalog"
     if mistakes := tuple(
         Mistake(key, "is told by the archives alone", advice) for key, value in asked.items() if value
@@ -310,8 +326,8 @@ class _RecordedAccounts:
         account = self._last
         path = os.path.relpath(case.place.path, account.base).replace(os.sep, "/")
         archives = account.archives
-        found = archives[path, case.pair.id] if (path, case.pair.id) in archives else archives[path, None]
-        return found, _embedded(case, account.remembered.files.get(path))
+        recorded = archives[path, case.pair.id] if (path, case.pair.id) in archives else archives[path, None]
+        return recorded, _embedded(case, account.remembered.files.get(path))
 
     def _account(self, number: int) -> _RecordedAccount:
         stored = self._catalog.memory(number)
@@ -319,36 +335,36 @@ class _RecordedAccounts:
         return _RecordedAccount(number, stored.path, dict(self._archives(number)), remembered)
 
     def _archives(self, account: int) -> Iterator[tuple[tuple[str, str | None], _Recorded]]:
-        for path, path_bytes, id_, *told in self._catalog.connection.execute(_VERDICTS, (account,)):
-            found = _Recorded(account, *told)
-            yield (schema.exact_path(path, path_bytes), id_), found
-            yield (schema.exact_path(path, path_bytes), None), found
+        for path, path_bytes, id_, *columns in self._catalog.connection.execute(_VERDICTS, (account,)):
+            recorded = _Recorded(account, *columns)
+            yield (schema.exact_path(path, path_bytes), id_), recorded
+            yield (schema.exact_path(path, path_bytes), None), recorded
 
 
 def _embedded(case: Case, remembered: Remembered | None) -> Document | None:
     """Return the archive's own record, where its backup has no other."""
-    if case.pair.record is not None or remembered is None or not isinstance(remembered.found, Head):
+    if case.pair.record is not None or remembered is None or not isinstance(remembered.content, Head):
         return None
-    found = remembered.found
-    return Document(Source(Witness.EMBEDDED_RECORD, case.seen, found.member.text), grammar.parse(found.record))
+    head = remembered.content
+    return Document(Source(Witness.EMBEDDED_RECORD, case.server_path, head.member.text), grammar.parse(head.record))
 
 
 def _outcome(catalog: Catalog, archive: _Recorded, embedded: Document | None, case: Case) -> Outcome:
     """Return what a deep scan found of an archive, judged by the policy of now."""
     if archive.verdict == Verdict.NOT_JUDGED:
-        found = judge.judged(_findings(catalog, archive), case.policy)
-        return Outcome(Verification("archive", case.seen, Verdict.NOT_JUDGED, None, found), None)
+        judgements = judge(_findings(catalog, archive), case.policy)
+        return Outcome(Verification("archive", case.server_path, Verdict.NOT_JUDGED, None, judgements), None)
     has_record = case.pair.record is not None or embedded is not None
-    findings = [one for one in _findings(catalog, archive) if not has_record or one.id not in _OF_NOW]
+    findings = [finding for finding in _findings(catalog, archive) if not has_record or finding.rule not in _OF_NOW]
     if has_record:
-        findings += _anew(case, embedded, {one.id for one in findings})
-    found = judge.judged(findings, case.policy)
-    verdict = judge.verdict(found, case.policy)
+        findings += _anew(case, embedded, {finding.id for finding in findings})
+    judgements = judge(findings, case.policy)
+    verdict = verdict_of(judgements, case.policy)
     if archive.verdict == Verdict.UNREADABLE:
         verdict = Verdict.UNREADABLE
-    is_whole = archive.sha256 is not None and not any(one.is_unread for one in findings)
-    kept = Kept(case.seen, archive.install or "", archive.time, archive.sha256) if is_whole else None
-    return Outcome(Verification("archive", case.seen, verdict, archive.sha256, found), kept)
+    is_whole = archive.sha256 is not None and not any(finding.is_unread for finding in findings)
+    kept = KeptBackup(case.server_path, archive.install or "", archive.time, archive.sha256) if is_whole else None
+    return Outcome(Verification("archive", case.server_path, verdict, archive.sha256, judgements), kept)
 
 
 def _findings(catalog: Catalog, archive: _Recorded) -> Iterator[Finding]:
@@ -358,7 +374,9 @@ def _findings(catalog: Catalog, archive: _Recorded) -> Iterator[Finding]:
 
 def _anew(case: Case, embedded: Document | None, known: set[str]) -> Iterator[Finding]:
     """Yield what the moment, the zone and the policy of now find in the record, beside what is ``known``."""
-    inspection = library.resolved(case.pair, case.seen, embedded, case.around, case.zone)
-    subject = Subject(case.seen, inspection, Survey(case.limits), case.policy, case.now)
-    told = (one for one in inspection.findings if one.id in _OF_NOW)
-    yield from (one for one in (*told, *judge.of_backup(subject, is_whole=False)) if one.id not in known)
+    inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
+    subject = CheckedBackup(case.server_path, inspection, Inventory(case.limits), case.policy.requirements, case.now)
+    of_now = (finding for finding in inspection.findings if finding.rule in _OF_NOW)
+    yield from (
+        finding for finding in (*of_now, *rulebook.of_backup(subject, is_whole=False)) if finding.id not in known
+    )

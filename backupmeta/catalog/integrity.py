@@ -1,9 +1,11 @@
-"""What of a catalog is whole: an answer leaves the rest out and says so, a scan takes it away and reads it anew."""
+"""What was altered in a catalog: an answer leaves it out and says so, a scan deletes it and reads it anew."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
+from backupmeta import rules
 from backupmeta.catalog import seals, views
 from backupmeta.catalog.catalog_file import transaction
 from backupmeta.catalog.schema import (
@@ -40,24 +42,24 @@ _WORDS: Final = {
 def leave_out(
     connection: sqlite3.Connection, path: str, altered: Iterable[Altered], findings: list[Finding] | None
 ) -> None:
-    """Append what was ``altered`` of the catalog at ``path`` to ``findings``, and let it not be there.
+    """Append what was ``altered`` of the catalog at ``path`` to ``findings``, and hide it.
 
     Raises `CatalogError` for the first of it without ``findings``.
     """
     accounts, scans = list[int](), list[int]()
-    for one in altered:
-        finding = _finding(connection, path, one, _LEFT_OUT)
+    for difference in altered:
+        finding = _finding(connection, path, difference, _LEFT_OUT)
         if findings is None:
             raise refusal(path, [finding])
         findings.append(finding)
-        accounts.append(one.account)
-        scans += (*one.lost(SCANS), *one.added(SCANS))
+        accounts.append(difference.account)
+        scans += difference.differing(SCANS)
     if accounts:
         _shadow(connection, accounts, scans)
 
 
 def refusal(path: str, altered: Sequence[Finding]) -> CatalogError:
-    """Return the error that tells who gets no answer what was ``altered`` first of the catalog at ``path``."""
+    """Return the error of an answer that is refused: what was ``altered`` first of the catalog at ``path``."""
     first = altered[0]
     account = first.subject.removeprefix(display(path))
     return CatalogError(path, first._replace(subject=account.removeprefix(": ")).message, _RESTORE)
@@ -75,43 +77,48 @@ _STAYS: Final = "it was not read now, and is left as it is"
 
 def require_structure(connection: sqlite3.Connection, path: str) -> None:
     """Raise `DamagedCatalogError` where pages, rows and indices do not fit together, or no row can be added."""
-    (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    if found != "ok":
-        raise DamagedCatalogError(path, f"is damaged: {' '.join(str(found).split())}")
+    (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if answer != "ok":
+        raise DamagedCatalogError(path, f"is damaged: {' '.join(str(answer).split())}")
     for table in SEALED:
         (greatest,) = connection.execute(f"SELECT max({table.key}) FROM {table.name}").fetchone()
         if isinstance(greatest, int) and greatest > _GREATEST_KEY:
             raise DamagedCatalogError(path, f"is damaged: a row of {table.name} has the number {greatest}")
 
 
-def _finding(connection: sqlite3.Connection, path: str, one: Altered, what_is_done: str) -> Finding:
+def _finding(connection: sqlite3.Connection, path: str, altered: Altered, what_is_done: str) -> Finding:
     """Return what was altered of the catalog at ``path``, and what is done about it, in words."""
-    detail = f"{_detail(one)}; {what_is_done}"
-    if one.account == OWN:
-        return Finding("catalog-altered", display(path), detail)
-    row = connection.execute("SELECT path FROM accounts WHERE account = ?", (one.account,)).fetchone()
-    if row is None or not one.was or one.lost(ACCOUNTS) or one.added(ACCOUNTS):
-        return Finding("catalog-altered", f"{display(path)}: account {one.account}", detail)
+    detail = f"{_detail(altered)}; {what_is_done}"
+    if altered.account == OWN:
+        return Finding(rules.CATALOG_ALTERED, display(path), detail)
+    row = connection.execute("SELECT path FROM accounts WHERE account = ?", (altered.account,)).fetchone()
+    if row is None or not altered.has_place:
+        return Finding(rules.CATALOG_ALTERED, f"{display(path)}: account {altered.account}", detail)
     where = (Source(Witness.FILE_SYSTEM, str(row[0])),)
-    return Finding("catalog-altered", f"{display(path)}: {row[0]}", detail, where)
+    return Finding(rules.CATALOG_ALTERED, f"{display(path)}: {row[0]}", detail, where)
 
 
-def _detail(one: Altered) -> str:
-    if not one.was:
+def _detail(altered: Altered) -> str:
+    if not altered.was:
         return "nothing tells what was scanned of it"
-    lost = {word: (len(one.lost(table)), one.sealed(table)) for table, word in _WORDS.items() if one.lost(table)}
-    added = {word: len(one.added(table)) for table, word in _WORDS.items() if one.added(table) and table is not SEALS}
-    parts = [f"{count:,} of its {of:,} {word} differ" for word, (count, of) in lost.items()]
-    return ", ".join((*parts, *(f"{count:,} {word} were not there" for word, count in added.items())))
+    parts = [
+        f"{len(lost):,} of its {altered.sealed(table):,} {word} differ"
+        for table, word in _WORDS.items()
+        if (lost := altered.lost(table))
+    ]
+    for table, word in _WORDS.items():
+        if table is not SEALS and (added := altered.added(table)):
+            parts.append(f"{len(added):,} {word} were not there")
+    return ", ".join(parts)
 
 
 def _shadow(connection: sqlite3.Connection, accounts: Iterable[int], scans: Iterable[int]) -> None:
-    """Let ``accounts`` and ``scans`` not be there: temporary views stand in for the tables, and for the other views."""
+    """Hide ``accounts`` and ``scans``: temporary views stand in for the tables, and for the other views."""
     execute, many = connection.execute, connection.executemany
     execute("CREATE TEMP TABLE left_out (account)")
     execute("CREATE TEMP TABLE left_scans (scan)")
-    many("INSERT INTO left_out (account) VALUES (?)", ((one,) for one in accounts))
-    many("INSERT INTO left_scans (scan) VALUES (?)", ((one,) for one in scans))
+    many("INSERT INTO left_out (account) VALUES (?)", ((number,) for number in accounts))
+    many("INSERT INTO left_scans (scan) VALUES (?)", ((number,) for number in scans))
     for table in OF_ACCOUNT:
         execute(_without(table, "ifnull(account, 0) NOT IN (SELECT account FROM left_out)"))
     execute(_without(SCANS, "scan NOT IN (SELECT scan FROM left_scans)"))
@@ -120,21 +127,20 @@ def _shadow(connection: sqlite3.Connection, accounts: Iterable[int], scans: Iter
 
 
 def _without(table: Table, condition: str) -> str:
-    columns = ", ".join(one.name for one in table.columns)
-    return f"CREATE TEMP VIEW {table.name} AS SELECT {columns} FROM main.{table.name} WHERE {condition}"
+    return f"CREATE TEMP VIEW {table.name} AS SELECT {', '.join(table.names)} FROM main.{table.name} WHERE {condition}"
 
 
 class Damaged:
-    """The accounts with altered rows: these are taken away when the account is read anew, or is gone.
+    """The accounts with altered rows: these rows are deleted when the account is read anew, or is gone.
 
-    Until then they stay, and are told: a scan of other roots, or of a disk that can't be read, takes nothing away.
+    Until then they stay, and are reported: a scan of other roots, or of a disk that can't be read, deletes nothing.
 
     Attributes:
-        findings: what was taken away.
+        findings: what was deleted.
     """
 
     def __init__(self, path: str, findings: list[Finding]) -> None:
-        """Know of no damage in the catalog at ``path``; append what is taken away to ``findings``."""
+        """Begin without damage in the catalog at ``path``; what is deleted is appended to ``findings``."""
         self.findings = findings
         self._path = path
         self._accounts: dict[int, Altered] = {}
@@ -145,52 +151,51 @@ class Damaged:
     def __bool__(self) -> bool:
         return bool(self._accounts)
 
-    def add(self, connection: sqlite3.Connection, one: Altered) -> bool:
-        """Take in what was altered of an account; return whether it was taken away, for nothing tells its place."""
-        if one.account != OWN and one.was and not (one.lost(ACCOUNTS) or one.added(ACCOUNTS)):
-            self._accounts[one.account] = one
+    def add(self, connection: sqlite3.Connection, altered: Altered) -> bool:
+        """Add what was altered of an account; return whether it was deleted at once, because its place is not known."""
+        if altered.has_place:
+            self._accounts[altered.account] = altered
             return False
-        self.findings.append(_finding(connection, self._path, one, _READ_ANEW))
-        _take_away_own(connection, one) if one.account == OWN else _take_away_all(connection, one.account)
+        self.findings.append(_finding(connection, self._path, altered, _READ_ANEW))
+        _take_away_own(connection, altered) if altered.account == OWN else _take_away_all(connection, altered.account)
         return True
 
     def greatest(self, table: Table) -> int:
         """Return the greatest key that a row of ``table`` has or had: a new one would be taken for it."""
-        place = SEALED.index(table)
-        keys = (
-            key for one in self._accounts.values() for rows in (one.was, one.now) for of, key in rows if of == place
-        )
-        return max(keys, default=0)
+        number = SEALED.index(table)
+        rows = chain.from_iterable((*altered.was, *altered.now) for altered in self._accounts.values())
+        return max((key for of, key in rows if of == number), default=0)
 
     def values(self) -> frozenset[int]:
         """Return the keys of the shared values that were altered."""
-        return frozenset(key for one in self._accounts.values() for key in one.lost(SHARED))
+        return frozenset(key for altered in self._accounts.values() for key in altered.lost(SHARED))
 
     def take_away(self, connection: sqlite3.Connection, account: int) -> None:
-        """Take away the altered rows of an account that has any; the rest of it is left to be sealed."""
-        if (one := self._accounts.pop(account, None)) is not None:
-            self.findings.append(_finding(connection, self._path, one, _READ_ANEW))
-            _take_away(connection, one)
+        """Delete the altered rows of an account, if any; the caller seals the rest of it."""
+        if (altered := self._accounts.pop(account, None)) is not None:
+            self.findings.append(_finding(connection, self._path, altered, _READ_ANEW))
+            _take_away(connection, altered)
 
     def rest(self, connection: sqlite3.Connection) -> Iterator[Finding]:
-        """Yield what was altered and is there still."""
-        for one in self._accounts.values():
-            yield _finding(connection, self._path, one, _STAYS)
+        """Yield what was altered and not deleted."""
+        for altered in self._accounts.values():
+            yield _finding(connection, self._path, altered, _STAYS)
 
 
 def damaged(connection: sqlite3.Connection, path: str, findings: list[Finding]) -> Damaged:
     """Return what was altered of the catalog at ``path``, which is going to be scanned into.
 
-    What is of no account, or of one whose place is not known any more, is taken away, and appended to ``findings``.
+    What belongs to no account, or to an account whose place is not known any more, is deleted, and appended to
+    ``findings``.
     Raises `DamagedCatalogError` where the structure can't be mended.
     """
     _mend_indices(connection, path)
-    found = Damaged(path, findings)
+    damage = Damaged(path, findings)
     with transaction(connection):
-        taken = [found.add(connection, one) for one in seals.altered(connection)]
+        taken = [damage.add(connection, altered) for altered in seals.altered(connection)]
         if any(taken):
             seals.seal(connection, (OWN,))
-    return found
+    return damage
 
 
 def _mend_indices(connection: sqlite3.Connection, path: str) -> None:
@@ -209,23 +214,23 @@ def _take_away_all(connection: sqlite3.Connection, account: int) -> None:
         connection.execute(f"DELETE FROM {table.name} WHERE account = ?", (account,))
 
 
-def _take_away(connection: sqlite3.Connection, one: Altered) -> None:
-    """Take away the altered rows of an account, and what refers to them."""
+def _take_away(connection: sqlite3.Connection, altered: Altered) -> None:
+    """Delete the altered rows of an account, and what refers to them."""
     for table in (FILES, INSTALLS, BACKUPS, FINDINGS):
-        _delete(connection, table, (*one.lost(table), *one.added(table)))
-    _delete_shared(connection, one.account, one.lost(SHARED))
+        _delete(connection, table, altered.differing(table))
+    _delete_shared(connection, altered.account, altered.lost(SHARED))
     for statement in _DANGLING:
-        connection.execute(statement, (one.account,))
-    if one.lost(FINDINGS) or one.added(FINDINGS):
+        connection.execute(statement, (altered.account,))
+    if altered.differing(FINDINGS):
         for statement in _UNWALK:
-            connection.execute(statement, (one.account,))
-    connection.execute("DELETE FROM memories WHERE account = ?", (one.account,))
+            connection.execute(statement, (altered.account,))
+    connection.execute("DELETE FROM memories WHERE account = ?", (altered.account,))
 
 
-def _take_away_own(connection: sqlite3.Connection, one: Altered) -> None:
-    if one.was:
+def _take_away_own(connection: sqlite3.Connection, altered: Altered) -> None:
+    if altered.was:
         for table in (SCANS, FINDINGS):
-            _delete(connection, table, (*one.lost(table), *one.added(table)))
+            _delete(connection, table, altered.differing(table))
     else:
         connection.execute("DELETE FROM scans")
         connection.execute("DELETE FROM all_findings WHERE account IS NULL")
@@ -234,8 +239,7 @@ def _take_away_own(connection: sqlite3.Connection, one: Altered) -> None:
 
 
 def _delete(connection: sqlite3.Connection, table: Table, keys: Iterable[int]) -> None:
-    key = table.key
-    connection.executemany(f"DELETE FROM {table.name} WHERE {key} = ?", [(one,) for one in keys])
+    connection.executemany(f"DELETE FROM {table.name} WHERE {table.key} = ?", [(key,) for key in keys])
 
 
 def _delete_shared(connection: sqlite3.Connection, account: int, keys: Sequence[int]) -> None:
@@ -243,10 +247,10 @@ def _delete_shared(connection: sqlite3.Connection, account: int, keys: Sequence[
     if not keys:
         return
     _delete(connection, SHARED, keys)
-    connection.executemany("DELETE FROM extensions WHERE list = ?", [(one,) for one in keys])
+    connection.executemany("DELETE FROM extensions WHERE list = ?", [(key,) for key in keys])
     for table in (INSTALLS, BACKUPS):
-        places = [one.name for one in table.columns if one.type is Type.SHARED]
-        lost = (f"({one} IS NOT NULL AND {one} NOT IN (SELECT shared FROM shared))" for one in places)
+        columns = [column.name for column in table.columns if column.type is Type.SHARED]
+        lost = (f"({column} IS NOT NULL AND {column} NOT IN (SELECT shared FROM shared))" for column in columns)
         missing = " OR ".join(lost)
         connection.execute(f"DELETE FROM {table.name} WHERE account = ? AND ({missing})", (account,))
 
@@ -255,7 +259,7 @@ _UNWALK: Final = (
     "UPDATE all_files SET verdict = NULL, walked = NULL WHERE account = ? AND until IS NULL",
     "DELETE FROM all_findings WHERE account = ? AND until IS NULL AND file IS NOT NULL",
 )
-"""Forgets what reading all of its archives told: some of that is lost."""
+"""Forget what reading all of its archives found: some of that is lost."""
 
 _DANGLING: Final = (
     """

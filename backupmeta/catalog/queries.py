@@ -3,25 +3,25 @@
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import tzinfo
-from itertools import groupby
+from itertools import chain, groupby
 from operator import eq, ge, gt, itemgetter, le, lt, ne
 from typing import Any, Final, NamedTuple
 
 from backupmeta import library
 from backupmeta.account.listing import BACKUPS
 from backupmeta.archive.limits import DEFAULT_LIMITS
+from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog import schema
 from backupmeta.catalog.answers import below, recalled
-from backupmeta.catalog.cells import GREATEST
 from backupmeta.catalog.database import Catalog
+from backupmeta.catalog.row_values import GREATEST
 from backupmeta.catalog.schema import ACCOUNTS, SCANS, Column, Type
 from backupmeta.catalog.views import VIEWS, Shown, View, of_table
-from backupmeta.checks.versions import Order, order
+from backupmeta.checks.applications import Order, order
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.provenance import display
 
 _COMPARE: Final[Mapping[str, Callable[[Order, Order], bool]]] = {
@@ -46,38 +46,38 @@ class Bound(NamedTuple):
     version: str
 
     def admits(self, version: str) -> bool:
-        """Tell whether ``version`` is within the bound."""
+        """Return whether ``version`` is within the bound."""
         return _COMPARE[self.operator](order(version), order(self.version))
 
 
-class Wanted(NamedTuple):
+class Requirement(NamedTuple):
     """An application, a plugin or a theme, and the bounds on its version."""
 
     name: str
     bounds: tuple[Bound, ...] = ()
 
     def admits(self, version: str | None) -> bool:
-        """Tell whether ``version`` is within all bounds; an unknown one is within none."""
-        return not self.bounds or (version is not None and all(one.admits(version) for one in self.bounds))
+        """Return whether ``version`` is within all bounds; an unknown one is within none."""
+        return not self.bounds or (version is not None and all(bound.admits(version) for bound in self.bounds))
 
 
-def wanted(text: str) -> Wanted | None:
+def parsed_requirement(text: str) -> Requirement | None:
     """Return what ``text`` asks for; None where it can't be understood.
 
-    >>> wanted("wordpress >= 6.0, < 6.4.3")
-    Wanted(name='wordpress', bounds=(Bound(operator='>=', version='6.0'), Bound(operator='<', version='6.4.3')))
+    >>> parsed_requirement("wordpress >= 6.0, < 6.4.3")
+    Requirement(name='wordpress', bounds=(Bound(operator='>=', version='6.0'), Bound(operator='<', version='6.4.3')))
     """
     if (name := _NAME.match(text)) is None:
         return None
-    bounds, place = [], name.end()
-    while found := _BOUND.match(text, place):
-        bounds.append(Bound(*found.groups()))
-        place = found.end()
-    return Wanted(display(name[1]), tuple(bounds)) if _REST.fullmatch(text, place) else None
+    bounds, end = [], name.end()
+    while match := _BOUND.match(text, end):
+        bounds.append(Bound(*match.groups()))
+        end = match.end()
+    return Requirement(display(name[1]), tuple(bounds)) if _REST.fullmatch(text, end) else None
 
 
-class Asked(NamedTuple):
-    """What backups are asked for; all of it has to hold.
+class Query(NamedTuple):
+    """What backups are query for; all of it has to hold.
 
     Attributes:
         applications: one of these applications.
@@ -90,9 +90,9 @@ class Asked(NamedTuple):
         until: made then or before, Unix seconds.
     """
 
-    applications: tuple[Wanted, ...] = ()
-    plugins: tuple[Wanted, ...] = ()
-    themes: tuple[Wanted, ...] = ()
+    applications: tuple[Requirement, ...] = ()
+    plugins: tuple[Requirement, ...] = ()
+    themes: tuple[Requirement, ...] = ()
     user: str | None = None
     prefix: str | None = None
     digest: str | None = None
@@ -106,21 +106,21 @@ class _Condition(NamedTuple):
 
 
 def find(
-    catalog: str, asked: Asked, zone: tzinfo | None = None, findings: list[Finding] | None = None
+    catalog: str, query: Query, zone: tzinfo | None = None, findings: list[Finding] | None = None
 ) -> Iterator[Inspection]:
-    """Yield the backups in ``catalog`` that are ``asked`` for, account by account, oldest first in each.
+    """Yield the backups in ``catalog`` that are ``query`` for, account by account, oldest first in each.
 
     ``zone`` is the server's time zone, where it is known. What is not as it was scanned is left out, and appended to
     ``findings``. Raises `CatalogError`; without ``findings`` also for that.
     """
     with Catalog.checked(catalog, findings) as opened:
         connection = opened.connection
-        conditions = list(_conditions(connection, asked))
-        where = "".join(f" AND {one.sql}" for one in conditions)
-        arguments = [argument for one in conditions for argument in one.arguments]
+        conditions = list(_conditions(connection, query))
+        where = "".join(f" AND {condition.sql}" for condition in conditions)
+        arguments = [argument for condition in conditions for argument in condition.arguments]
         rows = connection.execute(_SELECT.format(where), arguments)
-        for account, found in groupby(rows, itemgetter(0)):
-            paths = {schema.exact_path(path, path_bytes) for _, path, path_bytes in found}
+        for account, matches in groupby(rows, itemgetter(0)):
+            paths = {schema.exact_path(path, path_bytes) for _, path, path_bytes in matches}
             yield from _inspected(opened, account, paths, zone)
 
 
@@ -141,27 +141,30 @@ def _inspected(catalog: Catalog, account: int, paths: set[str], zone: tzinfo | N
                 try:
                     yield library.inspect_backup(home, pair, home.surroundings, zone)
                 except EvidenceError:
-                    continue  # it has no row, so nobody asked for it
+                    continue  # it has no row, so no query can be about it
 
 
-def _conditions(connection: sqlite3.Connection, asked: Asked) -> Iterator[_Condition]:
-    if asked.applications:
-        some = [_of_application(connection, one) for one in asked.applications]
-        alternatives = " OR ".join(one.sql for one in some)
-        yield _Condition(f"({alternatives})", tuple(argument for one in some for argument in one.arguments))
-    for column, extensions in (("plugins", asked.plugins), ("themes", asked.themes)):
-        for one in extensions:
-            yield _of_extension(connection, column, one)
-    if asked.digest is not None:
-        yield _Condition(_DIGEST, (f"{asked.digest.lower()}*",) * 2)
-    equal = {"user": asked.user, "db_prefix": asked.prefix}
+def _conditions(connection: sqlite3.Connection, query: Query) -> Iterator[_Condition]:
+    if query.applications:
+        yield _any_of([_of_application(connection, requirement) for requirement in query.applications])
+    for column, extensions in (("plugins", query.plugins), ("themes", query.themes)):
+        for requirement in extensions:
+            yield _of_extension(connection, column, requirement)
+    if query.digest is not None:
+        yield _Condition(_DIGEST, (f"{query.digest.lower()}*",) * 2)
+    equal = {"user": query.user, "db_prefix": query.prefix}
     for column, value in equal.items():
         if value is not None:
             yield _Condition(f"b.{column} = ?", (display(value),))
-    if asked.since is not None:
-        yield _Condition("b.backup_time >= ?", (min(asked.since, GREATEST),))
-    if asked.until is not None:
-        yield _Condition("b.backup_time <= ?", (min(asked.until, GREATEST),))
+    if query.since is not None:
+        yield _Condition("b.backup_time >= ?", (min(query.since, GREATEST),))
+    if query.until is not None:
+        yield _Condition("b.backup_time <= ?", (min(query.until, GREATEST),))
+
+
+def _any_of(conditions: Sequence[_Condition]) -> _Condition:
+    alternatives = " OR ".join(condition.sql for condition in conditions)
+    return _Condition(f"({alternatives})", tuple(chain.from_iterable(condition.arguments for condition in conditions)))
 
 
 _DIGEST: Final = (
@@ -170,35 +173,36 @@ _DIGEST: Final = (
 )
 
 
-def _of_application(connection: sqlite3.Connection, one: Wanted) -> _Condition:
+def _of_application(connection: sqlite3.Connection, requirement: Requirement) -> _Condition:
     select = "SELECT DISTINCT version FROM all_backups WHERE application = ?"
-    versions = _admitted(connection.execute(select, (one.name,)), one)
-    if not one.bounds:
-        return _Condition("b.application = ?", (one.name,))
+    versions = _admitted(connection.execute(select, (requirement.name,)), requirement)
+    if not requirement.bounds:
+        return _Condition("b.application = ?", (requirement.name,))
     return _Condition(
-        "(b.application = ? AND b.version IN (SELECT value FROM json_each(?)))", (one.name, json.dumps(versions))
+        "(b.application = ? AND b.version IN (SELECT value FROM json_each(?)))",
+        (requirement.name, json.dumps(versions)),
     )
 
 
-def _of_extension(connection: sqlite3.Connection, column: str, one: Wanted) -> _Condition:
+def _of_extension(connection: sqlite3.Connection, column: str, requirement: Requirement) -> _Condition:
     """Return that a backup's list of plugins or themes has ``one``."""
     lists = f"b.{column} IN (SELECT list FROM extensions WHERE id = ?"
-    if not one.bounds:
-        return _Condition(f"{lists})", (one.name,))
+    if not requirement.bounds:
+        return _Condition(f"{lists})", (requirement.name,))
     select = "SELECT DISTINCT version FROM extensions WHERE id = ?"
-    versions = _admitted(connection.execute(select, (one.name,)), one)
+    versions = _admitted(connection.execute(select, (requirement.name,)), requirement)
     within = f"{lists} AND version IN (SELECT value FROM json_each(?)))"
-    return _Condition(within, (one.name, json.dumps(versions)))
+    return _Condition(within, (requirement.name, json.dumps(versions)))
 
 
-def _admitted(rows: sqlite3.Cursor, one: Wanted) -> list[str]:
-    return [version for (version,) in rows if version is not None and one.admits(version)]
+def _admitted(rows: sqlite3.Cursor, requirement: Requirement) -> list[str]:
+    return [version for (version,) in rows if version is not None and requirement.admits(version)]
 
 
 Row = tuple[Any, ...]
 """What SQLite gives: text, numbers, bytes and None, as the types of the columns say."""
 
-EXPORTED: Final[Mapping[str, View]] = {**VIEWS, **{one.name: of_table(one) for one in (ACCOUNTS, SCANS)}}
+EXPORTED: Final[Mapping[str, View]] = {**VIEWS, **{table.name: of_table(table) for table in (ACCOUNTS, SCANS)}}
 """What can be exported, by name."""
 
 _JSON: Final = frozenset({Type.JSON, Type.SHARED})
@@ -223,10 +227,10 @@ def export(path: str, view: View, findings: list[Finding] | None = None) -> Expo
     appended to ``findings``. Taking rows raises `CatalogError` where there is no catalog, or it can't be read; without
     ``findings`` also where anything is left out.
     """
-    shown = [one for one in view.columns if one.column.type is not Type.UTC]
+    shown = [column for column in view.columns if column.column.type is not Type.UTC]
     cells = ", ".join(map(_cell, shown))
     select = f"SELECT {cells} {view.rows} ORDER BY {view.order}"
-    return Export(tuple(one.column for one in shown), _rows(path, select, findings))
+    return Export(tuple(column.column for column in shown), _rows(path, select, findings))
 
 
 def _cell(shown: Shown) -> str:

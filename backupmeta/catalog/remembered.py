@@ -16,13 +16,14 @@ import zstandard
 from backupmeta import errors
 from backupmeta.account.home import Archive
 from backupmeta.account.location import below_home
-from backupmeta.account.places import Found
-from backupmeta.archive.beginning import Beginning, beginning
+from backupmeta.account.places import FoundHome
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head, head
+from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.catalog.database import StoredMemory
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import CatalogError, DamagedError, EvidenceError, LimitExceededError, UnreadableError
 from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
@@ -32,13 +33,13 @@ from backupmeta.record.document import bounded
 from backupmeta.record.grammar import Record
 from backupmeta.record.masked import NOTHING, Masked, without_secrets
 
-_BY_NAME: Final = {one.name: one for one in COMPRESSIONS}
+_BY_NAME: Final = {compression.name: compression for compression in COMPRESSIONS}
 _LEVEL: Final = 3
 _MOST_BYTES: Final = 4 * 1024 * 1024 * 1024
 """How much a memory may inflate to."""
 
 
-Known = Record | Head | EvidenceError | Beginning
+Content = Record | Head | EvidenceError | Beginning
 """What was read of a file: a record, a head, why nothing was; or how it begins, where that is as no archive does."""
 
 
@@ -50,7 +51,7 @@ class Remembered(NamedTuple):
     """A file: what it was like, and what was read of it."""
 
     signature: Signature
-    found: Known
+    content: Content
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ class Memory:
     """What is remembered of an account.
 
     Attributes:
-        seen: its path as the server saw it.
+        server_path: its path as the server saw it.
         as_server: the same, where that is known.
         is_home: whether it is a home, and not just a folder of archives.
         has_records: whether it has an ``.appdata``.
@@ -66,26 +67,26 @@ class Memory:
         findings: what was odd about the account itself.
     """
 
-    seen: str
+    server_path: str
     as_server: str | None
     is_home: bool
     has_records: bool
     files: dict[str, Remembered] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
-    def found(self, path: str) -> Found:
-        """Return where it is: at ``path``."""
-        return Found(path, self.seen, self.as_server, None, self.is_home)
+    def account(self, path: str) -> FoundHome:
+        """Return the account, which lies at ``path``."""
+        return FoundHome(path, self.server_path, self.as_server, None, self.is_home)
 
     def to_bytes(self) -> bytes:
         """Return it as it is kept."""
         records: dict[bytes, int] = {}
         described = {
-            "account": [self.seen, self.as_server, self.is_home, self.has_records],
+            "account": [self.server_path, self.as_server, self.is_home, self.has_records],
             "files": {
-                path: [*one.signature, _described(one.found, records)] for path, one in sorted(self.files.items())
+                path: [*file.signature, _described(file.content, records)] for path, file in sorted(self.files.items())
             },
-            "records": [one.decode("utf-8", "surrogateescape") for one in records],
+            "records": [record.decode("utf-8", "surrogateescape") for record in records],
             "findings": list(map(_finding, self.findings)),
         }
         return zstandard.ZstdCompressor(_LEVEL).compress(json.dumps(described, separators=(",", ":")).encode())
@@ -95,14 +96,16 @@ class Memory:
         """Return the memory in ``content``. Raises `ValueError` where it is none."""
         try:
             text = zstandard.ZstdDecompressor().decompress(content, max_output_size=_MOST_BYTES)
-            told = json.loads(text)
-            records = [one.encode("utf-8", "surrogateescape") for one in told["records"]]
+            described = json.loads(text)
+            records = [record.encode("utf-8", "surrogateescape") for record in described["records"]]
             files = {
-                path: Remembered(_signature(*signature), _found(path, found, records))
-                for path, (*signature, found) in told["files"].items()
+                path: Remembered(_signature(*signature), _content(path, entry, records))
+                for path, (*signature, entry) in described["files"].items()
             }
-            seen, as_server, is_home, has_records = told["account"]
-            return cls(seen, as_server, is_home, has_records, files, list(map(_finding_of, told["findings"])))
+            server_path, as_server, is_home, has_records = described["account"]
+            return cls(
+                server_path, as_server, is_home, has_records, files, list(map(_finding_of, described["findings"]))
+            )
         except (zstandard.ZstdError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise ValueError("not what is remembered of an account") from error
 
@@ -119,65 +122,68 @@ def recall(catalog: str, stored: StoredMemory) -> Memory:
         raise CatalogError(catalog, f"{stored.path}: {error}", "scan again, into a new file") from error
 
 
-def _described(found: Known, records: dict[bytes, int]) -> object:
-    """Return what was read of a file; a record as its place among the different ``records``."""
-    if isinstance(found, Beginning):
-        return {"begins": str(found)}
-    if isinstance(found, Record):
-        return records.setdefault(found.content, len(records))
-    if isinstance(found, EvidenceError):
-        return {"error": type(found).__name__, **_attributes(found)}
-    member = found.member
+def _described(content: Content, records: dict[bytes, int]) -> object:
+    """Return what was read of a file; a record as its number among the different ``records``."""
+    if isinstance(content, Beginning):
+        return {"begins": str(content)}
+    if isinstance(content, Record):
+        return records.setdefault(content.content, len(records))
+    if isinstance(content, EvidenceError):
+        return {"error": type(content).__name__, **_attributes(content)}
+    member = content.member
     return {
-        "record": records.setdefault(found.record, len(records)),
+        "record": records.setdefault(content.record, len(records)),
         "member": [member.name.decode("utf-8", "surrogateescape"), member.offset, member.size, member.mtime_ns],
-        "place": found.place,
-        "compression": found.compression.name,
-        "findings": list(map(_finding, found.findings)),
+        "place": content.place,
+        "compression": content.compression.name,
+        "findings": list(map(_finding, content.findings)),
     }
 
 
-def _found(path: str, told: Any, records: list[bytes]) -> Known:  # noqa: ANN401 - JSON
-    if isinstance(told, int):
-        return grammar.parse(records[told])
-    if "begins" in told:
-        return Beginning(told["begins"])
-    if "error" in told:
-        return _error(told)
-    name, offset, size, mtime_ns = told["member"]
+def _content(path: str, described: int | Mapping[str, Any], records: list[bytes]) -> Content:
+    """Return what was read of the file at ``path``. Raises `TypeError` for what no memory has."""
+    if isinstance(described, int):
+        return grammar.parse(records[described])
+    if "begins" in described:
+        return Beginning(described["begins"])
+    if "error" in described:
+        return _error(described)
+    name, offset, size, mtime_ns = described["member"]
     exact = name.encode("utf-8", "surrogateescape")
     member = Member(exact, "file", size, mtime_ns, 0, 0, 0, b"", b"", b"", offset, size)
-    findings = tuple(map(_finding_of, told["findings"]))
-    compression = _BY_NAME[told["compression"]]
-    return Head(path, compression, 0, 0, member, told["place"], records[told["record"]], findings)
+    findings = tuple(map(_finding_of, described["findings"]))
+    compression = _BY_NAME[described["compression"]]
+    return Head(path, compression, 0, 0, member, described["place"], records[described["record"]], findings)
 
 
 def _attributes(error: EvidenceError) -> Mapping[str, object]:
     return {name: value for name, value in vars(error).items() if isinstance(value, str | int | None)}
 
 
-def _error(told: Mapping[str, Any]) -> EvidenceError:
-    """Return the error that was met when a file was read."""
-    path = told["path"]
-    kind = getattr(errors, told["error"], EvidenceError)
+def _error(described: Mapping[str, Any]) -> EvidenceError:
+    """Return the error that reading a file raised."""
+    path = described["path"]
+    kind = getattr(errors, described["error"], EvidenceError)
     if kind is DamagedError:
-        error: EvidenceError = DamagedError(path, "", told["offset"], told["verdict"])
+        error: EvidenceError = DamagedError(path, "", described["offset"], described["verdict"])
     elif kind is LimitExceededError:
-        error = LimitExceededError(path, told["limit"], told["bound"], told["actual"])
+        error = LimitExceededError(path, described["limit"], described["bound"], described["actual"])
     else:
         error = EvidenceError.__new__(kind if issubclass(kind, EvidenceError) else EvidenceError)
         EvidenceError.__init__(error, path, "")
-    error.reason, error.advice = told["reason"], told["advice"]
+    error.reason, error.advice = described["reason"], described["advice"]
     return error
 
 
-def _finding(one: Finding) -> list[object]:
-    return [one.id, one.subject, one.detail, [list(source) for source in one.evidence]]
+def _finding(finding: Finding) -> list[object]:
+    return [finding.id, finding.subject, finding.detail, [list(source) for source in finding.evidence]]
 
 
-def _finding_of(told: Iterable[Any]) -> Finding:
-    id_, subject, detail, evidence = told
-    return Finding(id_, subject, detail, tuple(Source(Witness(witness), *rest) for witness, *rest in evidence))
+def _finding_of(described: Iterable[Any]) -> Finding:
+    id_, subject, detail, evidence = described
+    return Finding(
+        FINDINGS[id_], subject, detail, tuple(Source(Witness(witness), *place) for witness, *place in evidence)
+    )
 
 
 _FILENAME: Final = "backup-filename"
@@ -189,7 +195,7 @@ _NO_FILES: Final[Mapping[str, Remembered]] = {}
 
 
 class _Noting:
-    """Remembers why a file can't be read; a context manager that costs next to nothing."""
+    """Remember why a file can't be read; a class, because `contextmanager` costs too much for each file."""
 
     __slots__ = ("_path", "_reading")
 
@@ -206,7 +212,7 @@ class _Noting:
 
 
 class Reader:
-    """Reads what lies in a home, and forgets its secrets; see `backupmeta.account.home.Reading`.
+    """Reads what lies in a home, without its secrets; see `backupmeta.account.home.Reading`.
 
     Attributes:
         files: what was read or remembered, by its path below the base.
@@ -218,10 +224,10 @@ class Reader:
     copies = 2
 
     def __init__(self, base: Folder, files: Mapping[str, Remembered] = _NO_FILES) -> None:
-        """Know what lies below the folder ``base`` by what is remembered of its ``files``; go on with `again`."""
+        """Begin with what is remembered of the ``files`` below the folder ``base``; `reread` then reads."""
         self.files: dict[str, Remembered] = dict(files)
         self.digests: dict[str, str] = {}
-        self.is_sure = True
+        self.is_sure: bool = True
         self._home = base
         self._base = base.path
         self._listed: Mapping[str, Signature] = {}
@@ -230,25 +236,25 @@ class Reader:
         self._last = NOTHING
         self._anew: set[str] = set()
 
-    def again(self, listed: Mapping[str, Signature]) -> "Reader":
-        """Return what reads the same folder, of which is known what was ``listed`` since; what it read is known."""
+    def reread(self, listed: Mapping[str, Signature]) -> "Reader":
+        """Return a reader of the same folder that knows what this one has read, and what was ``listed`` since."""
         anew, torn = Reader(self._home), self.torn
         anew.digests = self.digests
-        anew._listed, anew._remembered = listed, {path: one for path, one in self.files.items() if path not in torn}
+        anew._listed, anew._remembered = listed, {path: file for path, file in self.files.items() if path not in torn}
         return anew
 
     @property
     def torn(self) -> frozenset[str]:
-        """The files of backups of which one file was read, or is gone, and another one is remembered.
+        """The files of backups of which one file was read, or is gone, while another one is only remembered.
 
-        Whether a record's secrets and its archive's are the same is seen only where both are read at once.
+        Whether a record's secrets and its archive's are the same shows only where both are read at once.
         """
         if not self._remembered:
             return frozenset()
-        changed = (path for path, one in self._remembered.items() if one.signature != self._listed.get(path))
-        named = {path: _names(path, one.found) for path, one in self.files.items()}
+        changed = (path for path, file in self._remembered.items() if file.signature != self._listed.get(path))
+        named = {path: _names(path, file.content) for path, file in self.files.items()}
         dirty = {name for path in self._anew for name in named.get(path, ())}
-        dirty.update(name for path in changed for name in _names(path, self._remembered[path].found))
+        dirty.update(name for path in changed for name in _names(path, self._remembered[path].content))
         kept = {name for path, names in named.items() if path not in self._anew for name in names}
         torn = _joined(dirty & kept, named.values())
         return frozenset(path for path, names in named.items() if names & torn)
@@ -264,52 +270,52 @@ class Reader:
         with _Noting(self, path):
             content, signature = folder.read_small(name, "record_bytes", limits.record_bytes)
             self._check(path, signature)
-            found = self._last.like(content)
-            if found is None:
+            masked = self._last.like(content)
+            if masked is None:
                 record = bounded(folder.child(name), content, limits)
-                found = Masked(record, without_secrets(record))
-        self._last = found
-        self.files[path] = Remembered(signature, found.masked)
+                masked = Masked(record, without_secrets(record))
+        self._last = masked
+        self.files[path] = Remembered(signature, masked.masked)
         self._anew.add(path)
         self.digests[path] = sha256(content).hexdigest()
-        self._read.setdefault(found.record.values.get(_FILENAME, b""), found)
-        return found.masked
+        self._read.setdefault(masked.record.values.get(_FILENAME, b""), masked)
+        return masked.masked
 
     def head(self, archive: Archive, limits: Limits) -> Head:
         """Return the head of an archive, its record's secrets masked. Raises `EvidenceError`."""
         path = self.below(archive.folder, archive.name)
-        known = met.found if (met := self.files.get(path)) is not None else self._unchanged(path)
+        known = self._known(path)
         if isinstance(known, Head):
             return known
         if isinstance(known, EvidenceError):
             raise known
         with _Noting(self, path), archive.open() as file:
             self._check(path, file.signature)
-            found = head(file, limits, archive.seen)
-            found = found._replace(record=self._masked(archive, found.record))
-            self.files[path] = Remembered(file.signature, found)
+            content = head(file, limits, archive.server_path)
+            content = content._replace(record=self._masked(archive, content.record))
+            self.files[path] = Remembered(file.signature, content)
         self._anew.add(path)
-        return found
+        return content
 
     def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
         """Return how a file begins; what was taken for an archive begins as one. Raises `EvidenceError`."""
         path = self.below(folder, name)
-        known = met.found if (met := self.files.get(path)) is not None else self._unchanged(path)
+        known = self._known(path)
         if known is not None:
             return known if isinstance(known, Beginning) else Beginning.TAR
         try:
             with folder.open_file(name) as file:
                 self._check(path, file.signature)
-                found = beginning(file, limits)
-                if found is not Beginning.TAR:
-                    self.files[path] = Remembered(file.signature, found)
+                content = beginning(file, limits)
+                if content is not Beginning.TAR:
+                    self.files[path] = Remembered(file.signature, content)
         except UnreadableError:
             self.is_sure = False
             raise
-        return found
+        return content
 
     def _masked(self, archive: Archive, content: bytes) -> bytes:
-        """Return an archive's record without its secrets, which are told apart from those of the backup's record."""
+        """Return an archive's record without its secrets; masks differ where they differ from the backup record's."""
         read = self._read.get(_bytes(archive.name))
         if read is not None and read.record.content == content:
             return read.masked.content
@@ -317,16 +323,20 @@ class Reader:
         read = read or self._read.get(record.values.get(_FILENAME, b""))
         return (without_secrets(record, read.record.values) if read else without_secrets(record)).content
 
-    def _unchanged(self, path: str) -> Known | None:
+    def _known(self, path: str) -> Content | None:
+        """Return what was read of the file at ``path``, now or before; None where it has to be read."""
+        return self.files[path].content if path in self.files else self._unchanged(path)
+
+    def _unchanged(self, path: str) -> Content | None:
         """Return what is remembered of the file at ``path``, if it is as it was."""
         known = self._remembered.get(path)
-        if known is None or known.signature != self._listed.get(path) or isinstance(known.found, _OTHERWISE):
+        if known is None or known.signature != self._listed.get(path) or isinstance(known.content, _OTHERWISE):
             return None
         self.files[path] = known
-        return known.found
+        return known.content
 
     def _check(self, path: str, signature: Signature) -> None:
-        """See whether a file is as it was listed."""
+        """Compare a file with what was listed."""
         if signature != self._listed.get(path):
             self.is_sure = False
 
@@ -340,7 +350,7 @@ class Reader:
     def below(self, folder: Folder, name: str) -> str:
         """Return the path of the file ``name`` in ``folder``, from the base on."""
         if folder.path != self._base and not folder.path.startswith(f"{self._base}{os.sep}"):
-            return below_home(self._home.seen, folder.seen_child(name))
+            return below_home(self._home.server_path, folder.server_child(name))
         return f"{folder.path[len(self._base) + 1 :]}/{name}".removeprefix("/").replace(os.sep, "/")
 
 
@@ -358,15 +368,15 @@ def _joined(names: Collection[bytes], groups: Iterable[frozenset[bytes]]) -> set
     return joined
 
 
-def _names(path: str, found: Known) -> frozenset[bytes]:
+def _names(path: str, content: Content) -> frozenset[bytes]:
     """Return the names of archives by which a file belongs to a backup: what its record claims, and its own."""
-    if isinstance(found, Beginning):
+    if isinstance(content, Beginning):
         return frozenset()
-    if isinstance(found, Record):
-        return frozenset({found.values.get(_FILENAME, b"")}) - {b""}
+    if isinstance(content, Record):
+        return frozenset({content.values.get(_FILENAME, b"")}) - {b""}
     own = _bytes(path.rpartition("/")[2])
-    if isinstance(found, Head):
-        return frozenset({own, grammar.parse(found.record).values.get(_FILENAME, b"")}) - {b""}
+    if isinstance(content, Head):
+        return frozenset({own, grammar.parse(content.record).values.get(_FILENAME, b"")}) - {b""}
     return frozenset({own})
 
 

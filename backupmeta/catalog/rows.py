@@ -94,9 +94,9 @@ def exact(row: FileRow) -> str:
     return exact_path(row.path, row.path_bytes)
 
 
-def finding_row(one: Finding) -> FindingRow:
+def finding_row(finding: Finding) -> FindingRow:
     """Return the row of a finding."""
-    shown = one.masked
-    texts = (display(shown.subject), display(shown.detail), display(one.message))
-    evidence = json.dumps([located(place) for place in one.evidence], ensure_ascii=False)
-    return FindingRow(one.id, str(one.severity), *texts, evidence)
+    shown = finding.masked
+    texts = (display(shown.subject), display(shown.detail), display(finding.message))
+    evidence = json.dumps([located(source) for source in finding.evidence], ensure_ascii=False)
+    return FindingRow(finding.id, str(finding.severity), *texts, evidence)

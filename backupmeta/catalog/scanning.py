@@ -1,39 +1,39 @@
-"""Scanning: what lies below roots goes into a catalog, and what was there before is told from what is new.
+"""Scanning: what lies below roots is written into a catalog, and compared with what was there before.
 
-Each batch of accounts is one transaction, in the order in which the accounts are met: whatever ends a scan, what it did
-is kept, the next one goes on, and the catalog is the same as if nothing had happened, whoever did the work. Accounts
-are discovered as the scan goes on; or on the hosts of a cluster, each in roots of its own.
+Each batch of accounts is one transaction, in the order in which the accounts are found: whatever ends a scan, what it
+did is kept, the next scan goes on, and the catalog is the same as without the interruption, whoever did the work.
+Accounts are discovered as the scan goes on; or on the hosts of a cluster, each in roots of its own.
 """
 
 import json
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum
 from itertools import islice, permutations
 from time import time
 from typing import Final, NamedTuple
 
-from backupmeta import __version__
+from backupmeta import __version__, rules
 from backupmeta.account import places
-from backupmeta.account.places import Found
-from backupmeta.catalog import crew, integrity, schema
-from backupmeta.catalog.accounts import Accounts, ScanResult
-from backupmeta.catalog.batch import Batch, Task
+from backupmeta.account.places import FoundHome
+from backupmeta.catalog import integrity, schema
+from backupmeta.catalog.accounts import Accounts
+from backupmeta.catalog.batch import Batch, Scanning, Task
 from backupmeta.catalog.catalog_file import is_as_noted, locked, note, put_aside, require
-from backupmeta.catalog.crew import ALONE, Crew
-from backupmeta.catalog.database import Catalog
+from backupmeta.catalog.database import Catalog, ScanResult
 from backupmeta.catalog.deep_scan import Archives
 from backupmeta.catalog.integrity import Damaged
 from backupmeta.catalog.rows import finding_row
 from backupmeta.catalog.schema import SCANS
 from backupmeta.catalog.seals import OWN, Seals
-from backupmeta.catalog.writer import Writer, mark_moves
+from backupmeta.catalog.writer import Writer
 from backupmeta.errors import DamagedCatalogError, EvidenceError, UnreadableError
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.search import Search
+from backupmeta.work.orders import HERE, Watch, Work, Workers, results
 
 
 class Below(NamedTuple):
@@ -47,48 +47,44 @@ class Below(NamedTuple):
     """
 
     root: str
-    found: tuple[Found, ...]
+    found: tuple[FoundHome, ...]
     findings: tuple[Finding, ...]
     reason: str
 
-    def accounts(self, findings: list[Finding]) -> Iterator[Found]:
-        """Yield the accounts; append what was odd to ``findings``. Raises `UnreadableError` behind the last one."""
+    def accounts(self, findings: list[Finding]) -> Iterator[FoundHome]:
+        """Yield the accounts; append what was odd to ``findings``. Raises `UnreadableError` after the last one."""
         yield from self.found
         findings += self.findings
         if self.reason:
             raise UnreadableError(self.root, self.reason)
 
 
-class Discovery(NamedTuple):
-    """What to discover on a host; see `backupmeta.catalog.crew.Order`."""
+@dataclass(frozen=True)
+class Discovering(Work[str, list[Below]]):
+    """Looking for accounts on a host, wherever ``search`` says."""
 
-    host: str
     search: Search
 
-    def do(self) -> list[Below]:
-        """Return what lies below each root."""
-        return [self._below(root) for root in places.apart(self.search.places())]
+    def do(self, _order: str, _watch: Watch) -> Iterator[list[Below]]:
+        """Yield what lies below each root."""
+        yield [self._below(root) for root in places.apart(self.search.places())]
 
     def _below(self, root: places.Root) -> Below:
-        found, findings, reason = list[Found](), list[Finding](), ""
+        accounts, findings, reason = list[FoundHome](), list[Finding](), ""
         try:
-            found.extend(places.found(root, self.search.limits, findings))
+            accounts.extend(places.found(root, self.search.limits, findings))
         except EvidenceError as error:
             reason = error.reason
-        return Below(root.name, tuple(found), tuple(findings), reason)
+        return Below(root.name, tuple(accounts), tuple(findings), reason)
 
-    def parts(self) -> "list[Discovery]":
-        """Return it: it can't be divided."""
-        return [self]
+    def given_up(self, order: str) -> Iterator[list[Below]]:
+        """Yield that nothing could be discovered."""
+        reason = f"the process that looked for accounts on {order} ended"
+        yield [Below(root, (), (), reason) for root in self.search.roots or ("/",)]
 
-    def joined(self, parts: Sequence[list[Below]]) -> list[Below]:
-        """Return what came out of its only part."""
-        return parts[0]
-
-    def given_up(self) -> list[Below]:
-        """Return that nothing could be discovered."""
-        reason = f"the process that looked for accounts on {self.host} ended"
-        return [Below(root, (), (), reason) for root in self.search.roots or ("/",)]
+    def host(self, order: str) -> str:
+        """Return the host, which is all that is ordered."""
+        return order
 
 
 _ACCOUNTS: Final = 8
@@ -98,7 +94,7 @@ SELECT 1 + max((SELECT ifnull(max(scan), 0) FROM scans), (SELECT ifnull(max(last
 """  # a scan's row may be lost
 
 Tell = Callable[[ScanResult], object]
-"""Is told how far a scan is, whenever a batch is done."""
+"""Called with the state of a scan, after each batch."""
 
 
 class Depth(Enum):
@@ -109,7 +105,7 @@ class Depth(Enum):
 
 
 def _silent(_result: ScanResult) -> None:
-    """Tell nobody."""
+    """Report to nobody."""
 
 
 def scan(
@@ -119,7 +115,7 @@ def scan(
     depth: Depth = Depth.SHALLOW,
     result: ScanResult | None = None,
     tell: Tell = _silent,
-    workers: Crew = ALONE,
+    workers: Workers = HERE,
 ) -> ScanResult:
     """Scan what ``search`` names into the catalog at ``path``, and return what came out.
 
@@ -128,7 +124,7 @@ def scan(
         search: where to look, and how.
         depth: how much of each archive is read.
         result: where to count what comes out, while it does.
-        tell: is told on the way.
+        tell: called after each batch.
         workers: who does the work.
 
     Raises:
@@ -161,23 +157,16 @@ def _damaged(path: str, result: ScanResult) -> Damaged:
     except DamagedCatalogError as error:
         aside = put_aside(path)
         detail = f"it {error.reason}; it is {display(aside)} now, and what only it knew is there alone"
-        result.altered.append(Finding("catalog-altered", display(path), detail))
+        result.altered.append(Finding(rules.CATALOG_ALTERED, display(path), detail))
         return Damaged(path, result.altered)
 
 
-def _noted(batches: Iterator[Batch], given: deque[Batch]) -> Iterator[Batch]:
-    """Pass on the ``batches``, noting each that is ``given`` away."""
-    for one in batches:
-        given.append(one)
-        yield one
-
-
 def _has_nested(search: Search) -> bool:
-    """Tell whether accounts may be met twice: where one of the roots, or the home that it lies in, lies in another."""
+    """Return whether accounts may be found twice: one of the roots, or the home that it lies in, lies in another."""
     names = [os.path.realpath(root.name) for root in search.places()]
     homes = [os.path.dirname(name) if places.has_records_above(name) else name for name in names]
     tops = [os.path.join(home, "") for home in homes]
-    return any(one.startswith(other) for one, other in permutations(tops, 2))
+    return any(inner.startswith(outer) for inner, outer in permutations(tops, 2))
 
 
 class _Scan:
@@ -202,26 +191,26 @@ class _Scan:
         self._writer = Writer(self._connection, self._number, result.changes, self._seals, damaged)
         self._accounts = Accounts(catalog, self._number, self._writer, result, damaged)
 
-    def look(self, tell: Tell, workers: Crew) -> None:
-        """Look at all accounts, and know what is gone."""
-        given = deque[Batch]()
-        for result in crew.results(_noted(self._batches(workers), given), workers):
+    def look(self, tell: Tell, workers: Workers) -> None:
+        """Scan all accounts, then write what is gone."""
+        work = Scanning(self._search.limits, self._search.zone)
+        for tasks, result in results(self._batches(workers), work, workers):
             with self._catalog.transaction():
-                self._accounts.take(given.popleft().tasks, result.accounts, result.shared)
+                self._accounts.take(tasks, result.accounts, result.shared)
             tell(self._result)
         with self._catalog.transaction():
             self._settle_gone()
 
-    def walk(self, tell: Tell, workers: Crew) -> None:
+    def walk(self, tell: Tell, workers: Workers) -> None:
         """Walk all archives that no scan has walked yet."""
         archives = Archives(self._catalog, self._search, self._number, self._began)
-        for outcomes in crew.results(archives.orders(), workers):
+        for portion, outcomes in results(archives.orders(), archives.work, workers):
             with self._catalog.transaction():
-                archives.take(outcomes, self._writer, self._result)
+                archives.take(portion, outcomes, self._writer, self._result)
             tell(self._result)
 
     def finished(self) -> None:
-        """Know that the scan is done."""
+        """Write that the scan has ended."""
         unread = json.dumps([display(name) for name in self._result.unread], ensure_ascii=False)
         with self._catalog.transaction():
             self._connection.execute(
@@ -252,31 +241,30 @@ class _Scan:
         self._connection.execute(schema.insertion(SCANS, tuple(row)), tuple(row.values()))
         return number, first_file, now
 
-    def _batches(self, workers: Crew) -> Iterator[Batch]:
-        for host, root, found in self._roots(workers):
-            tasks = self._tasks(host, root, found)
-            while some := tuple(islice(tasks, _ACCOUNTS)):
-                yield Batch(some, self._search.limits, self._search.zone)
+    def _batches(self, workers: Workers) -> Iterator[Batch]:
+        for host, root, accounts in self._roots(workers):
+            tasks = self._tasks(host, root, accounts)
+            while batch := tuple(islice(tasks, _ACCOUNTS)):
+                yield batch
 
-    def _roots(self, workers: Crew) -> Iterator[tuple[str, str, Iterator[Found]]]:
-        """Yield each root with its host and its accounts; there may be an error behind the last of these."""
-        if workers.hosts == ALONE.hosts:
+    def _roots(self, workers: Workers) -> Iterator[tuple[str, str, Iterator[FoundHome]]]:
+        """Yield each root with its host and its accounts; taking the last of these may raise an error."""
+        if workers.hosts == HERE.hosts:
             for root in places.apart(self._search.places()):
                 yield "", root.name, places.found(root, self._search.limits, self._findings, self._accounts.beginning)
             return
-        orders = [Discovery(host, self._search) for host in workers.hosts]
-        for host, roots in zip(workers.hosts, crew.results(orders, workers), strict=True):
+        for host, roots in results(workers.hosts, Discovering(self._search), workers):
             for below in roots:
                 yield host, below.root, below.accounts(self._findings)
 
-    def _tasks(self, host: str, root: str, accounts: Iterator[Found]) -> Iterator[Task]:
+    def _tasks(self, host: str, root: str, accounts: Iterator[FoundHome]) -> Iterator[Task]:
         self._met.append((host, root))
         count = 0
         try:
-            for found in accounts:
+            for account in accounts:
                 count += 1
-                if not self._is_met(host, found):
-                    yield Task(found, self._accounts.known(found, host), root, host)
+                if not self._is_met(host, account):
+                    yield Task(account, self._accounts.known(account, host), root, host)
         except EvidenceError as error:
             self._refuse(host, root, error.reason)
             return
@@ -285,11 +273,11 @@ class _Scan:
             return
         self._read.append((host, root))
 
-    def _is_met(self, host: str, found: Found) -> bool:
-        """Tell whether an account was met already; only where a root lies in another one is that remembered."""
+    def _is_met(self, host: str, account: FoundHome) -> bool:
+        """Return whether an account was found already; this is remembered only where a root lies in another."""
         if not self._has_nested:
             return False
-        real = (host, found.path if host else os.path.realpath(found.path))
+        real = (host, account.path if host else os.path.realpath(account.path))
         is_met = real in self._seen
         self._seen.add(real)
         return is_met
@@ -297,16 +285,16 @@ class _Scan:
     def _refuse(self, host: str, root: str, reason: str) -> None:
         name = f"{host}:{root}" if host else root
         self._result.unread[name] = reason
-        self._findings.append(Finding("folder-unreadable", name, reason, (Source(Witness.FILE_SYSTEM, root),)))
+        self._findings.append(Finding(rules.FOLDER_UNREADABLE, name, reason, (Source(Witness.FILE_SYSTEM, root),)))
 
     def _settle_gone(self) -> None:
-        """Know what is gone, what was moved, what was odd on the way."""
-        blind = {display(place.path) for one in self._findings if one.is_unread for place in one.evidence}
+        """Write what is gone, what was moved, and what was odd on the way."""
+        blind = {display(source.path) for finding in self._findings if finding.is_unread for source in finding.evidence}
         for host, root in self._read:
             self._accounts.vanish(host, root, blind)
         if self._is_resumed or any(change == "vanished" for _, change in self._result.changes):
-            mark_moves(self._connection, self._number, self._first_file, self._result.changes, self._seals)
-        self._accounts.note(map(finding_row, self._findings), [root for _, root in self._met])
-        for one in self._findings:
-            if one.is_unread:
-                self._result.unread.setdefault(one.subject, one.detail)
+            self._writer.mark_moves(self._first_file)
+        self._writer.note(map(finding_row, self._findings), [root for _, root in self._met])
+        for finding in self._findings:
+            if finding.is_unread:
+                self._result.unread.setdefault(finding.subject, finding.detail)

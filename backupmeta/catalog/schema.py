@@ -79,7 +79,7 @@ class Table(NamedTuple):
     @property
     def names(self) -> tuple[str, ...]:
         """The names of its columns."""
-        return tuple(one.name for one in self.columns)
+        return tuple(column.name for column in self.columns)
 
 
 def _required(name: str, type_: Type, meaning: str) -> Column:
@@ -88,24 +88,23 @@ def _required(name: str, type_: Type, meaning: str) -> Column:
 
 _TYPES: Final[dict[Decoder, Type]] = {
     values.integer: Type.INTEGER,
+    values.seconds: Type.TIME,
     values.digits: Type.TIME,
     values.flag: Type.FLAG,
     values.items: Type.SHARED,
     values.plugins: Type.SHARED,
     values.themes: Type.SHARED,
 }
-_TIMES: Final = frozenset({"time_created", "time_updated", "cache_time"})
 
 
 def _column(field: Field) -> Column:
-    type_ = Type.TIME if field.name in _TIMES else _TYPES.get(field.decode, Type.TEXT)
-    return Column(field.name, type_, field.meaning)
+    return Column(field.name, _TYPES.get(field.decode, Type.TEXT), field.meaning)
 
 
-BACKUP_FIELDS: Final = tuple(_column(one) for one in FIELDS)
+BACKUP_FIELDS: Final = tuple(_column(field) for field in FIELDS)
 """The fields of the server's answer for a backup, secrets masked."""
 
-INSTALL_FIELDS: Final = tuple(_column(one) for one in FIELDS if one.scope is not Scope.BACKUP)
+INSTALL_FIELDS: Final = tuple(_column(field) for field in FIELDS if field.scope is not Scope.BACKUP)
 """The fields of the server's answer for an install, secrets masked."""
 
 _BESIDE: Final = (
@@ -290,7 +289,7 @@ TABLES: Final = (SCANS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, 
 APPLICATION: Final = int.from_bytes(b"bkup")
 """What says that a SQLite file is a catalog."""
 
-VERSION: Final = 3
+VERSION: Final = 4
 """The schema that this program writes."""
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
@@ -308,8 +307,12 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE all_files ADD COLUMN ctime_ns INTEGER",
         "CREATE TABLE seals (account INTEGER PRIMARY KEY, digest BLOB NOT NULL, digests BLOB NOT NULL) STRICT",
     ),
+    3: (),  # other views alone
 }
-"""By the version that they start from: the statements that change its tables into those of the next one."""
+"""By the version that they start from: the statements that change its tables into those of the next one.
+
+A column is added where SQLite adds one, at the end; `TABLES` may have it anywhere. Views are made anew with each step.
+"""
 
 
 def creation() -> Iterator[str]:
@@ -345,7 +348,7 @@ _BLANK: Final = re.compile(r"/\*.*?\*/|\s+", re.DOTALL)
 
 
 def _table(table: Table) -> str:
-    columns = ",\n".join(f"  {one.name} {_type(one)} /* {one.meaning} */" for one in table.columns)
+    columns = ",\n".join(f"  {column.name} {_type(column)} /* {column.meaning} */" for column in table.columns)
     return f"CREATE TABLE {table.name} ( /* {table.meaning} */\n{columns}\n) STRICT"
 
 

@@ -1,4 +1,4 @@
-"""Seals: what the rows of each account were when they were written, so that it shows where they were altered since.
+"""Seals: digests of the rows of each account when they were written, so that later alterations show.
 
 A seal has a digest (BLAKE2b, 8 bytes) of each row that an account has or refers to, and one (16 bytes) of all of these.
 The catalog's own seal, of the account `OWN`, has those of its scans, of what is odd about no account, and the number
@@ -36,7 +36,7 @@ OWN: Final = 0
 """The number that the catalog itself has among the accounts: these are numbered from 1."""
 
 _ENTRY: Final = Struct(">Bq8s")
-"""A row in a seal: its table's place in `SEALED`, its key, its digest."""
+"""A row in a seal: its table's number in `SEALED`, its key, its digest."""
 
 _AT_HAND: Final = 100_000
 """How many digests of shared values are kept in memory."""
@@ -48,7 +48,7 @@ OF_ACCOUNT: Final = (ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS)
 """The tables whose rows belong to an account."""
 
 Key = tuple[int, int]
-"""A row in a seal: its table's place in `SEALED`, and its key."""
+"""A row in a seal: its table's number in `SEALED`, and its key."""
 
 
 class Altered(NamedTuple):
@@ -66,18 +66,27 @@ class Altered(NamedTuple):
 
     def lost(self, table: Table) -> list[int]:
         """Return the keys of the rows of ``table`` that differ, or are there no longer."""
-        place = SEALED.index(table)
-        return [key for of, key in self.was if of == place and self.now.get((of, key)) != self.was[of, key]]
+        number = SEALED.index(table)
+        return [key for of, key in self.was if of == number and self.now.get((of, key)) != self.was[of, key]]
 
     def added(self, table: Table) -> list[int]:
-        """Return the keys of the rows of ``table`` that nobody sealed."""
-        place = SEALED.index(table)
-        return [key for of, key in self.now if of == place and (of, key) not in self.was]
+        """Return the keys of the rows of ``table`` that were not sealed."""
+        number = SEALED.index(table)
+        return [key for of, key in self.now if of == number and (of, key) not in self.was]
+
+    def differing(self, table: Table) -> tuple[int, ...]:
+        """Return the keys of all rows of ``table`` that are not as they were sealed."""
+        return (*self.lost(table), *self.added(table))
+
+    @property
+    def has_place(self) -> bool:
+        """Whether it is an account of which is known where it lies: its seal and its own row are as they were."""
+        return self.account != OWN and bool(self.was) and not self.differing(ACCOUNTS)
 
     def sealed(self, table: Table) -> int:
         """Return how many rows of ``table`` were sealed."""
-        place = SEALED.index(table)
-        return sum(of == place for of, _ in self.was)
+        number = SEALED.index(table)
+        return sum(of == number for of, _ in self.was)
 
 
 class _Statements(NamedTuple):
@@ -109,15 +118,15 @@ def _statements(connection: sqlite3.Connection) -> _Statements:
         key, row = table.key, f"CAST({_text(columns[table])} AS BLOB)"
         return f"SELECT {', '.join((str(SEALED.index(table)), key, row, *beside))} FROM {table.name}"
 
-    entries = f"SELECT {', '.join(one.name for one in columns[EXTENSIONS])} FROM extensions"
+    entries = f"SELECT {', '.join(column.name for column in columns[EXTENSIONS])} FROM extensions"
     listed = f"json_group_array({_text(columns[EXTENSIONS])}) FROM ({entries} WHERE list = ?1 ORDER BY rowid)"
     value = f"CAST(json_array({_text(columns[SHARED])}, (SELECT {listed})) AS BLOB)"
     by_account = "WHERE account = ?1"
     return _Statements(
         account=f"{select(ACCOUNTS)} {by_account}",
-        plain=" UNION ALL ".join(f"{select(one)} {by_account}" for one in (ACCOUNTS, MEMORIES, FILES, FINDINGS)),
+        plain=" UNION ALL ".join(f"{select(table)} {by_account}" for table in (ACCOUNTS, MEMORIES, FILES, FINDINGS)),
         sharing=tuple(
-            f"{select(table, *(one.name for one in columns[table] if one.type is Type.SHARED))} {by_account}"
+            f"{select(table, *(column.name for column in columns[table] if column.type is Type.SHARED))} {by_account}"
             for table in (INSTALLS, BACKUPS)
         ),
         value=f"SELECT {value} FROM shared WHERE shared = ?1",
@@ -128,12 +137,12 @@ def _statements(connection: sqlite3.Connection) -> _Statements:
 def _columns(connection: sqlite3.Connection, table: Table) -> Iterator[Column]:
     """Yield the columns of ``table`` that a catalog has."""
     there = {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?, 'main')", (table.name,))}
-    yield from (one for one in table.columns if one.name in there)
+    yield from (column for column in table.columns if column.name in there)
 
 
 def _text(columns: Iterable[Column]) -> str:
     """Return the SQL of a row as it is digested."""
-    cells = (f"quote({one.name})" if one.type is Type.BYTES else one.name for one in columns)
+    cells = (f"quote({column.name})" if column.type is Type.BYTES else column.name for column in columns)
     return f"json_array({', '.join(cells)})"
 
 
@@ -163,14 +172,14 @@ class _Rows:
     def account(self, account: int) -> bytes:
         """Return what a seal has of all rows of ``account``, and of what they share; its own row comes first."""
         values, digest, pack = set[int](), _digest, _ENTRY.pack  # names at hand: this is done for every row
-        found = [pack(of, key, digest(row)) for of, key, row in self._connection.execute(self._sql.plain, (account,))]
+        entries = [pack(of, key, digest(row)) for of, key, row in self._connection.execute(self._sql.plain, (account,))]
         for select in self._sql.sharing:
             for of, key, row, *shared in self._connection.execute(select, (account,)):
-                found.append(pack(of, key, digest(row)))
+                entries.append(pack(of, key, digest(row)))
                 values.update(shared)
-        found += map(self._value, values - {None})
-        found.sort()
-        return b"".join(found)
+        entries += map(self._value, values - {None})
+        entries.sort()
+        return b"".join(entries)
 
     def head(self, account: int) -> bytes:
         """Return what a seal has of the account's own row."""
@@ -228,11 +237,11 @@ class Seals:
         self._own = self._rows.own()
 
     def change(self, account: int) -> None:
-        """Know that rows of an account, or of `OWN`, are written."""
+        """Note that rows of an account, or of `OWN`, are written."""
         self._changed.add(account)
 
     def meet(self, account: int) -> None:
-        """Know that an account's row in the table of accounts is written, and may be no other one."""
+        """Note that an account's row in the table of accounts is written, and perhaps no other row of it."""
         self._met.add(account)
 
     def write(self) -> None:
@@ -249,7 +258,7 @@ class Seals:
         self._met.clear()
 
     def leave(self, altered: "Altered") -> None:
-        """Seal an account, or `OWN`, but let its rows that are ``altered`` not fit what is sealed."""
+        """Seal an account, or `OWN`, anew; its rows that are ``altered`` still do not fit the seal."""
         account, was, now = altered
         rows = _entries(self._all_own() if account == OWN else self._rows.account(account))
         sealed = {key: rows.get(key, digest) if now.get(key) == digest else digest for key, digest in was.items()}
@@ -263,13 +272,13 @@ class Seals:
         return _summed(self._count, self._sum) + self._own
 
     def _put(self, account: int, rows: bytes) -> None:
-        """Put the seal of an account in the place of the one that it has."""
-        found = self._connection.execute(_SEAL, (account,)).fetchone()
-        self._count += found is None
-        self._replace(account, b"" if found is None else found[0], rows)
+        """Replace the seal of an account, or give it one."""
+        seal = self._connection.execute(_SEAL, (account,)).fetchone()
+        self._count += seal is None
+        self._replace(account, b"" if seal is None else seal[0], rows)
 
     def _replace(self, account: int, before: bytes, rows: bytes) -> None:
-        """Put a seal in the place of one with the digest ``before``."""
+        """Replace a seal that has the digest ``before``."""
         self._sum += _number(self._write(account, rows)) - _number(before)
 
     def _write(self, account: int, rows: bytes) -> bytes:
@@ -282,14 +291,15 @@ _WRITE: Final = schema.replacement(SEALS, ("account", "digest", "digests"))
 
 
 def seal_all(connection: sqlite3.Connection, but: Iterable["Altered"] = ()) -> None:
-    """Seal all that is in a catalog that has no seals yet, or other columns since it was sealed.
+    """Seal a catalog that has no seals yet, or whose tables have other columns since.
 
-    But what was altered before that stays to be found.
+    Rows that were altered before, in ``but``, still do not fit their seals.
     """
     seal(connection, (OWN, *_numbers(connection)))
     seals = Seals(connection)
-    for one in sorted(but, key=lambda one: one.account == OWN):  # the catalog's own seal has the sum of all others
-        seals.leave(one)
+    # the catalog's own seal comes last: it has the sum of all others
+    for difference in sorted(but, key=lambda difference: difference.account == OWN):
+        seals.leave(difference)
 
 
 def seal(connection: sqlite3.Connection, accounts: Iterable[int]) -> None:
@@ -305,8 +315,8 @@ def altered(connection: sqlite3.Connection) -> Iterator[Altered]:
     yield from altered_own(connection)
     rows = _Rows(connection)
     for account in _numbers(connection):
-        for one in _compared(connection, account, rows.account(account)):
-            yield one._replace(now={**one.now, **_entries(rows.values(one.was))})
+        for difference in _compared(connection, account, rows.account(account)):
+            yield difference._replace(now={**difference.now, **_entries(rows.values(difference.was))})
 
 
 def altered_own(connection: sqlite3.Connection) -> Iterator[Altered]:
@@ -317,11 +327,11 @@ def altered_own(connection: sqlite3.Connection) -> Iterator[Altered]:
 
 def _numbers(connection: sqlite3.Connection) -> Iterable[int]:
     """Return the numbers of all accounts that there are rows or seals of."""
-    selects = (f"SELECT DISTINCT account FROM {one.name} WHERE typeof(account) = 'integer'" for one in OF_ACCOUNT)
+    selects = (f"SELECT DISTINCT account FROM {table.name} WHERE typeof(account) = 'integer'" for table in OF_ACCOUNT)
     sealed = connection.execute("SELECT account FROM seals WHERE account <> ?", (OWN,))
-    found = dict.fromkeys(number for (number,) in chain(sealed, *map(connection.execute, selects)))
-    found.pop(OWN, None)
-    return found
+    numbers = dict.fromkeys(number for (number,) in chain(sealed, *map(connection.execute, selects)))
+    numbers.pop(OWN, None)
+    return numbers
 
 
 def _compared(connection: sqlite3.Connection, account: int, now: bytes) -> Iterator[Altered]:

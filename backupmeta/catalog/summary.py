@@ -8,18 +8,17 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from backupmeta.account.home import State
+from backupmeta.account.home import PairState
 from backupmeta.catalog.database import Catalog, Scan
 from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.views import VIEWS
+from backupmeta.checks.applications import Order, order
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Verdict
-from backupmeta.checks.versions import Order, order
-from backupmeta.findings import Finding
-from backupmeta.vocabulary.kinds import Severity
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.findings import Finding, Severity
 
 MOST: Final = 1_000
-"""How many applications, versions and months are told at most."""
+"""How many applications, versions and months are listed at most."""
 MOST_ACCOUNTS: Final = 20
 MOST_SCANS: Final = 5
 
@@ -35,11 +34,11 @@ _AGES: Final = {
 _OLDER: Final = "over 365 days"
 _LATER: Final = "in the future"
 _STATUSES: Final = dict.fromkeys(("present", "vanished", "unreadable"), 0)
-_STATES: Final = dict.fromkeys(map(str, State), 0)
+_STATES: Final = dict.fromkeys(map(str, PairState), 0)
 _VERDICTS: Final = dict.fromkeys(map(str, Verdict), 0)
 _SEVERITIES: Final = tuple(map(str, Severity))
 _LONGEST: Final = 100
-"""How many characters of a name are told; a hostile record may have a million."""
+"""How many characters of a name are kept; a hostile record may have a million."""
 
 
 class Part(NamedTuple):
@@ -161,7 +160,9 @@ class Summary(NamedTuple):
     @property
     def severities(self) -> Mapping[str, int]:
         """How many findings are how severe, the worst first."""
-        return {word: sum(one.times for one in self.findings if one.severity == word) for word in _SEVERITIES}
+        return {
+            word: sum(finding.times for finding in self.findings if finding.severity == word) for word in _SEVERITIES
+        }
 
 
 def stats(path: str, now: int, findings: list[Finding] | None = None) -> Summary:
@@ -230,8 +231,8 @@ _FINDINGS: Final = f"SELECT n.id, n.severity, count(*) {VIEWS['findings'].rows} 
 
 def _first(connection: sqlite3.Connection, direction: str) -> DatedBackup | None:
     """Return the backup whose time comes first, in a ``direction``: ASC or DESC."""
-    for host, path, path_bytes, *told in connection.execute(_FIRST.format(direction)):
-        return DatedBackup(host, exact_path(path, path_bytes), *told)
+    for host, path, path_bytes, *fields in connection.execute(_FIRST.format(direction)):
+        return DatedBackup(host, exact_path(path, path_bytes), *fields)
     return None
 
 
@@ -244,8 +245,8 @@ def _parts(connection: sqlite3.Connection, *names: str) -> Iterator[Part]:
     """Yield the backups by what they have in common, the SQL of which are ``names``; the largest parts first."""
     groups = ", ".join(names)
     select = f"SELECT {_COUNTED}, {groups} {_BACKUPS} GROUP BY {groups} ORDER BY 3 DESC, 1 DESC, {groups} LIMIT {MOST}"
-    for backups, archives, size, *found in connection.execute(select):
-        yield Part(tuple(found), backups, archives, size)
+    for backups, archives, size, *values in connection.execute(select):
+        yield Part(tuple(values), backups, archives, size)
 
 
 def _in_order(part: Part) -> tuple[bool, str, bool, Order]:
@@ -258,8 +259,8 @@ def _ages(connection: sqlite3.Connection, now: int) -> Iterable[Part]:
     """Return the backups of the usual ages, even where there are none, then those of others."""
     ages = "".join(f" WHEN {now} - b.backup_time < {days * _DAY} THEN '{age}'" for age, days in _AGES.items())
     age = f"CASE WHEN b.backup_time > {now} THEN '{_LATER}'{ages} WHEN b.backup_time IS NOT NULL THEN '{_OLDER}' END"
-    usual: dict[tuple[str | None, ...], Part] = {(one,): Part((one,), 0, 0, 0) for one in (*_AGES, _OLDER)}
-    return (usual | {one.names: one for one in _parts(connection, age)}).values()
+    always: dict[tuple[str | None, ...], Part] = {(part,): Part((part,), 0, 0, 0) for part in (*_AGES, _OLDER)}
+    return (always | {part.names: part for part in _parts(connection, age)}).values()
 
 
 def _by_name(part: Part) -> tuple[bool, str]:
@@ -268,5 +269,5 @@ def _by_name(part: Part) -> tuple[bool, str]:
     return name is None, name or ""
 
 
-def _worst_first(found: FindingCount) -> tuple[int, int, str]:
-    return _SEVERITIES.index(found.severity), -found.times, found.id
+def _worst_first(finding: FindingCount) -> tuple[int, int, str]:
+    return _SEVERITIES.index(finding.severity), -finding.times, finding.id

@@ -51,13 +51,13 @@ def of_table(table: Table) -> View:
 
 
 def _all(row: str, columns: Iterable[Column]) -> tuple[Shown, ...]:
-    return tuple(_taken(row, one, one.name) for one in columns)
+    return tuple(_taken(row, column, column.name) for column in columns)
 
 
 def _of(table: Table, row: str, names: str) -> tuple[Shown, ...]:
     """Return what ``row`` has in the columns ``names`` of a table: ``id, version AS application_version``."""
-    known = {one.name: one for one in table.columns}
-    asked = (one.partition(" AS ") for one in names.split(", "))
+    known = {column.name: column for column in table.columns}
+    asked = (column.partition(" AS ") for column in names.split(", "))
     return tuple(_taken(row, known[name], renamed or name) for name, _, renamed in asked)
 
 
@@ -96,10 +96,10 @@ def _extensions(field: str) -> View:
 def _changes(table: Table, path: str, id_: str) -> str:
     """Return the SQL of how the rows of ``table`` came and went."""
     key = table.key
-    told = f"'{key}' AS what, {key} AS number, account, {path} AS path, {id_} AS id FROM {table.name}"
+    columns = f"'{key}' AS what, {key} AS number, account, {path} AS path, {id_} AS id FROM {table.name}"
     return (
-        f"SELECT since AS scan, began AS change, {told}"
-        f" UNION ALL\n  SELECT until, ended, {told} WHERE until IS NOT NULL"
+        f"SELECT since AS scan, began AS change, {columns}"
+        f" UNION ALL\n  SELECT until, ended, {columns} WHERE until IS NOT NULL"
     )
 
 
@@ -107,8 +107,6 @@ _ACCOUNT: Final = _of(ACCOUNTS, "a", "host AS account_host, path AS account_path
 _EXACT_PATH: Final = f"""CASE WHEN {_IS_MASKED.format(path="a.path || f.path")} THEN NULL
     WHEN a.path_bytes IS NOT NULL OR f.path_bytes IS NOT NULL THEN
     CAST(ifnull(a.path_bytes, a.path) || '/' || ifnull(f.path_bytes, f.path) AS BLOB) END"""
-_BACKUPS_OF_INSTALL: Final = """(SELECT count(*) FROM all_backups b
-    WHERE b.until IS NULL AND b.account = i.account AND b.backup_install = i.id)"""
 _CHANGES: Final = "\n  UNION ALL ".join(
     (
         _changes(FILES, "path", "NULL"),
@@ -142,12 +140,13 @@ WHERE b.until IS NULL""",
             *_of(INSTALLS, "i", "install, account"),
             *_ACCOUNT,
             _utc("created_utc", "time_created", "i.time_created"),
-            _made("backups", Type.INTEGER, "How many backups of it are there.", _BACKUPS_OF_INSTALL),
+            _made("backups", Type.INTEGER, "How many backups of it are there.", "ifnull(n.backups, 0)"),
             *_of(INSTALLS, "i", "record_file"),
             *_all("i", INSTALL_FIELDS),
             *_of(INSTALLS, "i", "custom, extra"),
         ),
-        "FROM all_installs i JOIN accounts a USING (account) WHERE i.until IS NULL",
+        """FROM all_installs i JOIN accounts a USING (account)
+LEFT JOIN newest_backups n ON n.account = i.account AND n.backup_install = i.id WHERE i.until IS NULL""",
         "i.install",
     ),
     View(
@@ -238,9 +237,9 @@ WHERE b.until IS NULL""",
             *_of(FILES, "f", "size AS archive_bytes"),
         ),
         """FROM all_backups b LEFT JOIN all_files f ON f.file = b.archive_file
-WHERE b.until IS NULL AND EXISTS (SELECT 1 FROM all_installs i WHERE i.account = b.account AND i.until IS NULL)
-  AND NOT EXISTS (
-    SELECT 1 FROM all_installs i WHERE i.account = b.account AND i.until IS NULL AND i.id = b.backup_install)""",
+WHERE b.until IS NULL AND b.account IN (SELECT account FROM all_installs WHERE until IS NULL)
+  AND (b.account, ifnull(b.backup_install, '')) NOT IN (
+    SELECT account, id FROM all_installs WHERE until IS NULL AND id IS NOT NULL)""",
         "b.backup",
     ),
     View(
@@ -271,14 +270,14 @@ WHERE f.until IS NULL AND f.kind = 'archive' GROUP BY f.account""",
     ),
 )
 
-VIEWS: Final[Mapping[str, View]] = {one.name: one for one in _VIEWS}
+VIEWS: Final[Mapping[str, View]] = {view.name: view for view in _VIEWS}
 """The answers to the usual questions, by name."""
 
 
 def statements() -> Iterator[tuple[str, str]]:
     """Yield the name of each view, and the statement that makes it."""
     for view in VIEWS.values():
-        columns = ",\n".join(f"  {sql} AS {one.name} /* {one.meaning} */" for one, sql in view.columns)
+        columns = ",\n".join(f"  {sql} AS {column.name} /* {column.meaning} */" for column, sql in view.columns)
         yield view.name, f"CREATE VIEW {view.name} AS /* {view.meaning} */\nSELECT\n{columns}\n{view.rows}"
 
 

@@ -1,4 +1,4 @@
-"""Writing to a catalog: what a scan found of an account is set against what was known, so that nothing gets lost.
+"""Writing to a catalog: what a scan found of an account is compared with what was known, so that nothing is lost.
 
 A file that vanished and one that is new are the same, moved, where number, size and time of modification are.
 """
@@ -7,7 +7,6 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Final, NamedTuple
 
 from backupmeta.catalog import schema
@@ -32,18 +31,9 @@ _AT_HAND: Final = 100_000
 """How many keys of shared values are kept in memory."""
 
 
-class _Found(NamedTuple):
-    """A row that was found: the path that it is known by, the numbers of its files, its cells."""
+class _Row(NamedTuple):
+    """A row: the numbers of its files, the first of which it is known by, and its cells."""
 
-    path: str
-    files: tuple[int | None, ...]
-    cells: Cells
-
-
-class _Known(NamedTuple):
-    """A row that is in the catalog."""
-
-    number: int
     files: tuple[int | None, ...]
     cells: Cells
 
@@ -77,15 +67,13 @@ class _Shape(NamedTuple):
     """How a table's rows are laid out.
 
     Attributes:
-        name: the table's.
-        key: its first column, the row's number.
+        table: the table.
         files: its columns with numbers of files.
         cells: its columns that are set against what is known.
         shared: which cells are shared.
     """
 
-    name: str
-    key: str
+    table: Table
     files: tuple[str, ...]
     cells: tuple[str, ...]
     shared: tuple[int, ...]
@@ -93,30 +81,51 @@ class _Shape(NamedTuple):
     @property
     def columns(self) -> tuple[str, ...]:
         """Those that are written when a row begins: its number, its account, since and how, its files, its cells."""
-        return (self.key, "account", "since", "began", *self.files, *self.cells)
+        return (self.table.key, "account", "since", "began", *self.files, *self.cells)
 
 
 def _shape(table: Table, cells: Sequence[Column], *files: str) -> _Shape:
-    shared = tuple(place for place, one in enumerate(cells) if one.type is Type.SHARED)
-    return _Shape(table.name, table.key, files, tuple(one.name for one in cells), shared)
+    shared = tuple(number for number, column in enumerate(cells) if column.type is Type.SHARED)
+    return _Shape(table, files, tuple(column.name for column in cells), shared)
 
 
-_FILES: Final = _Shape(FILES.name, FILES.key, (), FileRow._fields, ())
+_FILES: Final = _Shape(FILES, (), FileRow._fields, ())
 _INSTALLS: Final = _shape(INSTALLS, INSTALL_CELLS, "record_file")
 _BACKUPS: Final = _shape(BACKUPS, BACKUP_CELLS, "record_file", "archive_file")
-_WRITTEN: Final = (
-    (FILES, _FILES.columns),
-    (INSTALLS, _INSTALLS.columns),
-    (BACKUPS, _BACKUPS.columns),
-    (FINDINGS, _NewFinding._fields),
-)
-_NOBODY: Final = frozenset[str]()
+_WRITTEN: Final = {
+    **{shape.table.name: schema.insertion(shape.table, shape.columns) for shape in (_FILES, _INSTALLS, _BACKUPS)},
+    FINDINGS.name: schema.insertion(FINDINGS, _NewFinding._fields),
+}
+"""By table: the statement that writes a row which begins."""
 _CLAIMED: Final = """
 SELECT backup FROM all_backups WHERE account = ? AND archive_file = ? AND until IS NULL AND (? IS NULL OR id = ?)
 """
 _EXTENSION: Final = ("list", "id", "version", "active", "autoup")
 _ENTRIES: Final = "SELECT id, version, active, autoup FROM extensions WHERE list = ? ORDER BY rowid"
 _FORGET: Final = "UPDATE all_findings SET until = ? WHERE file = ? AND until IS NULL"
+
+
+_PAIRS: Final = """
+WITH new AS (
+  SELECT file, account, began, inode, size, mtime_ns, kind,
+    row_number() OVER (PARTITION BY inode, size, mtime_ns, kind ORDER BY file) AS place
+  FROM all_files WHERE file >= :first AND since = :scan AND began IN ('new', 'returned')
+), old AS (
+  SELECT file, account, inode, size, mtime_ns, kind,
+    row_number() OVER (PARTITION BY inode, size, mtime_ns, kind ORDER BY file) AS place
+  FROM all_files WHERE until = :scan AND ended = 'vanished'
+)
+SELECT new.file, new.account, new.began, old.file, old.account FROM new JOIN old
+  USING (inode, size, mtime_ns, kind, place) ORDER BY new.file
+"""
+"""Of several with the same inode, on several file systems or hard links, the first ones belong together."""
+
+_CHANGED: Final = """
+INSERT INTO moving (name, number, account, file, is_new)
+SELECT '{table}', {key}, account, {file}, since = :scan FROM {table}
+WHERE {file} IS NOT NULL AND (since = :scan OR (until = :scan AND ended = 'vanished'))
+"""
+_OF_FILE: Final = "SELECT number FROM moving WHERE file = ? AND name = ? AND account = ? AND is_new = ?"
 
 
 class _Account(NamedTuple):
@@ -161,13 +170,13 @@ class Writer:
         self._shared: dict[bytes, int] = {}
         self._damaged = damaged.values()
         self._last = {
-            one.name: max(self._greatest(one), damaged.greatest(one))
-            for one in (FILES, INSTALLS, BACKUPS, FINDINGS, SHARED)
+            table.name: max(self._greatest(table), damaged.greatest(table))
+            for table in (FILES, INSTALLS, BACKUPS, FINDINGS, SHARED)
         }
-        self._pending: dict[str, list[Cells]] = {one.name: [] for one in (FILES, INSTALLS, BACKUPS, FINDINGS)}
+        self._pending: dict[str, list[Cells]] = {name: [] for name in _WRITTEN}
 
     def take_shared(self, values: Mapping[bytes, str]) -> None:
-        """Know the ``values`` that the next rows share, by their digests."""
+        """Write the ``values`` that the next rows share, by their digests, unless they are there."""
         if len(self._shared) > _AT_HAND:
             self._shared.clear()
         for digest, value in values.items():
@@ -175,141 +184,195 @@ class Writer:
                 self._shared[digest] = self._key_of(digest, value)
 
     def settle(self, account: int, rows: Rows, *, is_new: bool) -> None:
-        """Make ``rows`` what is there of ``account``; what is there no longer stays as history."""
+        """Write ``rows`` as what ``account`` has now; what it has no longer stays as history."""
         self.seals.change(account)
-        known = {} if is_new else {exact(_file(one.cells)): one for one in self._known(_FILES, account)}
-        gone = _NOBODY if is_new else self._gone(account)
-        into = _Account(account, is_new, gone, {one.number: path for path, one in known.items()})
-        files = self._settle(_FILES, into, known, [_Found(exact(one), (), one) for one in rows.files])
-        into.paths.update(zip(files, map(exact, rows.files), strict=True))
-        installs = self._settle_named(_INSTALLS, into, self._installs(rows, files, into.paths))
-        backups = self._settle_named(_BACKUPS, into, self._backups(rows, files, into.paths))
-        findings = chain(
-            (_About(None, None, one) for one in rows.findings),
-            (_About(key, None, one) for key, row in zip(installs, rows.installs, strict=True) for one in row.findings),
-            (_About(None, key, one) for key, row in zip(backups, rows.backups, strict=True) for one in row.findings),
-        )
+        known = {} if is_new else dict(self._known(_FILES, account))
+        paths: dict[int | None, str] = {number: exact(_file(row.cells)) for number, row in known.items()}
+        into = _Account(account, is_new, frozenset() if is_new else self._gone(account), paths)
+        found = ((exact(file), _Row((), file)) for file in rows.files)
+        files = self._settle(_FILES, into, {paths[number]: (number, row) for number, row in known.items()}, found)
+        paths.update(zip(files, map(exact, rows.files), strict=True))
+        installs = self._settle_by_file(_INSTALLS, into, self._installs(rows, files))
+        backups = self._settle_by_file(_BACKUPS, into, self._backups(rows, files))
+        findings = [_About(None, None, finding) for finding in rows.findings]
+        for number, install in zip(installs, rows.installs, strict=True):
+            findings += (_About(number, None, finding) for finding in install.findings)
+        for number, backup in zip(backups, rows.backups, strict=True):
+            findings += (_About(None, number, finding) for finding in backup.findings)
         self._settle_findings(account, findings, {} if is_new else self._known_findings(account))
 
     def refuse(self, account: int, finding: FindingRow) -> None:
-        """Know why ``account`` can't be read; what was known of it stays."""
+        """Write why ``account`` can't be read; what was known of it stays."""
         known = self._known_findings(account)
         if (about := _About(None, None, finding)) in known:
             return
         same = (finding.id, finding.subject)
-        self._end_findings(number for one, number in known.items() if (one.finding.id, one.finding.subject) == same)
+        outdated = (number for before, number in known.items() if (before.finding.id, before.finding.subject) == same)
+        self._end_findings(outdated)
         self._begin_finding(account, about)
         self.seals.change(account)
 
-    def take_walked(self, account: int, file: int, one: Walked) -> None:
-        """Know what came out of walking the archive ``file`` of ``account``."""
+    def take_walked(self, account: int, file: int, walked: Walked) -> None:
+        """Write what came out of walking the archive ``file`` of ``account``."""
         self.seals.change(account)
-        told = (one.verdict, self._scan if one.is_final else None, one.sha256, file)
-        self._connection.execute("UPDATE all_files SET verdict = ?, walked = ?, sha256 = ? WHERE file = ?", told)
-        found = self._connection.execute(_CLAIMED, (account, file, one.id, one.id)).fetchone()
-        backup = None if found is None else found[0]
+        outcome = (walked.verdict, self._scan if walked.is_final else None, walked.sha256, file)
+        self._connection.execute("UPDATE all_files SET verdict = ?, walked = ?, sha256 = ? WHERE file = ?", outcome)
+        row = self._connection.execute(_CLAIMED, (account, file, walked.id, walked.id)).fetchone()
+        backup = None if row is None else row[0]
         self._connection.execute(f"{_FORGET} AND backup IS ?", (self._scan, file, backup))
-        for finding in one.findings:
+        for finding in walked.findings:
             self._begin_finding(account, _About(None, backup, finding), file)
 
     def vanish(self, account: int) -> None:
-        """Know that ``account`` is gone, and all that it had."""
+        """Write that ``account`` is gone, and all that it had."""
         self.seals.change(account)
         for shape in (_FILES, _INSTALLS, _BACKUPS):
-            ended = self._connection.execute(
-                f"UPDATE {shape.name} SET until = ?, ended = 'vanished' WHERE account = ? AND until IS NULL",
-                (self._scan, account),
-            )
-            self._changes[shape.name, "vanished"] += ended.rowcount
-        self._connection.execute(
-            "UPDATE all_findings SET until = ? WHERE account = ? AND until IS NULL", (self._scan, account)
-        )
+            name = shape.table.name
+            end = f"UPDATE {name} SET until = ?, ended = 'vanished' WHERE account = ? AND until IS NULL"
+            self._changes[name, "vanished"] += self._connection.execute(end, (self._scan, account)).rowcount
+        end = "UPDATE all_findings SET until = ? WHERE account = ? AND until IS NULL"
+        self._connection.execute(end, (self._scan, account))
 
     def note(self, findings: Iterable[FindingRow], roots: Collection[str]) -> None:
-        """Make the ``findings`` those that are about no account, and about something below ``roots``."""
+        """Write the ``findings`` as those about no account, of what lies below ``roots``."""
         known = self._known_findings(None)
-        below = {one: number for one, number in known.items() if _is_below(one.finding.evidence, roots)}
-        self._settle_findings(None, (_About(None, None, one) for one in findings), below)
+        below = {about: number for about, number in known.items() if _is_below(about.finding.evidence, roots)}
+        self._settle_findings(None, (_About(None, None, finding) for finding in findings), below)
         self.seals.change(OWN)
         self.flush()
 
+    def mark_moves(self, first: int) -> None:
+        """Mark what was moved between accounts, folders and names.
+
+        ``first`` is the number of the first file that this scan added. Backups and installs move with their files.
+        What is marked is left to be sealed.
+        """
+        execute = self._connection.execute
+        self._gather_moving()
+        for new, into, began, old, out_of in execute(_PAIRS, {"scan": self._scan, "first": first}).fetchall():
+            self.seals.change(into)
+            self.seals.change(out_of)
+            execute("UPDATE all_files SET began = 'moved', moved_from = ? WHERE file = ?", (old, new))
+            execute("UPDATE all_files SET ended = 'moved' WHERE file = ?", (old,))
+            self._count_moved(FILES, began)
+            for table in (BACKUPS, INSTALLS):
+                gone = execute(_OF_FILE, (old, table.name, out_of, False)).fetchall()
+                end = f"UPDATE {table.name} SET ended = 'moved' WHERE {table.key} = ? AND ended = 'vanished'"
+                if self._connection.executemany(end, gone).rowcount > 0:
+                    self._begin_moved(table, execute(_OF_FILE, (new, table.name, into, True)).fetchall())
+        execute("DROP TABLE moving")
+
+    def _gather_moving(self) -> None:
+        """Gather what is new and what vanished by its files, for there may be very many of an account."""
+        execute = self._connection.execute
+        execute("DROP TABLE IF EXISTS temp.moving")
+        execute("CREATE TEMP TABLE moving (name TEXT, number INTEGER, account INTEGER, file INTEGER, is_new INTEGER)")
+        for shape in (_BACKUPS, _INSTALLS):
+            for file in shape.files:
+                changed = _CHANGED.format(table=shape.table.name, key=shape.table.key, file=file)
+                execute(changed, {"scan": self._scan})
+        execute("CREATE INDEX temp.moving_by_file ON moving (file)")
+
+    def _begin_moved(self, table: Table, numbers: list[tuple[int]]) -> None:
+        """Mark the new rows of these ``numbers`` as moved."""
+        select = f"SELECT began FROM {table.name} WHERE {table.key} = ?"
+        row = self._connection.execute(select, numbers[0]).fetchone() if numbers else None
+        self._connection.executemany(f"UPDATE {table.name} SET began = 'moved' WHERE {table.key} = ?", numbers)
+        self._count_moved(table, row[0] if row else "new")
+
+    def _count_moved(self, table: Table, began: str) -> None:
+        """Count as moved what was counted as ``began`` and as vanished, unless an interrupted scan has counted it."""
+        self._changes[table.name, "moved"] += 1
+        for change in (began, "vanished"):
+            self._changes[table.name, change] = max(self._changes[table.name, change] - 1, 0)
+
     def flush(self) -> None:
         """Write what was settled so far, and seal it."""
-        for table, columns in _WRITTEN:
-            if pending := self._pending[table.name]:
-                self._connection.executemany(schema.insertion(table, columns), pending)
+        for name, pending in self._pending.items():
+            if pending:
+                self._connection.executemany(_WRITTEN[name], pending)
                 pending.clear()
         self.seals.write()
 
-    def _installs(self, rows: Rows, files: list[int], paths: Mapping[int | None, str]) -> Iterator[_Found]:
-        for one in rows.installs:
-            record = files[one.record_file]
-            yield _Found(paths[record], (record,), self._translated(_INSTALLS, one.cells))
+    def _installs(self, rows: Rows, files: list[int]) -> Iterator[_Row]:
+        for install in rows.installs:
+            yield _Row((files[install.record_file],), self._translated(_INSTALLS, install.cells))
 
-    def _backups(self, rows: Rows, files: list[int], paths: Mapping[int | None, str]) -> Iterator[_Found]:
-        for one in rows.backups:
-            record = None if one.record_file is None else files[one.record_file]
-            archive = None if one.archive_file is None else files[one.archive_file]
-            path = paths[archive if record is None else record]
-            yield _Found(path, (record, archive), self._translated(_BACKUPS, one.cells))
+    def _backups(self, rows: Rows, files: list[int]) -> Iterator[_Row]:
+        for backup in rows.backups:
+            both = (backup.record_file, backup.archive_file)
+            numbers = tuple([None if file is None else files[file] for file in both])
+            yield _Row(numbers, self._translated(_BACKUPS, backup.cells))
 
     def _translated(self, shape: _Shape, cells: Cells) -> Cells:
         """Return the cells with the keys of what they share."""
         row: list[Cell] = list(cells)
-        for place in shape.shared:
-            if (digest := row[place]) is not None:
-                row[place] = self._shared[digest]  # type: ignore[index]  # a digest
+        for number in shape.shared:
+            if (digest := row[number]) is not None:
+                row[number] = self._shared[digest]  # type: ignore[index]  # a digest
         return tuple(row)
 
-    def _settle_named(self, shape: _Shape, into: "_Account", found: Iterator[_Found]) -> list[int]:
+    def _settle_by_file(self, shape: _Shape, into: _Account, found: Iterable[_Row]) -> list[int]:
         """Settle rows that are known by the path of their first file."""
-        known = {} if into.is_new else {into.paths[_first(one.files)]: one for one in self._known(shape, into.number)}
-        return self._settle(shape, into, known, found)
+        known = () if into.is_new else self._known(shape, into.number)
+        by_path = {into.paths[_first(row.files)]: (number, row) for number, row in known}
+        return self._settle(shape, into, by_path, ((into.paths[_first(row.files)], row) for row in found))
 
-    def _settle(self, shape: _Shape, into: "_Account", known: dict[str, _Known], found: Iterable[_Found]) -> list[int]:
-        """Make ``found`` what is there, and return its numbers; take what is there still out of what is ``known``."""
+    def _settle(
+        self, shape: _Shape, into: _Account, known: dict[str, tuple[int, _Row]], found: Iterable[tuple[str, _Row]]
+    ) -> list[int]:
+        """Write the ``found`` rows as what is there now, and return their numbers.
+
+        What of the ``known`` rows is not among them has vanished.
+        """
         numbers = []
-        for one in found:
-            before = known.pop(one.path, None)
-            if before is not None and _is_same(before.cells, one.cells):
-                self._refer(shape, before, one.files)
-                if shape is _FILES:
-                    self._note_change(before.number, _file(before.cells), _file(one.cells))
-                numbers.append(before.number)
+        for path, row in found:
+            number, before = known.pop(path, (0, None))
+            if before is not None and _is_same(before.cells, row.cells):
+                self._keep(shape, number, before, row)
+                numbers.append(number)
                 continue
             if before is not None:
-                self._end(shape, before.number, "changed")
+                self._end(shape, number, "changed")
             if shape is _BACKUPS and not into.is_new:
-                self._walk_again(one.files[-1])
-            began = "changed" if before is not None else "returned" if one.path in into.gone else "new"
-            numbers.append(self._begin(shape, into.number, began, one))
-        for before in known.values():
-            self._end(shape, before.number, "vanished")
+                self._walk_again(row.files[-1])
+            began = "changed" if before is not None else "returned" if path in into.gone else "new"
+            numbers.append(self._begin(shape, into.number, began, row))
+        for number, _ in known.values():
+            self._end(shape, number, "vanished")
         return numbers
 
-    def _begin(self, shape: _Shape, account: int, began: str, one: _Found) -> int:
-        self._changes[shape.name, began] += 1
-        number = self._next(shape.name)
-        self._pending[shape.name].append((number, account, self._scan, began, *one.files, *one.cells))
+    def _begin(self, shape: _Shape, account: int, began: str, row: _Row) -> int:
+        name = shape.table.name
+        self._changes[name, began] += 1
+        number = self._next(name)
+        self._pending[name].append((number, account, self._scan, began, *row.files, *row.cells))
         return number
 
     def _end(self, shape: _Shape, number: int, ended: str) -> None:
         if ended == "vanished":
-            self._changes[shape.name, ended] += 1
-        self._connection.execute(
-            f"UPDATE {shape.name} SET until = ?, ended = ? WHERE {shape.key} = ?",
-            (self._scan, ended, number),
-        )
+            self._changes[shape.table.name, ended] += 1
+        end = f"UPDATE {shape.table.name} SET until = ?, ended = ? WHERE {shape.table.key} = ?"
+        self._connection.execute(end, (self._scan, ended, number))
+
+    def _keep(self, shape: _Shape, number: int, known: _Row, now: _Row) -> None:
+        """Let a row that is as it was refer to its files, which may be others."""
+        if known.files != now.files:
+            places = ", ".join(f"{name} = ?" for name in shape.files)
+            refer = f"UPDATE {shape.table.name} SET {places} WHERE {shape.table.key} = ?"
+            self._connection.execute(refer, (*now.files, number))
+        if shape is _FILES:
+            self._note_change(number, _file(known.cells), _file(now.cells))
 
     def _walk_again(self, file: int | None) -> None:
-        """Forget what reading all of an archive told, for its record is another one now."""
+        """Forget what reading all of an archive found: its record is another one now."""
         self._connection.execute("UPDATE all_files SET verdict = NULL, walked = NULL WHERE file = ?", (file,))
         self._connection.execute(_FORGET, (self._scan, file))
 
     def _note_change(self, file: int, known: FileRow, now: FileRow) -> None:
         """Note that a file's inode was changed: what is in it may be something else, and is read again.
 
-        A file that an older program has met has no such time yet.
+        A file that only an older program has read has no such time yet.
         """
         if known.ctime_ns == now.ctime_ns:
             return
@@ -318,25 +381,11 @@ class Writer:
             self._connection.execute("UPDATE all_files SET sha256 = ? WHERE file = ?", (now.sha256, file))
         self._connection.execute("UPDATE all_files SET ctime_ns = ? WHERE file = ?", (now.ctime_ns, file))
 
-    def _refer(self, shape: _Shape, known: _Known, files: tuple[int | None, ...]) -> None:
-        """Let a row that is as it was refer to its files, which may be others."""
-        if known.files != files:
-            places = ", ".join(f"{name} = ?" for name in shape.files)
-            self._connection.execute(
-                f"UPDATE {shape.name} SET {places} WHERE {shape.key} = ?",
-                (*files, known.number),
-            )
-
-    def _settle_findings(
-        self,
-        account: int | None,
-        found: Iterable[_About],
-        known: dict[_About, int],
-    ) -> None:
-        """Make ``found`` what is odd, of what is ``known`` to be."""
-        for one in found:
-            if known.pop(one, None) is None:
-                self._begin_finding(account, one)
+    def _settle_findings(self, account: int | None, found: Iterable[_About], known: dict[_About, int]) -> None:
+        """Write the ``found`` findings as those of now; the ``known`` ones that are not among them end."""
+        for about in found:
+            if known.pop(about, None) is None:
+                self._begin_finding(account, about)
         self._end_findings(known.values())
 
     def _begin_finding(self, account: int | None, about: _About, file: int | None = None) -> None:
@@ -349,19 +398,21 @@ class Writer:
         ended = [(self._scan, number) for number in numbers]
         self._connection.executemany("UPDATE all_findings SET until = ? WHERE finding = ?", ended)
 
-    def _known(self, shape: _Shape, account: int) -> Iterator[_Known]:
-        own = ", ".join((shape.key, *shape.files, *shape.cells))
-        select = f"SELECT {own} FROM {shape.name} WHERE account = ? AND until IS NULL ORDER BY {shape.key}"
-        for number, *rest in self._connection.execute(select, (account,)):
-            yield _Known(number, tuple(rest[: len(shape.files)]), tuple(rest[len(shape.files) :]))
+    def _known(self, shape: _Shape, account: int) -> Iterator[tuple[int, _Row]]:
+        """Yield the rows that an account has in the catalog, and their numbers."""
+        (key, name), files = (shape.table.key, shape.table.name), len(shape.files)
+        own = ", ".join((key, *shape.files, *shape.cells))
+        select = f"SELECT {own} FROM {name} WHERE account = ? AND until IS NULL ORDER BY {key}"
+        for number, *cells in self._connection.execute(select, (account,)):
+            yield number, _Row(tuple(cells[:files]), tuple(cells[files:]))
 
     def _known_findings(self, account: int | None) -> dict[_About, int]:
-        found = self._connection.execute(
+        rows = self._connection.execute(
             f"SELECT finding, install, backup, {', '.join(FindingRow._fields)}"
             " FROM all_findings WHERE account IS ? AND until IS NULL AND file IS NULL",
             (account,),
         )
-        return {_About(install, backup, FindingRow(*row)): number for number, install, backup, *row in found}
+        return {_About(install, backup, FindingRow(*row)): number for number, install, backup, *row in rows}
 
     def _gone(self, account: int) -> frozenset[str]:
         select = "SELECT path, path_bytes FROM all_files WHERE account = ? AND until IS NOT NULL"
@@ -370,15 +421,17 @@ class Writer:
     def _key_of(self, digest: bytes, value: str) -> int:
         """Return the key of a shared value, which may have to be written first."""
         entries = [*_extensions(value)]
-        found = self._connection.execute("SELECT shared, content FROM shared WHERE digest = ?", (digest,)).fetchone()
-        key, content = found or (0, None)
+        row = self._connection.execute("SELECT shared, content FROM shared WHERE digest = ?", (digest,)).fetchone()
+        key, content = row or (0, None)
         if content == value and key not in self._damaged and self._entries(key) == entries:
             return int(key)
         key = self._next(SHARED.name)
-        self._connection.execute("DELETE FROM shared WHERE digest = ?", (digest,))  # nobody refers to one that lies
+        self._connection.execute(
+            "DELETE FROM shared WHERE digest = ?", (digest,)
+        )  # no row refers to a value that was altered
         self._connection.execute("DELETE FROM extensions WHERE list = ?", (key,))
         self._connection.execute(schema.insertion(SHARED, ("shared", "digest", "content")), (key, digest, value))
-        self._connection.executemany(schema.insertion(EXTENSIONS, _EXTENSION), [(key, *one) for one in entries])
+        self._connection.executemany(schema.insertion(EXTENSIONS, _EXTENSION), [(key, *entry) for entry in entries])
         return key
 
     def _entries(self, key: int) -> list[Cells]:
@@ -394,8 +447,8 @@ class Writer:
 
 
 def _is_below(evidence: str, roots: Collection[str]) -> bool:
-    """Tell whether the places in a finding's ``evidence`` lie below one of ``roots``."""
-    paths = [place.get("path", "") for place in json.loads(evidence)]
+    """Return whether the places in a finding's ``evidence`` lie below one of ``roots``."""
+    paths = [source.get("path", "") for source in json.loads(evidence)]
     return not paths or any(f"{path}/".startswith(f"{root.rstrip('/')}/") for path in paths for root in roots)
 
 
@@ -404,7 +457,7 @@ def _file(cells: Cells) -> FileRow:
 
 
 def _is_same(known: Cells, found: Cells) -> bool:
-    """Tell whether what was found is what is known; of a file, whenever its inode changed, by its digest if known."""
+    """Return whether what was found is what is known; of a file, whenever its inode changed, by its digest if known."""
     if known == found or not isinstance(found, FileRow):
         return known == found
     before = _file(known)
@@ -414,91 +467,11 @@ def _is_same(known: Cells, found: Cells) -> bool:
 
 
 def _first(files: tuple[int | None, ...]) -> int | None:
-    return next((one for one in files if one is not None), None)
+    return next((file for file in files if file is not None), None)
 
 
 def _extensions(value: str) -> Iterator[Cells]:
     """Yield the entries of a list of plugins or themes; nothing for any other value."""
     if value.startswith('[{"id":'):
-        for one in json.loads(value):
-            yield one["id"], one["version"], one.get("activated", one.get("active")), one["autoup"]
-
-
-_PAIRS: Final = """
-WITH new AS (
-  SELECT file, account, began, inode, size, mtime_ns, kind,
-    row_number() OVER (PARTITION BY inode, size, mtime_ns, kind ORDER BY file) AS place
-  FROM all_files WHERE file >= :first AND since = :scan AND began IN ('new', 'returned')
-), old AS (
-  SELECT file, account, inode, size, mtime_ns, kind,
-    row_number() OVER (PARTITION BY inode, size, mtime_ns, kind ORDER BY file) AS place
-  FROM all_files WHERE until = :scan AND ended = 'vanished'
-)
-SELECT new.file, new.account, new.began, old.file, old.account FROM new JOIN old
-  USING (inode, size, mtime_ns, kind, place) ORDER BY new.file
-"""
-"""Of several with the same inode, on several file systems or hard links, the first ones belong together."""
-
-_WITH_FILES: Final = {
-    "all_backups": ("backup", "record_file", "archive_file"),
-    "all_installs": ("install", "record_file"),
-}
-"""What has files, and so moves with them: its number, and its columns with numbers of files."""
-
-_CHANGED: Final = """
-INSERT INTO moving SELECT '{table}', {key}, account, {file}, since = :scan FROM {table}
-WHERE {file} IS NOT NULL AND (since = :scan OR (until = :scan AND ended = 'vanished'))
-"""
-_OF_FILE: Final = "SELECT number FROM moving WHERE file = ? AND name = ? AND account = ? AND is_new = ?"
-
-
-def mark_moves(
-    connection: sqlite3.Connection, scan: int, first: int, changes: Counter[tuple[str, str]], seals: Seals
-) -> None:
-    """Mark what was moved between accounts, folders and names, by the scan of this number; count it in ``changes``.
-
-    ``first`` is the number of the first file that the scan met first. Backups and installs move with their files.
-    What is marked is left to be sealed.
-    """
-    _gather(connection, scan)
-    for new, into, began, old, out_of in connection.execute(_PAIRS, {"scan": scan, "first": first}).fetchall():
-        seals.change(into)
-        seals.change(out_of)
-        connection.execute("UPDATE all_files SET began = 'moved', moved_from = ? WHERE file = ?", (old, new))
-        connection.execute("UPDATE all_files SET ended = 'moved' WHERE file = ?", (old,))
-        _count(changes, "all_files", began)
-        for table, (key, *_) in _WITH_FILES.items():
-            gone = connection.execute(_OF_FILE, (old, table, out_of, False)).fetchall()
-            end = f"UPDATE {table} SET ended = 'moved' WHERE {key} = ? AND ended = 'vanished'"
-            if connection.executemany(end, gone).rowcount > 0:
-                _begin(connection, table, connection.execute(_OF_FILE, (new, table, into, True)).fetchall(), changes)
-    connection.execute("DROP TABLE moving")
-
-
-def _gather(connection: sqlite3.Connection, scan: int) -> None:
-    """Gather what is new and what vanished by its files, for there may be very many of an account."""
-    connection.execute("DROP TABLE IF EXISTS temp.moving")
-    columns = "name TEXT, number INTEGER, account INTEGER, file INTEGER, is_new INTEGER"
-    connection.execute(f"CREATE TEMP TABLE moving ({columns})")
-    for table, (key, *files) in _WITH_FILES.items():
-        for file in files:
-            connection.execute(_CHANGED.format(table=table, key=key, file=file), {"scan": scan})
-    connection.execute("CREATE INDEX temp.moving_by_file ON moving (file)")
-
-
-def _begin(
-    connection: sqlite3.Connection, table: str, numbers: list[tuple[int]], changes: Counter[tuple[str, str]]
-) -> None:
-    """Mark the new rows of these ``numbers`` as moved."""
-    key = _WITH_FILES[table][0]
-    select = f"SELECT began FROM {table} WHERE {key} = ?"
-    told = connection.execute(select, numbers[0]).fetchone() if numbers else None
-    connection.executemany(f"UPDATE {table} SET began = 'moved' WHERE {key} = ?", numbers)
-    _count(changes, table, told[0] if told else "new")
-
-
-def _count(changes: Counter[tuple[str, str]], table: str, began: str) -> None:
-    """Count as moved what was counted as ``began`` and as vanished, unless an interrupted scan has counted it."""
-    changes[table, "moved"] += 1
-    for change in (began, "vanished"):
-        changes[table, change] = max(changes[table, change] - 1, 0)
+        for entry in json.loads(value):
+            yield entry["id"], entry["version"], entry.get("activated", entry.get("active")), entry["autoup"]

@@ -13,7 +13,55 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive.limits import KIB
 from backupmeta.checks import wordpress
-from backupmeta.checks.versions import order
+
+_TOKEN: Final = re.compile(r"[0-9]+|[a-z]+")
+_LETTER: Final = re.compile(r"(?=[a-z])")
+_STAGES: Final = {"dev": 0, "alpha": 1, "a": 1, "beta": 2, "b": 2, "rc": 3, "c": 3, "pl": 5, "p": 5}
+_NO_STAGE: Final = 4
+"""Where a release stands among the stages: behind what came before it, before its patches."""
+_UNKNOWN: Final = -1
+
+
+class _Token(NamedTuple):
+    """A number or a word of a version: a stage, or how many digits and which ones."""
+
+    stage: int
+    length: int = 0
+    text: str = ""
+
+
+_ZERO: Final = _Token(_NO_STAGE)
+Order = tuple[tuple[_Token, ...], tuple[_Token, ...]]
+"""What versions are sorted by: their numbers first, then their stage."""
+
+
+def order(version: str) -> Order:
+    """Return what ``version`` is sorted by: ``6.5-beta1`` < ``6.5-RC2`` < ``6.5`` = ``6.5.0`` < ``6.5-p1`` < ``6.5.1``.
+
+    Letter case, separators, a ``v`` before it and Moodle's ``+`` behind it make no difference.
+    """
+    numbers, *stage = _LETTER.split(version.strip().lower().removeprefix("v"), maxsplit=1)
+    return _tokens(numbers), (*_tokens("".join(stage)), _ZERO)
+
+
+def same_version(one: str, other: str) -> bool:
+    """Tell whether two versions are the same: ``6.5`` and ``6.5.0`` are, ``6.5`` and ``6.5-beta1`` are not."""
+    return order(one) == order(other)
+
+
+def _tokens(text: str) -> tuple[_Token, ...]:
+    tokens = [_token(token) for token in _TOKEN.findall(text)]
+    while tokens and tokens[-1] == _ZERO:
+        tokens.pop()
+    return tuple(tokens)
+
+
+def _token(text: str) -> _Token:
+    if text.isdigit():
+        digits = text.lstrip("0")
+        return _Token(_NO_STAGE, len(digits), digits)
+    return _Token(_STAGES[text]) if text in _STAGES else _Token(_UNKNOWN, 0, text)
+
 
 _HEAD: Final = 16 * KIB
 """How much of a sign is looked at, in bytes; the deepest one known stands at 4,300 (Magento 1)."""
@@ -49,7 +97,7 @@ class Application(NamedTuple):
     releases: Mapping[str, date]
 
 
-class Told(NamedTuple):
+class FileVersion(NamedTuple):
     """The version that the files tell, and what tells it."""
 
     version: str
@@ -84,7 +132,7 @@ def _variable(name: str) -> re.Pattern[bytes]:
 
 def _days(text: str) -> dict[str, date]:
     """Return the days of ``1.0 2003-05-27, 1.2 2004-05-22``, by version."""
-    return {version: date.fromisoformat(day) for version, day in (one.split() for one in text.split(","))}
+    return {version: date.fromisoformat(day) for version, day in (entry.split() for entry in text.split(","))}
 
 
 _JOOMLA_1_TO_3: Final = (_member("RELEASE"), _member("DEV_LEVEL"))
@@ -201,10 +249,10 @@ _KNOWN: Final = (
     ),
 )
 
-APPLICATIONS: Final = {one.name: one for one in _KNOWN}
+APPLICATIONS: Final = {application.name: application for application in _KNOWN}
 
 TELLING: Final = {
-    **{sign.path: _HEAD for one in _KNOWN for sign in one.signs},
+    **{sign.path: _HEAD for application in _KNOWN for sign in application.signs},
     wordpress.CONFIG: wordpress.CONFIG_BYTES,
 }
 
@@ -219,18 +267,18 @@ def tells(name: bytes, content: bytes) -> bool:
     return name in TELLING or wordpress.tells(name, content)
 
 
-def told_version(application: Application, heads: Mapping[bytes, bytes]) -> Told | None:
+def version_by_files(application: Application, heads: Mapping[bytes, bytes]) -> FileVersion | None:
     """Return the version that the first of the application's signs tells in ``heads``, the beginnings of members."""
     for sign in application.signs:
         if (version := _version(sign, heads.get(sign.path, b""))) is not None:
-            return Told(version, sign)
+            return FileVersion(version, sign)
     return None
 
 
 def _version(sign: Sign, content: bytes) -> str | None:
-    found = [part.search(content) for part in sign.parts]
-    parts = [one[1].decode("ascii") for one in found if one is not None]
-    return ".".join(filter(None, parts)) if len(parts) == len(found) else None
+    matches = [part.search(content) for part in sign.parts]
+    parts = [match[1].decode("ascii") for match in matches if match is not None]
+    return ".".join(filter(None, parts)) if len(parts) == len(matches) else None
 
 
 def released(name: str, version: str) -> date | None:

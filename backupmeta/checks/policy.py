@@ -23,9 +23,9 @@ It is a TOML file, or the table ``[tool.backupmeta]`` of a ``pyproject.toml``; e
     [limits]                          # as --limit
     inflated_bytes = "10G"
 
-A finding which says that evidence could not be read (`Kind.is_unread`) answers to its own id alone. No group ignores it
-or changes its severity, and a selection never leaves it out: a broken archive must not pass because somebody was lax
-about a group. Whoever ignores ``archive-truncated`` by name has decided it.
+A finding which says that evidence could not be read (`FindingRule.is_unread`) answers to its own id alone. No group
+ignores it or changes its severity, and a selection never leaves it out: a broken archive must not pass because somebody
+was lax about a group. Whoever ignores ``archive-truncated`` by name has decided it.
 """
 
 import os
@@ -35,19 +35,167 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, amount
-from backupmeta.checks.toml import Reading, Table, name_of, one_of, parsed, shown
-from backupmeta.errors import Mistake, PolicyError
-from backupmeta.evidence import EvidenceFile
-from backupmeta.masking import MASK, mask_location
+from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, MIB, amount
+from backupmeta.checks.checked_backup import PREFIX, Requirements
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.errors import Mistake, PolicyError, did_you_mean
+from backupmeta.evidence import EvidenceFile, open_named
+from backupmeta.findings import Group, Severity
+from backupmeta.masking import mask_location
 from backupmeta.trust import trusted_users, user_name
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
+
+Result = TypeVar("Result")
+Default = TypeVar("Default")
+Decode = Callable[[object], Result]
+"""Returns what a value means, or raises `ValueError` with what is wrong with it and, if there is any, an advice."""
+
+_MOST_MISTAKES: Final = 100
+_MOST_DOTS: Final = 1000
+_HUGE: Final = 10**18
+
+
+def parsed(path: str, accept: Callable[[EvidenceFile], object] = lambda _: None) -> dict[str, object]:
+    """Return the TOML in the file at ``path``, of 1 MiB at most.
+
+    Raises `PolicyError`, and what `open_named` and ``accept`` raise, which is given the open file.
+    """
+    import tomllib
+
+    with open_named(path) as file:
+        accept(file)
+        content = file.read_whole("policy_bytes", MIB)
+    try:
+        return tomllib.loads(_text(content))
+    except (ValueError, RecursionError) as error:
+        raise PolicyError(path, (Mistake("", f"can't be read as TOML: {error}"),)) from error
+
+
+def _text(content: bytes) -> str:
+    """Return a text that `tomllib` reads in bounded time, which grows with the square of a dotted key's parts."""
+    text = content.decode("utf-8")
+    if max(line.count(".") for line in text.split("\n")) > _MOST_DOTS:
+        raise ValueError(f"a line has more than {_MOST_DOTS:,} dots")
+    return text
+
+
+class PolicyReading:
+    """One reading of a policy: what is wrong is gathered, and reading goes on."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._mistakes: list[Mistake] = []
+
+    def wrong(self, place: str, reason: str, advice: str = "") -> None:
+        """Remember a mistake; the hundredth is the last."""
+        self._mistakes.append(Mistake(place, reason, advice))
+        if len(self._mistakes) == _MOST_MISTAKES:
+            self.end()
+
+    def end(self) -> None:
+        """Raise `PolicyError` where anything is wrong."""
+        if self._mistakes:
+            raise PolicyError(self._path, tuple(self._mistakes))
+
+    def each(self, place: str, values: Iterable[object], decode: Decode[Result]) -> list[Result]:
+        """Return what each of the values at ``place`` means, without those that are wrong."""
+        return [meant for value in values for meant in self.meaning(place, value, decode, f"{shown(value)} ")]
+
+    def meaning(self, place: str, value: object, decode: Decode[Result], before: str = "") -> list[Result]:
+        """Return what the ``value`` at ``place`` means, or nothing where it is wrong; ``before`` begins the reason."""
+        try:
+            return [decode(value)]
+        except ValueError as error:
+            reason, *advice = error.args
+            self.wrong(place, f"{before}{reason}", *advice)
+            return []
+
+
+class PolicyTable:
+    """A table of a policy, read key by key; a key that nobody asked for is a mistake."""
+
+    def __init__(self, reading: PolicyReading, place: str, values: Mapping[str, object]) -> None:
+        """Read the ``values``; ``place`` is what stands before their keys: ``require.``."""
+        self._reading = reading
+        self._place = place
+        self._values = values
+        self._asked: dict[str, None] = {}
+
+    def one(self, key: str, decode: Decode[Result], default: Default) -> Result | Default:
+        """Return what the value of ``key`` means, or the ``default`` where it is absent or wrong."""
+        self._asked[key] = None
+        values = [self._values[key]] if key in self._values else []
+        return next(iter(self._reading.each(self._place + key, values, decode)), default)
+
+    def items(self, key: str, decode: Decode[Result], default: Default) -> tuple[Result, ...] | Default:
+        """Return what each item of the list at ``key`` means, or the ``default`` where it is absent."""
+        values = self.one(key, _list, None)
+        return default if values is None else tuple(self._reading.each(self._place + key, values, decode))
+
+    def table(self, key: str) -> "PolicyTable":
+        """Return the table at ``key``, an empty one where it is absent."""
+        return PolicyTable(self._reading, f"{self._place}{key}.", self.one(key, _mapping, {}))
+
+    def entries(self, check: Decode[object], decode: Decode[Result]) -> dict[str, Result]:
+        """Return what each entry means; its keys are names, of which ``check`` knows the right ones."""
+        return {
+            key: meant
+            for key in self._right(check)
+            for meant in self._reading.each(self._place + key, [self._values[key]], decode)
+        }
+
+    def end(self) -> None:
+        """Remember as mistakes the keys that nobody asked for."""
+        self._right(one_of("key of a policy", self._asked))
+
+    def _right(self, check: Decode[object]) -> list[str]:
+        return [key for key in self._values if self._reading.meaning(self._place + key, key, check)]
+
+
+def shown(value: object) -> str:
+    """Return a value of the TOML as a mistake shows it; the userinfo of a URI is masked."""
+    if isinstance(value, dict | list):
+        return "a table" if isinstance(value, dict) else "a list"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and abs(value) >= _HUGE:
+        return "a huge number"
+    return repr(mask_location(value)) if isinstance(value, str) else str(value)
+
+
+def one_of(words: str, meanings: Mapping[str, Result], otherwise: str = "") -> Decode[Result]:
+    """Return a decoder of the names of ``meanings``; ``words`` say what any other is not."""
+
+    def decode(value: object) -> Result:
+        name = value if isinstance(value, str) else ""
+        if name not in meanings:
+            raise ValueError(f"is no {words}", did_you_mean(name, meanings, otherwise))
+        return meanings[name]
+
+    return decode
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise ValueError("is no list", "put it in brackets")  # noqa: TRY004 - wrong values are alike, whatever is wrong
+    return value
+
+
+def _mapping(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError("is no table")  # noqa: TRY004 - as above
+    return value
+
+
+def name_of(value: object) -> str:
+    """Return a name: ``"wp-config.php"``."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("is no name", "write one in quotes")
+    return value
+
 
 PYPROJECT: Final = "pyproject.toml"
-PREFIX: Final = "{prefix}"
 
 _MOST_DAYS: Final = 36_525  # a hundred years
 _MOST_BACKUPS: Final = 1_000_000
@@ -56,42 +204,10 @@ _VERSION: Final = re.compile(r"[0-9]+(\.[0-9]+)*([A-Za-z]+[0-9]*)?([-+][0-9A-Za-
 _EVERYTHING: Final = frozenset(FINDINGS)
 _UNREAD: Final = frozenset(id_ for id_, kind in FINDINGS.items() if kind.is_unread)
 _NAMES: Final[Mapping[str, frozenset[str]]] = {
-    **{one.value: frozenset(id_ for id_ in FINDINGS if FINDINGS[id_].group is one) - _UNREAD for one in Group},
+    **{group.value: frozenset(id_ for id_ in FINDINGS if FINDINGS[id_].group is group) - _UNREAD for group in Group},
     **{id_: frozenset({id_}) for id_ in FINDINGS},
 }
 """The ids that a group, or an id, stands for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Requirements:
-    """What installs and their backups must have.
-
-    Attributes:
-        maximum_age_days: the age of an install's newest backup, in days; None for any.
-        minimum_backups: how many backups an install has.
-        files: members that every archive has.
-        tables: tables that every dump has, with `PREFIX` for the record's ``db-prefix``: see `tables_with`.
-        locations: where backups may be kept; None for anywhere: see `allows`.
-    """
-
-    maximum_age_days: float | None = None
-    minimum_backups: int = 0
-    files: tuple[str, ...] = ()
-    tables: tuple[str, ...] = ()
-    locations: tuple[str, ...] | None = None
-
-    def tables_with(self, prefix: str) -> tuple[str, ...]:
-        """Return the names of the tables that a dump must have whose record's ``db-prefix`` is ``prefix``."""
-        return tuple(name.replace(PREFIX, prefix) for name in self.tables)
-
-    def allows(self, location: str) -> bool:
-        """Tell whether a backup may be kept at ``location``, a record's ``backup-location``; its userinfo is no matter.
-
-        It is one of the `locations`, or of a scheme that is one: ``s3://``.
-        """
-        plain = mask_location(location).replace(f"{MASK}@", "")
-        scheme = "".join(plain.partition("://")[:2])
-        return self.locations is None or plain in self.locations or scheme in self.locations
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +215,11 @@ class Policy:
     """What is judged, how severely, and what is required.
 
     Attributes:
-        select: ids of the findings that count; those that `Kind.is_unread` are always among them.
+        select: ids of the findings that count; those that `FindingRule.is_unread` are always among them.
         ignore: ids of those that don't count; they win over ``select``.
         fail_on: the least severity that makes a verdict "fail".
         severities: by id, where they are others than the vocabulary's.
         requirements: what installs and their backups must have.
-        versions: the lowest version of an application, by the record's ``installer``.
         limits: the values of the `Limits` that are named.
     """
 
@@ -112,8 +227,7 @@ class Policy:
     ignore: frozenset[str] = frozenset()
     fail_on: Severity = Severity.WARNING
     severities: Mapping[str, Severity] = field(default_factory=dict)
-    requirements: Requirements = Requirements()
-    versions: Mapping[str, str] = field(default_factory=dict)
+    requirements: Requirements = field(default_factory=Requirements)
     limits: Mapping[str, int] = field(default_factory=dict)
 
     def severity(self, id_: str) -> Severity | None:
@@ -135,7 +249,7 @@ class Policy:
         What ``select`` names, ids or groups, is judged and nothing else, even if the file ignores it; what ``ignore``
         names is ignored as well. Raises `PolicyError`.
         """
-        reading = Reading("")
+        reading = PolicyReading("")
         selected = _union(reading.each("--select", select, _ids))
         ignored = _union(reading.each("--ignore", ignore, _ids))
         reading.end()
@@ -172,7 +286,7 @@ def load_found(path: str) -> Policy:
 
 
 def _loaded(path: str, document: dict[str, object]) -> Policy:
-    reading = Reading(path)
+    reading = PolicyReading(path)
     policy = _policy(_root(reading, path, document))
     reading.end()
     return policy
@@ -215,9 +329,9 @@ def _has_policy(document: dict[str, object]) -> bool:
     return isinstance(tool, dict) and "backupmeta" in tool
 
 
-def _root(reading: Reading, path: str, document: dict[str, object]) -> Table:
+def _root(reading: PolicyReading, path: str, document: dict[str, object]) -> PolicyTable:
     """Return the table that is the policy."""
-    root = Table(reading, "", document)
+    root = PolicyTable(reading, "", document)
     if Path(path).name != PYPROJECT:
         return root
     if not _has_policy(document):
@@ -225,27 +339,27 @@ def _root(reading: Reading, path: str, document: dict[str, object]) -> Table:
     return root.table("tool").table("backupmeta")
 
 
-def _policy(table: Table) -> Policy:
+def _policy(table: PolicyTable) -> Policy:
     policy = Policy(
         select=_union(table.items("select", _ids, (_EVERYTHING,))) | _UNREAD,
         ignore=_union(table.items("ignore", _ids, ())),
         fail_on=table.one("fail-on", _severity, Severity.WARNING),
         severities=_severities(table.table("severity").entries(_ids, _severity)),
-        requirements=_requirements(table.table("require")),
-        versions=table.table("versions").entries(_application, _version),
+        requirements=_requirements(table.table("require"), table.table("versions")),
         limits=table.table("limits").entries(_limit, _bound),
     )
     table.end()
     return policy
 
 
-def _requirements(table: Table) -> Requirements:
+def _requirements(table: PolicyTable, versions: PolicyTable) -> Requirements:
     requirements = Requirements(
         maximum_age_days=table.one("maximum-age-days", _days, None),
         minimum_backups=table.one("minimum-backups", _backups, 0),
         files=table.items("files", name_of, ()),
         tables=table.items("tables", _table_name, ()),
         locations=table.items("locations", _location, None),
+        versions=versions.entries(_application, _version),
     )
     table.end()
     return requirements
@@ -262,7 +376,7 @@ def _union(parts: Iterable[frozenset[str]]) -> frozenset[str]:
 
 
 _ids: Final = one_of("finding and no group", _NAMES, "'backupmeta checks' lists them")
-_severity: Final = one_of("severity", {one.value: one for one in Severity})
+_severity: Final = one_of("severity", {severity.value: severity for severity in Severity})
 _limit: Final = one_of("limit", {name: name for name in LIMIT_NAMES})
 
 

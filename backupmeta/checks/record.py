@@ -1,19 +1,29 @@
 """Checks of the record: whether it tells what every record tells, and whether its ids and times are plausible.
 
-What reading it met, and where witnesses disagree, resolving has found already (`backupmeta.resolve`).
+What reading it met, and where witnesses disagree, resolving has found already (`backupmeta.backup.resolve`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
+from backupmeta import rules
 from backupmeta.account.home import is_id
 from backupmeta.checks.applications import released
-from backupmeta.checks.subject import Subject
-from backupmeta.findings import Finding
+from backupmeta.checks.checked_backup import Check, CheckedBackup
+from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.masking import is_secret, mask_location
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.fields import FIELD
+from backupmeta.words import dated
+
+_error = partial(FindingRule, Group.RECORD, Severity.ERROR)
+_warning = partial(FindingRule, Group.RECORD, Severity.WARNING)
+_note = partial(FindingRule, Group.RECORD, Severity.NOTE)
+_NAME: Final = "find out whether the archive was renamed, or the record edited"
+_CLOCK: Final = "find out whether a clock was wrong, or the record edited"
+
 
 REQUIRED: Final = (
     "application version time_created user path url title files "
@@ -35,100 +45,131 @@ _PARTS_OF_HOURS: Final = frozenset(
 """The UTC offsets in use since 2004 that are no whole hours, in minutes (IANA time zone database)."""
 
 
-def keys_missing(subject: Subject) -> Iterator[Finding]:
+RECORD_KEY_MISSING: Final = _error(
+    "record-key-missing", "a key is missing that every record of a backup has", rules.EXPLAIN
+)
+
+
+def keys_missing(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the keys that every record of a backup has, and this one lacks or leaves empty."""
-    inspection = subject.inspection
-    told = {name for name in inspection.fields if inspection.source(name).witness in _RECORDS}
-    for name in REQUIRED if told else ():  # of an empty record it is told that it is empty
-        if name not in told:
-            yield Finding("record-key-missing", FIELD[name].key or name, "", (Source(Witness.ARCHIVE, subject.path),))
+    inspection = backup.inspection
+    names = {name for name in inspection.fields if inspection.source(name).witness in _RECORDS}
+    for name in REQUIRED if names else ():  # of an empty record it is told that it is empty
+        if name not in names:
+            yield Finding(RECORD_KEY_MISSING, FIELD[name].key or name, "", (Source(Witness.ARCHIVE, backup.path),))
         elif name in _NOT_EMPTY and inspection.get(name) == "":
-            yield Finding("record-key-missing", FIELD[name].key or name, "it is empty", subject.told(name))
+            yield Finding(RECORD_KEY_MISSING, FIELD[name].key or name, "it is empty", backup.field_sources(name))
 
 
-def ids_malformed(subject: Subject) -> Iterator[Finding]:
+RECORD_ID_MALFORMED: Final = _warning(
+    "record-id-malformed", "an id is none: letters a to z and digits, 20 to 40 of them", rules.EXPLAIN
+)
+
+
+def ids_malformed(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield ids that are none: of installs, and of locations, which may also be ``local`` or a URI."""
     for name in ("backup_install", "parent", "stage"):
-        if (id_ := subject.inspection.text(name)) and not is_id(id_):
-            yield Finding("record-id-malformed", name, "", subject.told(name))
+        if (id_ := backup.text(name)) and not is_id(id_):
+            yield Finding(RECORD_ID_MALFORMED, name, "", backup.field_sources(name))
     for name in ("backup_location", "bkloc"):
-        place = subject.inspection.text(name)
+        place = backup.text(name)
         if place not in {"", "local"} and "://" not in place and not is_id(place):
-            yield Finding("record-id-malformed", name, "", subject.told(name))
+            yield Finding(RECORD_ID_MALFORMED, name, "", backup.field_sources(name))
 
 
-def secrets_held(subject: Subject) -> Iterator[Finding]:
+RECORD_HOLDS_SECRETS: Final = _note(
+    "record-holds-secrets", "the record holds secrets in clear text", "keep the archive as safe as the passwords in it"
+)
+
+
+def secrets_held(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield a note that names the keys whose values are secrets; never the values."""
-    inspection = subject.inspection
+    inspection = backup.inspection
     places = {name: inspection.source(name) for name in inspection.fields if is_secret(name) and inspection.get(name)}
     places |= {key: fact.source for key, fact in inspection.extra.items() if is_secret(key) and fact.raw}
     if places:
-        yield Finding("record-holds-secrets", "", ", ".join(places), tuple(places.values()))
+        yield Finding(RECORD_HOLDS_SECRETS, "", ", ".join(places), tuple(places.values()))
 
 
-def times_in_future(subject: Subject) -> Iterator[Finding]:
+TIME_IN_FUTURE: Final = _warning("time-in-future", "a time lies in the future", _CLOCK)
+
+
+def times_in_future(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield times that lie after the moment of judging."""
     for name in _TIMES:
-        seconds = _seconds(subject, name)
-        if seconds is not None and seconds > subject.now + _SKEW:
-            yield Finding("time-in-future", name, _shown(seconds), subject.told(name))
+        seconds = _seconds(backup, name)
+        if seconds is not None and seconds > backup.now + _SKEW:
+            yield Finding(TIME_IN_FUTURE, name, dated(seconds), backup.field_sources(name))
 
 
-def times_out_of_order(subject: Subject) -> Iterator[Finding]:
+TIME_OUT_OF_ORDER: Final = _warning("time-out-of-order", "the backup is older than what it is a backup of", _CLOCK)
+
+
+def times_out_of_order(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield times of the install that lie after the time of its backup."""
-    backup = _seconds(subject, "backup_time")
+    made = _seconds(backup, "backup_time")
     for name in ("time_created", "time_updated"):
-        seconds = _seconds(subject, name)
-        if seconds is not None and backup is not None and seconds > backup + _SKEW:
-            places = (*subject.told(name), *subject.told("backup_time"))
-            yield Finding("time-out-of-order", name, f"{_shown(seconds)}, the backup {_shown(backup)}", places)
+        seconds = _seconds(backup, name)
+        if seconds is not None and made is not None and seconds > made + _SKEW:
+            places = (*backup.field_sources(name), *backup.field_sources("backup_time"))
+            yield Finding(TIME_OUT_OF_ORDER, name, f"{dated(seconds)}, the backup {dated(made)}", places)
 
 
-def time_before_release(subject: Subject) -> Iterator[Finding]:
+TIME_BEFORE_RELEASE: Final = _warning(
+    "time-before-release", "a time lies before the application's version was released", _CLOCK
+)
+
+
+def time_before_release(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the time of a backup whose application was not released in this version yet."""
-    inspection = subject.inspection
+    inspection = backup.inspection
     release = released(inspection.text("application"), inspection.text("version"))
-    backup = _seconds(subject, "backup_time")
-    if release is None or backup is None:
+    made = _seconds(backup, "backup_time")
+    if release is None or made is None:
         return
     midnight = datetime(release.year, release.month, release.day, tzinfo=UTC) - timedelta(days=1)
-    if backup < midnight.timestamp():
-        places = (*subject.told("backup_time"), *subject.told("version"))
-        yield Finding("time-before-release", "backup_time", f"{_shown(backup)}, released {release}", places)
+    if made < midnight.timestamp():
+        places = (*backup.field_sources("backup_time"), *backup.field_sources("version"))
+        yield Finding(TIME_BEFORE_RELEASE, "backup_time", f"{dated(made)}, released {release}", places)
 
 
-def offset_unused(subject: Subject) -> Iterator[Finding]:
+NAME_OFFSET_UNUSED: Final = _warning(
+    "name-offset-unused", "the name's time implies a UTC offset that no place on earth uses", _NAME
+)
+
+
+def offset_unused(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the UTC offset that name and record imply together, where no place uses it."""
-    offset = subject.inspection.utc_offset
+    offset = backup.inspection.utc_offset
     if offset is None:
         return
     minutes = int(offset.utcoffset(None).total_seconds()) // 60
     if minutes % _HOUR and minutes not in _PARTS_OF_HOURS:
-        source = Source(Witness.FILE_NAME, subject.path)
-        yield Finding("name-offset-unused", "", str(offset), (source, *subject.told("backup_time")))
+        source = Source(Witness.FILE_NAME, backup.path)
+        yield Finding(NAME_OFFSET_UNUSED, "", str(offset), (source, *backup.field_sources("backup_time")))
 
 
-def location_not_allowed(subject: Subject) -> Iterator[Finding]:
+LOCATION_NOT_ALLOWED: Final = _error(
+    "location-not-allowed", "the backup is kept where the policy allows none", "move it, or change the policy"
+)
+
+
+def location_not_allowed(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the backup's location where the policy does not allow it."""
-    place = subject.inspection.text("backup_location") or "local"
-    if "backup_location" in subject.inspection.fields and not subject.policy.requirements.allows(place):
-        yield Finding("location-not-allowed", "backup_location", mask_location(place), subject.told("backup_location"))
+    place = backup.text("backup_location") or "local"
+    if "backup_location" in backup.inspection.fields and not backup.requirements.allows(place):
+        yield Finding(
+            LOCATION_NOT_ALLOWED, "backup_location", mask_location(place), backup.field_sources("backup_location")
+        )
 
 
-def _seconds(subject: Subject, name: str) -> int | None:
+def _seconds(backup: CheckedBackup, name: str) -> int | None:
     """Return a time of the answer as Unix seconds; None where it is none."""
-    value = subject.inspection.get(name)
+    value = backup.inspection.get(name)
     return int(value) if isinstance(value, int | str) else None
 
 
-def _shown(seconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(sep=" ")
-    except (OverflowError, ValueError, OSError):
-        return f"{seconds} Unix seconds"
-
-
-CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
+CHECKS: Final[tuple[Check, ...]] = (
     keys_missing,
     ids_malformed,
     secrets_held,

@@ -1,11 +1,13 @@
-"""What came out of judging: `Verdict`, `Judged`, `Verification`."""
+"""What comes out of judging: `Verdict`, `Judged`, `Verification`; how a policy makes them of findings."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from backupmeta.findings import Finding
-from backupmeta.vocabulary.kinds import Severity
+from backupmeta.checks.policy import Policy
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.findings import Finding, Severity
 
 
 class Verdict(StrEnum):
@@ -45,3 +47,19 @@ class Verification:
     verdict: Verdict
     sha256: str | None
     judged: tuple[Judged, ...]
+
+
+_SEVERITIES: Final = list(Severity)
+_IDS: Final = list(FINDINGS)
+
+
+def judge(findings: Iterable[Finding], policy: Policy) -> tuple[Judged, ...]:
+    """Return the findings that ``policy`` asks for, the most severe first, else in the vocabulary's order."""
+    asked = ((finding, policy.severity(finding.id)) for finding in findings)
+    kept = [Judged(one, severity) for one, severity in asked if severity is not None]
+    return tuple(sorted(kept, key=lambda one: (_SEVERITIES.index(one.severity), _IDS.index(one.finding.id))))
+
+
+def verdict_of(judged: Iterable[Judged], policy: Policy) -> Verdict:
+    """Return whether something is as severe as ``policy`` lets fail."""
+    return Verdict.FAIL if any(policy.fails(judgement.severity) for judgement in judged) else Verdict.PASS

@@ -125,12 +125,12 @@ class _End:
         if handled is None:
             self._raise()
 
-    def _passed_over(self, told: "sys.UnraisableHookArgs") -> None:
+    def _passed_over(self, unraisable: "sys.UnraisableHookArgs") -> None:
         """Know what was raised in a finalizer: ours is raised again soon, after it."""
-        if told.exc_value is self._raised:
+        if unraisable.exc_value is self._raised:
             signal.setitimer(signal.ITIMER_REAL, _SOON, _AGAIN)
         else:
-            self._hook(told)
+            self._hook(unraisable)
 
     def leave(self) -> None:
         """Look no longer, and hold nothing that has to be closed."""
@@ -171,6 +171,7 @@ def _signals() -> list[signal.Signals]:
 
 
 def _run() -> int:
+    """Run the command, and return the exit code."""
     import click
 
     from backupmeta.cli import output
@@ -187,17 +188,20 @@ def _run() -> int:
     except BrokenPipeError:
         output.discard()
         return output.BROKEN_PIPE
-    except (ChildProcessError, EvidenceError, PolicyError, WrittenFileError) as error:
-        output.complain_of(error)
-    except OSError as error:  # evidence raises `EvidenceError`: mostly this is stdout's
-        output.discard()
-        reason = error.strerror or str(error) or type(error).__name__
-        output.complain(f"{error.filename!s}: {reason}" if error.filename else f"can't write: {reason}")
     except click.ClickException as error:
-        with contextlib.suppress(OSError):
-            output.complain_of_usage(error)
-    except (MemoryError, RecursionError):
-        output.complain("what is read asks for more memory than there is; name fewer files, or a lower --limit")
+        from backupmeta.cli import messages
+
+        messages.write_usage_error(error)
+    except (ChildProcessError, EvidenceError, PolicyError, WrittenFileError) as error:
+        from backupmeta.cli import messages
+
+        messages.write_error(error)
+    except (OSError, MemoryError, RecursionError) as error:
+        from backupmeta.cli import messages
+
+        if isinstance(error, OSError):  # evidence raises `EvidenceError`: mostly this is stdout's
+            output.discard()
+        messages.write_system_error(error)
     else:
         return result if isinstance(result, int) else 0
     return 2

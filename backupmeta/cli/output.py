@@ -1,24 +1,19 @@
-"""Where commands print: answers on stdout as UTF-8, whatever the locale; talk on stderr."""
+"""Where commands write answers: on stdout as UTF-8, whatever the locale, or to a file."""
 
-import io
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from backupmeta.escapes import Terminal, inert, printable, printable_lines
-from backupmeta.findings import Finding
-from backupmeta.masking import mask_text
-from backupmeta.vocabulary.kinds import Severity
+from backupmeta.errors import OutputError
 
 if TYPE_CHECKING:
     from backupmeta.account.protected import Protected
-    from backupmeta.catalog.accounts import ScanResult
     from backupmeta.cli.writing import Write
-    from backupmeta.errors import AnswerError
 
 BROKEN_PIPE: Final = 141
 """The exit code for a reader that went away, as a shell gives it for SIGPIPE."""
@@ -29,8 +24,8 @@ def write(text: str) -> None:
     write_bytes(_encoded(text))
 
 
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "backslashreplace")
+def _encoded(part: str | bytes) -> bytes:
+    return part.encode("utf-8", "backslashreplace") if isinstance(part, str) else part
 
 
 def write_exact(contents: Iterable[bytes]) -> None:
@@ -40,6 +35,8 @@ def write_exact(contents: Iterable[bytes]) -> None:
 
 
 def _for_terminal(contents: Iterable[bytes]) -> Iterator[bytes]:
+    from backupmeta.escapes import Terminal
+
     terminal = Terminal()
     yield from map(terminal.shown, contents)
     yield terminal.rest()
@@ -63,14 +60,35 @@ def write_bytes(content: bytes) -> None:
         raise click.exceptions.Exit(BROKEN_PIPE) from None  # click itself would make it a 1: a negative answer
 
 
-@contextmanager
-def opened(path: str | None, protected: "Protected") -> Iterator[Callable[[str], object]]:
-    """Give what writes an answer: to stdout for None and for ``-``, else to a file, as `opened_file` does."""
-    if path is None or path == "-":
-        yield write
-        return
-    with opened_file(path, protected) as write_file:
-        yield lambda text: write_file(_encoded(text))
+class Target(NamedTuple):
+    """Where an answer goes: to a file, or, for no path and for ``-``, to stdout."""
+
+    path: str | None
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether it is stdout."""
+        return self.path is None or self.path == "-"
+
+    @property
+    def width(self) -> int | None:
+        """The width in columns of the terminal that it is; None where it is none."""
+        return width() if self.is_stdout else None
+
+    def write(self, parts: Iterable[str | bytes], protected: "Protected") -> None:
+        """Write all ``parts``; a file is there once the last of them is written. Raises as `opened_file`."""
+        with self.opened(protected) as write_part:
+            for part in parts:
+                write_part(part)
+
+    @contextmanager
+    def opened(self, protected: "Protected") -> Iterator[Callable[[str | bytes], object]]:
+        """Give what writes the answer. Raises as `opened_file`."""
+        if self.path is None or self.path == "-":
+            yield lambda part: write_bytes(_encoded(part))
+            return
+        with opened_file(self.path, protected) as write_file:
+            yield lambda part: write_file(_encoded(part))
 
 
 @contextmanager
@@ -116,8 +134,6 @@ def private_files() -> Iterator[None]:
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    from backupmeta.errors import OutputError
-
     try:
         yield
     except OutputError as error:
@@ -141,83 +157,4 @@ def width() -> int | None:
     """Return the terminal's width in columns, or None where stdout is no terminal."""
     if sys.stdout is None or not sys.stdout.isatty():
         return None
-    import shutil
-
     return shutil.get_terminal_size().columns
-
-
-def complain(message: str) -> None:
-    """Print one line on stderr; where that is full or closed, nowhere."""
-    with suppress(OSError):
-        click.echo(inert(f"backupmeta: {printable(mask_text(message))}"), err=True)
-
-
-def complain_of_usage(error: click.ClickException) -> None:
-    """Print what is wrong with the command line on stderr; where that is full or closed, nowhere."""
-    told = io.StringIO()
-    error.show(told)
-    with suppress(OSError):
-        click.echo(inert(printable_lines(mask_text(told.getvalue()))), err=True, nl=False)
-
-
-def complain_of(error: Exception) -> None:
-    """Print what an error says on stderr; of a policy, a line for each mistake."""
-    for line in str(error).splitlines():
-        complain(line)
-
-
-def complain_of_answer(error: "AnswerError") -> None:
-    """Print a negative answer on stderr, then what could not be read, where what was asked for may be."""
-    for line in (error.message, *getattr(error, "__notes__", ())):
-        complain(line)
-
-
-def complain_of_accounts(tally: "ScanResult") -> None:
-    """Print which accounts a scan could not read, or not all of them."""
-    for account, reason in tally.troubles.items():
-        complain(f"{account}: {reason}")
-    if (more := tally.unreadable - len(tally.troubles)) > 0:
-        complain(f"{more:,} more could not be read, or not to the end")
-
-
-def processes(jobs: int | None) -> int:
-    """Return how many processes work: as many as are asked for, one a core else; fewer, told, without descriptors."""
-    from backupmeta.workers import affordable, cores
-
-    wanted = jobs or cores()
-    if (given := affordable(wanted)) < wanted:
-        complain(f"only {given} of {wanted} processes: there are few descriptors (ulimit -n); allow 64 or more")
-    return given
-
-
-def tell_age(catalog: str) -> None:
-    """Print how old the ``catalog`` is that is answered from. Raises `CatalogError`."""
-    from time import time
-
-    from backupmeta.catalog.database import age
-    from backupmeta.render.tallies import age_line
-
-    complain(age_line(catalog, age(catalog), int(time())))
-
-
-def judge(findings: Iterable[Finding]) -> int:
-    """Print errors and warnings on stderr; return 2 where something could not be read, 1 for any of them, else 0."""
-    kept = list(findings)
-    return report(kept, Severity.WARNING) or int(any(one.severity is not Severity.NOTE for one in kept))
-
-
-def report(findings: Iterable[Finding], least: Severity) -> int:
-    """Print findings at least as severe as ``least``, and those that hide records, on stderr.
-
-    Return 2 where something could not be read, else 0.
-    """
-    order = list(Severity)
-    code = 0
-    for one in findings:
-        if one.hides_records or order.index(one.severity) <= order.index(least):
-            from backupmeta.render.explanations import finding_line
-
-            complain(finding_line(one))
-        if one.is_unread:
-            code = 2
-    return code

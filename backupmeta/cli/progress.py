@@ -2,17 +2,19 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from backupmeta.work.orders import Watch, unwatched
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from backupmeta.catalog.accounts import ScanResult
+    from backupmeta.catalog.database import ScanResult
     from backupmeta.catalog.scanning import Tell
 
 _BETWEEN_LINES: Final = 5.0
@@ -22,7 +24,21 @@ _REFRESH: Final = 0.1
 """How often the bar is drawn, in seconds; without a thread of its own, so that processes can be forked."""
 
 
-class Bar:
+class NoBar:
+    """Shows nothing.
+
+    Attributes:
+        watch: is to be called with how many more bytes were read.
+    """
+
+    watch: Watch = staticmethod(unwatched)
+
+    def making_way(self, parts: Iterable[str]) -> Iterator[str]:
+        """Pass on ``parts``, nothing in the way while each of them is written."""
+        yield from parts
+
+
+class Bar(NoBar):
     """A bar that is drawn on stderr while it is `shown`."""
 
     def __init__(self, progress: "Progress", total: int) -> None:
@@ -30,15 +46,9 @@ class Bar:
         self._progress = progress
         self._task = progress.add_task("", total=total)
         self._drawn = 0.0
+        self.watch = self._advance
 
-    def advance(self, count: int) -> None:
-        """Know that ``count`` more bytes were read."""
-        self._progress.advance(self._task, count)
-        if (now := monotonic()) - self._drawn >= _REFRESH:
-            self._progress.refresh()
-            self._drawn = now
-
-    def making_way(self, parts: Iterator[str]) -> Iterator[str]:
+    def making_way(self, parts: Iterable[str]) -> Iterator[str]:
         """Pass on ``parts``, the bar out of the way while each of them is written."""
         for part in parts:
             self._progress.stop()
@@ -46,12 +56,18 @@ class Bar:
             sys.stdout.flush()
             self._progress.start()
 
+    def _advance(self, count: int) -> None:
+        self._progress.advance(self._task, count)
+        if (now := monotonic()) - self._drawn >= _REFRESH:
+            self._progress.refresh()
+            self._drawn = now
+
 
 @contextmanager
-def shown(total: Callable[[], int] | None) -> Iterator[Bar | None]:
-    """Show a bar up to ``total()`` bytes while the block runs; None without a total, or where stderr is no terminal."""
+def shown(total: Callable[[], int] | None) -> Iterator[NoBar]:
+    """Show a bar up to ``total()`` bytes while the block runs; none without a total, or where stderr is no terminal."""
     if total is None or sys.stderr is None or not sys.stderr.isatty():
-        yield None
+        yield NoBar()
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
@@ -62,10 +78,10 @@ def shown(total: Callable[[], int] | None) -> Iterator[Bar | None]:
 
 
 @contextmanager
-def telling(form: str, accounts: Callable[[], int | None]) -> "Iterator[Tell]":
-    """Give what tells on stderr how far a scan is: ``bar``, ``plain`` lines, ``json``, ``none``; ``auto`` chooses.
+def scan_progress(form: str, accounts: Callable[[], int | None]) -> "Iterator[Tell]":
+    """Give what reports on stderr how far a scan is, in a ``form``: bar, plain lines, json, none; auto chooses.
 
-    ``accounts`` tells how many accounts there may be, where that is known; it is asked for a bar alone.
+    ``accounts`` returns how many accounts there may be, where that is known; it is called for a bar alone.
     """
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
     form = ("bar" if is_terminal else "plain") if form == "auto" else form
@@ -73,7 +89,7 @@ def telling(form: str, accounts: Callable[[], int | None]) -> "Iterator[Tell]":
         with _bar_of_accounts(accounts()) as tell:
             yield tell
     elif form == "none":
-        yield lambda _tally: None
+        yield lambda _result: None
     else:
         from backupmeta.render.tallies import progress_line
 
@@ -81,23 +97,23 @@ def telling(form: str, accounts: Callable[[], int | None]) -> "Iterator[Tell]":
 
 
 class _Lines:
-    """Tells in lines, now and then."""
+    """Reports in lines, now and then."""
 
     def __init__(self, line: "Callable[[ScanResult, float], str]") -> None:
         self._line = line
-        self._began = self._told = monotonic()
+        self._began = self._written = monotonic()
 
-    def tell(self, tally: "ScanResult") -> None:
-        if (now := monotonic()) - self._told >= _BETWEEN_LINES:
-            self._told = now
+    def tell(self, result: "ScanResult") -> None:
+        if (now := monotonic()) - self._written >= _BETWEEN_LINES:
+            self._written = now
             with suppress(OSError):
-                click.echo(self._line(tally, now - self._began), err=True)
+                click.echo(self._line(result, now - self._began), err=True)
 
 
-def _json_line(tally: "ScanResult", seconds: float) -> str:
+def _json_line(result: "ScanResult", seconds: float) -> str:
     from backupmeta.render.tallies import progress
 
-    return json.dumps(progress(tally, seconds))
+    return json.dumps(progress(result, seconds))
 
 
 @contextmanager
@@ -122,13 +138,13 @@ def _bar_of_accounts(total: int | None) -> "Iterator[Tell]":
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as drawn:
-        task, began, shown = drawn.add_task("accounts", total=total), monotonic(), 0.0
+        task, began, refreshed = drawn.add_task("accounts", total=total), monotonic(), 0.0
 
-        def tell(tally: "ScanResult") -> None:
-            nonlocal shown
-            if (now := monotonic()) - shown < _REFRESH:
+        def tell(result: "ScanResult") -> None:
+            nonlocal refreshed
+            if (now := monotonic()) - refreshed < _REFRESH:
                 return
-            shown = now
-            drawn.update(task, completed=tally.accounts, description=archives_line(tally, now - began), refresh=True)
+            refreshed = now
+            drawn.update(task, completed=result.accounts, description=archives_line(result, now - began), refresh=True)
 
         yield tell

@@ -1,11 +1,5 @@
-"""Writing files: whole or not at all, through no link, and under no name that anybody could know before.
+"""Writing files: whole or not at all; a pipe or a device is written to as it is."""
 
-Whoever may write to a folder can put a link or a pipe at any name in it, at any moment. So the folder is opened first,
-and all that follows happens in it (openat(2), renameat(2), POSIX.1-2017): a new file gets a random name, with
-``O_EXCL`` and ``O_NOFOLLOW``, and takes its own name once it is whole and on the disk.
-"""
-
-import errno
 import os
 import re
 import stat
@@ -13,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from io import BufferedWriter
-from secrets import token_hex
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from backupmeta.errors import OutputError
 from backupmeta.escapes import Terminal
 from backupmeta.evidence import kind_of
+from backupmeta.folders import CLOSED, NEW_FILE, NOFOLLOW, PRIVATE_FILE, Folder, temporary_name, writing_to
 
 Write = Callable[[bytes], object]
 """Writes the bytes that follow."""
@@ -26,77 +20,11 @@ Write = Callable[[bytes], object]
 AtEnd = Callable[[Callable[[], None]], object]
 """Has something called when the command ends, however it does."""
 
-_CLOSED: Final = getattr(os, "O_CLOEXEC", 0)
-_NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOSED | getattr(os, "O_BINARY", 0)
-_THERE: Final = os.O_WRONLY | _NOFOLLOW | _CLOSED | getattr(os, "O_NOCTTY", 0)
-_FOLDER: Final = os.O_RDONLY | _CLOSED | getattr(os, "O_DIRECTORY", 0)
-_RELATIVE: Final = {os.open, os.stat, os.rename, os.unlink} <= os.supports_dir_fd
-_NO_FSYNC: Final = frozenset({errno.EINVAL, errno.EBADF, errno.EACCES, errno.EROFS, errno.ENOTSUP, errno.ENOSYS})
-"""What file systems say that can't write a folder by itself (fsync(2)); the file's content is on the disk anyway."""
-_NOTHING_OPEN: Final = -1
-_OWN: Final = 0o600
+_THERE: Final = os.O_WRONLY | NOFOLLOW | CLOSED | getattr(os, "O_NOCTTY", 0)
 _PERMISSIONS: Final = 0o777
+_ADVICE: Final = "name a file elsewhere"
 _DESCRIPTOR: Final = re.compile(r"/dev/std(?P<name>out|err)|/(?:dev|proc/(?:thread-)?self)/fd/(?P<number>\d{1,6})")
 """The links to what the process has open already (proc(5))."""
-
-
-class Folder:
-    """An open folder to write in.
-
-    Attributes:
-        path: its path, as it was named.
-    """
-
-    def __init__(self, path: str) -> None:
-        """Open the folder at ``path``. Raises `OSError`, and `ValueError` for a name that no system has."""
-        self.path = path or os.curdir
-        self._fd = os.open(self.path, _FOLDER) if _RELATIVE else None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._fd is not None:
-            number, self._fd = self._fd, _NOTHING_OPEN  # the number may be another file's soon
-            os.close(number)
-
-    @property
-    def real(self) -> str:
-        """Its path without links: that of the folder which is open, even if another one has taken its place."""
-        with suppress(OSError):
-            if self._fd is not None:
-                return os.readlink(f"/proc/self/fd/{self._fd}")
-        return os.path.realpath(self.path)
-
-    def status_of(self, name: str) -> os.stat_result | None:
-        """Return what the system tells of ``name``, which may be a link; None where there is nothing."""
-        with suppress(FileNotFoundError):
-            return os.stat(self._at(name), dir_fd=self._fd, follow_symlinks=False)
-        return None
-
-    def open(self, name: str, flags: int) -> int:
-        """Return a descriptor of ``name``; a new file is its owner's alone."""
-        return os.open(self._at(name), flags, _OWN, dir_fd=self._fd)
-
-    def rename(self, old: str, new: str) -> None:
-        """Give a file its ``new`` name, which it takes from another one if need be; both names are on the disk then."""
-        os.replace(self._at(old), self._at(new), src_dir_fd=self._fd, dst_dir_fd=self._fd)
-        if self._fd is None:
-            return
-        try:
-            os.fsync(self._fd)
-        except OSError as error:
-            if error.errno not in _NO_FSYNC:
-                raise
-
-    def remove(self, name: str) -> None:
-        """Remove a file, if it is there still."""
-        with suppress(FileNotFoundError):
-            os.unlink(self._at(name), dir_fd=self._fd)
-
-    def _at(self, name: str) -> str:
-        return name if _RELATIVE else os.path.join(self.path, name)
 
 
 class Place(NamedTuple):
@@ -124,10 +52,8 @@ def place(path: str) -> Iterator[Place]:
     folder, name = os.path.split(path)
     if name in {"", os.curdir, os.pardir}:
         raise OutputError(path, "is a folder", "name a file in it")
-    try:
+    with writing_to(path, _ADVICE):
         opened = Folder(folder)
-    except (OSError, ValueError) as error:
-        raise _refused(path, error) from error
     with opened:
         yield Place(path, opened, name)
 
@@ -137,10 +63,10 @@ def descriptor(path: str) -> int | None:
 
     A file is none, but for stdout and stderr: nobody but the caller could have opened these.
     """
-    found = _DESCRIPTOR.fullmatch(path)
-    if found is None:
+    match = _DESCRIPTOR.fullmatch(path)
+    if match is None:
         return None
-    number = {"out": 1, "err": 2}.get(found["name"] or "") or int(found["number"] or 0)
+    number = {"out": 1, "err": 2}.get(match["name"] or "") or int(match["number"] or 0)
     with suppress(OSError):
         mode = os.fstat(number).st_mode
         return number if number in {1, 2} or _is_channel(mode) else None
@@ -186,7 +112,7 @@ def written(where: Place, at_end: AtEnd) -> Iterator[Write]:
         with os.fdopen(_channel_at(where), "wb") as file, _going_through(file) as write:
             yield write
         return
-    name, owner = f".backupmeta-{token_hex(16)}", os.getpid()
+    name, owner = temporary_name(), os.getpid()
 
     def remove() -> None:
         if os.getpid() == owner:
@@ -195,45 +121,34 @@ def written(where: Place, at_end: AtEnd) -> Iterator[Write]:
 
     at_end(remove)
     try:
-        file = os.fdopen(_opened(where, name, _NEW), "wb")
+        file = os.fdopen(_opened(where, name, NEW_FILE), "wb")
         try:
             yield partial(_write, where, file)
-            with _telling(where):
+            with writing_to(where.path, _ADVICE):
                 file.flush()
                 _finish(file.fileno(), before)
         except BaseException:
             with suppress(OSError):
                 file.close()  # what is still buffered is no matter any more
             raise
-        with _telling(where):
+        with writing_to(where.path, _ADVICE):
             file.close()
             where.folder.rename(name, where.name)
+            where.folder.sync()
     except BaseException:
         remove()
         raise
 
 
 def _write(where: Place, file: BufferedWriter, content: bytes) -> None:
-    try:
+    with writing_to(where.path, _ADVICE):
         file.write(content)
-    except OSError as error:
-        raise _refused(where.path, error) from error
-
-
-@contextmanager
-def _telling(where: Place) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise _refused(where.path, error) from error
 
 
 def _replaceable(where: Place) -> os.stat_result | None:
     """Return what is known of what is at a place now; None where nothing is."""
-    try:
+    with writing_to(where.path, _ADVICE):
         status = where.folder.status_of(where.name)
-    except (OSError, ValueError) as error:
-        raise _refused(where.path, error) from error
     if status is None or stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):
         return status
     advice = "name the file that it leads to" if stat.S_ISLNK(status.st_mode) else "name another file"
@@ -250,20 +165,13 @@ def _channel_at(where: Place) -> int:
 
 
 def _opened(where: Place, name: str, flags: int) -> int:
-    try:
+    with writing_to(where.path, _ADVICE):
         return where.folder.open(name, flags)
-    except (OSError, ValueError) as error:
-        raise _refused(where.path, error) from error
 
 
 def _finish(number: int, before: os.stat_result | None) -> None:
     """Give a new file its mode, and have it on the disk. Raises `OSError`."""
     if hasattr(os, "fchmod"):
         is_own = before is not None and before.st_uid == os.geteuid()
-        os.fchmod(number, before.st_mode & _PERMISSIONS if before is not None and is_own else _OWN)
+        os.fchmod(number, before.st_mode & _PERMISSIONS if before is not None and is_own else PRIVATE_FILE)
     os.fsync(number)
-
-
-def _refused(path: str, error: OSError | ValueError) -> OutputError:
-    reason = (error.strerror if isinstance(error, OSError) else None) or "the name can't be used"
-    return OutputError(path, f"can't be written: {reason[:1].lower()}{reason[1:]}", "name a file elsewhere")

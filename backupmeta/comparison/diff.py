@@ -1,11 +1,65 @@
-"""`diff`: what differs between two backups, or between a backup and the live install."""
+"""`diff`: what differs between two backups, or between a backup and the live install; and finding these."""
 
-from backupmeta.comparison import sides
-from backupmeta.comparison.difference import Difference, Side
-from backupmeta.comparison.fields import compared
-from backupmeta.errors import UnreadableError
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from backupmeta import library
+from backupmeta.account import places
+from backupmeta.account.home import Home
+from backupmeta.api.status import install_not_found
+from backupmeta.backup.inspection import Inspection
+from backupmeta.comparison.changes import Changes, compared
+from backupmeta.errors import AnswerError, UnreadableError
+from backupmeta.evidence import Place, is_file, join_server_path
 from backupmeta.findings import Finding
 from backupmeta.search import EVERYWHERE, Search
+
+if TYPE_CHECKING:
+    from backupmeta.comparison import archive_changes
+
+CURRENT: Final = "current"
+"""What stands for the live install of the other side's backup."""
+
+
+class Side(NamedTuple):
+    """A or B.
+
+    Attributes:
+        name: as it was named.
+        inspection: what is known of it.
+        place: where its archive lies; None where it has none.
+    """
+
+    name: str
+    inspection: Inspection
+    place: Place | None = None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs between two sides.
+
+    Attributes:
+        a: the one that is compared with.
+        b: the other one.
+        changes: what differs in their metadata.
+        contents: what differs in their archives; None unless these were read.
+        findings: what was odd on the way.
+    """
+
+    a: Side
+    b: Side
+    changes: Changes
+    contents: "archive_changes.Contents | None" = None
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def is_same(self) -> bool:
+        """Whether nothing differs that was compared."""
+        return not any(self.changes) and (self.contents is None or self.contents.is_same)
 
 
 def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None, deep: bool = False) -> Difference:
@@ -23,37 +77,121 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
         EvidenceError: a file can't be read, or ``deep`` is asked for and a side has no archive.
         ValueError: both are ``current``.
     """
-    if a == b == sides.CURRENT:
+    if a == b == CURRENT:
         raise ValueError("both are current; name a backup")
     findings = list[Finding]()
-    with sides.noting(findings):
-        named = [_side(target, search, user, findings) for target in (a, b) if target != sides.CURRENT]
-        if a == sides.CURRENT:
+    with noting(findings):
+        named = [_side(target, search, user, findings) for target in (a, b) if target != CURRENT]
+        if a == CURRENT:
             named.insert(0, _current(named[0], search, findings))
-        elif b == sides.CURRENT:
+        elif b == CURRENT:
             named.append(_current(named[0], search, findings))
-    one, other = named
+    before, after = named
     for side in named:
         findings += side.inspection.findings
-    changes = compared(one.inspection, other.inspection)
+    changes = compared(before.inspection, after.inspection)
     if not deep:
-        return Difference(one, other, changes, None, tuple(dict.fromkeys(findings)))
-    from backupmeta.comparison.contents import compared_contents
+        return Difference(before, after, changes, None, tuple(dict.fromkeys(findings)))
+    from backupmeta.comparison import archive_changes
+    from backupmeta.work.processes import few_processes
 
-    contents = compared_contents((_walkable(one), _walkable(other)), search.limits)
-    return Difference(one, other, changes, contents, tuple(dict.fromkeys((*findings, *contents.findings))))
+    archives = _archive(before), _archive(after)
+    contents = archive_changes.compared_contents(archives, search.limits, few_processes(2))
+    return Difference(before, after, changes, contents, tuple(dict.fromkeys((*findings, *contents.findings))))
 
 
 def _side(target: str, search: Search, user: str | None, findings: list[Finding]) -> Side:
-    return Side(target, *sides.backup(target, search, user, findings))
+    return Side(target, *backup(target, search, user, findings))
 
 
 def _current(other: Side, search: Search, findings: list[Finding]) -> Side:
-    return Side(sides.CURRENT, sides.current(other.name, other.inspection, search, findings))
+    return Side(CURRENT, current(other.name, other.inspection, search, findings))
 
 
-def _walkable(side: Side) -> Side:
-    """Return a ``side`` that has an archive, or raise `UnreadableError`."""
+def _archive(side: Side) -> "archive_changes.ComparedArchive":
+    """Return the archive of a ``side``. Raises `UnreadableError` where it has none."""
+    from backupmeta.comparison import archive_changes
+
     if side.place is None:
         raise UnreadableError(side.name, "has no archive here", "compare it without --deep, or name two archives")
-    return side
+    return archive_changes.ComparedArchive(side.place, side.inspection.path)
+
+
+# --- finding what is to be compared -----------------------------------------------------------------------------------
+
+
+def backup(target: str, search: Search, user: str | None, findings: list[Finding]) -> tuple[Inspection, Place | None]:
+    """Return what is known of a backup, from its record where its archive is missing, and where that archive lies.
+
+    A ``target`` that is no backup may be an install. Raises as `backupmeta.library.find_backup`.
+    """
+    try:
+        inspection = library.find_backup(target, search, user=user, allow_missing=True, findings=findings)
+    except AnswerError as error:
+        return _install(target, search, user, error), None
+    return inspection, _place(target, inspection, search)
+
+
+def _install(target: str, search: Search, user: str | None, otherwise: AnswerError) -> Inspection:
+    try:
+        return library.install_named(target, search, user=user)
+    except AnswerError:
+        raise otherwise from None
+
+
+@contextmanager
+def noting(findings: list[Finding]) -> Iterator[None]:
+    """Add to an `AnswerError` what could not be read: what was looked for may be there."""
+    try:
+        yield
+    except AnswerError as error:
+        for finding in dict.fromkeys(findings):
+            if finding.is_unread:
+                error.add_note(finding.message)
+        raise
+
+
+def current(target: str, backup: Inspection, search: Search, findings: list[Finding]) -> Inspection:
+    """Return what is known of the live install of a ``backup`` that was named as ``target``.
+
+    What could not be read on the way is appended to ``findings``. Raises `AnswerError` where it is gone, or where the
+    backup does not say which one it is.
+    """
+    id_, live = backup.text("backup_install"), None
+    for home in homes(target, search, findings):
+        findings.extend(finding for finding in home.findings if finding.is_unread)
+        if id_ in home.installs:
+            live = library.inspect_install(home, id_)
+            if backup.path.startswith(
+                join_server_path(home.folder.server_path, "")
+            ):  # a copy of the home may lie somewhere else
+                return live
+    if live is None:
+        raise install_not_found(f"the live install of {target!r} is not here: {id_ or 'no record names it'}")
+    return live
+
+
+def homes(target: str, search: Search, findings: list[Finding]) -> Iterator[Home]:
+    """Yield the homes that ``target`` may belong to, each open until the next one; append what was odd.
+
+    Of a file that is first the home it lies in, or else its folder; and others only where roots are named.
+    """
+    if is_file(target):
+        with places.home_above(os.path.dirname(os.path.abspath(target)), search.limits) as home:
+            above = places.Root(home.folder.path, depth=0)
+        yield from places.homes([above], search.limits, findings)
+        if not search.roots and search.sysroot is None:
+            return
+    yield from search.homes(findings)
+
+
+def _place(target: str, inspection: Inspection, search: Search) -> Place | None:
+    """Return where the archive lies that the ``inspection`` was made of, or None where there is none."""
+    if is_file(target) and not places.is_record_file(target):
+        folder, name = os.path.split(os.path.abspath(target))
+        return Place(folder, None, name, is_named=True)
+    for home in homes(target, search, []):
+        for pair in home.pairs():
+            if pair.archive is not None and pair.archive.server_path == inspection.path:
+                return pair.archive.place
+    return None

@@ -8,12 +8,11 @@ from backupmeta import library
 from backupmeta.account.filename import parse
 from backupmeta.account.home import Home, Pair, is_id
 from backupmeta.api.status import install_not_found
-from backupmeta.comparison import sides
-from backupmeta.comparison.difference import Changes
-from backupmeta.comparison.fields import compared
+from backupmeta.backup.inspection import Inspection
+from backupmeta.comparison import diff
+from backupmeta.comparison.changes import Changes, compared
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.search import EVERYWHERE, Search
 
 _COUNTERS: Final = "cache_"
@@ -66,52 +65,52 @@ def history(target: str, search: Search = EVERYWHERE) -> History:
         EvidenceError: a file can't be read.
     """
     findings = list[Finding]()
-    with sides.noting(findings):
+    with diff.noting(findings):
         if is_id(target) and (rows := _rows(target, target, search, findings)):
-            return _told(target, rows, findings)
-        found, _ = sides.backup(target, search, None, findings)
-    id_ = found.text("id" if found.kind == "install" else "backup_install")
+            return _history(target, rows, findings)
+        inspection, _ = diff.backup(target, search, None, findings)
+    id_ = inspection.text("id" if inspection.kind == "install" else "backup_install")
     if not id_:
         raise install_not_found(f"{target!r} does not say which install it is of")
-    return _told(id_, _rows(id_, target, search, findings), findings)
+    return _history(id_, _rows(id_, target, search, findings), findings)
 
 
-def _told(id_: str, rows: Iterable[Row], findings: Iterable[Finding]) -> History:
+def _history(id_: str, rows: Iterable[Row], findings: Iterable[Finding]) -> History:
     """Return the history of the ``rows``, each of them set against the one before it."""
-    told, notes = list[Row](), list(findings)
+    changed, notes = list[Row](), list(findings)
     last: Inspection | None = None
     for row in rows:
         if row.inspection is None:
-            told.append(row)
+            changed.append(row)
             notes += [] if row.trouble is None else [row.trouble]
             continue
-        changes = None if last is None else _telling(compared(last, row.inspection, as_installs=True))
-        told.append(row._replace(changes=changes))
+        changes = None if last is None else _without_counters(compared(last, row.inspection, as_installs=True))
+        changed.append(row._replace(changes=changes))
         notes += row.inspection.findings
         last = row.inspection
-    return History(id_, tuple(told), tuple(notes))
+    return History(id_, tuple(changed), tuple(notes))
 
 
-def _telling(changes: Changes) -> Changes:
-    return changes._replace(fields=tuple(one for one in changes.fields if not one.name.startswith(_COUNTERS)))
+def _without_counters(changes: Changes) -> Changes:
+    return changes._replace(fields=tuple(field for field in changes.fields if not field.name.startswith(_COUNTERS)))
 
 
 def _rows(id_: str, target: str, search: Search, findings: list[Finding]) -> list[Row]:
     """Return the backups of the install, oldest first, then the live install; a home may be met twice."""
     backups, broken, live = dict[str, Row](), dict[str, Row](), list[Row]()
-    for home in sides.homes(target, search, findings):
+    for home in diff.homes(target, search, findings):
         for pair in home.pairs():
             row = _row(home, pair, id_, search)
             if row is not None and row.inspection is not None:
                 backups.setdefault(row.inspection.path + "\0" + row.name, row)
             elif row is not None and pair.archive is not None:
-                broken.setdefault(pair.archive.seen, row)
+                broken.setdefault(pair.archive.server_path, row)
         if id_ in home.installs and not live:
-            live.append(Row(sides.CURRENT, (0, "", ""), library.inspect_install(home, id_)))
+            live.append(Row(diff.CURRENT, (0, "", ""), library.inspect_install(home, id_)))
         findings.extend(home.findings)
     known = (row.inspection for row in backups.values())
-    own = {named[:2] for one in known if one is not None and (named := one.archive_name) is not None}
-    fitting = (row for row in broken.values() if (named := parse(row.name)) and named[:2] in own)
+    own = {name[:2] for inspection in known if inspection is not None and (name := inspection.archive_name) is not None}
+    fitting = (row for row in broken.values() if (name := parse(row.name)) and name[:2] in own)
     return [*sorted(chain(backups.values(), fitting), key=lambda row: row.order), *live]
 
 
@@ -121,19 +120,21 @@ def _row(home: Home, pair: Pair, id_: str, search: Search) -> Row | None:
         return None
     name = pair.id or (pair.archive.name if pair.archive else "")
     try:
-        found = library.inspect_backup(home, pair, home.surroundings, search.zone)
+        inspection = library.inspect_backup(home, pair, home.surroundings, search.zone)
     except EvidenceError as error:
         return Row(name, pair.order, None, _size(pair, []), library.unreadable(pair, error))
-    return Row(name, pair.order, found, _size(pair, found.findings)) if found.text("backup_install") == id_ else None
+    if inspection.text("backup_install") != id_:
+        return None
+    return Row(name, pair.order, inspection, _size(pair, inspection.findings))
 
 
 def _size(pair: Pair, findings: list[Finding]) -> int | None:
-    """Return how large the archive is; append to ``findings`` why that can't be told, unless they say so."""
+    """Return how large the archive is; append to ``findings`` why that is not known, unless they say so."""
     if pair.archive is None:
         return None
     try:
         with pair.archive.open() as file:
             return file.size
     except EvidenceError as error:
-        findings += [] if any(one.is_unread for one in findings) else [library.unreadable(pair, error)]
+        findings += [] if any(finding.is_unread for finding in findings) else [library.unreadable(pair, error)]
         return None

@@ -1,15 +1,17 @@
-"""`Event`: one thing that happened, the witness for it, and who contradicts that witness.
+"""`Event`: what happened, the witness for it, and who contradicts that witness; `KINDS`: every kind of event.
+
+Formats, tests and documents read the table of kinds; code names a kind by its id.
 
 Times are microseconds since 1970, UTC, of any size: a record may hold any number. `moment` gives the nearest time that
 a calendar has.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from backupmeta.events.kinds import KINDS
 from backupmeta.masking import mask_text
 from backupmeta.provenance import Source
+from backupmeta.words import dated
 
 SECOND: Final = 1_000_000
 """Microseconds."""
@@ -21,9 +23,6 @@ FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 """The last microsecond of the calendar: the year 9999 ends."""
 
-_LONGEST: Final = 10**30
-"""Numbers from here on are told by their first digits: they were made to be long."""
-
 
 def nearest(time: int) -> int:
     """Return ``time``, or, for one that no calendar has, the calendar's first or last microsecond."""
@@ -33,6 +32,47 @@ def nearest(time: int) -> int:
 def moment(time: int) -> datetime:
     """Return `nearest` of ``time`` as a date and time in UTC."""
     return _EPOCH + timedelta(microseconds=nearest(time))
+
+
+class EventKind(NamedTuple):
+    """One kind of event.
+
+    Attributes:
+        timestamp_desc: what its time is, as Timesketch and plaso call such a thing.
+        macb: which of a file's times it is most like: M modified, B born.
+        sentence: what happened, for `str.format`: ``site`` is the application and its address, ``software`` has the
+            version, too, ``detail`` is what the witness adds.
+        key: the record's key that tells it; None where no record does.
+        is_shared: whether all records of an install tell the same one: it is told once then, with all its witnesses.
+    """
+
+    timestamp_desc: str
+    macb: Literal["M", "B"]
+    sentence: str
+    key: str | None = None
+    is_shared: bool = False
+
+
+KINDS: Final[dict[str, EventKind]] = {
+    "installed": EventKind("Installation Time", "B", "{site} installed", "time", is_shared=True),
+    "updated": EventKind("Update Time", "M", "{site} last updated, to {version}", "time-updated", is_shared=True),
+    "counted": EventKind("Cache Time", "M", "sizes of {site} counted", "cache-time", is_shared=True),
+    "backed-up": EventKind("Backup Time", "B", "{software} backed up{detail}", "backup-time"),
+    "named": EventKind("Backup Time (Archive Name)", "B", "archive of {software} named {detail}"),
+    "named-unzoned": EventKind("Backup Time (Archive Name, Zone Unknown)", "B", "archive of {software} named {detail}"),
+    "compressed": EventKind("Compression Time (Gzip Header)", "M", "archive of {software} compressed"),
+    "newest-member": EventKind(
+        "Content Modification Time (Newest Member)", "M", "newest member of an archive: {detail}"
+    ),
+    "member": EventKind("Content Modification Time (Member)", "M", "member modified: {detail}"),
+    "archive": EventKind("Content Modification Time (Archive)", "M", "archive of {software} written"),
+    "record": EventKind("Content Modification Time (Record)", "M", "record of {site} written"),
+}
+"""By id, in the order in which events of one time are listed. Times come from FORMAT.md §2 (archive), §3 (name), §4.
+
+What carries no time makes no event: ``version-autouped`` and its ``-attempts``, ``list-*-attempted``,
+``*-updates-autouped`` (FORMAT.md §4). The trace of an update is the time of the backup that was made before it.
+"""
 
 
 class Claim(NamedTuple):
@@ -152,13 +192,7 @@ class Statement(NamedTuple):
         kind = KINDS[self.claim.kind]
         message = mask_text(kind.sentence.format(**subject.words(self.detail)))
         if nearest(self.claim.time) != self.claim.time:
-            message += f" (at {_number(self.claim.time)}, which no calendar has)"
+            message += f" (at {dated(self.claim.time // SECOND)}, which no calendar has)"
         if kind.is_shared:
             subject = subject._replace(version="", backup="")
         return Event(self.claim, message, subject, self.file, contradicted_by, self.left_out)
-
-
-def _number(time: int) -> str:
-    """Return a time as Unix seconds."""
-    seconds = time // SECOND
-    return f"{seconds} Unix seconds" if abs(seconds) < _LONGEST else f"{str(seconds)[:20]}… Unix seconds"

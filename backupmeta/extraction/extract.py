@@ -1,15 +1,349 @@
-"""Extracting an archive: one pass that reads it, judges it and writes its files."""
+"""Extracting an archive: one pass that reads it, judges it and writes its files.
 
-from collections.abc import Callable, Iterator, Sequence
+Members are unpacked as GNU tar leaves them with ``--no-same-permissions`` under umask 022, but for what leads
+elsewhere: of several members of a name the last one counts, a link is made once all files and folders are there, and a
+folder gets its time last.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from enum import StrEnum
+from functools import partial
+from typing import Final, NamedTuple
 
-from backupmeta import verification
+from backupmeta import rules, verification
+from backupmeta.archive.hazards import Links
+from backupmeta.archive.limits import Limits
+from backupmeta.archive.member import DEVICES, WITH_CONTENT, Member
+from backupmeta.archive.names import DUMP, RECORD, escapes, is_absolute, plain
+from backupmeta.archive.reader import Content
 from backupmeta.checks.verdict import Verdict, Verification
-from backupmeta.extraction import tree
-from backupmeta.extraction.unpacking import Fate, Selection, Told, Unpacking
+from backupmeta.extraction.tree import Attributes, Keep, NewFile, RefusedError, Tree, new, over
+from backupmeta.findings import FindingRule, Severity
 from backupmeta.verification import Case
+from backupmeta.words import are, counted
+
+_OWN: Final = frozenset({RECORD, DUMP})
+_PERMISSIONS: Final = 0o755
+"""What umask 022 leaves; the bits beyond permissions are left out, too."""
+
+_READ_AND_WRITE: Final = 0o600
+_ENTER: Final = 0o700
+_ALL_BITS: Final = 0o7777
+_HOLE: Final = 4096
+
+
+class Fate(StrEnum):
+    """What became of a member."""
+
+    WRITTEN = "written"
+    LEFT_OUT = "left out"
+    """It was not asked for."""
+    REFUSED = "refused"
+    """Unpacking it would do harm, or can't be done."""
+    INCOMPLETE = "incomplete"
+    """The archive does not hold all of its content."""
+
+
+class MemberResult(NamedTuple):
+    """What became of a member, and why.
+
+    Attributes:
+        member: the member.
+        fate: what became of it.
+        reason: why, a phrase; empty where it was written.
+    """
+
+    member: Member
+    fate: Fate
+    reason: str = ""
+
+
+class Selection:
+    """Which members are asked for: those that are named; the site's files, which are all but the backup's own; or all.
+
+    Attributes:
+        names: the paths that are asked for, with all that lies below them; empty for the site's files, or all.
+    """
+
+    def __init__(self, names: Iterable[bytes] = (), *, has_own: bool = False) -> None:
+        """Choose by ``names``; without any the site's files, and the backup's own files where it ``has_own``."""
+        self.names: frozenset[bytes] = frozenset(map(plain, names))
+        self._left_out = frozenset[bytes]() if has_own else _OWN
+        self._matched = set[bytes]()
+
+    def wants(self, path: bytes) -> bool:
+        """Tell whether the member at ``path`` is asked for."""
+        if not self.names:
+            return path not in self._left_out
+        name = next((folder for folder in _upwards(path) if folder in self.names), None)
+        if name is not None:
+            self._matched.add(name)
+        return name is not None
+
+    @property
+    def missing(self) -> Sequence[bytes]:
+        """The names that no member had, once all members have been looked at."""
+        return sorted(self.names - self._matched)
+
+
+def _upwards(path: bytes) -> Iterable[bytes]:
+    while path:
+        yield path
+        path = path.rpartition(b"/")[0]
+
+
+class Unpacking:
+    """Writes members to a tree as they pass, and what can't be written at once when all have passed.
+
+    Attributes:
+        counts: how many members had each fate.
+        narrowed: how many have fewer permissions than in the archive.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        selection: Selection,
+        limits: Limits,
+        report: Callable[[MemberResult], object],
+        *,
+        dump: Callable[[bytes], object] | None = None,
+        has_owners: bool = False,
+        keeps_partial: bool = False,
+    ) -> None:
+        """Write what is in ``selection`` to ``tree``, and the dump's bytes to ``dump``; ``report`` what became of each.
+
+        ``has_owners`` has the owners that the archive names, ``keeps_partial`` what is there of broken files.
+        """
+        self._tree = tree
+        self._selection = selection
+        self._report = report
+        self._dump = dump
+        self._has_owners = has_owners
+        self.keeps_partial = keeps_partial
+        self._most = limits.names
+        self._links = Links(limits.names)
+        self._symlinks: dict[bytes, _PendingLink] = {}
+        self._waiting: dict[bytes, int] = {}
+        self._folders: dict[bytes, Attributes] = {}
+        self.counts: dict[Fate, int] = dict.fromkeys(Fate, 0)
+        self.narrowed: int = 0
+        self.has_dump: bool = False
+
+    def wants(self, member: Member) -> Content | None:
+        """Write ``member``, or return what takes in its content."""
+        path = plain(member.name)
+        if self._dump is not None and path == DUMP and member.kind in WITH_CONTENT:
+            return self._begin_dump(member, self._dump)
+        if not self._selection.wants(path):
+            self.record(member, Fate.LEFT_OUT)
+            return None
+        try:
+            if reason := self._refusal(member):
+                raise RefusedError(reason)  # noqa: TRY301 - as what the system refuses
+            return self._begin(member, path)
+        except RefusedError as error:
+            self.record(member, Fate.REFUSED, error.reason)
+            return None
+
+    def finish(self) -> None:
+        """Make the links, once it is known where each leads; then give the folders their times."""
+        refused = {odd.offset: odd.rule.sentence for odd in self._links.finish() if _is_refused(odd.rule)}
+        for path, link in self._symlinks.items():
+            if (reason := refused.get(link.member.offset)) is not None:
+                self.record(link.member, Fate.REFUSED, reason)
+                continue
+            self._try(link.member, partial(self._link, path, link))
+        for path in sorted(self._folders, reverse=True):  # what lies in a folder sorts after it
+            self._tree.finish_folder(path, self._folders[path])
+
+    def record(self, member: Member, fate: Fate, reason: str = "") -> None:
+        """Count what became of a member, and report it."""
+        self.counts[fate] += 1
+        self._report(MemberResult(member, fate, reason))
+
+    def attributes(self, member: Member) -> Attributes:
+        """Return what a file or folder gets beside its content."""
+        least = _ENTER if member.kind == "directory" else _READ_AND_WRITE
+        if member.mode & _ALL_BITS & ~_PERMISSIONS:
+            self.narrowed += 1
+        owner = (member.uid, member.gid) if self._has_owners else None
+        return Attributes(member.mode & _PERMISSIONS | least, member.mtime_ns, owner)
+
+    def is_replaced(self, member: Member) -> bool:
+        """Tell whether a later member has the name of this one, a hard link whose content comes last."""
+        return self._waiting.get(plain(member.name), member.offset) != member.offset
+
+    def open(self, member: Member) -> NewFile:
+        """Begin the file of a member. Raises `RefusedError`, `OutputError`."""
+        return self._tree.file(plain(member.name))
+
+    # --- one member -----------------------------------------------------------------------------------------------
+
+    def _refusal(self, member: Member) -> str:
+        """Return why ``member`` is not unpacked; an empty text where it is."""
+        if not plain(member.name) and member.kind != "directory":
+            return rules.MEMBER_NAME_EMPTY.sentence
+        if is_absolute(member.name):
+            return rules.MEMBER_NAME_ABSOLUTE.sentence
+        if escapes(member.name):
+            return rules.MEMBER_NAME_ESCAPES.sentence
+        if member.kind in DEVICES:
+            return rules.MEMBER_DEVICE.sentence
+        if self._links and self._links.above(member) is not None:
+            return rules.MEMBER_THROUGH_LINK.sentence
+        odd = self._links.take(member) if member.kind in {"symlink", "hard link"} else ()
+        return next((rule.sentence for rule in odd if _is_refused(rule)), "")
+
+    def _begin(self, member: Member, path: bytes) -> Content | None:
+        """Write what has no content; return what takes in that of anything else. Raises `RefusedError`."""
+        self._symlinks.pop(path, None)
+        if path in self._waiting:
+            self._waiting[path] = -1
+        if member.kind == "directory":
+            if path and self._tree.folder(path):
+                self._folders[path] = self.attributes(member)
+            self.record(member, Fate.WRITTEN)
+            return None
+        self._folders.pop(path, None)
+        if member.kind == "symlink":
+            self._wait(path, _PendingLink(member, member.link))
+            return None
+        if member.source is not None:
+            return self._begin_hard_link(member, path, plain(member.source))
+        return _FileContent(self, member)
+
+    def _begin_hard_link(self, member: Member, path: bytes, target: bytes) -> Content | None:
+        """Make a second name of a file that is there; else return what takes in the content, which comes last."""
+        if (link := self._symlinks.get(target)) is not None:
+            self._wait(path, _PendingLink(member, link.target))
+            return None
+        if self._tree.is_new and target != path and self._tree.hard_link(target, path):
+            self.record(member, Fate.WRITTEN)
+            return None
+        if len(self._waiting) >= self._most:
+            raise RefusedError(f"more than {self._most:,} hard links wait for their content")
+        self._waiting[path] = member.offset
+        return _FileContent(self, member)
+
+    def _begin_dump(self, member: Member, write: Callable[[bytes], object]) -> Content | None:
+        if self.has_dump:
+            self.record(member, Fate.REFUSED, "the archive holds several dumps")
+            return None
+        self.has_dump = True
+        return _DumpContent(self, member, write)
+
+    def _wait(self, path: bytes, link: "_PendingLink") -> None:
+        if len(self._symlinks) >= self._most:
+            raise RefusedError(f"more than {counted(self._most, 'link')}")
+        self._symlinks[path] = link
+
+    def _link(self, path: bytes, link: "_PendingLink") -> None:
+        self._tree.symlink(link.target, path, self.attributes(link.member))
+
+    def _try(self, member: Member, write: Callable[[], None]) -> None:
+        """Write a member, and record whether that could be done."""
+        try:
+            write()
+        except RefusedError as error:
+            self.record(member, Fate.REFUSED, error.reason)
+        else:
+            self.record(member, Fate.WRITTEN)
+
+
+class _PendingLink(NamedTuple):
+    """A symbolic link that waits to be made; a hard link to one is one."""
+
+    member: Member
+    target: bytes
+
+
+class _FileContent:
+    """Writes the content of one member to its file."""
+
+    def __init__(self, unpacking: Unpacking, member: Member) -> None:
+        self._unpacking = unpacking
+        self._member = member
+        self._file: NewFile | None = None
+        self._reason = ""
+        self._is_dropped = False
+
+    def take(self, piece: bytes) -> None:
+        """Write the next bytes."""
+        if (file := self._opened()) is None:
+            return
+        if not self._member.is_sparse:
+            file.write(piece)
+            return
+        for begin in range(0, len(piece), _HOLE):
+            part = piece[begin : begin + _HOLE]
+            if part.strip(b"\0"):
+                file.write(part)
+            else:
+                file.skip(len(part))
+
+    def close(self, missing: int) -> None:
+        """Finish the file, or drop what is there of it where that was not asked for."""
+        unpacking, member, file = self._unpacking, self._member, self._opened()
+        if file is None:
+            if not self._is_dropped:
+                unpacking.record(member, Fate.REFUSED, self._reason)
+            return
+        if missing and not unpacking.keeps_partial:
+            file.drop()
+        else:
+            try:
+                file.finish(unpacking.attributes(member))
+            except RefusedError as error:
+                unpacking.record(member, Fate.REFUSED, error.reason)
+                return
+        if missing:
+            unpacking.record(member, Fate.INCOMPLETE, _missing(missing))
+        else:
+            unpacking.record(member, Fate.WRITTEN)
+
+    def _opened(self) -> NewFile | None:
+        """Return the file, which is begun when its content comes; None where there is none."""
+        if self._file is None and not self._reason and not self._is_dropped:
+            if self._unpacking.is_replaced(self._member):
+                self._is_dropped = True
+                return None
+            try:
+                self._file = self._unpacking.open(self._member)
+            except RefusedError as error:
+                self._reason = error.reason
+        return self._file
+
+
+class _DumpContent:
+    """Passes the dump's content on."""
+
+    def __init__(self, unpacking: Unpacking, member: Member, write: Callable[[bytes], object]) -> None:
+        self._unpacking = unpacking
+        self._member = member
+        self._write = write
+
+    def take(self, piece: bytes) -> None:
+        """Pass the next bytes on."""
+        self._write(piece)
+
+    def close(self, missing: int) -> None:
+        """Tell what became of the dump."""
+        fate = Fate.INCOMPLETE if missing else Fate.WRITTEN
+        self._unpacking.record(self._member, fate, _missing(missing) if missing else "")
+
+
+def _is_refused(rule: FindingRule) -> bool:
+    return rule.severity is Severity.ERROR
+
+
+def _missing(count: int) -> str:
+    return f"at least {counted(count, 'byte')} of it {are(count)} missing"
+
+
+# --- the whole archive ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +392,7 @@ class Extraction(NamedTuple):
     def is_whole(self) -> bool:
         """Whether the archive could be read to its end, and was not changed meanwhile."""
         is_judged = self.verification.verdict in {Verdict.PASS, Verdict.FAIL}
-        return is_judged and not any(one.finding.is_unread for one in self.verification.judged)
+        return is_judged and not any(judged.finding.is_unread for judged in self.verification.judged)
 
     @property
     def has_refused(self) -> bool:
@@ -69,12 +403,12 @@ class Extraction(NamedTuple):
 def extract(
     case: Case,
     order: Order,
-    tell: Callable[[Told], object],
+    report: Callable[[MemberResult], object],
     *,
     dump: Callable[[bytes], object] | None = None,
     watch: Callable[[int], object] | None = None,
 ) -> Extraction:
-    """Extract the archive of ``case``, judged in the same pass; ``tell`` what became of each member.
+    """Extract the archive of ``case``, judged in the same pass; ``report`` what became of each member.
 
     Without `Order.keeps_partial` the folder gets its name only if all that was asked for is in it, and the archive was
     read to its end. ``dump`` takes in the bytes of the database dump, ``watch`` how many bytes each read gave.
@@ -87,34 +421,36 @@ def extract(
             filled,
             order.selection,
             case.limits,
-            tell,
+            report,
             dump=dump,
             has_owners=order.has_owners,
             keeps_partial=order.keeps_partial,
         )
-        judged = verification.examined(case, file, [unpacking]).verification
+        judgement = verification.examined(case, file, [unpacking]).verification
         unpacking.finish()
-        found = Extraction(
+        extraction = Extraction(
             order.folder,
             order.is_over or order.keeps_partial,
             unpacking.counts,
             unpacking.narrowed,
             order.selection.missing,
             unpacking.has_dump,
-            judged,
+            judgement,
         )
-        found = found._replace(is_kept=found.is_kept or (found.is_whole and not found.has_refused))
-        if found.is_kept and keep is not None:
+        extraction = extraction._replace(
+            is_kept=extraction.is_kept or (extraction.is_whole and not extraction.has_refused)
+        )
+        if extraction.is_kept and keep is not None:
             keep()
-    return found
+    return extraction
 
 
 @contextmanager
-def _opened(order: Order) -> Iterator[tuple[tree.Tree, tree.Keep | None]]:
+def _opened(order: Order) -> Iterator[tuple[Tree, Keep | None]]:
     """Give the tree that is filled, and what gives it its name, if it is new."""
     if order.is_over:
-        with tree.over(order.folder, is_synced=order.is_synced) as filled:
+        with over(order.folder, is_synced=order.is_synced) as filled:
             yield filled, None
         return
-    with tree.new(order.folder, is_synced=order.is_synced) as (filled, keep):
+    with new(order.folder, is_synced=order.is_synced) as (filled, keep):
         yield filled, keep

@@ -6,24 +6,29 @@ there. What fills a new folder works under a random name beside it, which become
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from secrets import token_hex
 from typing import Final, NamedTuple, Self
 
 from backupmeta.errors import OutputError
 from backupmeta.evidence import kind_of
+from backupmeta.folders import (
+    FOLDER,
+    NEW_FILE,
+    PRIVATE_FILE,
+    PRIVATE_FOLDER,
+    Folder,
+    reason,
+    temporary_name,
+    unwritable,
+    writing_to,
+)
 
-_CLOSED: Final = getattr(os, "O_CLOEXEC", 0)
-_NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
-_FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NOFOLLOW | _CLOSED
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _CLOSED
-_PRIVATE: Final = 0o700
-_OWN: Final = 0o600
-_USUAL: Final = 0o755
+_DEFAULT_MODE: Final = 0o755
 """The mode of a folder that no member describes: what GNU tar gives it under umask 022."""
+
+_ADVICE: Final = "name a folder elsewhere, or make room"
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
 """What ends the extraction, as all that follows would fail likewise."""
@@ -87,12 +92,12 @@ class Tree:
             parent, name = self._parent_of(path)
             if not self.is_new:
                 self._check_is_file(parent, name)
-                name = b".backupmeta-" + token_hex(16).encode()
+                name = temporary_name().encode()
             try:
-                fd = os.open(name, _NEW, _OWN, dir_fd=parent)
+                fd = os.open(name, NEW_FILE, PRIVATE_FILE, dir_fd=parent)
             except FileExistsError:
                 self._clear(parent, name)
-                fd = os.open(name, _NEW, _OWN, dir_fd=parent)
+                fd = os.open(name, NEW_FILE, PRIVATE_FILE, dir_fd=parent)
             self._begun = NewFile(self, path, fd, name)
             return self._begun
 
@@ -140,7 +145,7 @@ class Tree:
         """Give a folder what it has beside its members. Raises as `file`."""
         with _refusing(self.path):
             parent, name = self._parent_of(path)
-            fd = os.open(name, _FOLDER, dir_fd=parent)
+            fd = os.open(name, FOLDER, dir_fd=parent)
             try:
                 self.finish(fd, attributes)
             finally:
@@ -200,11 +205,11 @@ class Tree:
     def _entered(self, parent: int, name: bytes, path: bytes) -> int:
         """Return a descriptor of a folder, made where it is not there."""
         with suppress(FileNotFoundError):
-            return os.open(name, _FOLDER, dir_fd=parent)
-        os.mkdir(name, _PRIVATE, dir_fd=parent)
+            return os.open(name, FOLDER, dir_fd=parent)
+        os.mkdir(name, PRIVATE_FOLDER, dir_fd=parent)
         self._made.add(path)
-        fd = os.open(name, _FOLDER, dir_fd=parent)
-        os.fchmod(fd, _USUAL)
+        fd = os.open(name, FOLDER, dir_fd=parent)
+        os.fchmod(fd, _DEFAULT_MODE)
         return fd
 
     def _held(self, path: bytes) -> int | None:
@@ -212,7 +217,7 @@ class Tree:
         fd = os.dup(self._fd)
         for name in path.split(b"/")[:-1]:
             try:
-                below = os.open(name, _FOLDER, dir_fd=fd)
+                below = os.open(name, FOLDER, dir_fd=fd)
             except (FileNotFoundError, NotADirectoryError):
                 return None
             finally:
@@ -259,7 +264,7 @@ class NewFile:
                 rest = rest[os.write(self._fd, rest) :]
         except OSError as error:
             self.drop()
-            raise unwritable(self._tree.path, error) from error
+            raise unwritable(self._tree.path, error, _ADVICE) from error
 
     def skip(self, length: int) -> None:
         """Leave a hole of ``length`` bytes."""
@@ -272,7 +277,7 @@ class NewFile:
             self._tree.finish(self._fd, attributes)
         except OSError as error:
             self.drop()
-            raise unwritable(self._tree.path, error) from error
+            raise unwritable(self._tree.path, error, _ADVICE) from error
         self._close()
         if not self._tree.is_new:
             self._tree.rename(self._name, self._path)
@@ -297,8 +302,8 @@ def _refusing(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise unwritable(path, error) from error
-        raise RefusedError(_phrase(error)) from error
+            raise unwritable(path, error, _ADVICE) from error
+        raise RefusedError(reason(error)) from error
     except ValueError as error:  # a NUL in a name
         raise RefusedError("no file can have its name") from error
 
@@ -309,95 +314,74 @@ def new(path: str, *, is_synced: bool = True) -> Iterator[tuple[Tree, "Keep"]]:
 
     Raises `OutputError` where ``path`` is there and no empty folder, or can't be written.
     """
-    folder, name = os.path.split(os.path.abspath(path))
-    try:
-        parent = os.open(folder, _FOLDER & ~_NOFOLLOW)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    temporary = f".backupmeta-{token_hex(16)}"
-    try:
-        mode = _check_is_free(path, parent, name)
+    place, name = os.path.split(os.path.abspath(path))
+    with writing_to(path, _ADVICE):
+        parent = Folder(place)
+    with parent:
+        keep = Keep(path, parent, name, _mode_of_free(path, parent, name), is_synced=is_synced)
+        with writing_to(path, _ADVICE):
+            parent.make_folder(keep.temporary)
         try:
-            os.mkdir(temporary, _PRIVATE, dir_fd=parent)
-        except OSError as error:
-            raise unwritable(path, error) from error
-        keep = Keep(path, parent, temporary, name, mode, is_synced=is_synced)
-        try:
-            with Tree(path, os.open(temporary, _FOLDER, dir_fd=parent), is_new=True, is_synced=is_synced) as tree:
+            fd = parent.open(keep.temporary, FOLDER)
+            with Tree(path, fd, is_new=True, is_synced=is_synced) as tree:
                 yield tree, keep
         finally:
             if not keep.is_kept:
-                shutil.rmtree(temporary, ignore_errors=True, dir_fd=parent)
-    finally:
-        os.close(parent)
+                parent.remove_all(keep.temporary)
 
 
 class Keep:
-    """Gives a new tree its name."""
+    """Gives a new tree its name.
 
-    def __init__(self, path: str, parent: int, temporary: str, name: str, mode: int, *, is_synced: bool) -> None:
-        """Have the folder ``temporary`` of ``parent`` become ``name``."""
+    Attributes:
+        temporary: the name that it has until then.
+        is_kept: whether it has its own.
+    """
+
+    def __init__(self, path: str, parent: Folder, name: str, mode: int, *, is_synced: bool) -> None:
+        """Have the folder `temporary` of ``parent`` become ``name``, with a ``mode``."""
+        self.temporary: str = temporary_name()
+        self.is_kept: bool = False
         self._path = path
         self._parent = parent
-        self._temporary = temporary
         self._name = name
         self._mode = mode
         self._is_synced = is_synced
-        self.is_kept = False
 
     def __call__(self) -> None:
         """Give it its name. Raises `OutputError`."""
-        try:
-            os.chmod(self._temporary, self._mode, dir_fd=self._parent)
-            os.rename(self._temporary, self._name, src_dir_fd=self._parent, dst_dir_fd=self._parent)
+        with writing_to(self._path, _ADVICE):
+            self._parent.change_mode(self.temporary, self._mode)
+            self._parent.rename(self.temporary, self._name)
             self.is_kept = True
             if self._is_synced:
-                os.fsync(self._parent)
-        except OSError as error:
-            raise unwritable(self._path, error) from error
+                self._parent.sync()
 
 
 @contextmanager
 def over(path: str, *, is_synced: bool = True) -> Iterator[Tree]:
-    """Give the tree of the folder at ``path``, which is there. Raises `OutputError`."""
-    try:
-        fd = os.open(path, _FOLDER)
-    except OSError as error:
-        raise unwritable(path, error) from error
+    """Give the tree of the folder at ``path``, which is there, and is no link. Raises `OutputError`."""
+    with writing_to(path, _ADVICE):
+        fd = os.open(path, FOLDER)
     with Tree(path, fd, is_new=False, is_synced=is_synced) as tree:
         yield tree
 
 
-def unwritable(path: str, error: OSError) -> OutputError:
-    """Return the error for a folder that can't be filled."""
-    return OutputError(path, f"can't be written: {_phrase(error)}", "name a folder elsewhere, or make room")
+def _mode_of_free(path: str, parent: Folder, name: str) -> int:
+    """Return the mode that a new folder gets: of the empty one whose place it takes, else `_DEFAULT_MODE`.
 
-
-def _phrase(error: OSError) -> str:
-    reason = error.strerror or "the system refuses"
-    return reason[:1].lower() + reason[1:]
-
-
-def _check_is_free(path: str, parent: int, name: str) -> int:
-    """Return the mode that a new folder gets: of the empty one whose place it takes, else the usual one."""
+    Raises `OutputError` where anything else is there.
+    """
     if name in {"", os.curdir, os.pardir}:
         raise OutputError(path, "is no name of a folder", "name a new one")
-    try:
-        status = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    with writing_to(path, _ADVICE):
+        status = parent.status_of(name)
+        if status is None:
+            return _DEFAULT_MODE
         if not stat.S_ISDIR(status.st_mode):
             raise OutputError(path, f"is {kind_of(status.st_mode)}", "name a new or an empty folder")
-        if status.st_dev != os.fstat(parent).st_dev:
+        if status.st_dev != parent.device:
             raise OutputError(path, "is another file system than its folder's", "name a new folder in it")
-        fd = os.open(name, _FOLDER, dir_fd=parent)
-        try:
-            with os.scandir(fd) as entries:
-                is_empty = next(entries, None) is None
-            if not is_empty:
-                raise OutputError(path, "is not empty", "name a new or an empty folder, or see --over")
-        finally:
-            os.close(fd)
-    except FileNotFoundError:
-        return _USUAL
-    except OSError as error:
-        raise unwritable(path, error) from error
+        if not parent.has_empty(name):
+            raise OutputError(path, "is not empty", "name a new or an empty folder, or see --over")
     return stat.S_IMODE(status.st_mode)

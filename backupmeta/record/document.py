@@ -9,6 +9,7 @@ from backupmeta.findings import Finding
 from backupmeta.provenance import Fact, Source
 from backupmeta.record import grammar
 from backupmeta.record.grammar import Record
+from backupmeta.secrets import closed
 
 
 class Document(NamedTuple):
@@ -23,7 +24,7 @@ class Document(NamedTuple):
     record: Record
 
     def text(self, key: str) -> str | None:
-        """Return the value of ``key`` as text, or None where there is none or it is not UTF-8."""
+        """Return the value of ``key`` as text, in clear, or None where there is none or it is not UTF-8."""
         value = self.record.values.get(key)
         if value is None:
             return None
@@ -37,8 +38,8 @@ class Document(NamedTuple):
         return grammar.at(self.source, self.record, self.record.by_key[key])
 
     def fact(self, key: str) -> Fact:
-        """Return what it says of ``key``."""
-        return Fact(key, self.record.values[key], self.at(key))
+        """Return what it says of ``key``, closed where that is a secret, or has one in it."""
+        return Fact(key, closed(key, self.record.values[key]), self.at(key))
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is odd about its text."""

@@ -1,13 +1,17 @@
 """The key table: which key becomes which field of the server's answer, and how (FORMAT.md §4).
 
-`FIELDS` is the one place where names, order, decoders, defaults and meanings are written; the models, their JSON
-Schema, the resolved data and ``explain`` follow from it. Its order is the order on the wire.
+`FIELDS` is the one place where keys, order, decoders, scopes, defaults and meanings are written. The descriptions of
+the JSON Schema, the resolved fields, the catalog's columns and their types, CSV, Parquet and ``explain`` follow from
+it. Its order is the order on the wire. The wire types, which type checkers must see, are those of the answer's models;
+tests/api/test_fields.py holds the two tables together, field by field.
 """
 
 from enum import Enum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from backupmeta import rules
+from backupmeta.findings import FindingRule
 from backupmeta.masking import is_secret, mask_text
 from backupmeta.provenance import as_text
 from backupmeta.record import values
@@ -52,6 +56,11 @@ class Field(NamedTuple):
     def secret(self) -> bool:
         """Whether its value is masked."""
         return is_secret(self.name)
+
+    @property
+    def is_time(self) -> bool:
+        """Whether its value is a time in Unix seconds, an integer or the digits of one."""
+        return self.decode in {values.seconds, values.digits}
 
 
 NOTIFICATIONS: Final = (
@@ -123,7 +132,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("cache_numbackups", "cache-numbackups", values.integer, "Number of the install's backups.", Scope.LIVE),
     Field("cache_preview", "cache-preview", values.integer, "The server's own, about its preview.", Scope.LIVE),
     Field("cache_tables", "cache-tables", values.integer, "Size of the tables, in bytes.", Scope.LIVE),
-    Field("cache_time", "cache-time", values.integer, "When these were counted, Unix seconds.", Scope.LIVE),
+    Field("cache_time", "cache-time", values.seconds, "When these were counted, Unix seconds.", Scope.LIVE),
     Field("db_host", "db-host", values.text, "Host of the database server."),
     Field("db_type", "db-type", values.text, "Type of the database: mysql, pgsql, …"),
     Field("db_name", "db-name", values.text, "Name of the database."),
@@ -157,8 +166,8 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("stage", "stage", values.text, "Id of the install's default stage.", Scope.LIVE, Default("")),
     Field("tables", "list-tables", values.items, "Database tables that belong to the install."),
     Field("themes", "list-themes", values.themes, "Themes (WordPress)."),
-    Field("time_created", "time", values.integer, "When it was installed, Unix seconds."),
-    Field("time_updated", "time-updated", values.integer, "When it was last updated, Unix seconds."),
+    Field("time_created", "time", values.seconds, "When it was installed, Unix seconds."),
+    Field("time_updated", "time-updated", values.seconds, "When it was last updated, Unix seconds."),
     Field("title", "title", values.text, "Title of the install, as Installatron shows it."),
     Field("url", "url", values.text, "Address of the site."),
     Field("url_domain", "url-domain", values.text, "The url's domain."),
@@ -242,6 +251,6 @@ def _has_other_shape(key: str) -> bool:
     return any(key.startswith(start) and key.endswith(ends) for start, ends in _OTHER_ENDINGS.items())
 
 
-def problem(error: ValueError) -> str:
-    """Return the id of the finding about a value whose decoder raised ``error``."""
-    return "value-not-utf8" if isinstance(error, UnicodeDecodeError) else "value-undecodable"
+def problem(error: ValueError) -> FindingRule:
+    """Return the rule of the finding about a value whose decoder raised ``error``."""
+    return rules.VALUE_NOT_UTF8 if isinstance(error, UnicodeDecodeError) else rules.VALUE_UNDECODABLE

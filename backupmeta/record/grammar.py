@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sized
 from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
 
+from backupmeta import rules
 from backupmeta.findings import Finding
 from backupmeta.masking import MASK, is_secret, mask_text, masked
 from backupmeta.provenance import Source
@@ -72,6 +73,9 @@ class Record:
     def __init__(self, content: bytes, values: dict[str, bytes] | None = None) -> None:
         """Parse ``content``, unless its ``values`` are known, and it to be tidy."""
         self.content = content
+        self.is_plain: bool
+        self.is_tidy: bool
+        self.values: dict[str, bytes]
         if values is not None:
             self.is_plain = self.is_tidy = True
             self.values = values
@@ -175,27 +179,27 @@ def findings(record: Record, source: Source) -> Iterator[Finding]:
     if record.is_tidy:
         return
     if not record.lines:
-        yield Finding("record-empty", evidence=(source,))
+        yield Finding(rules.RECORD_EMPTY, evidence=(source,))
     if record.bom:
-        yield Finding("record-bom", evidence=(source,))
+        yield Finding(rules.RECORD_BOM, evidence=(source,))
     crlf = [line for line in record.lines if line.end == b"\r\n"]
     if crlf:
         lines = f"{len(crlf):,} of {counted(len(record.lines), 'line')}"
-        yield Finding("record-crlf", "", lines, (at(source, record, crlf[0]),))
+        yield Finding(rules.RECORD_CRLF, "", lines, (at(source, record, crlf[0]),))
     for line in record.lines:
         yield from _odd_line(record, line, source)
 
 
 def _odd_line(record: Record, line: Line, source: Source) -> Iterator[Finding]:
     if b"\0" in line.value or (line.key and "\0" in line.key):
-        yield Finding("record-nul", line.key or "", f"line {line.number}", (at(source, record, line),))
+        yield Finding(rules.RECORD_NUL, line.key or "", f"line {line.number}", (at(source, record, line),))
     if line.key is None:
         where = f"line {line.number}, {counted(len(line.value), 'byte')}"
-        yield Finding("record-no-equals", "", where, (at(source, record, line),))
+        yield Finding(rules.RECORD_NO_EQUALS, "", where, (at(source, record, line),))
     elif (used := record.by_key[line.key]) is not line:
         same = "the same value" if used.value == line.value else "another value"
         where = f"lines {line.number} and {used.number}, {same}"
-        yield Finding("record-duplicate-key", line.key, where, (at(source, record, line), at(source, record, used)))
+        yield Finding(rules.RECORD_DUPLICATE_KEY, line.key, where, (at(source, record, line), at(source, record, used)))
 
 
 def at(source: Source, record: Record, line: Line) -> Source:

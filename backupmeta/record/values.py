@@ -46,11 +46,16 @@ def text(raw: bytes) -> str:
 
 
 def integer(raw: bytes) -> int:
-    """Return a decimal number of seconds, bytes or things: ``77844480``, ``-1``."""
+    """Return a decimal number of bytes, attempts or copies: ``77844480``, ``-1``."""
     digits = raw.removeprefix(b"-")
     if not digits.isdigit() or len(digits) > _LONGEST_INTEGER:
         raise ValueError("not a decimal number")
     return int(raw)
+
+
+def seconds(raw: bytes) -> int:
+    """Return Unix seconds, as an integer on the wire: ``1718312121``."""
+    return integer(raw)
 
 
 def digits(raw: bytes) -> str:

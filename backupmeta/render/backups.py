@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
@@ -10,16 +11,17 @@ from itertools import chain, islice
 from typing import IO, Final, TypeAlias
 
 from backupmeta.api.status import PAGE, SUCCESS
+from backupmeta.backup.inspection import Inspection, Resolved, decoded
 from backupmeta.errors import AnswerError
-from backupmeta.inspection import Inspection, Resolved, shown
-from backupmeta.masking import mask_text, masked
+from backupmeta.masking import mask_text
 from backupmeta.provenance import Fact, display, located
 from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELD, FIELDS
 from backupmeta.record.values import Value
 from backupmeta.render.formats import Format, Formats, Trait, View, formats
-from backupmeta.render.json_text import finding, json_line, pretty
+from backupmeta.render.json_text import finding_object, json_line, pretty
 from backupmeta.render.tabular import csv_line, rows_for, table
+from backupmeta.secrets import is_closed, opened, plain
 from backupmeta.temporary import telling, text_file
 from backupmeta.words import recorded_clock
 
@@ -90,8 +92,7 @@ def _shared_cells(inspection: Inspection) -> tuple[str, ...]:
 
 
 def _text(inspection: Inspection, name: str) -> str:
-    value = inspection.wire().get(name)
-    return value if isinstance(value, str) else ""
+    return str(inspection.text(name))
 
 
 # --- CSV --------------------------------------------------------------------------------------------------------------
@@ -130,17 +131,17 @@ def _cell_json(value: object) -> str:
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def answer(found: Inspection | AnswerError, view: ListView) -> Iterator[str]:
+def answer(result: Inspection | AnswerError, view: ListView) -> Iterator[str]:
     """Yield the server's envelope for one backup or install, or for a negative answer."""
-    if isinstance(found, AnswerError):
-        message = display(found.message) + "\n"
-        envelope = _envelope(result=False, status=found.status, errcode=found.errcode, message=message)
+    if isinstance(result, AnswerError):
+        message = display(result.message) + "\n"
+        envelope = _envelope(result=False, status=result.status, errcode=result.errcode, message=message)
         yield pretty({**envelope, "data": None})
         return
     envelope = _envelope(result=True, status=200, errcode=None, message=SUCCESS)
-    envelope["data"] = found.wire(show_secrets=view.show_secrets)
+    envelope["data"] = result.wire(show_secrets=view.show_secrets)
     if view.provenance:
-        envelope["provenance"] = origins(found, show_secrets=view.show_secrets)
+        envelope["provenance"] = origins(result, show_secrets=view.show_secrets)
     yield pretty(envelope)
 
 
@@ -217,8 +218,8 @@ def origins(inspection: Inspection, *, show_secrets: bool) -> dict[str, object]:
             "utc_offset": _offset(inspection.utc_offset),
         }
     ids = dict[str, list[str]]()
-    for found in inspection.findings:
-        ids.setdefault(found.subject, []).append(found.id)
+    for finding in inspection.findings:
+        ids.setdefault(finding.subject, []).append(finding.id)
     described["fields"] = {
         name: _field(resolved, ids.get(name, []), show_secrets=show_secrets)
         for name, resolved in inspection.values.items()
@@ -226,7 +227,7 @@ def origins(inspection: Inspection, *, show_secrets: bool) -> dict[str, object]:
     described["extra"] = dict(
         _extra(key, holding, show_secrets=show_secrets) for key, holding in inspection.kept.items()
     )
-    described["findings"] = [finding(found) for found in inspection.findings]
+    described["findings"] = list(map(finding_object, inspection.findings))
     return described
 
 
@@ -247,21 +248,19 @@ def _loser(name: str, fact: Fact, *, show_secrets: bool) -> dict[str, object]:
     """Return a value that lost, decoded like the one that won where it can be."""
     described = _raw(fact, show_secrets=show_secrets)
     if (known := FIELD.get(name)) is not None:
-        try:
-            value = known.decode(fact.raw)
-            described = {"value": value if show_secrets else shown(name, value)}
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            value = decoded(known, fact)
+            described = {"value": (opened if show_secrets else plain)(value)}
     return {**described, "source": located(fact.source)}
 
 
 def _raw(fact: Fact, *, show_secrets: bool) -> dict[str, object]:
     """Return a raw value: its text, and its bytes where they are not UTF-8 and no secret."""
-    text = fact.raw.decode("utf-8", "replace")
-    given = text if show_secrets else masked(fact.field, text)
-    described: dict[str, object] = {"value": given}
-    if given == text and fact.raw.decode("utf-8", "surrogateescape") != text:
-        described["base64"] = base64.b64encode(fact.raw).decode("ascii")
+    raw = opened(fact.raw) if show_secrets else fact.raw
+    text = raw.decode("utf-8", "replace")
+    described: dict[str, object] = {"value": text}
+    if not is_closed(raw) and raw.decode("utf-8", "surrogateescape") != text:
+        described["base64"] = base64.b64encode(raw).decode("ascii")
     return described
 
 

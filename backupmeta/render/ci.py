@@ -4,7 +4,7 @@ JUnit has no standard; this is what its readers agree on. GitLab ("Unit test rep
 and ``name`` as the test, takes both together as the test's identity over time, and shows the TEXT of a failure, error
 or ``system-out``. Jenkins (junit-plugin, `CaseResult`) splits ``classname`` at its last dot into package and class,
 reads one failure or error a test, and shows its ``message`` and its text. So ``name`` names the target and the group,
-``classname`` is the same throughout, without evidence in it, and what was found is one failure with both.
+``classname`` is the same throughout, without evidence in it, and its findings are one failure with both.
 
 Annotations are workflow commands on standard output (GitHub docs, "Workflow commands for GitHub Actions").
 """
@@ -16,9 +16,9 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.escapes import inert
+from backupmeta.findings import Group, Severity
 from backupmeta.provenance import Source
-from backupmeta.render.verified import Alike, Tally, alike, blamed, by_group, told
-from backupmeta.vocabulary.kinds import Group, Severity
+from backupmeta.render.verified import Alike, Tally, alike, blamed, by_group, finding_lines
 from backupmeta.words import visible
 
 _CLASS: Final = "backupmeta.verify"
@@ -40,55 +40,55 @@ def junit(verifications: Iterable[Verification]) -> Iterator[str]:
     read, is skipped: nobody knows. All other findings are in its ``system-out``.
     """
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="backupmeta verify">\n'
-    for one in verifications:
-        suite = _suite(one)
+    for verification in verifications:
+        suite = _suite(verification)
         indent(suite)
         yield inert(tostring(suite, encoding="unicode")) + "\n"
     yield "</testsuites>\n"
 
 
-def _suite(one: Verification) -> Element:
+def _suite(verification: Verification) -> Element:
     """Return the suite of a target."""
-    suite = Element("testsuite", name=_text(one.path))
-    found = by_group(one.judged)
-    for group in _asked(one, found):
-        _add_test(suite, one, group, found.get(group, []))
+    suite = Element("testsuite", name=_xml_text(verification.path))
+    findings = by_group(verification.judged)
+    for group in _asked(verification, findings):
+        _add_test(suite, verification, group, findings.get(group, []))
     counts = {"tests": "testcase", "failures": "*/failure", "errors": "*/error", "skipped": "*/skipped"}
     suite.attrib.update({name: str(len(suite.findall(path))) for name, path in counts.items()})
     return suite
 
 
-def _asked(one: Verification, found: Iterable[Group]) -> list[Group]:
+def _asked(verification: Verification, answered: Iterable[Group]) -> list[Group]:
     """Return what was asked of a target: of an archive all but what belongs to an account, and of that this alone."""
-    if one.verdict in {Verdict.UNREADABLE, Verdict.NOT_JUDGED}:
-        asked = {*found} or {Group.WHOLE}
+    if verification.verdict in {Verdict.UNREADABLE, Verdict.NOT_JUDGED}:
+        asked = {*answered} or {Group.WHOLE}
     else:
-        asked = {*found, *(_OF_ARCHIVE if one.kind == "archive" else [Group.ACCOUNT])}
+        asked = {*answered, *(_OF_ARCHIVE if verification.kind == "archive" else [Group.ACCOUNT])}
     return [group for group in Group if group in asked]
 
 
-def _add_test(suite: Element, one: Verification, group: Group, judged: list[Judged]) -> None:
-    """Add the test of a target for one ``group``, of which ``judged`` was found."""
-    test = SubElement(suite, "testcase", classname=_CLASS, name=_text(f"{one.path}: {group}"))
-    blame = blamed(one)
-    held = [found for found in judged if found.severity in blame]
-    if one.verdict is Verdict.UNREADABLE or held:
-        kind = "error" if one.verdict is Verdict.UNREADABLE else "failure"
-        message = "; ".join(found.sentence for found in alike(held)) or "it could not be judged"
-        SubElement(test, kind, message=_text(message), type=one.verdict).text = _lines(held)
-    elif one.verdict is Verdict.NOT_JUDGED:
+def _add_test(suite: Element, verification: Verification, group: Group, judged: list[Judged]) -> None:
+    """Add the test of a target for one ``group``, of which the findings are ``judged``."""
+    test = SubElement(suite, "testcase", classname=_CLASS, name=_xml_text(f"{verification.path}: {group}"))
+    blame = blamed(verification)
+    held = [judgement for judgement in judged if judgement.severity in blame]
+    if verification.verdict is Verdict.UNREADABLE or held:
+        kind = "error" if verification.verdict is Verdict.UNREADABLE else "failure"
+        message = "; ".join(findings.sentence for findings in alike(held)) or "it could not be judged"
+        SubElement(test, kind, message=_xml_text(message), type=verification.verdict).text = _lines(held)
+    elif verification.verdict is Verdict.NOT_JUDGED:
         SubElement(test, "skipped", message="it was not judged")
-    elif any(found.finding.is_unread for found in one.judged):
+    elif any(judgement.finding.is_unread for judgement in verification.judged):
         SubElement(test, "skipped", message="nothing is held against it, but not all could be read")
-    if others := [found for found in judged if found.severity not in blame]:
+    if others := [judgement for judgement in judged if judgement.severity not in blame]:
         SubElement(test, "system-out").text = _lines(others)
 
 
 def _lines(judged: Iterable[Judged]) -> str:
-    return "".join(f"{_text(line)}\n" for found in alike(judged) for line in told(found))
+    return "".join(f"{_xml_text(line)}\n" for findings in alike(judged) for line in finding_lines(findings))
 
 
-def _text(text: str) -> str:
+def _xml_text(text: str) -> str:
     """Return ``text`` as XML can hold it (XML 1.0 §2.2, "Characters"); what it can't, U+FFFD.
 
     ``[[ATTACHMENT|path]]`` in ``system-out`` makes GitLab and Jenkins publish a file; no evidence may.
@@ -109,32 +109,34 @@ def github(verifications: Iterable[Verification]) -> Iterator[str]:
         ::notice title=backupmeta verify::1 target: 1 fail
     """
     tally = Tally()
-    for one in tally.counting(verifications):
-        shown = blamed(one) | {Severity.ERROR, Severity.WARNING}
-        yield from (_annotation(one, found) for found in alike(one.judged) if found.severity in shown)
+    for verification in tally.counting(verifications):
+        shown = blamed(verification) | {Severity.ERROR, Severity.WARNING}
+        for findings in alike(verification.judged):
+            if findings.severity in shown:
+                yield _annotation(verification, findings)
     yield _command("notice", tally.line, title="backupmeta verify")
 
 
-def _annotation(one: Verification, found: Alike) -> str:
+def _annotation(verification: Verification, findings: Alike) -> str:
     """Return the annotation of findings: at the line of a record, where the first of them has one, or at the target."""
-    lines = [found.sentence, *found.particulars, f"advice: {found.advice}"]
-    place = next((place for place in found.findings[0].evidence if _is_line(place)), None)
-    where = {"file": one.path} if place is None else {"file": place.path, "line": str(place.line)}
-    return _command(_COMMANDS[found.severity], "\n".join(lines), **where, title=found.id)
+    lines = [findings.sentence, *findings.particulars, f"advice: {findings.advice}"]
+    source = next((source for source in findings.findings[0].evidence if _is_line(source)), None)
+    where = {"file": verification.path} if source is None else {"file": source.path, "line": str(source.line)}
+    return _command(_COMMANDS[findings.severity], "\n".join(lines), **where, title=findings.id)
 
 
-def _is_line(place: Source) -> bool:
+def _is_line(source: Source) -> bool:
     """Tell whether a place is a line of a file itself, not of an archive's member."""
-    return place.line is not None and place.member is None and place.path != ""
+    return source.line is not None and source.member is None and source.path != ""
 
 
 def _command(name: str, message: str, **properties: str) -> str:
     """Return a workflow command: ``::error file=a,title=b::message``."""
-    given = ",".join(f"{key}={_command_text(inert(visible(value)), ':,')}" for key, value in properties.items())
-    return f"::{name} {given}::{_command_text(inert(message))}\n"
+    parameters = ",".join(f"{key}={_escaped(inert(visible(value)), ':,')}" for key, value in properties.items())
+    return f"::{name} {parameters}::{_escaped(inert(message))}\n"
 
 
-def _command_text(text: str, separators: str = "") -> str:
+def _escaped(text: str, separators: str = "") -> str:
     r"""Return ``text`` with ``%``, CR, LF and the ``separators`` escaped, as the runner undoes it (`ActionCommand`)."""
     for character in f"%\r\n{separators}":
         text = text.replace(character, f"%{ord(character):02X}")

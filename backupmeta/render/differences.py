@@ -7,27 +7,26 @@ what became of something, of what, and how.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from backupmeta.comparison.contents import Contents, MemberChange, TableChange
-from backupmeta.comparison.difference import (
+from backupmeta.comparison.archive_changes import Entry, MemberChange, TableChange
+from backupmeta.comparison.changes import (
     Changes,
-    Difference,
     ExtensionsChange,
     FieldChange,
     ListChange,
-    Side,
     Sources,
     Step,
     What,
 )
+from backupmeta.comparison.diff import Difference, Side
 from backupmeta.comparison.history import History, Row
-from backupmeta.comparison.walking import Entry
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding
 from backupmeta.masking import mask_text
-from backupmeta.provenance import Source, display, located, named
+from backupmeta.provenance import display, named
+from backupmeta.record.fields import FIELDS
 from backupmeta.record.values import Value
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
-from backupmeta.render.json_text import finding, pretty, spaced
+from backupmeta.render.json_text import as_json, finding_object, json_list, pretty
 from backupmeta.render.tabular import aligned, table
 from backupmeta.words import (
     ARROW,
@@ -35,18 +34,20 @@ from backupmeta.words import (
     amounts,
     counted,
     cut,
+    dated,
     line,
     markdown_cell,
     markdown_table,
     recorded_clock,
+    recorded_dated,
     recorded_moment,
-    utc,
+    utc_to_the_microsecond,
 )
 
 _LONGEST: Final = 200
 """How many characters of a value are shown to people; JSON has all of it."""
 
-_TIMES: Final = frozenset({"backup_time", "time_created", "time_updated", "cache_time"})
+_TIMES: Final = frozenset(field.name for field in FIELDS if field.is_time)
 """The fields that are Unix seconds."""
 
 _HISTORY_COLUMNS: Final = ("time (UTC)", "backup", "version", "plugins", "size", "changes")
@@ -101,17 +102,12 @@ def diff_markdown(difference: Difference) -> Iterator[str]:
 def _described(side: Side) -> tuple[str, str]:
     """Return where a side lies, and when it was made; of the live install that it is one."""
     seconds = side.inspection.text("backup_time")
-    when = "live install" if side.inspection.kind == "install" else _moment(seconds)
+    when = "live install" if side.inspection.kind == "install" else recorded_dated(seconds)
     return side.inspection.path or side.name, when
 
 
-def _moment(seconds: object) -> str:
-    """Return Unix seconds in words: ``2024-06-13 20:55:21 UTC``; what no calendar has as it is."""
-    return recorded_clock(str(seconds), " UTC") or str(seconds)
-
-
 def _sections(difference: Difference) -> Iterator[Section]:
-    if unread := [found for found in difference.findings if found.is_unread]:
+    if unread := [finding for finding in difference.findings if finding.is_unread]:
         yield Section("not read, and so not compared", ("severity", "finding", "where"), map(_finding, unread))
     changes = difference.changes
     if changes.fields:
@@ -130,8 +126,8 @@ def _sections(difference: Difference) -> Iterator[Section]:
         yield Section("tables of the dump", ("what", "name", "how"), rows)
 
 
-def _finding(found: Finding) -> _Row:
-    return found.severity, f"{found.message} [{found.id}]", found.evidence[0].path if found.evidence else ""
+def _finding(finding: Finding) -> _Row:
+    return finding.severity, f"{finding.message} [{finding.id}]", finding.evidence[0].path if finding.evidence else ""
 
 
 def _field(change: FieldChange) -> _Row:
@@ -155,7 +151,7 @@ def _value(name: str, value: Value) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return counted(len(value), "entry", "entries")
-    return cut(_moment(value) if name in _TIMES else str(value), _LONGEST) or "(empty)"
+    return cut(recorded_dated(str(value)) if name in _TIMES else str(value), _LONGEST) or "(empty)"
 
 
 def _witnesses(sources: Sources) -> str:
@@ -194,7 +190,7 @@ _SHOWN_BY: Final[Mapping[str, Callable[[Entry], str]]] = {
     "kind": lambda entry: entry.kind,
     "size": lambda entry: f"{entry.size:,}",
     "mode": lambda entry: f"{entry.mode:04o}",
-    "mtime": lambda entry: _moment(entry.mtime_ns // NANOSECONDS),
+    "mtime": lambda entry: dated(entry.mtime_ns // NANOSECONDS),
     "link": lambda entry: _name(entry.link),
     "content": lambda entry: f"{(entry.digest or '')[:8]}…",
 }
@@ -237,31 +233,22 @@ def diff_json(difference: Difference) -> Iterator[str]:
         "b": _side(difference.b),
         "is_same": difference.is_same,
         **_changes_object(difference.changes),
-        "findings": [finding(found) for found in difference.findings],
+        "findings": list(map(finding_object, difference.findings)),
     }
     if (contents := difference.contents) is None:
         yield pretty(described, indent=1)
         return
     described["tables"] = list(map(_table_object, contents.tables))
     described["member_counts"] = {what: contents.counts[what] for what in What if contents.counts[what]}
-    yield pretty(described, indent=1).removesuffix("\n}\n") + ',\n "members": ['
-    yield from _member_lines(contents)
-    yield "]\n}\n"
-
-
-def _member_lines(contents: Contents) -> Iterator[str]:
-    before = "\n  "
-    for change in contents.members():
-        yield before + spaced(_member_object(change))
-        before = ",\n  "
+    before = pretty(described, indent=1).removesuffix("\n}\n") + ',\n "members": '
+    yield from json_list(before, map(_member_object, contents.members()))
+    yield "\n}\n"
 
 
 def _changes_object(changes: Changes) -> dict[str, object]:
     """Return what differs between what is known of two backups."""
-    described: dict[str, object] = {"fields": list(map(_field_object, changes.fields))}
-    described["lists"] = list(map(_list_object, changes.lists))
-    described["extensions"] = list(map(_extensions_object, changes.extensions))
-    return described
+    fields = list(map(_field_object, changes.fields))
+    return {"fields": fields, "lists": as_json(changes.lists), "extensions": as_json(changes.extensions)}
 
 
 def _side(side: Side) -> dict[str, object]:
@@ -278,25 +265,7 @@ def _field_object(change: FieldChange) -> dict[str, object]:
         for key, value, source in zip(("before", "after"), values, change.sources, strict=True):
             if source is not None:
                 described.update(named(key, value) if isinstance(value, str) else {key: value})
-    return {**described, "sources": _sources(change.sources)}
-
-
-def _sources(sources: Sources) -> dict[str, object]:
-    return {key: _located(source) for key, source in zip(("before", "after"), sources, strict=True)}
-
-
-def _located(source: Source | None) -> dict[str, object] | None:
-    return None if source is None else located(source)
-
-
-def _list_object(change: ListChange) -> dict[str, object]:
-    entries = {"added": list(change.added), "removed": list(change.removed)}
-    return {"name": change.name, **entries, "sources": _sources(change.sources)}
-
-
-def _extensions_object(change: ExtensionsChange) -> dict[str, object]:
-    steps = [step._asdict() for step in change.steps]
-    return {"name": change.name, "steps": steps, "sources": _sources(change.sources)}
+    return {**described, "sources": as_json(change.sources)}
 
 
 def _member_object(change: MemberChange) -> dict[str, object]:
@@ -306,8 +275,7 @@ def _member_object(change: MemberChange) -> dict[str, object]:
 
 def _entry_object(entry: Entry) -> dict[str, object]:
     described: dict[str, object] = {**named("name", _name(entry.name)), "type": entry.kind, "size": entry.size}
-    seconds, nanoseconds = divmod(entry.mtime_ns, NANOSECONDS)
-    described.update(mode=f"{entry.mode:04o}", mtime=utc(seconds, nanoseconds // 1000))
+    described.update(mode=f"{entry.mode:04o}", mtime=utc_to_the_microsecond(entry.mtime_ns))
     described.update(named("link", _name(entry.link)) if entry.link else {})
     return {**described, "sha256": entry.digest}
 
@@ -382,7 +350,7 @@ def _list_in_words(change: ListChange) -> str:
 def _history_object(row: Row) -> dict[str, object]:
     described: dict[str, object] = {**named("name", row.name), "size": row.size}
     if (inspection := row.inspection) is None:
-        return {**described, "trouble": None if row.trouble is None else finding(row.trouble)}
+        return {**described, "trouble": None if row.trouble is None else finding_object(row.trouble)}
     plugins = inspection.get("plugins")
     return {
         **described,

@@ -5,12 +5,11 @@ from typing import Final
 
 from backupmeta.escapes import inert, printable
 from backupmeta.explain import Step
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import as_text
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
 from backupmeta.render.json_text import pretty
 from backupmeta.render.tabular import table
-from backupmeta.vocabulary.table import FINDINGS
 from backupmeta.words import cut, visible
 
 _COLUMNS: Final = ("id", "severity", "group", "says")
@@ -25,24 +24,23 @@ def finding_line(finding: Finding) -> str:
 # --- the vocabulary ---------------------------------------------------------------------------------------------------
 
 
-def listed(ids: Sequence[str], view: View) -> Iterator[str]:
+def listed(rules: Sequence[FindingRule], view: View) -> Iterator[str]:
     """Yield a table of checks; of a single one what it says, and what to do."""
-    if len(ids) == 1:
-        yield _explained(ids[0])
+    if len(rules) == 1:
+        yield _explained(rules[0])
         return
-    kinds = ((id_, FINDINGS[id_]) for id_ in ids)
-    yield table(_COLUMNS, [(id_, kind.severity, kind.group, kind.sentence) for id_, kind in kinds], view.width)
+    yield table(_COLUMNS, [(rule.id, rule.severity, rule.group, rule.sentence) for rule in rules], view.width)
 
 
-def _explained(id_: str) -> str:
-    kind = FINDINGS[id_]
-    return f"{id_}: {kind.sentence}\n  severity: {kind.severity}\n  group:    {kind.group}\n  advice:   {kind.advice}\n"
+def _explained(rule: FindingRule) -> str:
+    first = f"{rule.id}: {rule.sentence}\n"
+    return f"{first}  severity: {rule.severity}\n  group:    {rule.group}\n  advice:   {rule.advice}\n"
 
 
-def checks_json(ids: Sequence[str]) -> Iterator[str]:
+def checks_json(rules: Sequence[FindingRule]) -> Iterator[str]:
     """Yield the checks as a JSON array."""
-    names = ("group", "severity", "sentence", "advice")
-    yield pretty([{"id": id_, **{name: getattr(FINDINGS[id_], name) for name in names}} for id_ in ids])
+    names = ("id", "group", "severity", "sentence", "advice")
+    yield pretty([{name: getattr(rule, name) for name in names} for rule in rules])
 
 
 # --- records and archives ---------------------------------------------------------------------------------------------
@@ -68,11 +66,11 @@ def _step(step: Step) -> dict[str, object]:
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-CHECKS: Final[Formats[Rendering[Sequence[str]]]] = formats(
+CHECKS: Final[Formats[Rendering[Sequence[FindingRule]]]] = formats(
     Format("text", "a table for people", listed),
     Format("json", "an array of objects", whatever_view(checks_json)),
 )
-"""The formats of the vocabulary, of which the answer is ids."""
+"""The formats of the vocabulary of findings."""
 
 STEPS: Final[Formats[Rendering[Iterable[Step]]]] = formats(
     Format("text", "a line a step", whatever_view(step_lines)),

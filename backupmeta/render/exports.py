@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar, get_type_hints
 
 from backupmeta import escapes
 from backupmeta.catalog.queries import Export, Row
@@ -25,6 +25,9 @@ from backupmeta.words import NANOSECONDS, moment, utc
 
 if TYPE_CHECKING:
     from pyarrow import Array, DataType, RecordBatch, Schema
+    from typing_extensions import Buffer
+
+Item = TypeVar("Item")
 
 ExportRendering: TypeAlias = Callable[[Export, View], Iterable[str] | Iterable[bytes]]
 """Renders the rows of a table, as they are read."""
@@ -34,11 +37,9 @@ _TO_QUOTE: Final = re.compile('[",\r\n]')
 
 _Texts = Mapping[Type, Callable[[Any], str]]
 """How what a column holds is written, by its type."""
-_GROUP_ROWS: Final = 10_000
-_GROUP_BYTES: Final = 64 * 1024 * 1024
+_GROUP: Final = (10_000, 64 * 1024 * 1024)
 """How many rows, of how many bytes, are kept until they are written together: a row group."""
-_BATCH_ROWS: Final = 1_000
-_BATCH_CHARACTERS: Final = 4 * 1024 * 1024
+_BATCH: Final = (1_000, 4 * 1024 * 1024)
 """How many rows, of how many characters, are turned into columns together."""
 _CALENDAR: Final = range(-62_135_596_800, 253_402_300_800)
 """The Unix seconds of the years 1 to 9999."""
@@ -53,19 +54,27 @@ _ENTRIES: Final[Mapping[Decoder | None, type]] = {
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
-def jsonl(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[str]:
-    """Yield a line a row: an object with a member for each of the ``columns``."""
-    members = [(encode_basestring(one.name) + ":", _JSON[one.type]) for one in columns]
+def jsonl(export: Export, view: View) -> Iterable[str]:
+    """Yield a line a row: an object with a member for each column."""
+    return rows_for(view.width, _jsonl(*export))
+
+
+def _jsonl(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[str]:
+    keys = [(encode_basestring(column.name) + ":", _JSON[column.type]) for column in columns]
     for row in rows:
-        cells = zip(members, row, strict=True)
-        told = ",".join([key + ("null" if cell is None else text(cell)) for (key, text), cell in cells])
-        yield escapes.json(f"{{{told}}}\n")
+        cells = zip(keys, row, strict=True)
+        members = ",".join([key + ("null" if cell is None else text(cell)) for (key, text), cell in cells])
+        yield escapes.json(f"{{{members}}}\n")
 
 
-def csv(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[str]:
-    """Yield the names of the ``columns``, then a line a row."""
-    yield _csv_line(one.name for one in columns)
-    texts = [_CSV[one.type] for one in columns]
+def csv(export: Export, view: View) -> Iterable[str]:
+    """Yield the names of the columns, then a line a row."""
+    return rows_for(view.width, _csv(*export))
+
+
+def _csv(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[str]:
+    yield _csv_line(column.name for column in columns)
+    texts = [_CSV[column.type] for column in columns]
     for row in rows:
         yield _csv_line(["" if cell is None else text(cell) for text, cell in zip(texts, row, strict=True)])
 
@@ -84,8 +93,8 @@ def _flag(number: int) -> str:
 
 def _time_ns(nanoseconds: int) -> str:
     seconds, rest = divmod(nanoseconds, NANOSECONDS)
-    told = utc(seconds)
-    return f"{told[:_SECONDS_END]}.{rest:09}{told[_SECONDS_END:]}" if told else str(nanoseconds)
+    time = utc(seconds)
+    return f"{time[:_SECONDS_END]}.{rest:09}{time[_SECONDS_END:]}" if time else str(nanoseconds)
 
 
 def _base64(content: bytes) -> str:
@@ -125,19 +134,20 @@ class _Kind(NamedTuple):
         return pa.array([None if cell is None else self.make(cell) for cell in cells], self.type)
 
 
-def parquet(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[bytes]:
-    """Yield a Parquet file of the ``columns`` and ``rows``, piece by piece: its row groups, and at last its end.
+def parquet(export: Export, _view: View) -> Iterator[bytes]:
+    """Yield a Parquet file, piece by piece: its row groups, and at last its end.
 
     Lists of text, of plugins and of themes are lists; any other JSON is text. A time that no calendar has is null.
     """
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
-    kinds = list(map(_kind, columns))
-    schema = pa.schema([(one.name, kind.type) for one, kind in zip(columns, kinds, strict=True)])
+    kinds = list(map(_kind, export.columns))
+    schema = pa.schema([(column.name, kind.type) for column, kind in zip(export.columns, kinds, strict=True)])
     written = _Written()
     with ParquetWriter(written, schema, compression="zstd") as writer:
-        for group in _groups(_batch(schema, kinds, some) for some in _together(rows)):
+        batches = (_batch(schema, kinds, rows) for rows in _grouped(export.rows, _extent_of_row, _BATCH))
+        for group in _grouped(batches, _extent_of_batch, _GROUP):
             writer.write_table(pa.Table.from_batches(group))
             yield written.taken()
     yield written.taken()
@@ -160,7 +170,7 @@ class _Written(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, content: Any) -> int:  # noqa: ANN401 - any buffer
+    def write(self, content: "Buffer") -> int:
         self._pieces.append(bytes(content))
         return len(self._pieces[-1])
 
@@ -170,30 +180,29 @@ class _Written(io.RawIOBase):
         return content
 
 
-def _together(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Yield the rows that are turned into columns together."""
-    some: list[Row] = []
-    characters = 0
-    for row in rows:
-        some.append(row)
-        characters += sum(len(cell) for cell in row if isinstance(cell, str))
-        if len(some) >= _BATCH_ROWS or characters >= _BATCH_CHARACTERS:
-            yield some
-            some, characters = [], 0
-    if some:
-        yield some
-
-
-def _groups(batches: "Iterable[RecordBatch]") -> "Iterator[list[RecordBatch]]":
-    """Yield the batches of each row group."""
-    group: list[RecordBatch] = []
-    for one in batches:
-        group.append(one)
-        if sum(map(len, group)) >= _GROUP_ROWS or sum(some.nbytes for some in group) >= _GROUP_BYTES:
+def _grouped(
+    items: Iterable[Item], extent: Callable[[Item], tuple[int, int]], most: tuple[int, int]
+) -> Iterator[list[Item]]:
+    """Yield the ``items`` in groups, each as soon as what it has of rows, or of bytes, is ``most``."""
+    group: list[Item] = []
+    rows = size = 0
+    for item in items:
+        more_rows, more = extent(item)
+        group.append(item)
+        rows, size = rows + more_rows, size + more
+        if rows >= most[0] or size >= most[1]:
             yield group
-            group = []
+            group, rows, size = [], 0, 0
     if group:
         yield group
+
+
+def _extent_of_row(row: Row) -> tuple[int, int]:
+    return 1, sum(len(cell) for cell in row if isinstance(cell, str))
+
+
+def _extent_of_batch(batch: "RecordBatch") -> tuple[int, int]:
+    return len(batch), batch.nbytes
 
 
 def _kind(column: Column) -> _Kind:
@@ -230,22 +239,9 @@ def _in_calendar(seconds: int) -> int | None:
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-
-def _jsonl(export: Export, view: View) -> Iterable[str]:
-    return rows_for(view.width, jsonl(*export))
-
-
-def _csv(export: Export, view: View) -> Iterable[str]:
-    return rows_for(view.width, csv(*export))
-
-
-def _parquet(export: Export, _view: View) -> Iterable[bytes]:
-    return parquet(*export)
-
-
 EXPORTS: Final[Formats[ExportRendering]] = formats(
-    Format("jsonl", "one JSON object a line", _jsonl),
-    Format("csv", "a column a field", _csv),
-    Format("parquet", "columns with types; needs -o FILE", _parquet, frozenset({Trait.IN_A_FILE_ALONE})),
+    Format("jsonl", "one JSON object a line", jsonl),
+    Format("csv", "a column a field", csv),
+    Format("parquet", "columns with types; needs -o FILE", parquet, frozenset({Trait.IN_A_FILE_ALONE})),
 )
 """The formats of an exported table."""

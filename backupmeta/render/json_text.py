@@ -1,7 +1,7 @@
 """JSON: how any result is described and written, so that it means the same in every answer, and nobody obeys it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Final
 
@@ -39,6 +39,15 @@ def json_line(value: object) -> str:
     return compact(value) + "\n"
 
 
+def json_list(before: str, entries: Iterable[object]) -> Iterator[str]:
+    """Yield a list in pieces, a line an entry as they come; ``before`` is what stands before it."""
+    is_empty = True
+    for entry in entries:
+        yield f"{before}[\n  {spaced(entry)}" if is_empty else f",\n  {spaced(entry)}"
+        is_empty = False
+    yield f"{before}[]" if is_empty else "\n]"
+
+
 # --- describing -------------------------------------------------------------------------------------------------------
 
 
@@ -49,21 +58,27 @@ def as_json(value: object, times: frozenset[str] = frozenset()) -> object:
     bytes where it is an object's member; secrets in text are masked. A place and a finding are described alike in all
     answers. Members whose names are in ``times`` are Unix seconds, given as ISO 8601 in UTC.
     """
+    if value is None or isinstance(value, int):
+        return value
     if isinstance(value, str):
         return display(str(value))
     if isinstance(value, Source):
         return located(value)
     if isinstance(value, Finding):
-        return finding(value)
-    if _attributes(value) is not None:
-        return json_object(value, times)
+        return finding_object(value)
+    if (attributes := _attributes(value)) is not None:
+        return _object(attributes, times)
     return [as_json(entry, times) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def json_object(value: object, times: frozenset[str] = frozenset()) -> dict[str, object]:
     """Return `as_json` of a named tuple, a dataclass or a mapping."""
+    return _object(_attributes(value) or {}, times)
+
+
+def _object(attributes: Mapping[str, object], times: frozenset[str]) -> dict[str, object]:
     described: dict[str, object] = {}
-    for key, attribute in (_attributes(value) or {}).items():
+    for key, attribute in attributes.items():
         if isinstance(attribute, str):
             described.update(named(key, str(attribute)))
         elif isinstance(attribute, int) and key in times:
@@ -84,11 +99,11 @@ def _attributes(value: object) -> Mapping[str, object] | None:
     return None
 
 
-def finding(found: Finding) -> dict[str, object]:
+def finding_object(finding: Finding) -> dict[str, object]:
     """Return a finding."""
     return {
-        "id": found.id,
-        "severity": str(found.severity),
-        "message": display(found.message),
-        "evidence": [located(place) for place in found.evidence],
+        "id": finding.id,
+        "severity": str(finding.severity),
+        "message": display(finding.message),
+        "evidence": list(map(located, finding.evidence)),
     }

@@ -3,20 +3,19 @@
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
+from backupmeta.archive.compression import SYSTEMS, Stream
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import Dump, Dumps, State
-from backupmeta.archive.end import Stream
-from backupmeta.archive.gzip import SYSTEMS
+from backupmeta.archive.dump import Dump, Dumps, DumpState
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
 from backupmeta.escapes import inert
 from backupmeta.masking import MASK
 from backupmeta.provenance import display, named
 from backupmeta.render.formats import Format, Formats, Rendering, Trait, formats, whatever_view
-from backupmeta.render.json_text import finding, pretty, spaced
-from backupmeta.words import NANOSECONDS, clock, counted, utc, visible
+from backupmeta.render.json_text import finding_object, json_list, pretty, spaced
+from backupmeta.words import NANOSECONDS, clock, counted, utc, utc_to_the_microsecond, visible
 
-_IS_COMPLETE: Final = {State.WHOLE: True, State.CUT: False, State.UNKNOWN: None}
+_IS_COMPLETE: Final = {DumpState.WHOLE: True, DumpState.CUT: False, DumpState.UNKNOWN: None}
 _TYPES: Final = {
     "directory": "d",
     "symlink": "l",
@@ -69,7 +68,7 @@ def verdict(archive: Pass) -> str:
     end = archive.end
     ended = "not walked" if end is None else f"{end.verdict}: {end.reason}" if end.reason else end.verdict
     digests = "".join(f", {name} {digest}" for name, digest in archive.digests.items())
-    read = f"{counted(archive.seen, 'member')}, {counted(archive.position, 'byte')} inflated"
+    read = f"{counted(archive.members_read, 'member')}, {counted(archive.position, 'byte')} inflated"
     return f"{display(archive.file.path)}: {ended}; {read}{digests}"
 
 
@@ -79,16 +78,15 @@ def verdict(archive: Pass) -> str:
 def walked(walk: Walk) -> Iterator[str]:
     """Yield a JSON object: the members, a line each, as they come; then everything else."""
     archive = walk.archive
-    before = f'{{"path": {spaced(display(archive.file.path))},\n"members": [\n  '
-    for number, member in enumerate(archive, 1):
-        described: dict[str, object] = {"number": number, **member_object(member)}
-        if walk.digests is not None:
-            described["digest"] = walk.digests.last
-        yield before + spaced(described)
-        before = ",\n  "
-    yield before.rstrip() + "],\n" if before.startswith("{") else "\n],\n"
+    yield from json_list(f'{{"path": {spaced(display(archive.file.path))},\n"members": ', _numbered(walk))
     dump = None if walk.dumps is None else walk.dumps.dump
-    yield pretty(_archive(archive, dump), indent=1).removeprefix("{").lstrip()
+    yield pretty(_archive(archive, dump), indent=1).replace("{", ",", 1)
+
+
+def _numbered(walk: Walk) -> Iterator[dict[str, object]]:
+    for number, member in enumerate(walk.archive, 1):
+        digest = {} if walk.digests is None else {"digest": walk.digests.last}
+        yield {"number": number, **member_object(member), **digest}
 
 
 def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
@@ -101,11 +99,11 @@ def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
         "digests": dict(archive.digests),
         "streams": [_stream(stream) for stream in archive.streams],
         "stream_count": archive.stream_count,
-        "member_count": archive.seen,
+        "member_count": archive.members_read,
         "verdict": end.verdict if end else None,
         "reason": end.reason if end else "",
         "dump": _dump(dump) if dump is not None else None,
-        "findings": [finding(found) for found in archive.findings()],
+        "findings": list(map(finding_object, archive.findings())),
     }
 
 
@@ -145,8 +143,7 @@ def member_object(member: Member) -> dict[str, object]:
     described["user"], described["group"] = (
         display(name.decode("utf-8", "replace")) for name in (member.owner, member.group)
     )
-    seconds, nanoseconds = divmod(member.mtime_ns, NANOSECONDS)
-    described["mtime"] = utc(seconds, nanoseconds // 1000)
+    described["mtime"] = utc_to_the_microsecond(member.mtime_ns)
     described.update(named("link", member.link.decode("utf-8", "surrogateescape")) if member.link else {})
     described["offset"] = member.offset
     if member.is_sparse:

@@ -13,14 +13,14 @@ from typing import IO, Final, Self
 from urllib.parse import quote
 
 from backupmeta import __version__
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Judged, Verification
+from backupmeta.findings import FindingRule, Severity
 from backupmeta.masking import MASK, mask_text
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.json_text import spaced
 from backupmeta.render.verified import Selection, blamed
 from backupmeta.temporary import telling, text_file
-from backupmeta.vocabulary.kinds import Kind, Severity
-from backupmeta.vocabulary.table import FINDINGS
 from backupmeta.words import counted, visible
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -40,7 +40,7 @@ def log(verifications: Iterable[Verification], selection: Selection | None = Non
     the artifacts, which are the targets, passing ones as well, come last, with what the ``selection`` left out.
     """
     selection = selection or Selection()
-    rules = [_rule(id_, kind) for id_, kind in FINDINGS.items()]
+    rules = [_rule(rule) for rule in FINDINGS.values()]
     tool = {"driver": {"name": "backupmeta", "version": __version__, "rules": rules}}
     yield f'{{"$schema": "{SCHEMA}", "version": "2.1.0", "runs": [{{\n'
     yield f'"tool": {spaced(tool)},\n"redactionTokens": ["{MASK}"],\n"results": ['
@@ -55,14 +55,14 @@ def log(verifications: Iterable[Verification], selection: Selection | None = Non
 def _chosen(verifications: Iterable[Verification], artifacts: "_Artifacts", selection: Selection) -> Iterator[str]:
     """Yield the results of a ``selection``, each a line of JSON. What is less severe waits for the last error."""
     with _Queue(selection) as queue:
-        for one in verifications:
-            artifacts.add(one)
-            wanted = selection.wanted | blamed(one)
-            for judged, fingerprint in _numbered(one):
+        for verification in verifications:
+            artifacts.add(verification)
+            wanted = selection.wanted | blamed(verification)
+            for judged, fingerprint in _numbered(verification):
                 if judged.severity not in wanted or not queue.has_room(judged.severity):
                     selection.left_out[judged.finding.id, judged.severity] += 1
                     continue
-                result = spaced(_result(one, judged, fingerprint, artifacts))
+                result = spaced(_result(verification, judged, fingerprint, artifacts))
                 yield from queue.passing(judged.severity, result)
         yield from queue.waiting()
 
@@ -76,7 +76,7 @@ class _Queue:
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
         self._numbers: Counter[Severity] = Counter()
-        self._files = {one: text_file(_IN_MEMORY) for one in Severity if one is not Severity.ERROR}
+        self._files = {severity: text_file(_IN_MEMORY) for severity in Severity if severity is not Severity.ERROR}
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +108,7 @@ class _Queue:
 
     def _room(self, severity: Severity) -> int:
         """Return for how many more results there is room; below 0 where more severe ones took it."""
-        return self._selection.most - sum(self._numbers[one] for one in _at_least(severity))
+        return self._selection.most - sum(self._numbers[each] for each in _at_least(severity))
 
 
 def _at_least(severity: Severity) -> list[Severity]:
@@ -126,7 +126,7 @@ def _lines(file: IO[str]) -> Iterator[str]:
 def _notifications(selection: Selection) -> list[dict[str, object]]:
     """Return what was left out (§3.58), by severity and rule."""
     order = list(Severity)
-    left_out = sorted(selection.left_out.items(), key=lambda one: (order.index(one[0][1]), _RULES[one[0][0]]))
+    left_out = sorted(selection.left_out.items(), key=lambda item: (order.index(item[0][1]), _RULES[item[0][0]]))
     return [_notification(id_, severity, number) for (id_, severity), number in left_out]
 
 
@@ -151,14 +151,14 @@ class _Artifacts:
         self.described: list[dict[str, object]] = []
         self._index: dict[str, int] = {}
 
-    def add(self, one: Verification) -> None:
+    def add(self, verification: Verification) -> None:
         """Add a target, unless it is there."""
-        uri = _uri(one.path)
+        uri = _uri(verification.path)
         if uri in self._index:
             return
         self._index[uri] = len(self.described)
         artifact: dict[str, object] = {"location": {"uri": uri}, "roles": ["analysisTarget"]}
-        artifact.update({"hashes": {"sha-256": one.sha256}} if one.sha256 else {})
+        artifact.update({"hashes": {"sha-256": verification.sha256}} if verification.sha256 else {})
         self.described.append(artifact)
 
     def location(self, path: str) -> dict[str, object]:
@@ -167,60 +167,62 @@ class _Artifacts:
         return {"uri": uri, "index": self._index[uri]} if uri in self._index else {"uri": uri}
 
 
-def _rule(id_: str, kind: Kind) -> dict[str, object]:
-    """Return a word of the vocabulary as a rule (§3.49)."""
+def _rule(rule: FindingRule) -> dict[str, object]:
+    """Return a rule as SARIF has it (§3.49)."""
     return {
-        "id": id_,
-        "shortDescription": _message(kind.sentence),
-        "fullDescription": _message(f"{kind.sentence}; what to do: {kind.advice}"),
-        "help": _message(kind.advice),
-        "defaultConfiguration": {"level": kind.severity},
-        "properties": {"tags": [kind.group]},
+        "id": rule.id,
+        "shortDescription": _message(rule.sentence),
+        "fullDescription": _message(f"{rule.sentence}; what to do: {rule.advice}"),
+        "help": _message(rule.advice),
+        "defaultConfiguration": {"level": rule.severity},
+        "properties": {"tags": [rule.group]},
     }
 
 
-def _numbered(one: Verification) -> Iterator[tuple[Judged, str]]:
-    """Yield what was found at a target, with the fingerprint of each."""
-    met: Counter[str] = Counter()
-    for judged in one.judged:
-        mark = _mark(one, judged)
-        met[mark] += 1
-        yield judged, f"{mark}:{met[mark]}"
+def _numbered(verification: Verification) -> Iterator[tuple[Judged, str]]:
+    """Yield the findings at a target, with the fingerprint of each."""
+    times: Counter[str] = Counter()
+    for judged in verification.judged:
+        mark = _mark(verification, judged)
+        times[mark] += 1
+        yield judged, f"{mark}:{times[mark]}"
 
 
-def _result(one: Verification, judged: Judged, fingerprint: str, artifacts: _Artifacts) -> dict[str, object]:
+def _result(verification: Verification, judged: Judged, fingerprint: str, artifacts: _Artifacts) -> dict[str, object]:
     """Return a finding as a result (§3.27)."""
     return {
         "ruleId": judged.finding.id,
         "ruleIndex": _RULES[judged.finding.id],
         "level": judged.severity,
         "message": _message(judged.finding.message),
-        **_places(one, judged, artifacts),
+        **_places(verification, judged, artifacts),
         "partialFingerprints": dict.fromkeys(_FINGERPRINTS, fingerprint),
     }
 
 
-def _mark(one: Verification, judged: Judged) -> str:
+def _mark(verification: Verification, judged: Judged) -> str:
     """Return what a finding keeps over runs, as a digest: target, id and subject; no line, no detail, no secret.
 
-    Which of several it is, a number behind it tells, as CodeQL does it.
+    Which of several it is, a number after it tells, as in CodeQL.
     """
-    parts = (one.path, judged.finding.id, judged.finding.masked.subject)
+    parts = (verification.path, judged.finding.id, judged.finding.masked.subject)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def _places(one: Verification, judged: Judged, artifacts: _Artifacts) -> dict[str, object]:
+def _places(verification: Verification, judged: Judged, artifacts: _Artifacts) -> dict[str, object]:
     """Return where a finding can be seen: first the place that counts, then others, each once (§3.27.12, §3.27.22).
 
     Without evidence it is the target. Where the place is in another file, the target stands beside it (§3.27.13).
     """
-    places = [place for place in judged.finding.evidence if place.path] or [Source(Witness.FILE_SYSTEM, one.path)]
+    places = [place for place in judged.finding.evidence if place.path] or [
+        Source(Witness.FILE_SYSTEM, verification.path)
+    ]
     first, *others = (_location(place, artifacts) for place in places)
     related = [place for index, place in enumerate(others) if place not in others[:index]]
     described: dict[str, object] = {"locations": [first]}
     described.update({"relatedLocations": related} if related else {})
-    if _uri(places[0].path) != _uri(one.path):
-        described["analysisTarget"] = artifacts.location(one.path)
+    if _uri(places[0].path) != _uri(verification.path):
+        described["analysisTarget"] = artifacts.location(verification.path)
     return described
 
 
@@ -251,5 +253,5 @@ def _uri(path: str) -> str:
     is_windows = _DRIVE.match(path) is not None
     is_absolute = is_windows or exact.startswith(b"/")
     segments = (exact.replace(b"\\", b"/") if is_windows else exact).split(b"/")
-    kept = [quote(one, safe=":" if is_absolute else "") for one in segments if one not in {b"", b"."}]
+    kept = [quote(segment, safe=":" if is_absolute else "") for segment in segments if segment not in {b"", b"."}]
     return ("file:///" if is_absolute else "") + "/".join(kept) or "."

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from backupmeta.catalog.accounts import ScanResult
-from backupmeta.catalog.database import Age, Scan
+from backupmeta.catalog.database import Age, Scan, ScanResult
 from backupmeta.catalog.summary import MOST, MOST_ACCOUNTS, MOST_SCANS, DatedBackup, Duplicates, Part, Summary
 from backupmeta.provenance import display
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
@@ -58,9 +57,9 @@ def scan_text(scanned: Scanned) -> Iterator[str]:
 
 def _accounts(tally: ScanResult) -> str:
     aside = {"unchanged": tally.unchanged, "unreadable": tally.unreadable, "vanished since": tally.vanished}
-    told = f" ({amounts(aside)})" if any(aside.values()) else ""
+    among = f" ({amounts(aside)})" if any(aside.values()) else ""
     archives = f"{counted(tally.archives, 'archive')} of {size(tally.bytes)} in those that were read"
-    return f"{counted(tally.accounts, 'account')}{told}{f'; {archives}' if tally.archives else ''}"
+    return f"{counted(tally.accounts, 'account')}{among}{f'; {archives}' if tally.archives else ''}"
 
 
 def _changes(tally: ScanResult, kind: str) -> dict[str, int]:

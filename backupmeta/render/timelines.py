@@ -8,13 +8,12 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from backupmeta.escapes import inert
-from backupmeta.events.event import SECOND, Claim, Event, File, moment, nearest
-from backupmeta.events.kinds import KINDS
+from backupmeta.events.event import KINDS, SECOND, Claim, Event, File, moment, nearest
 from backupmeta.provenance import Source, display, located, named
 from backupmeta.render.formats import Format, Formats, Rendering, formats, whatever_view
 from backupmeta.render.json_text import json_line
 from backupmeta.render.tabular import csv_line
-from backupmeta.words import cut, line, visible
+from backupmeta.words import clock, cut, line, visible
 
 L2T_COLUMNS: Final = (
     "date time timezone MACB source sourcetype type user host short desc version filename inode notes format extra"
@@ -44,7 +43,7 @@ def as_text(events: Iterable[Event]) -> Iterator[str]:
         text = f"{_clock(event.time)}  {event.kind:<{_KIND_WIDTH}}  {event.message}  [{_said_by(event.source)}{more}]"
         yield line(text)
         for claim in event.contradicted_by:
-            yield line(f"{'':19}  {'!':<{_KIND_WIDTH}}  contradicted by {_told(claim)}")
+            yield line(f"{'':19}  {'!':<{_KIND_WIDTH}}  contradicted by {_claim_text(claim)}")
 
 
 def as_jsonl(events: Iterable[Event]) -> Iterator[str]:
@@ -102,13 +101,13 @@ def _described(event: Event) -> dict[str, object]:
     if event.witnesses > 1:
         described |= {"witnesses": event.witnesses, "also": list(map(located, event.also))}
     if event.contradicted_by:
-        described |= {"tag": ["contradicted"], "contradicted_by": list(map(_claimed, event.contradicted_by))}
+        described |= {"tag": ["contradicted"], "contradicted_by": list(map(_claim_object, event.contradicted_by))}
     return described
 
 
-def _claimed(claim: Claim) -> dict[str, object]:
-    told: dict[str, object] = {"datetime": moment(claim.time).isoformat()}
-    return {**told, "timestamp_desc": KINDS[claim.kind].timestamp_desc, **located(claim.source)}
+def _claim_object(claim: Claim) -> dict[str, object]:
+    time = moment(claim.time).isoformat()
+    return {"datetime": time, "timestamp_desc": KINDS[claim.kind].timestamp_desc, **located(claim.source)}
 
 
 def _l2t_cells(event: Event) -> Iterator[str]:
@@ -119,7 +118,7 @@ def _l2t_cells(event: Event) -> Iterator[str]:
     yield from ("FILE" if event.file is not None else "LOG", f"Installatron {event.source.witness}")
     yield from (kind.timestamp_desc, subject.user, _NO_VALUE, cut(event.message, _SHORT), event.message)
     yield from ("2", event.source.path, str(inode or _NO_VALUE))
-    yield "; ".join(f"contradicted by {_told(claim)}" for claim in event.contradicted_by)
+    yield "; ".join(f"contradicted by {_claim_text(claim)}" for claim in event.contradicted_by)
     yield "backupmeta"
     known = {
         **subject._asdict(),
@@ -132,10 +131,10 @@ def _l2t_cells(event: Event) -> Iterator[str]:
 
 def _message(event: Event) -> str:
     """Return the message, and who contradicts it: a body file has no other place for that."""
-    return "; contradicted by ".join((event.message, *map(_told, event.contradicted_by)))
+    return "; contradicted by ".join((event.message, *map(_claim_text, event.contradicted_by)))
 
 
-def _told(claim: Claim) -> str:
+def _claim_text(claim: Claim) -> str:
     """Return what another witness says: ``Backup Time 2024-06-13 20:55:21 UTC (embedded record, /home/…)``."""
     return f"{KINDS[claim.kind].timestamp_desc} {_clock(claim.time)} UTC ({_said_by(claim.source)})"
 
@@ -154,7 +153,7 @@ def _place(source: Source) -> str:
 
 def _clock(time: int) -> str:
     """Return a time in UTC, to the second."""
-    return moment(time).replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+    return clock(nearest(time) // SECOND)
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

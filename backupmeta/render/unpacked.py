@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 from backupmeta.escapes import printable
-from backupmeta.extraction.extract import Extraction
-from backupmeta.extraction.unpacking import Fate, Told
+from backupmeta.extraction.extract import Extraction, Fate, MemberResult
 from backupmeta.provenance import display, named
 from backupmeta.render.formats import Format, Formats, formats
 from backupmeta.render.json_text import pretty, spaced
@@ -23,12 +22,12 @@ class ExtractionTalk:
     def __init__(self) -> None:
         self._missing = 0
 
-    def line(self, told: Told) -> str | None:
+    def line(self, result: MemberResult) -> str | None:
         """Return the line about a member, if it is worth one."""
-        if told.fate in {Fate.WRITTEN, Fate.LEFT_OUT}:
+        if result.fate in {Fate.WRITTEN, Fate.LEFT_OUT}:
             return None
         self._missing += 1
-        return f"{told.member.text}: {told.fate}: {told.reason}" if self._missing <= _MISSING_SHOWN else None
+        return f"{result.member.text}: {result.fate}: {result.reason}" if self._missing <= _MISSING_SHOWN else None
 
     def end(self, extraction: Extraction) -> Iterator[str]:
         """Yield the lines about all of it."""
@@ -53,7 +52,7 @@ def _outcome(extraction: Extraction) -> str:
 class ExtractionText:
     """Writes no answer: what is to be said is said by `ExtractionTalk`."""
 
-    def piece(self, _told: Told) -> str:
+    def piece(self, _result: MemberResult) -> str:
         """Return nothing."""
         return ""
 
@@ -68,10 +67,10 @@ class ExtractionJson:
     def __init__(self) -> None:
         self._before = '{"members": [\n  '
 
-    def piece(self, told: Told) -> str:
+    def piece(self, result: MemberResult) -> str:
         """Return what became of a member."""
         before, self._before = self._before, ",\n  "
-        described = {"fate": str(told.fate), "reason": told.reason or None, **member_object(told.member)}
+        described = {"fate": str(result.fate), "reason": result.reason or None, **member_object(result.member)}
         return before + spaced(described)
 
     def end(self, extraction: Extraction) -> str:

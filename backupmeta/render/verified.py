@@ -8,15 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.escapes import inert
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Group, Severity
 from backupmeta.provenance import named
-from backupmeta.render.formats import Format, Formats, View, formats
-from backupmeta.render.json_text import finding as finding_object
-from backupmeta.render.json_text import spaced
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.render.formats import Format, Formats, View, formats, whatever_view
+from backupmeta.render.json_text import finding_object, json_list, spaced
 from backupmeta.words import amounts, counted, counts_of, visible
 
 Paint: TypeAlias = Callable[[Severity | Verdict], str]
@@ -41,8 +39,8 @@ _COLOURS: Final = {
 class Selection:
     """Says which findings become results of a SARIF log, and counts those that don't.
 
-    Where there are too many, errors come before warnings, and warnings before notes; of one severity, what was found
-    first. A note that is not asked for is a result only where it is held against its target (`blamed`).
+    Where there are too many, errors come before warnings, and warnings before notes; of one severity, the first. A note
+    that is not asked for is a result only where it is held against its target (`blamed`).
 
     Attributes:
         most: how many results a log holds at most.
@@ -52,7 +50,8 @@ class Selection:
 
     def __init__(self, most: int = MOST_RESULTS, *, has_notes: bool = False) -> None:
         self.most = most
-        self.wanted = frozenset(Severity) if has_notes else frozenset({Severity.ERROR, Severity.WARNING})
+        severities = Severity if has_notes else (Severity.ERROR, Severity.WARNING)
+        self.wanted: frozenset[Severity] = frozenset(severities)
         self.left_out: Counter[tuple[str, Severity]] = Counter()
 
     @property
@@ -81,7 +80,7 @@ VerificationRendering: TypeAlias = Callable[[Iterable[Verification], Verificatio
 
 
 class Tally:
-    """Counts verifications, and what was found, while they pass through.
+    """Counts verifications and their findings while they pass through.
 
     Attributes:
         verdicts: how many targets came out how.
@@ -96,12 +95,12 @@ class Tally:
 
     def counting(self, verifications: Iterable[Verification]) -> Iterator[Verification]:
         """Yield the ``verifications``, counted."""
-        for one in verifications:
-            self.verdicts[one.verdict] += 1
-            self._archives += one.kind == "archive"
-            self._unjudged += one.verdict is Verdict.NOT_JUDGED
-            self.severities.update(judged.severity for judged in one.judged)
-            yield one
+        for verification in verifications:
+            self.verdicts[verification.verdict] += 1
+            self._archives += verification.kind == "archive"
+            self._unjudged += verification.verdict is Verdict.NOT_JUDGED
+            self.severities.update(judged.severity for judged in verification.judged)
+            yield verification
 
     @property
     def verdict(self) -> Verdict | None:
@@ -120,6 +119,9 @@ class Tally:
         return f"{counted(self.verdicts.total(), 'target')}: {counts}"
 
 
+# --- findings ---------------------------------------------------------------------------------------------------------
+
+
 class Alike(NamedTuple):
     """The findings of one id in one target.
 
@@ -136,13 +138,13 @@ class Alike(NamedTuple):
     @property
     def sentence(self) -> str:
         """The whole message of a single finding; of several, what they have in common."""
-        one, *others = self.findings
-        return FINDINGS[self.id].sentence if others else visible(one.message)
+        first, *others = self.findings
+        return FINDINGS[self.id].sentence if others else visible(first.message)
 
     @property
     def particulars(self) -> list[str]:
-        """What tells several findings apart, one by one; empty for a single one."""
-        return [visible(_particulars(one)) for one in self.findings] if len(self.findings) > 1 else []
+        """What tells several findings apart, in their order; empty for a single one."""
+        return [visible(_particulars(finding)) for finding in self.findings] if len(self.findings) > 1 else []
 
     @property
     def advice(self) -> str:
@@ -151,7 +153,7 @@ class Alike(NamedTuple):
 
 
 def alike(judged: Iterable[Judged]) -> list[Alike]:
-    """Return what was found, the findings of one id together, in the order of their first."""
+    """Return findings, those of one id together, in the order of their first."""
     gathered: dict[tuple[str, Severity], list[Finding]] = {}
     for finding, severity in judged:
         gathered.setdefault((finding.id, severity), []).append(finding)
@@ -159,39 +161,52 @@ def alike(judged: Iterable[Judged]) -> list[Alike]:
 
 
 def by_group(judged: Iterable[Judged]) -> dict[Group, list[Judged]]:
-    """Return what was found by what it answers, in the vocabulary's order; groups without a finding are left out."""
-    found = list(judged)
-    groups = {group: [one for one in found if FINDINGS[one.finding.id].group is group] for group in Group}
+    """Return findings by what they answer, in the vocabulary's order; groups without a finding are left out."""
+    groups: dict[Group, list[Judged]] = {group: [] for group in Group}
+    for judgement in judged:
+        groups[FINDINGS[judgement.finding.id].group].append(judgement)
     return {group: members for group, members in groups.items() if members}
 
 
-def blamed(one: Verification) -> frozenset[Severity]:
+def blamed(verification: Verification) -> frozenset[Severity]:
     """Return the severities that are held against a target: none where it passes, or is not judged.
 
     A verification does not say what its policy lets fail: errors and warnings are, and notes where it has nothing else.
     """
-    if one.verdict in {Verdict.PASS, Verdict.NOT_JUDGED}:
+    if verification.verdict in {Verdict.PASS, Verdict.NOT_JUDGED}:
         return frozenset()
-    met = frozenset(judged.severity for judged in one.judged)
-    return met - {Severity.NOTE} or met
+    severities = frozenset(judged.severity for judged in verification.judged)
+    return severities - {Severity.NOTE} or severities
 
 
-def told(found: Alike, paint: Paint = str) -> Iterator[str]:
-    """Yield what was found as lines without an indent: a message, what differs, the advice; a note in one line."""
-    if found.severity is Severity.NOTE:
-        more = "; …" if len(found.particulars) > _EXAMPLES else ""
-        examples = f": {'; '.join(found.particulars[:_EXAMPLES])}{more}" if found.particulars else ""
-        yield f"{paint(found.severity)}: {found.sentence}{examples} [{found.id}]"
+def finding_lines(findings: Alike, paint: Paint = str) -> Iterator[str]:
+    """Yield findings as lines without an indent: a message, what differs, the advice; notes in one line."""
+    particulars = findings.particulars
+    head = f"{paint(findings.severity)}: {findings.sentence}"
+    if findings.severity is Severity.NOTE:
+        more = "; …" if len(particulars) > _EXAMPLES else ""
+        examples = f": {'; '.join(particulars[:_EXAMPLES])}{more}" if particulars else ""
+        yield f"{head}{examples} [{findings.id}]"
     else:
-        yield f"{paint(found.severity)}: {found.sentence} [{found.id}]"
-        yield from (f"  - {particular}" for particular in found.particulars)
-        yield f"  advice: {found.advice}"
+        yield f"{head} [{findings.id}]"
+        yield from (f"  - {particular}" for particular in particulars)
+        yield f"  advice: {findings.advice}"
+
+
+def _particulars(finding: Finding) -> str:
+    """Return what tells a finding from others of its id: subject and detail, else where it can be seen."""
+    _, subject, detail, evidence = finding.masked
+    text = f"{subject} ({detail})" if subject and detail else subject or detail
+    return text or next((source.member or source.path for source in evidence), "")
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
 
 
 def as_text(verifications: Iterable[Verification], view: View) -> Iterator[str]:
     """Yield text for people, a part a target as it comes, the verdict over everything last.
 
-    A target is one line, and under it what was found, by `Group`, the most severe first::
+    A target is one line, and under it its findings, by `Group`, the most severe first::
 
         /home/u/application_backups/app_a.tar.gz: fail (1 error, 1 note)
           whole
@@ -205,47 +220,52 @@ def as_text(verifications: Iterable[Verification], view: View) -> Iterator[str]:
     """
     paint: Paint = str if view.width is None else _coloured
     tally = Tally()
-    for one in tally.counting(verifications):
-        yield inert("".join(f"{line}\n" for line in _lines(one, paint)))
+    for verification in tally.counting(verifications):
+        yield inert("".join(f"{line}\n" for line in _lines(verification, paint)))
     yield tally.line + "\n"
 
 
-def as_json(verifications: Iterable[Verification], _view: View) -> Iterator[str]:
+def _lines(verification: Verification, paint: Paint) -> Iterator[str]:
+    severities = Counter(judged.severity for judged in verification.judged)
+    counts = counts_of({severity: severities[severity] for severity in Severity})
+    yield f"{visible(verification.path)}: {paint(verification.verdict)}{counts and f' ({counts})'}"
+    for group, judged in by_group(verification.judged).items():
+        yield f"  {group}"
+        for findings in alike(judged):
+            yield from (f"    {line}" for line in finding_lines(findings, paint))
+
+
+def _coloured(word: Severity | Verdict) -> str:
+    """Return ``word`` with the escape sequences of its colour (ECMA-48 §8.3.117, SGR)."""
+    return f"\x1b[{_COLOURS[word]}m{word}\x1b[0m"
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def as_json(verifications: Iterable[Verification]) -> Iterator[str]:
     """Yield one JSON object, ``targets`` and ``summary``, a part a target as it comes.
 
     The summary counts targets, verdicts and findings by severity; its verdict is the worst one, null without a target.
     """
-    tally, before = Tally(), '{"targets": [\n  '
-    for one in tally.counting(verifications):
-        yield before + spaced(target(one))
-        before = ",\n  "
+    tally = Tally()
+    yield from json_list('{"targets": ', map(target, tally.counting(verifications)))
     summary = {
         "targets": tally.verdicts.total(),
         "verdicts": {verdict: tally.verdicts[verdict] for verdict in Verdict},
         "severities": {severity: tally.severities[severity] for severity in Severity},
         "verdict": tally.verdict,
     }
-    yield ("\n" if tally.verdict else before.rstrip()) + f'],\n"summary": {spaced(summary)}}}\n'
+    yield f',\n"summary": {spaced(summary)}}}\n'
 
 
-def _lines(one: Verification, paint: Paint) -> Iterator[str]:
-    """Yield the lines of one target."""
-    severities = Counter(judged.severity for judged in one.judged)
-    counts = counts_of({severity: severities[severity] for severity in Severity})
-    yield f"{visible(one.path)}: {paint(one.verdict)}{counts and f' ({counts})'}"
-    for group, judged in by_group(one.judged).items():
-        yield f"  {group}"
-        for found in alike(judged):
-            yield from (f"    {line}" for line in told(found, paint))
-
-
-def target(one: Verification) -> dict[str, object]:
+def target(verification: Verification) -> dict[str, object]:
     """Return what came out for one target."""
     return {
-        **named("path", one.path),
-        "verdict": one.verdict,
-        "sha256": one.sha256,
-        "findings": [_finding(judged) for judged in one.judged],
+        **named("path", verification.path),
+        "verdict": verification.verdict,
+        "sha256": verification.sha256,
+        "findings": list(map(_finding, verification.judged)),
     }
 
 
@@ -256,23 +276,10 @@ def _finding(judged: Judged) -> dict[str, object]:
     return {**described, "severity": judged.severity, "advice": advice, "evidence": evidence}
 
 
-def _particulars(one: Finding) -> str:
-    """Return what tells a finding from others of its id: subject and detail, else where it can be seen."""
-    shown = one.masked
-    detail = f"({shown.detail})" if shown.subject and shown.detail else shown.detail
-    said = " ".join(part for part in (shown.subject, detail) if part)
-    return said or next((place.member or place.path for place in one.evidence), "")
-
-
-def _coloured(word: Severity | Verdict) -> str:
-    """Return ``word`` with the escape sequences of its colour (ECMA-48 §8.3.117, SGR)."""
-    return f"\x1b[{_COLOURS[word]}m{word}\x1b[0m"
-
-
 # --- formats ----------------------------------------------------------------------------------------------------------
 
 
-def _junit(verifications: Iterable[Verification], _view: View) -> Iterator[str]:
+def _junit(verifications: Iterable[Verification]) -> Iterator[str]:
     from backupmeta.render.ci import junit
 
     return junit(verifications)
@@ -284,7 +291,7 @@ def _sarif(verifications: Iterable[Verification], view: VerificationView) -> Ite
     return log(verifications, view.selection)
 
 
-def _github(verifications: Iterable[Verification], _view: View) -> Iterator[str]:
+def _github(verifications: Iterable[Verification]) -> Iterator[str]:
     from backupmeta.render.ci import github
 
     return github(verifications)
@@ -292,9 +299,9 @@ def _github(verifications: Iterable[Verification], _view: View) -> Iterator[str]
 
 VERIFICATIONS: Final[Formats[VerificationRendering]] = formats(
     Format("text", "lines for people", as_text),
-    Format("json", "one object, with the evidence of each finding", as_json),
-    Format("junit", "JUnit XML, in which CI servers show tests", _junit),
+    Format("json", "one object, with the evidence of each finding", whatever_view(as_json)),
+    Format("junit", "JUnit XML, in which CI servers show tests", whatever_view(_junit)),
     Format("sarif", "SARIF 2.1.0, for code scanning", _sarif),
-    Format("github", "annotations of a step of GitHub Actions", _github),
+    Format("github", "annotations of a step of GitHub Actions", whatever_view(_github)),
 )
 """The formats of verifications."""

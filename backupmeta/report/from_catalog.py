@@ -9,14 +9,21 @@ from backupmeta import __version__
 from backupmeta.catalog.database import Catalog, age
 from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.summary import summary
-from backupmeta.findings import Finding
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import place_in
-from backupmeta.report.model import Account, Archive, Backup, Extension, Found, Install, Report
-from backupmeta.vocabulary.kinds import Severity
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.report.model import (
+    Extension,
+    Report,
+    ReportedAccount,
+    ReportedArchive,
+    ReportedBackup,
+    ReportedFinding,
+    ReportedInstall,
+)
 
 MOST_SCANS: Final = 20
-"""How many scans are told of at most."""
+"""How many scans are listed at most."""
 
 
 class Asked(NamedTuple):
@@ -105,31 +112,31 @@ ORDER BY n.finding
 """
 
 
-def _accounts(catalog: Catalog) -> Iterator[Account]:
+def _accounts(catalog: Catalog) -> Iterator[ReportedAccount]:
     for row in catalog.named(_ACCOUNTS):
-        yield Account(**_with_path(row, "path", "path_bytes"))
+        yield ReportedAccount(**_with_path(row, "path", "path_bytes"))
 
 
-def _installs(catalog: Catalog) -> Iterator[Install]:
+def _installs(catalog: Catalog) -> Iterator[ReportedInstall]:
     for row in catalog.named(_INSTALLS):
-        yield Install(**_with_extensions(row))
+        yield ReportedInstall(**_with_extensions(row))
 
 
-def _backups(catalog: Catalog) -> Iterator[Backup]:
+def _backups(catalog: Catalog) -> Iterator[ReportedBackup]:
     for row in catalog.named(_BACKUPS):
-        yield Backup(**_with_extensions(_with_path(row, "archive", "archive_bytes")))
+        yield ReportedBackup(**_with_extensions(_with_path(row, "archive", "archive_bytes")))
 
 
-def _archives(catalog: Catalog) -> Iterator[Archive]:
+def _archives(catalog: Catalog) -> Iterator[ReportedArchive]:
     for row in catalog.named(_ARCHIVES):
-        yield Archive(**_with_path(row, "path", "path_bytes"))
+        yield ReportedArchive(**_with_path(row, "path", "path_bytes"))
 
 
-def _findings(catalog: Catalog) -> Iterator[Found]:
+def _findings(catalog: Catalog) -> Iterator[ReportedFinding]:
     for row in catalog.named(_FINDINGS):
         advice = FINDINGS[row["id"]].advice if row["id"] in FINDINGS else ""
         evidence = tuple(map(place_in, json.loads(row.pop("evidence"))))
-        yield Found(advice=advice, evidence=evidence, **row)
+        yield ReportedFinding(advice=advice, evidence=evidence, **row)
 
 
 def _with_path(row: dict[str, Any], path: str, path_bytes: str) -> dict[str, Any]:
@@ -141,11 +148,13 @@ def _with_path(row: dict[str, Any], path: str, path_bytes: str) -> dict[str, Any
 
 
 def _with_extensions(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "plugins": _extensions(row["plugins"]), "themes": _extensions(row["themes"])}
+    """Return ``row`` with the entries of its lists."""
+    row["plugins"], row["themes"] = _extensions(row["plugins"]), _extensions(row["themes"])
+    return row
 
 
-def _worst_first(one: Found) -> tuple[int, str]:
-    return _SEVERITIES.index(one.severity), one.id
+def _worst_first(finding: ReportedFinding) -> tuple[int, str]:
+    return _SEVERITIES.index(finding.severity), finding.id
 
 
 _SEVERITIES: Final = tuple(map(str, Severity))
@@ -158,7 +167,9 @@ def _extensions(listed: str | None) -> tuple[Extension, ...]:
 
 def _extensions_of(listed: str | None) -> tuple[Extension, ...]:
     entries: list[dict[str, Any]] = [] if listed is None else json.loads(listed)
-    return tuple(Extension(one["id"], one.get("version"), one.get("activated", one.get("active"))) for one in entries)
+    return tuple(
+        Extension(entry["id"], entry.get("version"), entry.get("activated", entry.get("active"))) for entry in entries
+    )
 
 
 _LONGEST_REMEMBERED: Final = 16_384  # characters

@@ -23,7 +23,7 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ReportedAccount:
     """A home, or a folder of archives that belongs to none.
 
     Attributes:
@@ -52,7 +52,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Install:
+class ReportedInstall:
     """A live install, as its own record tells it.
 
     Attributes:
@@ -84,7 +84,7 @@ class Install:
 
 
 @dataclass(frozen=True, slots=True)
-class Backup:
+class ReportedBackup:
     """A backup: its record, its archive, or both.
 
     Attributes:
@@ -125,7 +125,7 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
+class ReportedArchive:
     """An archive's file.
 
     Attributes:
@@ -152,7 +152,7 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ReportedFinding:
     """A finding, and what it is about.
 
     Attributes:
@@ -203,11 +203,11 @@ class Report:
     as_of: int
     oldest: int
     scans: tuple[Scan, ...]
-    accounts: tuple[Account, ...]
-    installs: tuple[Install, ...]
-    backups: tuple[Backup, ...]
-    archives: tuple[Archive, ...]
-    findings: tuple[Found, ...]
+    accounts: tuple[ReportedAccount, ...]
+    installs: tuple[ReportedInstall, ...]
+    backups: tuple[ReportedBackup, ...]
+    archives: tuple[ReportedArchive, ...]
+    findings: tuple[ReportedFinding, ...]
     summary: Summary
 
     @cached_property

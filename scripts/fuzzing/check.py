@@ -28,15 +28,14 @@ from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dumps
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.archive.member import WITH_CONTENT, Member, is_at_root, is_record
+from backupmeta.archive.member import WITH_CONTENT, Member, Placed, is_at_root, is_record, own
 from backupmeta.archive.names import plain
 from backupmeta.archive.reader import Pass, Reader, find, walk
-from backupmeta.archive.records import Placed, own
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import BackupMetaError, LimitExceededError, NoMemberError
 from backupmeta.evidence import EvidenceFile
+from backupmeta.findings import Severity
 from backupmeta.render.members import Walk, walked
-from backupmeta.vocabulary.kinds import Severity
-from backupmeta.vocabulary.table import FINDINGS
 
 NAME: Final = "mutated"
 """It promises no compression."""

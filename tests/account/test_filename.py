@@ -152,7 +152,7 @@ def test_other_differences_imply_no_offset(local: str) -> None:
 @pytest.mark.parametrize("seconds", [10**17, -(10**17)])
 def test_a_time_that_no_calendar_has_implies_no_offset(seconds: int) -> None:
     assert filename.utc_offset(named(), seconds) is None
-    assert [one.finding for one in filename.disagreements(named(), None, None, seconds)] == ["name-time-differs"]
+    assert [one.rule.id for one in filename.disagreements(named(), None, None, seconds)] == ["name-time-differs"]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_zone_turns_local_time_into_unix_time(local: str, ambiguous: bool, sec
 )
 def test_what_the_record_contradicts_is_found(name: ArchiveName, found: list[str]) -> None:
     told = filename.disagreements(name, "https://www.example.com/x", "Blog", TIME)
-    assert [one.finding for one in told] == found
+    assert [one.rule.id for one in told] == found
 
 
 def test_what_the_record_does_not_tell_is_not_judged() -> None:
@@ -197,7 +197,7 @@ def test_a_known_zone_has_to_have_the_offset() -> None:
     assert filename.disagreements(in_summer, None, None, TIME, BERLIN) == []
     assert filename.disagreements(in_summer, None, None, TIME) == []
     found = filename.disagreements(in_summer, None, None, TIME, ZoneInfo("Europe/London"))
-    assert [one.finding for one in found] == ["name-time-differs"]
+    assert [one.rule.id for one in found] == ["name-time-differs"]
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_times_at_the_end_of_the_calendar_are_judged_too() -> None:
     assert filename.utc_offset(last, seconds + 3600) is None
     assert filename.utc_offset(named(local="0001-01-01 00:00:00"), -62_135_596_801) is None
     (found,) = filename.disagreements(last, None, None, seconds, BERLIN)
-    assert found.finding == "name-time-differs"
+    assert found.rule.id == "name-time-differs"
 
 
 @given(

@@ -17,11 +17,13 @@ from tests.invented import BACKUP, INSTALL, NAME, SECOND, Account, archive, back
 Seen = list[tuple[str, list[str]]]
 
 
-def seen(roots: Sequence[Root | Path], findings: list[Finding] | None = None, limits: Limits = DEFAULT_LIMITS) -> Seen:
+def homes_at(
+    roots: Sequence[Root | Path], findings: list[Finding] | None = None, limits: Limits = DEFAULT_LIMITS
+) -> Seen:
     """Return the homes, as the server saw them, with the archives of their backups."""
     named = [root if isinstance(root, Root) else Root(str(root)) for root in roots]
     return [
-        (home.folder.seen, [pair.archive.name if pair.archive else "" for pair in home.pairs()])
+        (home.folder.server_path, [pair.archive.name if pair.archive else "" for pair in home.pairs()])
         for home in places.homes(named, limits, [] if findings is None else findings)
     ]
 
@@ -46,17 +48,17 @@ def public() -> Iterator[Path]:
 
 
 def test_a_root_may_be_a_home(homes: Path) -> None:
-    assert seen([homes / "anna"]) == [(f"{homes}/anna", [NAME])]
+    assert homes_at([homes / "anna"]) == [(f"{homes}/anna", [NAME])]
 
 
 def test_a_root_may_be_a_folder_of_homes(homes: Path) -> None:
-    assert seen([homes]) == [(f"{homes}/anna", [NAME]), (f"{homes}/bert", [NAME])]
+    assert homes_at([homes]) == [(f"{homes}/anna", [NAME]), (f"{homes}/bert", [NAME])]
 
 
 def test_a_root_may_be_a_folder_of_archives(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(archive(backup_record()))
     (tmp_path / "readme.txt").write_bytes(b"")
-    assert seen([tmp_path]) == [(str(tmp_path), [NAME])]
+    assert homes_at([tmp_path]) == [(str(tmp_path), [NAME])]
 
 
 def test_a_folder_of_archives_inside_a_home_has_its_records_but_no_other_archives(homes: Path) -> None:
@@ -65,7 +67,7 @@ def test_a_folder_of_archives_inside_a_home_has_its_records_but_no_other_archive
     (account / ".appdata/backups" / SECOND).write_bytes(backup_record(backup_filename=other))
     (account / "old").mkdir()
     (account / "old/renamed.tar.gz").write_bytes(archive(backup_record(backup_filename=other)))
-    assert seen([account / "application_backups"]) == [(f"{account}", [NAME])]
+    assert homes_at([account / "application_backups"]) == [(f"{account}", [NAME])]
     findings: list[Finding] = []
     (home,) = (
         [(pair.id, pair.archive and pair.archive.name) for pair in home.pairs()]
@@ -85,7 +87,7 @@ def test_one_link_in_a_folder_of_archives_is_told_once(homes: Path) -> None:
 def test_a_root_may_be_one_archive(homes: Path) -> None:
     account = homes / "anna"
     (account / "application_backups/other.tar.gz").write_bytes(archive(backup_record()))
-    assert seen([account / "application_backups" / NAME]) == [(f"{account}", [NAME])]
+    assert homes_at([account / "application_backups" / NAME]) == [(f"{account}", [NAME])]
 
 
 def test_one_archive_as_a_root_has_the_whole_home_beside_it(homes: Path) -> None:
@@ -101,20 +103,20 @@ def test_one_archive_as_a_root_has_the_whole_home_beside_it(homes: Path) -> None
 
 def test_any_other_folder_is_searched_downwards(homes: Path) -> None:
     deep = homes / "anna"
-    assert seen([homes.parent]) == [(f"{deep}", [NAME]), (f"{homes}/bert", [NAME])]
+    assert homes_at([homes.parent]) == [(f"{deep}", [NAME]), (f"{homes}/bert", [NAME])]
 
 
 @pytest.mark.parametrize(("depth", "found", "told"), [(3, 1, []), (2, 0, ["search-depth-reached"])])
 def test_the_search_stops_at_its_depth_and_says_so(tmp_path: Path, depth: int, found: int, told: list[str]) -> None:
     Account(tmp_path / "a/b/home").whole()
     findings: list[Finding] = []
-    assert len(seen([tmp_path], findings, Limits(search_depth=depth))) == found
+    assert len(homes_at([tmp_path], findings, Limits(search_depth=depth))) == found
     assert ids(findings) == told
 
 
 def test_a_root_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UnreadableError, match="no such file"):
-        seen([tmp_path / "nowhere"])
+        homes_at([tmp_path / "nowhere"])
 
 
 def test_links_below_a_root_are_not_followed_but_told(homes: Path) -> None:
@@ -122,7 +124,7 @@ def test_links_below_a_root_are_not_followed_but_told(homes: Path) -> None:
     (homes / "loop").symlink_to("loop")
     (homes / "up").symlink_to("..")
     findings: list[Finding] = []
-    assert [home for home, _ in seen([homes], findings)] == [f"{homes}/anna", f"{homes}/bert"]
+    assert [home for home, _ in homes_at([homes], findings)] == [f"{homes}/anna", f"{homes}/bert"]
     assert [(one.id, one.subject) for one in findings] == [
         ("link-not-followed", name) for name in ("carl", "loop", "up")
     ]
@@ -131,7 +133,7 @@ def test_links_below_a_root_are_not_followed_but_told(homes: Path) -> None:
 def test_a_root_itself_may_be_a_link(homes: Path) -> None:
     link = homes.parent / "link"
     link.symlink_to(homes)
-    assert [home for home, _ in seen([link])] == [f"{link}/anna", f"{link}/bert"]
+    assert [home for home, _ in homes_at([link])] == [f"{link}/anna", f"{link}/bert"]
 
 
 def test_what_may_not_be_read_is_a_finding_and_the_rest_goes_on(public: Path) -> None:
@@ -153,14 +155,14 @@ def test_what_may_not_be_read_is_a_finding_and_the_rest_goes_on(public: Path) ->
 def test_a_root_that_may_not_be_read_is_an_error(public: Path) -> None:
     (public / "closed").mkdir(mode=0)
     with unprivileged(), pytest.raises(UnreadableError, match="permission denied"):
-        seen([public / "closed"])
+        homes_at([public / "closed"])
 
 
 def test_a_conventional_place_that_may_not_be_read_is_a_finding(public: Path) -> None:
     (public / "home").mkdir(mode=0)
     findings: list[Finding] = []
     with unprivileged():
-        assert seen(places.conventional(str(public)), findings) == []
+        assert homes_at(places.conventional(str(public)), findings) == []
     assert ids(findings) == ["place-unreadable"]
 
 
@@ -169,7 +171,7 @@ def test_an_image_that_may_not_be_listed_is_a_finding(public: Path) -> None:
     (public / "image").chmod(0)
     findings: list[Finding] = []
     with unprivileged():
-        assert seen(places.conventional(str(public / "image")), findings) == []
+        assert homes_at(places.conventional(str(public / "image")), findings) == []
     assert ids(findings) == ["place-unreadable"] * 3
 
 
@@ -188,7 +190,7 @@ def test_a_folder_beside_a_missing_archive_that_may_not_be_read_is_a_finding(pub
 
 def test_a_conventional_place_may_be_absent(tmp_path: Path) -> None:
     findings: list[Finding] = []
-    assert seen([Root(str(tmp_path / "nowhere"), is_convention=True)], findings) == []
+    assert homes_at([Root(str(tmp_path / "nowhere"), is_convention=True)], findings) == []
     assert findings == []
 
 
@@ -207,17 +209,17 @@ def test_the_conventional_places_of_an_image_are_seen_as_the_server_saw_them(
 ) -> None:
     Account(tmp_path / where).whole()
     (home,) = places.homes(places.conventional(str(tmp_path)), DEFAULT_LIMITS, [])
-    assert home.as_server == home.folder.seen == server
+    assert home.as_server == home.folder.server_path == server
     (pair,) = home.pairs()
     separator = "\\" if "\\" in server else "/"
     assert pair.archive is not None
-    assert pair.archive.seen == separator.join((server, "application_backups", NAME))
+    assert pair.archive.server_path == separator.join((server, "application_backups", NAME))
 
 
 @pytest.mark.parametrize("where", ["homes/anna", "home/deep/anna", "srv/home/anna", "home"])
 def test_other_places_of_an_image_are_not_searched(tmp_path: Path, where: str) -> None:
     Account(tmp_path / where).whole()
-    found = seen(places.conventional(str(tmp_path)))
+    found = homes_at(places.conventional(str(tmp_path)))
     assert found == ([("/home", [NAME])] if where == "home" else [])
 
 
@@ -230,13 +232,13 @@ def test_a_link_does_not_lead_out_of_an_image(tmp_path: Path, place: str) -> Non
     link.parent.mkdir(parents=True)
     link.symlink_to(outside)
     findings: list[Finding] = []
-    assert seen(places.conventional(str(tmp_path / "image")), findings) == []
+    assert homes_at(places.conventional(str(tmp_path / "image")), findings) == []
     assert [(one.id, one.subject) for one in findings] == [("place-unreadable", str(link))]
 
 
 def test_an_image_without_any_conventional_place_has_no_homes(tmp_path: Path) -> None:
     findings: list[Finding] = []
-    assert seen(places.conventional(str(tmp_path)), findings) == []
+    assert homes_at(places.conventional(str(tmp_path)), findings) == []
     assert findings == []
 
 
@@ -260,7 +262,7 @@ def test_this_machines_place_on_windows_is_inetpub(monkeypatch: pytest.MonkeyPat
 
 def test_a_home_whose_name_is_not_utf8_is_a_home(tmp_path: Path) -> None:
     Account(tmp_path / os.fsdecode(b"b\xfcro")).whole()
-    ((path, archives),) = seen([tmp_path])
+    ((path, archives),) = homes_at([tmp_path])
     assert os.fsencode(path) == os.fsencode(tmp_path) + b"/b\xfcro"
     assert archives == [NAME]
 

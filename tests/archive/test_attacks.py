@@ -22,7 +22,7 @@ from tests.measured import COMMAND, KIBIBYTES_MORE, Outcome, measured
 posix = pytest.mark.skipif(sys.platform == "win32", reason="resource.getrusage of POSIX")
 
 IDLE: Final = """
-from backupmeta.cli import commands, output
+from backupmeta.cli import commands, file_cmds, output
 from backupmeta.archive import digests, dump, reader
 from backupmeta.render import backups, explanations, members
 from isal import igzip_lib

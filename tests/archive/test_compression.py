@@ -21,8 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backupmeta.archive import compression
-from backupmeta.archive.compression import BZIP2, GZIP, PLAIN, XZ, ZSTD, Compression, by_suffix, identify
-from backupmeta.archive.end import End
+from backupmeta.archive.compression import BZIP2, GZIP, PLAIN, XZ, ZSTD, Compression, End, by_suffix, identify
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, Limits
 from backupmeta.archive.stream import Inflated
 from backupmeta.evidence import EvidenceFile

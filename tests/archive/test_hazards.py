@@ -12,7 +12,7 @@ from writers import installatron as writer
 
 from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.checks.rulebook import FINDINGS
 from tests.hostile import END, Opened, header, long_name, member, pax, seen
 from tests.invented import run
 

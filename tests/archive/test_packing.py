@@ -24,7 +24,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backupmeta.archive import compression, layer, packing
+from backupmeta.archive import compression, packing
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import walk
@@ -234,7 +234,7 @@ def test_long_streams_that_are_damaged_in_the_inner_layer(opened: Opened, restar
     inner = COMPRESS["gzip"](b"".join(LONG))
     bad = b"".join(inner[:at] + b"\xff" * 300 + inner[at + 300 :] for at in (2_000_000, 2_200_000))
     once, content = seen(opened, bad + COMPRESS["gzip"](TAR)), COMPRESS["gzip"](bad + COMPRESS["gzip"](TAR))
-    with patch.object(layer, "_RESTARTS", restarts):
+    with patch.object(packing, "_RESTARTS", restarts):
         twice = seen(opened, content)
     assert once.names[-6:] == twice.names[-6:] == NAMES
     assert "the inner gzip stream is corrupt" in twice.end.reason

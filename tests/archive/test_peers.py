@@ -201,7 +201,7 @@ EXCEPTIONS: Final = (
         lambda one: one.type not in b"0\0" and any(pax.gives(b"size") for pax in one.of(b"xXg")),
     ),
 )
-"""As the tables in the docstrings of `backupmeta.archive.extension` and `backupmeta.archive.tar` say."""
+"""As the tables in the docstrings of `backupmeta.archive.headers` and `backupmeta.archive.tar` say."""
 
 
 def facts(one: Row) -> Mapping[str, object]:

@@ -48,9 +48,9 @@ def tar_gz(*entries: writer.Entry) -> bytes:
     return writer.gzip_bytes(writer.tar_bytes(entries), MTIME)
 
 
-def head_of(opened: Opened, content: bytes, limits: Limits | None = None, seen: str | None = None) -> Head:
+def head_of(opened: Opened, content: bytes, limits: Limits | None = None, server_path: str | None = None) -> Head:
     with opened(content) as file:
-        return head(file, limits or Limits(), seen)
+        return head(file, limits or Limits(), server_path)
 
 
 def ids(found: Head) -> list[str]:
@@ -124,8 +124,8 @@ def test_the_record_at_the_root_is_kept_after_any_number_of_others(opened: Opene
 
 def test_a_name_that_promises_another_compression_is_told(opened: Opened) -> None:
     content = tar_gz(RECORD)
-    assert ids(head_of(opened, content, seen="/home/exampleu/app_a_b.tar.xz")) == ["archive-suffix-differs"]
-    assert ids(head_of(opened, content, seen="/home/exampleu/app_a_b.tar.gz")) == []
+    assert ids(head_of(opened, content, server_path="/home/exampleu/app_a_b.tar.xz")) == ["archive-suffix-differs"]
+    assert ids(head_of(opened, content, server_path="/home/exampleu/app_a_b.tar.gz")) == []
 
 
 def test_an_archive_without_a_record(opened: Opened) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from writers import installatron as writer
 
-from backupmeta.archive.header import number_or_none, pax_records
+from backupmeta.archive.headers import number_or_none, pax_records
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Reader

@@ -407,9 +407,9 @@ def test_a_root_that_vanishes_is_told(
         return found
 
     if name == "installs":  # which asks for no backups
-        monkeypatch.setattr(places.Met, "home", _vanishing(places.Met.home, lambda: vanish(homes)))
+        monkeypatch.setattr(places.OpenedHome, "home", _vanishing(places.OpenedHome.home, lambda: vanish(homes)))
     monkeypatch.setattr(Home, "pairs", vanishing)
-    monkeypatch.setattr("backupmeta.cli.workers._can_fork", lambda: False)
+    monkeypatch.setattr("backupmeta.work.processes.can_fork", lambda: False)
     ran = run(*(str(one).format(homes) for one in VANISHING[name]))
     assert (ran.code, "Traceback" in ran.err) == (2, False)
     assert any(word in ran.err + ran.text for word in ("is gone", "replaced", "removed", "no such file"))
@@ -419,7 +419,7 @@ def _vanishing(home: Callable[..., Home], vanish: Callable[[], None]) -> Callabl
     """Return what reads a home; before the first one is read, the root vanishes."""
     left = [vanish]
 
-    def read(met: places.Met, *arguments: object) -> Home:
+    def read(met: places.OpenedHome, *arguments: object) -> Home:
         while left:
             left.pop()()
         return home(met, *arguments)
@@ -481,7 +481,7 @@ DIGITS: Final = ("9" * 20, "9" * 4300, "9" * 4301, "9" * 5000, "0" * 5000, "1" +
     ],
 )
 def test_a_number_of_any_length(numbered: dict[str, Path], number: str, arguments: tuple[str, ...]) -> None:
-    ran = run(*(one.replace("{}", number).format(**numbered) for one in arguments))
+    ran = run(*(argument.replace("{}", number).format(**numbered) for argument in arguments))
     assert (ran.code in {0, 1, 2}, ran.code != 2 or bool(ran.err or ran.out)) == (True, True)
 
 
@@ -659,8 +659,8 @@ def test_an_image_that_vanishes_once_its_places_are_known(tmp_path: Path, vanish
     vanish(image)
     findings: list[Finding] = []
     assert list(places.homes(roots, DEFAULT_LIMITS, findings)) == []
-    assert {one.id for one in findings} == {"place-unreadable"}
-    assert all(one.is_unread for one in findings)
+    assert {finding.id for finding in findings} == {"place-unreadable"}
+    assert all(finding.is_unread for finding in findings)
 
 
 @pytest.mark.parametrize("step", ["home", "data", "data/users"])
@@ -675,7 +675,7 @@ def test_a_link_that_changes_meanwhile_leads_nowhere(tmp_path: Path, step: str) 
     findings: list[Finding] = []
     found = [home.name for home in places.homes(roots, DEFAULT_LIMITS, findings)]
     assert found == (["exampleu"] if step == "home" else [])
-    assert [one.id for one in findings] == ([] if step == "home" else ["place-unreadable"])
+    assert [finding.id for finding in findings] == ([] if step == "home" else ["place-unreadable"])
 
 
 def test_links_within_an_account_are_followed_no_more_than_before(tmp_path: Path) -> None:

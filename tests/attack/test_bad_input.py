@@ -35,9 +35,9 @@ SECONDS: Final = 5
 
 IDLE: Final = textwrap.dedent(
     """
-    from backupmeta.cli import commands, output
+    from backupmeta.cli import commands, file_cmds, output, view_cmd
     from backupmeta import library, explain
-    from backupmeta.api import models, response
+    from backupmeta.api import models
     from backupmeta.render import backups, explanations, members
     """
 )

@@ -33,7 +33,7 @@ from backupmeta.library import list_backups
 from backupmeta.render.backups import page_entry, page_envelope
 from backupmeta.render.json_text import pretty
 from backupmeta.search import Search
-from backupmeta.workers import affordable
+from backupmeta.work.processes import affordable
 from tests.hostile import END, MIB, Opened, header, member, pax, seen
 from tests.invented import BACKUP, INSTALL, NAME, Account, archive, backup_record, run
 from tests.measured import COMMAND, Outcome, measured
@@ -274,7 +274,7 @@ def test_time_is_heeded_wherever_bytes_are_read(opened: Opened, content: bytes) 
         except LimitExceededError as error:
             told = error.limit
         else:
-            told = " ".join(one.detail for one in passed.findings() if one.id == "limit-exceeded")
+            told = " ".join(finding.detail for finding in passed.findings() if finding.id == "limit-exceeded")
         assert "seconds" in told
         assert passed.digests == {}
 

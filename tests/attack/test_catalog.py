@@ -19,7 +19,7 @@ from typing import Final, NoReturn
 import mutate_catalogs
 import pytest
 
-from backupmeta.catalog.queries import Asked, export, find
+from backupmeta.catalog.queries import Query, export, find
 from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.seals import seal_all
 from backupmeta.catalog.summary import stats
@@ -164,7 +164,7 @@ def test_an_altered_account_is_told_and_left_out(catalog: Path, name: str, attem
     assert "backupmeta scan ROOT -o CATALOG" in told
     assert "home/ann" not in "".join(lines(ran))
     if name in {"find", "list", "export", "export files"}:
-        assert ran.out.splitlines() == [one for one in whole.out.splitlines() if not IS_BOBS.search(one)]
+        assert ran.out.splitlines() == [line for line in whole.out.splitlines() if not IS_BOBS.search(line)]
 
 
 IS_BOBS: Final = re.compile(rb"of bob|/home/bob")
@@ -538,7 +538,7 @@ def test_nor_is_another_backup_of_its_id_chosen_in_silence(tmp_path: Path) -> No
     "ask",
     [
         lambda path: stats(path, 0),
-        lambda path: list(find(path, Asked())),
+        lambda path: list(find(path, Query())),
         lambda path: list(export(path, VIEWS["backups"]).rows),
         lambda path: read(path, Reported(0, "", None)),
     ],
@@ -601,7 +601,7 @@ def test_an_archive_whose_times_were_put_back_is_read_to_its_end_again(alone: tu
     put_back(path, bytes(content))
     assert scanned(catalog, account.home.parent).code == 0
     [before], [after] = (
-        [one for one in rows if one["kind"] == "archive"]
+        [row for row in rows if row["kind"] == "archive"]
         for rows in (whole, run("export", catalog, "--to", "jsonl", "--table", "files").jsonl)
     )
     assert before["sha256"] != after["sha256"]

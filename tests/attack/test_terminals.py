@@ -61,7 +61,7 @@ class Asked(NamedTuple):
 
 def asked(form: str, *arguments: str) -> Asked:
     """Return a command; words in braces are the scene's."""
-    return Asked(form, lambda scene: tuple(one.format(**scene._asdict()) for one in arguments))
+    return Asked(form, lambda scene: tuple(argument.format(**scene._asdict()) for argument in arguments))
 
 
 ASKED: Final[Mapping[str, Asked]] = {

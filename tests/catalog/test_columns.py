@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from backupmeta.catalog import schema
-from backupmeta.catalog.accounts import ScanResult
+from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.catalog.seals import seal_all
 from backupmeta.search import Search

@@ -175,5 +175,6 @@ def test_a_catalog_is_never_written_among_the_evidence(tmp_path: Path) -> None:
 
 
 def test_what_sqlite_says_is_a_catalog_error(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="no such table"), telling(str(tmp_path)):
-        sqlite3.connect(":memory:").execute("SELECT 1 FROM nowhere")
+    no_such_table = pytest.raises(CatalogError, match="no such table")
+    with closing(sqlite3.connect(":memory:")) as connection, no_such_table, telling(str(tmp_path)):
+        connection.execute("SELECT 1 FROM nowhere")

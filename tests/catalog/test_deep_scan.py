@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import pytest
 
-from backupmeta.catalog.crew import Crew, Here
 from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.search import Search
+from backupmeta.work.orders import Here
 from tests.invented import FIXTURES, NAME, SECOND, TIME, Account, Ran, run
 from tests.sites import NOW, honest, packed, record
 
@@ -198,12 +198,20 @@ def not_read(catalog: Path, archive: Path) -> str:
     return f"backupmeta: {catalog}: {archive} was not read to its end; {advice}"
 
 
+class OnHost(Here):
+    """This process, which says that it is on a host."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__()
+        self.hosts = (host,)
+
+
 def test_each_host_has_its_own(tmp_path: Path) -> None:
     account, catalog = honest(tmp_path / "home/exampleu"), tmp_path / "catalog.sqlite"
     search = Search((str(tmp_path / "home"),))
-    scan(str(catalog), search, depth=Depth.DEEP, workers=Crew(Here, hosts=("one",)))
+    scan(str(catalog), search, depth=Depth.DEEP, workers=OnHost("one"))
     (account.archives / NAME).write_bytes(packed(record())[:-30])
-    scan(str(catalog), search, depth=Depth.DEEP, workers=Crew(Here, hosts=("two",)))
+    scan(str(catalog), search, depth=Depth.DEEP, workers=OnHost("two"))
     _, told_by_catalog = told(run("verify", "--catalog", catalog, "--json", "--now", str(NOW)))
     verdicts = [target["verdict"] for target in told_by_catalog["targets"] if target["path"].endswith(NAME)]
     assert verdicts == ["pass", "fail"]

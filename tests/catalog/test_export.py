@@ -21,8 +21,9 @@ from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.schema import BACKUPS, Column, Type
 from backupmeta.catalog.views import VIEWS
 from backupmeta.errors import CatalogError
-from backupmeta.render import exports as rendering
-from backupmeta.render.exports import parquet
+from backupmeta.render.exports import csv as csv_rows
+from backupmeta.render.exports import jsonl, parquet
+from backupmeta.render.formats import View
 from backupmeta.search import Search
 from tests.catalog.snapshots import sealed
 from tests.invented import BACKUP, FIXTURES, INSTALL, NAME, TIME, Account, backup_record
@@ -63,17 +64,17 @@ def exported(catalog: Path, name: str) -> Export:
 
 
 def as_jsonl(catalog: Path, name: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in rendering.jsonl(*exported(catalog, name))]
+    return [json.loads(line) for line in jsonl(exported(catalog, name), View())]
 
 
 def as_csv(catalog: Path, name: str) -> list[list[str]]:
     """Return the fields of each row, the header first, as Python's own reader has them."""
-    text = "".join(rendering.csv(*exported(catalog, name)))
+    text = "".join(csv_rows(exported(catalog, name), View()))
     return list(csv.reader(io.StringIO(text, newline=""), strict=True))
 
 
 def as_parquet(catalog: Path, name: str) -> pa.Table:
-    return pq.read_table(io.BytesIO(b"".join(parquet(*exported(catalog, name)))))
+    return pq.read_table(io.BytesIO(b"".join(parquet(exported(catalog, name), View()))))
 
 
 def one(catalog: Path, name: str) -> dict[str, Any]:
@@ -178,7 +179,7 @@ class TestHostile:
         assert table == {"title": HOSTILE, "files": row["files"]}
 
     def test_a_line_is_a_row(self, catalog: Path) -> None:
-        assert [line.count("\n") for line in rendering.jsonl(*exported(catalog, "backups"))] == [1]
+        assert [line.count("\n") for line in jsonl(exported(catalog, "backups"), View())] == [1]
 
     def test_a_number_beyond_64_bits_is_null(self, catalog: Path) -> None:
         row = one(catalog, "backups")
@@ -286,7 +287,7 @@ class TestCsv:
         ],
     )
     def test_is_quoted_where_it_has_to_be(self, row: tuple[object, ...], line: str) -> None:
-        assert list(rendering.csv(self.COLUMNS, [row])) == ["a,b,c\r\n", line]
+        assert list(csv_rows(Export(self.COLUMNS, iter([row])), View())) == ["a,b,c\r\n", line]
 
 
 class TestParquet:
@@ -308,7 +309,7 @@ class TestParquet:
 
     def test_is_written_in_groups_of_rows(self) -> None:
         columns = (Column("a", Type.INTEGER, ""), Column("b", Type.TEXT, ""))
-        pieces = list(parquet(columns, ((number, "x" * 10) for number in range(25_000))))
+        pieces = list(parquet(Export(columns, ((number, "x" * 10) for number in range(25_000))), View()))
         described = pq.read_metadata(io.BytesIO(b"".join(pieces)))
         groups = [described.row_group(place) for place in range(described.num_row_groups)]
         assert [group.num_rows for group in groups] == [10_000, 10_000, 5_000]
@@ -317,13 +318,13 @@ class TestParquet:
 
     def test_large_rows_make_smaller_groups(self) -> None:
         rows = ((f"{number:03}" * 300_000,) for number in range(200))
-        pieces = b"".join(parquet((Column("a", Type.TEXT, ""),), rows))
+        pieces = b"".join(parquet(Export((Column("a", Type.TEXT, ""),), rows), View()))
         described = pq.read_metadata(io.BytesIO(pieces))
         assert described.num_rows == 200
         assert described.num_row_groups > 2
 
     def test_of_nothing_has_its_columns(self) -> None:
-        table = pq.read_table(io.BytesIO(b"".join(parquet((Column("a", Type.FLAG, ""),), []))))
+        table = pq.read_table(io.BytesIO(b"".join(parquet(Export((Column("a", Type.FLAG, ""),), iter([])), View()))))
         assert (table.num_rows, table.column_names) == (0, ["a"])
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmeta.catalog.queries import Bound, Wanted, wanted
+from backupmeta.catalog.queries import Bound, Requirement, parsed_requirement
 from tests.invented import TIME, Account, Ran, archive, backup_record, run
 
 DAY: Final = 86_400
@@ -266,13 +266,13 @@ GAPS: Final = st.sampled_from([" ", "  ", ", ", " , ", "\t"])
 @given(WORDS, BOUNDS, GAPS, st.sampled_from(["", " "]))
 def test_a_condition_says_what_it_is_made_of(name: str, bounds: list[Bound], gap: str, space: str) -> None:
     text = name + "".join(f"{gap}{one.operator}{space}{one.version}" for one in bounds)
-    assert wanted(text) == Wanted(name, tuple(bounds))
-    assert wanted(f" {text} ") == Wanted(name, tuple(bounds))
+    assert parsed_requirement(text) == Requirement(name, tuple(bounds))
+    assert parsed_requirement(f" {text} ") == Requirement(name, tuple(bounds))
 
 
 @given(st.one_of(st.text(), st.text("ab6. ,<>=!\n")))
 def test_a_condition_is_understood_or_not(text: str) -> None:
-    found = wanted(text)
+    found = parsed_requirement(text)
     if found is not None:
         assert found.name
         assert text.count("<") == sum(one.operator.count("<") for one in found.bounds)

@@ -10,20 +10,19 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 from benchmarks.fleets import write_fleet
 
-from backupmeta.catalog.accounts import ScanResult
-from backupmeta.catalog.crew import Crew, Here
+from backupmeta.catalog.batch import Batch
+from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
+from backupmeta.work.orders import Here, LostError, Order, Part, Pool, Watch, Work
 from tests.catalog import fleets
 from tests.catalog.fleets import LIMIT, Done, Process, command, fleet_of, wait
 from tests.catalog.snapshots import Difference, Tables, current, differences, rows
@@ -219,7 +218,7 @@ class TestWorkers:
     def test_an_account_that_ends_each_of_them_is_told(
         self, fleet: Path, undisturbed: list[Tables], catalog: Path
     ) -> None:
-        tally = scan(str(catalog), Search((str(fleet),)), workers=Crew(Mortal, ahead=3))
+        tally = scan(str(catalog), Search((str(fleet),)), workers=Mortal())
         assert (tally.accounts, tally.unreadable) == (ACCOUNTS, 1)
         found = rows(catalog)
         (finding,) = found["all_findings"]
@@ -228,7 +227,7 @@ class TestWorkers:
         assert len(found["all_backups"]) == len(undisturbed[0]["all_backups"]) - BACKUPS
 
     def test_once_it_can_be_read_it_is_there(self, fleet: Path, catalog: Path) -> None:
-        scan(str(catalog), Search((str(fleet),)), workers=Crew(Mortal, ahead=3))
+        scan(str(catalog), Search((str(fleet),)), workers=Mortal())
         fresh = catalog.with_name("fresh.sqlite")
         scanned(fleet, catalog)
         scanned(fleet, fresh)
@@ -241,12 +240,25 @@ DEADLY: Final = "user000012"
 class Mortal(Here):
     """A worker that dies whenever it reads a certain account."""
 
-    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-        future: Future[Any] = Future()
-        if any(Path(task.found.path).name == DEADLY for task in args[0].tasks):
-            future.set_exception(BrokenProcessPool())
-            return future
-        return super().submit(work, *args, **kwargs)
+    ahead = 3
+
+    def pool(self, work: Work[Order, Part]) -> Pool[Order, Part]:
+        return super().pool(Deadly(work))
+
+
+class Deadly(Work[Order, Part]):
+    """Work that nobody survives on a certain account."""
+
+    def __init__(self, work: Work[Order, Part]) -> None:
+        self._work = work
+
+    def do(self, order: Order, watch: Watch) -> Iterator[Part]:
+        if any(Path(task.account.path).name == DEADLY for task in cast("Batch", order)):
+            raise LostError
+        yield from self._work.do(order, watch)
+
+    def given_up(self, order: Order) -> Iterator[Part]:
+        raise NotImplementedError  # who gives the orders knows the work itself
 
 
 def workers(process: Process) -> list[int]:

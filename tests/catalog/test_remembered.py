@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta import errors
-from backupmeta.archive.beginning import Beginning
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head
+from backupmeta.archive.identification import Beginning
 from backupmeta.archive.member import Member
-from backupmeta.catalog.remembered import Known, Memory, Remembered
+from backupmeta.catalog.remembered import Content, Memory, Remembered
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError, NoMemberError
 from backupmeta.evidence import Signature
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 from backupmeta.record import grammar
 from backupmeta.record.grammar import Record
-from backupmeta.vocabulary.table import FINDINGS
 
 NAMES: Final = st.binary(min_size=1, max_size=20).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 NUMBERS: Final = st.integers(-(2**63), 2**63 - 1)
@@ -38,7 +38,7 @@ SOURCES: Final = st.builds(
     Source, st.sampled_from(Witness), NAMES, st.none() | NAMES, st.none() | NUMBERS, st.none() | NUMBERS
 )
 FINDINGS_: Final = st.builds(
-    Finding, st.sampled_from(sorted(FINDINGS)), NAMES, NAMES, st.lists(SOURCES, max_size=2).map(tuple)
+    Finding, st.sampled_from(list(FINDINGS.values())), NAMES, NAMES, st.lists(SOURCES, max_size=2).map(tuple)
 )
 RECORDS: Final = st.binary(max_size=40).map(grammar.parse)
 BEGINNINGS: Final = st.sampled_from(Beginning)
@@ -84,16 +84,16 @@ def test_the_same_record_is_kept_once() -> None:
     files = {str(number): Remembered(Signature(1, 2, number, 4), record) for number in range(50)}
     content = Memory("/home/u", None, True, True, files).to_bytes()  # noqa: FBT003 - flags of a record
     assert zstandard.ZstdDecompressor().decompress(content).count(b"title=the same") == 3
-    assert [bytes(one.found) for one in Memory.from_bytes(content).files.values() if isinstance(one.found, Record)] == [
-        record.content
-    ] * 50
+    assert [
+        bytes(one.content) for one in Memory.from_bytes(content).files.values() if isinstance(one.content, Record)
+    ] == [record.content] * 50
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_error_comes_back_as_itself(kind: type[EvidenceError]) -> None:
     one = made(kind, "/home/u/\udcff.tar")
     known = Memory("/home/u", None, True, True, {"x": Remembered(Signature(1, 2, 3, 4), one)})  # noqa: FBT003
-    back = Memory.from_bytes(known.to_bytes()).files["x"].found
+    back = Memory.from_bytes(known.to_bytes()).files["x"].content
     assert type(back) is kind
     assert (str(back), vars(back)) == (str(one), vars(one))
 
@@ -101,13 +101,13 @@ def test_every_error_comes_back_as_itself(kind: type[EvidenceError]) -> None:
 def told(one: Memory) -> dict[str, Any]:
     """Return all that is in a memory, to be compared: records and errors are no values."""
     return {
-        "account": (one.seen, one.as_server, one.is_home, one.has_records),
-        "files": {path: (found.signature, shown(found.found)) for path, found in one.files.items()},
+        "account": (one.server_path, one.as_server, one.is_home, one.has_records),
+        "files": {path: (found.signature, shown(found.content)) for path, found in one.files.items()},
         "findings": one.findings,
     }
 
 
-def shown(found: Known) -> object:
+def shown(found: Content) -> object:
     if isinstance(found, Beginning):
         return found
     if isinstance(found, Record):
@@ -128,7 +128,7 @@ WHOLE: Final = json.loads(
                 "record": Remembered(Signature(1, 2, 3, 4), grammar.parse(b"a=1")),
                 "error": Remembered(Signature(1, 2, 3, 4), made(DamagedError, "x")),
             },
-            findings=[Finding("archive-missing", "x", "", (Source(Witness.FILE_SYSTEM, "x"),))],
+            findings=[Finding(FINDINGS["archive-missing"], "x", "", (Source(Witness.FILE_SYSTEM, "x"),))],
         ).to_bytes()
     )
 )

@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from backupmeta.catalog.accounts import ScanResult
+from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.queries import EXPORTED
 from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.search import Search
+from tests.attack.test_canaries import PLACES, leaks
 from tests.catalog.snapshots import rows
 from tests.invented import NAME, Account, archive, backup_record, install_record, run
-from tests.test_secrets import PLACES, leaks
 
 LONE: Final = "app_lone.tar.gz"
 CUT: Final = "app_cut.tar.gz"

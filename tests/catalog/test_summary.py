@@ -1,6 +1,7 @@
 """What is in a catalog, counted: as it can be counted by hand."""
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,14 +12,28 @@ import pytest
 from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.summary import MOST, AccountSize, DatedBackup, Duplicates, FindingCount, Part, Summary, stats
 from backupmeta.errors import CatalogError
+from backupmeta.findings import Severity
 from backupmeta.search import Search
-from backupmeta.vocabulary.kinds import Severity
 from tests.catalog.snapshots import sealed
+from tests.growth import is_in_proportion
 from tests.invented import TIME, Account, archive, backup_record
 
 DAY: Final = 86_400
 NOW: Final = TIME + 2 * DAY
 FIRST, SECOND, THIRD, FOURTH = (f"{number:025}" for number in range(1, 5))
+
+
+SIZE: Final = 700
+MANY_INSTALLS: Final = """
+WITH RECURSIVE numbers(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM numbers LIMIT ?)
+INSERT INTO all_installs (install, account, since, began, record_file, id)
+SELECT 100 + value, 1, 1, 'new', 1, 'i' || value FROM numbers
+"""
+MANY_BACKUPS: Final = """
+WITH RECURSIVE numbers(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM numbers LIMIT ?)
+INSERT INTO all_backups (backup, account, since, began, state, id, backup_install)
+SELECT 100 + value, 1, 1, 'new', 'missing', 'b' || value, 'i' || value FROM numbers
+"""
 
 
 class Site:
@@ -224,6 +239,27 @@ def test_what_is_told_is_bounded(site: Site) -> None:
     assert [len(some) for some in (found.applications, found.versions, found.months)] == [MOST] * 3
     assert max(len(one.names[1] or "") for one in found.versions) == 100
     assert found.backups["missing"] == 1501
+
+
+@pytest.mark.parametrize("view", ["installs", "orphans", "newest_backups"])
+def test_an_account_with_very_much_takes_time_in_proportion(site: Site, tmp_path: Path, view: str) -> None:
+    def catalog(size: int) -> Path:
+        path = tmp_path / f"{size}.sqlite"
+        if not path.exists():
+            shutil.copy(site.catalog, path)
+            with closing(sqlite3.connect(path)) as connection, connection:
+                connection.execute(MANY_INSTALLS, (size,))
+                connection.execute(MANY_BACKUPS, (size,))
+        return path
+
+    def count(size: int) -> None:
+        with closing(sqlite3.connect(catalog(size))) as connection:
+            rows = connection.execute(f"SELECT * FROM {view}").fetchall()  # noqa: S608 - our own names
+            assert len(rows) >= (0 if view == "orphans" else size)
+
+    for size in (SIZE, 4 * SIZE):
+        catalog(size)
+    assert is_in_proportion(count, SIZE)
 
 
 def test_of_a_catalog_without_anything(tmp_path: Path) -> None:

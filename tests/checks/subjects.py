@@ -8,20 +8,19 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from backupmeta import resolve
-from backupmeta.account.home import State
+from backupmeta.account.home import PairState
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.reader import walk
-from backupmeta.checks import judge
+from backupmeta.backup import resolve
+from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.witnesses import Witnesses
+from backupmeta.checks import rulebook
+from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.checks.subject import Subject
-from backupmeta.checks.survey import Survey
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
-from backupmeta.inspection import Inspection
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
-from backupmeta.resolve import Witnesses
 from tests.invented import INSTALL, NAME, TIME, archive, backup_record, install_record
 
 HOME: Final = "/home/exampleu"
@@ -88,15 +87,15 @@ def without(*names: str) -> dict[str, bytes]:
     return {name: content for name, content in MEMBERS.items() if name not in names}
 
 
-def surveyed(content: bytes, limits: Limits = DEFAULT_LIMITS, asked: Iterable[bytes] = ()) -> Survey:
+def surveyed(content: bytes, limits: Limits = DEFAULT_LIMITS, asked: Iterable[bytes] = ()) -> Inventory:
     """Return what a pass over the archive ``content`` collects."""
-    survey = Survey(limits, asked)
+    inventory = Inventory(limits, asked)
     with tempfile.TemporaryFile() as file:
         file.write(content)
         file.seek(0)
         with EvidenceFile("evidence", os.dup(file.fileno())) as opened:
-            deque(walk(opened, limits, consumers=[survey]), maxlen=0)
-    return survey
+            deque(walk(opened, limits, consumers=[inventory]), maxlen=0)
+    return inventory
 
 
 class Backup(NamedTuple):
@@ -108,14 +107,14 @@ class Backup(NamedTuple):
         archive: its archive.
     """
 
-    subject: Subject
+    subject: CheckedBackup
     record: bytes
     archive: bytes
 
     @property
     def found(self) -> list[Finding]:
         """What all the checks together find."""
-        return list(judge.of_backup(self.subject, is_whole=True))
+        return list(rulebook.of_backup(self.subject, is_whole=True))
 
     def line(self, key: str) -> Source:
         """Return the place of the record's line with ``key``."""
@@ -149,8 +148,12 @@ def backup(
     path = f"{HOME}/application_backups/{name}"
     said = document(Source(Witness.EMBEDDED_RECORD, path, "APP-META.INI"), content, DEFAULT_LIMITS)
     live = None if install is None else _install(install)
-    inspection = resolve.backup(Witnesses(None, None, said, live, path, HOME, HOME, None, None), State.UNCLAIMED)
-    return Backup(Subject(path, inspection, surveyed(whole, limits), policy, now), content, whole)
+    inspection = resolve.backup(Witnesses(None, None, said, live, path, HOME, HOME, None, None), PairState.UNCLAIMED)
+    return Backup(
+        CheckedBackup(path, inspection, surveyed(whole, limits), policy.requirements, now),
+        content,
+        whole,
+    )
 
 
 def install(id_: str = INSTALL, /, **changes: str | None) -> Inspection:

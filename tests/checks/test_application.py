@@ -6,10 +6,10 @@ import pytest
 
 from backupmeta.archive.limits import Limits
 from backupmeta.checks.application import CHECKS, required
+from backupmeta.checks.checked_backup import Requirements
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.findings import Finding
-from backupmeta.vocabulary.kinds import Group
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.findings import Finding, Group
 from tests.checks.subjects import ARCHIVE, FILES, FOLDER, MEMBERS, Backup, backup, ids, record, without
 
 VERSION: Final = "wp-includes/version.php"
@@ -46,7 +46,7 @@ def test_every_finding_of_the_group_is_one_of_these_checks() -> None:
     themes = {"wp-content/themes/b/style.css": css(), "wp-content/themes/c/style.css": css("2")}
     many = site(
         {**plugins, **themes, "wp-config.php": b"<?php $table_prefix = 'x';"},
-        Policy(versions={"wordpress": "7"}),
+        Policy(requirements=Requirements(versions={"wordpress": "7"})),
         version="6.5.3",
         list_plugins="+a/1,+c/1",
         list_themes="+a/1,+c/1",
@@ -60,7 +60,9 @@ def test_every_finding_of_the_group_is_one_of_these_checks() -> None:
 
 def test_an_unknown_application_is_noted_and_nothing_else() -> None:
     one = backup(record(installer="groupoffice"))
-    assert only(one) == [Finding("application-unknown", "application", "groupoffice", (one.line("installer"),))]
+    assert only(one) == [
+        Finding(FINDINGS["application-unknown"], "application", "groupoffice", (one.line("installer"),))
+    ]
     assert required(one.subject) == ()
 
 
@@ -72,7 +74,7 @@ def test_no_application_is_none(installer: str | None) -> None:
 def test_the_files_of_another_application() -> None:
     one = backup(record(installer="mediawiki", version="1.39.17"))
     detail = "no includes/Defines.php, no includes/DefaultSettings.php"
-    expected = Finding("application-not-found", "application", detail, (one.line("installer"), ARCHIVE))
+    expected = Finding(FINDINGS["application-not-found"], "application", detail, (one.line("installer"), ARCHIVE))
     assert only(one) == [expected]
 
 
@@ -84,7 +86,7 @@ def test_a_sign_that_is_gone() -> None:
 def test_a_sign_that_tells_nothing() -> None:
     one = site({VERSION: b"<?php\n// $wp_version = '6.5.4';\n"})
     places = (one.line("installer"), one.member(VERSION))
-    assert only(one) == [Finding("application-not-found", "application", f"{VERSION} tells none", places)]
+    assert only(one) == [Finding(FINDINGS["application-not-found"], "application", f"{VERSION} tells none", places)]
 
 
 @pytest.mark.parametrize("excluded", ["wp-includes", "/wp-includes/", f"{FOLDER}/wp-includes", VERSION])
@@ -122,7 +124,7 @@ def test_another_version() -> None:
     one = site({VERSION: b"<?php\n$wp_version = '6.5.3';\n"})
     places = (one.line("version"), one.member(VERSION))
     detail = "6.5.3 by wp-includes/version.php, 6.5.4 by the record"
-    assert one.found == [Finding("application-version-differs", "version", detail, places)]
+    assert one.found == [Finding(FINDINGS["application-version-differs"], "version", detail, places)]
 
 
 @pytest.mark.parametrize(
@@ -133,19 +135,19 @@ def test_the_same_version(recorded: str, told: str) -> None:
 
 
 def test_a_version_below_the_policys() -> None:
-    one = site({}, Policy(versions={"wordpress": "6.10", "drupal": "11"}))
+    one = site({}, Policy(requirements=Requirements(versions={"wordpress": "6.10", "drupal": "11"})))
     places = (one.line("version"), one.member(VERSION))
     detail = "6.5.4, at least 6.10 is asked for"
-    assert one.found == [Finding("version-too-old", "version", detail, places)]
+    assert one.found == [Finding(FINDINGS["version-too-old"], "version", detail, places)]
 
 
 @pytest.mark.parametrize("floor", ["6.5.4", "6.5", "6", "6.5.4-RC1"])
 def test_a_version_that_the_policy_allows(floor: str) -> None:
-    assert only(site({}, Policy(versions={"wordpress": floor}))) == []
+    assert only(site({}, Policy(requirements=Requirements(versions={"wordpress": floor})))) == []
 
 
 def test_the_files_say_how_old_it_is_where_they_say_anything() -> None:
-    policy = Policy(versions={"wordpress": "6.5", "groupoffice": "7"})
+    policy = Policy(requirements=Requirements(versions={"wordpress": "6.5", "groupoffice": "7"}))
     old = site({VERSION: b"<?php\n$wp_version = '6.4';"}, policy)
     assert ids(only(old)) == ["application-version-differs", "version-too-old"]
     untold = backup(record(installer="groupoffice", version="6.6"), policy=policy)
@@ -209,8 +211,8 @@ def test_a_plugin_and_a_theme_that_are_gone() -> None:
     inside = {name: content for name, content in SHELF.items() if "/lamp/" not in name and "/ours-child/" not in name}
     one = site(inside, list_plugins="+hello/1.7.2,+shelf/3.1,+lamp/4", list_themes="+ours/1.1,-ours-child/1")
     assert one.found == [
-        Finding("plugin-missing", "plugins", "lamp", (one.line("list-plugins"), ARCHIVE)),
-        Finding("theme-missing", "themes", "ours-child", (one.line("list-themes"), ARCHIVE)),
+        Finding(FINDINGS["plugin-missing"], "plugins", "lamp", (one.line("list-plugins"), ARCHIVE)),
+        Finding(FINDINGS["theme-missing"], "themes", "ours-child", (one.line("list-themes"), ARCHIVE)),
     ]
 
 
@@ -241,13 +243,13 @@ def test_a_plugin_and_a_theme_that_nobody_listed() -> None:
     one = site(SHELF, list_plugins="hello,lamp", list_themes="ours")
     assert one.found == [
         Finding(
-            "plugin-unlisted",
+            FINDINGS["plugin-unlisted"],
             "plugins",
             "shelf",
             (one.line("list-plugins"), one.member("wp-content/plugins/shelf/shelf.php")),
         ),
         Finding(
-            "theme-unlisted",
+            FINDINGS["theme-unlisted"],
             "themes",
             "ours-child",
             (one.line("list-themes"), one.member("wp-content/themes/ours-child/style.css")),
@@ -273,19 +275,19 @@ def test_another_version_of_a_plugin_and_of_a_theme() -> None:
     )
     assert one.found == [
         Finding(
-            "plugin-version-differs",
+            FINDINGS["plugin-version-differs"],
             "plugins",
             f"hello-dolly: 1.7.2 by {hello}, 1.7.3 by the record",
             (one.line("list-plugins"), one.member(hello)),
         ),
         Finding(
-            "plugin-version-differs",
+            FINDINGS["plugin-version-differs"],
             "plugins",
             f"shelf: 3.1 by {shelf}, 3.2 by the record",
             (one.line("list-plugins"), one.member(shelf)),
         ),
         Finding(
-            "theme-version-differs",
+            FINDINGS["theme-version-differs"],
             "themes",
             f"ours: 1.1 by {style}, 1.2 by the record",
             (one.line("list-themes"), one.member(style)),
@@ -336,7 +338,7 @@ def test_the_database_of_the_record() -> None:
 def test_another_database(field: str, key: str, values: tuple[str, str, str]) -> None:
     one = site(configured(*values), **DATABASE)
     detail = f"other by wp-config.php, {DATABASE[field]} by the record"
-    expected = Finding("config-differs", field, detail, (one.line(key), one.member("wp-config.php")))
+    expected = Finding(FINDINGS["config-differs"], field, detail, (one.line(key), one.member("wp-config.php")))
     assert one.found == [expected]
     assert "CANARY" not in repr(one.found)
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from backupmeta.archive.limits import Limits, amount
 from backupmeta.checks import policy
-from backupmeta.checks.policy import DEFAULT, Policy, Requirements, load, nearest
-from backupmeta.checks.toml import Reading
+from backupmeta.checks.checked_backup import Requirements
+from backupmeta.checks.policy import DEFAULT, Policy, PolicyReading, load, nearest
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import LimitExceededError, Mistake, NotRegularError, PolicyError, UnreadableError
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.findings import Group, Severity
 from tests.growth import is_in_proportion
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -60,7 +60,7 @@ def test_without_a_policy_everything_counts_as_the_vocabulary_says() -> None:
     assert {id_: DEFAULT.severity(id_) for id_ in FINDINGS} == {id_: kind.severity for id_, kind in FINDINGS.items()}
     assert DEFAULT.fail_on is WARNING
     assert Requirements() == DEFAULT.requirements
-    assert (DEFAULT.versions, DEFAULT.limits) == ({}, {})
+    assert (DEFAULT.requirements.versions, DEFAULT.limits) == ({}, {})
 
 
 def test_an_empty_policy_is_the_default(read: Read) -> None:
@@ -183,7 +183,7 @@ def test_allowed_locations(allowed: tuple[str, ...] | None, location: str, *, ex
     ["6", "6.4", "10.11.12.13", "2.4.6-p3", "6.4-RC1", "1.0rc1", "4.3.2+", "1.41.0-wmf.25", "4.5-beta3-57547"],
 )
 def test_a_version_floor(read: Read, version: str) -> None:
-    assert read(f'[versions]\nwordpress = "6.4"\n"group-office" = "{version}"').versions == {
+    assert read(f'[versions]\nwordpress = "6.4"\n"group-office" = "{version}"').requirements.versions == {
         "wordpress": "6.4",
         "group-office": version,
     }
@@ -230,8 +230,9 @@ def test_an_amount(text: str, expected: int | None) -> None:
 def test_the_example_in_the_documentation_is_a_policy(read: Read) -> None:
     example = textwrap.dedent((policy.__doc__ or "").split("::\n")[1].split("\n\nA finding")[0])
     found = read(example)
-    assert found.requirements == Requirements(8.0, 2, ("wp-config.php",), ("{prefix}users",), ("local", "s3://"))
-    assert (found.fail_on, found.versions, found.limits) == (
+    required = Requirements(8.0, 2, ("wp-config.php",), ("{prefix}users",), ("local", "s3://"), {"wordpress": "6.4"})
+    assert found.requirements == required
+    assert (found.fail_on, found.requirements.versions, found.limits) == (
         WARNING,
         {"wordpress": "6.4"},
         {"inflated_bytes": 10 * 2**30},
@@ -287,7 +288,7 @@ def test_without_options_a_policy_stays_as_it_is(read: Read) -> None:
         'select = ["whole"]\nignore = ["archive-padding"]\nversions.drupal = "10"\nrequire.minimum-backups = 3'
     )
     assert found.with_options() == found
-    assert found.with_options(ignore=["safe"]).versions == {"drupal": "10"}
+    assert found.with_options(ignore=["safe"]).requirements.versions == {"drupal": "10"}
     assert found.with_options(select=["safe"]).requirements.minimum_backups == 3
 
 
@@ -604,7 +605,7 @@ def policy_or_mistakes(reading: Callable[[], Policy]) -> None:
 @given(document=documents, name=st.sampled_from(["p.toml", "pyproject.toml"]))
 def test_any_values_make_a_policy_or_a_policy_error(document: dict[str, object], name: str) -> None:
     def reading() -> Policy:
-        gathering = Reading(name)
+        gathering = PolicyReading(name)
         found = policy._policy(policy._root(gathering, name, document))
         gathering.end()
         return found

@@ -5,13 +5,11 @@ from typing import Final
 import pytest
 
 from backupmeta.checks import restore
-from backupmeta.checks.judge import judged, verdict
 from backupmeta.checks.policy import DEFAULT
-from backupmeta.checks.verdict import Verdict
-from backupmeta.findings import Finding
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.checks.verdict import Verdict, judge, verdict_of
+from backupmeta.findings import Finding, Group, Severity
 from backupmeta.provenance import Source
-from backupmeta.vocabulary.kinds import Group, Severity
-from backupmeta.vocabulary.table import FINDINGS
 from tests.checks.subjects import DUMP, MEMBERS, TABLES, Backup, backup, record
 
 VIEW: Final = b"CREATE ALGORITHM=UNDEFINED DEFINER=`%b`@`localhost` SQL SECURITY DEFINER VIEW"
@@ -37,14 +35,16 @@ def test_all_of_the_group_are_notes_and_fail_nothing() -> None:
     assert {kind.severity for kind in kinds.values()} == {Severity.NOTE}
     assert len(kinds) == len(restore.CHECKS)
     one = of(DUMP.replace(b"InnoDB", b"InnoDB COLLATE=utf8mb4_0900_ai_ci"))
-    assert verdict(judged(one.found, DEFAULT), DEFAULT) is Verdict.PASS
+    assert verdict_of(judge(one.found, DEFAULT), DEFAULT) is Verdict.PASS
 
 
 def test_a_collation_of_newer_servers() -> None:
     dump = DUMP.replace(b"InnoDB", b"InnoDB COLLATE=utf8mb4_uca1400_ai_ci")
     one = of(dump)
     detail = "utf8mb4_uca1400_ai_ci, 3 times, first on line 4"
-    assert one.found == [Finding("restore-collation", "", detail, (at(one, 4, b"CREATE TABLE `wp_options`", dump),))]
+    assert one.found == [
+        Finding(FINDINGS["restore-collation"], "", detail, (at(one, 4, b"CREATE TABLE `wp_options`", dump),))
+    ]
 
 
 def test_another_user_than_the_record_s() -> None:
@@ -70,7 +70,7 @@ def test_several_users() -> None:
 def test_the_sandbox_comment() -> None:
     dump = b"/*M!999999\\- enable the sandbox mode */ \n" + DUMP
     one = of(dump)
-    assert one.found == [Finding("restore-sandbox", "", "line 1", (at(one, 1, b"/*M!", dump),))]
+    assert one.found == [Finding(FINDINGS["restore-sandbox"], "", "line 1", (at(one, 1, b"/*M!", dump),))]
 
 
 def test_statements_that_are_too_long() -> None:
@@ -81,7 +81,7 @@ def test_statements_that_are_too_long() -> None:
     dump = DUMP.replace(b"COMMIT;", longer + longer + b"COMMIT;")
     one = of(dump, cache_tables=None)
     detail = "16,777,217 bytes on line 20, the longest of 2"
-    assert one.found == [Finding("restore-packet", "", detail, (at(one, 20, longer, dump),))]
+    assert one.found == [Finding(FINDINGS["restore-packet"], "", detail, (at(one, 20, longer, dump),))]
 
 
 def test_a_view_before_its_table() -> None:
@@ -90,7 +90,7 @@ def test_a_view_before_its_table() -> None:
         b"START TRANSACTION;\n", b"START TRANSACTION;\n" + view
     )
     one = of(dump)
-    assert one.found == [Finding("restore-view-order", "", "wp_recent, line 3", (at(one, 3, view, dump),))]
+    assert one.found == [Finding(FINDINGS["restore-view-order"], "", "wp_recent, line 3", (at(one, 3, view, dump),))]
 
 
 @pytest.mark.parametrize(
@@ -113,4 +113,4 @@ def test_names_that_differ_in_case_only(changes: dict[str, str | None], detail: 
     one = of(DUMP, **changes)
     found = [found for found in one.found if found.id != "config-differs"]  # wp-config.php has wp_
     places = (*map(one.line, keys), one.member("APP-DATA.SQL"))
-    assert found == [Finding("restore-name-case", "", detail, places)]
+    assert found == [Finding(FINDINGS["restore-name-case"], "", detail, places)]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmeta.checks.versions import order, same_version
+from backupmeta.checks.applications import order, same_version
 
 SAME = (
     ("6.5", "6.5.0"),

@@ -18,11 +18,11 @@ import pytest
 
 from backupmeta.catalog.queries import EXPORTED
 from backupmeta.catalog.scanning import scan
-from backupmeta.cli import catalog as cataloged
+from backupmeta.cli import catalog_cmds as cataloged
 from backupmeta.search import Search
+from tests.attack.test_canaries import PLACES, leaks
 from tests.catalog.snapshots import sealed
 from tests.invented import BACKUP, NAME, TIME, Account, backup_record, run
-from tests.test_secrets import PLACES, leaks
 
 COMMAND = f'"{sys.executable}" -c "from backupmeta.cli import main; main()"'
 FORMATS = ("jsonl", "csv", "parquet")

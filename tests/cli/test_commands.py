@@ -5,6 +5,9 @@ import hashlib
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +17,10 @@ import click
 import pytest
 
 import backupmeta
-from backupmeta.api.models import Backup, Install
-from backupmeta.api.response import ListResponse, Response
+from backupmeta import library
+from backupmeta.account.home import Home, Pair
+from backupmeta.api.models import Backup, Install, ListResponse, Response
+from backupmeta.backup.inspection import Inspection
 from backupmeta.cli import commands, options, output
 from backupmeta.record.fields import FIELDS
 from backupmeta.search import Search
@@ -234,7 +239,7 @@ def test_jsonl_has_what_json_has_also_over_many_blocks(account: Account) -> None
 
 def test_jsonl_in_one_process_is_the_same(two: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     before = run("list", "--jsonl", "--provenance", two.home)
-    monkeypatch.setattr("backupmeta.cli.workers._can_fork", bool)
+    monkeypatch.setattr("backupmeta.work.processes.can_fork", bool)
     assert run("list", "--jsonl", "--provenance", two.home) == before
 
 
@@ -526,15 +531,36 @@ def test_ctrl_c_before_anything_is_read_is_no_traceback(monkeypatch: pytest.Monk
     assert run("list") == (130, b"", "")
 
 
-def test_a_second_process_that_dies_is_told(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    def dies(_blocks: object, _writing: int) -> None:
-        os._exit(1)
+def test_a_backup_that_kills_each_process_is_named_and_all_others_are_listed(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(200):
+        account.backup(f"{number:025}", backup_record(backup_time=str(number)))
+    deadly, own, inspect = f"{100:025}", os.getpid(), library.inspect_backup
 
-    monkeypatch.setattr("backupmeta.cli.workers._can_fork", lambda: True)
-    monkeypatch.setattr("backupmeta.cli.workers._send", dies)
+    def killed(home: Home, pair: Pair, *arguments: Any) -> Inspection:
+        if pair.id == deadly and os.getpid() != own:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return inspect(home, pair, *arguments)
+
+    monkeypatch.setattr("backupmeta.work.processes.cores", lambda: 2)
+    before = run("list", "--jsonl", account.home).jsonl
+    monkeypatch.setattr(library, "inspect_backup", killed)
     ran = run("list", "--jsonl", account.home)
+    assert ran.jsonl == [one for one in before if one["id"] != deadly]
     assert ran.code == 2
-    assert ran.err == "backupmeta: the second process ended before its work did\n"
+    assert ran.err.count("the process that read it ended") == 1
+    assert str(account.home) in ran.err
+
+
+def test_a_list_that_no_process_survives_ends_and_says_so(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    account.backup("0" * 25, backup_record())
+    monkeypatch.setattr("backupmeta.work.processes.cores", lambda: 2)
+    monkeypatch.setattr(library.BackupListing, "do", lambda *_: os._exit(1))
+    ran = run("list", "--jsonl", account.home)
+    assert (ran.code, ran.text) == (2, "")
+    assert "backup 1 of the list, and all after it" in ran.err
+    assert "the process that read it ended; is there too little memory?" in ran.err
 
 
 def test_a_terminal_is_as_wide_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -545,7 +571,7 @@ def test_a_terminal_is_as_wide_as_it_says(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_completion_leaves_out_what_cannot_be_read(account: Account) -> None:
-    view = commands.backupmeta.commands["view"]
+    view = commands.command("view")
     for roots, names in ((account.home, [BACKUP, "b"]), (account.home / "nowhere", ["b"])):
         context = click.Context(view)
         context.params = {"roots": (str(roots),)}
@@ -554,3 +580,21 @@ def test_completion_leaves_out_what_cannot_be_read(account: Account) -> None:
 
 def test_the_version_is_the_packages() -> None:
     assert run("--version").text == f"backupmeta {backupmeta.__version__}\n"
+
+
+@pytest.mark.parametrize("name", commands.COMMANDS)
+def test_the_list_of_commands_has_the_first_sentence_of_each(name: str) -> None:
+    command = commands.command(name)
+    assert command.name == name
+    assert command.get_short_help_str(limit=1000) == commands.COMMANDS[name][1]
+
+
+def test_the_list_and_completion_of_commands_import_none_of_them() -> None:
+    code = (
+        "import sys; from backupmeta.cli.commands import backupmeta as group; from click import Context;"
+        "context = Context(group); print(group.get_help(context)); group.shell_complete(context, 'v');"
+        "print([name for name in sys.modules if name.startswith('backupmeta.')])"
+    )
+    lines = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout.splitlines()
+    assert [line.split()[0] for line in lines[lines.index("Commands:") + 1 : -1]] == sorted(commands.COMMANDS)
+    assert lines[-1] == "['backupmeta.cli', 'backupmeta.cli.commands']"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.comparison.test_contents import RECORD, packed
+from tests.attack.test_canaries import PLACES, leaks
+from tests.comparison.test_archive_changes import RECORD, packed
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, Account, archive, backup_record, install_record, run
-from tests.test_secrets import PLACES, leaks
 
 OTHER = "app_example-com_Blog_2024-06-14_20-55-21.tar.gz"
 

@@ -107,6 +107,13 @@ def test_nothing_is_imported_that_is_not_needed(arguments: list[str], without: s
     assert not without & set(imported)
 
 
+def test_it_runs_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "backupmeta", "view", EXAMPLE_ID], capture_output=True, check=False)
+    direct = process("view", EXAMPLE_ID)
+    assert (done.returncode, done.stdout) == (direct.returncode, direct.stdout)
+    assert done.returncode == 1
+
+
 def completed(line: str, **environment: str) -> list[str]:
     words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
     told: Mapping[str, str] = {**os.environ, "_BACKUPMETA_COMPLETE": "bash_complete", **words, **environment}

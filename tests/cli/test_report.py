@@ -1,8 +1,6 @@
 """The command ``report``."""
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -10,8 +8,8 @@ import pytest
 
 from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
+from tests.attack.test_canaries import PLACES, leaks
 from tests.invented import BACKUP, NAME, TIME, Account, run
-from tests.test_secrets import PLACES, leaks
 
 FORMATS = ("html", "markdown", "json")
 NOW = ("--now", str(TIME))
@@ -129,12 +127,6 @@ def test_nor_does_its_command_line(account: Account) -> None:
     ran = run("report", account.home.parent, "ftp://u:CANARYq7x@h/", "--json", "--jobs", "1")
     assert json.loads(ran.text)["command"].count("ftp://********@h/") == 1
     assert not leaks(json.dumps(ran.json["command"]).encode())
-
-
-def test_it_is_imported_in_no_time() -> None:
-    heavy = "sorted({'jinja2', 'sqlite3', 'pydantic', 'rich', 'backupmeta.catalog.scan'} & set(sys.modules))"
-    code = f"import sys, backupmeta.cli.report; print({heavy})"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
 
 
 @pytest.mark.parametrize("ending", ["-wal", "-shm", "-scan"])

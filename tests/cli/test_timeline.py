@@ -3,16 +3,21 @@
 import csv
 import io
 import json
+import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from backupmeta.cli import timeline as command
+from backupmeta.archive import reader
+from backupmeta.archive.reader import Pass
+from backupmeta.evidence import EvidenceFile
 from backupmeta.render.timelines import TIMELINES
 from tests.events.scene import CREATED, agreeing, packed, touched
-from tests.invented import BACKUP, NAME, TIME, Account, backup_record, run
+from tests.invented import BACKUP, NAME, SECOND, TIME, Account, backup_record, run
 from tests.measured import COMMAND, KIBIBYTES_MORE, measured
 
 CANARY = "CANARYq7x"
@@ -108,10 +113,6 @@ def test_a_file_is_not_written_among_the_evidence(account: Account, tmp_path: Pa
     assert (tmp_path / "out.jsonl").read_bytes() == run("timeline", account.home, "--json").out
 
 
-def test_the_formats_that_are_offered_are_those_that_there_are() -> None:
-    assert tuple(TIMELINES) == command._FORMATS
-
-
 @pytest.mark.parametrize("form", TIMELINES)
 def test_no_secret_in_any_format(tmp_path: Path, form: str) -> None:
     account = Account(tmp_path / "u")
@@ -138,6 +139,52 @@ def test_through_mactime(account: Account) -> None:
 
 def test_the_answer_is_always_the_same(account: Account) -> None:
     assert len({run("timeline", account.home.parent, "--deep", "--json").out for _ in range(3)}) == 1
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Give accounts with some archives that many members are in, and some that can't be read."""
+    root = tmp_path / "home"
+    for number in range(6):
+        account = agreeing(root / f"u{number}")
+        record = backup_record(backup_time=str(TIME + 60), backup_filename=SECOND, title=f"second of {number}")
+        account.backup("b" * 25, content=record)
+        path = account.archives / SECOND
+        path.write_bytes(packed(record, {f"wp-content/{name}.php": TIME - name for name in range(600)}))
+        touched(path, TIME + 62)
+        if number % 3 == 0:
+            (account.archives / NAME).write_bytes(b"<html>")
+        if number % 3 == 1:
+            path.write_bytes(path.read_bytes()[:-200])
+    return root
+
+
+@pytest.mark.parametrize("form", sorted(TIMELINES))
+def test_the_number_of_processes_makes_no_difference(many: Path, form: str) -> None:
+    arguments = ("timeline", many, "--deep", "--format", form, "--members", "500", "--jobs")
+    alone, *others = (run(*arguments, jobs) for jobs in ("1", "2", "3"))
+    assert others == [alone, alone]
+    assert len(alone.out.splitlines()) > 3000
+    assert alone.err.count("\n") >= 4
+
+
+def test_an_archive_that_kills_each_process_costs_only_its_events(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, walk = os.getpid(), reader.walk
+
+    def deadly(file: EvidenceFile, *arguments: Any, **options: Any) -> Pass:
+        if "u2/" in file.path and file.path.endswith(SECOND) and os.getpid() != own:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return walk(file, *arguments, **options)
+
+    before = run("timeline", many, "--deep", "--json", "--jobs", "1")
+    monkeypatch.setattr("backupmeta.events.claims.walk", deadly)
+    ran = run("timeline", many, "--deep", "--json", "--jobs", "2")
+    lost = [line for line in before.out.splitlines() if line not in ran.out.splitlines()]
+    assert len(lost) > 600
+    assert all(b"u2/" in line for line in lost)
+    assert ran.code == 2
+    assert f"u2/application_backups/{SECOND}" in ran.err
+    assert "the process that read it ended; is there too little memory?" in ran.err
 
 
 def test_memory_stays_flat(tmp_path: Path) -> None:

@@ -9,11 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.archive import reader
+from backupmeta.archive.reader import Pass
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.evidence import EvidenceFile
 from tests.invented import INSTALL, NAME, TIME, Account, run
 from tests.sites import honest, packed, record
 
@@ -264,22 +268,36 @@ class TestProcesses:
                 done = subprocess.run(command, stderr=full, stdout=subprocess.DEVNULL, check=False)
             assert done.returncode == code
 
-    def test_a_killed_one_ends_the_command(self, tmp_path: Path) -> None:
+    def test_a_killed_one_costs_nothing_but_time(self, tmp_path: Path) -> None:
         """As the system does it that runs out of memory."""
-        path = tmp_path / "app_a_b_2024-06-13_20-55-21.tar.gz"
         for number in range(3):
-            with path.with_name(f"app_{number}_b_2024-06-13_20-55-21.tar").open("wb") as file:
+            with (tmp_path / f"app_{number}_b_2024-06-13_20-55-21.tar").open("wb") as file:
                 file.write(b"x" * 512)
-                file.truncate(2 * 2**30)  # sparse; a search for headers in it takes long
-        with subprocess.Popen(
-            [COMMAND, "verify", tmp_path, "--jobs", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        ) as process:
+                file.truncate(2**29)  # sparse; a search for headers in it takes long
+        command = [str(COMMAND), "verify", str(tmp_path), *NOW, "--jobs"]
+        with subprocess.Popen([*command, "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             children = wait_for_children(process.pid, 2)
             os.kill(children[0], signal.SIGKILL)
-            _, err = process.communicate(timeout=30)
-        assert b"a process ended before its work did" in err
-        assert process.returncode == 2
+            out, err = process.communicate(timeout=120)
+        undisturbed = subprocess.run([*command, "1"], capture_output=True, check=False)
+        assert (process.returncode, out, err) == (undisturbed.returncode, undisturbed.stdout, undisturbed.stderr)
         assert not any(is_running(child) for child in children)
+
+    def test_an_archive_that_kills_each_of_them_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        own, walk, folder = os.getpid(), reader.walk, self.many(tmp_path)
+
+        def deadly(file: EvidenceFile, *arguments: Any, **options: Any) -> Pass:
+            if "user4" in file.path and os.getpid() != own:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return walk(file, *arguments, **options)
+
+        before = run("verify", folder, "--json", "--jobs", "1", *NOW).json["targets"]
+        monkeypatch.setattr("backupmeta.verification.walk", deadly)
+        after = run("verify", folder, "--json", "--jobs", "2", *NOW).json["targets"]
+        differing = [new for old, new in zip(before, after, strict=True) if old != new]
+        [told] = [one for one in differing if one["path"].endswith(NAME)]
+        assert (told["verdict"], "user4" in told["path"]) == ("unreadable", True)
+        assert "the process that read it ended; is there too little memory?" in str(told["findings"])
 
     def test_they_end_with_the_command(self, tmp_path: Path) -> None:
         for number in range(3):

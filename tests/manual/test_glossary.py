@@ -6,10 +6,10 @@ from typing import Final
 
 import pytest
 
-from backupmeta.account.home import State
+from backupmeta.account.home import PairState
 from backupmeta.checks.verdict import Verdict
+from backupmeta.findings import Group, Severity
 from backupmeta.provenance import Witness
-from backupmeta.vocabulary.kinds import Group, Severity
 
 PAGE: Final = files("backupmeta").joinpath("manual/glossary.md").read_text("utf-8")
 ENTRIES: Final = dict(re.findall(r"^- \*\*(.+?)\*\*: (.+)$", PAGE, re.MULTILINE))
@@ -37,4 +37,4 @@ def test_a_word_for_several_kinds_names_them_all(word: str, kinds: set[str]) -> 
 
 
 def test_the_states_of_a_backup_have_entries() -> None:
-    assert {str(state).replace("paired", "pair") for state in State} <= ENTRIES.keys()
+    assert {str(state).replace("paired", "pair") for state in PairState} <= ENTRIES.keys()

@@ -20,11 +20,12 @@ from isal import isal_zlib
 from writers.installatron import BLOCK, Entry, blocks, padded
 
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.checks.policy import DEFAULT, Policy, Requirements
+from backupmeta.checks.checked_backup import Requirements
+from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.checks.verdict import Verdict
+from backupmeta.findings import Severity
 from backupmeta.search import Search
-from backupmeta.verification import Case, Outcome, run_here, verify, verify_archive
-from backupmeta.vocabulary.kinds import Severity
+from backupmeta.verification import RUN_HERE, Case, Outcome, verify, verify_archive
 from tests.hostile import header, stamped
 from tests.invented import unprivileged
 from tests.real.test_real_backup import OUT, Real
@@ -109,7 +110,9 @@ class Original(Real):
     def runs(self) -> tuple[bytes, ...]:
         """What runs of `RUN` members deflate to."""
         starts = range(0, len(self.members), RUN)
-        return tuple(deflated(b"".join([one.raw for one in self.members[start : start + RUN]])) for start in starts)
+        return tuple(
+            deflated(b"".join([member.raw for member in self.members[start : start + RUN]])) for start in starts
+        )
 
     @cached_property
     def copy(self) -> tempfile.TemporaryDirectory[str]:
@@ -139,7 +142,7 @@ class Original(Real):
         """Return where the middle of the longest member of a part of the archive lies, in bytes of the tar."""
         first, end = (len(self.members) * one // parts for one in (part, part + 1))
         longest = max(range(max(first, 2), end), key=lambda place: len(self.members[place].raw))
-        return sum(len(one.raw) for one in self.members[:longest]) + len(self.members[longest].raw) // 2
+        return sum(len(member.raw) for member in self.members[:longest]) + len(self.members[longest].raw) // 2
 
 
 @cache
@@ -207,7 +210,7 @@ class Site:
         self.members[place] = self.members[place].holding(content)
 
     def tar(self) -> bytes:
-        return b"".join([one.raw for one in self.members]) + self.end
+        return b"".join([member.raw for member in self.members]) + self.end
 
     def bytes_of_archive(self) -> bytes:
         """Return the archive: the original's own bytes as long as its tar is the same."""
@@ -218,7 +221,7 @@ class Site:
             return self.real.packed
         first, last = head // RUN, -((tail - len(self.real.members)) // RUN)
         after = len(self.members) - max(0, len(self.real.members) - last * RUN)
-        changed = b"".join([one.raw for one in self.members[first * RUN : after]])
+        changed = b"".join([member.raw for member in self.members[first * RUN : after]])
         parts = [*self.real.runs[:first], deflated(changed), *self.real.runs[last:], deflated(self.end)]
         return gzip_stream(parts, self.tar())
 
@@ -267,7 +270,7 @@ class Site:
     def verified(self, folder: Path) -> "Iterator[Told]":
         """Yield what verify tells of each target."""
         home = self.lay(folder)
-        run = writing(home / self.archive) if self.is_written else run_here
+        run = writing(home / self.archive) if self.is_written else RUN_HERE
         with unprivileged() if self.is_guarded else nullcontext():
             for one in verify(self.search(folder), self.policy, self.now, run):
                 ids = {judged.finding.id: judged.severity for judged in one.judged}
@@ -349,8 +352,8 @@ def both(*acts: Act) -> Act:
     """Do several things that belong together."""
 
     def act(site: Site) -> None:
-        for one in acts:
-            one(site)
+        for act in acts:
+            act(site)
 
     return act
 
@@ -361,7 +364,11 @@ def asking(**requirements: Any) -> Act:
 
 
 def version_floor(version: str) -> Act:
-    return lambda site: setattr(site, "policy", replace(site.policy, versions={"wordpress": version}))
+    return lambda site: setattr(
+        site,
+        "policy",
+        replace(site.policy, requirements=replace(site.policy.requirements, versions={"wordpress": version})),
+    )
 
 
 def bounded(**limits: int) -> Act:
@@ -457,7 +464,7 @@ def without(*names: str) -> Act:
     folders = tuple(f"{name}/" for name in names)
 
     def act(site: Site) -> None:
-        kept = [one for one in site.members if one.name not in names and not one.name.startswith(folders)]
+        kept = [member for member in site.members if member.name not in names and not member.name.startswith(folders)]
         assert len(kept) < len(site.members)
         site.members = kept
 
@@ -479,7 +486,7 @@ def renamed(change: Callable[[str], str]) -> Act:
     """Rename members."""
 
     def act(site: Site) -> None:
-        renamed = [(one, change(one.name)) for one in site.members]
+        renamed = [(member, change(member.name)) for member in site.members]
         site.members = [one if one.name == name else one.called(name) for one, name in renamed]
 
     return act

@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import zstandard
 
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Verdict
-from backupmeta.vocabulary.kinds import Severity
-from backupmeta.vocabulary.table import FINDINGS
+from backupmeta.findings import Severity
 from tests.hostile import header, pax
 from tests.invented import run
 from tests.real import mutations as m
@@ -750,5 +750,5 @@ def test_the_commands_exit_code_tells_it(acts: tuple[m.Act, ...], code: int) -> 
 
 
 def test_each_check_has_a_mutation_or_a_reason_to_have_none() -> None:
-    covered = {one.caught_by for one in MUTATIONS.values()}
+    covered = {mutation.caught_by for mutation in MUTATIONS.values()}
     assert set(FINDINGS) - covered == set(UNCOVERED)

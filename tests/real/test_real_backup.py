@@ -248,7 +248,7 @@ def test_installs_answer_what_wordpress_and_mariadb_say(real: Real) -> None:
 
 def test_members_are_those_that_tar_lists(real: Real) -> None:
     members = json.loads(run("members", real.archive, "--json").stdout)["members"]
-    assert [one["name"] for one in members] == real.truth["members"]
+    assert [member["name"] for member in members] == real.truth["members"]
     assert len(members) == real.truth["member_count"]
     listed = run("members", real.archive)
     assert len(listed.stdout.splitlines()) == real.truth["member_count"]
@@ -266,7 +266,9 @@ def test_members_are_described_as_tarfile_does(real: Real) -> None:
     with tarfile.open(real.archive) as reference:
         told = [(one.name, one.size, f"{one.mode:04o}", one.isdir()) for one in reference]
     members = json.loads(run("members", real.archive, "--json").stdout)["members"]
-    assert [(one["name"], one["size"], one["mode"], one["type"] == "directory") for one in members] == told
+    assert [
+        (member["name"], member["size"], member["mode"], member["type"] == "directory") for member in members
+    ] == told
 
 
 def test_cat_gives_the_records_exact_bytes(real: Real) -> None:
@@ -295,17 +297,17 @@ def files(folder: Path) -> dict[str, Path]:
 def test_member_digests_are_those_of_the_files_that_gnu_tar_unpacks(real: Real, unpacked: Path) -> None:
     listed = run("members", real.archive, "--json", "--member-digest", "sha256")
     members = json.loads(listed.stdout)["members"]
-    told = {one["name"]: one["digest"] for one in members if one["type"] == "file"}
+    told = {member["name"]: member["digest"] for member in members if member["type"] == "file"}
     assert told == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files(unpacked).items()}
 
 
 def test_members_are_of_the_kind_that_gnu_tar_makes(real: Real, unpacked: Path) -> None:
     members = json.loads(run("members", real.archive, "--json").stdout)["members"]
-    paths = {one["name"]: unpacked / one["name"] for one in members}
-    assert {one["name"] for one in members if one["type"] == "directory"} == {
+    paths = {member["name"]: unpacked / member["name"] for member in members}
+    assert {member["name"] for member in members if member["type"] == "directory"} == {
         name for name, path in paths.items() if path.is_dir() and not path.is_symlink()
     }
-    assert {one["name"]: one["link"] for one in members if one["type"] == "symlink"} == {
+    assert {member["name"]: member["link"] for member in members if member["type"] == "symlink"} == {
         name: str(path.readlink()) for name, path in paths.items() if path.is_symlink()
     }
 
@@ -343,15 +345,15 @@ def test_the_version_in_the_files_is_the_answers(real: Real) -> None:
 
 def test_explain_goes_through_the_archive_and_every_line_of_its_record(real: Real) -> None:
     steps = json.loads(clean("explain", real.archive, "--json", "--show-secrets"))
-    lines = [one["text"] for one in steps if one["line"] is not None]
+    lines = [step["text"] for step in steps if step["line"] is not None]
     assert "\n".join(lines).encode() == real.record.read_bytes()
-    meanings = {one["meaning"]: one["text"] for one in steps if one["place"] == "name"}
+    meanings = {step["meaning"]: step["text"] for step in steps if step["place"] == "name"}
     assert real.truth["name_time"].replace("T", " ") in meanings.values()
 
 
 def test_explain_knows_the_record_on_disk_as_well(real: Real) -> None:
     lines = json.loads(clean("explain", real.record, "--json"))
-    in_archive = [one for one in json.loads(clean("explain", real.archive, "--json")) if one["line"] is not None]
+    in_archive = [step for step in json.loads(clean("explain", real.archive, "--json")) if step["line"] is not None]
     assert lines == in_archive
 
 

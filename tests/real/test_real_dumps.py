@@ -16,7 +16,7 @@ from real import dumps, mariadb
 from real.dumps import ADMINER_EXPORTS, MARIADB_DUMPS, PHPMYADMIN_EXPORTS
 from writers import sql_dump
 
-from backupmeta.archive.dump import Dump, State
+from backupmeta.archive.dump import Dump, DumpState
 
 SBIN: Final = "/usr/sbin"
 """Where mariadbd is."""
@@ -47,8 +47,8 @@ def needs(site: Path) -> pytest.MarkDecorator:
 
 NAMES: Final = [
     *MARIADB_DUMPS,
-    *(pytest.param(one, marks=needs(dumps.PHPMYADMIN)) for one in PHPMYADMIN_EXPORTS),
-    *(pytest.param(one, marks=needs(dumps.ADMINER)) for one in ADMINER_EXPORTS),
+    *(pytest.param(export, marks=needs(dumps.PHPMYADMIN)) for export in PHPMYADMIN_EXPORTS),
+    *(pytest.param(export, marks=needs(dumps.ADMINER)) for export in ADMINER_EXPORTS),
 ]
 UNSIGNED: Final = {"without comments", "without comments, routines", "compact", "phpMyAdmin without comments"}
 """Those at whose end it may be that nothing tells whether they are whole."""
@@ -128,8 +128,8 @@ def read(text: bytes, piece: int = PIECE) -> Dump:
 
 def said(dump: Dump) -> Contents:
     """Return what the reader says of a dump."""
-    rows = {one.name.decode(): one.rows for one in dump.tables if one.kind == "table"}
-    return Contents(rows, {one.name.decode() for one in dump.tables if one.kind == "view"})
+    rows = {table.name.decode(): table.rows for table in dump.tables if table.kind == "table"}
+    return Contents(rows, {table.name.decode() for table in dump.tables if table.kind == "view"})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -145,7 +145,7 @@ def test_the_reader_says_what_a_restore_makes_of_it(dumped: Dumped, name: str) -
 @pytest.mark.parametrize("name", NAMES)
 def test_a_whole_dump_is_never_called_cut(dumped: Dumped, name: str) -> None:
     dump = read(dumped.dump(name))
-    assert dump.state in ({State.WHOLE, State.UNKNOWN} if name in UNSIGNED else {State.WHOLE}), dump.reason
+    assert dump.state in ({DumpState.WHOLE, DumpState.UNKNOWN} if name in UNSIGNED else {DumpState.WHOLE}), dump.reason
 
 
 def places(text: bytes) -> list[int]:
@@ -167,12 +167,12 @@ def test_a_cut_dump_is_never_called_whole(dumped: Dumped, name: str) -> None:
     text = dumped.dump(name)
     cut_at = places(text)
     assert len(cut_at) == PLACES
-    allowed = {State.CUT, State.UNKNOWN} if name in UNSIGNED else {State.CUT}
+    allowed = {DumpState.CUT, DumpState.UNKNOWN} if name in UNSIGNED else {DumpState.CUT}
     states = {at: read(text[:at]).state for at in cut_at}
     assert {at: state for at, state in states.items() if state not in allowed} == {}
 
 
 @pytest.mark.parametrize("name", list(MARIADB_DUMPS))
 def test_nothing_within_a_routine_is_taken_for_a_table(dumped: Dumped, name: str) -> None:
-    names = {one.name for one in read(dumped.dump(name)).tables}
+    names = {table.name for table in read(dumped.dump(name)).tables}
     assert not names & {b"wp_none", b"wp_scratch", b"wp_of_routine"}

@@ -95,4 +95,4 @@ def test_a_value_that_can_t_be_decoded_is_a_finding(raw: bytes, finding: str) ->
     decode = FIELD["title"].decode if raw == b"\xff" else FIELD["time_created"].decode
     with pytest.raises(ValueError, match=r".") as caught:
         decode(raw)
-    assert fields.problem(caught.value) == finding
+    assert fields.problem(caught.value).id == finding

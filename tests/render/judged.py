@@ -2,11 +2,10 @@
 
 from hypothesis import strategies as st
 
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Judged, Verdict, Verification
-from backupmeta.findings import Finding
+from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import Source, Witness
-from backupmeta.vocabulary.kinds import Severity
-from backupmeta.vocabulary.table import FINDINGS
 
 CANARY = "canary"
 ARCHIVE = "/home/u/application_backups/app_a.tar.gz"
@@ -31,7 +30,7 @@ HOSTILE = (
 def judged(
     id_: str, subject: str = "", detail: str = "", *evidence: Source, severity: Severity | None = None
 ) -> Judged:
-    return Judged(Finding(id_, subject, detail, evidence), severity or FINDINGS[id_].severity)
+    return Judged(Finding(FINDINGS[id_], subject, detail, evidence), severity or FINDINGS[id_].severity)
 
 
 def passing(*found: Judged, path: str = ARCHIVE) -> Verification:
@@ -78,7 +77,7 @@ FOUND = st.builds(
     Judged,
     finding=st.builds(
         Finding,
-        id=st.sampled_from(sorted(FINDINGS)),
+        rule=st.sampled_from(list(FINDINGS.values())),
         subject=TEXTS | SECRETS,
         detail=TEXTS | SECRETS,
         evidence=st.lists(SOURCES, max_size=3).map(tuple),

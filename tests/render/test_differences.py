@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import pytest
 
-from backupmeta.comparison.diff import diff
-from backupmeta.comparison.difference import Difference, FieldChange, Sources, What
+from backupmeta.comparison.changes import FieldChange, Sources, What
+from backupmeta.comparison.diff import Difference, diff
 from backupmeta.render.differences import _values, diff_json, diff_markdown, diff_text
 from backupmeta.words import markdown_cell
-from tests.comparison.test_contents import AFTER, BEFORE, CHANGED_DUMP, DUMP, RECORD, packed
+from tests.comparison.test_archive_changes import AFTER, BEFORE, CHANGED_DUMP, DUMP, RECORD, packed
 from tests.invented import Account, archive, backup_record
 
 A: Final = "a" * 25

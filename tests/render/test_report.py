@@ -20,8 +20,7 @@ from backupmeta.catalog.summary import Part, Summary
 from backupmeta.render.report.document import LONGEST, MOST, markdown, report_json, shown
 from backupmeta.render.report.page import content, html
 from backupmeta.report.from_catalog import Asked, read
-from backupmeta.report.model import Account as Home
-from backupmeta.report.model import Backup, Extension, Found, Report
+from backupmeta.report.model import Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding
 from backupmeta.search import Search
 from backupmeta.words import minute, size
 from tests.invented import TIME, Account, archive, backup_record
@@ -90,7 +89,7 @@ class TestPage:
         assert "No archive was read to its end" in html(replace(report, summary=undigested))
 
 
-BACKUP_ROW = Backup(
+BACKUP_ROW = ReportedBackup(
     number=1,
     account=1,
     install=None,
@@ -135,7 +134,7 @@ NOTHING = Summary(
     months=(),
     findings=(),
 )
-HOME = Home(1, "", "/home/u", "/home/u", "present", 0, 1, 0, 0, TIME)
+HOME = ReportedAccount(1, "", "/home/u", "/home/u", "present", 0, 1, 0, 0, TIME)
 SCAN = Scan(1, ("/home",), "1", TIME, None, ())
 EMPTY = Report(TIME, "1", "", None, TIME, TIME, (SCAN,), (HOME,), (), (), (), (), NOTHING)
 TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from("</script><!--&\u2028\u2029\\\"'`|*_[]\n\x00\x1b"))
@@ -173,7 +172,7 @@ class TestMarkdown:
         assert r"`a\x7cb \x60c\x60 <i>`" in text
 
     def test_it_is_bounded_and_says_so(self) -> None:
-        found = Found(1, None, None, "archive-missing", "warning", "gone", "look", ())
+        found = ReportedFinding(1, None, None, "archive-missing", "warning", "gone", "look", ())
         text = markdown(replace(EMPTY, findings=(found,) * (MOST + 7)))
         assert text.count("| gone ") == MOST
         assert "…and 7 more" in text

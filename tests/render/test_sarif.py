@@ -30,12 +30,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator, ValidationError
 
 import backupmeta
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Judged, Verification
+from backupmeta.findings import Severity
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.sarif import log
 from backupmeta.render.verified import MOST_RESULTS, Selection, blamed
-from backupmeta.vocabulary.kinds import Severity
-from backupmeta.vocabulary.table import FINDINGS
 from tests.measured import KIBIBYTES_MORE, measured
 from tests.render.judged import (
     ARCHIVE,
@@ -387,12 +387,13 @@ def test_memory_does_not_grow_with_the_results(severity: Severity) -> None:
     script = f"""
 import sys
 from backupmeta.checks.verdict import Judged, Verdict, Verification
-from backupmeta.findings import Finding
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.findings import Finding, Severity
 from backupmeta.render.sarif import log
 from backupmeta.render.verified import Selection, blamed
-from backupmeta.vocabulary.kinds import Severity
 
-found = (Judged(Finding("file-missing", "x" * 20_000), Severity("{severity}")),)
+
+found = (Judged(Finding(FINDINGS["file-missing"], "x" * 20_000), Severity("{severity}")),)
 for part in log((Verification("archive", "a", Verdict.FAIL, None, found) for _ in range(int(sys.argv[1]))),
                 Selection(1_000_000, has_notes=True)):
     print(len(part))

@@ -5,11 +5,16 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from backupmeta.render.report.document import extensions, named_archive, places
-from backupmeta.report.model import Account, Archive, Backup, Found, Install, Report
-from backupmeta.words import minute
+from backupmeta.report.model import (
+    Report,
+    ReportedAccount,
+    ReportedBackup,
+    ReportedFinding,
+)
+from backupmeta.words import minute, place
 
 
-class Kind(StrEnum):
+class CellKind(StrEnum):
     """What the cells of a column are, and so how the page's script shows them."""
 
     TEXT = "text"
@@ -38,8 +43,8 @@ class Column(NamedTuple):
         key: its name for the script and in links.
         label: its heading.
         kind: what its cells are.
-        told: gives the cell of a row of a report, where that is not the row's attribute of the column's key; of a link,
-            the number that the other row has in the catalog.
+        value: gives the cell of a row of a report, where that is not the row's attribute of the column's key; of a
+            link, the number that the other row has in the catalog.
         below: the key of the column that it stands below of, in the same cell of the table.
         is_detail: whether it is shown for one row, once that is opened.
         is_filter: whether rows can be chosen by it.
@@ -48,16 +53,17 @@ class Column(NamedTuple):
 
     key: str
     label: str
-    kind: Kind
-    told: Callable[[Any, Report], Any] | None = None
+    kind: CellKind
+    value: Callable[[Any, Report], Any] | None = None
     below: str = ""
     is_detail: bool = False
     is_filter: bool = False
     target: str = ""
 
-    def cell(self, row: object, report: Report) -> Any:  # noqa: ANN401 - as its kind says
-        """Return the cell of a ``row`` of ``report``."""
-        return getattr(row, self.key) if self.told is None else self.told(row, report)
+    @property
+    def getter(self) -> Callable[[Any, Report], Any]:
+        """What gives the cell of a row of a report."""
+        return self.value or (lambda row, _report: getattr(row, self.key))
 
     @property
     def is_head(self) -> bool:
@@ -67,7 +73,7 @@ class Column(NamedTuple):
     @property
     def is_number(self) -> bool:
         """Whether its cells end where the column ends."""
-        return self.kind in {Kind.BYTES, Kind.COUNT}
+        return self.kind in {CellKind.BYTES, CellKind.COUNT}
 
 
 class Table(NamedTuple):
@@ -95,151 +101,124 @@ class Table(NamedTuple):
     @property
     def heads(self) -> tuple[Column, ...]:
         """The columns with a heading."""
-        return tuple(one for one in self.columns if one.is_head)
+        return tuple(column for column in self.columns if column.is_head)
 
     @property
     def has_details(self) -> bool:
         """Whether a row can be opened."""
-        return any(one.is_detail for one in self.columns)
+        return any(column.is_detail for column in self.columns)
 
     @property
     def filters(self) -> tuple[Column, ...]:
         """The columns that rows can be chosen by."""
-        return tuple(one for one in self.columns if one.is_filter)
+        return tuple(column for column in self.columns if column.is_filter)
 
 
 def _account(*, below: str = "") -> Column:
-    return Column("account", "Account", Kind.LINK, below=below, is_filter=True, target="accounts")
+    return Column("account", "Account", CellKind.LINK, below=below, is_filter=True, target="accounts")
 
 
-def _detail(key: str, label: str, kind: Kind, told: Callable[[Any, Report], Any] | None = None) -> Column:
-    return Column(key, label, kind, told, is_detail=True)
+def _detail(key: str, label: str, kind: CellKind, value: Callable[[Any, Report], Any] | None = None) -> Column:
+    return Column(key, label, kind, value, is_detail=True)
 
 
-def _plugins(one: Backup | Install, _report: Report) -> str:
-    return extensions(one.plugins)
+def _evidence(finding: ReportedFinding, report: Report) -> list[tuple[str, str]]:
+    base = None if finding.account is None else report.account_paths[finding.account]
+    return list(places(finding, base))
 
 
-def _themes(one: Backup | Install, _report: Report) -> str:
-    return extensions(one.themes)
+def _seen_elsewhere(account: ReportedAccount, _report: Report) -> str | None:
+    return None if account.seen == account.path else account.seen
 
 
-def _seen(one: Account, _report: Report) -> str | None:
-    return None if one.seen == one.path else one.seen
-
-
-def _host(one: Account, _report: Report) -> str | None:
-    return one.host or None
-
-
-def _evidence(one: Found, report: Report) -> list[tuple[str, str]]:
-    base = None if one.account is None else report.account_paths[one.account]
-    return list(places(one, base))
-
-
-_TALLY: Final = Column("findings", "Findings", Kind.TALLY, lambda _one, _report: None)
-
+_TALLY: Final = Column("findings", "Findings", CellKind.TALLY, lambda _row, _report: None)
+_PLUGINS: Final = _detail("plugins", "Plugins", CellKind.TEXT, lambda row, _report: extensions(row.plugins))
+_THEMES: Final = _detail("themes", "Themes", CellKind.TEXT, lambda row, _report: extensions(row.themes))
 
 _FINDINGS: Final = (
-    Column("severity", "Severity", Kind.WORD, is_filter=True),
-    Column("message", "What was found", Kind.TEXT),
-    Column("id", "Kind", Kind.CODE, below="message", is_filter=True),
-    Column("backup", "About", Kind.LINK, target="backups"),
-    Column("install", "Install", Kind.LINK, below="backup", target="installs"),
+    Column("severity", "Severity", CellKind.WORD, is_filter=True),
+    Column("message", "What was found", CellKind.TEXT),
+    Column("id", "Kind", CellKind.CODE, below="message", is_filter=True),
+    Column("backup", "About", CellKind.LINK, target="backups"),
+    Column("install", "Install", CellKind.LINK, below="backup", target="installs"),
     _account(below="backup"),
-    Column("evidence", "Where it can be seen", Kind.PLACES, _evidence),
-    _detail("advice", "Advice", Kind.TEXT),
+    Column("evidence", "Where it can be seen", CellKind.PLACES, _evidence),
+    _detail("advice", "Advice", CellKind.TEXT),
 )
 
 _BACKUPS: Final = (
-    Column("time", "Made (UTC)", Kind.TIME),
-    Column("title", "Site", Kind.TEXT),
-    Column("url", "Address", Kind.TEXT, below="title"),
-    Column("application", "Application", Kind.TEXT, is_filter=True),
-    Column("version", "Version", Kind.VERSION, is_filter=True),
+    Column("time", "Made (UTC)", CellKind.TIME),
+    Column("title", "Site", CellKind.TEXT),
+    Column("url", "Address", CellKind.TEXT, below="title"),
+    Column("application", "Application", CellKind.TEXT, is_filter=True),
+    Column("version", "Version", CellKind.VERSION, is_filter=True),
     _account(),
-    Column("state", "State", Kind.WORD, is_filter=True),
-    Column("verdict", "Verdict", Kind.WORD, below="state", is_filter=True),
-    Column("bytes", "Size", Kind.BYTES),
+    Column("state", "State", CellKind.WORD, is_filter=True),
+    Column("verdict", "Verdict", CellKind.WORD, below="state", is_filter=True),
+    Column("bytes", "Size", CellKind.BYTES),
     _TALLY,
-    _detail("archive", "Archive", Kind.CODE),
-    _detail("sha256", "SHA-256", Kind.CODE),
-    _detail("id", "Id", Kind.CODE),
-    Column("install", "Install", Kind.LINK, is_detail=True, target="installs"),
-    _detail("install_id", "Id of the install", Kind.CODE),
-    _detail("user", "Owner", Kind.TEXT),
-    _detail("path", "Folder of the install", Kind.CODE),
-    _detail("location", "Location", Kind.TEXT),
-    _detail("note", "Note", Kind.TEXT),
-    _detail("plugins", "Plugins", Kind.TEXT, _plugins),
-    _detail("themes", "Themes", Kind.TEXT, _themes),
+    _detail("archive", "Archive", CellKind.CODE),
+    _detail("sha256", "SHA-256", CellKind.CODE),
+    _detail("id", "Id", CellKind.CODE),
+    Column("install", "Install", CellKind.LINK, is_detail=True, target="installs"),
+    _detail("install_id", "Id of the install", CellKind.CODE),
+    _detail("user", "Owner", CellKind.TEXT),
+    _detail("path", "Folder of the install", CellKind.CODE),
+    _detail("location", "Location", CellKind.TEXT),
+    _detail("note", "Note", CellKind.TEXT),
+    _PLUGINS,
+    _THEMES,
 )
 
 _INSTALLS: Final = (
-    Column("title", "Site", Kind.TEXT),
-    Column("url", "Address", Kind.TEXT, below="title"),
-    Column("application", "Application", Kind.TEXT, is_filter=True),
-    Column("version", "Version", Kind.VERSION, is_filter=True),
+    Column("title", "Site", CellKind.TEXT),
+    Column("url", "Address", CellKind.TEXT, below="title"),
+    Column("application", "Application", CellKind.TEXT, is_filter=True),
+    Column("version", "Version", CellKind.VERSION, is_filter=True),
     _account(),
-    Column("created", "Installed (UTC)", Kind.TIME),
-    Column("updated", "Updated (UTC)", Kind.TIME),
-    Column("backups", "Backups", Kind.COUNT),
-    Column("newest", "Newest backup (UTC)", Kind.TIME),
+    Column("created", "Installed (UTC)", CellKind.TIME),
+    Column("updated", "Updated (UTC)", CellKind.TIME),
+    Column("backups", "Backups", CellKind.COUNT),
+    Column("newest", "Newest backup (UTC)", CellKind.TIME),
     _TALLY,
-    _detail("id", "Id", Kind.CODE),
-    _detail("user", "Owner", Kind.TEXT),
-    _detail("path", "Folder", Kind.CODE),
-    _detail("available", "Can be updated to", Kind.VERSION),
-    _detail("plugins", "Plugins", Kind.TEXT, _plugins),
-    _detail("themes", "Themes", Kind.TEXT, _themes),
+    _detail("id", "Id", CellKind.CODE),
+    _detail("user", "Owner", CellKind.TEXT),
+    _detail("path", "Folder", CellKind.CODE),
+    _detail("available", "Can be updated to", CellKind.VERSION),
+    _PLUGINS,
+    _THEMES,
 )
 
 _ACCOUNTS: Final = (
-    Column("path", "Account", Kind.CODE),
-    Column("seen", "As the server saw it", Kind.CODE, _seen, "path"),
-    Column("host", "Host", Kind.TEXT, _host, "path"),
-    Column("status", "Status", Kind.WORD, is_filter=True),
-    Column("installs", "Installs", Kind.COUNT),
-    Column("backups", "Backups", Kind.COUNT),
-    Column("archives", "Archives", Kind.COUNT),
-    Column("bytes", "Size", Kind.BYTES),
-    Column("newest", "Newest backup (UTC)", Kind.TIME),
+    Column("path", "Account", CellKind.CODE),
+    Column("seen", "As the server saw it", CellKind.CODE, _seen_elsewhere, "path"),
+    Column("host", "Host", CellKind.TEXT, lambda account, _report: account.host or None, "path"),
+    Column("status", "Status", CellKind.WORD, is_filter=True),
+    Column("installs", "Installs", CellKind.COUNT),
+    Column("backups", "Backups", CellKind.COUNT),
+    Column("archives", "Archives", CellKind.COUNT),
+    Column("bytes", "Size", CellKind.BYTES),
+    Column("newest", "Newest backup (UTC)", CellKind.TIME),
     _TALLY,
 )
 
 _ARCHIVES: Final = (
-    Column("path", "Archive", Kind.CODE),
-    Column("sha256", "SHA-256", Kind.CODE, below="path"),
+    Column("path", "Archive", CellKind.CODE),
+    Column("sha256", "SHA-256", CellKind.CODE, below="path"),
     _account(),
-    Column("bytes", "Size", Kind.BYTES),
-    Column("modified", "Modified (UTC)", Kind.TIME),
-    Column("status", "Status", Kind.WORD, is_filter=True),
-    Column("verdict", "Verdict", Kind.WORD, below="status", is_filter=True),
-    Column("backup", "Backup", Kind.LINK, target="backups"),
+    Column("bytes", "Size", CellKind.BYTES),
+    Column("modified", "Modified (UTC)", CellKind.TIME),
+    Column("status", "Status", CellKind.WORD, is_filter=True),
+    Column("verdict", "Verdict", CellKind.WORD, below="status", is_filter=True),
+    Column("backup", "Backup", CellKind.LINK, target="backups"),
 )
 
 
-def _message(one: Found) -> str:
-    return one.message
-
-
-def _account_name(one: Account) -> str:
-    return f"{one.host}:{one.path}" if one.host else one.path
-
-
-def _install_name(one: Install) -> str:
-    return one.title or one.url or one.id
-
-
-def _backup_name(one: Backup) -> str:
-    site = one.title or one.url or one.application
-    return (
-        f"{site}, {minute(one.time)}" if site and one.time is not None else named_archive(one.archive) or one.id or "?"
-    )
-
-
-def _archive_name(one: Archive) -> str:
-    return one.path
+def _backup_name(backup: ReportedBackup) -> str:
+    site = backup.title or backup.url or backup.application
+    if site and backup.time is not None:
+        return f"{site}, {minute(backup.time)}"
+    return named_archive(backup.archive) or backup.id or "?"
 
 
 TABLES: Final = (
@@ -247,7 +226,7 @@ TABLES: Final = (
         "findings",
         "Findings",
         "Something that somebody should know: the worst first. Severity is error, warning or note.",
-        _message,
+        lambda finding: finding.message,
         _FINDINGS,
     ),
     Table(
@@ -262,21 +241,21 @@ TABLES: Final = (
         "installs",
         "Installs",
         "What is installed now, as the server's own records tell.",
-        _install_name,
+        lambda install: install.title or install.url or install.id,
         _INSTALLS,
     ),
     Table(
         "accounts",
         "Accounts",
         "Homes, and folders of archives that belong to none.",
-        _account_name,
+        lambda account: place(account.host, account.path),
         _ACCOUNTS,
     ),
     Table(
         "archives",
         "Archives and digests",
         "Every archive's file. A digest and a verdict are there where all of it was read.",
-        _archive_name,
+        lambda archive: archive.path,
         _ARCHIVES,
     ),
 )

@@ -16,9 +16,18 @@ from backupmeta import escapes
 from backupmeta.catalog.database import Scan
 from backupmeta.catalog.summary import DatedBackup, FindingCount, Summary
 from backupmeta.provenance import Source
+from backupmeta.render.formats import Format, Formats, Rendering, Trait, formats, whatever_view
 from backupmeta.render.json_text import as_json, json_object, spaced
-from backupmeta.report.model import Account, Archive, Backup, Extension, Found, Install, Report
-from backupmeta.words import amounts, counted, counts_of, few, minute, size, visible
+from backupmeta.report.model import (
+    Extension,
+    Report,
+    ReportedAccount,
+    ReportedArchive,
+    ReportedBackup,
+    ReportedFinding,
+    ReportedInstall,
+)
+from backupmeta.words import amounts, counted, counts_of, day, few, minute, size, visible
 
 LONGEST: Final = 2_000
 """How many characters of a text are shown; a hostile record may have a million."""
@@ -65,7 +74,7 @@ def _extension(entry: Extension) -> str:
     return f"{entry.id}{version}{' (inactive)' if entry.is_active is False else ''}"
 
 
-def places(finding: Found, base: str | None) -> Iterator[tuple[str, str]]:
+def places(finding: ReportedFinding, base: str | None) -> Iterator[tuple[str, str]]:
     """Yield where a finding can be seen, each place a phrase and a path: ``embedded record, line 3``.
 
     Paths are shown below the folder ``base`` of the account that it is about, where they lie there.
@@ -137,7 +146,7 @@ def tiles(counts: Summary) -> Iterator[Tile]:
     copies, wasted = _spare(counts)
     spare = (f"{counted(copies, 'copy', 'copies')} of others, {size(wasted)}",) if copies else ()
     yield Tile("Archives", size(counts.bytes), (f"in {counted(counts.archives, 'file')}", *spare))
-    oldest, newest = (minute(_time(backup))[:10] for backup in (counts.oldest, counts.newest))
+    oldest, newest = (day(_time(backup)) for backup in (counts.oldest, counts.newest))
     yield Tile("Oldest backup", oldest, (f"newest {newest}",))
     yield Tile("Findings", f"{sum(counts.severities.values()):,}", (counts_of(counts.severities, "none"),))
 
@@ -209,29 +218,29 @@ def _kind(kind: FindingCount, _paths: _Paths) -> _Cells:
     return _text(kind.severity), f"{kind.times:,}", _code(kind.id), _text(kind.sentence), _text(kind.advice)
 
 
-def _finding(finding: Found, paths: _Paths) -> _Cells:
+def _finding(finding: ReportedFinding, paths: _Paths) -> _Cells:
     base = None if finding.account is None else paths[finding.account]
     evidence = (f"{_text(phrase)} {_code(path)}" for phrase, path in places(finding, base))
     return _text(finding.severity), _text(finding.message), _code(base), ", ".join(evidence)
 
 
-def _backup(backup: Backup, paths: _Paths) -> _Cells:
+def _backup(backup: ReportedBackup, paths: _Paths) -> _Cells:
     state = _joined(backup.state, backup.verdict)
     weight = "-" if backup.bytes is None else size(backup.bytes)
     return _text(minute(backup.time)), _site(backup), _software(backup), _code(paths[backup.account]), state, weight
 
 
-def _install(install: Install, paths: _Paths) -> _Cells:
+def _install(install: ReportedInstall, paths: _Paths) -> _Cells:
     updated = _text(minute(install.updated))
     return _site(install), _software(install), _code(paths[install.account]), updated, f"{install.backups:,}"
 
 
-def _account(account: Account, _paths: _Paths) -> _Cells:
+def _account(account: ReportedAccount, _paths: _Paths) -> _Cells:
     archives = f"{account.archives:,} of {size(account.bytes)}"
     return _code(account.path), _text(account.status), f"{account.installs:,}", f"{account.backups:,}", archives
 
 
-def _digest(archive: Archive, paths: _Paths) -> _Cells:
+def _digest(archive: ReportedArchive, paths: _Paths) -> _Cells:
     return _code(archive.sha256), _text(archive.verdict or ""), _code(paths[archive.account]), _code(archive.path)
 
 
@@ -246,11 +255,11 @@ def _origin(line: tuple[str, str], _paths: _Paths) -> _Cells:
     return label, _text(text)
 
 
-def _site(row: Backup | Install) -> str:
+def _site(row: ReportedBackup | ReportedInstall) -> str:
     return " ".join(filter(None, (_text(row.title or ""), _code(row.url))))
 
 
-def _software(row: Backup | Install) -> str:
+def _software(row: ReportedBackup | ReportedInstall) -> str:
     return _joined(row.application, row.version)
 
 
@@ -309,3 +318,20 @@ def _described(kind: FindingCount) -> dict[str, object]:
 def _rows(rows: Iterable[object]) -> str:
     lines = ",\n".join(f"  {spaced(as_json(row, _TIMES))}" for row in rows)
     return f"[\n{lines}\n]" if lines else "[]"
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+
+def _page(report: Report) -> Iterator[str]:
+    from backupmeta.render.report.page import html
+
+    yield html(report)
+
+
+REPORTS: Final[Formats[Rendering[Report]]] = formats(
+    Format("html", "one page that opens anywhere", whatever_view(_page), frozenset({Trait.NOT_ON_A_TERMINAL})),
+    Format("markdown", "Markdown that reads well as text", lambda report, _view: [markdown(report)]),
+    Format("json", "an object, a line a row", lambda report, _view: [report_json(report)]),
+)
+"""The formats of a report."""

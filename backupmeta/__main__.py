@@ -1,0 +1,5 @@
+"""``python -m backupmeta``: the command line."""
+
+from backupmeta.cli import console
+
+console()

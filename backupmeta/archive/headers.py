@@ -1,0 +1,489 @@
+"""Tar headers: a block of 512 bytes each, the headers that extend the next one, and maps of sparse files.
+
+POSIX.1-2017 pax, "ustar Interchange Format": pax records (``x``, ``g``; Solaris ``X``). GNU tar manual: long names
+(``L``, ``K``), "Sparse Formats".
+"""
+
+import re
+import struct
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final, Literal, NamedTuple, Self
+from zlib import adler32
+
+from backupmeta.archive.names import effect
+from backupmeta.words import counted
+
+BLOCK: Final = 512
+
+HEADER: Final = struct.Struct("100s24s12s12s8sc100s255s")
+"""Name; mode, uid and gid; size; mtime; checksum; type; link; what stands behind it."""
+
+_ASCII: Final = bytes(range(128))
+_HALF: Final = BLOCK // 2
+_BLANKS: Final = 8 * ord(" ")
+_NANOSECONDS: Final = 1_000_000_000
+_PAX_TIME: Final = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]*))?")
+_PAX_NUMBERS: Final = (b"size", b"uid", b"gid", b"GNU.sparse.size", b"GNU.sparse.realsize")
+_PAX_KEYS: Final = frozenset(
+    b"path linkpath size mtime uid gid uname gname GNU.sparse.name GNU.sparse.size GNU.sparse.realsize "
+    b"GNU.sparse.map GNU.sparse.major GNU.sparse.minor GNU.volume.filename".split()
+)
+_PAX_RUNS: Final = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
+"""Pax 0.0 writes a map of holes as these two, in turns."""
+
+_PAX_LENGTH_DIGITS: Final = 20
+
+MemberKind = Literal[
+    "file",
+    "hard link",
+    "symlink",
+    "character device",
+    "block device",
+    "directory",
+    "fifo",
+    "volume label",
+    "continuation",
+    "other",
+]
+KINDS: Final[Mapping[bytes, MemberKind]] = {
+    b"0": "file",
+    b"\0": "file",
+    b"7": "file",  # contiguous
+    b"S": "file",  # GNU sparse
+    b"1": "hard link",
+    b"2": "symlink",
+    b"3": "character device",
+    b"4": "block device",
+    b"5": "directory",
+    b"D": "directory",  # GNU incremental: its content lists names
+    b"6": "fifo",
+    b"V": "volume label",
+    b"M": "continuation",
+}
+EXTENSIONS: Final = frozenset({b"L", b"K", b"x", b"g", b"X"})
+LINKS: Final = frozenset({"hard link", "symlink"})
+WITHOUT_CONTENT: Final = frozenset({b"1", b"2", b"3", b"4", b"5", b"6", b"V"})
+
+
+Fields = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]
+"""What `HEADER` unpacks."""
+
+
+class Access(NamedTuple):
+    """Who may do what: permission bits, the owner's and the group's number."""
+
+    mode: int
+    uid: int
+    gid: int
+
+
+def number_or_none(field: bytes) -> int | None:
+    r"""Return a number of a header: octal, or base-256 where the first bit is set (GNU, star); None where it is none.
+
+    A NUL before the digits, which AIX writes, is passed over, as GNU tar and bsdtar do.
+
+    >>> number_or_none(b"0000644\0")
+    420
+    """
+    digits = field[:-1] if field[-1:] in {b"\0", b" "} else field
+    if not digits.isdigit():
+        digits = field[field[:1] == b"\0" :].partition(b"\0")[0].strip()
+    if digits.isdigit():
+        try:
+            return int(digits, 8)
+        except ValueError:  # an 8 or a 9
+            return None
+    if field[:1] >= b"\x80":
+        return int.from_bytes(field, "big", signed=True) if field[0] == 0xFF else int.from_bytes(field[1:], "big")  # noqa: PLR2004
+    return None if digits else 0
+
+
+@lru_cache(1024)
+def access(fields: bytes) -> Access | None:
+    """Return what the 24 bytes of mode, uid and gid say; None where one of them is no number."""
+    mode, uid, gid = (number_or_none(fields[at : at + 8]) for at in (0, 8, 16))
+    return None if mode is None or uid is None or gid is None else Access(mode, uid, gid)
+
+
+@lru_cache(4096)
+def time(field: bytes) -> int | None:
+    """Return a modification time in nanoseconds; None where it is no number."""
+    return None if (seconds := number_or_none(field)) is None else seconds * _NANOSECONDS
+
+
+@lru_cache(1024)
+def owners(fields: bytes) -> tuple[bytes, bytes]:
+    """Return the owner's and the group's name from their 64 bytes."""
+    return text(fields[:32]), text(fields[32:])
+
+
+def prefix_in(fields: bytes) -> bytes:
+    """Return what goes before the name; ``fields`` are the bytes behind the link's target.
+
+    ustar and pax headers have a prefix (as for bsdtar and tarfile also where no NUL ends the magic), GNU's, whose magic
+    ends with blanks, have not; star's is 131 bytes long, with times behind it, and a magic of its own ends its header.
+    """
+    if not fields.startswith(b"ustar") or fields.startswith(b"ustar  \0"):
+        return b""
+    begin = 345 - 257
+    return text(fields[begin : begin + (131 if fields[-4:] == b"tar\0" else 155)])
+
+
+def text(field: bytes) -> bytes:
+    """Return what stands before the first NUL."""
+    return field.partition(b"\0")[0]
+
+
+def checksum_fits(buffer: bytes, at: int) -> bool:
+    """Tell whether the 512 bytes of ``buffer`` from ``at`` on add up to their checksum, with blanks in its place.
+
+    Some old programs added signed bytes; that is accepted, too (as tarfile, GNU tar and bsdtar do).
+    """
+    field, middle = buffer[at + 148 : at + 156], at + _HALF
+    if (expected := number_or_none(field)) is None:
+        return False
+    # Adler-32's lower half is one plus the sum of the bytes modulo 65521 (RFC 1950 §8.2); 256 bytes add up to less.
+    total = (adler32(buffer[at:middle]) & 0xFFFF) + (adler32(buffer[middle : at + BLOCK]) & 0xFFFF) - 2
+    total += _BLANKS - sum(field)
+    if expected == total:
+        return True
+    counted = buffer[at : at + 148] + buffer[at + 156 : at + BLOCK]
+    return len(counted) == BLOCK - 8 and expected == total - 256 * len(counted.translate(None, _ASCII))
+
+
+def sparse_size(fields: bytes) -> int:
+    """Return an old GNU sparse file's real size, from byte 483 of its header; ``fields`` are those behind the link."""
+    return number_or_none(fields[483 - 257 : 495 - 257]) or 0
+
+
+def has_more_maps(fields: bytes) -> bool:
+    """Tell whether more sparse maps follow an old GNU sparse file's header, by its byte 482."""
+    return fields[482 - 257] != 0
+
+
+def pax_records(content: bytes) -> tuple[dict[bytes, bytes], bytes]:
+    r"""Return the known records of a pax header, and the rest of it from the first malformed one on.
+
+    ``27 path=wp-content/x.php\n``: the length, decimal, counts all of itself. A keyword holds no NUL; NULs may stand
+    after the last record. The runs of pax 0.0's sparse files become the map of 0.1.
+    """
+    records, runs = dict[bytes, bytes](), list[tuple[bytes, bytes]]()
+    at = 0
+    while (blank := content.find(b" ", at, at + _PAX_LENGTH_DIGITS)) > at and (length := content[at:blank]).isdigit():
+        end = at + int(length)
+        key, equals, value = content[blank + 1 : end - 1].partition(b"=")
+        if not equals or content[end - 1 : end] != b"\n" or b"\0" in key:
+            break
+        at = end
+        if key in _PAX_KEYS:
+            records[key] = value
+        elif key in _PAX_RUNS:
+            runs.append((key, value))
+    if runs:
+        in_turns = all(key == _PAX_RUNS[place % 2] for place, (key, _) in enumerate(runs))
+        records[b"GNU.sparse.map"] = b",".join(value for _, value in runs) if in_turns else b"?"
+    return records, content[at:].rstrip(b"\0")
+
+
+def pax_number(records: Mapping[bytes, bytes], key: bytes) -> int | None:
+    """Return a record's number; None where there is none, or where it is none."""
+    value = records.get(key, b"")
+    return int(value) if value.isdigit() and len(value.lstrip(b"0")) < 20 else None  # noqa: PLR2004 - 64 bits
+
+
+def pax_not_numbers(records: Mapping[bytes, bytes]) -> list[str]:
+    """Return the keys of records that should be numbers and are none; an empty one only takes back a global one."""
+    keys = [key for key in _PAX_NUMBERS if pax_number(records, key) is None]
+    keys += [b"mtime"] if pax_time(records) is None else []
+    return [key.decode() for key in keys if records.get(key)]
+
+
+def pax_time(records: Mapping[bytes, bytes]) -> int | None:
+    """Return the modification time in nanoseconds; pax writes decimals: ``1718312121.123456789``."""
+    if (time := _PAX_TIME.fullmatch(records.get(b"mtime", b""))) is None:
+        return None
+    sign, seconds, fraction = time.groups(default=b"")
+    nanoseconds = int(seconds) * _NANOSECONDS + int(fraction[:9].ljust(9, b"0"))
+    return -nanoseconds if sign else nanoseconds
+
+
+_ENTRY: Final = 24
+_IN_HEADER: Final = 4
+_IN_BLOCK: Final = 21
+_HEADER_MAP: Final = 386 - 257
+_LARGEST: Final = 2**63 - 1
+_DIGITS: Final = 19
+_ZEROS: Final = bytes(64 * 1024)
+
+
+class SparseMap(NamedTuple):
+    """Where the stored bytes of a sparse file belong.
+
+    Attributes:
+        runs: the offset and the length of each stored run, in bytes, in turns.
+        fault: why the content can't be told, a phrase; empty where it can.
+    """
+
+    runs: "array[int]"
+    fault: str = ""
+
+    def checked(self, size: int, stored: int) -> "SparseMap":
+        """Return this map, with its fault for a file of ``size`` bytes of which ``stored`` are in the archive."""
+        return self if self.fault else self._replace(fault=self._fault(size, stored))
+
+    def _fault(self, size: int, stored: int) -> str:
+        if len(self.runs) % 2:
+            return "its map of holes ends within a pair"
+        ends = [0]
+        for offset, length in zip(self.runs[::2], self.runs[1::2], strict=True):
+            ends += (offset, offset + length)
+        if any(before > after for before, after in pairwise(ends)):
+            return "its map of holes is out of order"
+        if ends[-1] > size:
+            return f"its map of holes ends at {ends[-1]:,} of {counted(size, 'byte')}"
+        if (held := sum(self.runs[1::2])) > stored:
+            return f"its map of holes asks for {held:,} of {stored:,} stored bytes"
+        return ""
+
+
+def faulty(reason: str) -> SparseMap:
+    """Return the map of a sparse file whose content can't be told."""
+    return SparseMap(array("q"), reason)
+
+
+def of_numbers(texts: Iterable[bytes]) -> SparseMap:
+    """Return the map that decimal numbers give, offsets and lengths in turns."""
+    runs = array("q")
+    for text in texts:
+        if not text.isdigit() or len(text.lstrip(b"0")) > _DIGITS or (number := int(text)) > _LARGEST:
+            return faulty("its map of holes holds something else than numbers")
+        runs.append(number)
+    return SparseMap(runs)
+
+
+def is_sparse_by(records: Mapping[bytes, bytes]) -> bool:
+    """Tell whether pax ``records`` make their file a sparse one."""
+    return any(key.startswith(b"GNU.sparse.") and key != b"GNU.sparse.name" for key in records)
+
+
+IN_HEADER: Final = faulty("its map stands in its header")
+IN_CONTENT: Final = faulty("its map stands in its content")
+"""What stands for a map that is still to be read."""
+
+
+def of_records(records: Mapping[bytes, bytes]) -> SparseMap:
+    """Return the map in the pax ``records`` of a sparse file; `IN_CONTENT` where it stands there (1.0)."""
+    if (written := records.get(b"GNU.sparse.map")) is not None:
+        return of_numbers(number.group() for number in re.finditer(rb"[^,]+", written))
+    version = records.get(b"GNU.sparse.major"), records.get(b"GNU.sparse.minor")
+    if version == (b"1", b"0"):
+        return IN_CONTENT
+    return faulty("it has no map of holes" if version == (None, None) else "its map of holes is of an unknown version")
+
+
+def of_content(read: Callable[[], bytes], most: int) -> tuple[SparseMap, int]:
+    r"""Return the map at the beginning of a content, of at most ``most`` bytes, and how many it takes.
+
+    ``read`` gives the content's blocks, one at a time: ``1\n40448\n524\n`` and NUL bytes up to 512.
+    """
+    numbers, held, taken, wanted = list[bytes](), b"", 0, 1
+    while len(numbers) < wanted:
+        block = read() if taken < most else b""
+        taken += len(block)
+        if len(block) < BLOCK:
+            return faulty("its map of holes does not end"), taken
+        *lines, held = (held + block).split(b"\n")
+        numbers += lines
+        if len(held) > BLOCK:
+            return faulty("its map of holes holds something else than numbers"), taken
+        if numbers and wanted == 1:
+            if not numbers[0].isdigit() or len(numbers[0]) > _DIGITS:
+                return faulty("its map of holes holds something else than numbers"), taken
+            wanted = 1 + 2 * int(numbers[0])
+    return of_numbers(numbers[1:wanted]), taken
+
+
+def of_header(rest: bytes, blocks: Iterable[bytes]) -> SparseMap:
+    """Return an old GNU sparse file's map: ``rest`` follows the link in its header, ``blocks`` come after it."""
+    runs = array("q")
+    for entries, count in ((rest[_HEADER_MAP:], _IN_HEADER), *((block, _IN_BLOCK) for block in blocks)):
+        for at in range(0, count * _ENTRY, _ENTRY):
+            if entries[at + 12 : at + 13] in {b"\0", b""}:
+                break
+            offset, length = number_or_none(entries[at : at + 12]), number_or_none(entries[at + 12 : at + 24])
+            if offset is None or length is None or not (0 <= offset <= _LARGEST and 0 <= length <= _LARGEST):
+                return faulty("its map of holes holds something else than numbers")
+            runs += array("q", (offset, length))
+    return SparseMap(runs)
+
+
+class Filling:
+    """Gives the content of a sparse file, holes filled in.
+
+    Attributes:
+        filled: how many bytes of holes were given.
+    """
+
+    def __init__(self, runs: "array[int]", size: int) -> None:
+        """Give ``size`` bytes, of which ``runs`` are stored."""
+        self._runs = runs
+        self._size = size
+        self._place = 0
+        self._at = 0
+        self.filled: int = 0
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return what gives nothing: of a content that can't be told."""
+        return cls(array("q"), 0)
+
+    def piece(self, take: Callable[[int], bytes], most: int) -> bytes:
+        """Return the next bytes, at most ``most``, of which ``take`` gives the stored ones; nothing at the end."""
+        while self._place < len(self._runs):
+            begin, end = self._runs[self._place], self._runs[self._place] + self._runs[self._place + 1]
+            if self._at < begin:
+                return self._zeros(min(begin - self._at, most))
+            if self._at < end:
+                part = take(min(end - self._at, most))
+                self._at += len(part)
+                return part
+            self._place += 2
+        return self._zeros(min(self._size - self._at, most))
+
+    def _zeros(self, length: int) -> bytes:
+        zeros = _ZEROS[:length]
+        self._at += len(zeros)
+        self.filled += len(zeros)
+        return zeros
+
+
+_OCTAL_MOST: Final = 8 * 1024**3
+"""From this size on an octal field can't hold a size, in bytes: what stands there tells nothing."""
+
+_NAME_KEYS: Final = (b"GNU.sparse.name", b"path")
+_SIZE_KEYS: Final = (b"GNU.sparse.realsize", b"GNU.sparse.size", b"size")
+_CUT_AT_NUL: Final = (*_NAME_KEYS, b"linkpath", b"uname", b"gname")
+BOUNDED: Final = _CUT_AT_NUL
+"""Pax records that are bounded as a GNU long name is."""
+
+
+class HeaderExtensions:
+    """What the headers before one member say.
+
+    Attributes:
+        begin: where the first of them begins, in inflated bytes.
+    """
+
+    def __init__(self, begin: int, global_: Mapping[bytes, bytes]) -> None:
+        """Begin with the first of the headers, at ``begin``; the pax records ``global_`` hold before it."""
+        self.begin = begin
+        self._global = global_
+        self._own = dict[bytes, bytes]()
+        self._long = dict[bytes, bytes]()
+        self._names = list[bytes]()
+        self._links = list[bytes]()
+        self._sizes = set[int]()
+        self._has_map = is_sparse_by(global_)
+        self._bad = list[str]()
+
+    def take_long(self, type_: bytes, content: bytes) -> None:
+        """Take in a GNU long name (``L``) or link (``K``)."""
+        if type_ in self._long:
+            (self._names if type_ == b"L" else self._links).append(self._long[type_])
+        self._long[type_] = text(content)
+
+    def take_records(self, records: dict[bytes, bytes]) -> None:
+        """Take in the records of a pax header; those of an earlier one no longer hold."""
+        self._remember(self._own)
+        self._own = records
+
+    def _remember(self, records: Mapping[bytes, bytes]) -> None:
+        """Keep the names and the sizes that another program would take from ``records``."""
+        self._names += [records[key] for key in _NAME_KEYS if key in records]
+        self._links += [records[b"linkpath"]] if b"linkpath" in records else []
+        self._has_map |= is_sparse_by(records)
+        self._bad += pax_not_numbers(records)
+        self._sizes.update(size for key in _SIZE_KEYS if (size := pax_number(records, key)) is not None)
+
+    def records(self) -> Mapping[bytes, bytes]:
+        """Return what holds for the member: pax records, GNU long names as ``L`` and ``K``; names end at a NUL."""
+        held = {**self._global, **self._long, **self._own}
+        for key in _CUT_AT_NUL:
+            if b"\0" in held.get(key, b""):
+                self._names += [held[key]] if key in _NAME_KEYS else []
+                held[key] = text(held[key])
+        return held
+
+    def not_numbers(self) -> list[str]:
+        """Return the keys of pax records that should be numbers and are none, also where they do not hold."""
+        return [*self._bad, *pax_not_numbers(self._global), *pax_not_numbers(self._own)]
+
+    @property
+    def has_other_map(self) -> bool:
+        """Whether others take a map of holes that is not ours: of an earlier pax header, or none of a global one."""
+        return self._has_map
+
+    def names(self) -> tuple[bytes, ...]:
+        """Return all names that these headers give, where no member follows them."""
+        held = self.records()
+        return tuple(dict.fromkeys((*self._names, *filter(None, map(held.get, (*_NAME_KEYS, b"L"))))))
+
+    @property
+    def say_nothing(self) -> bool:
+        """Whether nothing in them is about the member, to no program."""
+        return not (self._own or self._long or self._global or self._names or self._links or self._sizes)
+
+    @property
+    def has_volume(self) -> bool:
+        """Whether they tell of the volume of a multi-volume archive."""
+        return b"GNU.volume.filename" in self._own or b"GNU.volume.filename" in self._global
+
+    def other_names(self, name: bytes, own_name: bytes, *, is_sparse: bool) -> tuple[bytes, ...]:
+        """Return which names others read of the member that is ``name`` to us, and ``own_name`` by its own header.
+
+        That stands for those who pass over what extends it; a sparse file's is made up by its writer.
+        """
+        names = [*self._names, *self._others(b"L", own_name, *_NAME_KEYS)]
+        mine, theirs = effect(name), effect(own_name)
+        if not name.startswith(own_name) and (mine[:2] != theirs[:2] if is_sparse else mine != theirs):
+            names.append(own_name)
+        return tuple(dict.fromkeys(one for one in names if one != name))
+
+    def other_links(self, link: bytes, own_link: bytes) -> tuple[bytes, ...]:
+        """Return which targets others read of a link to ``link``, and to ``own_link`` by its own header."""
+        links = [*self._links, *self._others(b"K", own_link, b"linkpath")]
+        if not link.startswith(own_link) and effect(link) != effect(own_link):
+            links.append(own_link)
+        return tuple(dict.fromkeys(one for one in links if one != link))
+
+    def _others(self, long: bytes, own: bytes, *keys: bytes) -> Iterator[bytes]:
+        """Yield what counts to those who take ``long``, pass over global records, or take an empty one as it is."""
+        if long in self._long:
+            yield self._long[long]
+        elif any(self._global.get(key) for key in keys) and not any(self._own.get(key) for key in keys):
+            yield own
+        if any(held.get(keys[-1]) == b"" for held in (self._own, self._global)):
+            yield b""
+
+    def other_sizes(self, size: int, own_size: int) -> tuple[int, ...]:
+        """Return which sizes others read of a file of ``size`` bytes, which has ``own_size`` by its own header."""
+        if not self._sizes and b"size" not in self._own and b"size" not in self._global:
+            return ()
+        empty = {0} if b"" in (self._own.get(b"size"), self._global.get(b"size")) else set[int]()
+        return tuple(sorted({*self._sizes, *empty, *((own_size,) if size < _OCTAL_MOST else ())} - {size}))
+
+
+class Readings(NamedTuple):
+    """How other programs read a member: names, links' targets, sizes, kinds, a map of holes that are not ours."""
+
+    names: tuple[bytes, ...] = ()
+    links: tuple[bytes, ...] = ()
+    sizes: tuple[int, ...] = ()
+    kinds: tuple[MemberKind, ...] = ()
+    has_other_map: bool = False
+
+
+NO_READINGS: Final = Readings()

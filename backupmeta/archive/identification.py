@@ -1,0 +1,369 @@
+"""What a file is by its content: as a tar archive begins, compressed or not, or what it really is instead.
+
+A file that is no archive is named by signatures of our own first, then by libmagic, which is loaded only here.
+"""
+
+import base64
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import cache
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+from backupmeta.archive.compression import BLOCK, COMPRESSIONS, Compression, identify, open_carefully
+from backupmeta.archive.headers import BLOCK as HEADER_BYTES
+from backupmeta.archive.headers import checksum_fits
+from backupmeta.archive.limits import KIB, MIB, Limits
+from backupmeta.evidence import EvidenceFile
+
+_MOST: Final = MIB
+"""How many bytes of a file, or of what it inflates to, a decompressor is fed, at most."""
+
+_PIECE: Final = 4 * KIB
+"""How many inflated bytes are asked for at once."""
+
+_LAYERS: Final = 2
+"""How often a file may be compressed."""
+
+_STREAMS: Final = 16
+"""How many streams are passed, at most: those that are empty, as zstd's skippable frames are."""
+
+_MAGIC: Final = slice(257, 262)
+"""Where ``ustar`` stands in a header (POSIX.1-2017 pax, "ustar Interchange Format")."""
+
+
+class Beginning(StrEnum):
+    """What the first bytes of a file are."""
+
+    TAR = "tar"
+    """A member's header, whose checksum fits, compressed or not."""
+    BROKEN = "broken"
+    """A compressed stream that breaks before there is a header, or a header that is cut off or broken."""
+    OTHER = "other"
+    """Something else."""
+
+
+class _BrokenError(Exception):
+    """A stream is cut off or corrupt, or gives too little."""
+
+
+def beginning(file: EvidenceFile, limits: Limits) -> Beginning:
+    """Return how ``file`` begins. Raises `UnreadableError`."""
+    pieces = _read(file)
+    try:
+        for _ in range(_LAYERS + 1):
+            block = _at_least_a_header(pieces)
+            if (compression := identify(block)) is None:
+                return _of_tar(block)
+            pieces = _inflated(chain([block], pieces), compression, limits)
+    except _BrokenError:
+        return Beginning.BROKEN
+    return Beginning.OTHER
+
+
+def _of_tar(block: bytes) -> Beginning:
+    """Return what a ``block`` without compression is."""
+    if len(block) >= HEADER_BYTES and checksum_fits(block, 0):
+        return Beginning.TAR
+    return Beginning.BROKEN if block[_MAGIC] == b"ustar" else Beginning.OTHER
+
+
+def _read(file: EvidenceFile) -> Iterator[bytes]:
+    while block := file.read(BLOCK):
+        yield block
+
+
+def _at_least_a_header(pieces: Iterator[bytes]) -> bytes:
+    """Return the first 512 bytes of ``pieces``, and what comes with them; less where there is no more."""
+    block = b""
+    while len(block) < HEADER_BYTES and (piece := next(pieces, b"")):
+        block += piece
+    return block
+
+
+def _inflated(pieces: Iterator[bytes], compression: Compression, limits: Limits) -> Iterator[bytes]:
+    """Yield what ``pieces``, which begin a file of this ``compression``, inflate to. Raises `_BrokenError`."""
+    room = _MOST
+    for _ in range(_STREAMS):
+        opened = open_carefully(compression, limits)
+        stream = opened.inner
+        while not stream.eof:
+            fed = next(pieces, b"") if stream.needs_input else b""
+            room -= len(fed)
+            try:
+                output = stream.decompress(fed, _PIECE)
+            except opened.corrupt as error:
+                raise _BrokenError from error
+            if output:
+                yield output
+            elif not (fed or stream.eof) or room <= 0:
+                raise _BrokenError
+        if not (rest := stream.unused_data or next(pieces, b"")):
+            return
+        pieces = chain([rest], pieces)
+
+
+class Foreign(NamedTuple):
+    """What a file is.
+
+    Attributes:
+        words: what it is, a phrase.
+        advice: what to do next, a sentence; empty where nothing better is known than to give an archive.
+    """
+
+    words: str
+    advice: str = ""
+
+
+_MOUNT: Final = "mount it read-only, and give the folder with --sysroot"
+_UNPACK: Final = "unpack it first"
+_BINARY: Final = "fetch it again, in binary mode"
+
+_CONTAINERS: Final = (  # offset, signature, what it is
+    (0, b"PK\x03\x04", Foreign("a zip archive")),
+    (0, b"PK\x05\x06", Foreign("an empty zip archive")),
+    (0, b"7z\xbc\xaf\x27\x1c", Foreign("a 7-zip archive")),
+    (0, b"Rar!\x1a\x07", Foreign("a RAR archive")),
+    (0, b"!<arch>\n", Foreign("an ar archive, such as a Debian package")),
+    (0, b"\x1f\x9d", Foreign("compressed by the old 'compress'")),
+    (0, b"\x04\x22\x4d\x18", Foreign("compressed by lz4", f"{_UNPACK}: 'lz4 -d'")),
+    (0, b"\x02\x21\x4c\x18", Foreign("compressed by lz4, in its legacy format", f"{_UNPACK}: 'lz4 -d'")),
+    (0, b"LZIP", Foreign("compressed by lzip", f"{_UNPACK}: 'lzip -d'")),
+    (0, b"Salted__", Foreign("encrypted (openssl enc)")),
+    (0, b"age-encryption.org/", Foreign("encrypted (age)")),
+    (0, b"SQLite format 3\0", Foreign("an SQLite database")),
+    (0, b"EVF\x09\x0d\x0a\xff\x00", Foreign("an EnCase disk image", _MOUNT)),
+    (0, b"QFI\xfb", Foreign("a QEMU disk image", _MOUNT)),
+    (0, b"KDMV", Foreign("a VMware disk image", _MOUNT)),
+    (0, b"conectix", Foreign("a VHD disk image", _MOUNT)),
+    (0, b"vhdxfile", Foreign("a VHDX disk image", _MOUNT)),
+    (0, b"hsqs", Foreign("a squashfs file system", _MOUNT)),
+    (0, b"XFSB", Foreign("an image of an XFS file system", _MOUNT)),
+    (0, b"LUKS\xba\xbe", Foreign("an encrypted disk image (LUKS)")),
+    (3, b"NTFS    ", Foreign("an image of an NTFS file system", _MOUNT)),
+    (3, b"EXFAT   ", Foreign("an image of an exFAT file system", _MOUNT)),
+    (54, b"FAT1", Foreign("an image of a FAT file system", _MOUNT)),
+    (82, b"FAT32   ", Foreign("an image of a FAT file system", _MOUNT)),
+    (512, b"EFI PART", Foreign("a disk image with a GPT", _MOUNT)),
+    (32769, b"CD001", Foreign("an ISO 9660 image", _MOUNT)),
+    (32769, b"BEA01", Foreign("a UDF image", _MOUNT)),
+)
+"""What holds files of its own, which are not the archive: no tar is looked for in it."""
+
+_TEXTS: Final = (
+    (b"version https://git-lfs.github.com/spec/", Foreign("a Git LFS pointer, not the file", "run 'git lfs pull'")),
+    (b"version https://hawser.github.com/spec/", Foreign("a Git LFS pointer, not the file", "run 'git lfs pull'")),
+    (b"-----BEGIN AGE ENCRYPTED FILE", Foreign("encrypted (age)")),
+    (b"-----BEGIN PGP MESSAGE", Foreign("encrypted (PGP)")),
+    (b"<?php", Foreign("a PHP script")),
+)
+
+_HTML: Final = re.compile(rb"\s*<(?:!--|(?:!doctype|html|head|body|br|script|div|p)\b)", re.IGNORECASE)
+_BOM: Final = b"\xef\xbb\xbf"
+_PHP_MESSAGE: Final = re.compile(rb"\s*(<br />\s*)?(<b>)?(PHP )?(Notice|Warning|Deprecated|Fatal error|Parse error)\b")
+_HTTP: Final = re.compile(rb"HTTP/[0-9.]+ [0-9]{3}\b|(?i:content-(type|disposition|length|transfer-encoding):)")
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/\r\n]+={0,2}\s*")
+_DATA_URI: Final = re.compile(rb"data:[a-z0-9.+/-]*;base64,")
+_NAME: Final = re.compile(rb"[^\x00-\x1f\x7f<{][^\x00-\x1f\x7f]{0,99}\x00*")
+_NUMBERS: Final = re.compile(rb"[0-7 ]{1,7}[\x00 ]|\x00{8}")
+_TEXT_LEAST: Final = 4
+"""How many line feeds that all follow a carriage return, or characters beyond ASCII, can't be chance."""
+_SAMPLE: Final = 4096
+_UNKNOWN: Final = "of an unknown kind"
+_NOTHING: Final = frozenset({"data", "very short file (no magic)"})
+"""What libmagic says of what it does not know."""
+
+
+class _Detector(Protocol):
+    def from_buffer(self, buf: bytes) -> str:
+        """Return what ``buf`` is."""
+
+
+def describe(block: bytes) -> Foreign:
+    """Return what a file beginning with ``block`` is: ``an HTML document``; never raises."""
+    if not block:
+        return Foreign("empty")
+    if not block.strip(b"\0"):
+        return Foreign("nothing but zeros", "fetch it again: its content was never written")
+    named = container(block) or next((what for sign, what in _TEXTS if block.startswith(sign)), None)
+    return named or _as_text(block) or _lzma(block) or Foreign(_by_libmagic(block[:_SAMPLE]))
+
+
+def container(block: bytes) -> Foreign | None:
+    """Return which archive, disk image, … of another kind begins with ``block``; None where none is known."""
+    known = (what for at, sign, what in _CONTAINERS if block.startswith(sign, at))
+    return next(known, None) or _file_system(block)
+
+
+def stray(sample: bytes) -> str:
+    """Return what bytes are that stand before or behind an archive: ``a message of PHP``."""
+    text = sample.removeprefix(_BOM)
+    if not text:
+        return "a byte order mark"
+    if not text.strip():
+        return "blanks and line ends"
+    if _PHP_MESSAGE.match(text):
+        return "a message of PHP"
+    if _HTTP.match(text):
+        return "HTTP headers"
+    return "HTML" if _HTML.match(text) else describe(sample).words
+
+
+def likely_cause(block: bytes) -> str:
+    """Return why a compressed file beginning with ``block`` is corrupt, a phrase; empty where that is not sure.
+
+    Among compressed bytes one line feed of 256 follows a carriage return, and next to none are UTF-8 throughout.
+    """
+    feeds = block.count(b"\n")
+    if feeds >= _TEXT_LEAST and block.count(b"\r\n") == feeds:
+        return f"; every line feed in it follows a carriage return: it was transferred as text; {_BINARY}"
+    try:
+        text = block.decode()
+    except UnicodeDecodeError as error:
+        if error.start < len(block) - 3:  # else the last character is cut, no more
+            return ""
+        text = block[: error.start].decode()
+    if sum(not character.isascii() for character in text) < _TEXT_LEAST:
+        return ""
+    return f"; its bytes are UTF-8: it was converted as if it were text; {_BINARY}"
+
+
+def is_torn_header(block: bytes, name: str) -> bool:
+    """Tell whether ``block`` begins with a tar header that is cut, or broken; ``name`` is the file's.
+
+    Told by ustar's magic, or by a name and numbers where a header has them (POSIX.1-2017 pax); where it ends before
+    them, by the name, and by the suffix of the file.
+    """
+    if block.startswith(b"ustar", 257):
+        return True
+    if len(block) >= HEADER_BYTES and any(
+        checksum_fits(block, at) for at in range(0, len(block) - HEADER_BYTES + 1, HEADER_BYTES)
+    ):
+        return True
+    if not _NAME.fullmatch(block[:100]):
+        return False
+    if numbers := [block[at : at + 8] for at in (100, 108, 116) if len(block) >= at + 8]:
+        return any(number.strip(b"\0 ") for number in numbers) and all(map(_NUMBERS.fullmatch, numbers))
+    return name.lower().endswith(".tar") or b"\0" in block[:100]
+
+
+def _file_system(block: bytes) -> Foreign | None:
+    """Return which disk or file system begins with ``block``, by fields that a lone signature could not tell."""
+    magic, state, errors = (int.from_bytes(block[at : at + 2], "little") for at in (1080, 1082, 1084))
+    if magic == 0xEF53 and state < 8 and errors in {1, 2, 3}:  # noqa: PLR2004 - ext4's s_magic, s_state, s_errors
+        return Foreign("an image of an ext2, ext3 or ext4 file system", _MOUNT)
+    entries = [block[at : at + 16] for at in range(446, 510, 16)]
+    if (
+        block[510:512] == b"\x55\xaa"
+        and all(entry[0] in {0, 0x80} for entry in entries)
+        and any(map(_is_used, entries))
+    ):
+        return Foreign("a disk image with a partition table (MBR)", _MOUNT)
+    return None
+
+
+def _is_used(entry: bytes) -> bool:
+    """Tell whether a partition's entry has a type, a beginning and a length."""
+    return bool(entry[4] and any(entry[8:12]) and any(entry[12:16]))
+
+
+def _lzma(block: bytes) -> Foreign | None:
+    """Return whether ``block`` begins with LZMA's header of 13 bytes, by what liblzma itself looks at."""
+    properties, window, length = block[0], *(int.from_bytes(block[a:b], "little") for a, b in ((1, 5), (5, 13)))
+    is_window = window >= 4096 and (window.bit_count() == 1 or window == (window & -window) * 3)  # noqa: PLR2004
+    is_length = length in range(1, 2**38) or length == 2**64 - 1
+    if len(block) < 18 or properties >= 225 or block[13] or not is_window or not is_length:  # noqa: PLR2004
+        return None
+    return Foreign("compressed by LZMA alone (.lzma)", f"{_UNPACK}: 'xz --format=lzma -d'")
+
+
+def _as_text(block: bytes) -> Foreign | None:
+    """Return what was made into text: by base64, or by a conversion as if its bytes had been text."""
+    for compression in COMPRESSIONS:
+        sign = compression.signatures[0] if compression.signatures else b""
+        if sign.isascii():
+            continue
+        if block.startswith(sign.decode("utf-8", "replace").encode()):
+            return Foreign(f"a {compression.name} stream, converted as if it were text; bytes of it are lost", _BINARY)
+        if block.startswith(sign.decode("latin-1").encode()):
+            return Foreign(f"a {compression.name} stream, converted from Latin-1 to UTF-8 as if it were text", _BINARY)
+    uri = _DATA_URI.match(block)
+    text = block[uri.end() if uri else 0 :][:_SAMPLE]
+    if not _BASE64.fullmatch(text):
+        return None
+    letters = b"".join(text.split())
+    decoded = base64.b64decode(letters[: len(letters) // 4 * 4])
+    known = identify(decoded)
+    what = f"a {known.name} stream" if known else "a tar" if decoded.startswith(b"ustar", 257) else ""
+    return Foreign(f"base64 of {what}", "decode it first: 'base64 -d'") if what else None
+
+
+def _by_libmagic(sample: bytes) -> str:
+    if (detector := _detector()) is None:
+        return _UNKNOWN
+    import magic
+
+    try:
+        words = detector.from_buffer(sample)
+    except magic.MagicException:
+        return _UNKNOWN
+    return _UNKNOWN if words in _NOTHING else words
+
+
+@cache
+def _detector() -> _Detector | None:
+    """Return libmagic behind python-magic, or None where there is none, or none with a database."""
+    database = None
+    try:
+        import magic
+    except ImportError:
+        database = _load_bundled_library()
+        try:
+            import magic
+        except ImportError:
+            return None
+    try:
+        with _without_own_databases():
+            detector: _Detector = magic.Magic(magic_file=database)
+    except magic.MagicException:
+        return None
+    return detector
+
+
+@contextmanager
+def _without_own_databases() -> Iterator[None]:
+    """Have libmagic take its own database: neither the one that ``MAGIC`` names, nor ``~/.magic`` (libmagic(3))."""
+    taken = {name: os.environ.pop(name) for name in ("MAGIC", "HOME") if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)
+
+
+def _load_bundled_library() -> str | None:
+    """Load pylibmagic's library, so that python-magic finds it by its name; return the path of its database."""
+    library = _bundled("libmagic.so.1" if sys.platform == "linux" else "libmagic.dylib")
+    if library is None:
+        return None
+    try:
+        import ctypes
+
+        ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
+    except OSError:  # built for another system
+        return None
+    return _bundled("magic.mgc")
+
+
+def _bundled(name: str) -> str | None:
+    """Return the path of a file in the package pylibmagic, without importing it."""
+    spec = find_spec("pylibmagic")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        if (path := Path(folder) / name).is_file():
+            return os.fspath(path)
+    return None

@@ -1,0 +1,138 @@
+"""What is known of one backup or install: its fields, where each comes from, what was kept beside, what is odd."""
+
+from dataclasses import dataclass
+from dataclasses import field as attribute
+from datetime import timezone
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from backupmeta.account.filename import ArchiveName
+from backupmeta.account.home import PairState
+from backupmeta.findings import Finding
+from backupmeta.masking import is_location, is_secret, mask_text, might_hide
+from backupmeta.provenance import Fact, Source
+from backupmeta.record.document import Document
+from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Field
+from backupmeta.record.values import Value, items
+from backupmeta.secrets import closed, is_closed, opened, plain
+
+if TYPE_CHECKING:
+    from backupmeta.api.models import Backup, Install
+
+_BY_NAME: Final = frozenset(field.name for field in FIELDS if field.decode is items or is_location(field.name))
+"""The fields whose values are looked at whatever stands in them."""
+_HARMLESS: Final = frozenset(field.name for field in FIELDS if not field.secret) - _BY_NAME
+
+
+class Resolved(NamedTuple):
+    """A value of the answer.
+
+    Attributes:
+        name: the field's.
+        value: as on the wire, closed where a secret is in it.
+        source: where it comes from.
+        losers: what other witnesses say instead.
+    """
+
+    name: str
+    value: Value
+    source: Source
+    losers: tuple[Fact, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Resolved({self.name!r}, {closed(self.name, self.value)!r}, {self.source!r})"
+
+
+def decoded(field: Field, fact: Fact) -> Value:
+    """Return what a ``fact`` says of a ``field``, closed as the field is. Raises `ValueError` as its decoder."""
+    return closed(field.name, field.decode(opened(fact.raw)))
+
+
+@dataclass(slots=True)
+class Inspection:
+    """What is known of one backup or install.
+
+    Attributes:
+        kind: ``backup`` or ``install``.
+        state: what there is of a backup; None for an install.
+        path: the archive, or else the record, as the server saw it.
+        fields: the fields of the answer as on the wire and in its order; once they are resolved, secrets are closed.
+        origins: the record that each of them comes from, or else its source.
+        conflicts: what other witnesses say instead.
+        kept: every other key of its records, and those that could not be decoded, with the records that have them.
+        findings: what is odd.
+        archive_name: the parts of the archive's name, where it has one that follows the convention.
+        utc_offset: the server's offset, which that name and ``backup_time`` imply together.
+        closed_names: the fields that are closed: `close`.
+    """
+
+    kind: Literal["backup", "install"]
+    state: PairState | None
+    path: str
+    fields: dict[str, Value] = attribute(default_factory=dict)
+    origins: dict[str, Document | Source] = attribute(default_factory=dict)
+    conflicts: dict[str, tuple[Fact, ...]] = attribute(default_factory=dict)
+    kept: dict[str, list[Document]] = attribute(default_factory=dict)
+    findings: list[Finding] = attribute(default_factory=list)
+    archive_name: ArchiveName | None = None
+    utc_offset: timezone | None = None
+    closed_names: list[str] = attribute(default_factory=list, init=False, compare=False)
+
+    def __repr__(self) -> str:
+        path = mask_text(self.path)
+        return f"Inspection({self.kind!r}, {path!r}, {len(self.fields)} fields, {len(self.findings)} findings)"
+
+    @property
+    def values(self) -> dict[str, Resolved]:
+        """The fields of the answer, each with its source and the values that lost."""
+        return {
+            name: Resolved(name, value, self.source(name), self.conflicts.get(name, ()))
+            for name, value in self.fields.items()
+        }
+
+    def source(self, name: str) -> Source:
+        """Return where the field ``name`` comes from. Raises `KeyError` for an absent one."""
+        origin = self.origins[name]
+        if isinstance(origin, Source):
+            return origin
+        known = FIELD.get(name)
+        return origin.at(known.key if known is not None and known.key is not None else CUSTOM + name)
+
+    @property
+    def extra(self) -> dict[str, Fact]:
+        """Every other key, and those that could not be decoded, with their raw values."""
+        return {key: documents[0].fact(key) for key, documents in self.kept.items()}
+
+    def get(self, name: str) -> Value:
+        """Return the value of the field ``name``; None where it is absent or could not be decoded."""
+        return self.fields.get(name)
+
+    def text(self, name: str) -> str:
+        """Return the field ``name`` as text; empty where it is none."""
+        value = self.get(name)
+        return value if isinstance(value, str) else ""
+
+    def close(self) -> None:
+        """Close the fields that are secret, or have a secret in them."""
+        fields = self.fields
+        suspects = [name for name, value in fields.items() if value.__class__ is str and might_hide(value)]
+        suspects += [name for name in fields.keys() - _HARMLESS if name in _BY_NAME or is_secret(name)]
+        for name in suspects:
+            value = fields[name] = closed(name, fields[name])
+            if is_closed(value):
+                self.closed_names.append(name)
+
+    def wire(self, *, show_secrets: bool = False) -> dict[str, Value]:
+        """Return the fields as they stand in the server's answer."""
+        form = opened if show_secrets else plain
+        fields = self.fields.copy()
+        for name in self.closed_names:
+            fields[name] = form(fields[name])
+        return fields
+
+    @property
+    def answer(self) -> "Backup | Install":
+        """The fields as a typed model, its secrets as ``SecretStr``."""
+        from backupmeta.api.models import Backup, Install
+
+        model = Backup if self.kind == "backup" else Install
+        return model.model_validate(self.wire(show_secrets=True))

@@ -1,0 +1,283 @@
+"""Resolving: the facts of all witnesses become one answer that knows where each of its values comes from.
+
+Which record is believed is decided by the `Program` of the records' keys; it is run here over their values. Values that
+lose are kept as conflicts, and what is odd becomes a finding. Opens no file.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import timezone, tzinfo
+from typing import NamedTuple
+
+from backupmeta import rules
+from backupmeta.account import filename
+from backupmeta.account.filename import ArchiveName
+from backupmeta.account.home import PairState
+from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Program, Won, program
+from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, base_name, copied, derived
+from backupmeta.findings import Finding, FindingRule, Findings
+from backupmeta.masking import mask_text, masked
+from backupmeta.provenance import Source, Witness, as_text
+from backupmeta.record.document import Document
+from backupmeta.record.fields import Field, Use, problem
+
+
+def backup(witnesses: Witnesses, state: PairState) -> Inspection:
+    """Return what is known of a backup."""
+    records = [record for record in (witnesses.backup, witnesses.embedded) if record is not None]
+    path = witnesses.archive or (records[0].source.path if records else "")
+    inspection = Inspection("backup", state, path)
+    _resolve(inspection, witnesses, records, witnesses.install)
+    name = check_archive_name(_recorded_name(inspection), witnesses.archive, path, witnesses.zone)
+    inspection.archive_name, inspection.utc_offset = name.parts, name.utc_offset
+    inspection.findings.extend(name.findings)
+    inspection.close()
+    return inspection
+
+
+def install(id_: str, record: Document, home: str | None, as_server: str | None, numbackups: int | None) -> Inspection:
+    """Return what is known of an install; ``id_`` is its record's name."""
+    witnesses = Witnesses(id_, None, None, record, None, home, as_server, numbackups, None)
+    inspection = Inspection("install", None, record.source.path)
+    _resolve(inspection, witnesses, [record], None)
+    inspection.close()
+    return inspection
+
+
+def _resolve(inspection: Inspection, witnesses: Witnesses, records: list[Document], live: Document | None) -> None:
+    """Resolve every field from ``records``, the one that is believed first, and from the ``live`` install's."""
+    for record in records:
+        if not record.record.is_tidy:
+            inspection.findings.extend(Findings.of(record.findings()))
+    if len(records) > 1 and records[0].record is records[1].record:
+        del records[1]
+    own = [record.record for record in records]
+    chosen = program(own, live and live.record, is_backup=inspection.kind == "backup")
+    _Run(chosen, records if live is None else [*records, live], witnesses, inspection).run()
+    if len(inspection.findings) > Findings.KEPT:  # a record with very many keys
+        inspection.findings[:] = Findings.of(inspection.findings)
+
+
+class _Run:
+    """Runs a program over the values of its records, into an inspection."""
+
+    def __init__(
+        self, program: Program, records: Sequence[Document], witnesses: Witnesses, inspection: Inspection
+    ) -> None:
+        self._program = program
+        self._records = records
+        self._witnesses = witnesses
+        self._inspection = inspection
+        self._undecodable = dict[str, ValueError]()
+
+    def run(self) -> None:
+        """Decode what the keys decide, at once, then take the steps that they leave open.
+
+        Where a value can't be decoded every step is taken, so that findings stand in the order of the fields.
+        """
+        program, inspection = self._program, self._inspection
+        if program.is_fallback:
+            source = self._records[-1].source
+            inspection.findings.append(
+                Finding(rules.LIVE_VALUE_USED, "", "no record of the backup tells it", (source,))
+            )
+        inspection.fields = dict.fromkeys(program.names)
+        self._decode()
+        is_decoded = not self._undecodable and self._kept_is_text()
+        for step in program.open_steps if is_decoded else program.steps:
+            if isinstance(step, FieldStep):
+                self._field(step)
+                continue
+            if not is_decoded:
+                inspection.kept.setdefault(step.key, [])  # its place; which records have it follows
+            self._judge_key(step)
+        kept, records = inspection.kept, self._records
+        for key, holders in program.kept.items():
+            kept[key] = [records[number] for number in holders]
+
+    def _of(self, holders: Sequence[int]) -> list[Document]:
+        return [self._records[number] for number in holders]
+
+    def _decode(self) -> None:
+        """Decode the fields in which the keys decide who is believed."""
+        fields, origins = self._inspection.fields, self._inspection.origins
+        for won, record in zip(self._program.won, self._records, strict=True):
+            values = record.record.values
+            origins.update(dict.fromkeys(won.names, record))
+            try:
+                texts = map(bytes.decode, map(values.__getitem__, won.texts.values()))
+                fields.update(zip(won.texts, texts, strict=True))
+                for name, key, decode in won.decoded:
+                    fields[name] = decode(values[key])
+            except ValueError:
+                self._decode_each(won, record)
+        for name, default in self._program.defaults.items():
+            fields[name] = copied(default)
+        origins.update(dict.fromkeys(self._program.defaults, BY_DEFAULT))
+
+    def _decode_each(self, won: Won, record: Document) -> None:
+        """Decode the fields that a record wins, one of which at least can't be."""
+        texts = [(name, key, bytes.decode) for name, key in won.texts.items()]
+        for name, key, decode in (*texts, *won.decoded):
+            try:
+                self._inspection.fields[name] = decode(record.record.values[key])
+            except ValueError as error:
+                self._inspection.fields[name] = None
+                self._undecodable[name] = error
+
+    def _kept_is_text(self) -> bool:
+        """Tell whether the values of the kept keys, but secrets, are UTF-8."""
+        try:
+            for keys, record in zip(self._program.kept_texts, self._records, strict=True):
+                b"\n".join(map(record.record.values.__getitem__, keys)).decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    def _field(self, step: FieldStep) -> None:
+        """Take what values decide of a field."""
+        field, inspection = step.field, self._inspection
+        if not step.holders:
+            self._derive(field)
+        elif field.name in CUSTOM_SCHEDULE and inspection.get("autobk") != "custom":
+            inspection.kept[field.key or ""] = self._of(step.holders)
+            del inspection.fields[field.name]
+        else:
+            self._contest(step)
+            if field.name in CUSTOM_SCHEDULE:
+                winner = self._records[step.holders[0]]
+                inspection.origins[field.name] = winner
+                self._decode_each(Won((field.name,), {}, ((field.name, field.key or "", field.decode),)), winner)
+            if field.name in self._undecodable:
+                self._keep_undecodable(step)
+
+    def _derive(self, field: Field) -> None:
+        value = derived(field, self._inspection, self._witnesses)
+        if value is not None:
+            self._inspection.fields[field.name], self._inspection.origins[field.name] = value
+        else:
+            self._inspection.fields.pop(field.name, None)
+
+    def _contest(self, step: FieldStep) -> None:
+        """Keep what other records say of a field; between two records of the backup it is a finding.
+
+        It is none against the live install, which may well have moved on.
+        """
+        if len(step.holders) == 1:
+            return
+        field, key = step.field, step.field.key or ""
+        winner, *others = self._of(step.holders)
+        value = winner.record.values[key]
+        losers = tuple([other.fact(key) for other in others if other.record.values[key] != value])
+        if not losers:
+            return
+        self._inspection.conflicts[field.name] = losers
+        against = [fact.source for fact in losers if fact.source.witness is not Witness.INSTALL_RECORD]
+        if against and field.name != "autobk_schedule":  # one key, two fields: the finding is about ``autobk``
+            self._inspection.findings.append(
+                Finding(rules.SOURCES_DISAGREE, field.name, "", (winner.at(key), *against))
+            )
+
+    def _keep_undecodable(self, step: FieldStep) -> None:
+        """Keep the raw value of a field, and say so once for each key."""
+        key, record = step.field.key or "", self._records[step.holders[0]]
+        if key not in self._inspection.kept:
+            self._inspection.kept[key] = [record]
+            self._note(problem(self._undecodable[step.field.name]), step.field.name, record.at(key))
+
+    def _judge_key(self, step: KeyStep) -> None:
+        """Say what is odd about a key that is no field, in the record that has it first, and who contradicts it."""
+        key, record, first = step.key, self._records[step.holder], self._records[step.first]
+        if step.holder != step.first:
+            if first.record.values[key] != record.record.values[key]:
+                self._inspection.findings.append(
+                    Finding(rules.SOURCES_DISAGREE, key, "", (first.at(key), record.at(key)))
+                )
+            return
+        if step.use is not Use.OTHER:
+            self._note(
+                rules.RECORD_UNKNOWN_KEY if step.use is Use.UNKNOWN else rules.FIELD_COLLISION, key, record.at(key)
+            )
+        if record.text(key) is None:
+            self._note(rules.VALUE_NOT_UTF8, key, record.at(key))
+
+    def _note(self, rule: FindingRule, subject: str, source: Source) -> None:
+        self._report(rule, subject, source, detail=f"line {source.line}")
+
+    def _report(self, rule: FindingRule, subject: str, *evidence: Source, detail: str = "") -> None:
+        self._inspection.findings.append(Finding(rule, subject, detail, evidence))
+
+
+class RecordedName(NamedTuple):
+    """What a backup's record says of its archive's name, and of what the parts of that name stand for.
+
+    Attributes:
+        name: the archive's name or path; empty where it is not recorded.
+        url: the site's address.
+        title: the install's title.
+        time: when the backup was made, Unix seconds.
+    """
+
+    name: str
+    url: str | None
+    title: str | None
+    time: int | None
+
+
+class ArchiveNameCheck(NamedTuple):
+    """What an archive's name says beside its record.
+
+    Attributes:
+        parts: the parts of a name that follows the convention.
+        utc_offset: the server's offset, which the name and the recorded time imply together.
+        findings: where the two disagree.
+    """
+
+    parts: ArchiveName | None
+    utc_offset: timezone | None
+    findings: list[Finding]
+
+
+def _recorded_name(inspection: Inspection) -> RecordedName:
+    url, title = (value if isinstance(value := inspection.get(name), str) else None for name in ("url", "title"))
+    time = inspection.text("backup_time")
+    return RecordedName(inspection.text("backup_filename"), url, title, int(time) if time else None)
+
+
+def check_archive_name(recorded: RecordedName, archive: str | None, path: str, zone: tzinfo | None) -> ArchiveNameCheck:
+    """Compare the parts of the name of an ``archive`` with the record; what disagrees is a finding, never a failure.
+
+    ``archive`` is its path, or None where it is missing; the finding names the ``path`` of the record then.
+    """
+    name = base_name(archive) if archive else recorded.name
+    if not name:
+        return ArchiveNameCheck(None, None, [])
+    source = Source(Witness.FILE_NAME, archive or path)
+    parts = filename.parse(name)
+    findings = list(_renamed(recorded.name, archive, source)) if archive else []
+    if parts is None:
+        shown = masked("backup_filename", name) if archive is None else _shown_name(archive)
+        findings.append(Finding(rules.NAME_UNCONVENTIONAL, shown, "", (source,)))
+    if parts is None or archive is None:
+        return ArchiveNameCheck(parts, None, findings)
+    title = recorded.title
+    for disagreement in filename.disagreements(parts, recorded.url, title, recorded.time, zone):
+        is_harmless = title is None or masked("title", title) == title  # a slug hides no password
+        detail = disagreement.detail if is_harmless else ""
+        findings.append(Finding(disagreement.rule, "backup_filename", detail, (source,)))
+    offset = filename.utc_offset(parts, recorded.time) if recorded.time is not None else None
+    return ArchiveNameCheck(parts, offset, findings)
+
+
+def _shown_name(archive: str) -> str:
+    return base_name(mask_text(archive))
+
+
+def _renamed(recorded: str, archive: str, source: Source) -> Iterator[Finding]:
+    """Yield the finding that the record has another name for the ``archive`` than the disk."""
+    known = as_text(base_name(archive))
+    if recorded in {"", known} or filename.stem(recorded) == filename.stem(known):
+        return
+    shown = masked("backup_filename", recorded)
+    if recorded != masked("backup_filename", known):  # a catalog's record has its secrets masked
+        yield Finding(rules.ARCHIVE_RENAMED, _shown_name(archive), f"recorded as {shown}", (source,))

@@ -1,0 +1,260 @@
+"""Checks of an account: whether its backups have installs, and are as many and as new as they should be.
+
+What each schedule of automatic backups keeps: FORMAT.md §4, ``autobk``; §8, "Schedules". Records without archives, and
+archives without records, are found when the two are paired (`backupmeta.account.home`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, NamedTuple
+
+from backupmeta.backup.inspection import Inspection
+from backupmeta.checks.checked_backup import Requirements
+from backupmeta.findings import Finding, FindingRule, Group, Severity
+from backupmeta.masking import mask_text
+from backupmeta.provenance import Source, Witness
+from backupmeta.words import counted
+
+DAY: Final = 86_400
+_WEEK: Final = 7 * DAY
+_MONTH: Final = 31 * DAY
+LATE: Final = 36 * 3600
+"""How late a backup may be, in seconds: a night's run was left out, and the next one takes its time."""
+
+
+class Schedule(NamedTuple):
+    """How many backups of each period a schedule keeps."""
+
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+
+    @property
+    def tiers(self) -> tuple["Tier", ...]:
+        """The periods of which it keeps any, the shortest first."""
+        names, counts = (("daily", DAY), ("weekly", _WEEK), ("monthly", _MONTH)), self
+        return tuple(Tier(*named, keeps) for named, keeps in zip(names, counts, strict=True) if keeps > 0)
+
+
+class Tier(NamedTuple):
+    """One period of a schedule.
+
+    Attributes:
+        name: its name.
+        seconds: its length.
+        keeps: how many backups are kept of it.
+    """
+
+    name: str
+    seconds: int
+    keeps: int
+
+    def kept(self, times: Sequence[int], now: int) -> int:
+        """Return how many of its backups are among those made at ``times`` (Unix seconds), seen at ``now``.
+
+        The first, second, … is as many periods old, or up to one less: a period that has begun may count or not.
+        """
+        kept = slot = 0
+        for age in sorted(now - time for time in times):
+            while age > (slot + 1) * self.seconds + LATE:
+                slot += 1
+            if slot < self.keeps and age >= (slot - 1) * self.seconds:
+                kept, slot = kept + 1, slot + 1
+        return kept
+
+    def expected(self, since: int, now: int) -> int:
+        """Return how many there should be at ``now`` of an install that exists ``since`` then (Unix seconds)."""
+        return max(0, min(self.keeps, (now - since - LATE) // self.seconds))
+
+
+SCHEDULES: Final = {
+    "weeklymonthly": Schedule(weekly=1, monthly=1),
+    "dailyweeklymonthly": Schedule(daily=1, weekly=1, monthly=1),
+    "daily30": Schedule(daily=30),
+}
+"""Those that every server has; an admin's own are not described in the account."""
+
+
+def schedule_of(install: Inspection) -> Schedule | None:
+    """Return the schedule of an install; None where there is one that the account does not describe."""
+    mode = install.text("autobk")
+    if mode == "schedule":
+        return SCHEDULES.get(install.text("autobk_schedule"))
+    if mode != "custom":
+        return Schedule()
+    daily, weekly, monthly = (_number(install, f"autobk_{name}") for name in ("daily", "weekly", "monthly"))
+    return Schedule(daily, weekly, monthly)
+
+
+def _number(install: Inspection, name: str) -> int:
+    value = install.get(name)
+    return value if isinstance(value, int) else 0
+
+
+_error = partial(FindingRule, Group.ACCOUNT, Severity.ERROR)
+_warning = partial(FindingRule, Group.ACCOUNT, Severity.WARNING)
+_note = partial(FindingRule, Group.ACCOUNT, Severity.NOTE)
+_SCHEDULE: Final = "make a backup now, and see why the schedule made none"
+
+
+class KeptBackup(NamedTuple):
+    """A backup that an account has.
+
+    Attributes:
+        path: its archive, as the server saw it; of a remote backup its record.
+        install: the id of its install; empty where nothing tells it.
+        time: when it was made, Unix seconds; None where nothing tells it.
+        sha256: the digest of its archive, in hexadecimal; None where it was not counted.
+    """
+
+    path: str
+    install: str
+    time: int | None
+    sha256: str | None
+
+    @property
+    def source(self) -> Source:
+        """Its place."""
+        return Source(Witness.FILE_SYSTEM, self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedAccount:
+    """An account to judge.
+
+    Attributes:
+        installs: its live installs, by id; None where it has no records of installs.
+        kept: its backups.
+        requirements: what is asked for.
+        now: the moment of judging, Unix seconds.
+    """
+
+    installs: Mapping[str, Inspection] | None
+    kept: Sequence[KeptBackup]
+    requirements: Requirements
+    now: int
+
+    @property
+    def by_install(self) -> dict[str, list[KeptBackup]]:
+        """Its backups by their install's id: of each live one, or, where no record tells any, of those they name."""
+        backups: dict[str, list[KeptBackup]] = {id_: [] for id_ in self.installs or ()}
+        for backup in self.kept:
+            if backup.install in backups or (backup.install and self.installs is None):
+                backups.setdefault(backup.install, []).append(backup)
+        return backups
+
+    def place(self, install: str, backups: Sequence[KeptBackup]) -> Source:
+        """Return where an install is told of: its record, else its first backup."""
+        return self.installs[install].source("id") if self.installs is not None else backups[0].source
+
+
+BACKUP_DUPLICATE: Final = _warning(
+    "backup-duplicate", "two backups are the same, byte for byte", "one of them is a copy; see which backup it replaced"
+)
+
+
+def duplicates(account: CheckedAccount) -> Iterator[Finding]:
+    """Yield backups that are the same, byte for byte."""
+    same: dict[str, list[KeptBackup]] = {}
+    for backup in account.kept:
+        if backup.sha256 is not None:
+            same.setdefault(backup.sha256, []).append(backup)
+    for first, *others in same.values():
+        for other in others:
+            if other.path != first.path:
+                yield Finding(BACKUP_DUPLICATE, _name(other.path), _name(first.path), (other.source, first.source))
+
+
+BACKUP_ORPHANED: Final = _note(
+    "backup-orphaned", "the install of this backup is gone", "keep it if the install may come back"
+)
+
+
+def orphaned(account: CheckedAccount) -> Iterator[Finding]:
+    """Yield backups whose install is gone."""
+    for backup in account.kept:
+        if account.installs is not None and backup.install and backup.install not in account.installs:
+            yield Finding(BACKUP_ORPHANED, _name(backup.path), f"install {backup.install}", (backup.source,))
+
+
+BACKUP_TOO_OLD: Final = _warning("backup-too-old", "the newest backup of an install is too old", _SCHEDULE)
+
+
+def too_old(account: CheckedAccount) -> Iterator[Finding]:
+    """Yield installs whose newest backup is older than the policy, or else the install's own schedule, allows."""
+    for id_, backups in account.by_install.items():
+        times, most = _times(account, backups), _oldest_allowed(account, id_)
+        if account.requirements.maximum_age_days and not backups:
+            yield Finding(BACKUP_TOO_OLD, id_, "there is none at all", (account.place(id_, backups),))
+        elif times and most is not None and account.now - max(times) > most:
+            age = -((max(times) - account.now) // DAY)  # rounded up, so that it is more than what is allowed
+            detail = f"{counted(age, 'day')}, at most {most / DAY:g}"
+            yield Finding(BACKUP_TOO_OLD, id_, detail, (account.place(id_, backups),))
+
+
+BACKUPS_TOO_FEW: Final = _error(
+    "backups-too-few", "an install has fewer backups than the policy asks for", "make more, or keep more"
+)
+
+
+def too_few(account: CheckedAccount) -> Iterator[Finding]:
+    """Yield installs with fewer backups than the policy asks for."""
+    least = account.requirements.minimum_backups
+    for id_, backups in account.by_install.items():
+        if len(backups) < least:
+            yield Finding(BACKUPS_TOO_FEW, id_, f"{len(backups)} of {least}", (account.place(id_, backups),))
+
+
+RETENTION_UNMET: Final = _warning(
+    "retention-unmet", "the backups that are kept are not what the schedule should keep", _SCHEDULE
+)
+SCHEDULE_UNKNOWN: Final = _note(
+    "schedule-unknown",
+    "the schedule is one that the account does not describe; retention was not judged",
+    "judge it by hand",
+)
+
+
+def retention(account: CheckedAccount) -> Iterator[Finding]:
+    """Yield live installs whose kept backups are not what their schedule keeps."""
+    by_install = account.by_install
+    for id_, install in (account.installs or {}).items():
+        schedule = schedule_of(install)
+        if schedule is None:
+            yield Finding(SCHEDULE_UNKNOWN, id_, install.text("autobk_schedule"), (install.source("autobk"),))
+            continue
+        times = _times(account, by_install[id_])
+        for tier in schedule.tiers:
+            kept, expected = tier.kept(times, account.now), tier.expected(_since(account, install, times), account.now)
+            if kept < expected:
+                detail = f"{kept} of {expected} {tier.name}"
+                yield Finding(RETENTION_UNMET, id_, detail, (install.source("autobk"),))
+
+
+def _times(account: CheckedAccount, backups: Sequence[KeptBackup]) -> list[int]:
+    """Return when ``backups`` were made, Unix seconds; a time that lies far ahead is none."""
+    return [backup.time for backup in backups if backup.time is not None and backup.time <= account.now + DAY]
+
+
+def _oldest_allowed(account: CheckedAccount, id_: str) -> float | None:
+    """Return how old an install's newest backup may be, in seconds; None where nobody asks for any."""
+    days, install = account.requirements.maximum_age_days, (account.installs or {}).get(id_)
+    if days is not None:
+        return days * DAY
+    tiers = ((install and schedule_of(install)) or Schedule()).tiers
+    return tiers[0].seconds + LATE if tiers else None
+
+
+def _since(account: CheckedAccount, install: Inspection, times: Sequence[int]) -> int:
+    """Return since when there is an install, Unix seconds: as its record says, else since its first backup."""
+    created = install.get("time_created")
+    return created if isinstance(created, int) else min(times, default=account.now)
+
+
+def _name(path: str) -> str:
+    return mask_text(path).replace("\\", "/").rpartition("/")[2]  # what is cut off may be what tells a secret
+
+
+AccountCheck = Callable[[CheckedAccount], Iterator[Finding]]
+CHECKS: Final[tuple[AccountCheck, ...]] = (duplicates, orphaned, too_old, too_few, retention)

@@ -1,0 +1,156 @@
+"""The command ``extract``."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import time
+
+import click
+
+from backupmeta import verification
+from backupmeta.account.protected import Protected
+from backupmeta.archive.limits import Limits
+from backupmeta.checks.policy import DEFAULT
+from backupmeta.cli import messages, options, output, progress
+from backupmeta.cli.writing import Write
+from backupmeta.extraction.extract import Extraction, MemberResult, Order, Selection
+from backupmeta.extraction.extract import extract as unpacked
+from backupmeta.findings import Group, Severity
+from backupmeta.render.unpacked import EXTRACTION, ExtractionTalk
+from backupmeta.search import Search
+from backupmeta.verification import Case
+
+
+class _DroppedError(Exception):
+    """The file of the dump is not to be kept."""
+
+    def __init__(self, extraction: Extraction) -> None:
+        self.extraction = extraction
+
+
+@click.command()
+@click.argument("archive", type=click.Path())
+@click.argument("members", nargs=-1, metavar="[MEMBER]...")
+@click.option("--to", "folder", required=True, metavar="FOLDER", help="A new or an empty folder; see also --over.")
+@click.option("--dump", "dump", metavar="FILE", help="Write the database dump there; - is stdout.")
+@click.option("--all", "has_all", is_flag=True, help="All members: the backup's record and its dump, too.")
+@click.option("--over", is_flag=True, help="FOLDER is there: replace files in it, one by one. Not all or nothing.")
+@click.option("--keep-partial", is_flag=True, help="Keep what could be had where something is missing or refused.")
+@click.option("--owners", is_flag=True, help="Give files the owners that the archive names. Needs root.")
+@click.option("--no-fsync", is_flag=True, help="Don't wait until all is on the disk.")
+@options.limiting
+@options.formatted(EXTRACTION)
+def extract(
+    archive: str,
+    members: tuple[str, ...],
+    *,
+    folder: str,
+    dump: str | None,
+    has_all: bool,
+    over: bool,
+    keep_partial: bool,
+    owners: bool,
+    no_fsync: bool,
+    limits: Limits,
+    format_name: str,
+) -> int:
+    """Unpack an ARCHIVE's site to a FOLDER, from one pass that reads it, judges it and writes.
+
+    Without a MEMBER, the site's files: not the record, nor the dump, which --dump writes. A MEMBER that is a folder
+    stands for all that is in it. FOLDER appears when all of it is there, or not at all. What would lead elsewhere is
+    refused: absolute names, '..', links that lead out, devices; permissions are those that umask 022 leaves, files that
+    run with others' rights do not.
+
+    Exit code 0 where all is there; 1 where a member was refused or is missing, or the archive is not what it should be;
+    2 where something could not be read or written.
+
+    \b
+    Examples:
+      backupmeta extract app_….tar.gz --to site --dump dump.sql
+      backupmeta extract app_….tar.gz wp-content/uploads --to uploads
+      backupmeta extract app_….tar.gz --to site --dump - | mariadb site
+    """
+    if dump == "-" and format_name != "text":
+        raise click.UsageError(f"--dump - and --{format_name} both write to stdout")
+    if has_all and members:
+        raise click.UsageError("--all goes without MEMBER")
+    if owners and os.geteuid() != 0:
+        raise click.UsageError("--owners needs root: only root gives files to others")
+
+    protected = Protected()
+    output.refuse_evidence(folder.rstrip("/") or folder, protected)
+    names = (os.fsencode(member) for member in members)
+    order = Order(
+        folder=folder.rstrip("/") or folder,
+        selection=Selection(names, has_own=has_all),
+        is_over=over,
+        is_synced=not no_fsync,
+        has_owners=owners,
+        keeps_partial=keep_partial,
+    )
+    return _extracted(archive, order, limits, dump, protected, format_name=format_name)
+
+
+def _extracted(
+    archive: str, order: Order, limits: Limits, dump: str | None, protected: Protected, *, format_name: str
+) -> int:
+    """Extract, print what came out, and return the exit code."""
+    talk, answer = ExtractionTalk(), EXTRACTION[format_name].render()
+
+    def report(result: MemberResult) -> None:
+        output.write(answer.piece(result))
+        if (line := talk.line(result)) is not None and format_name == "text":
+            messages.write_line(line)
+
+    case = verification.case_at(archive, Search(limits=limits), DEFAULT, int(time()))
+    extraction = _filled(case, order, dump, protected, report)
+    output.write(answer.end(extraction))
+    code = messages.report((judged.finding for judged in extraction.verification.judged), Severity.WARNING)
+    for line in talk.end(extraction):
+        messages.write_line(line)
+    if dump is not None and not extraction.has_dump:
+        messages.write_line(f"{archive}: holds no dump; {dump} was not written")
+    return code or _exit_code(extraction, is_dump_there=dump is None or extraction.has_dump)
+
+
+def _filled(
+    case: Case, order: Order, dump: str | None, protected: Protected, report: Callable[[MemberResult], object]
+) -> Extraction:
+    """Extract, and return what came out; the dump's file is there only if the folder is."""
+    try:
+        with progress.shown(case.size) as bar, _dump(dump, protected) as write:
+            extraction = unpacked(case, order, report, dump=write, watch=bar.watch)
+            _drop_unless_kept(extraction, write)
+    except _DroppedError as dropped:
+        return dropped.extraction
+    return extraction
+
+
+def _drop_unless_kept(extraction: Extraction, write: Write | None) -> None:
+    """Raise where a dump's file is begun that is not to stay."""
+    if write is not None and not (extraction.is_kept and extraction.has_dump):
+        raise _DroppedError(extraction)
+
+
+def _exit_code(extraction: Extraction, *, is_dump_there: bool) -> int:
+    """Return 2 where the archive could not be read to its end, 1 where something is missing or wrong, else 0.
+
+    What is dangerous was refused, or did not matter.
+    """
+    if not extraction.is_whole:
+        return 2
+    rules = (judged.finding.rule for judged in extraction.verification.judged)
+    is_wrong = any(rule.severity is Severity.ERROR and rule.group is not Group.SAFE for rule in rules)
+    return int(is_wrong or extraction.has_refused or not is_dump_there)
+
+
+@contextmanager
+def _dump(path: str | None, protected: Protected) -> Iterator[Write | None]:
+    """Give what writes the dump: to stdout, to a file, or nowhere."""
+    if path is None:
+        yield None
+    elif path == "-":
+        yield output.write_bytes
+    else:
+        with output.opened_file(path, protected) as write:
+            yield write

@@ -1,0 +1,165 @@
+"""The commands that judge: ``verify`` and ``checks``."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+import click
+
+from backupmeta import verification
+from backupmeta.account.protected import Protected
+from backupmeta.archive.limits import Limits
+from backupmeta.checks import policy
+from backupmeta.checks.policy import Policy
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.checks.verdict import Verdict
+from backupmeta.cli import messages, options, output, progress
+from backupmeta.cli.options import Moment, Where
+from backupmeta.cli.output import Target
+from backupmeta.errors import did_you_mean
+from backupmeta.findings import Group, Severity
+from backupmeta.render.explanations import CHECKS
+from backupmeta.render.formats import View
+from backupmeta.render.verified import MOST_RESULTS, VERIFICATIONS, Selection, Tally, VerificationView
+from backupmeta.verification import Run
+
+_AHEAD: Final = 32
+"""How many archives for each process may be verified before the first of them is, which may be a large one."""
+
+_EXIT_CODES: Final = {
+    Verdict.PASS: 0,
+    Verdict.FAIL: 1,
+    Verdict.UNREADABLE: 2,
+    Verdict.NOT_JUDGED: 2,
+    None: 2,
+}
+
+
+@click.command()
+@options.looking("TARGET", in_catalog=True)
+@click.option("--policy", "policy_file", metavar="FILE", help="What to ask for (TOML; see the README).")
+@click.option("--select", multiple=True, metavar="ID", help="Judge this alone: a check's id, or a group. Repeatable.")
+@click.option("--ignore", multiple=True, metavar="ID", help="Don't judge this: a check's id, or a group. Repeatable.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(list(map(str, Severity))),
+    help="The least severity that fails; warning by default.",
+)
+@click.option("--now", type=Moment(), metavar="TIME", help="Judge ages as of this moment: for old images.")
+@options.formatted(VERIFICATIONS)
+@click.option("--sarif-results", type=click.IntRange(1), metavar="N", help="SARIF: at most N results; 5000 by default.")
+@click.option("--sarif-notes", is_flag=True, help="SARIF: notes as well; by default they are only counted.")
+@options.writing
+@options.at_work
+@options.overriding_limits
+def verify(
+    where: Where,
+    *,
+    policy_file: str | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    fail_on: str | None,
+    now: int | None,
+    format_name: str,
+    sarif_results: int | None,
+    sarif_notes: bool,
+    target: Target,
+    jobs: int | None,
+    limits: Mapping[str, int],
+) -> int:
+    """Say whether backups are whole, and are what their records say; why not, and where.
+
+    A TARGET is an archive, a home, a folder of homes or of archives; any other folder is searched downwards for these.
+    Without one, this machine's conventional places are searched (/home/*, /var/www/vhosts/*). Each archive is read
+    once, from its first to its last byte; each home is judged as a whole, too. What is asked for can be changed by a
+    policy: --policy FILE, else the table [tool.backupmeta] of the nearest pyproject.toml.
+
+    Exit code 0 where everything passes, 1 where something fails, 2 where something could not be read, or nothing was
+    found or judged. 'backupmeta checks' lists what is judged.
+
+    \b
+    Examples:
+      backupmeta verify app_example-com_Blog_2024-06-13_20-55-21.tar.gz
+      backupmeta verify /home --policy backups.toml --format junit -o report.xml
+      backupmeta verify --sysroot /mnt/image --now 2024-06-14 --json
+    """
+    protected = where.protected()
+    chosen = _policy(policy_file, protected).with_options(
+        select=select, ignore=ignore, fail_on=Severity(fail_on) if fail_on else None
+    )
+    selection = _selection(format_name, sarif_results, has_notes=sarif_notes, chosen=chosen)
+    search = where.search(Limits(**{**chosen.limits, **limits}))
+    tally, size = Tally(), None if where.catalog else partial(verification.size, search)
+    recorded = _recorded(where.catalog, chosen) if where.catalog else None
+    with progress.shown(size) as bar, target.opened(protected) as write:
+        run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
+        verifications = tally.counting(verification.verify(search, chosen, now, run))
+        view = VerificationView(target.width) if selection is None else VerificationView(target.width, selection)
+        for part in bar.making_way(VERIFICATIONS[format_name].render(verifications, view)):
+            write(part)
+    if selection and selection.line:
+        messages.write_line(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
+    if tally.verdict is None:
+        messages.write_line(
+            f"there is no backup in {where.name}; give the path of an archive, a home, or a folder of them"
+        )
+    elif format_name != "text" or target.path is not None:
+        messages.write_line(tally.line)
+    return _EXIT_CODES[tally.verdict]
+
+
+def _recorded(catalog: str, chosen: Policy) -> Run:
+    from backupmeta.catalog.deep_scan import recorded
+
+    return recorded(catalog, chosen)
+
+
+def _policy(path: str | None, protected: Protected) -> Policy:
+    """Return the policy that was named, else that of the nearest project, else what is judged without any.
+
+    Evidence does not choose what it is judged by: a project that lies in it is passed over.
+    """
+
+    def is_evidence(project: str) -> bool:
+        is_held = protected.holds(project)
+        if is_held:
+            messages.write_line(
+                f"{project} lies among what is judged, and is no policy; name it with --policy if you trust it"
+            )
+        return is_held
+
+    if path is not None:
+        return policy.load(path)
+    if (project := policy.nearest(".", is_evidence)) is None:
+        return policy.DEFAULT
+    chosen = policy.load_found(project)
+    messages.write_line(f"the policy is the one in {project}")
+    return chosen
+
+
+def _selection(format_name: str, most: int | None, *, has_notes: bool, chosen: Policy) -> Selection | None:
+    """Return which results SARIF has; None for another format. Notes that fail are never left out for being notes."""
+    if format_name == "sarif":
+        return Selection(most or MOST_RESULTS, has_notes=has_notes or chosen.fails(Severity.NOTE))
+    if most is not None or has_notes:
+        raise click.UsageError("--sarif-results and --sarif-notes go with --format sarif")
+    return None
+
+
+@click.command()
+@click.argument("name", required=False, metavar="[ID]")
+@options.formatted(CHECKS)
+def checks(name: str | None, *, format_name: str) -> int:
+    """List what verify judges, or explain one check; ID may also be a group: whole, safe, record, ….
+
+    \b
+    Examples:
+      backupmeta checks
+      backupmeta checks table-missing
+    """
+    chosen = [rule for rule in FINDINGS.values() if name in {None, rule.id, rule.group}]
+    if not chosen:
+        near = did_you_mean(name or "", (*Group, *FINDINGS), "'backupmeta checks' lists them")
+        raise click.UsageError(f"{name!r} is no check; {near}")
+    output.write_all(CHECKS[format_name].render(chosen, View(output.width())))
+    return 0

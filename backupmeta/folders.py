@@ -1,0 +1,147 @@
+"""Folders that are written to, for answers and for what is unpacked, through no link.
+
+Whoever may write to a folder can put a link or a pipe at any name in it, at any moment. So the folder is opened first,
+and all that follows happens in it (openat(2), renameat(2), POSIX.1-2017). What is new gets a name that nobody could
+know before, and takes its own name once it is whole.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from secrets import token_hex
+from typing import Final, Self
+
+from backupmeta.errors import OutputError
+
+CLOSED: Final = getattr(os, "O_CLOEXEC", 0)
+NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOSED | getattr(os, "O_BINARY", 0)
+"""How a new file is opened: nothing is at its name, not even a link."""
+FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NOFOLLOW | CLOSED
+"""How a folder is opened; what is a link is none."""
+PRIVATE_FILE: Final = 0o600
+PRIVATE_FOLDER: Final = 0o700
+
+_IS_RELATIVE: Final = {os.open, os.stat, os.rename, os.unlink} <= os.supports_dir_fd
+_NO_FSYNC: Final = frozenset({errno.EINVAL, errno.EBADF, errno.EACCES, errno.EROFS, errno.ENOTSUP, errno.ENOSYS})
+"""What file systems say that can't write a folder by itself (fsync(2)); the file's content is on the disk anyway."""
+_NOTHING_OPEN: Final = -1
+
+
+class Folder:
+    """An open folder to write in.
+
+    Attributes:
+        path: its path, as it was named.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Open the folder at ``path``, which a link may lead to.
+
+        Raises `OSError`, and `ValueError` for a name that no system has.
+        """
+        self.path: str = path or os.curdir
+        self._fd = os.open(self.path, FOLDER & ~NOFOLLOW) if _IS_RELATIVE else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._fd is not None:
+            number, self._fd = self._fd, _NOTHING_OPEN  # the number may be another file's soon
+            os.close(number)
+
+    @property
+    def real(self) -> str:
+        """Its path without links: that of the folder which is open, even if another one has taken its place."""
+        with suppress(OSError):
+            if self._fd is not None:
+                return os.readlink(f"/proc/self/fd/{self._fd}")
+        return os.path.realpath(self.path)
+
+    @property
+    def device(self) -> int:
+        """The number of the device that it lies on. Raises `OSError`."""
+        return os.stat(self.path if self._fd is None else self._fd).st_dev
+
+    def status_of(self, name: str) -> os.stat_result | None:
+        """Return what the system tells of ``name``, which may be a link; None where there is nothing."""
+        with suppress(FileNotFoundError):
+            return os.stat(self._at(name), dir_fd=self._fd, follow_symlinks=False)
+        return None
+
+    def open(self, name: str, flags: int) -> int:
+        """Return a descriptor of ``name``; a new file is its owner's alone."""
+        return os.open(self._at(name), flags, PRIVATE_FILE, dir_fd=self._fd)
+
+    def make_folder(self, name: str) -> None:
+        """Make a folder that is its owner's alone."""
+        os.mkdir(self._at(name), PRIVATE_FOLDER, dir_fd=self._fd)
+
+    def has_empty(self, name: str) -> bool:
+        """Tell whether the folder called ``name``, which is no link, is empty."""
+        fd = os.open(self._at(name), FOLDER, dir_fd=self._fd)
+        try:
+            with os.scandir(fd) as entries:
+                return next(entries, None) is None
+        finally:
+            os.close(fd)
+
+    def change_mode(self, name: str, mode: int) -> None:
+        """Give the file or folder called ``name`` a ``mode``."""
+        os.chmod(self._at(name), mode, dir_fd=self._fd)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file or folder its ``new`` name, which it takes from another one if need be."""
+        os.replace(self._at(old), self._at(new), src_dir_fd=self._fd, dst_dir_fd=self._fd)
+
+    def sync(self) -> None:
+        """Have the names in it on the disk, where the file system can."""
+        if self._fd is None:
+            return
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            if error.errno not in _NO_FSYNC:
+                raise
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there still."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._at(name), dir_fd=self._fd)
+
+    def remove_all(self, name: str) -> None:
+        """Remove a folder and all in it, as far as the system lets it."""
+        shutil.rmtree(self._at(name), ignore_errors=True, dir_fd=self._fd)
+
+    def _at(self, name: str) -> str:
+        return name if _IS_RELATIVE else os.path.join(self.path, name)
+
+
+def temporary_name() -> str:
+    """Return a name that nobody could know before."""
+    return f".backupmeta-{token_hex(16)}"
+
+
+@contextmanager
+def writing_to(path: str, advice: str) -> Iterator[None]:
+    """Raise `unwritable` for the file or folder at ``path`` where the system refuses."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise unwritable(path, error, advice) from error
+
+
+def unwritable(path: str, error: OSError | ValueError, advice: str) -> OutputError:
+    """Return the error for a file or folder at ``path`` that can't be written."""
+    return OutputError(path, f"can't be written: {reason(error)}", advice)
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Return a phrase that says why the system refuses."""
+    if isinstance(error, ValueError):  # a NUL in a name
+        return "the name can't be used"
+    text = error.strerror or "the system refuses"
+    return text[:1].lower() + text[1:]

@@ -1,1 +1,0 @@
-"""The vocabulary of findings, which are the checks' verdicts: a module a group, and `FINDINGS` with all of them."""

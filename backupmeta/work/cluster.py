@@ -1,0 +1,255 @@
+"""Dask workers: of one storage that all of them reach, or each with roots of its own host.
+
+Workers have this package installed. They are sent the work with each order, and send back all parts of its result.
+"""
+
+import asyncio
+import logging
+import pickle
+import socket
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from importlib import metadata
+from typing import Any, Final, Literal, Protocol, TypeVar
+
+from backupmeta.work.orders import Order, Part, Pool, Task, Watch, Work, Workers, unwatched
+
+Outcome = TypeVar("Outcome")
+
+
+class Sent(Awaitable[Any], Protocol):
+    """What Dask calls a future: an order, as its client knows it."""
+
+    @property
+    def status(self) -> str | None:
+        """Return how far it is: "error" where the work raised something, or its workers died."""
+        ...
+
+
+class Client(Protocol):
+    """What is asked of Dask's client."""
+
+    def nthreads(self) -> Mapping[str, int]:
+        """Return how many threads each worker has, by its address."""
+        ...
+
+    def run(
+        self, function: Callable[..., str], *arguments: str, on_error: Literal["raise", "return"] = "raise"
+    ) -> Mapping[str, object]:
+        """Return what ``function`` returns on each worker, by its address; or what it raises, ``on_error`` "return"."""
+        ...
+
+    def submit(
+        self, function: Callable[..., object], /, *arguments: object, pure: bool, workers: Sequence[str] | None
+    ) -> Sent:
+        """Have a function called by one of these ``workers``, or by any; ``pure``: once, however often it is asked."""
+        ...
+
+    def cancel(self, tasks: Sequence[Sent], /) -> None:
+        """Have what has not begun not begin."""
+        ...
+
+    def sync(self, function: Callable[[], Coroutine[object, object, Outcome]], /) -> Outcome:
+        """Return what a coroutine returns in the client's thread."""
+        ...
+
+
+_LOG: Final = logging.getLogger(__name__)
+_AHEAD: Final = 4
+"""How many orders each thread of the workers may have waiting or done before the oldest one is."""
+_PATIENCE: Final = 10
+"""How long, in seconds, the scheduler is waited for, and new workers, before it is said that there are none."""
+
+
+class Roots(Enum):
+    """Where the roots are."""
+
+    SHARED = "on a storage that all workers reach under the same paths"
+    OF_EACH_HOST = "on each worker's own host"
+
+
+@contextmanager
+def cluster(address: str, roots: Roots) -> Iterator[Workers]:
+    """Give the workers of the scheduler at ``address``, such as ``tcp://scheduler:8786``.
+
+    Raises:
+        ModuleNotFoundError: Dask is not installed.
+        ChildProcessError: the scheduler does not answer, goes away, or has no workers.
+    """
+    import distributed
+    from distributed.client import ClosedClientError
+    from distributed.comm.core import CommClosedError
+
+    for name in ("distributed.client", "distributed.batched", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what they have to tell is raised, too
+    try:
+        asyncio.run(_met(address))
+        opened = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError, TypeError, MemoryError) as error:  # whatever answers there, and whatever it says
+        raise ChildProcessError(f"{address}: no Dask scheduler answers there; is it running?") from error
+    try:
+        with opened:
+            client: Client = opened
+            loop = client.sync(_loop)
+            with _watched(opened.nthreads, loop, address):
+                yield _workers(client, loop, address, roots)
+    except (ClosedClientError, CommClosedError) as error:
+        raise ChildProcessError(f"{address}: the scheduler went away; what was done is kept") from error
+
+
+def _workers(client: Client, loop: asyncio.AbstractEventLoop, address: str, roots: Roots) -> Workers:
+    """Return the workers that there are. Raises `ChildProcessError` where there are none, or none of use."""
+    threads = sum(client.nthreads().values())
+    if not threads:
+        raise ChildProcessError(f"{address}: the scheduler has no workers; start some: dask worker {address}")
+    _check(client)
+    return _Cluster(client, loop, _addresses(client) if roots is Roots.OF_EACH_HOST else {}, _AHEAD * threads)
+
+
+@contextmanager
+def _watched(workers: "_Counting", loop: asyncio.AbstractEventLoop, address: str) -> Iterator[None]:
+    """Have ``loop`` say so, once, where there have been no ``workers`` for some time: a scan waits for new ones."""
+    watching = asyncio.run_coroutine_threadsafe(_watch(workers, address), loop)
+    try:
+        yield
+    finally:
+        watching.cancel()
+
+
+async def _watch(workers: "_Counting", address: str) -> None:
+    seconds = 0
+    while seconds < _PATIENCE:
+        await asyncio.sleep(1)
+        seconds = 0 if await workers() else seconds + 1
+    _LOG.warning("backupmeta: %s: no workers are left; the scan waits for new ones: dask worker %s", address, address)
+
+
+_Counting = Callable[[], Awaitable[Mapping[str, int]]]
+
+
+async def _loop() -> asyncio.AbstractEventLoop:
+    """Return the loop that does this."""
+    return asyncio.get_running_loop()
+
+
+async def _met(address: str) -> None:
+    """Connect to the scheduler once: a client itself waits for ever for a server that says nothing."""
+    from distributed.comm.core import connect
+
+    async with asyncio.timeout(_PATIENCE):
+        comm = await connect(address, timeout=_PATIENCE)  # type: ignore[no-untyped-call]
+        await comm.close()
+
+
+def _check(client: Client) -> None:
+    """Raise `ChildProcessError` where a worker has not this package: an order would end it."""
+    own = metadata.version("backupmeta")
+    for worker, version in client.run(metadata.version, "backupmeta", on_error="return").items():
+        if version != own:
+            advice = f"install it there: pip install 'backupmeta[cluster]=={own}'"
+            raise ChildProcessError(f"{worker}: this worker has no backupmeta {own}; {advice}")
+
+
+def _addresses(client: Client) -> dict[str, list[str]]:
+    """Return the addresses of the workers on each host."""
+    addresses = defaultdict[str, list[str]](list)
+    for address, host in client.run(socket.gethostname).items():
+        addresses[str(host)].append(address)
+    return dict(addresses)
+
+
+@dataclass(frozen=True)
+class _Cluster:
+    """The workers of a cluster, somebody else's: they stay when the work is done.
+
+    Attributes:
+        client: gives them orders.
+        loop: what its thread runs.
+        addresses: of the workers on each host; empty where all evidence is reached from everywhere.
+        ahead: how many orders may be begun before the oldest is done.
+        watch: is not called: what a worker reads is not reported.
+    """
+
+    client: Client
+    loop: asyncio.AbstractEventLoop
+    addresses: Mapping[str, Sequence[str]]
+    ahead: int
+    watch: Watch = unwatched
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts whose own evidence is meant."""
+        return tuple(sorted(self.addresses)) or ("",)
+
+    def pool(self, work: Work[Order, Part]) -> Pool[Order, Part]:
+        """Return the workers, to do this ``work``."""
+        return _ClusterPool(work, self)
+
+
+class _ClusterPool(Pool[Order, Part]):
+    """Tasks that a cluster has; what belongs to a host is done there.
+
+    Whatever becomes of the scheduler, each order comes to an end. (Dask's own executor waits for ever where the
+    scheduler goes away while it sends a result.)
+    """
+
+    def __init__(self, work: Work[Order, Part], workers: _Cluster) -> None:
+        self._work = work
+        self._workers = workers
+        self._sent = dict[Task[Order, Part], tuple[Sent, Future[list[Part]]]]()
+
+    def begin(self, task: Task[Order, Part]) -> None:
+        hosts = self._workers.addresses.get(self._work.host(task.order))
+        content = pickle.dumps((self._work, task.order))  # Dask does not look into bytes
+        sent = self._workers.client.submit(_done, content, pure=False, workers=hosts)
+        self._sent[task] = (sent, asyncio.run_coroutine_threadsafe(_result(sent), self._workers.loop))
+
+    def advance(self, tasks: Sequence[Task[Order, Part]]) -> None:
+        while not any(task.is_ready() for task in tasks):
+            wait([self._sent[task][1] for task in tasks], return_when=FIRST_COMPLETED)
+            for task in tasks:
+                if self._sent[task][1].done():
+                    self._receive(task)
+
+    def stop(self) -> None:
+        self._workers.client.cancel([sent for sent, future in self._sent.values() if not future.done()])
+        self._sent.clear()
+
+    def _receive(self, task: Task[Order, Part]) -> None:
+        """Take in all that came out of a ``task``, or that who did it died. Raises what the work raised."""
+        from distributed.scheduler import KilledWorker
+
+        _, future = self._sent.pop(task)
+        try:
+            parts = future.result()
+        except KilledWorker:
+            task.is_lost = True
+            return
+        for part in parts:
+            task.receive(part)
+        task.is_done = True
+
+
+async def _result(sent: Sent) -> Any:  # noqa: ANN401 - whatever the work returns
+    """Return what came out of what was ``sent``, or raise what it raised.
+
+    Raises `CommClosedError` where the scheduler went away.
+    """
+    from distributed.comm.core import CommClosedError
+
+    try:
+        return await sent
+    except Exception as error:  # Dask promises no type: CancelledError, OSError, what comes of a client that is closed
+        if sent.status == "error":
+            raise
+        raise CommClosedError from error
+
+
+def _done(content: bytes) -> list[object]:
+    """Return what comes out of the work and the order that were sent, as a worker."""
+    work, order = pickle.loads(content)  # noqa: S301 - what the scheduler sends is as trusted as the code it sends
+    return list(work.do(order, unwatched))

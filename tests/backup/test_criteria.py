@@ -1,0 +1,24 @@
+"""Which backups are asked for, and in which order."""
+
+import pytest
+
+from backupmeta.backup.criteria import ALWAYS, Criteria, Period
+
+
+@pytest.mark.parametrize(
+    ("period", "contained"),
+    [
+        (ALWAYS, [1, 2, 3, 4]),
+        (Period(since=2), [2, 3, 4]),
+        (Period(until=3), [1, 2, 3]),
+        (Period(2, 3), [2, 3]),
+        (Period(since=0, until=0), []),
+    ],
+)
+def test_both_bounds_of_a_period_belong_to_it(period: Period, contained: list[int]) -> None:
+    assert [second for second in (1, 2, 3, 4) if period.has(second)] == contained
+
+
+def test_what_is_asked_for_is_known() -> None:
+    asked = [Criteria(user=""), Criteria(application="x"), Criteria(domain="x"), Criteria(period=Period(until=0))]
+    assert [criteria for criteria in (Criteria(), *asked) if criteria.are_given] == asked

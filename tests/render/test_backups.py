@@ -1,0 +1,163 @@
+"""Backups and installs as cells, CSV and JSON, and where their values come from."""
+
+import base64
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backupmeta.account.home import PairState
+from backupmeta.backup.inspection import Inspection
+from backupmeta.library import find_backup, inspect_archive
+from backupmeta.render import backups
+from backupmeta.render.backups import ListView
+from backupmeta.render.tabular import table
+from tests.invented import BACKUP, INSTALL, NAME, Account, backup_record
+
+
+def inspected(folder: Path, content: bytes) -> Inspection:
+    path = folder / BACKUP
+    path.write_bytes(content)
+    return find_backup(str(path))
+
+
+def provenance(folder: Path, content: bytes, *, show_secrets: bool = False) -> Any:
+    found = inspected(folder, content)
+    return json.loads(json.dumps(backups.origins(found, show_secrets=show_secrets)))
+
+
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (40, "time (UTC) id"),
+        (80, "time (UTC) id version title state"),
+        (110, "time (UTC) id user application version title state"),
+        (200, "time (UTC) id user application version url title state archive"),
+    ],
+)
+def test_a_narrow_terminal_has_fewer_columns_but_whole_ids(tmp_path: Path, width: int, titles: str) -> None:
+    row = backups.backup_cells(inspected(tmp_path, backup_record()))
+    drawn = table(backups.BACKUP_COLUMNS, [row], width)
+    assert " ".join(drawn.splitlines()[0].split()) == titles
+    assert all(len(line) <= width for line in drawn.splitlines())
+    assert (BACKUP in drawn) is (width >= 80)
+    assert "…" not in drawn
+
+
+def test_cells_of_a_backup(tmp_path: Path) -> None:
+    cells = backups.backup_cells(inspected(tmp_path, backup_record(backup_note="x")))
+    assert dict(zip(backups.BACKUP_COLUMNS, cells, strict=True)) == {
+        "time (UTC)": "2024-06-13 20:55:21",
+        "id": BACKUP,
+        "user": "exampleu",
+        "application": "wordpress",
+        "version": "6.5.4",
+        "url": "https://www.example.com/blog",
+        "title": "Blog",
+        "state": "missing",
+        "archive": NAME,
+    }
+
+
+def test_cells_of_an_install(tmp_path: Path) -> None:
+    account = Account(tmp_path).whole()
+    cells = backups.install_cells(find_backup(str(account.installs / INSTALL)))
+    assert dict(zip(backups.INSTALL_COLUMNS, cells, strict=True)) == {
+        "created (UTC)": "2024-06-13 16:33:54",
+        "id": INSTALL,
+        "user": "exampleu",
+        "application": "wordpress",
+        "version": "6.5.4",
+        "url": "https://www.example.com/blog",
+        "title": "Blog",
+        "backups": "1",
+        "path": "/home/exampleu/public_html/blog",
+    }
+
+
+def test_what_is_absent_or_undecodable_is_an_empty_cell_and_a_time_no_calendar_has_its_digits(tmp_path: Path) -> None:
+    odd = inspected(tmp_path, b"backup-time=9" + b"9" * 30 + b"\ntitle=\xff")
+    assert (backups.backup_cells(odd)[0], backups.backup_cells(odd)[6]) == ("9" * 29 + "…", "")
+    bare = inspected(tmp_path, b"path=/x\ntime=-1")
+    assert backups.install_cells(bare)[0] == "1969-12-31 23:59:59"
+    assert backups.install_cells(bare)[7] == ""
+
+
+def test_csv_has_a_column_a_field_and_is_read_back(tmp_path: Path) -> None:
+    content = backup_record(
+        title='a "b", c', list_files="x,y", incomplete="1", cf_a="1", cf_key="k", list_plugins="+akismet/5.3.6"
+    )
+    rows = list(backups.csv_rows([inspected(tmp_path, content)], ListView()))
+    (row,) = csv.DictReader(io.StringIO("".join(rows), newline=""))
+    assert rows[0].endswith(",custom\r\n")
+    assert row["title"] == 'a "b", c'
+    assert row["files"] == "x,y"
+    assert row["incomplete"] == "true"
+    assert row["db_pass"] == "********"
+    assert row["cache_files"] == ""
+    assert json.loads(row["custom"]) == {"a": "1", "key": "********"}
+    assert json.loads(row["plugins"]) == [{"id": "akismet", "version": "5.3.6", "activated": True, "autoup": "all"}]
+
+
+def test_csv_shows_false_and_secrets_that_were_asked_for(tmp_path: Path) -> None:
+    (row,) = csv.DictReader(
+        io.StringIO(
+            "".join(backups.csv_rows([inspected(tmp_path, backup_record(incomplete="0"))], ListView(show_secrets=True)))
+        )
+    )
+    assert (row["incomplete"], row["db_pass"], row["custom"]) == ("false", "hunter2", "")
+
+
+def test_provenance_names_state_name_and_offset(tmp_path: Path) -> None:
+    account = Account(tmp_path).whole()
+    told = backups.origins(inspect_archive(str(account.archives / NAME)), show_secrets=False)
+    assert told["state"] == PairState.PAIRED
+    assert told["archive_name"] == {
+        "host": "example-com",
+        "title": "Blog",
+        "local_time": "2024-06-13T20:55:21",
+        "utc_offset": "+00:00",
+    }
+    assert told["findings"] == []
+
+
+def test_provenance_tells_of_each_field_where_it_stands(tmp_path: Path) -> None:
+    told = provenance(tmp_path, backup_record())
+    assert told["fields"]["title"] == {
+        "source": {"witness": "backup record", "path": str(tmp_path / BACKUP), "line": 8, "offset": 155}
+    }
+    assert told["fields"]["autoup"] == {"source": {"witness": "documented default"}}
+
+
+def test_provenance_shows_conflicts_decoded_and_masked(tmp_path: Path) -> None:
+    account = Account(tmp_path)
+    account.backup(content=backup_record(autoup="1", time="5"))
+    path = account.archive(embedded=backup_record(autoup="2", db_pass="CANARY", time="soon", cf_odd="x"))
+    told: Any = backups.origins(inspect_archive(str(path)), show_secrets=False)
+    (autoup,) = told["fields"]["autoup"]["conflicts"]
+    assert autoup["value"] == "all"
+    assert autoup["source"]["witness"] == "embedded record"
+    assert told["fields"]["db_pass"]["conflicts"][0]["value"] == "********"
+    assert told["fields"]["time_created"]["conflicts"][0]["value"] == "soon"
+    assert told["fields"]["autoup"]["findings"] == ["sources-disagree"]
+
+
+def test_extra_keeps_raw_values_and_the_exact_bytes_beside_them(tmp_path: Path) -> None:
+    told = provenance(tmp_path, backup_record(title=None) + b"\ntitle=caf\xe9\nx-new=1\nx-token=CANARY\nx-key=\xff")
+    assert told["extra"]["title"]["value"] == "caf\ufffd"
+    assert base64.b64decode(told["extra"]["title"]["base64"]) == b"caf\xe9"
+    assert told["extra"]["x-new"]["value"] == "1"
+    assert told["extra"]["x-token"]["value"] == "********"
+    assert told["extra"]["x-key"].keys() == {"value", "source"}
+    assert told["fields"]["title"]["findings"] == ["value-not-utf8"]
+
+
+def test_keys_that_are_not_utf8_are_told_apart(tmp_path: Path) -> None:
+    told = provenance(tmp_path, backup_record() + b"\n\xffx=1\n\xfex=2")
+    assert {key: (one["value"], base64.b64decode(one["key_base64"])) for key, one in told["extra"].items()} == {
+        "\\xffx": ("1", b"\xffx"),
+        "\\xfex": ("2", b"\xfex"),
+    }
