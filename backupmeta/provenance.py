@@ -81,7 +81,7 @@ def named(key: str, text: str) -> dict[str, object]:
 
 
 def place_in(described: Mapping[str, Any]) -> Source:
-    """Return the place that `located` has ``described``.
+    """Return the place that `located` has ``described``."""
     exact = {key: _exact(described, key) for key in ("path", "member") if key in described}
     return Source(Witness(described["witness"]), **exact, line=described.get("line"), offset=described.get("offset"))
 
