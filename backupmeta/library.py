@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta import rules
 from backupmeta.account import places
-from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id
+from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, is_id
 from backupmeta.api.status import (
     SUCCESS,
     backup_not_found,
@@ -277,7 +277,7 @@ def backup_named(
         named = _pairs_named(home, target)
         matches.take(home, (inspect_backup(home, pair, home.surroundings, search.zone) for pair in named))
     inspection = matches.only(backup_not_found(f"nothing here is called {target!r}"))
-    if inspection.state is State.MISSING and not allow_missing:
+    if inspection.state is PairState.MISSING and not allow_missing:
         raise backup_not_found(f"{inspection.text('backup_filename')!r} is missing, its record is there")
     return inspection
 
@@ -460,4 +460,4 @@ def _inspect_record(home: Home, id_: str | None, record: Document, search: Searc
         if pair.record is not None and pair.record.source.path == record.source.path:
             return inspect_backup(home, pair, home.surroundings, search.zone)
     witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
-    return resolve.backup(witnesses, State.MISSING)
+    return resolve.backup(witnesses, PairState.MISSING)

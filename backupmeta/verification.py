@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from backupmeta import library, rules
 from backupmeta.account.filename import begun_as, is_archive_name
-from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, by_archive
+from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, by_archive
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import at
 from backupmeta.archive.reader import Consumer, Pass, walk
@@ -20,7 +20,7 @@ from backupmeta.backup.inspection import Inspection
 from backupmeta.checks import rulebook
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.checks.retention import Account, Kept
+from backupmeta.checks.retention import CheckedAccount, KeptBackup
 from backupmeta.checks.verdict import Judged, Verdict, Verification, judge, verdict_of
 from backupmeta.errors import (
     DamagedError,
@@ -91,7 +91,7 @@ class Outcome(NamedTuple):
     """
 
     verification: Verification
-    kept: Kept | None
+    kept: KeptBackup | None
     is_final: bool = True
     others: "tuple[Outcome, ...]" = ()
 
@@ -125,7 +125,7 @@ class _Household:
     is_whole: bool
     findings: tuple[Finding, ...]
     installs: Mapping[str, Inspection] | None
-    remote: tuple[Kept, ...]
+    remote: tuple[KeptBackup, ...]
 
 
 class _Installs(Mapping[str, Inspection]):
@@ -234,7 +234,7 @@ def verify(
         run: what verifies the archives.
     """
     now = int(time()) if now is None else now
-    pending, kept = deque[_Item](), list[Kept]()
+    pending, kept = deque[_Item](), list[KeptBackup]()
     for outcome in run(_cases(search, policy, now, pending)):
         yield from _settled(pending, kept, policy, now)
         pending.popleft()
@@ -269,14 +269,14 @@ def _cases(search: Search, policy: Policy, now: int, pending: deque[_Item]) -> I
             yield item
 
 
-def _settled(pending: deque[_Item], kept: list[Kept], policy: Policy, now: int) -> Iterator[Verification]:
+def _settled(pending: deque[_Item], kept: list[KeptBackup], policy: Policy, now: int) -> Iterator[Verification]:
     """Yield what comes out for all that is pending before the next archive; ``kept`` is what its account keeps."""
     while pending and not isinstance(item := pending[0], Case):
         pending.popleft()
         if isinstance(item, Verification):
             yield item
             continue
-        account = Account(item.installs, (*kept, *item.remote), policy.requirements, now)
+        account = CheckedAccount(item.installs, (*kept, *item.remote), policy.requirements, now)
         kept.clear()
         findings = (*item.findings, *rulebook.of_account(account)) if item.is_whole else item.findings
         if findings or (item.is_home and item.is_whole):
@@ -318,7 +318,7 @@ def _each_root(search: Search) -> Iterator[tuple[str, Search]]:
 
 def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_Item]:
     """Yield the archives of a home, then the home itself."""
-    findings, remote, pairs = list[Finding](), list[Kept](), home.pairs()
+    findings, remote, pairs = list[Finding](), list[KeptBackup](), home.pairs()
     sharing, spending = by_archive(pairs), _Spending(search.limits)
     for pair in pairs:
         if pair.archive is not None:
@@ -329,7 +329,7 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
         subject = CheckedBackup(inspection.path, inspection, Inventory(search.limits), policy.requirements, now)
         findings.extend((*pair.findings, *inspection.findings, *rulebook.of_backup(subject, is_whole=False)))
-        if pair.state is State.REMOTE:
+        if pair.state is PairState.REMOTE:
             remote.append(_kept(inspection, inspection.path, None))
     installs = _Installs(home) if home.has_records else None
     findings += home.findings
@@ -487,9 +487,9 @@ def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document 
         return None
 
 
-def _kept(inspection: Inspection, path: str, sha256: str | None) -> Kept:
+def _kept(inspection: Inspection, path: str, sha256: str | None) -> KeptBackup:
     time = inspection.text("backup_time")
-    return Kept(path, inspection.text("backup_install"), int(time) if time.isdecimal() else None, sha256)
+    return KeptBackup(path, inspection.text("backup_install"), int(time) if time.isdecimal() else None, sha256)
 
 
 def _not_judged(case: Case, rule: FindingRule, reason: str) -> Verification:

@@ -12,7 +12,7 @@ from backupmeta import AnswerError, EvidenceError, Search, verify
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.archive.reader import walk
 from backupmeta.backup.inspection import Inspection
-from backupmeta.checks.applications import APPLICATIONS, same_version, told_version
+from backupmeta.checks.applications import APPLICATIONS, same_version, version_by_files
 from backupmeta.checks.checked_backup import Inventory
 from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
@@ -138,7 +138,7 @@ def test_a_whole_backup_of_an_application(folder: Path) -> None:
     inventory, path = Inventory(DEFAULT_LIMITS), str(evidence(folder))
     with open_named(path) as file:
         deque(walk(file, DEFAULT_LIMITS, consumers=[inventory]), maxlen=0)
-    told = told_version(APPLICATIONS[wanted["application"]], inventory.heads)
+    told = version_by_files(APPLICATIONS[wanted["application"]], inventory.heads)
     assert told is not None
     assert same_version(told.version, wanted["version"])
     assert told.sign.path.decode() == wanted["told_by"]

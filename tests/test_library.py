@@ -8,7 +8,7 @@ import pytest
 
 import backupmeta
 from backupmeta import AnswerError, EvidenceError, Search
-from backupmeta.account.home import State
+from backupmeta.account.home import PairState
 from backupmeta.api.models import SHOW_SECRETS
 from backupmeta.errors import NoRecordError, NotRegularError, UnreadableError
 from backupmeta.findings import Finding
@@ -86,14 +86,14 @@ def test_an_archives_home_is_found_upwards_from_it(account: Account) -> None:
     account.whole()
     found = backupmeta.inspect_archive(str(account.archives / NAME))
     assert found.get("id") == BACKUP
-    assert found.state is State.PAIRED
+    assert found.state is PairState.PAIRED
     assert found.get("cache_numbackups") == 1
 
 
 def test_an_archive_without_a_home_answers_alone(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(archive(backup_record()))
     found = backupmeta.inspect_archive(str(tmp_path / NAME))
-    assert found.state is State.UNCLAIMED
+    assert found.state is PairState.UNCLAIMED
     assert found.get("id") == INSTALL
     assert found.get("cache_numbackups") is None
     assert [finding.id for finding in found.findings] == ["id-from-install"]
@@ -131,7 +131,7 @@ def test_a_list_of_one_archive_says_what_viewing_it_says(account: Account) -> No
     (listed,) = backupmeta.list_backups(Search([str(path)]))
     viewed = backupmeta.inspect_archive(str(path))
     assert listed.wire() == viewed.wire()
-    assert listed.state is State.PAIRED
+    assert listed.state is PairState.PAIRED
     assert listed.get("cache_numbackups") == 2
 
 
@@ -146,7 +146,7 @@ def test_a_record_alone_answers_for_itself(tmp_path: Path) -> None:
 def test_a_record_of_a_home_answers_with_its_home(account: Account) -> None:
     account.whole()
     found = find_backup(str(account.backups / BACKUP))
-    assert found.state is State.PAIRED
+    assert found.state is PairState.PAIRED
     assert found.path == str(account.archives / NAME)
 
 
@@ -198,7 +198,7 @@ def test_a_missing_archive_is_the_servers_404_unless_it_may_be(account: Account)
 def test_a_remote_archive_is_answered_from_its_record(account: Account) -> None:
     account.backup(content=backup_record(backup_location="0123456789abcdef0123456789abcdef"))
     found = find_backup(BACKUP, below(account))
-    assert found.state is State.REMOTE
+    assert found.state is PairState.REMOTE
     assert "archive-remote" in [finding.id for finding in found.findings]
 
 
@@ -245,7 +245,7 @@ def test_several_matches_give_the_first_and_are_told(account: Account) -> None:
 def test_a_lone_archive_is_found_by_its_installs_id(account: Account) -> None:
     account.archive()
     (account.archives / "broken.tar.gz").write_bytes(b"\x1f\x8b")
-    assert find_backup(INSTALL, below(account)).state is State.UNCLAIMED
+    assert find_backup(INSTALL, below(account)).state is PairState.UNCLAIMED
 
 
 def test_what_could_not_be_read_on_the_way_to_a_404_is_told(account: Account) -> None:

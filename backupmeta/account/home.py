@@ -55,7 +55,7 @@ def folder_name(path: str) -> str:
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
-class State(StrEnum):
+class PairState(StrEnum):
     """What there is of a backup."""
 
     PAIRED = "paired"
@@ -102,7 +102,7 @@ class Pair(NamedTuple):
     id: str | None
     record: Document | None
     archive: Archive | None
-    state: State
+    state: PairState
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -125,7 +125,7 @@ def by_archive(pairs: Iterable[Pair]) -> dict[Archive, list[Pair]]:
     return by_archive
 
 
-class Reading(Protocol):
+class HomeReading(Protocol):
     """Reads what lies in a home: from the disk, or from what is remembered of it."""
 
     @property
@@ -213,7 +213,7 @@ class Home:
         elsewhere: its other folders that were looked into, for archives that are missing.
     """
 
-    def __init__(self, folder: Folder, as_server: str | None, limits: Limits, reading: Reading = FROM_DISK) -> None:
+    def __init__(self, folder: Folder, as_server: str | None, limits: Limits, reading: HomeReading = FROM_DISK) -> None:
         """Read the home in ``folder``, whose descriptor it keeps; use it as a context manager."""
         self.folder = folder
         self.as_server = as_server
@@ -336,10 +336,11 @@ class Home:
         if archive is None:
             here = self._folder_named_by(record)
             is_remote = here is None and (record.text("backup-location") or "") not in LOCAL
-            rule, state = (rules.ARCHIVE_REMOTE, State.REMOTE) if is_remote else (rules.ARCHIVE_MISSING, State.MISSING)
+            rule = rules.ARCHIVE_REMOTE if is_remote else rules.ARCHIVE_MISSING
+            state = PairState.REMOTE if is_remote else PairState.MISSING
             return Pair(id_, record, None, state, (Finding(rule, name, here or "", (record.source,)),))
         twice = (Finding(rules.ARCHIVE_CLAIMED_TWICE, name, "", (record.source,)),) if taken[archive] > 1 else ()
-        return Pair(id_, record, archive, State.PAIRED, (*twice, *self._same_name(archive)))
+        return Pair(id_, record, archive, PairState.PAIRED, (*twice, *self._same_name(archive)))
 
     def _folder_named_by(self, record: Document) -> str | None:
         """Return the path of the folder of the server itself that a ``record`` names; None where it names none."""
@@ -381,7 +382,7 @@ class Home:
         evidence = (Source(Witness.FILE_SYSTEM, archive.server_path),)
         is_told = self.is_home and archive.name not in claims
         findings = (Finding(rules.ARCHIVE_WITHOUT_RECORD, archive.name, "", evidence),) if is_told else ()
-        return Pair(None, None, archive, State.UNCLAIMED, (*findings, *self._same_name(archive)))
+        return Pair(None, None, archive, PairState.UNCLAIMED, (*findings, *self._same_name(archive)))
 
     def _renamed(self, unclaimed: list[Archive], missed: set[str]) -> dict[str, Archive]:
         """Return the unclaimed archives by the name that their own record has, where a record misses that name."""

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from backupmeta import rules
 from backupmeta.account.filename import Sieve, is_archive_name, refused, resembles_archive, unreadable
-from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Archive, Home, Reading, folder_name, is_id
+from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Archive, Home, HomeReading, folder_name, is_id
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
@@ -180,7 +180,7 @@ def _link_target(path: str) -> str | None:
         return "" if error.errno == EINVAL else None
 
 
-class Found(NamedTuple):
+class FoundHome(NamedTuple):
     """Where a home is, or a folder of archives: what another process needs to open it.
 
     Attributes:
@@ -209,7 +209,7 @@ class Found(NamedTuple):
         return folder
 
 
-class Met(NamedTuple):
+class OpenedHome(NamedTuple):
     """A home, or a folder of archives, that is open, and what lies in it."""
 
     folder: Folder
@@ -218,12 +218,12 @@ class Met(NamedTuple):
     is_home: bool
 
     @property
-    def found(self) -> Found:
+    def found(self) -> FoundHome:
         """Where it is. Raises `UnreadableError`."""
         folder = self.folder
-        return Found(folder.path, folder.server_path, self.as_server, folder.identity, self.is_home, folder.server)
+        return FoundHome(folder.path, folder.server_path, self.as_server, folder.identity, self.is_home, folder.server)
 
-    def home(self, limits: Limits, reading: Reading = FROM_DISK) -> Home:
+    def home(self, limits: Limits, reading: HomeReading = FROM_DISK) -> Home:
         """Return it, read; a folder of archives with the records of the home above it, else as a home of its own.
 
         Raises `UnreadableError`.
@@ -244,7 +244,9 @@ Begins = Callable[[Folder, str, Limits], Beginning]
 """Tells how the file of this name in a folder begins. Raises `EvidenceError`."""
 
 
-def found(root: Root, limits: Limits, findings: list[Finding], begins: Begins = FROM_DISK.beginning) -> Iterator[Found]:
+def found(
+    root: Root, limits: Limits, findings: list[Finding], begins: Begins = FROM_DISK.beginning
+) -> Iterator[FoundHome]:
     """Yield where the homes at and below the folder ``root`` are, none of them read.
 
     Where it lies in a home that has records, that is the home. What is known of a file already, ``begins`` need not
@@ -255,7 +257,7 @@ def found(root: Root, limits: Limits, findings: list[Finding], begins: Begins = 
     if not root.is_convention and has_records_above(root.name):
         yield _home_at(os.path.dirname(root.name))
         return
-    for met in _Search(limits, findings, begins).at(root):
+    for met in _HomeSearch(limits, findings, begins).at(root):
         try:
             place = met.found
         except EvidenceError as error:
@@ -264,9 +266,9 @@ def found(root: Root, limits: Limits, findings: list[Finding], begins: Begins = 
             yield place
 
 
-def _home_at(path: str) -> Found:
+def _home_at(path: str) -> FoundHome:
     with open_folder(path) as folder:
-        return Found(folder.path, folder.server_path, None, folder.identity, is_home=True)
+        return FoundHome(folder.path, folder.server_path, None, folder.identity, is_home=True)
 
 
 def has_records_above(path: str) -> bool:
@@ -321,7 +323,7 @@ def _distrusted(home: str, folder: str) -> str | None:
     return f"it belongs to {user_name(above.st_uid)}, and {folder} to {user_name(below.st_uid)}"
 
 
-def account_of(folder: Folder | Found) -> str:
+def account_of(folder: Folder | FoundHome) -> str:
     """Return the name of the account that has a ``folder``, which is a home or is taken for one, by its path.
 
     That is its own name; but where it lies in the conventional home of another user, that one's: any account can make
@@ -386,7 +388,7 @@ def _homes_at(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[H
         with home_of_archive(root.path, limits) as home:
             yield home
         return
-    for met in _Search(limits, findings).at(root):
+    for met in _HomeSearch(limits, findings).at(root):
         with ExitStack() as opened:
             try:
                 with told_of(met.folder.path):
@@ -432,7 +434,7 @@ def home_of_archive(path: str, limits: Limits) -> Home:
     return home
 
 
-def home_above(folder: str, limits: Limits, reading: Reading = FROM_DISK) -> Home:
+def home_above(folder: str, limits: Limits, reading: HomeReading = FROM_DISK) -> Home:
     """Return the home that ``folder`` lies in, found upwards from it, or else ``folder`` itself as an empty one.
 
     Raises `UnreadableError`.
@@ -464,7 +466,7 @@ def _numbered_homes(base: str) -> Iterator[str]:
         yield "home"  # it may be open to who knows its name
 
 
-class _Search:
+class _HomeSearch:
     """One search downwards; remembers what was odd."""
 
     def __init__(self, limits: Limits, findings: list[Finding], begins: Begins = FROM_DISK.beginning) -> None:
@@ -473,7 +475,7 @@ class _Search:
         self.begins = begins
         self.is_cut = False
 
-    def at(self, root: Root) -> Iterator[Met]:
+    def at(self, root: Root) -> Iterator[OpenedHome]:
         """Yield the homes at and below ``root``, each open until the next one."""
         depth = self.limits.search_depth if root.depth is None else root.depth
         path = os.path.abspath(root.path)
@@ -529,13 +531,13 @@ class _Search:
         folder.server_path = folder.server_path if root.server_path is None else root.server_path
         return folder
 
-    def _visit(self, folder: Folder, entries: list[Entry], depth: int, root: Root) -> Iterator[Met]:
+    def _visit(self, folder: Folder, entries: list[Entry], depth: int, root: Root) -> Iterator[OpenedHome]:
         as_server = folder.server_path if root.as_server is not None else None
         if any(entry.name in {RECORDS, ARCHIVES} for entry in entries):
-            yield Met(folder, entries, as_server, is_home=True)
+            yield OpenedHome(folder, entries, as_server, is_home=True)
             return
         if has_archives := self._has_archives(folder, entries, root):
-            yield Met(folder, entries, as_server, is_home=False)
+            yield OpenedHome(folder, entries, as_server, is_home=False)
         self.findings.extend(
             Findings.of(
                 finding
@@ -565,7 +567,7 @@ class _Search:
         self.findings += sieve.finish()
         return False
 
-    def _descend(self, folder: Folder, names: list[str], depth: int, root: Root) -> Iterator[Met]:
+    def _descend(self, folder: Folder, names: list[str], depth: int, root: Root) -> Iterator[OpenedHome]:
         if names and not depth:
             self.is_cut = True
             return

@@ -30,7 +30,7 @@ class LongHeaderError(CorruptHeaderError):
     """A gzip header whose name or comment is over its limit; its argument is the reason."""
 
 
-class Header(NamedTuple):
+class GzipHeader(NamedTuple):
     """A gzip header.
 
     Attributes:
@@ -71,7 +71,7 @@ class Deflate(Protocol):
         """Return at most ``max_length`` inflated bytes."""
 
 
-def parse_header(block: bytes, name_bytes: int) -> Header | None:
+def parse_header(block: bytes, name_bytes: int) -> GzipHeader | None:
     r"""Return the header that ``block`` begins with, or None where it isn't complete yet.
 
     ``1f 8b 08 08 79 5e 6b 66 00 03`` and ``site.tar\0``: deflate, with a name, of 2024-06-13, by Unix. Raises
@@ -91,7 +91,7 @@ def parse_header(block: bytes, name_bytes: int) -> Header | None:
         elif flag == _CHECKSUM:
             fault = _header_fault(block[:end], int.from_bytes(block[end:end_of_part], "little"))
         end = end_of_part
-    return Header(int.from_bytes(block[4:8], "little"), block[9], name, end, fault)
+    return GzipHeader(int.from_bytes(block[4:8], "little"), block[9], name, end, fault)
 
 
 def _header_fault(header: bytes, expected: int) -> str:
@@ -136,7 +136,7 @@ class Gzip:
         self._name_bytes = name_bytes
         self._held = b""
         self._inflated = 0
-        self.header: Header | None = None
+        self.header: GzipHeader | None = None
         self.fault: str = ""
         self.eof: bool = False
         self.unused_data: bytes = b""
@@ -490,7 +490,7 @@ class Stream(NamedTuple):
     offset: int
     inflated_offset: int
     inflated: int
-    header: Header | None
+    header: GzipHeader | None
     fault: str
     layer: int = 1
 

@@ -51,7 +51,7 @@ _FRAME: Final = frozenset(b"set commit unlock use".split())
 """What may follow, at the end of a dump, where it closes what it opened."""
 
 
-class Writer(StrEnum):
+class DumpWriter(StrEnum):
     """Who wrote a dump."""
 
     INSTALLATRON = "installatron"
@@ -64,16 +64,16 @@ class Writer(StrEnum):
 
 
 _SIGNS: Final = {
-    Writer.MYSQLDUMP: re.compile(rb"^(?:\xef\xbb\xbf)?-- (?:MySQL|MariaDB) dump ", re.MULTILINE),
-    Writer.PHPMYADMIN: re.compile(rb"^(?:\xef\xbb\xbf)?-- phpMyAdmin SQL Dump", re.MULTILINE),
-    Writer.ADMINER: re.compile(rb"^(?:\xef\xbb\xbf)?-- Adminer \d", re.MULTILINE),
-    Writer.INSTALLATRON: re.compile(rb"^(?:\xef\xbb\xbf)?\s*SET AUTOCOMMIT = 0;", re.MULTILINE),
+    DumpWriter.MYSQLDUMP: re.compile(rb"^(?:\xef\xbb\xbf)?-- (?:MySQL|MariaDB) dump ", re.MULTILINE),
+    DumpWriter.PHPMYADMIN: re.compile(rb"^(?:\xef\xbb\xbf)?-- phpMyAdmin SQL Dump", re.MULTILINE),
+    DumpWriter.ADMINER: re.compile(rb"^(?:\xef\xbb\xbf)?-- Adminer \d", re.MULTILINE),
+    DumpWriter.INSTALLATRON: re.compile(rb"^(?:\xef\xbb\xbf)?\s*SET AUTOCOMMIT = 0;", re.MULTILINE),
 }
 _COMPLETED: Final = re.compile(rb"^-- Dump completed", re.MULTILINE)
 _DATE: Final = re.compile(rb"^-- \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.MULTILINE)
 
 
-class State(StrEnum):
+class DumpState(StrEnum):
     """Whether a dump is all there."""
 
     WHOLE = "whole"
@@ -186,7 +186,7 @@ class Dump:
             self.collations = _again(self.collations, statement.begin._replace(text=match[0]))
         if statement.word not in _FRAME:
             self._is_begun, self._is_closed = True, False
-        elif statement.word == b"commit" and (self._spans or self.writer is Writer.INSTALLATRON):
+        elif statement.word == b"commit" and (self._spans or self.writer is DumpWriter.INSTALLATRON):
             self._is_closed = True
 
     def _create(self, statement: Statement) -> None:
@@ -289,12 +289,12 @@ class Dump:
         return self._statements.sandbox
 
     @property
-    def writer(self) -> Writer:
+    def writer(self) -> DumpWriter:
         """Who wrote it, by its first KiB, whatever stands before."""
-        return next((one for one, sign in _SIGNS.items() if sign.search(self._first)), Writer.UNKNOWN)
+        return next((one for one, sign in _SIGNS.items() if sign.search(self._first)), DumpWriter.UNKNOWN)
 
     @property
-    def state(self) -> State:
+    def state(self) -> DumpState:
         """Whether it is all there."""
         return self._judged[0]
 
@@ -304,41 +304,41 @@ class Dump:
         return self._judged[1]
 
     @property
-    def _judged(self) -> tuple[State, str]:
+    def _judged(self) -> tuple[DumpState, str]:
         at = self._statements
         if self.missing:
-            return State.CUT, f"{self.missing:,} of its bytes are missing"
+            return DumpState.CUT, f"{self.missing:,} of its bytes are missing"
         if self.is_empty:
-            return State.CUT, "it is empty"
+            return DumpState.CUT, "it is empty"
         if self._has_no_escapes and not at.is_between:
-            return State.UNKNOWN, f"it sets {_NO_ESCAPES.decode()}: where its texts end is not known"
+            return DumpState.UNKNOWN, f"it sets {_NO_ESCAPES.decode()}: where its texts end is not known"
         if at.is_inside:
-            return State.CUT, f"it ends within the statement that begins on line {at.begin.line:,}"
+            return DumpState.CUT, f"it ends within the statement that begins on line {at.begin.line:,}"
         if not at.is_between or at.delimiter != b";":
-            return State.CUT, "it ends within a comment or a routine"
+            return DumpState.CUT, "it ends within a comment or a routine"
         return self._by_signature() or self._by_frame()
 
-    def _by_signature(self) -> tuple[State, str] | None:
+    def _by_signature(self) -> tuple[DumpState, str] | None:
         """Judge by the last line of those that sign a dump."""
         end = self._last[max(self._statements.ended - self.size + len(self._last), 0) :]
         writer = self.writer
-        if _COMPLETED.search(end) or (writer is Writer.ADMINER and _DATE.search(end)):
-            return State.WHOLE, "its last line says so"
-        missing = {Writer.MYSQLDUMP: "-- Dump completed", Writer.ADMINER: "a comment with the time"}.get(writer)
-        return (State.CUT, f"its last line is not {missing!r}") if missing is not None else None
+        if _COMPLETED.search(end) or (writer is DumpWriter.ADMINER and _DATE.search(end)):
+            return DumpState.WHOLE, "its last line says so"
+        missing = {DumpWriter.MYSQLDUMP: "-- Dump completed", DumpWriter.ADMINER: "a comment with the time"}.get(writer)
+        return (DumpState.CUT, f"its last line is not {missing!r}") if missing is not None else None
 
-    def _by_frame(self) -> tuple[State, str]:
+    def _by_frame(self) -> tuple[DumpState, str]:
         """Judge by whether what is opened for the whole dump is closed at its end."""
         if self._is_uncommitted:
-            return State.CUT, "its transaction has no COMMIT"
+            return DumpState.CUT, "its transaction has no COMMIT"
         if self._saved:
             name, line = next(iter(self._saved.items()))
-            return State.CUT, f"@{name.decode('ascii', 'replace')}, saved on line {line:,}, is not set back"
+            return DumpState.CUT, f"@{name.decode('ascii', 'replace')}, saved on line {line:,}, is not set back"
         if self._is_closed:
-            return State.WHOLE, "what it opens is closed at its end"
+            return DumpState.WHOLE, "what it opens is closed at its end"
         if not self._is_begun:
-            return State.CUT, "it holds nothing but settings"
-        return State.UNKNOWN, "nothing at its end tells"
+            return DumpState.CUT, "it holds nothing but settings"
+        return DumpState.UNKNOWN, "nothing at its end tells"
 
 
 def _again(known: Spot | None, spot: Spot) -> Spot:

@@ -80,7 +80,7 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, server_path: str |
     return told._replace(begin=reader.begin)
 
 
-class _Found(NamedTuple):
+class _OnTheWay(NamedTuple):
     """The record that counts, and its bytes."""
 
     placed: Placed
@@ -88,13 +88,13 @@ class _Found(NamedTuple):
 
 
 def _head(
-    file: EvidenceFile, path: str, compression: Compression, found: _Found, findings: tuple[Finding, ...]
+    file: EvidenceFile, path: str, compression: Compression, found: _OnTheWay, findings: tuple[Finding, ...]
 ) -> Head:
     (member, place), content = found
     return Head(path, compression, file.size, file.mtime_ns, member, place, content, findings)
 
 
-def _at_once(file: EvidenceFile, limits: Limits) -> _Found | None:
+def _at_once(file: EvidenceFile, limits: Limits) -> _OnTheWay | None:
     """Return the record of the usual archive, as `_walked` does; None for any other, and where anything is odd."""
     block = file.read(BLOCK)
     if not block.startswith(GZIP.signatures) or not _are_wide(limits):
@@ -124,7 +124,7 @@ def _are_wide(limits: Limits) -> bool:
     return limits.seconds > 0 and limits.members > 0 and limits.inflated_bytes >= _MOST
 
 
-def _first(content: bytes, stream: Decompressor | None, limits: Limits) -> _Found | None:
+def _first(content: bytes, stream: Decompressor | None, limits: Limits) -> _OnTheWay | None:
     """Return the record whose header ``content`` begins with, the rest of it inflated by ``stream``; None otherwise."""
     header = content[:HEADER_BYTES]
     member = ordinary(header, 0) if len(header) == HEADER_BYTES else None
@@ -135,19 +135,19 @@ def _first(content: bytes, stream: Decompressor | None, limits: Limits) -> _Foun
         return None
     if end > len(content) and stream is not None:
         content += stream.decompress(b"", end - len(content))
-    return _Found(Placed(member, 0), content[HEADER_BYTES:end]) if end <= len(content) else None
+    return _OnTheWay(Placed(member, 0), content[HEADER_BYTES:end]) if end <= len(content) else None
 
 
-def _walked(reader: Reader, records: list[Placed]) -> _Found:
+def _walked(reader: Reader, records: list[Placed]) -> _OnTheWay:
     """Return the record that counts, the one at the root or else the first one; add those met to ``records``."""
     for member in _noted(reader, reader, records):
         if is_record(member) and is_at_root(member):
-            return _Found(Placed(member, reader.members_read - 1), reader.record(member))
+            return _OnTheWay(Placed(member, reader.members_read - 1), reader.record(member))
         if member.offset + member.stored > reader.limits.search_bytes:
             break
     if (chosen := own(records)) is None:
         raise _without_record(reader)
-    return _Found(chosen, record_of(reader.file, reader.limits, chosen.member))
+    return _OnTheWay(chosen, record_of(reader.file, reader.limits, chosen.member))
 
 
 def _noted(members: Iterable[Member], reader: Reader, records: list[Placed]) -> Iterator[Member]:

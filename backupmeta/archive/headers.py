@@ -36,7 +36,7 @@ _PAX_RUNS: Final = (b"GNU.sparse.offset", b"GNU.sparse.numbytes")
 
 _PAX_LENGTH_DIGITS: Final = 20
 
-Kind = Literal[
+MemberKind = Literal[
     "file",
     "hard link",
     "symlink",
@@ -48,7 +48,7 @@ Kind = Literal[
     "continuation",
     "other",
 ]
-KINDS: Final[Mapping[bytes, Kind]] = {
+KINDS: Final[Mapping[bytes, MemberKind]] = {
     b"0": "file",
     b"\0": "file",
     b"7": "file",  # contiguous
@@ -370,7 +370,7 @@ BOUNDED: Final = _CUT_AT_NUL
 """Pax records that are bounded as a GNU long name is."""
 
 
-class Extensions:
+class HeaderExtensions:
     """What the headers before one member say.
 
     Attributes:
@@ -482,7 +482,7 @@ class Readings(NamedTuple):
     names: tuple[bytes, ...] = ()
     links: tuple[bytes, ...] = ()
     sizes: tuple[int, ...] = ()
-    kinds: tuple[Kind, ...] = ()
+    kinds: tuple[MemberKind, ...] = ()
     has_other_map: bool = False
 
 

@@ -12,9 +12,9 @@ from backupmeta.archive.headers import (
     LINKS,
     NO_READINGS,
     WITHOUT_CONTENT,
-    Extensions,
     Fields,
-    Kind,
+    HeaderExtensions,
+    MemberKind,
     Readings,
     SparseMap,
     access,
@@ -33,13 +33,13 @@ from backupmeta.archive.names import RECORD, plain
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 
-OWN_CONTENT: Final[frozenset[Kind]] = frozenset({"file", "other"})
+OWN_CONTENT: Final[frozenset[MemberKind]] = frozenset({"file", "other"})
 """What is unpacked as a file with bytes of its own: of a type that nobody knows, too (POSIX pax, "typeflag")."""
 
 WITH_CONTENT: Final = OWN_CONTENT | {"hard link"}
 """What holds bytes once it is unpacked."""
 
-DEVICES: Final[frozenset[Kind]] = frozenset({"character device", "block device", "fifo"})
+DEVICES: Final[frozenset[MemberKind]] = frozenset({"character device", "block device", "fifo"})
 """What is no file of a site: unpacking it makes something that a program talks to."""
 
 _NANOSECONDS: Final = 1_000_000_000
@@ -48,7 +48,7 @@ _BLANKS: Final = 8 * _BLANK
 _NAME_BYTES: Final = 100
 _NUMBER_ENDS: Final = frozenset({b"\0", b" "})
 _LABEL_BYTES: Final = 4096
-_ORDINARY: Final[Mapping[bytes, Kind]] = {b"0": "file", b"\0": "file", b"5": "directory"}
+_ORDINARY: Final[Mapping[bytes, MemberKind]] = {b"0": "file", b"\0": "file", b"5": "directory"}
 _unpack: Final = struct.Struct("100x24s11sc12s6s2scB107x64s16xB166x").unpack
 """Mode, uid and gid; size, what ends it; mtime; checksum, what ends it; type; the link's first byte; owners; the
 prefix's first byte."""
@@ -83,7 +83,7 @@ class Member(NamedTuple):
     """
 
     name: bytes
-    kind: Kind
+    kind: MemberKind
     size: int
     mtime_ns: int
     mode: int
@@ -167,7 +167,7 @@ def ordinary(block: bytes, offset: int) -> Member | None:
     )
 
 
-def described(fields: Fields, extensions: Extensions, size: int, bad: list[str]) -> Member:
+def described(fields: Fields, extensions: HeaderExtensions, size: int, bad: list[str]) -> Member:
     """Return the member of a header with ``fields``, and of what the headers before it say.
 
     The map of a sparse file may still be to be read: `IN_HEADER`, `IN_CONTENT`.
@@ -226,19 +226,19 @@ def _first(records: Mapping[bytes, bytes], *keys: bytes) -> bytes:
     return next(filter(None, map(records.get, keys)), b"")
 
 
-def _kind(type_: bytes, name: bytes) -> Kind:
+def _kind(type_: bytes, name: bytes) -> MemberKind:
     kind = KINDS.get(type_, "other")
     return "directory" if kind == "file" and name[-1:] == b"/" and type_ != b"S" else kind
 
 
-def _other_kinds(type_: bytes, kind: Kind, own_name: bytes) -> tuple[Kind, ...]:
+def _other_kinds(type_: bytes, kind: MemberKind, own_name: bytes) -> tuple[MemberKind, ...]:
     """Return what tarfile takes a file or folder for, where that is not its ``kind``: see `backupmeta.archive.tar`.
 
     Of a name that was cut at its hundredth byte nobody is asked: a slash there is the cut's, and tarfile's mistake.
     """
     if KINDS.get(type_) != "file" or type_ == b"S":
         return ()
-    other: Kind = "directory" if type_ == b"\0" and own_name[-1:] == b"/" else "file"
+    other: MemberKind = "directory" if type_ == b"\0" and own_name[-1:] == b"/" else "file"
     return (other,) if other != kind else ()
 
 

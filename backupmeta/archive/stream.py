@@ -32,7 +32,7 @@ HARMLESS: Final = 64 * MIB
 """Bytes, inflated or filled in, up to which any ratio is harmless."""
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """Where the bytes lie: an open file, or what an outer stream inflates to."""
 
     @property
@@ -59,7 +59,7 @@ class Input:
         over: the name in `Limits` of the bound that reading has met, from which on there is no more; empty for none.
     """
 
-    def __init__(self, file: Source, block: bytes, digests: Digests | None, limits: Limits) -> None:
+    def __init__(self, file: ByteSource, block: bytes, digests: Digests | None, limits: Limits) -> None:
         """Begin with ``block``, which was read from the beginning of ``file`` already."""
         self.over: Literal["", "ratio", "seconds"] = ""
         self._deadline = time.monotonic() + limits.seconds
@@ -221,7 +221,7 @@ class Inflated:
 
     def __init__(
         self,
-        file: Source,
+        file: ByteSource,
         block: bytes,
         compression: Compression,
         limits: Limits,

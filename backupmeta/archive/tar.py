@@ -37,9 +37,9 @@ from backupmeta.archive.headers import (
     IN_CONTENT,
     IN_HEADER,
     NO_READINGS,
-    Extensions,
     Fields,
     Filling,
+    HeaderExtensions,
     Readings,
     SparseMap,
     checksum_fits,
@@ -207,7 +207,7 @@ class Walk:
     def _member(self) -> Member | None:
         """Return the next member with its extension headers applied, or None at the end."""
         stream = self._stream
-        extensions: Extensions | None = None
+        extensions: HeaderExtensions | None = None
         while self.end is None:
             if len(stream.buffer) - stream.at < BLOCK and stream.fill(BLOCK) < BLOCK:
                 self._run_out(is_inside=extensions is not None)
@@ -224,21 +224,21 @@ class Walk:
                     stream.at += BLOCK
                     self._lose("a header with a size that is none")
                 elif fields[5] in EXTENSIONS:
-                    extensions = extensions or Extensions(stream.position, self._global)
+                    extensions = extensions or HeaderExtensions(stream.position, self._global)
                     self._extend(fields[5], size, extensions)
                     continue
                 elif self.members_read == self._limits.members:
                     self._damage("limit", f"more than {counted(self._limits.members, 'member')}", "members")
                     self._finish()
                 else:
-                    member = self._enter(fields, extensions or Extensions(stream.position, self._global), size)
+                    member = self._enter(fields, extensions or HeaderExtensions(stream.position, self._global), size)
                     if self.end is None:
                         self.members_read += 1
                         return member
             extensions = None
         return None
 
-    def _leave(self, extensions: Extensions | None) -> None:
+    def _leave(self, extensions: HeaderExtensions | None) -> None:
         """Note that no member follows the headers that extend it."""
         if extensions is not None:
             names = extensions.names()
@@ -250,7 +250,7 @@ class Walk:
         if others.names and len(self.others) < _OTHERS_KEPT:
             self.others.append(others)
 
-    def _enter(self, fields: Fields, extensions: Extensions, size: int) -> Member:
+    def _enter(self, fields: Fields, extensions: HeaderExtensions, size: int) -> Member:
         """Return the member whose header lies ahead, and go to its content."""
         stream, bad = self._stream, list[str]()
         self._count_global_map()
@@ -317,7 +317,7 @@ class Walk:
         block = stream.buffer[stream.at : stream.at + BLOCK]
         return block == ZERO_BLOCK or checksum_fits(stream.buffer, stream.at)
 
-    def _extend(self, type_: bytes, size: int, extensions: Extensions) -> None:
+    def _extend(self, type_: bytes, size: int, extensions: HeaderExtensions) -> None:
         """Take in a GNU long name or link (``L``, ``K``), or a pax header (``x``, ``g``; Solaris ``X``)."""
         stream, limits = self._stream, self._limits
         stream.at += BLOCK
@@ -334,7 +334,7 @@ class Walk:
         elif self.end is None:
             stream.skip(size + -size % BLOCK)
 
-    def _take_extension(self, type_: bytes, content: bytes, extensions: Extensions) -> None:
+    def _take_extension(self, type_: bytes, content: bytes, extensions: HeaderExtensions) -> None:
         if type_ in b"LK":
             extensions.take_long(type_, content)
             return

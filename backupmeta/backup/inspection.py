@@ -6,7 +6,7 @@ from datetime import timezone
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from backupmeta.account.filename import ArchiveName
-from backupmeta.account.home import State
+from backupmeta.account.home import PairState
 from backupmeta.findings import Finding
 from backupmeta.masking import is_location, is_secret, mask_text, might_hide
 from backupmeta.provenance import Fact, Source
@@ -62,10 +62,11 @@ class Inspection:
         findings: what is odd.
         archive_name: the parts of the archive's name, where it has one that follows the convention.
         utc_offset: the server's offset, which that name and ``backup_time`` imply together.
+        closed_names: the fields that are closed: `close`.
     """
 
     kind: Literal["backup", "install"]
-    state: State | None
+    state: PairState | None
     path: str
     fields: dict[str, Value] = attribute(default_factory=dict)
     origins: dict[str, Document | Source] = attribute(default_factory=dict)
@@ -74,6 +75,7 @@ class Inspection:
     findings: list[Finding] = attribute(default_factory=list)
     archive_name: ArchiveName | None = None
     utc_offset: timezone | None = None
+    closed_names: list[str] = attribute(default_factory=list, init=False, compare=False)
 
     def __repr__(self) -> str:
         path = mask_text(self.path)
@@ -114,13 +116,17 @@ class Inspection:
         fields = self.fields
         suspects = [name for name, value in fields.items() if value.__class__ is str and might_hide(value)]
         suspects += [name for name in fields.keys() - _HARMLESS if name in _BY_NAME or is_secret(name)]
-        fields.update([(name, closed(name, fields[name])) for name in suspects])
+        for name in suspects:
+            value = fields[name] = closed(name, fields[name])
+            if is_closed(value):
+                self.closed_names.append(name)
 
     def wire(self, *, show_secrets: bool = False) -> dict[str, Value]:
         """Return the fields as they stand in the server's answer."""
         form = opened if show_secrets else plain
         fields = self.fields.copy()
-        fields.update([(name, form(value)) for name, value in fields.items() if is_closed(value)])
+        for name in self.closed_names:
+            fields[name] = form(fields[name])
         return fields
 
     @property

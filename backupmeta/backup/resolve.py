@@ -11,7 +11,7 @@ from typing import NamedTuple
 from backupmeta import rules
 from backupmeta.account import filename
 from backupmeta.account.filename import ArchiveName
-from backupmeta.account.home import State
+from backupmeta.account.home import PairState
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Program, Won, program
 from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, base_name, copied, derived
@@ -22,7 +22,7 @@ from backupmeta.record.document import Document
 from backupmeta.record.fields import Field, Use, problem
 
 
-def backup(witnesses: Witnesses, state: State) -> Inspection:
+def backup(witnesses: Witnesses, state: PairState) -> Inspection:
     """Return what is known of a backup."""
     records = [record for record in (witnesses.backup, witnesses.embedded) if record is not None]
     path = witnesses.archive or (records[0].source.path if records else "")

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from backupmeta.account.home import FROM_DISK, folder_name
-from backupmeta.account.places import Found
+from backupmeta.account.places import FoundHome
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import schema
@@ -46,7 +46,7 @@ class Accounts:
         self._remembered: tuple[str, Mapping[str, Remembered]] = "", {}
         self._last = int(self._connection.execute("SELECT ifnull(max(account), 0) FROM accounts").fetchone()[0])
 
-    def known(self, account: Found, host: str) -> Known | None:
+    def known(self, account: FoundHome, host: str) -> Known | None:
         """Return what is known of an account; where it was gone or could not be read, that it has to be read anew.
 
         Nothing is known of a damaged account.

@@ -25,7 +25,7 @@ from backupmeta.account.listing import (
     listed,
     located,
 )
-from backupmeta.account.places import Found, Met
+from backupmeta.account.places import FoundHome, OpenedHome
 from backupmeta.archive.head import Head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits, OverAllowanceError
 from backupmeta.catalog.remembered import Memory, Reader, Remembered
@@ -62,7 +62,7 @@ class Task(NamedTuple):
         host: the host that it lies on; empty where all are reached from here.
     """
 
-    account: Found
+    account: FoundHome
     known: Known | None = None
     root: str = ""
     host: str = ""
@@ -258,7 +258,7 @@ def _account(task: Task, limits: Limits, builder: RowBuilder) -> Scanned | Uncha
         return refused(task.account, error.reason)
 
 
-def refused(account: Found, reason: str) -> Refused:
+def refused(account: FoundHome, reason: str) -> Refused:
     """Return that an account can't be read for this ``reason``."""
     where = (Source(Witness.FILE_SYSTEM, account.server_path),)
     return Refused(finding_row(Finding(rules.FOLDER_UNREADABLE, account.server_path, reason, where)))
@@ -267,7 +267,7 @@ def refused(account: Found, reason: str) -> Refused:
 class _Visit(NamedTuple):
     """A visit to an account, whose folder is open."""
 
-    account: Found
+    account: FoundHome
     folder: Folder
     limits: Limits
     builder: RowBuilder
@@ -305,7 +305,9 @@ class _Visit(NamedTuple):
         """
         account, listing = self.account, listed(self.folder, extents, self.builder.dependencies, self.limits)
         reading = before.reread(listing.files)
-        met = Met(self.folder, self.folder.entries(self.limits.folder_entries), account.as_server, account.is_home)
+        met = OpenedHome(
+            self.folder, self.folder.entries(self.limits.folder_entries), account.as_server, account.is_home
+        )
         with met.home(self.limits, reading) as home:
             rows = self.builder.rows(home, reading, listing)
             content = _memory(home, reading).to_bytes()

@@ -14,7 +14,7 @@ from backupmeta import library, rules
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import Archive, FromDisk, Home, Pair, by_archive
 from backupmeta.account.location import below_home, is_outside
-from backupmeta.account.places import Found, Met
+from backupmeta.account.places import FoundHome, OpenedHome
 from backupmeta.archive.head import Head
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
@@ -27,7 +27,7 @@ from backupmeta.catalog.writer import Writer
 from backupmeta.checks import record, rulebook
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.checks.retention import Kept
+from backupmeta.checks.retention import KeptBackup
 from backupmeta.checks.verdict import Verdict, Verification, judge, verdict_of
 from backupmeta.errors import CatalogError, EvidenceError, LimitExceededError, Mistake, PolicyError
 from backupmeta.evidence import Folder, Signature, join_server_path
@@ -60,7 +60,7 @@ class Portion(NamedTuple):
     """
 
     number: int
-    account: Found
+    account: FoundHome
     archives: Mapping[str, Signature]
     files: Mapping[str, int]
     host: str
@@ -101,7 +101,7 @@ class Walking(Work[Portion, list[Walked]]):
         try:
             with (
                 account.open() as folder,
-                Met(folder, folder.entries(self.limits.folder_entries), account.as_server, account.is_home).home(
+                OpenedHome(folder, folder.entries(self.limits.folder_entries), account.as_server, account.is_home).home(
                     self.limits, _Knowing(folder.path, order.unnamed)
                 ) as home,
             ):
@@ -363,7 +363,7 @@ def _outcome(catalog: Catalog, archive: _Recorded, embedded: Document | None, ca
     if archive.verdict == Verdict.UNREADABLE:
         verdict = Verdict.UNREADABLE
     is_whole = archive.sha256 is not None and not any(finding.is_unread for finding in findings)
-    kept = Kept(case.server_path, archive.install or "", archive.time, archive.sha256) if is_whole else None
+    kept = KeptBackup(case.server_path, archive.install or "", archive.time, archive.sha256) if is_whole else None
     return Outcome(Verification("archive", case.server_path, verdict, archive.sha256, judgements), kept)
 
 

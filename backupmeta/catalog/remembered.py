@@ -16,7 +16,7 @@ import zstandard
 from backupmeta import errors
 from backupmeta.account.home import Archive
 from backupmeta.account.location import below_home
-from backupmeta.account.places import Found
+from backupmeta.account.places import FoundHome
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.identification import Beginning, beginning
@@ -74,9 +74,9 @@ class Memory:
     files: dict[str, Remembered] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
-    def account(self, path: str) -> Found:
+    def account(self, path: str) -> FoundHome:
         """Return the account, which lies at ``path``."""
-        return Found(path, self.server_path, self.as_server, None, self.is_home)
+        return FoundHome(path, self.server_path, self.as_server, None, self.is_home)
 
     def to_bytes(self) -> bytes:
         """Return it as it is kept."""

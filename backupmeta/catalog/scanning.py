@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from backupmeta import __version__, rules
 from backupmeta.account import places
-from backupmeta.account.places import Found
+from backupmeta.account.places import FoundHome
 from backupmeta.catalog import integrity, schema
 from backupmeta.catalog.accounts import Accounts
 from backupmeta.catalog.batch import Batch, Scanning, Task
@@ -47,11 +47,11 @@ class Below(NamedTuple):
     """
 
     root: str
-    found: tuple[Found, ...]
+    found: tuple[FoundHome, ...]
     findings: tuple[Finding, ...]
     reason: str
 
-    def accounts(self, findings: list[Finding]) -> Iterator[Found]:
+    def accounts(self, findings: list[Finding]) -> Iterator[FoundHome]:
         """Yield the accounts; append what was odd to ``findings``. Raises `UnreadableError` after the last one."""
         yield from self.found
         findings += self.findings
@@ -70,7 +70,7 @@ class Discovering(Work[str, list[Below]]):
         yield [self._below(root) for root in places.apart(self.search.places())]
 
     def _below(self, root: places.Root) -> Below:
-        accounts, findings, reason = list[Found](), list[Finding](), ""
+        accounts, findings, reason = list[FoundHome](), list[Finding](), ""
         try:
             accounts.extend(places.found(root, self.search.limits, findings))
         except EvidenceError as error:
@@ -247,7 +247,7 @@ class _Scan:
             while batch := tuple(islice(tasks, _ACCOUNTS)):
                 yield batch
 
-    def _roots(self, workers: Workers) -> Iterator[tuple[str, str, Iterator[Found]]]:
+    def _roots(self, workers: Workers) -> Iterator[tuple[str, str, Iterator[FoundHome]]]:
         """Yield each root with its host and its accounts; taking the last of these may raise an error."""
         if workers.hosts == HERE.hosts:
             for root in places.apart(self._search.places()):
@@ -257,7 +257,7 @@ class _Scan:
             for below in roots:
                 yield host, below.root, below.accounts(self._findings)
 
-    def _tasks(self, host: str, root: str, accounts: Iterator[Found]) -> Iterator[Task]:
+    def _tasks(self, host: str, root: str, accounts: Iterator[FoundHome]) -> Iterator[Task]:
         self._met.append((host, root))
         count = 0
         try:
@@ -273,7 +273,7 @@ class _Scan:
             return
         self._read.append((host, root))
 
-    def _is_met(self, host: str, account: Found) -> bool:
+    def _is_met(self, host: str, account: FoundHome) -> bool:
         """Return whether an account was found already; this is remembered only where a root lies in another."""
         if not self._has_nested:
             return False

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from backupmeta.account.home import State
+from backupmeta.account.home import PairState
 from backupmeta.catalog.database import Catalog, Scan
 from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.views import VIEWS
@@ -34,7 +34,7 @@ _AGES: Final = {
 _OLDER: Final = "over 365 days"
 _LATER: Final = "in the future"
 _STATUSES: Final = dict.fromkeys(("present", "vanished", "unreadable"), 0)
-_STATES: Final = dict.fromkeys(map(str, State), 0)
+_STATES: Final = dict.fromkeys(map(str, PairState), 0)
 _VERDICTS: Final = dict.fromkeys(map(str, Verdict), 0)
 _SEVERITIES: Final = tuple(map(str, Severity))
 _LONGEST: Final = 100

@@ -3,15 +3,15 @@
 They hold for archives that were wholly read: what is not in the rest of a broken one may well have been there.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import accumulate
 from typing import Final, NamedTuple
 
 from backupmeta.checks import wordpress
-from backupmeta.checks.applications import APPLICATIONS, Application, Told, order, same_version, told_version
-from backupmeta.checks.checked_backup import CheckedBackup, text_of
-from backupmeta.checks.wordpress import Extension
+from backupmeta.checks.applications import APPLICATIONS, Application, FileVersion, order, same_version, version_by_files
+from backupmeta.checks.checked_backup import Check, CheckedBackup, text_of
+from backupmeta.checks.wordpress import PackedExtension
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import display
 
@@ -22,7 +22,7 @@ _SINCE: Final = "see whether it was added, removed or updated by hand since the 
 _ANOTHER: Final = "see whether the files or the record are another install's"
 
 
-class _Kind(NamedTuple):
+class _ExtensionRules(NamedTuple):
     """Plugins or themes.
 
     Attributes:
@@ -43,14 +43,14 @@ class _Kind(NamedTuple):
 class _Compared(NamedTuple):
     """What the record lists of a kind, versions by id, and what the archive has of it."""
 
-    kind: _Kind
+    kind: _ExtensionRules
     listed: dict[str, str | None]
-    packed: tuple[Extension, ...]
+    packed: tuple[PackedExtension, ...]
 
     @property
-    def by_name(self) -> dict[str, list[Extension]]:
+    def by_name(self) -> dict[str, list[PackedExtension]]:
         """What the archive has, by each id that the record may have for it."""
-        named: dict[str, list[Extension]] = {}
+        named: dict[str, list[PackedExtension]] = {}
         for extension in self.packed:
             for name in extension.names:
                 named.setdefault(name, []).append(extension)
@@ -63,23 +63,23 @@ PLUGIN_VERSION_DIFFERS: Final = _warning(
     "plugin-version-differs", "a plugin is of another version than the record says", _SINCE
 )
 
-_PLUGINS: Final = _Kind("plugins", wordpress.PLUGINS, PLUGIN_MISSING, PLUGIN_UNLISTED, PLUGIN_VERSION_DIFFERS)
+_PLUGINS: Final = _ExtensionRules("plugins", wordpress.PLUGINS, PLUGIN_MISSING, PLUGIN_UNLISTED, PLUGIN_VERSION_DIFFERS)
 THEME_MISSING: Final = _warning("theme-missing", "a theme of the record is not in the archive", _SINCE)
 THEME_UNLISTED: Final = _note("theme-unlisted", "a theme in the archive is not in the record", _SINCE)
 THEME_VERSION_DIFFERS: Final = _warning(
     "theme-version-differs", "a theme is of another version than the record says", _SINCE
 )
 
-_THEMES: Final = _Kind("themes", wordpress.THEMES, THEME_MISSING, THEME_UNLISTED, THEME_VERSION_DIFFERS)
+_THEMES: Final = _ExtensionRules("themes", wordpress.THEMES, THEME_MISSING, THEME_UNLISTED, THEME_VERSION_DIFFERS)
 
 
-def required(subject: CheckedBackup) -> tuple[str, ...]:
+def required(backup: CheckedBackup) -> tuple[str, ...]:
     """Return the names that the record lists, does not exclude, and that the application can't do without."""
-    application, version, excluded = _application(subject), _told(subject), frozenset(subject.excluded)
+    application, version, excluded = _application(backup), _version_by_files(backup), frozenset(backup.excluded)
     if application is None:
         return ()
     needed = {*application.required, *(version.sign.needs if version else ())}
-    listed = map(subject.inside, subject.texts("files"))
+    listed = map(backup.inside, backup.texts("files"))
     return tuple(name for name in listed if name in needed and name not in excluded)
 
 
@@ -90,11 +90,11 @@ APPLICATION_UNKNOWN: Final = _note(
 )
 
 
-def unknown(subject: CheckedBackup) -> Iterator[Finding]:
+def unknown(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that the application is none of those whose files are known."""
-    name = subject.text("application")
+    name = backup.text("application")
     if name and name not in APPLICATIONS:
-        yield Finding(APPLICATION_UNKNOWN, "application", name, subject.told("application"))
+        yield Finding(APPLICATION_UNKNOWN, "application", name, backup.field_sources("application"))
 
 
 APPLICATION_NOT_FOUND: Final = _error(
@@ -102,17 +102,17 @@ APPLICATION_NOT_FOUND: Final = _error(
 )
 
 
-def not_found(subject: CheckedBackup) -> Iterator[Finding]:
+def not_found(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that files were backed up, and none of them tells a version of the application."""
-    application = _application(subject)
-    if application is None or _told(subject) or not subject.texts("files") or subject.inventory.is_partial:
+    application = _application(backup)
+    if application is None or _version_by_files(backup) or not backup.texts("files") or backup.inventory.is_partial:
         return
-    paths, excluded = [sign.path for sign in application.signs], frozenset(subject.excluded)
+    paths, excluded = [sign.path for sign in application.signs], frozenset(backup.excluded)
     if any(_lies_in(excluded, path) for path in paths):
         return
-    there = [path for path in paths if subject.inventory.has(path)]
+    there = [path for path in paths if backup.inventory.has(path)]
     detail = f"{text_of(there[0])} tells none" if there else f"no {', no '.join(map(text_of, paths))}"
-    yield subject.differs(APPLICATION_NOT_FOUND, "application", detail, *map(subject.seen, there or paths[:1]))
+    yield backup.differs(APPLICATION_NOT_FOUND, "application", detail, *map(backup.member_source, there or paths[:1]))
 
 
 APPLICATION_VERSION_DIFFERS: Final = _error(
@@ -120,12 +120,12 @@ APPLICATION_VERSION_DIFFERS: Final = _error(
 )
 
 
-def version_differs(subject: CheckedBackup) -> Iterator[Finding]:
+def version_differs(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that the application's files are of another version than the record's."""
-    by_files, recorded = _told(subject), subject.text("version")
+    by_files, recorded = _version_by_files(backup), backup.text("version")
     if by_files and recorded and not same_version(by_files.version, recorded):
         detail = f"{by_files.version} by {text_of(by_files.sign.path)}, {recorded} by the record"
-        yield subject.differs(APPLICATION_VERSION_DIFFERS, "version", detail, subject.seen(by_files.sign.path))
+        yield backup.differs(APPLICATION_VERSION_DIFFERS, "version", detail, backup.member_source(by_files.sign.path))
 
 
 VERSION_TOO_OLD: Final = _error(
@@ -133,39 +133,41 @@ VERSION_TOO_OLD: Final = _error(
 )
 
 
-def version_too_old(subject: CheckedBackup) -> Iterator[Finding]:
+def version_too_old(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that the version, by the files or else by the record, is lower than the policy allows."""
-    by_files, floor = _told(subject), subject.requirements.versions.get(subject.text("application"))
-    version = by_files.version if by_files else subject.text("version")
+    by_files, floor = _version_by_files(backup), backup.requirements.versions.get(backup.text("application"))
+    version = by_files.version if by_files else backup.text("version")
     if floor and version and order(version) < order(floor):
-        places = [subject.seen(by_files.sign.path)] if by_files else []
-        yield subject.differs(VERSION_TOO_OLD, "version", f"{version}, at least {floor} is asked for", *places)
+        places = [backup.member_source(by_files.sign.path)] if by_files else []
+        yield backup.differs(VERSION_TOO_OLD, "version", f"{version}, at least {floor} is asked for", *places)
 
 
-def extensions_missing(subject: CheckedBackup) -> Iterator[Finding]:
+def extensions_missing(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the plugins and themes of the record that are not in the archive, not even as a file or folder."""
-    excluded = frozenset(subject.excluded)
-    for both in _compared(subject) if not subject.inventory.is_partial else ():
+    excluded = frozenset(backup.excluded)
+    for both in _compared(backup) if not backup.inventory.is_partial else ():
         kind, there = both.kind, both.by_name
         for id_ in both.listed:
             path = kind.folder + id_.encode()
-            is_there = id_ in there or subject.inventory.has(path) or subject.inventory.has(path + b".php")
+            is_there = id_ in there or backup.inventory.has(path) or backup.inventory.has(path + b".php")
             if not is_there and not _lies_in(excluded, path):
-                yield subject.differs(kind.missing, kind.field, id_, subject.seen(kind.folder.rstrip(b"/")))
+                yield backup.differs(kind.missing, kind.field, id_, backup.member_source(kind.folder.rstrip(b"/")))
 
 
-def extensions_unlisted(subject: CheckedBackup) -> Iterator[Finding]:
+def extensions_unlisted(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the plugins and themes in the archive that are not in the record; each folder once."""
-    for kind, listed, extensions in _compared(subject):
+    for kind, listed, extensions in _compared(backup):
         firsts = {extension.id: extension for extension in reversed(extensions)}
         for extension in reversed(firsts.values()):
             if not any(name in listed for name in extension.names):
-                yield subject.differs(kind.unlisted, kind.field, display(extension.id), subject.seen(extension.path))
+                yield backup.differs(
+                    kind.unlisted, kind.field, display(extension.id), backup.member_source(extension.path)
+                )
 
 
-def extensions_differ(subject: CheckedBackup) -> Iterator[Finding]:
+def extensions_differ(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the plugins and themes of another version than the record's; of several in a folder, none has it."""
-    for both in _compared(subject):
+    for both in _compared(backup):
         kind, there = both.kind, both.by_name
         for id_, recorded in both.listed.items():
             versioned = [extension for extension in there.get(id_, ()) if extension.header.version]
@@ -177,7 +179,7 @@ def extensions_differ(subject: CheckedBackup) -> Iterator[Finding]:
                 detail = (
                     f"{id_}: {versioned[0].header.version} by {text_of(versioned[0].path)}, {recorded} by the record"
                 )
-                yield subject.differs(kind.differs, kind.field, detail, subject.seen(versioned[0].path))
+                yield backup.differs(kind.differs, kind.field, detail, backup.member_source(versioned[0].path))
 
 
 CONFIG_DIFFERS: Final = _error(
@@ -185,25 +187,25 @@ CONFIG_DIFFERS: Final = _error(
 )
 
 
-def config_differs(subject: CheckedBackup) -> Iterator[Finding]:
+def config_differs(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that WordPress is configured for another database, user or prefix than the record's."""
-    content = subject.inventory.heads.get(wordpress.CONFIG)
-    if content is None or subject.text("application") != "wordpress":
+    content = backup.inventory.heads.get(wordpress.CONFIG)
+    if content is None or backup.text("application") != "wordpress":
         return
     for field, value in wordpress.config(content)._asdict().items():
-        recorded = subject.text(field)
-        if value is not None and isinstance(subject.inspection.get(field), str) and value != recorded:
+        recorded = backup.text(field)
+        if value is not None and isinstance(backup.inspection.get(field), str) and value != recorded:
             detail = f"{value} by {text_of(wordpress.CONFIG)}, {recorded} by the record"
-            yield subject.differs(CONFIG_DIFFERS, field, detail, subject.seen(wordpress.CONFIG))
+            yield backup.differs(CONFIG_DIFFERS, field, detail, backup.member_source(wordpress.CONFIG))
 
 
-def _application(subject: CheckedBackup) -> Application | None:
-    return APPLICATIONS.get(subject.text("application"))
+def _application(backup: CheckedBackup) -> Application | None:
+    return APPLICATIONS.get(backup.text("application"))
 
 
-def _told(subject: CheckedBackup) -> Told | None:
-    application = _application(subject)
-    return told_version(application, subject.inventory.heads) if application else None
+def _version_by_files(backup: CheckedBackup) -> FileVersion | None:
+    application = _application(backup)
+    return version_by_files(application, backup.inventory.heads) if application else None
 
 
 def _lies_in(names: frozenset[str], path: bytes) -> bool:
@@ -211,12 +213,12 @@ def _lies_in(names: frozenset[str], path: bytes) -> bool:
     return any(name in names for name in accumulate(text_of(path).split("/"), "{}/{}".format))
 
 
-def _compared(subject: CheckedBackup) -> Iterator[_Compared]:
+def _compared(backup: CheckedBackup) -> Iterator[_Compared]:
     """Yield plugins and themes, where the record lists them and the archive has WordPress's folder of both."""
-    extensions = wordpress.extensions(subject.inventory.heads)
+    extensions = wordpress.extensions(backup.inventory.heads)
     for kind, packed in ((_PLUGINS, extensions.plugins), (_THEMES, extensions.themes)):
-        value = subject.inspection.get(kind.field)
-        if isinstance(value, list) and subject.inventory.has(wordpress.CONTENT):
+        value = backup.inspection.get(kind.field)
+        if isinstance(value, list) and backup.inventory.has(wordpress.CONTENT):
             yield _Compared(
                 kind,
                 {extension["id"]: extension["version"] for extension in value if not isinstance(extension, str)},
@@ -224,7 +226,7 @@ def _compared(subject: CheckedBackup) -> Iterator[_Compared]:
             )
 
 
-CHECKS: Final[tuple[Callable[[CheckedBackup], Iterator[Finding]], ...]] = (
+CHECKS: Final[tuple[Check, ...]] = (
     unknown,
     not_found,
     version_differs,

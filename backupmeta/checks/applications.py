@@ -97,7 +97,7 @@ class Application(NamedTuple):
     releases: Mapping[str, date]
 
 
-class Told(NamedTuple):
+class FileVersion(NamedTuple):
     """The version that the files tell, and what tells it."""
 
     version: str
@@ -267,11 +267,11 @@ def tells(name: bytes, content: bytes) -> bool:
     return name in TELLING or wordpress.tells(name, content)
 
 
-def told_version(application: Application, heads: Mapping[bytes, bytes]) -> Told | None:
+def version_by_files(application: Application, heads: Mapping[bytes, bytes]) -> FileVersion | None:
     """Return the version that the first of the application's signs tells in ``heads``, the beginnings of members."""
     for sign in application.signs:
         if (version := _version(sign, heads.get(sign.path, b""))) is not None:
-            return Told(version, sign)
+            return FileVersion(version, sign)
     return None
 
 

@@ -5,7 +5,7 @@ Of several members of one name the last one counts, as after unpacking; of recor
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -285,7 +285,7 @@ class CheckedBackup:
         value = opened(self.inspection.get(field))
         return tuple(item for item in value if isinstance(item, str) and item) if isinstance(value, list) else ()
 
-    def also(self, key: str) -> tuple[str, ...]:
+    def list_of(self, key: str) -> tuple[str, ...]:
         """Return the list that the record's ``key`` has, of those that are no part of the answer."""
         fact = self.inspection.extra.get(key)
         if fact is None:
@@ -311,29 +311,29 @@ class CheckedBackup:
         lists = (opened(fact.raw) for key, fact in self.inspection.extra.items() if key.startswith("list-"))
         return all(map(_is_utf8, lists))
 
-    def told(self, field: str) -> tuple[Source, ...]:
+    def field_sources(self, field: str) -> tuple[Source, ...]:
         """Return where ``field`` of the answer comes from; nothing where it is absent."""
         return (self.inspection.source(field),) if field in self.inspection.fields else ()
 
-    def seen(self, name: bytes) -> Source:
+    def member_source(self, name: bytes) -> Source:
         """Return the place of the member called ``name`` in the archive, or of the archive where there is none."""
         offset = self.inventory.offset(name)
         if offset is None:
             return Source(Witness.ARCHIVE, self.path)
         return Source(Witness.ARCHIVE, self.path, text_of(name), None, offset)
 
-    def in_dump(self, spot: Spot) -> Source:
+    def dump_source(self, spot: Spot) -> Source:
         """Return the place of a statement or line of the dump."""
         return Source(Witness.ARCHIVE, self.path, text_of(DUMP), spot.line, spot.offset)
 
-    def told_also(self, key: str) -> tuple[Source, ...]:
-        """Return where the record's ``key`` stands, as `also` reads it; nothing where it doesn't."""
+    def key_sources(self, key: str) -> tuple[Source, ...]:
+        """Return where the record's ``key`` stands, as `list_of` reads it; nothing where it doesn't."""
         fact = self.inspection.extra.get(key)
         return () if fact is None else (fact.source,)
 
     def differs(self, rule: FindingRule, field: str, detail: str, *places: Source) -> Finding:
         """Return the finding that the archive at ``places`` is not what ``field`` of the record says."""
-        return Finding(rule, field, detail, (*self.told(field), *places))
+        return Finding(rule, field, detail, (*self.field_sources(field), *places))
 
 
 def _is_utf8(raw: bytes) -> bool:
@@ -347,3 +347,7 @@ def _is_utf8(raw: bytes) -> bool:
 def text_of(name: bytes) -> str:
     """Return a member's or a table's name as text; bytes that aren't UTF-8 as surrogates."""
     return name.decode("utf-8", "surrogateescape")
+
+
+Check = Callable[[CheckedBackup], Iterator[Finding]]
+"""Yields what it finds in one backup."""

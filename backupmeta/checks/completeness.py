@@ -4,17 +4,17 @@ They hold for archives that were wholly read: what is not in the rest of a broke
 """
 
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Container, Iterator
 from functools import partial
 from math import inf
 from typing import Final
 
-from backupmeta.archive.dump import State
+from backupmeta.archive.dump import DumpState
 from backupmeta.archive.limits import MIB
 from backupmeta.archive.names import DUMP
 from backupmeta.archive.statements import Spot
 from backupmeta.checks.application import required
-from backupmeta.checks.checked_backup import CheckedBackup, text_of
+from backupmeta.checks.checked_backup import Check, CheckedBackup, text_of
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.words import counted
@@ -55,28 +55,28 @@ _NEGLIGIBLE: Final = MIB
 FILE_MISSING: Final = _error("file-missing", "a file or folder that has to be there is not in the archive", _OTHER)
 
 
-def files_missing(subject: CheckedBackup) -> Iterator[Finding]:
+def files_missing(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield what the application or the policy requires, and the archive lacks."""
-    for name in required(subject):
-        if not subject.inventory.has(name.encode()):
-            yield subject.differs(FILE_MISSING, "files", display(name), _archive(subject))
-    for name in subject.requirements.files:
-        if not subject.inventory.has(name.encode()):
-            yield Finding(FILE_MISSING, display(name), "the policy requires it", (_archive(subject),))
+    for name in required(backup):
+        if not backup.inventory.has(name.encode()):
+            yield backup.differs(FILE_MISSING, "files", display(name), _archive(backup))
+    for name in backup.requirements.files:
+        if not backup.inventory.has(name.encode()):
+            yield Finding(FILE_MISSING, display(name), "the policy requires it", (_archive(backup),))
 
 
 FILE_UNLISTED: Final = _warning("file-unlisted", "a name at the archive's top is on none of the record's lists", _MORE)
 
 
-def files_unlisted(subject: CheckedBackup) -> Iterator[Finding]:
+def files_unlisted(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the names at the archive's top that are on none of the record's lists."""
-    if "files" not in subject.inspection.fields or not subject.has_readable_lists:
+    if "files" not in backup.inspection.fields or not backup.has_readable_lists:
         return
-    listed = (*map(subject.inside, (*subject.texts("files"), *subject.also(_ADDED_FILES))), *subject.excluded)
+    listed = (*map(backup.inside, (*backup.texts("files"), *backup.list_of(_ADDED_FILES))), *backup.excluded)
     tops = {name.encode().partition(b"/")[0] for name in listed}
-    for name in subject.inventory.tops():
+    for name in backup.inventory.tops():
         if name not in tops:
-            yield subject.differs(FILE_UNLISTED, "files", text_of(name), subject.seen(name))
+            yield backup.differs(FILE_UNLISTED, "files", text_of(name), backup.member_source(name))
 
 
 FILE_EXCLUDED: Final = _warning(
@@ -84,21 +84,21 @@ FILE_EXCLUDED: Final = _warning(
 )
 
 
-def files_excluded(subject: CheckedBackup) -> Iterator[Finding]:
+def files_excluded(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield what the record says was left out, and was not."""
-    for name in subject.texts("exclude_files"):
-        inside = subject.inside(name).encode()
-        if inside and subject.inventory.has(inside):
-            yield subject.differs(FILE_EXCLUDED, "exclude_files", name, subject.seen(inside))
+    for name in backup.texts("exclude_files"):
+        inside = backup.inside(name).encode()
+        if inside and backup.inventory.has(inside):
+            yield backup.differs(FILE_EXCLUDED, "exclude_files", name, backup.member_source(inside))
 
 
 DUMP_MISSING: Final = _error("dump-missing", "the record lists tables, and the archive holds no dump of them", _OTHER)
 
 
-def dump_missing(subject: CheckedBackup) -> Iterator[Finding]:
+def dump_missing(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that there is no dump, where the record lists tables."""
-    if _listed(subject) and subject.inventory.dump is None:
-        yield subject.differs(DUMP_MISSING, "tables", "", _archive(subject))
+    if _listed(backup) and backup.inventory.dump is None:
+        yield backup.differs(DUMP_MISSING, "tables", "", _archive(backup))
 
 
 DUMP_EMPTY: Final = _error("dump-empty", "the database dump is empty", _OTHER)
@@ -110,17 +110,17 @@ DUMP_END_UNKNOWN: Final = _note(
 )
 
 
-def dump_incomplete(subject: CheckedBackup) -> Iterator[Finding]:
+def dump_incomplete(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that the dump is empty, does not end as it should, or that its end does not tell."""
-    dump = subject.inventory.dump
-    if dump is None or not (dump.size or _listed(subject)):
+    dump = backup.inventory.dump
+    if dump is None or not (dump.size or _listed(backup)):
         return
     if dump.is_empty:
-        yield Finding(DUMP_EMPTY, "", "", (subject.seen(DUMP),))
-    elif dump.state is State.CUT:
-        yield Finding(DUMP_INCOMPLETE, "", dump.reason, (subject.seen(DUMP),))
-    elif dump.state is State.UNKNOWN:
-        yield Finding(DUMP_END_UNKNOWN, "", dump.reason, (subject.seen(DUMP),))
+        yield Finding(DUMP_EMPTY, "", "", (backup.member_source(DUMP),))
+    elif dump.state is DumpState.CUT:
+        yield Finding(DUMP_INCOMPLETE, "", dump.reason, (backup.member_source(DUMP),))
+    elif dump.state is DumpState.UNKNOWN:
+        yield Finding(DUMP_END_UNKNOWN, "", dump.reason, (backup.member_source(DUMP),))
 
 
 DUMP_NOT_SQL: Final = _error(
@@ -133,13 +133,13 @@ DUMP_PADDED: Final = _warning(
 )
 
 
-def dump_foreign(subject: CheckedBackup) -> Iterator[Finding]:
+def dump_foreign(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield what is no SQL in the dump, and what stands after its end."""
-    dump = subject.inventory.dump
+    dump = backup.inventory.dump
     if dump is not None and dump.foreign is not None:
-        yield Finding(DUMP_NOT_SQL, "", _foreign(dump.foreign), (subject.in_dump(dump.foreign),))
+        yield Finding(DUMP_NOT_SQL, "", _foreign(dump.foreign), (backup.dump_source(dump.foreign),))
     if dump is not None and dump.padding:
-        yield Finding(DUMP_PADDED, "", counted(dump.padding, "byte"), (subject.seen(DUMP),))
+        yield Finding(DUMP_PADDED, "", counted(dump.padding, "byte"), (backup.member_source(DUMP),))
 
 
 def _foreign(spot: Spot) -> str:
@@ -158,21 +158,21 @@ TABLES_NOT_COMPARED: Final = _warning(
 )
 
 
-def tables_missing(subject: CheckedBackup) -> Iterator[Finding]:
+def tables_missing(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the tables and views that the record lists or the policy requires, and a whole dump lacks."""
-    dump = subject.inventory.dump
-    if dump is not None and dump.state is State.CUT:
+    dump = backup.inventory.dump
+    if dump is not None and dump.state is DumpState.CUT:
         return
     if dump is not None and dump.left_out:
         detail = f"the first {len(dump.tables):,} of {len(dump.tables) + dump.left_out:,}"
-        yield Finding(TABLES_NOT_COMPARED, "", detail, (subject.seen(DUMP),))
+        yield Finding(TABLES_NOT_COMPARED, "", detail, (backup.member_source(DUMP),))
         return
-    dumped = tables(subject)
+    dumped = tables(backup)
     if dump is not None:
-        yield from _listed_missing(subject, dumped)
-    for name in subject.requirements.tables_with(subject.text("db_prefix")):
+        yield from _listed_missing(backup, dumped)
+    for name in backup.requirements.tables_with(backup.text("db_prefix")):
         if name not in dumped:
-            yield Finding(TABLE_MISSING, name, "the policy requires it", (subject.seen(DUMP),))
+            yield Finding(TABLE_MISSING, name, "the policy requires it", (backup.member_source(DUMP),))
 
 
 TABLES_UNKNOWN: Final = _error(
@@ -180,45 +180,45 @@ TABLES_UNKNOWN: Final = _error(
 )
 
 
-def _listed_missing(subject: CheckedBackup, dumped: Container[str]) -> Iterator[Finding]:
-    listed = _listed(subject)
-    if listed and not tables(subject):
-        yield subject.differs(TABLES_UNKNOWN, "tables", "", subject.seen(DUMP))
+def _listed_missing(backup: CheckedBackup, dumped: Container[str]) -> Iterator[Finding]:
+    listed = _listed(backup)
+    if listed and not tables(backup):
+        yield backup.differs(TABLES_UNKNOWN, "tables", "", backup.member_source(DUMP))
         return
-    in_other_case = named_in_other_case(subject)
+    in_other_case = named_in_other_case(backup)
     for name, places in listed.items():
         if name not in dumped and name not in in_other_case:
-            yield Finding(TABLE_MISSING, "tables", name, (*places, subject.seen(DUMP)))
+            yield Finding(TABLE_MISSING, "tables", name, (*places, backup.member_source(DUMP)))
 
 
 TABLE_EMPTY: Final = _warning("table-empty", "a table that no WordPress is without rows in has none", _OTHER)
 
 
-def tables_empty(subject: CheckedBackup) -> Iterator[Finding]:
+def tables_empty(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the tables without rows that each WordPress has rows in; of several sites the main one's."""
-    dump = subject.inventory.dump
-    if dump is None or dump.state is State.CUT or subject.text("application") != "wordpress":
+    dump = backup.inventory.dump
+    if dump is None or dump.state is DumpState.CUT or backup.text("application") != "wordpress":
         return
-    if "db_prefix" not in subject.inspection.fields:
+    if "db_prefix" not in backup.inspection.fields:
         return
-    prefix = subject.text("db_prefix")
+    prefix = backup.text("db_prefix")
     wanted = {f"{prefix}{name}".lower() for name in _NEVER_EMPTY}
     for table in dump.tables:
         if table.kind == "table" and not table.inserts and text_of(table.name).lower() in wanted:
-            yield Finding(TABLE_EMPTY, "", text_of(table.name), (subject.seen(DUMP),))
+            yield Finding(TABLE_EMPTY, "", text_of(table.name), (backup.member_source(DUMP),))
 
 
 TABLE_UNLISTED: Final = _warning("table-unlisted", "a table of the dump is on none of the record's lists", _MORE)
 
 
-def tables_unlisted(subject: CheckedBackup) -> Iterator[Finding]:
+def tables_unlisted(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the tables and views of the dump that are on none of the record's lists."""
-    if "tables" not in subject.inspection.fields or not subject.has_readable_lists:
+    if "tables" not in backup.inspection.fields or not backup.has_readable_lists:
         return
-    listed = {*_listed(subject), *named_in_other_case(subject).values()}
-    for name in tables(subject):
+    listed = {*_listed(backup), *named_in_other_case(backup).values()}
+    for name in tables(backup):
         if name not in listed:
-            yield subject.differs(TABLE_UNLISTED, "tables", name, subject.seen(DUMP))
+            yield backup.differs(TABLE_UNLISTED, "tables", name, backup.member_source(DUMP))
 
 
 TABLE_PREFIX_DIFFERS: Final = _error(
@@ -228,12 +228,12 @@ TABLE_PREFIX_DIFFERS: Final = _error(
 )
 
 
-def prefix_differs(subject: CheckedBackup) -> Iterator[Finding]:
+def prefix_differs(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that the record's prefix is that of no table in the dump, not even in upper or lower case."""
-    prefix, dumped = subject.text("db_prefix").lower(), tables(subject)
+    prefix, dumped = backup.text("db_prefix").lower(), tables(backup)
     if prefix and dumped and not any(name.lower().startswith(prefix) for name in dumped):
-        detail = subject.text("db_prefix")
-        yield subject.differs(TABLE_PREFIX_DIFFERS, "db_prefix", detail, subject.seen(DUMP))
+        detail = backup.text("db_prefix")
+        yield backup.differs(TABLE_PREFIX_DIFFERS, "db_prefix", detail, backup.member_source(DUMP))
 
 
 FILES_SIZE_DIFFERS: Final = _warning(
@@ -248,53 +248,53 @@ TABLES_SIZE_DIFFERS: Final = _warning(
 )
 
 
-def sizes_differ(subject: CheckedBackup) -> Iterator[Finding]:
+def sizes_differ(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield sizes that are far from those that the record has; where files were left out or added, not of that side."""
-    inventory = subject.inventory
-    least = 0.0 if subject.excluded else _FILES_NEAR[0]
-    most = inf if subject.also(_ADDED_FILES) else _FILES_NEAR[1]
-    if (why := _far(subject, "cache_files", inventory.file_bytes, (least, most))) is not None:
-        yield subject.differs(FILES_SIZE_DIFFERS, "cache_files", why, _archive(subject))
+    inventory = backup.inventory
+    least = 0.0 if backup.excluded else _FILES_NEAR[0]
+    most = inf if backup.list_of(_ADDED_FILES) else _FILES_NEAR[1]
+    if (why := _far(backup, "cache_files", inventory.file_bytes, (least, most))) is not None:
+        yield backup.differs(FILES_SIZE_DIFFERS, "cache_files", why, _archive(backup))
     size = 0 if inventory.dump is None else inventory.dump.size
-    if inventory.dump is not None and (why := _far(subject, "cache_tables", size, _TABLES_NEAR)) is not None:
-        yield subject.differs(TABLES_SIZE_DIFFERS, "cache_tables", why, subject.seen(DUMP))
+    if inventory.dump is not None and (why := _far(backup, "cache_tables", size, _TABLES_NEAR)) is not None:
+        yield backup.differs(TABLES_SIZE_DIFFERS, "cache_tables", why, backup.member_source(DUMP))
 
 
-def _far(subject: CheckedBackup, field: str, size: int, near: tuple[float, float]) -> str | None:
+def _far(backup: CheckedBackup, field: str, size: int, near: tuple[float, float]) -> str | None:
     """Return how far ``size`` bytes are from those in ``field`` of the record; None where they are ``near``."""
-    recorded = subject.inspection.get(field)
+    recorded = backup.inspection.get(field)
     if not isinstance(recorded, int) or recorded <= 0 or abs(size - recorded) <= _NEGLIGIBLE:
         return None
-    if subject.inspection.source(field).witness is Witness.INSTALL_RECORD:  # as it is now
+    if backup.inspection.source(field).witness is Witness.INSTALL_RECORD:  # as it is now
         return None
     return None if near[0] <= size / recorded <= near[1] else f"{counted(size, 'byte')}, by the record {recorded:,}"
 
 
-def _listed(subject: CheckedBackup) -> dict[str, tuple[Source, ...]]:
+def _listed(backup: CheckedBackup) -> dict[str, tuple[Source, ...]]:
     """Return the names of the tables and views that the record lists, the added ones as well, and where it does."""
-    added = dict.fromkeys(subject.also(_ADDED_TABLES), subject.told_also(_ADDED_TABLES))
-    return {**added, **dict.fromkeys(subject.texts("tables"), subject.told("tables"))}
+    added = dict.fromkeys(backup.list_of(_ADDED_TABLES), backup.key_sources(_ADDED_TABLES))
+    return {**added, **dict.fromkeys(backup.texts("tables"), backup.field_sources("tables"))}
 
 
-def tables(subject: CheckedBackup) -> dict[str, None]:
+def tables(backup: CheckedBackup) -> dict[str, None]:
     """Return the names of the dump's tables and views, in its order."""
-    dump = subject.inventory.dump
+    dump = backup.inventory.dump
     return dict.fromkeys(text_of(table.name) for table in dump.tables) if dump is not None else {}
 
 
-def named_in_other_case(subject: CheckedBackup) -> dict[str, str]:
+def named_in_other_case(backup: CheckedBackup) -> dict[str, str]:
     """Return the listed names that differ from a table's, which no list has, in upper and lower case only."""
-    listed, dumped = _listed(subject), tables(subject)
+    listed, dumped = _listed(backup), tables(backup)
     others = {name.lower(): name for name in dumped if name not in listed}
     lowered = {name: name.lower() for name in listed if name not in dumped}
     return {name: others[low] for name, low in lowered.items() if low in others}
 
 
-def _archive(subject: CheckedBackup) -> Source:
-    return Source(Witness.ARCHIVE, subject.path)
+def _archive(backup: CheckedBackup) -> Source:
+    return Source(Witness.ARCHIVE, backup.path)
 
 
-CHECKS: Final[tuple[Callable[[CheckedBackup], Iterator[Finding]], ...]] = (
+CHECKS: Final[tuple[Check, ...]] = (
     files_missing,
     files_unlisted,
     files_excluded,

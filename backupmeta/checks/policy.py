@@ -80,7 +80,7 @@ def _text(content: bytes) -> str:
     return text
 
 
-class Reading:
+class PolicyReading:
     """One reading of a policy: what is wrong is gathered, and reading goes on."""
 
     def __init__(self, path: str) -> None:
@@ -112,10 +112,10 @@ class Reading:
             return []
 
 
-class Table:
+class PolicyTable:
     """A table of a policy, read key by key; a key that nobody asked for is a mistake."""
 
-    def __init__(self, reading: Reading, place: str, values: Mapping[str, object]) -> None:
+    def __init__(self, reading: PolicyReading, place: str, values: Mapping[str, object]) -> None:
         """Read the ``values``; ``place`` is what stands before their keys: ``require.``."""
         self._reading = reading
         self._place = place
@@ -133,9 +133,9 @@ class Table:
         values = self.one(key, _list, None)
         return default if values is None else tuple(self._reading.each(self._place + key, values, decode))
 
-    def table(self, key: str) -> "Table":
+    def table(self, key: str) -> "PolicyTable":
         """Return the table at ``key``, an empty one where it is absent."""
-        return Table(self._reading, f"{self._place}{key}.", self.one(key, _mapping, {}))
+        return PolicyTable(self._reading, f"{self._place}{key}.", self.one(key, _mapping, {}))
 
     def entries(self, check: Decode[object], decode: Decode[Result]) -> dict[str, Result]:
         """Return what each entry means; its keys are names, of which ``check`` knows the right ones."""
@@ -249,7 +249,7 @@ class Policy:
         What ``select`` names, ids or groups, is judged and nothing else, even if the file ignores it; what ``ignore``
         names is ignored as well. Raises `PolicyError`.
         """
-        reading = Reading("")
+        reading = PolicyReading("")
         selected = _union(reading.each("--select", select, _ids))
         ignored = _union(reading.each("--ignore", ignore, _ids))
         reading.end()
@@ -286,7 +286,7 @@ def load_found(path: str) -> Policy:
 
 
 def _loaded(path: str, document: dict[str, object]) -> Policy:
-    reading = Reading(path)
+    reading = PolicyReading(path)
     policy = _policy(_root(reading, path, document))
     reading.end()
     return policy
@@ -329,9 +329,9 @@ def _has_policy(document: dict[str, object]) -> bool:
     return isinstance(tool, dict) and "backupmeta" in tool
 
 
-def _root(reading: Reading, path: str, document: dict[str, object]) -> Table:
+def _root(reading: PolicyReading, path: str, document: dict[str, object]) -> PolicyTable:
     """Return the table that is the policy."""
-    root = Table(reading, "", document)
+    root = PolicyTable(reading, "", document)
     if Path(path).name != PYPROJECT:
         return root
     if not _has_policy(document):
@@ -339,7 +339,7 @@ def _root(reading: Reading, path: str, document: dict[str, object]) -> Table:
     return root.table("tool").table("backupmeta")
 
 
-def _policy(table: Table) -> Policy:
+def _policy(table: PolicyTable) -> Policy:
     policy = Policy(
         select=_union(table.items("select", _ids, (_EVERYTHING,))) | _UNREAD,
         ignore=_union(table.items("ignore", _ids, ())),
@@ -352,7 +352,7 @@ def _policy(table: Table) -> Policy:
     return policy
 
 
-def _requirements(table: Table, versions: Table) -> Requirements:
+def _requirements(table: PolicyTable, versions: PolicyTable) -> Requirements:
     requirements = Requirements(
         maximum_age_days=table.one("maximum-age-days", _days, None),
         minimum_backups=table.one("minimum-backups", _backups, 0),

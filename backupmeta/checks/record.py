@@ -3,7 +3,7 @@
 What reading it met, and where witnesses disagree, resolving has found already (`backupmeta.backup.resolve`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 from backupmeta import rules
 from backupmeta.account.home import is_id
 from backupmeta.checks.applications import released
-from backupmeta.checks.checked_backup import CheckedBackup
+from backupmeta.checks.checked_backup import Check, CheckedBackup
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.masking import is_secret, mask_location
 from backupmeta.provenance import Source, Witness
@@ -50,15 +50,15 @@ RECORD_KEY_MISSING: Final = _error(
 )
 
 
-def keys_missing(subject: CheckedBackup) -> Iterator[Finding]:
+def keys_missing(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the keys that every record of a backup has, and this one lacks or leaves empty."""
-    inspection = subject.inspection
+    inspection = backup.inspection
     names = {name for name in inspection.fields if inspection.source(name).witness in _RECORDS}
     for name in REQUIRED if names else ():  # of an empty record it is told that it is empty
         if name not in names:
-            yield Finding(RECORD_KEY_MISSING, FIELD[name].key or name, "", (Source(Witness.ARCHIVE, subject.path),))
+            yield Finding(RECORD_KEY_MISSING, FIELD[name].key or name, "", (Source(Witness.ARCHIVE, backup.path),))
         elif name in _NOT_EMPTY and inspection.get(name) == "":
-            yield Finding(RECORD_KEY_MISSING, FIELD[name].key or name, "it is empty", subject.told(name))
+            yield Finding(RECORD_KEY_MISSING, FIELD[name].key or name, "it is empty", backup.field_sources(name))
 
 
 RECORD_ID_MALFORMED: Final = _warning(
@@ -66,15 +66,15 @@ RECORD_ID_MALFORMED: Final = _warning(
 )
 
 
-def ids_malformed(subject: CheckedBackup) -> Iterator[Finding]:
+def ids_malformed(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield ids that are none: of installs, and of locations, which may also be ``local`` or a URI."""
     for name in ("backup_install", "parent", "stage"):
-        if (id_ := subject.text(name)) and not is_id(id_):
-            yield Finding(RECORD_ID_MALFORMED, name, "", subject.told(name))
+        if (id_ := backup.text(name)) and not is_id(id_):
+            yield Finding(RECORD_ID_MALFORMED, name, "", backup.field_sources(name))
     for name in ("backup_location", "bkloc"):
-        place = subject.text(name)
+        place = backup.text(name)
         if place not in {"", "local"} and "://" not in place and not is_id(place):
-            yield Finding(RECORD_ID_MALFORMED, name, "", subject.told(name))
+            yield Finding(RECORD_ID_MALFORMED, name, "", backup.field_sources(name))
 
 
 RECORD_HOLDS_SECRETS: Final = _note(
@@ -82,9 +82,9 @@ RECORD_HOLDS_SECRETS: Final = _note(
 )
 
 
-def secrets_held(subject: CheckedBackup) -> Iterator[Finding]:
+def secrets_held(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield a note that names the keys whose values are secrets; never the values."""
-    inspection = subject.inspection
+    inspection = backup.inspection
     places = {name: inspection.source(name) for name in inspection.fields if is_secret(name) and inspection.get(name)}
     places |= {key: fact.source for key, fact in inspection.extra.items() if is_secret(key) and fact.raw}
     if places:
@@ -94,25 +94,25 @@ def secrets_held(subject: CheckedBackup) -> Iterator[Finding]:
 TIME_IN_FUTURE: Final = _warning("time-in-future", "a time lies in the future", _CLOCK)
 
 
-def times_in_future(subject: CheckedBackup) -> Iterator[Finding]:
+def times_in_future(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield times that lie after the moment of judging."""
     for name in _TIMES:
-        seconds = _seconds(subject, name)
-        if seconds is not None and seconds > subject.now + _SKEW:
-            yield Finding(TIME_IN_FUTURE, name, dated(seconds), subject.told(name))
+        seconds = _seconds(backup, name)
+        if seconds is not None and seconds > backup.now + _SKEW:
+            yield Finding(TIME_IN_FUTURE, name, dated(seconds), backup.field_sources(name))
 
 
 TIME_OUT_OF_ORDER: Final = _warning("time-out-of-order", "the backup is older than what it is a backup of", _CLOCK)
 
 
-def times_out_of_order(subject: CheckedBackup) -> Iterator[Finding]:
+def times_out_of_order(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield times of the install that lie after the time of its backup."""
-    backup = _seconds(subject, "backup_time")
+    made = _seconds(backup, "backup_time")
     for name in ("time_created", "time_updated"):
-        seconds = _seconds(subject, name)
-        if seconds is not None and backup is not None and seconds > backup + _SKEW:
-            places = (*subject.told(name), *subject.told("backup_time"))
-            yield Finding(TIME_OUT_OF_ORDER, name, f"{dated(seconds)}, the backup {dated(backup)}", places)
+        seconds = _seconds(backup, name)
+        if seconds is not None and made is not None and seconds > made + _SKEW:
+            places = (*backup.field_sources(name), *backup.field_sources("backup_time"))
+            yield Finding(TIME_OUT_OF_ORDER, name, f"{dated(seconds)}, the backup {dated(made)}", places)
 
 
 TIME_BEFORE_RELEASE: Final = _warning(
@@ -120,17 +120,17 @@ TIME_BEFORE_RELEASE: Final = _warning(
 )
 
 
-def time_before_release(subject: CheckedBackup) -> Iterator[Finding]:
+def time_before_release(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the time of a backup whose application was not released in this version yet."""
-    inspection = subject.inspection
+    inspection = backup.inspection
     release = released(inspection.text("application"), inspection.text("version"))
-    backup = _seconds(subject, "backup_time")
-    if release is None or backup is None:
+    made = _seconds(backup, "backup_time")
+    if release is None or made is None:
         return
     midnight = datetime(release.year, release.month, release.day, tzinfo=UTC) - timedelta(days=1)
-    if backup < midnight.timestamp():
-        places = (*subject.told("backup_time"), *subject.told("version"))
-        yield Finding(TIME_BEFORE_RELEASE, "backup_time", f"{dated(backup)}, released {release}", places)
+    if made < midnight.timestamp():
+        places = (*backup.field_sources("backup_time"), *backup.field_sources("version"))
+        yield Finding(TIME_BEFORE_RELEASE, "backup_time", f"{dated(made)}, released {release}", places)
 
 
 NAME_OFFSET_UNUSED: Final = _warning(
@@ -138,15 +138,15 @@ NAME_OFFSET_UNUSED: Final = _warning(
 )
 
 
-def offset_unused(subject: CheckedBackup) -> Iterator[Finding]:
+def offset_unused(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the UTC offset that name and record imply together, where no place uses it."""
-    offset = subject.inspection.utc_offset
+    offset = backup.inspection.utc_offset
     if offset is None:
         return
     minutes = int(offset.utcoffset(None).total_seconds()) // 60
     if minutes % _HOUR and minutes not in _PARTS_OF_HOURS:
-        source = Source(Witness.FILE_NAME, subject.path)
-        yield Finding(NAME_OFFSET_UNUSED, "", str(offset), (source, *subject.told("backup_time")))
+        source = Source(Witness.FILE_NAME, backup.path)
+        yield Finding(NAME_OFFSET_UNUSED, "", str(offset), (source, *backup.field_sources("backup_time")))
 
 
 LOCATION_NOT_ALLOWED: Final = _error(
@@ -154,20 +154,22 @@ LOCATION_NOT_ALLOWED: Final = _error(
 )
 
 
-def location_not_allowed(subject: CheckedBackup) -> Iterator[Finding]:
+def location_not_allowed(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the backup's location where the policy does not allow it."""
-    place = subject.text("backup_location") or "local"
-    if "backup_location" in subject.inspection.fields and not subject.requirements.allows(place):
-        yield Finding(LOCATION_NOT_ALLOWED, "backup_location", mask_location(place), subject.told("backup_location"))
+    place = backup.text("backup_location") or "local"
+    if "backup_location" in backup.inspection.fields and not backup.requirements.allows(place):
+        yield Finding(
+            LOCATION_NOT_ALLOWED, "backup_location", mask_location(place), backup.field_sources("backup_location")
+        )
 
 
-def _seconds(subject: CheckedBackup, name: str) -> int | None:
+def _seconds(backup: CheckedBackup, name: str) -> int | None:
     """Return a time of the answer as Unix seconds; None where it is none."""
-    value = subject.inspection.get(name)
+    value = backup.inspection.get(name)
     return int(value) if isinstance(value, int | str) else None
 
 
-CHECKS: Final[tuple[Callable[[CheckedBackup], Iterator[Finding]], ...]] = (
+CHECKS: Final[tuple[Check, ...]] = (
     keys_missing,
     ids_malformed,
     secrets_held,

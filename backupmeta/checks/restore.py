@@ -1,12 +1,12 @@
 """Checks of what a restore of the dump needs: what a plain one trips over elsewhere (FORMAT.md §5). Each tells once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
 from backupmeta.archive.names import DUMP
 from backupmeta.archive.statements import Spot
-from backupmeta.checks.checked_backup import CheckedBackup, text_of
+from backupmeta.checks.checked_backup import Check, CheckedBackup, text_of
 from backupmeta.checks.completeness import named_in_other_case, tables
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.words import counted
@@ -21,11 +21,11 @@ RESTORE_COLLATION: Final = _note(
 )
 
 
-def collations(subject: CheckedBackup) -> Iterator[Finding]:
+def collations(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that the dump uses a collation of newer servers."""
-    dump = subject.inventory.dump
+    dump = backup.inventory.dump
     if dump is not None and (spot := dump.collations) is not None:
-        yield Finding(RESTORE_COLLATION, "", f"{text_of(spot.text)}, {_where(spot)}", (subject.in_dump(spot),))
+        yield Finding(RESTORE_COLLATION, "", f"{text_of(spot.text)}, {_where(spot)}", (backup.dump_source(spot),))
 
 
 RESTORE_DEFINER: Final = _note(
@@ -35,16 +35,16 @@ RESTORE_DEFINER: Final = _note(
 )
 
 
-def definers(subject: CheckedBackup) -> Iterator[Finding]:
+def definers(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield in whose names, other than the record's user's, something in the dump works."""
-    dump, user = subject.inventory.dump, subject.text("db_user")
+    dump, user = backup.inventory.dump, backup.text("db_user")
     others = {text_of(name): spot for name, spot in dump.definers.items()} if dump is not None and user else {}
     others.pop(user, None)
     others = {name: spot for name, spot in others.items() if name.upper() != "CURRENT_USER"}
     if others:
         name, first = next(iter(others.items()))
         more = f"; {len(others) - 1:,} more" if len(others) > 1 else ""
-        yield subject.differs(RESTORE_DEFINER, "db_user", f"{name}, {_where(first)}{more}", subject.in_dump(first))
+        yield backup.differs(RESTORE_DEFINER, "db_user", f"{name}, {_where(first)}{more}", backup.dump_source(first))
 
 
 RESTORE_SANDBOX: Final = _note(
@@ -54,11 +54,11 @@ RESTORE_SANDBOX: Final = _note(
 )
 
 
-def sandbox(subject: CheckedBackup) -> Iterator[Finding]:
+def sandbox(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that the dump has the sandbox comment."""
-    dump = subject.inventory.dump
+    dump = backup.inventory.dump
     if dump is not None and (spot := dump.sandbox) is not None:
-        yield Finding(RESTORE_SANDBOX, "", _where(spot), (subject.in_dump(spot),))
+        yield Finding(RESTORE_SANDBOX, "", _where(spot), (backup.dump_source(spot),))
 
 
 RESTORE_PACKET: Final = _note(
@@ -68,13 +68,13 @@ RESTORE_PACKET: Final = _note(
 )
 
 
-def packets(subject: CheckedBackup) -> Iterator[Finding]:
+def packets(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that a statement is longer than servers take by default."""
-    dump = subject.inventory.dump
+    dump = backup.inventory.dump
     if dump is not None and (spot := dump.long_statements) is not None:
         more = f", the longest of {spot.times:,}" if spot.times > 1 else ""
         detail = f"{counted(spot.size, 'byte')} on line {spot.line:,}{more}"
-        yield Finding(RESTORE_PACKET, "", detail, (subject.in_dump(spot),))
+        yield Finding(RESTORE_PACKET, "", detail, (backup.dump_source(spot),))
 
 
 RESTORE_VIEW_ORDER: Final = _note(
@@ -84,11 +84,11 @@ RESTORE_VIEW_ORDER: Final = _note(
 )
 
 
-def view_order(subject: CheckedBackup) -> Iterator[Finding]:
+def view_order(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that a view stands before what it reads."""
-    dump = subject.inventory.dump
+    dump = backup.inventory.dump
     if dump is not None and (spot := dump.early_views) is not None:
-        yield Finding(RESTORE_VIEW_ORDER, "", f"{text_of(spot.text)}, {_where(spot)}", (subject.in_dump(spot),))
+        yield Finding(RESTORE_VIEW_ORDER, "", f"{text_of(spot.text)}, {_where(spot)}", (backup.dump_source(spot),))
 
 
 RESTORE_NAME_CASE: Final = _note(
@@ -98,18 +98,21 @@ RESTORE_NAME_CASE: Final = _note(
 )
 
 
-def name_case(subject: CheckedBackup) -> Iterator[Finding]:
+def name_case(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that the prefix, or listed tables, differ from the dump's in upper and lower case only."""
-    names, prefix = named_in_other_case(subject), subject.text("db_prefix")
-    dumped = tables(subject)
+    names, prefix = named_in_other_case(backup), backup.text("db_prefix")
+    dumped = tables(backup)
     is_prefix = bool(dumped) and not any(name.startswith(prefix) for name in dumped)
     is_prefix = is_prefix and any(name.lower().startswith(prefix.lower()) for name in dumped)
     if not names and not is_prefix:
         return
     reasons = [f"the prefix {prefix}"] if is_prefix else []
     reasons += [f"{len(names):,} listed, the first {listed} for {name}" for listed, name in list(names.items())[:1]]
-    places = (*(subject.told("db_prefix") if is_prefix else ()), *(subject.told("tables") if names else ()))
-    yield Finding(RESTORE_NAME_CASE, "", "; ".join(reasons), (*places, subject.seen(DUMP)))
+    places = (
+        *(backup.field_sources("db_prefix") if is_prefix else ()),
+        *(backup.field_sources("tables") if names else ()),
+    )
+    yield Finding(RESTORE_NAME_CASE, "", "; ".join(reasons), (*places, backup.member_source(DUMP)))
 
 
 def _where(spot: Spot) -> str:
@@ -117,7 +120,7 @@ def _where(spot: Spot) -> str:
     return f"line {spot.line:,}" if spot.times == 1 else f"{spot.times:,} times, first on line {spot.line:,}"
 
 
-CHECKS: Final[tuple[Callable[[CheckedBackup], Iterator[Finding]], ...]] = (
+CHECKS: Final[tuple[Check, ...]] = (
     collations,
     definers,
     sandbox,

@@ -98,7 +98,7 @@ _note = partial(FindingRule, Group.ACCOUNT, Severity.NOTE)
 _SCHEDULE: Final = "make a backup now, and see why the schedule made none"
 
 
-class Kept(NamedTuple):
+class KeptBackup(NamedTuple):
     """A backup that an account has.
 
     Attributes:
@@ -120,7 +120,7 @@ class Kept(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class CheckedAccount:
     """An account to judge.
 
     Attributes:
@@ -131,20 +131,20 @@ class Account:
     """
 
     installs: Mapping[str, Inspection] | None
-    kept: Sequence[Kept]
+    kept: Sequence[KeptBackup]
     requirements: Requirements
     now: int
 
     @property
-    def by_install(self) -> dict[str, list[Kept]]:
+    def by_install(self) -> dict[str, list[KeptBackup]]:
         """Its backups by their install's id: of each live one, or, where no record tells any, of those they name."""
-        backups: dict[str, list[Kept]] = {id_: [] for id_ in self.installs or ()}
+        backups: dict[str, list[KeptBackup]] = {id_: [] for id_ in self.installs or ()}
         for backup in self.kept:
             if backup.install in backups or (backup.install and self.installs is None):
                 backups.setdefault(backup.install, []).append(backup)
         return backups
 
-    def place(self, install: str, backups: Sequence[Kept]) -> Source:
+    def place(self, install: str, backups: Sequence[KeptBackup]) -> Source:
         """Return where an install is told of: its record, else its first backup."""
         return self.installs[install].source("id") if self.installs is not None else backups[0].source
 
@@ -154,9 +154,9 @@ BACKUP_DUPLICATE: Final = _warning(
 )
 
 
-def duplicates(account: Account) -> Iterator[Finding]:
+def duplicates(account: CheckedAccount) -> Iterator[Finding]:
     """Yield backups that are the same, byte for byte."""
-    same: dict[str, list[Kept]] = {}
+    same: dict[str, list[KeptBackup]] = {}
     for backup in account.kept:
         if backup.sha256 is not None:
             same.setdefault(backup.sha256, []).append(backup)
@@ -171,7 +171,7 @@ BACKUP_ORPHANED: Final = _note(
 )
 
 
-def orphaned(account: Account) -> Iterator[Finding]:
+def orphaned(account: CheckedAccount) -> Iterator[Finding]:
     """Yield backups whose install is gone."""
     for backup in account.kept:
         if account.installs is not None and backup.install and backup.install not in account.installs:
@@ -181,7 +181,7 @@ def orphaned(account: Account) -> Iterator[Finding]:
 BACKUP_TOO_OLD: Final = _warning("backup-too-old", "the newest backup of an install is too old", _SCHEDULE)
 
 
-def too_old(account: Account) -> Iterator[Finding]:
+def too_old(account: CheckedAccount) -> Iterator[Finding]:
     """Yield installs whose newest backup is older than the policy, or else the install's own schedule, allows."""
     for id_, backups in account.by_install.items():
         times, most = _times(account, backups), _oldest_allowed(account, id_)
@@ -198,7 +198,7 @@ BACKUPS_TOO_FEW: Final = _error(
 )
 
 
-def too_few(account: Account) -> Iterator[Finding]:
+def too_few(account: CheckedAccount) -> Iterator[Finding]:
     """Yield installs with fewer backups than the policy asks for."""
     least = account.requirements.minimum_backups
     for id_, backups in account.by_install.items():
@@ -216,7 +216,7 @@ SCHEDULE_UNKNOWN: Final = _note(
 )
 
 
-def retention(account: Account) -> Iterator[Finding]:
+def retention(account: CheckedAccount) -> Iterator[Finding]:
     """Yield live installs whose kept backups are not what their schedule keeps."""
     by_install = account.by_install
     for id_, install in (account.installs or {}).items():
@@ -232,12 +232,12 @@ def retention(account: Account) -> Iterator[Finding]:
                 yield Finding(RETENTION_UNMET, id_, detail, (install.source("autobk"),))
 
 
-def _times(account: Account, backups: Sequence[Kept]) -> list[int]:
+def _times(account: CheckedAccount, backups: Sequence[KeptBackup]) -> list[int]:
     """Return when ``backups`` were made, Unix seconds; a time that lies far ahead is none."""
     return [backup.time for backup in backups if backup.time is not None and backup.time <= account.now + DAY]
 
 
-def _oldest_allowed(account: Account, id_: str) -> float | None:
+def _oldest_allowed(account: CheckedAccount, id_: str) -> float | None:
     """Return how old an install's newest backup may be, in seconds; None where nobody asks for any."""
     days, install = account.requirements.maximum_age_days, (account.installs or {}).get(id_)
     if days is not None:
@@ -246,7 +246,7 @@ def _oldest_allowed(account: Account, id_: str) -> float | None:
     return tiers[0].seconds + LATE if tiers else None
 
 
-def _since(account: Account, install: Inspection, times: Sequence[int]) -> int:
+def _since(account: CheckedAccount, install: Inspection, times: Sequence[int]) -> int:
     """Return since when there is an install, Unix seconds: as its record says, else since its first backup."""
     created = install.get("time_created")
     return created if isinstance(created, int) else min(times, default=account.now)
@@ -256,4 +256,5 @@ def _name(path: str) -> str:
     return mask_text(path).replace("\\", "/").rpartition("/")[2]  # what is cut off may be what tells a secret
 
 
-CHECKS: Final[tuple[Callable[[Account], Iterator[Finding]], ...]] = (duplicates, orphaned, too_old, too_few, retention)
+AccountCheck = Callable[[CheckedAccount], Iterator[Finding]]
+CHECKS: Final[tuple[AccountCheck, ...]] = (duplicates, orphaned, too_old, too_few, retention)

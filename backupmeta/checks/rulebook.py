@@ -1,14 +1,14 @@
 """Every rule that a finding can be of, and every check of a backup and of an account."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
 from backupmeta import rules
 from backupmeta.archive.member import is_at_root
 from backupmeta.checks import application, completeness, record, restore, retention
-from backupmeta.checks.checked_backup import CheckedBackup
-from backupmeta.checks.retention import Account
+from backupmeta.checks.checked_backup import Check, CheckedBackup
+from backupmeta.checks.retention import CheckedAccount
 from backupmeta.findings import Finding, FindingRule, Group
 
 _ORDER: Final = list(Group)
@@ -20,22 +20,22 @@ _RULES: Final = [
 FINDINGS: Final = {rule.id: rule for rule in sorted(_RULES, key=lambda rule: _ORDER.index(rule.group))}
 """By id, in the order in which a backup is judged."""
 
-ON_ANY: Final[tuple[Callable[[CheckedBackup], Iterator[Finding]], ...]] = record.CHECKS
+ON_ANY: Final[tuple[Check, ...]] = record.CHECKS
 """Checks of any archive that has a record."""
 
 ON_WHOLE: Final = (*completeness.CHECKS, *restore.CHECKS, *application.CHECKS)
 """Checks of archives that were wholly read: of a broken one nobody knows what else was in it."""
 
 
-def of_backup(subject: CheckedBackup, *, is_whole: bool) -> Iterator[Finding]:
+def of_backup(backup: CheckedBackup, *, is_whole: bool) -> Iterator[Finding]:
     """Yield what the checks find in one backup, whose archive was wholly read, or was not."""
-    embedded = subject.inventory.record
+    embedded = backup.inventory.record
     is_judged = is_whole and (embedded is None or is_at_root(embedded.member))
     for check in (*ON_ANY, *ON_WHOLE) if is_judged else ON_ANY:
-        yield from check(subject)
+        yield from check(backup)
 
 
-def of_account(subject: Account) -> Iterator[Finding]:
+def of_account(account: CheckedAccount) -> Iterator[Finding]:
     """Yield what the checks find in an account."""
     for check in retention.CHECKS:
-        yield from check(subject)
+        yield from check(account)

@@ -20,17 +20,17 @@ _HEADER_BYTES: Final = 8 * KIB
 _LONGEST: Final = 100
 """How many characters of a header's value are kept."""
 
-Kind = Literal["Plugin", "Theme"]
+ExtensionKind = Literal["Plugin", "Theme"]
 
 
-class Header(NamedTuple):
+class FileHeader(NamedTuple):
     """What stands at the beginning of a plugin's main file, or of a theme's stylesheet; empty where it does not."""
 
     name: str
     version: str
 
 
-class Extension(NamedTuple):
+class PackedExtension(NamedTuple):
     """A plugin or theme of an archive.
 
     Attributes:
@@ -40,7 +40,7 @@ class Extension(NamedTuple):
     """
 
     id: str
-    header: Header
+    header: FileHeader
     path: bytes
 
     @property
@@ -51,11 +51,11 @@ class Extension(NamedTuple):
         return (self.id, "-".join(re.findall("[a-z0-9]+", self.header.name.lower())))
 
 
-class Extensions(NamedTuple):
+class PackedExtensions(NamedTuple):
     """All plugins and themes of an archive; a folder may hold several plugins, which then have the same id."""
 
-    plugins: tuple[Extension, ...]
-    themes: tuple[Extension, ...]
+    plugins: tuple[PackedExtension, ...]
+    themes: tuple[PackedExtension, ...]
 
 
 class Config(NamedTuple):
@@ -87,26 +87,29 @@ def tells(name: bytes, content: bytes) -> bool:
     return match is not None and (match["theme"] is not None or header(content, "Plugin").name != "")
 
 
-def extensions(heads: Mapping[bytes, bytes]) -> Extensions:
+def extensions(heads: Mapping[bytes, bytes]) -> PackedExtensions:
     """Return the plugins and themes among ``heads``, the beginnings of members that are worth keeping, by name."""
-    packed: dict[Kind, list[Extension]] = {"Plugin": [], "Theme": []}
+    packed: dict[ExtensionKind, list[PackedExtension]] = {"Plugin": [], "Theme": []}
     for path, content in heads.items():
         if main := _MAIN_FILE.fullmatch(path):
-            kind: Kind = "Theme" if main["theme"] else "Plugin"
+            kind: ExtensionKind = "Theme" if main["theme"] else "Plugin"
             id_ = main["file"] or main["folder"] or main["theme"]
-            packed[kind].append(Extension(id_.decode("utf-8", "surrogateescape"), header(content, kind), path))
-    return Extensions(tuple(packed["Plugin"]), tuple(packed["Theme"]))
+            packed[kind].append(PackedExtension(id_.decode("utf-8", "surrogateescape"), header(content, kind), path))
+    return PackedExtensions(tuple(packed["Plugin"]), tuple(packed["Theme"]))
 
 
 def _field(name: str) -> re.Pattern[bytes]:
     return re.compile(rb"^(?:[ \t]*<\?php)?[ \t/*#@]*" + name.encode() + rb":([^\n]*)", re.MULTILINE | re.IGNORECASE)
 
 
-_NAME: Final[Mapping[Kind, re.Pattern[bytes]]] = {"Plugin": _field("Plugin Name"), "Theme": _field("Theme Name")}
+_NAME: Final[Mapping[ExtensionKind, re.Pattern[bytes]]] = {
+    "Plugin": _field("Plugin Name"),
+    "Theme": _field("Theme Name"),
+}
 _VERSION: Final = _field("Version")
 
 
-def header(content: bytes, of: Kind) -> Header:
+def header(content: bytes, of: ExtensionKind) -> FileHeader:
     """Return the header of a file, as WordPress reads it (``get_file_data``, ``_cleanup_header_comment``).
 
     It looks at the first 8 KiB, takes a CR for an LF, and the first line that has a field; ``*/`` and ``?>`` end a
@@ -116,7 +119,7 @@ def header(content: bytes, of: Kind) -> Header:
          * Version: 1.7.2
     """
     text = content[:_HEADER_BYTES].replace(b"\r", b"\n")
-    return Header(_value(_NAME[of], text), _value(_VERSION, text))
+    return FileHeader(_value(_NAME[of], text), _value(_VERSION, text))
 
 
 def _value(field: re.Pattern[bytes], text: bytes) -> str:

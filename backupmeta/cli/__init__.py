@@ -191,17 +191,17 @@ def _run() -> int:
     except click.ClickException as error:
         from backupmeta.cli import messages
 
-        messages.complain_of_usage(error)
+        messages.write_usage_error(error)
     except (ChildProcessError, EvidenceError, PolicyError, WrittenFileError) as error:
         from backupmeta.cli import messages
 
-        messages.complain_of(error)
+        messages.write_error(error)
     except (OSError, MemoryError, RecursionError) as error:
         from backupmeta.cli import messages
 
         if isinstance(error, OSError):  # evidence raises `EvidenceError`: mostly this is stdout's
             output.discard()
-        messages.complain_of_system(error)
+        messages.write_system_error(error)
     else:
         return result if isinstance(result, int) else 0
     return 2

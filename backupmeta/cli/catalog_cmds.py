@@ -63,7 +63,7 @@ def export(catalog: str, format_name: str, table: Table, target: Target) -> int:
     output.refuse_evidence(target.path, protected)
     if Trait.IN_A_FILE_ALONE in EXPORTS[format_name].traits:
         _check_file(target, format_name)
-    messages.tell_age(catalog)
+    messages.write_age(catalog)
     findings: list[Finding] = []
     parts = EXPORTS[format_name].render(exporting(catalog, table, findings), View(target.width))
     target.write(parts, protected)

@@ -59,7 +59,7 @@ def diff(
     try:
         difference = compare(a, b, where.search(limits), user=user, deep=deep)
     except AnswerError as error:
-        messages.complain_of_answer(error)
+        messages.write_negative_answer(error)
         return 2
     target.write(DIFFERENCES[format_name].render(difference, View()), where.protected(a, b))
     grave = (finding for finding in difference.findings if finding.is_grave)
@@ -88,7 +88,7 @@ def history(install: str, *, where: Where, limits: Limits, format_name: str, tar
     try:
         backups = backups_of(install, where.search(limits))
     except AnswerError as error:
-        messages.complain_of_answer(error)
+        messages.write_negative_answer(error)
         return 2
     target.write(HISTORIES[format_name].render(backups, View(target.width)), where.protected(install))
     return messages.report(backups.findings, Severity.ERROR)

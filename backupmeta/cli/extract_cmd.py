@@ -100,16 +100,16 @@ def _extracted(
     def report(result: MemberResult) -> None:
         output.write(answer.piece(result))
         if (line := talk.line(result)) is not None and format_name == "text":
-            messages.complain(line)
+            messages.write_line(line)
 
     case = verification.case_at(archive, Search(limits=limits), DEFAULT, int(time()))
     extraction = _filled(case, order, dump, protected, report)
     output.write(answer.end(extraction))
     code = messages.report((judged.finding for judged in extraction.verification.judged), Severity.WARNING)
     for line in talk.end(extraction):
-        messages.complain(line)
+        messages.write_line(line)
     if dump is not None and not extraction.has_dump:
-        messages.complain(f"{archive}: holds no dump; {dump} was not written")
+        messages.write_line(f"{archive}: holds no dump; {dump} was not written")
     return code or _exit_code(extraction, is_dump_there=dump is None or extraction.has_dump)
 
 

@@ -78,7 +78,7 @@ def members(
         walked = walk(file, limits, algorithms=("sha256", *algorithms), consumers=consumers)
         output.write_all(MEMBERS[format_name].render(Walk(walked, dumps, digests), View()))
         code = messages.judge(walked.findings())
-        messages.complain(verdict(walked))
+        messages.write_line(verdict(walked))
         return code
 
 

@@ -102,9 +102,9 @@ def find(
     period = Period(since, until)
     in_catalog = ALWAYS if zone else period  # by the clock of a zone, backups have other times
     asked = Query(applications, plugins, themes, user, prefix, digest, *in_catalog)
-    messages.tell_age(catalog)
+    messages.write_age(catalog)
     findings: list[Finding] = []
     backups = matching(catalog, asked, zone, findings)
     if presentation.show(backups, Criteria(domain=domain, period=period), findings):
-        return lists.tell(findings)
-    return lists.tell_nothing(f"nothing that matches in {catalog}", findings) or 1
+        return lists.report_of_rows(findings)
+    return lists.report_of_nothing(f"nothing that matches in {catalog}", findings) or 1

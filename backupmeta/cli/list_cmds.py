@@ -58,7 +58,7 @@ def list_backups(where: Where, criteria: Criteria, presentation: Presentation) -
         has_rows = presentation.show_stream(search, criteria, findings)
     else:
         has_rows = presentation.show(library.list_backups(search, findings), criteria, findings)
-    return _told(where, criteria, findings, has_rows=has_rows)
+    return _exit_code(where, criteria, findings, has_rows=has_rows)
 
 
 @click.command()
@@ -77,13 +77,13 @@ def installs(where: Where, criteria: Criteria, presentation: Presentation) -> in
     findings: list[Finding] = []
     listed = library.list_installs(where.search(user=criteria.user), findings)
     has_rows = presentation.show(listed, criteria, findings)
-    return _told(where, criteria, findings, has_rows=has_rows)
+    return _exit_code(where, criteria, findings, has_rows=has_rows)
 
 
-def _told(where: Where, criteria: Criteria, findings: list[Finding], *, has_rows: bool) -> int:
+def _exit_code(where: Where, criteria: Criteria, findings: list[Finding], *, has_rows: bool) -> int:
     """Print what the list leaves out, or why there are no rows; return the exit code."""
     if has_rows:
-        return lists.tell(findings)
+        return lists.report_of_rows(findings)
     advice = "" if where.roots or where.catalog else "; name a ROOT"
     matching = " that matches" if criteria.are_given else ""
-    return lists.tell_nothing(f"nothing{matching} in {where.name}{advice}", findings)
+    return lists.report_of_nothing(f"nothing{matching} in {where.name}{advice}", findings)

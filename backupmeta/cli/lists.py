@@ -98,14 +98,14 @@ def presenting(table: Formats[ListRendering]) -> options.Decorator:
     return decorate
 
 
-def tell(findings: Iterable[Finding]) -> int:
+def report_of_rows(findings: Iterable[Finding]) -> int:
     """Print what of the shown backups and accounts could not be read, or is in doubt; return the exit code."""
     return messages.report((finding for finding in findings if finding.is_grave), Severity.WARNING)
 
 
-def tell_nothing(line: str, findings: Iterable[Finding]) -> int:
+def report_of_nothing(line: str, findings: Iterable[Finding]) -> int:
     """Print that there are no rows, and all that may be the reason; return the exit code."""
-    messages.complain(line)
+    messages.write_line(line)
     return messages.report(findings, Severity.NOTE)
 
 

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from backupmeta.catalog.database import ScanResult
 
 
-def complain(message: str) -> None:
+def write_line(message: str) -> None:
     """Print one line on stderr; where that is full or closed, nowhere."""
     with suppress(OSError):
         click.echo(inert(f"backupmeta: {printable(mask_text(message))}"), err=True)
 
 
-def complain_of_usage(error: click.ClickException) -> None:
+def write_usage_error(error: click.ClickException) -> None:
     """Print what is wrong with the command line on stderr; where that is full or closed, nowhere."""
     usage = io.StringIO()
     error.show(usage)
@@ -32,41 +32,41 @@ def complain_of_usage(error: click.ClickException) -> None:
         click.echo(inert(printable_lines(mask_text(usage.getvalue()))), err=True, nl=False)
 
 
-def complain_of(error: Exception) -> None:
+def write_error(error: Exception) -> None:
     """Print what an error says on stderr; of a policy, a line for each mistake."""
     for line in str(error).splitlines():
-        complain(line)
+        write_line(line)
 
 
-def complain_of_system(error: OSError | MemoryError | RecursionError) -> None:
+def write_system_error(error: OSError | MemoryError | RecursionError) -> None:
     """Print what the system refuses to do, or to give."""
     if not isinstance(error, OSError):
-        complain("what is read asks for more memory than there is; name fewer files, or a lower --limit")
+        write_line("what is read asks for more memory than there is; name fewer files, or a lower --limit")
         return
     reason = error.strerror or str(error) or type(error).__name__
-    complain(f"{error.filename!s}: {reason}" if error.filename else f"can't write: {reason}")
+    write_line(f"{error.filename!s}: {reason}" if error.filename else f"can't write: {reason}")
 
 
-def complain_of_answer(error: AnswerError) -> None:
+def write_negative_answer(error: AnswerError) -> None:
     """Print a negative answer on stderr, then what could not be read, where what was asked for may be."""
     for line in (error.message, *getattr(error, "__notes__", ())):
-        complain(line)
+        write_line(line)
 
 
-def complain_of_accounts(tally: "ScanResult") -> None:
+def write_unread_accounts(tally: "ScanResult") -> None:
     """Print which accounts a scan could not read, or not all of them."""
     for account, reason in tally.troubles.items():
-        complain(f"{account}: {reason}")
+        write_line(f"{account}: {reason}")
     if (more := tally.unreadable - len(tally.troubles)) > 0:
-        complain(f"{more:,} more could not be read, or not to the end")
+        write_line(f"{more:,} more could not be read, or not to the end")
 
 
-def tell_age(catalog: str) -> None:
+def write_age(catalog: str) -> None:
     """Print how old the ``catalog`` is that is answered from. Raises `CatalogError`."""
     from backupmeta.catalog.database import age
     from backupmeta.render.tallies import age_line
 
-    complain(age_line(catalog, age(catalog), int(time())))
+    write_line(age_line(catalog, age(catalog), int(time())))
 
 
 def judge(findings: Iterable[Finding]) -> int:
@@ -86,7 +86,7 @@ def report(findings: Iterable[Finding], least: Severity) -> int:
         if finding.hides_records or order.index(finding.severity) <= order.index(least):
             from backupmeta.render.explanations import finding_line
 
-            complain(finding_line(finding))
+            write_line(finding_line(finding))
         if finding.is_unread:
             code = 2
     return code
@@ -101,10 +101,10 @@ def workers(jobs: int | None, watch: Watch = unwatched, ahead: int = 4) -> Worke
 
     wanted = jobs or cores()
     if (given := affordable(wanted)) < wanted:
-        complain(f"only {given} of {wanted} processes: there are few descriptors (ulimit -n); allow 64 or more")
+        write_line(f"only {given} of {wanted} processes: there are few descriptors (ulimit -n); allow 64 or more")
     return processes(given, watch, ahead)
 
 
-def complain_of_no_account(where: str) -> None:
+def write_no_account(where: str) -> None:
     """Print that a scan met no account ``where`` it looked."""
-    complain(f"there is no account in {where}; name a home, a folder of homes, or a folder of archives")
+    write_line(f"there is no account in {where}; name a home, a folder of homes, or a folder of archives")

@@ -167,7 +167,7 @@ class Where(NamedTuple):
             return Search(self.roots, self.sysroot, self.zone, limits, user)
         from backupmeta.catalog.answers import InCatalog
 
-        messages.tell_age(self.catalog)
+        messages.write_age(self.catalog)
         return InCatalog(zone=self.zone, limits=limits, catalog=self.catalog, user=user)
 
     def protected(self, *named: str) -> Protected:
@@ -354,16 +354,24 @@ def formatted(table: Formats[Render], *older: str) -> Decorator:
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def run(*, formats: tuple[str, ...], **others: object) -> int:
-            flags = [short for short in shorts if others.pop(f"as_{short}")]
-            asked = dict.fromkeys([*formats, *(shorts[short] for short in flags)])
-            if len(asked) > 1:
-                spelled = (*(f"--format {name}" for name in formats), *(f"--{short}" for short in flags))
-                raise click.UsageError(f"{' and '.join(dict.fromkeys(spelled))} are two formats; give one")
-            return command(format_name=next(iter(asked), next(iter(table))), **others)
+            flags = {short: name for short, name in shorts.items() if others.pop(f"as_{short}")}
+            return command(format_name=_only(formats, flags) or next(iter(table)), **others)
 
         return group(*options)(run)
 
     return decorate
+
+
+def _only(formats: tuple[str, ...], flags: Mapping[str, str]) -> str | None:
+    """Return the format that ``--format`` and short forms, which stand for others, name; None where nothing does.
+
+    Raises `click.UsageError` where they name two.
+    """
+    names = {*formats, *flags.values()}
+    if len(names) > 1:
+        spelled = dict.fromkeys([*(f"--format {name}" for name in formats), *(f"--{short}" for short in flags)])
+        raise click.UsageError(f"{' and '.join(spelled)} are two formats; give one")
+    return next(iter(names), None)
 
 
 def _shorts(table: Formats[Render]) -> dict[str, str]:

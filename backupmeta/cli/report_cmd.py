@@ -111,7 +111,7 @@ def _kept(where: Where, catalog: str, target: Target) -> Iterator[_Source]:
     """Give a catalog that is there."""
     protected = where.protected()
     output.refuse_evidence(target.path, protected)
-    messages.tell_age(catalog)
+    messages.write_age(catalog)
     yield _Source(catalog, catalog, protected, is_whole=True)
 
 
@@ -138,10 +138,10 @@ def _scan(path: str, where: Where, limits: Limits, *, deep: bool, jobs: int | No
         depth = Depth.DEEP if deep else Depth.SHALLOW
         tally = scan(path, where.search(limits), depth=depth, tell=tell, workers=messages.workers(jobs))
     for root, reason in tally.unread.items():
-        messages.complain(f"{root}: {reason}")
-    messages.complain_of_accounts(tally)
+        messages.write_line(f"{root}: {reason}")
+    messages.write_unread_accounts(tally)
     if not tally.accounts and not tally.unread:
-        messages.complain_of_no_account(where.name)
+        messages.write_no_account(where.name)
         return False
     return not tally.unread and not tally.unreadable
 

@@ -79,8 +79,8 @@ def scan(
     search.places()
     output.refuse_evidence(catalog, where.protected())
 
-    def tell_result(*, is_whole: bool) -> int:
-        messages.complain_of_accounts(tally)
+    def write_result(*, is_whole: bool) -> int:
+        messages.write_unread_accounts(tally)
         scanned = Scanned(catalog, tally, monotonic() - began, is_whole=is_whole)
         output.write_all(SCANS[format_name].render(scanned, View()))
         return messages.report(tally.altered, Severity.ERROR)
@@ -91,13 +91,13 @@ def scan(
             with _workers(jobs, cluster, per_host=per_host) as workers, output.private_files():
                 scanning(catalog, search, depth=depth, result=tally, tell=tell, workers=workers)
     except KeyboardInterrupt:  # it is handled in here to the end: `cli` raises again what seems to be passed over
-        messages.complain("interrupted; what was done is saved, and the next scan goes on from there")
-        tell_result(is_whole=False)
+        messages.write_line("interrupted; what was done is saved, and the next scan goes on from there")
+        write_result(is_whole=False)
         output.flush()
         return _INTERRUPTED
-    code = tell_result(is_whole=True)
+    code = write_result(is_whole=True)
     if not tally.accounts and not tally.unread:
-        messages.complain_of_no_account(where.name)
+        messages.write_no_account(where.name)
         return 2
     return 2 if tally.unread or tally.unreadable else code
 

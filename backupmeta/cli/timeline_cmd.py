@@ -78,7 +78,7 @@ def timeline(
         wanted = tally.counting(_wanted(events, user, Period(since, until)))
         for part in bar.making_way(TIMELINES[format_name].render(wanted, View())):
             write(part)
-    tally.tell(where.name)
+    tally.write(where.name)
     return messages.report(dict.fromkeys(findings), Severity.WARNING)
 
 
@@ -103,13 +103,13 @@ class _Tally:
             self._left_out += event.left_out
             yield event
 
-    def tell(self, places: str) -> None:
+    def write(self, where: str) -> None:
         """Say what a reader of the events may miss."""
         if not self._events:
-            messages.complain(f"nothing happened in {places}; name another ROOT, or a wider time")
+            messages.write_line(f"nothing happened in {where}; name another ROOT, or a wider time")
         if self._contradicted:
             events = f"{self._contradicted:,} of {counted(self._events, 'event')} {are(self._contradicted)}"
-            messages.complain(f"{events} contradicted by other witnesses")
+            messages.write_line(f"{events} contradicted by other witnesses")
         if self._left_out:
             members = counted(self._left_out, "member has", "members have")
-            messages.complain(f"{members} no event of their own; --members N tells more of them")
+            messages.write_line(f"{members} no event of their own; --members N tells more of them")

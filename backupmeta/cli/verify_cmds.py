@@ -98,13 +98,13 @@ def verify(
         for part in bar.making_way(VERIFICATIONS[format_name].render(verifications, view)):
             write(part)
     if selection and selection.line:
-        messages.complain(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
+        messages.write_line(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
-        messages.complain(
+        messages.write_line(
             f"there is no backup in {where.name}; give the path of an archive, a home, or a folder of them"
         )
     elif format_name != "text" or target.path is not None:
-        messages.complain(tally.line)
+        messages.write_line(tally.line)
     return _EXIT_CODES[tally.verdict]
 
 
@@ -123,7 +123,7 @@ def _policy(path: str | None, protected: Protected) -> Policy:
     def is_evidence(project: str) -> bool:
         is_held = protected.holds(project)
         if is_held:
-            messages.complain(
+            messages.write_line(
                 f"{project} lies among what is judged, and is no policy; name it with --policy if you trust it"
             )
         return is_held
@@ -133,7 +133,7 @@ def _policy(path: str | None, protected: Protected) -> Policy:
     if (project := policy.nearest(".", is_evidence)) is None:
         return policy.DEFAULT
     chosen = policy.load_found(project)
-    messages.complain(f"the policy is the one in {project}")
+    messages.write_line(f"the policy is the one in {project}")
     return chosen
 
 

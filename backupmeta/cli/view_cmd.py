@@ -54,7 +54,7 @@ def view(
     met: list[Finding] = []
     try:
         if where.catalog is not None:
-            messages.tell_age(where.catalog)
+            messages.write_age(where.catalog)
             subject = _in_catalog(
                 where.catalog, target, where, met, install=install, user=user, allow_missing=allow_missing
             )

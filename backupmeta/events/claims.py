@@ -20,7 +20,7 @@ from backupmeta.account.home import RECORDS, Home
 from backupmeta.account.location import is_absent
 from backupmeta.archive.compression import BLOCK, GZIP, CorruptHeaderError, parse_header
 from backupmeta.archive.head import head
-from backupmeta.archive.headers import Kind
+from backupmeta.archive.headers import MemberKind
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass, walk
@@ -37,7 +37,7 @@ from backupmeta.work.orders import Watch, Work
 _BY_KEY: Final[dict[str, Field]] = {field.key: field for field in FIELDS if field.key is not None}
 _KEYS: Final[dict[str, str]] = {id_: kind.key for id_, kind in KINDS.items() if kind.key is not None}
 _UNSET: Final = frozenset({b"", b"0"})
-_TYPES: Final[dict[Kind, int]] = {
+_TYPES: Final[dict[MemberKind, int]] = {
     "file": stat.S_IFREG,
     "hard link": stat.S_IFREG,
     "directory": stat.S_IFDIR,

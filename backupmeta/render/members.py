@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive.compression import SYSTEMS, Stream
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import Dump, Dumps, State
+from backupmeta.archive.dump import Dump, Dumps, DumpState
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
 from backupmeta.escapes import inert
@@ -15,7 +15,7 @@ from backupmeta.render.formats import Format, Formats, Rendering, Trait, formats
 from backupmeta.render.json_text import finding_object, json_list, pretty, spaced
 from backupmeta.words import NANOSECONDS, clock, counted, utc, utc_to_the_microsecond, visible
 
-_IS_COMPLETE: Final = {State.WHOLE: True, State.CUT: False, State.UNKNOWN: None}
+_IS_COMPLETE: Final = {DumpState.WHOLE: True, DumpState.CUT: False, DumpState.UNKNOWN: None}
 _TYPES: Final = {
     "directory": "d",
     "symlink": "l",

@@ -10,7 +10,7 @@ import pytest
 from backupmeta import Search
 from backupmeta.account import places
 from backupmeta.account.filename import Sieve
-from backupmeta.account.home import FROM_DISK, State
+from backupmeta.account.home import FROM_DISK, PairState
 from backupmeta.account.places import Root
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS
@@ -192,7 +192,7 @@ class TestHomes:
         put(account.archives, name)
         [home] = [home.pairs() for home in places.homes([Root(str(account.home))], DEFAULT_LIMITS, [])]
         assert [(pair.id, pair.state, pair.archive and pair.archive.name) for pair in home] == [
-            (BACKUP, State.PAIRED, name)
+            (BACKUP, PairState.PAIRED, name)
         ]
         found = find_backup(BACKUP, Search((str(account.home),)))
         is_same = name.upper().startswith(BASE.upper() + ".T") and "(1)" not in name and name[:3] != "APP"

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from backupmeta.archive.compression import Verdict
-from backupmeta.archive.headers import Kind
+from backupmeta.archive.headers import MemberKind
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass, walk
 from backupmeta.evidence import EvidenceFile
@@ -42,7 +42,7 @@ _BSDTAR_LINE: Final = re.compile(
 )
 _ESCAPE: Final = re.compile(rb"\\([0-7]{3}|.)")
 _ESCAPED: Final = dict(zip(b"abfnrtv", b"\a\b\f\n\r\t\v", strict=True))
-_LETTERS: Final[Mapping[bytes, Kind]] = {
+_LETTERS: Final[Mapping[bytes, MemberKind]] = {
     b"-": "file",
     b"C": "file",
     b"h": "hard link",
@@ -54,7 +54,7 @@ _LETTERS: Final[Mapping[bytes, Kind]] = {
     b"V": "volume label",
     b"M": "continuation",
 }
-_TYPES: Final[Mapping[bytes, Kind]] = {
+_TYPES: Final[Mapping[bytes, MemberKind]] = {
     tarfile.REGTYPE: "file",
     tarfile.AREGTYPE: "file",
     tarfile.CONTTYPE: "file",
@@ -86,7 +86,7 @@ class Row(NamedTuple):
     """
 
     name: bytes
-    kind: Kind
+    kind: MemberKind
     size: int
     mtime: int
     mode: int
@@ -184,7 +184,7 @@ def _bsdtar_row(line: bytes) -> Row:
     r"""Return the row of ``hrw-r--r--  0 0   0    5 Jun 13  2024 caf\351 link to index.php``."""
     found = _BSDTAR_LINE.fullmatch(line)
     assert found is not None, line
-    kind: Kind = "hard link" if b" link to " in found["name"] else _LETTERS[found["type"]]
+    kind: MemberKind = "hard link" if b" link to " in found["name"] else _LETTERS[found["type"]]
     name, _, link = found["name"].partition({"symlink": b" -> ", "hard link": b" link to "}.get(kind, b"\n"))
     return Row(_unquoted(name).rstrip(b"/"), kind, _size(found["size"]), 0, *_access(found), _unquoted(link))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backupmeta.archive.dump import Dump, Dumps, State, Table, Writer
+from backupmeta.archive.dump import Dump, Dumps, DumpState, DumpWriter, Table
 from backupmeta.archive.reader import walk
 from backupmeta.archive.statements import WORDS, Spot, Statement, Statements, word_at
 from tests.growth import is_in_proportion
@@ -136,7 +136,7 @@ def test_tables_views_and_rows(dialect: str) -> None:
     text, tables = DIALECTS[dialect]
     for ends in (text, text.replace(b"\n", b"\r\n"), text.rstrip(b"\n"), text + b"\n\n", b"\xef\xbb\xbf" + text):
         dump = taken(ends)
-        assert (told(dump), dump.state, dump.foreign) == (tables, State.WHOLE, None)
+        assert (told(dump), dump.state, dump.foreign) == (tables, DumpState.WHOLE, None)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -144,9 +144,9 @@ def test_a_cut_dump_is_not_whole_and_keeps_its_tables(dialect: str) -> None:
     text, tables = DIALECTS[dialect]
     for place in range(0, len(text) - 24, 61):
         dump = taken(text[:place])
-        assert dump.state is State.CUT, place
+        assert dump.state is DumpState.CUT, place
         assert [one.name for one in dump.tables] == list(tables)[: len(dump.tables)]
-    assert taken(text, missing=1).state is State.CUT
+    assert taken(text, missing=1).state is DumpState.CUT
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -351,7 +351,7 @@ END"""
 def test_no_line_of_a_routine_is_a_statement(delimiter: bytes) -> None:
     text = b"DELIMITER %b\n%b %b\nDELIMITER ;\nCREATE TABLE `u` (a int);\n" % (delimiter, ROUTINE, delimiter)
     for dump in (taken(text), taken(*singles(text))):
-        assert (told(dump), dump.foreign, dump.state) == ({b"u": ("table", 0)}, None, State.UNKNOWN)
+        assert (told(dump), dump.foreign, dump.state) == ({b"u": ("table", 0)}, None, DumpState.UNKNOWN)
 
 
 def test_a_routine_without_another_delimiter_ends_with_its_block() -> None:
@@ -375,12 +375,12 @@ DELIMITER ;
 
 def test_a_delimiter_that_is_never_taken_back() -> None:
     dump = taken(b"DELIMITER $$\nCREATE TABLE t (a int) $$\n")
-    assert (list(told(dump)), dump.state) == ([b"t"], State.CUT)
+    assert (list(told(dump)), dump.state) == ([b"t"], DumpState.CUT)
 
 
 def test_of_many_delimiters_a_few_are_taken() -> None:
     text = b"".join(b"DELIMITER x%d\n" % number for number in range(50_000))
-    assert taken(text).state is State.CUT
+    assert taken(text).state is DumpState.CUT
 
 
 @pytest.mark.parametrize(
@@ -616,56 +616,68 @@ VENDOR: Final = b"SET AUTOCOMMIT = 0;\nSTART TRANSACTION;\n"
 @pytest.mark.parametrize(
     ("text", "writer", "state"),
     [
-        (VENDOR + BODY + b"COMMIT;\n", Writer.INSTALLATRON, State.WHOLE),
-        (VENDOR + BODY + b"COMMIT;", Writer.INSTALLATRON, State.WHOLE),
-        (VENDOR + BODY + b"COMMIT;\n-- added\n", Writer.INSTALLATRON, State.WHOLE),
-        (VENDOR + BODY, Writer.INSTALLATRON, State.CUT),
-        (VENDOR + BODY + b"COMMIT", Writer.INSTALLATRON, State.CUT),
-        (VENDOR + BODY + b"COMMIT;\n" + BODY, Writer.INSTALLATRON, State.UNKNOWN),
-        (b"\n\n" + VENDOR + BODY + b"COMMIT;\n", Writer.INSTALLATRON, State.WHOLE),
-        (BODY, Writer.UNKNOWN, State.UNKNOWN),
-        (BODY + b"COMMIT;\n", Writer.UNKNOWN, State.UNKNOWN),
-        (BODY[:-2], Writer.UNKNOWN, State.CUT),
-        (BODY + b"-- a comment", Writer.UNKNOWN, State.UNKNOWN),
-        (BODY + b"/* a comment", Writer.UNKNOWN, State.CUT),
-        (BODY + b"INSERT INTO `a` VALUES ('\n-- Dump completed\n", Writer.UNKNOWN, State.CUT),
-        (BODY + b"INSERT INTO `a` VALUES ('\n-- Dump completed');\n", Writer.UNKNOWN, State.UNKNOWN),
-        (b"-- MySQL dump 10.13\n" + BODY, Writer.MYSQLDUMP, State.CUT),
+        (VENDOR + BODY + b"COMMIT;\n", DumpWriter.INSTALLATRON, DumpState.WHOLE),
+        (VENDOR + BODY + b"COMMIT;", DumpWriter.INSTALLATRON, DumpState.WHOLE),
+        (VENDOR + BODY + b"COMMIT;\n-- added\n", DumpWriter.INSTALLATRON, DumpState.WHOLE),
+        (VENDOR + BODY, DumpWriter.INSTALLATRON, DumpState.CUT),
+        (VENDOR + BODY + b"COMMIT", DumpWriter.INSTALLATRON, DumpState.CUT),
+        (VENDOR + BODY + b"COMMIT;\n" + BODY, DumpWriter.INSTALLATRON, DumpState.UNKNOWN),
+        (b"\n\n" + VENDOR + BODY + b"COMMIT;\n", DumpWriter.INSTALLATRON, DumpState.WHOLE),
+        (BODY, DumpWriter.UNKNOWN, DumpState.UNKNOWN),
+        (BODY + b"COMMIT;\n", DumpWriter.UNKNOWN, DumpState.UNKNOWN),
+        (BODY[:-2], DumpWriter.UNKNOWN, DumpState.CUT),
+        (BODY + b"-- a comment", DumpWriter.UNKNOWN, DumpState.UNKNOWN),
+        (BODY + b"/* a comment", DumpWriter.UNKNOWN, DumpState.CUT),
+        (BODY + b"INSERT INTO `a` VALUES ('\n-- Dump completed\n", DumpWriter.UNKNOWN, DumpState.CUT),
+        (BODY + b"INSERT INTO `a` VALUES ('\n-- Dump completed');\n", DumpWriter.UNKNOWN, DumpState.UNKNOWN),
+        (b"-- MySQL dump 10.13\n" + BODY, DumpWriter.MYSQLDUMP, DumpState.CUT),
         (
             b"-- MySQL dump 10.13\n" + BODY + b"-- Dump completed on 2024-06-13 20:55:21\n",
-            Writer.MYSQLDUMP,
-            State.WHOLE,
+            DumpWriter.MYSQLDUMP,
+            DumpState.WHOLE,
         ),
-        (b"\xef\xbb\xbf-- MariaDB dump 10.19\n" + BODY + b"-- Dump completed\n", Writer.MYSQLDUMP, State.WHOLE),
-        (b"/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19\n" + BODY, Writer.MYSQLDUMP, State.CUT),
-        (b"mysqldump: [Warning] x\n-- MySQL dump 10.13\n" + BODY, Writer.MYSQLDUMP, State.CUT),
-        (SAVE + BODY + SET_BACK, Writer.UNKNOWN, State.WHOLE),  # mysqldump --skip-comments
-        (SAVE + BODY, Writer.UNKNOWN, State.CUT),
-        (SAVE + BODY + SET_BACK[:70], Writer.UNKNOWN, State.CUT),
-        (b"SET @saved_cs_client = @@character_set_client;\n" + BODY, Writer.UNKNOWN, State.CUT),
-        (b"SET @saved=@@x;\n" + BODY + b"SET x=@saved;\n", Writer.UNKNOWN, State.UNKNOWN),  # so for each table
+        (b"\xef\xbb\xbf-- MariaDB dump 10.19\n" + BODY + b"-- Dump completed\n", DumpWriter.MYSQLDUMP, DumpState.WHOLE),
+        (
+            b"/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump 10.19\n" + BODY,
+            DumpWriter.MYSQLDUMP,
+            DumpState.CUT,
+        ),
+        (b"mysqldump: [Warning] x\n-- MySQL dump 10.13\n" + BODY, DumpWriter.MYSQLDUMP, DumpState.CUT),
+        (SAVE + BODY + SET_BACK, DumpWriter.UNKNOWN, DumpState.WHOLE),  # mysqldump --skip-comments
+        (SAVE + BODY, DumpWriter.UNKNOWN, DumpState.CUT),
+        (SAVE + BODY + SET_BACK[:70], DumpWriter.UNKNOWN, DumpState.CUT),
+        (b"SET @saved_cs_client = @@character_set_client;\n" + BODY, DumpWriter.UNKNOWN, DumpState.CUT),
+        (b"SET @saved=@@x;\n" + BODY + b"SET x=@saved;\n", DumpWriter.UNKNOWN, DumpState.UNKNOWN),  # so for each table
         (
             b"SET @OLD_AUTOCOMMIT=@@AUTOCOMMIT;\n" + BODY + b"SET AUTOCOMMIT=@OLD_AUTOCOMMIT;\n",
-            Writer.UNKNOWN,
-            State.UNKNOWN,
+            DumpWriter.UNKNOWN,
+            DumpState.UNKNOWN,
         ),
-        (b"set autocommit=0;\n" + BODY, Writer.UNKNOWN, State.CUT),
-        (b"set autocommit=0;\n" + BODY + b"commit;\n", Writer.UNKNOWN, State.UNKNOWN),
-        (PMA + b"START TRANSACTION;\n" + SAVE + BODY + b"COMMIT;\n\n" + SET_BACK, Writer.PHPMYADMIN, State.WHOLE),
-        (PMA + b"START TRANSACTION;\n" + SAVE + BODY + b"COMMIT;\n\n", Writer.PHPMYADMIN, State.CUT),
-        (PMA + b"SET AUTOCOMMIT = 0;\nSTART TRANSACTION;\n" + BODY, Writer.PHPMYADMIN, State.CUT),
-        (PMA + b"START TRANSACTION;\n" + BODY + b"COMMIT;\n", Writer.PHPMYADMIN, State.WHOLE),
-        (PMA + SAVE + BODY + SET_BACK, Writer.PHPMYADMIN, State.WHOLE),
-        (PMA + BODY, Writer.PHPMYADMIN, State.UNKNOWN),
-        (ADMINER + BODY + b"-- 2024-06-13 20:55:20\n", Writer.ADMINER, State.WHOLE),
-        (ADMINER + BODY + b"\n-- 2024-06-13 20:55:20 UTC\n", Writer.ADMINER, State.WHOLE),
-        (ADMINER + BODY, Writer.ADMINER, State.CUT),
-        (b"SET sql_mode='NO_BACKSLASH_ESCAPES';\nINSERT INTO `a` VALUES ('\\');\n", Writer.UNKNOWN, State.UNKNOWN),
-        (b"", Writer.UNKNOWN, State.CUT),
-        (b"\n\0\0", Writer.UNKNOWN, State.CUT),
+        (b"set autocommit=0;\n" + BODY, DumpWriter.UNKNOWN, DumpState.CUT),
+        (b"set autocommit=0;\n" + BODY + b"commit;\n", DumpWriter.UNKNOWN, DumpState.UNKNOWN),
+        (
+            PMA + b"START TRANSACTION;\n" + SAVE + BODY + b"COMMIT;\n\n" + SET_BACK,
+            DumpWriter.PHPMYADMIN,
+            DumpState.WHOLE,
+        ),
+        (PMA + b"START TRANSACTION;\n" + SAVE + BODY + b"COMMIT;\n\n", DumpWriter.PHPMYADMIN, DumpState.CUT),
+        (PMA + b"SET AUTOCOMMIT = 0;\nSTART TRANSACTION;\n" + BODY, DumpWriter.PHPMYADMIN, DumpState.CUT),
+        (PMA + b"START TRANSACTION;\n" + BODY + b"COMMIT;\n", DumpWriter.PHPMYADMIN, DumpState.WHOLE),
+        (PMA + SAVE + BODY + SET_BACK, DumpWriter.PHPMYADMIN, DumpState.WHOLE),
+        (PMA + BODY, DumpWriter.PHPMYADMIN, DumpState.UNKNOWN),
+        (ADMINER + BODY + b"-- 2024-06-13 20:55:20\n", DumpWriter.ADMINER, DumpState.WHOLE),
+        (ADMINER + BODY + b"\n-- 2024-06-13 20:55:20 UTC\n", DumpWriter.ADMINER, DumpState.WHOLE),
+        (ADMINER + BODY, DumpWriter.ADMINER, DumpState.CUT),
+        (
+            b"SET sql_mode='NO_BACKSLASH_ESCAPES';\nINSERT INTO `a` VALUES ('\\');\n",
+            DumpWriter.UNKNOWN,
+            DumpState.UNKNOWN,
+        ),
+        (b"", DumpWriter.UNKNOWN, DumpState.CUT),
+        (b"\n\0\0", DumpWriter.UNKNOWN, DumpState.CUT),
     ],
 )
-def test_whether_it_is_whole(text: bytes, writer: Writer, state: State) -> None:
+def test_whether_it_is_whole(text: bytes, writer: DumpWriter, state: DumpState) -> None:
     for dump in (taken(text), taken(*singles(text))):
         assert (dump.writer, dump.state, dump.reason != "") == (writer, state, True)
         assert dump.is_empty == (not text.strip(b"\n\0"))
@@ -679,9 +691,9 @@ def test_nothing_tells_the_middle_of_a_signed_or_framed_dump_from_its_end() -> N
         ADMINER + BODY + b"-- 2024-06-13 20:55:20\n",
     )
     for text in whole:
-        assert taken(text).state is State.WHOLE
+        assert taken(text).state is DumpState.WHOLE
         for place in range(len(text.rstrip()) - 1):
-            assert taken(text[:place]).state is not State.WHOLE, text[:place]
+            assert taken(text[:place]).state is not DumpState.WHOLE, text[:place]
 
 
 # --- what is no SQL ---------------------------------------------------------------------------------------------------
@@ -712,13 +724,13 @@ def test_text_that_is_no_sql(text: bytes, line: int, offset: int) -> None:
 def test_nul_bytes_at_the_end_are_padding(end: bytes) -> None:
     dump = taken(BODY + end + b"\0" * 400)
     assert (dump.padding, dump.foreign) == (400, None)
-    assert dump.state is (State.CUT if end == b"COMMIT" else State.UNKNOWN)
+    assert dump.state is (DumpState.CUT if end == b"COMMIT" else DumpState.UNKNOWN)
 
 
 def test_lines_that_end_as_on_an_old_mac() -> None:
     # A client takes a comment to the next LF: of mysqldump's nothing is left, the real writer's has none.
-    assert taken((VENDOR + BODY + b"COMMIT;\n").replace(b"\n", b"\r")).state is State.WHOLE
-    assert taken(MYSQLDUMP.replace(b"\n", b"\r")).state is State.CUT
+    assert taken((VENDOR + BODY + b"COMMIT;\n").replace(b"\n", b"\r")).state is DumpState.WHOLE
+    assert taken(MYSQLDUMP.replace(b"\n", b"\r")).state is DumpState.CUT
 
 
 # --- what a restore needs ---------------------------------------------------------------------------------------------
@@ -797,5 +809,5 @@ def test_a_dump_that_the_archive_cuts_off_is_cut(opened: Opened) -> None:
     with opened(whole[:1000]) as file:
         list(walk(file, consumers=[found]))
     assert found.dump is not None
-    assert (found.dump.state, found.dump.missing) == (State.CUT, 198 + 1600 - (1000 - 512))
+    assert (found.dump.state, found.dump.missing) == (DumpState.CUT, 198 + 1600 - (1000 - 512))
     assert [one.name for one in found.dump.tables] == [b"a"]

@@ -22,7 +22,7 @@ from backupmeta.archive.compression import (
     Compression,
     CorruptHeaderError,
     Gzip,
-    Header,
+    GzipHeader,
     LongHeaderError,
     open_carefully,
     open_stream,
@@ -70,7 +70,7 @@ def test_optional_parts(
     extra: bytes | None, name: bytes | None, comment: bytes | None, *, crc: bool, behind: bytes
 ) -> None:
     block = built(extra=extra, name=name, comment=comment, crc=crc)
-    assert parse_header(block + behind, MOST) == Header(TIME, 3, name, len(block))
+    assert parse_header(block + behind, MOST) == GzipHeader(TIME, 3, name, len(block))
     assert all(parse_header(block[:cut], MOST) is None for cut in range(len(block)))
     assert gzip.decompress(member_of(block)) == CONTENT
 
@@ -147,7 +147,7 @@ def test_an_extra_field_is_never_mistaken_for_a_name() -> None:
 def test_a_header_s_own_checksum_is_compared(opened: Opened) -> None:
     good = built(name=b"site.tar", crc=True)
     bad = good.replace(b"site", b"sitf")
-    assert parse_header(good, MOST) == Header(TIME, 3, b"site.tar", len(good))
+    assert parse_header(good, MOST) == GzipHeader(TIME, 3, b"site.tar", len(good))
     content = member("a", b"1") + END
     assert seen(opened, member_of(good, content)).findings == []
     found = seen(opened, member_of(bad, content))

@@ -407,7 +407,7 @@ def test_a_root_that_vanishes_is_told(
         return found
 
     if name == "installs":  # which asks for no backups
-        monkeypatch.setattr(places.Met, "home", _vanishing(places.Met.home, lambda: vanish(homes)))
+        monkeypatch.setattr(places.OpenedHome, "home", _vanishing(places.OpenedHome.home, lambda: vanish(homes)))
     monkeypatch.setattr(Home, "pairs", vanishing)
     monkeypatch.setattr("backupmeta.work.processes.can_fork", lambda: False)
     ran = run(*(str(one).format(homes) for one in VANISHING[name]))
@@ -419,7 +419,7 @@ def _vanishing(home: Callable[..., Home], vanish: Callable[[], None]) -> Callabl
     """Return what reads a home; before the first one is read, the root vanishes."""
     left = [vanish]
 
-    def read(met: places.Met, *arguments: object) -> Home:
+    def read(met: places.OpenedHome, *arguments: object) -> Home:
         while left:
             left.pop()()
         return home(met, *arguments)

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from backupmeta.account.home import State
+from backupmeta.account.home import PairState
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
@@ -67,7 +67,7 @@ def resolved(
             numbackups=numbackups,
             zone=zone,
         ),
-        State.PAIRED,
+        PairState.PAIRED,
     )
 
 

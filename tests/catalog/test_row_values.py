@@ -15,7 +15,7 @@ from benchmarks import fleets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backupmeta.account.places import Found
+from backupmeta.account.places import FoundHome
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.batch import Batch, Result, Scanning, Task
 from backupmeta.catalog.row_values import RecordCells
@@ -101,7 +101,7 @@ class Household:
 
 def rows(accounts: Sequence[Path], as_server: str | None = None, zone: tzinfo | None = None) -> Result:
     """Return what comes out of ``accounts`` by the short ways; assert that the long ones give the same."""
-    found = (Found(str(path), as_server or str(path), as_server, None, is_home=True) for path in accounts)
+    found = (FoundHome(str(path), as_server or str(path), as_server, None, is_home=True) for path in accounts)
     batch = tuple(map(Task, found))
     short = scanned(batch, zone)
     with patch.object(RecordCells, "of", lambda *_: None), patch.object(Masked, "like", lambda *_: None):
@@ -237,7 +237,7 @@ def taken(home: Path) -> list[bool]:
         told.append(found is not None)
         return found
 
-    task = Task(Found(str(home), str(home), None, None, is_home=True))
+    task = Task(FoundHome(str(home), str(home), None, None, is_home=True))
     with patch.object(RecordCells, "of", watched):
         result = scanned((task,))
     assert rows([home]) == result

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmeta.checks.applications import APPLICATIONS, bytes_wanted, released, tells, told_version
+from backupmeta.checks.applications import APPLICATIONS, bytes_wanted, released, tells, version_by_files
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "applications"
 PATHS: Final = [(name, sign.path) for name, one in APPLICATIONS.items() for sign in one.signs]
@@ -103,14 +103,14 @@ SILENT: Final = (
 
 @pytest.mark.parametrize(("name", "path", "line", "version"), LINES)
 def test_a_line_tells_the_version(name: str, path: str, line: bytes, version: str) -> None:
-    told = told_version(APPLICATIONS[name], {path.encode(): b"<?php\n/**\n */\n" + line + b"\n"})
+    told = version_by_files(APPLICATIONS[name], {path.encode(): b"<?php\n/**\n */\n" + line + b"\n"})
     assert told is not None
     assert (told.version, told.sign.path.decode()) == (version, path)
 
 
 @pytest.mark.parametrize(("name", "path", "line"), SILENT)
 def test_a_line_tells_none(name: str, path: str, line: bytes) -> None:
-    assert told_version(APPLICATIONS[name], {path.encode(): line}) is None
+    assert version_by_files(APPLICATIONS[name], {path.encode(): line}) is None
 
 
 def test_every_sign_has_a_line() -> None:
@@ -128,7 +128,7 @@ def test_what_an_update_left_behind_tells_nothing() -> None:
         b"core/lib/Drupal.php": b"  const VERSION = '10.2.6';",
         b"modules/system/system.module": b"define('VERSION', '6.28');",
     }
-    told = told_version(APPLICATIONS["drupal"], heads)
+    told = version_by_files(APPLICATIONS["drupal"], heads)
     assert told is not None
     assert told.version == "10.2.6"
 
@@ -157,7 +157,7 @@ def test_nothing_in_a_sign_breaks_anything(name: str, data: st.DataObject) -> No
     application = APPLICATIONS[name]
     content = data.draw(st.binary() | st.sampled_from([line for of, _, line, _ in LINES if of == name]))
     cut = data.draw(st.integers(0, len(content)))
-    told = told_version(application, {sign.path: content[:cut] for sign in application.signs})
+    told = version_by_files(application, {sign.path: content[:cut] for sign in application.signs})
     assert told is None or told.version.isascii()
 
 

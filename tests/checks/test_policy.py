@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from backupmeta.archive.limits import Limits, amount
 from backupmeta.checks import policy
 from backupmeta.checks.checked_backup import Requirements
-from backupmeta.checks.policy import DEFAULT, Policy, Reading, load, nearest
+from backupmeta.checks.policy import DEFAULT, Policy, PolicyReading, load, nearest
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import LimitExceededError, Mistake, NotRegularError, PolicyError, UnreadableError
 from backupmeta.findings import Group, Severity
@@ -605,7 +605,7 @@ def policy_or_mistakes(reading: Callable[[], Policy]) -> None:
 @given(document=documents, name=st.sampled_from(["p.toml", "pyproject.toml"]))
 def test_any_values_make_a_policy_or_a_policy_error(document: dict[str, object], name: str) -> None:
     def reading() -> Policy:
-        gathering = Reading(name)
+        gathering = PolicyReading(name)
         found = policy._policy(policy._root(gathering, name, document))
         gathering.end()
         return found

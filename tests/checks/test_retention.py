@@ -13,7 +13,7 @@ from backupmeta.checks import retention as checks
 from backupmeta.checks import rulebook
 from backupmeta.checks.checked_backup import Requirements
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.checks.retention import Account, Kept
+from backupmeta.checks.retention import CheckedAccount, KeptBackup
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
@@ -27,21 +27,23 @@ DIGEST: Final = "a" * 64
 
 def kept(
     name: str = "a.tar.gz", of: str = INSTALL, time: int | None = TIME, sha256: str | None = None, folder: str = "/b"
-) -> Kept:
-    return Kept(f"{folder}/{name}", of, time, sha256)
+) -> KeptBackup:
+    return KeptBackup(f"{folder}/{name}", of, time, sha256)
 
 
 def account(
-    *backups: Kept,
+    *backups: KeptBackup,
     installs: Mapping[str, Inspection] | None = None,
     policy: Policy = DEFAULT,
     now: int = TIME + 1,
-) -> Account:
+) -> CheckedAccount:
     """Return an account with ``backups``, and one install without a schedule unless others are given."""
-    return Account({INSTALL: install()} if installs is None else dict(installs), backups, policy.requirements, now)
+    return CheckedAccount(
+        {INSTALL: install()} if installs is None else dict(installs), backups, policy.requirements, now
+    )
 
 
-def found(one: Account) -> list[Finding]:
+def found(one: CheckedAccount) -> list[Finding]:
     return list(rulebook.of_account(one))
 
 
@@ -61,7 +63,7 @@ def test_an_honest_account_is_silent() -> None:
 @pytest.mark.parametrize("installs", [None, {}])
 def test_an_empty_account_is_silent(installs: dict[str, Inspection] | None) -> None:
     policy = Policy(requirements=Requirements(maximum_age_days=1, minimum_backups=1))
-    assert found(Account(installs, (), policy.requirements, TIME)) == []
+    assert found(CheckedAccount(installs, (), policy.requirements, TIME)) == []
 
 
 # --- copies -----------------------------------------------------------------------------------------------------------
@@ -81,7 +83,7 @@ def test_backups_that_were_not_wholly_read_are_no_copies() -> None:
 
 
 def test_names_are_told_without_their_folders() -> None:
-    one = account(kept("a", sha256=DIGEST, folder="c:\\backups"), Kept("c:\\backups\\b", INSTALL, TIME, DIGEST))
+    one = account(kept("a", sha256=DIGEST, folder="c:\\backups"), KeptBackup("c:\\backups\\b", INSTALL, TIME, DIGEST))
     assert [(one.subject, one.detail) for one in found(one)] == [("b", "a")]
 
 
@@ -103,7 +105,7 @@ def test_all_installs_are_gone() -> None:
 
 
 def test_without_records_of_installs_none_is_gone() -> None:
-    assert found(Account(None, (kept(), kept("b", of=OTHER)), DEFAULT.requirements, TIME)) == []
+    assert found(CheckedAccount(None, (kept(), kept("b", of=OTHER)), DEFAULT.requirements, TIME)) == []
 
 
 def test_a_backup_of_nobody_knows_what_has_not_lost_its_install() -> None:
@@ -174,7 +176,7 @@ def test_without_a_time_nothing_is_too_old() -> None:
 
 def test_without_records_of_installs_a_policy_asks_for_those_that_backups_name() -> None:
     policy = Policy(requirements=Requirements(minimum_backups=2, maximum_age_days=8))
-    one = Account(None, [kept()], policy.requirements, TIME + 9 * DAY)
+    one = CheckedAccount(None, [kept()], policy.requirements, TIME + 9 * DAY)
     found = [*checks.too_old(one), *checks.too_few(one)]
     assert [(one.id, one.subject, one.evidence) for one in found] == [
         ("backup-too-old", INSTALL, (kept().source,)),
@@ -183,7 +185,7 @@ def test_without_records_of_installs_a_policy_asks_for_those_that_backups_name()
 
 
 @pytest.mark.parametrize("backups", [(), (kept(of=OTHER),), (kept(of=""),)])
-def test_none_at_all_is_too_old_for_a_policy_alone(backups: tuple[Kept, ...]) -> None:
+def test_none_at_all_is_too_old_for_a_policy_alone(backups: tuple[KeptBackup, ...]) -> None:
     [found] = checks.too_old(account(*backups, policy=aged(1)))
     assert found == Finding(FINDINGS["backup-too-old"], INSTALL, "there is none at all", (RECORD,))
     assert list(checks.too_old(account(*backups, installs={INSTALL: install(autobk="daily30")}))) == []
@@ -208,7 +210,7 @@ def test_there_are_enough_backups(number: int) -> None:
 
 
 @pytest.mark.parametrize(("backups", "have"), [((), 0), ((kept(), kept("b", of=OTHER)), 1)])
-def test_there_are_too_few_backups(backups: tuple[Kept, ...], have: int) -> None:
+def test_there_are_too_few_backups(backups: tuple[KeptBackup, ...], have: int) -> None:
     one = account(*backups, policy=at_least(2))
     assert list(checks.too_few(one)) == [Finding(FINDINGS["backups-too-few"], INSTALL, f"{have} of 2", (RECORD,))]
 
@@ -279,11 +281,11 @@ SCHEDULES: Final = st.sampled_from(["0", "daily30", "weeklymonthly", "dailyweekl
     st.integers(0, 2**40),
 )
 def test_no_account_breaks_a_check_and_all_findings_show_where(
-    backups: list[Kept], schedules: dict[str, str], now: int
+    backups: list[KeptBackup], schedules: dict[str, str], now: int
 ) -> None:
     policy = Policy(requirements=Requirements(minimum_backups=2))
     installs = {id_: install(id_, autobk=schedule) for id_, schedule in schedules.items()}
-    findings = found(Account(installs, backups, policy.requirements, now))
+    findings = found(CheckedAccount(installs, backups, policy.requirements, now))
     assert all(one.evidence and one.message for one in findings)
     firsts = {one.sha256: one.path for one in reversed(backups)}
     copies = sum(one.sha256 is not None and one.path != firsts[one.sha256] for one in backups)

@@ -7,7 +7,7 @@ import pytest
 
 from backupmeta.checks import rulebook
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.checks.retention import Account, Kept
+from backupmeta.checks.retention import CheckedAccount, KeptBackup
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.checks.verdict import Judged, Verdict, judge, verdict_of
 from backupmeta.findings import Finding, Severity
@@ -39,8 +39,8 @@ def test_of_a_broken_archive_the_record_alone_is_judged() -> None:
 
 
 def test_of_an_account_everything_is_judged() -> None:
-    kept = [Kept(name, INSTALL, TIME, "a" * 64) for name in "ab"]
-    assert ids(list(rulebook.of_account(Account({}, kept, DEFAULT.requirements, TIME)))) == [
+    kept = [KeptBackup(name, INSTALL, TIME, "a" * 64) for name in "ab"]
+    assert ids(list(rulebook.of_account(CheckedAccount({}, kept, DEFAULT.requirements, TIME)))) == [
         "backup-duplicate",
         "backup-orphaned",
         "backup-orphaned",

@@ -10,30 +10,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmeta.checks.wordpress import Config, Extension, Header, bytes_wanted, config, extensions, header, tells
+from backupmeta.checks.wordpress import (
+    Config,
+    FileHeader,
+    PackedExtension,
+    bytes_wanted,
+    config,
+    extensions,
+    header,
+    tells,
+)
 from tests.growth import is_in_proportion
 
 HEADERS: Final = {
-    "block": (b"<?php\n/**\n * Plugin Name: Hello Dolly\n * Version: 1.7.2\n */\n", Header("Hello Dolly", "1.7.2")),
-    "bare": (b"<?php\n/*\nPlugin Name: Hello\nVersion: 1\n*/", Header("Hello", "1")),
-    "hashes": (b"<?php\n# Plugin Name: A\n#@Version: 2\n", Header("A", "2")),
-    "one line": (b"<?php /* Plugin Name: A */ ?>\n<?php // Version: 3 ?>x", Header("A", "3")),
-    "crlf": (b"<?php\r\n/*\r\n * Plugin Name: A\r\n * Version: 1.0\r\n */", Header("A", "1.0")),
-    "cr": (b"<?php\r/*\r * Plugin Name: A\r * Version: 1.0\r */", Header("A", "1.0")),
-    "case": (b"/* plugin name: A\nVERSION: 4", Header("A", "4")),
-    "first counts": (b"Plugin Name: A\nPlugin Name: B\nVersion:\nVersion: 2", Header("A", "")),
-    "blanks": (b"Plugin Name: \t A \x0b\nVersion:1 ", Header("A", "1")),
-    "utf-8": ("Plugin Name: Größe 🥐\nVersion: 1".encode(), Header("Größe 🥐", "1")),
-    "not utf-8": (b"Plugin Name: Gr\xf6\xdfe\nVersion: 1", Header("Gr\ufffd\ufffde", "1")),
-    "a colon": (b"Plugin Name: A: the B\nVersion: 1", Header("A: the B", "1")),
-    "behind a word": (b"My Plugin Name: A\nThe Version: 1", Header("", "")),
-    "another field": (b"Plugin Name Of It: A\nVersion Of It: 1", Header("", "")),
-    "a theme's": (b"Theme Name: A\nVersion: 1", Header("", "1")),
-    "none": (b"<?php\n// Silence.\n", Header("", "")),
-    "empty": (b"", Header("", "")),
-    "8 KiB": (b" " * 8179 + b"Plugin Name: ABC\nVersion: 1", Header("", "")),
-    "within 8 KiB": (b"\n" * 8176 + b"Plugin Name: ABC\nVersion: 1", Header("ABC", "")),
-    "long": (b"Plugin Name: " + b"A" * 5000, Header("A" * 100, "")),
+    "block": (b"<?php\n/**\n * Plugin Name: Hello Dolly\n * Version: 1.7.2\n */\n", FileHeader("Hello Dolly", "1.7.2")),
+    "bare": (b"<?php\n/*\nPlugin Name: Hello\nVersion: 1\n*/", FileHeader("Hello", "1")),
+    "hashes": (b"<?php\n# Plugin Name: A\n#@Version: 2\n", FileHeader("A", "2")),
+    "one line": (b"<?php /* Plugin Name: A */ ?>\n<?php // Version: 3 ?>x", FileHeader("A", "3")),
+    "crlf": (b"<?php\r\n/*\r\n * Plugin Name: A\r\n * Version: 1.0\r\n */", FileHeader("A", "1.0")),
+    "cr": (b"<?php\r/*\r * Plugin Name: A\r * Version: 1.0\r */", FileHeader("A", "1.0")),
+    "case": (b"/* plugin name: A\nVERSION: 4", FileHeader("A", "4")),
+    "first counts": (b"Plugin Name: A\nPlugin Name: B\nVersion:\nVersion: 2", FileHeader("A", "")),
+    "blanks": (b"Plugin Name: \t A \x0b\nVersion:1 ", FileHeader("A", "1")),
+    "utf-8": ("Plugin Name: Größe 🥐\nVersion: 1".encode(), FileHeader("Größe 🥐", "1")),
+    "not utf-8": (b"Plugin Name: Gr\xf6\xdfe\nVersion: 1", FileHeader("Gr\ufffd\ufffde", "1")),
+    "a colon": (b"Plugin Name: A: the B\nVersion: 1", FileHeader("A: the B", "1")),
+    "behind a word": (b"My Plugin Name: A\nThe Version: 1", FileHeader("", "")),
+    "another field": (b"Plugin Name Of It: A\nVersion Of It: 1", FileHeader("", "")),
+    "a theme's": (b"Theme Name: A\nVersion: 1", FileHeader("", "1")),
+    "none": (b"<?php\n// Silence.\n", FileHeader("", "")),
+    "empty": (b"", FileHeader("", "")),
+    "8 KiB": (b" " * 8179 + b"Plugin Name: ABC\nVersion: 1", FileHeader("", "")),
+    "within 8 KiB": (b"\n" * 8176 + b"Plugin Name: ABC\nVersion: 1", FileHeader("ABC", "")),
+    "long": (b"Plugin Name: " + b"A" * 5000, FileHeader("A" * 100, "")),
 }
 
 CONFIGS: Final = {
@@ -101,8 +110,8 @@ def test_a_header(case: str) -> None:
 
 
 def test_a_themes_header() -> None:
-    assert header(b"/*\nTheme Name: A\nVersion: 1.1*/", "Theme") == Header("A", "1.1")
-    assert header(b"/*\nPlugin Name: A\nVersion: 1.1*/", "Theme") == Header("", "1.1")
+    assert header(b"/*\nTheme Name: A\nVersion: 1.1*/", "Theme") == FileHeader("A", "1.1")
+    assert header(b"/*\nPlugin Name: A\nVersion: 1.1*/", "Theme") == FileHeader("", "1.1")
 
 
 @pytest.mark.parametrize("case", CONFIGS)
@@ -139,11 +148,13 @@ def test_plugins_and_themes_lie_in_their_folders() -> None:
     }
     found = extensions(heads)
     assert found.plugins == (
-        Extension("hello", Header("Hello Dolly", "1.7.2"), b"wp-content/plugins/hello.php"),
-        Extension("shelf", Header("Shelf", "2"), b"wp-content/plugins/shelf/shelf.php"),
-        Extension("shelf", Header("Ladder", "3"), b"wp-content/plugins/shelf/ladder.php"),
+        PackedExtension("hello", FileHeader("Hello Dolly", "1.7.2"), b"wp-content/plugins/hello.php"),
+        PackedExtension("shelf", FileHeader("Shelf", "2"), b"wp-content/plugins/shelf/shelf.php"),
+        PackedExtension("shelf", FileHeader("Ladder", "3"), b"wp-content/plugins/shelf/ladder.php"),
     )
-    assert found.themes == (Extension("our-own", Header("Our own", "4"), b"wp-content/themes/our-own/style.css"),)
+    assert found.themes == (
+        PackedExtension("our-own", FileHeader("Our own", "4"), b"wp-content/themes/our-own/style.css"),
+    )
     assert [one.names for one in found.plugins] == [("hello", "hello-dolly"), ("shelf",), ("shelf",)]
 
 

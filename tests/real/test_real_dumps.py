@@ -16,7 +16,7 @@ from real import dumps, mariadb
 from real.dumps import ADMINER_EXPORTS, MARIADB_DUMPS, PHPMYADMIN_EXPORTS
 from writers import sql_dump
 
-from backupmeta.archive.dump import Dump, State
+from backupmeta.archive.dump import Dump, DumpState
 
 SBIN: Final = "/usr/sbin"
 """Where mariadbd is."""
@@ -145,7 +145,7 @@ def test_the_reader_says_what_a_restore_makes_of_it(dumped: Dumped, name: str) -
 @pytest.mark.parametrize("name", NAMES)
 def test_a_whole_dump_is_never_called_cut(dumped: Dumped, name: str) -> None:
     dump = read(dumped.dump(name))
-    assert dump.state in ({State.WHOLE, State.UNKNOWN} if name in UNSIGNED else {State.WHOLE}), dump.reason
+    assert dump.state in ({DumpState.WHOLE, DumpState.UNKNOWN} if name in UNSIGNED else {DumpState.WHOLE}), dump.reason
 
 
 def places(text: bytes) -> list[int]:
@@ -167,7 +167,7 @@ def test_a_cut_dump_is_never_called_whole(dumped: Dumped, name: str) -> None:
     text = dumped.dump(name)
     cut_at = places(text)
     assert len(cut_at) == PLACES
-    allowed = {State.CUT, State.UNKNOWN} if name in UNSIGNED else {State.CUT}
+    allowed = {DumpState.CUT, DumpState.UNKNOWN} if name in UNSIGNED else {DumpState.CUT}
     states = {at: read(text[:at]).state for at in cut_at}
     assert {at: state for at, state in states.items() if state not in allowed} == {}
 
