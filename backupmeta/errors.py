@@ -135,8 +135,8 @@ class LimitExceededError(EvidenceError):
 
     def __init__(self, path: str, limit: str, bound: int, actual: int | None = None) -> None:
         """Remember which bound ``path`` exceeds."""
-        found = "more" if actual is None else f"{actual:,}"
-        super().__init__(path, f"over the limit {limit}: {found} of at most {bound:,}")
+        asked = "more" if actual is None else f"{actual:,}"
+        super().__init__(path, f"over the limit {limit}: {asked} of at most {bound:,}")
         self.limit = limit
         self.bound = bound
         self.actual = actual
@@ -232,7 +232,7 @@ class PolicyError(BackupMetaError):
         self.mistakes = mistakes
 
     def __str__(self) -> str:
-        return "\n".join(_shown(self._sentence(one)) for one in self.mistakes)
+        return "\n".join(_shown(self._sentence(mistake)) for mistake in self.mistakes)
 
     def _sentence(self, mistake: Mistake) -> str:
         place = (part for part in (self.path, mistake.place, mistake.reason) if part)

@@ -450,14 +450,14 @@ class HeaderExtensions:
         mine, theirs = effect(name), effect(own_name)
         if not name.startswith(own_name) and (mine[:2] != theirs[:2] if is_sparse else mine != theirs):
             names.append(own_name)
-        return tuple(dict.fromkeys(one for one in names if one != name))
+        return tuple(dict.fromkeys(other_name for other_name in names if other_name != name))
 
     def other_links(self, link: bytes, own_link: bytes) -> tuple[bytes, ...]:
         """Return which targets others read of a link to ``link``, and to ``own_link`` by its own header."""
         links = [*self._links, *self._others(b"K", own_link, b"linkpath")]
         if not link.startswith(own_link) and effect(link) != effect(own_link):
             links.append(own_link)
-        return tuple(dict.fromkeys(one for one in links if one != link))
+        return tuple(dict.fromkeys(other_link for other_link in links if other_link != link))
 
     def _others(self, long: bytes, own: bytes, *keys: bytes) -> Iterator[bytes]:
         """Yield what counts to those who take ``long``, pass over global records, or take an empty one as it is."""
