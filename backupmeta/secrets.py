@@ -84,7 +84,7 @@ def closed(name: str, value: T) -> T:
             return value
         shown = ClosedBytes(raw)
     elif isinstance(value, list) and value and isinstance(value[0], str):
-        if (entries := [MASK] if is_secret(name) else mask_list(value)) == value:
+        if (entries := [MASK] if is_secret(name) else mask_list(value)) is value:
             return value
         shown = ClosedList(entries)
     else:

@@ -126,10 +126,10 @@ class _Run:
                 self._undecodable[name] = error
 
     def _kept_is_text(self) -> bool:
-        """Tell whether the values of the kept keys, but secrets, are UTF-8."""
+        """Tell whether the values of the kept keys that are believed are all UTF-8."""
+        kept = self._program.kept.items()
         try:
-            for keys, record in zip(self._program.kept_texts, self._records, strict=True):
-                b"\n".join(map(record.record.values.__getitem__, keys)).decode()
+            b"\n".join([self._records[holders[0]].record.values[key] for key, holders in kept]).decode()
         except UnicodeDecodeError:
             return False
         return True
