@@ -97,7 +97,8 @@ def number_or_none(field: bytes) -> int | None:
         except ValueError:  # an 8 or a 9
             return None
     if field[:1] >= b"\x80":
-        return int.from_bytes(field, "big", signed=True) if field[0] == 0xFF else int.from_bytes(field[1:], "big")  # noqa: PLR2004
+        is_negative = field.startswith(b"\xff")
+        return int.from_bytes(field, "big", signed=True) if is_negative else int.from_bytes(field[1:], "big")
     return None if digits else 0
 
 
@@ -191,7 +192,7 @@ def pax_records(content: bytes) -> tuple[dict[bytes, bytes], bytes]:
 def pax_number(records: Mapping[bytes, bytes], key: bytes) -> int | None:
     """Return a record's number; None where there is none, or where it is none."""
     value = records.get(key, b"")
-    return int(value) if value.isdigit() and len(value.lstrip(b"0")) < 20 else None  # noqa: PLR2004 - 64 bits
+    return int(value) if value.isdigit() and len(value.lstrip(b"0")) <= _DIGITS else None
 
 
 def pax_not_numbers(records: Mapping[bytes, bytes]) -> list[str]:
