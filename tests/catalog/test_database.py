@@ -17,7 +17,7 @@ OLDER = Path(__file__).parent.parent.parent / "fixtures/catalogs"
 
 
 def described(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Return the columns of every table and view, wherever a migration added them, and the indices, as SQLite has them."""
+    """Return the columns of tables and views, wherever a migration added them, and the indices, as SQLite has them."""
     with closing(sqlite3.connect(path)) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
         names = [name for (name,) in tables]
