@@ -54,7 +54,7 @@ _IDS: Final = list(FINDINGS)
 
 
 def judge(findings: Iterable[Finding], policy: Policy) -> tuple[Judged, ...]:
-    """Return the findings that ``policy`` asks for, the most severe first, else in the vocabulary's order."""
+    """Return the findings that ``policy`` asks for, the most severe first, else in the order of `FINDINGS`."""
     asked = ((finding, policy.severity(finding.id)) for finding in findings)
     kept = [Judged(finding, severity) for finding, severity in asked if severity is not None]
     return tuple(
