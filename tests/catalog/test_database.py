@@ -49,6 +49,7 @@ def test_nothing_is_lost_in_a_migration(older: Path) -> None:
         before = {
             name: connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()  # noqa: S608 - our own names
             for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            if name != "seals"  # rows that have another column have other seals
         }
     open_to_write(str(older)).close()
     with closing(sqlite3.connect(older)) as connection:
