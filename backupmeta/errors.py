@@ -22,7 +22,7 @@
 Every error carries its attributes; its sentence is made from them. No error ever holds a value of a record.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, Final, NamedTuple
 
@@ -48,7 +48,15 @@ def _shown(text: str) -> str:
 
 
 class BackupMetaError(Exception):
-    """Any error that this package raises on purpose."""
+    """Any error that this package raises on purpose. It can be pickled: workers send what they can't do."""
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...], dict[str, object]]:
+        return _as_it_was, (type(self), *self.args), self.__dict__
+
+
+def _as_it_was(kind: type[BackupMetaError], *args: object) -> BackupMetaError:
+    """Return an error with its own ``args``, which need not be those that it is made with."""
+    return kind.__new__(kind, *args)
 
 
 class EvidenceError(BackupMetaError):
