@@ -22,7 +22,7 @@
 Every error carries its attributes; its sentence is made from them. No error ever holds a value of a record.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, Final, NamedTuple
 
@@ -48,7 +48,15 @@ def _shown(text: str) -> str:
 
 
 class BackupMetaError(Exception):
-    """Any error that this package raises on purpose."""
+    """Any error that this package raises on purpose. It can be pickled: workers send what they can't do."""
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...], dict[str, object]]:
+        return _as_it_was, (type(self), *self.args), self.__dict__
+
+
+def _as_it_was(kind: type[BackupMetaError], *args: object) -> BackupMetaError:
+    """Return an error with its own ``args``, which need not be those that it is made with."""
+    return kind.__new__(kind, *args)
 
 
 class EvidenceError(BackupMetaError):
@@ -135,8 +143,8 @@ class LimitExceededError(EvidenceError):
 
     def __init__(self, path: str, limit: str, bound: int, actual: int | None = None) -> None:
         """Remember which bound ``path`` exceeds."""
-        found = "more" if actual is None else f"{actual:,}"
-        super().__init__(path, f"over the limit {limit}: {found} of at most {bound:,}")
+        asked = "more" if actual is None else f"{actual:,}"
+        super().__init__(path, f"over the limit {limit}: {asked} of at most {bound:,}")
         self.limit = limit
         self.bound = bound
         self.actual = actual
@@ -232,7 +240,7 @@ class PolicyError(BackupMetaError):
         self.mistakes = mistakes
 
     def __str__(self) -> str:
-        return "\n".join(_shown(self._sentence(one)) for one in self.mistakes)
+        return "\n".join(_shown(self._sentence(mistake)) for mistake in self.mistakes)
 
     def _sentence(self, mistake: Mistake) -> str:
         place = (part for part in (self.path, mistake.place, mistake.reason) if part)

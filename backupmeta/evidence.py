@@ -336,7 +336,7 @@ class Folder:
         """
         try:
             with os.scandir(self._descriptor if _RELATIVE else self.path) as found:
-                wanted = found if counts is None else (one for one in found if counts(one.name))
+                wanted = found if counts is None else (entry for entry in found if counts(entry.name))
                 entries = sorted(self._bounded(map(_entry, wanted), most))
             return entries or self._nothing()
         except (OSError, ValueError) as error:
@@ -349,7 +349,7 @@ class Folder:
         """
         try:
             with os.scandir(self._descriptor if _RELATIVE else self.path) as found:
-                wanted = (_signed(one) for one in found if counts(one.name, one.is_file(follow_symlinks=False)))
+                wanted = (_signed(entry) for entry in found if counts(entry.name, entry.is_file(follow_symlinks=False)))
                 signed = sorted(self._bounded(wanted, most))
             return signed or self._nothing()
         except (OSError, ValueError) as error:
@@ -447,19 +447,21 @@ def _identity(fd: int) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _entry(one: "os.DirEntry[str]") -> Entry:
-    return Entry(one.name, one.is_dir(follow_symlinks=False), one.is_file(follow_symlinks=False), one.is_symlink())
+def _entry(entry: "os.DirEntry[str]") -> Entry:
+    return Entry(
+        entry.name, entry.is_dir(follow_symlinks=False), entry.is_file(follow_symlinks=False), entry.is_symlink()
+    )
 
 
-def _signed(one: "os.DirEntry[str]") -> Signed:
-    kind = "f" if one.is_file(follow_symlinks=False) else "l" if one.is_symlink() else ""
+def _signed(entry: "os.DirEntry[str]") -> Signed:
+    kind = "f" if entry.is_file(follow_symlinks=False) else "l" if entry.is_symlink() else ""
     if not kind:
-        return (one.name, "d" if one.is_dir(follow_symlinks=False) else "", *_NOWHERE)
+        return (entry.name, "d" if entry.is_dir(follow_symlinks=False) else "", *_NOWHERE)
     try:
-        status = one.stat(follow_symlinks=False)
+        status = entry.stat(follow_symlinks=False)
     except FileNotFoundError:  # it has vanished meanwhile
-        return (one.name, "", *_NOWHERE)
-    return (one.name, kind, *_signature(status))
+        return (entry.name, "", *_NOWHERE)
+    return (entry.name, kind, *_signature(status))
 
 
 def open_folder(path: str, server_path: str | None = None, server: str | None = None) -> Folder:

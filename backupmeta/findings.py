@@ -150,11 +150,11 @@ class Findings:
             self._room -= len(finding.subject) + len(finding.detail)
 
     @classmethod
-    def of(cls, found: Iterable[Finding]) -> Self:
-        """Return those that were ``found``, gathered."""
+    def of(cls, findings: Iterable[Finding]) -> Self:
+        """Return the ``findings``, gathered."""
         gathered = cls()
-        for one in found:
-            gathered.add(one)
+        for finding in findings:
+            gathered.add(finding)
         return gathered
 
     def __iter__(self) -> Iterator[Finding]:

@@ -15,14 +15,14 @@ from typing import Final, Self
 
 from backupmeta.errors import OutputError
 
-CLOSED: Final = getattr(os, "O_CLOEXEC", 0)
-NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
-NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOSED | getattr(os, "O_BINARY", 0)
+CLOSED: Final[int] = getattr(os, "O_CLOEXEC", 0)
+NOFOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
+NEW_FILE: Final[int] = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW | CLOSED | getattr(os, "O_BINARY", 0)
 """How a new file is opened: nothing is at its name, not even a link."""
-FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NOFOLLOW | CLOSED
+FOLDER: Final[int] = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NOFOLLOW | CLOSED
 """How a folder is opened; what is a link is none."""
-PRIVATE_FILE: Final = 0o600
-PRIVATE_FOLDER: Final = 0o700
+PRIVATE_FILE: Final[int] = 0o600
+PRIVATE_FOLDER: Final[int] = 0o700
 
 _IS_RELATIVE: Final = {os.open, os.stat, os.rename, os.unlink} <= os.supports_dir_fd
 _NO_FSYNC: Final = frozenset({errno.EINVAL, errno.EBADF, errno.EACCES, errno.EROFS, errno.ENOTSUP, errno.ENOSYS})

@@ -80,22 +80,22 @@ def named(key: str, text: str) -> dict[str, object]:
     return {key: given, f"{key}_base64": base64.b64encode(text.encode("utf-8", "surrogateescape")).decode("ascii")}
 
 
-def place_in(told: Mapping[str, Any]) -> Source:
-    """Return the place that `located` has ``told``."""
-    exact = {key: _exact(told, key) for key in ("path", "member") if key in told}
-    return Source(Witness(told["witness"]), **exact, line=told.get("line"), offset=told.get("offset"))
+def place_in(described: Mapping[str, Any]) -> Source:
+    """Return the place that `located` has ``described``."""
+    exact = {key: _exact(described, key) for key in ("path", "member") if key in described}
+    return Source(Witness(described["witness"]), **exact, line=described.get("line"), offset=described.get("offset"))
 
 
-def _exact(told: Mapping[str, Any], key: str) -> str:
-    twin = told.get(f"{key}_base64")
-    return str(told[key]) if twin is None else base64.b64decode(twin).decode("utf-8", "surrogateescape")
+def _exact(described: Mapping[str, Any], key: str) -> str:
+    twin = described.get(f"{key}_base64")
+    return str(described[key]) if twin is None else base64.b64decode(twin).decode("utf-8", "surrogateescape")
 
 
 def located(place: Source) -> dict[str, object]:
     """Return a place for JSON; what it lacks is left out."""
-    told: dict[str, object] = {"witness": str(place.witness)}
-    told.update(named("path", place.path) if place.path else {})
-    told.update(named("member", place.member) if place.member is not None else {})
-    told.update({} if place.line is None else {"line": place.line})
-    told.update({} if place.offset is None else {"offset": place.offset})
-    return told
+    described: dict[str, object] = {"witness": str(place.witness)}
+    described.update(named("path", place.path) if place.path else {})
+    described.update(named("member", place.member) if place.member is not None else {})
+    described.update({} if place.line is None else {"line": place.line})
+    described.update({} if place.offset is None else {"offset": place.offset})
+    return described

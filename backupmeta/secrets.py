@@ -6,7 +6,7 @@ are; a closed one never equals a plain one, so that no cache can give the answer
 Which values are closed is decided by `backupmeta.masking`.
 """
 
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from backupmeta.masking import MASK, is_secret, mask_list, masked
 
@@ -64,7 +64,7 @@ class ClosedList(Closed, list[str]):
     """A list of texts with its secrets masked; a secret that has a comma in it stands in several of them."""
 
     __slots__ = ("_clear",)
-    __hash__ = None  # type: ignore[assignment]  # as of any list
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # as of any list
 
     def __reduce__(self) -> tuple[type, tuple[list[str]]]:
         return list, (self[:],)
@@ -84,7 +84,7 @@ def closed(name: str, value: T) -> T:
             return value
         shown = ClosedBytes(raw)
     elif isinstance(value, list) and value and isinstance(value[0], str):
-        if (entries := [MASK] if is_secret(name) else mask_list(value)) == value:
+        if (entries := [MASK] if is_secret(name) else mask_list(value)) is value:
             return value
         shown = ClosedList(entries)
     else:

@@ -45,9 +45,9 @@ def _is_own_group(group: int) -> bool:
     if group == 0:
         return True
     with suppress(KeyError):
-        found = grp.getgrgid(group)
-        users = {user_name(one) for one in trusted_users()}
-        return found.gr_name in users and set(found.gr_mem) <= users
+        entry = grp.getgrgid(group)
+        users = {user_name(trusted) for trusted in trusted_users()}
+        return entry.gr_name in users and set(entry.gr_mem) <= users
     return False
 
 

@@ -171,7 +171,7 @@ def verify_archive(case: Case, watch: Watch | None = None) -> Outcome:
             file.watch = watch
             return examined(case, file)
     except EvidenceError as error:
-        return Outcome.joined(_failed(one, error) for one in case.alone)
+        return Outcome.joined(_failed(single, error) for single in case.alone)
 
 
 def _failed(case: Case, error: EvidenceError) -> Outcome:
@@ -179,7 +179,7 @@ def _failed(case: Case, error: EvidenceError) -> Outcome:
     unreadable = _not_judged(case, library.trouble(error, case.pair.record, case.place), library.particulars(error))
     if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
         if begun_as(case.place.name) is not None:
-            return _set_aside(case, _growing(case), [one.finding for one in unreadable.judged])
+            return _set_aside(case, _growing(case), [judgement.finding for judgement in unreadable.judged])
         unreadable = replace(unreadable, verdict=verdict_of(unreadable.judged, case.policy))
     return Outcome(unreadable, None, is_final=not isinstance(error, UnreadableError | NotRegularError))
 
@@ -238,18 +238,18 @@ def verify(
     for outcome in run(_cases(search, policy, now, pending)):
         yield from _settled(pending, kept, policy, now)
         pending.popleft()
-        for one in outcome.each:
-            yield one.verification
-            kept += [] if one.kept is None else [one.kept]
+        for single in outcome.each:
+            yield single.verification
+            kept += [] if single.kept is None else [single.kept]
     yield from _settled(pending, kept, policy, now)
 
 
 def size(search: Search) -> int:
     """Return how many bytes the archives have that ``search`` finds; what can't be read counts nothing."""
     total = 0
-    for _, one in _each_root(search):
+    for _, of_root in _each_root(search):
         with suppress(EvidenceError):
-            for home in one.homes([]):
+            for home in of_root.homes([]):
                 total += sum(map(_size, home.pairs()))
     return total
 
@@ -285,9 +285,11 @@ def _settled(pending: deque[_Item], kept: list[KeptBackup], policy: Policy, now:
 
 def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verification:
     """Return the verification of an account, or of a folder; unreadable where something in it is, archives aside."""
-    found = judge(findings, policy)
-    is_unread = any(one.finding.is_unread for one in found)
-    return Verification("account", path, Verdict.UNREADABLE if is_unread else verdict_of(found, policy), None, found)
+    judgements = judge(findings, policy)
+    is_unread = any(judgement.finding.is_unread for judgement in judgements)
+    return Verification(
+        "account", path, Verdict.UNREADABLE if is_unread else verdict_of(judgements, policy), None, judgements
+    )
 
 
 # --- what there is ----------------------------------------------------------------------------------------------------
@@ -295,10 +297,10 @@ def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verifi
 
 def _items(search: Search, policy: Policy, now: int) -> Iterator[_Item]:
     """Yield what there is below each root, home by home."""
-    for name, one in _each_root(search):
+    for name, of_root in _each_root(search):
         findings: list[Finding] = []
         try:
-            for home in one.homes(findings):
+            for home in of_root.homes(findings):
                 yield from _of_home(home, search, policy, now)
         except EvidenceError as error:
             detail = f"{error.reason}; {error.advice or 'give the path of an archive, a home, or a folder of them'}"
@@ -322,8 +324,8 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
     sharing, spending = by_archive(pairs), _Spending(search.limits)
     for pair in pairs:
         if pair.archive is not None:
-            if some := sharing.pop(pair.archive, None):  # the first of the backups that have this archive
-                case = partial(case_of, home, pairs=some, zone=search.zone, policy=policy, now=now)
+            if sharers := sharing.pop(pair.archive, None):  # the first of the backups that have this archive
+                case = partial(case_of, home, pairs=sharers, zone=search.zone, policy=policy, now=now)
                 yield from _case_or_not(case, pair.archive, policy, spending)
             continue
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
@@ -365,16 +367,16 @@ def _case_or_not(
     Where its folder does not tell any more which one it is, that nothing is known.
     """
     try:
-        told = case(archive)
+        order = case(archive)
     except EvidenceError as error:
         where = (Source(Witness.ARCHIVE, archive.server_path),)
         yield _unreadable(archive.server_path, [Finding(rules.ARCHIVE_UNREADABLE, "", error.reason, where)], policy)
         return
     if (limit := spending.over(archive)) is None:
-        yield told
+        yield order
         return
-    for one in told.alone:
-        yield _not_judged(one, rules.LIMIT_EXCEEDED, limit.particulars)
+    for single in order.alone:
+        yield _not_judged(single, rules.LIMIT_EXCEEDED, limit.particulars)
 
 
 # --- one archive ------------------------------------------------------------------------------------------------------
@@ -388,15 +390,15 @@ def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ())
     inventory = Inventory(case.limits, (name.encode() for name in case.policy.requirements.files))
     passed = walk(file, case.limits, consumers=[inventory, *consumers])
     deque(passed, maxlen=0)
-    return Outcome.joined(_outcome(one, passed, inventory) for one in case.alone)
+    return Outcome.joined(_outcome(single, passed, inventory) for single in case.alone)
 
 
 def _outcome(case: Case, passed: Pass, inventory: Inventory) -> Outcome:
     """Judge an archive that was read, as that of one backup."""
     findings = Findings()
-    for one in chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)):
-        findings.add(one)
-    is_whole = not any(one.is_unread for one in findings)
+    for finding in chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)):
+        findings.add(finding)
+    is_whole = not any(finding.is_unread for finding in findings)
     if (why := _not_to_judge(case, passed, inventory, findings)) is not None:
         return _set_aside(case, why, findings)
     embedded = _embedded(inventory, case, findings)
@@ -404,8 +406,8 @@ def _outcome(case: Case, passed: Pass, inventory: Inventory) -> Outcome:
     if embedded is not None or case.pair.record is not None:
         inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
         subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now)
-        for one in chain(inspection.findings, rulebook.of_backup(subject, is_whole=is_whole)):
-            findings.add(one)
+        for finding in chain(inspection.findings, rulebook.of_backup(subject, is_whole=is_whole)):
+            findings.add(finding)
         kept = _kept(inspection, case.server_path, passed.digests.get("sha256")) if is_whole else None
     if is_whole and inventory.record is None:
         findings.add(
@@ -416,16 +418,16 @@ def _outcome(case: Case, passed: Pass, inventory: Inventory) -> Outcome:
                 (Source(Witness.ARCHIVE, case.server_path),),
             )
         )
-    found = judge(findings, case.policy)
-    verdict = verdict_of(found, case.policy)
-    return Outcome(Verification("archive", case.server_path, verdict, passed.digests.get("sha256"), found), kept)
+    judgements = judge(findings, case.policy)
+    verdict = verdict_of(judgements, case.policy)
+    return Outcome(Verification("archive", case.server_path, verdict, passed.digests.get("sha256"), judgements), kept)
 
 
 def _of_pass(passed: Pass, case: Case) -> Iterator[Finding]:
     """Yield what the pass met; paths as the server saw them."""
-    for one in passed.findings():
-        evidence = tuple(source._replace(path=case.server_path) for source in one.evidence)
-        yield one._replace(evidence=evidence)
+    for finding in passed.findings():
+        evidence = tuple(source._replace(path=case.server_path) for source in finding.evidence)
+        yield finding._replace(evidence=evidence)
 
 
 def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
@@ -434,7 +436,7 @@ def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
         yield _growing(case)
         return
     age = case.now - passed.file.mtime_ns // 1_000_000_000
-    if 0 <= age < _MOMENT and any(one.is_unread for one in passed.findings()):
+    if 0 <= age < _MOMENT and any(finding.is_unread for finding in passed.findings()):
         yield Finding(rules.ARCHIVE_RECENT, "", "", (Source(Witness.FILE_SYSTEM, case.server_path),))
 
 
@@ -450,7 +452,7 @@ def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, findings: Find
     """
     if passed.file.has_changed():
         return _growing(case, "it changed while it was read")
-    if begun_as(case.place.name) is not None and any(one.is_unread for one in findings):
+    if begun_as(case.place.name) is not None and any(finding.is_unread for finding in findings):
         return _growing(case)
     is_asked_for = case.place.is_named or is_archive_name(case.place.name) or case.pair.record is not None
     if is_asked_for or inventory.record is not None:
@@ -460,11 +462,11 @@ def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, findings: Find
 
 def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome:
     """Return that an archive is not judged, and ``why``; of what was found otherwise the ids."""
-    others = sorted({one.id for one in findings if one.severity is not Severity.NOTE})
+    others = sorted({finding.id for finding in findings if finding.severity is not Severity.NOTE})
     more = [f"found so far: {', '.join(others)}"] if others else []
     detail = "; ".join([why.detail, *more] if why.detail else more)
-    found = judge([why._replace(detail=detail)], case.policy)
-    return Outcome(Verification("archive", case.server_path, Verdict.NOT_JUDGED, None, found), None)
+    judgements = judge([why._replace(detail=detail)], case.policy)
+    return Outcome(Verification("archive", case.server_path, Verdict.NOT_JUDGED, None, judgements), None)
 
 
 def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document | None:
@@ -494,12 +496,12 @@ def _kept(inspection: Inspection, path: str, sha256: str | None) -> KeptBackup:
 
 def _not_judged(case: Case, rule: FindingRule, reason: str) -> Verification:
     """Return the verification of an archive that can't be read."""
-    found = Finding(rule, "", reason, (Source(Witness.ARCHIVE, case.server_path),))
-    return _unreadable(case.server_path, [*case.pair.findings, found], case.policy)
+    unreadable = Finding(rule, "", reason, (Source(Witness.ARCHIVE, case.server_path),))
+    return _unreadable(case.server_path, [*case.pair.findings, unreadable], case.policy)
 
 
 def _unreadable(path: str, findings: Sequence[Finding], policy: Policy) -> Verification:
     """Return the verification of something that can't be read; the reason, which comes last, can't be ignored."""
     *others, reason = findings
-    found = (Judged(reason, reason.severity), *judge(others, policy))
-    return Verification("archive", path, Verdict.UNREADABLE, None, found)
+    judgements = (Judged(reason, reason.severity), *judge(others, policy))
+    return Verification("archive", path, Verdict.UNREADABLE, None, judgements)

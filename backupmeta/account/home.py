@@ -303,8 +303,8 @@ class Home:
         paired = [
             self._pair(id_, claimed[id_] or renamed.get(_claim(record)), taken) for id_, record in self.backups.items()
         ]
-        found = set(renamed.values())
-        lone = (self._lone(archive, claims) for archive in unclaimed if archive not in found)
+        renamed_archives = set(renamed.values())
+        lone = (self._lone(archive, claims) for archive in unclaimed if archive not in renamed_archives)
         return sorted((pair for pair in (*paired, *lone) if self._wants(pair)), key=lambda pair: pair.order)
 
     def _wants(self, pair: Pair) -> bool:
@@ -456,7 +456,7 @@ class Home:
         try:
             with ExitStack() as opened:
                 folder = opened.enter_context(self.folder.open_folder(name))
-                if archives := folder.entries(self.limits.folder_entries, lambda one: parse(one) is not None):
+                if archives := folder.entries(self.limits.folder_entries, lambda entry: parse(entry) is not None):
                     self.add_archives(folder, archives)
                     self._open.push(opened.pop_all())
         except EvidenceError as error:
@@ -466,13 +466,13 @@ class Home:
         folder = self._subfolder(records, name, entries)
         if folder is None:
             return {}
-        found = {}
+        by_name = {}
         for entry in self._list(folder):
             if entry.name != PLACEHOLDER and self._is_file(folder, entry):
                 read = self._record(folder, entry.name, witness)
                 if read is not None:
-                    found[entry.name] = read
-        return found
+                    by_name[entry.name] = read
+        return by_name
 
     def _record(self, folder: Folder, name: str, witness: Witness) -> Document | None:
         source = Source(witness, folder.server_child(name))

@@ -139,10 +139,10 @@ def _counted_alone(home: Folder, path: str, unread: list[str]) -> list[Signed]:
 
 
 _COUNTS: Final[dict[Counting, Callable[[str, bool], bool]]] = {
-    Counting.FOLDERS: lambda name, is_file: not is_file,  # noqa: ARG005 - as the others
-    Counting.FILES: lambda name, is_file: True,  # noqa: ARG005
-    Counting.ARCHIVES: lambda name, is_file: likeness(name) is not Likeness.OTHER,  # noqa: ARG005
-    Counting.CONVENTIONAL: lambda name, is_file: parse(name) is not None,  # noqa: ARG005
+    Counting.FOLDERS: lambda _name, is_file: not is_file,
+    Counting.FILES: lambda _name, _is_file: True,
+    Counting.ARCHIVES: lambda name, _is_file: likeness(name) is not Likeness.OTHER,
+    Counting.CONVENTIONAL: lambda name, _is_file: parse(name) is not None,
 }
 
 

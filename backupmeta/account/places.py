@@ -257,11 +257,11 @@ def found(
     if not root.is_convention and has_records_above(root.name):
         yield _home_at(os.path.dirname(root.name))
         return
-    for met in _HomeSearch(limits, findings, begins).at(root):
+    for opened in _HomeSearch(limits, findings, begins).at(root):
         try:
-            place = met.found
+            place = opened.found
         except EvidenceError as error:
-            findings.append(unreadable(met.folder.server_path, error))
+            findings.append(unreadable(opened.folder.server_path, error))
         else:
             yield place
 

@@ -82,7 +82,7 @@ class Protected(NamedTuple):
         there = [path for path in self.named if os.path.exists(path)]
         folders = [path if os.path.isdir(path) else os.path.dirname(os.path.abspath(path)) for path in there]
         homes = [home for folder in folders if (home := places.folder_of_home(os.path.abspath(folder))) is not None]
-        return {_identity(one) for one in (*filter(os.path.isdir, there), *homes)} - {None}
+        return {_identity(path) for path in (*filter(os.path.isdir, there), *homes)} - {None}
 
 
 _ADVICE: Final = "name a file in another folder"

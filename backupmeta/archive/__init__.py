@@ -1,1 +1,1 @@
-"""Archives: compressed bytes to a tar stream (`compression`), to members (`tar`), to a record (`reader`)."""
+"""Archives: compressed bytes to a tar stream (`compression`, `stream`), to members (`tar`), to contents (`reader`)."""

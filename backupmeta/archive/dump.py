@@ -275,7 +275,7 @@ class Dump:
     @property
     def filled(self) -> tuple[Table, ...]:
         """The tables that it fills and does not create, in the order in which they are met."""
-        return tuple(one for name, one in self._filled.items() if name not in self._tables)
+        return tuple(filled for name, filled in self._filled.items() if name not in self._tables)
 
     @property
     def foreign(self) -> Spot | None:
@@ -291,7 +291,7 @@ class Dump:
     @property
     def writer(self) -> DumpWriter:
         """Who wrote it, by its first KiB, whatever stands before."""
-        return next((one for one, sign in _SIGNS.items() if sign.search(self._first)), DumpWriter.UNKNOWN)
+        return next((writer for writer, sign in _SIGNS.items() if sign.search(self._first)), DumpWriter.UNKNOWN)
 
     @property
     def state(self) -> DumpState:

@@ -222,7 +222,7 @@ class Links:
         Those through fewest links come first. A way ends where no ``..`` is left.
         """
         begin = (link.folder, _separated(link.target, is_separator=is_separator))
-        ways, met, steps, worst = deque([(*begin, 0)]), {begin}, _STEPS, None
+        ways, reached, steps, worst = deque([(*begin, 0)]), {begin}, _STEPS, None
         while ways:
             at, rest, links = ways.popleft()
             cost = 1 + (len(at) + len(rest)) // _STEP_BYTES
@@ -235,8 +235,8 @@ class Links:
             for way in self._next(at, step, rest, links, is_separator=is_separator):
                 if links == _LINKS_IN_A_ROW < way[2]:
                     worst = rules.MEMBER_LINK_CYCLIC
-                elif b".." in way[1] and way[:2] not in met:
-                    met.add(way[:2])
+                elif b".." in way[1] and way[:2] not in reached:
+                    reached.add(way[:2])
                     ways.append(way)
         return worst
 
@@ -265,16 +265,16 @@ class Links:
 
     def _follow(self, path: bytes, cyclic: set[bytes], cleared: set[bytes]) -> None:
         """Put a link into ``cyclic`` where following it does not end, and what was met on the way likewise."""
-        met = list[bytes]()
+        passed_by = list[bytes]()
         for _ in range(_LINKS_IN_A_ROW):
             link = self._tops.first(path[:_PATH_MAX])
             if link is None or link in cleared or link in cyclic:
-                (cyclic if link in cyclic else cleared).update(met)
+                (cyclic if link in cyclic else cleared).update(passed_by)
                 return
-            met.append(link)
+            passed_by.append(link)
             passed = self._by_path[link]
             path = (_resolved(passed.folder, parts(passed.target)) or b"") + path[len(link) :]
-        cyclic.update(met)
+        cyclic.update(passed_by)
 
 
 class _Folders:

@@ -73,11 +73,11 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, server_path: str |
     file.seek(0)
     reader = Reader(file, limits, until=limits.search_bytes)
     records = list[Placed]()
-    found = _walked(reader, records)
+    on_the_way = _walked(reader, records)
     if file.size <= BLOCK:
         deque(_noted(reader.rest(), reader, records), maxlen=0)
-    told = _head(file, path, reader.compression, found, tuple(_findings(reader, records, path)))
-    return told._replace(begin=reader.begin)
+    whole_head = _head(file, path, reader.compression, on_the_way, tuple(_findings(reader, records, path)))
+    return whole_head._replace(begin=reader.begin)
 
 
 class _OnTheWay(NamedTuple):
@@ -88,9 +88,9 @@ class _OnTheWay(NamedTuple):
 
 
 def _head(
-    file: EvidenceFile, path: str, compression: Compression, found: _OnTheWay, findings: tuple[Finding, ...]
+    file: EvidenceFile, path: str, compression: Compression, on_the_way: _OnTheWay, findings: tuple[Finding, ...]
 ) -> Head:
-    (member, place), content = found
+    (member, place), content = on_the_way
     return Head(path, compression, file.size, file.mtime_ns, member, place, content, findings)
 
 
@@ -101,8 +101,8 @@ def _at_once(file: EvidenceFile, limits: Limits) -> _OnTheWay | None:
         return None
     if file.size <= BLOCK:
         content = whole(block, _MOST) if len(block) == file.size else None
-        found = None if content is None else _first(content, None, limits)
-        return found if found is not None and content is not None and _is_usual(content) else None
+        on_the_way = None if content is None else _first(content, None, limits)
+        return on_the_way if on_the_way is not None and content is not None and _is_usual(content) else None
     opened = open_carefully(GZIP, limits)
     try:
         return _first(opened.inner.decompress(block, _FIRST), opened.inner, limits)

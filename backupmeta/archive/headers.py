@@ -97,7 +97,8 @@ def number_or_none(field: bytes) -> int | None:
         except ValueError:  # an 8 or a 9
             return None
     if field[:1] >= b"\x80":
-        return int.from_bytes(field, "big", signed=True) if field[0] == 0xFF else int.from_bytes(field[1:], "big")  # noqa: PLR2004
+        is_negative = field.startswith(b"\xff")
+        return int.from_bytes(field, "big", signed=True) if is_negative else int.from_bytes(field[1:], "big")
     return None if digits else 0
 
 
@@ -191,7 +192,7 @@ def pax_records(content: bytes) -> tuple[dict[bytes, bytes], bytes]:
 def pax_number(records: Mapping[bytes, bytes], key: bytes) -> int | None:
     """Return a record's number; None where there is none, or where it is none."""
     value = records.get(key, b"")
-    return int(value) if value.isdigit() and len(value.lstrip(b"0")) < 20 else None  # noqa: PLR2004 - 64 bits
+    return int(value) if value.isdigit() and len(value.lstrip(b"0")) <= _DIGITS else None
 
 
 def pax_not_numbers(records: Mapping[bytes, bytes]) -> list[str]:
@@ -450,14 +451,14 @@ class HeaderExtensions:
         mine, theirs = effect(name), effect(own_name)
         if not name.startswith(own_name) and (mine[:2] != theirs[:2] if is_sparse else mine != theirs):
             names.append(own_name)
-        return tuple(dict.fromkeys(one for one in names if one != name))
+        return tuple(dict.fromkeys(other_name for other_name in names if other_name != name))
 
     def other_links(self, link: bytes, own_link: bytes) -> tuple[bytes, ...]:
         """Return which targets others read of a link to ``link``, and to ``own_link`` by its own header."""
         links = [*self._links, *self._others(b"K", own_link, b"linkpath")]
         if not link.startswith(own_link) and effect(link) != effect(own_link):
             links.append(own_link)
-        return tuple(dict.fromkeys(one for one in links if one != link))
+        return tuple(dict.fromkeys(other_link for other_link in links if other_link != link))
 
     def _others(self, long: bytes, own: bytes, *keys: bytes) -> Iterator[bytes]:
         """Yield what counts to those who take ``long``, pass over global records, or take an empty one as it is."""

@@ -255,8 +255,10 @@ def is_torn_header(block: bytes, name: str) -> bool:
 
 def _file_system(block: bytes) -> Foreign | None:
     """Return which disk or file system begins with ``block``, by fields that a lone signature could not tell."""
-    magic, state, errors = (int.from_bytes(block[at : at + 2], "little") for at in (1080, 1082, 1084))
-    if magic == 0xEF53 and state < 8 and errors in {1, 2, 3}:  # noqa: PLR2004 - ext4's s_magic, s_state, s_errors
+    state, errors = (int.from_bytes(block[at : at + 2], "little") for at in (1082, 1084))
+    if (
+        block[1080:1082] == b"\x53\xef" and state in range(8) and errors in {1, 2, 3}
+    ):  # ext4's s_magic, s_state, s_errors
         return Foreign("an image of an ext2, ext3 or ext4 file system", _MOUNT)
     entries = [block[at : at + 16] for at in range(446, 510, 16)]
     if (
@@ -273,12 +275,17 @@ def _is_used(entry: bytes) -> bool:
     return bool(entry[4] and any(entry[8:12]) and any(entry[12:16]))
 
 
+_LZMA_LEAST: Final = 18
+"""The bytes of the shortest stream: a header, and the range coder's first five."""
+
+
 def _lzma(block: bytes) -> Foreign | None:
     """Return whether ``block`` begins with LZMA's header of 13 bytes, by what liblzma itself looks at."""
     properties, window, length = block[0], *(int.from_bytes(block[a:b], "little") for a, b in ((1, 5), (5, 13)))
-    is_window = window >= 4096 and (window.bit_count() == 1 or window == (window & -window) * 3)  # noqa: PLR2004
+    is_window = window in range(4096, 2**32) and (window.bit_count() == 1 or window == (window & -window) * 3)
     is_length = length in range(1, 2**38) or length == 2**64 - 1
-    if len(block) < 18 or properties >= 225 or block[13] or not is_window or not is_length:  # noqa: PLR2004
+    is_header = len(block) >= _LZMA_LEAST and properties in range(225) and not block[13]
+    if not (is_header and is_window and is_length):
         return None
     return Foreign("compressed by LZMA alone (.lzma)", f"{_UNPACK}: 'xz --format=lzma -d'")
 

@@ -187,13 +187,15 @@ def described(fields: Fields, extensions: HeaderExtensions, size: int, bad: list
     bad += dict.fromkeys(extensions.not_numbers())
     name = _first(records, b"GNU.sparse.name", b"path") or records.get(b"L", own_name)
     link = _first(records, b"linkpath") or records.get(b"K", text(link_field))
-    told, mtime_ns = pax_number(records, b"size"), pax_time(records)
+    recorded, mtime_ns = pax_number(records, b"size"), pax_time(records)
     uid, gid = pax_number(records, b"uid"), pax_number(records, b"gid")
-    kind, stored = _kind(type_, name), size if told is None else told
+    kind, stored = _kind(type_, name), size if recorded is None else recorded
     is_sparse = type_ == b"S" or (kind == "file" and is_sparse_by(records))
     real_size = _real_size(records, rest if type_ == b"S" else None, stored)
     is_cut = len(own_name) == _NAME_BYTES and name != own_name and name.startswith(own_name)
-    readings = Readings(kinds=() if is_cut else _other_kinds(type_, kind, own_name), sizes=_skipped(type_, told, size))
+    readings = Readings(
+        kinds=() if is_cut else _other_kinds(type_, kind, own_name), sizes=_skipped(type_, recorded, size)
+    )
     if not extensions.say_nothing:
         readings = readings._replace(
             names=extensions.other_names(name, own_name, is_sparse=is_sparse),
@@ -242,9 +244,9 @@ def _other_kinds(type_: bytes, kind: MemberKind, own_name: bytes) -> tuple[Membe
     return (other,) if other != kind else ()
 
 
-def _skipped(type_: bytes, told: int | None, size: int) -> tuple[int, ...]:
+def _skipped(type_: bytes, recorded: int | None, size: int) -> tuple[int, ...]:
     """Return how many bytes others pass over after a header that has no content to us: see `backupmeta.archive.tar`."""
-    passed = told if type_ == b"5" else size if told is None else told
+    passed = recorded if type_ == b"5" else size if recorded is None else recorded
     return (passed,) if type_ in _PASSED_OVER and passed else ()
 
 

@@ -94,6 +94,10 @@ class Reader:
         if (missing := member.length - given) > 0:
             raise self.broken(f"{counted(missing, 'byte')} of {member.text!r} {are(missing)} missing")
 
+    def give(self, member: Member, content: "Content") -> None:
+        """Have a ``content`` take in that of ``member``, which was yielded last."""
+        _give(self._walk, member, content)
+
     def record(self, member: Member) -> bytes:
         """Return the whole content of a record. Raises `LimitExceededError`, and as `content`."""
         return _bounded(self.file.path, self.content(member), self.limits.record_bytes)
@@ -541,7 +545,7 @@ def hand_out(file: EvidenceFile, limits: Limits, wanted: Mapping[int, Sequence[C
     reader = Reader(file, limits)
     for member in reader if left else ():
         if (contents := left.pop(member.offset, None)) is not None:
-            _give(reader._walk, member, _Several(contents))  # noqa: SLF001 - its own module's
+            reader.give(member, _Several(contents))
             if not left:
                 return
 

@@ -27,7 +27,7 @@ class Period(NamedTuple):
         return (self.since is None or self.since <= seconds) and (self.until is None or seconds <= self.until)
 
 
-ALWAYS: Final = Period()
+ALWAYS: Final[Period] = Period()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from backupmeta.backup.witnesses import DERIVABLE
-from backupmeta.masking import is_secret
 from backupmeta.record.fields import CUSTOM, FIELDS, Default, Field, Scope, Use, use_of
 from backupmeta.record.grammar import Record
 from backupmeta.record.values import Decoder, text
@@ -32,7 +31,7 @@ class Won(NamedTuple):
 
     Attributes:
         names: the fields.
-        texts: those that are harmless texts, and their keys: decoded all at once.
+        texts: those that are texts, and their keys: decoded all at once.
         decoded: the others.
     """
 
@@ -83,7 +82,6 @@ class Program(NamedTuple):
         open_steps: those of them that depend on values: what is contested, of a custom schedule, derived from something
             else than a record, or odd.
         kept: the keys that are no fields, each with the numbers of the records that have it.
-        kept_texts: for each record, those of its kept keys that are harmless and counted first here.
     """
 
     is_fallback: bool
@@ -93,7 +91,6 @@ class Program(NamedTuple):
     steps: tuple[FieldStep | KeyStep, ...]
     open_steps: tuple[FieldStep | KeyStep, ...]
     kept: Mapping[str, tuple[int, ...]]
-    kept_texts: tuple[Keys, ...]
 
 
 def program(records: Sequence[Record], live: Record | None, *, is_backup: bool) -> Program:
@@ -120,16 +117,14 @@ def compiled(keys: tuple[Keys, ...], live: Keys | None, *, is_backup: bool) -> P
     others = list(_others(speaking, holders))
     field_steps = [*known, *(step for step in others if isinstance(step, FieldStep))]
     kept = {step.key: holders[step.key] for step in others if isinstance(step, KeyStep)}
-    count = len(keys) + (live is not None)
     return Program(
         is_fallback=is_fallback,
         names=tuple([step.field.name for step in field_steps if step.holders or step.field.name in DERIVABLE]),
-        won=_won(field_steps, count),
+        won=_won(field_steps, len(keys) + (live is not None)),
         defaults={step.field.name: default for step in known if (default := _fixed_default(step)) is not None},
         steps=(*known, *others),
         open_steps=tuple(filter(_is_open, (*known, *others))),
         kept=kept,
-        kept_texts=_harmless(kept, count),
     )
 
 
@@ -177,7 +172,7 @@ def _fixed_default(step: FieldStep) -> Default | None:
 def _is_open(step: FieldStep | KeyStep) -> bool:
     """Tell whether the keys alone leave open what comes of a step."""
     if isinstance(step, KeyStep):
-        return step.use is not Use.OTHER or step.holder != step.first or is_secret(step.key)
+        return step.use is not Use.OTHER or step.holder != step.first
     if step.field.name in CUSTOM_SCHEDULE or len(step.holders) > 1:
         return bool(step.holders)
     return not step.holders and step.field.name in DERIVABLE and _fixed_default(step) is None
@@ -193,14 +188,6 @@ def _won(steps: Sequence[FieldStep], count: int) -> tuple[Won, ...]:
 
 
 def _won_fields(fields: Sequence[Field]) -> Won:
-    texts = {field.name: field.key or "" for field in fields if field.decode is text and not field.secret}
+    texts = {field.name: field.key or "" for field in fields if field.decode is text}
     decoded = [(field.name, field.key or "", field.decode) for field in fields if field.name not in texts]
     return Won(tuple([field.name for field in fields]), texts, tuple(decoded))
-
-
-def _harmless(kept: Mapping[str, tuple[int, ...]], count: int) -> tuple[Keys, ...]:
-    harmless: list[list[str]] = [[] for _ in range(count)]
-    for key, holders in kept.items():
-        if not is_secret(key):
-            harmless[holders[0]].append(key)
-    return tuple(map(tuple, harmless))

@@ -20,6 +20,7 @@ from backupmeta.masking import mask_text, masked
 from backupmeta.provenance import Source, Witness, as_text
 from backupmeta.record.document import Document
 from backupmeta.record.fields import Field, Use, problem
+from backupmeta.record.values import Decoder
 
 
 def backup(witnesses: Witnesses, state: PairState) -> Inspection:
@@ -119,17 +120,20 @@ class _Run:
         """Decode the fields that a record wins, one of which at least can't be."""
         texts = [(name, key, bytes.decode) for name, key in won.texts.items()]
         for name, key, decode in (*texts, *won.decoded):
-            try:
-                self._inspection.fields[name] = decode(record.record.values[key])
-            except ValueError as error:
-                self._inspection.fields[name] = None
-                self._undecodable[name] = error
+            self._decode_field(name, record.record.values[key], decode)
+
+    def _decode_field(self, name: str, raw: bytes, decode: Decoder) -> None:
+        try:
+            self._inspection.fields[name] = decode(raw)
+        except ValueError as error:
+            self._inspection.fields[name] = None
+            self._undecodable[name] = error
 
     def _kept_is_text(self) -> bool:
-        """Tell whether the values of the kept keys, but secrets, are UTF-8."""
+        """Tell whether the values of the kept keys that are believed are all UTF-8."""
+        kept = self._program.kept.items()
         try:
-            for keys, record in zip(self._program.kept_texts, self._records, strict=True):
-                b"\n".join(map(record.record.values.__getitem__, keys)).decode()
+            b"\n".join([self._records[holders[0]].record.values[key] for key, holders in kept]).decode()
         except UnicodeDecodeError:
             return False
         return True
@@ -145,9 +149,8 @@ class _Run:
         else:
             self._contest(step)
             if field.name in CUSTOM_SCHEDULE:
-                winner = self._records[step.holders[0]]
-                inspection.origins[field.name] = winner
-                self._decode_each(Won((field.name,), {}, ((field.name, field.key or "", field.decode),)), winner)
+                winner = inspection.origins[field.name] = self._records[step.holders[0]]
+                self._decode_field(field.name, winner.record.values[field.key or ""], field.decode)
             if field.name in self._undecodable:
                 self._keep_undecodable(step)
 

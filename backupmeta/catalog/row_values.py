@@ -6,7 +6,7 @@ the record's values, by the `Program` of its keys. `cells_of` makes them of any 
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timezone, tzinfo
 from functools import lru_cache
 from hashlib import blake2b
@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from backupmeta.account.home import Home, Pair, Surroundings
 from backupmeta.backup.inspection import Inspection
-from backupmeta.backup.program import FieldStep, KeyStep, Program, Won, compiled
+from backupmeta.backup.program import FieldStep, KeyStep, Program, compiled
 from backupmeta.backup.resolve import ArchiveNameCheck, RecordedName, check_archive_name
 from backupmeta.backup.witnesses import file_of, home_of
 from backupmeta.catalog.rows import Cell, Cells
@@ -25,7 +25,7 @@ from backupmeta.masking import MASK, is_secret, masked
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Default, Scope
-from backupmeta.record.values import Decoder, Value
+from backupmeta.record.values import Decoder, Value, text
 from backupmeta.secrets import closed
 
 GREATEST: Final = 2**63 - 1
@@ -328,15 +328,15 @@ def _columns(keys: tuple[str, ...]) -> _Columns | None:
     if not all(_is_derived(step) for step in decided.open_steps):
         return None
     (won,) = decided.won
-    custom = [*won.texts.items(), *((name, key) for name, key, _ in won.decoded)]
     cells: dict[str, tuple[tuple[int, Callable[[bytes], Cell]], ...]] = {}
-    for name, key, make in _makers(won):
-        cells[key] = (*cells.get(key, ()), (_PLACES[name], make))
+    for name, key, decode in (*((name, key, text) for name, key in won.texts.items()), *won.decoded):
+        if name in _PLACES and name not in _LISTS:
+            cells[key] = (*cells.get(key, ()), (_PLACES[name], _maker(name, decode)))
     return _Columns(
         cells=cells,
         lists={key: (_PLACES[name], name) for name, key, _ in won.decoded if name in _LISTS},
         constant=_constant(decided.defaults),
-        custom={key: name for name, key in custom if name not in _PLACES},
+        custom={key: name for name, key in won.texts.items() if name not in _PLACES},
         kept=frozenset(decided.kept),
         origins=_origins_by(decided, keys),
     )
@@ -363,19 +363,12 @@ def _origins_by(decided: Program, keys: tuple[str, ...]) -> Text:
     return _origins_of(names, Witness.BACKUP_RECORD, keys, tuple(elsewhere.items()))
 
 
-def _makers(won: Won) -> Iterator[tuple[str, str, Callable[[bytes], Cell]]]:
-    """Yield the fields that have a cell of their own: their keys, and what makes the cell."""
-    for name, key in won.texts.items():
-        if name in _PLACES:
-            yield name, key, bytes.decode
-    for name, key, decode in won.decoded:
-        if name in _PLACES and name not in _LISTS:
-            yield name, key, _maker(name, decode)
-
-
 def _maker(name: str, decode: Decoder) -> Callable[[bytes], Cell]:
+    """Return what makes the cell of the field ``name``."""
     if _PLACES[name] in BACKUP.secrets:
         return _mask
+    if decode is text:
+        return bytes.decode
     return _number(decode) if name in _NUMBERS else _cell(decode)
 
 

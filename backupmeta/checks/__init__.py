@@ -1,1 +1,1 @@
-"""Judging a backup: one small function a check, over what one pass over its archive collected."""
+"""Checks of backups and accounts, each with its rules beside it; `rulebook` has all of them, `verdict` what follows."""

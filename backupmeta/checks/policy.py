@@ -218,7 +218,7 @@ class Policy:
         select: ids of the findings that count; those that `FindingRule.is_unread` are always among them.
         ignore: ids of those that don't count; they win over ``select``.
         fail_on: the least severity that makes a verdict "fail".
-        severities: by id, where they are others than the vocabulary's.
+        severities: by id, where they are others than their rules'.
         requirements: what installs and their backups must have.
         limits: the values of the `Limits` that are named.
     """

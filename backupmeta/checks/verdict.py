@@ -54,10 +54,12 @@ _IDS: Final = list(FINDINGS)
 
 
 def judge(findings: Iterable[Finding], policy: Policy) -> tuple[Judged, ...]:
-    """Return the findings that ``policy`` asks for, the most severe first, else in the vocabulary's order."""
+    """Return the findings that ``policy`` asks for, the most severe first, else in the order of `FINDINGS`."""
     asked = ((finding, policy.severity(finding.id)) for finding in findings)
-    kept = [Judged(one, severity) for one, severity in asked if severity is not None]
-    return tuple(sorted(kept, key=lambda one: (_SEVERITIES.index(one.severity), _IDS.index(one.finding.id))))
+    kept = [Judged(finding, severity) for finding, severity in asked if severity is not None]
+    return tuple(
+        sorted(kept, key=lambda judgement: (_SEVERITIES.index(judgement.severity), _IDS.index(judgement.finding.id)))
+    )
 
 
 def verdict_of(judged: Iterable[Judged], policy: Policy) -> Verdict:

@@ -1,5 +1,6 @@
 """The group of all commands: a command's module is imported when the command is called."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Final
 
@@ -7,7 +8,7 @@ import click
 
 from backupmeta import __version__
 
-COMMANDS: Final = {
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "cat": ("file_cmds:cat", "Write the content of one MEMBER of an ARCHIVE to stdout."),
     "checks": (
         "verify_cmds:checks",

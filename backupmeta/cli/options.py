@@ -35,7 +35,7 @@ _DAY: Final = 86_400
 _LAST_SECOND: Final = 253_402_300_799
 """9999-12-31T23:59:59Z, in Unix seconds: the last one that `datetime` has."""
 _LONGEST_SHOWN: Final = 60
-COUNT: Final = click.IntRange(0, 10**12)
+COUNT: Final[click.IntRange] = click.IntRange(0, 10**12)
 """How many: none too many to be counted."""
 
 
@@ -181,21 +181,21 @@ class Where(NamedTuple):
 
 Roots: TypeAlias = Literal["ROOT", "TARGET", "ROOT|CATALOG", "--root"]
 
-_ROOT: Final = click.option(
+_ROOT: Final[Decorator] = click.option(
     "--root",
     "roots",
     multiple=True,
     metavar="DIR",
     help="Where to look: a home, a folder of homes or of archives. Repeatable; default: the conventional places.",
 )
-_SYSROOT: Final = click.option(
+_SYSROOT: Final[Decorator] = click.option(
     "--sysroot", metavar="DIR", help="A mounted image: look in the conventional places under it."
 )
-zoned: Final = click.option(
+zoned: Final[Decorator] = click.option(
     "--tz", "zone", type=Zone(), metavar="ZONE", help="The server's time zone, for names without a record."
 )
 """Add what says by which clock archives were named."""
-_CATALOG: Final = click.option(
+_CATALOG: Final[Decorator] = click.option(
     "--catalog",
     "from_catalog",
     metavar="CATALOG",
@@ -299,7 +299,7 @@ def _quoted(name: str) -> str:
 
 # --- which backups ----------------------------------------------------------------------------------------------------
 
-in_time: Final = group(
+in_time: Final[Decorator] = group(
     click.option("--since", type=Moment(), metavar="TIME", help="Only those made then or later (UTC)."),
     click.option(
         "--until",
@@ -310,15 +310,17 @@ in_time: Final = group(
 )
 """Add what limits the answer to a time; the command has the parameters ``since`` and ``until``, Unix seconds."""
 
-at_work: Final = click.option(
+at_work: Final[Decorator] = click.option(
     "--jobs", type=click.IntRange(1, 1024), metavar="N", help="How many processes; by default, one a core."
 )
 """Add how many processes do the work."""
 
-secretive: Final = click.option("--show-secrets", is_flag=True, help="Show passwords and keys instead of ********.")
+secretive: Final[Decorator] = click.option(
+    "--show-secrets", is_flag=True, help="Show passwords and keys instead of ********."
+)
 """Add what shows secrets."""
 
-with_provenance: Final = click.option(
+with_provenance: Final[Decorator] = click.option(
     "--provenance", is_flag=True, help="Add where each value comes from, conflicts and findings."
 )
 """Add what shows sources."""
@@ -354,16 +356,24 @@ def formatted(table: Formats[Render], *older: str) -> Decorator:
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def run(*, formats: tuple[str, ...], **others: object) -> int:
-            flags = [short for short in shorts if others.pop(f"as_{short}")]
-            asked = dict.fromkeys([*formats, *(shorts[short] for short in flags)])
-            if len(asked) > 1:
-                spelled = (*(f"--format {name}" for name in formats), *(f"--{short}" for short in flags))
-                raise click.UsageError(f"{' and '.join(dict.fromkeys(spelled))} are two formats; give one")
-            return command(format_name=next(iter(asked), next(iter(table))), **others)
+            flags = {short: name for short, name in shorts.items() if others.pop(f"as_{short}")}
+            return command(format_name=_only(formats, flags) or next(iter(table)), **others)
 
         return group(*options)(run)
 
     return decorate
+
+
+def _only(formats: tuple[str, ...], flags: Mapping[str, str]) -> str | None:
+    """Return the format that ``--format`` and short forms, which stand for others, name; None where nothing does.
+
+    Raises `click.UsageError` where they name two.
+    """
+    names = {*formats, *flags.values()}
+    if len(names) > 1:
+        spelled = dict.fromkeys([*(f"--format {name}" for name in formats), *(f"--{short}" for short in flags)])
+        raise click.UsageError(f"{' and '.join(spelled)} are two formats; give one")
+    return next(iter(names), None)
 
 
 def _shorts(table: Formats[Render]) -> dict[str, str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from backupmeta.account.protected import Protected
     from backupmeta.cli.writing import Write
 
-BROKEN_PIPE: Final = 141
+BROKEN_PIPE: Final[int] = 141
 """The exit code for a reader that went away, as a shell gives it for SIGPIPE."""
 
 

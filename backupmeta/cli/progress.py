@@ -46,7 +46,7 @@ class Bar(NoBar):
         self._progress = progress
         self._task = progress.add_task("", total=total)
         self._drawn = 0.0
-        self.watch = self._advance
+        self.watch: Watch = self._advance
 
     def making_way(self, parts: Iterable[str]) -> Iterator[str]:
         """Pass on ``parts``, the bar out of the way while each of them is written."""

@@ -26,7 +26,7 @@ from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
 from backupmeta.masking import mask_text
 from backupmeta.render.formats import Trait, View
-from backupmeta.render.report.document import REPORTS
+from backupmeta.render.report.report_text import REPORTS
 from backupmeta.report.from_catalog import Asked, read
 
 

@@ -1,4 +1,4 @@
-"""Explanations: a finding in a line, the vocabulary of findings, a record's lines or an archive's steps."""
+"""Explanations: a finding in a line, the rules of findings, a record's lines or an archive's steps."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -21,7 +21,7 @@ def finding_line(finding: Finding) -> str:
     return visible(f"{finding.severity}: {finding.message} [{finding.id}]")
 
 
-# --- the vocabulary ---------------------------------------------------------------------------------------------------
+# --- the rules --------------------------------------------------------------------------------------------------------
 
 
 def listed(rules: Sequence[FindingRule], view: View) -> Iterator[str]:
@@ -70,7 +70,7 @@ CHECKS: Final[Formats[Rendering[Sequence[FindingRule]]]] = formats(
     Format("text", "a table for people", listed),
     Format("json", "an array of objects", whatever_view(checks_json)),
 )
-"""The formats of the vocabulary of findings."""
+"""The formats of the rules of findings."""
 
 STEPS: Final[Formats[Rendering[Iterable[Step]]]] = formats(
     Format("text", "a line a step", whatever_view(step_lines)),

@@ -36,7 +36,7 @@ _DRIVE: Final = re.compile(r"[A-Za-z]:\\")
 def log(verifications: Iterable[Verification], selection: Selection | None = None) -> Iterator[str]:
     """Yield a SARIF log, a result a finding: errors target by target as they come, then warnings, then notes.
 
-    It has one run. Its rules are the whole vocabulary, whatever was found, so that they stay the same from run to run;
+    It has one run. Its rules are all of `FINDINGS`, whatever was found, so that they stay the same from run to run;
     the artifacts, which are the targets, passing ones as well, come last, with what the ``selection`` left out.
     """
     selection = selection or Selection()

@@ -161,7 +161,7 @@ def alike(judged: Iterable[Judged]) -> list[Alike]:
 
 
 def by_group(judged: Iterable[Judged]) -> dict[Group, list[Judged]]:
-    """Return findings by what they answer, in the vocabulary's order; groups without a finding are left out."""
+    """Return findings by what they answer, in the order of `FINDINGS`; groups without a finding are left out."""
     groups: dict[Group, list[Judged]] = {group: [] for group in Group}
     for judgement in judged:
         groups[FINDINGS[judgement.finding.id].group].append(judgement)

@@ -159,7 +159,7 @@ class ReportedFinding:
         account: the number of the account; None for a root.
         install: the number of the install, if it is about one.
         backup: the number of the backup, if it is about one.
-        id: what it is, a word of the vocabulary.
+        id: the id of its rule.
         severity: error, warning or note.
         message: one sentence.
         advice: what to do about it; empty where this version does not know the word.

@@ -217,12 +217,12 @@ class _Worker(Generic[Order, Part]):
             theirs.close()
 
     def give(self, task: Task[Order, Part]) -> None:
-        """Give it a ``task``; where it is dead, that is noticed when something is received of it."""
+        """Give it a ``task``; where it is dead, or can't be given any, its end is noticed when it is waited for."""
         self.tasks.append(task)
         try:
             self.pipe.send(task.order)
         except OSError:
-            return
+            self.kill()
 
     def may_send(self, tasks: Sequence[Task[Order, Part]]) -> bool:
         """Return whether more of its task may come: not too much is there, or one of these ``tasks`` is waited for."""

@@ -17,13 +17,15 @@ OLDER = Path(__file__).parent.parent.parent / "fixtures/catalogs"
 
 
 def described(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Return the columns of every table and view, and the indices, as SQLite tells them."""
+    """Return the columns of tables and views, wherever a migration added them, and the indices, as SQLite has them."""
     with closing(sqlite3.connect(path)) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")
         names = [name for (name,) in tables]
-        told = {name: connection.execute(f"PRAGMA table_xinfo({name})").fetchall() for name in names}
+        columns = {
+            name: sorted(column[1:] for column in connection.execute(f"PRAGMA table_xinfo({name})")) for name in names
+        }
         indices = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index'")
-        return told | {"indices": sorted(indices)}
+        return columns | {"indices": sorted(indices)}
 
 
 @pytest.fixture(params=range(1, schema.VERSION))
@@ -47,6 +49,7 @@ def test_nothing_is_lost_in_a_migration(older: Path) -> None:
         before = {
             name: connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()  # noqa: S608 - our own names
             for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            if name != "seals"  # rows that have another column have other seals
         }
     open_to_write(str(older)).close()
     with closing(sqlite3.connect(older)) as connection:

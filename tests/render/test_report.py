@@ -17,8 +17,8 @@ import backupmeta.render.report as package
 from backupmeta.catalog.database import Scan
 from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.catalog.summary import Part, Summary
-from backupmeta.render.report.document import LONGEST, MOST, markdown, report_json, shown
 from backupmeta.render.report.page import content, html
+from backupmeta.render.report.report_text import LONGEST, MOST, markdown, report_json, shown
 from backupmeta.report.from_catalog import Asked, read
 from backupmeta.report.model import Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding
 from backupmeta.search import Search

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread, Timer, active_count
 from time import monotonic, sleep
@@ -116,6 +117,21 @@ def test_one_that_is_killed_while_it_sends_costs_nothing_but_time(seconds: float
     came = list(results(orders, KilledWhileSending(), processes(2)))
     assert [order for order, _ in came] == orders
     assert [len(part) for _, part in came] == [MANY_BYTES] * 4
+
+
+@linux
+def test_an_order_that_the_system_refuses_to_send_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, send, sent = os.getpid(), Connection.send, list[object]()
+
+    def flaky(pipe: Connection, content: object) -> None:
+        if os.getpid() == own:
+            sent.append(content)
+            if len(sent) == 3:
+                raise OSError(errno.EIO, "Input/output error")
+        send(pipe, content)
+
+    monkeypatch.setattr(Connection, "send", flaky)
+    assert [part for _, part in results(range(20), Doubling(), processes(2))] == [2 * number for number in range(20)]
 
 
 def test_what_kills_each_of_them_is_given_up_and_nothing_comes_twice() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from backupmeta.render.report.document import extensions, named_archive, places
+from backupmeta.render.report.report_text import extensions, named_archive, places
 from backupmeta.report.model import (
     Report,
     ReportedAccount,

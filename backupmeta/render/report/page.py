@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from backupmeta.checks.applications import order
 from backupmeta.render.json_text import compact
 from backupmeta.render.report.columns import TABLES, CellKind, Column, Table
-from backupmeta.render.report.document import depth, origin, scope, shown, tiles, verdict
+from backupmeta.render.report.report_text import depth, origin, scope, shown, tiles, verdict
 from backupmeta.report.model import Report
 from backupmeta.words import minute
 
