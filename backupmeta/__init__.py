@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from backupmeta.backup.inspection import Inspection as Inspection
     from backupmeta.catalog.scanning import scan as scan
     from backupmeta.checks.policy import Policy as Policy
-    from backupmeta.checks.verdict import Verification as Verification
+    from backupmeta.checks.policy import Verification as Verification
     from backupmeta.comparison.diff import diff as diff
     from backupmeta.errors import AnswerError as AnswerError
     from backupmeta.errors import BackupMetaError as BackupMetaError
@@ -38,7 +38,7 @@ _HOMES: Final = {
     "Inspection": "backup.inspection",
     "Policy": "checks.policy",
     "Search": "search",
-    "Verification": "checks.verdict",
+    "Verification": "checks.policy",
     "diff": "comparison.diff",
     "inspect_archive": "library",
     "list_backups": "library",

@@ -1,4 +1,4 @@
-"""Folders that are written to, for answers and for what is unpacked, through no link.
+"""Folders that others may write to as well: whom to rely on, how to write in them, and temporary files.
 
 Whoever may write to a folder can put a link or a pipe at any name in it, at any moment. So the folder is opened first,
 and all that follows happens in it (openat(2), renameat(2), POSIX.1-2017). What is new gets a name that nobody could
@@ -7,13 +7,16 @@ know before, and takes its own name once it is whole.
 
 import errno
 import os
-import shutil
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from secrets import token_hex
-from typing import Final, Self
+from typing import IO, TYPE_CHECKING, Any, Final, Self
 
-from backupmeta.errors import OutputError
+from backupmeta.errors import OutputError, TemporaryFileError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 CLOSED: Final[int] = getattr(os, "O_CLOEXEC", 0)
 NOFOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
@@ -114,6 +117,8 @@ class Folder:
 
     def remove_all(self, name: str) -> None:
         """Remove a folder and all in it, as far as the system lets it."""
+        import shutil
+
         shutil.rmtree(self._at(name), ignore_errors=True, dir_fd=self._fd)
 
     def _at(self, name: str) -> str:
@@ -122,7 +127,7 @@ class Folder:
 
 def temporary_name() -> str:
     """Return a name that nobody could know before."""
-    return f".backupmeta-{token_hex(16)}"
+    return f".backupmeta-{os.urandom(16).hex()}"
 
 
 @contextmanager
@@ -145,3 +150,117 @@ def reason(error: OSError | ValueError) -> str:
         return "the name can't be used"
     text = error.strerror or "the system refuses"
     return text[:1].lower() + text[1:]
+
+
+# --- whom to rely on --------------------------------------------------------------------------------------------------
+
+
+_USER_NUMBER: Final = re.compile(r"[0-9]{1,10}")
+
+
+def exposure(path: str) -> str | None:
+    """Return why somebody else might put files into the folder at ``path``, or exchange it; None where nobody may.
+
+    Whoever may write to a folder above it can put another one in its place, but not in one that is sticky, ``/tmp``.
+    Raises `OSError` where there is no such folder.
+    """
+    above = os.path.realpath(path)
+    reason = _exposed(above, os.stat(above), is_sticky_safe=False)
+    while reason is None and os.path.dirname(above) != above:
+        above = os.path.dirname(above)
+        reason = _exposed(above, os.stat(above), is_sticky_safe=True)
+    return reason
+
+
+def _exposed(path: str, status: os.stat_result, *, is_sticky_safe: bool) -> str | None:
+    """Return why others may write to one folder; None where nobody may."""
+    if not hasattr(os, "geteuid"):
+        return None
+    if status.st_uid not in trusted_users():
+        return f"{path} belongs to another user ({user_name(status.st_uid)})"
+    if is_sticky_safe and status.st_mode & stat.S_ISVTX:
+        return None
+    if status.st_mode & stat.S_IWOTH:
+        return f"every user may write to {path}"
+    if status.st_mode & stat.S_IWGRP and not _is_own_group(status.st_gid):
+        return f"the group {_group_name(status.st_gid)} may write to {path}"
+    return None
+
+
+def _is_own_group(group: int) -> bool:
+    """Tell whether a ``group`` is the superuser's, or has its user's name and no other members (login.defs(5))."""
+    import grp
+
+    if group == 0:
+        return True
+    with suppress(KeyError):
+        entry = grp.getgrgid(group)
+        users = {user_name(trusted) for trusted in trusted_users()}
+        return entry.gr_name in users and set(entry.gr_mem) <= users
+    return False
+
+
+def _group_name(group: int) -> str:
+    import grp
+
+    with suppress(KeyError):
+        return grp.getgrgid(group).gr_name
+    return str(group)
+
+
+def trusted_users() -> frozenset[int]:
+    """Return the users whose files this process may rely on, by number: its own, the superuser, who called sudo(8)."""
+    caller = os.environ.get("SUDO_UID", "")
+    called = {int(caller)} if _USER_NUMBER.fullmatch(caller) else set[int]()
+    return frozenset({0, *called, *([os.geteuid()] if hasattr(os, "geteuid") else [])})
+
+
+def own_users() -> frozenset[int]:
+    """Return the users whose files this process takes for its own, its own; the superuser, all trusted."""
+    if not hasattr(os, "geteuid"):
+        return frozenset({0})
+    return trusted_users() if os.geteuid() == 0 else frozenset({os.geteuid()})
+
+
+def user_name(number: int) -> str:
+    """Return the name of the user with this ``number``, or the number where there is none."""
+    with suppress(ImportError, KeyError):
+        import pwd
+
+        return pwd.getpwuid(number).pw_name
+    return str(number)
+
+
+# --- temporary files --------------------------------------------------------------------------------------------------
+
+
+_MORE_ROOM: Final = "set TMPDIR to a folder that can be written to, with more room"
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """Raise `TemporaryFileError` for what SQLite or the system says in the block, which is about nothing else."""
+    import sqlite3
+
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise TemporaryFileError("temporary files", said[:1].lower() + said[1:], _MORE_ROOM) from error
+
+
+def text_file(in_memory: int) -> IO[str]:
+    """Return a new file without a name for text; up to ``in_memory`` bytes of it are never on disk.
+
+    Lines in it end with LF alone. Raises `TemporaryFileError`; who writes and reads it uses `telling`.
+    """
+    from tempfile import SpooledTemporaryFile
+
+    with telling():
+        return SpooledTemporaryFile(in_memory, "w+", encoding="utf-8", errors="surrogatepass", newline="\n")
+
+
+def rows(database: "sqlite3.Connection", statement: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows that a ``statement`` gives. Raises `TemporaryFileError`."""
+    with telling():
+        yield from database.execute(statement)

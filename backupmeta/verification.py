@@ -19,9 +19,8 @@ from backupmeta.archive.reader import Consumer, Pass, walk
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks import rulebook
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
-from backupmeta.checks.policy import DEFAULT, Policy
+from backupmeta.checks.policy import DEFAULT, Judged, Policy, Verdict, Verification, judge, verdict_of
 from backupmeta.checks.retention import CheckedAccount, KeptBackup
-from backupmeta.checks.verdict import Judged, Verdict, Verification, judge, verdict_of
 from backupmeta.errors import (
     DamagedError,
     EvidenceError,

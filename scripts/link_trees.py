@@ -150,8 +150,7 @@ class Judgement(NamedTuple):
 
 def judged(path: Path) -> Judgement:
     """Return how the archive at ``path`` is judged."""
-    from backupmeta.checks.policy import DEFAULT
-    from backupmeta.checks.verdict import Verdict
+    from backupmeta.checks.policy import DEFAULT, Verdict
     from backupmeta.findings import Severity
     from backupmeta.search import Search
     from backupmeta.verification import verify

@@ -37,8 +37,8 @@ from backupmeta.evidence import (
     status_of,
 )
 from backupmeta.findings import Finding, Findings
+from backupmeta.folders import trusted_users, user_name
 from backupmeta.provenance import Source, Witness
-from backupmeta.trust import trusted_users, user_name
 
 _UPWARDS: Final = 3
 _BESIDE: Final = (1,)

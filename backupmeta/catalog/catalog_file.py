@@ -18,7 +18,7 @@ from backupmeta.archive.limits import MIB
 from backupmeta.catalog import schema
 from backupmeta.errors import CatalogError, DamagedCatalogError, EvidenceError
 from backupmeta.evidence import kind_of, open_named
-from backupmeta.trust import exposure, own_users, user_name
+from backupmeta.folders import exposure, own_users, user_name
 
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_BYTES: Final = 100

@@ -26,9 +26,8 @@ from backupmeta.catalog.rows import Walked, finding_row
 from backupmeta.catalog.writer import Writer
 from backupmeta.checks import record, rulebook
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
-from backupmeta.checks.policy import DEFAULT, Policy
+from backupmeta.checks.policy import DEFAULT, Policy, Verdict, Verification, judge, verdict_of
 from backupmeta.checks.retention import KeptBackup
-from backupmeta.checks.verdict import Verdict, Verification, judge, verdict_of
 from backupmeta.errors import CatalogError, EvidenceError, LimitExceededError, Mistake, PolicyError
 from backupmeta.evidence import Folder, Signature, join_server_path
 from backupmeta.findings import Finding, FindingRule

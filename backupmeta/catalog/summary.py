@@ -13,8 +13,8 @@ from backupmeta.catalog.database import Catalog, Scan
 from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.views import VIEWS
 from backupmeta.checks.applications import Order, order
+from backupmeta.checks.policy import Verdict
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.checks.verdict import Verdict
 from backupmeta.findings import Finding, Severity
 
 MOST: Final = 1_000

@@ -8,10 +8,22 @@ from functools import partial
 from itertools import accumulate
 from typing import Final, NamedTuple
 
-from backupmeta.checks import wordpress
-from backupmeta.checks.applications import APPLICATIONS, Application, FileVersion, order, same_version, version_by_files
+from backupmeta.checks.applications import (
+    APPLICATIONS,
+    WORDPRESS_CONFIG,
+    WORDPRESS_CONTENT,
+    WORDPRESS_PLUGINS,
+    WORDPRESS_THEMES,
+    Application,
+    FileVersion,
+    PackedExtension,
+    order,
+    packed_extensions,
+    same_version,
+    version_by_files,
+    wordpress_config,
+)
 from backupmeta.checks.checked_backup import Check, CheckedBackup, text_of
-from backupmeta.checks.wordpress import PackedExtension
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import display
 
@@ -63,14 +75,14 @@ PLUGIN_VERSION_DIFFERS: Final = _warning(
     "plugin-version-differs", "a plugin is of another version than the record says", _SINCE
 )
 
-_PLUGINS: Final = _ExtensionRules("plugins", wordpress.PLUGINS, PLUGIN_MISSING, PLUGIN_UNLISTED, PLUGIN_VERSION_DIFFERS)
+_PLUGINS: Final = _ExtensionRules("plugins", WORDPRESS_PLUGINS, PLUGIN_MISSING, PLUGIN_UNLISTED, PLUGIN_VERSION_DIFFERS)
 THEME_MISSING: Final = _warning("theme-missing", "a theme of the record is not in the archive", _SINCE)
 THEME_UNLISTED: Final = _note("theme-unlisted", "a theme in the archive is not in the record", _SINCE)
 THEME_VERSION_DIFFERS: Final = _warning(
     "theme-version-differs", "a theme is of another version than the record says", _SINCE
 )
 
-_THEMES: Final = _ExtensionRules("themes", wordpress.THEMES, THEME_MISSING, THEME_UNLISTED, THEME_VERSION_DIFFERS)
+_THEMES: Final = _ExtensionRules("themes", WORDPRESS_THEMES, THEME_MISSING, THEME_UNLISTED, THEME_VERSION_DIFFERS)
 
 
 def required(backup: CheckedBackup) -> tuple[str, ...]:
@@ -189,14 +201,14 @@ CONFIG_DIFFERS: Final = _error(
 
 def config_differs(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that WordPress is configured for another database, user or prefix than the record's."""
-    content = backup.inventory.heads.get(wordpress.CONFIG)
+    content = backup.inventory.heads.get(WORDPRESS_CONFIG)
     if content is None or backup.text("application") != "wordpress":
         return
-    for field, value in wordpress.config(content)._asdict().items():
+    for field, value in wordpress_config(content)._asdict().items():
         recorded = backup.text(field)
         if value is not None and isinstance(backup.inspection.get(field), str) and value != recorded:
-            detail = f"{value} by {text_of(wordpress.CONFIG)}, {recorded} by the record"
-            yield backup.differs(CONFIG_DIFFERS, field, detail, backup.member_source(wordpress.CONFIG))
+            detail = f"{value} by {text_of(WORDPRESS_CONFIG)}, {recorded} by the record"
+            yield backup.differs(CONFIG_DIFFERS, field, detail, backup.member_source(WORDPRESS_CONFIG))
 
 
 def _application(backup: CheckedBackup) -> Application | None:
@@ -215,10 +227,10 @@ def _lies_in(names: frozenset[str], path: bytes) -> bool:
 
 def _compared(backup: CheckedBackup) -> Iterator[_Compared]:
     """Yield plugins and themes, where the record lists them and the archive has WordPress's folder of both."""
-    extensions = wordpress.extensions(backup.inventory.heads)
+    extensions = packed_extensions(backup.inventory.heads)
     for kind, packed in ((_PLUGINS, extensions.plugins), (_THEMES, extensions.themes)):
         value = backup.inspection.get(kind.field)
-        if isinstance(value, list) and backup.inventory.has(wordpress.CONTENT):
+        if isinstance(value, list) and backup.inventory.has(WORDPRESS_CONTENT):
             yield _Compared(
                 kind,
                 {extension["id"]: extension["version"] for extension in value if not isinstance(extension, str)},

@@ -1,4 +1,4 @@
-"""`Policy`: what somebody asks of backups beyond what the checks know by themselves.
+"""`Policy`: what somebody asks of backups beyond what the checks know by themselves; what it makes of findings.
 
 It is a TOML file, or the table ``[tool.backupmeta]`` of a ``pyproject.toml``; every key may be left out::
 
@@ -34,17 +34,18 @@ import shlex
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Literal, NamedTuple, TypeVar
 
 from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, MIB, amount
 from backupmeta.checks.checked_backup import PREFIX, Requirements
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import Mistake, PolicyError, did_you_mean
 from backupmeta.evidence import EvidenceFile, open_named
-from backupmeta.findings import Group, Severity
+from backupmeta.findings import Finding, Group, Severity
+from backupmeta.folders import trusted_users, user_name
 from backupmeta.masking import mask_location
-from backupmeta.trust import trusted_users, user_name
 
 Result = TypeVar("Result")
 Default = TypeVar("Default")
@@ -435,3 +436,63 @@ def _bound(value: object) -> int:
     if bound is None:
         raise ValueError("is no number", f"give one such as {AMOUNTS}")
     return bound
+
+
+# --- judging ----------------------------------------------------------------------------------------------------------
+
+
+class Verdict(StrEnum):
+    """The answer to "is this backup whole, and is it what its record says?", from the best to the worst."""
+
+    NOT_JUDGED = "not judged"
+    """Nobody says that it is a backup, or it is still being written."""
+    PASS = "pass"  # noqa: S105 - no password
+    """Nothing was found that is as severe as the policy lets fail."""
+    FAIL = "fail"
+    """Something was."""
+    UNREADABLE = "unreadable"
+    """It could not be judged: the system refuses, or it is no archive."""
+
+
+class Judged(NamedTuple):
+    """A finding, and how severe it is by the policy."""
+
+    finding: Finding
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What came out for one target: an archive, or the account or folder that a root is.
+
+    Attributes:
+        kind: what the target is: an archive, or an account or folder as a whole.
+        path: the target's path: as the server saw it, where that is known.
+        verdict: the answer.
+        sha256: the file's digest, in hexadecimal; None for an account, and where not all of the file was read.
+        judged: what was found, the most severe first.
+    """
+
+    kind: Literal["archive", "account"]
+    path: str
+    verdict: Verdict
+    sha256: str | None
+    judged: tuple[Judged, ...]
+
+
+_SEVERITIES: Final = list(Severity)
+_IDS: Final = list(FINDINGS)
+
+
+def judge(findings: Iterable[Finding], policy: Policy) -> tuple[Judged, ...]:
+    """Return the findings that ``policy`` asks for, the most severe first, else in the order of `FINDINGS`."""
+    asked = ((finding, policy.severity(finding.id)) for finding in findings)
+    kept = [Judged(finding, severity) for finding, severity in asked if severity is not None]
+    return tuple(
+        sorted(kept, key=lambda judgement: (_SEVERITIES.index(judgement.severity), _IDS.index(judgement.finding.id)))
+    )
+
+
+def verdict_of(judged: Iterable[Judged], policy: Policy) -> Verdict:
+    """Return whether something is as severe as ``policy`` lets fail."""
+    return Verdict.FAIL if any(policy.fails(judgement.severity) for judgement in judged) else Verdict.PASS

@@ -10,9 +10,8 @@ from backupmeta import verification
 from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import Limits
 from backupmeta.checks import policy
-from backupmeta.checks.policy import Policy
+from backupmeta.checks.policy import Policy, Verdict
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.checks.verdict import Verdict
 from backupmeta.cli import messages, options, output, progress
 from backupmeta.cli.options import Moment, Where
 from backupmeta.cli.output import Target

@@ -22,7 +22,7 @@ from backupmeta.comparison.changes import What
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
-from backupmeta.temporary import rows, telling
+from backupmeta.folders import rows, telling
 from backupmeta.words import counted
 from backupmeta.work.orders import HERE, Watch, Work, Workers, mixed_results
 

@@ -20,11 +20,11 @@ from backupmeta.events import claims
 from backupmeta.events.claims import Ended, Examined, Examining, Part, ToRead
 from backupmeta.events.event import KINDS, Claim, Event, File, Statement, Subject, nearest
 from backupmeta.findings import Finding
+from backupmeta.folders import rows, telling
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.secrets import closed
-from backupmeta.temporary import rows, telling
 from backupmeta.work.orders import HERE, Workers, results, spared
 
 MEMBERS: Final = 10_000

@@ -18,7 +18,7 @@ from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import DEVICES, WITH_CONTENT, Member
 from backupmeta.archive.names import DUMP, RECORD, escapes, is_absolute, plain
 from backupmeta.archive.reader import Content
-from backupmeta.checks.verdict import Verdict, Verification
+from backupmeta.checks.policy import Verdict, Verification
 from backupmeta.extraction.tree import Attributes, Keep, NewFile, RefusedError, Tree, new, over
 from backupmeta.findings import FindingRule, Severity
 from backupmeta.verification import Case

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from backupmeta.checks.verdict import Judged, Verdict, Verification
+from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.escapes import inert
 from backupmeta.findings import Group, Severity
 from backupmeta.provenance import Source

@@ -13,14 +13,14 @@ from typing import IO, Final, Self
 from urllib.parse import quote
 
 from backupmeta import __version__
+from backupmeta.checks.policy import Judged, Verification
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.checks.verdict import Judged, Verification
 from backupmeta.findings import FindingRule, Severity
+from backupmeta.folders import telling, text_file
 from backupmeta.masking import MASK, mask_text
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.json_text import spaced
 from backupmeta.render.verified import Selection, blamed
-from backupmeta.temporary import telling, text_file
 from backupmeta.words import counted, visible
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
+from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding, Group, Severity
 from backupmeta.provenance import named

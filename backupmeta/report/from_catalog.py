@@ -12,6 +12,7 @@ from backupmeta.catalog.summary import summary
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import place_in
+from backupmeta.record import values
 from backupmeta.report.model import (
     Extension,
     Report,
@@ -166,10 +167,7 @@ def _extensions(listed: str | None) -> tuple[Extension, ...]:
 
 
 def _extensions_of(listed: str | None) -> tuple[Extension, ...]:
-    entries: list[dict[str, Any]] = [] if listed is None else json.loads(listed)
-    return tuple(
-        Extension(entry["id"], entry.get("version"), entry.get("activated", entry.get("active"))) for entry in entries
-    )
+    return tuple(Extension(*values.Extension.of(entry)[:3]) for entry in json.loads(listed or "[]"))
 
 
 _LONGEST_REMEMBERED: Final = 16_384  # characters

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from backupmeta.checks import record as checks
 from backupmeta.checks import rulebook
 from backupmeta.checks.checked_backup import Requirements
-from backupmeta.checks.policy import Policy
+from backupmeta.checks.policy import Policy, judge
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.checks.verdict import judge
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 from tests.checks.subjects import ARCHIVE, DUMP, HOME, NOW, PATH, backup, ids, record, without

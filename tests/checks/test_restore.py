@@ -4,10 +4,9 @@ from typing import Final
 
 import pytest
 
-from backupmeta.checks import restore
-from backupmeta.checks.policy import DEFAULT
+from backupmeta.checks.completeness import RESTORE_CHECKS
+from backupmeta.checks.policy import DEFAULT, Verdict, judge, verdict_of
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.checks.verdict import Verdict, judge, verdict_of
 from backupmeta.findings import Finding, Group, Severity
 from backupmeta.provenance import Source
 from tests.checks.subjects import DUMP, MEMBERS, TABLES, Backup, backup, record
@@ -25,15 +24,15 @@ def at(one: Backup, line: int, text: bytes, dump: bytes) -> Source:
 
 
 def test_a_dump_that_any_server_takes() -> None:
-    assert [found for check in restore.CHECKS for found in check(of(DUMP).subject)] == []
+    assert [found for check in RESTORE_CHECKS for found in check(of(DUMP).subject)] == []
     without = backup(None, {})
-    assert [found for check in restore.CHECKS for found in check(without.subject)] == []
+    assert [found for check in RESTORE_CHECKS for found in check(without.subject)] == []
 
 
 def test_all_of_the_group_are_notes_and_fail_nothing() -> None:
     kinds = {id_: kind for id_, kind in FINDINGS.items() if kind.group is Group.RESTORE}
     assert {kind.severity for kind in kinds.values()} == {Severity.NOTE}
-    assert len(kinds) == len(restore.CHECKS)
+    assert len(kinds) == len(RESTORE_CHECKS)
     one = of(DUMP.replace(b"InnoDB", b"InnoDB COLLATE=utf8mb4_0900_ai_ci"))
     assert verdict_of(judge(one.found, DEFAULT), DEFAULT) is Verdict.PASS
 

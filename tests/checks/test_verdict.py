@@ -6,10 +6,9 @@ from typing import Final
 import pytest
 
 from backupmeta.checks import rulebook
-from backupmeta.checks.policy import DEFAULT, Policy
+from backupmeta.checks.policy import DEFAULT, Judged, Policy, Verdict, judge, verdict_of
 from backupmeta.checks.retention import CheckedAccount, KeptBackup
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.checks.verdict import Judged, Verdict, judge, verdict_of
 from backupmeta.findings import Finding, Severity
 from tests.checks.subjects import backup, ids, record, without
 from tests.invented import INSTALL, TIME

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmeta.checks.wordpress import (
+from backupmeta.checks.applications import (
     Config,
     FileHeader,
     PackedExtension,
     bytes_wanted,
-    config,
-    extensions,
-    header,
+    extension_header,
+    packed_extensions,
     tells,
+    wordpress_config,
 )
 from tests.growth import is_in_proportion
 
@@ -46,26 +46,47 @@ HEADERS: Final = {
 }
 
 CONFIGS: Final = {
-    "usual": (b"<?php define('DB_NAME', 'a'); define('DB_USER', 'b'); $table_prefix = 'wp_';", Config("a", "b", "wp_")),
+    "usual": (
+        b"<?php define('DB_NAME', 'a'); define('DB_USER', 'b'); $table_prefix = 'wp_';",
+        Config("a", "b", "wp_"),
+    ),
     "spaced": (b'<?php define ( "DB_NAME"\n,\t"a"\n) ;\n$table_prefix\n=\n"p_" ;', Config("a", None, "p_")),
     "any case": (b"<?php DEFINE('DB_NAME', 'a');", Config("a", None, None)),
-    "escapes": (rb"<?php define('DB_NAME', 'it\'s \\ \n'); $table_prefix = '\\';", Config(r"it's \ \n", None, "\\")),
+    "escapes": (
+        rb"<?php define('DB_NAME', 'it\'s \\ \n'); $table_prefix = '\\';",
+        Config(r"it's \ \n", None, "\\"),
+    ),
     "empty": (b"<?php define('DB_NAME', ''); $table_prefix = \"\";", Config("", None, "")),
     "commented": (
         b"<?php // define('DB_NAME', 'x');\n# define('DB_USER', 'x');\n/* $table_prefix='x'; */define('DB_NAME','a');",
         Config("a", None, None),
     ),
-    "a comment that ends as PHP does": (b"<?php // it's ?>x<?php define('DB_NAME', 'a');", Config("a", None, None)),
-    "no PHP": (b"<?php ?> define('DB_NAME', 'x'); it's <?php define('DB_NAME', 'a');", Config("a", None, None)),
+    "a comment that ends as PHP does": (
+        b"<?php // it's ?>x<?php define('DB_NAME', 'a');",
+        Config("a", None, None),
+    ),
+    "no PHP": (
+        b"<?php ?> define('DB_NAME', 'x'); it's <?php define('DB_NAME', 'a');",
+        Config("a", None, None),
+    ),
     "slashes in strings": (
         b"<?php define('WP_HOME', 'https://example.com/*'); define('DB_NAME', 'a'); $x = \"# //\"; $table_prefix='p';",
         Config("a", None, "p"),
     ),
-    "inside a string": (b"<?php echo \"define('DB_NAME', 'x'); \\\" $table_prefix = 'x';\";", Config(None, None, None)),
-    "a function": (b"<?php define('DB_NAME', getenv('DB')); $table_prefix = getenv('P');", Config(None, None, None)),
+    "inside a string": (
+        b"<?php echo \"define('DB_NAME', 'x'); \\\" $table_prefix = 'x';\";",
+        Config(None, None, None),
+    ),
+    "a function": (
+        b"<?php define('DB_NAME', getenv('DB')); $table_prefix = getenv('P');",
+        Config(None, None, None),
+    ),
     "joined": (b"<?php define('DB_NAME', 'a' . 'b'); $table_prefix = 'a' . 'b';", Config(None, None, None)),
     "else": (b"<?php $table_prefix = getenv('P') ?: 'wp_';", Config(None, None, None)),
-    "a variable inside": (b'<?php define("DB_NAME", "a$b"); $table_prefix = "{$x}_";', Config(None, None, None)),
+    "a variable inside": (
+        b'<?php define("DB_NAME", "a$b"); $table_prefix = "{$x}_";',
+        Config(None, None, None),
+    ),
     "an escape inside": (rb'<?php define("DB_NAME", "a\x41");', Config(None, None, None)),
     "once or again": (
         b"<?php if ($x) { define('DB_NAME', 'a'); } else { define('DB_NAME', 'b'); }",
@@ -74,7 +95,10 @@ CONFIGS: Final = {
     "twice the same": (b"<?php define('DB_NAME', 'a'); define('DB_NAME', 'a');", Config("a", None, None)),
     "or": (b"<?php defined('DB_NAME') || define('DB_NAME', 'a');", Config("a", None, None)),
     "compared": (b"<?php if ($table_prefix == 'x') { $table_prefix = 'p'; }", Config(None, None, "p")),
-    "another function": (b"<?php redefine('DB_NAME', 'x'); define('DB_NAMES', 'x');", Config(None, None, None)),
+    "another function": (
+        b"<?php redefine('DB_NAME', 'x'); define('DB_NAMES', 'x');",
+        Config(None, None, None),
+    ),
     "not utf-8": (b"<?php define('DB_NAME', '\xff');", Config("\ufffd", None, None)),
     "cut off": (b"<?php define('DB_NAME', 'a'); define('DB_USER', 'b", Config("a", None, None)),
     "none": (b"", Config(None, None, None)),
@@ -106,31 +130,31 @@ NOTHING_ENDS: Final = (
 @pytest.mark.parametrize("case", HEADERS)
 def test_a_header(case: str) -> None:
     content, expected = HEADERS[case]
-    assert header(content, "Plugin") == expected
+    assert extension_header(content, "Plugin") == expected
 
 
 def test_a_themes_header() -> None:
-    assert header(b"/*\nTheme Name: A\nVersion: 1.1*/", "Theme") == FileHeader("A", "1.1")
-    assert header(b"/*\nPlugin Name: A\nVersion: 1.1*/", "Theme") == FileHeader("", "1.1")
+    assert extension_header(b"/*\nTheme Name: A\nVersion: 1.1*/", "Theme") == FileHeader("A", "1.1")
+    assert extension_header(b"/*\nPlugin Name: A\nVersion: 1.1*/", "Theme") == FileHeader("", "1.1")
 
 
 @pytest.mark.parametrize("case", CONFIGS)
 def test_a_configuration(case: str) -> None:
     content, expected = CONFIGS[case]
-    assert config(content) == expected
+    assert wordpress_config(content) == expected
 
 
 def test_no_secret_is_read() -> None:
     content = b"<?php define('DB_PASSWORD', 'CANARY'); define('AUTH_KEY', 'CANARY'); define('DB_NAME', 'a');"
-    assert "CANARY" not in repr(config(content))
+    assert "CANARY" not in repr(wordpress_config(content))
 
 
 @pytest.mark.parametrize("piece", NOTHING_ENDS)
 def test_hostile_text_takes_time_in_proportion(piece: bytes) -> None:
     def read(size: int) -> None:
         content = piece * (size // len(piece))
-        config(content)
-        header(content, "Plugin")
+        wordpress_config(content)
+        extension_header(content, "Plugin")
 
     assert is_in_proportion(read, 2**16)  # a pattern that tries again from each place takes the square
 
@@ -146,7 +170,7 @@ def test_plugins_and_themes_lie_in_their_folders() -> None:
         b"wp-content/themes/our-own/style.css": b"/*\nTheme Name: Our own\nVersion: 4\n*/",
         b"wp-config.php": b"<?php",
     }
-    found = extensions(heads)
+    found = packed_extensions(heads)
     assert found.plugins == (
         PackedExtension("hello", FileHeader("Hello Dolly", "1.7.2"), b"wp-content/plugins/hello.php"),
         PackedExtension("shelf", FileHeader("Shelf", "2"), b"wp-content/plugins/shelf/shelf.php"),
@@ -180,7 +204,7 @@ def test_plugins_and_themes_lie_in_their_folders() -> None:
 )
 def test_what_lies_elsewhere_is_none(name: bytes) -> None:
     content = PLUGIN % (b"A", b"1") + b"\nTheme Name: A"
-    assert (bytes_wanted(name), tells(name, content), extensions({name: content})) == (0, False, ((), ()))
+    assert (bytes_wanted(name), tells(name, content), packed_extensions({name: content})) == (0, False, ((), ()))
 
 
 def test_files_of_a_plugin_that_are_not_its_main_one_are_not_kept() -> None:
@@ -196,11 +220,11 @@ QUOTED: Final = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 def test_what_is_written_as_literals_is_read(name: str, user: str, prefix: str) -> None:
     quoted = ["'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'" for text in (name, user, prefix)]
     text = "<?php\ndefine( 'DB_NAME', {} );\ndefine( 'DB_USER', {} );\n$table_prefix = {};\n".format(*quoted)
-    assert config(text.encode()) == Config(name, user, prefix)
+    assert wordpress_config(text.encode()) == Config(name, user, prefix)
 
 
 @given(st.lists(st.sampled_from([*NOTHING_ENDS, b"'", b'"', b")", b";", b"a", b"DB_USER"])) | st.lists(st.binary()))
 def test_any_text_is_read(pieces: list[bytes]) -> None:
     content = b"".join(pieces)
-    config(content)
-    assert "\n" not in "".join(header(content, "Plugin"))
+    wordpress_config(content)
+    assert "\n" not in "".join(extension_header(content, "Plugin"))

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from backupmeta.account.home import PairState
-from backupmeta.checks.verdict import Verdict
+from backupmeta.checks.policy import Verdict
 from backupmeta.findings import Group, Severity
 from backupmeta.provenance import Witness
 

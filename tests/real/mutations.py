@@ -21,8 +21,7 @@ from writers.installatron import BLOCK, Entry, blocks, padded
 
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.checks.checked_backup import Requirements
-from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.checks.verdict import Verdict
+from backupmeta.checks.policy import DEFAULT, Policy, Verdict
 from backupmeta.findings import Severity
 from backupmeta.search import Search
 from backupmeta.verification import RUN_HERE, Case, Outcome, verify, verify_archive

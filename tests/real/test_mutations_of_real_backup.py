@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import zstandard
 
+from backupmeta.checks.policy import Verdict
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.checks.verdict import Verdict
 from backupmeta.findings import Severity
 from tests.hostile import header, pax
 from tests.invented import run

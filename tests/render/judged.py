@@ -2,8 +2,8 @@
 
 from hypothesis import strategies as st
 
+from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.checks.verdict import Judged, Verdict, Verification
 from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import Source, Witness
 

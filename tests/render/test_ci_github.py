@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given
 
-from backupmeta.checks.verdict import Verification
+from backupmeta.checks.policy import Verification
 from backupmeta.findings import Severity
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.ci import github

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from junitparser import JUnitXml
 
-from backupmeta.checks.verdict import Verdict, Verification
+from backupmeta.checks.policy import Verdict, Verification
 from backupmeta.findings import Severity
 from backupmeta.render.ci import junit
 from backupmeta.render.verified import blamed

@@ -10,7 +10,7 @@ import pytest
 
 import backupmeta.render
 from backupmeta.backup.inspection import Inspection
-from backupmeta.checks.verdict import Verification
+from backupmeta.checks.policy import Verification
 from backupmeta.events.event import Event
 from backupmeta.library import list_backups
 from backupmeta.render.backups import BACKUPS, ListView

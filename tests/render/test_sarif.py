@@ -30,8 +30,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft4Validator, ValidationError
 
 import backupmeta
+from backupmeta.checks.policy import Judged, Verification
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.checks.verdict import Judged, Verification
 from backupmeta.findings import Severity
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.sarif import log
@@ -386,7 +386,7 @@ def test_nothing_that_was_left_out_is_nothing_to_say() -> None:
 def test_memory_does_not_grow_with_the_results(severity: Severity) -> None:
     script = f"""
 import sys
-from backupmeta.checks.verdict import Judged, Verdict, Verification
+from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.sarif import log

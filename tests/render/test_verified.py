@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import given
 
-from backupmeta.checks.verdict import Verdict, Verification
+from backupmeta.checks.policy import Verdict, Verification
 from backupmeta.findings import Severity
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.formats import View
