@@ -334,7 +334,7 @@ def _findings(catalog: Catalog) -> Iterator[ReportedFinding]:
 
 
 def _rows(catalog: Catalog, select: str, kind: Callable[..., Row]) -> Iterator[Row]:
-    """Yield the rows of a ``select``: a path and its exact bytes are one path, lists of extensions are their entries."""
+    """Yield the rows of a ``select``: a path and its exact bytes are one, lists of extensions are their entries."""
     for row in catalog.named(select):
         for column in _EXACT.keys() & row.keys():
             path, exact = _EXACT[column], row.pop(column)
