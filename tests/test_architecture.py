@@ -24,7 +24,6 @@ MOST_MODULES = 140
 NAMED_TWICE: set[str] = {"document.py"}
 """File names that occur twice, and are to be told apart."""
 IN_CIRCLES: set[frozenset[str]] = {
-    frozenset({"masking", "secret_forms"}),
     frozenset({"render.ci", "render.sarif", "render.verified"}),
     frozenset({"render.report.columns", "render.report.report_text", "render.report.page"}),
 }

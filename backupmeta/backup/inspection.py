@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import PairState
 from backupmeta.findings import Finding
-from backupmeta.masking import is_location, is_secret, mask_text, might_hide
+from backupmeta.masking import is_secret
 from backupmeta.provenance import Fact, Source
 from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Field
 from backupmeta.record.values import Value, items
-from backupmeta.secrets import closed, is_closed, opened, plain
+from backupmeta.secrets import closed, is_closed, is_location, mask_text, might_hide, opened, plain
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install

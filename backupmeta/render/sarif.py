@@ -17,10 +17,11 @@ from backupmeta.checks.policy import Judged, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import FindingRule, Severity
 from backupmeta.folders import telling, text_file
-from backupmeta.masking import MASK, mask_text
+from backupmeta.masking import MASK
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.json_text import spaced
 from backupmeta.render.verified import Selection, blamed
+from backupmeta.secrets import mask_text
 from backupmeta.words import counted, visible
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
