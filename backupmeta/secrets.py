@@ -19,9 +19,13 @@ from backupmeta.masking import MASK, is_secret
 T = TypeVar("T")
 
 
-def might_hide(value: str) -> bool:
-    """Tell at a glance whether a rule for values may find something."""
-    return ":" in value or "=" in value or "//" in value or "%" in value or '"' in value or "'" in value
+MARKS: Final = (":", "=", "//", "%", '"', "'")
+"""One of these stands in every value in which a rule for values masks something."""
+
+
+def marks_in(text: str) -> list[str]:
+    """Return which of the `MARKS` stand in a ``text``."""
+    return [mark for mark in MARKS if mark in text]
 
 
 _PLAIN_URI: Final = re.compile(r"(?:[a-z][a-z0-9+.]*://[\w.-]+(?::\d{1,5}(?=/|$))?)?[\w./~+-]*").fullmatch
@@ -41,7 +45,7 @@ def mask_text(text: str) -> str:
 
 def mask_value(value: str) -> str:
     """Return a value of a record with the secrets that stand in it masked, by all rules."""
-    if not might_hide(value):
+    if not (":" in value or "=" in value or "//" in value or "%" in value or '"' in value or "'" in value):
         return value
     return _remembered_value(value) if len(value) <= _LONGEST_TEXT else _masked_value(value)
 

@@ -19,13 +19,12 @@ from backupmeta.masking import is_secret
 
 PACKAGE = Path(backupmeta.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-MOST_MODULES = 140
+MOST_MODULES = 137
 """Modules that the package may have: a lower number is better."""
 NAMED_TWICE: set[str] = {"document.py"}
 """File names that occur twice, and are to be told apart."""
 IN_CIRCLES: set[frozenset[str]] = {
     frozenset({"render.ci", "render.sarif", "render.verified"}),
-    frozenset({"render.report.columns", "render.report.report_text", "render.report.page"}),
 }
 """Modules that import one another, and are to be told apart."""
 LONGEST = 600

@@ -3,24 +3,19 @@
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from datetime import timezone
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import PairState
 from backupmeta.findings import Finding
-from backupmeta.masking import is_secret
 from backupmeta.provenance import Fact, Source
 from backupmeta.record.document import Document
-from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Field
-from backupmeta.record.values import Value, items
-from backupmeta.secrets import closed, is_closed, is_location, mask_text, might_hide, opened, plain
+from backupmeta.record.fields import CUSTOM, FIELD, Field
+from backupmeta.record.values import Value
+from backupmeta.secrets import closed, mask_text, opened, plain
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
-
-_BY_NAME: Final = frozenset(field.name for field in FIELDS if field.decode is items or is_location(field.name))
-"""The fields whose values are looked at whatever stands in them."""
-_HARMLESS: Final = frozenset(field.name for field in FIELDS if not field.secret) - _BY_NAME
 
 
 class Resolved(NamedTuple):
@@ -62,7 +57,7 @@ class Inspection:
         findings: what is odd.
         archive_name: the parts of the archive's name, where it has one that follows the convention.
         utc_offset: the server's offset, which that name and ``backup_time`` imply together.
-        closed_names: the fields that are closed: `close`.
+        closed_names: the fields that are closed.
     """
 
     kind: Literal["backup", "install"]
@@ -75,7 +70,7 @@ class Inspection:
     findings: list[Finding] = attribute(default_factory=list)
     archive_name: ArchiveName | None = None
     utc_offset: timezone | None = None
-    closed_names: list[str] = attribute(default_factory=list, init=False, compare=False)
+    closed_names: tuple[str, ...] = attribute(default=(), init=False, compare=False)
 
     def __repr__(self) -> str:
         path = mask_text(self.path)
@@ -110,16 +105,6 @@ class Inspection:
         """Return the field ``name`` as text; empty where it is none."""
         value = self.get(name)
         return value if isinstance(value, str) else ""
-
-    def close(self) -> None:
-        """Close the fields that are secret, or have a secret in them."""
-        fields = self.fields
-        suspects = [name for name, value in fields.items() if value.__class__ is str and might_hide(value)]
-        suspects += [name for name in fields.keys() - _HARMLESS if name in _BY_NAME or is_secret(name)]
-        for name in suspects:
-            value = fields[name] = closed(name, fields[name])
-            if is_closed(value):
-                self.closed_names.append(name)
 
     def wire(self, *, show_secrets: bool = False) -> dict[str, Value]:
         """Return the fields as they stand in the server's answer."""

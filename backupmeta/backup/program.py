@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 from backupmeta.backup.witnesses import DERIVABLE
 from backupmeta.record.fields import CUSTOM, FIELDS, Default, Field, Scope, Use, use_of
 from backupmeta.record.grammar import Record
-from backupmeta.record.values import Decoder, text
+from backupmeta.record.values import Decoder, items, schedule_id, text
+from backupmeta.secrets import is_location
 
 CUSTOM_SCHEDULE: Final = frozenset({"autobk_daily", "autobk_weekly", "autobk_monthly"})
 """The fields that are part of the answer only where ``autobk`` is ``custom``."""
@@ -82,6 +83,9 @@ class Program(NamedTuple):
         open_steps: those of them that depend on values: what is contested, of a custom schedule, derived from something
             else than a record, or odd.
         kept: the keys that are no fields, each with the numbers of the records that have it.
+        secrets: the fields that are secret by name, or are locations: closed where something in them must not be shown.
+        texts: the other fields that are texts.
+        lists: the other fields that are lists of texts.
     """
 
     is_fallback: bool
@@ -91,6 +95,9 @@ class Program(NamedTuple):
     steps: tuple[FieldStep | KeyStep, ...]
     open_steps: tuple[FieldStep | KeyStep, ...]
     kept: Mapping[str, tuple[int, ...]]
+    secrets: tuple[str, ...]
+    texts: tuple[str, ...]
+    lists: tuple[str, ...]
 
 
 def program(records: Sequence[Record], live: Record | None, *, is_backup: bool) -> Program:
@@ -117,15 +124,28 @@ def compiled(keys: tuple[Keys, ...], live: Keys | None, *, is_backup: bool) -> P
     others = list(_others(speaking, holders))
     field_steps = [*known, *(step for step in others if isinstance(step, FieldStep))]
     kept = {step.key: holders[step.key] for step in others if isinstance(step, KeyStep)}
+    possible = [step.field for step in field_steps if step.holders or step.field.name in DERIVABLE]
+    harmless = [field for field in possible if not _is_secret(field)]
     return Program(
         is_fallback=is_fallback,
-        names=tuple([step.field.name for step in field_steps if step.holders or step.field.name in DERIVABLE]),
+        names=tuple([field.name for field in possible]),
         won=_won(field_steps, len(keys) + (live is not None)),
         defaults={step.field.name: default for step in known if (default := _fixed_default(step)) is not None},
         steps=(*known, *others),
         open_steps=tuple(filter(_is_open, (*known, *others))),
         kept=kept,
+        secrets=tuple([field.name for field in possible if _is_secret(field)]),
+        texts=tuple([field.name for field in harmless if field.decode in _TEXT_DECODERS]),
+        lists=tuple([field.name for field in harmless if field.decode is items]),
     )
+
+
+_TEXT_DECODERS: Final = frozenset({text, schedule_id})
+"""The decoders whose results may be any text; `items` returns a list of such texts."""
+
+
+def _is_secret(field: Field) -> bool:
+    return field.secret or is_location(field.name)
 
 
 _remembered = lru_cache(maxsize=256)(compiled)

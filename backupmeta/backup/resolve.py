@@ -20,7 +20,23 @@ from backupmeta.provenance import Source, Witness, as_text
 from backupmeta.record.document import Document
 from backupmeta.record.fields import Field, Use, problem
 from backupmeta.record.values import Decoder
-from backupmeta.secrets import mask_text, masked
+from backupmeta.secrets import closed, is_closed, marks_in, mask_text, masked
+
+
+class RecordedName(NamedTuple):
+    """What a backup's record says of its archive's name, and of what the parts of that name stand for.
+
+    Attributes:
+        name: the archive's name or path; empty where it is not recorded.
+        url: the site's address.
+        title: the install's title.
+        time: when the backup was made, Unix seconds.
+    """
+
+    name: str
+    url: str | None
+    title: str | None
+    time: int | None
 
 
 def backup(witnesses: Witnesses, state: PairState) -> Inspection:
@@ -28,11 +44,10 @@ def backup(witnesses: Witnesses, state: PairState) -> Inspection:
     records = [record for record in (witnesses.backup, witnesses.embedded) if record is not None]
     path = witnesses.archive or (records[0].source.path if records else "")
     inspection = Inspection("backup", state, path)
-    _resolve(inspection, witnesses, records, witnesses.install)
-    name = check_archive_name(_recorded_name(inspection), witnesses.archive, path, witnesses.zone)
+    recorded = _resolve(inspection, witnesses, records, witnesses.install)
+    name = check_archive_name(recorded, witnesses.archive, path, witnesses.zone)
     inspection.archive_name, inspection.utc_offset = name.parts, name.utc_offset
     inspection.findings.extend(name.findings)
-    inspection.close()
     return inspection
 
 
@@ -41,12 +56,16 @@ def install(id_: str, record: Document, home: str | None, as_server: str | None,
     witnesses = Witnesses(id_, None, None, record, None, home, as_server, numbackups, None)
     inspection = Inspection("install", None, record.source.path)
     _resolve(inspection, witnesses, [record], None)
-    inspection.close()
     return inspection
 
 
-def _resolve(inspection: Inspection, witnesses: Witnesses, records: list[Document], live: Document | None) -> None:
-    """Resolve every field from ``records``, the one that is believed first, and from the ``live`` install's."""
+def _resolve(
+    inspection: Inspection, witnesses: Witnesses, records: list[Document], live: Document | None
+) -> RecordedName:
+    """Resolve every field from ``records``, the one that is believed first, and from the ``live`` install's.
+
+    The fields are closed after it; what the archive's name is compared with is returned in clear.
+    """
     for record in records:
         if not record.record.is_tidy:
             inspection.findings.extend(Findings.of(record.findings()))
@@ -57,6 +76,24 @@ def _resolve(inspection: Inspection, witnesses: Witnesses, records: list[Documen
     _Run(chosen, records if live is None else [*records, live], witnesses, inspection).run()
     if len(inspection.findings) > Findings.KEPT:  # a record with very many keys
         inspection.findings[:] = Findings.of(inspection.findings)
+    recorded = _recorded_name(inspection)
+    _close(inspection, chosen)
+    return recorded
+
+
+def _close(inspection: Inspection, program: Program) -> None:
+    """Close the fields that are secret, or have a secret in them."""
+    fields = inspection.fields
+    texts = [(name, value) for name in program.texts if isinstance(value := fields.get(name), str)]
+    texts += [
+        (name, ",".join(map(str, value))) for name in program.lists if isinstance(value := fields.get(name), list)
+    ]
+    marks = marks_in("\n".join([value for _, value in texts]))
+    suspects = {name for mark in marks for name, value in texts if mark in value}
+    suspects.update(program.secrets)
+    for name in suspects & fields.keys():
+        fields[name] = closed(name, fields[name])
+    inspection.closed_names = tuple([name for name in suspects if is_closed(fields.get(name))])
 
 
 class _Run:
@@ -209,22 +246,6 @@ class _Run:
 
     def _report(self, rule: FindingRule, subject: str, *evidence: Source, detail: str = "") -> None:
         self._inspection.findings.append(Finding(rule, subject, detail, evidence))
-
-
-class RecordedName(NamedTuple):
-    """What a backup's record says of its archive's name, and of what the parts of that name stand for.
-
-    Attributes:
-        name: the archive's name or path; empty where it is not recorded.
-        url: the site's address.
-        title: the install's title.
-        time: when the backup was made, Unix seconds.
-    """
-
-    name: str
-    url: str | None
-    title: str | None
-    time: int | None
 
 
 class ArchiveNameCheck(NamedTuple):

@@ -6,7 +6,7 @@ the record's values, by the `Program` of its keys. `cells_of` makes them of any 
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timezone, tzinfo
 from functools import lru_cache
 from hashlib import blake2b
@@ -181,9 +181,8 @@ def _origins(inspection: Inspection) -> Text:
     main = next((origin for origin in origins.values() if isinstance(origin, Document)), None)
     others = {name: origin for name, origin in origins.items() if origin is not main}
     if main is None or not main.record.is_tidy or any(isinstance(origin, Document) for origin in others.values()):
-        return json_of(
-            {name: [str(place.witness), place.line] for name in origins for place in [inspection.source(name)]}
-        )
+        sources = {name: inspection.source(name) for name in _on_the_wire({**inspection.fields, **origins})}
+        return json_of({name: [str(source.witness), source.line] for name, source in sources.items()})
     witnesses = tuple([(name, str(origin[0])) for name, origin in others.items()])
     tell = _remembered_origins if main.record.is_usual else _origins_of
     return tell(tuple(origins), main.source.witness, tuple(main.record.values), witnesses)
@@ -197,12 +196,17 @@ def _origins_of(
     return json_of(
         {
             name: [without_line[name], None] if name in without_line else [str(main), lines[_key_of(name)]]
-            for name in names
+            for name in _on_the_wire(names)
         }
     )
 
 
 _remembered_origins = lru_cache(maxsize=1024)(_origins_of)
+
+
+def _on_the_wire(names: Iterable[str]) -> list[str]:
+    """Return the ``names`` of fields in the order of the server's answer; custom fields come last."""
+    return sorted(names, key=lambda name: _PLACES.get(name, len(_PLACES)))
 
 
 def _key_of(name: str) -> str:

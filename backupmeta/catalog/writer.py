@@ -26,6 +26,7 @@ from backupmeta.catalog.schema import (
     Type,
 )
 from backupmeta.catalog.seals import OWN, Seals
+from backupmeta.record.values import Extension
 
 _AT_HAND: Final = 100_000
 """How many keys of shared values are kept in memory."""
@@ -36,23 +37,6 @@ class _Row(NamedTuple):
 
     files: tuple[int | None, ...]
     cells: Cells
-
-
-class _NewFinding(NamedTuple):
-    """A row of the findings that begins now; its attributes are the table's columns."""
-
-    finding: int
-    account: int | None
-    install: int | None
-    backup: int | None
-    since: int
-    id: str
-    severity: str
-    subject: str
-    detail: str
-    message: str
-    evidence: str
-    file: int | None
 
 
 class _About(NamedTuple):
@@ -92,16 +76,17 @@ def _shape(table: Table, cells: Sequence[Column], *files: str) -> _Shape:
 _FILES: Final = _Shape(FILES, (), FileRow._fields, ())
 _INSTALLS: Final = _shape(INSTALLS, INSTALL_CELLS, "record_file")
 _BACKUPS: Final = _shape(BACKUPS, BACKUP_CELLS, "record_file", "archive_file")
+_FINDING: Final = ("finding", "account", "install", "backup", "since", "file", *FindingRow._fields)
 _WRITTEN: Final = {
     **{shape.table.name: schema.insertion(shape.table, shape.columns) for shape in (_FILES, _INSTALLS, _BACKUPS)},
-    FINDINGS.name: schema.insertion(FINDINGS, _NewFinding._fields),
+    FINDINGS.name: schema.insertion(FINDINGS, _FINDING),
 }
 """By table: the statement that writes a row which begins."""
 _CLAIMED: Final = """
 SELECT backup FROM all_backups WHERE account = ? AND archive_file = ? AND until IS NULL AND (? IS NULL OR id = ?)
 """
-_EXTENSION: Final = ("list", "id", "version", "active", "autoup")
-_ENTRIES: Final = "SELECT id, version, active, autoup FROM extensions WHERE list = ? ORDER BY rowid"
+_EXTENSION: Final = ("list", *Extension._fields)
+_ENTRIES: Final = f"SELECT {', '.join(Extension._fields)} FROM extensions WHERE list = ? ORDER BY rowid"
 _FORGET: Final = "UPDATE all_findings SET until = ? WHERE file = ? AND until IS NULL"
 
 
@@ -390,9 +375,7 @@ class Writer:
 
     def _begin_finding(self, account: int | None, about: _About, file: int | None = None) -> None:
         number, (install, backup, finding) = self._next(FINDINGS.name), about
-        self._pending[FINDINGS.name].append(
-            _NewFinding(number, account, install, backup, self._scan, file=file, **finding._asdict())
-        )
+        self._pending[FINDINGS.name].append((number, account, install, backup, self._scan, file, *finding))
 
     def _end_findings(self, numbers: Iterable[int]) -> None:
         ended = [(self._scan, number) for number in numbers]
@@ -473,5 +456,4 @@ def _first(files: tuple[int | None, ...]) -> int | None:
 def _extensions(value: str) -> Iterator[Cells]:
     """Yield the entries of a list of plugins or themes; nothing for any other value."""
     if value.startswith('[{"id":'):
-        for entry in json.loads(value):
-            yield entry["id"], entry["version"], entry.get("activated", entry.get("active")), entry["autoup"]
+        yield from map(Extension.of, json.loads(value))

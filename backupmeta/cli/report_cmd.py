@@ -25,8 +25,8 @@ from backupmeta.cli.progress import scan_progress
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.formats import Trait, View
-from backupmeta.render.report.report_text import REPORTS
-from backupmeta.report.from_catalog import Asked, read
+from backupmeta.render.report.page import REPORTS
+from backupmeta.report import Asked, read
 from backupmeta.secrets import mask_text
 
 

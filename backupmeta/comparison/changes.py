@@ -203,13 +203,7 @@ def _extensions(
 
 def _by_id(entries: Iterable[object]) -> dict[str, Extension]:
     """Return the entries of a list on the wire by their ids; of two of one id the last counts."""
-    return {
-        entry["id"]: Extension(
-            entry["id"], entry["version"], entry.get("activated", entry.get("active")), entry["autoup"]
-        )
-        for entry in entries
-        if isinstance(entry, dict)
-    }
+    return {entry["id"]: Extension.of(entry) for entry in entries if isinstance(entry, dict)}
 
 
 def _steps(old: Extension | None, new: Extension | None) -> Iterator[Step]:

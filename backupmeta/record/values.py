@@ -6,7 +6,7 @@ one, says that the bytes are not UTF-8.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple, TypedDict
+from typing import Any, Final, Literal, NamedTuple, TypedDict
 
 from backupmeta.secrets import mask_value
 
@@ -125,6 +125,11 @@ class Extension(NamedTuple):
     version: str | None
     active: bool | None
     autoup: Literal["all", "none"] | None
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> "Extension":
+        """Return an entry of a list on the wire, where plugins are called activated, and themes active."""
+        return cls(entry["id"], entry.get("version"), entry.get("activated", entry.get("active")), entry.get("autoup"))
 
 
 class _Mark(NamedTuple):

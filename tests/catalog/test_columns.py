@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from backupmeta.api.models import Backup
 from backupmeta.catalog import schema
 from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.scanning import Depth, scan
@@ -175,3 +176,15 @@ def test_a_column_may_stand_anywhere(site: Site, tmp_path: Path, table: str) -> 
 def test_every_statement_names_its_columns() -> None:
     modules = (Path(schema.__file__).parent).glob("*.py")
     assert [module.name for module in modules if "SELECT *" in module.read_text("utf-8")] == []
+
+
+def test_provenance_stands_in_the_order_of_the_wire(site: Site) -> None:
+    site.ann.archive(embedded=backup_record(backup_note=None, title="Other", version_available="6.5"))
+    site.scan(depth=Depth.SHALLOW)
+    fields: dict[int, list[str]] = {}
+    for row in rows(site.catalog, "SELECT backup, field FROM provenance"):
+        fields.setdefault(row["backup"], []).append(row["field"])
+    assert len(fields) == 2
+    assert list(fields.values()) == [
+        [name for name in Backup.model_fields if name in names] for names in fields.values()
+    ]
