@@ -26,7 +26,6 @@ NAMED_TWICE: set[str] = {"document.py"}
 IN_CIRCLES: set[frozenset[str]] = {
     frozenset({"masking", "secret_forms"}),
     frozenset({"render.ci", "render.sarif", "render.verified"}),
-    frozenset({"render.report.columns", "render.report.report_text", "render.report.page"}),
 }
 """Modules that import one another, and are to be told apart."""
 LONGEST = 600

@@ -26,8 +26,8 @@ from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
 from backupmeta.masking import mask_text
 from backupmeta.render.formats import Trait, View
-from backupmeta.render.report.report_text import REPORTS
-from backupmeta.report.from_catalog import Asked, read
+from backupmeta.render.report.page import REPORTS
+from backupmeta.report import Asked, read
 
 
 class _Source(NamedTuple):

@@ -25,8 +25,8 @@ from backupmeta.catalog.seals import seal_all
 from backupmeta.catalog.summary import stats
 from backupmeta.catalog.views import VIEWS
 from backupmeta.errors import CatalogError
-from backupmeta.report.from_catalog import Asked as Reported
-from backupmeta.report.from_catalog import read
+from backupmeta.report import Asked as Reported
+from backupmeta.report import read
 from backupmeta.search import Search
 from tests.catalog.snapshots import current, differences
 from tests.invented import BACKUP, NAME, Account, Ran, archive, backup_record, install_record, run

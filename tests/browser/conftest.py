@@ -10,8 +10,8 @@ pytest.importorskip("playwright")
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.chromium import PROGRAM, launched
+from tests.browser.sample import NOW, sample
 from tests.invented import run
-from tests.report.sample import NOW, sample
 
 
 @pytest.fixture(scope="module")

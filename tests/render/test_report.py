@@ -19,8 +19,7 @@ from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.catalog.summary import Part, Summary
 from backupmeta.render.report.page import content, html
 from backupmeta.render.report.report_text import LONGEST, MOST, markdown, report_json, shown
-from backupmeta.report.from_catalog import Asked, read
-from backupmeta.report.model import Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding
+from backupmeta.report import Asked, Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding, read
 from backupmeta.search import Search
 from backupmeta.words import minute, size
 from tests.invented import TIME, Account, archive, backup_record

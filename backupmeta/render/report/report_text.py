@@ -16,9 +16,8 @@ from backupmeta import escapes
 from backupmeta.catalog.database import Scan
 from backupmeta.catalog.summary import DatedBackup, FindingCount, Summary
 from backupmeta.provenance import Source
-from backupmeta.render.formats import Format, Formats, Rendering, Trait, formats, whatever_view
 from backupmeta.render.json_text import as_json, json_object, spaced
-from backupmeta.report.model import (
+from backupmeta.report import (
     Extension,
     Report,
     ReportedAccount,
@@ -318,20 +317,3 @@ def _described(kind: FindingCount) -> dict[str, object]:
 def _rows(rows: Iterable[object]) -> str:
     lines = ",\n".join(f"  {spaced(as_json(row, _TIMES))}" for row in rows)
     return f"[\n{lines}\n]" if lines else "[]"
-
-
-# --- formats ----------------------------------------------------------------------------------------------------------
-
-
-def _page(report: Report) -> Iterator[str]:
-    from backupmeta.render.report.page import html
-
-    yield html(report)
-
-
-REPORTS: Final[Formats[Rendering[Report]]] = formats(
-    Format("html", "one page that opens anywhere", whatever_view(_page), frozenset({Trait.NOT_ON_A_TERMINAL})),
-    Format("markdown", "Markdown that reads well as text", lambda report, _view: [markdown(report)]),
-    Format("json", "an object, a line a row", lambda report, _view: [report_json(report)]),
-)
-"""The formats of a report."""

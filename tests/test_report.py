@@ -8,8 +8,7 @@ import pytest
 from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.catalog.summary import Duplicates
 from backupmeta.errors import CatalogError
-from backupmeta.report.from_catalog import Asked, read
-from backupmeta.report.model import Report
+from backupmeta.report import Asked, Report, read
 from backupmeta.search import Search
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, TIME, Account, archive, backup_record
 from tests.sites import honest

@@ -1,0 +1,360 @@
+"""`Report`: what a report tells, whatever it is written as; read from a catalog, all of it as of one moment.
+
+Rows know each other by the catalog's numbers. Times are Unix seconds, sizes are bytes. Surrogates in paths stand for
+bytes that are not UTF-8. Secrets are masked: a catalog holds none.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Final, NamedTuple, TypeVar
+
+from backupmeta import __version__
+from backupmeta.catalog.database import Catalog, Scan, age
+from backupmeta.catalog.schema import exact_path
+from backupmeta.catalog.summary import Summary, summary
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.findings import Finding, Severity
+from backupmeta.provenance import Source, place_in
+from backupmeta.record import values
+
+MOST_SCANS: Final = 20
+"""How many scans are listed at most."""
+
+Row = TypeVar("Row")
+
+_EXACT: Final = {"path_bytes": "path", "archive_bytes": "archive"}
+"""The columns with exact bytes, and those with the text of the same paths."""
+_LISTS: Final = frozenset({"plugins", "themes"})
+_SEVERITIES: Final = tuple(map(str, Severity))
+_LONGEST_REMEMBERED: Final = 16_384  # characters
+
+
+# --- what it tells ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A plugin or a theme: its folder's name, its version, whether it is active; None for what is not known."""
+
+    id: str
+    version: str | None
+    is_active: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedAccount:
+    """A home, or a folder of archives that belongs to none.
+
+    Attributes:
+        number: its number in the catalog.
+        host: the host that it lies on; empty where all are reached from here.
+        path: its path on that host.
+        seen: its path as the server saw it.
+        status: present, vanished, or unreadable.
+        installs: how many live installs it has.
+        backups: how many backups it has.
+        archives: how many archives it has.
+        bytes: how large these are.
+        newest: when the newest of its backups was made; None where there is none whose time is known.
+    """
+
+    number: int
+    host: str
+    path: str
+    seen: str
+    status: str
+    installs: int
+    backups: int
+    archives: int
+    bytes: int
+    newest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedInstall:
+    """A live install, as its own record tells it.
+
+    Attributes:
+        number: its number in the catalog.
+        account: the number of its account.
+        created: when it was installed.
+        updated: when it was last updated.
+        available: the highest version that it can be updated to.
+        backups: how many backups of it there are.
+        newest: when the newest of them was made.
+    """
+
+    number: int
+    account: int
+    id: str
+    application: str | None
+    version: str | None
+    available: str | None
+    title: str | None
+    url: str | None
+    path: str | None
+    user: str | None
+    created: int | None
+    updated: int | None
+    plugins: tuple[Extension, ...]
+    themes: tuple[Extension, ...]
+    backups: int
+    newest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedBackup:
+    """A backup: its record, its archive, or both.
+
+    Attributes:
+        number: its number in the catalog.
+        account: the number of its account.
+        install: the number of the live install that it is of; None where that is gone.
+        install_id: the id of that install.
+        state: paired, missing, remote or unclaimed.
+        time: when it was made.
+        location: local, a location's id, or a URI.
+        archive: the path of its archive, below its account's; None where there is none.
+        bytes: how large that is.
+        sha256: its digest, where it was scanned deep.
+        verdict: pass, fail, unreadable or not judged, where it was scanned deep.
+    """
+
+    number: int
+    account: int
+    install: int | None
+    install_id: str | None
+    id: str | None
+    state: str
+    time: int | None
+    application: str | None
+    version: str | None
+    title: str | None
+    url: str | None
+    path: str | None
+    user: str | None
+    location: str | None
+    note: str | None
+    plugins: tuple[Extension, ...]
+    themes: tuple[Extension, ...]
+    archive: str | None
+    bytes: int | None
+    sha256: str | None
+    verdict: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedArchive:
+    """An archive's file.
+
+    Attributes:
+        number: its number in the catalog.
+        account: the number of its account.
+        backup: the number of the backup that it is of, if any.
+        path: its path, below its account's.
+        bytes: how large it is.
+        modified: when it was modified.
+        status: read; passed over, where another one has its name; or the id of the finding that says why not.
+        sha256: its digest, where it was scanned deep.
+        verdict: pass, fail, unreadable or not judged, where it was scanned deep.
+    """
+
+    number: int
+    account: int
+    backup: int | None
+    path: str
+    bytes: int
+    modified: int
+    status: str
+    sha256: str | None
+    verdict: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedFinding:
+    """A finding, and what it is about.
+
+    Attributes:
+        account: the number of the account; None for a root.
+        install: the number of the install, if it is about one.
+        backup: the number of the backup, if it is about one.
+        id: the id of its rule.
+        severity: error, warning or note.
+        message: one sentence.
+        advice: what to do about it; empty where this version does not know the word.
+        evidence: where it can be seen.
+    """
+
+    account: int | None
+    install: int | None
+    backup: int | None
+    id: str
+    severity: str
+    message: str
+    advice: str
+    evidence: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report tells.
+
+    Attributes:
+        written: when it was written.
+        version: the version of backupmeta that wrote it.
+        command: the command line, as it was given.
+        catalog: the catalog's path; None where what is told was scanned for this report alone.
+        as_of: when the newest scan began, which it tells of.
+        oldest: when the scan began that looked last at the account not looked at for longest.
+        scans: the last scans, the newest first.
+        accounts: the accounts, by path.
+        installs: the live installs, account by account.
+        backups: the backups, the newest first.
+        archives: the archives, account by account.
+        findings: the findings, the worst first.
+        summary: how much there is of what.
+    """
+
+    written: int
+    version: str
+    command: str
+    catalog: str | None
+    as_of: int
+    oldest: int
+    scans: tuple[Scan, ...]
+    accounts: tuple[ReportedAccount, ...]
+    installs: tuple[ReportedInstall, ...]
+    backups: tuple[ReportedBackup, ...]
+    archives: tuple[ReportedArchive, ...]
+    findings: tuple[ReportedFinding, ...]
+    summary: Summary
+
+    @cached_property
+    def account_paths(self) -> Mapping[int, str]:
+        """The accounts' paths, by number."""
+        return {account.number: account.path for account in self.accounts}
+
+
+# --- reading it -------------------------------------------------------------------------------------------------------
+
+
+class Asked(NamedTuple):
+    """What is written down beside what the catalog has: the moment (Unix seconds), the command line, the catalog.
+
+    The latter's name is None for one that is there for the report alone.
+    """
+
+    now: int
+    command: str
+    catalog: str | None
+
+
+def read(path: str, asked: Asked, findings: list[Finding] | None = None) -> Report:
+    """Read what the catalog at ``path`` has. Raises `CatalogError`, also where nothing was scanned into it.
+
+    What is not as it was scanned is left out, and appended to ``findings``; without these it is a `CatalogError`.
+    """
+    known = age(path)
+    with Catalog.checked(path, findings) as catalog:
+        return Report(
+            written=asked.now,
+            version=__version__,
+            command=asked.command,
+            catalog=asked.catalog,
+            as_of=known.newest,
+            oldest=known.oldest,
+            scans=tuple(catalog.scans(MOST_SCANS)),
+            accounts=tuple(_rows(catalog, _ACCOUNTS, ReportedAccount)),
+            installs=tuple(_rows(catalog, _INSTALLS, ReportedInstall)),
+            backups=tuple(_rows(catalog, _BACKUPS, ReportedBackup)),
+            archives=tuple(_rows(catalog, _ARCHIVES, ReportedArchive)),
+            findings=tuple(sorted(_findings(catalog), key=_worst_first)),
+            summary=summary(catalog, asked.now),
+        )
+
+
+_ACCOUNTS: Final = """
+SELECT a.account AS number, a.host, a.path, a.path_bytes, a.seen, a.status,
+  ifnull(i.installs, 0) AS installs, ifnull(b.backups, 0) AS backups,
+  ifnull(s.archives, 0) AS archives, ifnull(s.bytes, 0) AS bytes, b.newest
+FROM accounts a
+LEFT JOIN (SELECT account, count(*) AS installs FROM all_installs WHERE until IS NULL GROUP BY account) i
+  USING (account)
+LEFT JOIN (SELECT account, sum(backups) AS backups, max(backup_time) AS newest FROM newest_backups GROUP BY account) b
+  USING (account)
+LEFT JOIN sizes s USING (account)
+ORDER BY a.path, a.host, a.account
+"""
+_INSTALLS: Final = """
+SELECT i.install AS number, i.account, i.id, i.application, i.version, i.version_available AS available, i.title, i.url,
+  i.path, i.user, i.time_created AS created, i.time_updated AS updated, i.plugins, i.themes,
+  ifnull(b.backups, 0) AS backups, b.backup_time AS newest
+FROM installs i JOIN accounts a USING (account)
+LEFT JOIN newest_backups b ON b.account = i.account AND b.backup_install = i.id
+ORDER BY a.path, a.host, i.account, i.install
+"""
+_BACKUPS: Final = """
+WITH live AS MATERIALIZED (
+  SELECT account, id, min(install) AS install FROM all_installs WHERE until IS NULL GROUP BY account, id)
+SELECT b.backup AS number, b.account, i.install, b.backup_install AS install_id, b.id, b.state, b.backup_time AS time,
+  b.application, b.version, b.title, b.url, b.path, b.user, b.backup_location AS location, b.backup_note AS note,
+  b.plugins, b.themes, f.path AS archive, f.path_bytes AS archive_bytes, f.size AS bytes, f.sha256, f.verdict
+FROM backups b LEFT JOIN all_files f ON f.file = b.archive_file
+LEFT JOIN live i ON i.account = b.account AND i.id = b.backup_install
+ORDER BY b.backup_time DESC NULLS LAST, b.backup
+"""
+_ARCHIVES: Final = """
+SELECT f.file AS number, f.account, b.backup, f.path, f.path_bytes, f.size AS bytes,
+  f.mtime_ns / 1000000000 AS modified, f.status, f.sha256, f.verdict
+FROM all_files f JOIN accounts a USING (account)
+LEFT JOIN (
+  SELECT account, archive_file AS file, min(backup) AS backup FROM all_backups
+  WHERE until IS NULL AND archive_file IS NOT NULL GROUP BY account, archive_file
+) b ON b.account = f.account AND b.file = f.file
+WHERE f.until IS NULL AND f.kind = 'archive' ORDER BY a.path, a.host, f.account, f.path, f.file
+"""
+_FINDINGS: Final = """
+SELECT n.account, n.install, ifnull(n.backup, b.backup) AS backup, n.id, n.severity, n.message, n.evidence
+FROM findings n
+LEFT JOIN (
+  SELECT account, archive_file AS file, min(backup) AS backup FROM all_backups
+  WHERE until IS NULL AND archive_file IS NOT NULL GROUP BY account, archive_file
+) b ON b.account = n.account AND b.file = n.file
+ORDER BY n.finding
+"""
+
+
+def _findings(catalog: Catalog) -> Iterator[ReportedFinding]:
+    for row in catalog.named(_FINDINGS):
+        advice = FINDINGS[row["id"]].advice if row["id"] in FINDINGS else ""
+        evidence = tuple(map(place_in, json.loads(row.pop("evidence"))))
+        yield ReportedFinding(advice=advice, evidence=evidence, **row)
+
+
+def _rows(catalog: Catalog, select: str, kind: Callable[..., Row]) -> Iterator[Row]:
+    """Yield the rows of a ``select``: a path and its exact bytes are one, lists of extensions are their entries."""
+    for row in catalog.named(select):
+        for column in _EXACT.keys() & row.keys():
+            path, exact = _EXACT[column], row.pop(column)
+            row[path] = row[path] and exact_path(row[path], exact)
+        for column in _LISTS & row.keys():
+            row[column] = _extensions(row[column])
+        yield kind(**row)
+
+
+def _worst_first(finding: ReportedFinding) -> tuple[int, str]:
+    return _SEVERITIES.index(finding.severity), finding.id
+
+
+def _extensions(listed: str | None) -> tuple[Extension, ...]:
+    """Return the plugins or themes of a list as the catalog has it; many backups have the same one."""
+    return (_remembered_extensions if len(listed or "") <= _LONGEST_REMEMBERED else _extensions_of)(listed)
+
+
+def _extensions_of(listed: str | None) -> tuple[Extension, ...]:
+    return tuple(Extension(*values.Extension.of(entry)[:3]) for entry in json.loads(listed or "[]"))
+
+
+_remembered_extensions = lru_cache(maxsize=4096)(_extensions_of)
