@@ -27,16 +27,16 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "extract_cmd:extract",
         "Unpack an ARCHIVE's site to a FOLDER, from one pass that reads it, judges it and writes.",
     ),
-    "find": ("find_cmd:find", "Find backups in a CATALOG: all that is asked for has to hold."),
+    "find": ("catalog_cmds:find", "Find backups in a CATALOG: all that is asked for has to hold."),
     "history": (
         "compare_cmds:history",
         "Show all backups of one INSTALL, oldest first, and what changed from each to the next.",
     ),
     "installs": (
-        "list_cmds:installs",
+        "answer_cmds:installs",
         "List the installs at and below each ROOT, from their records in .appdata/current.",
     ),
-    "list": ("list_cmds:list_backups", "List the backups at and below each ROOT."),
+    "list": ("answer_cmds:list_backups", "List the backups at and below each ROOT."),
     "members": (
         "file_cmds:members",
         "List all members of an ARCHIVE, and judge it, from one pass over the whole file.",
@@ -45,7 +45,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "report_cmd:report",
         "Write a report that can be handed on: one page that opens anywhere, without a network.",
     ),
-    "scan": ("scan_cmd:scan", "Scan every account below each ROOT into a CATALOG."),
+    "scan": ("catalog_cmds:scan", "Scan every account below each ROOT into a CATALOG."),
     "schema": (
         "schema_cmd:schema",
         "Print the JSON Schema of an answer: a backup, an install, the envelope (response), a list.",
@@ -62,7 +62,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "verify_cmds:verify",
         "Say whether backups are whole, and are what their records say; why not, and where.",
     ),
-    "view": ("view_cmd:view", "Show one backup as the server would: GET /backups/{id}."),
+    "view": ("answer_cmds:view", "Show one backup as the server would: GET /backups/{id}."),
 }
 """Where each command stands, module and name, and its summary for the list of commands."""
 

@@ -9,8 +9,8 @@ a calendar has.
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
-from backupmeta.masking import mask_text
 from backupmeta.provenance import Source
+from backupmeta.secrets import mask_text
 from backupmeta.words import dated
 
 SECOND: Final = 1_000_000

@@ -28,7 +28,7 @@ from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.escapes import inert
 from backupmeta.findings import FindingRule, Group, Severity
 from backupmeta.folders import telling, text_file
-from backupmeta.masking import MASK, mask_text
+from backupmeta.masking import MASK
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.formats import Format, Formats, formats, whatever_view
 from backupmeta.render.json_text import spaced
@@ -44,6 +44,7 @@ from backupmeta.render.verified import (
     by_group,
     finding_lines,
 )
+from backupmeta.secrets import mask_text
 from backupmeta.words import counted, visible
 
 _CLASS: Final = "backupmeta.verify"

@@ -21,13 +21,13 @@ from backupmeta.comparison.diff import Difference, Side
 from backupmeta.comparison.history import History, Row
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding
-from backupmeta.masking import mask_text
 from backupmeta.provenance import display, named
 from backupmeta.record.fields import FIELDS
 from backupmeta.record.values import Value
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
 from backupmeta.render.json_text import as_json, finding_object, json_list, pretty
 from backupmeta.render.tabular import aligned, table
+from backupmeta.secrets import mask_text
 from backupmeta.words import (
     ARROW,
     NANOSECONDS,

@@ -35,7 +35,7 @@ SECONDS: Final = 5
 
 IDLE: Final = textwrap.dedent(
     """
-    from backupmeta.cli import commands, file_cmds, output, view_cmd
+    from backupmeta.cli import commands, answer_cmds, file_cmds, output
     from backupmeta import library, explain
     from backupmeta.api import models
     from backupmeta.render import backups, explanations, members
