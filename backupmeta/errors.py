@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from typing import ClassVar, Final, NamedTuple
 
 from backupmeta.escapes import printable
-from backupmeta.masking import mask_text
+from backupmeta.secrets import mask_text
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:

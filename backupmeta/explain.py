@@ -8,13 +8,13 @@ from backupmeta.archive.compression import BLOCK, GZIP, SYSTEMS, parse_header
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.evidence import open_named
-from backupmeta.masking import MASK, mask_text, masked, reasons
+from backupmeta.masking import MASK
 from backupmeta.provenance import as_text, display
 from backupmeta.record import fields, grammar
 from backupmeta.record.document import check
 from backupmeta.record.fields import Use
 from backupmeta.record.grammar import Line, Record
-from backupmeta.secrets import closed
+from backupmeta.secrets import closed, mask_text, masked, reasons
 from backupmeta.words import counted
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple, Self
 
-from backupmeta.masking import mask_value
 from backupmeta.provenance import Source
+from backupmeta.secrets import mask_value
 from backupmeta.words import cut
 
 _RECORDS: Final = ".appdata"

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from backupmeta.masking import mask_text
-from backupmeta.secrets import closed
+from backupmeta.secrets import closed, mask_text
 
 
 class Witness(StrEnum):

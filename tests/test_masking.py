@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta import masking
-from backupmeta.masking import MASK, is_secret, mask_location, mask_text, masked
+from backupmeta.masking import MASK, is_secret
+from backupmeta.secrets import mask_location, mask_text, masked
 from tests.growth import is_in_proportion
 
 CANARY = "canary"

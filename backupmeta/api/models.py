@@ -23,8 +23,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from backupmeta.masking import MASK, is_secret, mask_list, mask_location, mask_value, masked
+from backupmeta.masking import MASK, is_secret
 from backupmeta.record.fields import FIELD
+from backupmeta.secrets import mask_list, mask_location, mask_value, masked
 
 SHOW_SECRETS: Final = {"show_secrets": True}
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from backupmeta.masking import mask_text
+from backupmeta.secrets import mask_text
 
 RECORD: Final = b"APP-META.INI"
 """The embedded record's name (FORMAT.md §2)."""

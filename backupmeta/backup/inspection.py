@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import PairState
 from backupmeta.findings import Finding
-from backupmeta.masking import mask_text
 from backupmeta.provenance import Fact, Source
 from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELD, Field
 from backupmeta.record.values import Value
-from backupmeta.secrets import closed, opened, plain
+from backupmeta.secrets import closed, mask_text, opened, plain
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install

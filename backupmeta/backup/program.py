@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from backupmeta.backup.witnesses import DERIVABLE
-from backupmeta.masking import is_location
 from backupmeta.record.fields import CUSTOM, FIELDS, Default, Field, Scope, Use, use_of
 from backupmeta.record.grammar import Record
 from backupmeta.record.values import Decoder, items, schedule_id, text
+from backupmeta.secrets import is_location
 
 CUSTOM_SCHEDULE: Final = frozenset({"autobk_daily", "autobk_weekly", "autobk_monthly"})
 """The fields that are part of the answer only where ``autobk`` is ``custom``."""

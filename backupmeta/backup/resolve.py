@@ -16,12 +16,11 @@ from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Program, Won, program
 from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, base_name, copied, derived
 from backupmeta.findings import Finding, FindingRule, Findings
-from backupmeta.masking import marks_in, mask_text, masked
 from backupmeta.provenance import Source, Witness, as_text
 from backupmeta.record.document import Document
 from backupmeta.record.fields import Field, Use, problem
 from backupmeta.record.values import Decoder
-from backupmeta.secrets import closed, is_closed
+from backupmeta.secrets import closed, is_closed, marks_in, mask_text, masked
 
 
 class RecordedName(NamedTuple):

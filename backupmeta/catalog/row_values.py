@@ -21,12 +21,12 @@ from backupmeta.catalog.rows import Cell, Cells
 from backupmeta.catalog.schema import BACKUP_FIELDS, INSTALL_FIELDS, Column, Type
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
-from backupmeta.masking import MASK, is_secret, masked
+from backupmeta.masking import MASK, is_secret
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Default, Scope
 from backupmeta.record.values import Decoder, Value, text
-from backupmeta.secrets import closed
+from backupmeta.secrets import closed, masked
 
 GREATEST: Final = 2**63 - 1
 """The greatest number that a column holds."""

@@ -19,10 +19,10 @@ from backupmeta.archive.statements import Spot
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.applications import TELLING, bytes_wanted, tells
 from backupmeta.findings import Finding, FindingRule
-from backupmeta.masking import MASK, mask_location
+from backupmeta.masking import MASK
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.values import items
-from backupmeta.secrets import opened
+from backupmeta.secrets import mask_location, opened
 
 _KEPT: Final = 8 * MIB
 """How much is kept of plugins' and themes' files, in bytes; real sites have some hundred kB of them."""

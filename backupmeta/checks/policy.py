@@ -45,7 +45,7 @@ from backupmeta.errors import Mistake, PolicyError, did_you_mean
 from backupmeta.evidence import EvidenceFile, open_named
 from backupmeta.findings import Finding, Group, Severity
 from backupmeta.folders import trusted_users, user_name
-from backupmeta.masking import mask_location
+from backupmeta.secrets import mask_location
 
 Result = TypeVar("Result")
 Default = TypeVar("Default")

@@ -13,9 +13,10 @@ from backupmeta.account.home import is_id
 from backupmeta.checks.applications import released
 from backupmeta.checks.checked_backup import Check, CheckedBackup
 from backupmeta.findings import Finding, FindingRule, Group, Severity
-from backupmeta.masking import is_secret, mask_location
+from backupmeta.masking import is_secret
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.fields import FIELD
+from backupmeta.secrets import mask_location
 from backupmeta.words import dated
 
 _error = partial(FindingRule, Group.RECORD, Severity.ERROR)

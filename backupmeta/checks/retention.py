@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.checked_backup import Requirements
 from backupmeta.findings import Finding, FindingRule, Group, Severity
-from backupmeta.masking import mask_text
 from backupmeta.provenance import Source, Witness
+from backupmeta.secrets import mask_text
 from backupmeta.words import counted
 
 DAY: Final = 86_400

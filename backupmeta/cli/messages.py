@@ -11,7 +11,7 @@ import click
 from backupmeta.errors import AnswerError
 from backupmeta.escapes import inert, printable, printable_lines
 from backupmeta.findings import Finding, Severity
-from backupmeta.masking import mask_text
+from backupmeta.secrets import mask_text
 from backupmeta.work.orders import Watch, Workers, unwatched
 
 if TYPE_CHECKING:

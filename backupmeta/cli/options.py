@@ -21,10 +21,10 @@ from backupmeta.archive.limits import AMOUNTS, DEFAULT_LIMITS, LIMIT_NAMES, Limi
 from backupmeta.cli import messages, output
 from backupmeta.errors import EvidenceError, did_you_mean
 from backupmeta.escapes import printable
-from backupmeta.masking import mask_text
 from backupmeta.record.fields import FIELD
 from backupmeta.render.formats import Formats, Render, Trait
 from backupmeta.search import Search
+from backupmeta.secrets import mask_text
 from backupmeta.words import cut
 
 Command: TypeAlias = Callable[..., int]

@@ -24,10 +24,10 @@ from backupmeta.cli.output import Target
 from backupmeta.cli.progress import scan_progress
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
-from backupmeta.masking import mask_text
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.report.page import REPORTS
 from backupmeta.report import Asked, read
+from backupmeta.secrets import mask_text
 
 
 class _Source(NamedTuple):

@@ -12,10 +12,11 @@ from typing import Final, NamedTuple
 
 from backupmeta import rules
 from backupmeta.findings import FindingRule
-from backupmeta.masking import is_secret, mask_text
+from backupmeta.masking import is_secret
 from backupmeta.provenance import as_text
 from backupmeta.record import values
 from backupmeta.record.values import Decoder
+from backupmeta.secrets import mask_text
 
 
 class Scope(Enum):

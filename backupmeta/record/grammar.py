@@ -17,8 +17,9 @@ from typing import Final, NamedTuple
 
 from backupmeta import rules
 from backupmeta.findings import Finding
-from backupmeta.masking import MASK, is_secret, mask_text, masked
+from backupmeta.masking import MASK, is_secret
 from backupmeta.provenance import Source
+from backupmeta.secrets import mask_text, masked
 from backupmeta.words import counted
 
 BOM = b"\xef\xbb\xbf"

@@ -6,9 +6,10 @@ from itertools import compress, count
 from operator import ne
 from typing import Final, NamedTuple
 
-from backupmeta.masking import MASK, is_location, is_secret, mask_text, masked
+from backupmeta.masking import MASK, is_secret
 from backupmeta.record import grammar
 from backupmeta.record.grammar import Line, Record
+from backupmeta.secrets import is_location, mask_text, masked
 
 _MASK: Final = MASK.encode()
 _OTHER: Final = _MASK + b" (another)"

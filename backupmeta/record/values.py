@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, TypedDict
 
-from backupmeta.masking import mask_value
+from backupmeta.secrets import mask_value
 
 
 class Plugin(TypedDict):

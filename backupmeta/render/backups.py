@@ -14,7 +14,6 @@ from backupmeta.api.status import PAGE, SUCCESS
 from backupmeta.backup.inspection import Inspection, Resolved, decoded
 from backupmeta.errors import AnswerError
 from backupmeta.folders import telling, text_file
-from backupmeta.masking import mask_text
 from backupmeta.provenance import Fact, display, located
 from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELD, FIELDS
@@ -22,7 +21,7 @@ from backupmeta.record.values import Value
 from backupmeta.render.formats import Format, Formats, Trait, View, formats
 from backupmeta.render.json_text import finding_object, json_line, pretty
 from backupmeta.render.tabular import csv_line, rows_for, table
-from backupmeta.secrets import is_closed, opened, plain
+from backupmeta.secrets import is_closed, mask_text, opened, plain
 from backupmeta.words import recorded_clock
 
 BACKUP_COLUMNS: Final = ("time (UTC)", "id", "user", "application", "version", "url", "title", "state", "archive")

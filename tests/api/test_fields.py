@@ -8,9 +8,10 @@ from pydantic import BaseModel, SecretStr
 
 from backupmeta.api import models
 from backupmeta.api.models import Backup, Install
-from backupmeta.masking import is_location, is_secret
+from backupmeta.masking import is_secret
 from backupmeta.record import values
 from backupmeta.record.fields import FIELD, FIELDS, Field, Scope
+from backupmeta.secrets import is_location
 
 WIRE_TYPES: dict[values.Decoder, object] = {
     values.text: str,

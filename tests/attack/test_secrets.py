@@ -21,10 +21,11 @@ from writers import installatron as writer
 from backupmeta import Search, list_backups
 from backupmeta.cli.commands import backupmeta as group
 from backupmeta.findings import Finding
-from backupmeta.masking import MASK, is_secret, mask_list, mask_location, mask_text, mask_value, masked
+from backupmeta.masking import MASK, is_secret
 from backupmeta.record import grammar
 from backupmeta.record.masked import without_secrets
 from backupmeta.secret_forms import VALUE_RULES
+from backupmeta.secrets import mask_list, mask_location, mask_text, mask_value, masked
 from tests.hostile import END, header, long_name, member
 from tests.invented import INSTALL, TIME, Account, backup_record, install_record, run
 
