@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 from backupmeta.provenance import Source
-from backupmeta.secrets import mask_text
 from backupmeta.words import dated
 
 SECOND: Final = 1_000_000

@@ -27,7 +27,6 @@ from backupmeta.record.values import Value
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
 from backupmeta.render.json_text import as_json, finding_object, json_list, pretty
 from backupmeta.render.tabular import aligned, table
-from backupmeta.secrets import mask_text
 from backupmeta.words import (
     ARROW,
     NANOSECONDS,
