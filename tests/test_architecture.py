@@ -19,13 +19,11 @@ from backupmeta.masking import is_secret
 
 PACKAGE = Path(backupmeta.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-MOST_MODULES = 133
+MOST_MODULES = 131
 """Modules that the package may have: a lower number is better."""
-NAMED_TWICE: set[str] = {"document.py"}
+NAMED_TWICE: set[str] = set()
 """File names that occur twice, and are to be told apart."""
-IN_CIRCLES: set[frozenset[str]] = {
-    frozenset({"render.ci", "render.sarif", "render.verified"}),
-}
+IN_CIRCLES: set[frozenset[str]] = set()
 """Modules that import one another, and are to be told apart."""
 LONGEST = 600
 """Lines that a module may have: what a reader looks for together, and no more."""

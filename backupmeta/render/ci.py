@@ -1,4 +1,4 @@
-"""Verifications for CI: JUnit XML, which servers show as tests, and annotations of GitHub Actions.
+"""Verifications for CI: JUnit XML, which servers show as tests, annotations of GitHub Actions, and SARIF.
 
 JUnit has no standard; this is what its readers agree on. GitLab ("Unit test reports") shows ``classname`` as the suite
 and ``name`` as the test, takes both together as the test's identity over time, and shows the TEXT of a failure, error
@@ -7,25 +7,60 @@ reads one failure or error a test, and shows its ``message`` and its text. So ``
 ``classname`` is the same throughout, without evidence in it, and its findings are one failure with both.
 
 Annotations are workflow commands on standard output (GitHub docs, "Workflow commands for GitHub Actions").
+
+SARIF 2.1.0 is the format in which services for code scanning take results (OASIS Standard, with Errata 01): section
+numbers are the standard's. What it leaves open follows GitHub docs, "SARIF support for code scanning".
 """
 
+import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Final
+from itertools import islice
+from json import loads
+from typing import IO, Final, Self
+from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from backupmeta import __version__
 from backupmeta.checks.policy import Judged, Verdict, Verification
+from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.escapes import inert
-from backupmeta.findings import Group, Severity
-from backupmeta.provenance import Source
-from backupmeta.render.verified import Alike, Tally, alike, blamed, by_group, finding_lines
-from backupmeta.words import visible
+from backupmeta.findings import FindingRule, Group, Severity
+from backupmeta.folders import telling, text_file
+from backupmeta.masking import MASK
+from backupmeta.provenance import Source, Witness
+from backupmeta.render.formats import Format, Formats, formats, whatever_view
+from backupmeta.render.json_text import spaced
+from backupmeta.render.verified import (
+    Alike,
+    Selection,
+    Tally,
+    VerificationRendering,
+    alike,
+    as_json,
+    as_text,
+    blamed,
+    by_group,
+    finding_lines,
+)
+from backupmeta.secrets import mask_text
+from backupmeta.words import counted, visible
 
 _CLASS: Final = "backupmeta.verify"
 _OF_ARCHIVE: Final = (Group.WHOLE, Group.SAFE, Group.RECORD, Group.CONTENTS, Group.RESTORE, Group.APPLICATION)
 _NO_XML: Final = re.compile("[\ufffe\uffff]")
 _TAG: Final = re.compile(r"\[(?=\[)")
 _COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
+
+SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+_IN_MEMORY: Final = 1 << 20  # bytes of waiting results, of one severity
+_RULES: Final = {id_: index for index, id_ in enumerate(FINDINGS)}
+_FINGERPRINTS: Final = ("backupmeta/v1", "primaryLocationLineHash")
+"""Names of the same fingerprint: ours, versioned as §3.5.4.2 wants it, and the only one that GitHub compares."""
+
+_DRIVE: Final = re.compile(r"[A-Za-z]:\\")
 
 
 # --- JUnit ------------------------------------------------------------------------------------------------------------
@@ -141,3 +176,246 @@ def _escaped(text: str, separators: str = "") -> str:
     for character in f"%\r\n{separators}":
         text = text.replace(character, f"%{ord(character):02X}")
     return text
+
+
+# --- SARIF ------------------------------------------------------------------------------------------------------------
+
+
+def sarif(verifications: Iterable[Verification], selection: Selection | None = None) -> Iterator[str]:
+    """Yield a SARIF log, a result a finding: errors target by target as they come, then warnings, then notes.
+
+    It has one run. Its rules are all of `FINDINGS`, whatever was found, so that they stay the same from run to run;
+    the artifacts, which are the targets, passing ones as well, come last, with what the ``selection`` left out.
+    """
+    selection = selection or Selection()
+    rules = [_rule(rule) for rule in FINDINGS.values()]
+    tool = {"driver": {"name": "backupmeta", "version": __version__, "rules": rules}}
+    yield f'{{"$schema": "{SCHEMA}", "version": "2.1.0", "runs": [{{\n'
+    yield f'"tool": {spaced(tool)},\n"redactionTokens": ["{MASK}"],\n"results": ['
+    artifacts, before = _Artifacts(), "\n"
+    for result in _chosen(verifications, artifacts, selection):
+        yield before + result
+        before = ",\n"
+    invocation = {"executionSuccessful": True, "toolExecutionNotifications": _notifications(selection)}
+    yield f'\n],\n"artifacts": {spaced(artifacts.described)},\n"invocations": [{spaced(invocation)}]\n}}]}}\n'
+
+
+def _chosen(verifications: Iterable[Verification], artifacts: "_Artifacts", selection: Selection) -> Iterator[str]:
+    """Yield the results of a ``selection``, each a line of JSON. What is less severe waits for the last error."""
+    with _Queue(selection) as queue:
+        for verification in verifications:
+            artifacts.add(verification)
+            wanted = selection.wanted | blamed(verification)
+            for judged, fingerprint in _numbered(verification):
+                if judged.severity not in wanted or not queue.has_room(judged.severity):
+                    selection.left_out[judged.finding.id, judged.severity] += 1
+                    continue
+                result = spaced(_result(verification, judged, fingerprint, artifacts))
+                yield from queue.passing(judged.severity, result)
+        yield from queue.waiting()
+
+
+class _Queue:
+    """Lets results pass by severity, as many as a selection has room for; use it as a context manager.
+
+    Those that are not errors wait in temporary files, so that memory does not grow with their number.
+    """
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._numbers: Counter[Severity] = Counter()
+        self._files = {severity: text_file(_IN_MEMORY) for severity in Severity if severity is not Severity.ERROR}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for file in self._files.values():
+            file.close()
+
+    def has_room(self, severity: Severity) -> bool:
+        """Tell whether there is room for one more result of a ``severity``, beside those that are no less severe."""
+        return self._room(severity) > 0
+
+    def passing(self, severity: Severity, result: str) -> Iterator[str]:
+        """Yield a result that may pass at once; take in any other."""
+        self._numbers[severity] += 1
+        if severity in self._files:
+            with telling():
+                self._files[severity].write(f"{result}\n")
+        else:
+            yield result
+
+    def waiting(self) -> Iterator[str]:
+        """Yield those that waited, as far as there still is room for them, and count the rest as left out."""
+        for severity, file in self._files.items():
+            self._numbers[severity] += min(self._room(severity), 0)
+            lines = _lines_of(file)
+            yield from islice(lines, self._numbers[severity])
+            self._selection.left_out.update((loads(line)["ruleId"], severity) for line in lines)
+
+    def _room(self, severity: Severity) -> int:
+        """Return for how many more results there is room; below 0 where more severe ones took it."""
+        return self._selection.most - sum(self._numbers[each] for each in _at_least(severity))
+
+
+def _at_least(severity: Severity) -> list[Severity]:
+    order = list(Severity)
+    return order[: order.index(severity) + 1]
+
+
+def _lines_of(file: IO[str]) -> Iterator[str]:
+    """Yield the lines of a temporary file, without their ends. Raises `TemporaryFileError`."""
+    with telling():
+        file.seek(0)
+        yield from (line.removesuffix("\n") for line in file)
+
+
+def _notifications(selection: Selection) -> list[dict[str, object]]:
+    """Return what was left out (§3.58), by severity and rule."""
+    order = list(Severity)
+    left_out = sorted(selection.left_out.items(), key=lambda item: (order.index(item[0][1]), _RULES[item[0][0]]))
+    return [_notification(id_, severity, number) for (id_, severity), number in left_out]
+
+
+def _notification(id_: str, severity: Severity, number: int) -> dict[str, object]:
+    """Return how many findings of an id were left out. Its level is no error's: the run itself went well (§3.58.6)."""
+    return {
+        "message": _message(f"left out: {counted(number, severity)}: {FINDINGS[id_].sentence}"),
+        "level": Severity.NOTE if severity is Severity.NOTE else Severity.WARNING,
+        "associatedRule": {"id": id_, "index": _RULES[id_]},
+        "properties": {"leftOut": number, "severity": severity},
+    }
+
+
+class _Artifacts:
+    """The targets, each once, for they have to be unique (§3.14.15).
+
+    Attributes:
+        described: what is known of them (§3.24), in the order of their index.
+    """
+
+    def __init__(self) -> None:
+        self.described: list[dict[str, object]] = []
+        self._index: dict[str, int] = {}
+
+    def add(self, verification: Verification) -> None:
+        """Add a target, unless it is there."""
+        uri = _uri(verification.path)
+        if uri in self._index:
+            return
+        self._index[uri] = len(self.described)
+        artifact: dict[str, object] = {"location": {"uri": uri}, "roles": ["analysisTarget"]}
+        artifact.update({"hashes": {"sha-256": verification.sha256}} if verification.sha256 else {})
+        self.described.append(artifact)
+
+    def location(self, path: str) -> dict[str, object]:
+        """Return where a file is: its URI, and its index among the targets if it is one (§3.4.5)."""
+        uri = _uri(path)
+        return {"uri": uri, "index": self._index[uri]} if uri in self._index else {"uri": uri}
+
+
+def _rule(rule: FindingRule) -> dict[str, object]:
+    """Return a rule as SARIF has it (§3.49)."""
+    return {
+        "id": rule.id,
+        "shortDescription": _message(rule.sentence),
+        "fullDescription": _message(f"{rule.sentence}; what to do: {rule.advice}"),
+        "help": _message(rule.advice),
+        "defaultConfiguration": {"level": rule.severity},
+        "properties": {"tags": [rule.group]},
+    }
+
+
+def _numbered(verification: Verification) -> Iterator[tuple[Judged, str]]:
+    """Yield the findings at a target, with the fingerprint of each."""
+    times: Counter[str] = Counter()
+    for judged in verification.judged:
+        mark = _mark(verification, judged)
+        times[mark] += 1
+        yield judged, f"{mark}:{times[mark]}"
+
+
+def _result(verification: Verification, judged: Judged, fingerprint: str, artifacts: _Artifacts) -> dict[str, object]:
+    """Return a finding as a result (§3.27)."""
+    return {
+        "ruleId": judged.finding.id,
+        "ruleIndex": _RULES[judged.finding.id],
+        "level": judged.severity,
+        "message": _message(judged.finding.message),
+        **_places(verification, judged, artifacts),
+        "partialFingerprints": dict.fromkeys(_FINGERPRINTS, fingerprint),
+    }
+
+
+def _mark(verification: Verification, judged: Judged) -> str:
+    """Return what a finding keeps over runs, as a digest: target, id and subject; no line, no detail, no secret.
+
+    Which of several it is, a number after it tells, as in CodeQL.
+    """
+    parts = (verification.path, judged.finding.id, judged.finding.masked.subject)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+
+def _places(verification: Verification, judged: Judged, artifacts: _Artifacts) -> dict[str, object]:
+    """Return where a finding can be seen: first the place that counts, then others, each once (§3.27.12, §3.27.22).
+
+    Without evidence it is the target. Where the place is in another file, the target stands beside it (§3.27.13).
+    """
+    places = [place for place in judged.finding.evidence if place.path] or [
+        Source(Witness.FILE_SYSTEM, verification.path)
+    ]
+    first, *others = (_location(place, artifacts) for place in places)
+    related = [place for index, place in enumerate(others) if place not in others[:index]]
+    described: dict[str, object] = {"locations": [first]}
+    described.update({"relatedLocations": related} if related else {})
+    if _uri(places[0].path) != _uri(verification.path):
+        described["analysisTarget"] = artifacts.location(verification.path)
+    return described
+
+
+def _location(place: Source, artifacts: _Artifacts) -> dict[str, object]:
+    """Return a place (§3.28); its line is a region only where it is one of the file itself, not of a member."""
+    physical: dict[str, object] = {"artifactLocation": artifacts.location(place.path)}
+    line = "" if place.line is None else f", line {place.line}"
+    described: dict[str, object] = {"physicalLocation": physical, "message": _message(f"{place.witness}{line}")}
+    if place.member is not None:
+        described["logicalLocations"] = [{"name": visible(place.member), "kind": "member"}]
+    elif place.line is not None:
+        physical["region"] = {"startLine": place.line}
+    return described
+
+
+def _message(text: str) -> dict[str, str]:
+    """Return a plain text message: braces doubled (§3.11.5), and no text of evidence may become a link (§3.11.6)."""
+    plain = visible(text).replace("{", "{{").replace("}", "}}").replace("](", "] (")
+    return {"text": plain}
+
+
+def _uri(path: str) -> str:
+    r"""Return a path as a URI, its bytes percent-encoded: ``file:///c:/a%20b``, or, relative, ``a%20b`` (§3.10).
+
+    Empty segments and ``.`` are removed, as §3.10.2 wants it. ``..`` stays: what it means, only the disk knows.
+    """
+    exact = mask_text(path).encode("utf-8", "surrogateescape")
+    is_windows = _DRIVE.match(path) is not None
+    is_absolute = is_windows or exact.startswith(b"/")
+    segments = (exact.replace(b"\\", b"/") if is_windows else exact).split(b"/")
+    kept = [quote(segment, safe=":" if is_absolute else "") for segment in segments if segment not in {b"", b"."}]
+    return ("file:///" if is_absolute else "") + "/".join(kept) or "."
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+VERIFICATIONS: Final[Formats[VerificationRendering]] = formats(
+    Format("text", "lines for people", as_text),
+    Format("json", "one object, with the evidence of each finding", whatever_view(as_json)),
+    Format("junit", "JUnit XML, in which CI servers show tests", whatever_view(junit)),
+    Format(
+        "sarif",
+        "SARIF 2.1.0, for code scanning",
+        lambda verifications, view: sarif(verifications, view.selection),
+    ),
+    Format("github", "annotations of a step of GitHub Actions", whatever_view(github)),
+)
+"""The formats of verifications."""

@@ -13,7 +13,7 @@ from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding, Group, Severity
 from backupmeta.provenance import named
-from backupmeta.render.formats import Format, Formats, View, formats, whatever_view
+from backupmeta.render.formats import View
 from backupmeta.render.json_text import finding_object, json_list, spaced
 from backupmeta.words import amounts, counted, counts_of, visible
 
@@ -274,34 +274,3 @@ def _finding(judged: Judged) -> dict[str, object]:
     evidence = described.pop("evidence")
     advice = FINDINGS[judged.finding.id].advice
     return {**described, "severity": judged.severity, "advice": advice, "evidence": evidence}
-
-
-# --- formats ----------------------------------------------------------------------------------------------------------
-
-
-def _junit(verifications: Iterable[Verification]) -> Iterator[str]:
-    from backupmeta.render.ci import junit
-
-    return junit(verifications)
-
-
-def _sarif(verifications: Iterable[Verification], view: VerificationView) -> Iterator[str]:
-    from backupmeta.render.sarif import log
-
-    return log(verifications, view.selection)
-
-
-def _github(verifications: Iterable[Verification]) -> Iterator[str]:
-    from backupmeta.render.ci import github
-
-    return github(verifications)
-
-
-VERIFICATIONS: Final[Formats[VerificationRendering]] = formats(
-    Format("text", "lines for people", as_text),
-    Format("json", "one object, with the evidence of each finding", whatever_view(as_json)),
-    Format("junit", "JUnit XML, in which CI servers show tests", whatever_view(_junit)),
-    Format("sarif", "SARIF 2.1.0, for code scanning", _sarif),
-    Format("github", "annotations of a step of GitHub Actions", whatever_view(_github)),
-)
-"""The formats of verifications."""

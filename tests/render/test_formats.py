@@ -14,9 +14,10 @@ from backupmeta.checks.policy import Verification
 from backupmeta.events.event import Event
 from backupmeta.library import list_backups
 from backupmeta.render.backups import BACKUPS, ListView
+from backupmeta.render.ci import VERIFICATIONS
 from backupmeta.render.formats import Format, Formats, Trait, View, formats, whatever_view
 from backupmeta.render.timelines import TIMELINES
-from backupmeta.render.verified import VERIFICATIONS, VerificationView
+from backupmeta.render.verified import VerificationView
 from backupmeta.search import Search
 from tests.invented import BACKUP, SECOND, Account, backup_record
 

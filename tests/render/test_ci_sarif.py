@@ -34,7 +34,7 @@ from backupmeta.checks.policy import Judged, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Severity
 from backupmeta.provenance import Source, Witness
-from backupmeta.render.sarif import log
+from backupmeta.render.ci import sarif
 from backupmeta.render.verified import MOST_RESULTS, Selection, blamed
 from tests.measured import KIBIBYTES_MORE, measured
 from tests.render.judged import (
@@ -60,7 +60,7 @@ URI = re.compile(r"(file:///)?([A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-F]{2})*")
 
 def run(*verifications: Verification, selection: Selection | None = None) -> Any:
     """Return the only run of a log that the schema allows."""
-    told = json.loads("".join(log(verifications, selection)))
+    told = json.loads("".join(sarif(verifications, selection)))
     validate(told)
     assert (told["version"], told["$schema"]) == ("2.1.0", PUBLISHED["id"])
     (only,) = told["runs"]
@@ -88,7 +88,7 @@ def result(one: Verification) -> Any:
 
 
 def uri(path: str) -> str:
-    told = json.loads("".join(log([passing(path=path)])))
+    told = json.loads("".join(sarif([passing(path=path)])))
     return str(told["runs"][0]["artifacts"][0]["location"]["uri"])
 
 
@@ -104,7 +104,7 @@ def test_the_schema_is_the_published_one() -> None:
 
 
 def test_the_schema_refuses_what_is_wrong() -> None:
-    told = json.loads("".join(log([failing(judged("dump-missing"))])))
+    told = json.loads("".join(sarif([failing(judged("dump-missing"))])))
     told["runs"][0]["results"][0]["level"] = "fatal"
     with pytest.raises(ValidationError):
         validate(told)
@@ -279,7 +279,7 @@ def test_a_fingerprint_does_not_depend_on_a_secret() -> None:
 
 def test_a_target_comes_when_it_is_there() -> None:
     source = iter([failing(judged("dump-missing")), account()])
-    parts = log(source)
+    parts = sarif(source)
     assert '"ruleId": "dump-missing"' in next(part for part in parts if "ruleId" in part)
     assert next(source) == account()
 
@@ -308,7 +308,7 @@ def test_a_run_has_at_most_as_many_results_as_github_shows() -> None:
     assert MOST_RESULTS == 5000
     names = [str(number) for number in range(5003)]
     selection = Selection()
-    document = json.loads("".join(log([failing(*members("file-missing", Severity.WARNING, *names))], selection)))
+    document = json.loads("".join(sarif([failing(*members("file-missing", Severity.WARNING, *names))], selection)))
     (told,) = document["runs"]
     assert subjects(told) == names[:5000]
     assert left_out(told) == [("file-missing", "warning", 3)]
@@ -389,12 +389,12 @@ import sys
 from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Finding, Severity
-from backupmeta.render.sarif import log
+from backupmeta.render.ci import sarif
 from backupmeta.render.verified import Selection, blamed
 
 
 found = (Judged(Finding(FINDINGS["file-missing"], "x" * 20_000), Severity("{severity}")),)
-for part in log((Verification("archive", "a", Verdict.FAIL, None, found) for _ in range(int(sys.argv[1]))),
+for part in sarif((Verification("archive", "a", Verdict.FAIL, None, found) for _ in range(int(sys.argv[1]))),
                 Selection(1_000_000, has_notes=True)):
     print(len(part))
 """
@@ -413,7 +413,7 @@ def test_hostile_names_are_valid(name: str) -> None:
 
 @given(VERIFICATIONS)
 def test_anything_is_valid(verifications: list[Verification]) -> None:
-    document = json.loads("".join(log(verifications, Selection(has_notes=True))))
+    document = json.loads("".join(sarif(verifications, Selection(has_notes=True))))
     (told,) = document["runs"]
     validate(document)
     assert len(told["results"]) == sum(len(one.judged) for one in verifications)
@@ -433,7 +433,7 @@ def test_the_most_severe_are_shown_and_the_rest_is_counted(
     most: int,
     has_notes: bool,  # noqa: FBT001 - hypothesis passes by position
 ) -> None:
-    told = json.loads("".join(log(verifications, Selection(most, has_notes=has_notes))))["runs"][0]
+    told = json.loads("".join(sarif(verifications, Selection(most, has_notes=has_notes))))["runs"][0]
     wanted = [
         found
         for one in verifications
