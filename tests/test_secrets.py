@@ -27,12 +27,11 @@ MASKING = ("mask_text", "mask_value", "mask_list", "mask_location", "masked")
 WITHOUT_MASKING = ("backupmeta.render", "backupmeta.provenance", "backupmeta.findings", "backupmeta.backup")
 
 OPENERS = {
-    "backup/criteria.py",  # the wanted user, application and domain are compared
     "backup/inspection.py",  # --show-secrets, and the public models, which close what they get
     "checks/checked_backup.py",  # what the record says is compared with what the archive has
     "comparison/changes.py",  # the entries of two lists are compared
     "render/backups.py",  # --show-secrets
-    "search.py",  # the wanted user is compared
+    "search.py",  # the wanted user, application and domain are compared
 }
 """The modules that may open closed values, and why."""
 

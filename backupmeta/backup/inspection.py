@@ -33,9 +33,6 @@ class Resolved(NamedTuple):
     source: Source
     losers: tuple[Fact, ...] = ()
 
-    def __repr__(self) -> str:
-        return f"Resolved({self.name!r}, {closed(self.name, self.value)!r}, {self.source!r})"
-
 
 def decoded(field: Field, fact: Fact) -> Value:
     """Return what a ``fact`` says of a ``field``, closed as the field is. Raises `ValueError` as its decoder."""

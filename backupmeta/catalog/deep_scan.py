@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from backupmeta import library, rules
 from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import Archive, FromDisk, Home, Pair, by_archive
+from backupmeta.account.home import Archive, Home, HomeReading, Pair, by_archive
 from backupmeta.account.location import below_home, is_outside
 from backupmeta.account.places import FoundHome, OpenedHome
 from backupmeta.archive.head import Head
@@ -145,7 +145,7 @@ def _below(home: Home, archive: Archive) -> str:
     return below_home(home.folder.server_path, archive.server_path) if is_outside(path) else path
 
 
-class _Knowing(FromDisk):
+class _Knowing(HomeReading):
     """Reads what lies in a home from the disk; which files are archives is known."""
 
     def __init__(self, base: str, unnamed: frozenset[str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Self
 import zstandard
 
 from backupmeta import errors
-from backupmeta.account.home import Archive
+from backupmeta.account.home import Archive, HomeReading
 from backupmeta.account.location import below_home
 from backupmeta.account.places import FoundHome
 from backupmeta.archive.compression import COMPRESSIONS
@@ -194,8 +194,8 @@ _NOWHERE: Final = Signature(0, 0, 0, 0)
 _NO_FILES: Final[Mapping[str, Remembered]] = {}
 
 
-class Reader:
-    """Reads what lies in a home, without its secrets; see `backupmeta.account.home.Reading`.
+class Reader(HomeReading):
+    """Reads what lies in a home, without its secrets.
 
     Attributes:
         files: what was read or remembered, by its path below the base.

@@ -11,7 +11,6 @@ import click
 
 from backupmeta import library, rules
 from backupmeta.archive.limits import Limits
-from backupmeta.backup.criteria import Criteria, Period, ordered
 from backupmeta.backup.inspection import Inspection
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
@@ -19,7 +18,7 @@ from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.backups import ANSWERS, BACKUPS, INSTALLS, ListRendering, ListView
 from backupmeta.render.formats import Format, Formats, Trait
-from backupmeta.search import Search
+from backupmeta.search import Criteria, Period, Search, ordered
 
 
 @click.command()

@@ -13,7 +13,6 @@ import click
 from backupmeta.account import places
 from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import Limits
-from backupmeta.backup.criteria import ALWAYS, Criteria, Period
 from backupmeta.catalog.database import ScanResult, accounts, roots
 from backupmeta.catalog.queries import EXPORTED, Query, Requirement, parsed_requirement
 from backupmeta.catalog.queries import export as exporting
@@ -33,7 +32,7 @@ from backupmeta.render.backups import BACKUPS
 from backupmeta.render.exports import EXPORTS
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.tallies import SCANS, STATS, Contents, Scanned
-from backupmeta.search import Search
+from backupmeta.search import ALWAYS, Criteria, Period, Search
 from backupmeta.work.orders import Workers
 
 _INTERRUPTED: Final = 130

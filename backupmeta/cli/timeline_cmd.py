@@ -8,7 +8,6 @@ import click
 
 from backupmeta import verification
 from backupmeta.archive.limits import Limits
-from backupmeta.backup.criteria import Period
 from backupmeta.cli import messages, options, progress
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
@@ -18,6 +17,7 @@ from backupmeta.events.timeline import timeline as events_of
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.formats import View
 from backupmeta.render.timelines import TIMELINES
+from backupmeta.search import Period
 from backupmeta.words import are, counted
 from backupmeta.work.orders import HERE
 

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
 from backupmeta.provenance import Source
-from backupmeta.secrets import mask_text
 from backupmeta.words import dated
 
 SECOND: Final = 1_000_000
@@ -190,7 +189,7 @@ class Statement(NamedTuple):
     def event(self, subject: Subject, contradicted_by: tuple[Claim, ...] = ()) -> Event:
         """Return the event about ``subject``. One of its install is told alike, whichever backup tells it."""
         kind = KINDS[self.claim.kind]
-        message = mask_text(kind.sentence.format(**subject.words(self.detail)))
+        message = kind.sentence.format(**subject.words(self.detail))
         if nearest(self.claim.time) != self.claim.time:
             message += f" (at {dated(self.claim.time // SECOND)}, which no calendar has)"
         if kind.is_shared:

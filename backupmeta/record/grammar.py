@@ -1,13 +1,13 @@
 r"""The grammar of a record: bytes to lines, lossless (FORMAT.md §4).
 
-An example, as ``APP-META.INI`` has it, LF between the lines and none behind the last::
+An example, as ``APP-META.INI`` has it, LF between the lines and none after the last::
 
     installer=wordpress
     title=My blog (2)
     db-pass=not%a=real;password#
 
-A line is split at its first ``=``; everything behind that is the value, exactly. There are no sections, comments,
-quotes or escapes. What follows a secret and has no plain key may be the secret's rest, behind a newline in it: such a
+A line is split at its first ``=``; everything after that is the value, exactly. There are no sections, comments,
+quotes or escapes. What follows a secret and has no plain key may be the secret's rest, after a newline in it: such a
 line is not split. ``bytes(parse(content)) == content`` for every input.
 """
 
@@ -37,7 +37,7 @@ class Line(NamedTuple):
         offset: where the line begins, in bytes of the record.
         key: the text before the first ``=``, bytes that aren't UTF-8 as surrogates; None for a line without one, and
             for what follows a secret and has no plain key: perhaps its rest, after a newline in it.
-        value: the bytes behind the first ``=``, or all of a line without a key.
+        value: the bytes after the first ``=``, or all of a line without a key.
         end: the line's end: LF, CRLF, or nothing on a last line.
     """
 
@@ -159,7 +159,7 @@ def _is_usual(content: bytes, values: Sized) -> bool:
 
 def _lines(content: bytes, offset: int) -> Iterator[Line]:
     rows = content[offset:].split(b"\n")
-    last = len(rows) if rows[-1] else len(rows) - 1  # nothing behind the last LF is no line
+    last = len(rows) if rows[-1] else len(rows) - 1  # nothing after the last LF is no line
     in_secret = False
     for number, row in enumerate(rows[:last], 1):
         end = b"\n" if number < len(rows) else b""

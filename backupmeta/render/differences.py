@@ -27,7 +27,6 @@ from backupmeta.record.values import Value
 from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
 from backupmeta.render.json_text import as_json, finding_object, json_list, pretty
 from backupmeta.render.tabular import aligned, table
-from backupmeta.secrets import mask_text
 from backupmeta.words import (
     ARROW,
     NANOSECONDS,
@@ -191,7 +190,7 @@ _SHOWN_BY: Final[Mapping[str, Callable[[Entry], str]]] = {
     "size": lambda entry: f"{entry.size:,}",
     "mode": lambda entry: f"{entry.mode:04o}",
     "mtime": lambda entry: dated(entry.mtime_ns // NANOSECONDS),
-    "link": lambda entry: _name(entry.link),
+    "link": lambda entry: display(_name(entry.link)),
     "content": lambda entry: f"{(entry.digest or '')[:8]}…",
 }
 """What two members may differ by, and how it is shown."""
@@ -204,7 +203,7 @@ def _differing(before: Entry, after: Entry, by: str) -> str:
 
 
 def _name(name: bytes) -> str:
-    return mask_text(name.decode("utf-8", "surrogateescape"))
+    return name.decode("utf-8", "surrogateescape")
 
 
 def _table_rows(change: TableChange) -> Iterator[_Row]:
@@ -212,8 +211,8 @@ def _table_rows(change: TableChange) -> Iterator[_Row]:
     name = _name(change.either.name)
     yield change.what, name, ", ".join([*_table_changes(change), *["definition"] * change.is_redefined])
     removed, added = change.lines
-    yield from ((change.what, name, f"- {cut(_name(definition), _LONGEST)}") for definition in removed)
-    yield from ((change.what, name, f"+ {cut(_name(definition), _LONGEST)}") for definition in added)
+    yield from ((change.what, name, f"- {cut(display(_name(definition)), _LONGEST)}") for definition in removed)
+    yield from ((change.what, name, f"+ {cut(display(_name(definition)), _LONGEST)}") for definition in added)
 
 
 def _table_changes(change: TableChange) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backupmeta.backup.criteria import ALWAYS, Criteria, Period
+from backupmeta.search import ALWAYS, Criteria, Period
 
 
 @pytest.mark.parametrize(
