@@ -54,16 +54,25 @@ def _by_words(mask: Callable[[str], str]) -> Callable[[str], str]:
     return masked
 
 
+def _by_places(places: Callable[[str], Iterable[tuple[int, int]]]) -> Callable[[str], str]:
+    """Return what masks what stands at the ``places`` of a text."""
+
+    def masked(text: str) -> str:
+        kept, done = "", 0
+        for begin, end in places(text):
+            kept += text[done:begin] + MASK
+            done = end
+        return kept + text[done:] if done else text
+
+    return masked
+
+
 _UP_TO_HOST: Final = re.compile(r".*@(?=[\w\[])", re.DOTALL)
 _UP_TO_HOST_WITH_PATH: Final = re.compile(r".*@[\w.-]+:(?=\S)", re.DOTALL)
 _SLASHES: Final = re.compile(r"[/\\]{2,}")
 _USER_WITH_PASSWORD: Final = re.compile(
     r"[^\s/\\?#:@]*:(?!\d{1,5}(?:[/?#\s]|$))[^\s@]*\s"  # a port is no password
 )
-
-
-def _mask_spaced_userinfo(text: str) -> str:
-    return _masking(text, _spaced_userinfo(text))
 
 
 def _spaced_userinfo(text: str) -> Iterator[tuple[int, int]]:
@@ -122,10 +131,6 @@ _ENDS: Final = {
 _LINE: Final = re.compile(r"[^\n]+")
 
 
-def _mask_assigned(text: str) -> str:
-    return _masking(text, _assigned(text))
-
-
 def _assigned(text: str) -> Iterator[tuple[int, int]]:
     """Yield where what is assigned to secret names stands."""
     found = _ASSIGNED.search(text)
@@ -149,7 +154,7 @@ _NO_SECRETS: Final = frozenset({"", "true", "false", "null", "N", "b:0", "b:1", 
 
 
 def _mask_members(text: str) -> str:
-    return _masking(text, _members(text)) if '"' in text or "'" in text else text
+    return _by_places(_members)(text) if '"' in text or "'" in text else text
 
 
 def _members(text: str) -> Iterator[tuple[int, int]]:
@@ -218,15 +223,6 @@ def _mask_spoken(text: str) -> str:
     return text if found is None else text[: found.end()] + MASK
 
 
-def _masking(text: str, places: Iterable[tuple[int, int]]) -> str:
-    """Return ``text`` with what stands at the ``places`` masked."""
-    kept, done = "", 0
-    for begin, end in places:
-        kept += text[done:begin] + MASK
-        done = end
-    return kept + text[done:] if done else text
-
-
 RULES: Final = (
     Rule(
         "userinfo with blanks",
@@ -234,7 +230,7 @@ RULES: Final = (
         " before the blank: that may be a host, and what comes after it a mail address",
         "an address with a colon and no port before a mail address: //host:x, me@example.com",
         "@",
-        _mask_spaced_userinfo,
+        _by_places(_spaced_userinfo),
     ),
     Rule(
         "userinfo",
@@ -262,7 +258,7 @@ RULES: Final = (
         "what is assigned to a secret name: in a query or fragment up to its next part, elsewhere the rest of the line",
         "?author=1 and ?monkey=1, as for keys; the rest of a line of record text that lost its newline",
         "=",
-        _mask_assigned,
+        _by_places(_assigned),
     ),
     Rule(
         "member of JSON or PHP text",

@@ -35,7 +35,7 @@ from backupmeta.findings import Finding, FindingRule, Findings, Severity
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.search import EVERYWHERE, Search
-from backupmeta.words import counted
+from backupmeta.words import NANOSECONDS, counted
 from backupmeta.work.orders import HERE, Watch, Work, Workers, results, spared
 
 _MOMENT: Final = 60
@@ -434,7 +434,7 @@ def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
     if begun_as(case.place.name) is not None:
         yield _growing(case)
         return
-    age = case.now - passed.file.mtime_ns // 1_000_000_000
+    age = case.now - passed.file.mtime_ns // NANOSECONDS
     if 0 <= age < _MOMENT and any(finding.is_unread for finding in passed.findings()):
         yield Finding(rules.ARCHIVE_RECENT, "", "", (Source(Witness.FILE_SYSTEM, case.server_path),))
 

@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from datetime import UTC
 from enum import StrEnum
 from functools import cached_property
-from typing import Final, NamedTuple, Protocol, Self
+from typing import Final, NamedTuple, Self
 
 from backupmeta import rules
 from backupmeta.account.filename import Sieve, parse, refused, unix_time, unreadable
@@ -125,35 +125,14 @@ def by_archive(pairs: Iterable[Pair]) -> dict[Archive, list[Pair]]:
     return by_archive
 
 
-class HomeReading(Protocol):
-    """Reads what lies in a home: from the disk, or from what is remembered of it."""
-
-    @property
-    def copies(self) -> int:
-        """How many copies of a record are kept, one of them by the home."""
-        ...
-
-    def record(self, folder: Folder, name: str, limits: Limits, /) -> Record:
-        """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
-        ...
-
-    def head(self, archive: Archive, limits: Limits, /) -> Head:
-        """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
-        ...
-
-    def beginning(self, folder: Folder, name: str, limits: Limits, /) -> Beginning:
-        """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
-        ...
-
-
-class FromDisk:
-    """Reads what lies in a home from the disk.
+class HomeReading:
+    """Reads what lies in a home from the disk; a reading of another kind reads from what is remembered of it.
 
     Attributes:
         copies: how many copies of a record are kept, one of them by the home.
     """
 
-    copies = 1
+    copies: int = 1
 
     def record(self, folder: Folder, name: str, limits: Limits, /) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
@@ -171,7 +150,7 @@ class FromDisk:
             return beginning(file, limits)
 
 
-FROM_DISK: Final = FromDisk()
+FROM_DISK: Final = HomeReading()
 
 
 class Surroundings(NamedTuple):

@@ -48,29 +48,6 @@ class GzipHeader(NamedTuple):
     fault: str = ""
 
 
-class Deflate(Protocol):
-    """What inflates raw deflate and counts its CRC-32."""
-
-    @property
-    def crc(self) -> int:
-        """The CRC-32 of what was inflated."""
-
-    @property
-    def eof(self) -> bool:
-        """Whether the last block has ended."""
-
-    @property
-    def needs_input(self) -> bool:
-        """Whether more output takes more input."""
-
-    @property
-    def unused_data(self) -> bytes:
-        """The input behind the end."""
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        """Return at most ``max_length`` inflated bytes."""
-
-
 def parse_header(block: bytes, name_bytes: int) -> GzipHeader | None:
     r"""Return the header that ``block`` begins with, or None where it isn't complete yet.
 
@@ -118,6 +95,33 @@ def _optional_parts(block: bytes, name_bytes: int) -> Iterator[tuple[int, int]]:
         yield flag, end if end <= len(block) else -1
         if end < 0:
             return
+
+
+class Decompressor(Protocol):
+    """What inflates one stream."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether one stream has ended."""
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether more output takes more input."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """The input behind the stream's end."""
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        """Return at most ``max_length`` inflated bytes."""
+
+
+class Deflate(Decompressor, Protocol):
+    """What inflates raw deflate and counts its CRC-32."""
+
+    @property
+    def crc(self) -> int:
+        """The CRC-32 of what was inflated."""
 
 
 class Gzip:
@@ -193,25 +197,6 @@ if TYPE_CHECKING:
 
 BLOCK: Final = 64 * KIB
 """How many compressed bytes are read at once at first: the head of an archive is one such block."""
-
-
-class Decompressor(Protocol):
-    """What inflates one stream."""
-
-    @property
-    def eof(self) -> bool:
-        """Whether one stream has ended."""
-
-    @property
-    def needs_input(self) -> bool:
-        """Whether more output takes more input."""
-
-    @property
-    def unused_data(self) -> bytes:
-        """The input behind the stream's end."""
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        """Return at most ``max_length`` inflated bytes."""
 
 
 class Compression(NamedTuple):

@@ -4,7 +4,6 @@ import re
 from bisect import bisect
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from itertools import dropwhile, islice, product
 from typing import Final, NamedTuple
 
@@ -12,16 +11,12 @@ from backupmeta import rules
 from backupmeta.archive.headers import LINKS, NO_READINGS
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import DEVICES, OWN_CONTENT, Member, Placed, is_record, label, remember
-from backupmeta.archive.names import RECORD, escapes, folded, is_absolute, parts, plain
+from backupmeta.archive.names import PATH_MAX, RECORD, escapes, folded, is_absolute, parts, plain
 from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import counted
 
 ELSEWHERE: Final = "as other programs read it"
-
-
-_PATH_MAX: Final = 4096
-"""From this length on no target can be made (Linux, PATH_MAX)."""
 
 _LINKS_IN_A_ROW: Final = 40
 """How many links the system follows before it gives up (Linux, path_resolution(7))."""
@@ -66,22 +61,6 @@ class _Link(NamedTuple):
     @property
     def folder(self) -> bytes:
         return self.path.rpartition(b"/")[0]
-
-
-class LeadsAstray(NamedTuple):
-    """What is odd about a link, once all members are known.
-
-    Attributes:
-        rule: what it is.
-        name: the link's name, as in the archive.
-        offset: where its member begins, in inflated bytes.
-        detail: the particulars.
-    """
-
-    rule: FindingRule
-    name: bytes
-    offset: int
-    detail: str = ""
 
 
 class Links:
@@ -133,14 +112,16 @@ class Links:
             odd.setdefault(rules.MEMBER_LINK_UNFOLLOWED, f"programs read it in more than {_READINGS} ways")
         return odd
 
-    def finish(self) -> Iterator[LeadsAstray]:
-        """Yield what only all links together tell."""
+    def finish(self) -> Iterator[tuple[FindingRule, _Link, str]]:
+        """Yield what is odd about which link, and the particulars, of what only all links together tell."""
         odd_offsets = set[int]()
         for link in self._climbing:
-            if link.offset not in odd_offsets and (judged := self._judged(link)) is not None:
+            if link.offset not in odd_offsets and (rule := self._judged(link)) is not None:
                 odd_offsets.add(link.offset)
-                yield judged
-        yield from self._cyclic(odd_offsets)
+                yield rule, link, "through other links"
+        for link in self._cyclic():
+            if link.offset not in odd_offsets:
+                yield rules.MEMBER_LINK_CYCLIC, link, ""
 
     def _take(self, member: Member, name: bytes, target: bytes) -> Iterator[tuple[FindingRule, str]]:
         """Take in a link of this ``name`` to ``target``; yield what is odd about it."""
@@ -153,7 +134,7 @@ class Links:
                 yield from self._take_hard_link(_Link(path, leads_to, member.name, member.offset))
 
     def _take_symlink(self, link: _Link) -> Iterator[tuple[FindingRule, str]]:
-        if not link.target or len(link.target) >= _PATH_MAX:
+        if not link.target or len(link.target) >= PATH_MAX:
             yield rules.MEMBER_LINK_UNFOLLOWED, f"its target is {'longer than any path' if link.target else 'empty'}"
             return
         is_inside = not is_absolute(link.target) and _resolved(link.folder, link.target.split(b"/")) is not None
@@ -209,12 +190,11 @@ class Links:
         other = self._folded_tops.first(folded(path))
         return None if other is None else label(other)
 
-    def _judged(self, link: _Link) -> LeadsAstray | None:
+    def _judged(self, link: _Link) -> FindingRule | None:
         """Return what is odd about where a link leads through others."""
-        for is_separator in (False, True) if self._has_backslash else (False,):
-            if (rule := self._followed(link, is_separator=is_separator)) is not None:
-                return LeadsAstray(rule, link.name, link.offset, "through other links")
-        return None
+        readings = (False, True) if self._has_backslash else (False,)
+        odd = (self._followed(link, is_separator=is_separator) for is_separator in readings)
+        return next(filter(None, odd), None)
 
     def _followed(self, link: _Link, *, is_separator: bool) -> FindingRule | None:
         """Return what is odd about the ways along the target of ``link``; a backslash in it may be a separator.
@@ -254,20 +234,18 @@ class Links:
             for target in self._targets.get(folded(below), ()):
                 yield at, _separated(target, is_separator=is_separator) + b"/" + rest, links + 1
 
-    def _cyclic(self, odd_offsets: AbstractSet[int]) -> Iterator[LeadsAstray]:
-        """Yield which links lead back to themselves by names alone, but for those at ``odd_offsets``."""
+    def _cyclic(self) -> Iterator[_Link]:
+        """Return which links lead back to themselves by names alone."""
         cyclic, cleared = set[bytes](), set[bytes]()
         for path in self._by_path:
             self._follow(path, cyclic, cleared)
-        for path, link in self._by_path.items():
-            if path in cyclic and link.offset not in odd_offsets:
-                yield LeadsAstray(rules.MEMBER_LINK_CYCLIC, link.name, link.offset)
+        return (link for path, link in self._by_path.items() if path in cyclic)
 
     def _follow(self, path: bytes, cyclic: set[bytes], cleared: set[bytes]) -> None:
         """Put a link into ``cyclic`` where following it does not end, and what was met on the way likewise."""
         passed_by = list[bytes]()
         for _ in range(_LINKS_IN_A_ROW):
-            link = self._tops.first(path[:_PATH_MAX])
+            link = self._tops.first(path[:PATH_MAX])
             if link is None or link in cleared or link in cyclic:
                 (cyclic if link in cyclic else cleared).update(passed_by)
                 return
@@ -445,8 +423,8 @@ class Hazards:
             detail = f"{self._backslashes:,} of {counted(self._seen, 'name')}"
             self._note(rules.MEMBER_NAMES_BACKSLASH, self._backslashed, detail)
             self._backslashed = None
-        for link in self._links.finish():
-            self._add(link.rule, label(link.name), link.offset, link.detail)
+        for rule, link, detail in self._links.finish():
+            self._add(rule, label(link.name), link.offset, detail)
         if self._is_full:
             where = (Source(Witness.ARCHIVE, self._path),)
             self.findings.add(Finding(rules.NAMES_NOT_COMPARED, "", f"the first {len(self._names):,} are", where))

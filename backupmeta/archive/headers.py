@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple, Self
 from zlib import adler32
 
 from backupmeta.archive.names import effect
-from backupmeta.words import counted
+from backupmeta.words import NANOSECONDS, counted
 
 BLOCK: Final = 512
 
@@ -24,7 +24,6 @@ HEADER: Final = struct.Struct("100s24s12s12s8sc100s255s")
 _ASCII: Final = bytes(range(128))
 _HALF: Final = BLOCK // 2
 _BLANKS: Final = 8 * ord(" ")
-_NANOSECONDS: Final = 1_000_000_000
 _PAX_TIME: Final = re.compile(rb"(-?)([0-9]{1,18})(?:\.([0-9]*))?")
 _PAX_NUMBERS: Final = (b"size", b"uid", b"gid", b"GNU.sparse.size", b"GNU.sparse.realsize")
 _PAX_KEYS: Final = frozenset(
@@ -112,7 +111,7 @@ def access(fields: bytes) -> Access | None:
 @lru_cache(4096)
 def time(field: bytes) -> int | None:
     """Return a modification time in nanoseconds; None where it is no number."""
-    return None if (seconds := number_or_none(field)) is None else seconds * _NANOSECONDS
+    return None if (seconds := number_or_none(field)) is None else seconds * NANOSECONDS
 
 
 @lru_cache(1024)
@@ -207,7 +206,7 @@ def pax_time(records: Mapping[bytes, bytes]) -> int | None:
     if (time := _PAX_TIME.fullmatch(records.get(b"mtime", b""))) is None:
         return None
     sign, seconds, fraction = time.groups(default=b"")
-    nanoseconds = int(seconds) * _NANOSECONDS + int(fraction[:9].ljust(9, b"0"))
+    nanoseconds = int(seconds) * NANOSECONDS + int(fraction[:9].ljust(9, b"0"))
     return -nanoseconds if sign else nanoseconds
 
 

@@ -29,9 +29,10 @@ from backupmeta.archive.headers import (
     text,
     time,
 )
-from backupmeta.archive.names import RECORD, plain
+from backupmeta.archive.names import PATH_MAX, RECORD, plain
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
+from backupmeta.words import NANOSECONDS
 
 OWN_CONTENT: Final[frozenset[MemberKind]] = frozenset({"file", "other"})
 """What is unpacked as a file with bytes of its own: of a type that nobody knows, too (POSIX pax, "typeflag")."""
@@ -42,12 +43,10 @@ WITH_CONTENT: Final = OWN_CONTENT | {"hard link"}
 DEVICES: Final[frozenset[MemberKind]] = frozenset({"character device", "block device", "fifo"})
 """What is no file of a site: unpacking it makes something that a program talks to."""
 
-_NANOSECONDS: Final = 1_000_000_000
 _BLANK: Final = ord(" ")
 _BLANKS: Final = 8 * _BLANK
 _NAME_BYTES: Final = 100
 _NUMBER_ENDS: Final = frozenset({b"\0", b" "})
-_LABEL_BYTES: Final = 4096
 _ORDINARY: Final[Mapping[bytes, MemberKind]] = {b"0": "file", b"\0": "file", b"5": "directory"}
 _unpack: Final = struct.Struct("100x24s11sc12s6s2scB107x64s16xB166x").unpack
 """Mode, uid and gid; size, what ends it; mtime; checksum, what ends it; type; the link's first byte; owners; the
@@ -59,7 +58,7 @@ _new: Final = tuple.__new__  # what a NamedTuple's own constructor does, at half
 
 def label(name: bytes) -> str:
     """Return a name as text, for findings: of one longer than any system allows (Linux, PATH_MAX) the beginning."""
-    return name[:_LABEL_BYTES].decode("utf-8", "surrogateescape") + ("…" if len(name) > _LABEL_BYTES else "")
+    return name[:PATH_MAX].decode("utf-8", "surrogateescape") + ("…" if len(name) > PATH_MAX else "")
 
 
 class Member(NamedTuple):
@@ -209,7 +208,7 @@ def described(fields: Fields, extensions: HeaderExtensions, size: int, bad: list
         name=name,
         kind=kind,
         size=real_size,
-        mtime_ns=(values["mtime"] or 0) * _NANOSECONDS if mtime_ns is None else mtime_ns,
+        mtime_ns=(values["mtime"] or 0) * NANOSECONDS if mtime_ns is None else mtime_ns,
         mode=values["mode"] or 0,
         uid=(values["uid"] or 0) if uid is None else uid,
         gid=(values["gid"] or 0) if gid is None else gid,

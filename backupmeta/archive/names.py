@@ -17,8 +17,8 @@ _SEPARATOR: Final = re.compile(rb"[/\\]")
 _ENDS: Final = (b"/", b".")
 """What a name ends with that may be no part of its path."""
 
-_PATH_MAX: Final = 4096
-"""Longer names can't be made (Linux, PATH_MAX)."""
+PATH_MAX: Final = 4096
+"""The bytes of the longest path that can be made (Linux)."""
 
 
 def plain(name: bytes) -> bytes:
@@ -71,7 +71,7 @@ def folded(name: bytes) -> bytes:
 
     if name.isascii():
         return name.lower()
-    if len(name) > _PATH_MAX:
+    if len(name) > PATH_MAX:
         return name
     text = name.decode("utf-8", "surrogateescape")
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold()).encode(

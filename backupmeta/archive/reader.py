@@ -18,7 +18,7 @@ from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.member import WITH_CONTENT, Member, Placed, is_at_root, is_record, misplaced, remember
-from backupmeta.archive.names import plain
+from backupmeta.archive.names import PATH_MAX, plain
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
@@ -28,9 +28,6 @@ from backupmeta.words import are, counted
 
 _BURST: Final = 128
 """How many members are judged together: what has just run runs again at half its cost, and they are still at hand."""
-
-_LONG_NAME: Final = 4096
-"""From how many bytes on a name does not wait for others to be judged with."""
 
 _DIGITS: Final = 18
 """A member's number has at most so many."""
@@ -95,8 +92,14 @@ class Reader:
             raise self.broken(f"{counted(missing, 'byte')} of {member.text!r} {are(missing)} missing")
 
     def give(self, member: Member, content: "Content") -> None:
-        """Have a ``content`` take in that of ``member``, which was yielded last."""
-        _give(self._walk, member, content)
+        """Have a ``content`` take in that of ``member``, which comes next or was yielded last."""
+        given = 0
+        while piece := self._walk.content(BLOCK):
+            given += len(piece)
+            content.take(piece)
+        self._walk.pass_content()
+        has_fault = member.map is not None and member.map.fault
+        content.close(max(member.length - given, _OF_NOTHING if has_fault else 0))
 
     def record(self, member: Member) -> bytes:
         """Return the whole content of a record. Raises `LimitExceededError`, and as `content`."""
@@ -307,12 +310,13 @@ class Pass(Reader):
         wants = self._wants if self._has_consumers else None
         while members := walk.burst(_BURST, wants):
             unjudged += members
-            if len(unjudged) >= _BURST or len(members[0].name) > _LONG_NAME:
+            if len(unjudged) >= _BURST or len(members[0].name) > PATH_MAX:  # it does not wait for others
                 self._judge(unjudged)
                 unjudged = []
             if walk.is_wanted:
                 yield from members[:-1]
-                self._hand_out(members[-1])
+                if self._content is not None:
+                    self.give(members[-1], self._content)
                 members = members[-1:]
             yield from members
             walk.pass_content()
@@ -337,11 +341,6 @@ class Pass(Reader):
         else:
             self._refuse(member, content, rules.LIMIT_EXCEEDED, f"more than {_LINKS_KEPT:,} hard links to read")
         return False
-
-    def _hand_out(self, member: Member) -> None:
-        """Give the content of ``member``, which is still ahead, to who wants it."""
-        if self._content is not None:
-            _give(self._walk, member, self._content)
 
     def _read_linked(self) -> None:
         """Read the archive once more for the contents of the hard links that somebody wants."""
@@ -548,17 +547,6 @@ def hand_out(file: EvidenceFile, limits: Limits, wanted: Mapping[int, Sequence[C
             reader.give(member, _Several(contents))
             if not left:
                 return
-
-
-def _give(walk: Walk, member: Member, content: Content) -> None:
-    """Give the content of ``member``, which is still ahead in the ``walk``."""
-    given = 0
-    while piece := walk.content(BLOCK):
-        given += len(piece)
-        content.take(piece)
-    walk.pass_content()
-    has_fault = member.map is not None and member.map.fault
-    content.close(max(member.length - given, _OF_NOTHING if has_fault else 0))
 
 
 @contextmanager

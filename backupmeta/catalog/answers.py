@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Final
 
-from backupmeta.account.home import Archive, Home, is_id
+from backupmeta.account.home import Archive, Home, HomeReading, is_id
 from backupmeta.account.listing import BACKUPS, CURRENT
 from backupmeta.account.location import is_outside, steps_from_server
 from backupmeta.archive.head import Head
@@ -64,10 +64,8 @@ class InCatalog(Search):
 _ON_THE_WAY: Final = "backup IS NULL AND install IS NULL AND (account IS NULL OR id = 'folder-unreadable')"
 
 
-class _Recalling:
-    """Reads what lies in a home from what is remembered of it; see `backupmeta.account.home.Reading`."""
-
-    copies = 1
+class _Recalling(HomeReading):
+    """Reads what lies in a home from what is remembered of it."""
 
     def __init__(self, remembered: Memory, base: str) -> None:
         self._remembered = remembered

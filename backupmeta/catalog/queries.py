@@ -16,7 +16,7 @@ from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog import schema
 from backupmeta.catalog.answers import below, recalled
 from backupmeta.catalog.database import Catalog
-from backupmeta.catalog.row_values import GREATEST
+from backupmeta.catalog.rows import GREATEST
 from backupmeta.catalog.schema import ACCOUNTS, SCANS, Column, Type
 from backupmeta.catalog.views import VIEWS, Shown, View, of_table
 from backupmeta.checks.applications import Order, order

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Self
 import zstandard
 
 from backupmeta import errors
-from backupmeta.account.home import Archive
+from backupmeta.account.home import Archive, HomeReading
 from backupmeta.account.location import below_home
 from backupmeta.account.places import FoundHome
 from backupmeta.archive.compression import COMPRESSIONS
@@ -194,25 +194,8 @@ _NOWHERE: Final = Signature(0, 0, 0, 0)
 _NO_FILES: Final[Mapping[str, Remembered]] = {}
 
 
-class _Noting:
-    """Remember why a file can't be read; a class, because `contextmanager` costs too much for each file."""
-
-    __slots__ = ("_path", "_reading")
-
-    def __init__(self, reading: "Reader", path: str) -> None:
-        self._reading = reading
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, EvidenceError):
-            self._reading.refuse(self._path, error)
-
-
-class Reader:
-    """Reads what lies in a home, without its secrets; see `backupmeta.account.home.Reading`.
+class Reader(HomeReading):
+    """Reads what lies in a home, without its secrets.
 
     Attributes:
         files: what was read or remembered, by its path below the base.
@@ -267,13 +250,16 @@ class Reader:
             raise known
         if isinstance(known, Record):
             return known
-        with _Noting(self, path):
+        try:
             content, signature = folder.read_small(name, "record_bytes", limits.record_bytes)
             self._check(path, signature)
             masked = self._last.like(content)
             if masked is None:
                 record = bounded(folder.child(name), content, limits)
                 masked = Masked(record, without_secrets(record))
+        except EvidenceError as error:
+            self._refuse(path, error)
+            raise
         self._last = masked
         self.files[path] = Remembered(signature, masked.masked)
         self._anew.add(path)
@@ -289,11 +275,15 @@ class Reader:
             return known
         if isinstance(known, EvidenceError):
             raise known
-        with _Noting(self, path), archive.open() as file:
-            self._check(path, file.signature)
-            content = head(file, limits, archive.server_path)
-            content = content._replace(record=self._masked(archive, content.record))
-            self.files[path] = Remembered(file.signature, content)
+        try:
+            with archive.open() as file:
+                self._check(path, file.signature)
+                content = head(file, limits, archive.server_path)
+                content = content._replace(record=self._masked(archive, content.record))
+                self.files[path] = Remembered(file.signature, content)
+        except EvidenceError as error:
+            self._refuse(path, error)
+            raise
         self._anew.add(path)
         return content
 
@@ -340,7 +330,7 @@ class Reader:
         if signature != self._listed.get(path):
             self.is_sure = False
 
-    def refuse(self, path: str, error: EvidenceError) -> None:
+    def _refuse(self, path: str, error: EvidenceError) -> None:
         """Remember why the file at ``path`` can't be read."""
         if isinstance(error, UnreadableError):  # that may be otherwise the next time
             self.is_sure = False

@@ -164,7 +164,7 @@ class Unpacking:
 
     def finish(self) -> None:
         """Make the links, once it is known where each leads; then give the folders their times."""
-        refused = {odd.offset: odd.rule.sentence for odd in self._links.finish() if _is_refused(odd.rule)}
+        refused = {link.offset: rule.sentence for rule, link, _ in self._links.finish() if _is_refused(rule)}
         for path, link in self._symlinks.items():
             if (reason := refused.get(link.member.offset)) is not None:
                 self.record(link.member, Fate.REFUSED, reason)
