@@ -30,8 +30,7 @@ from backupmeta.findings import FindingRule, Group, Severity
 from backupmeta.folders import telling, text_file
 from backupmeta.masking import MASK
 from backupmeta.provenance import Source, Witness
-from backupmeta.render.formats import Format, Formats, formats, whatever_view
-from backupmeta.render.json_text import spaced
+from backupmeta.render.formats import Format, Formats, formats, spaced, whatever_view
 from backupmeta.render.verified import (
     Alike,
     Selection,
