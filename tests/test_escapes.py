@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from backupmeta.escapes import Terminal, inert, markdown, printable
-from backupmeta.render.json_text import compact, pretty
+from backupmeta.render.formats import compact, pretty
 
 IGNORABLE: Final = (
     "00AD 034F 061C 115F-1160 17B4-17B5 180B-180F 200B-200F 202A-202E 2060-206F 3164 FE00-FE0F FEFF FFA0 FFF0-FFF8 "

@@ -29,8 +29,23 @@ from backupmeta.account.places import FoundHome, OpenedHome
 from backupmeta.archive.head import Head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits, OverAllowanceError
 from backupmeta.catalog.remembered import Memory, Reader, Remembered
-from backupmeta.catalog.row_values import BACKUP, GREATEST, INSTALL, RecordCells, Shelf, cells_of, seconds
-from backupmeta.catalog.rows import BackupRow, Cells, FileRow, FindingRow, InstallRow, Rows, exact, finding_row
+from backupmeta.catalog.rows import (
+    BACKUP,
+    GREATEST,
+    INSTALL,
+    BackupRow,
+    Cells,
+    FileRow,
+    FindingRow,
+    InstallRow,
+    RecordCells,
+    Rows,
+    Shelf,
+    cells_of,
+    exact,
+    finding_row,
+    seconds,
+)
 from backupmeta.catalog.schema import path_bytes
 from backupmeta.errors import EvidenceError, NoRecordError, UnreadableError, told_of
 from backupmeta.evidence import Folder, Signature
@@ -163,19 +178,22 @@ class RowBuilder:
             files,
             [self._install(home, id_, positions) for id_ in sorted(home.installs)],
             [
-                BackupRow(positions.get(backup.record), positions.get(backup.archive), backup.cells, backup.findings)
-                for backup in backups
+                BackupRow(positions.get(record), positions.get(archive), cells, findings)
+                for record, archive, cells, findings in backups
             ],
             tuple(map(finding_row, chain(home.findings, odd))),
         )
 
-    def _backups(self, home: Home, reading: Reader, odd: list[Finding]) -> Iterator["_Backup"]:
+    def _backups(
+        self, home: Home, reading: Reader, odd: list[Finding]
+    ) -> Iterator[tuple[str, str, Cells, tuple[FindingRow, ...]]]:
+        """Yield where the record and the archive of each backup would be, its cells, and what is odd about it."""
         around = home.surroundings._replace(installs=_NOBODY)
         for pair in home.pairs():
             archive = reading.below(pair.archive.folder, pair.archive.name) if pair.archive else ""
             try:
                 record = f"{BACKUPS}/{pair.id}" if pair.record else ""
-                yield _Backup(record, archive, *self._backup(home, pair, around))
+                yield record, archive, *self._backup(home, pair, around)
             except OverAllowanceError:  # the home tells it once
                 continue
             except EvidenceError as error:
@@ -194,15 +212,6 @@ class RowBuilder:
         inspection = library.inspect_install(home, id_)
         cells = cells_of(inspection, INSTALL, self.shelf)
         return InstallRow(positions[f"{CURRENT}/{id_}"], cells, tuple(map(finding_row, inspection.findings)))
-
-
-class _Backup(NamedTuple):
-    """A backup: where its record and its archive would be, its cells, and what is odd about it."""
-
-    record: str
-    archive: str
-    cells: Cells
-    findings: tuple[FindingRow, ...]
 
 
 def _files(home: Home, reading: Reader, listing: Listing) -> Iterator[FileRow]:

@@ -193,13 +193,12 @@ class Archives:
         account, unnamed = remembered.account(stored.path), _unnamed(remembered)
         account = account._replace(server=self._search.server_root)
         for portion, is_over in self._portions(stored.account):
-            files = {archive.path: archive.file for archive in portion}
-            archives = {path: remembered.files[path].signature for path in files if path in remembered.files}
-            yield Portion(stored.account, account, archives, files, stored.host, unnamed, is_over)
+            archives = {path: remembered.files[path].signature for path in portion if path in remembered.files}
+            yield Portion(stored.account, account, archives, portion, stored.host, unnamed, is_over)
 
-    def _portions(self, account: int) -> Iterator[tuple[list["_Archive"], bool]]:
-        """Yield the archives of an account, some at once, and whether they are more than may be read of it."""
-        portion, size, total = list[_Archive](), 0, 0
+    def _portions(self, account: int) -> Iterator[tuple[dict[str, int], bool]]:
+        """Yield the numbers of an account's archives by path, and whether they are more than may be read of it."""
+        portion, size, total = dict[str, int](), 0, 0
         rows = self._catalog.connection.execute(_UNWALKED, (account,)).fetchall()
         most, most_bytes = max(_MOST_ARCHIVES, -(-len(rows) // _MOST_ORDERS)), self._search.limits.account_bytes
         for file, path, path_bytes, length in rows:
@@ -207,8 +206,8 @@ class Archives:
                 len(portion) == most or size + length > _MOST_BYTES or (total <= most_bytes < total + length)
             ):
                 yield portion, total > most_bytes
-                portion, size = [], 0
-            portion.append(_Archive(file, schema.exact_path(path, path_bytes)))
+                portion, size = {}, 0
+            portion[schema.exact_path(path, path_bytes)] = file
             size, total = size + length, total + length
         if portion:
             yield portion, total > most_bytes
@@ -223,11 +222,6 @@ class Archives:
                 )
             writer.take_walked(portion.number, portion.files[outcome.path], outcome)
         writer.flush()
-
-
-class _Archive(NamedTuple):
-    file: int
-    path: str
 
 
 _WITH_UNWALKED: Final = """

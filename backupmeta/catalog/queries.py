@@ -16,7 +16,7 @@ from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog import schema
 from backupmeta.catalog.answers import below, recalled
 from backupmeta.catalog.database import Catalog
-from backupmeta.catalog.row_values import GREATEST
+from backupmeta.catalog.rows import GREATEST
 from backupmeta.catalog.schema import ACCOUNTS, SCANS, Column, Type
 from backupmeta.catalog.views import VIEWS, Shown, View, of_table
 from backupmeta.checks.applications import Order, order
@@ -77,7 +77,7 @@ def parsed_requirement(text: str) -> Requirement | None:
 
 
 class Query(NamedTuple):
-    """What backups are query for; all of it has to hold.
+    """What is asked of backups; all of it has to hold.
 
     Attributes:
         applications: one of these applications.
@@ -108,7 +108,7 @@ class _Condition(NamedTuple):
 def find(
     catalog: str, query: Query, zone: tzinfo | None = None, findings: list[Finding] | None = None
 ) -> Iterator[Inspection]:
-    """Yield the backups in ``catalog`` that are ``query`` for, account by account, oldest first in each.
+    """Yield the backups in ``catalog`` that answer the ``query``, account by account, oldest first in each.
 
     ``zone`` is the server's time zone, where it is known. What is not as it was scanned is left out, and appended to
     ``findings``. Raises `CatalogError`; without ``findings`` also for that.
@@ -185,7 +185,7 @@ def _of_application(connection: sqlite3.Connection, requirement: Requirement) ->
 
 
 def _of_extension(connection: sqlite3.Connection, column: str, requirement: Requirement) -> _Condition:
-    """Return that a backup's list of plugins or themes has ``one``."""
+    """Return that a backup's list of plugins or themes has an extension as it is required."""
     lists = f"b.{column} IN (SELECT list FROM extensions WHERE id = ?"
     if not requirement.bounds:
         return _Condition(f"{lists})", (requirement.name,))

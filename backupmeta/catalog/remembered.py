@@ -194,23 +194,6 @@ _NOWHERE: Final = Signature(0, 0, 0, 0)
 _NO_FILES: Final[Mapping[str, Remembered]] = {}
 
 
-class _Noting:
-    """Remember why a file can't be read; a class, because `contextmanager` costs too much for each file."""
-
-    __slots__ = ("_path", "_reading")
-
-    def __init__(self, reading: "Reader", path: str) -> None:
-        self._reading = reading
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, EvidenceError):
-            self._reading.refuse(self._path, error)
-
-
 class Reader(HomeReading):
     """Reads what lies in a home, without its secrets.
 
@@ -267,13 +250,16 @@ class Reader(HomeReading):
             raise known
         if isinstance(known, Record):
             return known
-        with _Noting(self, path):
+        try:
             content, signature = folder.read_small(name, "record_bytes", limits.record_bytes)
             self._check(path, signature)
             masked = self._last.like(content)
             if masked is None:
                 record = bounded(folder.child(name), content, limits)
                 masked = Masked(record, without_secrets(record))
+        except EvidenceError as error:
+            self._refuse(path, error)
+            raise
         self._last = masked
         self.files[path] = Remembered(signature, masked.masked)
         self._anew.add(path)
@@ -289,11 +275,15 @@ class Reader(HomeReading):
             return known
         if isinstance(known, EvidenceError):
             raise known
-        with _Noting(self, path), archive.open() as file:
-            self._check(path, file.signature)
-            content = head(file, limits, archive.server_path)
-            content = content._replace(record=self._masked(archive, content.record))
-            self.files[path] = Remembered(file.signature, content)
+        try:
+            with archive.open() as file:
+                self._check(path, file.signature)
+                content = head(file, limits, archive.server_path)
+                content = content._replace(record=self._masked(archive, content.record))
+                self.files[path] = Remembered(file.signature, content)
+        except EvidenceError as error:
+            self._refuse(path, error)
+            raise
         self._anew.add(path)
         return content
 
@@ -340,7 +330,7 @@ class Reader(HomeReading):
         if signature != self._listed.get(path):
             self.is_sure = False
 
-    def refuse(self, path: str, error: EvidenceError) -> None:
+    def _refuse(self, path: str, error: EvidenceError) -> None:
         """Remember why the file at ``path`` can't be read."""
         if isinstance(error, UnreadableError):  # that may be otherwise the next time
             self.is_sure = False

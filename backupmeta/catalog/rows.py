@@ -1,14 +1,45 @@
-"""Rows: what a home has, as the tables want it, without the numbers that only the catalog gives."""
+"""Rows: what a home has, as the tables want it, without the numbers that only the catalog gives; and their cells.
+
+A row of a backup depends on its own files alone; what the live install says of itself stands in the install's row.
+Most backups of a fleet have a record that stands word for word in their archive: `RecordCells` makes their cells from
+the record's values, by the `Program` of its keys. `cells_of` makes them of any other backup's inspection.
+"""
 
 import json
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timezone, tzinfo
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple, cast
 
-from backupmeta.catalog.schema import exact_path
+from backupmeta.account.home import Home, Pair, Surroundings
+from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.program import FieldStep, KeyStep, Program, compiled
+from backupmeta.backup.resolve import ArchiveNameCheck, RecordedName, check_archive_name
+from backupmeta.backup.witnesses import file_of, home_of
+from backupmeta.catalog.schema import BACKUP_FIELDS, INSTALL_FIELDS, Column, Type, exact_path
+from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
-from backupmeta.provenance import display, located
+from backupmeta.masking import MASK, is_secret
+from backupmeta.provenance import Source, Witness, display, located
+from backupmeta.record.document import Document
+from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Default, Scope
+from backupmeta.record.values import Decoder, Value, text
+from backupmeta.secrets import closed, masked
 
 Cell = str | int | bytes | None
 Cells = tuple[Cell, ...]
+
+GREATEST: Final = 2**63 - 1
+"""The greatest number that a column holds."""
+_LIVE: Final = frozenset(field.name for field in FIELDS if field.scope is Scope.LIVE)
+"""The fields that a live install tells, or nobody: here they stand in its own row."""
+_MADE: Final = frozenset({"id", "file", "backup_filename"})
+"""The fields that a file's name or a path may tell: no record that was masked."""
+_LONGEST_REMEMBERED: Final = 4096  # bytes; real lists are shorter, and a record may hold a million
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
 
 
 class FileRow(NamedTuple):
@@ -100,3 +131,367 @@ def finding_row(finding: Finding) -> FindingRow:
     texts = (display(shown.subject), display(shown.detail), display(finding.message))
     evidence = json.dumps([located(source) for source in finding.evidence], ensure_ascii=False)
     return FindingRow(finding.id, str(finding.severity), *texts, evidence)
+
+
+# --- cells of any backup ----------------------------------------------------------------------------------------------
+
+
+class Text(NamedTuple):
+    """A value that many rows have: its digest, which stands for it in a row, and its JSON."""
+
+    digest: bytes
+    content: str
+
+
+class Shelf:
+    """Collects the values that many rows have, each once.
+
+    Attributes:
+        values: the values, as JSON, by their digests.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, str] = {}
+
+    def key(self, text: Text) -> bytes:
+        """Return what stands for ``text`` in a row."""
+        self.values[text.digest] = text.content
+        return text.digest
+
+
+def cells_of(inspection: Inspection, shape: "Shape", shelf: Shelf) -> Cells:
+    """Return the cells of the fields of an ``inspection``, and those beside; put what many rows have on ``shelf``."""
+    fields, origins = inspection.fields, inspection.origins
+    cells: list[Any] = [fields.get(name) for name in shape.names]  # fields' values first, then cells
+    for place in shape.numbers:
+        cells[place] = number(cells[place])
+    for place, name in shape.live:
+        if origins.get(name).__class__ is not Document:
+            cells[place] = None
+    for place, name, key in shape.shared:
+        if cells[place] is not None:
+            cells[place] = shelf.key(_shared(name, fields[name], origins[name], key))
+    for place in shape.made:
+        if isinstance(cell := cells[place], str) and origins[shape.names[place]].__class__ is not Document:
+            cells[place] = display(cell)
+    custom = {name: fields[name] for name in fields if name not in FIELD}
+    kept = tuple((key, holding[0].record.values[key]) for key, holding in inspection.kept.items())
+    return (*cells, *map(shelf.key, (json_of(custom) if custom else EMPTY, extra(kept), _origins(inspection))))
+
+
+def _shared(name: str, value: Value, origin: Document | Source, key: str) -> Text:
+    return list_of(name, origin.record.values[key]) if isinstance(origin, Document) else json_of(value)
+
+
+class Shape(NamedTuple):
+    """Where in a row of fields is what."""
+
+    names: tuple[str, ...]
+    numbers: tuple[int, ...]
+    shared: tuple[tuple[int, str, str], ...]
+    secrets: tuple[int, ...]
+    live: tuple[tuple[int, str], ...]
+    made: tuple[int, ...]
+
+
+def _shape(columns: Sequence[Column], told_alone: frozenset[str]) -> Shape:
+    """Return the shape of ``columns``; of those ``told_alone`` only what a record of its own tells counts."""
+    numbers = {Type.INTEGER, Type.TIME, Type.FLAG}
+    return Shape(
+        tuple(column.name for column in columns),
+        tuple(place for place, column in enumerate(columns) if column.type in numbers),
+        tuple(
+            (place, column.name, FIELD[column.name].key or "")
+            for place, column in enumerate(columns)
+            if column.type is Type.SHARED
+        ),
+        tuple(place for place, column in enumerate(columns) if is_secret(column.name)),
+        tuple((place, column.name) for place, column in enumerate(columns) if column.name in told_alone),
+        tuple(place for place, column in enumerate(columns) if column.name in _MADE),
+    )
+
+
+BACKUP: Final = _shape(BACKUP_FIELDS, _LIVE)
+INSTALL: Final = _shape(INSTALL_FIELDS, frozenset({"cache_numbackups"}))  # unless its record tells it: see the view
+
+
+def number(value: Value | Cell) -> int | None:
+    """Return a number as the catalog holds it; None for one beyond 64 bits, which the memory has exactly."""
+    if value is None or value == "":
+        return None
+    number = int(value)  # type: ignore[arg-type]  # digits, a number or a flag
+    return number if -GREATEST <= number <= GREATEST else None
+
+
+def seconds(offset: timezone | None) -> int | None:
+    """Return an offset from UTC in seconds."""
+    return None if offset is None else int(offset.utcoffset(None).total_seconds())
+
+
+def list_of(name: str, raw: bytes) -> Text:
+    """Return the list that a record has in ``raw`` for the field ``name``."""
+    return (_remembered_list if len(raw) <= _LONGEST_REMEMBERED else _list_of)(name, raw)
+
+
+def _list_of(name: str, raw: bytes) -> Text:
+    return json_of(closed(name, FIELD[name].decode(raw)))
+
+
+_remembered_list = lru_cache(maxsize=4096)(_list_of)
+
+
+def json_of(value: object) -> Text:
+    """Return ``value`` as JSON."""
+    content = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return (_remembered_text if len(content) <= _LONGEST_REMEMBERED else _text)(content)
+
+
+def _text(content: str) -> Text:
+    return Text(blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).digest(), content)
+
+
+_remembered_text = lru_cache(maxsize=4096)(_text)
+
+EMPTY: Final = json_of({})
+
+
+def extra(kept: tuple[tuple[str, bytes], ...]) -> Text:
+    """Return all other keys with what the first record says of them."""
+    return (_remembered_extra if _length(kept) <= _LONGEST_REMEMBERED else _extra)(kept)
+
+
+def _extra(kept: tuple[tuple[str, bytes], ...]) -> Text:
+    texts = ((key, raw.decode("utf-8", "replace")) for key, raw in kept)
+    return json_of({display(key): masked(key, text) for key, text in texts})
+
+
+_remembered_extra = lru_cache(maxsize=4096)(_extra)
+
+
+def _length(kept: Sequence[tuple[str, bytes]]) -> int:
+    return sum(len(key) + len(value) for key, value in kept)
+
+
+def _origins(inspection: Inspection) -> Text:
+    """Return the witness and the line of each field."""
+    origins = inspection.origins
+    main = next((origin for origin in origins.values() if isinstance(origin, Document)), None)
+    others = {name: origin for name, origin in origins.items() if origin is not main}
+    if main is None or not main.record.is_tidy or any(isinstance(origin, Document) for origin in others.values()):
+        sources = {name: inspection.source(name) for name in _on_the_wire({**inspection.fields, **origins})}
+        return json_of({name: [str(source.witness), source.line] for name, source in sources.items()})
+    witnesses = tuple([(name, str(origin[0])) for name, origin in others.items()])
+    tell = _remembered_origins if main.record.is_usual else _origins_of
+    return tell(tuple(origins), main.source.witness, tuple(main.record.values), witnesses)
+
+
+def _origins_of(
+    names: tuple[str, ...], main: Witness, keys: tuple[str, ...], others: tuple[tuple[str, str], ...]
+) -> Text:
+    """Return the witness and the line of each field, where one record with a key in each line tells most of them."""
+    lines, without_line = {key: line for line, key in enumerate(keys, 1)}, dict(others)
+    return json_of(
+        {
+            name: [without_line[name], None] if name in without_line else [str(main), lines[_key_of(name)]]
+            for name in _on_the_wire(names)
+        }
+    )
+
+
+_remembered_origins = lru_cache(maxsize=1024)(_origins_of)
+
+
+def _on_the_wire(names: Iterable[str]) -> list[str]:
+    """Return the ``names`` of fields in the order of the server's answer; custom fields come last."""
+    return sorted(names, key=lambda name: _PLACES.get(name, len(_PLACES)))
+
+
+def _key_of(name: str) -> str:
+    known = FIELD.get(name)
+    return known.key if known is not None and known.key is not None else CUSTOM + name
+
+
+# --- cells of a usual backup ------------------------------------------------------------------------------------------
+
+_PLACES: Final = {column.name: place for place, column in enumerate(BACKUP_FIELDS)}
+_ID, _FILE, _PATH, _USER, _INSTALL = (_PLACES[name] for name in ("id", "file", "path", "user", "backup_install"))
+_FILENAME, _URL, _TITLE = (_PLACES[name] for name in ("backup_filename", "url", "title"))
+_NUMBERS: Final = frozenset(column.name for column in BACKUP_FIELDS if column.type in {Type.INTEGER, Type.TIME})
+_LISTS: Final = frozenset(name for _, name, _ in BACKUP.shared)
+_LIVE_PLACES: Final = frozenset(place for place, _ in BACKUP.live)
+_DERIVED: Final = {"id": Witness.FILE_NAME, "cache_numbackups": Witness.FILE_SYSTEM, "file": Witness.DERIVED}
+"""The fields that no record has and `RecordCells` knows, and the witness of each, in the order of the wire."""
+
+
+class _Columns(NamedTuple):
+    """Which key of a record becomes which cell, by the program of its keys.
+
+    Attributes:
+        cells: by key: the places of its cells, and what makes a cell of the value.
+        lists: by key: the place of its cell, and the field, for values that many rows share.
+        constant: the cells that hold a documented default, by place; the others are None.
+        custom: by key: the fields that have no column.
+        kept: the keys that are no fields.
+        origins: the witness and the line of each field.
+    """
+
+    cells: Mapping[str, tuple[tuple[int, Callable[[bytes], Cell]], ...]]
+    lists: Mapping[str, tuple[int, str]]
+    constant: tuple[Cell, ...]
+    custom: Mapping[str, str]
+    kept: frozenset[str]
+    origins: Text
+
+
+class _Filled(NamedTuple):
+    """Cells, and the values that they were made of."""
+
+    columns: _Columns
+    values: Mapping[str, bytes]
+    cells: list[Cell]
+
+
+class RecordCells:
+    """Makes the cells of backups whose record stands word for word in their archive, each line of it a key."""
+
+    def __init__(self, shelf: Shelf, zone: tzinfo | None) -> None:
+        """Put what many rows have on the ``shelf``; ``zone`` is the server's time zone, where it is known."""
+        self._shelf = shelf
+        self._zone = zone
+        self._last: _Filled | None = None
+
+    def of(self, home: Home, pair: Pair, around: Surroundings) -> tuple[Cells, tuple[Finding, ...]] | None:
+        """Return the cells of a backup, and what is odd about it; None where it has to be resolved.
+
+        That is where its records differ, the text of one is odd, the keys leave something open, or a value can't be
+        decoded. ``around`` is what its home tells, without the live installs.
+        """
+        record, archive = pair.record, pair.archive
+        if record is None or archive is None or around.server_path is None or not record.record.is_tidy:
+            return None
+        columns = _columns(tuple(record.record.values)) if record.record.is_usual else None
+        try:
+            if columns is None or (head := home.read_head(archive)).record != record.record.content:
+                return None
+            cells = self._filled(columns, record.record.values)
+        except (EvidenceError, ValueError):  # it can't be read, or a value can't be decoded
+            return None
+        cells[_ID], cells[_FILE] = pair.id, _file(cells, around)
+        if cells[_FILE] is None:
+            return None
+        name = self._check_name(cells, record.record.values, archive.server_path)
+        row = (str(pair.state), seconds(name.utc_offset), *cells, self._shelf.key(columns.origins))
+        return row, (*pair.findings, *head.findings, *name.findings)
+
+    def _filled(self, columns: _Columns, values: Mapping[str, bytes]) -> list[Cell]:
+        """Return the cells that the record's ``values`` tell. Raises `ValueError` for one that can't be decoded.
+
+        One after the other, an account's records share most of their values: those are not decoded again.
+        """
+        before = self._last
+        if before is not None and before.columns is columns:
+            cells, known = before.cells.copy(), before.values
+            changed = [key for key, value in values.items() if value is not known[key]]
+        else:
+            cells, changed = [*columns.constant, None, None], list(values)
+        for key in changed:
+            for place, make in columns.cells.get(key, ()):
+                cells[place] = make(values[key])
+            if key in columns.lists:
+                place, name = columns.lists[key]
+                cells[place] = self._shelf.key(list_of(name, values[key]))
+        if not columns.kept.isdisjoint(changed) or not columns.custom.keys().isdisjoint(changed) or cells[-1] is None:
+            cells[-2:] = self._beside(columns, values)
+        self._last = _Filled(columns, values, cells)
+        return cells.copy()
+
+    def _beside(self, columns: _Columns, values: Mapping[str, bytes]) -> tuple[bytes, bytes]:
+        """Return what stands beside the fields. Raises `ValueError` for what is no text, which is a finding."""
+        kept = tuple((key, value) for key, value in values.items() if key in columns.kept)
+        for _, value in kept:
+            value.decode()
+        custom = {columns.custom[key]: value.decode() for key, value in values.items() if key in columns.custom}
+        return self._shelf.key(json_of(custom)), self._shelf.key(extra(kept))
+
+    def _check_name(self, cells: list[Cell], values: Mapping[str, bytes], archive: str) -> ArchiveNameCheck:
+        url, title, time = cells[_URL], cells[_TITLE], values.get("backup-time")
+        recorded = RecordedName(
+            name=str(cells[_FILENAME] or ""),
+            url=url if isinstance(url, str) else None,
+            title=title if isinstance(title, str) else None,
+            time=int(time) if time else None,
+        )
+        return check_archive_name(recorded, archive, archive, self._zone)
+
+
+@lru_cache(maxsize=256)
+def _columns(keys: tuple[str, ...]) -> _Columns | None:
+    """Return which of a record's ``keys`` becomes which cell; None where they leave too much open."""
+    decided = compiled((keys,), None, is_backup=True)
+    if not all(_is_derived(step) for step in decided.open_steps):
+        return None
+    (won,) = decided.won
+    cells: dict[str, tuple[tuple[int, Callable[[bytes], Cell]], ...]] = {}
+    for name, key, decode in (*((name, key, text) for name, key in won.texts.items()), *won.decoded):
+        if name in _PLACES and name not in _LISTS:
+            cells[key] = (*cells.get(key, ()), (_PLACES[name], _maker(name, decode)))
+    return _Columns(
+        cells=cells,
+        lists={key: (_PLACES[name], name) for name, key, _ in won.decoded if name in _LISTS},
+        constant=_constant(decided.defaults),
+        custom={key: name for name, key in won.texts.items() if name not in _PLACES},
+        kept=frozenset(decided.kept),
+        origins=_origins_by(decided, keys),
+    )
+
+
+def _is_derived(step: FieldStep | KeyStep) -> bool:
+    return isinstance(step, FieldStep) and not step.holders and step.field.name in _DERIVED
+
+
+def _constant(defaults: Mapping[str, Default]) -> tuple[Cell, ...]:
+    """Return the cells of the documented ``defaults``; what describes the live install stands in its own row."""
+    cells: list[Cell] = [None] * len(BACKUP_FIELDS)
+    for name, default in defaults.items():
+        if _PLACES[name] not in _LIVE_PLACES:
+            cells[_PLACES[name]] = default.value if isinstance(default.value, str) else None
+    return tuple(cells)
+
+
+def _origins_by(decided: Program, keys: tuple[str, ...]) -> Text:
+    """Return the witness and the line of each field that a program takes from a backup record, or from elsewhere."""
+    derived = [step.field.name for step in decided.open_steps if isinstance(step, FieldStep)]
+    elsewhere = {name: str(Witness.DEFAULT) for name in decided.defaults} | {n: str(_DERIVED[n]) for n in derived}
+    names = (*decided.won[0].names, *elsewhere)
+    return _origins_of(names, Witness.BACKUP_RECORD, keys, tuple(elsewhere.items()))
+
+
+def _maker(name: str, decode: Decoder) -> Callable[[bytes], Cell]:
+    """Return what makes the cell of the field ``name``."""
+    if _PLACES[name] in BACKUP.secrets:
+        return _mask
+    if decode is text:
+        return bytes.decode
+    return _number(decode) if name in _NUMBERS else _cell(decode)
+
+
+def _mask(raw: bytes) -> str:
+    return MASK if raw.decode() else ""
+
+
+@lru_cache(maxsize=256)
+def _number(decode: Decoder) -> Callable[[bytes], Cell]:
+    return lambda raw: number(decode(raw))
+
+
+@lru_cache(maxsize=256)
+def _cell(decode: Decoder) -> Callable[[bytes], Cell]:
+    """Return what makes a cell of a code, a schedule, a yes or no: of few different values."""
+    return lru_cache(maxsize=256)(lambda raw: cast("Cell", decode(raw)))
+
+
+def _file(cells: list[Cell], around: Surroundings) -> str | None:
+    """Return the cell of the field ``file``."""
+    home = around.as_server or home_of(str(cells[_PATH] or ""), str(cells[_USER] or "")) or around.server_path
+    path = file_of(home, str(cells[_INSTALL] or ""))
+    return None if path is None else display(path)

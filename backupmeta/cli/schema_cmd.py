@@ -8,8 +8,7 @@ from pydantic import BaseModel
 
 from backupmeta.api import models
 from backupmeta.cli import options, output
-from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
-from backupmeta.render.json_text import DIALECT, pretty
+from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, View, formats, pretty, whatever_view
 
 _ANSWERS: Final[dict[str, type[BaseModel]]] = {
     "backup": models.Backup,

@@ -18,9 +18,19 @@ from backupmeta.provenance import Fact, display, located
 from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELD, FIELDS
 from backupmeta.record.values import Value
-from backupmeta.render.formats import Format, Formats, Trait, View, formats
-from backupmeta.render.json_text import finding_object, json_line, pretty
-from backupmeta.render.tabular import csv_line, rows_for, table
+from backupmeta.render.formats import (
+    Format,
+    Formats,
+    Trait,
+    View,
+    csv_line,
+    finding_object,
+    formats,
+    json_line,
+    pretty,
+    rows_for,
+    table,
+)
 from backupmeta.secrets import is_closed, mask_text, opened, plain
 from backupmeta.words import recorded_clock
 

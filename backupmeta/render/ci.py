@@ -30,8 +30,7 @@ from backupmeta.findings import FindingRule, Group, Severity
 from backupmeta.folders import telling, text_file
 from backupmeta.masking import MASK
 from backupmeta.provenance import Source, Witness
-from backupmeta.render.formats import Format, Formats, formats, whatever_view
-from backupmeta.render.json_text import spaced
+from backupmeta.render.formats import Format, Formats, formats, spaced, whatever_view
 from backupmeta.render.verified import (
     Alike,
     Selection,
@@ -161,7 +160,7 @@ def _annotation(verification: Verification, findings: Alike) -> str:
 
 
 def _is_line(source: Source) -> bool:
-    """Tell whether a place is a line of a file itself, not of an archive's member."""
+    """Return whether a place is a line of a file itself, not of an archive's member."""
     return source.line is not None and source.member is None and source.path != ""
 
 
@@ -234,7 +233,7 @@ class _Queue:
             file.close()
 
     def has_room(self, severity: Severity) -> bool:
-        """Tell whether there is room for one more result of a ``severity``, beside those that are no less severe."""
+        """Return whether there is room for one more result of a ``severity``, beside those that are no less severe."""
         return self._room(severity) > 0
 
     def passing(self, severity: Severity, result: str) -> Iterator[str]:

@@ -24,9 +24,20 @@ from backupmeta.findings import Finding
 from backupmeta.provenance import display, named
 from backupmeta.record.fields import FIELDS
 from backupmeta.record.values import Value
-from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
-from backupmeta.render.json_text import as_json, finding_object, json_list, pretty
-from backupmeta.render.tabular import aligned, table
+from backupmeta.render.formats import (
+    Format,
+    Formats,
+    Rendering,
+    View,
+    aligned,
+    as_json,
+    finding_object,
+    formats,
+    json_list,
+    pretty,
+    table,
+    whatever_view,
+)
 from backupmeta.words import (
     ARROW,
     NANOSECONDS,

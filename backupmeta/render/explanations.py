@@ -7,9 +7,7 @@ from backupmeta.escapes import inert, printable
 from backupmeta.explain import Step
 from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import as_text
-from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
-from backupmeta.render.json_text import pretty
-from backupmeta.render.tabular import table
+from backupmeta.render.formats import Format, Formats, Rendering, View, formats, pretty, table, whatever_view
 from backupmeta.words import cut, visible
 
 _COLUMNS: Final = ("id", "severity", "group", "says")

@@ -19,8 +19,7 @@ from backupmeta.catalog.schema import Column, Type
 from backupmeta.record import values
 from backupmeta.record.fields import FIELD
 from backupmeta.record.values import Decoder
-from backupmeta.render.formats import Format, Formats, Trait, View, formats
-from backupmeta.render.tabular import rows_for
+from backupmeta.render.formats import Format, Formats, Trait, View, formats, rows_for
 from backupmeta.words import NANOSECONDS, moment, utc
 
 if TYPE_CHECKING:

@@ -1,16 +1,45 @@
-"""Formats: how an answer can be written. Each renderer's module ends with the table of its answer.
+"""Formats: how an answer can be written, and how JSON, tables and CSV are written in all of them.
 
-An entry of a table has the format's name, what it means, and what renders it. Options, help, documents and tests follow
-from the tables: a format is added by one entry, and the function that it names.
+Each renderer's module ends with the table of its answer. An entry has the format's name, what it means, and what
+renders it. Options, help, documents and tests follow from the tables: a format is added by one entry, and the function
+that it names. JSON describes any result alike, so that it means the same in every answer, and nobody obeys it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum, auto
-from typing import Generic, TypeAlias, TypeVar
+from itertools import islice
+from typing import Final, Generic, TypeAlias, TypeVar
+
+from backupmeta import escapes
+from backupmeta.escapes import inert, printable
+from backupmeta.findings import Finding
+from backupmeta.provenance import Source, display, located, named
+from backupmeta.words import moment, visible
 
 Answer = TypeVar("Answer")
 Render = TypeVar("Render")
+
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+_SPACED: Final = json.JSONEncoder(ensure_ascii=False)
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+_TIMES: Final = ("time (UTC)", "created (UTC)")
+_ALWAYS: Final = ("time (UTC)", "id")
+_NEVER_FOLDED: Final = frozenset({*_ALWAYS, *_TIMES, "state"})
+_FIRST_TO_GO: Final = ("archive", "path", "url", "application", "user", "backups", "version", "state", "title")
+_WIDE_ENOUGH: Final = 30
+"""To how many characters a column may be squeezed before others are left out."""
+_GAP: Final = 2
+_ALIGNED_TOGETHER: Final = 1_000
+"""How many rows are aligned with each other: more are not held at once."""
+
+
+# --- the formats of an answer -----------------------------------------------------------------------------------------
 
 
 class Trait(Enum):
@@ -72,3 +101,174 @@ Rendering: TypeAlias = Callable[[Answer, View], Iterable[str]]
 def whatever_view(render: Callable[[Answer], Iterable[str]]) -> Rendering[Answer]:
     """Return what renders alike, however the answer is shown."""
     return lambda answer, _view: render(answer)
+
+
+# --- JSON, written ----------------------------------------------------------------------------------------------------
+
+
+def pretty(value: object, indent: int = 2) -> str:
+    """Return ``value`` as JSON for people, a level indented by ``indent`` blanks, with a line end."""
+    return escapes.json(json.dumps(value, ensure_ascii=False, indent=indent)) + "\n"
+
+
+def spaced(value: object) -> str:
+    """Return ``value`` as JSON in a line, a blank after each comma and colon."""
+    return escapes.json(_SPACED.encode(value))
+
+
+def compact(value: object) -> str:
+    """Return ``value`` as JSON in a line, without blanks."""
+    return escapes.json(_COMPACT.encode(value))
+
+
+def json_line(value: object) -> str:
+    """Return ``value`` as one line of JSONL."""
+    return compact(value) + "\n"
+
+
+def json_list(before: str, entries: Iterable[object]) -> Iterator[str]:
+    """Yield a list in pieces, a line an entry as they come; ``before`` is what stands before it."""
+    is_empty = True
+    for entry in entries:
+        yield f"{before}[\n  {spaced(entry)}" if is_empty else f",\n  {spaced(entry)}"
+        is_empty = False
+    yield f"{before}[]" if is_empty else "\n]"
+
+
+# --- what JSON describes ----------------------------------------------------------------------------------------------
+
+
+def as_json(value: object, times: frozenset[str] = frozenset()) -> object:
+    """Return any result as objects, lists, text, numbers and null.
+
+    A named tuple or a dataclass is an object with its attributes. Text that is not UTF-8 has a twin with its exact
+    bytes where it is an object's member; secrets in text are masked. A place and a finding are described alike in all
+    answers. Members whose names are in ``times`` are Unix seconds, given as ISO 8601 in UTC.
+    """
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, str):
+        return display(str(value))
+    if isinstance(value, Source):
+        return located(value)
+    if isinstance(value, Finding):
+        return finding_object(value)
+    if (attributes := _attributes(value)) is not None:
+        return _object(attributes, times)
+    return [as_json(entry, times) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
+def json_object(value: object, times: frozenset[str] = frozenset()) -> dict[str, object]:
+    """Return `as_json` of a named tuple, a dataclass or a mapping."""
+    return _object(_attributes(value) or {}, times)
+
+
+def _object(attributes: Mapping[str, object], times: frozenset[str]) -> dict[str, object]:
+    described: dict[str, object] = {}
+    for key, attribute in attributes.items():
+        if isinstance(attribute, str):
+            described.update(named(key, str(attribute)))
+        elif isinstance(attribute, int) and key in times:
+            described[key] = moment(attribute)
+        else:
+            described[key] = as_json(attribute, times)
+    return described
+
+
+def _attributes(value: object) -> Mapping[str, object] | None:
+    """Return the members of an object; None for what is none."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return dict(zip(value._fields, value, strict=True))  # type: ignore[attr-defined]
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return None
+
+
+def finding_object(finding: Finding) -> dict[str, object]:
+    """Return a finding."""
+    return {
+        "id": finding.id,
+        "severity": str(finding.severity),
+        "message": display(finding.message),
+        "evidence": list(map(located, finding.evidence)),
+    }
+
+
+# --- tables and CSV ---------------------------------------------------------------------------------------------------
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], width: int | None) -> str:
+    """Return a table: drawn for a terminal of ``width`` columns, or, for None, tab-separated lines for a pipe.
+
+    What a terminal has no room for is left out by whole columns, so that ids stay whole and can be copied.
+    """
+    cells = [list(columns), *([visible(cell) for cell in row] for row in rows)]
+    return inert("".join("\t".join(row) + "\n" for row in cells) if width is None else _drawn(cells, width))
+
+
+def _drawn(cells: list[list[str]], width: int) -> str:
+    """Return a table, its columns' names first, as it is drawn for a terminal, whatever the environment says."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    columns = cells[0]
+    kept = _fitting(columns, [max(map(len, column)) for column in zip(*cells, strict=True)], width)
+    may_fold_none = len(kept) > len(_ALWAYS)
+    drawn = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    for index in kept:
+        drawn.add_column(columns[index], overflow="fold", no_wrap=columns[index] in _NEVER_FOLDED and may_fold_none)
+    for row in cells[1:]:
+        drawn.add_row(*(Text(row[index]) for index in kept))
+    target = io.StringIO()
+    height = 25  # no matter here; without it, the environment decides on the width, too
+    Console(file=target, width=width, height=height, highlight=False, force_terminal=False, _environ={}).print(drawn)
+    return target.getvalue()
+
+
+def _fitting(columns: Sequence[str], widths: Sequence[int], width: int) -> list[int]:
+    """Return the indices of the columns that have room in ``width``, each with what it needs, within reason."""
+    kept = list(range(len(columns)))
+    for name in _FIRST_TO_GO:
+        if sum(min(widths[index], _WIDE_ENOUGH) + _GAP for index in kept) <= width + _GAP:
+            break
+        kept = [index for index in kept if columns[index] != name]
+    return kept
+
+
+def with_numbers(
+    columns: Sequence[str], rows: Sequence[Sequence[str | int]], width: int | None
+) -> Iterator[Sequence[str]]:
+    """Yield the cells of ``rows``, numbers with their thousands; on a terminal they end where their column ends."""
+    texts = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows]
+    widths = [max(map(len, cells)) for cells in zip(columns, *texts, strict=True)]
+    for row, cells in zip(rows, texts, strict=True):
+        yield [
+            text.rjust(most) if isinstance(cell, int) and width is not None else text
+            for cell, text, most in zip(row, cells, widths, strict=True)
+        ]
+
+
+def aligned(rows: Iterable[Sequence[str]], indent: str) -> Iterator[str]:
+    """Yield a line a row, the columns aligned among those that are held together."""
+    coming = iter(rows)
+    while together := [tuple(map(visible, row)) for row in islice(coming, _ALIGNED_TOGETHER)]:
+        widths = [max(map(len, column)) for column in zip(*together, strict=True)]
+        for row in together:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            yield inert((indent + "  ".join(cells)).rstrip() + "\n")
+
+
+def csv_line(cells: Iterable[str], end: str = "\r\n") -> str:
+    """Return a row of CSV (RFC 4180)."""
+    target = io.StringIO()
+    csv.writer(target, lineterminator=end).writerow(cells)
+    return target.getvalue()
+
+
+def rows_for(width: int | None, rows: Iterable[str]) -> Iterable[str]:
+    """Return ``rows`` of text as they are; for a terminal, each as a line with what it would obey escaped."""
+    return rows if width is None else (printable(row.rstrip("\r\n")) + "\n" for row in rows)

@@ -11,8 +11,18 @@ from backupmeta.archive.reader import Pass
 from backupmeta.escapes import inert
 from backupmeta.masking import MASK
 from backupmeta.provenance import display, named
-from backupmeta.render.formats import Format, Formats, Rendering, Trait, formats, whatever_view
-from backupmeta.render.json_text import finding_object, json_list, pretty, spaced
+from backupmeta.render.formats import (
+    Format,
+    Formats,
+    Rendering,
+    Trait,
+    finding_object,
+    formats,
+    json_list,
+    pretty,
+    spaced,
+    whatever_view,
+)
 from backupmeta.words import NANOSECONDS, clock, counted, utc, utc_to_the_microsecond, visible
 
 _IS_COMPLETE: Final = {DumpState.WHOLE: True, DumpState.CUT: False, DumpState.UNKNOWN: None}

@@ -6,9 +6,18 @@ from typing import Final, NamedTuple
 from backupmeta.catalog.database import Age, Scan, ScanResult
 from backupmeta.catalog.summary import MOST, MOST_ACCOUNTS, MOST_SCANS, DatedBackup, Duplicates, Part, Summary
 from backupmeta.provenance import display
-from backupmeta.render.formats import Format, Formats, Rendering, View, formats, whatever_view
-from backupmeta.render.json_text import json_object, pretty
-from backupmeta.render.tabular import table, with_numbers
+from backupmeta.render.formats import (
+    Format,
+    Formats,
+    Rendering,
+    View,
+    formats,
+    json_object,
+    pretty,
+    table,
+    whatever_view,
+    with_numbers,
+)
 from backupmeta.words import ago, amounts, clock, counted, few, line, minute, moment, place, size
 
 _KINDS: Final = {"all_files": "files", "all_installs": "installs", "all_backups": "backups"}

@@ -10,9 +10,7 @@ from typing import Final
 from backupmeta.escapes import inert
 from backupmeta.events.event import KINDS, SECOND, Claim, Event, File, moment, nearest
 from backupmeta.provenance import Source, display, located, named
-from backupmeta.render.formats import Format, Formats, Rendering, formats, whatever_view
-from backupmeta.render.json_text import json_line
-from backupmeta.render.tabular import csv_line
+from backupmeta.render.formats import Format, Formats, Rendering, csv_line, formats, json_line, whatever_view
 from backupmeta.words import clock, cut, line, visible
 
 L2T_COLUMNS: Final = (

@@ -6,8 +6,7 @@ from typing import Final, TypeAlias
 from backupmeta.escapes import printable
 from backupmeta.extraction.extract import Extraction, Fate, MemberResult
 from backupmeta.provenance import display, named
-from backupmeta.render.formats import Format, Formats, formats
-from backupmeta.render.json_text import pretty, spaced
+from backupmeta.render.formats import Format, Formats, formats, pretty, spaced
 from backupmeta.render.members import member_object
 from backupmeta.render.verified import target
 from backupmeta.words import amounts, counted

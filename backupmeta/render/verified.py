@@ -13,8 +13,7 @@ from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding, Group, Severity
 from backupmeta.provenance import named
-from backupmeta.render.formats import View
-from backupmeta.render.json_text import finding_object, json_list, spaced
+from backupmeta.render.formats import View, finding_object, json_list, spaced
 from backupmeta.words import amounts, counted, counts_of, visible
 
 Paint: TypeAlias = Callable[[Severity | Verdict], str]

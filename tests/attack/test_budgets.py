@@ -31,7 +31,7 @@ from backupmeta.evidence import EvidenceFile, open_folder
 from backupmeta.findings import Finding
 from backupmeta.library import list_backups
 from backupmeta.render.backups import page_entry, page_envelope
-from backupmeta.render.json_text import pretty
+from backupmeta.render.formats import pretty
 from backupmeta.search import Search
 from backupmeta.work.processes import affordable
 from tests.hostile import END, MIB, Opened, header, member, pax, seen

@@ -14,7 +14,7 @@ from backupmeta.backup.inspection import Inspection
 from backupmeta.library import find_backup, inspect_archive
 from backupmeta.render import backups
 from backupmeta.render.backups import ListView
-from backupmeta.render.tabular import table
+from backupmeta.render.formats import table
 from tests.invented import BACKUP, INSTALL, NAME, Account, backup_record
 
 

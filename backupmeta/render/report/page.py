@@ -17,8 +17,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from backupmeta.checks.applications import order
-from backupmeta.render.formats import Format, Formats, Rendering, Trait, formats
-from backupmeta.render.json_text import compact
+from backupmeta.render.formats import Format, Formats, Rendering, Trait, compact, formats
 from backupmeta.render.report.report_text import (
     depth,
     extensions,

@@ -16,7 +16,7 @@ from backupmeta import escapes
 from backupmeta.catalog.database import Scan
 from backupmeta.catalog.summary import DatedBackup, FindingCount, Summary
 from backupmeta.provenance import Source
-from backupmeta.render.json_text import as_json, json_object, spaced
+from backupmeta.render.formats import as_json, json_object, spaced
 from backupmeta.report import (
     Extension,
     Report,

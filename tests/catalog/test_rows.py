@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from backupmeta.account.places import FoundHome
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.batch import Batch, Result, Scanning, Task
-from backupmeta.catalog.row_values import RecordCells
+from backupmeta.catalog.rows import RecordCells
 from backupmeta.record import grammar
 from backupmeta.record.masked import Masked, without_secrets
 from backupmeta.work.orders import unwatched

@@ -1,6 +1,6 @@
 """Tables, for a pipe and for a terminal."""
 
-from backupmeta.render.tabular import table
+from backupmeta.render.formats import table
 
 
 def test_a_table_for_a_pipe_is_tab_separated_with_a_heading() -> None:
