@@ -72,8 +72,8 @@ _BLANK: Final = r"(?>(?:[^\S\n]|\x1b\[[0-9;]*m)*)"
 def _unseen(also_seen: str = "") -> re.Pattern[str]:
     """Return what finds a character that is not seen: none of what lies between the ranges, which is found faster."""
     between = zip((last + 1 for _, last in _UNSEEN), (first - 1 for first, _ in _UNSEEN[1:]), strict=False)
-    seen = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in between if first <= last)
-    return re.compile(f"[^{also_seen}{seen}\\U{_UNSEEN[-1][1] + 1:08x}-\\U{sys.maxunicode:08x}]")
+    visible = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in between if first <= last)
+    return re.compile(f"[^{also_seen}{visible}\\U{_UNSEEN[-1][1] + 1:08x}-\\U{sys.maxunicode:08x}]")
 
 
 _IN_A_LINE: Final = _unseen()

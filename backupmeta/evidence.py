@@ -171,6 +171,15 @@ def status_of(path: str) -> os.stat_result | None:
         raise UnreadableError(path, _reason(error)) from error
 
 
+def identity_at(path: str, *, follows_links: bool = True) -> tuple[int, int] | None:
+    """Return the device and the inode of what is at ``path``; None where nobody knows: whoever opens it will tell."""
+    try:
+        status = os.stat(path, follow_symlinks=follows_links)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
 def is_folder(path: str) -> bool:
     """Tell whether there is a folder at ``path``, or a link to one. Raises `UnreadableError`."""
     status = status_of(path)
@@ -335,8 +344,8 @@ class Folder:
         Raises `UnreadableError`, and `LimitExceededError` where more than ``most`` entries do.
         """
         try:
-            with os.scandir(self._descriptor if _RELATIVE else self.path) as found:
-                wanted = found if counts is None else (entry for entry in found if counts(entry.name))
+            with os.scandir(self._descriptor if _RELATIVE else self.path) as scanned:
+                wanted = scanned if counts is None else (entry for entry in scanned if counts(entry.name))
                 entries = sorted(self._bounded(map(_entry, wanted), most))
             return entries or self._nothing()
         except (OSError, ValueError) as error:
@@ -348,15 +357,17 @@ class Folder:
         Nothing is opened. Raises `UnreadableError`, and `LimitExceededError` where more than ``most`` entries count.
         """
         try:
-            with os.scandir(self._descriptor if _RELATIVE else self.path) as found:
-                wanted = (_signed(entry) for entry in found if counts(entry.name, entry.is_file(follow_symlinks=False)))
+            with os.scandir(self._descriptor if _RELATIVE else self.path) as scanned:
+                wanted = (
+                    _signed(entry) for entry in scanned if counts(entry.name, entry.is_file(follow_symlinks=False))
+                )
                 signed = sorted(self._bounded(wanted, most))
             return signed or self._nothing()
         except (OSError, ValueError) as error:
             raise UnreadableError(self.path, _reason(error)) from error
 
-    def _bounded(self, found: Iterator[Met], most: int) -> list[Met]:
-        entries = list(islice(found, most + 1))
+    def _bounded(self, scanned: Iterator[Met], most: int) -> list[Met]:
+        entries = list(islice(scanned, most + 1))
         if len(entries) > most:
             raise LimitExceededError(self.path, "folder_entries", most)
         return entries

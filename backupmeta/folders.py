@@ -164,12 +164,16 @@ def exposure(path: str) -> str | None:
     Whoever may write to a folder above it can put another one in its place, but not in one that is sticky, ``/tmp``.
     Raises `OSError` where there is no such folder.
     """
-    above = os.path.realpath(path)
-    reason = _exposed(above, os.stat(above), is_sticky_safe=False)
-    while reason is None and os.path.dirname(above) != above:
-        above = os.path.dirname(above)
-        reason = _exposed(above, os.stat(above), is_sticky_safe=True)
-    return reason
+    real = os.path.realpath(path)
+    reasons = (_exposed(above, os.stat(above), is_sticky_safe=above != real) for above in upwards(real))
+    return next(filter(None, reasons), None)
+
+
+def upwards(path: str) -> Iterator[str]:
+    """Yield ``path`` and the folders that it lies in, the nearest first."""
+    yield path
+    while (above := os.path.dirname(path)) != path:
+        yield (path := above)
 
 
 def _exposed(path: str, status: os.stat_result, *, is_sticky_safe: bool) -> str | None:

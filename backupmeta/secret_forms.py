@@ -77,12 +77,12 @@ _USER_WITH_PASSWORD: Final = re.compile(
 
 def _spaced_userinfo(text: str) -> Iterator[tuple[int, int]]:
     """Yield all up to the last host in what stands between two pairs of slashes, where it begins with a password."""
-    for begin, end in pairwise(chain((one.end() for one in _SLASHES.finditer(text)), (len(text) + 1,))):
+    for begin, end in pairwise(chain((slashes.end() for slashes in _SLASHES.finditer(text)), (len(text) + 1,))):
         slashes = _SLASHES.search(text, begin, end)
         upto = slashes.start() if slashes else len(text)
-        found = _UP_TO_HOST.match(text, begin, upto)
-        if found and _USER_WITH_PASSWORD.match(text, begin, upto):
-            yield begin, found.end() - 1
+        match = _UP_TO_HOST.match(text, begin, upto)
+        if match and _USER_WITH_PASSWORD.match(text, begin, upto):
+            yield begin, match.end() - 1
 
 
 _USERINFO: Final = re.compile(
@@ -94,8 +94,8 @@ _USERINFO: Final = re.compile(
 
 
 def _mask_userinfo(word: str) -> str:
-    before, at, behind = word.rpartition("@")
-    return _USERINFO.sub(f"{MASK}@", before + at) + behind if at else word
+    before, at, after = word.rpartition("@")
+    return _USERINFO.sub(f"{MASK}@", before + at) + after if at else word
 
 
 _PASSWORD_WITHOUT_HOST: Final = re.compile(
@@ -110,11 +110,11 @@ _SCP_USER: Final = re.compile(
 
 
 def _mask_scp(word: str, upto: re.Pattern[str] = _UP_TO_HOST) -> str:
-    found = upto.match(word)
-    user = found and _SCP_USER.search(word, 0, word.rfind("@", 0, found.end()))
-    if not found or not user:
+    match = upto.match(word)
+    user = match and _SCP_USER.search(word, 0, word.rfind("@", 0, match.end()))
+    if not match or not user:
         return word
-    return f"{word[: user.start()]}{MASK}@{word[word.rfind('@', 0, found.end()) + 1 :]}"
+    return f"{word[: user.start()]}{MASK}@{word[word.rfind('@', 0, match.end()) + 1 :]}"
 
 
 def _mask_spaced_scp(text: str) -> str:
@@ -133,14 +133,14 @@ _LINE: Final = re.compile(r"[^\n]+")
 
 def _assigned(text: str) -> Iterator[tuple[int, int]]:
     """Yield where what is assigned to secret names stands."""
-    found = _ASSIGNED.search(text)
-    while found:
-        at, before = found.end(), text[found.start() - 1 : found.start()]
-        name = _decoded(found[1])
+    match = _ASSIGNED.search(text)
+    while match:
+        at, before = match.end(), text[match.start() - 1 : match.start()]
+        name = _decoded(match[1])
         if is_secret(name) or (before in _ENDS and name.lower() in _QUERY_NAMES):
             value = _ENDS.get(before, _LINE).match(text, at)
             yield at, (at := value.end() if value else at)
-        found = _ASSIGNED.search(text, at)
+        match = _ASSIGNED.search(text, at)
 
 
 _MEMBER: Final = re.compile(r"""(?<!\\)(\\*+["'])([^"'\\]++)\1\s*+\]?+\s*+(:|=>|=|;|,)\s*+""")
@@ -159,19 +159,19 @@ def _mask_members(text: str) -> str:
 
 def _members(text: str) -> Iterator[tuple[int, int]]:
     """Yield where the values of secret names stand in JSON, PHP's serialized text, PHP's arrays and constants."""
-    found = _MEMBER.search(text)
-    while found:
-        at = found.end()
-        if is_secret(_decoded(found[2])) and _is_named(text, found):
+    match = _MEMBER.search(text)
+    while match:
+        at = match.end()
+        if is_secret(_decoded(match[2])) and _is_named(text, match):
             begin, at = _value(text, at)
             if text[begin:at] not in _NO_SECRETS:
                 yield begin, at
-        found = _MEMBER.search(text, at)
+        match = _MEMBER.search(text, at)
 
 
-def _is_named(text: str, found: re.Match[str]) -> bool:
-    before = _BEFORE_MEMBER.get(found[3])
-    return before is None or before.search(text[max(found.start() - _LONGEST_BEFORE, 0) : found.start()]) is not None
+def _is_named(text: str, match: re.Match[str]) -> bool:
+    before = _BEFORE_MEMBER.get(match[3])
+    return before is None or before.search(text[max(match.start() - _LONGEST_BEFORE, 0) : match.start()]) is not None
 
 
 def _value(text: str, at: int) -> tuple[int, int]:
@@ -219,8 +219,8 @@ _SPOKEN: Final = re.compile(
 
 
 def _mask_spoken(text: str) -> str:
-    found = _SPOKEN.search(text)
-    return text if found is None else text[: found.end()] + MASK
+    match = _SPOKEN.search(text)
+    return text if match is None else text[: match.end()] + MASK
 
 
 RULES: Final = (
@@ -313,9 +313,9 @@ def by_rules(text: str, rules: Sequence[Rule]) -> str:
 
 def reasons(text: str) -> list[str]:
     """Return the names of the rules that mask something in a value."""
-    found = []
+    names = []
     for rule in VALUE_RULES:
         if (shown := rule.mask(text)) != text:
-            found.append(rule.name)
+            names.append(rule.name)
         text = shown
-    return found
+    return names

@@ -109,8 +109,8 @@ def reasons(name: str, text: str) -> list[str]:
 
     if is_secret(name):
         return ["value of a secret key"] if text else []
-    found = ["userinfo of a location"] if is_location(name) and "@" in text else []
-    return found + secret_forms.reasons(mask_location(text) if found else text)
+    userinfo = ["userinfo of a location"] if is_location(name) and "@" in text else []
+    return userinfo + secret_forms.reasons(mask_location(text) if userinfo else text)
 
 
 # --- closed values ----------------------------------------------------------------------------------------------------

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from functools import partial
 from itertools import chain
-from time import monotonic, time
+from time import time
 from typing import Final, NamedTuple
 
 from backupmeta import library, rules
 from backupmeta.account.filename import begun_as, is_archive_name
 from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, by_archive
-from backupmeta.archive.limits import Limits
+from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.archive.member import at
 from backupmeta.archive.reader import Consumer, Pass, walk
 from backupmeta.backup.inspection import Inspection
@@ -36,7 +36,7 @@ from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.words import NANOSECONDS, counted
-from backupmeta.work.orders import HERE, Watch, Work, Workers, results, spared
+from backupmeta.work.orders import HERE, WORKER_ENDED, Watch, Work, Workers, results, spared
 
 _MOMENT: Final = 60
 """How long ago, in seconds, a file was written to that may still be being written."""
@@ -66,6 +66,11 @@ class Case(NamedTuple):
     policy: Policy
     now: int
     others: tuple[Pair, ...] = ()
+
+    @property
+    def source(self) -> Source:
+        """The archive as a source."""
+        return Source(Witness.ARCHIVE, self.server_path)
 
     @property
     def alone(self) -> "list[Case]":
@@ -200,8 +205,7 @@ class Verifying(Work[Case, Outcome]):
 
     def given_up(self, order: Case) -> Iterator[Outcome]:
         """Yield that no process survives reading the archive."""
-        reason = "the process that read it ended; is there too little memory?"
-        unreadable = (_not_judged(case, rules.ARCHIVE_UNREADABLE, reason) for case in order.alone)
+        unreadable = (_not_judged(case, rules.ARCHIVE_UNREADABLE, WORKER_ENDED) for case in order.alone)
         yield Outcome.joined(Outcome(verification, None, is_final=False) for verification in unreadable)
 
 
@@ -320,12 +324,12 @@ def _each_root(search: Search) -> Iterator[tuple[str, Search]]:
 def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_Item]:
     """Yield the archives of a home, then the home itself."""
     findings, remote, pairs = list[Finding](), list[KeptBackup](), home.pairs()
-    sharing, spending = by_archive(pairs), _Spending(search.limits)
+    sharing, allowance = by_archive(pairs), Allowance(search.limits)
     for pair in pairs:
         if pair.archive is not None:
             if sharers := sharing.pop(pair.archive, None):  # the first of the backups that have this archive
                 case = partial(case_of, home, pairs=sharers, zone=search.zone, policy=policy, now=now)
-                yield from _case_or_not(case, pair.archive, policy, spending)
+                yield from _case_or_not(case, pair.archive, policy, allowance)
             continue
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
         subject = CheckedBackup(inspection.path, inspection, Inventory(search.limits), policy.requirements, now)
@@ -338,28 +342,8 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
     yield _Household(home.folder.server_path, home.is_home, is_whole, tuple(findings), installs, tuple(remote))
 
 
-class _Spending:
-    """What reading the archives of an account to their ends may still take."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._left = limits.account_bytes
-        self._deadline = monotonic() + limits.account_seconds
-
-    def over(self, archive: Archive) -> LimitExceededError | None:
-        """Return why an ``archive`` may not be read any more; None where it may, and count its size."""
-        with suppress(EvidenceError):
-            signature = archive.folder.signature(archive.name)
-            self._left -= 0 if signature is None else signature.size
-        if self._left < 0:
-            return LimitExceededError(archive.server_path, "account_bytes", self._limits.account_bytes)
-        if monotonic() > self._deadline:
-            return LimitExceededError(archive.server_path, "account_seconds", self._limits.account_seconds)
-        return None
-
-
 def _case_or_not(
-    case: Callable[[Archive], Case], archive: Archive, policy: Policy, spending: _Spending
+    case: Callable[[Archive], Case], archive: Archive, policy: Policy, allowance: Allowance
 ) -> Iterator[Case | Verification]:
     """Yield the ``case`` of an archive; or that it is not read, where its account asks for too much.
 
@@ -371,11 +355,15 @@ def _case_or_not(
         where = (Source(Witness.ARCHIVE, archive.server_path),)
         yield _unreadable(archive.server_path, [Finding(rules.ARCHIVE_UNREADABLE, "", error.reason, where)], policy)
         return
-    if (limit := spending.over(archive)) is None:
+    with suppress(EvidenceError):
+        signature = archive.folder.signature(archive.name)
+        allowance.take_archive(0 if signature is None else signature.size)
+    try:
+        allowance.ask(archive.server_path)
+    except OverAllowanceError as error:
+        yield from (_not_judged(single, rules.LIMIT_EXCEEDED, error.particulars) for single in order.alone)
+    else:
         yield order
-        return
-    for single in order.alone:
-        yield _not_judged(single, rules.LIMIT_EXCEEDED, limit.particulars)
 
 
 # --- one archive ------------------------------------------------------------------------------------------------------
@@ -414,7 +402,7 @@ def _outcome(case: Case, passed: Pass, inventory: Inventory) -> Outcome:
                 library.without_record(case.pair.record, case.place),
                 "",
                 "",
-                (Source(Witness.ARCHIVE, case.server_path),),
+                (case.source,),
             )
         )
     judgements = judge(findings, case.policy)
@@ -456,7 +444,7 @@ def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, findings: Find
     is_asked_for = case.place.is_named or is_archive_name(case.place.name) or case.pair.record is not None
     if is_asked_for or inventory.record is not None:
         return None
-    return Finding(rules.ARCHIVE_NOT_JUDGED, "", "", (Source(Witness.ARCHIVE, case.server_path),))
+    return Finding(rules.ARCHIVE_NOT_JUDGED, "", "", (case.source,))
 
 
 def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome:
@@ -495,7 +483,7 @@ def _kept(inspection: Inspection, path: str, sha256: str | None) -> KeptBackup:
 
 def _not_judged(case: Case, rule: FindingRule, reason: str) -> Verification:
     """Return the verification of an archive that can't be read."""
-    unreadable = Finding(rule, "", reason, (Source(Witness.ARCHIVE, case.server_path),))
+    unreadable = Finding(rule, "", reason, (case.source,))
     return _unreadable(case.server_path, [*case.pair.findings, unreadable], case.policy)
 
 

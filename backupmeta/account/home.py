@@ -341,7 +341,9 @@ class Home:
     def _known(self, archive: Archive) -> Archive:
         """Return an archive in a folder of the server itself as it is known, perhaps from the home's own folders."""
         known = self.archives.get(archive.name, {}).values()
-        return next((one for one in known if one.folder.identity == archive.folder.identity), None) or self.add(archive)
+        return next((same for same in known if same.folder.identity == archive.folder.identity), None) or self.add(
+            archive
+        )
 
     def _same_name(self, archive: Archive) -> tuple[Finding, ...]:
         """Return that other archives have the name of this one, if so."""
@@ -349,7 +351,7 @@ class Home:
         if len(same) == 1:
             return ()
         other = next(other for other in same.values() if other != archive)
-        evidence = tuple(Source(Witness.FILE_SYSTEM, one.server_path) for one in (archive, other))
+        evidence = tuple(Source(Witness.FILE_SYSTEM, each.server_path) for each in (archive, other))
         return (Finding(rules.ARCHIVE_NAME_TWICE, archive.name, f"{len(same)} of them", evidence),)
 
     @property

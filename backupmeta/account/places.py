@@ -28,6 +28,7 @@ from backupmeta.errors import EvidenceError, UnreadableError, told_of
 from backupmeta.evidence import (
     Entry,
     Folder,
+    identity_at,
     is_file,
     is_folder,
     join_server_path,
@@ -37,7 +38,7 @@ from backupmeta.evidence import (
     status_of,
 )
 from backupmeta.findings import Finding, Findings
-from backupmeta.folders import trusted_users, user_name
+from backupmeta.folders import trusted_users, upwards, user_name
 from backupmeta.provenance import Source, Witness
 
 _UPWARDS: Final = 3
@@ -106,8 +107,8 @@ def conventional(sysroot: str | None = None) -> list[Root]:
         return [_place(r"c:\inetpub\vhosts")]
     roots = _once(map(_place, (*(f"/{name}" for name in _numbered_homes("/")), "/var/www/vhosts")))
     own = Path.home()
-    places = {_identity(root.path, through_links=True) for root in roots} - {None}
-    if _identity(str(own.parent), through_links=True) not in places:
+    places = {identity_at(root.path) for root in roots} - {None}
+    if identity_at(str(own.parent)) not in places:
         roots.append(Root(str(own), str(own), depth=0, is_convention=True))
     return roots
 
@@ -117,7 +118,7 @@ def _once(roots: Iterable[Root]) -> list[Root]:
     known, kept = set[tuple[int, int]](), set[Root]()
     named = list(roots)
     for root in sorted(named, key=_is_link):
-        identity = _identity(root.name, through_links=not root.steps)
+        identity = identity_at(root.name, follows_links=not root.steps)
         if identity is None or identity not in known:
             kept.add(root)
         known |= set() if identity is None else {identity}
@@ -126,15 +127,6 @@ def _once(roots: Iterable[Root]) -> list[Root]:
 
 def _is_link(root: Root) -> bool:
     return root.server_path is not None or os.path.islink(root.path)
-
-
-def _identity(path: str, *, through_links: bool) -> tuple[int, int] | None:
-    """Return the device and the inode of what is at ``path``; None where nobody knows: whoever opens it will tell."""
-    try:
-        status = os.stat(path, follow_symlinks=through_links)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _below(sysroot: str, top: str, steps: tuple[str, ...]) -> Root:
@@ -329,11 +321,9 @@ def account_of(folder: Folder | FoundHome) -> str:
     That is its own name; but where it lies in the conventional home of another user, that one's: any account can make
     folders with the names of others. Where a home is the caller's own, evidence may lie in it.
     """
-    above = os.path.dirname(folder.path)
-    while above != os.path.dirname(above):
+    for above in upwards(os.path.dirname(folder.path)):
         if (name := account_name(above)) is not None and not _is_own(above):
             return name
-        above = os.path.dirname(above)
     return folder_name(folder.server_path)
 
 

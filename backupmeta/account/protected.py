@@ -16,9 +16,8 @@ from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import ARCHIVES, RECORDS
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.errors import EvidenceError, OutputError
-
-_Identity = tuple[int, int]
-"""A file's or folder's device and number."""
+from backupmeta.evidence import identity_at
+from backupmeta.folders import upwards
 
 CATALOG_FILES: Final = ("", "-wal", "-shm", "-journal", "-scan")
 """What the names of a catalog's files end with."""
@@ -51,13 +50,13 @@ class Protected(NamedTuple):
 
     def _holds(self, path: str) -> bool:
         files = set(self._files())
-        if path in files or _identity(path) in set(map(_identity, files)) - {None}:
+        if path in files or identity_at(path) in set(map(identity_at, files)) - {None}:
             return True
-        folders = list(_upwards(path))
-        image = set() if self.sysroot is None else {_identity(self.sysroot)} - {None}
+        folders = list(upwards(path))
+        image = set() if self.sysroot is None else {identity_at(self.sysroot)} - {None}
         return (
             any(_is_always(folder) for folder in folders)
-            or not image.isdisjoint(map(_identity, folders))
+            or not image.isdisjoint(map(identity_at, folders))
             or any(_has_records(folder) or _has_archives(folder) for folder in self._below_roots(folders))
             or _is_of_home(folders)
         )
@@ -65,7 +64,7 @@ class Protected(NamedTuple):
     def _below_roots(self, folders: list[str]) -> list[str]:
         """Return those of the ``folders``, each in the next one, that are read, or lie in one that is."""
         roots = self._roots()
-        top = max((number for number, folder in enumerate(folders, 1) if _identity(folder) in roots), default=0)
+        top = max((number for number, folder in enumerate(folders, 1) if identity_at(folder) in roots), default=0)
         return folders[:top]
 
     def _files(self) -> Iterator[str]:
@@ -77,33 +76,15 @@ class Protected(NamedTuple):
                 beside = os.path.join(folder, os.path.basename(name))
                 yield from (f"{beside}{end}" for end in CATALOG_FILES)
 
-    def _roots(self) -> set[_Identity | None]:
+    def _roots(self) -> set[tuple[int, int] | None]:
         """Return the folders that are read, and the homes that what is read lies in."""
         there = [path for path in self.named if os.path.exists(path)]
         folders = [path if os.path.isdir(path) else os.path.dirname(os.path.abspath(path)) for path in there]
         homes = [home for folder in folders if (home := places.folder_of_home(os.path.abspath(folder))) is not None]
-        return {_identity(path) for path in (*filter(os.path.isdir, there), *homes)} - {None}
+        return {identity_at(path) for path in (*filter(os.path.isdir, there), *homes)} - {None}
 
 
 _ADVICE: Final = "name a file in another folder"
-
-
-def _identity(path: str) -> _Identity | None:
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _upwards(path: str) -> Iterator[str]:
-    """Yield the folders that ``path`` is in or is, the nearest first."""
-    above = path
-    while True:
-        yield above
-        if os.path.dirname(above) == above:
-            return
-        above = os.path.dirname(above)
 
 
 def _is_always(path: str) -> bool:
@@ -118,8 +99,8 @@ def _has_records(path: str) -> bool:
 def _has_archives(path: str) -> bool:
     """Tell whether there are archives in a folder, by their names."""
     try:
-        with os.scandir(path) as found:
-            return any(is_archive_name(entry.name) for entry in found)
+        with os.scandir(path) as entries:
+            return any(is_archive_name(entry.name) for entry in entries)
     except (OSError, ValueError):
         return False
 
@@ -133,14 +114,14 @@ def _is_of_home(folders: list[str]) -> bool:
     inner, home = folders[:number], folders[number]
     if not inner:
         return False
-    return _has_archives(inner[-1]) or not _recorded(home).isdisjoint(map(_identity, inner))
+    return _has_archives(inner[-1]) or not _recorded(home).isdisjoint(map(identity_at, inner))
 
 
-def _recorded(path: str) -> set[_Identity | None]:
+def _recorded(path: str) -> set[tuple[int, int] | None]:
     """Return the folders that the records of the home at ``path`` are about."""
     try:
         with places.home_above(path, DEFAULT_LIMITS) as home:
             records = (*home.installs.values(), *home.backups.values())
-            return {_identity(record.text("path") or "") for record in records} - {None}
+            return {identity_at(record.text("path") or "") for record in records} - {None}
     except EvidenceError:
         return set()

@@ -358,7 +358,7 @@ class Hazards:
         """Begin with the archive at ``path``."""
         self.findings: Findings = Findings()
         self.records: list[Placed] = []
-        self._seen = 0
+        self._count = 0
         self._backslashes = 0
         self._backslashed: Member | None = None
         self._unresolved = set[int]()
@@ -384,7 +384,7 @@ class Hazards:
             self._look_at_names(members)
         if RECORD in text:
             self._keep_records(members)
-        self._seen += len(members)
+        self._count += len(members)
         is_plain = b"\\" not in odd and b"." not in first and last.isdisjoint(_ENDS)
         is_plain = is_plain and b"//" not in text and b"/./" not in text
         for member in members if self._may_lead(members, special, text if is_plain else None) else special:
@@ -420,7 +420,7 @@ class Hazards:
     def finish(self) -> Findings:
         """Look at what only the whole archive tells; return all that was met."""
         if self._backslashed is not None:
-            detail = f"{self._backslashes:,} of {counted(self._seen, 'name')}"
+            detail = f"{self._backslashes:,} of {counted(self._count, 'name')}"
             self._note(rules.MEMBER_NAMES_BACKSLASH, self._backslashed, detail)
             self._backslashed = None
         for rule, link, detail in self._links.finish():
@@ -432,7 +432,7 @@ class Hazards:
 
     def _keep_records(self, members: Sequence[Member]) -> None:
         """Keep the first records, and the first one at the root in any case."""
-        for place, member in enumerate(members, self._seen):
+        for place, member in enumerate(members, self._count):
             if is_record(member):
                 remember(self.records, Placed(member, place))
 

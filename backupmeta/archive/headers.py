@@ -137,6 +137,11 @@ def text(field: bytes) -> bytes:
     return field.partition(b"\0")[0]
 
 
+def is_header(buffer: bytes, at: int) -> bool:
+    """Tell whether the 512 bytes from ``at`` on, if there are as many, are a header."""
+    return len(buffer) - at >= BLOCK and checksum_fits(buffer, at)
+
+
 def checksum_fits(buffer: bytes, at: int) -> bool:
     """Tell whether the 512 bytes of ``buffer`` from ``at`` on add up to their checksum, with blanks in its place.
 

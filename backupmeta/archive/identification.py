@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, Protocol
 
 from backupmeta.archive.compression import BLOCK, COMPRESSIONS, Compression, identify, open_carefully
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
-from backupmeta.archive.headers import checksum_fits
+from backupmeta.archive.headers import is_header
 from backupmeta.archive.limits import KIB, MIB, Limits
 from backupmeta.evidence import EvidenceFile
 
@@ -69,7 +69,7 @@ def beginning(file: EvidenceFile, limits: Limits) -> Beginning:
 
 def _of_tar(block: bytes) -> Beginning:
     """Return what a ``block`` without compression is."""
-    if len(block) >= HEADER_BYTES and checksum_fits(block, 0):
+    if is_header(block, 0):
         return Beginning.TAR
     return Beginning.BROKEN if block[_MAGIC] == b"ustar" else Beginning.OTHER
 
@@ -242,9 +242,7 @@ def is_torn_header(block: bytes, name: str) -> bool:
     """
     if block.startswith(b"ustar", 257):
         return True
-    if len(block) >= HEADER_BYTES and any(
-        checksum_fits(block, at) for at in range(0, len(block) - HEADER_BYTES + 1, HEADER_BYTES)
-    ):
+    if any(is_header(block, at) for at in range(0, len(block), HEADER_BYTES)):
         return True
     if not _NAME.fullmatch(block[:100]):
         return False

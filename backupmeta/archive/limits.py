@@ -108,6 +108,7 @@ class Allowance:
         self.over: str = ""
         self._limits = limits
         self._memory = limits.account_memory
+        self._bytes = limits.account_bytes
         self._deadline = time.monotonic() + limits.account_seconds
 
     @property
@@ -121,6 +122,12 @@ class Allowance:
         """Raise `OverAllowanceError` where the file at ``path`` may not be read any more."""
         if self.is_spent:
             raise OverAllowanceError(path, self.over, getattr(self._limits, self.over))
+
+    def take_archive(self, size: int) -> None:
+        """Know that an archive of so many bytes is read to its end."""
+        self._bytes -= size
+        if self._bytes < 0:
+            self.over = self.over or "account_bytes"
 
     def take(self, record: Record, copies: int) -> None:
         """Know that a ``record`` is kept, in so many ``copies``."""

@@ -11,7 +11,9 @@ RECORD: Final = b"APP-META.INI"
 DUMP: Final = b"APP-DATA.SQL"
 """The database dump's name (FORMAT.md §2)."""
 
-_OWN: Final = frozenset({RECORD, DUMP})
+OWN: Final = frozenset({RECORD, DUMP})
+"""What Installatron adds to the application's files."""
+
 _ABSOLUTE: Final = re.compile(rb"[/\\]|[A-Za-z]:")
 _SEPARATOR: Final = re.compile(rb"[/\\]")
 _ENDS: Final = (b"/", b".")
@@ -82,4 +84,4 @@ def folded(name: bytes) -> bytes:
 def effect(name: bytes) -> tuple[bool, bool, bytes]:
     """Return what unpacking ``name`` would do: two names of one member are harmless where that is the same."""
     path = plain(name)
-    return is_absolute(name), escapes(name), path if path in _OWN else b""
+    return is_absolute(name), escapes(name), path if path in OWN else b""

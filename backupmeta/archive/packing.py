@@ -13,7 +13,7 @@ from backupmeta import rules
 from backupmeta.archive.compression import BLOCK, PLAIN, XZ, ZSTD, Compression, identify
 from backupmeta.archive.digests import Digests
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
-from backupmeta.archive.headers import checksum_fits
+from backupmeta.archive.headers import is_header
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.stream import Inflated
 from backupmeta.errors import NotAnArchiveError
@@ -115,41 +115,33 @@ def unpacked(file: EvidenceFile, block: bytes, limits: Limits, digests: Digests 
 def _inner(stream: Inflated) -> Compression | None:
     """Return the compression of what ``stream`` inflates to; None for a tar, or anything else."""
     stream.fill(HEADER_BYTES)
-    return None if _is_header(stream.buffer, 0) else identify(stream.buffer)
-
-
-def _is_header(buffer: bytes, at: int) -> bool:
-    return len(buffer) - at >= HEADER_BYTES and checksum_fits(buffer, at)
+    return None if is_header(stream.buffer, 0) else identify(stream.buffer)
 
 
 def _begin(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compression, int]:
     """Return the compression, and how many bytes stand before the archive."""
     if (known := identify(block)) is not None:
         return known, 0
-    if _is_header(block, 0) or block.startswith(b"ustar", _MAGIC_AT):
+    if is_header(block, 0) or block.startswith(b"ustar", _MAGIC_AT):
         return PLAIN, 0
     from backupmeta.archive.identification import container
 
     if (foreign := container(block)) is not None:
         raise NotAnArchiveError(file.path, f"no archive: {foreign.words}", foreign.advice or None)
-    if any(_is_header(block, at) for at in range(HEADER_BYTES, len(block), HEADER_BYTES)):
+    if any(is_header(block, at) for at in range(HEADER_BYTES, len(block), HEADER_BYTES)):
         return PLAIN, 0  # a broken header, or more before the first one, at which a walk looks
-    return _searched(file, block, limits)
-
-
-def _searched(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compression, int]:
-    """Look for the archive's beginning in ``block``: where something inflates to a tar's header, or one stands."""
     begin = _begins(file, block, limits)
     file.seek(len(block))  # where whoever reads on goes on
     return begin
 
 
 def _begins(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compression, int]:
+    """Look for the archive's beginning in ``block``: where something inflates to a tar's header, or one stands."""
     trials = 0
     for sign in _BEGINNING.finditer(block):
         at, kind = sign.start(), identify(sign[0])
         if kind is None:
-            if at > _MAGIC_AT and _is_header(block, at - _MAGIC_AT):
+            if at > _MAGIC_AT and is_header(block, at - _MAGIC_AT):
                 return PLAIN, at - _MAGIC_AT
         elif (trials := trials + 1) > _TRIALS:
             break
@@ -165,7 +157,7 @@ def _holds_tar(file: EvidenceFile, at: int, kind: Compression, limits: Limits) -
     if (inner := _inner(stream)) is not None:
         stream = within(stream, inner, limits)
         stream.fill(HEADER_BYTES)
-    return _is_header(stream.buffer, 0)
+    return is_header(stream.buffer, 0)
 
 
 def layers(stream: Inflated) -> str:

@@ -275,7 +275,7 @@ class Pass(Reader):
         self._unread = Findings()
         self._hazards = Hazards(file.path, limits)
         super().__init__(file, limits, self._digests)
-        self._found: tuple[Finding, ...] = ()
+        self._findings: tuple[Finding, ...] = ()
         self.digests: Mapping[str, str] = {}
 
     def __iter__(self) -> Iterator[Member]:
@@ -379,8 +379,8 @@ class Pass(Reader):
 
     def findings(self) -> Sequence[Finding]:
         """Return, after the iteration, what was odd."""
-        self._found = self._found or tuple(self._judged())
-        return self._found
+        self._findings = self._findings or tuple(self._judged())
+        return self._findings
 
     def _judged(self) -> Iterator[Finding]:
         yield from misplaced(self.records, self.file.path)

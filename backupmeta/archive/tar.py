@@ -147,9 +147,9 @@ class Walk:
             content, stored = begin + BLOCK, member.stored
             begin = content + stored + -stored % BLOCK
         if not members:
-            found = self._member()
-            self.is_wanted = found is not None and wants is not None and wants(found)
-            return () if found is None else (found,)
+            single = self._member()
+            self.is_wanted = single is not None and wants is not None and wants(single)
+            return () if single is None else (single,)
         self.members_read += len(members)
         self._current, self._left, self._padding, self._filling = members[-1], stored, -stored % BLOCK, None
         stream.at = content

@@ -46,9 +46,9 @@ def order(version: str) -> Order:
     return _tokens(numbers), (*_tokens("".join(stage)), _ZERO)
 
 
-def same_version(one: str, other: str) -> bool:
+def same_version(version: str, other: str) -> bool:
     """Tell whether two versions are the same: ``6.5`` and ``6.5.0`` are, ``6.5`` and ``6.5-beta1`` are not."""
-    return order(one) == order(other)
+    return order(version) == order(other)
 
 
 def _tokens(text: str) -> tuple[_Token, ...]:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from backupmeta.archive.dump import Dump, Dumps
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import OWN_CONTENT, WITH_CONTENT, Member, is_at_root, is_record
-from backupmeta.archive.names import DUMP, RECORD, plain, shown
+from backupmeta.archive.names import DUMP, OWN, RECORD, plain, shown
 from backupmeta.archive.reader import Content
 from backupmeta.archive.statements import Spot
 from backupmeta.backup.inspection import Inspection
@@ -39,8 +39,7 @@ _PICKED: Final = 255
 _LARGEST: Final = 2**64 - 1
 """What an array of 64 bits holds; a header may claim more."""
 
-_OWN: Final = frozenset({RECORD, DUMP})
-_NO_TOPS: Final = frozenset({*_OWN, b"", b".", b".."})
+_NO_TOPS: Final = frozenset({*OWN, b"", b".", b".."})
 """What stands at an archive's top and is none of the application's files."""
 
 
@@ -111,7 +110,7 @@ class Inventory:
     def wants(self, member: Member) -> Content | None:
         """Remember ``member``; return what takes in its content, if that tells something."""
         name, kind, names = shown(member.name), member.kind, self._names
-        size = member.size if kind in OWN_CONTENT and name not in _OWN else 0
+        size = member.size if kind in OWN_CONTENT and name not in OWN else 0
         if name not in names and len(names) < self._most_names and self._room_for_names > 0 and size <= _LARGEST:
             names[name] = len(names)
             self._offsets.append(member.offset)
@@ -315,11 +314,16 @@ class CheckedBackup:
         """Return where ``field`` of the answer comes from; nothing where it is absent."""
         return (self.inspection.source(field),) if field in self.inspection.fields else ()
 
+    @property
+    def archive_source(self) -> Source:
+        """The archive as a whole."""
+        return Source(Witness.ARCHIVE, self.path)
+
     def member_source(self, name: bytes) -> Source:
         """Return the place of the member called ``name`` in the archive, or of the archive where there is none."""
         offset = self.inventory.offset(name)
         if offset is None:
-            return Source(Witness.ARCHIVE, self.path)
+            return self.archive_source
         return Source(Witness.ARCHIVE, self.path, text_of(name), None, offset)
 
     def dump_source(self, spot: Spot) -> Source:

@@ -62,10 +62,10 @@ def files_missing(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield what the application or the policy requires, and the archive lacks."""
     for name in required(backup):
         if not backup.inventory.has(name.encode()):
-            yield backup.differs(FILE_MISSING, "files", display(name), _archive(backup))
+            yield backup.differs(FILE_MISSING, "files", display(name), backup.archive_source)
     for name in backup.requirements.files:
         if not backup.inventory.has(name.encode()):
-            yield Finding(FILE_MISSING, display(name), "the policy requires it", (_archive(backup),))
+            yield Finding(FILE_MISSING, display(name), "the policy requires it", (backup.archive_source,))
 
 
 FILE_UNLISTED: Final = _warning("file-unlisted", "a name at the archive's top is on none of the record's lists", _MORE)
@@ -101,7 +101,7 @@ DUMP_MISSING: Final = _error("dump-missing", "the record lists tables, and the a
 def dump_missing(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that there is no dump, where the record lists tables."""
     if _listed(backup) and backup.inventory.dump is None:
-        yield backup.differs(DUMP_MISSING, "tables", "", _archive(backup))
+        yield backup.differs(DUMP_MISSING, "tables", "", backup.archive_source)
 
 
 DUMP_EMPTY: Final = _error("dump-empty", "the database dump is empty", _OTHER)
@@ -257,7 +257,7 @@ def sizes_differ(backup: CheckedBackup) -> Iterator[Finding]:
     least = 0.0 if backup.excluded else _FILES_NEAR[0]
     most = inf if backup.list_of(_ADDED_FILES) else _FILES_NEAR[1]
     if (why := _far(backup, "cache_files", inventory.file_bytes, (least, most))) is not None:
-        yield backup.differs(FILES_SIZE_DIFFERS, "cache_files", why, _archive(backup))
+        yield backup.differs(FILES_SIZE_DIFFERS, "cache_files", why, backup.archive_source)
     size = 0 if inventory.dump is None else inventory.dump.size
     if inventory.dump is not None and (why := _far(backup, "cache_tables", size, _TABLES_NEAR)) is not None:
         yield backup.differs(TABLES_SIZE_DIFFERS, "cache_tables", why, backup.member_source(DUMP))
@@ -291,10 +291,6 @@ def named_in_other_case(backup: CheckedBackup) -> dict[str, str]:
     others = {name.lower(): name for name in dumped if name not in listed}
     lowered = {name: name.lower() for name in listed if name not in dumped}
     return {name: others[low] for name, low in lowered.items() if low in others}
-
-
-def _archive(backup: CheckedBackup) -> Source:
-    return Source(Witness.ARCHIVE, backup.path)
 
 
 # --- what a restore of the dump needs ---------------------------------------------------------------------------------

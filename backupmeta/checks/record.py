@@ -57,7 +57,7 @@ def keys_missing(backup: CheckedBackup) -> Iterator[Finding]:
     names = {name for name in inspection.fields if inspection.source(name).witness in _RECORDS}
     for name in REQUIRED if names else ():  # of an empty record it is told that it is empty
         if name not in names:
-            yield Finding(RECORD_KEY_MISSING, FIELD[name].key or name, "", (Source(Witness.ARCHIVE, backup.path),))
+            yield Finding(RECORD_KEY_MISSING, FIELD[name].key or name, "", (backup.archive_source,))
         elif name in _NOT_EMPTY and inspection.get(name) == "":
             yield Finding(RECORD_KEY_MISSING, FIELD[name].key or name, "it is empty", backup.field_sources(name))
 

@@ -25,7 +25,6 @@ from backupmeta.cli import answer_cmds, messages, options, output
 from backupmeta.cli.answer_cmds import Presentation
 from backupmeta.cli.options import Moment, Where
 from backupmeta.cli.output import Target
-from backupmeta.cli.progress import scan_progress
 from backupmeta.errors import CatalogError, EvidenceError, did_you_mean
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.backups import BACKUPS
@@ -99,7 +98,7 @@ def scan(
         return messages.report(tally.altered, Severity.ERROR)
 
     try:
-        with scan_progress(progress, lambda: _expected(catalog, search)) as tell:
+        with messages.scan_progress(progress, lambda: _expected(catalog, search)) as tell:
             depth = Depth.DEEP if deep else Depth.SHALLOW
             with _workers(jobs, cluster, per_host=per_host) as workers, output.private_files():
                 scanning(catalog, search, depth=depth, result=tally, tell=tell, workers=workers)

@@ -11,7 +11,7 @@ from backupmeta import verification
 from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import Limits
 from backupmeta.checks.policy import DEFAULT
-from backupmeta.cli import messages, options, output, progress
+from backupmeta.cli import messages, options, output
 from backupmeta.cli.writing import Write
 from backupmeta.extraction.extract import Extraction, MemberResult, Order, Selection
 from backupmeta.extraction.extract import extract as unpacked
@@ -118,7 +118,7 @@ def _filled(
 ) -> Extraction:
     """Extract, and return what came out; the dump's file is there only if the folder is."""
     try:
-        with progress.shown(case.size) as bar, _dump(dump, protected) as write:
+        with messages.progress_bar(case.size) as bar, _dump(dump, protected) as write:
             extraction = unpacked(case, order, report, dump=write, watch=bar.watch)
             _drop_unless_kept(extraction, write)
     except _DroppedError as dropped:

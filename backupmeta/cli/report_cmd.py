@@ -21,7 +21,6 @@ from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Moment, Where
 from backupmeta.cli.output import Target
-from backupmeta.cli.progress import scan_progress
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.formats import Trait, View
@@ -134,7 +133,7 @@ def _scanned(where: Where, limits: Limits, target: Target, *, deep: bool, jobs: 
 
 def _scan(path: str, where: Where, limits: Limits, *, deep: bool, jobs: int | None) -> bool:
     """Scan into the catalog at ``path``; tell what could not be read, and return whether all could."""
-    with scan_progress("auto", lambda: None) as tell:
+    with messages.scan_progress("auto", lambda: None) as tell:
         depth = Depth.DEEP if deep else Depth.SHALLOW
         tally = scan(path, where.search(limits), depth=depth, tell=tell, workers=messages.workers(jobs))
     for root, reason in tally.unread.items():

@@ -8,7 +8,7 @@ import click
 
 from backupmeta import verification
 from backupmeta.archive.limits import Limits
-from backupmeta.cli import messages, options, progress
+from backupmeta.cli import messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.events.event import Event
@@ -72,7 +72,7 @@ def timeline(
     most = MEMBERS if members is None else members
     search, tally = where.search(limits, user), _Tally()
     size = partial(verification.size, search) if deep else None
-    with progress.shown(size) as bar, target.opened(where.protected()) as write:
+    with messages.progress_bar(size) as bar, target.opened(where.protected()) as write:
         workers = messages.workers(jobs, bar.watch) if deep else HERE
         events = events_of(search, deep=deep, members=most, findings=findings, workers=workers)
         wanted = tally.counting(_wanted(events, user, Period(since, until)))

@@ -12,7 +12,7 @@ from backupmeta.archive.limits import Limits
 from backupmeta.checks import policy
 from backupmeta.checks.policy import Policy, Verdict
 from backupmeta.checks.rulebook import FINDINGS
-from backupmeta.cli import messages, options, output, progress
+from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Moment, Where
 from backupmeta.cli.output import Target
 from backupmeta.errors import did_you_mean
@@ -91,7 +91,7 @@ def verify(
     search = where.search(Limits(**{**chosen.limits, **limits}))
     tally, size = Tally(), None if where.catalog else partial(verification.size, search)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
-    with progress.shown(size) as bar, target.opened(protected) as write:
+    with messages.progress_bar(size) as bar, target.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
         verifications = tally.counting(verification.verify(search, chosen, now, run))
         view = VerificationView(target.width) if selection is None else VerificationView(target.width, selection)

@@ -251,10 +251,8 @@ class Examining(Work[ToRead, Part]):
 
     def given_up(self, order: ToRead) -> Iterator[Part]:
         """Yield that no process survives reading an archive."""
-        reason = "the process that read it ended; is there too little memory?"
         yield Examined(None, (), ())
-        where = (Source(Witness.FILE_SYSTEM, order.path),)
-        yield Ended((Finding(rules.ARCHIVE_UNREADABLE, order.path, reason, where),))
+        yield Ended((library.given_up(order.path),))
 
     def _head(self, order: ToRead, file: EvidenceFile) -> Examined:
         """Return what an archive's file and its head state."""

@@ -94,10 +94,32 @@ def _upwards(path: bytes) -> Iterable[bytes]:
         path = path.rpartition(b"/")[0]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """How an archive is extracted.
+
+    Attributes:
+        folder: where to; it may not be there, or is empty.
+        selection: which members.
+        is_over: whether it is there, and its files are replaced one by one.
+        is_synced: whether all is on the disk before it gets its name.
+        has_owners: whether files get the owners that the archive names.
+        keeps_partial: whether what could be had is kept where something could not.
+    """
+
+    folder: str
+    selection: Selection
+    is_over: bool = False
+    is_synced: bool = True
+    has_owners: bool = False
+    keeps_partial: bool = False
+
+
 class Unpacking:
     """Writes members to a tree as they pass, and what can't be written at once when all have passed.
 
     Attributes:
+        order: how the archive is extracted.
         counts: how many members had each fate.
         narrowed: how many have fewer permissions than in the archive.
     """
@@ -105,24 +127,16 @@ class Unpacking:
     def __init__(
         self,
         tree: Tree,
-        selection: Selection,
+        order: Order,
         limits: Limits,
         report: Callable[[MemberResult], object],
-        *,
-        dump: Callable[[bytes], object] | None = None,
-        has_owners: bool = False,
-        keeps_partial: bool = False,
+        dump: Callable[[bytes], object] | None,
     ) -> None:
-        """Write what is in ``selection`` to ``tree``, and the dump's bytes to ``dump``; ``report`` what became of each.
-
-        ``has_owners`` has the owners that the archive names, ``keeps_partial`` what is there of broken files.
-        """
+        """Write what is selected to ``tree``, and the dump's bytes to ``dump``; ``report`` what became of each."""
         self._tree = tree
-        self._selection = selection
+        self.order: Order = order
         self._report = report
         self._dump = dump
-        self._has_owners = has_owners
-        self.keeps_partial = keeps_partial
         self._most = limits.names
         self._links = Links(limits.names)
         self._symlinks: dict[bytes, _PendingLink] = {}
@@ -137,7 +151,7 @@ class Unpacking:
         path = plain(member.name)
         if self._dump is not None and path == DUMP and member.kind in WITH_CONTENT:
             return self._begin_dump(member, self._dump)
-        if not self._selection.wants(path):
+        if not self.order.selection.wants(path):
             self.record(member, Fate.LEFT_OUT)
             return None
         try:
@@ -169,7 +183,7 @@ class Unpacking:
         least = _ENTER if member.kind == "directory" else _READ_AND_WRITE
         if member.mode & _ALL_BITS & ~_PERMISSIONS:
             self.narrowed += 1
-        owner = (member.uid, member.gid) if self._has_owners else None
+        owner = (member.uid, member.gid) if self.order.has_owners else None
         return Attributes(member.mode & _PERMISSIONS | least, member.mtime_ns, owner)
 
     def is_replaced(self, member: Member) -> bool:
@@ -291,7 +305,7 @@ class _FileContent:
             if not self._is_dropped:
                 unpacking.record(member, Fate.REFUSED, self._reason)
             return
-        if missing and not unpacking.keeps_partial:
+        if missing and not unpacking.order.keeps_partial:
             file.drop()
         else:
             try:
@@ -346,47 +360,31 @@ def _missing(count: int) -> str:
 # --- the whole archive ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """How an archive is extracted.
-
-    Attributes:
-        folder: where to; it may not be there, or is empty.
-        selection: which members.
-        is_over: whether it is there, and its files are replaced one by one.
-        is_synced: whether all is on the disk before it gets its name.
-        has_owners: whether files get the owners that the archive names.
-        keeps_partial: whether what could be had is kept where something could not.
-    """
-
-    folder: str
-    selection: Selection
-    is_over: bool = False
-    is_synced: bool = True
-    has_owners: bool = False
-    keeps_partial: bool = False
-
-
 class Extraction(NamedTuple):
     """What came out.
 
     Attributes:
         folder: where to.
-        is_kept: whether it is there.
         counts: how many members had each fate.
         narrowed: how many have fewer permissions than in the archive.
         missing: the names that were asked for and that no member has.
         has_dump: whether the archive has a dump that was asked for.
         verification: what the archive is judged to be.
+        is_kept_anyway: whether the folder is there whatever came out.
     """
 
     folder: str
-    is_kept: bool
     counts: dict[Fate, int]
     narrowed: int
     missing: Sequence[bytes]
     has_dump: bool
     verification: Verification
+    is_kept_anyway: bool
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the folder is there: it holds all that was asked for, or is kept anyway."""
+        return self.is_kept_anyway or (self.is_whole and not self.has_refused)
 
     @property
     def is_whole(self) -> bool:
@@ -417,28 +415,17 @@ def extract(
     """
     with case.place.open() as file, _opened(order) as (filled, keep):
         file.watch = watch
-        unpacking = Unpacking(
-            filled,
-            order.selection,
-            case.limits,
-            report,
-            dump=dump,
-            has_owners=order.has_owners,
-            keeps_partial=order.keeps_partial,
-        )
+        unpacking = Unpacking(filled, order, case.limits, report, dump)
         judgement = verification.examined(case, file, [unpacking]).verification
         unpacking.finish()
         extraction = Extraction(
             order.folder,
-            order.is_over or order.keeps_partial,
             unpacking.counts,
             unpacking.narrowed,
             order.selection.missing,
             unpacking.has_dump,
             judgement,
-        )
-        extraction = extraction._replace(
-            is_kept=extraction.is_kept or (extraction.is_whole and not extraction.has_refused)
+            is_kept_anyway=order.is_over or order.keeps_partial,
         )
         if extraction.is_kept and keep is not None:
             keep()

@@ -17,7 +17,7 @@ from tests.sites import DUMP, FILES, LINES, record
 posix = pytest.mark.skipif(sys.platform == "win32", reason="resource.getrusage of POSIX")
 
 IDLE: Final = """
-from backupmeta.cli import commands, output, progress, verify_cmds
+from backupmeta.cli import commands, messages, output, verify_cmds
 from backupmeta import verification
 from backupmeta.render import verified as _
 from isal import igzip_lib
