@@ -33,7 +33,7 @@ from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
 from backupmeta.search import EVERYWHERE, Matches, Search, check_owner, chosen
-from backupmeta.work.orders import Watch, Work, Workers, results
+from backupmeta.work.orders import WORKER_ENDED, Watch, Work, Workers, results
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install, Response
@@ -154,7 +154,7 @@ class BackupListing(Work[Block, str | Passed]):
             if order.is_read:
                 texts.extend(self._text(inspection, self._findings) for inspection in self._inspected(home, pair))
             else:
-                self._findings.append(_ended(pair.archive.server_path if pair.archive else home.folder.server_path))
+                self._findings.append(given_up(pair.archive.server_path if pair.archive else home.folder.server_path))
             if texts and len(texts[-1]) > _LONG:
                 yield "".join(texts)
                 texts.clear()
@@ -170,7 +170,7 @@ class BackupListing(Work[Block, str | Passed]):
 
     def given_up(self, order: Block) -> Iterator[Passed]:
         """Yield that nothing can be listed from a backup on."""
-        yield Passed((_ended(f"backup {order.first + 1} of the list, and all after it"),), is_last=True)
+        yield Passed((given_up(f"backup {order.first + 1} of the list, and all after it"),), is_last=True)
 
     def _begin(self) -> None:
         self._next = 0
@@ -186,12 +186,9 @@ class BackupListing(Work[Block, str | Passed]):
         return _inspected(home, pair, self._search, self._findings)
 
 
-def _ended(subject: str) -> Finding:
-    """Return that no process survives reading something."""
-    where = (Source(Witness.FILE_SYSTEM, subject),)
-    return Finding(
-        rules.ARCHIVE_UNREADABLE, subject, "the process that read it ended; is there too little memory?", where
-    )
+def given_up(subject: str) -> Finding:
+    """Return the finding that no process survives reading something."""
+    return Finding(rules.ARCHIVE_UNREADABLE, subject, WORKER_ENDED, (Source(Witness.FILE_SYSTEM, subject),))
 
 
 def listed(

@@ -36,7 +36,7 @@ from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.document import Document, document
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.words import NANOSECONDS, counted
-from backupmeta.work.orders import HERE, Watch, Work, Workers, results, spared
+from backupmeta.work.orders import HERE, WORKER_ENDED, Watch, Work, Workers, results, spared
 
 _MOMENT: Final = 60
 """How long ago, in seconds, a file was written to that may still be being written."""
@@ -205,8 +205,7 @@ class Verifying(Work[Case, Outcome]):
 
     def given_up(self, order: Case) -> Iterator[Outcome]:
         """Yield that no process survives reading the archive."""
-        reason = "the process that read it ended; is there too little memory?"
-        unreadable = (_not_judged(case, rules.ARCHIVE_UNREADABLE, reason) for case in order.alone)
+        unreadable = (_not_judged(case, rules.ARCHIVE_UNREADABLE, WORKER_ENDED) for case in order.alone)
         yield Outcome.joined(Outcome(verification, None, is_final=False) for verification in unreadable)
 
 

@@ -53,7 +53,7 @@ from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document
 from backupmeta.record.grammar import Record
-from backupmeta.work.orders import Watch, Work
+from backupmeta.work.orders import WORKER_ENDED, Watch, Work
 
 UNSURE: Final = b""
 """The fingerprint of an account that has to be looked at again."""
@@ -141,8 +141,7 @@ class Scanning(Work[Batch, Result]):
 
     def given_up(self, order: Batch) -> Iterator[Result]:
         """Return that no process survives reading the accounts."""
-        reason = "the process that read it ended; is there too little memory?"
-        yield Result(tuple(refused(task.account, reason) for task in order), {})
+        yield Result(tuple(refused(task.account, WORKER_ENDED) for task in order), {})
 
     def host(self, order: Batch) -> str:
         """Return the host that all of the accounts lie on."""

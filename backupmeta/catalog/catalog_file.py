@@ -17,7 +17,7 @@ from backupmeta.account.protected import CATALOG_FILES
 from backupmeta.archive.limits import MIB
 from backupmeta.catalog import schema
 from backupmeta.errors import CatalogError, DamagedCatalogError, EvidenceError
-from backupmeta.evidence import kind_of, open_named
+from backupmeta.evidence import EvidenceFile, kind_of, open_named
 from backupmeta.folders import exposure, own_users, user_name
 
 _MAGIC: Final = b"SQLite format 3\0"
@@ -150,13 +150,20 @@ def _noted_beside(path: str) -> bytes | None:
 def _digest(path: str) -> bytes:
     """Return the SHA-256 of the file at ``path``."""
     digest = sha256()
+    with _opened(path) as file:
+        while piece := file.read(MIB):
+            digest.update(piece)
+    return digest.digest()
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[EvidenceFile]:
+    """Open the file at ``path`` itself. Raises `CatalogError`."""
     try:
         with open_named(path) as file:
-            while piece := file.read(MIB):
-                digest.update(piece)
+            yield file
     except EvidenceError as error:
         raise CatalogError(path, error.reason, "name the file that 'backupmeta scan -o' wrote") from error
-    return digest.digest()
 
 
 def _require_own_lock(lock: str, path: str) -> None:
@@ -188,7 +195,8 @@ def _uri(path: str, mode: str) -> str:
 
 def check_header(path: str) -> int:
     """Return the version of the schema at ``path``; raise `CatalogError` where there is no whole catalog."""
-    header, size = _header(path)
+    with _opened(path) as file:
+        header, size = file.read(_HEADER_BYTES), file.size
     if not header.startswith(_MAGIC) or len(header) < _HEADER_BYTES:
         raise CatalogError(path, "is no catalog", "name the file that 'backupmeta scan -o' wrote, or a new one")
     if int.from_bytes(header[68:72]) != schema.APPLICATION:
@@ -207,14 +215,6 @@ def is_unfinished(path: str) -> bool:
     """Return whether a killed scan left files beside the catalog that SQLite has yet to put in or take back."""
     beside = (f"{path}-wal", f"{path}-journal")
     return any(os.path.exists(name) and os.path.getsize(name) for name in beside)
-
-
-def _header(path: str) -> tuple[bytes, int]:
-    try:
-        with open_named(path) as file:
-            return file.read(_HEADER_BYTES), file.size
-    except EvidenceError as error:
-        raise CatalogError(path, error.reason, "name the file that 'backupmeta scan -o' wrote") from error
 
 
 def _primary(error: sqlite3.Error) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 from backupmeta import library, rules
@@ -266,9 +267,10 @@ def recorded(catalog: str, policy: Policy) -> Run:
 
     def run(cases: Iterable[Case]) -> Iterator[Outcome]:
         with Catalog.unchecked(catalog) as opened:
-            accounts = _RecordedAccounts(opened)
+            account_of = lru_cache(maxsize=1)(partial(_recorded_account, opened))  # cases come account by account
             for case in cases:
-                yield Outcome.joined(_outcome(opened, *accounts.archive(alone), alone) for alone in case.alone)
+                accounts = ((account_of(_account_number(alone)), alone) for alone in case.alone)
+                yield Outcome.joined(_outcome(opened, *account.archive(alone), alone) for account, alone in accounts)
 
     return run
 
@@ -296,42 +298,30 @@ class _Recorded(NamedTuple):
 
 
 class _RecordedAccount(NamedTuple):
-    """An account: its number, its path, its archives by their paths and backups' ids, what is remembered of it."""
+    """An account: its path, its archives by their paths and backups' ids, what is remembered of it."""
 
-    number: int
     base: str
     archives: Mapping[tuple[str, str | None], _Recorded]
     remembered: Memory
 
-
-class _RecordedAccounts:
-    """The archives of the accounts; cases come account by account."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self._last: _RecordedAccount | None = None
-
     def archive(self, case: Case) -> tuple[_Recorded, Document | None]:
         """Return what there is of the archive of ``case``, which a recalled home gave, and its own record."""
-        number = case.place.identity[0] if case.place.identity is not None else 0
-        if self._last is None or self._last.number != number:
-            self._last = self._account(number)
-        account = self._last
-        path = os.path.relpath(case.place.path, account.base).replace(os.sep, "/")
-        archives = account.archives
-        recorded = archives[path, case.pair.id] if (path, case.pair.id) in archives else archives[path, None]
-        return recorded, _embedded(case, account.remembered.files.get(path))
+        path = os.path.relpath(case.place.path, self.base).replace(os.sep, "/")
+        recorded = self.archives.get((path, case.pair.id)) or self.archives[path, None]
+        return recorded, _embedded(case, self.remembered.files.get(path))
 
-    def _account(self, number: int) -> _RecordedAccount:
-        stored = self._catalog.memory(number)
-        remembered = recall(self._catalog.path, stored)
-        return _RecordedAccount(number, stored.path, dict(self._archives(number)), remembered)
 
-    def _archives(self, account: int) -> Iterator[tuple[tuple[str, str | None], _Recorded]]:
-        for path, path_bytes, id_, *columns in self._catalog.connection.execute(_VERDICTS, (account,)):
-            recorded = _Recorded(account, *columns)
-            yield (schema.exact_path(path, path_bytes), id_), recorded
-            yield (schema.exact_path(path, path_bytes), None), recorded
+def _account_number(case: Case) -> int:
+    """Return the number of the account that a recalled home gave to ``case``."""
+    return case.place.identity[0] if case.place.identity is not None else 0
+
+
+def _recorded_account(catalog: Catalog, number: int) -> _RecordedAccount:
+    stored, archives = catalog.memory(number), dict[tuple[str, str | None], _Recorded]()
+    for path, path_bytes, id_, *columns in catalog.connection.execute(_VERDICTS, (number,)):
+        recorded, exact = _Recorded(number, *columns), schema.exact_path(path, path_bytes)
+        archives |= {(exact, id_): recorded, (exact, None): recorded}
+    return _RecordedAccount(stored.path, archives, recall(catalog.path, stored))
 
 
 def _embedded(case: Case, remembered: Remembered | None) -> Document | None:

@@ -7,7 +7,7 @@ Accounts are discovered as the scan goes on; or on the hosts of a cluster, each 
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -17,77 +17,38 @@ from typing import Final, NamedTuple
 
 from backupmeta import __version__, rules
 from backupmeta.account import places
+from backupmeta.account.home import FROM_DISK, folder_name
 from backupmeta.account.places import FoundHome
+from backupmeta.archive.identification import Beginning
+from backupmeta.archive.limits import Limits
 from backupmeta.catalog import integrity, schema
-from backupmeta.catalog.accounts import Accounts
-from backupmeta.catalog.batch import Batch, Scanning, Task
+from backupmeta.catalog.batch import UNSURE, Batch, Known, Refused, Scanned, Scanning, Task, Unchanged
 from backupmeta.catalog.catalog_file import is_as_noted, locked, note, put_aside, require
 from backupmeta.catalog.database import Catalog, ScanResult
 from backupmeta.catalog.deep_scan import Archives
 from backupmeta.catalog.integrity import Damaged
-from backupmeta.catalog.rows import finding_row
-from backupmeta.catalog.schema import SCANS
+from backupmeta.catalog.remembered import Memory, Remembered
+from backupmeta.catalog.rows import Cell, finding_row
+from backupmeta.catalog.schema import ACCOUNTS, MEMORIES, SCANS
 from backupmeta.catalog.seals import OWN, Seals
 from backupmeta.catalog.writer import Writer
-from backupmeta.errors import DamagedCatalogError, EvidenceError, UnreadableError
+from backupmeta.errors import DamagedCatalogError, EvidenceError, LimitExceededError, UnreadableError
+from backupmeta.evidence import Folder, is_folder, open_folder, status_of
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.search import Search
 from backupmeta.work.orders import HERE, Watch, Work, Workers, results
 
-
-class Below(NamedTuple):
-    """What lies below a root.
-
-    Attributes:
-        root: the root's path.
-        found: the accounts.
-        findings: what was odd on the way to them.
-        reason: why it could not be read to its end; empty where it could.
-    """
-
-    root: str
-    found: tuple[FoundHome, ...]
-    findings: tuple[Finding, ...]
-    reason: str
-
-    def accounts(self, findings: list[Finding]) -> Iterator[FoundHome]:
-        """Yield the accounts; append what was odd to ``findings``. Raises `UnreadableError` after the last one."""
-        yield from self.found
-        findings += self.findings
-        if self.reason:
-            raise UnreadableError(self.root, self.reason)
-
-
-@dataclass(frozen=True)
-class Discovering(Work[str, list[Below]]):
-    """Looking for accounts on a host, wherever ``search`` says."""
-
-    search: Search
-
-    def do(self, _order: str, _watch: Watch) -> Iterator[list[Below]]:
-        """Yield what lies below each root."""
-        yield [self._below(root) for root in places.apart(self.search.places())]
-
-    def _below(self, root: places.Root) -> Below:
-        accounts, findings, reason = list[FoundHome](), list[Finding](), ""
-        try:
-            accounts.extend(places.found(root, self.search.limits, findings))
-        except EvidenceError as error:
-            reason = error.reason
-        return Below(root.name, tuple(accounts), tuple(findings), reason)
-
-    def given_up(self, order: str) -> Iterator[list[Below]]:
-        """Yield that nothing could be discovered."""
-        reason = f"the process that looked for accounts on {order} ended"
-        yield [Below(root, (), (), reason) for root in self.search.roots or ("/",)]
-
-    def host(self, order: str) -> str:
-        """Return the host, which is all that is ordered."""
-        return order
-
-
-_ACCOUNTS: Final = 8
+_AT: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
+_NUMBER: Final = f"SELECT account, status FROM accounts WHERE {_AT}"
+_KNOWN: Final = f"""
+SELECT account, status, {", ".join(Known._fields)} FROM accounts JOIN memories USING (account) WHERE {_AT}
+"""
+_SEEN: Final = "UPDATE accounts SET root = ?, status = ?, last_scan = ? WHERE account = ?"
+_REMEMBER: Final = schema.replacement(MEMORIES, ("account", *Known._fields))
+_BELOW: Final = "host = ? AND status <> 'vanished' AND (path = ? OR substr(path, 1, ?) = ?)"
+_GONE: Final = f"SELECT account, path, path_bytes, seen FROM accounts WHERE {_BELOW} AND last_scan < ?"
+_BATCH: Final = 8
 """How many accounts a batch has."""
 _NEXT_SCAN: Final = """
 SELECT 1 + max((SELECT ifnull(max(scan), 0) FROM scans), (SELECT ifnull(max(last_scan), 0) FROM accounts))
@@ -95,6 +56,9 @@ SELECT 1 + max((SELECT ifnull(max(scan), 0) FROM scans), (SELECT ifnull(max(last
 
 Tell = Callable[[ScanResult], object]
 """Called with the state of a scan, after each batch."""
+
+
+# --- a scan -----------------------------------------------------------------------------------------------------------
 
 
 class Depth(Enum):
@@ -244,7 +208,7 @@ class _Scan:
     def _batches(self, workers: Workers) -> Iterator[Batch]:
         for host, root, accounts in self._roots(workers):
             tasks = self._tasks(host, root, accounts)
-            while batch := tuple(islice(tasks, _ACCOUNTS)):
+            while batch := tuple(islice(tasks, _BATCH)):
                 yield batch
 
     def _roots(self, workers: Workers) -> Iterator[tuple[str, str, Iterator[FoundHome]]]:
@@ -298,3 +262,220 @@ class _Scan:
         for finding in self._findings:
             if finding.is_unread:
                 self._result.unread.setdefault(finding.subject, finding.detail)
+
+
+# --- its accounts -----------------------------------------------------------------------------------------------------
+
+
+class Accounts:
+    """Writes accounts; its caller begins and ends the transactions."""
+
+    def __init__(self, catalog: Catalog, scan: int, writer: Writer, result: ScanResult, damaged: Damaged) -> None:
+        """Write into ``catalog`` what the scan of this number finds, and count it; know what is ``damaged``."""
+        self._damaged = damaged
+        self._unread: set[int] = set()
+        self._catalog = catalog
+        self._connection = catalog.connection
+        self._scan = scan
+        self._result = result
+        self._writer = writer
+        self._remembered: tuple[str, Mapping[str, Remembered]] = "", {}
+        self._last = int(self._connection.execute("SELECT ifnull(max(account), 0) FROM accounts").fetchone()[0])
+
+    def known(self, account: FoundHome, host: str) -> Known | None:
+        """Return what is known of an account; where it was gone or could not be read, that it has to be read anew.
+
+        Nothing is known of a damaged account.
+        """
+        row = self._connection.execute(_KNOWN, _at(host, account.path)).fetchone()
+        if row is None or row[0] in self._damaged:
+            return None
+        _, status, *known = row
+        return Known(*known) if status == "present" else Known(*known)._replace(fingerprint=UNSURE)
+
+    def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
+        """Return how the file ``name`` of ``folder`` begins; it is not opened where it is known, and did not change.
+
+        Raises `EvidenceError`.
+        """
+        if self._remembered[0] != folder.path:
+            self._remembered = folder.path, self._files(folder)
+        known = self._remembered[1].get(name)
+        if known is None or known.signature != folder.signature(name) or isinstance(known.content, UnreadableError):
+            return FROM_DISK.beginning(folder, name, limits)
+        return known.content if isinstance(known.content, Beginning) else Beginning.TAR
+
+    def _files(self, folder: Folder) -> Mapping[str, Remembered]:
+        """Return what is remembered of the files of a folder on this machine."""
+        stored = next(self._catalog.memories(_AT, _at("", folder.path)), None)
+        if stored is None or stored.account in self._damaged:
+            return {}
+        try:
+            return Memory.from_bytes(stored.content).files
+        except ValueError:  # a damaged catalog: nothing is remembered then
+            return {}
+
+    def take(
+        self, tasks: Collection[Task], results: Collection[Scanned | Unchanged | Refused], shared: Mapping[bytes, str]
+    ) -> None:
+        """Write what came out of the ``tasks`` as what is there now."""
+        self._writer.take_shared(shared)
+        for task, result in zip(tasks, results, strict=True):
+            self._take(task, result)
+        self._writer.flush()
+
+    def _take(self, task: Task, result: Scanned | Unchanged | Refused) -> None:
+        self._result.accounts += 1
+        row = self._connection.execute(_NUMBER, _at(task.host, task.account.path)).fetchone()
+        status = "unreadable" if isinstance(result, Refused) else "present"
+        if row is not None and isinstance(result, Refused) and row[0] in self._damaged:
+            self._result.note_trouble(task.account.server_path, result.finding.detail)
+            self._unread.add(row[0])  # what was altered stays, and is reported
+            return
+        if row is None:
+            account = self._begin(task, status)
+            self._writer.seals.change(account)
+        else:
+            account = int(row[0])
+            self._damaged.take_away(self._connection, account)
+            self._connection.execute(_SEEN, (display(task.root), status, self._scan, account))
+            self._writer.seals.meet(account)
+        if isinstance(result, Refused):
+            self._result.note_trouble(task.account.server_path, result.finding.detail)
+            self._writer.refuse(account, result.finding)
+        elif isinstance(result, Unchanged):
+            self._result.unchanged += 1
+        else:
+            archives = [file.size for file in result.rows.files if file.kind == "archive"]
+            self._result.archives += len(archives)
+            self._result.bytes += sum(archives)
+            if result.trouble:
+                self._result.note_trouble(task.account.server_path, result.trouble)
+            self._writer.settle(account, result.rows, is_new=row is None)
+            self._connection.execute(_REMEMBER, (account, *result.known))
+
+    def _begin(self, task: Task, status: str) -> int:
+        self._last += 1
+        path, server_path = task.account.path, display(task.account.server_path)
+        row = {
+            "account": self._last,
+            "host": task.host,
+            "path": display(path),
+            "path_bytes": schema.path_bytes(path),
+            "seen": server_path,
+            "root": display(task.root),
+            "name": display(folder_name(task.account.server_path)),
+            "is_home": task.account.is_home,
+            "status": status,
+            "first_scan": self._scan,
+            "last_scan": self._scan,
+        }
+        self._connection.execute(schema.insertion(ACCOUNTS, tuple(row)), tuple(row.values()))
+        return self._last
+
+    def vanish(self, host: str, root: str, blind: Collection[str]) -> None:
+        """Note that accounts below ``root`` that were not met are gone, unless they lie below ``blind`` folders.
+
+        An account whose folder, or the folder around it, is empty now is not gone: something may be mounted there.
+        """
+        gone = self._connection.execute(_GONE, (*_at_or_below(host, root), self._scan)).fetchall()
+        for account, path, path_bytes, server_path in gone:
+            is_hidden = any(f"{server_path}/".startswith(f"{folder.rstrip('/')}/") for folder in blind)
+            if account in self._unread or is_hidden:
+                continue
+            if not host and (doubt := _doubt(schema.exact_path(path, path_bytes))) is not None:
+                self._result.unread.setdefault(*doubt)
+            else:
+                self._result.vanished += 1
+                self._damaged.take_away(self._connection, account)
+                self._writer.vanish(account)
+                self._connection.execute("UPDATE accounts SET status = 'vanished' WHERE account = ?", (account,))
+
+    def has_any(self, host: str, root: str, others: Collection[str]) -> bool:
+        """Return whether there were accounts at or below ``root`` that were not found below one of the ``others``."""
+        select = f"SELECT DISTINCT root FROM accounts WHERE {_BELOW}"
+        known = {row[0] for row in self._connection.execute(select, _at_or_below(host, root))}
+        return not known <= {display(other) for other in others if other != root}
+
+
+def _at(host: str, path: str) -> tuple[str, str, bytes]:
+    """Return the arguments of `_AT`."""
+    return host, display(path), schema.path_bytes(path) or b""
+
+
+def _at_or_below(host: str, root: str) -> tuple[Cell, ...]:
+    folder = display(root).rstrip("/") + "/"
+    return host, display(root), len(folder), folder
+
+
+def _doubt(path: str) -> tuple[str, str] | None:
+    """Return the folder that makes it doubtful whether the account at ``path`` is gone, and why; None where it is gone.
+
+    It is the nearest folder above that exists, if it is empty or can't be read.
+    """
+    try:
+        while status_of(path) is None and os.path.dirname(path) != path:
+            path = os.path.dirname(path)
+        if not is_folder(path):
+            return None
+        with open_folder(path) as folder:
+            folder.entries(0)
+    except LimitExceededError:  # there is something in it
+        return None
+    except UnreadableError as error:
+        return path, error.reason
+    return path, "is empty, and had accounts before; is it mounted?"
+
+
+# --- hosts of a cluster -----------------------------------------------------------------------------------------------
+
+
+class Below(NamedTuple):
+    """What lies below a root.
+
+    Attributes:
+        root: the root's path.
+        found: the accounts.
+        findings: what was odd on the way to them.
+        reason: why it could not be read to its end; empty where it could.
+    """
+
+    root: str
+    found: tuple[FoundHome, ...]
+    findings: tuple[Finding, ...]
+    reason: str
+
+    def accounts(self, findings: list[Finding]) -> Iterator[FoundHome]:
+        """Yield the accounts; append what was odd to ``findings``. Raises `UnreadableError` after the last one."""
+        yield from self.found
+        findings += self.findings
+        if self.reason:
+            raise UnreadableError(self.root, self.reason)
+
+
+@dataclass(frozen=True)
+class Discovering(Work[str, list[Below]]):
+    """Looking for accounts on a host, wherever ``search`` says."""
+
+    search: Search
+
+    def do(self, _order: str, _watch: Watch) -> Iterator[list[Below]]:
+        """Yield what lies below each root."""
+        yield [self._below(root) for root in places.apart(self.search.places())]
+
+    def _below(self, root: places.Root) -> Below:
+        accounts, findings, reason = list[FoundHome](), list[Finding](), ""
+        try:
+            accounts.extend(places.found(root, self.search.limits, findings))
+        except EvidenceError as error:
+            reason = error.reason
+        return Below(root.name, tuple(accounts), tuple(findings), reason)
+
+    def given_up(self, order: str) -> Iterator[list[Below]]:
+        """Yield that nothing could be discovered."""
+        reason = f"the process that looked for accounts on {order} ended"
+        yield [Below(root, (), (), reason) for root in self.search.roots or ("/",)]
+
+    def host(self, order: str) -> str:
+        """Return the host, which is all that is ordered."""
+        return order

@@ -174,8 +174,8 @@ class Writer:
         known = {} if is_new else dict(self._known(_FILES, account))
         paths: dict[int | None, str] = {number: exact(_file(row.cells)) for number, row in known.items()}
         into = _Account(account, is_new, frozenset() if is_new else self._gone(account), paths)
-        found = ((exact(file), _Row((), file)) for file in rows.files)
-        files = self._settle(_FILES, into, {paths[number]: (number, row) for number, row in known.items()}, found)
+        now = ((exact(file), _Row((), file)) for file in rows.files)
+        files = self._settle(_FILES, into, {paths[number]: (number, row) for number, row in known.items()}, now)
         paths.update(zip(files, map(exact, rows.files), strict=True))
         installs = self._settle_by_file(_INSTALLS, into, self._installs(rows, files))
         backups = self._settle_by_file(_BACKUPS, into, self._backups(rows, files))
@@ -297,21 +297,21 @@ class Writer:
                 row[number] = self._shared[digest]  # type: ignore[index]  # a digest
         return tuple(row)
 
-    def _settle_by_file(self, shape: _Shape, into: _Account, found: Iterable[_Row]) -> list[int]:
+    def _settle_by_file(self, shape: _Shape, into: _Account, now: Iterable[_Row]) -> list[int]:
         """Settle rows that are known by the path of their first file."""
         known = () if into.is_new else self._known(shape, into.number)
         by_path = {into.paths[_first(row.files)]: (number, row) for number, row in known}
-        return self._settle(shape, into, by_path, ((into.paths[_first(row.files)], row) for row in found))
+        return self._settle(shape, into, by_path, ((into.paths[_first(row.files)], row) for row in now))
 
     def _settle(
-        self, shape: _Shape, into: _Account, known: dict[str, tuple[int, _Row]], found: Iterable[tuple[str, _Row]]
+        self, shape: _Shape, into: _Account, known: dict[str, tuple[int, _Row]], now: Iterable[tuple[str, _Row]]
     ) -> list[int]:
-        """Write the ``found`` rows as what is there now, and return their numbers.
+        """Write the rows of ``now`` as what is there, and return their numbers.
 
         What of the ``known`` rows is not among them has vanished.
         """
         numbers = []
-        for path, row in found:
+        for path, row in now:
             number, before = known.pop(path, (0, None))
             if before is not None and _is_same(before.cells, row.cells):
                 self._keep(shape, number, before, row)
@@ -366,9 +366,9 @@ class Writer:
             self._connection.execute("UPDATE all_files SET sha256 = ? WHERE file = ?", (now.sha256, file))
         self._connection.execute("UPDATE all_files SET ctime_ns = ? WHERE file = ?", (now.ctime_ns, file))
 
-    def _settle_findings(self, account: int | None, found: Iterable[_About], known: dict[_About, int]) -> None:
-        """Write the ``found`` findings as those of now; the ``known`` ones that are not among them end."""
-        for about in found:
+    def _settle_findings(self, account: int | None, now: Iterable[_About], known: dict[_About, int]) -> None:
+        """Write the findings of ``now``; the ``known`` ones that are not among them end."""
+        for about in now:
             if known.pop(about, None) is None:
                 self._begin_finding(account, about)
         self._end_findings(known.values())
@@ -439,14 +439,17 @@ def _file(cells: Cells) -> FileRow:
     return cells if isinstance(cells, FileRow) else FileRow._make(cells)
 
 
-def _is_same(known: Cells, found: Cells) -> bool:
-    """Return whether what was found is what is known; of a file, whenever its inode changed, by its digest if known."""
-    if known == found or not isinstance(found, FileRow):
-        return known == found
+def _is_same(known: Cells, now: Cells) -> bool:
+    """Return whether a row is ``now`` as it is known.
+
+    A file is, whenever its inode changed, if it has the digest that is known.
+    """
+    if known == now or not isinstance(now, FileRow):
+        return known == now
     before = _file(known)
-    if None not in {before.sha256, found.sha256} and before.sha256 != found.sha256:
+    if None not in {before.sha256, now.sha256} and before.sha256 != now.sha256:
         return False
-    return found._replace(sha256=before.sha256, ctime_ns=before.ctime_ns) == before
+    return now._replace(sha256=before.sha256, ctime_ns=before.ctime_ns) == before
 
 
 def _first(files: tuple[int | None, ...]) -> int | None:

@@ -175,18 +175,13 @@ def _list(name: str, before: Iterable[object], after: Iterable[object], sources:
     """Yield what became of a list of texts."""
     old, new = list(map(str, opened(before))), list(map(str, opened(after)))
     if _only(old, new) or _only(new, old):
-        old, new = _entries(name, old), _entries(name, new)
+        old, new = plain(closed(name, old)), plain(closed(name, new))  # a secret may reach over several entries
         yield ListChange(name, tuple(_only(new, old)), tuple(_only(old, new)), sources)
 
 
 def _only(entries: list[str], others: list[str]) -> list[str]:
     """Return the ``entries`` that are there more often than in ``others``, in their order."""
     return list((Counter(entries) - Counter(others)).elements())
-
-
-def _entries(name: str, entries: list[str]) -> list[str]:
-    """Return the ``entries`` as they may be shown; a secret may reach over several, so it is masked in all at once."""
-    return plain(closed(name, entries))
 
 
 # --- plugins and themes -----------------------------------------------------------------------------------------------

@@ -251,10 +251,8 @@ class Examining(Work[ToRead, Part]):
 
     def given_up(self, order: ToRead) -> Iterator[Part]:
         """Yield that no process survives reading an archive."""
-        reason = "the process that read it ended; is there too little memory?"
         yield Examined(None, (), ())
-        where = (Source(Witness.FILE_SYSTEM, order.path),)
-        yield Ended((Finding(rules.ARCHIVE_UNREADABLE, order.path, reason, where),))
+        yield Ended((library.given_up(order.path),))
 
     def _head(self, order: ToRead, file: EvidenceFile) -> Examined:
         """Return what an archive's file and its head state."""
@@ -322,7 +320,7 @@ class Tolerance(NamedTuple):
     after: timedelta
 
     def allows(self, difference: int) -> bool:
-        """Tell whether a witness may be ``difference`` later than ``backup-time``, in microseconds."""
+        """Return whether a witness may be ``difference`` later than ``backup-time``, in microseconds."""
         is_early = self.before is not None and difference < -(self.before // _MICROSECOND)
         return not is_early and difference <= self.after // _MICROSECOND
 

@@ -15,7 +15,7 @@ _MASK: Final = MASK.encode()
 _OTHER: Final = _MASK + b" (another)"
 """What stands for a secret that is not the one it was compared with."""
 _BROKEN: Final = b"\xff"
-"""Stands behind the mask of a secret that was not UTF-8: what is masked can't be decoded either."""
+"""Stands after the mask of a secret that was not UTF-8: what is masked can't be decoded either."""
 _NOTHING: Final[Mapping[str, bytes]] = {}
 
 
@@ -37,8 +37,7 @@ def _of_tidy(record: Record, other: Mapping[str, bytes]) -> Record:
     """Mask a record with a key in every line: what has to be masked is few, and found without looking at each line."""
     content, values, rows = record.content, dict(record.values), record.content.split(b"\n")
     keys = tuple(values)
-    secrets = (_secrets if record.is_usual else _secrets_of)(keys)
-    locations = (_locations if record.is_usual else _locations_of)(keys)
+    secrets, locations = (_remembered_places if record.is_usual else _places)(keys)
     suspects = _suspects(content, rows)
     for place in suspects.union(locations).difference(place for place, _ in secrets):
         key = keys[place]
@@ -55,22 +54,18 @@ _MARKS: Final = (b":", b"//", b"%", b'"', b"'")
 """One of these, or a second ``=``, stands in every line in which something is masked that has no secret's name."""
 
 
-def _is_marked(text: bytes) -> bool:
-    return b":" in text or b"%" in text or b'"' in text or b"'" in text or b"//" in text
-
-
 def _suspects(content: bytes, rows: Sequence[bytes]) -> set[int]:
     """Return the places of the ``rows`` of ``content`` in which something may have to be masked."""
     places = set[int]()
     if content.count(b"=") > len(rows):
         places.update([place for place, row in enumerate(rows) if row.count(b"=") > 1])
     for mark in _MARKS:
-        place, end, found = 0, 0, content.find(mark)
-        while found >= 0:
-            place += content.count(b"\n", end, found)
+        place, end, position = 0, 0, content.find(mark)
+        while position >= 0:
+            place += content.count(b"\n", end, position)
             places.add(place)
-            end = content.find(b"\n", found)
-            found = content.find(mark, end) if end >= 0 else -1
+            end = content.find(b"\n", position)
+            position = content.find(mark, end) if end >= 0 else -1
     return places
 
 
@@ -101,18 +96,13 @@ class Masked(NamedTuple):
         return Masked(Record(content, values), Record(b"\n".join(shown), masked))
 
 
-def _secrets_of(keys: tuple[str, ...]) -> tuple[tuple[int, str], ...]:
-    """Return the secret ones among ``keys``, each with its place."""
-    return tuple((place, key) for place, key in enumerate(keys) if is_secret(key))
+def _places(keys: tuple[str, ...]) -> tuple[tuple[tuple[int, str], ...], tuple[int, ...]]:
+    """Return the secret ones among ``keys``, each with its place, and the places of those that name a location."""
+    secrets = tuple((place, key) for place, key in enumerate(keys) if is_secret(key))
+    return secrets, tuple(place for place, key in enumerate(keys) if is_location(key))
 
 
-def _locations_of(keys: tuple[str, ...]) -> tuple[int, ...]:
-    """Return the places of those among ``keys`` that tell a location."""
-    return tuple(place for place, key in enumerate(keys) if is_location(key))
-
-
-_secrets = lru_cache(maxsize=256)(_secrets_of)
-_locations = lru_cache(maxsize=256)(_locations_of)
+_remembered_places = lru_cache(maxsize=256)(_places)
 
 
 def _of_line(record: Record, line: Line, is_hidden: bool, other: Mapping[str, bytes]) -> bytes:  # noqa: FBT001
@@ -138,7 +128,8 @@ def _masked(key: str, value: bytes, other: Mapping[str, bytes]) -> bytes:
 
 def _shown(key: str, value: bytes) -> bytes:
     """Return the ``value`` of a harmless ``key`` with the secrets that stand in it masked."""
-    if not (_is_marked(value) or b"=" in value or (b"@" in value and is_location(key))):
+    is_marked = b":" in value or b"=" in value or b"%" in value or b'"' in value or b"'" in value or b"//" in value
+    if not (is_marked or (b"@" in value and is_location(key))):
         return value
     return masked(key, value.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 

@@ -26,6 +26,10 @@ def unwatched(_count: int) -> None:
     """Take no notice of what was read."""
 
 
+WORKER_ENDED: Final = "the process that read it ended; is there too little memory?"
+"""Why an order is given up."""
+
+
 class LostError(Exception):
     """Who did an order died of it, or of something else."""
 
