@@ -38,7 +38,7 @@ _CONVENTION: Final = re.compile(r"app_[^/]*_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 _WRAPPED: Final = re.compile(
     r"(?:[.~ ](?:gz|bz2|xz|zst|\d{1,4}|bak|old|orig|part|filepart|crdownload)?|\(\d{1,4}\)){1,8}$"
 )
-"""What stands after a name's own suffix after it was compressed, rotated, copied or fetched."""
+"""What follows a name's own suffix once it was compressed, rotated, copied or fetched."""
 _BESIDE: Final = (".md5", ".sha1", ".sha256", ".sha512", ".sig", ".asc", ".torrent", ".par2")
 """Suffixes of files that are about another one, whose name they have."""
 _OTHERS: Final = tuple(

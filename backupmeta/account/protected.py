@@ -44,7 +44,7 @@ class Protected(NamedTuple):
             raise OutputError(named, "lies among what is read, where nothing is written", _ADVICE)
 
     def holds(self, path: str) -> bool:
-        """Return whether what is at ``path``, or would be there, is evidence: as it is named, or as links lead to it."""
+        """Return whether what is at ``path``, or would be there, is evidence: as it is named, or where links lead."""
         real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         return any(self._holds(spelling) for spelling in dict.fromkeys((real, os.path.realpath(path))))
 

@@ -248,7 +248,7 @@ class Requirements:
         return tuple(name.replace(PREFIX, prefix) for name in self.tables)
 
     def allows(self, location: str) -> bool:
-        """Return whether a backup may be kept at ``location``, a record's ``backup-location``; its userinfo is no matter.
+        """Return whether a backup may be kept at ``location``, a record's ``backup-location``, whatever its userinfo.
 
         It is one of the `locations`, or of a scheme that is one: ``s3://``.
         """
