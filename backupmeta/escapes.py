@@ -125,7 +125,7 @@ def inert(text: str) -> str:
 
 
 def _may_begin_with_command(text: str) -> bool:
-    """Tell, faster than a pattern does, whether a line of the text may begin with a command."""
+    """Return, faster than a pattern does, whether a line of the text may begin with a command."""
     if text.find("\n", 0, -1) >= 0:
         return "::" in text or any(group in text for group in _GROUPS)
     return text.lstrip()[:1] in _BEFORE_COMMAND or text[:4] in _GROUPS
@@ -146,7 +146,7 @@ def json(document: str) -> str:
 
 
 def _may_hold_unseen(document: str) -> bool:
-    """Tell, faster than a pattern does, whether a character that JSON does not escape may be one that is not seen."""
+    """Return, faster than a pattern does, whether a character that JSON does not escape may be one that is not seen."""
     if document.isascii():
         return "\x7f" in document
     encoded = document.encode("utf-8", "surrogatepass")

@@ -140,7 +140,7 @@ class EvidenceFile:
         return content
 
     def has_changed(self) -> bool:
-        """Tell whether the file was written to since it was opened, by its size and its modification time.
+        """Return whether the file was written to since it was opened, by its size and its modification time.
 
         Raises `UnreadableError`.
         """
@@ -181,13 +181,13 @@ def identity_at(path: str, *, follows_links: bool = True) -> tuple[int, int] | N
 
 
 def is_folder(path: str) -> bool:
-    """Tell whether there is a folder at ``path``, or a link to one. Raises `UnreadableError`."""
+    """Return whether there is a folder at ``path``, or a link to one. Raises `UnreadableError`."""
     status = status_of(path)
     return status is not None and stat.S_ISDIR(status.st_mode)
 
 
 def is_file(path: str) -> bool:
-    """Tell whether there is a regular file at ``path``, or a link to one. Raises `UnreadableError`."""
+    """Return whether there is a regular file at ``path``, or a link to one. Raises `UnreadableError`."""
     status = status_of(path)
     return status is not None and stat.S_ISREG(status.st_mode)
 

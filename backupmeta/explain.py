@@ -108,7 +108,7 @@ def _gzip_header(block: bytes, limits: Limits) -> str:
 
 
 def _is_rest(line: Line) -> bool:
-    """Tell whether a line that must not be shown is no secret itself, but perhaps the rest of the one above."""
+    """Return whether a line that must not be shown is no secret itself, but perhaps the rest of the one above."""
     return line.key is None and bool(line.value)
 
 

@@ -84,7 +84,7 @@ class Folder:
         os.mkdir(self._at(name), PRIVATE_FOLDER, dir_fd=self._fd)
 
     def has_empty(self, name: str) -> bool:
-        """Tell whether the folder called ``name``, which is no link, is empty."""
+        """Return whether the folder called ``name``, which is no link, is empty."""
         fd = os.open(self._at(name), FOLDER, dir_fd=self._fd)
         try:
             with os.scandir(fd) as entries:
@@ -192,7 +192,7 @@ def _exposed(path: str, status: os.stat_result, *, is_sticky_safe: bool) -> str 
 
 
 def _is_own_group(group: int) -> bool:
-    """Tell whether a ``group`` is the superuser's, or has its user's name and no other members (login.defs(5))."""
+    """Return whether a ``group`` is the superuser's, or has its user's name and no other members (login.defs(5))."""
     import grp
 
     if group == 0:

@@ -32,7 +32,7 @@ _WORDS_OF_A_NAME: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 def is_secret(name: str) -> bool:
-    """Tell whether a field or key of this ``name`` holds a secret: ``db-pass``, ``x-api-token``, ``ftpPw``."""
+    """Return whether a field or key of this ``name`` holds a secret: ``db-pass``, ``x-api-token``, ``ftpPw``."""
     return _remembered(name) if len(name) <= _LONGEST_REMEMBERED else _has_secret_word(name)
 
 

@@ -44,6 +44,11 @@ class Source(NamedTuple):
         return f"Source({self.witness!r}, {path!r}, member={member!r}, line={self.line}, offset={self.offset})"
 
 
+def on_disk(path: str) -> tuple[Source, ...]:
+    """Return what lies at ``path`` as evidence: the file system is its witness."""
+    return (Source(Witness.FILE_SYSTEM, path),)
+
+
 class Fact(NamedTuple):
     """What one source says of one field.
 

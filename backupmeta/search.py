@@ -113,7 +113,7 @@ def chosen(target: str, at_path: Callable[[], Inspection], named: Callable[[], I
 
 
 def _is_read_from(inspection: Inspection, file: str) -> bool:
-    """Tell whether a ``file`` is one of those that an ``inspection`` comes from. Raises `UnreadableError`."""
+    """Return whether a ``file`` is one of those that an ``inspection`` comes from. Raises `UnreadableError`."""
     paths, status = {inspection.path, *(inspection.source(name).path for name in inspection.fields)}, status_of(file)
     theirs = (status_of(path) for path in paths)
     return status is not None and any(other is not None and os.path.samestat(other, status) for other in theirs)
@@ -125,7 +125,7 @@ def _like_id(target: str) -> Finding:
 
 
 def _is_path(target: str) -> bool:
-    """Tell whether ``target`` names a file; raise for a folder, and for a path that leads nowhere."""
+    """Return whether ``target`` names a file; raise for a folder, and for a path that leads nowhere."""
     try:
         os.lstat(target)  # not as `os.path.lexists`, for which an error is nothing
     except (FileNotFoundError, NotADirectoryError):
@@ -220,7 +220,7 @@ class Period(NamedTuple):
         return self.since is not None or self.until is not None
 
     def has(self, seconds: int) -> bool:
-        """Tell whether a moment belongs to it."""
+        """Return whether a moment belongs to it."""
         return (self.since is None or self.since <= seconds) and (self.until is None or seconds <= self.until)
 
 
@@ -249,7 +249,7 @@ class Criteria:
         return self.period.is_bounded or any(text is not None for text in (self.user, self.application, self.domain))
 
     def hold_of(self, subject: Inspection) -> bool:
-        """Tell whether all hold of ``subject``."""
+        """Return whether all hold of ``subject``."""
         return (
             self.user in {None, opened(subject.text("user"))}
             and self.application in {None, opened(subject.text("application"))}

@@ -99,7 +99,7 @@ def masked(name: str, text: str) -> str:
 
 
 def is_location(name: str) -> bool:
-    """Tell whether a field or key of this ``name`` holds a backup location."""
+    """Return whether a field or key of this ``name`` holds a backup location."""
     return name.endswith(("location", "bkloc"))
 
 
@@ -211,7 +211,7 @@ def plain(value: T) -> T:
 
 
 def is_closed(value: object) -> bool:
-    """Tell whether something in the ``value`` must not be shown."""
+    """Return whether something in the ``value`` must not be shown."""
     return isinstance(value, Closed)
 
 

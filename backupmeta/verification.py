@@ -32,7 +32,7 @@ from backupmeta.errors import (
 )
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, FindingRule, Findings, Severity
-from backupmeta.provenance import Source, Witness
+from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.document import Document, document
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.words import NANOSECONDS, counted
@@ -307,8 +307,7 @@ def _items(search: Search, policy: Policy, now: int) -> Iterator[_Item]:
                 yield from _of_home(home, search, policy, now)
         except EvidenceError as error:
             detail = f"{error.reason}; {error.advice or 'give the path of an archive, a home, or a folder of them'}"
-            where = (Source(Witness.FILE_SYSTEM, name),)
-            yield _unreadable(name, [Finding(rules.ARCHIVE_UNREADABLE, "", detail, where)], policy)
+            yield _unreadable(name, [Finding(rules.ARCHIVE_UNREADABLE, "", detail, on_disk(name))], policy)
         if findings:
             yield _of_folder(name, findings, policy)
 
@@ -397,14 +396,7 @@ def _outcome(case: Case, passed: Pass, inventory: Inventory) -> Outcome:
             findings.add(finding)
         kept = _kept(inspection, case.server_path, passed.digests.get("sha256")) if is_whole else None
     if is_whole and inventory.record is None:
-        findings.add(
-            Finding(
-                library.without_record(case.pair.record, case.place),
-                "",
-                "",
-                (case.source,),
-            )
-        )
+        findings.add(Finding(library.without_record(case.pair.record, case.place), "", "", (case.source,)))
     judgements = judge(findings, case.policy)
     verdict = verdict_of(judgements, case.policy)
     return Outcome(Verification("archive", case.server_path, verdict, passed.digests.get("sha256"), judgements), kept)
@@ -424,11 +416,11 @@ def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
         return
     age = case.now - passed.file.mtime_ns // NANOSECONDS
     if 0 <= age < _MOMENT and any(finding.is_unread for finding in passed.findings()):
-        yield Finding(rules.ARCHIVE_RECENT, "", "", (Source(Witness.FILE_SYSTEM, case.server_path),))
+        yield Finding(rules.ARCHIVE_RECENT, "", "", on_disk(case.server_path))
 
 
 def _growing(case: Case, detail: str = "by its name") -> Finding:
-    return Finding(rules.ARCHIVE_GROWING, "", detail, (Source(Witness.FILE_SYSTEM, case.server_path),))
+    return Finding(rules.ARCHIVE_GROWING, "", detail, on_disk(case.server_path))
 
 
 def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, findings: Findings) -> Finding | None:

@@ -17,7 +17,7 @@ from backupmeta.archive.identification import Beginning
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, Folder
 from backupmeta.findings import Finding, FindingRule
-from backupmeta.provenance import Source, Witness
+from backupmeta.provenance import on_disk
 from backupmeta.words import dated
 
 _NAME: Final = re.compile(
@@ -38,7 +38,7 @@ _CONVENTION: Final = re.compile(r"app_[^/]*_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d")
 _WRAPPED: Final = re.compile(
     r"(?:[.~ ](?:gz|bz2|xz|zst|\d{1,4}|bak|old|orig|part|filepart|crdownload)?|\(\d{1,4}\)){1,8}$"
 )
-"""What stands behind a name's own suffix after it was compressed, rotated, copied or fetched."""
+"""What follows a name's own suffix once it was compressed, rotated, copied or fetched."""
 _BESIDE: Final = (".md5", ".sha1", ".sha256", ".sha512", ".sig", ".asc", ".torrent", ".par2")
 """Suffixes of files that are about another one, whose name they have."""
 _OTHERS: Final = tuple(
@@ -134,12 +134,12 @@ def likeness(name: str) -> Likeness:
 
 
 def is_archive_name(name: str) -> bool:
-    """Tell whether a file of this ``name`` is meant to be an archive: by its suffix."""
+    """Return whether a file of this ``name`` is meant to be an archive: by its suffix."""
     return name.lower().endswith(SUFFIXES) and not name.startswith(_APPLE_DOUBLE)
 
 
 def resembles_archive(name: str) -> bool:
-    """Tell whether a file of this ``name`` was an archive once, as `likeness` does; most names are told at once."""
+    """Return whether a file of this ``name`` was an archive once, as `likeness` does; most names are told at once."""
     folded = name.lower()
     return (".t" in folded or "app_" in folded) and likeness(name) is Likeness.RESEMBLING
 
@@ -169,14 +169,7 @@ def title_slug(title: str) -> str:
     >>> title_slug("Mavs In Japan (2)"), title_slug("Lébo")
     ('Mavs-In-Japan-2', 'L--bo')
     """
-    return _remembered_title(title) if len(title) <= _LONGEST_REMEMBERED else _title_slug(title)
-
-
-def _title_slug(title: str) -> str:
     return title.encode("utf-8", "surrogateescape").translate(_SLUG, b"()").decode("ascii")
-
-
-_remembered_title = lru_cache(maxsize=512)(_title_slug)
 
 
 def host_slug(url: str) -> str:
@@ -225,7 +218,7 @@ def unix_time(name: ArchiveName, zone: tzinfo) -> int:
 
 
 def is_ambiguous(name: ArchiveName, zone: tzinfo) -> bool:
-    """Tell whether the name's local time stands twice on the clocks of ``zone``, or never (PEP 495)."""
+    """Return whether the name's local time stands twice on the clocks of ``zone``, or never (PEP 495)."""
     early, late = (name.local_time.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     return early.utcoffset() != late.utcoffset()
 
@@ -291,7 +284,7 @@ class Sieve:
         self._names: list[str] = []
 
     def is_archive(self, entry: Entry) -> bool:
-        """Tell whether an ``entry`` is an archive."""
+        """Return whether an ``entry`` is an archive."""
         like = likeness(entry.name)
         if like is Likeness.ARCHIVE or (like is Likeness.RESEMBLING and not (entry.is_file or entry.is_folder)):
             self.findings.extend(() if entry.is_file else refused(self._folder, entry))
@@ -313,13 +306,13 @@ class Sieve:
         if self._count:
             path, more = self._folder.server_path, ", …" if self._count > _NAMED else ""
             detail = f"{self._count:,}: {', '.join(self._names)}{more}"
-            self.findings.append(Finding(rules.ARCHIVES_NOT_READ, path, detail, (Source(Witness.FILE_SYSTEM, path),)))
+            self.findings.append(Finding(rules.ARCHIVES_NOT_READ, path, detail, on_disk(path)))
         return self.findings
 
 
 def refused(folder: Folder, entry: Entry) -> Iterator[Finding]:
     """Yield the finding about an ``entry`` of ``folder`` that is not opened: a link, a FIFO, a device, a socket."""
-    evidence = (Source(Witness.FILE_SYSTEM, folder.server_child(entry.name)),)
+    evidence = on_disk(folder.server_child(entry.name))
     if entry.is_link:
         yield Finding(rules.LINK_NOT_FOLLOWED, entry.name, f"to {folder.link_target(entry.name)}", evidence)
     else:
@@ -328,4 +321,4 @@ def refused(folder: Folder, entry: Entry) -> Iterator[Finding]:
 
 def unreadable(path: str, error: EvidenceError) -> Finding:
     """Return the finding about a folder that can't be listed; ``path`` as the server saw it."""
-    return Finding(rules.FOLDER_UNREADABLE, path, error.reason, (Source(Witness.FILE_SYSTEM, path),))
+    return Finding(rules.FOLDER_UNREADABLE, path, error.reason, on_disk(path))

@@ -30,7 +30,7 @@ from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, EvidenceFile, Folder, Place, open_named
 from backupmeta.findings import Finding, Findings
-from backupmeta.provenance import Source, Witness
+from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.document import Document, bounded, document
 from backupmeta.record.grammar import Record
 
@@ -46,7 +46,7 @@ _FOR_BACKUPS: Final = re.compile("backup|archive", re.IGNORECASE)
 
 
 def is_id(name: str) -> bool:
-    """Tell whether ``name`` has the form of an install's or a backup's id (FORMAT.md §1)."""
+    """Return whether ``name`` has the form of an install's or a backup's id (FORMAT.md §1)."""
     return _ID.fullmatch(name) is not None
 
 
@@ -360,9 +360,12 @@ class Home:
         return sorted(self._locations.files) if self._locations is not None else []
 
     def _lone(self, archive: Archive, claims: Mapping[str, int]) -> Pair:
-        evidence = (Source(Witness.FILE_SYSTEM, archive.server_path),)
-        is_told = self.is_home and archive.name not in claims
-        findings = (Finding(rules.ARCHIVE_WITHOUT_RECORD, archive.name, "", evidence),) if is_told else ()
+        is_reported = self.is_home and archive.name not in claims
+        findings = (
+            (Finding(rules.ARCHIVE_WITHOUT_RECORD, archive.name, "", on_disk(archive.server_path)),)
+            if is_reported
+            else ()
+        )
         return Pair(None, None, archive, PairState.UNCLAIMED, (*findings, *self._same_name(archive)))
 
     def _renamed(self, unclaimed: list[Archive], missed: set[str]) -> dict[str, Archive]:
@@ -412,12 +415,8 @@ class Home:
         except OverAllowanceError as error:
             if not self._is_over:
                 self._is_over = True
-                where = (Source(Witness.FILE_SYSTEM, path),)
-                self.findings.append(
-                    Finding(
-                        rules.LIMIT_EXCEEDED, self.folder.server_path, f"{error.reason}; not read from {path} on", where
-                    )
-                )
+                detail = f"{error.reason}; not read from {path} on"
+                self.findings.append(Finding(rules.LIMIT_EXCEEDED, self.folder.server_path, detail, on_disk(path)))
             raise
 
     def _named_locally(self) -> set[str]:

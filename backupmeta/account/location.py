@@ -16,7 +16,7 @@ from backupmeta import rules
 from backupmeta.errors import EvidenceError, NotRegularError, UnreadableError
 from backupmeta.evidence import Folder, open_folder
 from backupmeta.findings import Finding, FindingRule
-from backupmeta.provenance import Source, Witness
+from backupmeta.provenance import on_disk
 
 LOCAL: Final = frozenset({"local", ""})
 """The locations that are the home's own folder of archives."""
@@ -51,7 +51,7 @@ def below_home(home: str, path: str) -> str:
 
 
 def is_outside(path: str) -> bool:
-    """Tell whether a ``path`` that begins at a home leads out of it, to a folder of the server itself."""
+    """Return whether a ``path`` that begins at a home leads out of it, to a folder of the server itself."""
     return path.startswith("../")
 
 
@@ -75,7 +75,7 @@ def open_from_server(home: Folder, steps: Sequence[str]) -> Folder:
 
 
 def is_absent(error: EvidenceError) -> bool:
-    """Tell whether ``error`` says that something is not there, or lies below what is no folder."""
+    """Return whether ``error`` says that something is not there, or lies below what is no folder."""
     cause = error.__cause__
     return isinstance(error, UnreadableError) and isinstance(cause, OSError) and cause.errno in {ENOENT, ENOTDIR}
 
@@ -126,9 +126,9 @@ class Locations:
 
 
 def _not_opened(path: str, reason: str, rule: FindingRule = rules.FOLDER_UNREADABLE) -> Finding:
-    return Finding(rule, path, reason, (Source(Witness.FILE_SYSTEM, path),))
+    return Finding(rule, path, reason, on_disk(path))
 
 
 def _is_file_name(name: str) -> bool:
-    """Tell whether ``name`` can be that of a file in a folder, and leads nowhere else."""
+    """Return whether ``name`` can be that of a file in a folder, and leads nowhere else."""
     return name not in {"", ".", ".."} and not {"/", "\0"} & set(name)

@@ -39,7 +39,7 @@ from backupmeta.evidence import (
 )
 from backupmeta.findings import Finding, Findings
 from backupmeta.folders import trusted_users, upwards, user_name
-from backupmeta.provenance import Source, Witness
+from backupmeta.provenance import on_disk
 
 _UPWARDS: Final = 3
 _BESIDE: Final = (1,)
@@ -264,7 +264,7 @@ def _home_at(path: str) -> FoundHome:
 
 
 def has_records_above(path: str) -> bool:
-    """Tell whether the folder at ``path`` lies in a home that has records."""
+    """Return whether the folder at ``path`` lies in a home that has records."""
     return _above(path, _BESIDE)[0] is not None
 
 
@@ -295,7 +295,7 @@ def _above(folder: str, heights: Iterable[int]) -> tuple[str | None, list[Findin
         if is_folder(records) or os.path.islink(records):
             if (why_not := _distrusted(home, folder)) is None:
                 return home, passed_over
-            passed_over.append(Finding(rules.HOME_PASSED_OVER, home, why_not, (Source(Witness.FILE_SYSTEM, records),)))
+            passed_over.append(Finding(rules.HOME_PASSED_OVER, home, why_not, on_disk(records)))
     return None, passed_over
 
 
@@ -333,7 +333,7 @@ def _is_own(folder: str) -> bool:
 
 
 def belongs(home: Home, user: str) -> bool | None:
-    """Tell whether a ``home`` is the one of this ``user``, by its path; None where that does not tell whose it is."""
+    """Return whether a ``home`` is the one of this ``user``, by its path; None where that does not tell whose it is."""
     if (name := account_of(home.folder)) == user:
         return True
     return False if name != home.name or account_name(home.folder.server_path) is not None else None
@@ -364,11 +364,7 @@ def homes(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Ite
         except EvidenceError as error:
             if len(named) == 1:
                 raise
-            findings.append(Finding(rules.FOLDER_UNREADABLE, root.name, error.particulars, _at(root.name)))
-
-
-def _at(path: str) -> tuple[Source, ...]:
-    return (Source(Witness.FILE_SYSTEM, path),)
+            findings.append(Finding(rules.FOLDER_UNREADABLE, root.name, error.particulars, on_disk(root.name)))
 
 
 def _homes_at(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[Home]:
@@ -390,7 +386,7 @@ def _homes_at(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[H
 
 
 def is_record_file(path: str) -> bool:
-    """Tell whether the file at ``path`` is a record, by its name or by how it begins. Raises `EvidenceError`."""
+    """Return whether the file at ``path`` is a record, by its name or by how it begins. Raises `EvidenceError`."""
     name = os.path.basename(path)
     if name == RECORD.decode() or is_id(name):
         return True
@@ -402,7 +398,7 @@ def is_record_file(path: str) -> bool:
 
 
 def is_evidence(path: str) -> bool:
-    """Tell whether there is a file at ``path`` that is an archive or a record, by its name or by how it begins."""
+    """Return whether there is a file at ``path`` that is an archive or a record, by its name or by how it begins."""
     if is_archive_name(os.path.basename(path)):
         return True
     try:
@@ -483,8 +479,7 @@ class _HomeSearch:
                 raise
             self._note(root, error)
         if self.is_cut and not root.is_convention:
-            evidence = (Source(Witness.FILE_SYSTEM, path),)
-            self.findings.append(Finding(rules.SEARCH_DEPTH_REACHED, path, f"{depth} folders", evidence))
+            self.findings.append(Finding(rules.SEARCH_DEPTH_REACHED, path, f"{depth} folders", on_disk(path)))
 
     def _entries(self, folder: Folder) -> list[Entry]:
         return folder.entries(self.limits.folder_entries)
@@ -500,7 +495,7 @@ class _HomeSearch:
         """Note why a root can't be read, or not to its end."""
         server_path = root.server_path or functools.reduce(join_server_path, root.steps, root.as_server or root.name)
         rule = rules.PLACE_UNREADABLE if root.is_convention else rules.FOLDER_UNREADABLE
-        self.findings.append(Finding(rule, error.path, error.reason, _at(server_path)))
+        self.findings.append(Finding(rule, error.path, error.reason, on_disk(server_path)))
 
     def _go_down(self, folder: Folder, root: Root, opened: ExitStack) -> Folder | None:
         """Return the folder that the steps lead to; None where there is none.
@@ -539,7 +534,7 @@ class _HomeSearch:
         yield from self._descend(folder, [entry.name for entry in entries if entry.is_folder], depth, root)
 
     def _has_archives(self, folder: Folder, entries: list[Entry], root: Root) -> bool:
-        """Tell whether archives lie in a folder (FORMAT.md §8, "Which files are archives").
+        """Return whether archives lie in a folder (FORMAT.md §8, "Which files are archives").
 
         Where no name says so, files are opened up to the first archive: those that look like one by their names, and
         in a folder that a person named as the root those whose names tell nothing.
@@ -575,7 +570,7 @@ def _server(path: str, server_path: str | None) -> str | None:
 
 
 def _is_like_archive(name: str) -> bool:
-    """Tell whether a file of this ``name`` is an archive by it, or was one once."""
+    """Return whether a file of this ``name`` is an archive by it, or was one once."""
     return is_archive_name(name) or resembles_archive(name)
 
 

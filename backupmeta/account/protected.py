@@ -44,7 +44,7 @@ class Protected(NamedTuple):
             raise OutputError(named, "lies among what is read, where nothing is written", _ADVICE)
 
     def holds(self, path: str) -> bool:
-        """Tell whether what is at ``path``, or would be there, is evidence: as it is named, or as links lead to it."""
+        """Return whether what is at ``path``, or would be there, is evidence: as it is named, or where links lead."""
         real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
         return any(self._holds(spelling) for spelling in dict.fromkeys((real, os.path.realpath(path))))
 
@@ -88,7 +88,7 @@ _ADVICE: Final = "name a file in another folder"
 
 
 def _is_always(path: str) -> bool:
-    """Tell whether a folder is a home's own for records or archives, by its name."""
+    """Return whether a folder is a home's own for records or archives, by its name."""
     return os.path.basename(path) in {RECORDS, ARCHIVES}
 
 
@@ -97,7 +97,7 @@ def _has_records(path: str) -> bool:
 
 
 def _has_archives(path: str) -> bool:
-    """Tell whether there are archives in a folder, by their names."""
+    """Return whether there are archives in a folder, by their names."""
     try:
         with os.scandir(path) as entries:
             return any(is_archive_name(entry.name) for entry in entries)
@@ -106,7 +106,7 @@ def _has_archives(path: str) -> bool:
 
 
 def _is_of_home(folders: list[str]) -> bool:
-    """Tell whether one of the ``folders``, each in the next one, is of a home that is among them.
+    """Return whether one of the ``folders``, each in the next one, is of a home that is among them.
 
     It is where it has archives, as a folder of another name for them, or where a record names it.
     """

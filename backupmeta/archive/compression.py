@@ -110,7 +110,7 @@ class Decompressor(Protocol):
 
     @property
     def unused_data(self) -> bytes:
-        """The input behind the stream's end."""
+        """The input after the stream's end."""
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         """Return at most ``max_length`` inflated bytes."""
@@ -131,7 +131,7 @@ class Gzip:
         header: its header, once it was read.
         fault: what is wrong with its header's checksum or its trailer, a phrase; empty as long as nothing is.
         eof: whether its trailer was read.
-        unused_data: the input behind it.
+        unused_data: the input after it.
     """
 
     def __init__(self, deflate: Deflate, name_bytes: int) -> None:
@@ -239,7 +239,7 @@ def identify(block: bytes) -> Compression | None:
 
 
 def is_skippable(block: bytes) -> bool:
-    """Tell whether ``block`` begins with a zstd frame that holds no content (RFC 8878 §3.1.2)."""
+    """Return whether ``block`` begins with a zstd frame that holds no content (RFC 8878 §3.1.2)."""
     return block.startswith(ZSTD.signatures[1:])
 
 
@@ -418,7 +418,7 @@ def open_carefully(compression: Compression, limits: Limits) -> Opened:
 
 
 def whole(block: bytes, most: int) -> bytes | None:
-    """Return what the gzip file ``block`` holds: one stream without a name, whole, right, and nothing behind it.
+    """Return what the gzip file ``block`` holds: one stream without a name, whole, right, and nothing after it.
 
     None for any other, and where it says to hold more than ``most`` bytes (RFC 1952 §2.3.1). Told the length, isal
     allocates it once, which halves its time; it compares checksum and length itself.
@@ -481,7 +481,7 @@ class Stream(NamedTuple):
 
 
 class Zeros(NamedTuple):
-    """Zeros between or behind streams.
+    """Zeros between or after streams.
 
     Attributes:
         length: how many there are.

@@ -80,11 +80,11 @@ class Links:
         self._linked_to = set[int]()
 
     def __bool__(self) -> bool:
-        """Tell whether there are any."""
+        """Return whether there are any."""
         return bool(self._by_path)
 
     def may_hold(self, names: bytes) -> bool:
-        """Tell whether one of the ``names``, which are plain and together in one text, may lie below a link."""
+        """Return whether one of the ``names``, which are plain and together in one text, may lie below a link."""
         return self._tops.may_hold(names)
 
     def above(self, member: Member) -> str | None:
@@ -272,7 +272,7 @@ class _Folders:
         tops[begin:end] = [top]
 
     def may_hold(self, names: bytes) -> bool:
-        """Tell whether a path in a text of ``names`` may lie below one of them; of many it may be."""
+        """Return whether a path in a text of ``names`` may lie below one of them; of many it may be."""
         return len(self._tops) > _FEW or any(top in names for top in self._tops)
 
     def first(self, path: bytes) -> bytes | None:
@@ -302,7 +302,7 @@ def _normal(path: bytes) -> bytes:
 
 
 def _climbs_after_a_name(target: bytes) -> bool:
-    """Tell whether ``target`` has ``..`` after a name."""
+    """Return whether ``target`` has ``..`` after a name."""
     if b".." not in target:
         return False
     steps = (part for part in target.split(b"/") if part not in {b"", b"."})
@@ -398,7 +398,7 @@ class Hazards:
             self._compare(members, [hash(fold(plain(name))) for name in names], [hash(plain(name)) for name in names])
 
     def _may_lead(self, members: Sequence[Member], special: Sequence[Member], names: bytes | None) -> bool:
-        """Tell whether links matter to any of ``members``, which have these plain ``names``; None for other names."""
+        """Return whether links matter to any of ``members``, which have these plain ``names``; None for other names."""
         if not self._links or any(member.kind in LINKS for member in special):
             return any(member.kind in LINKS for member in special)
         return (
@@ -414,7 +414,7 @@ class Hazards:
                 self._look_at_name(name, reading.offset, ELSEWHERE)
 
     def has_unresolved(self, link: Member) -> bool:
-        """Tell whether a hard ``link`` is known to have nothing before it that it could be a link to."""
+        """Return whether a hard ``link`` is known to have nothing before it that it could be a link to."""
         return link.offset in self._unresolved
 
     def finish(self) -> Findings:
@@ -481,7 +481,7 @@ class Hazards:
                 self._unresolved.add(member.offset)
 
     def _is_known(self, path: bytes) -> bool:
-        """Tell whether the last member of this ``path`` is no folder; of those that differ in case one is enough."""
+        """Return whether the last member of this ``path`` is no folder; of those that differ in case one is enough."""
         key = hash(folded(path))
         return key in self._collided or self._names.get(key) == hash(path)
 

@@ -111,7 +111,7 @@ def _at_once(file: EvidenceFile, limits: Limits) -> _OnTheWay | None:
 
 
 def _is_usual(content: bytes) -> bool:
-    """Tell whether a whole tar holds ordinary members up to its end mark, and no second record."""
+    """Return whether a whole tar holds ordinary members up to its end mark, and no second record."""
     at, records, last = 0, 0, len(content) - HEADER_BYTES
     while at <= last and (member := ordinary(content[at : at + HEADER_BYTES], at)) is not None:
         records += RECORD in member.name
@@ -120,7 +120,7 @@ def _is_usual(content: bytes) -> bool:
 
 
 def _are_wide(limits: Limits) -> bool:
-    """Tell whether the limits that only a walk looks at can't be met by the way."""
+    """Return whether the limits that only a walk looks at can't be met by the way."""
     return limits.seconds > 0 and limits.members > 0 and limits.inflated_bytes >= _MOST
 
 

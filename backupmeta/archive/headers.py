@@ -19,7 +19,7 @@ from backupmeta.words import NANOSECONDS, counted
 BLOCK: Final = 512
 
 HEADER: Final = struct.Struct("100s24s12s12s8sc100s255s")
-"""Name; mode, uid and gid; size; mtime; checksum; type; link; what stands behind it."""
+"""Name; mode, uid and gid; size; mtime; checksum; type; link; what stands after it."""
 
 _ASCII: Final = bytes(range(128))
 _HALF: Final = BLOCK // 2
@@ -121,10 +121,10 @@ def owners(fields: bytes) -> tuple[bytes, bytes]:
 
 
 def prefix_in(fields: bytes) -> bytes:
-    """Return what goes before the name; ``fields`` are the bytes behind the link's target.
+    """Return what goes before the name; ``fields`` are the bytes after the link's target.
 
     ustar and pax headers have a prefix (as for bsdtar and tarfile also where no NUL ends the magic), GNU's, whose magic
-    ends with blanks, have not; star's is 131 bytes long, with times behind it, and a magic of its own ends its header.
+    ends with blanks, have not; star's is 131 bytes long, with times after it, and a magic of its own ends its header.
     """
     if not fields.startswith(b"ustar") or fields.startswith(b"ustar  \0"):
         return b""
@@ -138,12 +138,12 @@ def text(field: bytes) -> bytes:
 
 
 def is_header(buffer: bytes, at: int) -> bool:
-    """Tell whether the 512 bytes from ``at`` on, if there are as many, are a header."""
+    """Return whether the 512 bytes from ``at`` on, if there are as many, are a header."""
     return len(buffer) - at >= BLOCK and checksum_fits(buffer, at)
 
 
 def checksum_fits(buffer: bytes, at: int) -> bool:
-    """Tell whether the 512 bytes of ``buffer`` from ``at`` on add up to their checksum, with blanks in its place.
+    """Return whether the 512 bytes of ``buffer`` from ``at`` on add up to their checksum, with blanks in its place.
 
     Some old programs added signed bytes; that is accepted, too (as tarfile, GNU tar and bsdtar do).
     """
@@ -160,12 +160,12 @@ def checksum_fits(buffer: bytes, at: int) -> bool:
 
 
 def sparse_size(fields: bytes) -> int:
-    """Return an old GNU sparse file's real size, from byte 483 of its header; ``fields`` are those behind the link."""
+    """Return an old GNU sparse file's real size, from byte 483 of its header; ``fields`` are those after the link."""
     return number_or_none(fields[483 - 257 : 495 - 257]) or 0
 
 
 def has_more_maps(fields: bytes) -> bool:
-    """Tell whether more sparse maps follow an old GNU sparse file's header, by its byte 482."""
+    """Return whether more sparse maps follow an old GNU sparse file's header, by its byte 482."""
     return fields[482 - 257] != 0
 
 
@@ -270,7 +270,7 @@ def of_numbers(texts: Iterable[bytes]) -> SparseMap:
 
 
 def is_sparse_by(records: Mapping[bytes, bytes]) -> bool:
-    """Tell whether pax ``records`` make their file a sparse one."""
+    """Return whether pax ``records`` make their file a sparse one."""
     return any(key.startswith(b"GNU.sparse.") and key != b"GNU.sparse.name" for key in records)
 
 
@@ -380,6 +380,8 @@ class HeaderExtensions:
 
     Attributes:
         begin: where the first of them begins, in inflated bytes.
+        has_other_map: whether others take a map of holes that is not ours: of an earlier pax header, or none of a
+            global one.
     """
 
     def __init__(self, begin: int, global_: Mapping[bytes, bytes]) -> None:
@@ -391,7 +393,7 @@ class HeaderExtensions:
         self._names = list[bytes]()
         self._links = list[bytes]()
         self._sizes = set[int]()
-        self._has_map = is_sparse_by(global_)
+        self.has_other_map: bool = is_sparse_by(global_)
         self._bad = list[str]()
 
     def take_long(self, type_: bytes, content: bytes) -> None:
@@ -409,7 +411,7 @@ class HeaderExtensions:
         """Keep the names and the sizes that another program would take from ``records``."""
         self._names += [records[key] for key in _NAME_KEYS if key in records]
         self._links += [records[b"linkpath"]] if b"linkpath" in records else []
-        self._has_map |= is_sparse_by(records)
+        self.has_other_map |= is_sparse_by(records)
         self._bad += pax_not_numbers(records)
         self._sizes.update(size for key in _SIZE_KEYS if (size := pax_number(records, key)) is not None)
 
@@ -425,11 +427,6 @@ class HeaderExtensions:
     def not_numbers(self) -> list[str]:
         """Return the keys of pax records that should be numbers and are none, also where they do not hold."""
         return [*self._bad, *pax_not_numbers(self._global), *pax_not_numbers(self._own)]
-
-    @property
-    def has_other_map(self) -> bool:
-        """Whether others take a map of holes that is not ours: of an earlier pax header, or none of a global one."""
-        return self._has_map
 
     def names(self) -> tuple[bytes, ...]:
         """Return all names that these headers give, where no member follows them."""

@@ -202,7 +202,7 @@ def container(block: bytes) -> Foreign | None:
 
 
 def stray(sample: bytes) -> str:
-    """Return what bytes are that stand before or behind an archive: ``a message of PHP``."""
+    """Return what bytes are that stand before or after an archive: ``a message of PHP``."""
     text = sample.removeprefix(_BOM)
     if not text:
         return "a byte order mark"
@@ -235,7 +235,7 @@ def likely_cause(block: bytes) -> str:
 
 
 def is_torn_header(block: bytes, name: str) -> bool:
-    """Tell whether ``block`` begins with a tar header that is cut, or broken; ``name`` is the file's.
+    """Return whether ``block`` begins with a tar header that is cut, or broken; ``name`` is the file's.
 
     Told by ustar's magic, or by a name and numbers where a header has them (POSIX.1-2017 pax); where it ends before
     them, by the name, and by the suffix of the file.
@@ -269,7 +269,7 @@ def _file_system(block: bytes) -> Foreign | None:
 
 
 def _is_used(entry: bytes) -> bool:
-    """Tell whether a partition's entry has a type, a beginning and a length."""
+    """Return whether a partition's entry has a type, a beginning and a length."""
     return bool(entry[4] and any(entry[8:12]) and any(entry[12:16]))
 
 
@@ -323,7 +323,7 @@ def _by_libmagic(sample: bytes) -> str:
 
 @cache
 def _detector() -> _Detector | None:
-    """Return libmagic behind python-magic, or None where there is none, or none with a database."""
+    """Return libmagic by python-magic, or None where there is none, or none with a database."""
     database = None
     try:
         import magic

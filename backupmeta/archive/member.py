@@ -123,12 +123,12 @@ class Member(NamedTuple):
 
 
 def is_record(member: Member) -> bool:
-    """Tell whether ``member`` is a record, at the root or deeper."""
+    """Return whether ``member`` is a record, at the root or deeper."""
     return RECORD in member.name and member.kind in WITH_CONTENT and plain(member.name).rpartition(b"/")[2] == RECORD
 
 
 def is_at_root(member: Member) -> bool:
-    """Tell whether a record lies at the archive's root."""
+    """Return whether a record lies at the archive's root."""
     return plain(member.name) == RECORD
 
 

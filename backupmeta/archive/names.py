@@ -50,12 +50,12 @@ def shown(name: bytes) -> bytes:
 
 
 def is_absolute(name: bytes) -> bool:
-    r"""Tell whether ``name`` begins at a file system's root or names a drive: ``/x``, ``\x``, ``C:/x``, ``C:x``."""
+    r"""Return whether ``name`` begins at a file system's root or names a drive: ``/x``, ``\x``, ``C:/x``, ``C:x``."""
     return _ABSOLUTE.match(name) is not None
 
 
 def escapes(name: bytes) -> bool:
-    """Tell whether a part of ``name`` leads up."""
+    """Return whether a part of ``name`` leads up."""
     return b".." in name and b".." in _SEPARATOR.split(name)
 
 

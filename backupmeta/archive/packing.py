@@ -94,7 +94,7 @@ _WIDE: Final = frozenset({ZSTD, XZ})
 
 _CHECK_NONE: Final = 0
 _XZ_PADDING: Final = 4
-"""Zeros behind an xz stream come in groups of so many (the .xz file format, §2.2)."""
+"""Zeros after an xz stream come in groups of so many (the .xz file format, §2.2)."""
 
 
 def unpacked(file: EvidenceFile, block: bytes, limits: Limits, digests: Digests | None = None) -> Inflated:
@@ -151,7 +151,7 @@ def _begins(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compressi
 
 
 def _holds_tar(file: EvidenceFile, at: int, kind: Compression, limits: Limits) -> bool:
-    """Tell whether what begins at ``at`` inflates to a tar's header, in one layer or two."""
+    """Return whether what begins at ``at`` inflates to a tar's header, in one layer or two."""
     file.seek(at)
     stream = Inflated(file, file.read(BLOCK), kind, limits)
     if (inner := _inner(stream)) is not None:
@@ -183,7 +183,7 @@ def findings(stream: Inflated, where: Source) -> Iterator[Finding]:
 
 
 def _of_zeros(stream: Inflated) -> Iterator[tuple[FindingRule, str]]:
-    """Yield what stands between and behind the streams."""
+    """Yield what stands between and after the streams."""
     if count := stream.between.length:
         yield (
             rules.ARCHIVE_ZEROS_BETWEEN,

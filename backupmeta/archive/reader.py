@@ -174,7 +174,7 @@ class Reader:
         raise self._foreign()
 
     def _is_zeros(self) -> bool:
-        """Tell whether there are zeros alone, and not just the end mark of a writer that packed nothing."""
+        """Return whether there are zeros alone, and not just the end mark of a writer that packed nothing."""
         stream = self._stream
         if stream.first.strip(b"\0") or any(
             finding.rule is rules.ARCHIVE_TRAILING_CONTENT for finding in self._walk.findings
@@ -291,7 +291,7 @@ class Pass(Reader):
         self._read_linked()
 
     def _drained(self) -> bool:
-        """Take in what is behind the archive; return whether all of the file was, and no limit ended it."""
+        """Take in what is after the archive; return whether all of the file was, and no limit ended it."""
         self._stream.drain()
         if (end := self._stream.end) is None or not end.limit:
             return True
@@ -301,7 +301,7 @@ class Pass(Reader):
         return False
 
     def _went_to_the_end(self) -> bool:
-        """Tell whether no limit ended the pass; a member's name over one does not."""
+        """Return whether no limit ended the pass; a member's name over one does not."""
         stream, walked = self._stream.end, self.end
         return not ((stream and stream.limit) or (walked and walked.limit == "members"))
 
@@ -471,7 +471,7 @@ def _number(name: str) -> int | None:
 
 
 def _is_own(named: Sequence[Member]) -> bool:
-    """Tell whether the last member ``named`` is the backup's own record: the first one at the root."""
+    """Return whether the last member ``named`` is the backup's own record: the first one at the root."""
     return bool(named) and is_record(named[-1]) and is_at_root(named[-1])
 
 

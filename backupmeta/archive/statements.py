@@ -188,7 +188,7 @@ def created_by(text: bytes) -> Created | None:
 
 
 def is_routine_at(text: bytes, at: int) -> bool:
-    """Tell whether the CREATE statement at byte ``at`` creates what has statements of its own."""
+    """Return whether the CREATE statement at byte ``at`` creates what has statements of its own."""
     match = _CREATED.match(text, at, at + HEAD)
     return match is not None and _ROUTINE.match(text, match.end(), at + HEAD) is not None
 
@@ -440,7 +440,7 @@ class Statements:
         return at + 1 if self._is_in_block(text, at) else self._finish(text, at)
 
     def _is_in_block(self, text: bytes, at: int) -> bool:
-        """Tell whether the ``;`` at ``at`` ends a statement of a routine's own: nobody named another delimiter."""
+        """Return whether the ``;`` at ``at`` ends a statement of a routine's own: nobody named another delimiter."""
         if not self._is_routine or self.delimiter != b";":
             return False
         self._keep(text, at)

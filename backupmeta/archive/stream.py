@@ -211,8 +211,8 @@ class Inflated:
         end: how the stream ended, or None as long as it hasn't.
         stopped: where the streams ended, in bytes of what was compressed.
         between: zero bytes between streams.
-        padding: zero bytes behind the last stream.
-        behind: the first bytes behind the last stream that are something else.
+        padding: zero bytes after the last stream.
+        behind: the first bytes after the last stream that are something else.
         gap: how many bytes the last `resume` passed over.
         met: the first bad end of the outer stream that the last `resume` passed over; None for none.
         checks: of xz streams, how many have each check, by its number.
@@ -284,7 +284,7 @@ class Inflated:
 
     @property
     def trailing(self) -> int:
-        """How many bytes behind the last stream are something else; in an outer layer, as far as was inflated."""
+        """How many bytes after the last stream are something else; in an outer layer, as far as was inflated."""
         return max(self._file.size - self.stopped, 0) if self.behind else 0
 
     @property
@@ -335,7 +335,7 @@ class Inflated:
         return length
 
     def resume(self) -> bool:
-        """Look for a stream behind the damage, or the trailing bytes, that ended this one; return whether there is one.
+        """Look for a stream after the damage, or the trailing bytes, that ended this one; return whether there is one.
 
         Where the search takes too long, or what is left ends badly, `end` says so.
         """
@@ -367,7 +367,7 @@ class Inflated:
         return False
 
     def _can_inflate(self, block: bytes) -> bool:
-        """Tell whether ``block`` begins with a stream: nothing corrupt is in it.
+        """Return whether ``block`` begins with a stream: nothing corrupt is in it.
 
         gzip's signature has two bytes only, so something must come out of it; a block of bzip2 may be longer than this.
         """
@@ -464,7 +464,7 @@ class Inflated:
         self._end_behind_the_last()
 
     def _end_behind_the_last(self) -> None:
-        """Look at what stands behind the last stream; a trailer that contradicts its content is damage."""
+        """Look at what stands after the last stream; a trailer that contradicts its content is damage."""
         self.behind, bad = self._input.peek(_PIECE_LEAST), self._contradicted
         if bad is None or self.is_broken:
             self._finish("complete")

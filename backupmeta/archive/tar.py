@@ -178,7 +178,7 @@ class Walk:
         return part
 
     def _has_too_many_holes(self) -> bool:
-        """Tell whether holes are more than a file of this size may inflate to, or take too long."""
+        """Return whether holes are more than a file of this size may inflate to, or take too long."""
         most = min(max(HARMLESS, self._limits.ratio * self._stream.taken), self._limits.inflated_bytes)
         if is_over := self._holes > most:
             self._damage("limit", f"holes of more than {counted(most, 'byte')}", "ratio")
@@ -398,7 +398,7 @@ class Walk:
         """Go to the next valid header; return whether there is one.
 
         Headers are looked for at multiples of 512 bytes, as in a whole archive, and wherever ustar's magic stands, for
-        what lies behind damage may have moved.
+        what lies after damage may have moved.
         """
         stream = self._stream
         while stream.fill(2 * BLOCK) >= BLOCK and stream.position <= self.until:
@@ -410,7 +410,7 @@ class Walk:
         return False
 
     def _run_out(self, *, is_inside: bool) -> None:
-        """End where the stream did; behind damage to it, or bytes that are no stream, go on where it does."""
+        """End where the stream did; after damage to it, or bytes that are no stream, go on where it does."""
         stream = self._stream
         end, rest = stream.end, len(stream.buffer) - stream.at
         is_bad = end is not None and end.verdict != "complete"

@@ -152,7 +152,7 @@ _remembered = lru_cache(maxsize=256)(compiled)
 
 
 def _describes_install(keys: Collection[str]) -> bool:
-    """Tell whether a record with these ``keys`` says anything about the install at the time of the backup."""
+    """Return whether a record with these ``keys`` says anything about the install at the time of the backup."""
     return not _SNAPSHOT_KEYS.isdisjoint(keys)
 
 
@@ -190,7 +190,7 @@ def _fixed_default(step: FieldStep) -> Default | None:
 
 
 def _is_open(step: FieldStep | KeyStep) -> bool:
-    """Tell whether the keys alone leave open what comes of a step."""
+    """Return whether the keys alone leave open what comes of a step."""
     if isinstance(step, KeyStep):
         return step.use is not Use.OTHER or step.holder != step.first
     if step.field.name in CUSTOM_SCHEDULE or len(step.holders) > 1:

@@ -167,7 +167,7 @@ class _Run:
             self._undecodable[name] = error
 
     def _kept_is_text(self) -> bool:
-        """Tell whether the values of the kept keys that are believed are all UTF-8."""
+        """Return whether the values of the kept keys that are believed are all UTF-8."""
         kept = self._program.kept.items()
         try:
             b"\n".join([self._records[holders[0]].record.values[key] for key, holders in kept]).decode()

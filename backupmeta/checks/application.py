@@ -221,7 +221,7 @@ def _version_by_files(backup: CheckedBackup) -> FileVersion | None:
 
 
 def _lies_in(names: frozenset[str], path: bytes) -> bool:
-    """Tell whether ``path``, or a folder that it lies in, is one of ``names``."""
+    """Return whether ``path``, or a folder that it lies in, is one of ``names``."""
     return any(name in names for name in accumulate(text_of(path).split("/"), "{}/{}".format))
 
 

@@ -20,7 +20,7 @@ _TOKEN: Final = re.compile(r"[0-9]+|[a-z]+")
 _LETTER: Final = re.compile(r"(?=[a-z])")
 _STAGES: Final = {"dev": 0, "alpha": 1, "a": 1, "beta": 2, "b": 2, "rc": 3, "c": 3, "pl": 5, "p": 5}
 _NO_STAGE: Final = 4
-"""Where a release stands among the stages: behind what came before it, before its patches."""
+"""Where a release stands among the stages: after what came before it, before its patches."""
 _UNKNOWN: Final = -1
 
 
@@ -40,14 +40,14 @@ Order = tuple[tuple[_Token, ...], tuple[_Token, ...]]
 def order(version: str) -> Order:
     """Return what ``version`` is sorted by: ``6.5-beta1`` < ``6.5-RC2`` < ``6.5`` = ``6.5.0`` < ``6.5-p1`` < ``6.5.1``.
 
-    Letter case, separators, a ``v`` before it and Moodle's ``+`` behind it make no difference.
+    Letter case, separators, a ``v`` before it and Moodle's ``+`` after it make no difference.
     """
     numbers, *stage = _LETTER.split(version.strip().lower().removeprefix("v"), maxsplit=1)
     return _tokens(numbers), (*_tokens("".join(stage)), _ZERO)
 
 
 def same_version(version: str, other: str) -> bool:
-    """Tell whether two versions are the same: ``6.5`` and ``6.5.0`` are, ``6.5`` and ``6.5-beta1`` are not."""
+    """Return whether two versions are the same: ``6.5`` and ``6.5.0`` are, ``6.5`` and ``6.5-beta1`` are not."""
     return order(version) == order(other)
 
 
@@ -327,7 +327,7 @@ def _header_bytes_wanted(name: bytes) -> int:
 
 
 def _has_header(name: bytes, content: bytes) -> bool:
-    """Tell whether ``name``, which begins with ``content``, is a plugin's main file or a theme's stylesheet."""
+    """Return whether ``name``, which begins with ``content``, is a plugin's main file or a theme's stylesheet."""
     match = _MAIN_FILE.fullmatch(name)
     return match is not None and (match["theme"] is not None or extension_header(content, "Plugin").name != "")
 
@@ -375,7 +375,7 @@ def _header_value(field: re.Pattern[bytes], text: bytes) -> str:
 
 _LITERAL: Final = rb"""(?:'[^'\\]*(?:\\.[^'\\]*)*'|"[^"\\$]*")"""
 _PHP_TOKEN: Final = re.compile(
-    # What is passed over: comments, which a ?> ends as well, and what is no PHP, behind it. Where the end of one is
+    # What is passed over: comments, which a ?> ends as well, and what is no PHP, after it. Where the end of one is
     # missing, it goes on to the end of the text.
     rb"(?://|\#)[^\r\n?]*(?:\?(?!>)[^\r\n?]*)*"
     rb"|/\*.*?(?:\*/|\Z)"
@@ -431,7 +431,7 @@ def bytes_wanted(name: bytes) -> int:
 
 
 def tells(name: bytes, content: bytes) -> bool:
-    """Tell whether the member ``name``, which begins with ``content``, is worth keeping."""
+    """Return whether the member ``name``, which begins with ``content``, is worth keeping."""
     return name in TELLING or _has_header(name, content)
 
 

@@ -203,7 +203,7 @@ class Inventory:
         return sorted(self._names)
 
     def has(self, name: bytes) -> bool:
-        """Tell whether a file or folder called ``name`` is there; a folder needs no member of its own."""
+        """Return whether a file or folder called ``name`` is there; a folder needs no member of its own."""
         name = plain(name).lstrip(b"/")
         below = name + b"/"
         if name in self._names:
@@ -248,7 +248,7 @@ class Requirements:
         return tuple(name.replace(PREFIX, prefix) for name in self.tables)
 
     def allows(self, location: str) -> bool:
-        """Tell whether a backup may be kept at ``location``, a record's ``backup-location``; its userinfo is no matter.
+        """Return whether a backup may be kept at ``location``, a record's ``backup-location``, whatever its userinfo.
 
         It is one of the `locations`, or of a scheme that is one: ``s3://``.
         """

@@ -238,7 +238,7 @@ class Policy:
         return self.severities.get(id_, FINDINGS[id_].severity)
 
     def fails(self, severity: Severity) -> bool:
-        """Tell whether a finding of this ``severity`` makes a verdict "fail"."""
+        """Return whether a finding of this ``severity`` makes a verdict "fail"."""
         order = list(Severity)
         return order.index(severity) <= order.index(self.fail_on)
 

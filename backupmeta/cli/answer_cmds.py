@@ -83,7 +83,7 @@ def view(
 
 
 def _is_altered(finding: Finding) -> bool:
-    """Tell whether a finding is about the catalog that is answered from."""
+    """Return whether a finding is about the catalog that is answered from."""
     return finding.rule == rules.CATALOG_ALTERED
 
 

@@ -58,7 +58,7 @@ def members(
     """List all members of an ARCHIVE, and judge it, from one pass over the whole file.
 
     On stderr: what is damaged, or would be dangerous to unpack, and at last the verdict with the file's SHA-256, all
-    of which is in the JSON, too. Behind damage the listing goes on where there is something to read. Exit code 2 where
+    of which is in the JSON, too. After damage the listing goes on where there is something to read. Exit code 2 where
     something could not be read, 1 where something else is odd.
 
     \b

@@ -287,7 +287,7 @@ def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str
 
 
 def _is_plain(name: str) -> bool:
-    """Tell whether a name stands for itself: no option, shown by a terminal as it is, without a secret in it."""
+    """Return whether a name stands for itself: no option, shown by a terminal as it is, without a secret in it."""
     return not name.startswith("-") and printable(name) == name and mask_text(name) == name
 
 

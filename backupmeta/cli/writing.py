@@ -74,7 +74,7 @@ def descriptor(path: str) -> int | None:
 
 
 def _is_channel(mode: int) -> bool:
-    """Tell whether bytes go through it, to be nowhere: a pipe, a terminal, a socket."""
+    """Return whether bytes go through it, to be nowhere: a pipe, a terminal, a socket."""
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
 
 

@@ -320,7 +320,7 @@ class Tolerance(NamedTuple):
     after: timedelta
 
     def allows(self, difference: int) -> bool:
-        """Tell whether a witness may be ``difference`` later than ``backup-time``, in microseconds."""
+        """Return whether a witness may be ``difference`` later than ``backup-time``, in microseconds."""
         is_early = self.before is not None and difference < -(self.before // _MICROSECOND)
         return not is_early and difference <= self.after // _MICROSECOND
 

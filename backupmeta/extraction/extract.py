@@ -74,7 +74,7 @@ class Selection:
         self._matched = set[bytes]()
 
     def wants(self, path: bytes) -> bool:
-        """Tell whether the member at ``path`` is asked for."""
+        """Return whether the member at ``path`` is asked for."""
         if not self.names:
             return path not in self._left_out
         name = next((folder for folder in _upwards(path) if folder in self.names), None)
@@ -187,7 +187,7 @@ class Unpacking:
         return Attributes(member.mode & _PERMISSIONS | least, member.mtime_ns, owner)
 
     def is_replaced(self, member: Member) -> bool:
-        """Tell whether a later member has the name of this one, a hard link whose content comes last."""
+        """Return whether a later member has the name of this one, a hard link whose content comes last."""
         return self._waiting.get(plain(member.name), member.offset) != member.offset
 
     def open(self, member: Member) -> NewFile:

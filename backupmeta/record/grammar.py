@@ -224,5 +224,5 @@ def secret_lines(record: Record) -> frozenset[int]:
 
 
 def _is_plain(key: str) -> bool:
-    """Tell whether ``key`` has the form of the writer's keys: ``list-files``."""
+    """Return whether ``key`` has the form of the writer's keys: ``list-files``."""
     return key.isascii() and key.replace("-", "").replace("_", "").isalnum()

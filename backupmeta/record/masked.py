@@ -60,12 +60,12 @@ def _suspects(content: bytes, rows: Sequence[bytes]) -> set[int]:
     if content.count(b"=") > len(rows):
         places.update([place for place, row in enumerate(rows) if row.count(b"=") > 1])
     for mark in _MARKS:
-        place, end, found = 0, 0, content.find(mark)
-        while found >= 0:
-            place += content.count(b"\n", end, found)
+        place, end, position = 0, 0, content.find(mark)
+        while position >= 0:
+            place += content.count(b"\n", end, position)
             places.add(place)
-            end = content.find(b"\n", found)
-            found = content.find(mark, end) if end >= 0 else -1
+            end = content.find(b"\n", position)
+            position = content.find(mark, end) if end >= 0 else -1
     return places
 
 

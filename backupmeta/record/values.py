@@ -1,6 +1,6 @@
 """Decoders: a value's bytes to what the server answers (FORMAT.md §4).
 
-Each takes the bytes behind the ``=`` and returns the value, or raises `ValueError`; `UnicodeDecodeError`, which is
+Each takes the bytes after the ``=`` and returns the value, or raises `ValueError`; `UnicodeDecodeError`, which is
 one, says that the bytes are not UTF-8.
 """
 
@@ -161,7 +161,7 @@ _remembered_extensions = lru_cache(maxsize=256)(_extensions_of)
 
 
 def _is_versioned(entry: str) -> bool:
-    """Tell whether only the dialect of 2025 writes such an entry: a mark of its own, or ``slug/version``."""
+    """Return whether only the dialect of 2025 writes such an entry: a mark of its own, or ``slug/version``."""
     return entry[:1] in {"+", "|", "="} or ("/" in entry and not entry.endswith(".php"))
 
 
