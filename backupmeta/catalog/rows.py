@@ -281,8 +281,8 @@ def _origins(inspection: Inspection) -> Text:
         sources = {name: inspection.source(name) for name in _on_the_wire({**inspection.fields, **origins})}
         return json_of({name: [str(source.witness), source.line] for name, source in sources.items()})
     witnesses = tuple([(name, str(origin[0])) for name, origin in others.items()])
-    tell = _remembered_origins if main.record.is_usual else _origins_of
-    return tell(tuple(origins), main.source.witness, tuple(main.record.values), witnesses)
+    described = _remembered_origins if main.record.is_usual else _origins_of
+    return described(tuple(origins), main.source.witness, tuple(main.record.values), witnesses)
 
 
 def _origins_of(

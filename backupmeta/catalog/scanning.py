@@ -143,7 +143,7 @@ class _Scan:
         self._result = result
         self._findings: list[Finding] = []
         self._met: list[tuple[str, str]] = []
-        self._seen: set[tuple[str, str]] = set()
+        self._real_paths: set[tuple[str, str]] = set()
         self._names = frozenset(root.name for root in search.places())
         self._has_nested = _has_nested(search)
         self._read: list[tuple[str, str]] = []
@@ -242,8 +242,8 @@ class _Scan:
         if not self._has_nested:
             return False
         real = (host, account.path if host else os.path.realpath(account.path))
-        is_met = real in self._seen
-        self._seen.add(real)
+        is_met = real in self._real_paths
+        self._real_paths.add(real)
         return is_met
 
     def _refuse(self, host: str, root: str, reason: str) -> None:
@@ -435,19 +435,19 @@ class Below(NamedTuple):
 
     Attributes:
         root: the root's path.
-        found: the accounts.
+        homes: the accounts.
         findings: what was odd on the way to them.
         reason: why it could not be read to its end; empty where it could.
     """
 
     root: str
-    found: tuple[FoundHome, ...]
+    homes: tuple[FoundHome, ...]
     findings: tuple[Finding, ...]
     reason: str
 
     def accounts(self, findings: list[Finding]) -> Iterator[FoundHome]:
         """Yield the accounts; append what was odd to ``findings``. Raises `UnreadableError` after the last one."""
-        yield from self.found
+        yield from self.homes
         findings += self.findings
         if self.reason:
             raise UnreadableError(self.root, self.reason)

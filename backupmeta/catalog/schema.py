@@ -40,17 +40,13 @@ class Type(StrEnum):
     """A value that many rows have, such as a list of files: the key of its JSON in the table `shared`."""
 
 
-SQL_TYPES: Final = {
+_SQL_TYPES: Final = {
     Type.KEY: "INTEGER PRIMARY KEY",
-    Type.INTEGER: "INTEGER",
-    Type.FLAG: "INTEGER",
-    Type.TIME: "INTEGER",
-    Type.NANOSECONDS: "INTEGER",
-    Type.SHARED: "INTEGER",
     Type.TEXT: "TEXT",
     Type.JSON: "TEXT",
     Type.BYTES: "BLOB",
 }
+"""The types of columns in SQLite, where these are no integers."""
 
 
 class Column(NamedTuple):
@@ -353,7 +349,7 @@ def _table(table: Table) -> str:
 
 
 def _type(column: Column) -> str:
-    return SQL_TYPES[column.type] + (" NOT NULL" if column.is_required else "")
+    return _SQL_TYPES.get(column.type, "INTEGER") + (" NOT NULL" if column.is_required else "")
 
 
 def _indices(table: Table) -> Iterator[tuple[str, str]]:
