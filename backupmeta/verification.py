@@ -79,9 +79,7 @@ class Case(NamedTuple):
 
     def size(self) -> int:
         """Return how many bytes the archive has; 0 where it can't be read."""
-        with suppress(EvidenceError), self.place.open() as file:
-            return file.size
-        return 0
+        return _size(self.place.open)
 
 
 class Outcome(NamedTuple):
@@ -253,14 +251,14 @@ def size(search: Search) -> int:
     for _, of_root in _each_root(search):
         with suppress(EvidenceError):
             for home in of_root.homes([]):
-                total += sum(map(_size, home.pairs()))
+                total += sum(_size(pair.archive.open) for pair in home.pairs() if pair.archive is not None)
     return total
 
 
-def _size(pair: Pair) -> int:
-    if pair.archive is not None:
-        with suppress(EvidenceError), pair.archive.open() as file:
-            return file.size
+def _size(opened: Callable[[], EvidenceFile]) -> int:
+    """Return how many bytes an archive has; 0 where it can't be read."""
+    with suppress(EvidenceError), opened() as file:
+        return file.size
     return 0
 
 

@@ -178,15 +178,15 @@ def one_of(words: str, meanings: Mapping[str, Result], otherwise: str = "") -> D
 
 
 def _list(value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise ValueError("is no list", "put it in brackets")  # noqa: TRY004 - wrong values are alike, whatever is wrong
-    return value
+    if isinstance(value, list):
+        return value
+    raise ValueError("is no list", "put it in brackets")
 
 
 def _mapping(value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise ValueError("is no table")  # noqa: TRY004 - as above
-    return value
+    if isinstance(value, dict):
+        return value
+    raise ValueError("is no table")
 
 
 def name_of(value: object) -> str:

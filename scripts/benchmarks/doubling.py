@@ -73,12 +73,15 @@ def backup(number: int = 0, more: str = "", members: bytes = b"", *, name: str |
 # --- shapes -----------------------------------------------------------------------------------------------------------
 
 
-def of_record(text: Callable[[int], Iterator[str]]) -> Callable[[Path, int], None]:
-    """Return what makes accounts with a backup whose record has the lines that ``text`` gives."""
+def of_record(text: Callable[[range], Iterator[str]]) -> Callable[[Path, int], None]:
+    """Return what makes accounts with a backup whose record has the lines that ``text`` gives for some numbers.
+
+    No two accounts have the same numbers: names that are remembered from one to the next would hide what they cost.
+    """
 
     def make(folder: Path, n: int) -> None:
-        more = "\n".join(text(n))
         for copy in range(COPIES):
+            more = "\n".join(text(range(copy * n, copy * n + n)))
             home = folder / f"user{copy}"
             backup(copy, more).write(home)
             (home / ".appdata/current").mkdir()
@@ -255,23 +258,25 @@ class Shape:
 
 
 SHAPES: Final = {
-    "keys": Shape(of_record(lambda n: (f"k{number}=" for number in range(n))), 2_000, OF_RECORDS),
-    "custom fields": Shape(of_record(lambda n: (f"cf-k{number}=x" for number in range(n))), 2_000, OF_RECORDS),
-    "duplicate keys": Shape(of_record(lambda n: (f"a={number}" for number in range(n))), 2_000, OF_RECORDS),
-    "lines without '='": Shape(of_record(lambda n: (f"a{number}" for number in range(n))), 2_000, OF_RECORDS),
-    "secrets": Shape(of_record(lambda n: (f"k{number}-pass=x" for number in range(n))), 2_000, OF_RECORDS),
-    "commas": Shape(of_record(lambda n: iter([f"list-failures={',' * n}"])), 14_000, OF_RECORDS),
-    "tables": Shape(of_record(lambda n: iter([f"list-tables={','.join(map(str, range(n)))}"])), 14_000, OF_RECORDS),
+    "keys": Shape(of_record(lambda numbers: (f"k{number}=" for number in numbers)), 2_000, OF_RECORDS),
+    "custom fields": Shape(of_record(lambda numbers: (f"cf-k{number}=x" for number in numbers)), 2_000, OF_RECORDS),
+    "duplicate keys": Shape(of_record(lambda numbers: (f"a={number}" for number in numbers)), 2_000, OF_RECORDS),
+    "lines without '='": Shape(of_record(lambda numbers: (f"a{number}" for number in numbers)), 2_000, OF_RECORDS),
+    "secrets": Shape(of_record(lambda numbers: (f"k{number}-pass=x" for number in numbers)), 2_000, OF_RECORDS),
+    "commas": Shape(of_record(lambda numbers: iter([f"list-failures={',' * len(numbers)}"])), 14_000, OF_RECORDS),
+    "tables": Shape(
+        of_record(lambda numbers: iter([f"list-tables={','.join(map(str, numbers))}"])), 14_000, OF_RECORDS
+    ),
     "plugins": Shape(
-        of_record(lambda n: iter(["list-plugins=" + ",".join(f"|p{number}/1" for number in range(n))])),
+        of_record(lambda numbers: iter(["list-plugins=" + ",".join(f"|p{number}/1" for number in numbers)])),
         7_000,
         OF_RECORDS,
     ),
-    "URIs": Shape(of_record(lambda n: iter(["title=" + "http://a:b@c " * n])), 15_000, OF_RECORDS),
+    "URIs": Shape(of_record(lambda numbers: iter(["title=" + "http://a:b@c " * len(numbers)])), 15_000, OF_RECORDS),
     "URIs in lines": Shape(
-        of_record(lambda n: (f"k{number}=ftp://a:b@c?token=1" for number in range(n))), 2_000, OF_RECORDS
+        of_record(lambda numbers: (f"k{number}=ftp://a:b@c?token=1" for number in numbers)), 2_000, OF_RECORDS
     ),
-    "a long value": Shape(of_record(lambda n: iter(["title=" + "x_" * n])), 200_000, OF_RECORDS),
+    "a long value": Shape(of_record(lambda numbers: iter(["title=" + "x_" * len(numbers)])), 200_000, OF_RECORDS),
     "members": Shape(of_archive(lambda n: files(b"f%d" % number for number in range(n))), 40_000, OF_ARCHIVES),
     "members of one name": Shape(of_archive(lambda n: files(b"same" for _ in range(n))), 40_000, OF_ARCHIVES),
     "long names": Shape(of_archive(long_names), 5_000, OF_ARCHIVES),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import fields
 from typing import Final
@@ -18,6 +19,7 @@ from backupmeta.backup.program import Program, program
 from backupmeta.backup.witnesses import Witnesses
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.document import Document, document
+from backupmeta.record.fields import FIELDS
 from backupmeta.secrets import opened
 from tests.backup import reference
 from tests.backup.reference import Answer, Lines
@@ -198,3 +200,15 @@ def test_what_one_answer_holds_may_be_changed_and_no_other_shows_it() -> None:
     first.origins.clear()
     first.kept.clear()
     assert str(parts(resolve.backup(asked, PairState.PAIRED))) == str(expected)
+
+
+def test_every_field_that_can_hold_a_secret_is_looked_at() -> None:
+    resolved = compiled(b"\n".join(f"{field.key}=".encode() for field in FIELDS if field.key is not None))
+    for field in FIELDS:
+        with suppress(ValueError):
+            if "CANARY" in str(field.decode(b"ftp://u:CANARY@example.com")):
+                assert field.name in {*resolved.secrets, *resolved.texts, *resolved.lists}
+    assert "db_pass" in resolved.secrets
+    assert "bkloc" in resolved.secrets
+    assert "sitetitle" in resolved.texts
+    assert "exclude_files" in resolved.lists
