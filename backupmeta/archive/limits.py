@@ -62,7 +62,7 @@ class Limits:
     seconds: int = 3600
     search_depth: int = 6
     folder_entries: int = 100_000
-    account_memory: int = 48 * MIB
+    account_memory: int = 44 * MIB
     account_bytes: int = 4096 * GIB
     account_seconds: int = 4 * 3600
 

@@ -163,7 +163,8 @@ def page(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
     with text_file(_IN_MEMORY) as kept:
         for total, inspection in enumerate(rows, 1):
             if view.offset < total <= view.offset + limit:
-                _keep(kept, page_entry(_object(inspection, view), is_first=total == view.offset + 1))
+                _keep(kept, "\n    " if total == view.offset + 1 else ",\n    ")
+                _keep(kept, page_entry(_object(inspection, view)))
         is_empty = not (limit and total > view.offset)
         before, after = page_envelope(view.offset, limit, total, is_empty=is_empty)
         yield from chain([before], _kept(kept), [after])
@@ -188,10 +189,9 @@ def page_envelope(offset: int, limit: int, total_count: int, *, is_empty: bool) 
     return before, f"]{after}" if is_empty else f"\n  ]{after}"
 
 
-def page_entry(value: Mapping[str, object], *, is_first: bool) -> str:
-    """Return an entry of a `page`, and what parts it from the one before it."""
-    text = pretty(value).rstrip().replace("\n", "\n    ")
-    return f"\n    {text}" if is_first else f",\n    {text}"
+def page_entry(value: Mapping[str, object]) -> str:
+    """Return an entry of a `page`, without what parts it from the one before it."""
+    return pretty(value).rstrip().replace("\n", "\n    ")
 
 
 def jsonl(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
