@@ -146,7 +146,7 @@ def test_nothing_is_opened_for_writing_but_outputs_and_a_folder_to_unpack_into()
     below.remove(PACKAGE / "folders.py")
     found = {module: writing.findall(module.read_text()) for module in below}
     assert {module.name: calls for module, calls in found.items() if calls} == {
-        "catalog_file.py": ["rename"]  # a damaged catalog is put aside
+        "database.py": ["rename"]  # a damaged catalog is put aside
     }
 
 

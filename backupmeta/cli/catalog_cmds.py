@@ -19,8 +19,8 @@ from backupmeta.catalog.queries import export as exporting
 from backupmeta.catalog.queries import find as matching
 from backupmeta.catalog.scanning import Depth
 from backupmeta.catalog.scanning import scan as scanning
+from backupmeta.catalog.schema import View as Table
 from backupmeta.catalog.summary import stats as counting
-from backupmeta.catalog.views import View as Table
 from backupmeta.cli import answer_cmds, messages, options, output
 from backupmeta.cli.answer_cmds import Presentation
 from backupmeta.cli.options import Moment, Where
