@@ -40,7 +40,7 @@ class ExtractionTalk:
 
 
 def _outcome(extraction: Extraction) -> str:
-    folder = printable(extraction.folder)
+    folder = printable(extraction.order.folder)
     others = amounts({fate: count for fate, count in extraction.counts.items() if fate != Fate.WRITTEN})
     what = f"{counted(extraction.counts[Fate.WRITTEN], 'member')} written to {folder}"
     if not extraction.is_kept:
@@ -75,7 +75,7 @@ class ExtractionJson:
     def end(self, extraction: Extraction) -> str:
         """Return the rest."""
         rest = {
-            **named("folder", extraction.folder),
+            **named("folder", extraction.order.folder),
             "is_kept": extraction.is_kept,
             "counts": {str(fate): count for fate, count in extraction.counts.items()},
             "narrowed": extraction.narrowed,
