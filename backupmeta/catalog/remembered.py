@@ -15,7 +15,7 @@ import zstandard
 
 from backupmeta import errors
 from backupmeta.account.home import Archive, HomeReading
-from backupmeta.account.location import below_home
+from backupmeta.account.layout import below_home
 from backupmeta.account.places import FoundHome
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head, head

@@ -23,7 +23,7 @@ from backupmeta.cli.output import Target
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.formats import Trait, View
-from backupmeta.render.report.page import REPORTS
+from backupmeta.render.page import REPORTS
 from backupmeta.report import Asked, read
 from backupmeta.secrets import mask_text
 

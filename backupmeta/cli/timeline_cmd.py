@@ -10,7 +10,7 @@ from backupmeta.archive.limits import Limits
 from backupmeta.cli import messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
-from backupmeta.events.event import Event
+from backupmeta.events.claims import Event
 from backupmeta.events.timeline import MEMBERS
 from backupmeta.events.timeline import timeline as events_of
 from backupmeta.findings import Finding, Severity
