@@ -19,7 +19,8 @@ from typing import Final, NamedTuple
 
 from backupmeta import rules
 from backupmeta.account.filename import Sieve, is_archive_name, refused, resembles_archive, unreadable
-from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Archive, Home, HomeReading, folder_name, is_id
+from backupmeta.account.home import FROM_DISK, Archive, Home, HomeReading, folder_name, is_id
+from backupmeta.account.layout import ARCHIVES, RECORDS
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
