@@ -9,11 +9,9 @@ a calendar has.
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal, NamedTuple
 
+from backupmeta.backup.contradictions import SECOND
 from backupmeta.provenance import Source
 from backupmeta.words import dated
-
-SECOND: Final = 1_000_000
-"""Microseconds."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
