@@ -39,8 +39,8 @@ class Written(NamedTuple):
     @classmethod
     def of(cls, file: EvidenceFile) -> Self:
         """Return what ``file`` says; it is left at its beginning. Raises `UnreadableError`."""
-        seconds = gzip_time(file)
-        return cls(file.size, file.mtime_ns // _NANOSECONDS, None if seconds is None else seconds * SECOND)
+        seconds, signature = gzip_time(file), file.signature
+        return cls(signature.size, signature.mtime_ns // _NANOSECONDS, None if seconds is None else seconds * SECOND)
 
 
 class Tolerance(NamedTuple):

@@ -17,8 +17,20 @@ from backupmeta.account.filename import unreadable
 from backupmeta.account.home import Archive, Home, Pair, by_archive
 from backupmeta.errors import EvidenceError, told_of
 from backupmeta.events import claims
-from backupmeta.events.claims import Ended, Examined, Examining, Part, ToRead
-from backupmeta.events.event import KINDS, Claim, Event, File, Statement, Subject, nearest
+from backupmeta.events.claims import (
+    KINDS,
+    Claim,
+    Ended,
+    Event,
+    Examined,
+    Examining,
+    File,
+    Part,
+    Statement,
+    Subject,
+    ToRead,
+    nearest,
+)
 from backupmeta.findings import Finding
 from backupmeta.folders import rows, telling
 from backupmeta.provenance import Source, Witness

@@ -9,7 +9,7 @@ import pytest
 from backupmeta import Search
 from backupmeta.archive.limits import Limits
 from backupmeta.errors import UnreadableError
-from backupmeta.events.event import KINDS, Event, moment
+from backupmeta.events.claims import KINDS, Event, moment
 from backupmeta.masking import MASK
 from tests.events.scene import COUNTED, CREATED, DAY, HOUR, UPDATED, agreeing, at, packed, told, touched
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, TIME, Account, archive, backup_record, install_record
