@@ -12,9 +12,8 @@ from backupmeta.cli import messages, options, output
 from backupmeta.evidence import open_named
 from backupmeta.findings import Severity
 from backupmeta.record.grammar import parse
-from backupmeta.render.explanations import STEPS
 from backupmeta.render.formats import Trait, View
-from backupmeta.render.members import MEMBERS, Walk, verdict
+from backupmeta.render.members import MEMBERS, STEPS, Walk, verdict
 
 
 @click.command()
