@@ -225,7 +225,7 @@ class _Account:
     def _contradictions(self, stated: Iterable[Statement], install: str) -> _Contradictions:
         """Return who contradicts whom; the live install's record is asked only when it was installed."""
         live = [statement.claim for statement in self._installs.get(install, ()) if statement.claim.kind == "installed"]
-        marks = claims.contradicting([*(statement.claim for statement in stated), *live])
+        marks = claims.contradicting(stated, live)
         for claim in live:
             known = self._against_installs.setdefault(claim, [])
             known += marks.get(claim, [])[: _CONTRADICTING - len(known)]
