@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.account import places
 from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import ARCHIVES, RECORDS
+from backupmeta.account.layout import ARCHIVES, RECORDS
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.errors import EvidenceError, OutputError
 from backupmeta.evidence import identity_at
@@ -122,6 +122,6 @@ def _recorded(path: str) -> set[tuple[int, int] | None]:
     try:
         with places.home_above(path, DEFAULT_LIMITS) as home:
             records = (*home.installs.values(), *home.backups.values())
-            return {identity_at(record.text("path") or "") for record in records} - {None}
+            return {identity_at(record.opened("path") or "") for record in records} - {None}
     except EvidenceError:
         return set()

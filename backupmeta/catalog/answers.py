@@ -7,8 +7,7 @@ from datetime import tzinfo
 from typing import Final
 
 from backupmeta.account.home import Archive, Home, HomeReading, is_id
-from backupmeta.account.listing import BACKUPS, CURRENT
-from backupmeta.account.location import is_outside, steps_from_server
+from backupmeta.account.layout import BACKUPS, CURRENT, is_outside, steps_from_server
 from backupmeta.archive.head import Head
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
@@ -18,8 +17,7 @@ from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.evidence import Folder
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
-from backupmeta.record.document import Document
-from backupmeta.record.grammar import Record
+from backupmeta.record.grammar import Document, Record
 from backupmeta.search import Search
 
 _CLOSED: Final = -1

@@ -12,12 +12,13 @@ from typing import Final, NamedTuple
 
 from backupmeta import __version__, library, rules
 from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import PLACEHOLDER, Home, Pair, Surroundings, is_id
-from backupmeta.account.listing import (
+from backupmeta.account.home import Home, Pair, Surroundings, is_id
+from backupmeta.account.layout import (
     ALONE,
     BACKUPS,
     CURRENT,
     HOME,
+    PLACEHOLDER,
     Counting,
     Extent,
     Listing,
@@ -51,8 +52,7 @@ from backupmeta.errors import EvidenceError, NoRecordError, UnreadableError, tol
 from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
-from backupmeta.record.document import Document
-from backupmeta.record.grammar import Record
+from backupmeta.record.grammar import Document, Record
 from backupmeta.work.orders import WORKER_ENDED, Watch, Work
 
 UNSURE: Final = b""

@@ -21,7 +21,6 @@ from typing import Any, Final, NamedTuple, Self
 from backupmeta.account.protected import CATALOG_FILES
 from backupmeta.archive.limits import MIB
 from backupmeta.catalog import integrity, schema, seals
-from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import CatalogError, DamagedCatalogError, EvidenceError
 from backupmeta.evidence import EvidenceFile, kind_of, open_named
 from backupmeta.findings import Finding
@@ -239,6 +238,8 @@ class Catalog:
 
     def findings(self, condition: str, arguments: Sequence[str | int | None] = ()) -> Iterator[Finding]:
         """Yield the findings of now that fulfil an SQL ``condition``."""
+        from backupmeta.checks.rulebook import FINDINGS
+
         for id_, subject, detail, evidence in self.connection.execute(_FINDINGS.format(condition), arguments):
             yield Finding(FINDINGS[id_], subject, detail, tuple(map(place_in, json.loads(evidence))))
 

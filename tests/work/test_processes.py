@@ -144,7 +144,7 @@ def test_whoever_goes_waits_for_nobody() -> None:
     assert next(came) == (0, 0)
     began = monotonic()
     came.close()  # type: ignore[attr-defined]  # it is a generator
-    assert monotonic() - began < 5
+    assert monotonic() - began < 60  # each of the others sleeps ten minutes
 
 
 @linux
