@@ -4,12 +4,14 @@ Every command that compares moments does it by `TOLERANCES`; the reasons stand i
 moment". Moments are microseconds since 1970, UTC, of any size.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, Self
 
 from backupmeta.archive.compression import gzip_time
 from backupmeta.archive.limits import KIB
 from backupmeta.evidence import EvidenceFile
+from backupmeta.record.document import Document
+from backupmeta.words import cut, recorded_dated
 
 SECOND: Final = 1_000_000
 """Microseconds."""
@@ -103,3 +105,52 @@ class Making(NamedTuple):
         """Return whether a witness of this ``kind`` may tell this ``time``."""
         before = TOLERANCES[kind].before
         return (before is None or time >= self.began - before) and time <= self.latest(kind)
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+_MOVED: Final = frozenset({"owner", "path", "backup-location", "bkloc"})
+_TIMES: Final = frozenset({"time", "time-updated", "cache-time", "backup-time"})
+_LONGEST: Final = 100
+"""How many characters of a value are told."""
+
+
+def in_words(key: str, raw: bytes) -> str:
+    """Return the value of a record's ``key`` as a contradiction tells it: its beginning; a time as a date."""
+    text = raw.decode("utf-8", "replace")
+    return cut(recorded_dated(text) if key in _TIMES else text, _LONGEST) or "nothing"
+
+
+def sides(said: Iterable[tuple[str, str]]) -> str:
+    """Return who says what of one thing, from the values and those who say them, the believed one first.
+
+    >>> sides([("6.2.2", "backup record"), ("6.4.3", "embedded record"), ("6.4.3", "version.php")])
+    '6.2.2: backup record; 6.4.3: embedded record, version.php'
+    """
+    sides = dict[str, list[str]]()
+    for value, witness in said:
+        sides.setdefault(value, []).append(witness)
+    return "; ".join(f"{value}: {', '.join(witnesses)}" for value, witnesses in sides.items())
+
+
+def is_rewritten(key: str, first: Document, second: Document) -> bool:
+    """Return whether a rename or a migration of the account explains that two records differ in ``key``.
+
+    It sets owner, path and location, and replaces the owner's name in other values, wherever it stands or where it
+    stands first (FORMAT.md §4).
+    """
+    if key in _MOVED:
+        return True
+    values, owners = ([record.record.values.get(name, b"") for record in (first, second)] for name in (key, "owner"))
+    if not all(owners) or owners[0] == owners[1]:
+        return False
+    return _is_replaced(values, owners) or _is_replaced(values[::-1], owners[::-1])
+
+
+def _is_replaced(values: list[bytes], names: list[bytes]) -> bool:
+    """Return whether the second value is the first one with the first name replaced by the second."""
+    (old, new), (was, now) = values, names
+    return any(
+        len(old) + times * (len(now) - len(was)) == len(new) and old.replace(was, now, times) == new
+        for times in (1, old.count(was))
+    )

@@ -12,6 +12,7 @@ from backupmeta import rules
 from backupmeta.account import filename
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import PairState
+from backupmeta.backup.contradictions import in_words, is_rewritten, sides
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Program, Won, program
 from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, base_name, copied, derived
@@ -212,11 +213,19 @@ class _Run:
         if not losers:
             return
         self._inspection.conflicts[field.name] = losers
-        against = [fact.source for fact in losers if fact.source.witness is not Witness.INSTALL_RECORD]
-        if against and field.name != "autobk_schedule":  # one key, two fields: the finding is about ``autobk``
-            self._inspection.findings.append(
-                Finding(rules.SOURCES_DISAGREE, field.name, "", (winner.at(key), *against))
-            )
+        against = [other for other in others if other.source.witness is not Witness.INSTALL_RECORD]
+        if field.name != "autobk_schedule":  # one key, two fields: the finding is about ``autobk``
+            self._disagree(field.name, key, winner, against)
+
+    def _disagree(self, subject: str, key: str, winner: Document, others: Sequence[Document]) -> None:
+        """Say which of the ``others`` have another value of ``key`` than the believed record, and which."""
+        against = [other for other in others if other.record.values[key] != winner.record.values[key]]
+        if against:
+            is_edited = not all(is_rewritten(key, winner, other) for other in against)
+            facts = [record.fact(key) for record in (winner, *against)]
+            detail = sides((in_words(key, fact.raw), fact.source.witness) for fact in facts)
+            rule = rules.SOURCES_DISAGREE if is_edited else rules.RECORD_REWRITTEN
+            self._report(rule, subject, *(fact.source for fact in facts), detail=detail)
 
     def _keep_undecodable(self, step: FieldStep) -> None:
         """Keep the raw value of a field, and say so once for each key."""
@@ -229,10 +238,7 @@ class _Run:
         """Say what is odd about a key that is no field, in the record that has it first, and who contradicts it."""
         key, record, first = step.key, self._records[step.holder], self._records[step.first]
         if step.holder != step.first:
-            if first.record.values[key] != record.record.values[key]:
-                self._inspection.findings.append(
-                    Finding(rules.SOURCES_DISAGREE, key, "", (first.at(key), record.at(key)))
-                )
+            self._disagree(key, key, first, [record])
             return
         if step.use is not Use.OTHER:
             self._note(
