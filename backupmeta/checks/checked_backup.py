@@ -13,8 +13,18 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive.dump import Dump, Dumps
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import OWN_CONTENT, WITH_CONTENT, Member, is_at_root, is_record
-from backupmeta.archive.names import DUMP, OWN, RECORD, plain, shown
+from backupmeta.archive.member import (
+    DUMP,
+    OWN,
+    OWN_CONTENT,
+    RECORD,
+    WITH_CONTENT,
+    Member,
+    is_at_root,
+    is_record,
+    plain,
+    shown,
+)
 from backupmeta.archive.reader import Content
 from backupmeta.archive.statements import Spot
 from backupmeta.backup.contradictions import Written
