@@ -23,7 +23,7 @@ from typing import Final, NamedTuple, Self
 
 from backupmeta import rules
 from backupmeta.account.filename import archives_among, parse, refused, unix_time, unreadable
-from backupmeta.account.layout import ARCHIVES, LOCAL, PLACEHOLDER, RECORDS, Locations, server_path
+from backupmeta.account.layout import ARCHIVES, LOCAL, PLACEHOLDER, RECORDS, Counting, Extent, Locations, server_path
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
@@ -201,7 +201,7 @@ class Home:
         self.findings: list[Finding] = []
         self.is_home: bool = False
         self.has_records: bool = False
-        self.elsewhere: list[str] = []
+        self.elsewhere: list[Extent] = []
         self._allowance = Allowance(limits)
         self._is_over = False
         self._heads: dict[Archive, Head | EvidenceError] = {}
@@ -341,9 +341,10 @@ class Home:
         return (Finding(rules.ARCHIVE_NAME_TWICE, archive.name, f"{len(same)} of them", evidence),)
 
     @property
-    def located(self) -> list[str]:
-        """The paths, from its own on, of archives that were looked for in folders of the server itself."""
-        return sorted(self._locations.files) if self._locations is not None else []
+    def extents(self) -> tuple[Extent, ...]:
+        """What makes a difference to it beside the folders of every home: other folders, files on the server itself."""
+        files = sorted(self._locations.files) if self._locations is not None else []
+        return (*self.elsewhere, *(Extent(path, Counting.FILE) for path in files))
 
     def _lone(self, archive: Archive, claims: Mapping[str, int]) -> Pair:
         is_reported = self.is_home and archive.name not in claims
@@ -413,7 +414,7 @@ class Home:
         """Look for conventional archives in the home's other folders: the name of its own can be changed."""
         for entry in entries:
             if entry.is_folder and entry.name not in {RECORDS, ARCHIVES}:
-                self.elsewhere.append(entry.name)
+                self.elsewhere.append(Extent(entry.name, Counting.CONVENTIONAL))
                 self._look_into(entry.name)
 
     def _look_into(self, name: str) -> None:
