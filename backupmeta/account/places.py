@@ -32,7 +32,7 @@ from backupmeta.account.layout import ARCHIVES, RECORDS
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.archive.names import RECORD
+from backupmeta.archive.member import RECORD
 from backupmeta.errors import EvidenceError, UnreadableError, told_of
 from backupmeta.evidence import (
     Entry,

@@ -12,8 +12,18 @@ from typing import Final, NamedTuple
 from backupmeta.archive.compression import BLOCK, GZIP, Compression, Decompressor, open_carefully, whole
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, MIB, Limits
-from backupmeta.archive.member import Member, Placed, is_at_root, is_record, misplaced, ordinary, own, remember
-from backupmeta.archive.names import RECORD, plain
+from backupmeta.archive.member import (
+    RECORD,
+    Member,
+    Placed,
+    is_at_root,
+    is_record,
+    misplaced,
+    ordinary,
+    own,
+    plain,
+    remember,
+)
 from backupmeta.archive.reader import Reader, record_of, unpromised
 from backupmeta.errors import LimitExceededError, NoRecordError
 from backupmeta.evidence import EvidenceFile
