@@ -55,6 +55,13 @@ class Reader:
     """The members of an open archive, up to its end, after damage as well.
 
     Iterate it once; between two members, `content` gives the last one's content, piece by piece.
+
+    Attributes:
+        file: the archive.
+        limits: what it may ask for.
+        block: its first bytes, at most one `BLOCK`.
+        compression: how it is compressed; the outermost of two ways.
+        records: the members that are records, the first of them.
     """
 
     def __init__(
@@ -75,9 +82,13 @@ class Reader:
         outer = self._stream.outer
         self.compression: Compression = self._stream.compression if outer is None else outer.compression
         self._walk = Walk(self._stream, limits, file.path, until)
+        self.records: list[Placed] = []
 
     def __iter__(self) -> Iterator[Member]:
-        yield from self._walk
+        for member in self._walk:
+            if is_record(member):
+                remember(self.records, Placed(member, self.members_read - 1))
+            yield member
         if not self._walk.members_read:
             self._check_is_tar()
 
@@ -143,7 +154,8 @@ class Reader:
         yield from self
 
     def oddities(self, path: str) -> Iterator[Finding]:
-        """Yield what was odd so far about the archive at ``path`` as a whole, and about its headers."""
+        """Yield what was odd so far about the archive at ``path`` as a whole, its records' places, and its headers."""
+        yield from misplaced(self.records, path)
         yield from unpromised(self.compression, path)
         for finding in self._walk.findings:
             yield finding._replace(evidence=tuple(at._replace(path=path) for at in finding.evidence))
@@ -261,6 +273,7 @@ class Pass(Reader):
         self._unread = Findings()
         self._hazards = Hazards(file.path, limits)
         super().__init__(file, limits, self._digests)
+        self.records = self._hazards.records
         self._findings: Sequence[Finding] = ()
         self.digests: Mapping[str, str] = {}
 
@@ -347,11 +360,6 @@ class Pass(Reader):
             self._unread.add(Finding(rule, member.label, detail, (_at(self.file.path, member),)))
 
     @property
-    def records(self) -> Sequence[Placed]:
-        """The first members that are records."""
-        return self._hazards.records
-
-    @property
     def streams(self) -> Sequence[Stream]:
         """The first gzip members, zstd frames, … that the file consists of, and those with a fault."""
         return self._stream.streams
@@ -364,9 +372,7 @@ class Pass(Reader):
     def findings(self) -> Sequence[Finding]:
         """Return, after the iteration, what was odd."""
         if not self._findings:
-            path = self.file.path
-            odd = (*misplaced(self.records, path), *self.oddities(path), *self._hazards.finish(), *self._unread)
-            self._findings = odd
+            self._findings = (*self.oddities(self.file.path), *self._hazards.finish(), *self._unread)
         return self._findings
 
 
@@ -400,11 +406,9 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         NotAnArchiveError, DamagedError, UnreadableError: the archive can't be read, and no such member was met.
     """
     wanted, number = plain(name.encode("utf-8", "surrogateescape")), _number(name)
-    reader, named, records = Reader(file, limits), list[Member](), list[Placed]()
-    for place, member in enumerate(reader):
-        if is_record(member):
-            remember(records, Placed(member, place))
-        is_wanted = plain(member.name) == wanted if number is None else place + 1 == number
+    reader, named = Reader(file, limits), list[Member]()
+    for member in reader:
+        is_wanted = plain(member.name) == wanted if number is None else reader.members_read == number
         if is_wanted and not (number is None and _is_own(named)):
             named = [*named[:1], member]
         if (_is_own(named) or (named and number is not None)) and file.size > BLOCK:
@@ -413,14 +417,13 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         raise reader.broken(f"{name!r} was not met")
     if not named:
         raise NoMemberError(file.path, name)
-    if named[-1].kind not in WITH_CONTENT:
-        raise NoMemberError(file.path, name, f"is no plain file but a {named[-1].kind}")
-    twice = (
-        Finding(rules.MEMBER_NAME_DUPLICATE, named[-1].label, "the last one is given", (_at(file.path, named[-1]),)),
-    )
-    content = at_offset(file, limits, named[-1].offset)
-    odd = (*misplaced(records, file.path), *reader.oddities(file.path))
-    return Located(named[-1], content, (*odd, *(twice if len(named) > 1 else ())), file.path)
+    member, odd = named[-1], [*reader.oddities(file.path)]
+    if member.kind not in WITH_CONTENT:
+        raise NoMemberError(file.path, name, f"is no plain file but a {member.kind}")
+    if len(named) > 1:
+        where = (_at(file.path, member),)
+        odd.append(Finding(rules.MEMBER_NAME_DUPLICATE, member.label, "the last one is given", where))
+    return Located(member, at_offset(file, limits, member.offset), tuple(odd), file.path)
 
 
 def _number(name: str) -> int | None:
