@@ -31,8 +31,7 @@ from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, EvidenceFile, Folder, Place, open_named
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness, on_disk
-from backupmeta.record.document import Document, bounded, document
-from backupmeta.record.grammar import Record
+from backupmeta.record.grammar import Document, Record, bounded, document, memory_of
 
 _MANY_FINDINGS: Final = 1000
 """From how many findings on those of a home are gathered: the first of each id, the others counted."""
@@ -105,7 +104,7 @@ class Pair(NamedTuple):
     @property
     def order(self) -> tuple[int, str, str]:
         """What backups of a home are sorted by: time, then id, then the archive's name."""
-        time = (self.record and self.record.text("backup-time")) or ""
+        time = (self.record and self.record.opened("backup-time")) or ""
         name = self.archive.name if self.archive else ""
         if time.isdecimal() and time.isascii():
             return (int(time[:20]), self.id or "", name)
@@ -224,7 +223,7 @@ class Home:
     @property
     def users(self) -> set[str]:
         """The users that it speaks of: its folder's name and the owners in its records."""
-        owners = {record.text("owner") for record in (*self.installs.values(), *self.backups.values())}
+        owners = {record.opened("owner") for record in (*self.installs.values(), *self.backups.values())}
         return {self.name, *(owner for owner in owners if owner)}
 
     def read(self, entries: list[Entry]) -> None:
@@ -295,7 +294,7 @@ class Home:
 
     @cached_property
     def _counted(self) -> "Counter[str | None]":
-        return Counter(record.text("backup-install") for record in self.backups.values())
+        return Counter(record.opened("backup-install") for record in self.backups.values())
 
     def owning_folder(self) -> Self:
         """Close the home's own folder together with it."""
@@ -311,7 +310,7 @@ class Home:
         name = _claim(record)
         if archive is None:
             here = self._folder_named_by(record)
-            is_remote = here is None and (record.text("backup-location") or "") not in LOCAL
+            is_remote = here is None and (record.opened("backup-location") or "") not in LOCAL
             rule = rules.ARCHIVE_REMOTE if is_remote else rules.ARCHIVE_MISSING
             state = PairState.REMOTE if is_remote else PairState.MISSING
             return Pair(id_, record, None, state, (Finding(rule, name, here or "", (record.source,)),))
@@ -320,7 +319,7 @@ class Home:
 
     def _folder_named_by(self, record: Document) -> str | None:
         """Return the path of the folder of the server itself that a ``record`` names; None where it names none."""
-        return None if self.as_server is None else server_path(record.text("backup-location") or "", self.as_server)
+        return None if self.as_server is None else server_path(record.opened("backup-location") or "", self.as_server)
 
     def _claimed_by(self, record: Document) -> Archive | None:
         """Return the archive that a ``record`` claims: in the folder that it names, or else the first of its name."""
@@ -388,7 +387,7 @@ class Home:
         if (known := self._heads.get(archive)) is None:
             try:
                 known = self._head(archive)
-                self._allowance.take_text(known.record, 1)
+                self._allowance.take(memory_of(known.record))
             except EvidenceError as error:
                 known = error
             if not self._allowance.over:
@@ -402,7 +401,7 @@ class Home:
             self._ask(archive.server_path)
         head = self._reading.head(archive, self.limits)
         if archive not in self._taken:  # else it mostly has the text of the record that names it
-            self._allowance.take_text(head.record, self._reading.copies - 1)
+            self._allowance.take(memory_of(head.record), self._reading.copies - 1)
         return head
 
     def _ask(self, path: str) -> None:
@@ -418,7 +417,7 @@ class Home:
 
     def _named_locally(self) -> set[str]:
         """Return the names of the archives that local backups should have here."""
-        local = (record for record in self.backups.values() if (record.text("backup-location") or "") in LOCAL)
+        local = (record for record in self.backups.values() if (record.opened("backup-location") or "") in LOCAL)
         return {name for record in local if (name := _claim(record))}
 
     def _look_elsewhere(self, entries: list[Entry]) -> None:
@@ -460,7 +459,7 @@ class Home:
             if self._allowance.is_spent:
                 self._ask(source.path)
             record = self._reading.record(folder, name, self.limits)
-            self._allowance.take(record, self._reading.copies)
+            self._allowance.take(record.memory, self._reading.copies)
             return Document(source, record)
         except OverAllowanceError:
             return None
@@ -497,4 +496,4 @@ class Home:
 
 def _claim(record: Document) -> str:
     """Return the archive's name that a record gives, as the system writes names; empty where it gives none."""
-    return record.record.values.get("backup-filename", b"").decode("utf-8", "surrogateescape")
+    return record.record.opened.get("backup-filename", b"").decode("utf-8", "surrogateescape")

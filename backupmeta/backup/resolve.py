@@ -17,8 +17,9 @@ from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Progr
 from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, base_name, copied, derived
 from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness, as_text
-from backupmeta.record.document import Document
+from backupmeta.record import grammar
 from backupmeta.record.fields import Field, Use, problem
+from backupmeta.record.grammar import Document
 from backupmeta.record.values import Decoder
 from backupmeta.secrets import closed, is_closed, marks_in, mask_text, masked
 
@@ -68,7 +69,7 @@ def _resolve(
     """
     for record in records:
         if not record.record.is_tidy:
-            inspection.findings.extend(Findings.of(record.findings()))
+            inspection.findings.extend(Findings.of(grammar.findings(record.record, record.source)))
     if len(records) > 1 and records[0].record is records[1].record:
         del records[1]
     own = [record.record for record in records]
@@ -140,7 +141,7 @@ class _Run:
         """Decode the fields in which the keys decide who is believed."""
         fields, origins = self._inspection.fields, self._inspection.origins
         for won, record in zip(self._program.won, self._records, strict=True):
-            values = record.record.values
+            values = record.record.opened
             origins.update(dict.fromkeys(won.names, record))
             try:
                 texts = map(bytes.decode, map(values.__getitem__, won.texts.values()))
@@ -157,7 +158,7 @@ class _Run:
         """Decode the fields that a record wins, one of which at least can't be."""
         texts = [(name, key, bytes.decode) for name, key in won.texts.items()]
         for name, key, decode in (*texts, *won.decoded):
-            self._decode_field(name, record.record.values[key], decode)
+            self._decode_field(name, record.record.opened[key], decode)
 
     def _decode_field(self, name: str, raw: bytes, decode: Decoder) -> None:
         try:
@@ -187,7 +188,7 @@ class _Run:
             self._contest(step)
             if field.name in CUSTOM_SCHEDULE:
                 winner = inspection.origins[field.name] = self._records[step.holders[0]]
-                self._decode_field(field.name, winner.record.values[field.key or ""], field.decode)
+                self._decode_field(field.name, winner.record.opened[field.key or ""], field.decode)
             if field.name in self._undecodable:
                 self._keep_undecodable(step)
 
@@ -207,8 +208,8 @@ class _Run:
             return
         field, key = step.field, step.field.key or ""
         winner, *others = self._of(step.holders)
-        value = winner.record.values[key]
-        losers = tuple([other.fact(key) for other in others if other.record.values[key] != value])
+        value = winner.record.opened[key]
+        losers = tuple([other.fact(key) for other in others if other.record.opened[key] != value])
         if not losers:
             return
         self._inspection.conflicts[field.name] = losers
@@ -229,7 +230,7 @@ class _Run:
         """Say what is odd about a key that is no field, in the record that has it first, and who contradicts it."""
         key, record, first = step.key, self._records[step.holder], self._records[step.first]
         if step.holder != step.first:
-            if first.record.values[key] != record.record.values[key]:
+            if first.record.opened[key] != record.record.opened[key]:
                 self._inspection.findings.append(
                     Finding(rules.SOURCES_DISAGREE, key, "", (first.at(key), record.at(key)))
                 )
@@ -238,7 +239,7 @@ class _Run:
             self._note(
                 rules.RECORD_UNKNOWN_KEY if step.use is Use.UNKNOWN else rules.FIELD_COLLISION, key, record.at(key)
             )
-        if record.text(key) is None:
+        if record.opened(key) is None:
             self._note(rules.VALUE_NOT_UTF8, key, record.at(key))
 
     def _note(self, rule: FindingRule, subject: str, source: Source) -> None:

@@ -17,8 +17,7 @@ from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.evidence import Folder
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
-from backupmeta.record.document import Document
-from backupmeta.record.grammar import Record
+from backupmeta.record.grammar import Document, Record
 from backupmeta.search import Search
 
 _CLOSED: Final = -1

@@ -52,8 +52,7 @@ from backupmeta.errors import EvidenceError, NoRecordError, UnreadableError, tol
 from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
-from backupmeta.record.document import Document
-from backupmeta.record.grammar import Record
+from backupmeta.record.grammar import Document, Record
 from backupmeta.work.orders import WORKER_ENDED, Watch, Work
 
 UNSURE: Final = b""

@@ -11,8 +11,7 @@ from backupmeta.archive.reader import Consumer, Pass, find
 from backupmeta.cli import messages, options, output
 from backupmeta.evidence import open_named
 from backupmeta.findings import Severity
-from backupmeta.record import grammar
-from backupmeta.record.masked import without_secrets
+from backupmeta.record.grammar import parse
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.members import MEMBERS, STEPS, Walk, verdict
 
@@ -103,7 +102,7 @@ def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int
         content = find(file, member, limits)
         code = messages.report(content.findings, Severity.WARNING)
         if is_record(content.member) and not show_secrets:
-            output.write_exact([without_secrets(grammar.parse(content.record(limits))).content])
+            output.write_exact([parse(content.record(limits)).content])
         else:
             output.write_exact(content.content)
     return code

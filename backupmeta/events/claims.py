@@ -31,8 +31,8 @@ from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.evidence import EvidenceFile, Place, join_server_path
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
-from backupmeta.record.document import Document, document
 from backupmeta.record.fields import FIELDS, Field, problem
+from backupmeta.record.grammar import Document, document, pickled_in_clear
 from backupmeta.words import counted, dated
 from backupmeta.work.orders import Watch, Work
 
@@ -246,7 +246,7 @@ def of_record(record: Document, findings: list[Finding]) -> Iterator[Statement]:
     ``backup-time=1718312121`` states that the backup was made at 2024-06-13 20:55:21 UTC.
     """
     for kind, key in _KEYS.items():
-        raw = record.record.values.get(key, b"")
+        raw = record.record.opened.get(key, b"")
         if raw in _UNSET:
             continue
         source = record.at(key)
@@ -260,9 +260,9 @@ def of_record(record: Document, findings: list[Finding]) -> Iterator[Statement]:
 
 def _reason(record: Document) -> str:
     """Return why a backup was made (FORMAT.md §4, "Kind of a backup")."""
-    if record.text("backup-expiry") == "auto":
+    if record.opened("backup-expiry") == "auto":
         return " before an update"
-    return " on schedule" if record.text("backup-schedule") else ""
+    return " on schedule" if record.opened("backup-schedule") else ""
 
 
 def of_name(
@@ -430,6 +430,10 @@ class Examining(Work[ToRead, Part]):
             yield Examined(None, (), (_unreadable(order, error),))
         yield Ended()
 
+    def pickled(self, order: ToRead) -> bytes:
+        """Return the order as it goes to a process: with the secrets of its record, which is compared there."""
+        return pickled_in_clear(order)
+
     def given_up(self, order: ToRead) -> Iterator[Part]:
         """Yield that no process survives reading an archive."""
         yield Examined(None, (), ())
@@ -449,7 +453,7 @@ class Examining(Work[ToRead, Part]):
             beginning = head(file, self.limits, order.path)
             source = Source(Witness.EMBEDDED_RECORD, order.path, beginning.member.text)
             grave = _grave(order, beginning.findings)
-            if order.record is not None and order.record.record.content == beginning.record:  # parsed already
+            if order.record is not None and order.record.record.is_of(beginning.record):  # parsed already
                 return Document(source, order.record.record), grave
             return document(source, beginning.record, self.limits), grave
         except EvidenceError as error:

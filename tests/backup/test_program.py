@@ -18,8 +18,8 @@ from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import Program, program
 from backupmeta.backup.witnesses import Witnesses
 from backupmeta.provenance import Source, Witness
-from backupmeta.record.document import Document, document
 from backupmeta.record.fields import FIELDS
+from backupmeta.record.grammar import Document, document
 from backupmeta.secrets import opened
 from tests.backup import reference
 from tests.backup.reference import Answer, Lines

@@ -20,7 +20,7 @@ from backupmeta.checks.policy import DEFAULT, Policy
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
-from backupmeta.record.document import Document, document
+from backupmeta.record.grammar import Document, document
 from tests.invented import INSTALL, NAME, TIME, archive, backup_record, install_record
 
 HOME: Final = "/home/exampleu"
