@@ -298,10 +298,10 @@ def check_archive_name(recorded: RecordedName, archive: str | None, path: str, z
     if parts is None or archive is None:
         return ArchiveNameCheck(parts, None, findings)
     title = recorded.title
-    for disagreement in filename.disagreements(parts, recorded.url, title, recorded.time, zone):
+    for rule, contradiction in filename.disagreements(parts, recorded.url, title, recorded.time, zone):
         is_harmless = title is None or masked("title", title) == title  # a slug hides no password
-        detail = disagreement.detail if is_harmless else ""
-        findings.append(Finding(disagreement.rule, "backup_filename", detail, (source,)))
+        detail = contradiction if is_harmless else ""
+        findings.append(Finding(rule, "backup_filename", detail, (source,)))
     offset = filename.utc_offset(parts, recorded.time) if recorded.time is not None else None
     return ArchiveNameCheck(parts, offset, findings)
 
