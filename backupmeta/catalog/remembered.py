@@ -27,10 +27,7 @@ from backupmeta.errors import CatalogError, DamagedError, EvidenceError, LimitEx
 from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
-from backupmeta.record import grammar
-from backupmeta.record.document import bounded
-from backupmeta.record.grammar import Record
-from backupmeta.record.masked import NOTHING, Masked, without_secrets
+from backupmeta.record.grammar import Record, bounded, parse, parse_masked, without_secrets
 
 _BY_NAME: Final = {compression.name: compression for compression in COMPRESSIONS}
 _LEVEL: Final = 3
@@ -142,7 +139,7 @@ def _described(content: Content, records: dict[bytes, int]) -> object:
 def _content(path: str, described: int | Mapping[str, Any], records: list[bytes]) -> Content:
     """Return what was read of the file at ``path``. Raises `TypeError` for what no memory has."""
     if isinstance(described, int):
-        return grammar.parse(records[described])
+        return parse_masked(records[described])
     if "begins" in described:
         return Beginning(described["begins"])
     if "error" in described:
@@ -216,8 +213,8 @@ class Reader(HomeReading):
         self._base = base.path
         self._listed: Mapping[str, Signature] = {}
         self._remembered: Mapping[str, Remembered] = _NO_FILES
-        self._read: dict[bytes, Masked] = {}
-        self._last = NOTHING
+        self._read: dict[bytes, Record] = {}
+        self._last = parse(b"")
         self._anew: set[str] = set()
 
     def reread(self, listed: Mapping[str, Signature]) -> "Reader":
@@ -255,19 +252,16 @@ class Reader(HomeReading):
             with folder.open_file(name) as file:
                 content, signature = file.read_whole("record_bytes", limits.record_bytes), file.signature
             self._check(path, signature)
-            masked = self._last.like(content)
-            if masked is None:
-                record = bounded(folder.child(name), content, limits)
-                masked = Masked(record, without_secrets(record))
+            record = self._last.like(content) or bounded(folder.child(name), content, limits)
         except EvidenceError as error:
             self._refuse(path, error)
             raise
-        self._last = masked
-        self.files[path] = Remembered(signature, masked.masked)
+        self._last = record
+        self.files[path] = Remembered(signature, record.masked)
         self._anew.add(path)
         self.digests[path] = sha256(content).hexdigest()
-        self._read.setdefault(masked.record.values.get(_FILENAME, b""), masked)
-        return masked.masked
+        self._read.setdefault(record.opened.get(_FILENAME, b""), record)
+        return record.masked
 
     def head(self, archive: Archive, limits: Limits) -> Head:
         """Return the head of an archive, its record's secrets masked. Raises `EvidenceError`."""
@@ -309,11 +303,11 @@ class Reader(HomeReading):
     def _masked(self, archive: Archive, content: bytes) -> bytes:
         """Return an archive's record without its secrets; masks differ where they differ from the backup record's."""
         read = self._read.get(_bytes(archive.name))
-        if read is not None and read.record.content == content:
-            return read.masked.content
-        record = grammar.parse(content)
-        read = read or self._read.get(record.values.get(_FILENAME, b""))
-        return (without_secrets(record, read.record.values) if read else without_secrets(record)).content
+        if read is not None and read.is_of(content):
+            return read.content
+        record = parse(content)
+        read = read or self._read.get(record.opened.get(_FILENAME, b""))
+        return without_secrets(record, read.opened).content if read else record.content
 
     def _known(self, path: str) -> Content | None:
         """Return what was read of the file at ``path``, now or before; None where it has to be read."""
@@ -368,7 +362,7 @@ def _names(path: str, content: Content) -> frozenset[bytes]:
         return frozenset({content.values.get(_FILENAME, b"")}) - {b""}
     own = _bytes(path.rpartition("/")[2])
     if isinstance(content, Head):
-        return frozenset({own, grammar.parse(content.record).values.get(_FILENAME, b"")}) - {b""}
+        return frozenset({own, parse_masked(content.record).values.get(_FILENAME, b"")}) - {b""}
     return frozenset({own})
 
 

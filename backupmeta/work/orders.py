@@ -9,6 +9,7 @@ again with nothing beside it, then each of the orders that it can be divided int
 work turns into a finding. Parts that came before are not repeated: the same order gives the same parts.
 """
 
+import pickle
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,6 +49,10 @@ class Work(ABC, Generic[Order, Part]):
     def divided(self, _order: Order, /) -> Sequence[Order]:
         """Return the orders that an order can be divided into; none where it can't be."""
         return ()
+
+    def pickled(self, order: Order, /) -> bytes:
+        """Return the ``order`` as it goes through the pipe to a process of this program."""
+        return pickle.dumps(order)
 
     def host(self, _order: Order, /) -> str:
         """Return the host that has the evidence of an order; empty where every worker reaches it."""

@@ -204,6 +204,7 @@ class _Worker(Generic[Order, Part]):
 
         context = get_context("fork") if can_fork() else get_context("spawn")
         self.tasks = deque[Task[Order, Part]]()
+        self._work = work
         with _starting():
             self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(work, theirs, self.pipe, is_watched), daemon=True)
@@ -220,7 +221,7 @@ class _Worker(Generic[Order, Part]):
         """Give it a ``task``; where it is dead, or can't be given any, its end is noticed when it is waited for."""
         self.tasks.append(task)
         try:
-            self.pipe.send(task.order)
+            self.pipe.send_bytes(self._work.pickled(task.order))
         except OSError:
             self.kill()
 
