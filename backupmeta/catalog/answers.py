@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import Final
 
 from backupmeta.account.home import Archive, Home, HomeReading, is_id
-from backupmeta.account.layout import BACKUPS, CURRENT, is_outside, steps_from_server
+from backupmeta.account.layout import BACKUPS, CURRENT, is_outside, path_on_server
 from backupmeta.archive.head import Head
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
@@ -102,7 +102,7 @@ class Recalled(Folder):
         """Return the folder at ``path`` from it on."""
         folder = self
         if is_outside(path):
-            server_path = "/" + "/".join(steps_from_server(self.server_path, path))
+            server_path = path_on_server(self.server_path, path)
             return Recalled(self.account, os.path.normpath(self.child(path)), server_path)
         for step in path.split("/") if path else ():
             folder = Recalled(self.account, folder.child(step), folder.server_child(step))

@@ -6,8 +6,7 @@ from itertools import chain
 from typing import Final
 
 from backupmeta import rules
-from backupmeta.catalog import seals, views
-from backupmeta.catalog.catalog_file import transaction
+from backupmeta.catalog import schema, seals
 from backupmeta.catalog.schema import (
     ACCOUNTS,
     BACKUPS,
@@ -122,7 +121,7 @@ def _shadow(connection: sqlite3.Connection, accounts: Iterable[int], scans: Iter
     for table in OF_ACCOUNT:
         execute(_without(table, "ifnull(account, 0) NOT IN (SELECT account FROM left_out)"))
     execute(_without(SCANS, "scan NOT IN (SELECT scan FROM left_scans)"))
-    for _, statement in views.statements():
+    for _, statement in schema.views():
         execute(statement.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
 
 
@@ -186,15 +185,13 @@ def damaged(connection: sqlite3.Connection, path: str, findings: list[Finding]) 
     """Return what was altered of the catalog at ``path``, which is going to be scanned into.
 
     What belongs to no account, or to an account whose place is not known any more, is deleted, and appended to
-    ``findings``.
-    Raises `DamagedCatalogError` where the structure can't be mended.
+    ``findings``. Raises `DamagedCatalogError` where the structure can't be mended.
     """
     _mend_indices(connection, path)
     damage = Damaged(path, findings)
-    with transaction(connection):
-        taken = [damage.add(connection, altered) for altered in seals.altered(connection)]
-        if any(taken):
-            seals.seal(connection, (OWN,))
+    taken = [damage.add(connection, altered) for altered in seals.altered(connection)]
+    if any(taken):
+        seals.seal(connection, (OWN,))
     return damage
 
 

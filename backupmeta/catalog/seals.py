@@ -287,7 +287,7 @@ class Seals:
         return digest
 
 
-_WRITE: Final = schema.replacement(SEALS, ("account", "digest", "digests"))
+_WRITE: Final = schema.insertion(SEALS, ("account", "digest", "digests"), "INSERT OR REPLACE")
 
 
 def seal_all(connection: sqlite3.Connection, but: Iterable["Altered"] = ()) -> None:

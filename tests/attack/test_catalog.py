@@ -21,9 +21,9 @@ import pytest
 
 from backupmeta.catalog.queries import Query, export, find
 from backupmeta.catalog.scanning import scan
+from backupmeta.catalog.schema import VIEWS
 from backupmeta.catalog.seals import seal_all
 from backupmeta.catalog.summary import stats
-from backupmeta.catalog.views import VIEWS
 from backupmeta.errors import CatalogError
 from backupmeta.report import Asked as Reported
 from backupmeta.report import read
