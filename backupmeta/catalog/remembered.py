@@ -16,7 +16,7 @@ import zstandard
 
 from backupmeta import errors
 from backupmeta.account.home import Archive, Home, HomeReading, is_id
-from backupmeta.account.layout import BACKUPS, CURRENT, below_home, is_outside, steps_from_server
+from backupmeta.account.layout import BACKUPS, CURRENT, below_home, is_outside, path_on_server
 from backupmeta.account.places import FoundHome
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head, head
@@ -462,7 +462,7 @@ class Recalled(Folder):
         """Return the folder at ``path`` from it on."""
         folder = self
         if is_outside(path):
-            server_path = "/" + "/".join(steps_from_server(self.server_path, path))
+            server_path = path_on_server(self.server_path, path)
             return Recalled(self.account, os.path.normpath(self.child(path)), server_path)
         for step in path.split("/") if path else ():
             folder = Recalled(self.account, folder.child(step), folder.server_child(step))
