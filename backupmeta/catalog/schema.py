@@ -284,6 +284,12 @@ SEALS: Final = Table(
 
 TABLES: Final = (SCANS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, EXTENSIONS, SEALS)
 
+OF_ACCOUNT: Final = (ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS)
+"""The tables whose rows belong to an account."""
+
+SEALED: Final = (SEALS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, SCANS)
+"""The tables, by the numbers that their rows have in a seal; the first one stands for all other seals."""
+
 APPLICATION: Final = int.from_bytes(b"bkup")
 """What says that a SQLite file is a catalog."""
 
