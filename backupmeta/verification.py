@@ -412,7 +412,7 @@ def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
     if begun_as(case.place.name) is not None:
         yield _growing(case)
         return
-    age = case.now - passed.file.mtime_ns // NANOSECONDS
+    age = case.now - passed.file.signature.mtime_ns // NANOSECONDS
     if 0 <= age < _MOMENT and any(finding.is_unread for finding in passed.findings()):
         yield Finding(rules.ARCHIVE_RECENT, "", "", on_disk(case.server_path))
 

@@ -433,7 +433,7 @@ class Home:
         try:
             with ExitStack() as opened:
                 folder = opened.enter_context(self.folder.open_folder(name))
-                if archives := folder.entries(self.limits.folder_entries, lambda entry: parse(entry) is not None):
+                if archives := folder.entries(self.limits.folder_entries, lambda entry: parse(entry.name) is not None):
                     self.add_archives(folder, archives)
                     self._open.push(opened.pop_all())
         except EvidenceError as error:

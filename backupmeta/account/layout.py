@@ -7,7 +7,7 @@ root, and the folder is opened from there, step by step and through no link.
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +21,7 @@ from backupmeta import rules
 from backupmeta.account.filename import Likeness, likeness, parse
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.errors import EvidenceError, LimitExceededError, NotRegularError, UnreadableError
-from backupmeta.evidence import Folder, Signature, Signed, open_folder
+from backupmeta.evidence import Counts, Folder, Signature, Signed, open_folder
 from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import on_disk
 
@@ -269,11 +269,11 @@ def _counted_alone(home: Folder, path: str, unread: list[str]) -> list[Signed]:
     return []
 
 
-_COUNTS: Final[dict[Counting, Callable[[str, bool], bool]]] = {
-    Counting.FOLDERS: lambda _name, is_file: not is_file,
-    Counting.FILES: lambda _name, _is_file: True,
-    Counting.ARCHIVES: lambda name, _is_file: likeness(name) is not Likeness.OTHER,
-    Counting.CONVENTIONAL: lambda name, _is_file: parse(name) is not None,
+_COUNTS: Final[dict[Counting, Counts]] = {
+    Counting.FOLDERS: lambda entry: not entry.is_file(follow_symlinks=False),
+    Counting.FILES: None,
+    Counting.ARCHIVES: lambda entry: likeness(entry.name) is not Likeness.OTHER,
+    Counting.CONVENTIONAL: lambda entry: parse(entry.name) is not None,
 }
 
 

@@ -91,7 +91,7 @@ def _head(
     file: EvidenceFile, path: str, compression: Compression, on_the_way: _OnTheWay, findings: tuple[Finding, ...]
 ) -> Head:
     (member, place), content = on_the_way
-    return Head(path, compression, file.size, file.mtime_ns, member, place, content, findings)
+    return Head(path, compression, file.size, file.signature.mtime_ns, member, place, content, findings)
 
 
 def _at_once(file: EvidenceFile, limits: Limits) -> _OnTheWay | None:

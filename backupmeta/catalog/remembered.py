@@ -252,7 +252,8 @@ class Reader(HomeReading):
         if isinstance(known, Record):
             return known
         try:
-            content, signature = folder.read_small(name, "record_bytes", limits.record_bytes)
+            with folder.open_file(name) as file:
+                content, signature = file.read_whole("record_bytes", limits.record_bytes), file.signature
             self._check(path, signature)
             masked = self._last.like(content)
             if masked is None:

@@ -190,7 +190,7 @@ class _Talk:
 
 
 def _outcome(extraction: Extraction) -> str:
-    folder = printable(extraction.folder)
+    folder = printable(extraction.order.folder)
     others = amounts({fate: count for fate, count in extraction.counts.items() if fate != Fate.WRITTEN})
     what = f"{counted(extraction.counts[Fate.WRITTEN], 'member')} written to {folder}"
     if not extraction.is_kept:

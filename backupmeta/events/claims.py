@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from heapq import nlargest
 from itertools import combinations, islice
-from operator import itemgetter
+from operator import itemgetter, methodcaller
 from typing import Final, Literal, NamedTuple
 
 from backupmeta import library, rules
@@ -304,8 +304,9 @@ def of_file(file: EvidenceFile, path: str, limits: Limits) -> Iterator[Statement
 
     A header without a time has 0 there (RFC 1952 §2.3.1). Leaves the file at its beginning. Raises `UnreadableError`.
     """
-    known = File(file.size, inode=file.inode)
-    yield Statement(Claim("archive", file.mtime_ns // _NANOSECONDS, Source(Witness.FILE_SYSTEM, path)), file=known)
+    signature = file.signature
+    known = File(signature.size, inode=signature.inode)
+    yield Statement(Claim("archive", signature.mtime_ns // _NANOSECONDS, Source(Witness.FILE_SYSTEM, path)), file=known)
     block = file.read(BLOCK)
     file.seek(0)
     with suppress(CorruptHeaderError):  # whoever reads on will report it
@@ -361,9 +362,8 @@ def of_record_files(home: Home, findings: list[Finding]) -> dict[str, Statement]
 
 def _files_in(home: Home, name: str) -> Iterator[tuple[str, Statement]]:
     with home.folder.open_folder(RECORDS) as records, records.open_folder(name) as folder:
-        for entry, _, size, mtime_ns, inode, _ in folder.signatures(
-            home.limits.folder_entries, lambda _, is_file: is_file
-        ):
+        is_file = methodcaller("is_file", follow_symlinks=False)
+        for entry, _, size, mtime_ns, inode, _ in folder.signatures(home.limits.folder_entries, is_file):
             path = folder.server_child(entry)
             claim = Claim("record", mtime_ns // _NANOSECONDS, Source(Witness.FILE_SYSTEM, path))
             yield path, Statement(claim, file=File(size, inode=inode))

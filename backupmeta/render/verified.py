@@ -307,7 +307,7 @@ class ExtractionJson:
     def end(self, extraction: "Extraction") -> str:
         """Return the rest."""
         rest = {
-            **named("folder", extraction.folder),
+            **named("folder", extraction.order.folder),
             "is_kept": extraction.is_kept,
             "counts": extraction.counts,
             "narrowed": extraction.narrowed,
