@@ -285,7 +285,7 @@ TABLES: Final = (SCANS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, 
 APPLICATION: Final = int.from_bytes(b"bkup")
 """What says that a SQLite file is a catalog."""
 
-VERSION: Final = 4
+VERSION: Final = 5
 """The schema that this program writes."""
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
@@ -304,6 +304,7 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "CREATE TABLE seals (account INTEGER PRIMARY KEY, digest BLOB NOT NULL, digests BLOB NOT NULL) STRICT",
     ),
     3: (),  # other views alone
+    4: (),  # likewise
 }
 """By the version that they start from: the statements that change its tables into those of the next one.
 

@@ -22,7 +22,9 @@ from backupmeta.catalog.schema import (
     indices,
     tables,
 )
+from backupmeta.checks.retention import BACKUP_DUPLICATE, BACKUP_ORPHANED
 from backupmeta.masking import MASK
+from backupmeta.provenance import Witness
 
 _IS_MASKED: Final = f"instr({{path}}, '{MASK}') > 0"
 """Tells whether a path has a secret in it, so that its exact bytes must not be shown."""
@@ -103,6 +105,22 @@ def _changes(table: Table, path: str, id_: str) -> str:
     )
 
 
+_NAME: Final = "replace(path, rtrim(path, replace(path, '/', '')), '')"
+_ALL_FINDINGS: Final = f"""
+  SELECT {", ".join(FINDINGS.names)} FROM all_findings
+  UNION ALL SELECT NULL, account, NULL, NULL, since, NULL, '{BACKUP_DUPLICATE.id}', '{BACKUP_DUPLICATE.severity}',
+    name, first, name || ': {BACKUP_DUPLICATE.sentence} (' || first || ')', json_array(
+      json_object('witness', '{Witness.FILE_SYSTEM}', 'path', path),
+      json_object('witness', '{Witness.FILE_SYSTEM}', 'path', first_path)), NULL
+  FROM (
+    SELECT f.account, f.since, a.seen || '/' || f.path AS path, {_NAME.replace("path", "f.path")} AS name,
+      first_value(a.seen || '/' || f.path) OVER same AS first_path,
+      first_value({_NAME.replace("path", "f.path")}) OVER same AS first, row_number() OVER same AS place
+    FROM all_files f JOIN accounts a USING (account)
+    WHERE f.until IS NULL AND f.kind = 'archive' AND f.sha256 IS NOT NULL
+    WINDOW same AS (PARTITION BY f.account, f.sha256 ORDER BY f.path)
+  ) WHERE place > 1"""
+"""All findings, with the copies of archives, which follow from what all files of an account are."""
 _ACCOUNT: Final = _of(ACCOUNTS, "a", "host AS account_host, path AS account_path")
 _EXACT_PATH: Final = f"""CASE WHEN {_IS_MASKED.format(path="a.path || f.path")} THEN NULL
     WHEN a.path_bytes IS NOT NULL OR f.path_bytes IS NOT NULL THEN
@@ -172,10 +190,11 @@ LEFT JOIN newest_backups n ON n.account = i.account AND n.backup_install = i.id 
             *_ACCOUNT,
             *_of(FINDINGS, "n", "install, backup, file, id, severity, subject, detail, message, evidence, since"),
         ),
-        """FROM all_findings n LEFT JOIN accounts a USING (account)
+        f"""FROM ({_ALL_FINDINGS}) n LEFT JOIN accounts a USING (account)
 LEFT JOIN all_backups b ON b.backup = n.backup LEFT JOIN all_installs i ON i.install = n.install
 LEFT JOIN all_files f ON f.file = n.file LEFT JOIN all_files w ON w.file = b.archive_file AND n.file IS NULL
-WHERE n.until IS NULL AND b.until IS NULL AND i.until IS NULL AND f.until IS NULL AND w.walked IS NULL""",
+WHERE n.until IS NULL AND b.until IS NULL AND i.until IS NULL AND f.until IS NULL
+  AND (w.walked IS NULL OR n.id = '{BACKUP_ORPHANED.id}')""",
         "n.finding",
     ),
     _extensions("plugins"),
@@ -231,29 +250,28 @@ WHERE b.until IS NULL""",
     ),
     View(
         "orphans",
-        "The backups whose install is gone, in accounts that have installs.",
+        "The backups whose install is gone, in accounts that have records.",
         (
             *_of(BACKUPS, "b", "backup, account, id, backup_install, url, backup_time"),
             *_of(FILES, "f", "size AS archive_bytes"),
         ),
-        """FROM all_backups b LEFT JOIN all_files f ON f.file = b.archive_file
-WHERE b.until IS NULL AND b.account IN (SELECT account FROM all_installs WHERE until IS NULL)
-  AND (b.account, ifnull(b.backup_install, '')) NOT IN (
-    SELECT account, id FROM all_installs WHERE until IS NULL AND id IS NOT NULL)""",
+        f"""FROM all_backups b LEFT JOIN all_files f ON f.file = b.archive_file
+WHERE b.until IS NULL
+  AND b.backup IN (SELECT backup FROM all_findings WHERE id = '{BACKUP_ORPHANED.id}' AND until IS NULL)""",
         "b.backup",
     ),
     View(
         "duplicates",
-        "The archives that are there more than once, where they were scanned deep.",
+        "The archives that an account has more than once, where they were scanned deep.",
         (
-            *_of(FILES, "f", "sha256"),
+            *_of(FILES, "f", "sha256, account"),
             _made("copies", Type.INTEGER, "How many there are.", "count(*)"),
             _made("wasted_bytes", Type.INTEGER, "The size of all but one.", "sum(f.size) - min(f.size)"),
             _made("files", Type.JSON, "Their numbers.", "json_group_array(f.file)"),
         ),
         """FROM all_files f WHERE f.until IS NULL AND f.kind = 'archive' AND f.sha256 IS NOT NULL
-GROUP BY f.sha256 HAVING count(*) > 1""",
-        "f.sha256",
+GROUP BY f.account, f.sha256 HAVING count(*) > 1""",
+        "f.sha256, f.account",
     ),
     View(
         "sizes",
