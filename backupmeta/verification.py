@@ -16,7 +16,8 @@ from backupmeta.account.filename import begun_as, is_archive_name
 from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, by_archive
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.archive.member import at
-from backupmeta.archive.reader import Consumer, Pass, walk
+from backupmeta.archive.reader import Consumer, Pass
+from backupmeta.backup.contradictions import Written
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks import rulebook
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
@@ -34,7 +35,7 @@ from backupmeta.errors import (
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, FindingRule, Findings, Severity
 from backupmeta.provenance import Source, Witness, on_disk
-from backupmeta.record.document import Document, document
+from backupmeta.record.grammar import Document, document, pickled_in_clear
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.words import NANOSECONDS, counted
 from backupmeta.work.orders import HERE, WORKER_ENDED, Watch, Work, Workers, results, spared
@@ -201,6 +202,10 @@ class Verifying(Work[Case, Outcome]):
     def do(self, order: Case, watch: Watch) -> Iterator[Outcome]:
         """Yield what comes out for an archive."""
         yield verify_archive(order, watch)
+
+    def pickled(self, order: Case) -> bytes:
+        """Return the case as it goes to a process: with the secrets of its records, which are compared there."""
+        return pickled_in_clear(order)
 
     def given_up(self, order: Case) -> Iterator[Outcome]:
         """Yield that no process survives reading the archive."""
@@ -375,12 +380,13 @@ def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ())
     The ``consumers`` take in contents on the way. Raises `EvidenceError`.
     """
     inventory = Inventory(case.limits, (name.encode() for name in case.policy.requirements.files))
-    passed = walk(file, case.limits, consumers=[inventory, *consumers])
+    written = Written.of(file)
+    passed = Pass(file, case.limits, consumers=[inventory, *consumers])
     deque(passed, maxlen=0)
-    return Outcome.joined(_outcome(single, passed, inventory) for single in case.alone)
+    return Outcome.joined(_outcome(single, passed, inventory, written) for single in case.alone)
 
 
-def _outcome(case: Case, passed: Pass, inventory: Inventory) -> Outcome:
+def _outcome(case: Case, passed: Pass, inventory: Inventory, written: Written) -> Outcome:
     """Judge an archive that was read, as that of one backup."""
     findings = Findings()
     for finding in chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)):
@@ -393,7 +399,7 @@ def _outcome(case: Case, passed: Pass, inventory: Inventory) -> Outcome:
     kept = KeptBackup(case.server_path, "", None, sha256, is_whole=False)
     if embedded is not None or case.pair.record is not None:
         inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
-        subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now)
+        subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now, written)
         for finding in chain(inspection.findings, rulebook.of_backup(subject, is_whole=is_whole)):
             findings.add(finding)
         kept = _kept(inspection, case.server_path, sha256, is_whole=is_whole)
@@ -461,7 +467,7 @@ def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document 
         return None
     if inventory.record.missing:
         return None
-    if case.pair.record is not None and case.pair.record.record.content == content:
+    if case.pair.record is not None and case.pair.record.record.is_of(content):
         return Document(source, case.pair.record.record)
     try:
         return document(source, content, case.limits)
@@ -478,7 +484,7 @@ def _kept(inspection: Inspection, path: str, sha256: str | None, *, is_whole: bo
 
 def _of_record(case: Case) -> KeptBackup | None:
     """Return what the account has of a backup whose archive can't be read: what its record tells; None without one."""
-    install = case.pair.record and case.pair.record.text("backup-install")
+    install = case.pair.record and case.pair.record.opened("backup-install")
     return KeptBackup(case.server_path, install, None, None, is_whole=False) if install else None
 
 

@@ -8,8 +8,7 @@ a calendar has.
 """
 
 import stat
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from heapq import nlargest
@@ -22,23 +21,20 @@ from backupmeta.account import filename
 from backupmeta.account.filename import ArchiveName, unreadable
 from backupmeta.account.home import Home
 from backupmeta.account.layout import RECORDS, is_absent
-from backupmeta.archive.compression import BLOCK, GZIP, CorruptHeaderError, parse_header
 from backupmeta.archive.head import head
 from backupmeta.archive.headers import MemberKind
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
-from backupmeta.archive.reader import Pass, walk
+from backupmeta.archive.reader import Pass
+from backupmeta.backup.contradictions import SECOND, TOLERANCES, Making, Written
 from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.evidence import EvidenceFile, Place, join_server_path
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
-from backupmeta.record.document import Document, document
 from backupmeta.record.fields import FIELDS, Field, problem
+from backupmeta.record.grammar import Document, document, pickled_in_clear
 from backupmeta.words import counted, dated
 from backupmeta.work.orders import Watch, Work
-
-SECOND: Final = 1_000_000
-"""Microseconds."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -250,7 +246,7 @@ def of_record(record: Document, findings: list[Finding]) -> Iterator[Statement]:
     ``backup-time=1718312121`` states that the backup was made at 2024-06-13 20:55:21 UTC.
     """
     for kind, key in _KEYS.items():
-        raw = record.record.values.get(key, b"")
+        raw = record.record.opened.get(key, b"")
         if raw in _UNSET:
             continue
         source = record.at(key)
@@ -264,9 +260,9 @@ def of_record(record: Document, findings: list[Finding]) -> Iterator[Statement]:
 
 def _reason(record: Document) -> str:
     """Return why a backup was made (FORMAT.md §4, "Kind of a backup")."""
-    if record.text("backup-expiry") == "auto":
+    if record.opened("backup-expiry") == "auto":
         return " before an update"
-    return " on schedule" if record.text("backup-schedule") else ""
+    return " on schedule" if record.opened("backup-schedule") else ""
 
 
 def of_name(
@@ -281,7 +277,7 @@ def of_name(
     if name is None:
         return None
     seconds = {claim: claim.time // SECOND for claim in records}
-    against = [claim for claim, time in seconds.items() if filename.disagreements(name, None, None, time, zone)]
+    against = [claim for claim, time in seconds.items() if any(filename.disagreements(name, None, None, time, zone))]
     implied = next((offset for time in seconds.values() if (offset := filename.utc_offset(name, time))), None)
     source = Source(Witness.FILE_NAME, path)
     if zone is not None and filename.is_ambiguous(name, zone):
@@ -299,26 +295,22 @@ def _named(name: ArchiveName, source: Source, zone: tzinfo | None, implied: time
     return Statement(Claim(kind, time, source), f"at {name.local_time} {clock}")
 
 
-def of_file(file: EvidenceFile, path: str, limits: Limits) -> Iterator[Statement]:
+def of_file(file: EvidenceFile, path: str) -> Iterator[Statement]:
     """Yield what an archive's ``file`` states by itself: when it was written, and its gzip header's time.
 
-    A header without a time has 0 there (RFC 1952 §2.3.1). Leaves the file at its beginning. Raises `UnreadableError`.
+    Leaves the file at its beginning. Raises `UnreadableError`.
     """
-    signature = file.signature
-    known = File(signature.size, inode=signature.inode)
-    yield Statement(Claim("archive", signature.mtime_ns // _NANOSECONDS, Source(Witness.FILE_SYSTEM, path)), file=known)
-    block = file.read(BLOCK)
-    file.seek(0)
-    with suppress(CorruptHeaderError):  # whoever reads on will report it
-        header = parse_header(block, limits.name_bytes) if block.startswith(GZIP.signatures) else None
-        if header is not None and header.mtime:
-            yield Statement(Claim("compressed", header.mtime * SECOND, Source(Witness.ARCHIVE, path)))
+    written = Written.of(file)
+    known = File(written.size, inode=file.signature.inode)
+    yield Statement(Claim("archive", written.time, Source(Witness.FILE_SYSTEM, path)), file=known)
+    if written.compressed is not None:
+        yield Statement(Claim("compressed", written.compressed, Source(Witness.ARCHIVE, path)))
 
 
 def of_members(walked: Pass, path: str, most: int) -> tuple[list[Statement], Iterator[Statement]]:
     """Return what an archive's newest member states of the archive, and the times of its newest members.
 
-    Memory is for ``most`` members, whatever the archive has. Raises `EvidenceError` as `walk`.
+    Memory is for ``most`` members, whatever the archive has. Raises `EvidenceError` as `Pass`.
     """
     newest = nlargest(max(most, 1), map(_brief, walked), key=itemgetter(0, 1))
     members = (
@@ -438,6 +430,10 @@ class Examining(Work[ToRead, Part]):
             yield Examined(None, (), (_unreadable(order, error),))
         yield Ended()
 
+    def pickled(self, order: ToRead) -> bytes:
+        """Return the order as it goes to a process: with the secrets of its record, which is compared there."""
+        return pickled_in_clear(order)
+
     def given_up(self, order: ToRead) -> Iterator[Part]:
         """Yield that no process survives reading an archive."""
         yield Examined(None, (), ())
@@ -445,7 +441,7 @@ class Examining(Work[ToRead, Part]):
 
     def _head(self, order: ToRead, file: EvidenceFile) -> Examined:
         """Return what an archive's file and its head state."""
-        statements = tuple(of_file(file, order.path, self.limits))
+        statements = tuple(of_file(file, order.path))
         embedded, findings = self._embedded(order, file)
         if embedded is None and order.record is None and filename.parse(order.place.name) is None:
             return Examined(None, (), findings)
@@ -457,7 +453,7 @@ class Examining(Work[ToRead, Part]):
             beginning = head(file, self.limits, order.path)
             source = Source(Witness.EMBEDDED_RECORD, order.path, beginning.member.text)
             grave = _grave(order, beginning.findings)
-            if order.record is not None and order.record.record.content == beginning.record:  # parsed already
+            if order.record is not None and order.record.record.is_of(beginning.record):  # parsed already
                 return Document(source, order.record.record), grave
             return document(source, beginning.record, self.limits), grave
         except EvidenceError as error:
@@ -467,7 +463,7 @@ class Examining(Work[ToRead, Part]):
         """Yield what is ``examined``, with what all members state, then each of the newest ones, many at once."""
         try:
             file.seek(0)
-            walked = walk(file, self.limits, algorithms=())
+            walked = Pass(file, self.limits, algorithms=())
             of_all, members = of_members(walked, order.path, self.members)
             findings = _grave(order, walked.findings())
         except EvidenceError as error:
@@ -497,52 +493,31 @@ def _grave(order: ToRead, findings: Iterable[Finding]) -> tuple[Finding, ...]:
 # --- who contradicts whom ---------------------------------------------------------------------------------------------
 
 
-class Tolerance(NamedTuple):
-    """How far from ``backup-time`` another witness may be.
+def contradicting(stated: Iterable[Statement], live: Iterable[Claim]) -> dict[Claim, list[Claim]]:
+    """Return who contradicts whom among what is ``stated`` of one backup, and of its ``live`` install.
 
-    Attributes:
-        before: how much earlier; None for any.
-        after: how much later.
+    Names are not judged.
     """
-
-    before: timedelta | None
-    after: timedelta
-
-    def allows(self, difference: int) -> bool:
-        """Return whether a witness may be ``difference`` later than ``backup-time``, in microseconds."""
-        is_early = self.before is not None and difference < -(self.before // _MICROSECOND)
-        return not is_early and difference <= self.after // _MICROSECOND
-
-
-_CLOCKS: Final = timedelta(minutes=5)  # what clocks may differ (FORMAT.md §8, "Judging")
-_A_RUN: Final = timedelta(days=1)  # no backup takes longer: what is later was packed, written or changed again
-
-TOLERANCES: Final[Mapping[str, Tolerance]] = {
-    "compressed": Tolerance(_CLOCKS, _A_RUN),
-    "archive": Tolerance(_CLOCKS, _A_RUN),
-    "newest-member": Tolerance(None, _A_RUN),  # a site may be as old as it likes
-}
-"""By kind of event. Others are held against the time that a backup record or embedded record gives: the server's own.
-
-Records must agree to the second: they hold the same text (FORMAT.md §4). So must the name, but for a UTC offset, and
-for the minutes that names were late before April 2020 (§3): `backupmeta.account.filename` judges that.
-"""
-
-
-def contradicting(claims: Iterable[Claim]) -> dict[Claim, list[Claim]]:
-    """Return who contradicts whom among the ``claims`` about one backup; names are not judged."""
+    claims, written = list[Claim](), None
+    for claim, _, file, _ in stated:
+        claims.append(claim)
+        if claim.kind == "archive" and file is not None:
+            written = Written(file.size, claim.time, None)
+    claims.extend(live)
     contradictions: dict[Claim, list[Claim]] = {}
     for first, second in combinations(claims, 2):
-        if _disagree(first, second):
+        if _disagree(first, second, written):
             contradictions.setdefault(first, []).append(second)
             contradictions.setdefault(second, []).append(first)
     return contradictions
 
 
-def _disagree(first: Claim, second: Claim) -> bool:
+def _disagree(first: Claim, second: Claim, written: Written | None) -> bool:
+    """Return whether two claims about a backup disagree, whose archive's file says what is ``written``."""
     if first.kind == second.kind:
         return first.time != second.time
     if first.kind != "backed-up":
         first, second = second, first
-    tolerance = TOLERANCES.get(second.kind)
-    return first.kind == "backed-up" and tolerance is not None and not tolerance.allows(second.time - first.time)
+    if first.kind != "backed-up" or second.kind not in TOLERANCES or written is None:
+        return False
+    return not Making.of(first.time, written).allows(second.kind, second.time)

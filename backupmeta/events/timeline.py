@@ -34,7 +34,7 @@ from backupmeta.events.claims import (
 from backupmeta.findings import Finding
 from backupmeta.folders import rows, telling
 from backupmeta.provenance import Source, Witness
-from backupmeta.record.document import Document
+from backupmeta.record.grammar import Document
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.secrets import closed
 from backupmeta.work.orders import HERE, Workers, results, spared
@@ -225,7 +225,7 @@ class _Account:
     def _contradictions(self, stated: Iterable[Statement], install: str) -> _Contradictions:
         """Return who contradicts whom; the live install's record is asked only when it was installed."""
         live = [statement.claim for statement in self._installs.get(install, ()) if statement.claim.kind == "installed"]
-        marks = claims.contradicting([*(statement.claim for statement in stated), *live])
+        marks = claims.contradicting(stated, live)
         for claim in live:
             known = self._against_installs.setdefault(claim, [])
             known += marks.get(claim, [])[: _CONTRADICTING - len(known)]
@@ -257,7 +257,7 @@ class _Account:
 
 def _shown(record: Document | None, key: str) -> str:
     """Return a record's value as it may be shown; empty where there is none, and where it is not UTF-8."""
-    return closed(key, (record and record.text(key)) or "")
+    return closed(key, (record and record.opened(key)) or "")
 
 
 # --- in the order of time ---------------------------------------------------------------------------------------------

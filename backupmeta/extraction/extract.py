@@ -15,8 +15,7 @@ from typing import Final, NamedTuple
 from backupmeta import rules, verification
 from backupmeta.archive.hazards import Links
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.member import DEVICES, WITH_CONTENT, Member
-from backupmeta.archive.names import DUMP, OWN, escapes, is_absolute, plain
+from backupmeta.archive.member import DEVICES, DUMP, OWN, WITH_CONTENT, Member, escapes, is_absolute, plain
 from backupmeta.archive.reader import Content
 from backupmeta.checks.policy import Verdict, Verification
 from backupmeta.extraction.tree import Attributes, NewFile, RefusedError, Tree, new, over

@@ -10,8 +10,9 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, get_type_hints
 
 from backupmeta import escapes
 from backupmeta.catalog.queries import Export, Row
@@ -23,10 +24,8 @@ from backupmeta.render.formats import Format, Formats, Trait, View, formats, row
 from backupmeta.words import NANOSECONDS, moment, utc
 
 if TYPE_CHECKING:
-    from pyarrow import Array, DataType, RecordBatch, Schema
+    from pyarrow import Array, DataType
     from typing_extensions import Buffer
-
-Item = TypeVar("Item")
 
 ExportRendering: TypeAlias = Callable[[Export, View], Iterable[str] | Iterable[bytes]]
 """Renders the rows of a table, as they are read."""
@@ -34,12 +33,11 @@ ExportRendering: TypeAlias = Callable[[Export, View], Iterable[str] | Iterable[b
 _SECONDS_END: Final = len("2024-06-13T20:55:21")
 _TO_QUOTE: Final = re.compile('[",\r\n]')
 
-_Texts = Mapping[Type, Callable[[Any], str]]
-"""How what a column holds is written, by its type."""
-_GROUP: Final = (10_000, 64 * 1024 * 1024)
-"""How many rows, of how many bytes, are kept until they are written together: a row group."""
-_BATCH: Final = (1_000, 4 * 1024 * 1024)
-"""How many rows, of how many characters, are turned into columns together."""
+_Text = Callable[[Any], str]
+"""How what a column holds is written."""
+_ROWS_OF_A_GROUP: Final = 10_000
+_CHARACTERS_OF_A_GROUP: Final = 16 * 1024 * 1024
+"""How many rows, of how much text, are kept until they are turned into columns and written: a row group."""
 _CALENDAR: Final = range(-62_135_596_800, 253_402_300_800)
 """The Unix seconds of the years 1 to 9999."""
 _ENTRIES: Final[Mapping[Decoder | None, type]] = {
@@ -55,31 +53,25 @@ _ENTRIES: Final[Mapping[Decoder | None, type]] = {
 
 def jsonl(export: Export, view: View) -> Iterable[str]:
     """Yield a line a row: an object with a member for each column."""
-    return rows_for(view.width, _jsonl(*export))
+    keys = [(encode_basestring(column.name) + ":", _JSON[column.type]) for column in export.columns]
+    return rows_for(view.width, (_json_line(keys, row) for row in export.rows))
 
 
-def _jsonl(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[str]:
-    keys = [(encode_basestring(column.name) + ":", _JSON[column.type]) for column in columns]
-    for row in rows:
-        cells = zip(keys, row, strict=True)
-        members = ",".join([key + ("null" if cell is None else text(cell)) for (key, text), cell in cells])
-        yield escapes.json(f"{{{members}}}\n")
+def _json_line(keys: list[tuple[str, _Text]], row: Row) -> str:
+    cells = zip(keys, row, strict=True)
+    members = ",".join([key + ("null" if cell is None else text(cell)) for (key, text), cell in cells])
+    return escapes.json(f"{{{members}}}\n")
 
 
 def csv(export: Export, view: View) -> Iterable[str]:
     """Yield the names of the columns, then a line a row."""
-    return rows_for(view.width, _csv(*export))
+    texts = [_CSV[column.type] for column in export.columns]
+    names = [column.name for column in export.columns]
+    return rows_for(view.width, chain([",".join(names) + "\r\n"], (_csv_line(texts, row) for row in export.rows)))
 
 
-def _csv(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[str]:
-    yield _csv_line(column.name for column in columns)
-    texts = [_CSV[column.type] for column in columns]
-    for row in rows:
-        yield _csv_line(["" if cell is None else text(cell) for text, cell in zip(texts, row, strict=True)])
-
-
-def _csv_line(cells: Iterable[str]) -> str:
-    return ",".join(cells) + "\r\n"
+def _csv_line(texts: list[_Text], row: Row) -> str:
+    return ",".join(["" if cell is None else text(cell) for text, cell in zip(texts, row, strict=True)]) + "\r\n"
 
 
 def _quoted(text: str) -> str:
@@ -100,20 +92,20 @@ def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
 
 
-def _string(text: Callable[[Any], str]) -> Callable[[Any], str]:
+def _string(text: _Text) -> _Text:
     return lambda cell: f'"{text(cell)}"'
 
 
-_NUMBERS: Final[_Texts] = {Type.KEY: str, Type.INTEGER: str, Type.FLAG: _flag}
-_PLAIN: Final[_Texts] = {Type.TIME: moment, Type.NANOSECONDS: _time_ns, Type.BYTES: _base64}
-_JSON: Final[_Texts] = {
+_NUMBERS: Final[Mapping[Type, _Text]] = {Type.KEY: str, Type.INTEGER: str, Type.FLAG: _flag}
+_PLAIN: Final[Mapping[Type, _Text]] = {Type.TIME: moment, Type.NANOSECONDS: _time_ns, Type.BYTES: _base64}
+_JSON: Final[Mapping[Type, _Text]] = {
     **_NUMBERS,
     **{type_: _string(text) for type_, text in _PLAIN.items()},
     Type.TEXT: encode_basestring,
     Type.JSON: str,
     Type.SHARED: str,
 }
-_CSV: Final[_Texts] = {**_NUMBERS, **_PLAIN, Type.TEXT: _quoted, Type.JSON: _quoted, Type.SHARED: _quoted}
+_CSV: Final[Mapping[Type, _Text]] = {**_NUMBERS, **_PLAIN, Type.TEXT: _quoted, Type.JSON: _quoted, Type.SHARED: _quoted}
 
 
 # --- Parquet ----------------------------------------------------------------------------------------------------------
@@ -124,13 +116,6 @@ class _Kind(NamedTuple):
 
     type: "DataType"
     make: Callable[[Any], object] | None = None
-
-    def array(self, cells: tuple[Any, ...]) -> "Array":
-        import pyarrow as pa
-
-        if self.make is None:
-            return pa.array(cells, self.type)
-        return pa.array([None if cell is None else self.make(cell) for cell in cells], self.type)
 
 
 def parquet(export: Export, _view: View) -> Iterator[bytes]:
@@ -145,19 +130,18 @@ def parquet(export: Export, _view: View) -> Iterator[bytes]:
     schema = pa.schema([(column.name, kind.type) for column, kind in zip(export.columns, kinds, strict=True)])
     written = _Written()
     with ParquetWriter(written, schema, compression="zstd") as writer:
-        batches = (_batch(schema, kinds, rows) for rows in _grouped(export.rows, _extent_of_row, _BATCH))
-        for group in _grouped(batches, _extent_of_batch, _GROUP):
-            writer.write_table(pa.Table.from_batches(group))
+        for group in _groups(export.rows):
+            columns = map(_array, kinds, zip(*group, strict=True))
+            writer.write_table(pa.Table.from_arrays(list(columns), schema=schema))
             yield written.taken()
     yield written.taken()
 
 
-def _batch(schema: "Schema", kinds: list[_Kind], rows: list[Row]) -> "RecordBatch":
-    """Return ``rows`` as columns."""
+def _array(kind: _Kind, cells: tuple[Any, ...]) -> "Array":
     import pyarrow as pa
 
-    columns = [kind.array(cells) for kind, cells in zip(kinds, zip(*rows, strict=True), strict=True)]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    values = cells if kind.make is None else [None if cell is None else kind.make(cell) for cell in cells]
+    return pa.array(values, kind.type)
 
 
 class _Written(io.RawIOBase):
@@ -179,29 +163,18 @@ class _Written(io.RawIOBase):
         return content
 
 
-def _grouped(
-    items: Iterable[Item], extent: Callable[[Item], tuple[int, int]], most: tuple[int, int]
-) -> Iterator[list[Item]]:
-    """Yield the ``items`` in groups, each as soon as what it has of rows, or of bytes, is ``most``."""
-    group: list[Item] = []
-    rows = size = 0
-    for item in items:
-        more_rows, more = extent(item)
-        group.append(item)
-        rows, size = rows + more_rows, size + more
-        if rows >= most[0] or size >= most[1]:
+def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield the ``rows`` in groups, each as soon as it has rows or text enough."""
+    group: list[Row] = []
+    characters = 0
+    for row in rows:
+        group.append(row)
+        characters += sum(len(cell) for cell in row if isinstance(cell, str))
+        if len(group) == _ROWS_OF_A_GROUP or characters >= _CHARACTERS_OF_A_GROUP:
             yield group
-            group, rows, size = [], 0, 0
+            group, characters = [], 0
     if group:
         yield group
-
-
-def _extent_of_row(row: Row) -> tuple[int, int]:
-    return 1, sum(len(cell) for cell in row if isinstance(cell, str))
-
-
-def _extent_of_batch(batch: "RecordBatch") -> tuple[int, int]:
-    return len(batch), batch.nbytes
 
 
 def _kind(column: Column) -> _Kind:
@@ -210,10 +183,9 @@ def _kind(column: Column) -> _Kind:
     known = FIELD.get(column.name)
     if column.type is Type.SHARED and known is not None:
         return _Kind(pa.list_(_entry(_ENTRIES[known.decode])), json.loads)
-    number = _Kind(pa.int64())
     kinds = {
-        Type.KEY: number,
-        Type.INTEGER: number,
+        Type.KEY: _Kind(pa.int64()),
+        Type.INTEGER: _Kind(pa.int64()),
         Type.FLAG: _Kind(pa.bool_(), bool),
         Type.TIME: _Kind(pa.timestamp("s", "UTC"), _in_calendar),
         Type.NANOSECONDS: _Kind(pa.timestamp("ns", "UTC")),
