@@ -7,6 +7,7 @@ decides which characters and which beginnings these are.
 import re
 import sys
 from codecs import getincrementaldecoder
+from functools import cache
 from itertools import groupby
 from json import dumps
 from typing import Final
@@ -69,15 +70,17 @@ _BLANK: Final = r"(?>(?:[^\S\n]|\x1b\[[0-9;]*m)*)"
 """What may stand before a command: white space of any kind, and colours."""
 
 
+@cache
 def _unseen(also_seen: str = "") -> re.Pattern[str]:
-    """Return what finds a character that is not seen: none of what lies between the ranges, which is found faster."""
+    """Return what finds a character that is not seen: none of what lies between the ranges, which is found faster.
+
+    It is compiled when it is needed first: most text holds none of them.
+    """
     between = zip((last + 1 for _, last in _UNSEEN), (first - 1 for first, _ in _UNSEEN[1:]), strict=False)
     visible = "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in between if first <= last)
     return re.compile(f"[^{also_seen}{visible}\\U{_UNSEEN[-1][1] + 1:08x}-\\U{sys.maxunicode:08x}]")
 
 
-_IN_A_LINE: Final = _unseen()
-_IN_LINES: Final = _unseen("\n")
 _COMMAND: Final = re.compile("|".join(_COMMANDS).replace("{blank}", _BLANK), re.MULTILINE)
 _BEFORE_COMMAND: Final = frozenset({":", "\x1b"})
 _GROUPS: Final = frozenset({"--- ", "+++ ", "~~~ ", "^^^ "})
@@ -87,12 +90,12 @@ def printable(text: str) -> str:
     r"""Return ``text`` fit for a line on a terminal: what is obeyed or not seen as ``\x1b``, ``\u202e``."""
     if text.isascii() and text.isprintable():
         return text
-    return _IN_A_LINE.sub(_as_python, text)
+    return _unseen().sub(_as_python, text)
 
 
 def printable_lines(text: str) -> str:
     """Return the same of several lines: line feeds stay."""
-    return _IN_LINES.sub(_as_python, text)
+    return _unseen("\n").sub(_as_python, text)
 
 
 def _as_python(match: re.Match[str]) -> str:
@@ -141,7 +144,7 @@ def json(document: str) -> str:
     It means the same: such characters stand in strings alone. Line feeds between them stay.
     """
     if _may_hold_unseen(document):
-        document = _IN_LINES.sub(_as_json, document)
+        document = _unseen("\n").sub(_as_json, document)
     return _COMMAND.sub(_without_last_in_json, document) if "##" in document or "section_" in document else document
 
 

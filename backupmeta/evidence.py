@@ -12,13 +12,17 @@ by their paths when they are needed, which has to lead to the same folder still.
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from errno import ENOENT
 from itertools import islice
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from typing import Final, NamedTuple, ParamSpec, Self, TypeVar
 
-from backupmeta.errors import LimitExceededError, NotRegularError, UnreadableError
+from backupmeta.errors import EvidenceError, LimitExceededError, NotRegularError, UnreadableError
+from backupmeta.folders import reason
+
+Answer = TypeVar("Answer")
+Asked = ParamSpec("Asked")
 
 _FILE: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _FOLDER: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_DIRECTORY", 0)
@@ -64,43 +68,38 @@ def _signature(status: os.stat_result) -> Signature:
     return Signature(status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
 
 
+def _answer(path: str, call: Callable[Asked, Answer], *args: Asked.args, **kwargs: Asked.kwargs) -> Answer:
+    """Return what the system answers to a ``call``. Raises `UnreadableError` about ``path`` where it refuses."""
+    try:
+        return call(*args, **kwargs)
+    except (OSError, ValueError) as error:
+        raise UnreadableError(path, reason(error)) from error
+
+
 class EvidenceFile:
     """An open regular file.
 
     Attributes:
         path: its path on this machine.
-        size: its size in bytes, when it was opened.
-        mtime_ns: its modification time in nanoseconds since 1970, UTC.
-        inode: its number in its file system.
-        ctime_ns: when the system last noted a change, in nanoseconds since 1970, UTC.
-        owner: the user whose file it is, by number.
-        mode: its ``st_mode``.
+        status: what the system told of it when it was opened.
         position: where the next read begins, in bytes from the file's beginning.
         watch: who is told how many bytes each read gave; None for nobody.
     """
 
-    __slots__ = ("_fd", "ctime_ns", "inode", "mode", "mtime_ns", "owner", "path", "position", "size", "watch")
+    __slots__ = ("_fd", "path", "position", "status", "watch")
 
     def __init__(self, path: str, fd: int) -> None:
         """Take over ``fd``; raise `NotRegularError` for anything but a regular file. Raises `UnreadableError`."""
         self._fd = fd
         self.path: str = path
-        try:
-            status = os.fstat(fd)
-        except OSError as error:
-            _close(fd)
-            raise UnreadableError(path, _reason(error)) from error
-        if not stat.S_ISREG(status.st_mode):
-            _close(fd)
-            raise NotRegularError(path, f"is {kind_of(status.st_mode)}")
-        self.size: int = status.st_size
-        self.mtime_ns: int = status.st_mtime_ns
-        self.inode: int = status.st_ino
-        self.ctime_ns: int = status.st_ctime_ns
-        self.owner: int = status.st_uid
-        self.mode: int = status.st_mode
         self.position: int = 0
         self.watch: Callable[[int], object] | None = None
+        try:
+            self.status: os.stat_result = _answer(path, os.fstat, fd)
+            _require_regular(path, self.status)
+        except EvidenceError:
+            _close(fd)
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -113,16 +112,18 @@ class EvidenceFile:
         _close(self._fd)
 
     @property
+    def size(self) -> int:
+        """Its size in bytes, when it was opened."""
+        return self.status.st_size
+
+    @property
     def signature(self) -> Signature:
         """What tells it from what it may become, as of when it was opened."""
-        return Signature(self.size, self.mtime_ns, self.inode, self.ctime_ns)
+        return _signature(self.status)
 
     def read(self, length: int) -> bytes:
         """Return the next bytes, at most ``length``; nothing at the end. Raises `UnreadableError`."""
-        try:
-            content = os.read(self._fd, length)
-        except OSError as error:
-            raise UnreadableError(self.path, _reason(error)) from error
+        content = _answer(self.path, os.read, self._fd, length)
         self.position += len(content)
         if self.watch is not None:
             self.watch(len(content))
@@ -133,7 +134,10 @@ class EvidenceFile:
         if self.size > bound:
             raise LimitExceededError(self.path, limit, bound, self.size)
         content = self.read(self.size + 1)  # never more at once, however large the bound is
-        while len(content) <= bound and (more := self.read(min(bound + 1 - len(content), _PIECE))):
+        while len(content) != self.size and len(content) <= bound:
+            more = self.read(min(bound + 1 - len(content), _PIECE))
+            if not more:
+                break
             content += more
         if len(content) > bound:
             raise LimitExceededError(self.path, limit, bound)
@@ -144,18 +148,16 @@ class EvidenceFile:
 
         Raises `UnreadableError`.
         """
-        try:
-            status = os.fstat(self._fd)
-        except OSError as error:
-            raise UnreadableError(self.path, _reason(error)) from error
-        return (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns)
+        return _signature(_answer(self.path, os.fstat, self._fd))[:2] != self.signature[:2]
 
     def seek(self, offset: int) -> None:
         """Go to ``offset``, in bytes from the beginning. Raises `UnreadableError`."""
-        try:
-            self.position = os.lseek(self._fd, offset, os.SEEK_SET)
-        except OSError as error:
-            raise UnreadableError(self.path, _reason(error)) from error
+        self.position = _answer(self.path, os.lseek, self._fd, offset, os.SEEK_SET)
+
+
+def _require_regular(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise NotRegularError(path, f"is {kind_of(status.st_mode)}")
 
 
 def status_of(path: str) -> os.stat_result | None:
@@ -163,12 +165,14 @@ def status_of(path: str) -> os.stat_result | None:
 
     Raises `UnreadableError` where it tells nothing, which is not the same: `os.path.exists` takes it for that.
     """
+    return _answer(path, _status, path)
+
+
+def _status(path: str, folder: int | None = None, *, follows_links: bool = True) -> os.stat_result | None:
     try:
-        return os.stat(path)
+        return os.stat(path, dir_fd=folder, follow_symlinks=follows_links)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
-        raise UnreadableError(path, _reason(error)) from error
 
 
 def identity_at(path: str, *, follows_links: bool = True) -> tuple[int, int] | None:
@@ -177,7 +181,7 @@ def identity_at(path: str, *, follows_links: bool = True) -> tuple[int, int] | N
         status = os.stat(path, follow_symlinks=follows_links)
     except (OSError, ValueError):
         return None
-    return status.st_dev, status.st_ino
+    return _identity(status)
 
 
 def is_folder(path: str) -> bool:
@@ -199,13 +203,8 @@ def open_named(path: str) -> EvidenceFile:
         NotRegularError: it is a folder, a FIFO, a device or a socket; it was not opened.
         UnreadableError: it does not exist, or the system refuses.
     """
-    try:
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode):
-            raise NotRegularError(path, f"is {kind_of(mode)}")
-        return EvidenceFile(path, _open(path, _FILE))
-    except (OSError, ValueError) as error:
-        raise UnreadableError(path, _reason(error)) from error
+    _require_regular(path, _answer(path, os.stat, path))
+    return EvidenceFile(path, _answer(path, _open, path, _FILE))
 
 
 class Entry(NamedTuple):
@@ -217,10 +216,13 @@ class Entry(NamedTuple):
     is_link: bool
 
 
-Met = TypeVar("Met")
-
 Signed = tuple[str, str, int, int, int, int]
 """One entry of a folder: its name, what it is (f for a regular file, d, l), and the signature of a file or link."""
+
+
+Listed = TypeVar("Listed", Entry, Signed)
+Counts = Callable[["os.DirEntry[str]"], bool] | None
+"""Tells whether an entry of a folder counts."""
 
 
 class _OpenFolders(threading.local):
@@ -290,10 +292,7 @@ class Folder:
         Raises `UnreadableError`.
         """
         if self._fd >= 0 and self._identity is None:
-            try:
-                self._identity = _identity(self._fd)
-            except OSError as error:
-                raise UnreadableError(self.path, _reason(error)) from error
+            self._identity = _identity(_answer(self.path, os.fstat, self._fd))
         return self._identity
 
     def require_there(self) -> None:
@@ -301,7 +300,7 @@ class Folder:
         status = status_of(self.path)
         if status is None:
             raise UnreadableError(self.path, "is gone, and was there a moment ago", _VANISHED)
-        if self.identity not in {None, (status.st_dev, status.st_ino)}:
+        if self.identity not in {None, _identity(status)}:
             raise UnreadableError(self.path, "was replaced by another folder", _VANISHED)
 
     def set_aside(self) -> None:
@@ -317,76 +316,46 @@ class Folder:
         if _OPEN_FOLDERS.last is self and self._fd >= 0:
             return self._fd
         if self._fd < 0 and self._identity is not None:
-            self._fd = self._opened_again(self._identity)
+            self._fd = _opened(self.path, self._identity)
         if self._fd >= 0:
             _OPEN_FOLDERS.use(self)
         return self._fd
 
-    def _opened_again(self, identity: tuple[int, int]) -> int:
-        try:
-            fd = _open(self.path, _FOLDER)
-        except OSError as error:
-            raise UnreadableError(self.path, _reason(error)) from error
-        if _identity(fd) != identity:
-            _close(fd)
-            raise replaced(self.path)
-        return fd
-
-    def _nothing(self) -> list[Any]:
-        """Return that nothing lies in the folder; one that was removed seems to be empty, too. Raises `OSError`."""
+    def _nothing(self) -> None:
+        """Take it that nothing lies in the folder; one that was removed seems to be empty, too. Raises `OSError`."""
         if self._fd >= 0 and not os.fstat(self._fd).st_nlink:
             raise FileNotFoundError(ENOENT, "it was removed meanwhile")
-        return []
 
-    def entries(self, most: int, counts: Callable[[str], bool] | None = None) -> list[Entry]:
-        """Return what lies in the folder, sorted by name, as far as it ``counts`` by its name.
+    def entries(self, most: int, counts: Counts = None) -> list[Entry]:
+        """Return what lies in the folder, sorted by name, as far as it ``counts``; None for all of it.
 
-        Raises `UnreadableError`, and `LimitExceededError` where more than ``most`` entries do.
+        Raises `UnreadableError`, and `LimitExceededError` where more than ``most`` entries count.
         """
-        try:
-            with os.scandir(self._descriptor if _RELATIVE else self.path) as scanned:
-                wanted = scanned if counts is None else (entry for entry in scanned if counts(entry.name))
-                entries = sorted(self._bounded(map(_entry, wanted), most))
-            return entries or self._nothing()
-        except (OSError, ValueError) as error:
-            raise UnreadableError(self.path, _reason(error)) from error
+        return _answer(self.path, self._scanned, most, counts, _entry)
 
-    def signatures(self, most: int, counts: Callable[[str, bool], bool]) -> list[Signed]:
-        """Return what lies in the folder, sorted by name, as far as it ``counts``, by its name and being a file.
+    def signatures(self, most: int, counts: Counts = None) -> list[Signed]:
+        """Return the same with what tells files from what they may become; nothing is opened. Raises as `entries`."""
+        return _answer(self.path, self._scanned, most, counts, _signed)
 
-        Nothing is opened. Raises `UnreadableError`, and `LimitExceededError` where more than ``most`` entries count.
-        """
-        try:
-            with os.scandir(self._descriptor if _RELATIVE else self.path) as scanned:
-                wanted = (
-                    _signed(entry) for entry in scanned if counts(entry.name, entry.is_file(follow_symlinks=False))
-                )
-                signed = sorted(self._bounded(wanted, most))
-            return signed or self._nothing()
-        except (OSError, ValueError) as error:
-            raise UnreadableError(self.path, _reason(error)) from error
-
-    def _bounded(self, scanned: Iterator[Met], most: int) -> list[Met]:
-        entries = list(islice(scanned, most + 1))
+    def _scanned(self, most: int, counts: Counts, described: "Callable[[os.DirEntry[str]], Listed]") -> list[Listed]:
+        with os.scandir(self._descriptor if _RELATIVE else self.path) as scanned:
+            entries = list(islice(map(described, filter(counts, scanned)), most + 1))
         if len(entries) > most:
             raise LimitExceededError(self.path, "folder_entries", most)
-        return entries
+        if not entries:
+            self._nothing()
+        return sorted(entries)
 
     def signature(self, name: str) -> Signature | None:
         """Return what tells the regular file ``name`` from what it may become; None where there is none.
 
         Raises `UnreadableError`.
         """
-        try:
-            if _RELATIVE:
-                status = os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
-            else:
-                status = os.stat(self.child(name), follow_symlinks=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, ValueError) as error:
-            raise UnreadableError(self.child(name), _reason(error)) from error
-        return _signature(status) if stat.S_ISREG(status.st_mode) else None
+        if _RELATIVE:
+            status = _answer(self.child(name), _status, name, self._descriptor, follows_links=False)
+        else:
+            status = _answer(self.child(name), _status, self.child(name), follows_links=False)
+        return _signature(status) if status is not None and stat.S_ISREG(status.st_mode) else None
 
     def link_target(self, name: str) -> str:
         """Return where the link ``name`` points, unresolved; empty where it can't be told."""
@@ -398,27 +367,6 @@ class Folder:
     def open_file(self, name: str) -> EvidenceFile:
         """Open the regular file ``name``. Raises `NotRegularError`, `UnreadableError`."""
         return EvidenceFile(self.child(name), self._open_child(name, _FILE))
-
-    def read_small(self, name: str, limit: str, bound: int) -> tuple[bytes, Signature]:
-        """Return all of the small regular file ``name``, and what tells it from what it may become.
-
-        Raises `NotRegularError`, `UnreadableError`, and `LimitExceededError` where it is longer than ``bound`` bytes.
-        """
-        fd = self._open_child(name, _FILE)
-        try:
-            status = os.fstat(fd)
-            content = (
-                os.read(fd, status.st_size + 1) if stat.S_ISREG(status.st_mode) and status.st_size <= bound else b""
-            )
-            if len(content) == status.st_size and stat.S_ISREG(status.st_mode):  # as nearly always
-                _close(fd)
-                return content, _signature(status)
-            os.lseek(fd, 0, os.SEEK_SET) if stat.S_ISREG(status.st_mode) else None
-        except OSError as error:
-            _close(fd)
-            raise UnreadableError(self.child(name), _reason(error)) from error
-        with EvidenceFile(self.child(name), fd) as file:
-            return file.read_whole(limit, bound), file.signature
 
     def open_folder(self, name: str) -> "Folder":
         """Open the folder ``name``. Raises `NotRegularError` for a link, `UnreadableError`."""
@@ -442,19 +390,13 @@ class Folder:
         except OSError as error:
             if self.link_target(name):
                 raise NotRegularError(self.child(name), "is a symbolic link") from error
-            raise UnreadableError(self.child(name), _reason(error)) from error
+            raise UnreadableError(self.child(name), reason(error)) from error
 
 
 _NOWHERE: Final = Signature(0, 0, 0, 0)
 
 
-def replaced(path: str) -> UnreadableError:
-    """Return the error for a folder at ``path`` that is not the one that was met there before."""
-    return UnreadableError(path, "was replaced by another folder", "see who changes the evidence")
-
-
-def _identity(fd: int) -> tuple[int, int]:
-    status = os.fstat(fd)
+def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
@@ -475,18 +417,25 @@ def _signed(entry: "os.DirEntry[str]") -> Signed:
     return (entry.name, kind, *_signature(status))
 
 
-def open_folder(path: str, server_path: str | None = None, server: str | None = None) -> Folder:
+def open_folder(
+    path: str, server_path: str | None = None, server: str | None = None, identity: tuple[int, int] | None = None
+) -> Folder:
     """Open the folder that a person named, or that convention names, through links if need be.
 
     ``server_path`` is its path as the server saw it, where that is another; ``server`` is that server's root on this
-    machine, where it is known. Raises `UnreadableError`.
+    machine, where it is known; ``identity`` is what it has to have still. Raises `UnreadableError`.
     """
-    try:
-        return Folder(
-            path, path if server_path is None else server_path, _open(path, _FOLDER) if _RELATIVE else -1, server
-        )
-    except (OSError, ValueError) as error:
-        raise UnreadableError(path, _reason(error)) from error
+    fd = _opened(path, identity) if _RELATIVE else _CLOSED
+    return Folder(path, path if server_path is None else server_path, fd, server)
+
+
+def _opened(path: str, identity: tuple[int, int] | None) -> int:
+    """Return a descriptor of a folder. Raises `UnreadableError`, also where another one took the place of it."""
+    fd = _answer(path, _open, path, _FOLDER)
+    if identity not in {None, _identity(_answer(path, os.fstat, fd))}:
+        _close(fd)
+        raise UnreadableError(path, "was replaced by another folder", "see who changes the evidence")
+    return fd
 
 
 class Place(NamedTuple):
@@ -513,9 +462,7 @@ class Place(NamedTuple):
         """Open the file, through no link below the root. Raises `NotRegularError`, `UnreadableError`."""
         if self.is_named:
             return open_named(self.path)
-        with open_folder(self.folder) as folder:
-            if folder.identity != self.identity:
-                raise replaced(self.folder)
+        with open_folder(self.folder, identity=self.identity) as folder:
             return folder.open_file(self.name)
 
 
@@ -538,9 +485,3 @@ def _close(fd: int) -> None:
     """Close a descriptor that was only read from: where the system refuses, nothing is lost (close(2))."""
     with suppress(OSError):
         os.close(fd)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror[:1].lower() + error.strerror[1:]
-    return "the name can't be used"

@@ -33,6 +33,8 @@ class Group(StrEnum):
     """Would unpacking it do harm?"""
     RECORD = "record"
     """Can the record be read, and do the witnesses agree?"""
+    WITNESSES = "witnesses"
+    """Do the witnesses of one moment agree: records, members, the archive's own file?"""
     CONTENTS = "contents"
     """Is in the archive what the record lists?"""
     RESTORE = "restore"

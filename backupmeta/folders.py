@@ -38,74 +38,83 @@ class Folder:
 
     Attributes:
         path: its path, as it was named.
+        number: its descriptor; None where the system opens no file relative to one.
     """
 
-    def __init__(self, path: str) -> None:
-        """Open the folder at ``path``, which a link may lead to.
+    def __init__(self, path: str, within: "Folder | None" = None, *, follows_link: bool = False) -> None:
+        """Open the folder at ``path``, which goes from ``within`` on, if that is given; a link only if it is followed.
 
         Raises `OSError`, and `ValueError` for a name that no system has.
         """
         self.path: str = path or os.curdir
-        self._fd = os.open(self.path, FOLDER & ~NOFOLLOW) if _IS_RELATIVE else None
+        self.number: int | None = None
+        if _IS_RELATIVE:
+            flags = FOLDER & ~NOFOLLOW if follows_link else FOLDER
+            self.number = os.open(self.path, flags, dir_fd=None if within is None else within.number)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._fd is not None:
-            number, self._fd = self._fd, _NOTHING_OPEN  # the number may be another file's soon
+        self.close()
+
+    def close(self) -> None:
+        """Close it; what is made in it later fails."""
+        if self.number is not None:
+            number, self.number = self.number, _NOTHING_OPEN  # the number may be another file's soon
             os.close(number)
 
     @property
     def real(self) -> str:
         """Its path without links: that of the folder which is open, even if another one has taken its place."""
         with suppress(OSError):
-            if self._fd is not None:
-                return os.readlink(f"/proc/self/fd/{self._fd}")
+            if self.number is not None:
+                return os.readlink(f"/proc/self/fd/{self.number}")
         return os.path.realpath(self.path)
+
+    @property
+    def handle(self) -> int | str:
+        """What the system knows it by: its descriptor, or else its path."""
+        return self.path if self.number is None else self.number
 
     @property
     def device(self) -> int:
         """The number of the device that it lies on. Raises `OSError`."""
-        return os.stat(self.path if self._fd is None else self._fd).st_dev
+        return os.stat(self.handle).st_dev
 
     def status_of(self, name: str) -> os.stat_result | None:
         """Return what the system tells of ``name``, which may be a link; None where there is nothing."""
         with suppress(FileNotFoundError):
-            return os.stat(self._at(name), dir_fd=self._fd, follow_symlinks=False)
+            return os.stat(self._at(name), dir_fd=self.number, follow_symlinks=False)
         return None
 
     def open(self, name: str, flags: int) -> int:
         """Return a descriptor of ``name``; a new file is its owner's alone."""
-        return os.open(self._at(name), flags, PRIVATE_FILE, dir_fd=self._fd)
+        return os.open(self._at(name), flags, PRIVATE_FILE, dir_fd=self.number)
 
     def make_folder(self, name: str) -> None:
         """Make a folder that is its owner's alone."""
-        os.mkdir(self._at(name), PRIVATE_FOLDER, dir_fd=self._fd)
+        os.mkdir(self._at(name), PRIVATE_FOLDER, dir_fd=self.number)
 
     def has_empty(self, name: str) -> bool:
         """Return whether the folder called ``name``, which is no link, is empty."""
-        fd = os.open(self._at(name), FOLDER, dir_fd=self._fd)
-        try:
-            with os.scandir(fd) as entries:
-                return next(entries, None) is None
-        finally:
-            os.close(fd)
+        with Folder(self._at(name), within=self) as folder, os.scandir(folder.handle) as entries:
+            return next(entries, None) is None
 
     def change_mode(self, name: str, mode: int) -> None:
         """Give the file or folder called ``name`` a ``mode``."""
-        os.chmod(self._at(name), mode, dir_fd=self._fd)
+        os.chmod(self._at(name), mode, dir_fd=self.number)
 
     def rename(self, old: str, new: str) -> None:
         """Give a file or folder its ``new`` name, which it takes from another one if need be."""
-        os.replace(self._at(old), self._at(new), src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        os.replace(self._at(old), self._at(new), src_dir_fd=self.number, dst_dir_fd=self.number)
 
     def sync(self) -> None:
         """Have the names in it on the disk, where the file system can."""
-        if self._fd is None:
+        if self.number is None:
             return
         try:
-            os.fsync(self._fd)
+            os.fsync(self.number)
         except OSError as error:
             if error.errno not in _NO_FSYNC:
                 raise
@@ -113,13 +122,13 @@ class Folder:
     def remove(self, name: str) -> None:
         """Remove a file, if it is there still."""
         with suppress(FileNotFoundError):
-            os.unlink(self._at(name), dir_fd=self._fd)
+            os.unlink(self._at(name), dir_fd=self.number)
 
     def remove_all(self, name: str) -> None:
         """Remove a folder and all in it, as far as the system lets it."""
         import shutil
 
-        shutil.rmtree(self._at(name), ignore_errors=True, dir_fd=self._fd)
+        shutil.rmtree(self._at(name), ignore_errors=True, dir_fd=self.number)
 
     def _at(self, name: str) -> str:
         return name if _IS_RELATIVE else os.path.join(self.path, name)

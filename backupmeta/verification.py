@@ -16,6 +16,7 @@ from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.archive.member import at
 from backupmeta.archive.reader import Consumer, Pass, walk
+from backupmeta.backup.contradictions import Written
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks import rulebook
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
@@ -372,12 +373,13 @@ def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ())
     The ``consumers`` take in contents on the way. Raises `EvidenceError`.
     """
     inventory = Inventory(case.limits, (name.encode() for name in case.policy.requirements.files))
+    written = Written.of(file)
     passed = walk(file, case.limits, consumers=[inventory, *consumers])
     deque(passed, maxlen=0)
-    return Outcome.joined(_outcome(single, passed, inventory) for single in case.alone)
+    return Outcome.joined(_outcome(single, passed, inventory, written) for single in case.alone)
 
 
-def _outcome(case: Case, passed: Pass, inventory: Inventory) -> Outcome:
+def _outcome(case: Case, passed: Pass, inventory: Inventory, written: Written) -> Outcome:
     """Judge an archive that was read, as that of one backup."""
     findings = Findings()
     for finding in chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)):
@@ -389,7 +391,7 @@ def _outcome(case: Case, passed: Pass, inventory: Inventory) -> Outcome:
     inspection, kept = None, None
     if embedded is not None or case.pair.record is not None:
         inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
-        subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now)
+        subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now, written)
         for finding in chain(inspection.findings, rulebook.of_backup(subject, is_whole=is_whole)):
             findings.add(finding)
         kept = _kept(inspection, case.server_path, passed.digests.get("sha256")) if is_whole else None
@@ -412,7 +414,7 @@ def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
     if begun_as(case.place.name) is not None:
         yield _growing(case)
         return
-    age = case.now - passed.file.mtime_ns // NANOSECONDS
+    age = case.now - passed.file.signature.mtime_ns // NANOSECONDS
     if 0 <= age < _MOMENT and any(finding.is_unread for finding in passed.findings()):
         yield Finding(rules.ARCHIVE_RECENT, "", "", on_disk(case.server_path))
 

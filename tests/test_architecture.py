@@ -19,7 +19,7 @@ from backupmeta.masking import is_secret
 
 PACKAGE = Path(backupmeta.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-MOST_MODULES = 126
+MOST_MODULES = 121
 """Modules that the package may have: a lower number is better."""
 NAMED_TWICE: set[str] = set()
 """File names that occur twice, and are to be told apart."""
@@ -106,6 +106,7 @@ def test_every_rule_is_used_and_named_as_its_id() -> None:
 def test_rules_of_checks_stand_with_the_checks() -> None:
     assert {rule.group for rule in FINDINGS.values() if not hasattr(rules, rule.id.upper().replace("-", "_"))} == {
         Group.RECORD,
+        Group.WITNESSES,
         Group.CONTENTS,
         Group.RESTORE,
         Group.APPLICATION,

@@ -46,7 +46,7 @@ def test_a_file_is_read_as_it_was_named(folder: Path) -> None:
     for name in ("file", "link"):
         with open_named(str(folder / name)) as file:
             status = (folder / "file").stat()
-            assert (file.path, file.size, file.mtime_ns) == (str(folder / name), 7, status.st_mtime_ns)
+            assert (file.path, file.size, file.signature.mtime_ns) == (str(folder / name), 7, status.st_mtime_ns)
             assert (file.read(4), file.read(9), file.read(9)) == (b"cont", b"ent", b"")
             file.seek(0)
             assert file.read_whole("record_bytes", 7) == b"content"

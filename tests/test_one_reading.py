@@ -23,7 +23,7 @@ import pytest
 import zstandard
 from writers.installatron import gzip_bytes
 
-from backupmeta.archive.names import plain
+from backupmeta.archive.member import plain
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Group, Severity
 from tests.hostile import END, TIME, member

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple, Self
 
 from backupmeta import rules
 from backupmeta.account.filename import Sieve, parse, refused, unix_time, unreadable
-from backupmeta.account.location import LOCAL, Locations, server_path
+from backupmeta.account.layout import ARCHIVES, LOCAL, PLACEHOLDER, RECORDS, Locations, server_path
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
@@ -34,9 +34,6 @@ from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.document import Document, bounded, document
 from backupmeta.record.grammar import Record
 
-RECORDS: Final = ".appdata"
-ARCHIVES: Final = "application_backups"
-PLACEHOLDER: Final = ".placeholder"
 _MANY_FINDINGS: Final = 1000
 """From how many findings on those of a home are gathered: the first of each id, the others counted."""
 
@@ -436,7 +433,7 @@ class Home:
         try:
             with ExitStack() as opened:
                 folder = opened.enter_context(self.folder.open_folder(name))
-                if archives := folder.entries(self.limits.folder_entries, lambda entry: parse(entry) is not None):
+                if archives := folder.entries(self.limits.folder_entries, lambda entry: parse(entry.name) is not None):
                     self.add_archives(folder, archives)
                     self._open.push(opened.pop_all())
         except EvidenceError as error:

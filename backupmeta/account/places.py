@@ -19,11 +19,12 @@ from typing import Final, NamedTuple
 
 from backupmeta import rules
 from backupmeta.account.filename import Sieve, is_archive_name, refused, resembles_archive, unreadable
-from backupmeta.account.home import ARCHIVES, FROM_DISK, RECORDS, Archive, Home, HomeReading, folder_name, is_id
+from backupmeta.account.home import FROM_DISK, Archive, Home, HomeReading, folder_name, is_id
+from backupmeta.account.layout import ARCHIVES, RECORDS
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.archive.names import RECORD
+from backupmeta.archive.member import RECORD
 from backupmeta.errors import EvidenceError, UnreadableError, told_of
 from backupmeta.evidence import (
     Entry,
@@ -34,7 +35,6 @@ from backupmeta.evidence import (
     join_server_path,
     open_folder,
     open_named,
-    replaced,
     status_of,
 )
 from backupmeta.findings import Finding, Findings
@@ -193,12 +193,7 @@ class FoundHome(NamedTuple):
 
     def open(self) -> Folder:
         """Open it. Raises `UnreadableError`, also where another folder took its place."""
-        with ExitStack() as opened:
-            folder = opened.enter_context(open_folder(self.path, self.server_path, self.server))
-            if self.identity not in {None, folder.identity}:
-                raise replaced(self.path)
-            opened.pop_all()
-        return folder
+        return open_folder(self.path, self.server_path, self.server, self.identity)
 
 
 class OpenedHome(NamedTuple):
@@ -437,8 +432,8 @@ def _place(path: str) -> Root:
     return Root(path, path, depth=1, is_convention=True)
 
 
-def _is_numbered_home(name: str) -> bool:
-    return _NUMBERED_HOME.fullmatch(name) is not None
+def _is_numbered_home(entry: "os.DirEntry[str]") -> bool:
+    return _NUMBERED_HOME.fullmatch(entry.name) is not None
 
 
 def _numbered_homes(base: str) -> Iterator[str]:

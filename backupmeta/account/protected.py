@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.account import places
 from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import ARCHIVES, RECORDS
+from backupmeta.account.layout import ARCHIVES, RECORDS
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.errors import EvidenceError, OutputError
 from backupmeta.evidence import identity_at

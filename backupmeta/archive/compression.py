@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 from zlib import crc32
 
 from backupmeta.archive.limits import KIB, Limits
+from backupmeta.evidence import EvidenceFile
 from backupmeta.words import counted
 
 SYSTEMS: Final = {0: "FAT", 3: "Unix", 7: "Macintosh", 10: "NTFS", 11: "NTFS", 255: "unknown"}
@@ -69,6 +70,18 @@ def parse_header(block: bytes, name_bytes: int) -> GzipHeader | None:
             fault = _header_fault(block[:end], int.from_bytes(block[end:end_of_part], "little"))
         end = end_of_part
     return GzipHeader(int.from_bytes(block[4:8], "little"), block[9], name, end, fault)
+
+
+def gzip_time(file: EvidenceFile) -> int | None:
+    """Return the time in the gzip header that ``file`` begins with, Unix seconds; it is left at its beginning.
+
+    None where there is none: in a file of another kind, and where the header has 0 (RFC 1952 §2.3.1). Raises
+    `UnreadableError`.
+    """
+    header = file.read(_FIXED)
+    file.seek(0)
+    is_gzip = len(header) == _FIXED and header[:2] == b"\x1f\x8b" and header[2] == _DEFLATE
+    return (int.from_bytes(header[4:8], "little") or None) if is_gzip else None
 
 
 def _header_fault(header: bytes, expected: int) -> str:

@@ -8,8 +8,7 @@ from threading import Event, Thread
 from time import sleep
 from typing import Final
 
-from backupmeta.archive.member import WITH_CONTENT, Member
-from backupmeta.archive.names import plain
+from backupmeta.archive.member import WITH_CONTENT, Member, plain
 
 ALGORITHMS: Final = ("sha256", "sha1", "md5")
 """What lists of known files have; sha256 is always counted."""

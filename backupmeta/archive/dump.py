@@ -10,8 +10,7 @@ from hashlib import sha256
 from typing import Final, Literal, NamedTuple
 
 from backupmeta.archive.limits import KIB, MIB
-from backupmeta.archive.member import WITH_CONTENT, Member
-from backupmeta.archive.names import DUMP, plain
+from backupmeta.archive.member import DUMP, WITH_CONTENT, Member, plain
 from backupmeta.archive.statements import NAME, Filled, Spot, Statement, Statements, created_by, dropped_by, unquoted
 
 TABLES_KEPT: Final = 20_000

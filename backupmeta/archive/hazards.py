@@ -8,10 +8,25 @@ from itertools import dropwhile, islice, product
 from typing import Final, NamedTuple
 
 from backupmeta import rules
-from backupmeta.archive.headers import LINKS, NO_READINGS
+from backupmeta.archive.headers import LINKS
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import DEVICES, OWN_CONTENT, Member, Placed, is_record, label, remember
-from backupmeta.archive.names import PATH_MAX, RECORD, escapes, folded, is_absolute, parts, plain
+from backupmeta.archive.member import (
+    DEVICES,
+    NO_READINGS,
+    OWN_CONTENT,
+    PATH_MAX,
+    RECORD,
+    Member,
+    Placed,
+    escapes,
+    folded,
+    is_absolute,
+    is_record,
+    label,
+    parts,
+    plain,
+    remember,
+)
 from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import counted

@@ -12,8 +12,18 @@ from typing import Final, NamedTuple
 from backupmeta.archive.compression import BLOCK, GZIP, Compression, Decompressor, open_carefully, whole
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, MIB, Limits
-from backupmeta.archive.member import Member, Placed, is_at_root, is_record, misplaced, ordinary, own, remember
-from backupmeta.archive.names import RECORD, plain
+from backupmeta.archive.member import (
+    RECORD,
+    Member,
+    Placed,
+    is_at_root,
+    is_record,
+    misplaced,
+    ordinary,
+    own,
+    plain,
+    remember,
+)
 from backupmeta.archive.reader import Reader, record_of, unpromised
 from backupmeta.errors import LimitExceededError, NoRecordError
 from backupmeta.evidence import EvidenceFile
@@ -91,7 +101,7 @@ def _head(
     file: EvidenceFile, path: str, compression: Compression, on_the_way: _OnTheWay, findings: tuple[Finding, ...]
 ) -> Head:
     (member, place), content = on_the_way
-    return Head(path, compression, file.size, file.mtime_ns, member, place, content, findings)
+    return Head(path, compression, file.size, file.signature.mtime_ns, member, place, content, findings)
 
 
 def _at_once(file: EvidenceFile, limits: Limits) -> _OnTheWay | None:

@@ -7,13 +7,12 @@ POSIX.1-2017 pax, "ustar Interchange Format": pax records (``x``, ``g``; Solaris
 import re
 import struct
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final, Literal, NamedTuple, Self
+from typing import Final, Literal, NamedTuple
 from zlib import adler32
 
-from backupmeta.archive.names import effect
 from backupmeta.words import NANOSECONDS, counted
 
 BLOCK: Final = 512
@@ -71,14 +70,6 @@ Fields = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]
 """What `HEADER` unpacks."""
 
 
-class Access(NamedTuple):
-    """Who may do what: permission bits, the owner's and the group's number."""
-
-    mode: int
-    uid: int
-    gid: int
-
-
 def number_or_none(field: bytes) -> int | None:
     r"""Return a number of a header: octal, or base-256 where the first bit is set (GNU, star); None where it is none.
 
@@ -102,10 +93,10 @@ def number_or_none(field: bytes) -> int | None:
 
 
 @lru_cache(1024)
-def access(fields: bytes) -> Access | None:
-    """Return what the 24 bytes of mode, uid and gid say; None where one of them is no number."""
+def access(fields: bytes) -> tuple[int, int, int] | None:
+    """Return the permission bits, the owner's and the group's number from their 24 bytes; None where one is none."""
     mode, uid, gid = (number_or_none(fields[at : at + 8]) for at in (0, 8, 16))
-    return None if mode is None or uid is None or gid is None else Access(mode, uid, gid)
+    return None if mode is None or uid is None or gid is None else (mode, uid, gid)
 
 
 @lru_cache(4096)
@@ -138,35 +129,20 @@ def text(field: bytes) -> bytes:
 
 
 def is_header(buffer: bytes, at: int) -> bool:
-    """Return whether the 512 bytes from ``at`` on, if there are as many, are a header."""
-    return len(buffer) - at >= BLOCK and checksum_fits(buffer, at)
-
-
-def checksum_fits(buffer: bytes, at: int) -> bool:
     """Return whether the 512 bytes of ``buffer`` from ``at`` on add up to their checksum, with blanks in its place.
 
     Some old programs added signed bytes; that is accepted, too (as tarfile, GNU tar and bsdtar do).
     """
     field, middle = buffer[at + 148 : at + 156], at + _HALF
-    if (expected := number_or_none(field)) is None:
+    if len(buffer) - at < BLOCK or (expected := number_or_none(field)) is None:
         return False
     # Adler-32's lower half is one plus the sum of the bytes modulo 65521 (RFC 1950 §8.2); 256 bytes add up to less.
     total = (adler32(buffer[at:middle]) & 0xFFFF) + (adler32(buffer[middle : at + BLOCK]) & 0xFFFF) - 2
     total += _BLANKS - sum(field)
     if expected == total:
         return True
-    counted = buffer[at : at + 148] + buffer[at + 156 : at + BLOCK]
-    return len(counted) == BLOCK - 8 and expected == total - 256 * len(counted.translate(None, _ASCII))
-
-
-def sparse_size(fields: bytes) -> int:
-    """Return an old GNU sparse file's real size, from byte 483 of its header; ``fields`` are those after the link."""
-    return number_or_none(fields[483 - 257 : 495 - 257]) or 0
-
-
-def has_more_maps(fields: bytes) -> bool:
-    """Return whether more sparse maps follow an old GNU sparse file's header, by its byte 482."""
-    return fields[482 - 257] != 0
+    signed = (buffer[at : at + 148] + buffer[at + 156 : at + BLOCK]).translate(None, _ASCII)
+    return expected == total - 256 * len(signed)
 
 
 def pax_records(content: bytes) -> tuple[dict[bytes, bytes], bytes]:
@@ -332,18 +308,12 @@ class Filling:
         filled: how many bytes of holes were given.
     """
 
-    def __init__(self, runs: "array[int]", size: int) -> None:
-        """Give ``size`` bytes, of which ``runs`` are stored."""
-        self._runs = runs
-        self._size = size
+    def __init__(self, map_: SparseMap, size: int) -> None:
+        """Give ``size`` bytes, of which those of ``map_`` are stored; nothing where that has a fault."""
+        self._runs, self._size = (array("q"), 0) if map_.fault else (map_.runs, size)
         self._place = 0
         self._at = 0
         self.filled: int = 0
-
-    @classmethod
-    def empty(cls) -> Self:
-        """Return what gives nothing: of a content that can't be told."""
-        return cls(array("q"), 0)
 
     def piece(self, take: Callable[[int], bytes], most: int) -> bytes:
         """Return the next bytes, at most ``most``, of which ``take`` gives the stored ones; nothing at the end."""
@@ -363,129 +333,3 @@ class Filling:
         self._at += len(zeros)
         self.filled += len(zeros)
         return zeros
-
-
-_OCTAL_MOST: Final = 8 * 1024**3
-"""From this size on an octal field can't hold a size, in bytes: what stands there tells nothing."""
-
-_NAME_KEYS: Final = (b"GNU.sparse.name", b"path")
-_SIZE_KEYS: Final = (b"GNU.sparse.realsize", b"GNU.sparse.size", b"size")
-_CUT_AT_NUL: Final = (*_NAME_KEYS, b"linkpath", b"uname", b"gname")
-BOUNDED: Final = _CUT_AT_NUL
-"""Pax records that are bounded as a GNU long name is."""
-
-
-class HeaderExtensions:
-    """What the headers before one member say.
-
-    Attributes:
-        begin: where the first of them begins, in inflated bytes.
-        has_other_map: whether others take a map of holes that is not ours: of an earlier pax header, or none of a
-            global one.
-    """
-
-    def __init__(self, begin: int, global_: Mapping[bytes, bytes]) -> None:
-        """Begin with the first of the headers, at ``begin``; the pax records ``global_`` hold before it."""
-        self.begin = begin
-        self._global = global_
-        self._own = dict[bytes, bytes]()
-        self._long = dict[bytes, bytes]()
-        self._names = list[bytes]()
-        self._links = list[bytes]()
-        self._sizes = set[int]()
-        self.has_other_map: bool = is_sparse_by(global_)
-        self._bad = list[str]()
-
-    def take_long(self, type_: bytes, content: bytes) -> None:
-        """Take in a GNU long name (``L``) or link (``K``)."""
-        if type_ in self._long:
-            (self._names if type_ == b"L" else self._links).append(self._long[type_])
-        self._long[type_] = text(content)
-
-    def take_records(self, records: dict[bytes, bytes]) -> None:
-        """Take in the records of a pax header; those of an earlier one no longer hold."""
-        self._remember(self._own)
-        self._own = records
-
-    def _remember(self, records: Mapping[bytes, bytes]) -> None:
-        """Keep the names and the sizes that another program would take from ``records``."""
-        self._names += [records[key] for key in _NAME_KEYS if key in records]
-        self._links += [records[b"linkpath"]] if b"linkpath" in records else []
-        self.has_other_map |= is_sparse_by(records)
-        self._bad += pax_not_numbers(records)
-        self._sizes.update(size for key in _SIZE_KEYS if (size := pax_number(records, key)) is not None)
-
-    def records(self) -> Mapping[bytes, bytes]:
-        """Return what holds for the member: pax records, GNU long names as ``L`` and ``K``; names end at a NUL."""
-        held = {**self._global, **self._long, **self._own}
-        for key in _CUT_AT_NUL:
-            if b"\0" in held.get(key, b""):
-                self._names += [held[key]] if key in _NAME_KEYS else []
-                held[key] = text(held[key])
-        return held
-
-    def not_numbers(self) -> list[str]:
-        """Return the keys of pax records that should be numbers and are none, also where they do not hold."""
-        return [*self._bad, *pax_not_numbers(self._global), *pax_not_numbers(self._own)]
-
-    def names(self) -> tuple[bytes, ...]:
-        """Return all names that these headers give, where no member follows them."""
-        held = self.records()
-        return tuple(dict.fromkeys((*self._names, *filter(None, map(held.get, (*_NAME_KEYS, b"L"))))))
-
-    @property
-    def say_nothing(self) -> bool:
-        """Whether nothing in them is about the member, to no program."""
-        return not (self._own or self._long or self._global or self._names or self._links or self._sizes)
-
-    @property
-    def has_volume(self) -> bool:
-        """Whether they tell of the volume of a multi-volume archive."""
-        return b"GNU.volume.filename" in self._own or b"GNU.volume.filename" in self._global
-
-    def other_names(self, name: bytes, own_name: bytes, *, is_sparse: bool) -> tuple[bytes, ...]:
-        """Return which names others read of the member that is ``name`` to us, and ``own_name`` by its own header.
-
-        That stands for those who pass over what extends it; a sparse file's is made up by its writer.
-        """
-        names = [*self._names, *self._others(b"L", own_name, *_NAME_KEYS)]
-        mine, theirs = effect(name), effect(own_name)
-        if not name.startswith(own_name) and (mine[:2] != theirs[:2] if is_sparse else mine != theirs):
-            names.append(own_name)
-        return tuple(dict.fromkeys(other_name for other_name in names if other_name != name))
-
-    def other_links(self, link: bytes, own_link: bytes) -> tuple[bytes, ...]:
-        """Return which targets others read of a link to ``link``, and to ``own_link`` by its own header."""
-        links = [*self._links, *self._others(b"K", own_link, b"linkpath")]
-        if not link.startswith(own_link) and effect(link) != effect(own_link):
-            links.append(own_link)
-        return tuple(dict.fromkeys(other_link for other_link in links if other_link != link))
-
-    def _others(self, long: bytes, own: bytes, *keys: bytes) -> Iterator[bytes]:
-        """Yield what counts to those who take ``long``, pass over global records, or take an empty one as it is."""
-        if long in self._long:
-            yield self._long[long]
-        elif any(self._global.get(key) for key in keys) and not any(self._own.get(key) for key in keys):
-            yield own
-        if any(held.get(keys[-1]) == b"" for held in (self._own, self._global)):
-            yield b""
-
-    def other_sizes(self, size: int, own_size: int) -> tuple[int, ...]:
-        """Return which sizes others read of a file of ``size`` bytes, which has ``own_size`` by its own header."""
-        if not self._sizes and b"size" not in self._own and b"size" not in self._global:
-            return ()
-        empty = {0} if b"" in (self._own.get(b"size"), self._global.get(b"size")) else set[int]()
-        return tuple(sorted({*self._sizes, *empty, *((own_size,) if size < _OCTAL_MOST else ())} - {size}))
-
-
-class Readings(NamedTuple):
-    """How other programs read a member: names, links' targets, sizes, kinds, a map of holes that are not ours."""
-
-    names: tuple[bytes, ...] = ()
-    links: tuple[bytes, ...] = ()
-    sizes: tuple[int, ...] = ()
-    kinds: tuple[MemberKind, ...] = ()
-    has_other_map: bool = False
-
-
-NO_READINGS: Final = Readings()

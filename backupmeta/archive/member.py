@@ -1,5 +1,9 @@
-"""`Member`: one member of an archive, made of its header and of the records before it."""
+"""`Member`: one member of an archive, made of its header and of the records before it.
 
+Its name comes first: the path that it means, and where that leads when it is unpacked.
+"""
+
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
@@ -10,29 +14,235 @@ from backupmeta.archive.headers import (
     IN_HEADER,
     KINDS,
     LINKS,
-    NO_READINGS,
     WITHOUT_CONTENT,
     Fields,
-    HeaderExtensions,
     MemberKind,
-    Readings,
     SparseMap,
     access,
     is_sparse_by,
     number_or_none,
     of_records,
     owners,
+    pax_not_numbers,
     pax_number,
     pax_time,
     prefix_in,
-    sparse_size,
     text,
     time,
 )
-from backupmeta.archive.names import PATH_MAX, RECORD, plain
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
+from backupmeta.secrets import mask_text
 from backupmeta.words import NANOSECONDS
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+RECORD: Final = b"APP-META.INI"
+"""The embedded record's name (FORMAT.md §2)."""
+
+DUMP: Final = b"APP-DATA.SQL"
+"""The database dump's name (FORMAT.md §2)."""
+
+OWN: Final = frozenset({RECORD, DUMP})
+"""What Installatron adds to the application's files."""
+
+_ABSOLUTE: Final = re.compile(rb"[/\\]|[A-Za-z]:")
+_SEPARATOR: Final = re.compile(rb"[/\\]")
+_ENDS: Final = (b"/", b".")
+"""What a name ends with that may be no part of its path."""
+
+PATH_MAX: Final = 4096
+"""The bytes of the longest path that can be made (Linux)."""
+
+
+def plain(name: bytes) -> bytes:
+    r"""Return the path that a member's ``name`` means: without ``.``, empty parts, and slashes after it.
+
+    A backslash separates as a slash does: programs on Windows write, and unpack, such names so.
+
+    >>> plain(b"./wp-includes//./version.php"), plain(b"wp-admin/"), plain(b"/etc/passwd"), plain(b"wp-admin\\a.php")
+    (b'wp-includes/version.php', b'wp-admin', b'/etc/passwd', b'wp-admin/a.php')
+    """
+    if b"\\" in name:
+        name = name.replace(b"\\", b"/")
+    if name[:2] != b"./" and name[-1:] not in _ENDS and b"//" not in name and b"/./" not in name:
+        return name
+    path = b"/".join(part for part in name.split(b"/") if part not in {b"", b"."})
+    return b"/" + path if name[:1] == b"/" else path
+
+
+def shown(name: bytes) -> bytes:
+    """Return the path that a member's ``name`` means, as `plain`, with the secrets in the name masked.
+
+    They are looked for in the name itself: what `plain` leaves of ``//user:password@host`` has another form.
+    """
+    text = name.decode("utf-8", "surrogateescape")
+    masks = mask_text(text)
+    return plain(name if masks == text else masks.encode("utf-8", "surrogateescape"))
+
+
+def is_absolute(name: bytes) -> bool:
+    r"""Return whether ``name`` begins at a file system's root or names a drive: ``/x``, ``\x``, ``C:/x``, ``C:x``."""
+    return _ABSOLUTE.match(name) is not None
+
+
+def escapes(name: bytes) -> bool:
+    """Return whether a part of ``name`` leads up."""
+    return b".." in name and b".." in _SEPARATOR.split(name)
+
+
+def parts(path: bytes) -> list[bytes]:
+    """Return the parts of a ``path``, whichever way they are separated."""
+    return _SEPARATOR.split(path)
+
+
+def folded(name: bytes) -> bytes:
+    """Return a name as a system compares it that tells neither case nor Unicode form (APFS, NTFS, HFS+).
+
+    Names that can't be made are left as they are: putting many accents in order takes time by the square.
+    """
+    import unicodedata
+
+    if name.isascii():
+        return name.lower()
+    if len(name) > PATH_MAX:
+        return name
+    text = name.decode("utf-8", "surrogateescape")
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold()).encode(
+        "utf-8", "surrogateescape"
+    )
+
+
+def effect(name: bytes) -> tuple[bool, bool, bytes]:
+    """Return what unpacking ``name`` would do: two names of one member are harmless where that is the same."""
+    path = plain(name)
+    return is_absolute(name), escapes(name), path if path in OWN else b""
+
+
+# --- what the headers before one say ----------------------------------------------------------------------------------
+
+_OCTAL_MOST: Final = 8 * 1024**3
+"""From this size on an octal field can't hold a size, in bytes: what stands there tells nothing."""
+
+_NAME_KEYS: Final = (b"GNU.sparse.name", b"path")
+_SIZE_KEYS: Final = (b"GNU.sparse.realsize", b"GNU.sparse.size", b"size")
+_CUT_AT_NUL: Final = (*_NAME_KEYS, b"linkpath", b"uname", b"gname")
+BOUNDED: Final = _CUT_AT_NUL
+"""Pax records that are bounded as a GNU long name is."""
+
+
+class HeaderExtensions:
+    """What the headers before one member say.
+
+    Attributes:
+        begin: where the first of them begins, in inflated bytes.
+        has_other_map: whether others take a map of holes that is not ours: of an earlier pax header, or none of a
+            global one.
+    """
+
+    def __init__(self, begin: int, global_: Mapping[bytes, bytes]) -> None:
+        """Begin with the first of the headers, at ``begin``; the pax records ``global_`` hold before it."""
+        self.begin = begin
+        self._global = global_
+        self._own = dict[bytes, bytes]()
+        self._long = dict[bytes, bytes]()
+        self._names = list[bytes]()
+        self._links = list[bytes]()
+        self._sizes = set[int]()
+        self.has_other_map: bool = is_sparse_by(global_)
+        self._bad = list[str]()
+
+    def take_long(self, type_: bytes, content: bytes) -> None:
+        """Take in a GNU long name (``L``) or link (``K``)."""
+        if type_ in self._long:
+            (self._names if type_ == b"L" else self._links).append(self._long[type_])
+        self._long[type_] = text(content)
+
+    def take_records(self, records: dict[bytes, bytes]) -> None:
+        """Take in the records of a pax header; those of an earlier one no longer hold."""
+        self._remember(self._own)
+        self._own = records
+
+    def _remember(self, records: Mapping[bytes, bytes]) -> None:
+        """Keep the names and the sizes that another program would take from ``records``."""
+        self._names += [records[key] for key in _NAME_KEYS if key in records]
+        self._links += [records[b"linkpath"]] if b"linkpath" in records else []
+        self.has_other_map |= is_sparse_by(records)
+        self._bad += pax_not_numbers(records)
+        self._sizes.update(size for key in _SIZE_KEYS if (size := pax_number(records, key)) is not None)
+
+    def records(self) -> Mapping[bytes, bytes]:
+        """Return what holds for the member: pax records, GNU long names as ``L`` and ``K``; names end at a NUL."""
+        held = {**self._global, **self._long, **self._own}
+        for key in _CUT_AT_NUL:
+            if b"\0" in held.get(key, b""):
+                self._names += [held[key]] if key in _NAME_KEYS else []
+                held[key] = text(held[key])
+        return held
+
+    def not_numbers(self) -> list[str]:
+        """Return the keys of pax records that should be numbers and are none, also where they do not hold."""
+        return [*self._bad, *pax_not_numbers(self._global), *pax_not_numbers(self._own)]
+
+    def names(self) -> tuple[bytes, ...]:
+        """Return all names that these headers give, where no member follows them."""
+        held = self.records()
+        return tuple(dict.fromkeys((*self._names, *filter(None, map(held.get, (*_NAME_KEYS, b"L"))))))
+
+    @property
+    def has_volume(self) -> bool:
+        """Whether they tell of the volume of a multi-volume archive."""
+        return b"GNU.volume.filename" in self._own or b"GNU.volume.filename" in self._global
+
+    def other_names(self, name: bytes, own_name: bytes, *, is_sparse: bool) -> tuple[bytes, ...]:
+        """Return which names others read of the member that is ``name`` to us, and ``own_name`` by its own header.
+
+        That stands for those who pass over what extends it; a sparse file's is made up by its writer.
+        """
+        names = [*self._names, *self._others(b"L", own_name, *_NAME_KEYS)]
+        mine, theirs = effect(name), effect(own_name)
+        if not name.startswith(own_name) and (mine[:2] != theirs[:2] if is_sparse else mine != theirs):
+            names.append(own_name)
+        return tuple(dict.fromkeys(other_name for other_name in names if other_name != name))
+
+    def other_links(self, link: bytes, own_link: bytes) -> tuple[bytes, ...]:
+        """Return which targets others read of a link to ``link``, and to ``own_link`` by its own header."""
+        links = [*self._links, *self._others(b"K", own_link, b"linkpath")]
+        if not link.startswith(own_link) and effect(link) != effect(own_link):
+            links.append(own_link)
+        return tuple(dict.fromkeys(other_link for other_link in links if other_link != link))
+
+    def _others(self, long: bytes, own: bytes, *keys: bytes) -> Iterator[bytes]:
+        """Yield what counts to those who take ``long``, pass over global records, or take an empty one as it is."""
+        if long in self._long:
+            yield self._long[long]
+        elif any(self._global.get(key) for key in keys) and not any(self._own.get(key) for key in keys):
+            yield own
+        if any(held.get(keys[-1]) == b"" for held in (self._own, self._global)):
+            yield b""
+
+    def other_sizes(self, size: int, own_size: int) -> tuple[int, ...]:
+        """Return which sizes others read of a file of ``size`` bytes, which has ``own_size`` by its own header."""
+        if not self._sizes and b"size" not in self._own and b"size" not in self._global:
+            return ()
+        empty = {0} if b"" in (self._own.get(b"size"), self._global.get(b"size")) else set[int]()
+        return tuple(sorted({*self._sizes, *empty, *((own_size,) if size < _OCTAL_MOST else ())} - {size}))
+
+
+class Readings(NamedTuple):
+    """How other programs read a member: names, links' targets, sizes, kinds, a map of holes that are not ours."""
+
+    names: tuple[bytes, ...] = ()
+    links: tuple[bytes, ...] = ()
+    sizes: tuple[int, ...] = ()
+    kinds: tuple[MemberKind, ...] = ()
+    has_other_map: bool = False
+
+
+NO_READINGS: Final = Readings()
+
+
+# --- members ----------------------------------------------------------------------------------------------------------
 
 OWN_CONTENT: Final[frozenset[MemberKind]] = frozenset({"file", "other"})
 """What is unpacked as a file with bytes of its own: of a type that nobody knows, too (POSIX pax, "typeflag")."""
@@ -44,7 +254,6 @@ DEVICES: Final[frozenset[MemberKind]] = frozenset({"character device", "block de
 """What is no file of a site: unpacking it makes something that a program talks to."""
 
 _BLANK: Final = ord(" ")
-_BLANKS: Final = 8 * _BLANK
 _NAME_BYTES: Final = 100
 _NUMBER_ENDS: Final = frozenset({b"\0", b" "})
 _ORDINARY: Final[Mapping[bytes, MemberKind]] = {b"0": "file", b"\0": "file", b"5": "directory"}
@@ -147,7 +356,7 @@ def ordinary(block: bytes, offset: int) -> Member | None:
         return None
     try:
         # Adler-32's lower half is one plus the sum of the bytes modulo 65521 (RFC 1950 §8.2); 512 of ASCII are below.
-        if int(expected, 8) + (adler32(expected) & 0xFFFF) + _BLANK - _BLANKS != adler32(block) & 0xFFFF:
+        if int(expected, 8) + (adler32(expected) & 0xFFFF) - 7 * _BLANK != adler32(block) & 0xFFFF:
             return None
         size = int(digits, 8)
     except ValueError:  # an 8 or a 9
@@ -193,17 +402,16 @@ def described(fields: Fields, extensions: HeaderExtensions, size: int, bad: list
     real_size = _real_size(records, rest if type_ == b"S" else None, stored)
     is_cut = len(own_name) == _NAME_BYTES and name != own_name and name.startswith(own_name)
     readings = Readings(
-        kinds=() if is_cut else _other_kinds(type_, kind, own_name), sizes=_skipped(type_, recorded, size)
+        names=extensions.other_names(name, own_name, is_sparse=is_sparse),
+        links=extensions.other_links(link, text(link_field)) if kind in LINKS else (),
+        sizes=(
+            extensions.other_sizes(real_size, real_size if is_sparse else size)
+            if kind == "file"
+            else _skipped(type_, recorded, size)
+        ),
+        kinds=() if is_cut else _other_kinds(type_, kind, own_name),
+        has_other_map=extensions.has_other_map,
     )
-    if not extensions.say_nothing:
-        readings = readings._replace(
-            names=extensions.other_names(name, own_name, is_sparse=is_sparse),
-            links=extensions.other_links(link, text(link_field)) if kind in LINKS else (),
-            has_other_map=extensions.has_other_map,
-        )
-        if kind == "file":
-            sizes = extensions.other_sizes(real_size, real_size if is_sparse else size)
-            readings = readings._replace(sizes=sizes)
     return Member(
         name=name,
         kind=kind,
@@ -250,11 +458,11 @@ def _skipped(type_: bytes, recorded: int | None, size: int) -> tuple[int, ...]:
 
 
 def _real_size(records: Mapping[bytes, bytes], old_gnu: bytes | None, size: int) -> int:
-    """Return the length of a member's content, holes included; ``old_gnu`` are the fields of an old GNU sparse file."""
+    """Return the length of a member's content, holes included; ``old_gnu`` are what stands after the link."""
     for key in (b"GNU.sparse.realsize", b"GNU.sparse.size"):
         if (real := pax_number(records, key)) is not None:
             return real
-    return size if old_gnu is None else sparse_size(old_gnu)
+    return size if old_gnu is None else number_or_none(old_gnu[483 - 257 : 495 - 257]) or 0
 
 
 _KEPT: Final = 100

@@ -17,8 +17,17 @@ from backupmeta.archive.digests import ALGORITHMS, Digests
 from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.archive.member import WITH_CONTENT, Member, Placed, is_at_root, is_record, misplaced, remember
-from backupmeta.archive.names import PATH_MAX, plain
+from backupmeta.archive.member import (
+    PATH_MAX,
+    WITH_CONTENT,
+    Member,
+    Placed,
+    is_at_root,
+    is_record,
+    misplaced,
+    plain,
+    remember,
+)
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile

@@ -5,7 +5,7 @@ Only a statement's beginning and a few bytes of anything else are ever held, wha
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -93,8 +93,12 @@ _IF: Final = rb"(?>(?:IF (?>(?:NOT )?)EXISTS )?)"
 _USER: Final = rb"(?:`(?>(?:[^`]++|``)*)`|" + _QUOTED + rb"|[\w$.%-]++)"
 
 
+@cache
 def _grammar(pattern: bytes) -> re.Pattern[bytes]:
-    """Compile a ``pattern`` in which a blank is whatever stands between two words, and ``~`` that or nothing."""
+    """Return a ``pattern`` in which a blank is whatever stands between two words, and ``~`` that or nothing.
+
+    It is compiled when it is needed first: most commands import this module and read no dump.
+    """
     return re.compile(
         rb"(?si:" + pattern.replace(b" ", rb"(?>" + _GAP + rb"+)").replace(b"~", rb"(?>" + _GAP + rb"*)") + rb")"
     )
@@ -102,7 +106,7 @@ def _grammar(pattern: bytes) -> re.Pattern[bytes]:
 
 _WORD: Final = re.compile(rb"(?s:(?>(?:" + _GAP + rb"|\()*)([A-Za-z]++))")
 _DELIMITER: Final = re.compile(rb"(?i:DELIMITER)[ \t]++(\S{1,16}+)(?!\S)")
-_CREATED: Final = _grammar(
+_CREATED: Final = (
     rb"~CREATE (?>(?:OR REPLACE )?)(?>(?:ALGORITHM~=~\w++ )?)"
     rb"(?>(?:DEFINER~=~(?P<definer>"
     + _USER
@@ -111,13 +115,13 @@ _CREATED: Final = _grammar(
     + rb")?)(?>(?:\(\))?) )?)(?>(?:SQL SECURITY \w++ )?)"
     rb"(?>(?P<temporary>TEMPORARY )?)(?>(?:(?P<kind>TABLE|VIEW)\b~" + _IF + _TABLE + rb")?)"
 )
-_FILLED: Final = _grammar(
+_FILLED: Final = (
     rb"~(?:INSERT|REPLACE)\b~(?>(?:(?:LOW_PRIORITY|DELAYED|HIGH_PRIORITY|IGNORE) )*)(?>(?:INTO\b~)?)" + _TABLE + rb"~"
     rb"(?>(?:\((?>(?:[^'\"`();]++|" + _QUOTED + rb")*)\)~)?)(?>(?:(?P<values>VALUES?)\b|(?P<set>SET)\b)?)"
 )
-_DROPPED: Final = _grammar(rb"~DROP (?>(?:TEMPORARY )?)(?P<kind>TABLE|VIEW)S?+\b~" + _IF)
-_LISTED: Final = _grammar(rb"~" + _TABLE + rb"~,?+")
-_ROUTINE: Final = _grammar(rb"(?>(?:AGGREGATE )?)(?:PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b")
+_DROPPED: Final = rb"~DROP (?>(?:TEMPORARY )?)(?P<kind>TABLE|VIEW)S?+\b~" + _IF
+_LISTED: Final = rb"~" + _TABLE + rb"~,?+"
+_ROUTINE: Final = rb"(?>(?:AGGREGATE )?)(?:PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b"
 _BLOCK: Final = re.compile(
     rb"(?si:" + _QUOTED + rb"|" + _COMMENT + rb"|"
     rb"\b(?:(?P<begin>BEGIN|CASE)|END\s+(?:IF|LOOP|WHILE|REPEAT)|(?P<end>END(?:\s+CASE)?))\b)"
@@ -176,7 +180,7 @@ def delimiter_at(text: bytes, at: int) -> bytes | None:
 
 def created_by(text: bytes) -> Created | None:
     """Return what the CREATE statement ``text`` creates."""
-    if (match := _CREATED.match(text, 0, HEAD)) is None:
+    if (match := _grammar(_CREATED).match(text, 0, HEAD)) is None:
         return None
     name, kind, user = match[match.re.groups], match["kind"], match["definer"]
     return Created(
@@ -189,8 +193,8 @@ def created_by(text: bytes) -> Created | None:
 
 def is_routine_at(text: bytes, at: int) -> bool:
     """Return whether the CREATE statement at byte ``at`` creates what has statements of its own."""
-    match = _CREATED.match(text, at, at + HEAD)
-    return match is not None and _ROUTINE.match(text, match.end(), at + HEAD) is not None
+    match = _grammar(_CREATED).match(text, at, at + HEAD)
+    return match is not None and _grammar(_ROUTINE).match(text, match.end(), at + HEAD) is not None
 
 
 def block_depth(text: bytes) -> int:
@@ -201,7 +205,7 @@ def block_depth(text: bytes) -> int:
 
 def filled_at(text: bytes, at: int) -> Filled | None:
     """Return what the INSERT or REPLACE at byte ``at`` of ``text`` fills."""
-    if (match := _FILLED.match(text, at, at + HEAD)) is None:
+    if (match := _grammar(_FILLED).match(text, at, at + HEAD)) is None:
         return None
     length = match.end() - at if match["values"] else 0
     return Filled(unquoted(match[1]), length, match["set"] is not None)
@@ -209,10 +213,10 @@ def filled_at(text: bytes, at: int) -> Filled | None:
 
 def dropped_by(text: bytes) -> tuple[str, tuple[bytes, ...]]:
     """Return what kind of thing the DROP statement ``text`` drops, and their names; nothing of another kind."""
-    if (match := _DROPPED.match(text, 0, HEAD)) is None:
+    if (match := _grammar(_DROPPED).match(text, 0, HEAD)) is None:
         return "", ()
     names, at = list[bytes](), match.end()
-    while listed := _LISTED.match(text, at):
+    while listed := _grammar(_LISTED).match(text, at):
         names.append(unquoted(listed[1]))
         at = listed.end()
     return match["kind"].decode().lower(), tuple(names)

@@ -31,20 +31,15 @@ from backupmeta.archive.compression import End, Verdict
 from backupmeta.archive.hazards import OtherNames
 from backupmeta.archive.headers import (
     BLOCK,
-    BOUNDED,
     EXTENSIONS,
     HEADER,
     IN_CONTENT,
     IN_HEADER,
-    NO_READINGS,
     Fields,
     Filling,
-    HeaderExtensions,
-    Readings,
     SparseMap,
-    checksum_fits,
     faulty,
-    has_more_maps,
+    is_header,
     number_or_none,
     of_content,
     of_header,
@@ -52,7 +47,15 @@ from backupmeta.archive.headers import (
     text,
 )
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import Member, described, ordinary
+from backupmeta.archive.member import (
+    BOUNDED,
+    NO_READINGS,
+    HeaderExtensions,
+    Member,
+    Readings,
+    described,
+    ordinary,
+)
 from backupmeta.archive.stream import HARMLESS, Inflated
 from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness
@@ -166,7 +169,7 @@ class Walk:
         piece = filling.piece(self._stored, length)
         self._holes += filling.filled - before
         if filling.filled > before and self._has_too_many_holes():
-            self._filling = Filling.empty()
+            self._filling = Filling(faulty("its holes are over a limit"), 0)
         return piece
 
     def _stored(self, length: int) -> bytes:
@@ -214,7 +217,7 @@ class Walk:
             elif stream.position > self.until:
                 self._damage("limit", f"more than {counted(self.until, 'byte')} of it", "search_bytes")
                 self._finish()
-            elif self._is_lost or not checksum_fits(stream.buffer, stream.at):
+            elif self._is_lost or not is_header(stream.buffer, stream.at):
                 self._leave(extensions)
                 self._pass_gap()
             else:
@@ -294,12 +297,12 @@ class Walk:
         map_ = map_.checked(member.size, self._left)
         if map_.fault:
             self._note(rules.MEMBER_SPARSE_MAP, map_.fault, member.label)
-        self._filling = Filling.empty() if map_.fault else Filling(map_.runs, member.size)
+        self._filling = Filling(map_, member.size)
         return member._replace(map=map_)
 
     def _map_blocks(self, rest: bytes, begin: int) -> Iterator[bytes]:
         """Yield the extra maps of an old GNU sparse file; each says whether another follows."""
-        stream, has_more = self._stream, has_more_maps(rest)
+        stream, has_more = self._stream, rest[482 - 257] != 0
         while has_more and self.end is None:
             block = stream.read(BLOCK)
             has_more = block[504:505] not in {b"\0", b""}
@@ -315,7 +318,7 @@ class Walk:
         if stream.fill(BLOCK) < BLOCK:
             return True
         block = stream.buffer[stream.at : stream.at + BLOCK]
-        return block == ZERO_BLOCK or checksum_fits(stream.buffer, stream.at)
+        return block == ZERO_BLOCK or is_header(stream.buffer, stream.at)
 
     def _extend(self, type_: bytes, size: int, extensions: HeaderExtensions) -> None:
         """Take in a GNU long name or link (``L``, ``K``), or a pax header (``x``, ``g``; Solaris ``X``)."""
@@ -364,7 +367,7 @@ class Walk:
         if (ahead := self._stream.fill(BLOCK)) < BLOCK:
             if self._stream.read(ahead).strip(b"\0"):
                 self._note(rules.ARCHIVE_TRAILING_CONTENT, f"{ahead} bytes")
-        elif not checksum_fits(self._stream.buffer, self._stream.at):
+        elif not is_header(self._stream.buffer, self._stream.at):
             self._note(rules.ARCHIVE_TRAILING_CONTENT, f"from inflated byte {self._stream.position} on")
             self._is_lost = True
         else:
@@ -484,6 +487,6 @@ def _header_in(buffer: bytes, begin: int, to_block: int) -> int:
         places |= {
             match.start() - _MAGIC_AT for match in _MAGIC.finditer(buffer, first + _MAGIC_AT, past + _MAGIC_AT + 4)
         }
-        if (first_header := next((place for place in sorted(places) if checksum_fits(buffer, place)), -1)) >= 0:
+        if (first_header := next((place for place in sorted(places) if is_header(buffer, place)), -1)) >= 0:
             return first_header
     return -1

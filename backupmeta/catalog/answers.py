@@ -7,8 +7,7 @@ from datetime import tzinfo
 from typing import Final
 
 from backupmeta.account.home import Archive, Home, HomeReading, is_id
-from backupmeta.account.listing import BACKUPS, CURRENT
-from backupmeta.account.location import is_outside, steps_from_server
+from backupmeta.account.layout import BACKUPS, CURRENT, is_outside, steps_from_server
 from backupmeta.archive.head import Head
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits

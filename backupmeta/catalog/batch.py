@@ -12,12 +12,13 @@ from typing import Final, NamedTuple
 
 from backupmeta import __version__, library, rules
 from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import PLACEHOLDER, Home, Pair, Surroundings, is_id
-from backupmeta.account.listing import (
+from backupmeta.account.home import Home, Pair, Surroundings, is_id
+from backupmeta.account.layout import (
     ALONE,
     BACKUPS,
     CURRENT,
     HOME,
+    PLACEHOLDER,
     Counting,
     Extent,
     Listing,

@@ -26,7 +26,6 @@ from backupmeta.catalog.catalog_file import (
     telling,
     transaction,
 )
-from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import CatalogError, DamagedCatalogError
 from backupmeta.findings import Finding
 from backupmeta.provenance import place_in
@@ -190,6 +189,8 @@ class Catalog:
 
     def findings(self, condition: str, arguments: Sequence[str | int | None] = ()) -> Iterator[Finding]:
         """Yield the findings of now that fulfil an SQL ``condition``."""
+        from backupmeta.checks.rulebook import FINDINGS
+
         for id_, subject, detail, evidence in self.connection.execute(_FINDINGS.format(condition), arguments):
             yield Finding(FINDINGS[id_], subject, detail, tuple(map(place_in, json.loads(evidence))))
 

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from backupmeta import library, rules
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import Archive, Home, HomeReading, Pair, by_archive
-from backupmeta.account.location import below_home, is_outside
+from backupmeta.account.layout import below_home, is_outside
 from backupmeta.account.places import FoundHome, OpenedHome
 from backupmeta.archive.head import Head
 from backupmeta.archive.identification import Beginning

@@ -10,7 +10,7 @@ from operator import eq, ge, gt, itemgetter, le, lt, ne
 from typing import Any, Final, NamedTuple
 
 from backupmeta import library
-from backupmeta.account.listing import BACKUPS
+from backupmeta.account.layout import BACKUPS
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog import schema

@@ -15,7 +15,7 @@ import zstandard
 
 from backupmeta import errors
 from backupmeta.account.home import Archive, HomeReading
-from backupmeta.account.location import below_home
+from backupmeta.account.layout import below_home
 from backupmeta.account.places import FoundHome
 from backupmeta.archive.compression import COMPRESSIONS
 from backupmeta.archive.head import Head, head
@@ -23,7 +23,6 @@ from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.catalog.database import StoredMemory
-from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import CatalogError, DamagedError, EvidenceError, LimitExceededError, UnreadableError
 from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
@@ -180,6 +179,8 @@ def _finding(finding: Finding) -> list[object]:
 
 
 def _finding_of(described: Iterable[Any]) -> Finding:
+    from backupmeta.checks.rulebook import FINDINGS
+
     id_, subject, detail, evidence = described
     return Finding(
         FINDINGS[id_], subject, detail, tuple(Source(Witness(witness), *place) for witness, *place in evidence)
@@ -251,7 +252,8 @@ class Reader(HomeReading):
         if isinstance(known, Record):
             return known
         try:
-            content, signature = folder.read_small(name, "record_bytes", limits.record_bytes)
+            with folder.open_file(name) as file:
+                content, signature = file.read_whole("record_bytes", limits.record_bytes), file.signature
             self._check(path, signature)
             masked = self._last.like(content)
             if masked is None:

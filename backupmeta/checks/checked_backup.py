@@ -8,14 +8,26 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from heapq import nlargest
 from typing import Final, NamedTuple
 
 from backupmeta.archive.dump import Dump, Dumps
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import OWN_CONTENT, WITH_CONTENT, Member, is_at_root, is_record
-from backupmeta.archive.names import DUMP, OWN, RECORD, plain, shown
+from backupmeta.archive.member import (
+    DUMP,
+    OWN,
+    OWN_CONTENT,
+    RECORD,
+    WITH_CONTENT,
+    Member,
+    is_at_root,
+    is_record,
+    plain,
+    shown,
+)
 from backupmeta.archive.reader import Content
 from backupmeta.archive.statements import Spot
+from backupmeta.backup.contradictions import Written
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.applications import TELLING, bytes_wanted, tells
 from backupmeta.findings import Finding, FindingRule
@@ -37,7 +49,14 @@ _PICKED: Final = 255
 """The longest name that a file or folder can have, in bytes (Linux, NAME_MAX)."""
 
 _LARGEST: Final = 2**64 - 1
-"""What an array of 64 bits holds; a header may claim more."""
+_LAST: Final = 2**63 - 1
+"""What arrays of 64 bits hold, without and with a sign; a header may claim more."""
+
+_NO_TIME: Final = -_LAST
+"""For the time of what is no file: that of a folder or a link is often the one of its unpacking."""
+
+_NEWEST: Final = 3
+"""How many members are named that are younger than their backup."""
 
 _NO_TOPS: Final = frozenset({*OWN, b"", b".", b".."})
 """What stands at an archive's top and is none of the application's files."""
@@ -55,6 +74,20 @@ class Embedded(NamedTuple):
     member: Member
     content: bytes
     missing: int
+
+
+class Younger(NamedTuple):
+    """Files of an archive that are younger than something.
+
+    Attributes:
+        number: how many there are.
+        are_most: whether they are more than half of all files.
+        newest: the times of the newest of them, nanoseconds since 1970, and their names.
+    """
+
+    number: int
+    are_most: bool
+    newest: Sequence[tuple[int, bytes]]
 
 
 class _Taking:
@@ -98,7 +131,9 @@ class Inventory:
         self.heads: dict[bytes, bytes] = {}
         self._names: dict[bytes, int] = {}
         self._offsets = array("Q")
+        self._times = array("q")
         self._sizes = array("Q")
+        self._newest_beyond: tuple[int, bytes] = (_NO_TIME, b"")
         self._latest: dict[bytes, int] = {}
         self._asked = frozenset(map(plain, asked))
         self._limits = limits
@@ -111,14 +146,17 @@ class Inventory:
         """Remember ``member``; return what takes in its content, if that tells something."""
         name, kind, names = shown(member.name), member.kind, self._names
         size = member.size if kind in OWN_CONTENT and name not in OWN else 0
-        if name not in names and len(names) < self._most_names and self._room_for_names > 0 and size <= _LARGEST:
+        time = member.mtime_ns if kind in WITH_CONTENT else _NO_TIME
+        is_held = size <= _LARGEST and _NO_TIME <= time <= _LAST
+        if name not in names and len(names) < self._most_names and self._room_for_names > 0 and is_held:
             names[name] = len(names)
             self._offsets.append(member.offset)
+            self._times.append(time)
             self._sizes.append(size)
             self.file_bytes += size
             self._room_for_names -= len(name)
         else:
-            self._remember(name, member.offset, size)
+            self._remember(name, member.offset, size, max(min(time, _LAST), _NO_TIME))
         most = bytes_wanted(name) if kind in WITH_CONTENT else 0
         if most or name in self._latest or name == DUMP or RECORD in name:
             return self._wanted(member, name, most)
@@ -137,7 +175,7 @@ class Inventory:
         self._latest[name] = member.offset
         return _Taking(self, member, name, most)
 
-    def _remember(self, name: bytes, offset: int, size: int) -> None:
+    def _remember(self, name: bytes, offset: int, size: int, time: int) -> None:
         """Remember where the last member of a ``name`` begins, and what it adds to the size of all files.
 
         Of a name beyond the bounds that is what it has at the archive's top, or all of it if it was asked for.
@@ -146,16 +184,18 @@ class Inventory:
         size = min(size, _LARGEST)
         if (place := self._names.get(name)) is not None:
             self.file_bytes -= self._sizes[place]
-            self._offsets[place], self._sizes[place] = offset, size
+            self._offsets[place], self._sizes[place], self._times[place] = offset, size, time
             return
         if len(self._names) >= self._most_names or self._room_for_names <= 0:
             self.is_partial = True
+            self._newest_beyond = max(self._newest_beyond, (time, name[:_PICKED]))
             name, size = name if name in self._asked else name.partition(b"/")[0][:_PICKED], 0
             if name in self._names or len(self._names) >= 2 * self._most_names:
                 return
         self._room_for_names -= len(name)
         self._names[name] = len(self._offsets)
         self._offsets.append(offset)
+        self._times.append(time)
         self._sizes.append(size)
 
     def _forget(self, name: bytes) -> None:
@@ -192,6 +232,18 @@ class Inventory:
         """Return where the last member called ``name`` begins, in inflated bytes; None where there is none."""
         place = self._names.get(name)
         return None if place is None else self._offsets[place]
+
+    def younger(self, latest: int) -> Younger | None:
+        """Return the files that were modified after ``latest``, nanoseconds since 1970; None where there are none.
+
+        Beyond the bounds on names the newest file alone is known.
+        """
+        if max(self._newest_beyond[0], max(self._times, default=latest)) <= latest:
+            return None
+        younger = [timed for timed in zip(self._times, self._names, strict=True) if timed[0] > latest]
+        are_most = 2 * len(younger) > len(self._times) - self._times.count(_NO_TIME)
+        younger += [self._newest_beyond] if self._newest_beyond[0] > latest else []
+        return Younger(len(younger), are_most, nlargest(_NEWEST, younger))
 
     @property
     def names(self) -> Iterable[bytes]:
@@ -267,6 +319,7 @@ class CheckedBackup:
         inventory: what was seen in its archive.
         requirements: what every backup must have.
         now: the moment of judging, Unix seconds.
+        written: what its archive's file says of itself; None where that was not read.
     """
 
     path: str
@@ -274,6 +327,7 @@ class CheckedBackup:
     inventory: Inventory
     requirements: Requirements
     now: int
+    written: Written | None = None
 
     def text(self, field: str) -> str:
         """Return ``field`` of the answer as text, in clear, to be compared; empty where it is none."""

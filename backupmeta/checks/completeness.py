@@ -13,7 +13,7 @@ from typing import Final
 
 from backupmeta.archive.dump import DumpState
 from backupmeta.archive.limits import MIB
-from backupmeta.archive.names import DUMP
+from backupmeta.archive.member import DUMP
 from backupmeta.archive.statements import Spot
 from backupmeta.checks.application import required
 from backupmeta.checks.checked_backup import Check, CheckedBackup, text_of

@@ -295,10 +295,10 @@ def _loaded(path: str, document: dict[str, object]) -> Policy:
 
 def _require_trusted(file: EvidenceFile) -> None:
     """Raise `PolicyError` where others decide what is in an open ``file``, or where its name leads to."""
-    owners = {file.owner, os.lstat(file.path).st_uid} - trusted_users()
+    owners = {file.status.st_uid, os.lstat(file.path).st_uid} - trusted_users()
     if owners:
         reason = f"belongs to another user ({user_name(min(owners))})"
-    elif file.mode & stat.S_IWOTH and hasattr(os, "geteuid"):
+    elif file.status.st_mode & stat.S_IWOTH and hasattr(os, "geteuid"):
         reason = "every user may write to it"
     else:
         return

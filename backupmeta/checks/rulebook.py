@@ -6,13 +6,13 @@ from typing import Final
 
 from backupmeta import rules
 from backupmeta.archive.member import is_at_root
-from backupmeta.checks import application, completeness, record, retention
+from backupmeta.checks import application, completeness, record, retention, tampering
 from backupmeta.checks.checked_backup import Check, CheckedBackup
 from backupmeta.checks.retention import CheckedAccount
 from backupmeta.findings import Finding, FindingRule, Group
 
 _ORDER: Final = list(Group)
-_MODULES: Final = (rules, record, completeness, application, retention)
+_MODULES: Final = (rules, record, tampering, completeness, application, retention)
 _RULES: Final = [
     rule for rule in chain.from_iterable(vars(module).values() for module in _MODULES) if isinstance(rule, FindingRule)
 ]
@@ -23,7 +23,12 @@ FINDINGS: Final = {rule.id: rule for rule in sorted(_RULES, key=lambda rule: _OR
 ON_ANY: Final[tuple[Check, ...]] = record.CHECKS
 """Checks of any archive that has a record."""
 
-ON_WHOLE: Final = (*completeness.CHECKS, *completeness.RESTORE_CHECKS, *application.CHECKS)
+ON_WHOLE: Final = (
+    *tampering.CHECKS,
+    *completeness.CHECKS,
+    *completeness.RESTORE_CHECKS,
+    *application.CHECKS,
+)
 """Checks of archives that were wholly read: of a broken one nobody knows what else was in it."""
 
 

@@ -17,8 +17,6 @@ from backupmeta.catalog.database import ScanResult, accounts, roots
 from backupmeta.catalog.queries import EXPORTED, Query, Requirement, parsed_requirement
 from backupmeta.catalog.queries import export as exporting
 from backupmeta.catalog.queries import find as matching
-from backupmeta.catalog.scanning import Depth
-from backupmeta.catalog.scanning import scan as scanning
 from backupmeta.catalog.summary import stats as counting
 from backupmeta.catalog.views import View as Table
 from backupmeta.cli import answer_cmds, messages, options, output
@@ -81,6 +79,9 @@ def scan(
       backupmeta scan --sysroot /mnt/image -o case.sqlite --json
       sqlite3 catalog.sqlite 'SELECT user, url, backup_utc FROM backups WHERE application = "wordpress"'
     """
+    from backupmeta.catalog.scanning import Depth
+    from backupmeta.catalog.scanning import scan as scanning
+
     if cluster is None and per_host:
         raise click.UsageError("--per-host needs --cluster")
     if cluster is not None and jobs is not None:

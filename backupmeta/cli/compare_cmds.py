@@ -8,7 +8,7 @@ from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.comparison.diff import CURRENT
 from backupmeta.comparison.diff import diff as compare
-from backupmeta.comparison.history import history as backups_of
+from backupmeta.comparison.diff import history as backups_of
 from backupmeta.errors import AnswerError
 from backupmeta.findings import Severity
 from backupmeta.render.differences import DIFFERENCES, HISTORIES

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import time
+from typing import Final
 
 import click
 
@@ -13,12 +14,17 @@ from backupmeta.archive.limits import Limits
 from backupmeta.checks.policy import DEFAULT
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.writing import Write
-from backupmeta.extraction.extract import Extraction, MemberResult, Order, Selection
+from backupmeta.escapes import printable
+from backupmeta.extraction.extract import Extraction, Fate, MemberResult, Order, Selection
 from backupmeta.extraction.extract import extract as unpacked
 from backupmeta.findings import Group, Severity
-from backupmeta.render.unpacked import EXTRACTION, ExtractionTalk
+from backupmeta.render.verified import EXTRACTION
 from backupmeta.search import Search
 from backupmeta.verification import Case
+from backupmeta.words import amounts, counted
+
+_MISSING_SHOWN: Final = 20
+"""How many members are named that are not there."""
 
 
 class _DroppedError(Exception):
@@ -95,16 +101,19 @@ def _extracted(
     archive: str, order: Order, limits: Limits, dump: str | None, protected: Protected, *, format_name: str
 ) -> int:
     """Extract, print what came out, and return the exit code."""
-    talk, answer = ExtractionTalk(), EXTRACTION[format_name].render()
+    talk, answer = _Talk(), EXTRACTION[format_name].render()
 
     def report(result: MemberResult) -> None:
-        output.write(answer.piece(result))
-        if (line := talk.line(result)) is not None and format_name == "text":
+        line = talk.line(result)
+        if answer is not None:
+            output.write(answer.piece(result))
+        elif line is not None:
             messages.write_line(line)
 
     case = verification.case_at(archive, Search(limits=limits), DEFAULT, int(time()))
     extraction = _filled(case, order, dump, protected, report)
-    output.write(answer.end(extraction))
+    if answer is not None:
+        output.write(answer.end(extraction))
     code = messages.report((judged.finding for judged in extraction.verification.judged), Severity.WARNING)
     for line in talk.end(extraction):
         messages.write_line(line)
@@ -154,3 +163,36 @@ def _dump(path: str | None, protected: Protected) -> Iterator[Write | None]:
     else:
         with output.opened_file(path, protected) as write:
             yield write
+
+
+class _Talk:
+    """Says on the way which members are not there, and at last what is."""
+
+    def __init__(self) -> None:
+        self._missing = 0
+
+    def line(self, result: MemberResult) -> str | None:
+        """Return the line about a member, if it is worth one."""
+        if result.fate in {Fate.WRITTEN, Fate.LEFT_OUT}:
+            return None
+        self._missing += 1
+        return f"{result.member.text}: {result.fate}: {result.reason}" if self._missing <= _MISSING_SHOWN else None
+
+    def end(self, extraction: Extraction) -> Iterator[str]:
+        """Yield the lines about all of it."""
+        if (more := self._missing - _MISSING_SHOWN) > 0:
+            yield f"{counted(more, 'more member is', 'more members are')} not there"
+        yield from (f"{name.decode('utf-8', 'surrogateescape')}: is not in the archive" for name in extraction.missing)
+        if extraction.narrowed:
+            narrowed = counted(extraction.narrowed, "member has", "members have")
+            yield f"{narrowed} fewer permissions than in the archive"
+        yield _outcome(extraction)
+
+
+def _outcome(extraction: Extraction) -> str:
+    folder = printable(extraction.order.folder)
+    others = amounts({fate: count for fate, count in extraction.counts.items() if fate != Fate.WRITTEN})
+    what = f"{counted(extraction.counts[Fate.WRITTEN], 'member')} written to {folder}"
+    if not extraction.is_kept:
+        what = f"{folder} was not made: --keep-partial keeps what could be had"
+    return f"{what}; {others}" if others else what

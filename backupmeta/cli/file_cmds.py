@@ -13,9 +13,8 @@ from backupmeta.evidence import open_named
 from backupmeta.findings import Severity
 from backupmeta.record import grammar
 from backupmeta.record.masked import without_secrets
-from backupmeta.render.explanations import STEPS
 from backupmeta.render.formats import Trait, View
-from backupmeta.render.members import MEMBERS, Walk, verdict
+from backupmeta.render.members import MEMBERS, STEPS, Walk, verdict
 
 
 @click.command()

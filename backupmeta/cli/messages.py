@@ -89,7 +89,7 @@ def report(findings: Iterable[Finding], least: Severity) -> int:
     code = 0
     for finding in findings:
         if finding.hides_records or order.index(finding.severity) <= order.index(least):
-            from backupmeta.render.explanations import finding_line
+            from backupmeta.render.formats import finding_line
 
             write_line(finding_line(finding))
         if finding.is_unread:

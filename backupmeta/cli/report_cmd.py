@@ -17,14 +17,13 @@ import click
 from backupmeta.account.places import is_evidence
 from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Moment, Where
 from backupmeta.cli.output import Target
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.formats import Trait, View
-from backupmeta.render.report.page import REPORTS
+from backupmeta.render.page import REPORTS
 from backupmeta.report import Asked, read
 from backupmeta.secrets import mask_text
 
@@ -133,6 +132,8 @@ def _scanned(where: Where, limits: Limits, target: Target, *, deep: bool, jobs: 
 
 def _scan(path: str, where: Where, limits: Limits, *, deep: bool, jobs: int | None) -> bool:
     """Scan into the catalog at ``path``; tell what could not be read, and return whether all could."""
+    from backupmeta.catalog.scanning import Depth, scan
+
     with messages.scan_progress("auto", lambda: None) as tell:
         depth = Depth.DEEP if deep else Depth.SHALLOW
         tally = scan(path, where.search(limits), depth=depth, tell=tell, workers=messages.workers(jobs))

@@ -6,18 +6,17 @@ from typing import Final
 
 import click
 
-from backupmeta import verification
 from backupmeta.archive.limits import Limits
 from backupmeta.cli import messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
-from backupmeta.events.event import Event
+from backupmeta.events.claims import Event
 from backupmeta.events.timeline import MEMBERS
 from backupmeta.events.timeline import timeline as events_of
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.formats import View
 from backupmeta.render.timelines import TIMELINES
-from backupmeta.search import Period
+from backupmeta.search import Period, Search
 from backupmeta.words import are, counted
 from backupmeta.work.orders import HERE
 
@@ -71,7 +70,7 @@ def timeline(
     findings: list[Finding] = []
     most = MEMBERS if members is None else members
     search, tally = where.search(limits, user), _Tally()
-    size = partial(verification.size, search) if deep else None
+    size = partial(_size, search) if deep else None
     with messages.progress_bar(size) as bar, target.opened(where.protected()) as write:
         workers = messages.workers(jobs, bar.watch) if deep else HERE
         events = events_of(search, deep=deep, members=most, findings=findings, workers=workers)
@@ -80,6 +79,12 @@ def timeline(
             write(part)
     tally.write(where.name)
     return messages.report(dict.fromkeys(findings), Severity.WARNING)
+
+
+def _size(search: Search) -> int:
+    from backupmeta.verification import size
+
+    return size(search)
 
 
 def _wanted(events: Iterable[Event], user: str | None, period: Period) -> Iterator[Event]:

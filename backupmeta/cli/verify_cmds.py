@@ -18,9 +18,8 @@ from backupmeta.cli.output import Target
 from backupmeta.errors import did_you_mean
 from backupmeta.findings import Group, Severity
 from backupmeta.render.ci import VERIFICATIONS
-from backupmeta.render.explanations import CHECKS
 from backupmeta.render.formats import View
-from backupmeta.render.verified import MOST_RESULTS, Selection, Tally, VerificationView
+from backupmeta.render.verified import CHECKS, MOST_RESULTS, Selection, Tally, VerificationView
 from backupmeta.verification import Run
 
 _AHEAD: Final = 32

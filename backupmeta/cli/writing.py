@@ -53,7 +53,7 @@ def place(path: str) -> Iterator[Place]:
     if name in {"", os.curdir, os.pardir}:
         raise OutputError(path, "is a folder", "name a file in it")
     with writing_to(path, _ADVICE):
-        opened = Folder(folder)
+        opened = Folder(folder, follows_link=True)
     with opened:
         yield Place(path, opened, name)
 

@@ -15,8 +15,7 @@ from backupmeta import rules
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dump, Dumps, Table
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.member import label
-from backupmeta.archive.names import shown
+from backupmeta.archive.member import label, shown
 from backupmeta.archive.reader import Pass, walk
 from backupmeta.comparison.changes import What
 from backupmeta.errors import EvidenceError

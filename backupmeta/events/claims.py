@@ -1,38 +1,225 @@
-"""What each witness claims, and who contradicts whom.
+"""What each witness claims of a moment, who contradicts whom, and the `Event` that comes of it; `KINDS` of events.
 
-Witnesses are a record, an archive's name, its file, its gzip header, its members, the files of records.
+Witnesses are a record, an archive's name, its file, its gzip header, its members, the files of records. Formats, tests
+and documents read the table of kinds; code names a kind by its id.
+
+Times are microseconds since 1970, UTC, of any size: a record may hold any number. `moment` gives the nearest time that
+a calendar has.
 """
 
 import stat
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from heapq import nlargest
 from itertools import combinations, islice
-from operator import itemgetter
-from typing import Final, NamedTuple
+from operator import itemgetter, methodcaller
+from typing import Final, Literal, NamedTuple
 
 from backupmeta import library, rules
 from backupmeta.account import filename
 from backupmeta.account.filename import ArchiveName, unreadable
-from backupmeta.account.home import RECORDS, Home
-from backupmeta.account.location import is_absent
-from backupmeta.archive.compression import BLOCK, GZIP, CorruptHeaderError, parse_header
+from backupmeta.account.home import Home
+from backupmeta.account.layout import RECORDS, is_absent
 from backupmeta.archive.head import head
 from backupmeta.archive.headers import MemberKind
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass, walk
+from backupmeta.backup.contradictions import SECOND, TOLERANCES, Making, Written
 from backupmeta.errors import EvidenceError, NotRegularError
-from backupmeta.events.event import KINDS, SECOND, Claim, File, Statement
 from backupmeta.evidence import EvidenceFile, Place, join_server_path
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.record.document import Document, document
 from backupmeta.record.fields import FIELDS, Field, problem
-from backupmeta.words import counted
+from backupmeta.words import counted, dated
 from backupmeta.work.orders import Watch, Work
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+"""The first microsecond of the calendar: the year 1 begins."""
+LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+"""The last microsecond of the calendar: the year 9999 ends."""
+
+
+def nearest(time: int) -> int:
+    """Return ``time``, or, for one that no calendar has, the calendar's first or last microsecond."""
+    return min(max(time, FIRST), LAST)
+
+
+def moment(time: int) -> datetime:
+    """Return `nearest` of ``time`` as a date and time in UTC."""
+    return _EPOCH + timedelta(microseconds=nearest(time))
+
+
+class EventKind(NamedTuple):
+    """One kind of event.
+
+    Attributes:
+        timestamp_desc: what its time is, as Timesketch and plaso call such a thing.
+        macb: which of a file's times it is most like: M modified, B born.
+        sentence: what happened, for `str.format`: ``site`` is the application and its address, ``software`` has the
+            version, too, ``detail`` is what the witness adds.
+        key: the record's key that tells it; None where no record does.
+        is_shared: whether all records of an install tell the same one: it is told once then, with all its witnesses.
+    """
+
+    timestamp_desc: str
+    macb: Literal["M", "B"]
+    sentence: str
+    key: str | None = None
+    is_shared: bool = False
+
+
+KINDS: Final[dict[str, EventKind]] = {
+    "installed": EventKind("Installation Time", "B", "{site} installed", "time", is_shared=True),
+    "updated": EventKind("Update Time", "M", "{site} last updated, to {version}", "time-updated", is_shared=True),
+    "counted": EventKind("Cache Time", "M", "sizes of {site} counted", "cache-time", is_shared=True),
+    "backed-up": EventKind("Backup Time", "B", "{software} backed up{detail}", "backup-time"),
+    "named": EventKind("Backup Time (Archive Name)", "B", "archive of {software} named {detail}"),
+    "named-unzoned": EventKind("Backup Time (Archive Name, Zone Unknown)", "B", "archive of {software} named {detail}"),
+    "compressed": EventKind("Compression Time (Gzip Header)", "M", "archive of {software} compressed"),
+    "newest-member": EventKind(
+        "Content Modification Time (Newest Member)", "M", "newest member of an archive: {detail}"
+    ),
+    "member": EventKind("Content Modification Time (Member)", "M", "member modified: {detail}"),
+    "archive": EventKind("Content Modification Time (Archive)", "M", "archive of {software} written"),
+    "record": EventKind("Content Modification Time (Record)", "M", "record of {site} written"),
+}
+"""By id, in the order in which events of one time are listed. Times come from FORMAT.md §2 (archive), §3 (name), §4.
+
+What carries no time makes no event: ``version-autouped`` and its ``-attempts``, ``list-*-attempted``,
+``*-updates-autouped`` (FORMAT.md §4). The trace of an update is the time of the backup that was made before it.
+"""
+
+
+class Claim(NamedTuple):
+    """What one witness says of one thing.
+
+    Attributes:
+        kind: a key of `KINDS`.
+        time: when it happened, microseconds since 1970, UTC.
+        source: the witness, and where it says so.
+    """
+
+    kind: str
+    time: int
+    source: Source
+
+
+class File(NamedTuple):
+    """What else is known of the file or member whose time it is; numbers that nobody tells are 0.
+
+    Attributes:
+        size: in bytes.
+        mode: what it is and its permission bits, as ``st_mode``; None where nobody tells.
+        uid: the owner's number.
+        gid: the group's number.
+        inode: its number in its file system.
+    """
+
+    size: int
+    mode: int | None = None
+    uid: int = 0
+    gid: int = 0
+    inode: int = 0
+
+
+class Subject(NamedTuple):
+    """Which account, install and backup an event is about. No secret is in it.
+
+    Attributes:
+        account: the home, or the folder of archives, as the server saw it.
+        user: its owner.
+        application: ``wordpress``, …; empty where nobody tells.
+        version: the application's.
+        url: the site's address.
+        install: the install's id.
+        backup: the backup's id; empty for an event of the install.
+    """
+
+    account: str
+    user: str
+    application: str = ""
+    version: str = ""
+    url: str = ""
+    install: str = ""
+    backup: str = ""
+
+    def words(self, detail: str) -> dict[str, str]:
+        """Return what a kind's sentence asks for."""
+        software = f"{self.application or 'an application'} {self.version}".rstrip()
+        at = f" at {self.url}" if self.url else ""
+        return {
+            "site": (self.application or "an application") + at,
+            "software": software + at,
+            "version": self.version or "a version that no record tells",
+            "detail": detail,
+        }
+
+
+class Event(NamedTuple):
+    """One thing that happened.
+
+    Attributes:
+        claim: its kind and time, and the witness.
+        message: one sentence.
+        subject: which account, install and backup it is about.
+        file: what else is known of the file or member, where it is the time of one.
+        contradicted_by: what other witnesses say of the same thing that does not go with this.
+        left_out: of the newest member of an archive: how many other members make no event of their own.
+        also: further witnesses who say the same, the first of them.
+        witnesses: how many witnesses say so, all told.
+    """
+
+    claim: Claim
+    message: str
+    subject: Subject
+    file: File | None = None
+    contradicted_by: tuple[Claim, ...] = ()
+    left_out: int = 0
+    also: tuple[Source, ...] = ()
+    witnesses: int = 1
+
+    @property
+    def kind(self) -> str:
+        """A key of `KINDS`."""
+        return self.claim.kind
+
+    @property
+    def time(self) -> int:
+        """When it happened, microseconds since 1970, UTC."""
+        return self.claim.time
+
+    @property
+    def source(self) -> Source:
+        """The witness, and where it says so."""
+        return self.claim.source
+
+
+class Statement(NamedTuple):
+    """A claim, and what its witness adds: an event before it is known whom it is about."""
+
+    claim: Claim
+    detail: str = ""
+    file: File | None = None
+    left_out: int = 0
+
+    def event(self, subject: Subject, contradicted_by: tuple[Claim, ...] = ()) -> Event:
+        """Return the event about ``subject``. One of its install is told alike, whichever backup tells it."""
+        kind = KINDS[self.claim.kind]
+        message = kind.sentence.format(**subject.words(self.detail))
+        if nearest(self.claim.time) != self.claim.time:
+            message += f" (at {dated(self.claim.time // SECOND)}, which no calendar has)"
+        if kind.is_shared:
+            subject = subject._replace(version="", backup="")
+        return Event(self.claim, message, subject, self.file, contradicted_by, self.left_out)
+
+
+# --- what each witness states -----------------------------------------------------------------------------------------
+
 
 _BY_KEY: Final[dict[str, Field]] = {field.key: field for field in FIELDS if field.key is not None}
 _KEYS: Final[dict[str, str]] = {id_: kind.key for id_, kind in KINDS.items() if kind.key is not None}
@@ -51,8 +238,6 @@ _NANOSECONDS: Final = 1000
 
 _TOGETHER: Final = 256
 """How many members an archive's reader sends at once."""
-
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def of_record(record: Document, findings: list[Finding]) -> Iterator[Statement]:
@@ -110,19 +295,16 @@ def _named(name: ArchiveName, source: Source, zone: tzinfo | None, implied: time
     return Statement(Claim(kind, time, source), f"at {name.local_time} {clock}")
 
 
-def of_file(file: EvidenceFile, path: str, limits: Limits) -> Iterator[Statement]:
+def of_file(file: EvidenceFile, path: str) -> Iterator[Statement]:
     """Yield what an archive's ``file`` states by itself: when it was written, and its gzip header's time.
 
-    A header without a time has 0 there (RFC 1952 §2.3.1). Leaves the file at its beginning. Raises `UnreadableError`.
+    Leaves the file at its beginning. Raises `UnreadableError`.
     """
-    known = File(file.size, inode=file.inode)
-    yield Statement(Claim("archive", file.mtime_ns // _NANOSECONDS, Source(Witness.FILE_SYSTEM, path)), file=known)
-    block = file.read(BLOCK)
-    file.seek(0)
-    with suppress(CorruptHeaderError):  # whoever reads on will report it
-        header = parse_header(block, limits.name_bytes) if block.startswith(GZIP.signatures) else None
-        if header is not None and header.mtime:
-            yield Statement(Claim("compressed", header.mtime * SECOND, Source(Witness.ARCHIVE, path)))
+    written = Written.of(file)
+    known = File(written.size, inode=file.signature.inode)
+    yield Statement(Claim("archive", written.time, Source(Witness.FILE_SYSTEM, path)), file=known)
+    if written.compressed is not None:
+        yield Statement(Claim("compressed", written.compressed, Source(Witness.ARCHIVE, path)))
 
 
 def of_members(walked: Pass, path: str, most: int) -> tuple[list[Statement], Iterator[Statement]]:
@@ -172,9 +354,8 @@ def of_record_files(home: Home, findings: list[Finding]) -> dict[str, Statement]
 
 def _files_in(home: Home, name: str) -> Iterator[tuple[str, Statement]]:
     with home.folder.open_folder(RECORDS) as records, records.open_folder(name) as folder:
-        for entry, _, size, mtime_ns, inode, _ in folder.signatures(
-            home.limits.folder_entries, lambda _, is_file: is_file
-        ):
+        is_file = methodcaller("is_file", follow_symlinks=False)
+        for entry, _, size, mtime_ns, inode, _ in folder.signatures(home.limits.folder_entries, is_file):
             path = folder.server_child(entry)
             claim = Claim("record", mtime_ns // _NANOSECONDS, Source(Witness.FILE_SYSTEM, path))
             yield path, Statement(claim, file=File(size, inode=inode))
@@ -256,7 +437,7 @@ class Examining(Work[ToRead, Part]):
 
     def _head(self, order: ToRead, file: EvidenceFile) -> Examined:
         """Return what an archive's file and its head state."""
-        statements = tuple(of_file(file, order.path, self.limits))
+        statements = tuple(of_file(file, order.path))
         embedded, findings = self._embedded(order, file)
         if embedded is None and order.record is None and filename.parse(order.place.name) is None:
             return Examined(None, (), findings)
@@ -308,52 +489,31 @@ def _grave(order: ToRead, findings: Iterable[Finding]) -> tuple[Finding, ...]:
 # --- who contradicts whom ---------------------------------------------------------------------------------------------
 
 
-class Tolerance(NamedTuple):
-    """How far from ``backup-time`` another witness may be.
+def contradicting(stated: Iterable[Statement], live: Iterable[Claim]) -> dict[Claim, list[Claim]]:
+    """Return who contradicts whom among what is ``stated`` of one backup, and of its ``live`` install.
 
-    Attributes:
-        before: how much earlier; None for any.
-        after: how much later.
+    Names are not judged.
     """
-
-    before: timedelta | None
-    after: timedelta
-
-    def allows(self, difference: int) -> bool:
-        """Return whether a witness may be ``difference`` later than ``backup-time``, in microseconds."""
-        is_early = self.before is not None and difference < -(self.before // _MICROSECOND)
-        return not is_early and difference <= self.after // _MICROSECOND
-
-
-_CLOCKS: Final = timedelta(minutes=5)  # what clocks may differ (FORMAT.md §8, "Judging")
-_A_RUN: Final = timedelta(days=1)  # no backup takes longer: what is later was packed, written or changed again
-
-TOLERANCES: Final[Mapping[str, Tolerance]] = {
-    "compressed": Tolerance(_CLOCKS, _A_RUN),
-    "archive": Tolerance(_CLOCKS, _A_RUN),
-    "newest-member": Tolerance(None, _A_RUN),  # a site may be as old as it likes
-}
-"""By kind of event. Others are held against the time that a backup record or embedded record gives: the server's own.
-
-Records must agree to the second: they hold the same text (FORMAT.md §4). So must the name, but for a UTC offset, and
-for the minutes that names were late before April 2020 (§3): `backupmeta.account.filename` judges that.
-"""
-
-
-def contradicting(claims: Iterable[Claim]) -> dict[Claim, list[Claim]]:
-    """Return who contradicts whom among the ``claims`` about one backup; names are not judged."""
+    claims, written = list[Claim](), None
+    for claim, _, file, _ in stated:
+        claims.append(claim)
+        if claim.kind == "archive" and file is not None:
+            written = Written(file.size, claim.time, None)
+    claims.extend(live)
     contradictions: dict[Claim, list[Claim]] = {}
     for first, second in combinations(claims, 2):
-        if _disagree(first, second):
+        if _disagree(first, second, written):
             contradictions.setdefault(first, []).append(second)
             contradictions.setdefault(second, []).append(first)
     return contradictions
 
 
-def _disagree(first: Claim, second: Claim) -> bool:
+def _disagree(first: Claim, second: Claim, written: Written | None) -> bool:
+    """Return whether two claims about a backup disagree, whose archive's file says what is ``written``."""
     if first.kind == second.kind:
         return first.time != second.time
     if first.kind != "backed-up":
         first, second = second, first
-    tolerance = TOLERANCES.get(second.kind)
-    return first.kind == "backed-up" and tolerance is not None and not tolerance.allows(second.time - first.time)
+    if first.kind != "backed-up" or second.kind not in TOLERANCES or written is None:
+        return False
+    return not Making.of(first.time, written).allows(second.kind, second.time)

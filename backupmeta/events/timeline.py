@@ -17,8 +17,20 @@ from backupmeta.account.filename import unreadable
 from backupmeta.account.home import Archive, Home, Pair, by_archive
 from backupmeta.errors import EvidenceError, told_of
 from backupmeta.events import claims
-from backupmeta.events.claims import Ended, Examined, Examining, Part, ToRead
-from backupmeta.events.event import KINDS, Claim, Event, File, Statement, Subject, nearest
+from backupmeta.events.claims import (
+    KINDS,
+    Claim,
+    Ended,
+    Event,
+    Examined,
+    Examining,
+    File,
+    Part,
+    Statement,
+    Subject,
+    ToRead,
+    nearest,
+)
 from backupmeta.findings import Finding
 from backupmeta.folders import rows, telling
 from backupmeta.provenance import Source, Witness
@@ -213,7 +225,7 @@ class _Account:
     def _contradictions(self, stated: Iterable[Statement], install: str) -> _Contradictions:
         """Return who contradicts whom; the live install's record is asked only when it was installed."""
         live = [statement.claim for statement in self._installs.get(install, ()) if statement.claim.kind == "installed"]
-        marks = claims.contradicting([*(statement.claim for statement in stated), *live])
+        marks = claims.contradicting(stated, live)
         for claim in live:
             known = self._against_installs.setdefault(claim, [])
             known += marks.get(claim, [])[: _CONTRADICTING - len(known)]

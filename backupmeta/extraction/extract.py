@@ -9,22 +9,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from backupmeta import rules, verification
 from backupmeta.archive.hazards import Links
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.member import DEVICES, WITH_CONTENT, Member
-from backupmeta.archive.names import DUMP, RECORD, escapes, is_absolute, plain
+from backupmeta.archive.member import DEVICES, DUMP, OWN, WITH_CONTENT, Member, escapes, is_absolute, plain
 from backupmeta.archive.reader import Content
 from backupmeta.checks.policy import Verdict, Verification
-from backupmeta.extraction.tree import Attributes, Keep, NewFile, RefusedError, Tree, new, over
+from backupmeta.extraction.tree import Attributes, NewFile, RefusedError, Tree, new, over
 from backupmeta.findings import FindingRule, Severity
 from backupmeta.verification import Case
 from backupmeta.words import are, counted
 
-_OWN: Final = frozenset({RECORD, DUMP})
 _PERMISSIONS: Final = 0o755
 """What umask 022 leaves; the bits beyond permissions are left out, too."""
 
@@ -70,7 +68,7 @@ class Selection:
     def __init__(self, names: Iterable[bytes] = (), *, has_own: bool = False) -> None:
         """Choose by ``names``; without any the site's files, and the backup's own files where it ``has_own``."""
         self.names: frozenset[bytes] = frozenset(map(plain, names))
-        self._left_out = frozenset[bytes]() if has_own else _OWN
+        self._left_out = frozenset[bytes]() if has_own else OWN
         self._matched = set[bytes]()
 
     def wants(self, path: bytes) -> bool:
@@ -154,24 +152,40 @@ class Unpacking:
         if not self.order.selection.wants(path):
             self.record(member, Fate.LEFT_OUT)
             return None
-        try:
-            if reason := self._refusal(member):
-                raise RefusedError(reason)  # noqa: TRY301 - as what the system refuses
-            return self._begin(member, path)
-        except RefusedError as error:
-            self.record(member, Fate.REFUSED, error.reason)
-            return None
+        reason = self._refusal(member)
+        if not reason:
+            try:
+                return self._begin(member, path)
+            except RefusedError as error:
+                reason = error.reason
+        self.record(member, Fate.REFUSED, reason)
+        return None
 
     def finish(self) -> None:
         """Make the links, once it is known where each leads; then give the folders their times."""
         refused = {link.offset: rule.sentence for rule, link, _ in self._links.finish() if _is_refused(rule)}
         for path, link in self._symlinks.items():
-            if (reason := refused.get(link.member.offset)) is not None:
-                self.record(link.member, Fate.REFUSED, reason)
-                continue
-            self._try(link.member, partial(self._link, path, link))
+            with self.writing(link.member):
+                if (reason := refused.get(link.member.offset)) is not None:
+                    raise RefusedError(reason)
+                self._tree.symlink(link.target, path, self.attributes(link.member))
         for path in sorted(self._folders, reverse=True):  # what lies in a folder sorts after it
             self._tree.finish_folder(path, self._folders[path])
+
+    @contextmanager
+    def writing(self, member: Member, missing: int = 0) -> Iterator[None]:
+        """Record whether a member, of whose content so many bytes are ``missing``, could be written in the block."""
+        try:
+            yield
+        except RefusedError as error:
+            self.record(member, Fate.REFUSED, error.reason)
+        else:
+            self.record_written(member, missing)
+
+    def record_written(self, member: Member, missing: int = 0) -> None:
+        """Record that what there is of a member is written; so many bytes of its content are ``missing``."""
+        reason = f"at least {counted(missing, 'byte')} of it {are(missing)} missing" if missing else ""
+        self.record(member, Fate.INCOMPLETE if missing else Fate.WRITTEN, reason)
 
     def record(self, member: Member, fate: Fate, reason: str = "") -> None:
         """Count what became of a member, and report it."""
@@ -219,7 +233,7 @@ class Unpacking:
         if member.kind == "directory":
             if path and self._tree.folder(path):
                 self._folders[path] = self.attributes(member)
-            self.record(member, Fate.WRITTEN)
+            self.record_written(member)
             return None
         self._folders.pop(path, None)
         if member.kind == "symlink":
@@ -235,7 +249,7 @@ class Unpacking:
             self._wait(path, _PendingLink(member, link.target))
             return None
         if self._tree.is_new and target != path and self._tree.hard_link(target, path):
-            self.record(member, Fate.WRITTEN)
+            self.record_written(member)
             return None
         if len(self._waiting) >= self._most:
             raise RefusedError(f"more than {self._most:,} hard links wait for their content")
@@ -254,18 +268,6 @@ class Unpacking:
             raise RefusedError(f"more than {counted(self._most, 'link')}")
         self._symlinks[path] = link
 
-    def _link(self, path: bytes, link: "_PendingLink") -> None:
-        self._tree.symlink(link.target, path, self.attributes(link.member))
-
-    def _try(self, member: Member, write: Callable[[], None]) -> None:
-        """Write a member, and record whether that could be done."""
-        try:
-            write()
-        except RefusedError as error:
-            self.record(member, Fate.REFUSED, error.reason)
-        else:
-            self.record(member, Fate.WRITTEN)
-
 
 class _PendingLink(NamedTuple):
     """A symbolic link that waits to be made; a hard link to one is one."""
@@ -280,13 +282,21 @@ class _FileContent:
     def __init__(self, unpacking: Unpacking, member: Member) -> None:
         self._unpacking = unpacking
         self._member = member
-        self._file: NewFile | None = None
-        self._reason = ""
-        self._is_dropped = False
+
+    @cached_property
+    def _file(self) -> NewFile | None:
+        """The file, which is begun when its content comes; None where there is none."""
+        if self._unpacking.is_replaced(self._member):
+            return None
+        try:
+            return self._unpacking.open(self._member)
+        except RefusedError as error:
+            self._unpacking.record(self._member, Fate.REFUSED, error.reason)
+        return None
 
     def take(self, piece: bytes) -> None:
         """Write the next bytes."""
-        if (file := self._opened()) is None:
+        if (file := self._file) is None:
             return
         if not self._member.is_sparse:
             file.write(piece)
@@ -300,35 +310,14 @@ class _FileContent:
 
     def close(self, missing: int) -> None:
         """Finish the file, or drop what is there of it where that was not asked for."""
-        unpacking, member, file = self._unpacking, self._member, self._opened()
-        if file is None:
-            if not self._is_dropped:
-                unpacking.record(member, Fate.REFUSED, self._reason)
+        unpacking, member = self._unpacking, self._member
+        if (file := self._file) is None:
             return
-        if missing and not unpacking.order.keeps_partial:
-            file.drop()
-        else:
-            try:
+        with unpacking.writing(member, missing):
+            if missing and not unpacking.order.keeps_partial:
+                file.drop()
+            else:
                 file.finish(unpacking.attributes(member))
-            except RefusedError as error:
-                unpacking.record(member, Fate.REFUSED, error.reason)
-                return
-        if missing:
-            unpacking.record(member, Fate.INCOMPLETE, _missing(missing))
-        else:
-            unpacking.record(member, Fate.WRITTEN)
-
-    def _opened(self) -> NewFile | None:
-        """Return the file, which is begun when its content comes; None where there is none."""
-        if self._file is None and not self._reason and not self._is_dropped:
-            if self._unpacking.is_replaced(self._member):
-                self._is_dropped = True
-                return None
-            try:
-                self._file = self._unpacking.open(self._member)
-            except RefusedError as error:
-                self._reason = error.reason
-        return self._file
 
 
 class _DumpContent:
@@ -345,16 +334,11 @@ class _DumpContent:
 
     def close(self, missing: int) -> None:
         """Tell what became of the dump."""
-        fate = Fate.INCOMPLETE if missing else Fate.WRITTEN
-        self._unpacking.record(self._member, fate, _missing(missing) if missing else "")
+        self._unpacking.record_written(self._member, missing)
 
 
 def _is_refused(rule: FindingRule) -> bool:
     return rule.severity is Severity.ERROR
-
-
-def _missing(count: int) -> str:
-    return f"at least {counted(count, 'byte')} of it {are(count)} missing"
 
 
 # --- the whole archive ------------------------------------------------------------------------------------------------
@@ -364,27 +348,29 @@ class Extraction(NamedTuple):
     """What came out.
 
     Attributes:
-        folder: where to.
+        order: how the archive is extracted.
         counts: how many members had each fate.
         narrowed: how many have fewer permissions than in the archive.
-        missing: the names that were asked for and that no member has.
         has_dump: whether the archive has a dump that was asked for.
         verification: what the archive is judged to be.
-        is_kept_anyway: whether the folder is there whatever came out.
     """
 
-    folder: str
+    order: Order
     counts: dict[Fate, int]
     narrowed: int
-    missing: Sequence[bytes]
     has_dump: bool
     verification: Verification
-    is_kept_anyway: bool
+
+    @property
+    def missing(self) -> Sequence[bytes]:
+        """The names that were asked for and that no member has."""
+        return self.order.selection.missing
 
     @property
     def is_kept(self) -> bool:
         """Whether the folder is there: it holds all that was asked for, or is kept anyway."""
-        return self.is_kept_anyway or (self.is_whole and not self.has_refused)
+        is_kept_anyway = self.order.is_over or self.order.keeps_partial
+        return is_kept_anyway or (self.is_whole and not self.has_refused)
 
     @property
     def is_whole(self) -> bool:
@@ -413,31 +399,13 @@ def extract(
 
     Raises `EvidenceError` where the archive can't be read, `OutputError` where the folder can't be written.
     """
-    with case.place.open() as file, _opened(order) as (filled, keep):
+    opened = over if order.is_over else new
+    with case.place.open() as file, opened(order.folder, is_synced=order.is_synced) as (tree, keep):
         file.watch = watch
-        unpacking = Unpacking(filled, order, case.limits, report, dump)
-        judgement = verification.examined(case, file, [unpacking]).verification
+        unpacking = Unpacking(tree, order, case.limits, report, dump)
+        verified = verification.examined(case, file, [unpacking]).verification
         unpacking.finish()
-        extraction = Extraction(
-            order.folder,
-            unpacking.counts,
-            unpacking.narrowed,
-            order.selection.missing,
-            unpacking.has_dump,
-            judgement,
-            is_kept_anyway=order.is_over or order.keeps_partial,
-        )
-        if extraction.is_kept and keep is not None:
+        extraction = Extraction(order, unpacking.counts, unpacking.narrowed, unpacking.has_dump, verified)
+        if extraction.is_kept:
             keep()
     return extraction
-
-
-@contextmanager
-def _opened(order: Order) -> Iterator[tuple[Tree, Keep | None]]:
-    """Give the tree that is filled, and what gives it its name, if it is new."""
-    if order.is_over:
-        with over(order.folder, is_synced=order.is_synced) as filled:
-            yield filled, None
-        return
-    with new(order.folder, is_synced=order.is_synced) as (filled, keep):
-        yield filled, keep

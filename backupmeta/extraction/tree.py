@@ -7,23 +7,13 @@ there. What fills a new folder works under a random name beside it, which become
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple, Self
 
 from backupmeta.errors import OutputError
 from backupmeta.evidence import kind_of
-from backupmeta.folders import (
-    FOLDER,
-    NEW_FILE,
-    PRIVATE_FILE,
-    PRIVATE_FOLDER,
-    Folder,
-    reason,
-    temporary_name,
-    unwritable,
-    writing_to,
-)
+from backupmeta.folders import NEW_FILE, Folder, reason, temporary_name, unwritable, writing_to
 
 _DEFAULT_MODE: Final = 0o755
 """The mode of a folder that no member describes: what GNU tar gives it under umask 022."""
@@ -61,310 +51,252 @@ class Tree:
     """An open folder, and what is made in it.
 
     Paths are relative to it, their parts separated by ``/``, without ``.``, ``..`` and empty parts.
+
+    Attributes:
+        path: its path, as it was named.
+        is_new: whether nothing but this tree fills it: else files take the place of others one by one.
+        is_synced: whether all of it is on the disk at the end.
+        begun: the files that are not finished.
     """
 
-    def __init__(self, path: str, fd: int, *, is_new: bool, is_synced: bool) -> None:
-        """Fill the folder ``path`` that ``fd`` has open.
-
-        ``is_new`` tells that nothing but this tree fills it: else files take the place of others one by one.
-        ``is_synced`` has all of it on the disk at the end.
-        """
+    def __init__(self, path: str, root: Folder, *, is_new: bool, is_synced: bool) -> None:
+        """Fill the folder ``root``, which is called ``path``."""
         self.path = path
         self.is_new = is_new
-        self._is_synced = is_synced
-        self._fd = fd
-        self._parent: tuple[bytes, int] = (b"", fd)
+        self.begun = set[NewFile]()
+        self.is_synced = is_synced
+        self._root = root
+        self._parent: tuple[bytes, Folder] = (b"", root)
         self._made = set[bytes]()
-        self._begun: NewFile | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._begun is not None:
-            self._begun.drop()
+        for file in tuple(self.begun):
+            file.drop()
         self._leave()
-        os.close(self._fd)
+
+    @contextmanager
+    def making(self) -> Iterator[None]:
+        """Raise `RefusedError` where the system refuses one member, `OutputError` where it would refuse all."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in _FULL:
+                raise unwritable(self.path, error, _ADVICE) from error
+            raise RefusedError(reason(error)) from error
 
     def file(self, path: bytes) -> "NewFile":
         """Begin a file, which takes the place of what lies there. Raises `RefusedError`, `OutputError`."""
-        with _refusing(self.path):
-            parent, name = self._parent_of(path)
+        with self.making():
+            parent, name = self.parent_of(path)
             if not self.is_new:
-                self._check_is_file(parent, name)
-                name = temporary_name().encode()
+                _check_is_file(parent, name)
+                return NewFile(self, path, parent, temporary_name())
             try:
-                fd = os.open(name, NEW_FILE, PRIVATE_FILE, dir_fd=parent)
+                return NewFile(self, path, parent, name)
             except FileExistsError:
-                self._clear(parent, name)
-                fd = os.open(name, NEW_FILE, PRIVATE_FILE, dir_fd=parent)
-            self._begun = NewFile(self, path, fd, name)
-            return self._begun
+                _clear(parent, name)
+                return NewFile(self, path, parent, name)
 
     def folder(self, path: bytes) -> bool:
         """Make a folder, unless it is there; return whether this tree made it. Raises as `file`."""
-        with _refusing(self.path):
-            parent, name = self._parent_of(path)
-            if self.is_new and self._is_other(parent, name):
-                os.unlink(name, dir_fd=parent)
-            os.close(self._entered(parent, name, path))
-            return path in self._made
+        with self.making():
+            parent, name = self.parent_of(path)
+            if self.is_new and not stat.S_ISDIR(_mode(parent, name)):
+                parent.remove(name)
+            with self._entered(parent, name, path):
+                return path in self._made
 
     def hard_link(self, target: bytes, path: bytes) -> bool:
         """Make ``path`` another name of the file ``target`` of this tree; return whether it is. Raises as `file`."""
-        with _refusing(self.path):
-            held = self._held(target)
-            if held is None:
-                return False
-            parent, name = self._parent_of(path)
-            try:
-                if not stat.S_ISREG(os.stat(target.rpartition(b"/")[2], dir_fd=held, follow_symlinks=False).st_mode):
-                    return False
-                self._clear(parent, name)
-                os.link(target.rpartition(b"/")[2], name, src_dir_fd=held, dst_dir_fd=parent, follow_symlinks=False)
-            except FileNotFoundError:
-                return False
-            finally:
-                os.close(held)
-            return True
+        folder, _, name = target.rpartition(b"/")
+        with (
+            self.making(),
+            suppress(FileNotFoundError, NotADirectoryError),
+            self._opened(folder, lambda within, below, _: Folder(below, within=within)) as held,
+        ):
+            parent, own_name = self.parent_of(path)
+            if stat.S_ISREG(_mode(held, os.fsdecode(name))):
+                _clear(parent, own_name)
+                os.link(name, own_name, src_dir_fd=held.number, dst_dir_fd=parent.number, follow_symlinks=False)
+                return True
+        return False
 
     def symlink(self, target: bytes, path: bytes, attributes: Attributes) -> None:
         """Make a symbolic link; in a new tree it takes the place of an earlier member. Raises as `file`."""
-        with _refusing(self.path):
-            parent, name = self._parent_of(path)
+        with self.making():
+            parent, name = self.parent_of(path)
             if self.is_new:
-                self._clear(parent, name)
-            os.symlink(target, name, dir_fd=parent)
+                _clear(parent, name)
+            os.symlink(target, os.fsencode(name), dir_fd=parent.number)
             if attributes.owner is not None:
-                os.chown(name, *attributes.owner, dir_fd=parent, follow_symlinks=False)
+                os.chown(name, *attributes.owner, dir_fd=parent.number, follow_symlinks=False)
             with suppress(OSError, OverflowError):
                 times = (attributes.mtime_ns, attributes.mtime_ns)
-                os.utime(name, ns=times, dir_fd=parent, follow_symlinks=False)
+                os.utime(name, ns=times, dir_fd=parent.number, follow_symlinks=False)
 
     def finish_folder(self, path: bytes, attributes: Attributes) -> None:
         """Give a folder what it has beside its members. Raises as `file`."""
-        with _refusing(self.path):
-            parent, name = self._parent_of(path)
-            fd = os.open(name, FOLDER, dir_fd=parent)
-            try:
-                self.finish(fd, attributes)
-            finally:
-                os.close(fd)
-
-    def finish(self, fd: int, attributes: Attributes) -> None:
-        """Give an open file or folder what it has beside its content, and have it on the disk."""
-        if attributes.owner is not None:
-            os.fchown(fd, *attributes.owner)
-        os.fchmod(fd, attributes.mode)
-        with suppress(OverflowError):  # a time that no file has
-            os.utime(fd, ns=(attributes.mtime_ns, attributes.mtime_ns))
-        if self._is_synced:
-            os.fsync(fd)
-
-    def end(self) -> None:
-        """Know that the file that was begun last is finished, or gone."""
-        self._begun = None
-
-    def rename(self, old: bytes, path: bytes) -> None:
-        """Give the file that lies beside ``path`` under another name its own. Raises as `file`."""
-        with _refusing(self.path):
-            parent, name = self._parent_of(path)
-            os.rename(old, name, src_dir_fd=parent, dst_dir_fd=parent)
-
-    def remove(self, path: bytes, name: bytes) -> None:
-        """Remove the file ``name`` that lies beside ``path``."""
-        with _refusing(self.path), suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=self._parent_of(path)[0])
+        with self.making():
+            parent, name = self.parent_of(path)
+            with Folder(name, within=parent) as folder:
+                _give(folder.handle, attributes)
+                if self.is_synced:
+                    folder.sync()
 
     # --- folders --------------------------------------------------------------------------------------------------
 
-    def _parent_of(self, path: bytes) -> tuple[int, bytes]:
+    def parent_of(self, path: bytes) -> tuple[Folder, str]:
         """Return the open folder that ``path`` lies in, made where it is not there, and its name."""
         folder, _, name = path.rpartition(b"/")
         if folder != self._parent[0]:
             self._leave()
-            self._parent = (folder, self._open(folder))
-        return self._parent[1], name
+            self._parent = (folder, self._opened(folder, self._entered))
+        return self._parent[1], os.fsdecode(name)
 
-    def _open(self, folder: bytes) -> int:
-        fd, path = os.dup(self._fd), b""
-        for name in folder.split(b"/") if folder else ():
-            path = path + b"/" + name if path else name
-            try:
-                below = self._entered(fd, name, path)
-            finally:
-                os.close(fd)
-            fd = below
-        return fd
+    def _opened(self, path: bytes, enter: Callable[[Folder, str, bytes], Folder]) -> Folder:
+        """Return the folder at ``path``, opened one step after the other; ``enter`` opens a folder in another."""
+        opened, at = Folder(os.curdir, within=self._root), b""
+        for name in path.split(b"/") if path else ():
+            at = at + b"/" + name if at else name
+            with opened:
+                opened = enter(opened, os.fsdecode(name), at)
+        return opened
 
     def _leave(self) -> None:
-        if self._parent[1] != self._fd:
-            os.close(self._parent[1])
-        self._parent = (b"", self._fd)
+        folder, self._parent = self._parent[1], (b"", self._root)
+        if folder is not self._root:
+            folder.close()
 
-    def _entered(self, parent: int, name: bytes, path: bytes) -> int:
-        """Return a descriptor of a folder, made where it is not there."""
+    def _entered(self, parent: Folder, name: str, path: bytes) -> Folder:
+        """Return the folder called ``name``, made where it is not there."""
         with suppress(FileNotFoundError):
-            return os.open(name, FOLDER, dir_fd=parent)
-        os.mkdir(name, PRIVATE_FOLDER, dir_fd=parent)
+            return Folder(name, within=parent)
+        parent.make_folder(name)
         self._made.add(path)
-        fd = os.open(name, FOLDER, dir_fd=parent)
-        os.fchmod(fd, _DEFAULT_MODE)
-        return fd
-
-    def _held(self, path: bytes) -> int | None:
-        """Return a descriptor of the folder that ``path`` lies in; None where there is none."""
-        fd = os.dup(self._fd)
-        for name in path.split(b"/")[:-1]:
-            try:
-                below = os.open(name, FOLDER, dir_fd=fd)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-            finally:
-                os.close(fd)
-            fd = below
-        return fd
-
-    def _clear(self, parent: int, name: bytes) -> None:
-        """Remove what lies at a name: an earlier member; of a folder only an empty one, as GNU tar does."""
-        with suppress(FileNotFoundError):
-            if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
-                os.rmdir(name, dir_fd=parent)
-            else:
-                os.unlink(name, dir_fd=parent)
-
-    def _is_other(self, parent: int, name: bytes) -> bool:
-        with suppress(FileNotFoundError):
-            return not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
-        return False
-
-    def _check_is_file(self, parent: int, name: bytes) -> None:
-        """Raise where something lies at a name that is no regular file: it is not replaced."""
-        with suppress(FileNotFoundError):
-            mode = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
-            if not stat.S_ISREG(mode):
-                raise RefusedError(f"there is {kind_of(mode)}, which is not replaced")
+        made = Folder(name, within=parent)
+        os.chmod(made.handle, _DEFAULT_MODE)
+        return made
 
 
 class NewFile:
     """A file that is being written, in a folder of a tree."""
 
-    def __init__(self, tree: Tree, path: bytes, fd: int, name: bytes) -> None:
-        """Write to ``fd``, which is called ``name`` until it is finished."""
+    def __init__(self, tree: Tree, path: bytes, parent: Folder, name: str) -> None:
+        """Begin the file at ``path``, which is called ``name`` in its folder ``parent`` until it is finished."""
         self._tree = tree
         self._path = path
-        self._fd = fd
         self._name = name
+        self._file = os.fdopen(parent.open(name, NEW_FILE), "wb")
+        tree.begun.add(self)
 
     def write(self, piece: bytes) -> None:
         """Write the next bytes. Raises `OutputError`."""
-        rest = memoryview(piece)
-        try:
-            while rest:
-                rest = rest[os.write(self._fd, rest) :]
-        except OSError as error:
-            self.drop()
-            raise unwritable(self._tree.path, error, _ADVICE) from error
+        with writing_to(self._tree.path, _ADVICE):
+            self._file.write(piece)
 
     def skip(self, length: int) -> None:
-        """Leave a hole of ``length`` bytes."""
-        os.lseek(self._fd, length, os.SEEK_CUR)
+        """Leave a hole of ``length`` bytes. Raises `OutputError`."""
+        with writing_to(self._tree.path, _ADVICE):
+            self._file.seek(length, os.SEEK_CUR)
 
     def finish(self, attributes: Attributes) -> None:
         """Give it what it has beside its content, and its name. Raises `OutputError`, `RefusedError`."""
-        try:
-            os.ftruncate(self._fd, os.lseek(self._fd, 0, os.SEEK_CUR))  # a hole at its end
-            self._tree.finish(self._fd, attributes)
-        except OSError as error:
-            self.drop()
-            raise unwritable(self._tree.path, error, _ADVICE) from error
-        self._close()
-        if not self._tree.is_new:
-            self._tree.rename(self._name, self._path)
-        self._tree.end()
+        with writing_to(self._tree.path, _ADVICE):
+            self._file.truncate()  # there may be a hole at its end
+            _give(self._file.fileno(), attributes)
+            if self._tree.is_synced:
+                os.fsync(self._file.fileno())
+            self._file.close()
+        with self._tree.making():
+            parent, name = self._tree.parent_of(self._path)
+            if name != self._name:
+                parent.rename(self._name, name)
+        self._tree.begun.discard(self)
 
     def drop(self) -> None:
         """Remove it."""
-        self._close()
-        self._tree.remove(self._path, self._name)
-        self._tree.end()
+        with suppress(OSError):
+            self._file.close()
+        self._tree.begun.discard(self)
+        with self._tree.making():
+            self._tree.parent_of(self._path)[0].remove(self._name)
 
-    def _close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+
+def _give(handle: int | str, attributes: Attributes) -> None:
+    """Give an open file or folder what it has beside its content."""
+    if attributes.owner is not None:
+        os.chown(handle, *attributes.owner)
+    os.chmod(handle, attributes.mode)
+    with suppress(OverflowError):  # a time that no file has
+        os.utime(handle, ns=(attributes.mtime_ns, attributes.mtime_ns))
+
+
+def _mode(parent: Folder, name: str) -> int:
+    """Return the mode of what lies at a name; 0 where nothing does."""
+    status = parent.status_of(name)
+    return 0 if status is None else status.st_mode
+
+
+def _clear(parent: Folder, name: str) -> None:
+    """Remove what lies at a name: an earlier member; of a folder only an empty one, as GNU tar does."""
+    if stat.S_ISDIR(_mode(parent, name)):
+        os.rmdir(name, dir_fd=parent.number)
+    else:
+        parent.remove(name)
+
+
+def _check_is_file(parent: Folder, name: str) -> None:
+    """Raise where something lies at a name that is no regular file: it is not replaced."""
+    mode = _mode(parent, name)
+    if mode and not stat.S_ISREG(mode):
+        raise RefusedError(f"there is {kind_of(mode)}, which is not replaced")
+
+
+# --- whole trees ------------------------------------------------------------------------------------------------------
+
+Keep = Callable[[], None]
+"""Gives a new tree its name. Raises `OutputError`."""
 
 
 @contextmanager
-def _refusing(path: str) -> Iterator[None]:
-    """Make one error of those that a member has, and another one of those that all have."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise unwritable(path, error, _ADVICE) from error
-        raise RefusedError(reason(error)) from error
-    except ValueError as error:  # a NUL in a name
-        raise RefusedError("no file can have its name") from error
-
-
-@contextmanager
-def new(path: str, *, is_synced: bool = True) -> Iterator[tuple[Tree, "Keep"]]:
+def new(path: str, *, is_synced: bool = True) -> Iterator[tuple[Tree, Keep]]:
     """Give a tree under a random name beside ``path``, and what gives it that name; without it all is removed.
 
     Raises `OutputError` where ``path`` is there and no empty folder, or can't be written.
     """
     place, name = os.path.split(os.path.abspath(path))
+    temporary = temporary_name()
     with writing_to(path, _ADVICE):
-        parent = Folder(place)
-    with parent:
-        keep = Keep(path, parent, name, _mode_of_free(path, parent, name), is_synced=is_synced)
+        parent = Folder(place, follows_link=True)
+
+    def keep() -> None:
         with writing_to(path, _ADVICE):
-            parent.make_folder(keep.temporary)
+            parent.change_mode(temporary, mode)
+            parent.rename(temporary, name)
+            if is_synced:
+                parent.sync()
+
+    with parent:
+        mode = _mode_of_free(path, parent, name)
+        with writing_to(path, _ADVICE):
+            parent.make_folder(temporary)
         try:
-            fd = parent.open(keep.temporary, FOLDER)
-            with Tree(path, fd, is_new=True, is_synced=is_synced) as tree:
+            with Folder(temporary, within=parent) as root, Tree(path, root, is_new=True, is_synced=is_synced) as tree:
                 yield tree, keep
         finally:
-            if not keep.is_kept:
-                parent.remove_all(keep.temporary)
-
-
-class Keep:
-    """Gives a new tree its name.
-
-    Attributes:
-        temporary: the name that it has until then.
-        is_kept: whether it has its own.
-    """
-
-    def __init__(self, path: str, parent: Folder, name: str, mode: int, *, is_synced: bool) -> None:
-        """Have the folder `temporary` of ``parent`` become ``name``, with a ``mode``."""
-        self.temporary: str = temporary_name()
-        self.is_kept: bool = False
-        self._path = path
-        self._parent = parent
-        self._name = name
-        self._mode = mode
-        self._is_synced = is_synced
-
-    def __call__(self) -> None:
-        """Give it its name. Raises `OutputError`."""
-        with writing_to(self._path, _ADVICE):
-            self._parent.change_mode(self.temporary, self._mode)
-            self._parent.rename(self.temporary, self._name)
-            self.is_kept = True
-            if self._is_synced:
-                self._parent.sync()
+            parent.remove_all(temporary)  # unless it was kept: nothing has this name then
 
 
 @contextmanager
-def over(path: str, *, is_synced: bool = True) -> Iterator[Tree]:
-    """Give the tree of the folder at ``path``, which is there, and is no link. Raises `OutputError`."""
+def over(path: str, *, is_synced: bool = True) -> Iterator[tuple[Tree, Keep]]:
+    """Give the tree of the folder at ``path``, which is there, and is no link, as `new`. Raises `OutputError`."""
     with writing_to(path, _ADVICE):
-        fd = os.open(path, FOLDER)
-    with Tree(path, fd, is_new=False, is_synced=is_synced) as tree:
-        yield tree
+        root = Folder(path)
+    with root, Tree(path, root, is_new=False, is_synced=is_synced) as tree:
+        yield tree, lambda: None
 
 
 def _mode_of_free(path: str, parent: Folder, name: str) -> int:

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from json import loads
-from typing import IO, Final, Self
+from typing import IO, Final, NamedTuple, TypeAlias
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -196,71 +196,39 @@ def sarif(verifications: Iterable[Verification], selection: Selection | None = N
         yield before + result
         before = ",\n"
     invocation = {"executionSuccessful": True, "toolExecutionNotifications": _notifications(selection)}
-    yield f'\n],\n"artifacts": {spaced(artifacts.described)},\n"invocations": [{spaced(invocation)}]\n}}]}}\n'
+    described = [_artifact(uri, artifact.sha256) for uri, artifact in artifacts.items()]
+    yield f'\n],\n"artifacts": {spaced(described)},\n"invocations": [{spaced(invocation)}]\n}}]}}\n'
 
 
 def _chosen(verifications: Iterable[Verification], artifacts: "_Artifacts", selection: Selection) -> Iterator[str]:
-    """Yield the results of a ``selection``, each a line of JSON. What is less severe waits for the last error."""
-    with _Queue(selection) as queue:
+    """Yield the results of a ``selection``, each a line of JSON, and count what is left out.
+
+    What is less severe than an error waits, until the last target, in a temporary file: memory does not grow with it.
+    """
+    numbers: Counter[Severity] = Counter()
+    with text_file(_IN_MEMORY) as warnings, text_file(_IN_MEMORY) as notes:
+        waiting = {Severity.WARNING: warnings, Severity.NOTE: notes}
         for verification in verifications:
-            artifacts.add(verification)
+            artifacts.setdefault(_uri(verification.path), _Artifact(len(artifacts), verification.sha256))
             wanted = selection.wanted | blamed(verification)
             for judged, fingerprint in _numbered(verification):
-                if judged.severity not in wanted or not queue.has_room(judged.severity):
-                    selection.left_out[judged.finding.id, judged.severity] += 1
+                severity = judged.severity
+                if severity not in wanted or numbers[severity] == selection.most:
+                    selection.left_out[judged.finding.id, severity] += 1
                     continue
+                numbers[severity] += 1
                 result = spaced(_result(verification, judged, fingerprint, artifacts))
-                yield from queue.passing(judged.severity, result)
-        yield from queue.waiting()
-
-
-class _Queue:
-    """Lets results pass by severity, as many as a selection has room for; use it as a context manager.
-
-    Those that are not errors wait in temporary files, so that memory does not grow with their number.
-    """
-
-    def __init__(self, selection: Selection) -> None:
-        self._selection = selection
-        self._numbers: Counter[Severity] = Counter()
-        self._files = {severity: text_file(_IN_MEMORY) for severity in Severity if severity is not Severity.ERROR}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for file in self._files.values():
-            file.close()
-
-    def has_room(self, severity: Severity) -> bool:
-        """Return whether there is room for one more result of a ``severity``, beside those that are no less severe."""
-        return self._room(severity) > 0
-
-    def passing(self, severity: Severity, result: str) -> Iterator[str]:
-        """Yield a result that may pass at once; take in any other."""
-        self._numbers[severity] += 1
-        if severity in self._files:
-            with telling():
-                self._files[severity].write(f"{result}\n")
-        else:
-            yield result
-
-    def waiting(self) -> Iterator[str]:
-        """Yield those that waited, as far as there still is room for them, and count the rest as left out."""
-        for severity, file in self._files.items():
-            self._numbers[severity] += min(self._room(severity), 0)
+                if severity is Severity.ERROR:
+                    yield result
+                else:
+                    with telling():
+                        waiting[severity].write(f"{result}\n")
+        room = selection.most - numbers[Severity.ERROR]
+        for severity, file in waiting.items():
             lines = _lines_of(file)
-            yield from islice(lines, self._numbers[severity])
-            self._selection.left_out.update((loads(line)["ruleId"], severity) for line in lines)
-
-    def _room(self, severity: Severity) -> int:
-        """Return for how many more results there is room; below 0 where more severe ones took it."""
-        return self._selection.most - sum(self._numbers[each] for each in _at_least(severity))
-
-
-def _at_least(severity: Severity) -> list[Severity]:
-    order = list(Severity)
-    return order[: order.index(severity) + 1]
+            yield from islice(lines, room)
+            selection.left_out.update((loads(line)["ruleId"], severity) for line in lines)
+            room = max(room - numbers[severity], 0)
 
 
 def _lines_of(file: IO[str]) -> Iterator[str]:
@@ -287,31 +255,27 @@ def _notification(id_: str, severity: Severity, number: int) -> dict[str, object
     }
 
 
-class _Artifacts:
-    """The targets, each once, for they have to be unique (§3.14.15).
+class _Artifact(NamedTuple):
+    """A target: its number in the log, from 0, and its digest where that is known."""
 
-    Attributes:
-        described: what is known of them (§3.24), in the order of their index.
-    """
+    number: int
+    sha256: str | None
 
-    def __init__(self) -> None:
-        self.described: list[dict[str, object]] = []
-        self._index: dict[str, int] = {}
 
-    def add(self, verification: Verification) -> None:
-        """Add a target, unless it is there."""
-        uri = _uri(verification.path)
-        if uri in self._index:
-            return
-        self._index[uri] = len(self.described)
-        artifact: dict[str, object] = {"location": {"uri": uri}, "roles": ["analysisTarget"]}
-        artifact.update({"hashes": {"sha-256": verification.sha256}} if verification.sha256 else {})
-        self.described.append(artifact)
+_Artifacts: TypeAlias = dict[str, _Artifact]
+"""The targets by their URIs, each once, for they have to be unique (§3.14.15), in the order of their numbers."""
 
-    def location(self, path: str) -> dict[str, object]:
-        """Return where a file is: its URI, and its index among the targets if it is one (§3.4.5)."""
-        uri = _uri(path)
-        return {"uri": uri, "index": self._index[uri]} if uri in self._index else {"uri": uri}
+
+def _artifact(uri: str, sha256: str | None) -> dict[str, object]:
+    """Return what is known of a target (§3.24)."""
+    hashes = {"hashes": {"sha-256": sha256}} if sha256 else {}
+    return {"location": {"uri": uri}, "roles": ["analysisTarget"], **hashes}
+
+
+def _file(path: str, artifacts: _Artifacts) -> dict[str, object]:
+    """Return where a file is: its URI, and its index among the targets if it is one (§3.4.5)."""
+    uri = _uri(path)
+    return {"uri": uri, "index": artifacts[uri].number} if uri in artifacts else {"uri": uri}
 
 
 def _rule(rule: FindingRule) -> dict[str, object]:
@@ -369,13 +333,13 @@ def _places(verification: Verification, judged: Judged, artifacts: _Artifacts) -
     described: dict[str, object] = {"locations": [first]}
     described.update({"relatedLocations": related} if related else {})
     if _uri(places[0].path) != _uri(verification.path):
-        described["analysisTarget"] = artifacts.location(verification.path)
+        described["analysisTarget"] = _file(verification.path, artifacts)
     return described
 
 
 def _location(place: Source, artifacts: _Artifacts) -> dict[str, object]:
     """Return a place (§3.28); its line is a region only where it is one of the file itself, not of a member."""
-    physical: dict[str, object] = {"artifactLocation": artifacts.location(place.path)}
+    physical: dict[str, object] = {"artifactLocation": _file(place.path, artifacts)}
     line = "" if place.line is None else f", line {place.line}"
     described: dict[str, object] = {"physicalLocation": physical, "message": _message(f"{place.witness}{line}")}
     if place.member is not None:

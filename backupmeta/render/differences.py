@@ -17,8 +17,7 @@ from backupmeta.comparison.changes import (
     Step,
     What,
 )
-from backupmeta.comparison.diff import Difference, Side
-from backupmeta.comparison.history import History, Row
+from backupmeta.comparison.diff import Difference, History, Row, Side
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding
 from backupmeta.provenance import display, named

@@ -196,6 +196,11 @@ def finding_object(finding: Finding) -> dict[str, object]:
     }
 
 
+def finding_line(finding: Finding) -> str:
+    """Return a finding as one line: ``warning: title: … [name-title-differs]``."""
+    return visible(f"{finding.severity}: {finding.message} [{finding.id}]")
+
+
 # --- tables and CSV ---------------------------------------------------------------------------------------------------
 
 

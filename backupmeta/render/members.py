@@ -1,4 +1,7 @@
-"""Members of an archive, listed, and what the pass over it says of the archive as a whole."""
+"""What stands in a file: the members of an archive, and the steps of an explanation.
+
+A pass over an archive says something of it as a whole, too.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
@@ -8,9 +11,10 @@ from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dump, Dumps, DumpState
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
-from backupmeta.escapes import inert
+from backupmeta.escapes import inert, printable
+from backupmeta.explain import Step
 from backupmeta.masking import MASK
-from backupmeta.provenance import display, named
+from backupmeta.provenance import as_text, display, named
 from backupmeta.render.formats import (
     Format,
     Formats,
@@ -23,7 +27,7 @@ from backupmeta.render.formats import (
     spaced,
     whatever_view,
 )
-from backupmeta.words import NANOSECONDS, clock, counted, utc, utc_to_the_microsecond, visible
+from backupmeta.words import NANOSECONDS, clock, counted, cut, utc, utc_to_the_microsecond, visible
 
 _IS_COMPLETE: Final = {DumpState.WHOLE: True, DumpState.CUT: False, DumpState.UNKNOWN: None}
 _TYPES: Final = {
@@ -35,6 +39,7 @@ _TYPES: Final = {
     "fifo": "p",
     "file": "-",
 }
+_TEXT_WIDTH: Final = 60
 
 
 class Walk(NamedTuple):
@@ -161,6 +166,27 @@ def member_object(member: Member) -> dict[str, object]:
     return described
 
 
+# --- explained --------------------------------------------------------------------------------------------------------
+
+
+def step_lines(steps: Iterable[Step]) -> Iterator[str]:
+    """Yield a line a step: where, what stands there, what was made of it."""
+    for step in steps:
+        where = f"line {step.line}" if step.line else step.place
+        text = f"{where:>9}  {cut(as_text(step.text), _TEXT_WIDTH):<{_TEXT_WIDTH}}  {as_text(step.meaning)}"
+        yield inert(printable(text) + "\n")  # its secrets are masked, or were asked for
+
+
+def steps_json(steps: Iterable[Step]) -> Iterator[str]:
+    """Yield the steps as a JSON array."""
+    yield pretty([_step(step) for step in steps])
+
+
+def _step(step: Step) -> dict[str, object]:
+    texts = {"text": as_text(step.text), "meaning": as_text(step.meaning)}
+    return {"place": step.place, "line": step.line, "offset": step.offset, **texts}
+
+
 # --- formats ----------------------------------------------------------------------------------------------------------
 
 MEMBERS: Final[Formats[Rendering[Walk]]] = formats(
@@ -173,3 +199,9 @@ MEMBERS: Final[Formats[Rendering[Walk]]] = formats(
     ),
 )
 """The formats of a list of an archive's members."""
+
+STEPS: Final[Formats[Rendering[Iterable[Step]]]] = formats(
+    Format("text", "a line a step", whatever_view(step_lines)),
+    Format("json", "an array of objects", whatever_view(steps_json)),
+)
+"""The formats of an explanation."""

@@ -7,8 +7,9 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from backupmeta.backup.contradictions import SECOND
 from backupmeta.escapes import inert
-from backupmeta.events.event import KINDS, SECOND, Claim, Event, File, moment, nearest
+from backupmeta.events.claims import KINDS, Claim, Event, File, moment, nearest
 from backupmeta.provenance import Source, display, located, named
 from backupmeta.render.formats import Format, Formats, Rendering, csv_line, formats, json_line, whatever_view
 from backupmeta.words import clock, cut, line, visible

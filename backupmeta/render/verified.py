@@ -1,20 +1,36 @@
-"""Verifications as text for people and as JSON, and what every format of them needs.
+"""Verifications and unpackings as text and JSON, what every format of verifications needs, and the rules of findings.
 
 Findings of one id in one target are shown together (`Alike`): the sentence and the advice once, then what differs.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.escapes import inert
-from backupmeta.findings import Finding, Group, Severity
-from backupmeta.provenance import named
-from backupmeta.render.formats import View, finding_object, json_list, spaced
+from backupmeta.findings import Finding, FindingRule, Group, Severity
+from backupmeta.provenance import display, named
+from backupmeta.render.formats import (
+    Format,
+    Formats,
+    Rendering,
+    View,
+    finding_object,
+    formats,
+    json_list,
+    pretty,
+    spaced,
+    table,
+    whatever_view,
+)
+from backupmeta.render.members import member_object
 from backupmeta.words import amounts, counted, counts_of, visible
+
+if TYPE_CHECKING:
+    from backupmeta.extraction.extract import Extraction, MemberResult
 
 Paint: TypeAlias = Callable[[Severity | Verdict], str]
 """Gives a severity or verdict as it is to be shown: as `str` gives it, or `_coloured`."""
@@ -89,7 +105,6 @@ class Tally:
     def __init__(self) -> None:
         self.verdicts: Counter[Verdict] = Counter()
         self.severities: Counter[Severity] = Counter()
-        self._unjudged = 0
         self._archives = 0
 
     def counting(self, verifications: Iterable[Verification]) -> Iterator[Verification]:
@@ -97,7 +112,6 @@ class Tally:
         for verification in verifications:
             self.verdicts[verification.verdict] += 1
             self._archives += verification.kind == "archive"
-            self._unjudged += verification.verdict is Verdict.NOT_JUDGED
             self.severities.update(judged.severity for judged in verification.judged)
             yield verification
 
@@ -108,7 +122,7 @@ class Tally:
         Where no archive was judged, that an account passes says nothing of what lies in it.
         """
         worst = next((verdict for verdict in reversed(Verdict) if self.verdicts[verdict]), None)
-        is_nothing_judged = worst is Verdict.PASS and 0 < self._archives == self._unjudged
+        is_nothing_judged = worst is Verdict.PASS and 0 < self._archives == self.verdicts[Verdict.NOT_JUDGED]
         return Verdict.NOT_JUDGED if is_nothing_judged else worst
 
     @property
@@ -273,3 +287,66 @@ def _finding(judged: Judged) -> dict[str, object]:
     evidence = described.pop("evidence")
     advice = FINDINGS[judged.finding.id].advice
     return {**described, "severity": judged.severity, "advice": advice, "evidence": evidence}
+
+
+# --- unpacked ---------------------------------------------------------------------------------------------------------
+
+
+class ExtractionJson:
+    """Writes a JSON object: what became of each member, as they come, and at last of all of them."""
+
+    def __init__(self) -> None:
+        self._before = '{"members": [\n  '
+
+    def piece(self, result: "MemberResult") -> str:
+        """Return what became of a member."""
+        before, self._before = self._before, ",\n  "
+        described = {"fate": result.fate, "reason": result.reason or None, **member_object(result.member)}
+        return before + spaced(described)
+
+    def end(self, extraction: "Extraction") -> str:
+        """Return the rest."""
+        rest = {
+            **named("folder", extraction.order.folder),
+            "is_kept": extraction.is_kept,
+            "counts": extraction.counts,
+            "narrowed": extraction.narrowed,
+            "missing": [display(name.decode("utf-8", "surrogateescape")) for name in extraction.missing],
+            "verification": target(extraction.verification),
+        }
+        begin = self._before.removesuffix("  ") if self._before.startswith("{") else "\n"
+        return f"{begin}],\n{pretty(rest, indent=1).removeprefix('{').lstrip()}"
+
+
+EXTRACTION: Final[Formats[Callable[[], ExtractionJson | None]]] = formats(
+    Format("text", "nothing but what is missing, on stderr", lambda: None),
+    Format("json", "what became of each member", ExtractionJson),
+)
+"""The formats of an extraction: each makes what writes it, piece by piece, as members come; None writes nothing."""
+
+
+# --- the rules of findings --------------------------------------------------------------------------------------------
+
+
+def rule_table(rules: Sequence[FindingRule], view: View) -> Iterator[str]:
+    """Yield a table of checks; of a single one what it says, and what to do."""
+    if len(rules) > 1:
+        columns = ("id", "severity", "group", "says")
+        yield table(columns, [(rule.id, rule.severity, rule.group, rule.sentence) for rule in rules], view.width)
+        return
+    rule = rules[0]
+    yield f"{rule.id}: {rule.sentence}\n"
+    yield f"  severity: {rule.severity}\n  group:    {rule.group}\n  advice:   {rule.advice}\n"
+
+
+def rules_json(rules: Sequence[FindingRule]) -> Iterator[str]:
+    """Yield the checks as a JSON array."""
+    names = ("id", "group", "severity", "sentence", "advice")
+    yield pretty([{name: getattr(rule, name) for name in names} for rule in rules])
+
+
+CHECKS: Final[Formats[Rendering[Sequence[FindingRule]]]] = formats(
+    Format("text", "a table for people", rule_table),
+    Format("json", "an array of objects", whatever_view(rules_json)),
+)
+"""The formats of the rules of findings."""

@@ -28,8 +28,7 @@ from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dumps
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.archive.member import WITH_CONTENT, Member, Placed, is_at_root, is_record, own
-from backupmeta.archive.names import plain
+from backupmeta.archive.member import WITH_CONTENT, Member, Placed, is_at_root, is_record, own, plain
 from backupmeta.archive.reader import Pass, Reader, find, walk
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import BackupMetaError, LimitExceededError, NoMemberError

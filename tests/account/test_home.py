@@ -3,7 +3,7 @@
 import os
 import resource
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from backupmeta.account.home import Home, Pair, PairState
 from backupmeta.account.places import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.errors import UnreadableError
-from backupmeta.evidence import Entry, Folder
+from backupmeta.evidence import Counts, Entry, Folder
 from backupmeta.findings import Finding
 from tests.invented import (
     BACKUP,
@@ -227,7 +227,7 @@ def test_a_folder_that_breaks_off_is_a_finding(account: Account, monkeypatch: py
     account.whole()
     entries = Folder.entries
 
-    def broken(folder: Folder, most: int, counts: Callable[[str], bool] | None = None) -> list[Entry]:
+    def broken(folder: Folder, most: int, counts: Counts = None) -> list[Entry]:
         if folder.path.endswith("application_backups"):
             raise UnreadableError(folder.path, "input/output error")
         return entries(folder, most, counts)

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from backupmeta.account.listing import ALONE, HOME, Extent, Listing, elsewhere, listed
+from backupmeta.account.layout import ALONE, HOME, Extent, Listing, elsewhere, listed
 from backupmeta.evidence import Signature, open_folder
 from tests.invented import BACKUP, INSTALL, NAME, TIME, Account, unprivileged
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from backupmeta import Search
 from backupmeta.account import places
 from backupmeta.account.home import PairState
-from backupmeta.account.location import Locations, server_path
+from backupmeta.account.layout import Locations, server_path
 from backupmeta.account.places import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.answers import InCatalog

@@ -25,7 +25,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="resource.getrusage o
 IDLE: Final = """
 from backupmeta.cli import commands, file_cmds, output
 from backupmeta.archive import digests, dump, reader
-from backupmeta.render import backups, explanations, members
+from backupmeta.render import backups, members
 from isal import igzip_lib
 import bz2, difflib, lzma, unicodedata, zlib, zstandard
 """

@@ -29,7 +29,7 @@ from writers import installatron as writer
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.archive.member import Member
-from backupmeta.archive.names import plain as path_of
+from backupmeta.archive.member import plain as path_of
 from backupmeta.archive.reader import find, walk
 from backupmeta.errors import BackupMetaError
 from backupmeta.findings import Finding

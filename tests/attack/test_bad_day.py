@@ -430,9 +430,9 @@ def _vanishing(home: Callable[..., Home], vanish: Callable[[], None]) -> Callabl
 def test_a_folder_that_was_removed_is_not_an_empty_one(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with open_folder(str(tmp_path / "folder")) as folder:
-        assert [folder.entries(9), folder.signatures(9, lambda _name, _is_file: True)] == [[], []]
+        assert [folder.entries(9), folder.signatures(9)] == [[], []]
         (tmp_path / "folder").rmdir()
-        for listed in (lambda: folder.entries(9), lambda: folder.signatures(9, lambda _name, _is_file: True)):
+        for listed in (lambda: folder.entries(9), lambda: folder.signatures(9)):
             with pytest.raises(UnreadableError, match=r"no such file|removed"):
                 listed()
 

@@ -38,7 +38,7 @@ IDLE: Final = textwrap.dedent(
     from backupmeta.cli import commands, answer_cmds, file_cmds, output
     from backupmeta import library, explain
     from backupmeta.api import models
-    from backupmeta.render import backups, explanations, members
+    from backupmeta.render import backups, members
     """
 )
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from backupmeta.account.listing import Extent, Listing, listed
+from backupmeta.account.layout import Extent, Listing, listed
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.scanning import scan

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from backupmeta.comparison.history import Row, history
+from backupmeta.comparison.diff import Row, history
 from backupmeta.errors import AnswerError
 from backupmeta.render.differences import in_few_words
 from backupmeta.search import Search

@@ -6,7 +6,7 @@ from pathlib import Path
 from writers.installatron import Entry, gzip_bytes, tar_bytes
 
 from backupmeta import Search
-from backupmeta.events.event import Event
+from backupmeta.events.claims import Event
 from backupmeta.events.timeline import timeline
 from backupmeta.findings import Finding
 from tests.invented import INSTALL, NAME, TIME, Account, backup_record, install_record

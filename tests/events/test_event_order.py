@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmeta.events.event import KINDS, Claim, Event, File, Subject, moment, nearest
+from backupmeta.events.claims import KINDS, Claim, Event, File, Subject, moment, nearest
 from backupmeta.events.timeline import NAMED, EventSpool
 from backupmeta.provenance import Source, Witness
 

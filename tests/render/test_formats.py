@@ -11,7 +11,7 @@ import pytest
 import backupmeta.render
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.policy import Verification
-from backupmeta.events.event import Event
+from backupmeta.events.claims import Event
 from backupmeta.library import list_backups
 from backupmeta.render.backups import BACKUPS, ListView
 from backupmeta.render.ci import VERIFICATIONS

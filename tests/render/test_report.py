@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import backupmeta.render.report as package
+import backupmeta.render
 from backupmeta.catalog.database import Scan
 from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.catalog.summary import Part, Summary
-from backupmeta.render.report.page import content, html
-from backupmeta.render.report.report_text import LONGEST, MOST, markdown, report_json, shown
+from backupmeta.render.page import content, html
+from backupmeta.render.report_text import LONGEST, MOST, markdown, report_json, shown
 from backupmeta.report import Asked, Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding, read
 from backupmeta.search import Search
 from backupmeta.words import minute, size
@@ -111,7 +111,7 @@ BACKUP_ROW = ReportedBackup(
     sha256=None,
     verdict=None,
 )
-PACKAGE = Path(str(package.__file__)).parent
+PACKAGE = Path(str(backupmeta.render.__file__)).with_name("report")
 NOTHING = Summary(
     now=TIME,
     scans=(),

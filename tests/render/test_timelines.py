@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backupmeta.events.event import KINDS, Claim, Event, File, Subject
+from backupmeta.events.claims import KINDS, Claim, Event, File, Subject
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.formats import View
 from backupmeta.render.timelines import L2T_COLUMNS, TIMELINES, as_body, as_jsonl, as_l2t_csv, as_text

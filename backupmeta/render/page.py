@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from backupmeta.checks.applications import order
 from backupmeta.render.formats import Format, Formats, Rendering, Trait, compact, formats
-from backupmeta.render.report.report_text import (
+from backupmeta.render.report_text import (
     depth,
     extensions,
     markdown,
@@ -368,8 +368,8 @@ def _template() -> "Template":
 
 @cache
 def _own(name: str) -> str:
-    """Return the text of a file beside this module."""
-    return files(__package__).joinpath(name).read_text("utf-8")
+    """Return the text of a file of the page."""
+    return files(__package__).joinpath("report", name).read_text("utf-8")
 
 
 def _policy(style: str, scripts: Iterable[str]) -> str:

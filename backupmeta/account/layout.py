@@ -1,0 +1,281 @@
+"""Where a home's files lie, and what does, without opening a file: enough to tell whether anything changed.
+
+Besides its own folders (FORMAT.md §1) that may be a folder of the server itself, where a record says so (§4):
+``file://localhost/backup_test`` is ``/backup_test``. Where a home's path on the server is known, so is the server's
+root, and the folder is opened from there, step by step and through no link.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import StrEnum
+from errno import ENOENT, ENOTDIR
+from functools import cached_property
+from hashlib import blake2b
+from typing import Final, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from backupmeta import rules
+from backupmeta.account.filename import Likeness, likeness, parse
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
+from backupmeta.errors import EvidenceError, LimitExceededError, NotRegularError, UnreadableError
+from backupmeta.evidence import Counts, Folder, Signature, Signed, open_folder
+from backupmeta.findings import Finding, FindingRule
+from backupmeta.provenance import on_disk
+
+RECORDS: Final = ".appdata"
+ARCHIVES: Final = "application_backups"
+PLACEHOLDER: Final = ".placeholder"
+CURRENT: Final = f"{RECORDS}/current"
+"""Where a home's install records lie (FORMAT.md §1)."""
+
+BACKUPS: Final = f"{RECORDS}/backups"
+"""Where a home's backup records lie (FORMAT.md §1)."""
+
+LOCAL: Final = frozenset({"local", ""})
+"""The locations that are the home's own folder of archives."""
+
+_FILE_URI: Final = re.compile(r"file://(?:localhost)?((?:/(?:[^/?#%\\\x00-\x1f\x7f]|%[0-9a-f]{2})+)+)/?", re.IGNORECASE)
+_LONGEST: Final = 4096
+"""How long a path can be, in bytes (Linux, PATH_MAX)."""
+
+
+def server_path(location: str, home: str) -> str | None:
+    """Return the folder of the server itself that a ``file://`` URI names; None for any other location.
+
+    Strictly (RFC 8089 §2): the host is ``localhost`` or empty; no query, no fragment; ``%`` begins an escape. ``home``
+    is the path on that server of the home that says so; on Windows no such location is known.
+
+    >>> server_path("file://localhost/backup_test", "/home/u"), server_path("file://example.com/backup_test", "/home/u")
+    ('/backup_test', None)
+    """
+    if not home.startswith("/") or len(location) > _LONGEST:
+        return None
+    if (match := _FILE_URI.fullmatch(location)) is None:
+        return None
+    steps = [unquote_to_bytes(step.encode("utf-8", "surrogateescape")) for step in match[1].split("/")[1:]]
+    if any(step in {b".", b".."} or b"/" in step or b"\0" in step for step in steps):
+        return None
+    return "/" + b"/".join(steps).decode("utf-8", "surrogateescape")
+
+
+def below_home(home: str, path: str) -> str:
+    """Return the ``path`` of a file, from the folder ``home`` on: ``../../backup_test/app_a.tar.gz``."""
+    return posixpath.relpath(path, home)
+
+
+def is_outside(path: str) -> bool:
+    """Return whether a ``path`` that begins at a home leads out of it, to a folder of the server itself."""
+    return path.startswith("../")
+
+
+def steps_from_server(home: str, path: str) -> list[str]:
+    """Return the steps from the server's root to what lies at ``path`` from ``home`` on, as the server saw that."""
+    return posixpath.normpath(posixpath.join(home, path)).strip("/").split("/")
+
+
+def open_from_server(home: Folder, steps: Sequence[str]) -> Folder:
+    """Return the folder that ``steps`` lead to from the root of the server that ``home`` lies on.
+
+    Raises `NotRegularError` for a link, `UnreadableError`, also where nobody knows that root.
+    """
+    if home.server is None:
+        raise UnreadableError(home.path, "is a home of which the server's root is not known")
+    folder = open_folder(home.server, "/", home.server)
+    for step in steps:
+        with folder:
+            folder = folder.open_folder(step)
+    return folder
+
+
+def is_absent(error: EvidenceError) -> bool:
+    """Return whether ``error`` says that something is not there, or lies below what is no folder."""
+    cause = error.__cause__
+    return isinstance(error, UnreadableError) and isinstance(cause, OSError) and cause.errno in {ENOENT, ENOTDIR}
+
+
+class Locations:
+    """The folders of the server itself in which a home's backups are kept, each opened once.
+
+    Attributes:
+        files: the paths, from the home on, of the archives that were looked for, whether they are there or not.
+    """
+
+    MOST: Final = 64
+    """How many folders are held open."""
+
+    def __init__(self, home: Folder, opened: ExitStack) -> None:
+        """Know the server by its ``home``; close the folders with ``opened``."""
+        self.files: set[str] = set()
+        self._home = home
+        self._opened = opened
+        self._folders: dict[str, Folder | None] = {}
+
+    def folder_with(self, name: str, path: str, findings: list[Finding]) -> Folder | None:
+        """Return the folder at ``path`` on the server where a regular file ``name`` is in it; None otherwise.
+
+        Append to ``findings`` why a folder that is there can't be opened, or does not tell.
+        """
+        if not _is_file_name(name):
+            return None
+        self.files.add(below_home(self._home.server_path, f"{path}/{name}"))
+        if path not in self._folders:
+            self._folders[path] = self._open(path, findings) if len(self._folders) < self.MOST else None
+            if len(self._folders) == self.MOST + 1:
+                findings.append(_not_opened(path, f"records name more than {self.MOST} folders of the server"))
+        folder = self._folders[path]
+        try:
+            return folder if folder is not None and folder.signature(name) is not None else None
+        except EvidenceError as error:
+            findings.append(_not_opened(path, error.reason))
+            return None
+
+    def _open(self, path: str, findings: list[Finding]) -> Folder | None:
+        try:
+            return self._opened.enter_context(open_from_server(self._home, path.strip("/").split("/")))
+        except EvidenceError as error:
+            rule = rules.LINK_NOT_FOLLOWED if isinstance(error, NotRegularError) else rules.FOLDER_UNREADABLE
+            findings += [] if is_absent(error) else [_not_opened(path, error.reason, rule)]
+            return None
+
+
+def _not_opened(path: str, reason: str, rule: FindingRule = rules.FOLDER_UNREADABLE) -> Finding:
+    return Finding(rule, path, reason, on_disk(path))
+
+
+def _is_file_name(name: str) -> bool:
+    """Return whether ``name`` can be that of a file in a folder, and leads nowhere else."""
+    return name not in {"", ".", ".."} and not {"/", "\0"} & set(name)
+
+
+# --- what lies there --------------------------------------------------------------------------------------------------
+
+
+class Counting(StrEnum):
+    """What of a folder makes a difference."""
+
+    FOLDERS = "folders"
+    """What is no regular file: folders and links, by name."""
+    FILES = "files"
+    """Everything; regular files by their signatures."""
+    ARCHIVES = "archives"
+    """What may be an archive: whose name says that it is, or nothing else; files by their signatures."""
+    CONVENTIONAL = "conventional"
+    """Files whose name follows the convention for archives, by their signatures."""
+    FILE = "file"
+    """It is no folder but one file, by its signature."""
+
+
+class Extent(NamedTuple):
+    """A folder, by its path from the account's on, and what of it makes a difference.
+
+    What is kept in a folder of the server itself lies outside: ``../../backup_test/app_a.tar.gz``.
+    """
+
+    path: str
+    counting: Counting
+
+
+HOME: Final = (
+    Extent("", Counting.FOLDERS),
+    Extent(RECORDS, Counting.FOLDERS),
+    Extent(CURRENT, Counting.FILES),
+    Extent(BACKUPS, Counting.FILES),
+    Extent(ARCHIVES, Counting.FILES),
+)
+"""The folders of a home (FORMAT.md §1)."""
+
+ALONE: Final = (Extent("", Counting.ARCHIVES),)
+"""A folder of archives."""
+
+
+def elsewhere(names: Iterable[str]) -> tuple[Extent, ...]:
+    """Return a home's other folders, in which missing archives were looked for."""
+    return tuple(Extent(name, Counting.CONVENTIONAL) for name in names)
+
+
+def located(paths: Iterable[str]) -> tuple[Extent, ...]:
+    """Return the archives of a home that are kept in folders of the server itself, by their paths from it on."""
+    return tuple(Extent(path, Counting.FILE) for path in paths)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies in an account's folders.
+
+    Attributes:
+        folders: by the folder's path below the account's: what of it makes a difference.
+        fingerprint: differs where anything does.
+        unread: the paths of folders that are there, and can't be listed.
+    """
+
+    folders: dict[str, list[Signed]]
+    fingerprint: bytes
+    unread: tuple[str, ...]
+
+    @cached_property
+    def files(self) -> dict[str, Signature]:
+        """The signatures of its records and archives, by their paths below the account's folder."""
+        return {
+            _below(folder, name): Signature(*signature)
+            for folder, names in self.folders.items()
+            for name, kind, *signature in names
+            if kind == "f"
+        }
+
+
+def listed(folder: Folder, extents: Iterable[Extent], beside: str = "", limits: Limits = DEFAULT_LIMITS) -> Listing:
+    """Return what lies in ``folder``, as far as the ``extents`` go; a folder that can't be listed has nothing.
+
+    Nor has one with more entries than ``limits`` allow. The fingerprint differs, too, where what is told ``beside`` it
+    does.
+    """
+    unread: list[str] = []
+    folders = {extent.path: _counted(folder, extent, limits, unread) for extent in extents}
+    content = repr((beside, folders)).encode("utf-8", "surrogateescape")
+    return Listing(folders, blake2b(content, digest_size=16).digest(), tuple(unread))
+
+
+def _counted(folder: Folder, extent: Extent, limits: Limits, unread: list[str]) -> list[Signed]:
+    if extent.counting is Counting.FILE:
+        return _counted_alone(folder, extent.path, unread)
+    try:
+        with ExitStack() as opened:
+            for step in extent.path.split("/") if extent.path else ():
+                folder = opened.enter_context(folder.open_folder(step))
+            return folder.signatures(limits.folder_entries, _COUNTS[extent.counting])
+    except (UnreadableError, LimitExceededError) as error:
+        if not is_absent(error):
+            unread.append(extent.path)
+    except EvidenceError:
+        pass  # a link, or a file in its place
+    return []
+
+
+def _counted_alone(home: Folder, path: str, unread: list[str]) -> list[Signed]:
+    """Return the file at ``path`` from ``home`` on, without a name; nothing where it is not there."""
+    *steps, name = steps_from_server(home.server_path, path)
+    try:
+        with open_from_server(home, steps) as folder:
+            signature = folder.signature(name)
+            return [] if signature is None else [("", "f", *signature)]
+    except UnreadableError as error:
+        if not is_absent(error):
+            unread.append(path.rpartition("/")[0])
+    except EvidenceError:
+        pass  # a link
+    return []
+
+
+_COUNTS: Final[dict[Counting, Counts]] = {
+    Counting.FOLDERS: lambda entry: not entry.is_file(follow_symlinks=False),
+    Counting.FILES: None,
+    Counting.ARCHIVES: lambda entry: likeness(entry.name) is not Likeness.OTHER,
+    Counting.CONVENTIONAL: lambda entry: parse(entry.name) is not None,
+}
+
+
+def _below(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder and name else folder or name

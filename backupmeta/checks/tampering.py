@@ -1,0 +1,99 @@
+"""Checks of an archive for what was done to it after its backup: by the moments that its witnesses tell (FORMAT.md §8).
+
+A later file or gzip time alone is no finding: copying, recompressing and a checkout leave one. Only a member that is
+younger than the backup can be one, beyond what `backupmeta.backup.contradictions` allows.
+
+They hold for archives that were wholly read: of a broken one nobody knows whether most members are younger.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from backupmeta.backup.contradictions import SECOND, Making, Written
+from backupmeta.checks import application, completeness
+from backupmeta.checks.checked_backup import Check, CheckedBackup, Younger, text_of
+from backupmeta.findings import Finding, FindingRule, Group, Severity
+from backupmeta.provenance import Source, Witness, display
+from backupmeta.words import NANOSECONDS, counted, dated, seconds_in
+
+_error = partial(FindingRule, Group.WITNESSES, Severity.ERROR)
+_warning = partial(FindingRule, Group.WITNESSES, Severity.WARNING)
+_note = partial(FindingRule, Group.WITNESSES, Severity.NOTE)
+_COMPARE: Final = "compare it with the backup before it: 'backupmeta diff --deep'"
+
+ARCHIVE_ALTERED: Final = _error(
+    "archive-altered", "the archive was changed after its backup, as two independent signs say", _COMPARE
+)
+MEMBER_YOUNGER: Final = _warning(
+    "member-younger", "the member is younger than the backup, and than the file that holds it", _COMPARE
+)
+MEMBERS_IN_FUTURE: Final = _note(
+    "members-in-future",
+    "most members are younger than the backup",
+    "see whether the server's clock was wrong then, or all of it was packed anew",
+)
+
+_CONTRADICTING: Final[tuple[Check, ...]] = (
+    completeness.files_unlisted,
+    application.version_differs,
+    application.extensions_differ,
+    application.config_differs,
+)
+"""What tells that contents contradict the record."""
+
+
+def members_younger(backup: CheckedBackup) -> Iterator[Finding]:
+    """Yield the members that are younger than the backup, in one finding, as severe as there are signs.
+
+    A file that was written with the member in it is later than the member: where its time is not later than the
+    backup's own, it is a lie.
+    """
+    began = _began(backup)
+    if backup.written is None or began is None:
+        return
+    making = Making.of(began, backup.written)
+    younger = backup.inventory.younger(making.latest("member") * (NANOSECONDS // SECOND))
+    if younger is None:
+        return
+    signs = [] if younger.are_most else list(_signs(backup, making, backup.written))
+    rule = MEMBERS_IN_FUTURE if younger.are_most else ARCHIVE_ALTERED if signs else MEMBER_YOUNGER
+    time, name = younger.newest[0]
+    detail = [dated(time // NANOSECONDS), *_others(younger), *signs, f"backup-time {dated(began // SECOND)}"]
+    yield Finding(rule, display(text_of(name)), "; ".join(detail), _places(backup, younger))
+
+
+def _began(backup: CheckedBackup) -> int | None:
+    """Return the latest ``backup-time`` that a record has, in microseconds; None where none has one.
+
+    That records disagree about it is a finding of its own.
+    """
+    conflicts = backup.inspection.conflicts.get("backup_time", ())
+    texts = [backup.text("backup_time"), *(fact.raw.decode("ascii", "replace") for fact in conflicts)]
+    moments = [seconds for seconds in map(seconds_in, texts) if isinstance(seconds, int)]
+    latest = max(moments, default=0)
+    return latest * SECOND if latest > 0 else None
+
+
+def _signs(backup: CheckedBackup, making: Making, written: Written) -> Iterator[str]:
+    """Yield what else says that the archive was changed after its backup."""
+    if written.time > making.latest("archive"):
+        yield f"the file written {dated(written.time // SECOND)}"
+    if written.compressed is not None and written.compressed > making.latest("compressed"):
+        yield f"compressed {dated(written.compressed // SECOND)}"
+    ids = dict.fromkeys(finding.id for check in _CONTRADICTING for finding in check(backup))
+    if ids:
+        yield f"its contents contradict the record: {', '.join(ids)}"
+
+
+def _others(younger: Younger) -> Iterator[str]:
+    if younger.number > 1:
+        yield f"and {counted(younger.number - 1, 'member')} more"
+
+
+def _places(backup: CheckedBackup, younger: Younger) -> tuple[Source, ...]:
+    members = (backup.member_source(name) for _, name in younger.newest)
+    return (*members, *backup.field_sources("backup_time"), Source(Witness.FILE_SYSTEM, backup.path))
+
+
+CHECKS: Final[tuple[Check, ...]] = (members_younger,)

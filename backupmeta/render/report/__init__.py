@@ -1,1 +1,0 @@
-"""Reports: as one page, as Markdown, as JSON."""
