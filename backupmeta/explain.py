@@ -11,9 +11,8 @@ from backupmeta.evidence import open_named
 from backupmeta.masking import MASK
 from backupmeta.provenance import as_text, display
 from backupmeta.record import fields, grammar
-from backupmeta.record.document import check
 from backupmeta.record.fields import Use
-from backupmeta.record.grammar import Line, Record
+from backupmeta.record.grammar import Line, Record, check
 from backupmeta.secrets import closed, mask_text, masked, reasons
 from backupmeta.words import counted
 

@@ -31,7 +31,7 @@ from backupmeta.errors import (
 from backupmeta.evidence import Place, open_named
 from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
-from backupmeta.record.document import Document, document
+from backupmeta.record.grammar import Document, document
 from backupmeta.search import EVERYWHERE, Matches, Search, check_owner, chosen
 from backupmeta.work.orders import WORKER_ENDED, Watch, Work, Workers, results
 
@@ -311,7 +311,7 @@ def _pairs_named(home: Home, target: str) -> Iterator[Pair]:
     An archive without a record has its install's id.
     """
     for pair in sorted(home.pairs(), key=lambda pair: pair.record is None):
-        names = {pair.id, pair.archive and pair.archive.name, pair.record and pair.record.text("backup-filename")}
+        names = {pair.id, pair.archive and pair.archive.name, pair.record and pair.record.opened("backup-filename")}
         if target in names or (pair.id is None and is_id(target) and _embedded_id(home, pair) == target):
             yield pair
 
@@ -321,7 +321,7 @@ def _embedded_id(home: Home, pair: Pair) -> str | None:
         return None
     try:
         head = home.read_head(pair.archive)
-        return document(_embedded(pair.archive), head.record, home.limits).text("backup-install")
+        return document(_embedded(pair.archive), head.record, home.limits).opened("backup-install")
     except EvidenceError:
         return None  # what can't be read answers to no id; `list` reports it
 
@@ -346,7 +346,7 @@ def resolved(
     ``embedded`` is the archive's own record; ``around`` is the home, ``zone`` the server's, where it is known.
     """
     spoken = pair.record or embedded
-    install_id = (spoken and spoken.text("backup-install")) or ""
+    install_id = (spoken and spoken.opened("backup-install")) or ""
     witnesses = Witnesses(
         id=pair.id,
         backup=pair.record,
@@ -369,7 +369,7 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
     try:
         head = home.read_head(pair.archive)
         source = source._replace(member=head.member.text)
-        if pair.record is not None and pair.record.record.content == head.record:
+        if pair.record is not None and pair.record.record.is_of(head.record):
             return Document(source, pair.record.record), head.findings
         return document(source, head.record, home.limits), head.findings
     except OverAllowanceError:
@@ -436,10 +436,10 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
     with open_named(path) as file:
         content = file.read_whole("record_bytes", search.limits.record_bytes)
     record = document(Source(Witness.BACKUP_RECORD, path), content, search.limits)
-    has_backup = any(key.startswith("backup-") for key in record.record.values)
+    has_backup = any(key.startswith("backup-") for key in record.record.opened)
     if witness is Witness.INSTALL_RECORD or folder == "current" or not has_backup:
         record = record._replace(source=Source(Witness.INSTALL_RECORD, path))
-    if not record.record.values:
+    if not record.record.opened:
         raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
     id_ = name if is_id(name) else None
     with places.home_above(os.path.dirname(path), search.limits) as home:

@@ -15,7 +15,7 @@ from backupmeta.account.filename import begun_as, is_archive_name
 from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, by_archive
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.archive.member import at
-from backupmeta.archive.reader import Consumer, Pass, walk
+from backupmeta.archive.reader import Consumer, Pass
 from backupmeta.backup.contradictions import Written
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks import rulebook
@@ -34,7 +34,7 @@ from backupmeta.errors import (
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, FindingRule, Findings, Severity
 from backupmeta.provenance import Source, Witness, on_disk
-from backupmeta.record.document import Document, document
+from backupmeta.record.grammar import Document, document, pickled_in_clear
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.words import NANOSECONDS, counted
 from backupmeta.work.orders import HERE, WORKER_ENDED, Watch, Work, Workers, results, spared
@@ -201,6 +201,10 @@ class Verifying(Work[Case, Outcome]):
     def do(self, order: Case, watch: Watch) -> Iterator[Outcome]:
         """Yield what comes out for an archive."""
         yield verify_archive(order, watch)
+
+    def pickled(self, order: Case) -> bytes:
+        """Return the case as it goes to a process: with the secrets of its records, which are compared there."""
+        return pickled_in_clear(order)
 
     def given_up(self, order: Case) -> Iterator[Outcome]:
         """Yield that no process survives reading the archive."""
@@ -374,7 +378,7 @@ def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ())
     """
     inventory = Inventory(case.limits, (name.encode() for name in case.policy.requirements.files))
     written = Written.of(file)
-    passed = walk(file, case.limits, consumers=[inventory, *consumers])
+    passed = Pass(file, case.limits, consumers=[inventory, *consumers])
     deque(passed, maxlen=0)
     return Outcome.joined(_outcome(single, passed, inventory, written) for single in case.alone)
 
@@ -459,7 +463,7 @@ def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document 
         return None
     if inventory.record.missing:
         return None
-    if case.pair.record is not None and case.pair.record.record.content == content:
+    if case.pair.record is not None and case.pair.record.record.is_of(content):
         return Document(source, case.pair.record.record)
     try:
         return document(source, content, case.limits)

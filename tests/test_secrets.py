@@ -17,10 +17,12 @@ import pytest
 from backupmeta import Search, list_backups
 from backupmeta.backup.inspection import Inspection
 from backupmeta.comparison.changes import compared
+from backupmeta.record.grammar import Document, parse, pickled_in_clear
 from backupmeta.render import backups
 from backupmeta.secrets import closed, is_closed, opened, plain
 from tests.invented import Account, backup_record
 
+MASKED = b"********"
 PACKAGE = Path(__file__).parents[1] / "backupmeta"
 MASKING = ("mask_text", "mask_value", "mask_list", "mask_location", "masked")
 
@@ -174,6 +176,30 @@ def test_a_renderer_that_takes_the_values_as_they_are_shows_no_canary(rows: list
         buffer.write(str(pickle.dumps([row.fields, [fact.raw for fact in facts]])))
     assert "CANARY" not in buffer.getvalue()
     assert buffer.getvalue().count("********") > 20
+
+
+def test_a_pickle_of_a_backup_shows_no_canary_and_its_origins_are_the_masked_records(rows: list[Inspection]) -> None:
+    content = pickle.dumps(rows)
+    assert b"CANARY" not in content
+    again = pickle.loads(content)  # noqa: S301 - of this test
+    assert [row.fields.keys() for row in again] == [row.fields.keys() for row in rows]
+    records = [origin.record for row in again for origin in row.origins.values() if isinstance(origin, Document)]
+    assert records
+    assert {value for record in records for value in (record.opened["db-pass"], record.values["db-pass"])} == {MASKED}
+
+
+def test_a_record_shows_the_mask_to_whoever_takes_it_as_it_is() -> None:
+    record = parse(of_canaries("1"))
+    shown = [repr(record), record.content, record.values, pickle.dumps(record), copy.copy(record).clear]
+    assert "CANARY" not in f"{shown}"
+    assert record.content.count(b"\n") == of_canaries("1").count(b"\n")
+
+
+def test_in_clear_a_record_goes_to_a_process_of_ours_alone() -> None:
+    record = parse(of_canaries("1"))
+    first, second = pickle.loads(pickled_in_clear((record, record.masked)))  # noqa: S301 - of this test
+    assert (first.clear, first.content) == (of_canaries("1"), record.content)
+    assert (second.clear, second.is_masked) == (record.content, True)
 
 
 def test_what_differs_is_known_without_being_shown(rows: list[Inspection]) -> None:

@@ -122,6 +122,6 @@ def _recorded(path: str) -> set[tuple[int, int] | None]:
     try:
         with places.home_above(path, DEFAULT_LIMITS) as home:
             records = (*home.installs.values(), *home.backups.values())
-            return {identity_at(record.text("path") or "") for record in records} - {None}
+            return {identity_at(record.opened("path") or "") for record in records} - {None}
     except EvidenceError:
         return set()

@@ -10,7 +10,6 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from backupmeta.errors import LimitExceededError
-from backupmeta.record.grammar import Record
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -80,18 +79,6 @@ def amount(text: str) -> int | None:
     return min(int(match[1]) * _UNITS[match[2].lower()], _MOST) if match else None
 
 
-_OF_BYTE: Final = 3
-_OF_FILE: Final = 1024
-_OF_LINE: Final = 128
-_OF_NEW_KEY: Final = 256
-_OF_ODD_LINE: Final = 512
-"""What CPython takes for a record, about, in bytes: for each byte, which stands in it, in a value, and in an answer;
-for itself; for each line and its value; for a key that other records don't share; for a line that is odd."""
-
-
-_OF_ANY_ODD: Final = _OF_LINE + _OF_NEW_KEY + _OF_ODD_LINE
-
-
 class OverAllowanceError(LimitExceededError):
     """An account as a whole asks for more than a bound of `backupmeta.archive.limits.Limits`."""
 
@@ -129,20 +116,8 @@ class Allowance:
         if self._bytes < 0:
             self.over = self.over or "account_bytes"
 
-    def take(self, record: Record, copies: int) -> None:
-        """Know that a ``record`` is kept, in so many ``copies``."""
-        if record.is_tidy:
-            of_line = _OF_LINE if record.is_usual else _OF_LINE + _OF_NEW_KEY
-            self._take(copies, len(record.content), of_line * len(record.values))
-        else:
-            self._take(copies, len(record.content), _OF_ANY_ODD * (record.content.count(b"\n") + 1))
-
-    def take_text(self, content: bytes, copies: int) -> None:
-        """Know that the text of a record is kept, and what was made of it."""
-        if copies:
-            self._take(copies, len(content), _OF_LINE * (content.count(b"\n") + 1))
-
-    def _take(self, copies: int, length: int, of_lines: int) -> None:
-        self._memory -= copies * (_OF_FILE + _OF_BYTE * length + of_lines)
+    def take(self, memory: int, copies: int = 1) -> None:
+        """Know that a record is kept, in so many ``copies`` of ``memory`` bytes each."""
+        self._memory -= copies * memory
         if self._memory < 0:
             self.over = self.over or "account_memory"

@@ -9,8 +9,8 @@ from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import PairState
 from backupmeta.findings import Finding
 from backupmeta.provenance import Fact, Source
-from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELD, Field
+from backupmeta.record.grammar import Document
 from backupmeta.record.values import Value
 from backupmeta.secrets import closed, mask_text, opened, plain
 

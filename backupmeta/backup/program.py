@@ -105,8 +105,8 @@ def program(records: Sequence[Record], live: Record | None, *, is_backup: bool) 
 
     It is remembered, unless a record is larger than real ones are.
     """
-    keys = tuple([tuple(record.values) for record in records])
-    live_keys = None if live is None else tuple(live.values)
+    keys = tuple([tuple(record.opened) for record in records])
+    live_keys = None if live is None else tuple(live.opened)
     for record in records if live is None else (*records, live):
         if not record.is_usual:
             return compiled(keys, live_keys, is_backup=is_backup)

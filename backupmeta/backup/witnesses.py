@@ -14,8 +14,8 @@ from backupmeta.backup.inspection import Inspection
 from backupmeta.evidence import join_server_path
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, as_text
-from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELDS, Default, Field
+from backupmeta.record.grammar import Document
 from backupmeta.record.values import Value
 
 BY_DEFAULT: Final = Source(Witness.DEFAULT)
@@ -110,7 +110,7 @@ _remembered_file = lru_cache(maxsize=1024)(_file_of)
 
 def _record_text(witnesses: Witnesses, key: str) -> str:
     for document in (witnesses.backup, witnesses.embedded, witnesses.install):
-        if document is not None and (text := document.text(key)):
+        if document is not None and (text := document.opened(key)):
             return text
     return ""
 

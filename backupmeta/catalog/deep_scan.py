@@ -20,9 +20,8 @@ from backupmeta.archive.head import Head
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import schema
-from backupmeta.catalog.answers import below
 from backupmeta.catalog.database import Catalog, ScanResult, StoredMemory
-from backupmeta.catalog.remembered import Memory, Remembered, recall
+from backupmeta.catalog.remembered import Memory, Remembered, below, recall
 from backupmeta.catalog.rows import Walked, finding_row
 from backupmeta.catalog.writer import Writer
 from backupmeta.checks import record, rulebook
@@ -33,8 +32,7 @@ from backupmeta.errors import CatalogError, EvidenceError, LimitExceededError, M
 from backupmeta.evidence import Folder, Signature, join_server_path
 from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
-from backupmeta.record import grammar
-from backupmeta.record.document import Document
+from backupmeta.record.grammar import Document, parse_masked
 from backupmeta.search import Search
 from backupmeta.verification import Case, Outcome, Run, case_of, verify_archive
 from backupmeta.work.orders import Watch, Work
@@ -329,7 +327,7 @@ def _embedded(case: Case, remembered: Remembered | None) -> Document | None:
     if case.pair.record is not None or remembered is None or not isinstance(remembered.content, Head):
         return None
     head = remembered.content
-    return Document(Source(Witness.EMBEDDED_RECORD, case.server_path, head.member.text), grammar.parse(head.record))
+    return Document(Source(Witness.EMBEDDED_RECORD, case.server_path, head.member.text), parse_masked(head.record))
 
 
 def _outcome(catalog: Catalog, archive: _Recorded, embedded: Document | None, case: Case) -> Outcome:

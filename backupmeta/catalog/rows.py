@@ -22,8 +22,8 @@ from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.masking import MASK, is_secret
 from backupmeta.provenance import Source, Witness, display, located
-from backupmeta.record.document import Document
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Default, Scope
+from backupmeta.record.grammar import Document
 from backupmeta.record.values import Decoder, Value, text
 from backupmeta.secrets import closed, masked
 

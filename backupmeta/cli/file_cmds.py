@@ -7,12 +7,11 @@ from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dumps
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import is_record
-from backupmeta.archive.reader import Consumer, find, walk
+from backupmeta.archive.reader import Consumer, Pass, find
 from backupmeta.cli import messages, options, output
 from backupmeta.evidence import open_named
 from backupmeta.findings import Severity
-from backupmeta.record import grammar
-from backupmeta.record.masked import without_secrets
+from backupmeta.record.grammar import parse
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.members import MEMBERS, STEPS, Walk, verdict
 
@@ -74,7 +73,7 @@ def members(
     consumers: list[Consumer] = [dumps] if has_contents else []
     consumers += [digests] if digests else []
     with open_named(archive) as file:
-        walked = walk(file, limits, algorithms=("sha256", *algorithms), consumers=consumers)
+        walked = Pass(file, limits, algorithms=("sha256", *algorithms), consumers=consumers)
         output.write_all(MEMBERS[format_name].render(Walk(walked, dumps, digests), View()))
         code = messages.judge(walked.findings())
         messages.write_line(verdict(walked))
@@ -103,7 +102,7 @@ def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int
         content = find(file, member, limits)
         code = messages.report(content.findings, Severity.WARNING)
         if is_record(content.member) and not show_secrets:
-            output.write_exact([without_secrets(grammar.parse(content.record(limits))).content])
+            output.write_exact([parse(content.record(limits)).content])
         else:
             output.write_exact(content.content)
     return code

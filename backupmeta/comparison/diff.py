@@ -306,7 +306,7 @@ def _rows(id_: str, target: str, search: Search, findings: list[Finding]) -> lis
 
 def _row(home: Home, pair: Pair, id_: str, search: Search) -> Row | None:
     """Return the row of a backup of the install, or of one that can't be read and may be; None for any other."""
-    if pair.record is not None and pair.record.text("backup-install") != id_:
+    if pair.record is not None and pair.record.opened("backup-install") != id_:
         return None
     name = pair.id or (pair.archive.name if pair.archive else "")
     try:

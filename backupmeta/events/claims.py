@@ -25,14 +25,14 @@ from backupmeta.archive.head import head
 from backupmeta.archive.headers import MemberKind
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
-from backupmeta.archive.reader import Pass, walk
+from backupmeta.archive.reader import Pass
 from backupmeta.backup.contradictions import SECOND, TOLERANCES, Making, Written
 from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.evidence import EvidenceFile, Place, join_server_path
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
-from backupmeta.record.document import Document, document
 from backupmeta.record.fields import FIELDS, Field, problem
+from backupmeta.record.grammar import Document, document, pickled_in_clear
 from backupmeta.words import counted, dated
 from backupmeta.work.orders import Watch, Work
 
@@ -246,7 +246,7 @@ def of_record(record: Document, findings: list[Finding]) -> Iterator[Statement]:
     ``backup-time=1718312121`` states that the backup was made at 2024-06-13 20:55:21 UTC.
     """
     for kind, key in _KEYS.items():
-        raw = record.record.values.get(key, b"")
+        raw = record.record.opened.get(key, b"")
         if raw in _UNSET:
             continue
         source = record.at(key)
@@ -260,9 +260,9 @@ def of_record(record: Document, findings: list[Finding]) -> Iterator[Statement]:
 
 def _reason(record: Document) -> str:
     """Return why a backup was made (FORMAT.md §4, "Kind of a backup")."""
-    if record.text("backup-expiry") == "auto":
+    if record.opened("backup-expiry") == "auto":
         return " before an update"
-    return " on schedule" if record.text("backup-schedule") else ""
+    return " on schedule" if record.opened("backup-schedule") else ""
 
 
 def of_name(
@@ -277,7 +277,7 @@ def of_name(
     if name is None:
         return None
     seconds = {claim: claim.time // SECOND for claim in records}
-    against = [claim for claim, time in seconds.items() if filename.disagreements(name, None, None, time, zone)]
+    against = [claim for claim, time in seconds.items() if any(filename.disagreements(name, None, None, time, zone))]
     implied = next((offset for time in seconds.values() if (offset := filename.utc_offset(name, time))), None)
     source = Source(Witness.FILE_NAME, path)
     if zone is not None and filename.is_ambiguous(name, zone):
@@ -310,7 +310,7 @@ def of_file(file: EvidenceFile, path: str) -> Iterator[Statement]:
 def of_members(walked: Pass, path: str, most: int) -> tuple[list[Statement], Iterator[Statement]]:
     """Return what an archive's newest member states of the archive, and the times of its newest members.
 
-    Memory is for ``most`` members, whatever the archive has. Raises `EvidenceError` as `walk`.
+    Memory is for ``most`` members, whatever the archive has. Raises `EvidenceError` as `Pass`.
     """
     newest = nlargest(max(most, 1), map(_brief, walked), key=itemgetter(0, 1))
     members = (
@@ -430,6 +430,10 @@ class Examining(Work[ToRead, Part]):
             yield Examined(None, (), (_unreadable(order, error),))
         yield Ended()
 
+    def pickled(self, order: ToRead) -> bytes:
+        """Return the order as it goes to a process: with the secrets of its record, which is compared there."""
+        return pickled_in_clear(order)
+
     def given_up(self, order: ToRead) -> Iterator[Part]:
         """Yield that no process survives reading an archive."""
         yield Examined(None, (), ())
@@ -449,7 +453,7 @@ class Examining(Work[ToRead, Part]):
             beginning = head(file, self.limits, order.path)
             source = Source(Witness.EMBEDDED_RECORD, order.path, beginning.member.text)
             grave = _grave(order, beginning.findings)
-            if order.record is not None and order.record.record.content == beginning.record:  # parsed already
+            if order.record is not None and order.record.record.is_of(beginning.record):  # parsed already
                 return Document(source, order.record.record), grave
             return document(source, beginning.record, self.limits), grave
         except EvidenceError as error:
@@ -459,7 +463,7 @@ class Examining(Work[ToRead, Part]):
         """Yield what is ``examined``, with what all members state, then each of the newest ones, many at once."""
         try:
             file.seek(0)
-            walked = walk(file, self.limits, algorithms=())
+            walked = Pass(file, self.limits, algorithms=())
             of_all, members = of_members(walked, order.path, self.members)
             findings = _grave(order, walked.findings())
         except EvidenceError as error:

@@ -34,7 +34,7 @@ from backupmeta.events.claims import (
 from backupmeta.findings import Finding
 from backupmeta.folders import rows, telling
 from backupmeta.provenance import Source, Witness
-from backupmeta.record.document import Document
+from backupmeta.record.grammar import Document
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.secrets import closed
 from backupmeta.work.orders import HERE, Workers, results, spared
@@ -257,7 +257,7 @@ class _Account:
 
 def _shown(record: Document | None, key: str) -> str:
     """Return a record's value as it may be shown; empty where there is none, and where it is not UTF-8."""
-    return closed(key, (record and record.text(key)) or "")
+    return closed(key, (record and record.opened(key)) or "")
 
 
 # --- in the order of time ---------------------------------------------------------------------------------------------

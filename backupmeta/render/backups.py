@@ -15,8 +15,8 @@ from backupmeta.backup.inspection import Inspection, Resolved, decoded
 from backupmeta.errors import AnswerError
 from backupmeta.folders import telling, text_file
 from backupmeta.provenance import Fact, display, located
-from backupmeta.record.document import Document
 from backupmeta.record.fields import FIELD, FIELDS
+from backupmeta.record.grammar import Document
 from backupmeta.record.values import Value
 from backupmeta.render.formats import (
     Format,

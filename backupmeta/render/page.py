@@ -1,6 +1,7 @@
 """A report as one page that needs nothing else: opened from a file, it loads nothing, and runs its own scripts alone.
 
-What stands in which column of its tables is written once, for the page's markup and its script.
+What stands in which column of its tables is written once, for the page's markup and its script; what the page says of
+its tables and plots stands in its template.
 
 Whatever comes from evidence is escaped by the template, or stands in a data block that a script turns into text nodes.
 What the template calls ``safe`` is our own, or that block, which has no character that markup has.
@@ -13,7 +14,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from backupmeta.checks.applications import order
@@ -46,6 +46,8 @@ _SCRIPTS: Final = ("page.js", "chart.umd.min.js", "plots.js")
 _NO_MARKUP: Final = {ord(character): f"\\u{ord(character):04x}" for character in "<>&"}
 
 _Cells = list[Any]
+_Lists = dict[tuple[str, str], _Cells]
+"""The cells of each column, by the keys of its table and its own; of an empty key, the names of the table's rows."""
 
 
 # --- its tables -------------------------------------------------------------------------------------------------------
@@ -100,58 +102,17 @@ class Column(NamedTuple):
     is_filter: bool = False
     target: str = ""
 
-    @property
-    def getter(self) -> Callable[[Any, Report], Any]:
-        """What gives the cell of a row of a report."""
-        return self.value or (lambda row, _report: getattr(row, self.key))
-
-    @property
-    def is_head(self) -> bool:
-        """Whether it has a heading of its own."""
-        return not self.below and not self.is_detail
-
-    @property
-    def is_number(self) -> bool:
-        """Whether its cells end where the column ends."""
-        return self.kind in {CellKind.BYTES, CellKind.COUNT}
-
 
 class Table(NamedTuple):
     """A table.
 
     Attributes:
-        key: its name for the script and in links; the report's attribute that has its rows.
-        title: its title.
-        note: what it says of itself.
         name: gives the name of a row.
         columns: its columns.
     """
 
-    key: str
-    title: str
-    note: str
     name: Callable[[Any], str]
     columns: tuple[Column, ...]
-
-    def rows(self, report: Report) -> Sequence[Any]:
-        """Return the rows of ``report``."""
-        rows: Sequence[Any] = getattr(report, self.key)
-        return rows
-
-    @property
-    def heads(self) -> tuple[Column, ...]:
-        """The columns with a heading."""
-        return tuple(column for column in self.columns if column.is_head)
-
-    @property
-    def has_details(self) -> bool:
-        """Whether a row can be opened."""
-        return any(column.is_detail for column in self.columns)
-
-    @property
-    def filters(self) -> tuple[Column, ...]:
-        """The columns that rows can be chosen by."""
-        return tuple(column for column in self.columns if column.is_filter)
 
 
 def _account(*, below: str = "") -> Column:
@@ -261,100 +222,30 @@ def _backup_name(backup: ReportedBackup) -> str:
     return named_archive(backup.archive) or backup.id or "?"
 
 
-TABLES: Final = (
-    Table(
-        "findings",
-        "Findings",
-        "Something that somebody should know: the worst first. Severity is error, warning or note.",
-        lambda finding: finding.message,
-        _FINDINGS,
-    ),
-    Table(
-        "backups",
-        "Backups",
-        "Paired: a record and its archive. Missing: a record without its archive. Remote: its archive is elsewhere."
-        " Unclaimed: an archive that no record names.",
-        _backup_name,
-        _BACKUPS,
-    ),
-    Table(
-        "installs",
-        "Installs",
-        "What is installed now, as the server's own records tell.",
-        lambda install: install.title or install.url or install.id,
-        _INSTALLS,
-    ),
-    Table(
-        "accounts",
-        "Accounts",
-        "Homes, and folders of archives that belong to none.",
-        lambda account: place(account.host, account.path),
-        _ACCOUNTS,
-    ),
-    Table(
-        "archives",
-        "Archives and digests",
-        "Every archive's file. A digest and a verdict are there where all of it was read.",
-        lambda archive: archive.path,
-        _ARCHIVES,
-    ),
-)
+TABLES: Final = {
+    "findings": Table(lambda finding: finding.message, _FINDINGS),
+    "backups": Table(_backup_name, _BACKUPS),
+    "installs": Table(lambda install: install.title or install.url or install.id, _INSTALLS),
+    "accounts": Table(lambda account: place(account.host, account.path), _ACCOUNTS),
+    "archives": Table(lambda archive: archive.path, _ARCHIVES),
+}
+"""The tables by their names for the script and in links, which the report's attributes with their rows have, too."""
+
+_VERSIONS: Final = [
+    (key, column.key) for key, table in TABLES.items() for column in table.columns if column.kind is CellKind.VERSION
+]
+"""The columns of versions."""
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------
 
 
-class Plot(NamedTuple):
-    """A plot: its key for the script, its title, what it says of itself, and the headings of the same as a table."""
-
-    key: str
-    title: str
-    note: str
-    headings: tuple[str, ...]
-
-
-_PLOTS: Final = (
-    Plot(
-        "timeline",
-        "Backups and updates by install",
-        "Each line is an install. It shows the backups that are chosen in the table below.",
-        ("Install", "Backups", "First (UTC)", "Last (UTC)", "Versions"),
-    ),
-    Plot(
-        "sizes",
-        "Sizes over time",
-        "The size of the archives by when they were made, of the backups that are chosen in the table below.",
-        ("When (UTC)", "Archives", "Size"),
-    ),
-    Plot(
-        "versions",
-        "Versions in use",
-        "The applications of the live installs that are chosen in the table below.",
-        ("Application", "Version", "Installs"),
-    ),
-)
-
-
 def html(report: Report) -> str:
     """Return ``report`` as a page."""
-    counts, style = report.summary, _own("style.css")
-    scripts = [_own(name) for name in _SCRIPTS]
-    return _template().render(
-        report=report,
-        summary=counts,
-        scope=scope(report),
-        policy=_policy(style, scripts),
-        style=style,
-        scripts=scripts,
-        content=content(report),
-        verdict=verdict(counts),
-        worst=next((severity for severity, times in counts.severities.items() if times), None),
-        tiles=list(tiles(counts)),
-        depth=depth(counts),
-        origin=list(origin(report)),
-        tables=TABLES,
-        plots=_PLOTS,
-    )
+    style, scripts = _own("style.css"), list(map(_own, _SCRIPTS))
+    worst = next((severity for severity, times in report.summary.severities.items() if times), None)
+    page = {"policy": _policy(style, scripts), "style": style, "scripts": scripts, "content": content(report)}
+    return _template().render(report=report, summary=report.summary, worst=worst, tables=TABLES, **page)
 
 
 def _template() -> "Template":
@@ -363,12 +254,15 @@ def _template() -> "Template":
 
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters.update(minute=minute, shown=shown)
+    environment.globals.update(scope=scope, verdict=verdict, tiles=tiles, depth=depth, origin=origin)
     return environment.from_string(_own("page.html"))
 
 
 @cache
 def _own(name: str) -> str:
     """Return the text of a file of the page."""
+    from importlib.resources import files
+
     return files(__package__).joinpath("report", name).read_text("utf-8")
 
 
@@ -390,84 +284,67 @@ def _digest(text: str) -> str:
 
 def content(report: Report) -> str:
     """Return the tables of ``report`` as JSON that can stand in a page: no character of it ends or begins a tag."""
-    tables = [_Shown(table, report) for table in TABLES]
-    texts = sorted({text for table in tables for text in table.texts()}, key=lambda text: (text.lower(), text))
+    lists = _lists(report)
+    texts = sorted({text for cells in lists.values() for text in _texts(cells)}, key=lambda text: (text.lower(), text))
     indices = {text: index for index, text in enumerate(texts)}
-    numbers = {table.key: table.numbers() for table in tables}
-    versions = {text for table in tables for text in table.texts_of(CellKind.VERSION)}
+    versions = {text for name in _VERSIONS for text in _texts(lists[name])}
+    numbered = {name: [_numbered(cell, indices) for cell in cells] for name, cells in lists.items()}
     described = {
         "texts": texts,
         "versions": [indices[text] for text in sorted(versions, key=lambda text: (order(text), text))],
-        "tables": [table.described(indices, numbers) for table in tables],
+        "tables": [_described(key, numbered) for key in TABLES],
     }
     return compact(described).translate(_NO_MARKUP)
 
 
-class _Shown:
-    """A table with its rows, as the page shows them."""
-
-    def __init__(self, table: Table, report: Report) -> None:
-        self.key = table.key
-        self._rows = table.rows(report)
-        self._columns = [(column, self._cells(column, report)) for column in table.columns]
-        self._names = [shown(table.name(row)) for row in self._rows]
-
-    def _cells(self, column: Column, report: Report) -> _Cells:
-        cell = column.getter
-        cells = (cell(row, report) for row in self._rows)
-        if column.kind in _TEXTS:
-            return [None if cell is None else shown(cell) for cell in cells]
-        if column.kind is CellKind.PLACES:
-            return [[tuple(map(shown, place)) for place in cell] for cell in cells]
-        return list(cells)
-
-    def texts(self) -> Iterator[str]:
-        """Yield all texts, and the names of the rows."""
-        for kind in (*_TEXTS, CellKind.PLACES):
-            yield from self.texts_of(kind)
-        yield from self._names
-
-    def texts_of(self, kind: CellKind) -> Iterator[str]:
-        """Yield the texts in columns of a ``kind``."""
-        for column, cells in self._columns:
-            if column.kind is kind is CellKind.PLACES:
-                yield from (text for cell in cells for place in cell for text in place)
-            elif column.kind is kind:
-                yield from (cell for cell in cells if cell is not None)
-
-    def numbers(self) -> dict[int, int]:
-        """Return the rows by their numbers in the catalog, where they have one."""
-        return {row.number: index for index, row in enumerate(self._rows) if hasattr(row, "number")}
-
-    def described(self, indices: dict[str, int], numbers: dict[str, dict[int, int]]) -> dict[str, object]:
-        """Return the table for the script; texts are given by their ``indices``, links by those of rows."""
-        columns = [
-            {**_described(column), "cells": _numbered(column, cells, indices, numbers)}
-            for column, cells in self._columns
-        ]
-        return {"key": self.key, "names": [indices[name] for name in self._names], "columns": columns}
+def _lists(report: Report) -> _Lists:
+    """Return the cells of all tables: texts as they are shown."""
+    lists: _Lists = {}
+    for key, table in TABLES.items():
+        rows = getattr(report, key)
+        lists[key, ""] = [shown(table.name(row)) for row in rows]
+        lists.update({(key, column.key): _cells(column, rows, report) for column in table.columns})
+    return lists
 
 
-def _described(column: Column) -> dict[str, object]:
-    """Return what the script has to know of a column; what most columns lack is left out."""
-    described: dict[str, object] = {
-        "key": column.key,
-        "label": column.label,
-        "kind": column.kind,
-        "target": column.target,
-    }
-    described |= {"below": column.below, "detail": column.is_detail}
-    return {key: value for key, value in described.items() if value}
-
-
-def _numbered(column: Column, cells: _Cells, indices: dict[str, int], numbers: dict[str, dict[int, int]]) -> _Cells:
+def _cells(column: Column, rows: Sequence[Any], report: Report) -> _Cells:
+    """Return the cells of a column: texts, lists of texts, numbers; of a link, the row of the other table."""
+    value = column.value or (lambda row, _report: getattr(row, column.key))
+    cells = [value(row, report) for row in rows]
     if column.kind in _TEXTS:
-        return [None if cell is None else indices[cell] for cell in cells]
+        return [None if cell is None else shown(cell) for cell in cells]
     if column.kind is CellKind.PLACES:
-        return [[indices[text] for place in cell for text in place] for cell in cells]
+        return [[shown(text) for place in cell for text in place] for cell in cells]
     if column.kind is CellKind.LINK:
-        return [None if cell is None else numbers[column.target].get(cell) for cell in cells]
+        numbers = {row.number: index for index, row in enumerate(getattr(report, column.target))}
+        return list(map(numbers.get, cells))
     return cells
+
+
+def _texts(cells: _Cells) -> Iterator[str]:
+    for cell in cells:
+        if isinstance(cell, str):
+            yield cell
+        elif isinstance(cell, list):
+            yield from cell
+
+
+def _numbered(cell: object, indices: dict[str, int]) -> object:
+    """Return a cell, its texts given by their ``indices``."""
+    if isinstance(cell, str):
+        return indices[cell]
+    return [indices[text] for text in cell] if isinstance(cell, list) else cell
+
+
+def _described(key: str, lists: _Lists) -> dict[str, object]:
+    """Return a table for the script; what most columns lack is left out."""
+    columns = []
+    for column in TABLES[key].columns:
+        words = {"key": column.key, "label": column.label, "kind": column.kind}
+        traits = {"target": column.target, "below": column.below, "detail": column.is_detail}
+        given = {name: value for name, value in traits.items() if value}
+        columns.append({**words, **given, "cells": lists[key, column.key]})
+    return {"key": key, "names": lists[key, ""], "columns": columns}
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

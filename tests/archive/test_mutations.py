@@ -15,7 +15,7 @@ from fuzzing.corpus import Sample
 from writers import installatron as writer
 
 from backupmeta.archive.member import Member
-from backupmeta.archive.reader import walk
+from backupmeta.archive.reader import Pass
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
 from tests import hostile
@@ -35,7 +35,7 @@ def samples() -> list[Sample]:
 
 def walked(opened: Opened, content: bytes) -> tuple[list[Member], list[Finding]]:
     with opened(content) as file:
-        archive = walk(file)
+        archive = Pass(file)
         return list(archive), list(archive.findings())
 
 

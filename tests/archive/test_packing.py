@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 from backupmeta.archive import compression, packing
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.reader import walk
+from backupmeta.archive.reader import Pass
 from backupmeta.errors import DamagedError, LimitExceededError, NotAnArchiveError
 from tests.hostile import END, MIB, Opened, Seen, member, seen
 from tests.invented import run as backupmeta
@@ -309,7 +309,7 @@ TENTH: Final = b"".join(hashlib.shake_128(b"%d" % n).digest(100) + bytes(924) fo
 )
 def test_limits_hold_over_both_layers(opened: Opened, content: bytes, limits: Limits, name: str) -> None:
     with opened(content) as file:
-        passed = walk(file, limits)
+        passed = Pass(file, limits)
         with suppress(LimitExceededError):
             deque(passed, maxlen=0)
         assert passed.end is not None

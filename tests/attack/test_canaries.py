@@ -16,7 +16,7 @@ from backupmeta.evidence import open_named
 from backupmeta.library import find_backup
 from backupmeta.provenance import Source, Witness
 from backupmeta.record import grammar
-from backupmeta.record.document import document
+from backupmeta.record.grammar import document
 from tests.invented import BACKUP, INSTALL, NAME, Account, archive, backup_record, install_record, run
 
 CANARY = b"CANARYq7x"

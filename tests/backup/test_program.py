@@ -18,8 +18,8 @@ from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import Program, program
 from backupmeta.backup.witnesses import Witnesses
 from backupmeta.provenance import Source, Witness
-from backupmeta.record.document import Document, document
 from backupmeta.record.fields import FIELDS
+from backupmeta.record.grammar import Document, document
 from backupmeta.secrets import opened
 from tests.backup import reference
 from tests.backup.reference import Answer, Lines
@@ -33,8 +33,8 @@ PATHS: Final[Mapping[Witness, str]] = {
     Witness.INSTALL_RECORD: f"{HOME}/.appdata/current/{INSTALL}",
 }
 RESOLVING: Final = frozenset(
-    "sources-disagree live-value-used record-unknown-key field-collision value-undecodable value-not-utf8 "
-    "id-from-install".split()
+    "sources-disagree record-rewritten live-value-used record-unknown-key field-collision value-undecodable "
+    "value-not-utf8 id-from-install".split()
 )
 """The findings of resolving; others are about a record's text and an archive's name."""
 

@@ -11,8 +11,8 @@ from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.witnesses import Witnesses
 from backupmeta.provenance import Fact, Source, Witness
-from backupmeta.record.document import Document, document
 from backupmeta.record.fields import NOTIFICATIONS
+from backupmeta.record.grammar import Document, document
 from backupmeta.secrets import closed, opened, plain
 from tests.invented import BACKUP, INSTALL, NAME, TIME, backup_record, install_record
 

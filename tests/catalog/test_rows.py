@@ -20,7 +20,7 @@ from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.batch import Batch, Result, Scanning, Task
 from backupmeta.catalog.rows import RecordCells
 from backupmeta.record import grammar
-from backupmeta.record.masked import Masked, without_secrets
+from backupmeta.record.grammar import Record
 from backupmeta.work.orders import unwatched
 from tests.invented import Account, archive
 
@@ -104,7 +104,7 @@ def rows(accounts: Sequence[Path], as_server: str | None = None, zone: tzinfo | 
     found = (FoundHome(str(path), as_server or str(path), as_server, None, is_home=True) for path in accounts)
     batch = tuple(map(Task, found))
     short = scanned(batch, zone)
-    with patch.object(RecordCells, "of", lambda *_: None), patch.object(Masked, "like", lambda *_: None):
+    with patch.object(RecordCells, "of", lambda *_: None), patch.object(Record, "like", lambda *_: None):
         assert scanned(batch, zone) == short
     return short
 
@@ -260,11 +260,10 @@ def test_a_record_like_another_is_masked_as_it_is(
 ) -> None:
     before = grammar.parse(b"\n".join(line for line, _ in lines))
     content = b"\n".join(line if change is None else change(line) for line, change in lines)
-    found = Masked(before, without_secrets(before)).like(content)
-    if found is not None:
-        record = grammar.parse(content)
-        assert [told(one) for one in found] == [told(record), told(without_secrets(record))]
+    alike = before.like(content)
+    if alike is not None:
+        assert told(alike) == told(grammar.parse(content))
 
 
-def told(record: grammar.Record) -> tuple[bytes, list[tuple[str, bytes]]]:
-    return record.content, list(record.values.items())
+def told(record: Record) -> tuple[object, ...]:
+    return record.clear, list(record.opened.items()), record.content, list(record.values.items())

@@ -35,8 +35,7 @@ contents = st.one_of(
 @example(b"a=1\r")
 def test_every_byte_is_accounted_for(content: bytes) -> None:
     record = parse(content)
-    assert bytes(record) == content
-    assert len(record.bom) + sum(len(bytes(line)) for line in record.lines) == len(content)
+    assert record.clear == record.bom + b"".join(map(bytes, record.lines)) == content
 
 
 @given(contents)
@@ -57,13 +56,13 @@ def test_a_key_s_last_line_counts(content: bytes) -> None:
         if equals:
             expected[key.decode("utf-8", "surrogateescape")] = value
     record = parse(content)
-    assert list(record.values.items()) == [(key, line.value) for key, line in record.by_key.items()]
+    assert list(record.opened.items()) == [(key, line.value) for key, line in record.by_key.items()]
     if (
         b"\r" not in content
         and not secret_lines(record)
         and not any(byte in content for byte in b"\v\f\x1c\x1d\x1e\x85")
     ):
-        assert record.values == expected
+        assert record.opened == expected
 
 
 @given(contents)
@@ -146,6 +145,6 @@ def test_a_line_shows_what_is_harmless() -> None:
 def test_what_follows_a_secret_and_has_no_plain_key_is_perhaps_its_rest() -> None:
     record = parse(b"db-pass=x\nCANA/RY=CANARY\ntitle=a\nodd one=kept\n")
     assert [line.key for line in record.lines] == ["db-pass", None, "title", "odd one"]
-    assert record.values == {"db-pass": b"x", "title": b"a", "odd one": b"kept"}
-    assert bytes(record) == record.content
+    assert record.opened == {"db-pass": b"x", "title": b"a", "odd one": b"kept"}
+    assert b"".join(map(bytes, record.lines)) == record.clear
     assert secret_lines(record) == {1, 2}

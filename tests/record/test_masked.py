@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.record import grammar
-from backupmeta.record.masked import Masked, without_secrets
+from backupmeta.record.grammar import without_secrets
 
 
 def masked(content: bytes, other: bytes = b"") -> bytes:
-    return without_secrets(grammar.parse(content), grammar.parse(other).values).content
+    return without_secrets(grammar.parse(content), grammar.parse(other).opened).content
 
 
 @pytest.mark.parametrize(
@@ -59,19 +59,17 @@ def test_a_record_like_another_one_is_masked_as_any(data: st.DataObject) -> None
     before = grammar.parse(b"\n".join(key.encode() + b"=" + data.draw(values) for key in keys))
     rows = [key.encode() + b"=" + data.draw(values) for key in keys]
     content = b"\n".join(rows[: data.draw(st.integers(3, 5))]) + data.draw(st.sampled_from([b"", b"\n", b"\nmore=1"]))
-    found = Masked(before, without_secrets(before)).like(content)
-    if found is not None:
+    alike = before.like(content)
+    if alike is not None:
         record = grammar.parse(content)
-        assert (found.record.content, found.record.values) == (content, record.values)
-        masked = without_secrets(record)
-        assert (found.masked.content, found.masked.values) == (masked.content, masked.values)
+        assert (alike.clear, alike.opened) == (content, record.opened)
+        assert (alike.content, alike.values) == (record.content, record.values)
 
 
 def test_a_line_more_is_not_alike() -> None:
     before = grammar.parse(b"db-pass=x\ntitle=a")
-    like = Masked(before, without_secrets(before)).like
-    assert like(b"db-pass=x\ntitle=a\nurl=b") is None
-    assert like(b"title=x\ndb-pass=a") is None
-    found = like(b"db-pass=x\ntitle=b")
-    assert found is not None
-    assert found.masked.values == {"db-pass": b"********", "title": b"b"}
+    assert before.like(b"db-pass=x\ntitle=a\nurl=b") is None
+    assert before.like(b"title=x\ndb-pass=a") is None
+    alike = before.like(b"db-pass=x\ntitle=b")
+    assert alike is not None
+    assert alike.values == {"db-pass": b"********", "title": b"b"}
