@@ -306,8 +306,7 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE all_files ADD COLUMN ctime_ns INTEGER",
         "CREATE TABLE seals (account INTEGER PRIMARY KEY, digest BLOB NOT NULL, digests BLOB NOT NULL) STRICT",
     ),
-    3: (),  # other views alone
-    4: (),  # likewise
+    **dict.fromkeys((3, 4), ()),  # other views alone
 }
 """By the version that they start from: the statements that change its tables into those of the next one.
 
@@ -434,21 +433,16 @@ def _extensions(field: str) -> View:
     )
 
 
-_NAME: Final = "replace(path, rtrim(path, replace(path, '/', '')), '')"
+_NAME: Final = "replace({0}, rtrim({0}, replace({0}, '/', '')), '')".format
+_PLACE: Final = f"json_object('witness', '{Witness.FILE_SYSTEM}', 'path', seen || '/' || {{}})".format
 _ALL_FINDINGS: Final = f"""
-  SELECT {", ".join(FINDINGS.names)} FROM all_findings
-  UNION ALL SELECT NULL, account, NULL, NULL, since, NULL, '{BACKUP_DUPLICATE.id}', '{BACKUP_DUPLICATE.severity}',
-    name, first, name || ': {BACKUP_DUPLICATE.sentence} (' || first || ')', json_array(
-      json_object('witness', '{Witness.FILE_SYSTEM}', 'path', path),
-      json_object('witness', '{Witness.FILE_SYSTEM}', 'path', first_path)), NULL
-  FROM (
-    SELECT f.account, f.since, a.seen || '/' || f.path AS path, {_NAME.replace("path", "f.path")} AS name,
-      first_value(a.seen || '/' || f.path) OVER same AS first_path,
-      first_value({_NAME.replace("path", "f.path")}) OVER same AS first, row_number() OVER same AS place
-    FROM all_files f JOIN accounts a USING (account)
-    WHERE f.until IS NULL AND f.kind = 'archive' AND f.sha256 IS NOT NULL
-    WINDOW same AS (PARTITION BY f.account, f.sha256 ORDER BY f.path)
-  ) WHERE place > 1"""
+  SELECT {", ".join(FINDINGS.names)} FROM all_findings UNION ALL
+  SELECT NULL, account, NULL, NULL, since, NULL, '{BACKUP_DUPLICATE.id}', '{BACKUP_DUPLICATE.severity}',
+    {_NAME("path")}, {_NAME("first")}, {_NAME("path")} || ': {BACKUP_DUPLICATE.sentence} (' || {_NAME("first")} || ')',
+    json_array({_PLACE("path")}, {_PLACE("first")}), NULL
+  FROM (SELECT f.account, f.since, seen, f.path, first_value(f.path) OVER same AS first, row_number() OVER same AS copy
+    FROM all_files f JOIN accounts a USING (account) WHERE f.until IS NULL AND kind = 'archive' AND sha256 IS NOT NULL
+    WINDOW same AS (PARTITION BY f.account, sha256 ORDER BY f.path)) WHERE copy > 1"""
 """All findings, with the copies of archives, which follow from what all files of an account are."""
 _EXACT_PATH: Final = f"""CASE WHEN {_IS_MASKED.format(path="a.path || f.path")} THEN NULL
     WHEN a.path_bytes IS NOT NULL OR f.path_bytes IS NOT NULL THEN
@@ -600,9 +594,3 @@ def views() -> Iterator[tuple[str, str]]:
     for name, view in VIEWS.items():
         columns = ",\n".join(f"  {sql} AS {column.name} /* {column.meaning} */" for column, sql in view.columns)
         yield name, f"CREATE VIEW {name} AS /* {view.meaning} */\nSELECT\n{columns}\n{view.rows}"
-
-
-def known_names() -> frozenset[str]:
-    """Return the names of all that a catalog has, or had in its first schema: tables, indices, views."""
-    older = ("accounts_by_root_last_scan", "all_backups_by_backup_install")
-    return frozenset((*older, *(name for name, _ in (*tables(), *indices(), *views()))))
