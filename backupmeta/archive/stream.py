@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from backupmeta.archive.compression import (
     BLOCK,
@@ -22,6 +22,7 @@ from backupmeta.archive.compression import (
 )
 from backupmeta.archive.digests import Digests
 from backupmeta.archive.limits import KIB, MIB, Limits
+from backupmeta.evidence import EvidenceFile
 from backupmeta.words import counted
 
 PIECE_MOST: Final = 256 * KIB
@@ -32,24 +33,6 @@ HARMLESS: Final = 64 * MIB
 """Bytes, inflated or filled in, up to which any ratio is harmless."""
 
 
-class ByteSource(Protocol):
-    """Where the bytes lie: an open file, or what an outer stream inflates to."""
-
-    @property
-    def position(self) -> int:
-        """Where the next byte stands."""
-
-    @property
-    def size(self) -> int:
-        """How many bytes there are; of an outer stream, how many were inflated so far."""
-
-    def read(self, length: int, /) -> bytes:
-        """Return the next bytes, at most ``length``; nothing at the end."""
-
-    def seek(self, offset: int, /) -> None:
-        """Go to ``offset``; an outer stream that can't go back stays where it is."""
-
-
 class Input:
     """The bytes of an open file, taken piece by piece, and given back where too many were taken.
 
@@ -57,12 +40,13 @@ class Input:
 
     Attributes:
         over: the name in `Limits` of the bound that reading has met, from which on there is no more; empty for none.
+        deadline: when that is ``seconds``, by the monotonic clock.
     """
 
-    def __init__(self, file: ByteSource, block: bytes, digests: Digests | None, limits: Limits) -> None:
+    def __init__(self, file: "EvidenceFile | Layer", block: bytes, digests: Digests | None, limits: Limits) -> None:
         """Begin with ``block``, which was read from the beginning of ``file`` already."""
         self.over: Literal["", "ratio", "seconds"] = ""
-        self._deadline = time.monotonic() + limits.seconds
+        self.deadline: float = time.monotonic() + limits.seconds
         self._ratio = limits.ratio
         self._zeros, self._other = 0, len(block)
         self._file = file
@@ -167,7 +151,7 @@ class Input:
             self.over = "ratio"
         else:
             self._zeros = zeros
-        if time.monotonic() > self._deadline:
+        if time.monotonic() > self.deadline:
             self.over = "seconds"
         return block
 
@@ -221,7 +205,7 @@ class Inflated:
 
     def __init__(
         self,
-        file: ByteSource,
+        file: "EvidenceFile | Layer",
         block: bytes,
         compression: Compression,
         limits: Limits,
@@ -238,7 +222,7 @@ class Inflated:
         self._input.take(before)
         self.start = block
         self._can_seek = compression is PLAIN and digests is None
-        self._deadline = time.monotonic() + limits.seconds
+        self._deadline = self._input.deadline
         self._harmless = min(limits.inflated_bytes, HARMLESS)
         self._step = CHUNK if digests is None else _CHUNK_MOST
         self.name = compression.name if outer is None else f"inner {compression.name}"
@@ -515,17 +499,18 @@ class Inflated:
         """Yield what ``inner`` inflates, without what was ``given`` before; at most ``step`` bytes at once."""
         made, piece = 0, BLOCK if step is None and self._begin == 0 else _PIECE_LEAST
         while not inner.eof and not self._is_over_limit():
-            data = b""
-            if inner.needs_input:
-                if not (data := self._input.take(piece)):
-                    self._end_early(inner)
-                    return
+            needs_input, data = inner.needs_input, b""
+            if needs_input:
+                data = self._input.take(piece)
                 piece = min(2 * piece, PIECE_MOST) if step is None else piece
             most = self._step if step is None else max(min(given - made, CHUNK), 0) or step - made % step
             chunk = inner.decompress(data, most)
             made += len(chunk)
             if chunk and made > given:
                 yield chunk
+            elif needs_input and not (data or chunk or inner.eof):
+                self._end_early(inner)
+                return
         if inner.eof:
             self._input.give_back(inner.unused_data)
 
@@ -572,3 +557,56 @@ class Inflated:
             self._kept.append(stream)
         if stream.fault and self._contradicted is None:
             self._contradicted = stream
+
+
+_KEPT: Final = MIB
+"""How many bytes that an outer stream inflated to are kept to go back to."""
+
+_RESTARTS: Final = 8
+"""How often an outer stream is inflated anew, to go back in it: each time may cost as much as the whole file."""
+
+
+class Layer:
+    """What an outer stream inflates to, as the input of other streams.
+
+    The last bytes are kept, so that going back to them costs nothing; beyond them the outer stream begins anew, a few
+    times, unless it is broken.
+    """
+
+    def __init__(self, outer: Inflated) -> None:
+        """Begin at the beginning of ``outer``."""
+        self._outer = outer
+        self._restarts = _RESTARTS
+        self._kept = bytearray()
+        self.position: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes were inflated so far."""
+        return self._outer.position
+
+    def read(self, length: int) -> bytes:
+        """Return the next bytes, at most ``length``; nothing where the outer stream ends."""
+        if back := self._outer.position - self.position:
+            at = len(self._kept) - back
+            piece = bytes(self._kept[at : at + length])
+        else:
+            piece = self._outer.take(length)
+            self._kept += piece
+            if len(self._kept) > 2 * _KEPT:
+                del self._kept[:-_KEPT]
+        self.position += len(piece)
+        return piece
+
+    def seek(self, offset: int) -> None:
+        """Go to ``offset``, or stay where that is too far back."""
+        outer = self._outer
+        if not 0 <= outer.position - offset <= len(self._kept):
+            if offset < outer.position:
+                if outer.is_broken or not self._restarts:
+                    return
+                self._restarts -= 1
+                outer.restart()
+            outer.skip(offset - outer.position)
+            self._kept.clear()
+        self.position = min(offset, outer.position)
