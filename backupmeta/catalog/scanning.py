@@ -25,11 +25,10 @@ from backupmeta.catalog import integrity, schema
 from backupmeta.catalog.batch import UNSURE, Batch, Known, Refused, Scanned, Scanning, Task, Unchanged
 from backupmeta.catalog.database import Catalog, ScanResult, is_as_noted, locked, note, put_aside, require
 from backupmeta.catalog.deep_scan import Archives
-from backupmeta.catalog.integrity import Damaged
+from backupmeta.catalog.integrity import OWN, Damaged, Seals
 from backupmeta.catalog.remembered import Memory, Remembered
 from backupmeta.catalog.rows import Cell, finding_row
 from backupmeta.catalog.schema import ACCOUNTS, MEMORIES, SCANS
-from backupmeta.catalog.seals import OWN, Seals
 from backupmeta.catalog.writer import Writer
 from backupmeta.errors import DamagedCatalogError, EvidenceError, LimitExceededError, UnreadableError
 from backupmeta.evidence import Folder, is_folder, open_folder, status_of

@@ -85,14 +85,14 @@ def _subject(
         if install:
             return library.find_install(target, where.search(), user=user, findings=findings)
         return library.find_backup(target, where.search(), user=user, allow_missing=allow_missing, findings=findings)
-    from backupmeta.catalog import answers
+    from backupmeta.catalog import remembered
 
     messages.write_age(where.catalog)
     if install:
-        search = answers.install_named(where.catalog, target, where.zone, user)
+        search = remembered.install_named(where.catalog, target, where.zone, user)
         return library.install_named(target, search, user=user, findings=findings)
     name = target.rpartition("/")[2]
-    search = answers.backup_named(where.catalog, name, where.zone, user)
+    search = remembered.backup_named(where.catalog, name, where.zone, user)
     return library.backup_named(name, search, user=user, allow_missing=allow_missing, findings=findings)
 
 

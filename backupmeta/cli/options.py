@@ -159,7 +159,7 @@ class Where(NamedTuple):
         """Return what looks there, for all or for what a ``user`` has; of a catalog, tell its age."""
         if self.catalog is None:
             return Search(self.roots, self.sysroot, self.zone, self.limits, user)
-        from backupmeta.catalog.answers import InCatalog
+        from backupmeta.catalog.remembered import InCatalog
 
         messages.write_age(self.catalog)
         return InCatalog(zone=self.zone, limits=self.limits, catalog=self.catalog, user=user)

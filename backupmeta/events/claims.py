@@ -277,7 +277,7 @@ def of_name(
     if name is None:
         return None
     seconds = {claim: claim.time // SECOND for claim in records}
-    against = [claim for claim, time in seconds.items() if filename.disagreements(name, None, None, time, zone)]
+    against = [claim for claim, time in seconds.items() if any(filename.disagreements(name, None, None, time, zone))]
     implied = next((offset for time in seconds.values() if (offset := filename.utc_offset(name, time))), None)
     source = Source(Witness.FILE_NAME, path)
     if zone is not None and filename.is_ambiguous(name, zone):
