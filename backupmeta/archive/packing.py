@@ -142,7 +142,7 @@ def _of_zeros(stream: Inflated) -> Iterator[tuple[FindingRule, str]]:
 
         yield (
             rules.ARCHIVE_TRAILING_BYTES,
-            f"{counted(trailing, 'byte')} from byte {stream.stopped} on: {stray(stream.behind)}",
+            f"{counted(trailing, 'byte')} from byte {stream.stopped} on: {stray(stream.after)}",
         )
     elif count := stream.padding.length:
         is_refused = stream.compression is ZSTD or (stream.compression is XZ and count % _XZ_PADDING)
