@@ -76,6 +76,14 @@ def display(path: str) -> str:
     return mask_text(path if path.isascii() else as_text(path))
 
 
+def base_name(path: str) -> str:
+    """Return the last part of a path, as either kind of system writes it.
+
+    Of a path that may be shown, take `display` first: what is cut off may be what tells a secret.
+    """
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
 def named(key: str, text: str) -> dict[str, object]:
     """Return a path or name for JSON, and its exact bytes beside it where it is not UTF-8, and has no secret in it."""
     given, decoded = display(text), as_text(text)

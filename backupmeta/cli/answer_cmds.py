@@ -77,7 +77,9 @@ def view(
     on_the_way = (
         finding
         for finding in met
-        if finding.hides_records or (finding.is_unread and finding.subject in named) or _is_altered(finding)
+        if finding.hides_records
+        or (finding.is_unread and named & {source.path for source in finding.evidence})
+        or _is_altered(finding)
     )
     return messages.report((*on_the_way, *subject.findings), Severity.WARNING)
 
@@ -215,13 +217,7 @@ def _noting(rows: Iterable[Inspection], findings: list[Finding]) -> Iterator[Ins
 
 def _grave_findings(row: Inspection) -> list[Finding]:
     """Return the grave findings about a row, the path of which stands in their subjects."""
-    return [_of_archive(row.path, finding) for finding in row.findings if finding.is_grave]
-
-
-def _of_archive(path: str, finding: Finding) -> Finding:
-    if path in finding.subject:
-        return finding
-    return finding._replace(subject=": ".join(filter(None, (path, finding.subject))))
+    return [finding.at_path(row.path) for finding in row.findings if finding.is_grave]
 
 
 def choosing(command: options.Command) -> options.Command:

@@ -22,10 +22,10 @@ from backupmeta.cli.options import Moment, Where
 from backupmeta.cli.output import Target
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
+from backupmeta.provenance import display
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.page import REPORTS
 from backupmeta.report import Asked, read
-from backupmeta.secrets import mask_text
 
 
 class _Source(NamedTuple):
@@ -148,4 +148,4 @@ def _scan(path: str, where: Where, limits: Limits, *, deep: bool, jobs: int | No
 
 def _command() -> str:
     """Return the command line as it was given; userinfo of URIs is masked."""
-    return mask_text(shlex.join(["backupmeta", *sys.argv[1:]]))
+    return display(shlex.join(["backupmeta", *sys.argv[1:]]))
