@@ -77,11 +77,13 @@ def display(path: str) -> str:
 
 
 def base_name(path: str) -> str:
-    """Return the last part of a path, as either kind of system writes it.
-
-    Of a path that may be shown, take `display` first: what is cut off may be what tells a secret.
-    """
+    """Return the last part of a path, as either kind of system writes it."""
     return path.replace("\\", "/").rpartition("/")[2]
+
+
+def shown_name(path: str) -> str:
+    """Return the last part of a path, secrets masked: also by what is cut off, which may be what tells one."""
+    return base_name(mask_text(path))
 
 
 def named(key: str, text: str) -> dict[str, object]:

@@ -12,7 +12,6 @@ from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, c
 from pydantic import (
     BaseModel,
     ConfigDict,
-    FieldSerializationInfo,
     GetJsonSchemaHandler,
     PlainSerializer,
     SecretStr,
@@ -35,19 +34,14 @@ def _shows(info: SerializationInfo[dict[str, bool] | None]) -> bool:
     return bool(info.context and info.context.get("show_secrets"))
 
 
-def _field(value: object, info: FieldSerializationInfo[dict[str, bool] | None]) -> object:
-    return _dumped(info.field_name, value, info)
+def _clear(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
 
 
-def _dumped(name: str, value: object, info: SerializationInfo[dict[str, bool] | None]) -> object:
-    """Return the ``value`` of the field ``name`` as a dump has it."""
-    clear = value.get_secret_value() if isinstance(value, SecretStr) else value
-    return clear if _shows(info) else plain(closed(name, clear))
-
-
-Text = Annotated[str | None, PlainSerializer(_field, return_type=str | None)]
-Texts = Annotated[list[str] | None, PlainSerializer(_field, return_type=list[str] | None)]
-Secret = Annotated[SecretStr | None, PlainSerializer(_field, return_type=str | None)]
+Text = str | None
+Texts = list[str] | None
+Secret = Annotated[SecretStr | None, PlainSerializer(_clear, return_type=str | None)]
+"""Dumped in clear by itself: what is dumped is masked as a whole."""
 Integer = int | None
 
 
@@ -91,11 +85,11 @@ class _Answer(BaseModel):
     def _present(
         self, handler: SerializerFunctionWrapHandler, info: SerializationInfo[dict[str, bool] | None]
     ) -> dict[str, Any]:
-        """Leave out what is unset, and mask the custom fields."""
+        """Leave out what is unset, and mask what is secret."""
         dumped: dict[str, Any] = {name: value for name, value in handler(self).items() if name in self.model_fields_set}
         for name, value in (self.model_extra or {}).items():
-            dumped[name] = _dumped(name, value, info)
-        return dumped
+            dumped[name] = _clear(value) if isinstance(value, SecretStr) else value
+        return dumped if _shows(info) else {name: plain(closed(name, value)) for name, value in dumped.items()}
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Show what a dump shows: nothing secret."""

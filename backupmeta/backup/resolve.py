@@ -16,7 +16,7 @@ from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Program, Won, program
 from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, copied, derived
 from backupmeta.findings import Finding, FindingRule, Findings
-from backupmeta.provenance import Source, Witness, as_text, base_name, display
+from backupmeta.provenance import Source, Witness, as_text, base_name, shown_name
 from backupmeta.record import grammar
 from backupmeta.record.fields import Field, Use, problem
 from backupmeta.record.grammar import Document
@@ -281,7 +281,7 @@ def check_archive_name(recorded: RecordedName, archive: str | None, path: str, z
     parts = filename.parse(name)
     findings = list(_renamed(recorded.name, archive, source)) if archive else []
     if parts is None:
-        shown = base_name(display(archive)) if archive else name
+        shown = shown_name(archive) if archive else name
         findings.append(Finding(rules.NAME_UNCONVENTIONAL, shown, "", (source,)))
     if parts is None or archive is None:
         return ArchiveNameCheck(parts, None, findings)
@@ -300,4 +300,4 @@ def _renamed(recorded: str, archive: str, source: Source) -> Iterator[Finding]:
     if recorded in {"", known} or filename.stem(recorded) == filename.stem(known):
         return
     if recorded != mask_value(known):  # a catalog's record has its secrets masked
-        yield Finding(rules.ARCHIVE_RENAMED, base_name(display(archive)), f"recorded as {recorded}", (source,))
+        yield Finding(rules.ARCHIVE_RENAMED, shown_name(archive), f"recorded as {recorded}", (source,))

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.checked_backup import Requirements
 from backupmeta.findings import Finding, FindingRule, Group, Severity
-from backupmeta.provenance import Source, Witness, base_name, display
+from backupmeta.provenance import Source, Witness, shown_name
 from backupmeta.words import counted
 
 DAY: Final = 86_400
@@ -115,7 +115,7 @@ class KeptBackup(NamedTuple):
     @property
     def name(self) -> str:
         """Its archive's name, as it may be shown."""
-        return base_name(display(self.path))
+        return shown_name(self.path)
 
     @property
     def source(self) -> Source:

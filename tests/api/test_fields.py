@@ -73,7 +73,6 @@ def test_what_is_masked_by_its_name_has_the_type_that_masks_it() -> None:
     metadata = {name: field.metadata for name, field in Backup.model_fields.items()}
     for name in ("backup_location", "bkloc"):
         assert is_location(name)
-        assert metadata[name] == list(get_args(models.Text)[1:])
         assert Backup.model_validate({name: "CANARY@b/p"}).model_dump() == {name: "********@b/p"}
     secrets = {name for name in FIELD if metadata[name] == list(get_args(models.Secret)[1:])}
     assert secrets == {name for name in FIELD if is_secret(name)} == {"db_pass"}
