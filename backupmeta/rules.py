@@ -265,6 +265,11 @@ FIELD_COLLISION: Final = _record_warning(
     "field-collision", "a custom field has the name of one of the server's fields", EXPLAIN
 )
 SOURCES_DISAGREE: Final = _record_warning("sources-disagree", "two sources give different values", _COMPARE)
+RECORD_REWRITTEN: Final = _record_note(
+    "record-rewritten",
+    "two records differ as a rename or a migration of the account leaves them",
+    "nothing: panels rewrite the records in the account, and archives keep what was",
+)
 ID_FROM_INSTALL: Final = _record_note(
     "id-from-install", "no backup record gives the id; it is the install's", "look in the account for a record"
 )

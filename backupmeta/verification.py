@@ -15,7 +15,7 @@ from backupmeta.account.filename import begun_as, is_archive_name
 from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, by_archive
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.archive.member import at
-from backupmeta.archive.reader import Consumer, Pass, walk
+from backupmeta.archive.reader import Consumer, Pass
 from backupmeta.backup.contradictions import Written
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks import rulebook
@@ -378,7 +378,7 @@ def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ())
     """
     inventory = Inventory(case.limits, (name.encode() for name in case.policy.requirements.files))
     written = Written.of(file)
-    passed = walk(file, case.limits, consumers=[inventory, *consumers])
+    passed = Pass(file, case.limits, consumers=[inventory, *consumers])
     deque(passed, maxlen=0)
     return Outcome.joined(_outcome(single, passed, inventory, written) for single in case.alone)
 

@@ -30,7 +30,7 @@ from unittest.mock import patch
 
 from benchmarks import fleets
 
-from backupmeta.catalog.catalog_file import LOCK
+from backupmeta.catalog.database import LOCK
 from backupmeta.catalog.schema import TABLES
 from backupmeta.cli import main as backupmeta
 

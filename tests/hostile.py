@@ -10,7 +10,7 @@ from backupmeta.archive.compression import End, Stream
 from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.member import Member
-from backupmeta.archive.reader import walk
+from backupmeta.archive.reader import Pass
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding, Severity
 
@@ -50,7 +50,7 @@ class Seen(NamedTuple):
 def seen(opened: Opened, content: bytes, limits: Limits = DEFAULT_LIMITS) -> Seen:
     """Return what one thorough pass over ``content`` shows; all digests are counted."""
     with opened(content) as file:
-        one = walk(file, limits, algorithms=ALGORITHMS)
+        one = Pass(file, limits, algorithms=ALGORITHMS)
         members = list(one)
         assert one.end is not None
         return Seen(members, list(one.findings()), one.end, list(one.streams), dict(one.digests))

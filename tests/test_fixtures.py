@@ -10,7 +10,7 @@ import pytest
 
 from backupmeta import AnswerError, EvidenceError, Search, verify
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.archive.reader import walk
+from backupmeta.archive.reader import Pass
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.applications import APPLICATIONS, same_version, version_by_files
 from backupmeta.checks.checked_backup import Inventory
@@ -137,7 +137,7 @@ def test_a_whole_backup_of_an_application(folder: Path) -> None:
     wanted = expected(folder)
     inventory, path = Inventory(DEFAULT_LIMITS), str(evidence(folder))
     with open_named(path) as file:
-        deque(walk(file, DEFAULT_LIMITS, consumers=[inventory]), maxlen=0)
+        deque(Pass(file, DEFAULT_LIMITS, consumers=[inventory]), maxlen=0)
     told = version_by_files(APPLICATIONS[wanted["application"]], inventory.heads)
     assert told is not None
     assert same_version(told.version, wanted["version"])

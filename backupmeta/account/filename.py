@@ -4,7 +4,7 @@ An entry of a folder is an archive by its name or by its content; each other one
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta, timezone, tzinfo
 from enum import Enum
 from functools import lru_cache
@@ -178,18 +178,11 @@ def host_slug(url: str) -> str:
     >>> host_slug("https://www.example.com:8080/blog")
     'example-com'
     """
-    return _remembered_host(url) if len(url) <= _LONGEST_REMEMBERED else _host_slug(url)
-
-
-def _host_slug(url: str) -> str:
     try:
         host = urlsplit(url if "://" in url else f"//{url}").hostname or ""
     except ValueError:  # a bracket that doesn't close
         return ""
     return host.removeprefix("www.").replace(".", "-")
-
-
-_remembered_host = lru_cache(maxsize=512)(_host_slug)
 
 
 @lru_cache(maxsize=64)
@@ -203,13 +196,8 @@ def utc_offset(name: ArchiveName, backup_time: int) -> timezone | None:
         return None
     quarters, rest = divmod((name.local_time - _EPOCH) // _SECOND - backup_time, QUARTER // _SECOND)
     is_explained = not rest or name.local_time < EXACT_SINCE
-    return _zone(quarters) if is_explained else None
-
-
-@lru_cache(maxsize=128)
-def _zone(quarters: int) -> timezone | None:
-    """Return the offset of so many `QUARTER`s; None beyond the `FURTHEST`."""
-    return timezone(quarters * QUARTER) if FURTHEST[0] // QUARTER <= quarters <= FURTHEST[1] // QUARTER else None
+    is_in_use = FURTHEST[0] // QUARTER <= quarters <= FURTHEST[1] // QUARTER
+    return timezone(quarters * QUARTER) if is_explained and is_in_use else None
 
 
 def unix_time(name: ArchiveName, zone: tzinfo) -> int:
@@ -223,32 +211,23 @@ def is_ambiguous(name: ArchiveName, zone: tzinfo) -> bool:
     return early.utcoffset() != late.utcoffset()
 
 
-class Disagreement(NamedTuple):
-    """One part of a name that the record contradicts: the rule of the finding, and the particulars."""
-
-    rule: FindingRule
-    detail: str
-
-
 def disagreements(
     name: ArchiveName, url: str | None, title: str | None, backup_time: int | None, zone: tzinfo | None = None
-) -> list[Disagreement]:
-    """Return what the record's ``url``, ``title`` and ``backup_time`` (Unix seconds) say against the name.
+) -> Iterator[tuple[FindingRule, str]]:
+    """Yield what the record's ``url``, ``title`` and ``backup_time`` (Unix seconds) say against the name.
+
+    That is the rule of a finding about a part of the name, and its particulars.
 
     What the record does not tell is not judged, nor is an empty host. A ``_`` may stand on either side of where `parse`
     split. Where the server's ``zone`` is known, the offset has to be that zone's.
     """
-    contradictions = []
     middle = f"{name.host}_{name.title}"
     if url is not None and name.host and not middle.startswith(f"{(host := host_slug(url))}_"):
-        contradictions.append(Disagreement(rules.NAME_HOST_DIFFERS, f"{name.host!r}, by the record {host!r}"))
+        yield rules.NAME_HOST_DIFFERS, f"{name.host!r}, by the record {host!r}"
     if title is not None and not middle.endswith(f"_{(slug := title_slug(title))}"):
-        contradictions.append(Disagreement(rules.NAME_TITLE_DIFFERS, f"{name.title!r}, by the record {slug!r}"))
+        yield rules.NAME_TITLE_DIFFERS, f"{name.title!r}, by the record {slug!r}"
     if backup_time is not None and not _explains(name, backup_time, zone):
-        contradictions.append(
-            Disagreement(rules.NAME_TIME_DIFFERS, f"{name.local_time} local, by the record {dated(backup_time)}")
-        )
-    return contradictions
+        yield rules.NAME_TIME_DIFFERS, f"{name.local_time} local, by the record {dated(backup_time)}"
 
 
 def _explains(name: ArchiveName, backup_time: int, zone: tzinfo | None) -> bool:
@@ -265,49 +244,41 @@ _NAMED: Final = 3
 """How many files a finding about several of them names."""
 
 
-class Sieve:
-    """Tells which entries of a folder are archives (FORMAT.md §8, "Which files are archives").
+def archives_among(
+    folder: Folder, entries: Iterable[Entry], begins: Callable[[str], Beginning], findings: list[Finding]
+) -> Iterator[str]:
+    """Yield the names of the ``entries`` of ``folder`` that are archives (FORMAT.md §8, "Which files are archives").
 
-    A regular file is one by its name; where that does not say that it is something else, it is opened, and is one if it
-    begins as a tar does.
-
-    Attributes:
-        findings: what was odd so far: entries with an archive's name that are not opened.
+    A regular file is one by its name; where that does not say that it is something else, it is one if it begins as a
+    tar does: ``begins`` tells of a file's name how it begins, and may raise `EvidenceError`. After the last of them
+    append to ``findings`` what was odd, and in one finding the files that look like archives, and are not read as such.
     """
-
-    def __init__(self, folder: Folder, begins: Callable[[str], Beginning]) -> None:
-        """Judge entries of ``folder``; ``begins`` tells of a file's name how it begins. Raises `EvidenceError`."""
-        self.findings: list[Finding] = []
-        self._folder = folder
-        self._begins = begins
-        self._count = 0
-        self._names: list[str] = []
-
-    def is_archive(self, entry: Entry) -> bool:
-        """Return whether an ``entry`` is an archive."""
+    odd, unread = list[Finding](), list[str]()
+    for entry in entries:
         like = likeness(entry.name)
         if like is Likeness.ARCHIVE or (like is Likeness.RESEMBLING and not (entry.is_file or entry.is_folder)):
-            self.findings.extend(() if entry.is_file else refused(self._folder, entry))
-            return entry.is_file
-        return entry.is_file and like is not Likeness.OTHER and self._is_one_by_content(entry.name, like)
+            is_archive = entry.is_file
+            odd.extend(() if is_archive else refused(folder, entry))
+        else:
+            is_read = entry.is_file and like is not Likeness.OTHER
+            beginning = _beginning(entry.name, begins) if is_read else Beginning.OTHER
+            is_archive = beginning is Beginning.TAR
+            if beginning is Beginning.BROKEN or (is_read and like is Likeness.RESEMBLING and not is_archive):
+                unread.append(entry.name)
+        if is_archive:
+            yield entry.name
+    if unread:
+        path, more = folder.server_path, ", …" if len(unread) > _NAMED else ""
+        detail = f"{len(unread):,}: {', '.join(unread[:_NAMED])}{more}"
+        odd.append(Finding(rules.ARCHIVES_NOT_READ, path, detail, on_disk(path)))
+    findings += odd
 
-    def _is_one_by_content(self, name: str, like: Likeness) -> bool:
-        try:
-            begins = self._begins(name)
-        except EvidenceError:
-            begins = Beginning.BROKEN  # nobody knows
-        if begins is Beginning.BROKEN or (like is Likeness.RESEMBLING and begins is Beginning.OTHER):
-            self._count += 1
-            self._names += [name] if self._count <= _NAMED else []
-        return begins is Beginning.TAR
 
-    def finish(self) -> list[Finding]:
-        """Return what was odd, and in one finding the files that look like archives, and are not read as such."""
-        if self._count:
-            path, more = self._folder.server_path, ", …" if self._count > _NAMED else ""
-            detail = f"{self._count:,}: {', '.join(self._names)}{more}"
-            self.findings.append(Finding(rules.ARCHIVES_NOT_READ, path, detail, on_disk(path)))
-        return self.findings
+def _beginning(name: str, begins: Callable[[str], Beginning]) -> Beginning:
+    try:
+        return begins(name)
+    except EvidenceError:
+        return Beginning.BROKEN  # nobody knows
 
 
 def refused(folder: Folder, entry: Entry) -> Iterator[Finding]:

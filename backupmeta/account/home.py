@@ -22,8 +22,8 @@ from functools import cached_property
 from typing import Final, NamedTuple, Self
 
 from backupmeta import rules
-from backupmeta.account.filename import Sieve, parse, refused, unix_time, unreadable
-from backupmeta.account.layout import ARCHIVES, LOCAL, PLACEHOLDER, RECORDS, Locations, server_path
+from backupmeta.account.filename import archives_among, parse, refused, unix_time, unreadable
+from backupmeta.account.layout import ARCHIVES, LOCAL, PLACEHOLDER, RECORDS, Counting, Extent, Locations, server_path
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
@@ -200,7 +200,7 @@ class Home:
         self.findings: list[Finding] = []
         self.is_home: bool = False
         self.has_records: bool = False
-        self.elsewhere: list[str] = []
+        self.elsewhere: list[Extent] = []
         self._allowance = Allowance(limits)
         self._is_over = False
         self._heads: dict[Archive, Head | EvidenceError] = {}
@@ -231,13 +231,14 @@ class Home:
         self.is_home = True
         if self.as_server is not None:
             self._locations = Locations(self.folder, self._open)
-        if (records := self._subfolder(self.folder, RECORDS, entries)) is not None:
+        records, inside = self._subfolder(self.folder, RECORDS, entries)
+        if records is not None:
             self.has_records = True
-            inside = self._list(records)
             self.installs = self._records(records, "current", inside, Witness.INSTALL_RECORD)
             self.backups = self._records(records, "backups", inside, Witness.BACKUP_RECORD)
-        if (archives := self._subfolder(self.folder, ARCHIVES, entries)) is not None:
-            self.add_archives(archives, self._list(archives))
+        archives, inside = self._subfolder(self.folder, ARCHIVES, entries)
+        if archives is not None:
+            self.add_archives(archives, inside)
         is_missing = not self.archives or not self._named_locally() <= self.archives.keys()
         self._look_elsewhere([entry for entry in entries if is_missing or _FOR_BACKUPS.search(entry.name)])
         if len(self.findings) > _MANY_FINDINGS:
@@ -257,10 +258,8 @@ class Home:
 
         What looks like one and is none is told.
         """
-        sieve = Sieve(folder, lambda name: self._beginning(folder, name))
-        added = [self.add(Archive(entry.name, folder)) for entry in entries if sieve.is_archive(entry)]
-        self.findings += sieve.finish()
-        return added
+        names = archives_among(folder, entries, lambda name: self._beginning(folder, name), self.findings)
+        return [self.add(Archive(name, folder)) for name in names]
 
     def _beginning(self, folder: Folder, name: str) -> Beginning:
         self._ask(folder.server_child(name))
@@ -280,26 +279,16 @@ class Home:
         ]
         renamed_archives = set(renamed.values())
         lone = (self._lone(archive, claims) for archive in unclaimed if archive not in renamed_archives)
-        return sorted((pair for pair in (*paired, *lone) if self._wants(pair)), key=lambda pair: pair.order)
-
-    def _wants(self, pair: Pair) -> bool:
-        return self.wanted is None or pair.archive in self.wanted
+        wanted = (pair for pair in (*paired, *lone) if self.wanted is None or pair.archive in self.wanted)
+        return sorted(wanted, key=lambda pair: pair.order)
 
     @cached_property
     def surroundings(self) -> Surroundings:
         """What it tells of each of its backups."""
         if not self.has_records:
             return Surroundings(None, None, {}, {})
-        return Surroundings(self.folder.server_path, self.as_server, self.installs, self._counted)
-
-    @cached_property
-    def _counted(self) -> "Counter[str | None]":
-        return Counter(record.opened("backup-install") for record in self.backups.values())
-
-    def owning_folder(self) -> Self:
-        """Close the home's own folder together with it."""
-        self.keep(self.folder)
-        return self
+        counts = Counter(record.opened("backup-install") for record in self.backups.values())
+        return Surroundings(self.folder.server_path, self.as_server, self.installs, counts)
 
     def keep(self, folder: Folder) -> Folder:
         """Close ``folder`` together with this home."""
@@ -351,9 +340,10 @@ class Home:
         return (Finding(rules.ARCHIVE_NAME_TWICE, archive.name, f"{len(same)} of them", evidence),)
 
     @property
-    def located(self) -> list[str]:
-        """The paths, from its own on, of archives that were looked for in folders of the server itself."""
-        return sorted(self._locations.files) if self._locations is not None else []
+    def extents(self) -> tuple[Extent, ...]:
+        """What makes a difference to it beside the folders of every home: other folders, files on the server itself."""
+        files = sorted(self._locations.files) if self._locations is not None else []
+        return (*self.elsewhere, *(Extent(path, Counting.FILE) for path in files))
 
     def _lone(self, archive: Archive, claims: Mapping[str, int]) -> Pair:
         is_reported = self.is_home and archive.name not in claims
@@ -397,8 +387,7 @@ class Home:
         return known
 
     def _head(self, archive: Archive) -> Head:
-        if self._allowance.is_spent:
-            self._ask(archive.server_path)
+        self._ask(archive.server_path)
         head = self._reading.head(archive, self.limits)
         if archive not in self._taken:  # else it mostly has the text of the record that names it
             self._allowance.take(memory_of(head.record), self._reading.copies - 1)
@@ -424,7 +413,7 @@ class Home:
         """Look for conventional archives in the home's other folders: the name of its own can be changed."""
         for entry in entries:
             if entry.is_folder and entry.name not in {RECORDS, ARCHIVES}:
-                self.elsewhere.append(entry.name)
+                self.elsewhere.append(Extent(entry.name, Counting.CONVENTIONAL))
                 self._look_into(entry.name)
 
     def _look_into(self, name: str) -> None:
@@ -439,16 +428,18 @@ class Home:
             self.findings.append(unreadable(self.folder.server_child(name), error))
 
     def _records(self, records: Folder, name: str, entries: list[Entry], witness: Witness) -> dict[str, Document]:
-        folder = self._subfolder(records, name, entries)
+        folder, files = self._subfolder(records, name, entries)
+        documents = dict[str, Document]()
         if folder is None:
-            return {}
-        by_name = {}
-        for entry in self._list(folder):
-            if entry.name != PLACEHOLDER and self._is_file(folder, entry):
-                read = self._record(folder, entry.name, witness)
-                if read is not None:
-                    by_name[entry.name] = read
-        return by_name
+            return documents
+        for entry in files:
+            if entry.name == PLACEHOLDER:
+                continue
+            if not entry.is_file:
+                self.findings.extend(refused(folder, entry))
+            elif (record := self._record(folder, entry.name, witness)) is not None:
+                documents[entry.name] = record
+        return documents
 
     def _record(self, folder: Folder, name: str, witness: Witness) -> Document | None:
         source = Source(witness, folder.server_child(name))
@@ -456,8 +447,7 @@ class Home:
             self.findings.append(Finding(rules.RECORD_NAME_MALFORMED, name, "", (source,)))
             return None
         try:
-            if self._allowance.is_spent:
-                self._ask(source.path)
+            self._ask(source.path)
             record = self._reading.record(folder, name, self.limits)
             self._allowance.take(record.memory, self._reading.copies)
             return Document(source, record)
@@ -467,31 +457,19 @@ class Home:
             self.findings.append(Finding(rules.RECORD_UNREADABLE, name, error.reason, (source,)))
             return None
 
-    def _subfolder(self, parent: Folder, name: str, entries: list[Entry]) -> Folder | None:
-        """Return the subfolder ``name``, opened, or None where it is missing, a link or unreadable."""
+    def _subfolder(self, parent: Folder, name: str, entries: list[Entry]) -> tuple[Folder | None, list[Entry]]:
+        """Return the subfolder ``name``, opened, and what lies in it; None for one that is missing or no folder."""
         entry = next((entry for entry in entries if entry.name == name), None)
-        if entry is None:
-            return None
-        if not entry.is_folder:
+        folder, inside = None, list[Entry]()
+        if entry is not None and not entry.is_folder:
             self.findings.extend(refused(parent, entry))
-            return None
-        try:
-            return self.keep(parent.open_folder(name))
-        except EvidenceError as error:
-            self.findings.append(unreadable(parent.server_child(name), error))
-            return None
-
-    def _list(self, folder: Folder) -> list[Entry]:
-        try:
-            return folder.entries(self.limits.folder_entries)
-        except EvidenceError as error:
-            self.findings.append(unreadable(folder.server_path, error))
-            return []
-
-    def _is_file(self, folder: Folder, entry: Entry) -> bool:
-        if not entry.is_file:
-            self.findings.extend(refused(folder, entry))
-        return entry.is_file
+        elif entry is not None:
+            try:
+                folder = self.keep(parent.open_folder(name))
+                inside = folder.entries(self.limits.folder_entries)
+            except EvidenceError as error:
+                self.findings.append(unreadable(parent.server_child(name), error))
+        return folder, inside
 
 
 def _claim(record: Document) -> str:

@@ -7,7 +7,7 @@ root, and the folder is opened from there, step by step and through no link.
 
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,11 +18,11 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from backupmeta import rules
-from backupmeta.account.filename import Likeness, likeness, parse
+from backupmeta.account.filename import Likeness, likeness, parse, unreadable
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.errors import EvidenceError, LimitExceededError, NotRegularError, UnreadableError
 from backupmeta.evidence import Counts, Folder, Signature, Signed, open_folder
-from backupmeta.findings import Finding, FindingRule
+from backupmeta.findings import Finding
 from backupmeta.provenance import on_disk
 
 RECORDS: Final = ".appdata"
@@ -71,20 +71,20 @@ def is_outside(path: str) -> bool:
     return path.startswith("../")
 
 
-def steps_from_server(home: str, path: str) -> list[str]:
-    """Return the steps from the server's root to what lies at ``path`` from ``home`` on, as the server saw that."""
-    return posixpath.normpath(posixpath.join(home, path)).strip("/").split("/")
+def path_on_server(home: str, path: str) -> str:
+    """Return the path of what lies at ``path`` from the folder ``home`` on, as the server saw it."""
+    return posixpath.normpath(posixpath.join(home, path))
 
 
-def open_from_server(home: Folder, steps: Sequence[str]) -> Folder:
-    """Return the folder that ``steps`` lead to from the root of the server that ``home`` lies on.
+def open_from_server(home: Folder, path: str) -> Folder:
+    """Return the folder that is at ``path`` on the server that ``home`` lies on.
 
-    Raises `NotRegularError` for a link, `UnreadableError`, also where nobody knows that root.
+    Raises `NotRegularError` for a link, `UnreadableError`, also where nobody knows that server's root.
     """
     if home.server is None:
         raise UnreadableError(home.path, "is a home of which the server's root is not known")
     folder = open_folder(home.server, "/", home.server)
-    for step in steps:
+    for step in filter(None, path.split("/")):
         with folder:
             folder = folder.open_folder(step)
     return folder
@@ -118,36 +118,31 @@ class Locations:
 
         Append to ``findings`` why a folder that is there can't be opened, or does not tell.
         """
-        if not _is_file_name(name):
+        if name in {"", ".", ".."} or {"/", "\0"} & set(name):  # no name of a file, or it leads elsewhere
             return None
         self.files.add(below_home(self._home.server_path, f"{path}/{name}"))
         if path not in self._folders:
-            self._folders[path] = self._open(path, findings) if len(self._folders) < self.MOST else None
-            if len(self._folders) == self.MOST + 1:
-                findings.append(_not_opened(path, f"records name more than {self.MOST} folders of the server"))
+            self._folders[path] = None
+            if len(self._folders) <= self.MOST:
+                self._folders[path] = self._open(path, findings)
+            elif len(self._folders) == self.MOST + 1:
+                detail = f"records name more than {self.MOST} folders of the server"
+                findings.append(Finding(rules.FOLDER_UNREADABLE, path, detail, on_disk(path)))
         folder = self._folders[path]
         try:
             return folder if folder is not None and folder.signature(name) is not None else None
         except EvidenceError as error:
-            findings.append(_not_opened(path, error.reason))
+            findings.append(unreadable(path, error))
             return None
 
     def _open(self, path: str, findings: list[Finding]) -> Folder | None:
         try:
-            return self._opened.enter_context(open_from_server(self._home, path.strip("/").split("/")))
+            return self._opened.enter_context(open_from_server(self._home, path))
+        except NotRegularError as error:
+            findings.append(Finding(rules.LINK_NOT_FOLLOWED, path, error.reason, on_disk(path)))
         except EvidenceError as error:
-            rule = rules.LINK_NOT_FOLLOWED if isinstance(error, NotRegularError) else rules.FOLDER_UNREADABLE
-            findings += [] if is_absent(error) else [_not_opened(path, error.reason, rule)]
-            return None
-
-
-def _not_opened(path: str, reason: str, rule: FindingRule = rules.FOLDER_UNREADABLE) -> Finding:
-    return Finding(rule, path, reason, on_disk(path))
-
-
-def _is_file_name(name: str) -> bool:
-    """Return whether ``name`` can be that of a file in a folder, and leads nowhere else."""
-    return name not in {"", ".", ".."} and not {"/", "\0"} & set(name)
+            findings += [] if is_absent(error) else [unreadable(path, error)]
+        return None
 
 
 # --- what lies there --------------------------------------------------------------------------------------------------
@@ -191,16 +186,6 @@ ALONE: Final = (Extent("", Counting.ARCHIVES),)
 """A folder of archives."""
 
 
-def elsewhere(names: Iterable[str]) -> tuple[Extent, ...]:
-    """Return a home's other folders, in which missing archives were looked for."""
-    return tuple(Extent(name, Counting.CONVENTIONAL) for name in names)
-
-
-def located(paths: Iterable[str]) -> tuple[Extent, ...]:
-    """Return the archives of a home that are kept in folders of the server itself, by their paths from it on."""
-    return tuple(Extent(path, Counting.FILE) for path in paths)
-
-
 @dataclass(frozen=True)
 class Listing:
     """What lies in an account's folders.
@@ -239,34 +224,29 @@ def listed(folder: Folder, extents: Iterable[Extent], beside: str = "", limits: 
 
 
 def _counted(folder: Folder, extent: Extent, limits: Limits, unread: list[str]) -> list[Signed]:
-    if extent.counting is Counting.FILE:
-        return _counted_alone(folder, extent.path, unread)
+    above = extent.path.rpartition("/")[0] if extent.counting is Counting.FILE else extent.path
     try:
-        with ExitStack() as opened:
-            for step in extent.path.split("/") if extent.path else ():
-                folder = opened.enter_context(folder.open_folder(step))
-            return folder.signatures(limits.folder_entries, _COUNTS[extent.counting])
+        return _alone(folder, extent.path) if extent.counting is Counting.FILE else _inside(folder, extent, limits)
     except (UnreadableError, LimitExceededError) as error:
-        if not is_absent(error):
-            unread.append(extent.path)
+        unread += [] if is_absent(error) else [above]
     except EvidenceError:
         pass  # a link, or a file in its place
     return []
 
 
-def _counted_alone(home: Folder, path: str, unread: list[str]) -> list[Signed]:
+def _inside(folder: Folder, extent: Extent, limits: Limits) -> list[Signed]:
+    with ExitStack() as opened:
+        for step in filter(None, extent.path.split("/")):
+            folder = opened.enter_context(folder.open_folder(step))
+        return folder.signatures(limits.folder_entries, _COUNTS[extent.counting])
+
+
+def _alone(home: Folder, path: str) -> list[Signed]:
     """Return the file at ``path`` from ``home`` on, without a name; nothing where it is not there."""
-    *steps, name = steps_from_server(home.server_path, path)
-    try:
-        with open_from_server(home, steps) as folder:
-            signature = folder.signature(name)
-            return [] if signature is None else [("", "f", *signature)]
-    except UnreadableError as error:
-        if not is_absent(error):
-            unread.append(path.rpartition("/")[0])
-    except EvidenceError:
-        pass  # a link
-    return []
+    above, name = posixpath.split(path_on_server(home.server_path, path))
+    with open_from_server(home, above) as folder:
+        signature = folder.signature(name)
+        return [] if signature is None else [("", "f", *signature)]
 
 
 _COUNTS: Final[dict[Counting, Counts]] = {

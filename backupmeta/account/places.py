@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from backupmeta import rules
-from backupmeta.account.filename import Sieve, is_archive_name, refused, resembles_archive, unreadable
+from backupmeta.account.filename import (
+    Likeness,
+    archives_among,
+    is_archive_name,
+    likeness,
+    refused,
+    resembles_archive,
+    unreadable,
+)
 from backupmeta.account.home import FROM_DISK, Archive, Home, HomeReading, folder_name, is_id
 from backupmeta.account.layout import ARCHIVES, RECORDS
 from backupmeta.archive.compression import BLOCK, identify
@@ -50,6 +58,7 @@ _TEXT: Final = 512  # a tar's first header has zero bytes, a record's first line
 _NUMBERED_HOME: Final = re.compile(r"home[0-9]*")
 _MOST_LINKS: Final = 40
 """How many links a path may lead through (path_resolution(7), Linux)."""
+_LIKE_ARCHIVES: Final = frozenset({Likeness.ARCHIVE, Likeness.RESEMBLING})
 _CONVENTIONAL: Final = re.compile(r"/home[0-9]*/[^/]+|/var/www/vhosts/[^/]+")
 """The homes of this machine, by convention."""
 
@@ -421,7 +430,8 @@ def home_above(folder: str, limits: Limits, reading: HomeReading = FROM_DISK) ->
     Raises `UnreadableError`.
     """
     above, passed_over = _above(folder, range(_UPWARDS))
-    home = Home(open_folder(folder if above is None else above), None, limits, reading).owning_folder()
+    home = Home(open_folder(folder if above is None else above), None, limits, reading)
+    home.keep(home.folder)
     if above is not None:
         home.read(home.folder.entries(limits.folder_entries))
     home.findings += passed_over
@@ -518,14 +528,9 @@ class _HomeSearch:
             return
         if has_archives := self._has_archives(folder, entries, root):
             yield OpenedHome(folder, entries, as_server, is_home=False)
-        self.findings.extend(
-            Findings.of(
-                finding
-                for entry in entries
-                if entry.is_link and not (has_archives and _is_like_archive(entry.name))  # of those the home will tell
-                for finding in refused(folder, entry)
-            )
-        )
+        met_by_home = _LIKE_ARCHIVES if has_archives else frozenset[Likeness]()
+        links = (entry for entry in entries if entry.is_link and likeness(entry.name) not in met_by_home)
+        self.findings.extend(Findings.of(finding for link in links for finding in refused(folder, link)))
         yield from self._descend(folder, [entry.name for entry in entries if entry.is_folder], depth, root)
 
     def _has_archives(self, folder: Folder, entries: list[Entry], root: Root) -> bool:
@@ -537,15 +542,9 @@ class _HomeSearch:
         if any(is_archive_name(entry.name) for entry in entries):
             return True
         is_named = not root.is_convention and folder.path == root.name
-        sieve = Sieve(folder, lambda name: self.begins(folder, name, self.limits))
-        if any(
-            sieve.is_archive(entry)
-            for entry in entries
-            if entry.is_file and (is_named or resembles_archive(entry.name))
-        ):
-            return True
-        self.findings += sieve.finish()
-        return False
+        files = (entry for entry in entries if entry.is_file and (is_named or resembles_archive(entry.name)))
+        archives = archives_among(folder, files, lambda name: self.begins(folder, name, self.limits), self.findings)
+        return any(archives)
 
     def _descend(self, folder: Folder, names: list[str], depth: int, root: Root) -> Iterator[OpenedHome]:
         if names and not depth:
@@ -562,11 +561,6 @@ class _HomeSearch:
 def _server(path: str, server_path: str | None) -> str | None:
     """Return where the root of the server lies on this machine that sees the folder at ``path`` as ``server_path``."""
     return None if server_path is None else path.removesuffix(server_path) or "/"
-
-
-def _is_like_archive(name: str) -> bool:
-    """Return whether a file of this ``name`` is an archive by it, or was one once."""
-    return is_archive_name(name) or resembles_archive(name)
 
 
 def _only_here(home: Home, folder: Folder, entries: list[Entry]) -> Home:

@@ -1,15 +1,14 @@
 """The head of an archive: its record, and what the way there shows.
 
 The record is the first member (FORMAT.md §2), so `head` reads one block, inflates until the record is complete, and
-stops; it goes on only where the record isn't there. Of the usual archive, whose block begins a gzip stream with an
-ordinary header of the record, that takes two or three calls; any other is walked, member by member.
+stops; it goes on only where the record isn't there. Nearly every archive begins a gzip stream with an ordinary header
+of the record: of those that are larger than one block that takes two or three calls. Any other is walked.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from backupmeta.archive.compression import BLOCK, GZIP, Compression, Decompressor, open_carefully, whole
+from backupmeta.archive.compression import BLOCK, GZIP, Compression, open_carefully
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, MIB, Limits
 from backupmeta.archive.member import (
@@ -18,11 +17,9 @@ from backupmeta.archive.member import (
     Placed,
     is_at_root,
     is_record,
-    misplaced,
     ordinary,
     own,
     plain,
-    remember,
 )
 from backupmeta.archive.reader import Reader, record_of, unpromised
 from backupmeta.errors import LimitExceededError, NoRecordError
@@ -78,94 +75,52 @@ def head(file: EvidenceFile, limits: Limits = DEFAULT_LIMITS, server_path: str |
         UnreadableError: the system refuses.
     """
     path = file.path if server_path is None else server_path
-    if (usual := _at_once(file, limits)) is not None:
-        return _head(file, path, GZIP, usual, tuple(unpromised(GZIP, path)))
+    if (ahead := _record_ahead(file, limits)) is not None:
+        member, content = ahead
+        return Head(path, GZIP, file.size, file.signature.mtime_ns, member, 0, content, tuple(unpromised(GZIP, path)))
     file.seek(0)
     reader = Reader(file, limits, until=limits.search_bytes)
-    records = list[Placed]()
-    on_the_way = _walked(reader, records)
+    record, content = _walked(reader)
     if file.size <= BLOCK:
-        deque(_noted(reader.rest(), reader, records), maxlen=0)
-    whole_head = _head(file, path, reader.compression, on_the_way, tuple(_findings(reader, records, path)))
-    return whole_head._replace(begin=reader.begin)
+        deque(reader.rest(), maxlen=0)
+    odd = tuple(reader.oddities(path))
+    return Head(path, reader.compression, file.size, file.signature.mtime_ns, *record, content, odd, reader.begin)
 
 
-class _OnTheWay(NamedTuple):
-    """The record that counts, and its bytes."""
+def _record_ahead(file: EvidenceFile, limits: Limits) -> tuple[Member, bytes] | None:
+    """Return the record with which a gzip file larger than its first block begins, and its bytes, as `_walked` does.
 
-    placed: Placed
-    content: bytes
-
-
-def _head(
-    file: EvidenceFile, path: str, compression: Compression, on_the_way: _OnTheWay, findings: tuple[Finding, ...]
-) -> Head:
-    (member, place), content = on_the_way
-    return Head(path, compression, file.size, file.signature.mtime_ns, member, place, content, findings)
-
-
-def _at_once(file: EvidenceFile, limits: Limits) -> _OnTheWay | None:
-    """Return the record of the usual archive, as `_walked` does; None for any other, and where anything is odd."""
+    None for any other file, where anything is odd, and where limits that only a walk looks at could be met.
+    """
     block = file.read(BLOCK)
-    if not block.startswith(GZIP.signatures) or not _are_wide(limits):
+    is_wide = limits.seconds > 0 and limits.members > 0 and limits.inflated_bytes >= _MOST
+    if file.size <= BLOCK or not block.startswith(GZIP.signatures) or not is_wide:
         return None
-    if file.size <= BLOCK:
-        content = whole(block, _MOST) if len(block) == file.size else None
-        on_the_way = None if content is None else _first(content, None, limits)
-        return on_the_way if on_the_way is not None and content is not None and _is_usual(content) else None
     opened = open_carefully(GZIP, limits)
     try:
-        return _first(opened.inner.decompress(block, _FIRST), opened.inner, limits)
+        content = opened.inner.decompress(block, _FIRST)
+        member = ordinary(content[:HEADER_BYTES], 0) if len(content) >= HEADER_BYTES else None
+        if member is None or member.kind != "file" or plain(member.name) != RECORD:
+            return None
+        end = HEADER_BYTES + member.stored
+        if member.stored <= limits.record_bytes and len(content) < end <= _MOST:
+            content += opened.inner.decompress(b"", end - len(content))
     except opened.corrupt:
         return None
+    is_whole = member.stored <= limits.record_bytes and end <= len(content)
+    return (member, content[HEADER_BYTES:end]) if is_whole else None
 
 
-def _is_usual(content: bytes) -> bool:
-    """Return whether a whole tar holds ordinary members up to its end mark, and no second record."""
-    at, records, last = 0, 0, len(content) - HEADER_BYTES
-    while at <= last and (member := ordinary(content[at : at + HEADER_BYTES], at)) is not None:
-        records += RECORD in member.name
-        at += HEADER_BYTES + member.stored + -member.stored % HEADER_BYTES
-    return records == 1 and at + HEADER_BYTES <= last and not content[at:].strip(b"\0")
-
-
-def _are_wide(limits: Limits) -> bool:
-    """Return whether the limits that only a walk looks at can't be met by the way."""
-    return limits.seconds > 0 and limits.members > 0 and limits.inflated_bytes >= _MOST
-
-
-def _first(content: bytes, stream: Decompressor | None, limits: Limits) -> _OnTheWay | None:
-    """Return the record whose header ``content`` begins with, the rest of it inflated by ``stream``; None otherwise."""
-    header = content[:HEADER_BYTES]
-    member = ordinary(header, 0) if len(header) == HEADER_BYTES else None
-    if member is None or plain(member.name) != RECORD or member.kind != "file":
-        return None
-    end = HEADER_BYTES + member.stored
-    if member.stored > limits.record_bytes or end > _MOST:
-        return None
-    if end > len(content) and stream is not None:
-        content += stream.decompress(b"", end - len(content))
-    return _OnTheWay(Placed(member, 0), content[HEADER_BYTES:end]) if end <= len(content) else None
-
-
-def _walked(reader: Reader, records: list[Placed]) -> _OnTheWay:
-    """Return the record that counts, the one at the root or else the first one; add those met to ``records``."""
-    for member in _noted(reader, reader, records):
+def _walked(reader: Reader) -> tuple[Placed, bytes]:
+    """Return the record that counts, the one at the root or else the first one, and its bytes."""
+    for member in reader:
         if is_record(member) and is_at_root(member):
-            return _OnTheWay(Placed(member, reader.members_read - 1), reader.record(member))
+            return Placed(member, reader.members_read - 1), reader.record(member)
         if member.offset + member.stored > reader.limits.search_bytes:
             break
-    if (chosen := own(records)) is None:
+    if (chosen := own(reader.records)) is None:
         raise _without_record(reader)
-    return _OnTheWay(chosen, record_of(reader.file, reader.limits, chosen.member))
-
-
-def _noted(members: Iterable[Member], reader: Reader, records: list[Placed]) -> Iterator[Member]:
-    """Yield the ``members`` that ``reader`` gives, and add those to ``records`` that are some."""
-    for place, member in enumerate(members, reader.members_read):
-        if is_record(member):
-            remember(records, Placed(member, place))
-        yield member
+    return chosen, record_of(reader.file, reader.limits, chosen.member)
 
 
 def _without_record(reader: Reader) -> Exception:
@@ -175,9 +130,3 @@ def _without_record(reader: Reader) -> Exception:
     if end.verdict == "complete":
         return NoRecordError(path, f"an archive without {RECORD.decode()}")
     return reader.broken(f"{RECORD.decode()} was not met")
-
-
-def _findings(reader: Reader, records: Sequence[Placed], path: str) -> Iterator[Finding]:
-    """Yield what was odd about the records and, as far as it was read, about the archive at ``path``."""
-    yield from misplaced(records, path)
-    yield from reader.oddities(path)

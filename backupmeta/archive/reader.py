@@ -1,4 +1,4 @@
-"""Reading archives: a `Reader` for members and contents, `walk` for one pass over everything, `find` for one member.
+"""Reading archives: a `Reader` for members and contents, a `Pass` over everything, `find` for one member.
 
 The record is the first member (FORMAT.md §2), so `backupmeta.archive.head` stops a `Reader` there; a `Pass` goes to the
 end, and hands the content of members to whoever wants it, so that nothing is inflated twice. Contents are as unpacking
@@ -55,6 +55,13 @@ class Reader:
     """The members of an open archive, up to its end, after damage as well.
 
     Iterate it once; between two members, `content` gives the last one's content, piece by piece.
+
+    Attributes:
+        file: the archive.
+        limits: what it may ask for.
+        block: its first bytes, at most one `BLOCK`.
+        compression: how it is compressed; the outermost of two ways.
+        records: the members that are records, the first of them.
     """
 
     def __init__(
@@ -75,9 +82,13 @@ class Reader:
         outer = self._stream.outer
         self.compression: Compression = self._stream.compression if outer is None else outer.compression
         self._walk = Walk(self._stream, limits, file.path, until)
+        self.records: list[Placed] = []
 
     def __iter__(self) -> Iterator[Member]:
-        yield from self._walk
+        for member in self._walk:
+            if is_record(member):
+                remember(self.records, Placed(member, self.members_read - 1))
+            yield member
         if not self._walk.members_read:
             self._check_is_tar()
 
@@ -100,15 +111,17 @@ class Reader:
         if (missing := member.length - given) > 0:
             raise self.broken(f"{counted(missing, 'byte')} of {member.text!r} {are(missing)} missing")
 
-    def give(self, member: Member, content: "Content") -> None:
-        """Have a ``content`` take in that of ``member``, which comes next or was yielded last."""
+    def give(self, member: Member, contents: "Sequence[Content]") -> None:
+        """Have ``contents`` take in that of ``member``, which comes next or was yielded last."""
         given = 0
         while piece := self._walk.content(BLOCK):
             given += len(piece)
-            content.take(piece)
+            for content in contents:
+                content.take(piece)
         self._walk.pass_content()
         has_fault = member.map is not None and member.map.fault
-        content.close(max(member.length - given, _OF_NOTHING if has_fault else 0))
+        for content in contents:
+            content.close(max(member.length - given, _OF_NOTHING if has_fault else 0))
 
     def record(self, member: Member) -> bytes:
         """Return the whole content of a record. Raises `LimitExceededError`, and as `content`."""
@@ -141,7 +154,8 @@ class Reader:
         yield from self
 
     def oddities(self, path: str) -> Iterator[Finding]:
-        """Yield what was odd so far about the archive at ``path`` as a whole, and about its headers."""
+        """Yield what was odd so far about the archive at ``path`` as a whole, its records' places, and its headers."""
+        yield from misplaced(self.records, path)
         yield from unpromised(self.compression, path)
         for finding in self._walk.findings:
             yield finding._replace(evidence=tuple(at._replace(path=path) for at in finding.evidence))
@@ -232,36 +246,12 @@ class Consumer(Protocol):
         """
 
 
-class _Several:
-    """Gives one content to several."""
-
-    def __init__(self, contents: Sequence[Content]) -> None:
-        self._contents = contents
-
-    def take(self, piece: bytes) -> None:
-        for content in self._contents:
-            content.take(piece)
-
-    def close(self, missing: int) -> None:
-        for content in self._contents:
-            content.close(missing)
-
-
-class _Consumers:
-    """Asks several consumers as one."""
-
-    def __init__(self, consumers: Sequence[Consumer]) -> None:
-        self._consumers = consumers
-
-    def wants(self, member: Member) -> Content | None:
-        contents = [content for consumer in self._consumers if (content := consumer.wants(member)) is not None]
-        return _Several(contents) if len(contents) > 1 else next(iter(contents), None)
-
-
 class Pass(Reader):
     """One pass over an open archive, up to the file's last byte.
 
-    Iterate it once; each member comes when the consumers have its content. Then ask what else was seen.
+    Iterate it once; each member comes when the consumers have its content. Then ask what else was met. Iterating raises
+    `NotAnArchiveError`, `DamagedError`, `LimitExceededError` where not a single header could be read,
+    `UnreadableError` where the system refuses; anything else that is odd or damaged is one of `findings`.
 
     Attributes:
         digests: of the file, in hexadecimal; empty before the end, and where a limit ended the pass.
@@ -275,28 +265,26 @@ class Pass(Reader):
         algorithms: Collection[str] = ALGORITHMS[:1],
         consumers: Sequence[Consumer] = (),
     ) -> None:
-        """Begin to read ``file``, counting the digests ``algorithms`` of its bytes, for ``consumers``."""
+        """Begin to read ``file``, counting its digests by ``algorithms`` (of `ALGORITHMS`), for ``consumers``."""
         self._digests = Digests(algorithms) if algorithms else None
-        self._consumer = consumers[0] if len(consumers) == 1 else _Consumers(consumers)
-        self._has_consumers = bool(consumers)
-        self._content: Content | None = None
-        self._linked = list[tuple[Member, Content]]()
+        self._consumers = consumers
+        self._contents = list[Content]()
+        self._linked = list[tuple[Member, Sequence[Content]]]()
         self._unread = Findings()
         self._hazards = Hazards(file.path, limits)
         super().__init__(file, limits, self._digests)
-        self._findings: tuple[Finding, ...] = ()
+        self.records = self._hazards.records
+        self._findings: Sequence[Finding] = ()
         self.digests: Mapping[str, str] = {}
 
     def __iter__(self) -> Iterator[Member]:
         is_whole = False
         try:
             yield from self._members()
-            if self._went_to_the_end():
-                is_whole = self._drained()
+            is_whole = self._went_to_the_end() and self._drained()
         finally:
-            if self._digests is not None:
-                digests = self._digests.finish()
-                self.digests = digests if is_whole else {}
+            digests = self._digests.finish() if self._digests is not None else {}
+            self.digests = digests if is_whole else {}
         self._read_linked()
 
     def _drained(self) -> bool:
@@ -316,7 +304,7 @@ class Pass(Reader):
 
     def _members(self) -> Iterator[Member]:
         walk, unjudged = self._walk, list[Member]()
-        wants = self._wants if self._has_consumers else None
+        wants = self._wants if self._consumers else None
         while members := walk.burst(_BURST, wants):
             unjudged += members
             if len(unjudged) >= _BURST or len(members[0].name) > PATH_MAX:  # it does not wait for others
@@ -324,8 +312,7 @@ class Pass(Reader):
                 unjudged = []
             if walk.is_wanted:
                 yield from members[:-1]
-                if self._content is not None:
-                    self.give(members[-1], self._content)
+                self.give(members[-1], self._contents)
                 members = members[-1:]
             yield from members
             walk.pass_content()
@@ -341,14 +328,14 @@ class Pass(Reader):
 
     def _wants(self, member: Member) -> bool:
         """Ask the consumers whether they want the content of ``member``, now; a hard link's comes later."""
-        content = self._consumer.wants(member)
-        if content is None or member.source is None:
-            self._content = content
-            return content is not None
-        if len(self._linked) < _LINKS_KEPT:
-            self._linked.append((member, content))
-        else:
-            self._refuse(member, content, rules.LIMIT_EXCEEDED, f"more than {_LINKS_KEPT:,} hard links to read")
+        contents = [content for consumer in self._consumers if (content := consumer.wants(member)) is not None]
+        if member.source is None:
+            self._contents = contents
+            return bool(contents)
+        if contents and len(self._linked) < _LINKS_KEPT:
+            self._linked.append((member, contents))
+        elif contents:
+            self._refuse(member, contents, rules.LIMIT_EXCEEDED, f"more than {_LINKS_KEPT:,} hard links to read")
         return False
 
     def _read_linked(self) -> None:
@@ -357,24 +344,20 @@ class Pass(Reader):
             return
         origins = sources(self.file, self.limits, [link for link, _ in self._linked])
         wanted = dict[int, list[Content]]()
-        for link, content in self._linked:
+        for link, contents in self._linked:
             if (offset := origins.get(link.offset)) is None:
-                self._refuse(link, content, rules.MEMBER_LINK_UNRESOLVED, link.link.decode("utf-8", "replace"))
+                self._refuse(link, contents, rules.MEMBER_LINK_UNRESOLVED, link.link.decode("utf-8", "replace"))
             else:
-                wanted.setdefault(offset, []).append(content)
+                wanted.setdefault(offset, []).extend(contents)
         self._linked.clear()
         hand_out(self.file, self.limits, wanted)
 
-    def _refuse(self, member: Member, content: Content, rule: FindingRule, detail: str) -> None:
+    def _refuse(self, member: Member, contents: Sequence[Content], rule: FindingRule, detail: str) -> None:
         """Tell that the content of a hard link is not there."""
-        content.close(_OF_NOTHING)
+        for content in contents:
+            content.close(_OF_NOTHING)
         if not self._hazards.has_unresolved(member):
             self._unread.add(Finding(rule, member.label, detail, (_at(self.file.path, member),)))
-
-    @property
-    def records(self) -> Sequence[Placed]:
-        """The first members that are records."""
-        return self._hazards.records
 
     @property
     def streams(self) -> Sequence[Stream]:
@@ -388,35 +371,9 @@ class Pass(Reader):
 
     def findings(self) -> Sequence[Finding]:
         """Return, after the iteration, what was odd."""
-        self._findings = self._findings or tuple(self._judged())
+        if not self._findings:
+            self._findings = (*self.oddities(self.file.path), *self._hazards.finish(), *self._unread)
         return self._findings
-
-    def _judged(self) -> Iterator[Finding]:
-        yield from misplaced(self.records, self.file.path)
-        yield from self.oddities(self.file.path)
-        yield from self._hazards.finish()
-        yield from self._unread
-
-
-def walk(
-    file: EvidenceFile,
-    limits: Limits = DEFAULT_LIMITS,
-    *,
-    algorithms: Collection[str] = ALGORITHMS[:1],
-    consumers: Sequence[Consumer] = (),
-) -> Pass:
-    """Return one pass over the archive ``file``, to be iterated.
-
-    Args:
-        file: the open archive.
-        limits: what it may ask for.
-        algorithms: the digests of the file's bytes to count, of `backupmeta.archive.digests.ALGORITHMS`.
-        consumers: who takes in the content of members.
-
-    Iterating raises `NotAnArchiveError`, `DamagedError`, `LimitExceededError` where not a single header could be read,
-    `UnreadableError` where the system refuses; anything else that is odd or damaged is one of `Pass.findings`.
-    """
-    return Pass(file, limits, algorithms=algorithms, consumers=consumers)
 
 
 class Located(NamedTuple):
@@ -449,11 +406,9 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         NotAnArchiveError, DamagedError, UnreadableError: the archive can't be read, and no such member was met.
     """
     wanted, number = plain(name.encode("utf-8", "surrogateescape")), _number(name)
-    reader, named, records = Reader(file, limits), list[Member](), list[Placed]()
-    for place, member in enumerate(reader):
-        if is_record(member):
-            remember(records, Placed(member, place))
-        is_wanted = plain(member.name) == wanted if number is None else place + 1 == number
+    reader, named = Reader(file, limits), list[Member]()
+    for member in reader:
+        is_wanted = plain(member.name) == wanted if number is None else reader.members_read == number
         if is_wanted and not (number is None and _is_own(named)):
             named = [*named[:1], member]
         if (_is_own(named) or (named and number is not None)) and file.size > BLOCK:
@@ -462,14 +417,13 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         raise reader.broken(f"{name!r} was not met")
     if not named:
         raise NoMemberError(file.path, name)
-    if named[-1].kind not in WITH_CONTENT:
-        raise NoMemberError(file.path, name, f"is no plain file but a {named[-1].kind}")
-    twice = (
-        Finding(rules.MEMBER_NAME_DUPLICATE, named[-1].label, "the last one is given", (_at(file.path, named[-1]),)),
-    )
-    content = at_offset(file, limits, named[-1].offset)
-    odd = (*misplaced(records, file.path), *reader.oddities(file.path))
-    return Located(named[-1], content, (*odd, *(twice if len(named) > 1 else ())), file.path)
+    member, odd = named[-1], [*reader.oddities(file.path)]
+    if member.kind not in WITH_CONTENT:
+        raise NoMemberError(file.path, name, f"is no plain file but a {member.kind}")
+    if len(named) > 1:
+        where = (_at(file.path, member),)
+        odd.append(Finding(rules.MEMBER_NAME_DUPLICATE, member.label, "the last one is given", where))
+    return Located(member, at_offset(file, limits, member.offset), tuple(odd), file.path)
 
 
 def _number(name: str) -> int | None:
@@ -553,7 +507,7 @@ def hand_out(file: EvidenceFile, limits: Limits, wanted: Mapping[int, Sequence[C
     reader = Reader(file, limits)
     for member in reader if left else ():
         if (contents := left.pop(member.offset, None)) is not None:
-            reader.give(member, _Several(contents))
+            reader.give(member, contents)
             if not left:
                 return
 

@@ -4,12 +4,13 @@ Every command that compares moments does it by `TOLERANCES`; the reasons stand i
 moment". Moments are microseconds since 1970, UTC, of any size.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, Self
 
 from backupmeta.archive.compression import gzip_time
 from backupmeta.archive.limits import KIB
 from backupmeta.evidence import EvidenceFile
+from backupmeta.words import cut, recorded_dated
 
 SECOND: Final = 1_000_000
 """Microseconds."""
@@ -103,3 +104,52 @@ class Making(NamedTuple):
         """Return whether a witness of this ``kind`` may tell this ``time``."""
         before = TOLERANCES[kind].before
         return (before is None or time >= self.began - before) and time <= self.latest(kind)
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+_MOVED: Final = frozenset({"owner", "path", "backup-location", "bkloc"})
+_TIMES: Final = frozenset({"time", "time-updated", "cache-time", "backup-time"})
+_LONGEST: Final = 100
+"""How many characters of a value are told."""
+
+
+def sides(key: str, said: Iterable[tuple[bytes, str]]) -> str:
+    """Return who says what of a record's ``key``, from the values and those who say them, the believed one first.
+
+    Values are told by their beginnings, times as dates; secrets as masks, of which no two are the same value.
+
+    >>> sides("version", [(b"6.2.2", "backup record"), (b"6.4.3", "embedded record"), (b"6.4.3", "version.php")])
+    '6.2.2: backup record; 6.4.3: embedded record, version.php'
+    """
+    sides = dict[bytes, list[str]]()
+    for value, witness in said:
+        sides.setdefault(value, []).append(witness)
+    return "; ".join(f"{_in_words(key, value)}: {', '.join(witnesses)}" for value, witnesses in sides.items())
+
+
+def _in_words(key: str, value: bytes) -> str:
+    text = value.decode("utf-8", "replace")
+    return cut(recorded_dated(text) if key in _TIMES else text, _LONGEST) or "nothing"
+
+
+def is_rewritten(key: str, values: Sequence[bytes], owners: Sequence[bytes]) -> bool:
+    """Return whether a rename or a migration of the account explains two records' ``values`` of ``key``.
+
+    It sets owner, path and location, and replaces the owner's name in other values, wherever it stands or where it
+    stands first (FORMAT.md §4). ``owners`` are those of the same records, empty where they have none.
+    """
+    if key in _MOVED:
+        return True
+    if not all(owners) or owners[0] == owners[1]:
+        return False
+    return _is_replaced(values, owners) or _is_replaced(values[::-1], owners[::-1])
+
+
+def _is_replaced(values: Sequence[bytes], names: Sequence[bytes]) -> bool:
+    """Return whether the second value is the first one with the first name replaced by the second."""
+    (old, new), (was, now) = values, names
+    return any(
+        len(old) + times * (len(now) - len(was)) == len(new) and old.replace(was, now, times) == new
+        for times in (1, old.count(was))
+    )

@@ -12,6 +12,7 @@ from backupmeta import rules
 from backupmeta.account import filename
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import PairState
+from backupmeta.backup.contradictions import is_rewritten, sides
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Program, Won, program
 from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, copied, derived
@@ -19,7 +20,7 @@ from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness, as_text, base_name, shown_name
 from backupmeta.record import grammar
 from backupmeta.record.fields import Field, Use, problem
-from backupmeta.record.grammar import Document
+from backupmeta.record.grammar import Document, Record
 from backupmeta.record.values import Decoder
 from backupmeta.secrets import closed, is_closed, marks_in, mask_value
 
@@ -213,11 +214,19 @@ class _Run:
         if not losers:
             return
         self._inspection.conflicts[field.name] = losers
-        against = [fact.source for fact in losers if fact.source.witness is not Witness.INSTALL_RECORD]
-        if against and field.name != "autobk_schedule":  # one key, two fields: the finding is about ``autobk``
-            self._inspection.findings.append(
-                Finding(rules.SOURCES_DISAGREE, field.name, "", (winner.at(key), *against))
-            )
+        against = [other for other in others if other.source.witness is not Witness.INSTALL_RECORD]
+        if field.name != "autobk_schedule":  # one key, two fields: the finding is about ``autobk``
+            self._disagree(field.name, key, winner, against)
+
+    def _disagree(self, subject: str, key: str, winner: Document, others: Sequence[Document]) -> None:
+        """Say which of the ``others`` have another value of ``key`` than the believed record, and which."""
+        against = [other for other in others if other.record.opened[key] != winner.record.opened[key]]
+        if against:
+            is_edited = not all(_is_rewritten(key, winner.record, other.record) for other in against)
+            facts = [record.fact(key) for record in (winner, *against)]
+            detail = sides(key, ((fact.raw, fact.source.witness) for fact in facts))
+            rule = rules.SOURCES_DISAGREE if is_edited else rules.RECORD_REWRITTEN
+            self._report(rule, subject, *(fact.source for fact in facts), detail=detail)
 
     def _keep_undecodable(self, step: FieldStep) -> None:
         """Keep the raw value of a field, and say so once for each key."""
@@ -230,10 +239,7 @@ class _Run:
         """Say what is odd about a key that is no field, in the record that has it first, and who contradicts it."""
         key, record, first = step.key, self._records[step.holder], self._records[step.first]
         if step.holder != step.first:
-            if first.record.opened[key] != record.record.opened[key]:
-                self._inspection.findings.append(
-                    Finding(rules.SOURCES_DISAGREE, key, "", (first.at(key), record.at(key)))
-                )
+            self._disagree(key, key, first, [record])
             return
         if step.use is not Use.OTHER:
             self._note(
@@ -247,6 +253,12 @@ class _Run:
 
     def _report(self, rule: FindingRule, subject: str, *evidence: Source, detail: str = "") -> None:
         self._inspection.findings.append(Finding(rule, subject, detail, evidence))
+
+
+def _is_rewritten(key: str, first: Record, second: Record) -> bool:
+    """Return whether a rename or a migration of the account explains that two records differ in ``key``."""
+    values, owners = ([record.opened.get(name, b"") for record in (first, second)] for name in (key, "owner"))
+    return is_rewritten(key, values, owners)
 
 
 class ArchiveNameCheck(NamedTuple):
@@ -286,10 +298,10 @@ def check_archive_name(recorded: RecordedName, archive: str | None, path: str, z
     if parts is None or archive is None:
         return ArchiveNameCheck(parts, None, findings)
     title = recorded.title
-    for disagreement in filename.disagreements(parts, recorded.url, title, recorded.time, zone):
+    for rule, contradiction in filename.disagreements(parts, recorded.url, title, recorded.time, zone):
         is_harmless = title is None or mask_value(title) == title  # a slug hides no password
-        detail = disagreement.detail if is_harmless else ""
-        findings.append(Finding(disagreement.rule, "backup_filename", detail, (source,)))
+        detail = contradiction if is_harmless else ""
+        findings.append(Finding(rule, "backup_filename", detail, (source,)))
     offset = filename.utc_offset(parts, recorded.time) if recorded.time is not None else None
     return ArchiveNameCheck(parts, offset, findings)
 

@@ -13,19 +13,7 @@ from typing import Final, NamedTuple
 from backupmeta import __version__, library, rules
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import Home, Pair, Surroundings, is_id
-from backupmeta.account.layout import (
-    ALONE,
-    BACKUPS,
-    CURRENT,
-    HOME,
-    PLACEHOLDER,
-    Counting,
-    Extent,
-    Listing,
-    elsewhere,
-    listed,
-    located,
-)
+from backupmeta.account.layout import ALONE, BACKUPS, CURRENT, HOME, PLACEHOLDER, Counting, Extent, Listing, listed
 from backupmeta.account.places import FoundHome, OpenedHome
 from backupmeta.archive.head import Head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits, OverAllowanceError
@@ -319,7 +307,7 @@ class _Visit(NamedTuple):
         with met.home(self.limits, reading) as home:
             rows = self.builder.rows(home, reading, listing)
             content = _memory(home, reading).to_bytes()
-            wanted = (*self.usual, *elsewhere(home.elsewhere), *located(home.located))
+            wanted = (*self.usual, *home.extents)
         is_settled = wanted == extents and not reading.torn
         if not is_settled and attempts:
             return self.read(wanted, reading, attempts - 1)

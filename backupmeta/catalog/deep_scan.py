@@ -20,9 +20,8 @@ from backupmeta.archive.head import Head
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import schema
-from backupmeta.catalog.answers import below
 from backupmeta.catalog.database import Catalog, ScanResult, StoredMemory
-from backupmeta.catalog.remembered import Memory, Remembered, recall
+from backupmeta.catalog.remembered import Memory, Remembered, below, recall
 from backupmeta.catalog.rows import Walked, finding_row
 from backupmeta.catalog.writer import Writer
 from backupmeta.checks import record, rulebook

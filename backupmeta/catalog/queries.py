@@ -14,11 +14,10 @@ from backupmeta.account.layout import BACKUPS
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog import schema
-from backupmeta.catalog.answers import below, recalled
 from backupmeta.catalog.database import Catalog
+from backupmeta.catalog.remembered import below, recalled
 from backupmeta.catalog.rows import GREATEST
-from backupmeta.catalog.schema import ACCOUNTS, SCANS, Column, Type
-from backupmeta.catalog.views import VIEWS, Shown, View, of_table
+from backupmeta.catalog.schema import ACCOUNTS, SCANS, VIEWS, Column, Shown, Type, View, table_view
 from backupmeta.checks.applications import Order, order
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
@@ -202,7 +201,7 @@ def _admitted(rows: sqlite3.Cursor, requirement: Requirement) -> list[str]:
 Row = tuple[Any, ...]
 """What SQLite gives: text, numbers, bytes and None, as the types of the columns say."""
 
-EXPORTED: Final[Mapping[str, View]] = {**VIEWS, **{table.name: of_table(table) for table in (ACCOUNTS, SCANS)}}
+EXPORTED: Final[Mapping[str, View]] = {**VIEWS, **{table.name: table_view(table) for table in (ACCOUNTS, SCANS)}}
 """What can be exported, by name."""
 
 _JSON: Final = frozenset({Type.JSON, Type.SHARED})

@@ -23,14 +23,12 @@ from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import integrity, schema
 from backupmeta.catalog.batch import UNSURE, Batch, Known, Refused, Scanned, Scanning, Task, Unchanged
-from backupmeta.catalog.catalog_file import is_as_noted, locked, note, put_aside, require
-from backupmeta.catalog.database import Catalog, ScanResult
+from backupmeta.catalog.database import Catalog, ScanResult, is_as_noted, locked, note, put_aside, require
 from backupmeta.catalog.deep_scan import Archives
-from backupmeta.catalog.integrity import Damaged
+from backupmeta.catalog.integrity import OWN, Damaged, Seals
 from backupmeta.catalog.remembered import Memory, Remembered
 from backupmeta.catalog.rows import Cell, finding_row
 from backupmeta.catalog.schema import ACCOUNTS, MEMORIES, SCANS
-from backupmeta.catalog.seals import OWN, Seals
 from backupmeta.catalog.writer import Writer
 from backupmeta.errors import DamagedCatalogError, EvidenceError, LimitExceededError, UnreadableError
 from backupmeta.evidence import Folder, is_folder, open_folder, status_of
@@ -45,7 +43,7 @@ _KNOWN: Final = f"""
 SELECT account, status, {", ".join(Known._fields)} FROM accounts JOIN memories USING (account) WHERE {_AT}
 """
 _SEEN: Final = "UPDATE accounts SET root = ?, status = ?, last_scan = ? WHERE account = ?"
-_REMEMBER: Final = schema.replacement(MEMORIES, ("account", *Known._fields))
+_REMEMBER: Final = schema.insertion(MEMORIES, ("account", *Known._fields), "INSERT OR REPLACE")
 _BELOW: Final = "host = ? AND status <> 'vanished' AND (path = ? OR substr(path, 1, ?) = ?)"
 _GONE: Final = f"SELECT account, path, path_bytes, seen FROM accounts WHERE {_BELOW} AND last_scan < ?"
 _BATCH: Final = 8
@@ -116,7 +114,7 @@ def scan(
 def _damaged(path: str, result: ScanResult) -> Damaged:
     """Return what was altered of the catalog at ``path``; one whose structure is damaged is put aside."""
     try:
-        with Catalog.written(path) as catalog:
+        with Catalog.written(path) as catalog, catalog.transaction():
             return integrity.damaged(catalog.connection, path, result.altered)
     except DamagedCatalogError as error:
         aside = put_aside(path)

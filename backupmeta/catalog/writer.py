@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from backupmeta.catalog import schema
-from backupmeta.catalog.integrity import Damaged
+from backupmeta.catalog.integrity import OWN, Damaged, Seals
 from backupmeta.catalog.rows import Cell, Cells, FileRow, FindingRow, Rows, Walked, exact
 from backupmeta.catalog.schema import (
     BACKUP_CELLS,
@@ -25,7 +25,6 @@ from backupmeta.catalog.schema import (
     Table,
     Type,
 )
-from backupmeta.catalog.seals import OWN, Seals
 from backupmeta.record.values import Extension
 
 _AT_HAND: Final = 100_000

@@ -1,24 +1,30 @@
-"""The commands ``view``, ``list`` and ``installs``, which answer as the server does; how any list is shown."""
+"""The commands ``view``, ``list``, ``installs`` and ``find``, which answer as the server does, and ``schema``."""
 
-import functools
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from itertools import chain, islice
 from operator import itemgetter
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from backupmeta import library, rules
-from backupmeta.archive.limits import Limits
 from backupmeta.backup.inspection import Inspection
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.backups import ANSWERS, BACKUPS, INSTALLS, ListRendering, ListView
-from backupmeta.render.formats import Format, Formats, Trait
-from backupmeta.search import Criteria, Period, Search, ordered
+from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, Trait, View, formats, pretty, whatever_view
+from backupmeta.search import ALWAYS, Criteria, Period, Search, ordered
+
+if TYPE_CHECKING:  # what is on disk is listed without them
+    from pydantic import BaseModel
+
+    from backupmeta.catalog.queries import Requirement
 
 
 @click.command()
@@ -34,7 +40,6 @@ from backupmeta.search import Criteria, Period, Search, ordered
 def view(
     target: str,
     where: Where,
-    limits: Limits,
     *,
     install: bool,
     user: str | None,
@@ -56,65 +61,46 @@ def view(
     """
     if provenance:
         options.need(Trait.WITH_PROVENANCE, ANSWERS, format_name, "--provenance")
-    render, shown = ANSWERS[format_name].render, ListView(show_secrets=show_secrets, provenance=provenance)
-    met: list[Finding] = []
+    findings: list[Finding] = []
+    answer: Inspection | AnswerError
     try:
-        if where.catalog is not None:
-            messages.write_age(where.catalog)
-            subject = _in_catalog(
-                where.catalog, target, where, met, install=install, user=user, allow_missing=allow_missing
-            )
-        elif install:
-            subject = library.find_install(target, where.search(limits), user=user, findings=met)
-        else:
-            search = where.search(limits)
-            subject = library.find_backup(target, search, user=user, allow_missing=allow_missing, findings=met)
+        answer = _subject(where, target, user, findings, install=install, allow_missing=allow_missing)
     except AnswerError as error:
-        output.write_all(render(error, shown))
-        return messages.report(met, Severity.ERROR) or 1
-    output.write_all(render(subject, shown))
+        answer = error
+    view = ListView(show_secrets=show_secrets, provenance=provenance)
+    output.write_all(ANSWERS[format_name].render(answer, view))
+    altered = [finding for finding in findings if finding.rule == rules.CATALOG_ALTERED]
+    if isinstance(answer, AnswerError):
+        return messages.report(altered if where.catalog else findings, Severity.ERROR) or 1
     named = set(map(os.path.abspath, where.roots))
-    on_the_way = (
+    odd = (
         finding
-        for finding in met
-        if finding.hides_records
-        or (finding.is_unread and named & {source.path for source in finding.evidence})
-        or _is_altered(finding)
+        for finding in findings
+        if finding.hides_records or (finding.is_unread and any(source.path in named for source in finding.evidence))
     )
-    return messages.report((*on_the_way, *subject.findings), Severity.WARNING)
+    return messages.report((*(altered if where.catalog else odd), *answer.findings), Severity.WARNING)
 
 
-def _is_altered(finding: Finding) -> bool:
-    """Return whether a finding is about the catalog that is answered from."""
-    return finding.rule == rules.CATALOG_ALTERED
-
-
-def _in_catalog(
-    catalog: str,
-    target: str,
-    where: Where,
-    met: list[Finding],
-    *,
-    install: bool,
-    user: str | None,
-    allow_missing: bool,
+def _subject(
+    where: Where, target: str, user: str | None, findings: list[Finding], *, install: bool, allow_missing: bool
 ) -> Inspection:
-    """Return what a catalog knows of a backup or install; who asks for a user has every account looked at.
-
-    What of the catalog was altered is appended to ``met``.
-    """
-    from backupmeta.catalog import answers
-
-    on_the_way: list[Finding] = []
-    try:
+    """Return the backup or install that is meant; in a catalog, who asks for a user has every account looked at."""
+    if where.catalog is None:
         if install:
-            search = answers.install_named(catalog, target, where.zone, user)
-            return library.install_named(target, search, user=user, findings=on_the_way)
-        name = target.rpartition("/")[2]
-        search = answers.backup_named(catalog, name, where.zone, user)
-        return library.backup_named(name, search, user=user, allow_missing=allow_missing, findings=on_the_way)
-    finally:
-        met.extend(filter(_is_altered, on_the_way))
+            return library.find_install(target, where.search(), user=user, findings=findings)
+        return library.find_backup(target, where.search(), user=user, allow_missing=allow_missing, findings=findings)
+    from backupmeta.catalog import remembered
+
+    messages.write_age(where.catalog)
+    if install:
+        search = remembered.install_named(where.catalog, target, where.zone, user)
+        return library.install_named(target, search, user=user, findings=findings)
+    name = target.rpartition("/")[2]
+    search = remembered.backup_named(where.catalog, name, where.zone, user)
+    return library.backup_named(name, search, user=user, allow_missing=allow_missing, findings=findings)
+
+
+# --- lists ------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -165,49 +151,6 @@ class Presentation:
         return bool(first)
 
 
-def presenting(table: Formats[ListRendering]) -> options.Decorator:
-    """Add what says how a list is shown; the command has a parameter ``presentation``, a `Presentation`."""
-
-    def decorate(command: options.Command) -> options.Command:
-        @functools.wraps(command)
-        def run(
-            *,
-            format_name: str,
-            sort: str | None,
-            offset: int,
-            limit: int | None,
-            provenance: bool,
-            **others: object,
-        ) -> int:
-            if provenance:
-                options.need(Trait.WITH_PROVENANCE, table, format_name, "--provenance")
-            view = ListView(output.width(), bool(others.pop("show_secrets", False)), provenance, offset, limit)
-            return command(presentation=Presentation(table[format_name], sort, view), **others)
-
-        return options.group(
-            click.option(
-                "--sort", type=options.SortKey(), metavar="FIELD", help="Sort by a field; -FIELD for descending."
-            ),
-            options.formatted(table),
-            click.option("--offset", type=options.COUNT, default=0, show_default=True, help="Leave out so many first."),
-            click.option("--limit", type=options.COUNT, help="Show at most so many; --json: 50, as the server."),
-            options.with_provenance,
-        )(run)
-
-    return decorate
-
-
-def report_of_rows(findings: Iterable[Finding]) -> int:
-    """Print what of the shown backups and accounts could not be read, or is in doubt; return the exit code."""
-    return messages.report((finding for finding in findings if finding.is_grave), Severity.WARNING)
-
-
-def report_of_nothing(line: str, findings: Iterable[Finding]) -> int:
-    """Print that there are no rows, and all that may be the reason; return the exit code."""
-    messages.write_line(line)
-    return messages.report(findings, Severity.NOTE)
-
-
 def _noting(rows: Iterable[Inspection], findings: list[Finding]) -> Iterator[Inspection]:
     """Pass the ``rows`` on, noting what could not be read of each, and that its archive is not as it should be."""
     for row in rows:
@@ -220,27 +163,56 @@ def _grave_findings(row: Inspection) -> list[Finding]:
     return [finding.at_path(row.path) for finding in row.findings if finding.is_grave]
 
 
-def choosing(command: options.Command) -> options.Command:
-    """Add what chooses in a list; the command has a parameter ``criteria``, `Criteria`."""
+def presenting(table: Formats[ListRendering]) -> options.Decorator:
+    """Add what says how a list is shown; the command has a parameter ``presentation``, a `Presentation`."""
 
-    @functools.wraps(command)
-    def run(
+    def presentation(
+        format_name: str,
+        sort: str | None,
+        offset: int,
+        limit: int | None,
         *,
-        user: str | None,
-        application: str | None,
-        domain: str | None,
-        since: int | None,
-        until: int | None,
-        **others: object,
-    ) -> int:
-        return command(criteria=Criteria(user, application, domain, Period(since, until)), **others)
+        provenance: bool,
+        show_secrets: bool = False,
+    ) -> Presentation:
+        if provenance:
+            options.need(Trait.WITH_PROVENANCE, table, format_name, "--provenance")
+        view = ListView(output.width(), show_secrets, provenance, offset, limit)
+        return Presentation(table[format_name], sort, view)
 
-    return options.group(
-        click.option("--user", metavar="NAME", help="Only those of this owner, in homes that may be theirs."),
-        click.option("--application", metavar="APP", help="Only those of this application, such as wordpress."),
-        click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),
-        options.in_time,
-    )(run)
+    return options.collected(
+        "presentation",
+        presentation,
+        click.option("--sort", type=options.sort_key, metavar="FIELD", help="Sort by a field; -FIELD for descending."),
+        options.formatted(table),
+        click.option("--offset", type=options.COUNT, default=0, show_default=True, help="Leave out so many first."),
+        click.option("--limit", type=options.COUNT, help="Show at most so many; --json: 50, as the server."),
+        options.with_provenance,
+    )
+
+
+choosing: Final = options.collected(
+    "criteria",
+    Criteria,
+    click.option("--user", metavar="NAME", help="Only those of this owner, in homes that may be theirs."),
+    click.option("--application", metavar="APP", help="Only those of this application, such as wordpress."),
+    click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),
+    options.in_time,
+)
+"""Add what chooses in a list; the command has a parameter ``criteria``, `Criteria`."""
+
+
+def _report(findings: Iterable[Finding], nothing: str, *, has_rows: bool) -> int:
+    """Print what of the rows is in doubt; or that there is ``nothing``, and all that may be why. Return the code."""
+    if has_rows:
+        return messages.report((finding for finding in findings if finding.is_grave), Severity.WARNING)
+    messages.write_line(nothing)
+    return messages.report(findings, Severity.NOTE)
+
+
+def _nothing(where: Where, criteria: Criteria) -> str:
+    advice = "" if where.roots or where.catalog else "; name a ROOT"
+    return f"nothing{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
 
 
 @click.command("list")
@@ -260,12 +232,12 @@ def list_backups(where: Where, criteria: Criteria, presentation: Presentation) -
       backupmeta list --sysroot /mnt/image --jsonl > backups.jsonl
     """
     findings: list[Finding] = []
-    search = where.search(user=criteria.user)
+    search = where.search(criteria.user)
     if presentation.is_stream:
         has_rows = presentation.show_stream(search, criteria, findings)
     else:
         has_rows = presentation.show(library.list_backups(search, findings), criteria, findings)
-    return _exit_code(where, criteria, findings, has_rows=has_rows)
+    return _report(findings, _nothing(where, criteria), has_rows=has_rows)
 
 
 @click.command()
@@ -282,15 +254,125 @@ def installs(where: Where, criteria: Criteria, presentation: Presentation) -> in
       backupmeta installs /home/exampleu --json
     """
     findings: list[Finding] = []
-    listed = library.list_installs(where.search(user=criteria.user), findings)
+    listed = library.list_installs(where.search(criteria.user), findings)
     has_rows = presentation.show(listed, criteria, findings)
-    return _exit_code(where, criteria, findings, has_rows=has_rows)
+    return _report(findings, _nothing(where, criteria), has_rows=has_rows)
 
 
-def _exit_code(where: Where, criteria: Criteria, findings: list[Finding], *, has_rows: bool) -> int:
-    """Print what the list leaves out, or why there are no rows; return the exit code."""
-    if has_rows:
-        return report_of_rows(findings)
-    advice = "" if where.roots or where.catalog else "; name a ROOT"
-    matching = " that matches" if criteria.are_given else ""
-    return report_of_nothing(f"nothing{matching} in {where.name}{advice}", findings)
+# --- in a catalog alone -----------------------------------------------------------------------------------------------
+
+_VERSION: Final = re.compile(r"[0-9.]+")
+_HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{6,64}")
+
+
+def _versioned(text: str) -> "Requirement":
+    """Return what a name with bounds on its version asks for: ``wordpress < 6.4.3``."""
+    from backupmeta.catalog.queries import parsed_requirement
+
+    requirement = parsed_requirement(text)
+    if requirement is None:
+        raise ValueError(f"{text!r} can't be understood; give one such as 'wordpress >= 6.0, < 6.4.3'")
+    if not requirement.bounds and _VERSION.fullmatch(requirement.name):
+        raise ValueError(f"{text!r} is a version; quote it with its name: 'wordpress {text}'")
+    return requirement
+
+
+def _digest(text: str) -> str:
+    """Return ``text`` if a SHA-256 may begin with it."""
+    if _HEXADECIMAL.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is no digest; give at least 6 hexadecimal digits of it")
+    return text
+
+
+@click.command()
+@click.argument("catalog")
+@click.argument("applications", nargs=-1, type=_versioned, metavar="[APPLICATION]...")
+@click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    type=_versioned,
+    metavar="NAME",
+    help="Only those with this plugin: 'akismet', 'akismet 5.3.1', 'akismet < 5.4'. Repeatable.",
+)
+@click.option(
+    "--theme", "themes", multiple=True, type=_versioned, metavar="NAME", help="Only those with this theme, alike."
+)
+@click.option("--domain", metavar="DOMAIN", help="Only those of this domain.")
+@click.option("--user", metavar="NAME", help="Only those of this owner.")
+@click.option("--prefix", metavar="PREFIX", help="Only those with this prefix of their tables.")
+@click.option(
+    "--digest",
+    type=_digest,
+    metavar="HEX",
+    help="Only those whose record, or archive scanned --deep, has a SHA-256 that begins so.",
+)
+@options.in_time
+@presenting(BACKUPS)
+@options.zoned
+def find(
+    catalog: str,
+    applications: tuple["Requirement", ...],
+    plugins: tuple["Requirement", ...],
+    themes: tuple["Requirement", ...],
+    *,
+    domain: str | None,
+    user: str | None,
+    prefix: str | None,
+    digest: str | None,
+    period: Period,
+    presentation: Presentation,
+    zone: tzinfo | None,
+) -> int:
+    """Find backups in a CATALOG: all that is asked for has to hold.
+
+    An APPLICATION may have bounds on its version, as versions are ordered: 6.4 < 6.4.3 < 6.10. Several are
+    alternatives. Exit code 0 where something was found, 1 where nothing was.
+
+    \b
+    Examples:
+      backupmeta find catalog.sqlite 'wordpress < 6.4.3'
+      backupmeta find catalog.sqlite --plugin 'akismet 5.3.1' --since 2024-01-01 --jsonl
+      backupmeta find catalog.sqlite --domain example.com --prefix wp_ --csv
+    """
+    from backupmeta.catalog import queries
+
+    in_catalog = ALWAYS if zone else period  # by the clock of a zone, backups have other times
+    query = queries.Query(applications, plugins, themes, user, prefix, digest, *in_catalog)
+    messages.write_age(catalog)
+    findings: list[Finding] = []
+    backups = queries.find(catalog, query, zone, findings)
+    has_rows = presentation.show(backups, Criteria(domain=domain, period=period), findings)
+    return _report(findings, f"nothing that matches in {catalog}", has_rows=has_rows) or int(not has_rows)
+
+
+# --- what answers look like -------------------------------------------------------------------------------------------
+
+SCHEMAS: Final[Formats[Rendering[Mapping[str, object]]]] = formats(
+    Format("json", "JSON Schema", whatever_view(lambda described: [pretty({"$schema": DIALECT, **described})]))
+)
+"""The formats of the description of an answer."""
+
+
+@click.command()
+@click.argument("name", type=click.Choice(["backup", "install", "plugin", "theme", "response", "list"]))
+@options.formatted(SCHEMAS)
+def schema(name: str, *, format_name: str) -> int:
+    """Print the JSON Schema of an answer: a backup, an install, the envelope (response), a list.
+
+    \b
+    Example:
+      backupmeta schema backup > backup.schema.json
+    """
+    from backupmeta.api import models
+
+    answers: dict[str, type[BaseModel]] = {
+        "backup": models.Backup,
+        "install": models.Install,
+        "plugin": models.Plugin,
+        "theme": models.Theme,
+        "response": models.Response[models.Backup],
+        "list": models.ListResponse[models.Backup],
+    }
+    output.write_all(SCHEMAS[format_name].render(answers[name].model_json_schema(), View()))
+    return 0

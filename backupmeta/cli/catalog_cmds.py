@@ -1,42 +1,53 @@
-"""The commands about a whole catalog: ``scan`` writes it, ``find``, ``export`` and ``stats`` answer from it."""
+"""The commands about a whole catalog: ``scan`` writes it; ``export``, ``stats`` and ``report`` tell what is in it."""
 
-import re
+import os
+import shlex
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import tzinfo
+from functools import partial
 from importlib.util import find_spec
-from time import monotonic, time
-from typing import Final
+from secrets import token_hex
+from time import monotonic
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from backupmeta.account import places
 from backupmeta.account.protected import Protected
-from backupmeta.archive.limits import Limits
+from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.database import ScanResult, accounts, roots
-from backupmeta.catalog.queries import EXPORTED, Query, Requirement, parsed_requirement
+from backupmeta.catalog.queries import EXPORTED
 from backupmeta.catalog.queries import export as exporting
-from backupmeta.catalog.queries import find as matching
+from backupmeta.catalog.schema import View as Table
 from backupmeta.catalog.summary import stats as counting
-from backupmeta.catalog.views import View as Table
-from backupmeta.cli import answer_cmds, messages, options, output
-from backupmeta.cli.answer_cmds import Presentation
-from backupmeta.cli.options import Moment, Where
+from backupmeta.cli import messages, options, output
+from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.errors import CatalogError, EvidenceError, did_you_mean
+from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
-from backupmeta.render.backups import BACKUPS
+from backupmeta.provenance import display
 from backupmeta.render.exports import EXPORTS
 from backupmeta.render.formats import Trait, View
+from backupmeta.render.page import REPORTS
 from backupmeta.render.tallies import SCANS, STATS, Contents, Scanned
-from backupmeta.search import ALWAYS, Criteria, Period, Search
+from backupmeta.report import Asked, read
+from backupmeta.search import Search
 from backupmeta.work.orders import Workers
 
+if TYPE_CHECKING:  # who only reads a catalog need not wait for what writes it
+    from backupmeta.catalog.scanning import Tell
+
 _INTERRUPTED: Final = 130
+_PRIVATE: Final = 0o077
+"""The umask that lets files be their owner's alone (mode 0600): SQLite makes some beside the catalog."""
 
 
 @click.command()
-@click.option("-o", "--output", "catalog", required=True, metavar="CATALOG", help="The catalog: a SQLite file.")
+@click.option("-o", "--output", "path", required=True, metavar="CATALOG", help="The catalog: a SQLite file.")
 @options.looking("ROOT")
 @click.option("--deep", is_flag=True, help="Read each archive to its end, and verify it.")
 @options.limiting
@@ -52,9 +63,8 @@ _INTERRUPTED: Final = 130
 )
 @options.formatted(SCANS)
 def scan(
-    catalog: str,
+    path: str,
     where: Where,
-    limits: Limits,
     *,
     deep: bool,
     jobs: int | None,
@@ -79,40 +89,41 @@ def scan(
       backupmeta scan --sysroot /mnt/image -o case.sqlite --json
       sqlite3 catalog.sqlite 'SELECT user, url, backup_utc FROM backups WHERE application = "wordpress"'
     """
-    from backupmeta.catalog.scanning import Depth
-    from backupmeta.catalog.scanning import scan as scanning
-
     if cluster is None and per_host:
         raise click.UsageError("--per-host needs --cluster")
     if cluster is not None and jobs is not None:
         raise click.UsageError("--jobs is for this machine; a cluster has its own workers")
-    search, tally, began = where.search(limits), ScanResult(), monotonic()
-    if catalog == "-":
+    search, tally, began = where.search(), ScanResult(), monotonic()
+    if path == "-":
         raise click.BadParameter("a catalog is a file, and is not printed; name one", param_hint="--output")
     search.places()
-    output.refuse_evidence(catalog, where.protected())
+    output.refuse_evidence(path, where.protected())
 
     def write_result(*, is_whole: bool) -> int:
         messages.write_unread_accounts(tally)
-        scanned = Scanned(catalog, tally, monotonic() - began, is_whole=is_whole)
+        scanned = Scanned(path, tally, monotonic() - began, is_whole=is_whole)
         output.write_all(SCANS[format_name].render(scanned, View()))
         return messages.report(tally.altered, Severity.ERROR)
 
     try:
-        with messages.scan_progress(progress, lambda: _expected(catalog, search)) as tell:
-            depth = Depth.DEEP if deep else Depth.SHALLOW
-            with _workers(jobs, cluster, per_host=per_host) as workers, output.private_files():
-                scanning(catalog, search, depth=depth, result=tally, tell=tell, workers=workers)
+        count = partial(_expected, path, search)
+        with messages.scan_progress(progress, count) as tell, _workers(jobs, cluster, per_host=per_host) as workers:
+            click.get_current_context().call_on_close(partial(os.umask, os.umask(_PRIVATE)))
+            _scan(path, search, tally, tell, workers, deep=deep)
     except KeyboardInterrupt:  # it is handled in here to the end: `cli` raises again what seems to be passed over
         messages.write_line("interrupted; what was done is saved, and the next scan goes on from there")
         write_result(is_whole=False)
         output.flush()
         return _INTERRUPTED
     code = write_result(is_whole=True)
-    if not tally.accounts and not tally.unread:
-        messages.write_no_account(where.name)
-        return 2
-    return 2 if tally.unread or tally.unreadable else code
+    return code if messages.is_whole(tally, where.name) else 2
+
+
+def _scan(path: str, search: Search, tally: ScanResult, tell: "Tell", workers: Workers, *, deep: bool) -> None:
+    """Scan into the catalog at ``path``; the ``tally`` is of what is done so far."""
+    from backupmeta.catalog.scanning import Depth, scan
+
+    scan(path, search, depth=Depth.DEEP if deep else Depth.SHALLOW, result=tally, tell=tell, workers=workers)
 
 
 @contextmanager
@@ -121,11 +132,10 @@ def _workers(jobs: int | None, cluster: str | None, *, per_host: bool) -> Iterat
     if cluster is None:
         yield messages.workers(jobs)
         return
-    from backupmeta.work.cluster import Roots
     from backupmeta.work.cluster import cluster as connected
 
     try:
-        with connected(cluster, Roots.OF_EACH_HOST if per_host else Roots.SHARED) as workers:
+        with connected(cluster, has_own_roots=per_host) as workers:
             yield workers
     except ModuleNotFoundError as error:
         if error.name != "distributed":
@@ -145,114 +155,11 @@ def _expected(catalog: str, search: Search) -> int:
     return count
 
 
-_VERSION: Final = re.compile(r"[0-9.]+")
-_HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{6,64}")
-
-
-class Versioned(click.ParamType[Requirement]):
-    """A name, and bounds on its version."""
-
-    name = "name"
-
-    def convert(
-        self, value: str | Requirement, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Requirement:
-        """Return what ``wordpress < 6.4.3`` asks for."""
-        requirement = parsed_requirement(value) if isinstance(value, str) else value
-        if requirement is not None and not requirement.bounds and _VERSION.fullmatch(requirement.name):
-            self.fail(f"{value!r} is a version; quote it with its name: 'wordpress {value}'", param, ctx)
-        if requirement is None:
-            self.fail(f"{value!r} can't be understood; give one such as 'wordpress >= 6.0, < 6.4.3'", param, ctx)
-        return requirement
-
-
-class Digest(click.ParamType[str]):
-    """What a SHA-256 begins with."""
-
-    name = "digest"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return ``value`` if it is the beginning of a digest."""
-        if _HEXADECIMAL.fullmatch(value) is None:
-            self.fail(f"{value!r} is no digest; give at least 6 hexadecimal digits of it", param, ctx)
-        return value
-
-
-@click.command()
-@click.argument("catalog")
-@click.argument("applications", nargs=-1, type=Versioned(), metavar="[APPLICATION]...")
-@click.option(
-    "--plugin",
-    "plugins",
-    multiple=True,
-    type=Versioned(),
-    metavar="NAME",
-    help="Only those with this plugin: 'akismet', 'akismet 5.3.1', 'akismet < 5.4'. Repeatable.",
-)
-@click.option(
-    "--theme", "themes", multiple=True, type=Versioned(), metavar="NAME", help="Only those with this theme, alike."
-)
-@click.option("--domain", metavar="DOMAIN", help="Only those of this domain.")
-@click.option("--user", metavar="NAME", help="Only those of this owner.")
-@click.option("--prefix", metavar="PREFIX", help="Only those with this prefix of their tables.")
-@click.option(
-    "--digest",
-    type=Digest(),
-    metavar="HEX",
-    help="Only those whose record, or archive scanned --deep, has a SHA-256 that begins so.",
-)
-@options.in_time
-@answer_cmds.presenting(BACKUPS)
-@options.zoned
-def find(
-    catalog: str,
-    applications: tuple[Requirement, ...],
-    plugins: tuple[Requirement, ...],
-    themes: tuple[Requirement, ...],
-    *,
-    domain: str | None,
-    user: str | None,
-    prefix: str | None,
-    digest: str | None,
-    since: int | None,
-    until: int | None,
-    presentation: Presentation,
-    zone: tzinfo | None,
-) -> int:
-    """Find backups in a CATALOG: all that is asked for has to hold.
-
-    An APPLICATION may have bounds on its version, as versions are ordered: 6.4 < 6.4.3 < 6.10. Several are
-    alternatives. Exit code 0 where something was found, 1 where nothing was.
-
-    \b
-    Examples:
-      backupmeta find catalog.sqlite 'wordpress < 6.4.3'
-      backupmeta find catalog.sqlite --plugin 'akismet 5.3.1' --since 2024-01-01 --jsonl
-      backupmeta find catalog.sqlite --domain example.com --prefix wp_ --csv
-    """
-    period = Period(since, until)
-    in_catalog = ALWAYS if zone else period  # by the clock of a zone, backups have other times
-    asked = Query(applications, plugins, themes, user, prefix, digest, *in_catalog)
-    messages.write_age(catalog)
-    findings: list[Finding] = []
-    backups = matching(catalog, asked, zone, findings)
-    if presentation.show(backups, Criteria(domain=domain, period=period), findings):
-        return answer_cmds.report_of_rows(findings)
-    return answer_cmds.report_of_nothing(f"nothing that matches in {catalog}", findings) or 1
-
-
-class Exported(click.ParamType[Table]):
-    """What can be exported, by name."""
-
-    name = "table"
-
-    def convert(self, value: str | Table, param: click.Parameter | None, ctx: click.Context | None) -> Table:
-        """Return what ``value`` names."""
-        if not isinstance(value, str):
-            return value
-        if value not in EXPORTED:
-            self.fail(f"{value!r} can't be exported; {did_you_mean(value, EXPORTED)}", param, ctx)
-        return EXPORTED[value]
+def _exported(name: str) -> Table:
+    """Return the table of this name."""
+    if name not in EXPORTED:
+        raise ValueError(f"{name!r} can't be exported; {did_you_mean(name, EXPORTED)}")
+    return EXPORTED[name]
 
 
 @click.command()
@@ -260,7 +167,7 @@ class Exported(click.ParamType[Table]):
 @options.formatted(EXPORTS, "--to")
 @click.option(
     "--table",
-    type=Exported(),
+    type=_exported,
     default="backups",
     show_default=True,
     metavar="NAME",
@@ -300,9 +207,9 @@ def _check_file(target: Target, format_name: str) -> None:
 
 @click.command()
 @click.argument("catalog")
-@click.option("--now", type=Moment(), metavar="TIME", help="Count ages as of this moment: for old catalogs.")
+@options.as_of("Count ages as of this moment: for old catalogs.")
 @options.formatted(STATS)
-def stats(catalog: str, now: int | None, *, format_name: str) -> int:
+def stats(catalog: str, now: int, *, format_name: str) -> int:
     """Count what is in a CATALOG: accounts, backups, sizes, versions, ages, orphans, duplicates, growth, findings.
 
     \b
@@ -311,6 +218,101 @@ def stats(catalog: str, now: int | None, *, format_name: str) -> int:
       backupmeta stats catalog.sqlite --now 2024-06-14 --json | jq .versions
     """
     findings: list[Finding] = []
-    tally = counting(catalog, int(time()) if now is None else now, findings)
+    tally = counting(catalog, now, findings)
     output.write_all(STATS[format_name].render(Contents(catalog, tally), View(output.width())))
     return messages.report(findings, Severity.ERROR)
+
+
+# --- report -----------------------------------------------------------------------------------------------------------
+
+
+@click.command()
+@options.looking("ROOT|CATALOG")
+@click.option("--deep", is_flag=True, help="Read each archive to its end, for verdicts and digests.")
+@options.formatted(REPORTS)
+@options.writing
+@options.as_of("When it is written: the same catalog, the same bytes.")
+@options.at_work
+@options.limiting
+def report(where: Where, *, deep: bool, format_name: str, target: Target, now: int, jobs: int | None) -> int:
+    """Write a report that can be handed on: one page that opens anywhere, without a network.
+
+    It is read from a CATALOG, which 'backupmeta scan' wrote, or from ROOTs, as for scan, which are scanned for it. In
+    it are a summary, plots, and all findings, backups, installs, accounts and archives, to be sorted, filtered,
+    searched and printed. It holds no secrets.
+
+    Exit code 0, whatever was found; 2 where something could not be read.
+
+    \b
+    Examples:
+      backupmeta report catalog.sqlite -o report.html
+      backupmeta report /home/exampleu --deep -o report.html
+      backupmeta report --sysroot /mnt/image --format markdown | less
+    """
+    if Trait.NOT_ON_A_TERMINAL in REPORTS[format_name].traits and target.width is not None:
+        raise click.UsageError("a page is not printed on a terminal; name a file, -o report.html, or --format markdown")
+    catalog = _catalog(where.roots)
+    if catalog is not None:
+        beside = {"--sysroot": where.sysroot, "--tz": where.zone, "--deep": deep, "--jobs": jobs}
+        _refuse_beside_catalog({**beside, "--limit": where.limits != DEFAULT_LIMITS})
+        where = where._replace(roots=(), catalog=catalog)
+    else:
+        where.search().places()
+    protected = where.protected()
+    output.refuse_evidence(target.path, protected)
+    is_whole, findings = True, list[Finding]()
+    if catalog is None:
+        path = _temporary_catalog(protected)
+        is_whole = _scanned(path, where, deep=deep, jobs=jobs)
+    else:
+        path = catalog
+        messages.write_age(catalog)
+    content = read(path, Asked(now, _command(), catalog), findings)
+    target.write(REPORTS[format_name].render(content, View()), protected)
+    return messages.report(findings, Severity.ERROR) or (0 if is_whole else 2)
+
+
+def _catalog(roots: tuple[str, ...]) -> str | None:
+    """Return the catalog among the ``roots``: a file. None where there is none."""
+    files = [root for root in roots if is_file(root)]
+    if not files:
+        return None
+    if places.is_evidence(files[0]):
+        raise click.UsageError(f"{files[0]!r} is an archive or a record; name the folder that it lies in")
+    if len(roots) > 1:
+        raise click.UsageError(f"{files[0]!r} is a file, and so a catalog, which stands alone")
+    return files[0]
+
+
+def _refuse_beside_catalog(given: dict[str, object]) -> None:
+    for name, value in given.items():
+        if value:
+            raise click.UsageError(f"{name} does not go with a catalog: it is for what is on disk; give it to scan")
+
+
+def _temporary_catalog(protected: Protected) -> str:
+    """Return the path of a new catalog in a folder of its own, which is removed once the command ends."""
+    folder = os.path.join(tempfile.gettempdir(), f"backupmeta-{token_hex(16)}")
+    if protected.holds(folder):
+        message = f"temporary files would lie among what is read, in {folder!r}; set TMPDIR to another folder"
+        raise click.UsageError(message)
+    # before it is there: a signal may come where nobody would remove it yet
+    click.get_current_context().call_on_close(partial(shutil.rmtree, folder, ignore_errors=True))
+    os.mkdir(folder, 0o700)
+    return os.path.join(folder, "catalog.sqlite")
+
+
+def _scanned(path: str, where: Where, *, deep: bool, jobs: int | None) -> bool:
+    """Scan into the catalog at ``path``; tell what could not be read, and return whether all could."""
+    tally = ScanResult()
+    with messages.scan_progress("auto", lambda: None) as tell:
+        _scan(path, where.search(), tally, tell, messages.workers(jobs), deep=deep)
+    for root, reason in tally.unread.items():
+        messages.write_line(f"{root}: {reason}")
+    messages.write_unread_accounts(tally)
+    return messages.is_whole(tally, where.name)
+
+
+def _command() -> str:
+    """Return the command line as it was given; userinfo of URIs is masked."""
+    return display(shlex.join(["backupmeta", *sys.argv[1:]]))

@@ -27,7 +27,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "extract_cmd:extract",
         "Unpack an ARCHIVE's site to a FOLDER, from one pass that reads it, judges it and writes.",
     ),
-    "find": ("catalog_cmds:find", "Find backups in a CATALOG: all that is asked for has to hold."),
+    "find": ("answer_cmds:find", "Find backups in a CATALOG: all that is asked for has to hold."),
     "history": (
         "compare_cmds:history",
         "Show all backups of one INSTALL, oldest first, and what changed from each to the next.",
@@ -42,12 +42,12 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "List all members of an ARCHIVE, and judge it, from one pass over the whole file.",
     ),
     "report": (
-        "report_cmd:report",
+        "catalog_cmds:report",
         "Write a report that can be handed on: one page that opens anywhere, without a network.",
     ),
     "scan": ("catalog_cmds:scan", "Scan every account below each ROOT into a CATALOG."),
     "schema": (
-        "schema_cmd:schema",
+        "answer_cmds:schema",
         "Print the JSON Schema of an answer: a backup, an install, the envelope (response), a list.",
     ),
     "stats": (
@@ -55,7 +55,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "Count what is in a CATALOG: accounts, backups, sizes, versions, ages, orphans, duplicates, growth, findings.",
     ),
     "timeline": (
-        "timeline_cmd:timeline",
+        "compare_cmds:timeline",
         "Tell what happened when, and who says so: installed, updated, backed up, written.",
     ),
     "verify": (

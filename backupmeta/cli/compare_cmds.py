@@ -1,8 +1,12 @@
-"""The commands that compare: ``diff`` and ``history``."""
+"""The commands that tell what changed, and when: ``diff``, ``history`` and ``timeline``."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Final
 
 import click
 
-from backupmeta.archive.limits import Limits
 from backupmeta.cli import messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
@@ -10,9 +14,18 @@ from backupmeta.comparison.diff import CURRENT
 from backupmeta.comparison.diff import diff as compare
 from backupmeta.comparison.diff import history as backups_of
 from backupmeta.errors import AnswerError
-from backupmeta.findings import Severity
+from backupmeta.events.claims import Event
+from backupmeta.events.timeline import MEMBERS
+from backupmeta.events.timeline import timeline as events_of
+from backupmeta.findings import Finding, Severity
 from backupmeta.render.differences import DIFFERENCES, HISTORIES
 from backupmeta.render.formats import View
+from backupmeta.render.timelines import TIMELINES
+from backupmeta.search import Period, Search
+from backupmeta.words import are, counted
+from backupmeta.work.orders import HERE
+
+_MICROSECONDS: Final = 1_000_000
 
 
 @click.command()
@@ -29,7 +42,6 @@ def diff(
     b: str,
     *,
     where: Where,
-    limits: Limits,
     format_name: str,
     target: Target,
     deep: bool,
@@ -57,7 +69,7 @@ def diff(
     if deep and CURRENT in {a, b}:
         raise click.UsageError("--deep needs two archives; a live install has none")
     try:
-        difference = compare(a, b, where.search(limits), user=user, deep=deep)
+        difference = compare(a, b, where.search(), user=user, deep=deep)
     except AnswerError as error:
         messages.write_negative_answer(error)
         return 2
@@ -72,7 +84,7 @@ def diff(
 @options.limiting
 @options.formatted(HISTORIES)
 @options.writing
-def history(install: str, *, where: Where, limits: Limits, format_name: str, target: Target) -> int:
+def history(install: str, *, where: Where, format_name: str, target: Target) -> int:
     """Show all backups of one INSTALL, oldest first, and what changed from each to the next.
 
     INSTALL is an install's id or record file, or a backup of it: an archive, a record file, an id, an archive's name.
@@ -86,9 +98,100 @@ def history(install: str, *, where: Where, limits: Limits, format_name: str, tar
       backupmeta history app_example-com_Blog_2024-06-13_20-55-21.tar.gz --json
     """
     try:
-        backups = backups_of(install, where.search(limits))
+        backups = backups_of(install, where.search())
     except AnswerError as error:
         messages.write_negative_answer(error)
         return 2
     target.write(HISTORIES[format_name].render(backups, View(target.width)), where.protected(install))
     return messages.report(backups.findings, Severity.ERROR)
+
+
+@click.command()
+@options.looking("ROOT")
+@click.option("--user", metavar="NAME", help="Only what happened in accounts of this owner.")
+@options.in_time
+@click.option("--deep", is_flag=True, help="Read archives to their ends, for the times of their members.")
+@click.option(
+    "--members",
+    type=options.COUNT,
+    metavar="N",
+    help="With --deep: tell so many members of each archive, the newest; by default 10,000.",
+)
+@options.formatted(TIMELINES)
+@options.writing
+@options.at_work
+@options.limiting
+def timeline(
+    where: Where,
+    *,
+    user: str | None,
+    period: Period,
+    deep: bool,
+    members: int | None,
+    format_name: str,
+    target: Target,
+    jobs: int | None,
+) -> int:
+    """Tell what happened when, and who says so: installed, updated, backed up, written.
+
+    A ROOT is as for list. Each event has its witness: a record and its line, the archive's name, its gzip header, its
+    file, a member. Where witnesses of one thing contradict each other, each of their events names the others. Times are
+    UTC; those in archives' names are local: --tz, or else the record's backup-time, tells their zone.
+
+    Exit code 0, also where witnesses contradict each other; 2 where something could not be read.
+
+    \b
+    Examples:
+      backupmeta timeline /home/exampleu
+      backupmeta timeline --sysroot /mnt/image --deep --format jsonl -o timeline.jsonl     (for Timesketch)
+      backupmeta timeline --sysroot /mnt/image --format bodyfile | mactime -d -y -z UTC    (for The Sleuth Kit)
+    """
+    if members is not None and not deep:
+        raise click.UsageError("--members needs --deep: without it, archives are not read as far as their members")
+    findings: list[Finding] = []
+    most = MEMBERS if members is None else members
+    search, tally = where.search(user), Counter[str]()
+    size = partial(_size, search) if deep else None
+    with messages.progress_bar(size) as bar, target.opened(where.protected()) as write:
+        workers = messages.workers(jobs, bar.watch) if deep else HERE
+        events = events_of(search, deep=deep, members=most, findings=findings, workers=workers)
+        wanted = _counted(_wanted(events, user, period), tally)
+        for part in bar.making_way(TIMELINES[format_name].render(wanted, View())):
+            write(part)
+    for line in _lines(tally, where.name):
+        messages.write_line(line)
+    return messages.report(dict.fromkeys(findings), Severity.WARNING)
+
+
+def _size(search: Search) -> int:
+    from backupmeta.verification import size
+
+    return size(search)
+
+
+def _wanted(events: Iterable[Event], user: str | None, period: Period) -> Iterator[Event]:
+    """Yield the ``events`` of a ``period`` in the accounts of ``user``; None is any."""
+    for event in events:
+        if period.has(event.time // _MICROSECONDS) and user in {None, event.subject.user}:
+            yield event
+
+
+def _counted(events: Iterable[Event], tally: Counter[str]) -> Iterator[Event]:
+    """Yield the ``events``, counted."""
+    for event in events:
+        tally["events"] += 1
+        tally["contradicted"] += bool(event.contradicted_by)
+        tally["left_out"] += event.left_out
+        yield event
+
+
+def _lines(tally: Counter[str], where: str) -> Iterator[str]:
+    """Yield what a reader of the events may miss."""
+    if not tally["events"]:
+        yield f"nothing happened in {where}; name another ROOT, or a wider time"
+    if contradicted := tally["contradicted"]:
+        events = f"{contradicted:,} of {counted(tally['events'], 'event')} {are(contradicted)}"
+        yield f"{events} contradicted by other witnesses"
+    if tally["left_out"]:
+        members = counted(tally["left_out"], "member has", "members have")
+        yield f"{members} no event of their own; --members N tells more of them"

@@ -7,7 +7,7 @@ from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dumps
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import is_record
-from backupmeta.archive.reader import Consumer, find, walk
+from backupmeta.archive.reader import Consumer, Pass, find
 from backupmeta.cli import messages, options, output
 from backupmeta.evidence import open_named
 from backupmeta.findings import Severity
@@ -73,7 +73,7 @@ def members(
     consumers: list[Consumer] = [dumps] if has_contents else []
     consumers += [digests] if digests else []
     with open_named(archive) as file:
-        walked = walk(file, limits, algorithms=("sha256", *algorithms), consumers=consumers)
+        walked = Pass(file, limits, algorithms=("sha256", *algorithms), consumers=consumers)
         output.write_all(MEMBERS[format_name].render(Walk(walked, dumps, digests), View()))
         code = messages.judge(walked.findings())
         messages.write_line(verdict(walked))

@@ -66,6 +66,14 @@ def write_unread_accounts(tally: "ScanResult") -> None:
         write_line(f"{more:,} more could not be read, or not to the end")
 
 
+def is_whole(tally: "ScanResult", where: str) -> bool:
+    """Return whether a scan of what is ``where`` it looked read all accounts; where there is none, print that."""
+    if not tally.accounts and not tally.unread:
+        write_line(f"there is no account in {where}; name a home, a folder of homes, or a folder of archives")
+        return False
+    return not tally.unread and not tally.unreadable
+
+
 def write_age(catalog: str) -> None:
     """Print how old the ``catalog`` is that is answered from. Raises `CatalogError`."""
     from backupmeta.catalog.database import age
@@ -108,11 +116,6 @@ def workers(jobs: int | None, watch: Watch = unwatched, ahead: int = 4) -> Worke
     if (given := affordable(wanted)) < wanted:
         write_line(f"only {given} of {wanted} processes: there are few descriptors (ulimit -n); allow 64 or more")
     return processes(given, watch, ahead)
-
-
-def write_no_account(where: str) -> None:
-    """Print that a scan met no account ``where`` it looked."""
-    write_line(f"there is no account in {where}; name a home, a folder of homes, or a folder of archives")
 
 
 # --- how far the work is: a bar on a terminal, lines elsewhere --------------------------------------------------------

@@ -5,12 +5,14 @@ name of a format.
 """
 
 import functools
+import inspect
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, tzinfo
 from itertools import islice
+from time import time
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import click
@@ -24,7 +26,7 @@ from backupmeta.escapes import printable
 from backupmeta.provenance import display
 from backupmeta.record.fields import FIELD
 from backupmeta.render.formats import Formats, Render, Trait
-from backupmeta.search import Search
+from backupmeta.search import Period, Search
 from backupmeta.words import cut
 
 Command: TypeAlias = Callable[..., int]
@@ -50,33 +52,46 @@ def group(*decorators: Decorator) -> Decorator:
     return decorate
 
 
-# --- values -----------------------------------------------------------------------------------------------------------
+def collected(name: str, make: Callable[..., object], *options: Decorator) -> Decorator:
+    """Add ``options``, of which ``make`` makes one value: the parameter ``name`` of the command.
 
-
-class Moment(click.ParamType[int]):
-    """A moment in Unix seconds, UTC, that is given as a date, a date and time, or Unix seconds.
-
-    A date means the first second of its day, or with ``day_ends`` its last one.
+    It gets those that its own parameters are called after.
     """
+    wanted = inspect.signature(make).parameters
 
-    name = "time"
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def run(**values: object) -> int:
+            own = {key: values.pop(key) for key in wanted if key in values}
+            return command(**{name: make(**own)}, **values)
 
-    def __init__(self, *, day_ends: bool = False) -> None:
-        self._seconds_of_a_date = _DAY - 1 if day_ends else 0
+        return group(*options)(run)
 
-    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the second that ``value`` means."""
-        if not isinstance(value, str):
-            return value
-        try:
-            if value.isdecimal() and len(value) > len("20240613"):
-                return _second(value)
-            parsed = datetime.fromisoformat(value)
-        except ValueError:
-            shown = cut(value, _LONGEST_SHOWN)
-            self.fail(f"{shown!r} is no time; give 2024-06-13, 2024-06-13T20:55:21Z or Unix seconds", param, ctx)
-        first = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
-        return first + (self._seconds_of_a_date if len(value) <= len("2024-06-13") else 0)
+    return decorate
+
+
+# --- values: a `ValueError` is shown as a mistake in the option -------------------------------------------------------
+
+
+def moment(text: str, of_date: int = 0) -> int:
+    """Return the Unix second, UTC, that a date, a date and time, or Unix seconds mean.
+
+    A date means the second ``of_date`` of its day, the first one.
+    """
+    try:
+        if text.isdecimal() and len(text) > len("20240613"):
+            return _second(text)
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        shown = cut(text, _LONGEST_SHOWN)
+        raise ValueError(f"{shown!r} is no time; give 2024-06-13, 2024-06-13T20:55:21Z or Unix seconds") from None
+    first = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
+    return first + (of_date if len(text) <= len("2024-06-13") else 0)
+
+
+def last_moment(text: str) -> int:
+    """Return the same, of a date its last second."""
+    return moment(text, _DAY - 1)
 
 
 def _second(digits: str) -> int:
@@ -86,55 +101,32 @@ def _second(digits: str) -> int:
     return int(digits)
 
 
-class SortKey(click.ParamType[str]):
-    """A field of the answer, with a ``-`` before it for descending order."""
-
-    name = "field"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return ``value`` if it names a field."""
-        name = value.removeprefix("-")
-        if name not in FIELD:
-            hint = did_you_mean(name, FIELD, "'backupmeta schema backup' names them")
-            self.fail(f"{name!r} is no field; {hint}", param, ctx)
-        return value
+def sort_key(text: str) -> str:
+    """Return ``text`` if it names a field of the answer, with a ``-`` before it for descending order."""
+    if (name := text.removeprefix("-")) not in FIELD:
+        hint = did_you_mean(name, FIELD, "'backupmeta schema backup' names them")
+        raise ValueError(f"{name!r} is no field; {hint}")
+    return text
 
 
-class Zone(click.ParamType[tzinfo]):
-    """A time zone of the IANA database, or a fixed offset."""
+def _zone(text: str) -> tzinfo:
+    """Return the time zone that ``text`` names: ``Europe/Berlin``, ``+02:00``."""
+    from zoneinfo import ZoneInfo
 
-    name = "zone"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tzinfo:
-        """Return the zone that ``value`` names: ``Europe/Berlin``, ``+02:00``."""
-        from zoneinfo import ZoneInfo
-
-        try:
-            if value[:1] in {"+", "-"}:
-                return datetime.strptime(value, "%z").tzinfo or UTC
-            return ZoneInfo(value)
-        except (ValueError, KeyError, OSError):
-            self.fail(f"{value!r} is no time zone; give one such as Europe/Berlin or +02:00", param, ctx)
+    try:
+        return (datetime.strptime(text, "%z").tzinfo or UTC) if text[:1] in {"+", "-"} else ZoneInfo(text)
+    except (ValueError, KeyError, OSError):
+        raise ValueError(f"{text!r} is no time zone; give one such as Europe/Berlin or +02:00") from None
 
 
-class Limit(click.ParamType[tuple[str, int]]):
-    """One of `Limits`, and its value."""
-
-    name = "limit"
-
-    def convert(
-        self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        """Return the name and the value in ``members=1000``, ``inflated_bytes=10G``."""
-        if not isinstance(value, str):
-            return value
-        name, _, number = value.partition("=")
-        if name not in LIMIT_NAMES:
-            self.fail(f"{name!r} is no limit; {did_you_mean(name, LIMIT_NAMES)}", param, ctx)
-        bound = amount(number)
-        if bound is None:
-            self.fail(f"{number!r} is no number; give one such as {AMOUNTS}", param, ctx)
-        return name, bound
+def _limit(text: str) -> tuple[str, int]:
+    """Return the name of one of `Limits` and the value in ``members=1000``, ``inflated_bytes=10G``."""
+    name, _, number = text.partition("=")
+    if name not in LIMIT_NAMES:
+        raise ValueError(f"{name!r} is no limit; {did_you_mean(name, LIMIT_NAMES)}")
+    if (bound := amount(number)) is None:
+        raise ValueError(f"{number!r} is no number; give one such as {AMOUNTS}")
+    return name, bound
 
 
 # --- where to look ----------------------------------------------------------------------------------------------------
@@ -147,12 +139,14 @@ class Where(NamedTuple):
         roots: what it was given as ROOTs or TARGETs, or with ``--root``; empty for the conventional places.
         sysroot: a mounted image.
         zone: the server's time zone, where it is known.
+        limits: what a file may ask for.
         catalog: the catalog that is answered from instead of the disk.
     """
 
     roots: tuple[str, ...]
     sysroot: str | None
     zone: tzinfo | None
+    limits: Limits = DEFAULT_LIMITS
     catalog: str | None = None
 
     @property
@@ -161,14 +155,14 @@ class Where(NamedTuple):
         image = "" if self.sysroot is None else f" of {self.sysroot}"
         return self.catalog or ", ".join(self.roots) or f"the conventional places{image}"
 
-    def search(self, limits: Limits = DEFAULT_LIMITS, user: str | None = None) -> Search:
+    def search(self, user: str | None = None) -> Search:
         """Return what looks there, for all or for what a ``user`` has; of a catalog, tell its age."""
         if self.catalog is None:
-            return Search(self.roots, self.sysroot, self.zone, limits, user)
-        from backupmeta.catalog.answers import InCatalog
+            return Search(self.roots, self.sysroot, self.zone, self.limits, user)
+        from backupmeta.catalog.remembered import InCatalog
 
         messages.write_age(self.catalog)
-        return InCatalog(zone=self.zone, limits=limits, catalog=self.catalog, user=user)
+        return InCatalog(zone=self.zone, limits=self.limits, catalog=self.catalog, user=user)
 
     def protected(self, *named: str) -> Protected:
         """Return what is evidence: what is read there, what else is ``named``, and what the catalog was made from."""
@@ -192,14 +186,11 @@ _SYSROOT: Final[Decorator] = click.option(
     "--sysroot", metavar="DIR", help="A mounted image: look in the conventional places under it."
 )
 zoned: Final[Decorator] = click.option(
-    "--tz", "zone", type=Zone(), metavar="ZONE", help="The server's time zone, for names without a record."
+    "--tz", "zone", type=_zone, metavar="ZONE", help="The server's time zone, for names without a record."
 )
 """Add what says by which clock archives were named."""
 _CATALOG: Final[Decorator] = click.option(
-    "--catalog",
-    "from_catalog",
-    metavar="CATALOG",
-    help="Answer from this catalog, which 'backupmeta scan' wrote, not from disk.",
+    "--catalog", metavar="CATALOG", help="Answer from this catalog, which 'backupmeta scan' wrote, not from disk."
 )
 _ON_DISK: Final = "it is for what is on disk"
 _BESIDE_CATALOG: Final = {
@@ -209,32 +200,25 @@ _BESIDE_CATALOG: Final = {
 
 
 def looking(roots_name: Roots, *, in_catalog: bool = False) -> Decorator:
-    """Add what says where to look, on disk or ``in_catalog``, too; the command has a parameter ``where``, a `Where`."""
-    options: list[Decorator] = [
-        _ROOT if roots_name == "--root" else click.argument("roots", nargs=-1, metavar=f"[{roots_name}]..."),
-        _SYSROOT,
-        zoned,
-        *([_CATALOG] if in_catalog else []),
-    ]
+    """Add what says where to look, on disk or ``in_catalog``, too; the command has a parameter ``where``, a `Where`.
 
-    def decorate(command: Command) -> Command:
-        @functools.wraps(command)
-        def run(
-            *,
-            roots: tuple[str, ...],
-            sysroot: str | None,
-            zone: tzinfo | None,
-            from_catalog: str | None = None,
-            **others: object,
-        ) -> int:
-            if from_catalog is not None:
-                has_secrets = others.get("show_secrets")
-                _refuse_beside_catalog({roots_name: roots, "--sysroot": sysroot, "--show-secrets": has_secrets})
-            return command(where=Where(roots, sysroot, zone, from_catalog), **others)
+    That has the limits of `limiting`, where the command has that, too.
+    """
 
-        return group(*options)(run)
+    def where(
+        roots: tuple[str, ...],
+        sysroot: str | None,
+        zone: tzinfo | None,
+        limits: Limits = DEFAULT_LIMITS,
+        catalog: str | None = None,
+    ) -> Where:
+        has_secrets = click.get_current_context().params.get("show_secrets")
+        if catalog is not None:
+            _refuse_beside_catalog({roots_name: roots, "--sysroot": sysroot, "--show-secrets": has_secrets})
+        return Where(roots, sysroot, zone, limits, catalog)
 
-    return decorate
+    roots = _ROOT if roots_name == "--root" else click.argument("roots", nargs=-1, metavar=f"[{roots_name}]...")
+    return collected("where", where, roots, _SYSROOT, zoned, *([_CATALOG] if in_catalog else []))
 
 
 def _refuse_beside_catalog(given: Mapping[str, object]) -> None:
@@ -244,30 +228,24 @@ def _refuse_beside_catalog(given: Mapping[str, object]) -> None:
             raise click.UsageError(f"{name} does not go with --catalog: {_BESIDE_CATALOG.get(name, _ON_DISK)}")
 
 
-def limiting(command: Command) -> Command:
-    """Add what changes the limits on what a file may ask for; the command has a parameter ``limits``, a `Limits`."""
-    return _limiting(command, lambda _ctx, _param, given: Limits(**dict(given)))
-
-
-def overriding_limits(command: Command) -> Command:
-    """Add the same, for a command that has other limits by default: ``limits`` has those that are named, by name."""
-    return _limiting(command, lambda _ctx, _param, given: dict(given))
-
-
-def _limiting(
-    command: Command,
-    collect: Callable[[click.Context, click.Parameter, tuple[tuple[str, int], ...]], object],
-) -> Command:
+def _limiting(name: str, collect: Callable[[Mapping[str, int]], object]) -> Decorator:
     names = ", ".join(f"{limit.name}={limit.default}" for limit in fields(Limits) if limit.name != "search_depth")
     return click.option(
         "--limit",
-        "limits",
-        type=Limit(),
+        name,
+        type=_limit,
         multiple=True,
-        callback=collect,
+        callback=lambda _ctx, _param, given: collect(dict(given)),
         metavar="NAME=VALUE",
         help=f"Change what the file may ask for. Repeatable; by default: {names}.",
-    )(command)
+    )
+
+
+limiting: Final[Decorator] = _limiting("limits", lambda bounds: Limits(**bounds))
+"""Add what changes the limits on what a file may ask for: a parameter ``limits``, `Limits`, or those of `looking`."""
+
+overriding_limits: Final[Decorator] = _limiting("bounds", lambda bounds: bounds)
+"""Add the same, for a command that has other limits by default: ``bounds`` has those that are named, by name."""
 
 
 def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -299,16 +277,27 @@ def _quoted(name: str) -> str:
 
 # --- which backups ----------------------------------------------------------------------------------------------------
 
-in_time: Final[Decorator] = group(
-    click.option("--since", type=Moment(), metavar="TIME", help="Only those made then or later (UTC)."),
+in_time: Final[Decorator] = collected(
+    "period",
+    Period,
+    click.option("--since", type=moment, metavar="TIME", help="Only those made then or later (UTC)."),
     click.option(
-        "--until",
-        type=Moment(day_ends=True),
-        metavar="TIME",
-        help="Only those made until then; a date is its whole day.",
+        "--until", type=last_moment, metavar="TIME", help="Only those made until then; a date is its whole day."
     ),
 )
-"""Add what limits the answer to a time; the command has the parameters ``since`` and ``until``, Unix seconds."""
+"""Add what limits the answer to a time; the command has a parameter ``period``, a `Period`."""
+
+
+def as_of(meaning: str) -> Decorator:
+    """Add ``--now``; the command has a parameter ``now``, a moment in Unix seconds: without the option, the clock's."""
+    return click.option(
+        "--now",
+        type=moment,
+        callback=lambda _ctx, _param, given: int(time()) if given is None else given,
+        metavar="TIME",
+        help=meaning,
+    )
+
 
 at_work: Final[Decorator] = click.option(
     "--jobs", type=click.IntRange(1, 1024), metavar="N", help="How many processes; by default, one a core."
@@ -329,16 +318,12 @@ with_provenance: Final[Decorator] = click.option(
 # --- where and how to write -------------------------------------------------------------------------------------------
 
 
-def writing(command: Command) -> Command:
-    """Add what says where the answer is written; the command has a parameter ``target``, an `output.Target`."""
-
-    @functools.wraps(command)
-    def run(*, target_file: str | None, **others: object) -> int:
-        return command(target=output.Target(target_file), **others)
-
-    return click.option(
-        "-o", "--output", "target_file", metavar="FILE", help="Write to FILE, once all is done, not to stdout."
-    )(run)
+writing: Final[Decorator] = collected(
+    "target",
+    output.Target,
+    click.option("-o", "--output", "path", metavar="FILE", help="Write to FILE, once all is done, not to stdout."),
+)
+"""Add what says where the answer is written; the command has a parameter ``target``, an `output.Target`."""
 
 
 def formatted(table: Formats[Render], *older: str) -> Decorator:
@@ -351,29 +336,18 @@ def formatted(table: Formats[Render], *older: str) -> Decorator:
     choice, meaning = click.Choice(list(table)), f"How to write it. {phrases}."
     options: list[Decorator] = [click.option("--format", *older, "formats", type=choice, multiple=True, help=meaning)]
     for short, name in shorts.items():
-        options.append(click.option(f"--{short}", f"as_{short}", is_flag=True, help=f"The same as --format {name}."))
+        options.append(click.option(f"--{short}", is_flag=True, help=f"The same as --format {name}."))
 
-    def decorate(command: Command) -> Command:
-        @functools.wraps(command)
-        def run(*, formats: tuple[str, ...], **others: object) -> int:
-            flags = {short: name for short, name in shorts.items() if others.pop(f"as_{short}")}
-            return command(format_name=_only(formats, flags) or next(iter(table)), **others)
+    def format_name(formats: tuple[str, ...], *, json: bool = False, jsonl: bool = False, csv: bool = False) -> str:
+        names = {f"--format {name}": name for name in formats}
+        for short, is_given in (("json", json), ("jsonl", jsonl), ("csv", csv)):
+            if is_given:
+                names[f"--{short}"] = shorts[short]
+        if len(set(names.values())) > 1:
+            raise click.UsageError(f"{' and '.join(names)} are two formats; give one")
+        return next(iter(names.values()), next(iter(table)))
 
-        return group(*options)(run)
-
-    return decorate
-
-
-def _only(formats: tuple[str, ...], flags: Mapping[str, str]) -> str | None:
-    """Return the format that ``--format`` and short forms, which stand for others, name; None where nothing does.
-
-    Raises `click.UsageError` where they name two.
-    """
-    names = {*formats, *flags.values()}
-    if len(names) > 1:
-        spelled = dict.fromkeys([*(f"--format {name}" for name in formats), *(f"--{short}" for short in flags)])
-        raise click.UsageError(f"{' and '.join(spelled)} are two formats; give one")
-    return next(iter(names), None)
+    return collected("format_name", format_name, *options)
 
 
 def _shorts(table: Formats[Render]) -> dict[str, str]:

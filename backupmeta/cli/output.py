@@ -123,16 +123,6 @@ def refuse_evidence(path: str | None, protected: "Protected") -> None:
 
 
 @contextmanager
-def private_files() -> Iterator[None]:
-    """Let files that are made meanwhile be their owner's alone (mode 0600)."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)
-
-
-@contextmanager
 def _refusing() -> Iterator[None]:
     try:
         yield

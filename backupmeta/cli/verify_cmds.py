@@ -13,7 +13,7 @@ from backupmeta.checks import policy
 from backupmeta.checks.policy import Policy, Verdict
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import messages, options, output
-from backupmeta.cli.options import Moment, Where
+from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.errors import did_you_mean
 from backupmeta.findings import Group, Severity
@@ -44,7 +44,7 @@ _EXIT_CODES: Final = {
     type=click.Choice(list(map(str, Severity))),
     help="The least severity that fails; warning by default.",
 )
-@click.option("--now", type=Moment(), metavar="TIME", help="Judge ages as of this moment: for old images.")
+@options.as_of("Judge ages as of this moment: for old images.")
 @options.formatted(VERIFICATIONS)
 @click.option("--sarif-results", type=click.IntRange(1), metavar="N", help="SARIF: at most N results; 5000 by default.")
 @click.option("--sarif-notes", is_flag=True, help="SARIF: notes as well; by default they are only counted.")
@@ -58,13 +58,13 @@ def verify(
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fail_on: str | None,
-    now: int | None,
+    now: int,
     format_name: str,
     sarif_results: int | None,
     sarif_notes: bool,
     target: Target,
     jobs: int | None,
-    limits: Mapping[str, int],
+    bounds: Mapping[str, int],
 ) -> int:
     """Say whether backups are whole, and are what their records say; why not, and where.
 
@@ -87,7 +87,7 @@ def verify(
         select=select, ignore=ignore, fail_on=Severity(fail_on) if fail_on else None
     )
     selection = _selection(format_name, sarif_results, has_notes=sarif_notes, chosen=chosen)
-    search = where.search(Limits(**{**chosen.limits, **limits}))
+    search = where._replace(limits=Limits(**{**chosen.limits, **bounds})).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search)
     recorded = _recorded(where.catalog, chosen) if where.catalog else None
     with messages.progress_bar(size) as bar, target.opened(protected) as write:

@@ -16,7 +16,7 @@ from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dump, Dumps, Table
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import label, shown
-from backupmeta.archive.reader import Pass, walk
+from backupmeta.archive.reader import Pass
 from backupmeta.comparison.changes import What
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Place
@@ -92,7 +92,7 @@ class Walking(Work[tuple[int, Place], _Part]):
             with order[1].open() as file:
                 file.watch = watch
                 digests, dumps = MemberDigests(DIGEST, self.limits.names), Dumps()
-                passed = walk(file, self.limits, algorithms=(), consumers=[digests, dumps])
+                passed = Pass(file, self.limits, algorithms=(), consumers=[digests, dumps])
                 yield from _entries(passed, digests)
                 yield _end(dumps.dump, tuple(passed.findings()))
         except EvidenceError as error:

@@ -25,7 +25,7 @@ from backupmeta.archive.head import head
 from backupmeta.archive.headers import MemberKind
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
-from backupmeta.archive.reader import Pass, walk
+from backupmeta.archive.reader import Pass
 from backupmeta.backup.contradictions import SECOND, TOLERANCES, Making, Written
 from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.evidence import EvidenceFile, Place, join_server_path
@@ -277,7 +277,7 @@ def of_name(
     if name is None:
         return None
     seconds = {claim: claim.time // SECOND for claim in records}
-    against = [claim for claim, time in seconds.items() if filename.disagreements(name, None, None, time, zone)]
+    against = [claim for claim, time in seconds.items() if any(filename.disagreements(name, None, None, time, zone))]
     implied = next((offset for time in seconds.values() if (offset := filename.utc_offset(name, time))), None)
     source = Source(Witness.FILE_NAME, path)
     if zone is not None and filename.is_ambiguous(name, zone):
@@ -310,7 +310,7 @@ def of_file(file: EvidenceFile, path: str) -> Iterator[Statement]:
 def of_members(walked: Pass, path: str, most: int) -> tuple[list[Statement], Iterator[Statement]]:
     """Return what an archive's newest member states of the archive, and the times of its newest members.
 
-    Memory is for ``most`` members, whatever the archive has. Raises `EvidenceError` as `walk`.
+    Memory is for ``most`` members, whatever the archive has. Raises `EvidenceError` as `Pass`.
     """
     newest = nlargest(max(most, 1), map(_brief, walked), key=itemgetter(0, 1))
     members = (
@@ -463,7 +463,7 @@ class Examining(Work[ToRead, Part]):
         """Yield what is ``examined``, with what all members state, then each of the newest ones, many at once."""
         try:
             file.seek(0)
-            walked = walk(file, self.limits, algorithms=())
+            walked = Pass(file, self.limits, algorithms=())
             of_all, members = of_members(walked, order.path, self.members)
             findings = _grave(order, walked.findings())
         except EvidenceError as error:

@@ -14,7 +14,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from backupmeta.checks.applications import order
@@ -262,6 +261,8 @@ def _template() -> "Template":
 @cache
 def _own(name: str) -> str:
     """Return the text of a file of the page."""
+    from importlib.resources import files
+
     return files(__package__).joinpath("report", name).read_text("utf-8")
 
 

@@ -11,7 +11,7 @@ from benchmarks import fleets
 from benchmarks.contest import Contest, Process, Task, executable
 from isal import igzip_lib
 
-from backupmeta.archive.reader import walk
+from backupmeta.archive.reader import Pass
 from backupmeta.evidence import open_named
 
 PIECE: Final = 256 * fleets.KIB
@@ -71,7 +71,7 @@ def members_contest(archive: Path) -> Contest:
 def walked(archive: Path) -> None:
     """Walk over ``archive``, with its SHA-256 and all findings."""
     with open_named(str(archive)) as file:
-        reading = walk(file)
+        reading = Pass(file)
         deque(reading, maxlen=0)
         if [*reading.findings()] or not reading.digests:
             raise SystemExit(f"bench: {archive}: something is wrong with it")

@@ -29,7 +29,7 @@ from backupmeta.archive.dump import Dumps
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.archive.member import WITH_CONTENT, Member, Placed, is_at_root, is_record, own, plain
-from backupmeta.archive.reader import Pass, Reader, find, walk
+from backupmeta.archive.reader import Pass, Reader, find
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import BackupMetaError, LimitExceededError, NoMemberError
 from backupmeta.evidence import EvidenceFile
@@ -129,7 +129,7 @@ def whole_walk(content: bytes) -> Walked:
     """Walk ``content`` with digests and every consumer, and read everything that it shows."""
     with opened(content) as file:
         dumps, digests, listing = Dumps(), MemberDigests("sha256", DEFAULT_LIMITS.names), Listing()
-        archive = walk(file, consumers=(dumps, digests, listing))
+        archive = Pass(file, consumers=(dumps, digests, listing))
         try:
             text = "".join(walked(Walk(archive, dumps, digests)))
         except BackupMetaError as error:

@@ -258,7 +258,13 @@ def _remove_only_install(account: Account) -> None:
 EVERYWHERE: Final = ("verify", "report", "timeline", "list")
 
 ACTS: Final = (
-    Case("otto", "an archive was repacked with a webshell in it", _repack, told_by=("verify", "report", "timeline")),
+    Case(
+        "otto",
+        "an archive was repacked with a webshell in it",
+        _repack,
+        finding="archive-altered",
+        told_by=("verify", "report", "timeline"),
+    ),
     Case(
         "petra",
         "an archive was forged from the live site, and all times were put back",

@@ -9,14 +9,13 @@ import pytest
 
 from backupmeta import Search
 from backupmeta.account import places
-from backupmeta.account.filename import Sieve
+from backupmeta.account.filename import archives_among
 from backupmeta.account.home import FROM_DISK, PairState
 from backupmeta.account.places import Root
-from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.catalog.answers import InCatalog
+from backupmeta.catalog.remembered import InCatalog
 from backupmeta.catalog.scanning import scan
-from backupmeta.evidence import Entry, open_folder
+from backupmeta.evidence import Entry, Folder, open_folder
 from backupmeta.findings import Finding
 from backupmeta.library import find_backup, list_backups
 from backupmeta.verification import verify
@@ -131,28 +130,27 @@ def test_a_folder_with_an_archives_name_is_none(folder: Path) -> None:
     assert met(folder) == (["site.tar.gz"], [])
 
 
+def among(folder: Folder, entries: list[Entry]) -> tuple[list[str], list[Finding]]:
+    """Return which of the entries are archives, and what was odd."""
+    findings = list[Finding]()
+    names = archives_among(folder, entries, lambda name: FROM_DISK.beginning(folder, name, DEFAULT_LIMITS), findings)
+    return list(names), findings
+
+
 def test_a_fifo_that_takes_a_files_place_is_not_read(folder: Path) -> None:
     os.mkfifo(folder / "f0100.gz")
     with open_folder(str(folder)) as opened:
-        seen = Entry("f0100.gz", is_folder=False, is_file=True, is_link=False)
-        sieve = Sieve(opened, lambda name: FROM_DISK.beginning(opened, name, DEFAULT_LIMITS))
-        assert not sieve.is_archive(seen)
-        assert [one.id for one in sieve.finish()] == ["archives-not-read"]
+        names, findings = among(opened, [Entry("f0100.gz", is_folder=False, is_file=True, is_link=False)])
+    assert (names, [finding.id for finding in findings]) == ([], ["archives-not-read"])
 
 
 def test_what_may_not_be_read_is_counted(folder: Path) -> None:
     put(folder, "f0100.gz", "site.tar.gz")
     (folder / "f0100.gz").chmod(0)
     folder.chmod(0o755)
-    with open_folder(str(folder)) as opened:
-
-        def begins(name: str) -> Beginning:
-            return FROM_DISK.beginning(opened, name, DEFAULT_LIMITS)
-
-        sieve = Sieve(opened, begins)
-        with unprivileged():
-            assert [sieve.is_archive(one) for one in opened.entries(100)] == [False, True]
-    assert [one.detail for one in sieve.finish()] == ["1: f0100.gz"]
+    with open_folder(str(folder)) as opened, unprivileged():
+        names, findings = among(opened, opened.entries(100))
+    assert (names, [finding.detail for finding in findings]) == (["site.tar.gz"], ["1: f0100.gz"])
 
 
 @pytest.fixture

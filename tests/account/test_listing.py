@@ -9,13 +9,13 @@ from typing import Final
 
 import pytest
 
-from backupmeta.account.layout import ALONE, HOME, Extent, Listing, elsewhere, listed
+from backupmeta.account.layout import ALONE, HOME, Counting, Extent, Listing, listed
 from backupmeta.evidence import Signature, open_folder
 from tests.invented import BACKUP, INSTALL, NAME, TIME, Account, unprivileged
 
 RECORD: Final = f".appdata/backups/{BACKUP}"
 ARCHIVE: Final = f"application_backups/{NAME}"
-EXTENTS: Final = (*HOME, *elsewhere(["old"]))
+EXTENTS: Final = (*HOME, Extent("old", Counting.CONVENTIONAL))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 from backupmeta.archive.compression import Verdict
 from backupmeta.archive.headers import MemberKind
 from backupmeta.archive.member import Member
-from backupmeta.archive.reader import Pass, walk
+from backupmeta.archive.reader import Pass
 from backupmeta.evidence import EvidenceFile
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
@@ -107,7 +107,7 @@ def row(one: Member) -> Row:
 def walked(opened: Opened, content: bytes) -> Pass:
     """Return a pass over an archive, after its end."""
     with opened(content) as file:
-        archive = walk(file)
+        archive = Pass(file)
         for _ in archive:
             pass
         return archive
@@ -116,7 +116,7 @@ def walked(opened: Opened, content: bytes) -> Pass:
 def ours(opened: Opened, content: bytes, verdict: Verdict = "complete") -> list[Row]:
     """Return what we read in an archive that ends with ``verdict``."""
     with opened(content) as file:
-        archive = walk(file)
+        archive = Pass(file)
         rows = [row(one) for one in archive]
     assert archive.end is not None
     assert archive.end.verdict == verdict

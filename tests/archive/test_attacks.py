@@ -269,7 +269,7 @@ def test_no_attack_costs_memory(tmp_path: Path, idle: int, name: str) -> None:
 
 _ALL_LINKS: Final = """
 import sys
-from backupmeta.archive.reader import walk
+from backupmeta.archive.reader import Pass
 from backupmeta.evidence import open_named
 
 class Wanted:
@@ -282,7 +282,7 @@ class Wanted:
         Wanted.told += 1
 
 with open_named(sys.argv[1]) as file:
-    found = walk(file, consumers=[Wanted()])
+    found = Pass(file, consumers=[Wanted()])
     for _ in found:
         pass
     print(Wanted.told, {one.id for one in found.findings()})

@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backupmeta.archive.member import Member
-from backupmeta.archive.reader import Pass, walk
+from backupmeta.archive.reader import Pass
 from tests.archive.peers import (
     END,
     Entry,
@@ -174,7 +174,7 @@ def read(opened: Opened, packed: bytes) -> tuple[Pass, list[Row], bytes]:
     """Return a pass over an archive after its end, its members, and their contents."""
     kept = Kept()
     with opened(packed) as file:
-        archive = walk(file, consumers=[kept])
+        archive = Pass(file, consumers=[kept])
         rows = [row(one) for one in archive]
     return archive, rows, kept.content
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from backupmeta.archive.dump import Dump, Dumps, DumpState, DumpWriter, Table
-from backupmeta.archive.reader import walk
+from backupmeta.archive.reader import Pass
 from backupmeta.archive.statements import WORDS, Spot, Statement, Statements, word_at
 from tests.growth import ends
 from tests.hostile import END, Opened, header, member
@@ -799,7 +799,7 @@ def test_the_dump_is_the_last_of_its_name_at_the_root(opened: Opened) -> None:
     for some, names in ((parts, [b"late"]), (parts[:3], [b"yes"]), (parts[:2], None)):
         found = Dumps()
         with opened(b"".join(some) + END) as file:
-            assert len(list(walk(file, consumers=[found]))) == len(some)
+            assert len(list(Pass(file, consumers=[found]))) == len(some)
         assert (None if found.dump is None else [one.name for one in found.dump.tables]) == names
 
 
@@ -807,7 +807,7 @@ def test_a_dump_that_the_archive_cuts_off_is_cut(opened: Opened) -> None:
     whole = member("APP-DATA.SQL", b"CREATE TABLE `a` (b);\n" * 9 + b"COMMIT;\n" * 200)
     found = Dumps()
     with opened(whole[:1000]) as file:
-        list(walk(file, consumers=[found]))
+        list(Pass(file, consumers=[found]))
     assert found.dump is not None
     assert (found.dump.state, found.dump.missing) == (DumpState.CUT, 198 + 1600 - (1000 - 512))
     assert [one.name for one in found.dump.tables] == [b"a"]

@@ -30,7 +30,7 @@ from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.archive.member import Member
 from backupmeta.archive.member import plain as path_of
-from backupmeta.archive.reader import find, walk
+from backupmeta.archive.reader import Pass, find
 from backupmeta.errors import BackupMetaError
 from backupmeta.findings import Finding
 from tests.archive.peers import (
@@ -217,7 +217,7 @@ def facts(one: Row) -> Mapping[str, object]:
 
 def read(opened: Opened, content: bytes) -> tuple[list[Member], list[Finding]]:
     with opened(content) as file:
-        archive = walk(file)
+        archive = Pass(file)
         return list(archive), list(archive.findings())
 
 
@@ -322,7 +322,7 @@ def digests(opened: Opened, content: bytes) -> Mapping[bytes, str | None]:
     """Return the digests of the last member of each path, as the walk counts them."""
     counted = MemberDigests("sha256", DEFAULT_LIMITS.names)
     with opened(content) as file:
-        return {path_of(one.name): counted.last for one in walk(file, consumers=[counted])}
+        return {path_of(one.name): counted.last for one in Pass(file, consumers=[counted])}
 
 
 def found(opened: Opened, content: bytes, path: bytes) -> bytes | None:

@@ -16,7 +16,7 @@ from writers import installatron as writer
 
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.reader import find, walk
+from backupmeta.archive.reader import Pass, find
 from backupmeta.errors import (
     BackupMetaError,
     DamagedError,
@@ -106,7 +106,7 @@ def test_the_record_at_the_root_wins(
 def test_a_full_pass_tells_of_several_records(opened: Opened) -> None:
     entries = [named(b"%d/APP-META.INI" % n) for n in range(150)]
     with opened(tar_gz(RECORD, *entries)) as file:
-        found = walk(file)
+        found = Pass(file)
         assert len(list(found)) == 151
         assert [finding.id for finding in found.findings()] == ["record-deeper"]
         assert len(found.records) == 100
@@ -115,7 +115,7 @@ def test_a_full_pass_tells_of_several_records(opened: Opened) -> None:
 def test_the_record_at_the_root_is_kept_after_any_number_of_others(opened: Opened) -> None:
     entries = [named(b"%d/APP-META.INI" % n) for n in range(150)]
     with opened(tar_gz(*entries, RECORD)) as file:
-        found = walk(file)
+        found = Pass(file)
         assert len(list(found)) == 151
         assert [finding.id for finding in found.findings()] == ["record-not-first", "record-deeper"]
         assert found.findings()[0].detail == "member 151"
@@ -276,7 +276,7 @@ def test_a_member_that_can_t_be_found(opened: Opened, content: bytes, error: typ
 def test_damage_is_told_after_a_full_pass(opened: Opened) -> None:
     whole = writer.tar_bytes(BACKUP)
     with opened(whole[:-1200]) as file:
-        found = walk(file)
+        found = Pass(file)
         assert [one.name for one in found] == [one.name for one in BACKUP]
         assert list(found) == []
         (truncated,) = found.findings()

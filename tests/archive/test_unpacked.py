@@ -12,7 +12,7 @@ import pytest
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.archive.member import WITH_CONTENT, Member, is_at_root, is_record
-from backupmeta.archive.reader import find, walk
+from backupmeta.archive.reader import Pass, find
 from backupmeta.errors import DamagedError, NotAnArchiveError
 from backupmeta.evidence import open_named
 from tests.archive.peers import ENVIRONMENT, SECONDS, needs_gnu_tar
@@ -147,7 +147,7 @@ def _read(path: Path) -> dict[bytes, tuple[Member, str | None]]:
     """Return the last member of each name that has a content, with its digest."""
     digests, found = MemberDigests("sha256", DEFAULT_LIMITS.names), dict[bytes, tuple[Member, str | None]]()
     with open_named(str(path)) as file:
-        for one in walk(file, consumers=[digests]):
+        for one in Pass(file, consumers=[digests]):
             key = os.path.normpath(one.name).lstrip(b"/")
             found.pop(key, None)
             if one.kind in WITH_CONTENT:

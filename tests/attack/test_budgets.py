@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from backupmeta import evidence
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.reader import walk
+from backupmeta.archive.reader import Pass
 from backupmeta.archive.stream import Inflated
 from backupmeta.catalog.remembered import _joined
 from backupmeta.errors import LimitExceededError, UnreadableError
@@ -268,7 +268,7 @@ def test_zeros_are_weighed_against_what_else_a_file_holds(opened: Opened) -> Non
 )
 def test_time_is_heeded_wherever_bytes_are_read(opened: Opened, content: bytes) -> None:
     with opened(content) as file:
-        passed = walk(file, Limits(seconds=0))
+        passed = Pass(file, Limits(seconds=0))
         try:
             deque(passed, maxlen=0)
         except LimitExceededError as error:
@@ -283,7 +283,7 @@ def test_time_is_heeded_while_the_rest_is_digested(opened: Opened, monkeypatch: 
     plain = Inflated.drain
 
     def late(stream: Inflated) -> None:
-        stream._input._deadline = 0
+        stream._input.deadline = 0
         stream._input.go_to(0)
         plain(stream)
 

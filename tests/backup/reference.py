@@ -187,13 +187,27 @@ def _take(
     if losers:
         answer.conflicts[name] = losers
         if any(number >= 0 for _, number in losers) and name != "autobk_schedule":
-            answer.findings.append(("sources-disagree", name))
+            first, second, *_ = (record for _, record in records if key in record)
+            answer.findings.append((_disagreement(key, first, second), name))
     try:
         answer.fields[name] = decode(raw), winner
     except UndecodableError as error:
         answer.fields[name] = None, winner
         answer.extra[key] = raw
         answer.findings.append((str(error), name))
+
+
+def _disagreement(key: str, new: Lines, old: Lines) -> str:
+    """Return what two records that differ are: edited, or rewritten as FORMAT.md §4 has it of renamed accounts."""
+    if key in {"owner", "path", "backup-location", "bkloc"}:
+        return "record-rewritten"
+    for one, other in ((new, old), (old, new)):
+        was, now = one.get("owner", b""), other.get("owner", b"")
+        if was and now and was != now:
+            parts = one[key].split(was)
+            if other[key] in {now.join(parts), was.join((now.join(parts[:2]), *parts[2:]))}:
+                return "record-rewritten"
+    return "sources-disagree"
 
 
 def _keep(answer: Answer, key: str, records: Sequence[tuple[int, Lines]]) -> list[bytes]:
@@ -211,7 +225,7 @@ def _others(answer: Answer, records: Sequence[tuple[int, Lines]]) -> None:
         if key.startswith("cf-") and name and name not in FIELDS.keys() | NO_RECORD_HAS | NOT_HERE:
             _take(answer, name, key, text, records)
             continue
-        raw, *others = _keep(answer, key, records)
+        raw, *_ = _keep(answer, key, records)
         if key.startswith("cf-") and name:
             answer.findings.append(("field-collision", key))
         elif key not in OTHER_KEYS and not re.fullmatch(r"list-.*-(available|attempted)", key):
@@ -220,7 +234,8 @@ def _others(answer: Answer, records: Sequence[tuple[int, Lines]]) -> None:
             text(raw)
         except UndecodableError as error:
             answer.findings.append((str(error), key))
-        answer.findings += [("sources-disagree", key) for other in others if other != raw]
+        first, *others = (record for _, record in records if key in record)
+        answer.findings += [(_disagreement(key, first, other), key) for other in others if other[key] != raw]
 
 
 def _elsewhere(answer: Answer, own_id: str | None, archive_name: str | None, numbackups: int | None, home: str) -> None:

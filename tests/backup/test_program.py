@@ -33,8 +33,8 @@ PATHS: Final[Mapping[Witness, str]] = {
     Witness.INSTALL_RECORD: f"{HOME}/.appdata/current/{INSTALL}",
 }
 RESOLVING: Final = frozenset(
-    "sources-disagree live-value-used record-unknown-key field-collision value-undecodable value-not-utf8 "
-    "id-from-install".split()
+    "sources-disagree record-rewritten live-value-used record-unknown-key field-collision value-undecodable "
+    "value-not-utf8 id-from-install".split()
 )
 """The findings of resolving; others are about a record's text and an archive's name."""
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from backupmeta.catalog import schema
-from backupmeta.catalog.catalog_file import telling
-from backupmeta.catalog.database import open_to_write
+from backupmeta.catalog.database import Catalog, translated_errors
 from backupmeta.errors import CatalogError
 from tests.invented import Account, archive, backup_record, run
 
@@ -40,7 +39,8 @@ def older(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 @pytest.mark.parametrize("command", [["list", "--catalog"], ["find"], ["stats"]])
 def test_an_older_catalog_is_migrated_when_it_is_opened(older: Path, tmp_path: Path, command: list[str]) -> None:
     assert run(*command, older).code == 0
-    open_to_write(str(tmp_path / "new.sqlite")).close()
+    with Catalog.written(str(tmp_path / "new.sqlite")):
+        pass
     assert described(older) == described(tmp_path / "new.sqlite")
 
 
@@ -51,7 +51,8 @@ def test_nothing_is_lost_in_a_migration(older: Path) -> None:
             for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             if name != "seals"  # rows that have another column have other seals
         }
-    open_to_write(str(older)).close()
+    with Catalog.written(str(older)):
+        pass
     with closing(sqlite3.connect(older)) as connection:
         for name, rows in before.items():
             after = connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall()  # noqa: S608 - our own names
@@ -85,18 +86,21 @@ def foreign(path: Path) -> None:
 
 
 def newer(path: Path) -> None:
-    open_to_write(str(path)).close()
+    with Catalog.written(str(path)):
+        pass
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
 
 
 def cut(path: Path) -> None:
-    open_to_write(str(path)).close()
+    with Catalog.written(str(path)):
+        pass
     path.write_bytes(path.read_bytes()[:9000])
 
 
 def overwritten(path: Path) -> None:
-    open_to_write(str(path)).close()
+    with Catalog.written(str(path)):
+        pass
     content = path.read_bytes()
     path.write_bytes(content[:100] + b"\x7f" * 4000 + content[4100:])
 
@@ -179,5 +183,5 @@ def test_a_catalog_is_never_written_among_the_evidence(tmp_path: Path) -> None:
 
 def test_what_sqlite_says_is_a_catalog_error(tmp_path: Path) -> None:
     no_such_table = pytest.raises(CatalogError, match="no such table")
-    with closing(sqlite3.connect(":memory:")) as connection, no_such_table, telling(str(tmp_path)):
+    with closing(sqlite3.connect(":memory:")) as connection, no_such_table, translated_errors(str(tmp_path)):
         connection.execute("SELECT 1 FROM nowhere")

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.account.home import PairState
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.archive.reader import walk
+from backupmeta.archive.reader import Pass
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.witnesses import Witnesses
@@ -94,7 +94,7 @@ def surveyed(content: bytes, limits: Limits = DEFAULT_LIMITS, asked: Iterable[by
         file.write(content)
         file.seek(0)
         with EvidenceFile("evidence", os.dup(file.fileno())) as opened:
-            deque(walk(opened, limits, consumers=[inventory]), maxlen=0)
+            deque(Pass(opened, limits, consumers=[inventory]), maxlen=0)
     return inventory
 
 

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from backupmeta.cli import commands
-from backupmeta.cli.options import Moment
+from backupmeta.cli.options import last_moment, moment
 from backupmeta.cli.output import Target
 from tests.invented import Account, run
 
@@ -76,8 +76,8 @@ def test_the_older_spelling_of_an_exports_format_goes_on(account: Account, tmp_p
     ],
 )
 def test_a_date_means_its_first_or_its_last_second(text: str, first: int, last: int) -> None:
-    assert Moment().convert(text, None, None) == first
-    assert Moment(day_ends=True).convert(text, None, None) == last
+    assert moment(text) == first
+    assert last_moment(text) == last
 
 
 def test_an_answer_goes_to_stdout_or_a_file() -> None:

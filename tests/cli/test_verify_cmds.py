@@ -284,7 +284,7 @@ class TestProcesses:
         assert not any(is_running(child) for child in children)
 
     def test_an_archive_that_kills_each_of_them_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        own, walk, folder = os.getpid(), reader.walk, self.many(tmp_path)
+        own, walk, folder = os.getpid(), reader.Pass, self.many(tmp_path)
 
         def deadly(file: EvidenceFile, *arguments: Any, **options: Any) -> Pass:
             if "user4" in file.path and os.getpid() != own:
@@ -292,7 +292,7 @@ class TestProcesses:
             return walk(file, *arguments, **options)
 
         before = run("verify", folder, "--json", "--jobs", "1", *NOW).json["targets"]
-        monkeypatch.setattr("backupmeta.verification.walk", deadly)
+        monkeypatch.setattr("backupmeta.verification.Pass", deadly)
         after = run("verify", folder, "--json", "--jobs", "2", *NOW).json["targets"]
         differing = [new for old, new in zip(before, after, strict=True) if old != new]
         [told] = [one for one in differing if one["path"].endswith(NAME)]

@@ -305,14 +305,14 @@ def test_one_process_killed_in_the_middle_changes_nothing(
 def test_an_archive_that_no_process_survives_cannot_be_read(
     differing: tuple[ComparedArchive, ComparedArchive], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own, walk = os.getpid(), reader.walk
+    own, walk = os.getpid(), reader.Pass
 
     def deadly(file: EvidenceFile, *arguments: Any, **options: Any) -> Pass:
         if file.path == differing[1].path and os.getpid() != own:
             os.kill(os.getpid(), signal.SIGKILL)
         return walk(file, *arguments, **options)
 
-    monkeypatch.setattr(archive_changes, "walk", deadly)
+    monkeypatch.setattr(archive_changes, "Pass", deadly)
     with pytest.raises(EvidenceError, match="the process that read it ended") as raised:
         compared_contents(differing, DEFAULT_LIMITS, processes(2))
     assert raised.value.path == differing[1].path

@@ -365,8 +365,22 @@ def renamed_account() -> Account:
     tree = home_of("home/renamedu", backup)
     tree[f"home/renamedu/application_backups/{ARCHIVE_NAME}"] = archive(Backup().record())
     return Account(
-        "sources-disagree",
+        "account-renamed",
         "A renamed account: the backup record has the new name and wins, the embedded record has the old one.",
+        tree,
+        [backup.listed()],
+        view=alone(backup, "record-rewritten"),
+    )
+
+
+def edited_record() -> Account:
+    """Return a home in which somebody edited the backup record: its version is not the archive's."""
+    backup = Backup(lines={"version": "6.5.4"}, fields={**ONE_BACKUP, "version": "6.5.4"})
+    tree = home_of("home/exampleu", backup)
+    tree[f"home/exampleu/application_backups/{ARCHIVE_NAME}"] = archive(Backup().record())
+    return Account(
+        "sources-disagree",
+        "An edited backup record: it wins, and the embedded record has another version.",
         tree,
         [backup.listed()],
         view=alone(backup, "sources-disagree"),
@@ -431,6 +445,7 @@ CASES: Final[tuple[Account, ...]] = (
     malformed_names(),
     claimed_twice(),
     renamed_account(),
+    edited_record(),
     archives_only(),
     recompressed(),
 )

@@ -169,7 +169,7 @@ def test_the_number_of_processes_makes_no_difference(many: Path, form: str) -> N
 
 
 def test_an_archive_that_kills_each_process_costs_only_its_events(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own, walk = os.getpid(), reader.walk
+    own, walk = os.getpid(), reader.Pass
 
     def deadly(file: EvidenceFile, *arguments: Any, **options: Any) -> Pass:
         if "u2/" in file.path and file.path.endswith(SECOND) and os.getpid() != own:
@@ -177,7 +177,7 @@ def test_an_archive_that_kills_each_process_costs_only_its_events(many: Path, mo
         return walk(file, *arguments, **options)
 
     before = run("timeline", many, "--deep", "--json", "--jobs", "1")
-    monkeypatch.setattr("backupmeta.events.claims.walk", deadly)
+    monkeypatch.setattr("backupmeta.events.claims.Pass", deadly)
     ran = run("timeline", many, "--deep", "--json", "--jobs", "2")
     lost = [line for line in before.out.splitlines() if line not in ran.out.splitlines()]
     assert len(lost) > 600
