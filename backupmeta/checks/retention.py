@@ -12,8 +12,7 @@ from typing import Final, NamedTuple
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.checked_backup import Requirements
 from backupmeta.findings import Finding, FindingRule, Group, Severity
-from backupmeta.provenance import Source, Witness
-from backupmeta.secrets import mask_text
+from backupmeta.provenance import Source, Witness, shown_name
 from backupmeta.words import counted
 
 DAY: Final = 86_400
@@ -116,6 +115,11 @@ class KeptBackup(NamedTuple):
     is_whole: bool = True
 
     @property
+    def name(self) -> str:
+        """Its archive's name, as it may be shown."""
+        return shown_name(self.path)
+
+    @property
     def source(self) -> Source:
         """Its place."""
         return Source(Witness.FILE_SYSTEM, self.path)
@@ -169,7 +173,7 @@ def duplicates(account: CheckedAccount) -> Iterator[Finding]:
     for first, *others in same.values():
         for other in others:
             if other.path != first.path:
-                yield Finding(BACKUP_DUPLICATE, _name(other.path), _name(first.path), (other.source, first.source))
+                yield Finding(BACKUP_DUPLICATE, other.name, first.name, (other.source, first.source))
 
 
 BACKUP_ORPHANED: Final = _note(
@@ -181,7 +185,7 @@ def orphans(kept: Iterable[KeptBackup], installs: Container[str] | None) -> Iter
     """Yield the backups whose install is gone: none of the ``installs`` of an account, which has records (not None)."""
     for backup in kept:
         if installs is not None and backup.install and backup.install not in installs:
-            yield Finding(BACKUP_ORPHANED, _name(backup.path), f"install {backup.install}", (backup.source,))
+            yield Finding(BACKUP_ORPHANED, backup.name, f"install {backup.install}", (backup.source,))
 
 
 def orphaned(account: CheckedAccount) -> Iterator[Finding]:
@@ -261,10 +265,6 @@ def _since(account: CheckedAccount, install: Inspection, times: Sequence[int]) -
     """Return since when there is an install, Unix seconds: as its record says, else since its first backup."""
     created = install.get("time_created")
     return created if isinstance(created, int) else min(times, default=account.now)
-
-
-def _name(path: str) -> str:
-    return mask_text(path).replace("\\", "/").rpartition("/")[2]  # what is cut off may be what tells a secret
 
 
 AccountCheck = Callable[[CheckedAccount], Iterator[Finding]]
