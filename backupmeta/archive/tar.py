@@ -420,7 +420,7 @@ class Walk:
         if is_bad:
             self._tell(end)
         if stream.resume():
-            self._tell(stream.met)
+            self._tell(stream.passed_end)
             if not is_bad:
                 gap = f"{counted(stream.gap, 'byte')} between two streams {are(stream.gap)}"
                 self._damage("damaged", f"{gap} something else")

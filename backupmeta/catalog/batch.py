@@ -32,7 +32,11 @@ from backupmeta.catalog.rows import (
     finding_row,
     seconds,
 )
-from backupmeta.catalog.schema import path_bytes
+from backupmeta.catalog.schema import BACKUP_CELLS, path_bytes
+from backupmeta.checks.checked_backup import CheckedBackup, Inventory
+from backupmeta.checks.policy import DEFAULT
+from backupmeta.checks.retention import KeptBackup, orphans
+from backupmeta.checks.rulebook import of_backup
 from backupmeta.errors import EvidenceError, NoRecordError, UnreadableError, told_of
 from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
@@ -128,6 +132,10 @@ class Scanning(Work[Batch, Result]):
 
 
 _NOBODY: Final[Mapping[str, Document]] = {}
+_OF_INSTALL: Final = [column.name for column in BACKUP_CELLS].index("backup_install")
+"""Which cell of a backup has the id of its install."""
+_EDITION: Final = 2
+"""It rises where the same evidence gets other rows, so that a scan makes them anew."""
 
 
 class RowBuilder:
@@ -142,7 +150,7 @@ class RowBuilder:
         """Begin; ``zone`` is the server's time zone, where it is known, ``limits`` what a file may ask for."""
         self.shelf: Shelf = Shelf()
         asked = "" if limits == DEFAULT_LIMITS else f" {limits}"
-        self.dependencies: str = f"{__version__} {zone}{asked}"
+        self.dependencies: str = f"{__version__} {_EDITION} {zone}{asked}"
         self._zone = zone
         self._records = RecordCells(self.shelf, zone)
 
@@ -167,11 +175,14 @@ class RowBuilder:
     ) -> Iterator[tuple[str, str, Cells, tuple[FindingRow, ...]]]:
         """Yield where the record and the archive of each backup would be, its cells, and what is odd about it."""
         around = home.surroundings._replace(installs=_NOBODY)
+        installs = home.installs if home.has_records and home.wanted is None else None
         for pair in home.pairs():
             archive = reading.below(pair.archive.folder, pair.archive.name) if pair.archive else ""
             try:
                 record = f"{BACKUPS}/{pair.id}" if pair.record else ""
-                yield record, archive, *self._backup(home, pair, around)
+                cells, findings = self._backup(home, pair, around)
+                kept = KeptBackup(pair.server_path, str(cells[_OF_INSTALL] or ""), None, None)
+                yield record, archive, cells, (*findings, *map(finding_row, orphans([kept], installs)))
             except OverAllowanceError:  # the home tells it once
                 continue
             except EvidenceError as error:
@@ -184,6 +195,9 @@ class RowBuilder:
             return cells, tuple(map(finding_row, findings)) if findings else ()
         inspection = library.inspect_backup(home, pair, around, self._zone)
         cells = (str(inspection.state), seconds(inspection.utc_offset), *cells_of(inspection, self.shelf))
+        if pair.archive is None:  # no deep scan will judge it; that a time lies ahead, a scan can't say
+            subject = CheckedBackup(inspection.path, inspection, Inventory(home.limits), DEFAULT.requirements, GREATEST)
+            inspection.findings += of_backup(subject, is_whole=False)
         return cells, tuple(map(finding_row, inspection.findings))
 
     def _install(self, home: Home, id_: str, positions: Mapping[str, int]) -> ResolvedRow:

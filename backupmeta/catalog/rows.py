@@ -25,7 +25,6 @@ from backupmeta.provenance import Witness, display, located
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Default, Scope
 from backupmeta.record.grammar import Document
 from backupmeta.record.values import Decoder, Value, text
-from backupmeta.secrets import closed, masked
 
 Cell = str | int | bytes | None
 Cells = tuple[Cell, ...]
@@ -124,8 +123,7 @@ def exact(row: FileRow) -> str:
 
 def finding_row(finding: Finding) -> FindingRow:
     """Return the row of a finding."""
-    shown = finding.masked
-    texts = (display(shown.subject), display(shown.detail), display(finding.message))
+    texts = (display(finding.subject), display(finding.detail), display(finding.message))
     evidence = json.dumps([located(source) for source in finding.evidence], ensure_ascii=False)
     return FindingRow(finding.id, str(finding.severity), *texts, evidence)
 
@@ -207,7 +205,7 @@ def list_of(name: str, raw: bytes) -> Text:
 
 
 def _list_of(name: str, raw: bytes) -> Text:
-    return json_of(closed(name, FIELD[name].decode(raw)))
+    return json_of(FIELD[name].decode(raw))
 
 
 _remembered_list = lru_cache(maxsize=4096)(_list_of)
@@ -235,7 +233,7 @@ def extra(kept: tuple[tuple[str, bytes], ...]) -> Text:
 
 def _extra(kept: tuple[tuple[str, bytes], ...]) -> Text:
     texts = ((key, raw.decode("utf-8", "replace")) for key, raw in kept)
-    return json_of({display(key): masked(key, text) for key, text in texts})
+    return json_of({display(key): text for key, text in texts})
 
 
 _remembered_extra = lru_cache(maxsize=4096)(_extra)
