@@ -17,17 +17,7 @@ from backupmeta.archive.digests import ALGORITHMS, Digests
 from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.archive.member import (
-    PATH_MAX,
-    WITH_CONTENT,
-    Member,
-    Placed,
-    is_at_root,
-    is_record,
-    misplaced,
-    plain,
-    remember,
-)
+from backupmeta.archive.member import PATH_MAX, WITH_CONTENT, Member, Records, plain
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
@@ -82,12 +72,11 @@ class Reader:
         outer = self._stream.outer
         self.compression: Compression = self._stream.compression if outer is None else outer.compression
         self._walk = Walk(self._stream, limits, file.path, until)
-        self.records: list[Placed] = []
+        self.records = Records()
 
     def __iter__(self) -> Iterator[Member]:
         for member in self._walk:
-            if is_record(member):
-                remember(self.records, Placed(member, self.members_read - 1))
+            self.records.take(member, self.members_read - 1)
             yield member
         if not self._walk.members_read:
             self._check_is_tar()
@@ -155,7 +144,7 @@ class Reader:
 
     def oddities(self, path: str) -> Iterator[Finding]:
         """Yield what was odd so far about the archive at ``path`` as a whole, its records' places, and its headers."""
-        yield from misplaced(self.records, path)
+        yield from self.records.misplaced(path)
         yield from unpromised(self.compression, path)
         for finding in self._walk.findings:
             yield finding._replace(evidence=tuple(at._replace(path=path) for at in finding.evidence))
@@ -435,7 +424,7 @@ def _number(name: str) -> int | None:
 
 def _is_own(named: Sequence[Member]) -> bool:
     """Return whether the last member ``named`` is the backup's own record: the first one at the root."""
-    return bool(named) and is_record(named[-1]) and is_at_root(named[-1])
+    return bool(named) and named[-1].is_record and named[-1].is_at_root
 
 
 def at_offset(file: EvidenceFile, limits: Limits, offset: int) -> Iterator[bytes]:
