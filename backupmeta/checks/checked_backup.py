@@ -23,7 +23,7 @@ from backupmeta.findings import Finding, FindingRule
 from backupmeta.masking import MASK
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.values import items
-from backupmeta.secrets import mask_location, opened
+from backupmeta.secrets import opened
 
 _KEPT: Final = 8 * MIB
 """How much is kept of plugins' and themes' files, in bytes; real sites have some hundred kB of them."""
@@ -289,11 +289,11 @@ class Requirements:
         return tuple(name.replace(PREFIX, prefix) for name in self.tables)
 
     def allows(self, location: str) -> bool:
-        """Return whether a backup may be kept at ``location``, a record's ``backup-location``, whatever its userinfo.
+        """Return whether a backup may be kept at ``location``, a masked ``backup-location``, whatever its userinfo.
 
         It is one of the `locations`, or of a scheme that is one: ``s3://``.
         """
-        plain = mask_location(location).replace(f"{MASK}@", "")
+        plain = location.replace(f"{MASK}@", "")
         scheme = "".join(plain.partition("://")[:2])
         return self.locations is None or plain in self.locations or scheme in self.locations
 
