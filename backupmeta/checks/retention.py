@@ -4,7 +4,7 @@ What each schedule of automatic backups keeps: FORMAT.md §4, ``autobk``; §8, "
 archives without records, are found when the two are paired (`backupmeta.account.home`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
@@ -101,16 +101,18 @@ class KeptBackup(NamedTuple):
     """A backup that an account has.
 
     Attributes:
-        path: its archive, as the server saw it; of a remote backup its record.
+        path: its archive, as the server saw it; without one its record.
         install: the id of its install; empty where nothing tells it.
         time: when it was made, Unix seconds; None where nothing tells it.
         sha256: the digest of its archive, in hexadecimal; None where it was not counted.
+        is_whole: whether it counts as kept: its archive was read to its end, or is remote.
     """
 
     path: str
     install: str
     time: int | None
     sha256: str | None
+    is_whole: bool = True
 
     @property
     def name(self) -> str:
@@ -141,9 +143,9 @@ class CheckedAccount:
 
     @property
     def by_install(self) -> dict[str, list[KeptBackup]]:
-        """Its backups by their install's id: of each live one, or, where no record tells any, of those they name."""
+        """Its whole backups by their install's id: of each live install, or, without records of any, of those named."""
         backups: dict[str, list[KeptBackup]] = {id_: [] for id_ in self.installs or ()}
-        for backup in self.kept:
+        for backup in filter(_is_whole, self.kept):
             if backup.install in backups or (backup.install and self.installs is None):
                 backups.setdefault(backup.install, []).append(backup)
         return backups
@@ -151,6 +153,10 @@ class CheckedAccount:
     def place(self, install: str, backups: Sequence[KeptBackup]) -> Source:
         """Return where an install is told of: its record, else its first backup."""
         return self.installs[install].source("id") if self.installs is not None else backups[0].source
+
+
+def _is_whole(backup: KeptBackup) -> bool:
+    return backup.is_whole
 
 
 BACKUP_DUPLICATE: Final = _warning(
@@ -175,11 +181,16 @@ BACKUP_ORPHANED: Final = _note(
 )
 
 
-def orphaned(account: CheckedAccount) -> Iterator[Finding]:
-    """Yield backups whose install is gone."""
-    for backup in account.kept:
-        if account.installs is not None and backup.install and backup.install not in account.installs:
+def orphans(kept: Iterable[KeptBackup], installs: Container[str] | None) -> Iterator[Finding]:
+    """Yield the backups whose install is gone: none of the ``installs`` of an account, which has records (not None)."""
+    for backup in kept:
+        if installs is not None and backup.install and backup.install not in installs:
             yield Finding(BACKUP_ORPHANED, backup.name, f"install {backup.install}", (backup.source,))
+
+
+def orphaned(account: CheckedAccount) -> Iterator[Finding]:
+    """Yield the backups of an account whose install is gone."""
+    yield from orphans(account.kept, account.installs)
 
 
 BACKUP_TOO_OLD: Final = _warning("backup-too-old", "the newest backup of an install is too old", _SCHEDULE)
