@@ -219,9 +219,8 @@ def _file(path: str, signature: Signature, reading: Reader) -> FileRow | None:
     remembered = reading.files.get(path)
     if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not _is_archive(name, remembered)):
         return None
-    size, mtime_ns, inode, ctime_ns = (
-        max(-GREATEST, min(number, GREATEST)) for number in signature
-    )  # a time after 2262
+    # a time may be after 2262
+    size, mtime_ns, inode, ctime_ns = (max(-GREATEST, min(number, GREATEST)) for number in signature)
     status = _status(kind, name, remembered)
     digest = reading.digests.get(path)
     return FileRow(display(path), path_bytes(path), str(kind), size, mtime_ns, inode, status, digest, ctime_ns)
@@ -236,17 +235,14 @@ _KINDS: Final = {CURRENT: Witness.INSTALL_RECORD, BACKUPS: Witness.BACKUP_RECORD
 
 
 def _status(kind: Witness, name: str, remembered: Remembered | None) -> str:
-    if kind is not Witness.ARCHIVE and not is_id(name):
+    content = None if remembered is None else remembered.content
+    if kind is Witness.ARCHIVE:
+        if isinstance(content, EvidenceError) and not isinstance(content, NoRecordError):
+            return library.unread(content).id
+        return "passed over" if content is None else "read"
+    if not is_id(name):
         return rules.RECORD_NAME_MALFORMED.id
-    if kind is not Witness.ARCHIVE:
-        return (
-            "read" if remembered is not None and isinstance(remembered.content, Record) else rules.RECORD_UNREADABLE.id
-        )
-    if remembered is None:
-        return "passed over"
-    if isinstance(remembered.content, EvidenceError) and not isinstance(remembered.content, NoRecordError):
-        return library.unread(remembered.content).id
-    return "read"
+    return "read" if isinstance(content, Record) else rules.RECORD_UNREADABLE.id
 
 
 def _account(task: Task, limits: Limits, builder: RowBuilder) -> Outcome:
@@ -304,9 +300,8 @@ class _Visit(NamedTuple):
         """
         account, listing = self.account, listed(self.folder, extents, self.builder.dependencies, self.limits)
         reading = before.reread(listing.files)
-        met = OpenedHome(
-            self.folder, self.folder.entries(self.limits.folder_entries), account.as_server, account.is_home
-        )
+        entries = self.folder.entries(self.limits.folder_entries)
+        met = OpenedHome(self.folder, entries, account.as_server, account.is_home)
         with met.home(self.limits, reading) as home:
             rows = self.builder.rows(home, reading, listing)
             content = _memory(home, reading).to_bytes()
@@ -323,10 +318,9 @@ class _Visit(NamedTuple):
         hidden = (extent.path for extent in self.usual if extent.path in listing.unread)
         if (folder := next(hidden, None)) is not None:
             return f"{folder or 'the folder'} can't be listed"
-        errors = (
-            (path, file.content) for path, file in reading.files.items() if isinstance(file.content, UnreadableError)
-        )
-        return next((f"{path}: {error.reason}" for path, error in errors), "")
+        contents = ((path, file.content) for path, file in reading.files.items())
+        errors = (f"{path}: {content.reason}" for path, content in contents if isinstance(content, UnreadableError))
+        return next(errors, "")
 
 
 def _memory(home: Home, reading: Reader) -> Memory:

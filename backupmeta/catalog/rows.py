@@ -8,7 +8,7 @@ the record's values, by the `Program` of its keys. `cells_of` makes them of any 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timezone, tzinfo
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from typing import Final, NamedTuple, cast
 
@@ -287,26 +287,25 @@ def _key_of(name: str) -> str:
 _PLACES: Final = {column.name: place for place, column in enumerate(BACKUP_FIELDS)}
 _ID, _FILE, _PATH, _USER, _INSTALL = (_PLACES[name] for name in ("id", "file", "path", "user", "backup_install"))
 _FILENAME, _URL, _TITLE = (_PLACES[name] for name in ("backup_filename", "url", "title"))
-_NUMBERS: Final = frozenset(column.name for column in BACKUP_FIELDS if column.type in {Type.INTEGER, Type.TIME})
-_LISTS: Final = frozenset(column.name for column in BACKUP_FIELDS if column.type is Type.SHARED)
 _DERIVED: Final = {"id": Witness.FILE_NAME, "cache_numbackups": Witness.FILE_SYSTEM, "file": Witness.DERIVED}
 """The fields that no record has and `RecordCells` knows, and the witness of each, in the order of the wire."""
+
+
+_Make = Callable[[bytes], Cell | Text]
 
 
 class _Columns(NamedTuple):
     """Which key of a record becomes which cell, by the program of its keys.
 
     Attributes:
-        cells: by key: the places of its cells, and what makes a cell of the value.
-        lists: by key: the place of its cell, and the field, for values that many rows share.
+        cells: by key: the places of its cells, and what makes a cell of the value; a `Text` where many rows share it.
         constant: the cells that hold a documented default, by place; the others are None.
         custom: by key: the fields that have no column.
         kept: the keys that are no fields.
         origins: the witness and the line of each field.
     """
 
-    cells: Mapping[str, tuple[tuple[int, Callable[[bytes], Cell]], ...]]
-    lists: Mapping[str, tuple[int, str]]
+    cells: Mapping[str, tuple[tuple[int, _Make], ...]]
     constant: tuple[Cell, ...]
     custom: Mapping[str, str]
     kept: frozenset[str]
@@ -366,11 +365,9 @@ class RecordCells:
             cells, changed = [*columns.constant, None, None], list(values)
         for key in changed:
             for place, make in columns.cells.get(key, ()):
-                cells[place] = make(values[key])
-            if key in columns.lists:
-                place, name = columns.lists[key]
-                cells[place] = self._shelf.key(list_of(name, values[key]))
-        if not columns.kept.isdisjoint(changed) or not columns.custom.keys().isdisjoint(changed) or cells[-1] is None:
+                cell = make(values[key])
+                cells[place] = self._shelf.key(cell) if isinstance(cell, Text) else cell
+        if cells[-1] is None or any(key in columns.kept or key in columns.custom for key in changed):
             cells[-2:] = self._beside(columns, values)
         self._last = _Filled(columns, values, cells)
         return cells.copy()
@@ -384,13 +381,9 @@ class RecordCells:
         return self._shelf.key(json_of(custom)), self._shelf.key(extra(kept))
 
     def _check_name(self, cells: list[Cell], values: Mapping[str, bytes], archive: str) -> ArchiveNameCheck:
-        url, title, time = cells[_URL], cells[_TITLE], values.get("backup-time")
-        recorded = RecordedName(
-            name=str(cells[_FILENAME] or ""),
-            url=url if isinstance(url, str) else None,
-            title=title if isinstance(title, str) else None,
-            time=int(time) if time else None,
-        )
+        name, url, title = (cast("str | None", cells[place]) for place in (_FILENAME, _URL, _TITLE))
+        time = values.get("backup-time")
+        recorded = RecordedName(name or "", url, title, int(time) if time else None)
         return check_archive_name(recorded, archive, archive, self._zone)
 
 
@@ -401,13 +394,12 @@ def _columns(keys: tuple[str, ...]) -> _Columns | None:
     if not all(_is_derived(step) for step in decided.open_steps):
         return None
     (won,) = decided.won
-    cells: dict[str, tuple[tuple[int, Callable[[bytes], Cell]], ...]] = {}
+    cells: dict[str, tuple[tuple[int, _Make], ...]] = {}
     for name, key, decode in (*((name, key, text) for name, key in won.texts.items()), *won.decoded):
-        if name in _PLACES and name not in _LISTS:
-            cells[key] = (*cells.get(key, ()), (_PLACES[name], _maker(name, decode)))
+        if name in _PLACES:
+            cells[key] = (*cells.get(key, ()), (_PLACES[name], _maker(BACKUP_FIELDS[_PLACES[name]], decode)))
     return _Columns(
         cells=cells,
-        lists={key: (_PLACES[name], name) for name, key, _ in won.decoded if name in _LISTS},
         constant=_constant(decided.defaults),
         custom={key: name for name, key in won.texts.items() if name not in _PLACES},
         kept=frozenset(decided.kept),
@@ -436,13 +428,15 @@ def _origins_by(decided: Program, keys: tuple[str, ...]) -> Text:
     return _origins_of(names, Witness.BACKUP_RECORD, keys, tuple(elsewhere.items()))
 
 
-def _maker(name: str, decode: Decoder) -> Callable[[bytes], Cell]:
-    """Return what makes the cell of the field ``name``."""
-    if is_secret(name):
+def _maker(column: Column, decode: Decoder) -> _Make:
+    """Return what makes the cell of a field."""
+    if column.type is Type.SHARED:
+        return partial(list_of, column.name)
+    if is_secret(column.name):
         return _mask
     if decode is text:
         return bytes.decode
-    if name in _NUMBERS:
+    if column.type in _NUMERIC:
         return lambda raw: number(decode(raw))
     return lambda raw: cast("Cell", decode(raw))
 
