@@ -307,9 +307,9 @@ class Pass(Reader):
 
     def _judge(self, members: Sequence[Member]) -> None:
         self._hazards.look_at(members)
-        if others := self._walk.others:
-            self._hazards.look_at_others(others)
-            others.clear()
+        for name, offset in self._walk.others:
+            self._hazards.look_at_other_name(name, offset)
+        self._walk.others.clear()
 
     def _wants(self, member: Member) -> bool:
         """Ask the consumers whether they want the content of ``member``, now; a hard link's comes later."""

@@ -28,7 +28,6 @@ from typing import Final, cast
 
 from backupmeta import rules
 from backupmeta.archive.compression import End, Verdict
-from backupmeta.archive.hazards import OtherNames
 from backupmeta.archive.headers import (
     BLOCK,
     EXTENSIONS,
@@ -86,7 +85,8 @@ class Walk:
         members_read: how many members there were so far.
         until: how many inflated bytes from its beginning a header is looked for.
         findings: what was odd.
-        others: the names by which other programs read what was met; whoever judges them empties it.
+        others: the names by which other programs read what was met, and where that begins, in inflated bytes; whoever
+            judges them empties it.
         is_wanted: whether somebody wants the content of the last burst's last member.
     """
 
@@ -113,7 +113,7 @@ class Walk:
         self.end: End | None = None
         self.members_read: int = 0
         self.findings: Findings = Findings()
-        self.others: list[OtherNames] = []
+        self.others: list[tuple[bytes, int]] = []
 
     def __iter__(self) -> Iterator[Member]:
         self.pass_content()  # of a member at which an earlier iteration stopped
@@ -238,12 +238,12 @@ class Walk:
         if extensions is not None:
             names = extensions.names()
             self._note(rules.MEMBER_EXTENSION_STRAY, _shown(names))
-            self._judge(OtherNames(extensions.begin, names))
+            self._judge(names, extensions.begin)
 
-    def _judge(self, others: OtherNames) -> None:
-        """Have the names judged that other programs read."""
-        if others.names and len(self.others) < _OTHERS_KEPT:
-            self.others.append(others)
+    def _judge(self, names: Sequence[bytes], offset: int) -> None:
+        """Have the ``names`` judged that other programs read of what begins at ``offset``."""
+        if len(self.others) < _OTHERS_KEPT:
+            self.others += [(name, offset) for name in names]
 
     def _enter(self, fields: Fields, extensions: HeaderExtensions, size: int) -> Member:
         """Return the member whose header lies ahead, and go to its content."""
@@ -255,7 +255,7 @@ class Walk:
             self._note(rules.MEMBER_NUMBER, ", ".join(bad), member.label)
         if member.readings is not NO_READINGS:
             self._note(rules.MEMBER_READINGS_DIFFER, _other(member.readings), member.label)
-            self._judge(OtherNames(member.offset, member.readings.names))
+            self._judge(member.readings.names, member.offset)
         if type_ == b"1" and member.size:
             size = 0 if self._is_header_ahead() else member.size
             member = member._replace(size=size, stored=size)
