@@ -313,13 +313,18 @@ class Pass(Reader):
 
     def _wants(self, member: Member) -> bool:
         """Ask the consumers whether they want the content of ``member``, now; a hard link's comes later."""
-        contents = [content for consumer in self._consumers if (content := consumer.wants(member)) is not None]
+        contents: list[Content] = []
+        for consumer in self._consumers:
+            if (content := consumer.wants(member)) is not None:
+                contents.append(content)
+        if not contents:
+            return False
         if member.source is None:
             self._contents = contents
-            return bool(contents)
-        if contents and len(self._linked) < _LINKS_KEPT:
+            return True
+        if len(self._linked) < _LINKS_KEPT:
             self._linked.append((member, contents))
-        elif contents:
+        else:
             self._refuse(member, contents, rules.LIMIT_EXCEEDED, f"more than {_LINKS_KEPT:,} hard links to read")
         return False
 
