@@ -470,10 +470,19 @@ def without(*names: str) -> Act:
     return act
 
 
-def adding(name: str | bytes, content: bytes = b"<?php\n", *, mode: int = 0o644) -> Act:
-    """Add a file at the end."""
-    entry = Entry(os.fsencode(name), content, 0, mode)
-    return lambda site: site.members.append(Member("added", b"".join(blocks(entry))))
+def adding(name: str | bytes, content: bytes = b"<?php\n", *, mode: int = 0o644, after: int | None = None) -> Act:
+    """Add a file at the end; modified so many seconds ``after`` the backup, or never."""
+
+    def act(site: Site) -> None:
+        entry = Entry(os.fsencode(name), content, 0 if after is None else site.real.moment + after, mode)
+        site.members.append(Member("added", b"".join(blocks(entry))))
+
+    return act
+
+
+def written(after: int) -> Act:
+    """Write the archive so many seconds after the backup."""
+    return lambda site: setattr(site, "written", site.real.moment + after)
 
 
 def adding_special(name: str, kind: bytes, link: str = "") -> Act:
