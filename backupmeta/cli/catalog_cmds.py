@@ -29,13 +29,13 @@ from backupmeta.cli.output import Target
 from backupmeta.errors import CatalogError, EvidenceError, did_you_mean
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
+from backupmeta.provenance import display
 from backupmeta.render.exports import EXPORTS
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.page import REPORTS
 from backupmeta.render.tallies import SCANS, STATS, Contents, Scanned
 from backupmeta.report import Asked, read
 from backupmeta.search import Search
-from backupmeta.secrets import mask_text
 from backupmeta.work.orders import Workers
 
 if TYPE_CHECKING:  # who only reads a catalog need not wait for what writes it
@@ -132,11 +132,10 @@ def _workers(jobs: int | None, cluster: str | None, *, per_host: bool) -> Iterat
     if cluster is None:
         yield messages.workers(jobs)
         return
-    from backupmeta.work.cluster import Roots
     from backupmeta.work.cluster import cluster as connected
 
     try:
-        with connected(cluster, Roots.OF_EACH_HOST if per_host else Roots.SHARED) as workers:
+        with connected(cluster, has_own_roots=per_host) as workers:
             yield workers
     except ModuleNotFoundError as error:
         if error.name != "distributed":
@@ -316,4 +315,4 @@ def _scanned(path: str, where: Where, *, deep: bool, jobs: int | None) -> bool:
 
 def _command() -> str:
     """Return the command line as it was given; userinfo of URIs is masked."""
-    return mask_text(shlex.join(["backupmeta", *sys.argv[1:]]))
+    return display(shlex.join(["backupmeta", *sys.argv[1:]]))

@@ -5,8 +5,10 @@ what became of something, of what, and how.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Final, NamedTuple
 
+from backupmeta import words
 from backupmeta.comparison.archive_changes import Entry, MemberChange, TableChange
 from backupmeta.comparison.changes import (
     Changes,
@@ -30,27 +32,12 @@ from backupmeta.render.formats import (
     View,
     aligned,
     as_json,
-    finding_object,
     formats,
     json_list,
+    json_object,
     pretty,
     table,
     whatever_view,
-)
-from backupmeta.words import (
-    ARROW,
-    NANOSECONDS,
-    amounts,
-    counted,
-    cut,
-    dated,
-    line,
-    markdown_cell,
-    markdown_table,
-    recorded_clock,
-    recorded_dated,
-    recorded_moment,
-    utc_to_the_microsecond,
 )
 
 _LONGEST: Final = 200
@@ -92,7 +79,7 @@ def diff_text(difference: Difference) -> Iterator[str]:
     if difference.is_same:
         yield "no differences\n"
     for section in _sections(difference):
-        yield f"\n{line(section.title)}"
+        yield f"\n{words.line(section.title)}"
         yield from aligned(section.rows, indent="  ")
 
 
@@ -100,18 +87,18 @@ def diff_markdown(difference: Difference) -> Iterator[str]:
     """Yield the same as Markdown: a table a section."""
     yield "# Differences\n\n"
     for letter, side in (("A", difference.a), ("B", difference.b)):
-        yield inert(f"- {letter}: {' '.join(map(markdown_cell, _described(side)))}\n")
+        yield inert(f"- {letter}: {' '.join(map(words.markdown_cell, _described(side)))}\n")
     if difference.is_same:
         yield "\nNo differences.\n"
     for section in _sections(difference):
-        yield f"\n## {markdown_cell(section.title.capitalize())}\n\n"
-        yield from markdown_table(section.columns, section.rows)
+        yield f"\n## {words.markdown_cell(section.title.capitalize())}\n\n"
+        yield from words.markdown_table(section.columns, section.rows)
 
 
 def _described(side: Side) -> tuple[str, str]:
     """Return where a side lies, and when it was made; of the live install that it is one."""
     seconds = side.inspection.text("backup_time")
-    when = "live install" if side.inspection.kind == "install" else recorded_dated(seconds)
+    when = "live install" if side.inspection.kind == "install" else words.recorded_dated(seconds)
     return side.inspection.path or side.name, when
 
 
@@ -120,27 +107,26 @@ def _sections(difference: Difference) -> Iterator[Section]:
         yield Section("not read, and so not compared", ("severity", "finding", "where"), map(_finding, unread))
     changes = difference.changes
     if changes.fields:
-        yield Section("fields", ("what", "field", "values", "who says so"), map(_field, changes.fields))
+        rows: list[_Row] = [(each.what, each.name, _values(each), _witnesses(each.sources)) for each in changes.fields]
+        yield Section("fields", ("what", "field", "values", "who says so"), rows)
     for extensions in changes.extensions:
-        yield Section(extensions.name, ("what", "id", "version"), map(_step, extensions.steps))
-    for change in changes.lists:
-        yield Section(f"{change.name}, as listed", ("what", "entry"), _list_rows(change))
+        rows = [(step.what, step.id, _versions(step)) for step in extensions.steps]
+        yield Section(extensions.name, ("what", "id", "version"), rows)
+    for listed in changes.lists:
+        rows = [(What.REMOVED, words.cut(entry, _LONGEST)) for entry in listed.removed]
+        rows += [(What.ADDED, words.cut(entry, _LONGEST)) for entry in listed.added]
+        yield Section(f"{listed.name}, as listed", ("what", "entry"), rows)
     if difference.contents is None:
         return
     if counts := difference.contents.counts:
-        title = f"members: {amounts({what: counts[what] for what in What})}"
+        title = f"members: {words.amounts({what: counts[what] for what in What})}"
         yield Section(title, ("what", "name", "how"), map(_member, difference.contents.members()))
     if tables := difference.contents.tables:
-        rows = (row for change in tables for row in _table_rows(change))
-        yield Section("tables of the dump", ("what", "name", "how"), rows)
+        yield Section("tables of the dump", ("what", "name", "how"), chain.from_iterable(map(_table_rows, tables)))
 
 
 def _finding(finding: Finding) -> _Row:
     return finding.severity, f"{finding.message} [{finding.id}]", finding.evidence[0].path if finding.evidence else ""
-
-
-def _field(change: FieldChange) -> _Row:
-    return change.what, change.name, _values(change), _witnesses(change.sources)
 
 
 def _values(change: FieldChange) -> str:
@@ -150,7 +136,7 @@ def _values(change: FieldChange) -> str:
     before, after = (_value(change.name, value) for value in (change.before, change.after))
     if change.what is What.ADDED:
         return after
-    return before if change.what is What.REMOVED else before + ARROW + after
+    return before if change.what is What.REMOVED else before + words.ARROW + after
 
 
 def _value(name: str, value: Value) -> str:
@@ -159,47 +145,38 @@ def _value(name: str, value: Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return counted(len(value), "entry", "entries")
-    return cut(recorded_dated(str(value)) if name in _TIMES else str(value), _LONGEST) or "(empty)"
+        return words.counted(len(value), "entry", "entries")
+    return words.cut(words.recorded_dated(str(value)) if name in _TIMES else str(value), _LONGEST) or "(empty)"
 
 
 def _witnesses(sources: Sources) -> str:
     witnesses = [str(source.witness) for source in sources if source is not None]
-    return ARROW.join(dict.fromkeys(witnesses))
-
-
-def _step(step: Step) -> _Row:
-    return step.what, step.id, _versions(step)
+    return words.ARROW.join(dict.fromkeys(witnesses))
 
 
 def _versions(step: Step) -> str:
     """Return the versions of a plugin's step, in words: ``5.3 → 5.3.1``."""
-    return ARROW.join(cut(version, _LONGEST) for version in (step.before, step.after) if version)
-
-
-def _list_rows(change: ListChange) -> Iterator[_Row]:
-    yield from ((What.REMOVED, cut(entry, _LONGEST)) for entry in change.removed)
-    yield from ((What.ADDED, cut(entry, _LONGEST)) for entry in change.added)
+    return words.ARROW.join(words.cut(version, _LONGEST) for version in (step.before, step.after) if version)
 
 
 def _member(change: MemberChange) -> _Row:
     """Return the row of a member; names are not cut: they may be long, and are asked for."""
     names = dict.fromkeys(_name(entry.name) for entry in change if entry is not None)
     if change.before is None or change.after is None:
-        return change.what, ARROW.join(names), _brief(change.either)
+        return change.what, words.ARROW.join(names), _brief(change.either)
     differing = (_differing(change.before, change.after, by) for by in change.by)
-    return change.what, ARROW.join(names), ", ".join(differing)
+    return change.what, words.ARROW.join(names), ", ".join(differing)
 
 
 def _brief(entry: Entry) -> str:
-    return counted(entry.size, "byte") if entry.kind == "file" else entry.kind
+    return words.counted(entry.size, "byte") if entry.kind == "file" else entry.kind
 
 
 _SHOWN_BY: Final[Mapping[str, Callable[[Entry], str]]] = {
     "kind": lambda entry: entry.kind,
     "size": lambda entry: f"{entry.size:,}",
     "mode": lambda entry: f"{entry.mode:04o}",
-    "mtime": lambda entry: dated(entry.mtime_ns // NANOSECONDS),
+    "mtime": lambda entry: words.dated(entry.mtime_ns // words.NANOSECONDS),
     "link": lambda entry: display(_name(entry.link)),
     "content": lambda entry: f"{(entry.digest or '')[:8]}…",
 }
@@ -209,7 +186,7 @@ _SHOWN_BY: Final[Mapping[str, Callable[[Entry], str]]] = {
 def _differing(before: Entry, after: Entry, by: str) -> str:
     """Return by what two members differ, in words: ``size 100 → 120``."""
     old, new = _SHOWN_BY[by](before), _SHOWN_BY[by](after)
-    return f"{'sha256' if by == 'content' else by} {old}{ARROW}{new}" if old != new else by
+    return f"{'sha256' if by == 'content' else by} {old}{words.ARROW}{new}" if old != new else by
 
 
 def _name(name: bytes) -> str:
@@ -218,18 +195,14 @@ def _name(name: bytes) -> str:
 
 def _table_rows(change: TableChange) -> Iterator[_Row]:
     """Yield what became of a table, then what became of the lines of its definition."""
-    name = _name(change.either.name)
-    yield change.what, name, ", ".join([*_table_changes(change), *["definition"] * change.is_redefined])
-    removed, added = change.lines
-    yield from ((change.what, name, f"- {cut(display(_name(definition)), _LONGEST)}") for definition in removed)
-    yield from ((change.what, name, f"+ {cut(display(_name(definition)), _LONGEST)}") for definition in added)
-
-
-def _table_changes(change: TableChange) -> Iterator[str]:
+    name, how = _name(change.either.name), ["definition"] if change.is_redefined else []
     if change.before is None or change.after is None:
-        yield counted(change.either.rows, "row") if change.either.kind == "table" else change.either.kind
+        how = [words.counted(change.either.rows, "row") if change.either.kind == "table" else change.either.kind]
     elif change.before.rows != change.after.rows:
-        yield f"rows {change.before.rows:,}{ARROW}{change.after.rows:,}"
+        how = [f"rows {change.before.rows:,}{words.ARROW}{change.after.rows:,}", *how]
+    yield change.what, name, ", ".join(how)
+    for sign, definition in zip("-+", change.lines, strict=True):
+        yield from ((change.what, name, f"{sign} {words.cut(display(_name(line)), _LONGEST)}") for line in definition)
 
 
 # --- two sides, as JSON -----------------------------------------------------------------------------------------------
@@ -242,15 +215,14 @@ def diff_json(difference: Difference) -> Iterator[str]:
         "b": _side(difference.b),
         "is_same": difference.is_same,
         **_changes_object(difference.changes),
-        "findings": list(map(finding_object, difference.findings)),
+        "findings": as_json(difference.findings),
     }
-    if (contents := difference.contents) is None:
-        yield pretty(described, indent=1)
-        return
-    described["tables"] = list(map(_table_object, contents.tables))
-    described["member_counts"] = {what: contents.counts[what] for what in What if contents.counts[what]}
-    before = pretty(described, indent=1).removesuffix("\n}\n") + ',\n "members": '
-    yield from json_list(before, map(_member_object, contents.members()))
+    if (contents := difference.contents) is not None:
+        described["tables"] = list(map(_table_object, contents.tables))
+        described["member_counts"] = {what: contents.counts[what] for what in What if contents.counts[what]}
+    yield pretty(described, indent=1).removesuffix("\n}\n")
+    if contents is not None:
+        yield from json_list(',\n "members": ', map(_member_object, contents.members()))
     yield "\n}\n"
 
 
@@ -261,19 +233,15 @@ def _changes_object(changes: Changes) -> dict[str, object]:
 
 
 def _side(side: Side) -> dict[str, object]:
-    time = recorded_moment(side.inspection.text("backup_time"))
+    time = words.recorded_moment(side.inspection.text("backup_time"))
     return {**named("path", side.inspection.path), "kind": side.inspection.kind, "time": time}
 
 
 def _field_object(change: FieldChange) -> dict[str, object]:
     described: dict[str, object] = {"what": change.what, **named("name", change.name), "is_extra": change.is_extra}
-    if change.is_secret:
-        described["is_secret"] = True
-    else:
-        values = change.before, change.after
-        for key, value, source in zip(("before", "after"), values, change.sources, strict=True):
-            if source is not None:
-                described.update(named(key, value) if isinstance(value, str) else {key: value})
+    sides = {"before": change.before, "after": change.after}
+    values = {key: value for key, value in sides.items() if getattr(change.sources, key) is not None}
+    described |= {"is_secret": True} if change.is_secret else json_object(values)
     return {**described, "sources": as_json(change.sources)}
 
 
@@ -284,7 +252,7 @@ def _member_object(change: MemberChange) -> dict[str, object]:
 
 def _entry_object(entry: Entry) -> dict[str, object]:
     described: dict[str, object] = {**named("name", _name(entry.name)), "type": entry.kind, "size": entry.size}
-    described.update(mode=f"{entry.mode:04o}", mtime=utc_to_the_microsecond(entry.mtime_ns))
+    described.update(mode=f"{entry.mode:04o}", mtime=words.utc_to_the_microsecond(entry.mtime_ns))
     described.update(named("link", _name(entry.link)) if entry.link else {})
     return {**described, "sha256": entry.digest}
 
@@ -309,8 +277,8 @@ def history_table(history: History, view: View) -> Iterator[str]:
 
 def history_markdown(history: History) -> Iterator[str]:
     """Yield the same as a table in Markdown."""
-    yield inert(f"# History of {markdown_cell(history.install)}\n\n")
-    yield from markdown_table(_HISTORY_COLUMNS, map(_history_cells, history.rows))
+    yield inert(f"# History of {words.markdown_cell(history.install)}\n\n")
+    yield from words.markdown_table(_HISTORY_COLUMNS, map(_history_cells, history.rows))
 
 
 def history_json(history: History) -> Iterator[str]:
@@ -326,7 +294,7 @@ def _history_cells(row: Row) -> _Row:
     plugins = row.inspection.get("plugins")
     count = str(len(plugins)) if isinstance(plugins, list) else ""
     version = str(row.inspection.wire().get("version") or "")
-    time = recorded_clock(row.inspection.text("backup_time"))
+    time = words.recorded_clock(row.inspection.text("backup_time"))
     return time, row.name, version, count, size, "" if row.changes is None else in_few_words(row.changes)
 
 
@@ -359,14 +327,14 @@ def _list_in_words(change: ListChange) -> str:
 def _history_object(row: Row) -> dict[str, object]:
     described: dict[str, object] = {**named("name", row.name), "size": row.size}
     if (inspection := row.inspection) is None:
-        return {**described, "trouble": None if row.trouble is None else finding_object(row.trouble)}
+        return {**described, "trouble": as_json(row.trouble)}
     plugins = inspection.get("plugins")
     return {
         **described,
         **named("path", inspection.path),
         "kind": inspection.kind,
         "state": inspection.state,
-        "time": recorded_moment(inspection.text("backup_time")),
+        "time": words.recorded_moment(inspection.text("backup_time")),
         "version": inspection.wire().get("version"),
         "plugins": len(plugins) if isinstance(plugins, list) else None,
         "changes": None if row.changes is None else _changes_object(row.changes),

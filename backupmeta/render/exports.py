@@ -10,6 +10,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar, get_type_hints
 
@@ -34,8 +35,8 @@ ExportRendering: TypeAlias = Callable[[Export, View], Iterable[str] | Iterable[b
 _SECONDS_END: Final = len("2024-06-13T20:55:21")
 _TO_QUOTE: Final = re.compile('[",\r\n]')
 
-_Texts = Mapping[Type, Callable[[Any], str]]
-"""How what a column holds is written, by its type."""
+_Text = Callable[[Any], str]
+"""How what a column holds is written."""
 _GROUP: Final = (10_000, 64 * 1024 * 1024)
 """How many rows, of how many bytes, are kept until they are written together: a row group."""
 _BATCH: Final = (1_000, 4 * 1024 * 1024)
@@ -55,31 +56,25 @@ _ENTRIES: Final[Mapping[Decoder | None, type]] = {
 
 def jsonl(export: Export, view: View) -> Iterable[str]:
     """Yield a line a row: an object with a member for each column."""
-    return rows_for(view.width, _jsonl(*export))
+    keys = [(encode_basestring(column.name) + ":", _JSON[column.type]) for column in export.columns]
+    return rows_for(view.width, (_json_line(keys, row) for row in export.rows))
 
 
-def _jsonl(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[str]:
-    keys = [(encode_basestring(column.name) + ":", _JSON[column.type]) for column in columns]
-    for row in rows:
-        cells = zip(keys, row, strict=True)
-        members = ",".join([key + ("null" if cell is None else text(cell)) for (key, text), cell in cells])
-        yield escapes.json(f"{{{members}}}\n")
+def _json_line(keys: list[tuple[str, _Text]], row: Row) -> str:
+    cells = zip(keys, row, strict=True)
+    members = ",".join([key + ("null" if cell is None else text(cell)) for (key, text), cell in cells])
+    return escapes.json(f"{{{members}}}\n")
 
 
 def csv(export: Export, view: View) -> Iterable[str]:
     """Yield the names of the columns, then a line a row."""
-    return rows_for(view.width, _csv(*export))
+    texts = [_CSV[column.type] for column in export.columns]
+    names = [column.name for column in export.columns]
+    return rows_for(view.width, chain([",".join(names) + "\r\n"], (_csv_line(texts, row) for row in export.rows)))
 
 
-def _csv(columns: tuple[Column, ...], rows: Iterable[Row]) -> Iterator[str]:
-    yield _csv_line(column.name for column in columns)
-    texts = [_CSV[column.type] for column in columns]
-    for row in rows:
-        yield _csv_line(["" if cell is None else text(cell) for text, cell in zip(texts, row, strict=True)])
-
-
-def _csv_line(cells: Iterable[str]) -> str:
-    return ",".join(cells) + "\r\n"
+def _csv_line(texts: list[_Text], row: Row) -> str:
+    return ",".join(["" if cell is None else text(cell) for text, cell in zip(texts, row, strict=True)]) + "\r\n"
 
 
 def _quoted(text: str) -> str:
@@ -100,20 +95,20 @@ def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
 
 
-def _string(text: Callable[[Any], str]) -> Callable[[Any], str]:
+def _string(text: _Text) -> _Text:
     return lambda cell: f'"{text(cell)}"'
 
 
-_NUMBERS: Final[_Texts] = {Type.KEY: str, Type.INTEGER: str, Type.FLAG: _flag}
-_PLAIN: Final[_Texts] = {Type.TIME: moment, Type.NANOSECONDS: _time_ns, Type.BYTES: _base64}
-_JSON: Final[_Texts] = {
+_NUMBERS: Final[Mapping[Type, _Text]] = {Type.KEY: str, Type.INTEGER: str, Type.FLAG: _flag}
+_PLAIN: Final[Mapping[Type, _Text]] = {Type.TIME: moment, Type.NANOSECONDS: _time_ns, Type.BYTES: _base64}
+_JSON: Final[Mapping[Type, _Text]] = {
     **_NUMBERS,
     **{type_: _string(text) for type_, text in _PLAIN.items()},
     Type.TEXT: encode_basestring,
     Type.JSON: str,
     Type.SHARED: str,
 }
-_CSV: Final[_Texts] = {**_NUMBERS, **_PLAIN, Type.TEXT: _quoted, Type.JSON: _quoted, Type.SHARED: _quoted}
+_CSV: Final[Mapping[Type, _Text]] = {**_NUMBERS, **_PLAIN, Type.TEXT: _quoted, Type.JSON: _quoted, Type.SHARED: _quoted}
 
 
 # --- Parquet ----------------------------------------------------------------------------------------------------------
@@ -210,10 +205,9 @@ def _kind(column: Column) -> _Kind:
     known = FIELD.get(column.name)
     if column.type is Type.SHARED and known is not None:
         return _Kind(pa.list_(_entry(_ENTRIES[known.decode])), json.loads)
-    number = _Kind(pa.int64())
     kinds = {
-        Type.KEY: number,
-        Type.INTEGER: number,
+        Type.KEY: _Kind(pa.int64()),
+        Type.INTEGER: _Kind(pa.int64()),
         Type.FLAG: _Kind(pa.bool_(), bool),
         Type.TIME: _Kind(pa.timestamp("s", "UTC"), _in_calendar),
         Type.NANOSECONDS: _Kind(pa.timestamp("ns", "UTC")),

@@ -18,15 +18,27 @@ from backupmeta.render.formats import (
     whatever_view,
     with_numbers,
 )
-from backupmeta.words import ago, amounts, clock, counted, few, line, minute, moment, place, size
+from backupmeta.words import ago, amounts, clock, counted, few, line, minute, place, size
 
 _KINDS: Final = {"all_files": "files", "all_installs": "installs", "all_backups": "backups"}
 _CHANGES: Final = ("new", "changed", "moved", "returned", "vanished")
 _SCAN_COLUMNS: Final = ("scan", "began (UTC)", "ended (UTC)", "roots")
 _AMOUNTS: Final = ("backups", "archives", "bytes")
+_PARTED: Final = {
+    "applications": ("application",),
+    "versions": ("application", "version"),
+    "ages": ("age",),
+    "months": ("month",),
+}
+"""How backups are parted: the attributes of a summary, and what the backups of a part have in common."""
+
+_KEYS: Final = {"now": "as_of", "largest": "largest_accounts", "months": "growth"}
+"""The members of JSON that are not called as the attributes of a summary."""
+
+_NOT_SHOWN: Final = frozenset({"digested", "verdicts"})
 _MOST_ROOTS: Final = 3
 _UNKNOWN: Final = "?"
-_TIMES: Final = frozenset({"time", "began", "ended"})
+_TIMES: Final = frozenset({"now", "time", "began", "ended"})
 """The attributes that are Unix seconds."""
 
 _Row = Sequence[str | int]
@@ -160,22 +172,13 @@ def _tables(contents: Contents) -> Iterator[tuple[str, tuple[str, ...], Sequence
     yield f"Scans, the last {MOST_SCANS}", _SCAN_COLUMNS, list(map(_scan, stats.scans))
     largest = [(place(account.host, account.path), account.archives, account.bytes) for account in stats.largest]
     yield f"Accounts, the {MOST_ACCOUNTS} largest", ("account", "archives", "bytes"), largest
-    for key, (names, parts) in _parted(stats).items():
+    for key, names in _PARTED.items():
+        parts = getattr(stats, key)
         which = f", as of {clock(stats.now)} UTC" if key == "ages" else ""
         which += f", the {MOST:,} largest" if len(parts) == MOST else ""
-        yield f"{key.capitalize()}{which}", (*names, *_AMOUNTS), list(map(_part, parts))
+        yield f"{_KEYS.get(key, key).capitalize()}{which}", (*names, *_AMOUNTS), list(map(_part, parts))
     findings = [(finding.severity, finding.id, finding.times) for finding in stats.findings]
     yield "Findings", ("severity", "id", "count"), findings
-
-
-def _parted(stats: Summary) -> dict[str, tuple[tuple[str, ...], tuple[Part, ...]]]:
-    """Return how the backups are parted: by what they have in common, and the parts."""
-    return {
-        "applications": (("application",), stats.applications),
-        "versions": (("application", "version"), stats.versions),
-        "ages": (("age",), stats.ages),
-        "growth": (("month",), stats.months),
-    }
 
 
 def _summary(stats: Summary) -> Iterator[_Row]:
@@ -224,39 +227,23 @@ def _part(part: Part) -> _Row:
 def stats_json(contents: Contents) -> Iterator[str]:
     """Yield the same as JSON; times are in UTC, what is not known is null."""
     stats = contents.stats
-    described: dict[str, object] = {
-        "catalog": display(contents.catalog),
-        "as_of": moment(stats.now),
-        "scans": list(map(_scan_object, stats.scans)),
-        "accounts": stats.accounts,
-        "installs": stats.installs,
-        "backups": stats.backups,
-        "archives": stats.archives,
-        "bytes": stats.bytes,
-        "oldest": stats.oldest and _object(stats.oldest),
-        "newest": stats.newest and _object(stats.newest),
-        "orphans": _part_object((), stats.orphans),
-        "duplicates": stats.duplicates and _object(stats.duplicates),
-        "largest_accounts": list(map(_object, stats.largest)),
-    }
-    for key, (names, parts) in _parted(stats).items():
-        described[key] = [_part_object(names, part) for part in parts]
-    yield pretty({**described, "findings": list(map(_object, stats.findings))})
-
-
-def _object(value: object) -> dict[str, object]:
-    return json_object(value, _TIMES)
+    values = {key: value for key, value in stats._asdict().items() if key not in _NOT_SHOWN}
+    values["scans"] = list(map(_scan_object, stats.scans))
+    values["orphans"] = _part_object((), stats.orphans)
+    for key, names in _PARTED.items():
+        values[key] = [_part_object(names, part) for part in values[key]]
+    described = {"catalog": display(contents.catalog), **json_object(values, _TIMES)}
+    yield pretty({_KEYS.get(key, key): value for key, value in described.items()})
 
 
 def _scan_object(scan: Scan) -> dict[str, object]:
-    described = _object(scan)
+    described = json_object(scan, _TIMES)
     del described["version"]
     return {**described, "is_whole": scan.is_whole}
 
 
 def _part_object(names: tuple[str, ...], part: Part) -> dict[str, object]:
-    named = dict(zip(names, part.names, strict=True))
-    return {**named, "backups": part.backups, "archives": part.archives, "bytes": part.bytes}
+    return {**dict(zip(names, part.names, strict=True)), **dict(zip(_AMOUNTS, part[1:], strict=True))}
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------
