@@ -413,7 +413,10 @@ WITNESSES: Final = {
         m.edited(m.VERSION, r"\$wp_version = '[0-9.]+'", "$wp_version = '6.0.1'"),
         also={"application-version-differs": "contents that contradict the record are the second sign"},
     ),
-    "a server whose clock was a month late": by("members-in-future", m.dated(-30 * m.DAY)),
+    "a server whose clock was a month late, of a site that was copied": by(
+        "members-in-future", m.touched, m.dated(-30 * m.DAY), m.written(60 - 30 * m.DAY)
+    ),
+    "a server whose clock was a month late": by("member-younger", m.dated(-30 * m.DAY), m.written(60 - 30 * m.DAY)),
     "the account was renamed, its record on disk with it": by(
         "record-rewritten",
         *(m.on_disk(m.line(key, value)) for key, value in {"owner": "cafeneu", "path": "/home/cafeneu/web"}.items()),
