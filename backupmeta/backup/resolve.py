@@ -15,14 +15,14 @@ from backupmeta.account.home import PairState
 from backupmeta.backup.contradictions import is_rewritten, sides
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Program, Won, program
-from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, base_name, copied, derived
+from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, copied, derived
 from backupmeta.findings import Finding, FindingRule, Findings
-from backupmeta.provenance import Source, Witness, as_text
+from backupmeta.provenance import Source, Witness, as_text, base_name, shown_name
 from backupmeta.record import grammar
 from backupmeta.record.fields import Field, Use, problem
 from backupmeta.record.grammar import Document, Record
 from backupmeta.record.values import Decoder
-from backupmeta.secrets import closed, is_closed, marks_in, mask_text, masked
+from backupmeta.secrets import closed, is_closed, marks_in, mask_value
 
 
 class RecordedName(NamedTuple):
@@ -293,21 +293,17 @@ def check_archive_name(recorded: RecordedName, archive: str | None, path: str, z
     parts = filename.parse(name)
     findings = list(_renamed(recorded.name, archive, source)) if archive else []
     if parts is None:
-        shown = masked("backup_filename", name) if archive is None else _shown_name(archive)
+        shown = shown_name(archive) if archive else name
         findings.append(Finding(rules.NAME_UNCONVENTIONAL, shown, "", (source,)))
     if parts is None or archive is None:
         return ArchiveNameCheck(parts, None, findings)
     title = recorded.title
     for rule, contradiction in filename.disagreements(parts, recorded.url, title, recorded.time, zone):
-        is_harmless = title is None or masked("title", title) == title  # a slug hides no password
+        is_harmless = title is None or mask_value(title) == title  # a slug hides no password
         detail = contradiction if is_harmless else ""
         findings.append(Finding(rule, "backup_filename", detail, (source,)))
     offset = filename.utc_offset(parts, recorded.time) if recorded.time is not None else None
     return ArchiveNameCheck(parts, offset, findings)
-
-
-def _shown_name(archive: str) -> str:
-    return base_name(mask_text(archive))
 
 
 def _renamed(recorded: str, archive: str, source: Source) -> Iterator[Finding]:
@@ -315,6 +311,5 @@ def _renamed(recorded: str, archive: str, source: Source) -> Iterator[Finding]:
     known = as_text(base_name(archive))
     if recorded in {"", known} or filename.stem(recorded) == filename.stem(known):
         return
-    shown = masked("backup_filename", recorded)
-    if recorded != masked("backup_filename", known):  # a catalog's record has its secrets masked
-        yield Finding(rules.ARCHIVE_RENAMED, _shown_name(archive), f"recorded as {shown}", (source,))
+    if recorded != mask_value(known):  # a catalog's record has its secrets masked
+        yield Finding(rules.ARCHIVE_RENAMED, shown_name(archive), f"recorded as {recorded}", (source,))

@@ -329,6 +329,13 @@ def _make_anew(connection: sqlite3.Connection, path: str) -> None:
         connection.execute(statement)
 
 
+def _known_names() -> frozenset[str]:
+    """Return the names of all that a catalog has, or had in its first schema: tables, indices, views."""
+    older = ("accounts_by_root_last_scan", "all_backups_by_backup_install")
+    made = (*schema.tables(), *schema.indices(), *schema.views())
+    return frozenset((*older, *(name for name, _ in made)))
+
+
 def _objects(connection: sqlite3.Connection, path: str) -> dict[str, tuple[str, str]]:
     """Return the type and the SQL of all that is in a catalog, by name, without SQLite's own.
 
@@ -336,7 +343,7 @@ def _objects(connection: sqlite3.Connection, path: str) -> dict[str, tuple[str, 
     """
     select = "SELECT name, type, ifnull(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'"
     objects = {str(name): (str(kind), _compact(str(sql))) for name, kind, sql in connection.execute(select)}
-    known = schema.known_names()
+    known = _known_names()
     for name, (kind, _) in objects.items():
         if kind == "trigger" or name not in known:
             advice = f"see who put it there, and take it away: sqlite3 {path} 'DROP {kind} {name}'"

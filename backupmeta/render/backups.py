@@ -31,7 +31,7 @@ from backupmeta.render.formats import (
     rows_for,
     table,
 )
-from backupmeta.secrets import is_closed, mask_text, opened, plain
+from backupmeta.secrets import is_closed, opened, plain
 from backupmeta.words import clock, recorded_clock
 
 BACKUP_COLUMNS: Final = ("time (UTC)", "id", "user", "application", "version", "url", "title", "state", "archive")
@@ -264,7 +264,7 @@ def _extra(field: str, holding: list[Document], *, show_secrets: bool) -> tuple[
     """Return a key and what is kept of it; bytes of a key that aren't UTF-8 as ``\\xff``, exactly in base64."""
     exact = field.encode("utf-8", "surrogateescape")
     key = exact.decode("utf-8", "backslashreplace")
-    shown_key = key if show_secrets else mask_text(key)
+    shown_key = key if show_secrets else display(key)
     described: dict[str, object] = {}
     if shown_key == key != field:
         described["key_base64"] = base64.b64encode(exact).decode("ascii")

@@ -302,7 +302,7 @@ def _mark(verification: Verification, judged: Judged) -> str:
 
     Which of several it is, a number after it tells, as in CodeQL.
     """
-    parts = (verification.path, judged.finding.id, judged.finding.masked.subject)
+    parts = (verification.path, judged.finding.id, judged.finding.subject)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 

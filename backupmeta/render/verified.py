@@ -211,7 +211,7 @@ def finding_lines(findings: Alike, paint: Paint = str) -> Iterator[str]:
 
 def _particulars(finding: Finding) -> str:
     """Return what tells a finding from others of its id: subject and detail, else where it can be seen."""
-    _, subject, detail, evidence = finding.masked
+    _, subject, detail, evidence = finding
     text = f"{subject} ({detail})" if subject and detail else subject or detail
     return text or next((source.member or source.path for source in evidence), "")
 
