@@ -30,7 +30,7 @@ from backupmeta.backup.contradictions import SECOND, TOLERANCES, Making, Written
 from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.evidence import EvidenceFile, Place, join_server_path
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness, display
+from backupmeta.provenance import Source, Witness, base_name, display
 from backupmeta.record.fields import FIELDS, Field, problem
 from backupmeta.record.grammar import Document, document, pickled_in_clear
 from backupmeta.words import counted, dated
@@ -276,7 +276,7 @@ def of_name(
     None for a name that does not follow the convention. Its clock's zone is the server's ``zone``, where a person named
     it, else the one that a record's ``backup-time`` implies; else it is unknown, and the local time stands for itself.
     """
-    name = filename.parse(path.replace("\\", "/").rpartition("/")[2])
+    name = filename.parse(base_name(path))
     if name is None:
         return None
     seconds = {claim: claim.time // SECOND for claim in records}
