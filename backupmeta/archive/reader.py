@@ -12,12 +12,13 @@ from typing import Final, NamedTuple, Protocol
 
 from backupmeta import rules
 from backupmeta.archive import identification
-from backupmeta.archive.compression import BLOCK, PLAIN, Compression, End, Stream, by_suffix, identify, is_skippable
+from backupmeta.archive.compression import BLOCK, PLAIN, Compression, End, by_suffix, identify, is_skippable
 from backupmeta.archive.digests import ALGORITHMS, Digests
 from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.member import PATH_MAX, WITH_CONTENT, Member, Records, plain
+from backupmeta.archive.stream import Inflated
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
@@ -51,6 +52,8 @@ class Reader:
         limits: what it may ask for.
         block: its first bytes, at most one `BLOCK`.
         compression: how it is compressed; the outermost of two ways.
+        begin: where the first stream, or the tar, begins, in bytes of the file.
+        stream: what it inflates to.
         records: the members that are records, the first of them.
     """
 
@@ -68,11 +71,12 @@ class Reader:
         self.file = file
         self.limits = limits
         self.block: bytes = file.read(BLOCK)
-        self._stream = identification.unpacked(file, self.block, limits, digests)
-        outer = self._stream.outer
-        self.compression: Compression = self._stream.compression if outer is None else outer.compression
-        self._walk = Walk(self._stream, limits, file.path, until)
-        self.records = Records()
+        self.stream: Inflated = identification.unpacked(file, self.block, limits, digests)
+        outermost = self.stream.outer or self.stream
+        self.compression: Compression = outermost.compression
+        self.begin: int = outermost.before
+        self._walk = Walk(self.stream, limits, file.path, until)
+        self.records: Records = Records()
 
     def __iter__(self) -> Iterator[Member]:
         for member in self._walk:
@@ -89,14 +93,18 @@ class Reader:
         """
         if member.source is not None:
             with _again(self.file):
-                yield from linked(self.file, self.limits, member)
+                offset = sources(self.file, self.limits, [member]).get(member.offset)
+                if offset is None:
+                    what = f"{member.text!r} is a hard link to {member.link.decode('utf-8', 'surrogateescape')!r}"
+                    raise DamagedError(self.file.path, f"{what}, which is not before it", 0, "damaged")
+                yield from at_offset(self.file, self.limits, offset)
             return
         given = 0
         while piece := self._walk.content(BLOCK):
             given += len(piece)
             yield piece
         if member.map is not None and member.map.fault:
-            raise DamagedError(self.file.path, f"{member.text!r}: {member.map.fault}", self._stream.taken, "damaged")
+            raise DamagedError(self.file.path, f"{member.text!r}: {member.map.fault}", self.stream.taken, "damaged")
         if (missing := member.length - given) > 0:
             raise self.broken(f"{counted(missing, 'byte')} of {member.text!r} {are(missing)} missing")
 
@@ -115,17 +123,6 @@ class Reader:
     def record(self, member: Member) -> bytes:
         """Return the whole content of a record. Raises `LimitExceededError`, and as `content`."""
         return _bounded(self.file.path, self.content(member), self.limits.record_bytes)
-
-    @property
-    def position(self) -> int:
-        """How many inflated bytes were taken so far."""
-        return self._stream.position
-
-    @property
-    def begin(self) -> int:
-        """Where the first stream, or the tar, begins, in bytes of the file."""
-        stream = self._stream if self._stream.outer is None else self._stream.outer
-        return stream.before
 
     @property
     def end(self) -> End | None:
@@ -148,27 +145,27 @@ class Reader:
         yield from unpromised(self.compression, path)
         for finding in self._walk.findings:
             yield finding._replace(evidence=tuple(at._replace(path=path) for at in finding.evidence))
-        yield from identification.findings(self._stream, Source(Witness.ARCHIVE, path))
+        yield from identification.findings(self.stream, Source(Witness.ARCHIVE, path))
 
     def broken(self, reason: str) -> DamagedError | LimitExceededError:
         """Return the error for content that ends before it should."""
-        stream, walk = self._stream.end, self._walk.end
+        stream, walk = self.stream.end, self._walk.end
         if (limit := self._limit()) is not None:
             return limit
         if stream is None or stream.verdict == "complete":
             why = walk.reason if walk and walk.reason else "the tar is cut off"
             verdict = "truncated" if walk is None or walk.verdict == "complete" else walk.verdict
-            return DamagedError(self.file.path, f"{why}: {reason}", min(self._stream.taken, self.file.size), verdict)
+            return DamagedError(self.file.path, f"{why}: {reason}", min(self.stream.taken, self.file.size), verdict)
         return DamagedError(self.file.path, f"{stream.reason}: {reason}", stream.offset, stream.verdict)
 
     def _limit(self) -> LimitExceededError | None:
         """Return the error for the limit that was met, or None where none was."""
-        name = next((end.limit for end in (self._walk.worst, self._stream.end) if end is not None and end.limit), None)
+        name = next((end.limit for end in (self._walk.worst, self.stream.end) if end is not None and end.limit), None)
         return None if name is None else LimitExceededError(self.file.path, name, getattr(self.limits, name))
 
     def _check_is_tar(self) -> None:
         """Raise where there was not a single header: it is no tar, or it broke off too early to tell."""
-        path, stream, walked = self.file.path, self._stream, self._walk.end
+        path, stream, walked = self.file.path, self.stream, self._walk.end
         is_whole = walked is not None and walked.verdict == "complete" and stream.position and not self._is_zeros()
         if walked is None or (is_whole and identification.container(stream.first) is None):
             return
@@ -185,7 +182,7 @@ class Reader:
 
     def _is_zeros(self) -> bool:
         """Return whether there are zeros alone, and not just the end mark of a writer that packed nothing."""
-        stream = self._stream
+        stream = self.stream
         if stream.first.strip(b"\0") or any(
             finding.rule is rules.ARCHIVE_TRAILING_CONTENT for finding in self._walk.findings
         ):
@@ -197,7 +194,7 @@ class Reader:
 
     def _foreign(self) -> NotAnArchiveError:
         """Return the error that says what the file is."""
-        stream, path = self._stream, self.file.path
+        stream, path = self.stream, self.file.path
         if self.compression is PLAIN:
             what = identification.describe(self.block)
             return NotAnArchiveError(path, f"no archive: {what.words}", what.advice or None)
@@ -274,8 +271,8 @@ class Pass(Reader):
 
     def _drained(self) -> bool:
         """Take in what is after the archive; return whether all of the file was, and no limit ended it."""
-        self._stream.drain()
-        if (end := self._stream.end) is None or not end.limit:
+        self.stream.drain()
+        if (end := self.stream.end) is None or not end.limit:
             return True
         self._unread.add(
             Finding(rules.LIMIT_EXCEEDED, "", f"{end.reason}, near byte {end.offset}", (_at(self.file.path, None),))
@@ -284,7 +281,7 @@ class Pass(Reader):
 
     def _went_to_the_end(self) -> bool:
         """Return whether no limit ended the pass; a member's name over one does not."""
-        stream, walked = self._stream.end, self.end
+        stream, walked = self.stream.end, self.end
         return not ((stream and stream.limit) or (walked and walked.limit == "members"))
 
     def _members(self) -> Iterator[Member]:
@@ -345,16 +342,6 @@ class Pass(Reader):
             content.close(_OF_NOTHING)
         if not self._hazards.has_unresolved(member):
             self._unread.add(Finding(rule, member.label, detail, (_at(self.file.path, member),)))
-
-    @property
-    def streams(self) -> Sequence[Stream]:
-        """The first gzip members, zstd frames, … that the file consists of, and those with a fault."""
-        return self._stream.streams
-
-    @property
-    def stream_count(self) -> int:
-        """How many there were."""
-        return self._stream.stream_count
 
     def findings(self) -> Sequence[Finding]:
         """Return, after the iteration, what was odd."""
@@ -474,17 +461,6 @@ def sources(file: EvidenceFile, limits: Limits, links: Iterable[Member]) -> dict
             if not asked:
                 break
     return lengths
-
-
-def linked(file: EvidenceFile, limits: Limits, link: Member) -> Iterator[bytes]:
-    """Yield the content of a hard ``link``. Raises `DamagedError` where no file of its target's name is before it."""
-    offset = sources(file, limits, [link]).get(link.offset)
-    if offset is None:
-        target = link.link.decode("utf-8", "surrogateescape")
-        raise DamagedError(
-            file.path, f"{link.text!r} is a hard link to {target!r}, which is not before it", 0, "damaged"
-        )
-    yield from at_offset(file, limits, offset)
 
 
 def hand_out(file: EvidenceFile, limits: Limits, wanted: Mapping[int, Sequence[Content]]) -> None:

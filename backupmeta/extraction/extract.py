@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from backupmeta import rules, verification
 from backupmeta.archive.hazards import Links
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.member import DEVICES, DUMP, OWN, WITH_CONTENT, Member, escapes, is_absolute, plain
+from backupmeta.archive.member import DUMP, OWN, WITH_CONTENT, Member, escapes, is_absolute, plain
 from backupmeta.archive.reader import Content
 from backupmeta.checks.policy import Verdict, Verification
 from backupmeta.extraction.tree import Attributes, NewFile, RefusedError, Tree, new, over
@@ -218,7 +218,7 @@ class Unpacking:
             return rules.MEMBER_NAME_ABSOLUTE.sentence
         if escapes(member.name):
             return rules.MEMBER_NAME_ESCAPES.sentence
-        if member.kind in DEVICES:
+        if member.is_device:
             return rules.MEMBER_DEVICE.sentence
         if self._links and self._links.above(member) is not None:
             return rules.MEMBER_THROUGH_LINK.sentence
