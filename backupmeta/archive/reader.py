@@ -6,13 +6,14 @@ leaves them: a sparse file's holes are filled in, and a hard link has the conten
 came. That target has gone by when the link is met, so the archive is read again where somebody wants its content.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
 from backupmeta import rules
 from backupmeta.archive import identification
-from backupmeta.archive.compression import BLOCK, PLAIN, Compression, End, by_suffix, identify, is_skippable
+from backupmeta.archive.compression import BLOCK, PLAIN, SKIPPABLE, Compression, End, by_suffix, identify
 from backupmeta.archive.digests import ALGORITHMS, Digests
 from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
@@ -29,8 +30,8 @@ from backupmeta.words import are, counted
 _BURST: Final = 128
 """How many members are judged together: what has just run runs again at half its cost, and they are still at hand."""
 
-_DIGITS: Final = 18
-"""A member's number has at most so many."""
+_NUMBERED: Final = re.compile("#([0-9]{1,18})")
+"""What names a member by its number, from 1: ``#3``."""
 
 _LINKS_KEPT: Final = 10_000
 """Of how many hard links the content can be asked for."""
@@ -202,7 +203,7 @@ class Reader:
         if (third := identify(stream.first)) is not None:
             reason = f"compressed more than twice: {third.name} in {layers}"
             return NotAnArchiveError(path, reason, "unpack the outermost layer; two are read")
-        if not (stream.position or stream.trailing) and is_skippable(self.block):
+        if not (stream.position or stream.trailing) and self.block.startswith(SKIPPABLE):
             return NotAnArchiveError(path, "nothing but zstd frames without content")
         what = identification.describe(stream.first)
         return NotAnArchiveError(path, f"{layers}, but no tar inside: {what.words}", what.advice or None)
@@ -250,7 +251,7 @@ class Pass(Reader):
         """Begin to read ``file``, counting its digests by ``algorithms`` (of `ALGORITHMS`), for ``consumers``."""
         self._digests = Digests(algorithms) if algorithms else None
         self._asked = [consumer.wants for consumer in consumers]
-        self._contents = list[Content]()
+        self._contents: Sequence[Content] = ()
         self._linked = list[tuple[Member, Sequence[Content]]]()
         self._unread = Findings()
         self._hazards = Hazards(file.path, limits)
@@ -310,7 +311,10 @@ class Pass(Reader):
 
     def _wants(self, member: Member) -> bool:
         """Ask the consumers whether they want the content of ``member``, now; a hard link's comes later."""
-        contents = [content for wants in self._asked if (content := wants(member)) is not None]
+        contents: tuple[Content, ...] = ()
+        for wants in self._asked:  # a loop: this is asked of each member
+            if (content := wants(member)) is not None:
+                contents += (content,)
         if not contents:
             return False
         if member.source is None:
@@ -379,7 +383,8 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         NoMemberError: there is none, or it has no content.
         NotAnArchiveError, DamagedError, UnreadableError: the archive can't be read, and no such member was met.
     """
-    wanted, number = plain(name.encode("utf-8", "surrogateescape")), _number(name)
+    wanted, numbered = plain(name.encode("utf-8", "surrogateescape")), _NUMBERED.fullmatch(name)
+    number = None if numbered is None else int(numbered[1])
     reader, named = Reader(file, limits), list[Member]()
     for member in reader:
         is_wanted = plain(member.name) == wanted if number is None else reader.members_read == number
@@ -398,13 +403,6 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         where = (_at(file.path, member),)
         odd.append(Finding(rules.MEMBER_NAME_DUPLICATE, member.label, "the last one is given", where))
     return Located(member, at_offset(file, limits, member.offset), tuple(odd), file.path)
-
-
-def _number(name: str) -> int | None:
-    """Return the number, from 1, by which ``name`` names a member: ``#3``; None for any other name."""
-    digits = name[1:]
-    is_number = name.startswith("#") and digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS
-    return int(digits) if is_number else None
 
 
 def _is_own(named: Sequence[Member]) -> bool:

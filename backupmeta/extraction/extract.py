@@ -157,7 +157,7 @@ class Unpacking:
             try:
                 return self._begin(member, path)
             except RefusedError as error:
-                reason = error.reason
+                reason = str(error)
         self.record(member, Fate.REFUSED, reason)
         return None
 
@@ -178,7 +178,7 @@ class Unpacking:
         try:
             yield
         except RefusedError as error:
-            self.record(member, Fate.REFUSED, error.reason)
+            self.record(member, Fate.REFUSED, str(error))
         else:
             self.record_written(member, missing)
 
@@ -291,7 +291,7 @@ class _FileContent:
         try:
             return self._unpacking.open(self._member)
         except RefusedError as error:
-            self._unpacking.record(self._member, Fate.REFUSED, error.reason)
+            self._unpacking.record(self._member, Fate.REFUSED, str(error))
         return None
 
     def take(self, piece: bytes) -> None:
