@@ -47,7 +47,8 @@ def backup(witnesses: Witnesses, state: PairState) -> Inspection:
     path = witnesses.archive or (records[0].source.path if records else "")
     inspection = Inspection("backup", state, path)
     recorded = _resolve(inspection, witnesses, records, witnesses.install)
-    name = check_archive_name(recorded, witnesses.archive, path, witnesses.zone)
+    is_title_closed = is_closed(inspection.fields.get("title"))
+    name = check_archive_name(recorded, witnesses.archive, path, witnesses.zone, is_title_closed=is_title_closed)
     inspection.archive_name, inspection.utc_offset = name.parts, name.utc_offset
     inspection.findings.extend(name.findings)
     return inspection
@@ -281,7 +282,9 @@ def _recorded_name(inspection: Inspection) -> RecordedName:
     return RecordedName(inspection.text("backup_filename"), url, title, int(time) if time else None)
 
 
-def check_archive_name(recorded: RecordedName, archive: str | None, path: str, zone: tzinfo | None) -> ArchiveNameCheck:
+def check_archive_name(
+    recorded: RecordedName, archive: str | None, path: str, zone: tzinfo | None, *, is_title_closed: bool
+) -> ArchiveNameCheck:
     """Compare the parts of the name of an ``archive`` with the record; what disagrees is a finding, never a failure.
 
     ``archive`` is its path, or None where it is missing; the finding names the ``path`` of the record then.
@@ -297,10 +300,8 @@ def check_archive_name(recorded: RecordedName, archive: str | None, path: str, z
         findings.append(Finding(rules.NAME_UNCONVENTIONAL, shown, "", (source,)))
     if parts is None or archive is None:
         return ArchiveNameCheck(parts, None, findings)
-    title = recorded.title
-    for rule, contradiction in filename.disagreements(parts, recorded.url, title, recorded.time, zone):
-        is_harmless = title is None or masked("title", title) == title  # a slug hides no password
-        detail = contradiction if is_harmless else ""
+    for rule, contradiction in filename.disagreements(parts, recorded.url, recorded.title, recorded.time, zone):
+        detail = "" if is_title_closed else contradiction  # a slug hides no password
         findings.append(Finding(rule, "backup_filename", detail, (source,)))
     offset = filename.utc_offset(parts, recorded.time) if recorded.time is not None else None
     return ArchiveNameCheck(parts, offset, findings)
