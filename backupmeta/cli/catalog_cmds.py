@@ -132,11 +132,10 @@ def _workers(jobs: int | None, cluster: str | None, *, per_host: bool) -> Iterat
     if cluster is None:
         yield messages.workers(jobs)
         return
-    from backupmeta.work.cluster import Roots
     from backupmeta.work.cluster import cluster as connected
 
     try:
-        with connected(cluster, Roots.OF_EACH_HOST if per_host else Roots.SHARED) as workers:
+        with connected(cluster, has_own_roots=per_host) as workers:
             yield workers
     except ModuleNotFoundError as error:
         if error.name != "distributed":

@@ -8,17 +8,13 @@ import logging
 import pickle
 import socket
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum
 from importlib import metadata
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol
 
-from backupmeta.work.orders import Order, Part, Pool, Task, Watch, Work, Workers, unwatched
-
-Outcome = TypeVar("Outcome")
+from backupmeta.work.orders import LostError, Order, Part, Pool, Task, Work, Workers, unwatched
 
 
 class Sent(Awaitable[Any], Protocol):
@@ -53,10 +49,6 @@ class Client(Protocol):
         """Have what has not begun not begin."""
         ...
 
-    def sync(self, function: Callable[[], Coroutine[object, object, Outcome]], /) -> Outcome:
-        """Return what a coroutine returns in the client's thread."""
-        ...
-
 
 _LOG: Final = logging.getLogger(__name__)
 _AHEAD: Final = 4
@@ -65,16 +57,11 @@ _PATIENCE: Final = 10
 """How long, in seconds, the scheduler is waited for, and new workers, before it is said that there are none."""
 
 
-class Roots(Enum):
-    """Where the roots are."""
-
-    SHARED = "on a storage that all workers reach under the same paths"
-    OF_EACH_HOST = "on each worker's own host"
-
-
 @contextmanager
-def cluster(address: str, roots: Roots) -> Iterator[Workers]:
+def cluster(address: str, *, has_own_roots: bool) -> Iterator[Workers]:
     """Give the workers of the scheduler at ``address``, such as ``tcp://scheduler:8786``.
+
+    All of them reach one storage under the same paths, or each host ``has_own_roots``.
 
     Raises:
         ModuleNotFoundError: Dask is not installed.
@@ -93,47 +80,39 @@ def cluster(address: str, roots: Roots) -> Iterator[Workers]:
         raise ChildProcessError(f"{address}: no Dask scheduler answers there; is it running?") from error
     try:
         with opened:
-            client: Client = opened
-            loop = client.sync(_loop)
-            with _watched(opened.nthreads, loop, address):
-                yield _workers(client, loop, address, roots)
+            loop: asyncio.AbstractEventLoop = opened.loop.asyncio_loop  # type: ignore[union-attr]  # it runs
+            watching = asyncio.run_coroutine_threadsafe(_watch(opened.nthreads, address), loop)
+            try:
+                yield _workers(opened, loop, address, has_own_roots=has_own_roots)
+            finally:
+                watching.cancel()
     except (ClosedClientError, CommClosedError) as error:
         raise ChildProcessError(f"{address}: the scheduler went away; what was done is kept") from error
 
 
-def _workers(client: Client, loop: asyncio.AbstractEventLoop, address: str, roots: Roots) -> Workers:
+def _workers(client: Client, loop: asyncio.AbstractEventLoop, address: str, *, has_own_roots: bool) -> Workers:
     """Return the workers that there are. Raises `ChildProcessError` where there are none, or none of use."""
     threads = sum(client.nthreads().values())
     if not threads:
         raise ChildProcessError(f"{address}: the scheduler has no workers; start some: dask worker {address}")
-    _check(client)
-    return _Cluster(client, loop, _addresses(client) if roots is Roots.OF_EACH_HOST else {}, _AHEAD * threads)
+    own = metadata.version("backupmeta")
+    for worker, version in client.run(metadata.version, "backupmeta", on_error="return").items():
+        if version != own:  # an order would end it
+            advice = f"install it there: pip install 'backupmeta[cluster]=={own}'"
+            raise ChildProcessError(f"{worker}: this worker has no backupmeta {own}; {advice}")
+    addresses = defaultdict[str, list[str]](list)
+    for worker, host in client.run(socket.gethostname).items() if has_own_roots else ():
+        addresses[str(host)].append(worker)
+    return _Cluster(client, loop, addresses, _AHEAD * threads)
 
 
-@contextmanager
-def _watched(workers: "_Counting", loop: asyncio.AbstractEventLoop, address: str) -> Iterator[None]:
-    """Have ``loop`` say so, once, where there have been no ``workers`` for some time: a scan waits for new ones."""
-    watching = asyncio.run_coroutine_threadsafe(_watch(workers, address), loop)
-    try:
-        yield
-    finally:
-        watching.cancel()
-
-
-async def _watch(workers: "_Counting", address: str) -> None:
+async def _watch(workers: Callable[[], Awaitable[Mapping[str, int]]], address: str) -> None:
+    """Say so, once, where there have been no ``workers`` for some time: a scan waits for new ones."""
     seconds = 0
     while seconds < _PATIENCE:
         await asyncio.sleep(1)
         seconds = 0 if await workers() else seconds + 1
     _LOG.warning("backupmeta: %s: no workers are left; the scan waits for new ones: dask worker %s", address, address)
-
-
-_Counting = Callable[[], Awaitable[Mapping[str, int]]]
-
-
-async def _loop() -> asyncio.AbstractEventLoop:
-    """Return the loop that does this."""
-    return asyncio.get_running_loop()
 
 
 async def _met(address: str) -> None:
@@ -145,48 +124,26 @@ async def _met(address: str) -> None:
         await comm.close()
 
 
-def _check(client: Client) -> None:
-    """Raise `ChildProcessError` where a worker has not this package: an order would end it."""
-    own = metadata.version("backupmeta")
-    for worker, version in client.run(metadata.version, "backupmeta", on_error="return").items():
-        if version != own:
-            advice = f"install it there: pip install 'backupmeta[cluster]=={own}'"
-            raise ChildProcessError(f"{worker}: this worker has no backupmeta {own}; {advice}")
-
-
-def _addresses(client: Client) -> dict[str, list[str]]:
-    """Return the addresses of the workers on each host."""
-    addresses = defaultdict[str, list[str]](list)
-    for address, host in client.run(socket.gethostname).items():
-        addresses[str(host)].append(address)
-    return dict(addresses)
-
-
-@dataclass(frozen=True)
-class _Cluster:
-    """The workers of a cluster, somebody else's: they stay when the work is done.
+class _Cluster(Workers):
+    """The workers of a cluster, somebody else's: they stay when the work is done. What they read is not reported.
 
     Attributes:
         client: gives them orders.
         loop: what its thread runs.
         addresses: of the workers on each host; empty where all evidence is reached from everywhere.
-        ahead: how many orders may be begun before the oldest is done.
-        watch: is not called: what a worker reads is not reported.
     """
 
-    client: Client
-    loop: asyncio.AbstractEventLoop
-    addresses: Mapping[str, Sequence[str]]
-    ahead: int
-    watch: Watch = unwatched
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """The hosts whose own evidence is meant."""
-        return tuple(sorted(self.addresses)) or ("",)
+    def __init__(
+        self, client: Client, loop: asyncio.AbstractEventLoop, addresses: Mapping[str, Sequence[str]], ahead: int
+    ) -> None:
+        super().__init__()
+        self.client = client
+        self.loop = loop
+        self.addresses = addresses
+        self.ahead = ahead
+        self.hosts = tuple(sorted(addresses)) or ("",)
 
     def pool(self, work: Work[Order, Part]) -> Pool[Order, Part]:
-        """Return the workers, to do this ``work``."""
         return _ClusterPool(work, self)
 
 
@@ -227,7 +184,7 @@ class _ClusterPool(Pool[Order, Part]):
         try:
             parts = future.result()
         except KilledWorker:
-            task.is_lost = True
+            task.error = LostError()
             return
         for part in parts:
             task.receive(part)

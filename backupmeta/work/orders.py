@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain, islice
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 Order = TypeVar("Order")
 Part = TypeVar("Part")
@@ -67,22 +67,20 @@ class Task(Generic[Order, Part]):
         parts: what came and is not taken yet.
         received: how many parts came.
         is_done: whether all of it came.
-        is_lost: whether who did it died.
-        error: what the work raised.
+        error: what the work raised; `LostError` where who did it died.
     """
 
     def __init__(self, order: Order) -> None:
         self.order = order
-        self.parts: deque[Part] = deque[Part]()
-        self.received: int = 0
+        self.parts = deque[Part]()
+        self.received = 0
         self.is_done = False
-        self.is_lost: bool = False
         self.error: Exception | None = None
         self._repeated = 0
 
     def restart(self) -> None:
         """Begin anew: the parts that came already will come again, and are left out then."""
-        self.is_lost = False
+        self.error = None
         self._repeated = self.received
 
     def receive(self, part: Part) -> None:
@@ -94,17 +92,10 @@ class Task(Generic[Order, Part]):
             self.parts.append(part)
 
     def is_ready(self) -> bool:
-        """Return whether there is something to take, or nothing more will come.
-
-        Raises `LostError` where who did it died, and whatever the work raised.
-        """
-        if self.parts or self.is_done:
-            return True
-        if self.error is not None:
+        """Return whether there is something to take, or nothing more will come. Raises the task's error."""
+        if self.error is not None and not self.parts:
             raise self.error
-        if self.is_lost:
-            raise LostError
-        return False
+        return bool(self.parts) or self.is_done
 
     def take(self) -> Iterator[tuple[Order, Part]]:
         """Yield the parts that came, each once, and the order with it."""
@@ -128,41 +119,23 @@ class Pool(ABC, Generic[Order, Part]):
         """End all work at once."""
 
 
-class Workers(Protocol):
-    """A kind of workers."""
+class Workers:
+    """Who does the work: here this process, which does an order when its result is asked for; others are kinds of it.
 
-    @property
-    def ahead(self) -> int:
-        """How many orders may be begun before the oldest is done."""
-        ...
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """The hosts whose own evidence is meant; an empty name where every worker reaches all of it."""
-        ...
-
-    @property
-    def watch(self) -> Watch:
-        """Is called with how many more bytes of evidence were read, by whichever worker."""
-        ...
-
-    def pool(self, work: Work[Order, Part]) -> Pool[Order, Part]:
-        """Return workers that do this ``work``."""
-        ...
-
-
-class Here:
-    """This process: does an order when its result is asked for."""
+    Attributes:
+        ahead: how many orders may be begun before the oldest is done.
+        hosts: the hosts whose own evidence is meant; an empty name where every worker reaches all of it.
+        watch: is called with how many more bytes of evidence were read, by whichever worker.
+    """
 
     ahead = 1
     hosts: tuple[str, ...] = ("",)
 
     def __init__(self, watch: Watch = unwatched) -> None:
-        """Have ``watch`` called with how many more bytes of evidence were read."""
         self.watch = watch
 
     def pool(self, work: Work[Order, Part]) -> Pool[Order, Part]:
-        """Return this process, to do this ``work``."""
+        """Return what does this ``work``. Raises `ChildProcessError` where there is nothing that can."""
         return _InTurn(work, self.watch)
 
 
@@ -190,7 +163,7 @@ class _InTurn(Pool[Order, Part]):
         self._running.clear()  # which closes what is begun
 
 
-HERE: Final[Workers] = Here()
+HERE: Final = Workers()
 """This process."""
 
 
@@ -203,7 +176,7 @@ def results(orders: Iterable[Order], work: Work[Order, Part], workers: Workers =
     with closing(_Line(work, workers)) as line:
         for order in orders:
             line.begin(order)
-            if line.is_full:
+            if len(line.tasks) >= workers.ahead:
                 yield from line.first()
         while line.tasks:
             yield from line.first()
@@ -222,7 +195,7 @@ def spared(orders: Iterable[Order], workers: Workers) -> tuple[Iterable[Order], 
     """Return the ``orders`` and who does them: this process where there is at most one, else the ``workers``."""
     coming = iter(orders)
     first = list(islice(coming, 2))
-    return chain(first, coming), workers if len(first) > 1 else Here(workers.watch)
+    return chain(first, coming), workers if len(first) > 1 else Workers(workers.watch)
 
 
 class _Line(Generic[Order, Part]):
@@ -233,10 +206,6 @@ class _Line(Generic[Order, Part]):
         self._workers = workers
         self._pool = workers.pool(work)
         self.tasks = deque[Task[Order, Part]]()
-
-    @property
-    def is_full(self) -> bool:
-        return len(self.tasks) >= self._workers.ahead
 
     def begin(self, order: Order) -> None:
         task = Task[Order, Part](order)
@@ -256,7 +225,7 @@ class _Line(Generic[Order, Part]):
         try:
             self._pool.advance(list(self.tasks))
         except LostError:
-            lost = next(task for task in self.tasks if task.is_lost)
+            lost = next(task for task in self.tasks if isinstance(task.error, LostError))
             self.tasks.remove(lost)
             yield from self._after_loss(lost)
         for task in list(self.tasks):

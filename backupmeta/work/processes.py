@@ -19,7 +19,7 @@ from enum import Enum, auto
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Generic
 
-from backupmeta.work.orders import Here, Order, Part, Pool, Task, Watch, Work, Workers, unwatched
+from backupmeta.work.orders import LostError, Order, Part, Pool, Task, Watch, Work, Workers, unwatched
 
 if TYPE_CHECKING:  # what starts no process need not wait for these: a tenth of a small command's time
     from multiprocessing.connection import Connection
@@ -49,7 +49,7 @@ class _Kind(Enum):
     PART = auto()
     """A part of what comes out of the oldest order that the worker has."""
     DONE = auto()
-    """Nothing: that was all of it."""
+    """That was all of it; how many more bytes were read."""
     ERROR = auto()
     """What the work raised."""
 
@@ -82,39 +82,31 @@ def processes(jobs: int, watch: Watch = unwatched, ahead: int = _AHEAD) -> Worke
     ``watch`` is called, in this process, with how many more bytes of evidence were read; ``ahead`` is how many orders
     for each process may be begun before the oldest of all is done.
     """
-    return Here(watch) if jobs == 1 else _Processes(jobs, watch, ahead * jobs)
+    return Workers(watch) if jobs == 1 else _Processes(jobs, ahead, watch)
 
 
-def few_processes(most: int, watch: Watch = unwatched) -> Workers:
+def few_processes(most: int) -> Workers:
     """Return as many processes as can run at once here, at most ``most``; this process where none can be forked."""
     jobs = min(most, affordable(cores())) if can_fork() else 1
-    return Here(watch) if jobs == 1 else _FewProcesses(jobs, watch, _AHEAD * jobs)
+    return Workers() if jobs == 1 else _Processes(jobs, _AHEAD, unwatched, are_wanted=False)
 
 
-class _Processes:
-    """Processes that are started when there is work for them."""
+class _Processes(Workers):
+    """Processes that are started when there is work; where none can be, this process, unless they ``are_wanted``."""
 
-    hosts = ("",)
-
-    def __init__(self, jobs: int, watch: Watch, ahead: int) -> None:
-        self.ahead = ahead
-        self.watch = watch
+    def __init__(self, jobs: int, ahead: int, watch: Watch, *, are_wanted: bool = True) -> None:
+        super().__init__(watch)
+        self.ahead = ahead * jobs
         self._jobs = jobs
+        self._are_wanted = are_wanted
 
     def pool(self, work: Work[Order, Part]) -> Pool[Order, Part]:
-        """Return processes that do this ``work``. Raises `ChildProcessError` where none can be started."""
-        return _ProcessPool(work, self._jobs, self.watch)
-
-
-class _FewProcesses(_Processes):
-    """Processes that nobody asked for."""
-
-    def pool(self, work: Work[Order, Part]) -> Pool[Order, Part]:
-        """Return processes that do this ``work``; this process where none can be started."""
         try:
-            return super().pool(work)
+            return _ProcessPool(work, self._jobs, self.watch)
         except ChildProcessError:
-            return Here(self.watch).pool(work)
+            if self._are_wanted:
+                raise
+            return super().pool(work)
 
 
 class _ProcessPool(Pool[Order, Part]):
@@ -124,7 +116,7 @@ class _ProcessPool(Pool[Order, Part]):
         self._work = work
         self._jobs = jobs
         self._watch = watch
-        self._workers = [self._started()]
+        self._workers = [_Worker(work)]
         self._waiting = deque[Task[Order, Part]]()
 
     def begin(self, task: Task[Order, Part]) -> None:
@@ -142,9 +134,9 @@ class _ProcessPool(Pool[Order, Part]):
 
     def stop(self) -> None:
         for worker in self._workers:
-            worker.kill()
+            worker.process.kill()
         for worker in self._workers:
-            worker.join()
+            worker.end()
         self._workers.clear()
         self._waiting.clear()
 
@@ -162,32 +154,28 @@ class _ProcessPool(Pool[Order, Part]):
         if least is not None and not least.tasks:
             return least
         if len(self._workers) < self._jobs:
-            self._workers.append(self._started())
+            self._workers.append(_Worker(self._work))
             return self._workers[-1]
         return least if least is not None and len(least.tasks) == 1 and len(self._waiting) >= self._jobs else None
-
-    def _started(self) -> "_Worker[Order, Part]":
-        return _Worker(self._work, is_watched=self._watch is not unwatched)
 
     def _receive(self, worker: "_Worker[Order, Part]") -> None:
         """Take in a message of a ``worker``, or that it is dead: its task is lost, those that it did not begin wait."""
         try:
             kind, content = worker.pipe.recv()
         except (EOFError, OSError):
-            worker.kill()
-            worker.join()
+            worker.end()
             self._workers.remove(worker)
-            worker.tasks.popleft().is_lost = True
+            worker.tasks.popleft().error = LostError()
             self._waiting.extendleft(reversed(worker.tasks))
             return
-        if kind is _Kind.READ:
-            self._watch(content)
-        elif kind is _Kind.PART:
+        if kind is _Kind.PART:
             worker.tasks[0].receive(content)
-        elif kind is _Kind.DONE:
-            worker.tasks.popleft().is_done = True
-        else:
+        elif kind is _Kind.ERROR:
             worker.tasks.popleft().error = content
+        else:
+            self._watch(content)
+            if kind is _Kind.DONE:
+                worker.tasks.popleft().is_done = True
 
 
 class _Worker(Generic[Order, Part]):
@@ -195,10 +183,11 @@ class _Worker(Generic[Order, Part]):
 
     Attributes:
         pipe: our end of what connects us with it.
+        process: the process itself.
         tasks: what it was given and is not done, oldest first.
     """
 
-    def __init__(self, work: Work[Order, Part], *, is_watched: bool) -> None:
+    def __init__(self, work: Work[Order, Part]) -> None:
         """Start a process that does this ``work``. Raises `ChildProcessError` where none can be started."""
         from multiprocessing import get_context
 
@@ -207,10 +196,10 @@ class _Worker(Generic[Order, Part]):
         self._work = work
         with _starting():
             self.pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(work, theirs, self.pipe, is_watched), daemon=True)
+        self.process = context.Process(target=_serve, args=(work, theirs, self.pipe), daemon=True)
         try:
             with _starting(), _without_interrupts():
-                self._process.start()
+                self.process.start()
         except ChildProcessError:
             self.pipe.close()
             raise
@@ -223,19 +212,16 @@ class _Worker(Generic[Order, Part]):
         try:
             self.pipe.send_bytes(self._work.pickled(task.order))
         except OSError:
-            self.kill()
+            self.process.kill()
 
     def may_send(self, tasks: Sequence[Task[Order, Part]]) -> bool:
         """Return whether more of its task may come: not too much is there, or one of these ``tasks`` is waited for."""
         return bool(self.tasks) and (len(self.tasks[0].parts) < _BUFFERED or self.tasks[0] in tasks)
 
-    def kill(self) -> None:
+    def end(self) -> None:
         """End the process, whatever it does."""
-        self._process.kill()
-
-    def join(self) -> None:
-        """Wait until the process has ended."""
-        self._process.join()
+        self.process.kill()
+        self.process.join()
         self.pipe.close()
 
 
@@ -265,7 +251,7 @@ def _without_interrupts() -> Iterator[None]:
 # --- in a worker ------------------------------------------------------------------------------------------------------
 
 
-def _serve(work: Work[Any, Any], pipe: "Connection", other_end: "Connection", is_watched: bool) -> None:  # noqa: FBT001
+def _serve(work: Work[Any, Any], pipe: "Connection", other_end: "Connection") -> None:
     """Do the orders that come through ``pipe``, one after the other, as a process.
 
     The ``other_end`` of it has to be open nowhere but in the process that gives the orders.
@@ -275,7 +261,7 @@ def _serve(work: Work[Any, Any], pipe: "Connection", other_end: "Connection", is
     try:
         orders = _orders(pipe)
         while True:
-            _answer(work, orders.get(), pipe, _Reports(pipe) if is_watched else unwatched)
+            _answer(work, orders.get(), pipe)
     finally:
         os._exit(1)  # without a word: the end of the pipe tells enough
 
@@ -303,33 +289,21 @@ def _take_orders(pipe: "Connection", orders: "SimpleQueue[Any]") -> None:
         os._exit(1)
 
 
-def _answer(work: Work[Any, Any], order: object, pipe: "Connection", watch: Watch) -> None:
-    """Do an ``order``, and send what comes out."""
+def _answer(work: Work[Any, Any], order: object, pipe: "Connection") -> None:
+    """Do an ``order``, and send what comes out; now and then, and at last, how many bytes were read."""
+    unreported, reported = 0, monotonic()
+
+    def watch(count: int) -> None:
+        nonlocal unreported, reported
+        unreported += count
+        if (now := monotonic()) - reported >= _BETWEEN_REPORTS:
+            pipe.send((_Kind.READ, unreported))
+            unreported, reported = 0, now
+
     try:
         for part in work.do(order, watch):
             pipe.send((_Kind.PART, part))
     except Exception as error:  # noqa: BLE001 - it is raised where the work is waited for
         pipe.send((_Kind.ERROR, error))
-        return
-    if isinstance(watch, _Reports):
-        watch.send()
-    pipe.send((_Kind.DONE, None))
-
-
-class _Reports:
-    """Tells through a pipe, now and then, how many bytes were read."""
-
-    def __init__(self, pipe: "Connection") -> None:
-        self._pipe = pipe
-        self._count = 0
-        self._sent = monotonic()
-
-    def __call__(self, count: int) -> None:
-        self._count += count
-        if monotonic() - self._sent >= _BETWEEN_REPORTS:
-            self.send()
-
-    def send(self) -> None:
-        """Send what was counted since the last time."""
-        self._pipe.send((_Kind.READ, self._count))
-        self._count, self._sent = 0, monotonic()
+    else:
+        pipe.send((_Kind.DONE, unreported))

@@ -11,7 +11,7 @@ import pytest
 
 from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.search import Search
-from backupmeta.work.orders import Here
+from backupmeta.work.orders import Workers
 from tests.invented import FIXTURES, NAME, SECOND, TIME, Account, Ran, run
 from tests.sites import NOW, honest, packed, record
 
@@ -198,7 +198,7 @@ def not_read(catalog: Path, archive: Path) -> str:
     return f"backupmeta: {catalog}: {archive} was not read to its end; {advice}"
 
 
-class OnHost(Here):
+class OnHost(Workers):
     """This process, which says that it is on a host."""
 
     def __init__(self, host: str) -> None:

@@ -22,7 +22,7 @@ from backupmeta.catalog.batch import Batch
 from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
-from backupmeta.work.orders import Here, LostError, Order, Part, Pool, Watch, Work
+from backupmeta.work.orders import LostError, Order, Part, Pool, Watch, Work, Workers
 from tests.catalog import fleets
 from tests.catalog.fleets import LIMIT, Done, Process, command, fleet_of, wait
 from tests.catalog.snapshots import Difference, Tables, current, differences, rows
@@ -237,7 +237,7 @@ class TestWorkers:
 DEADLY: Final = "user000012"
 
 
-class Mortal(Here):
+class Mortal(Workers):
     """A worker that dies whenever it reads a certain account."""
 
     ahead = 3

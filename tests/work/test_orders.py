@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from backupmeta.work.orders import (
     HERE,
-    Here,
+    LostError,
     Order,
     Part,
     Pool,
     Task,
     Watch,
     Work,
+    Workers,
     mixed_results,
     results,
     spared,
@@ -48,13 +49,11 @@ class DeathError(Exception):
     """Ends who does the work."""
 
 
-class Workers:
+class Logged(Workers):
     """Workers that do all that they were given when somebody waits; a death loses what is not done."""
 
-    hosts = ("",)
-    watch = staticmethod(unwatched)
-
     def __init__(self, ahead: int) -> None:
+        super().__init__()
         self.ahead = ahead
         self.pools = 0
         self.stopped = 0
@@ -67,7 +66,7 @@ class Workers:
 
 
 class Mortal(Pool[Order, Part]):
-    def __init__(self, work: Work[Order, Part], log: Workers) -> None:
+    def __init__(self, work: Work[Order, Part], log: Logged) -> None:
         self._work = work
         self._log = log
         self._tasks: deque[Task[Order, Part]] = deque()
@@ -75,7 +74,7 @@ class Mortal(Pool[Order, Part]):
 
     def begin(self, task: Task[Order, Part]) -> None:
         self._log.begun.append(task.order)
-        task.is_lost = self._is_dead
+        task.error = LostError() if self._is_dead else None
         self._tasks.append(task)
         self._log.most = max(self._log.most, sum(not one.is_done for one in self._tasks))
 
@@ -87,15 +86,15 @@ class Mortal(Pool[Order, Part]):
                     task.receive(part)
                 task.is_done = True
             except DeathError:
-                self._is_dead = task.is_lost = True
+                self._is_dead, task.error = True, LostError()
                 for other in self._tasks:
-                    other.is_lost = True
+                    other.error = LostError()
 
     def stop(self) -> None:
         self._log.stopped += 1
 
 
-class Honest(Here):
+class Honest(Workers):
     """Survives, and tells what it met."""
 
     ahead = 2
@@ -118,7 +117,7 @@ NUMBERS: Final = st.lists(st.lists(st.integers(-2, 20), min_size=1, max_size=4).
 
 @given(NUMBERS, st.integers(1, 5))
 def test_all_in_their_order_whoever_dies(orders: list[Numbers], ahead: int) -> None:
-    workers = Workers(ahead)
+    workers = Logged(ahead)
     assert [part for _, part in results(iter(orders), Doubling(), workers)] == expected(orders)
     assert workers.most <= ahead
     assert workers.stopped == workers.pools
@@ -128,7 +127,7 @@ def test_all_in_their_order_whoever_dies(orders: list[Numbers], ahead: int) -> N
 def test_as_they_come_each_with_its_order_whoever_dies(orders: list[Numbers]) -> None:
     numbered = [(*order, 1000 + number) for number, order in enumerate(orders)]
     came: dict[Numbers, list[int]] = {}
-    for order, part in mixed_results(numbered, Doubling(), Workers(9)):
+    for order, part in mixed_results(numbered, Doubling(), Logged(9)):
         came.setdefault(order, []).append(part)
     for order in numbered:
         if order[0] >= 0:
@@ -136,21 +135,21 @@ def test_as_they_come_each_with_its_order_whoever_dies(orders: list[Numbers]) ->
 
 
 def test_what_lives_is_begun_once() -> None:
-    workers, orders = Workers(3), [(number, number + 1) for number in range(5)]
+    workers, orders = Logged(3), [(number, number + 1) for number in range(5)]
     came = list(results(orders, Doubling(), workers))
     assert came == [(order, 2 * number) for order in orders for number in order]
     assert (workers.pools, workers.begun) == (1, orders)
 
 
 def test_who_kills_is_found_alone() -> None:
-    workers, deadly = Workers(3), (-1, 1, 3)
+    workers, deadly = Logged(3), (-1, 1, 3)
     assert [part for _, part in results([(7,), deadly, (8,)], Doubling(), workers)] == [14, 0, 2, 6, 16]
     assert [Counter(workers.begun)[(number,)] for number in (7, 1, -1, 3)] == [1, 1, 1, 1]
     assert Counter(workers.begun)[deadly] == 2
 
 
 def test_what_came_before_a_death_comes_once_and_the_rest_is_given_up() -> None:
-    assert list(results([(1, 2, -1, 3)], Doubling(), Workers(3))) == [
+    assert list(results([(1, 2, -1, 3)], Doubling(), Logged(3))) == [
         ((1, 2, -1, 3), 2),
         ((1, 2, -1, 3), 4),
         ((1, 2, -1, 3), -1),
@@ -166,14 +165,14 @@ def test_no_more_is_asked_for_than_is_ahead() -> None:
             asked += 1
             yield (number,)
 
-    came = results(orders(), Doubling(), Workers(4))
+    came = results(orders(), Doubling(), Logged(4))
     for number in range(10):
         assert next(came) == ((number,), 2 * number)
         assert asked == number + 4
 
 
 def test_whoever_leaves_early_stops_the_workers() -> None:
-    workers = Workers(2)
+    workers = Logged(2)
     came = results(((number,) for number in range(10)), Doubling(), workers)
     next(came)
     came.close()  # type: ignore[attr-defined]  # it is a generator
@@ -190,7 +189,7 @@ def test_so_is_one_in_what_gives_the_orders() -> None:
         yield (1,)
         raise KeyboardInterrupt
 
-    workers = Workers(2)
+    workers = Logged(2)
     with pytest.raises(KeyboardInterrupt):
         list(results(orders(), Doubling(), workers))
     assert workers.stopped == 1
@@ -198,7 +197,7 @@ def test_so_is_one_in_what_gives_the_orders() -> None:
 
 def test_this_process_does_what_is_asked_for_when_it_is_asked_for() -> None:
     read = list[int]()
-    came = results([(1, 2), (3,)], Doubling(), Here(read.append))
+    came = results([(1, 2), (3,)], Doubling(), Workers(read.append))
     assert read == []
     assert next(came) == ((1, 2), 2)
     assert read == [1]
@@ -207,7 +206,7 @@ def test_this_process_does_what_is_asked_for_when_it_is_asked_for() -> None:
 
 
 def test_a_single_order_needs_nobody_else() -> None:
-    workers = Workers(3)
+    workers = Logged(3)
     orders, chosen = spared([(1,)], workers)
     assert (list(orders), chosen is workers) == ([(1,)], False)
     orders, chosen = spared([(1,), (2,), (3,)], workers)

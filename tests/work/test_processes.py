@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 
 import backupmeta
-from backupmeta.work.orders import HERE, Here, Watch, Work, mixed_results, results
+from backupmeta.work.orders import Watch, Work, Workers, mixed_results, results
 from backupmeta.work.processes import can_fork, few_processes, processes
 
 MANY_BYTES: Final = 16 * 1024 * 1024
@@ -89,7 +89,7 @@ def test_work_is_done_in_its_order(jobs: int) -> None:
 
 
 def test_a_single_process_is_this_one() -> None:
-    assert isinstance(processes(1), Here)
+    assert type(processes(1)) is Workers
 
 
 def test_each_order_in_many_parts() -> None:
@@ -183,7 +183,7 @@ def test_no_thread_is_needed_here_and_none_is_forked_among_others() -> None:
     assert active_count() == 1
     thread = Thread(target=sleep, args=(0.5,))
     thread.start()
-    assert (can_fork(), few_processes(2) is HERE or isinstance(few_processes(2), Here)) == (False, True)
+    assert (can_fork(), type(few_processes(2))) == (False, Workers)
     thread.join()
     assert can_fork()
 
