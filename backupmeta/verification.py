@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from time import time
 from typing import Final, NamedTuple
 
@@ -37,7 +37,10 @@ from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.grammar import Document, document, pickled_in_clear
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.words import NANOSECONDS, counted
-from backupmeta.work.orders import HERE, WORKER_ENDED, Here, Watch, Work, Workers, results
+from backupmeta.work.orders import HERE, WORKER_ENDED, Watch, Work, Workers, results, spared
+
+_ARCHIVE_AND_HOME: Final = 2
+"""How many items there are where there is one archive: it, and its home."""
 
 _MOMENT: Final = 60
 """How long ago, in seconds, a file was written to that may still be being written."""
@@ -188,10 +191,8 @@ def run_by(workers: Workers) -> Run:
     """Return what has archives verified by the ``workers``; a single one, and its home, in this process."""
 
     def run(items: Iterable[Item]) -> Iterator[tuple[Item, list[Outcome]]]:
-        coming = iter(items)
-        first = list(islice(coming, 3))
-        is_small = len(first) < 3 and sum(isinstance(item, Case) for item in first) < 2
-        return results(chain(first, coming), Verifying(), Here(workers.watch) if is_small else workers)
+        orders, chosen = spared(items, workers, _ARCHIVE_AND_HOME)
+        return results(orders, Verifying(), chosen)
 
     return run
 

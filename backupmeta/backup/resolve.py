@@ -33,12 +33,14 @@ class RecordedName(NamedTuple):
         url: the site's address.
         title: the install's title.
         time: when the backup was made, Unix seconds.
+        has_secret_title: whether a secret is in the title.
     """
 
     name: str
     url: str | None
     title: str | None
     time: int | None
+    has_secret_title: bool = False
 
 
 def backup(witnesses: Witnesses, state: PairState) -> Inspection:
@@ -47,8 +49,7 @@ def backup(witnesses: Witnesses, state: PairState) -> Inspection:
     path = witnesses.archive or (records[0].source.path if records else "")
     inspection = Inspection("backup", state, path)
     recorded = _resolve(inspection, witnesses, records, witnesses.install)
-    is_title_closed = is_closed(inspection.fields.get("title"))
-    name = check_archive_name(recorded, witnesses.archive, path, witnesses.zone, is_title_closed=is_title_closed)
+    name = check_archive_name(recorded, witnesses.archive, path, witnesses.zone)
     inspection.archive_name, inspection.utc_offset = name.parts, name.utc_offset
     inspection.findings.extend(name.findings)
     return inspection
@@ -81,7 +82,7 @@ def _resolve(
         inspection.findings[:] = Findings.of(inspection.findings)
     recorded = _recorded_name(inspection)
     _close(inspection, chosen)
-    return recorded
+    return recorded._replace(has_secret_title=is_closed(inspection.fields.get("title")))
 
 
 def _close(inspection: Inspection, program: Program) -> None:
@@ -282,9 +283,7 @@ def _recorded_name(inspection: Inspection) -> RecordedName:
     return RecordedName(inspection.text("backup_filename"), url, title, int(time) if time else None)
 
 
-def check_archive_name(
-    recorded: RecordedName, archive: str | None, path: str, zone: tzinfo | None, *, is_title_closed: bool
-) -> ArchiveNameCheck:
+def check_archive_name(recorded: RecordedName, archive: str | None, path: str, zone: tzinfo | None) -> ArchiveNameCheck:
     """Compare the parts of the name of an ``archive`` with the record; what disagrees is a finding, never a failure.
 
     ``archive`` is its path, or None where it is missing; the finding names the ``path`` of the record then.
@@ -301,7 +300,7 @@ def check_archive_name(
     if parts is None or archive is None:
         return ArchiveNameCheck(parts, None, findings)
     for rule, contradiction in filename.disagreements(parts, recorded.url, recorded.title, recorded.time, zone):
-        detail = "" if is_title_closed else contradiction  # a slug hides no password
+        detail = "" if recorded.has_secret_title else contradiction  # a slug hides no password
         findings.append(Finding(rule, "backup_filename", detail, (source,)))
     offset = filename.utc_offset(parts, recorded.time) if recorded.time is not None else None
     return ArchiveNameCheck(parts, offset, findings)
