@@ -68,24 +68,31 @@ class FindingRule(NamedTuple):
         return hash(self.id)
 
 
-class Finding(NamedTuple):
-    """What was met at one place.
+class _FindingFields(NamedTuple):
+    rule: FindingRule
+    subject: str
+    detail: str
+    evidence: tuple[Source, ...]
+
+
+class Finding(_FindingFields):
+    """What was met at one place. A value or a name with a secret in it may stand in its words: they are masked.
 
     Attributes:
         rule: what it is.
-        subject: what it is about: a field, a key, a name; may be empty. A name may have a secret in it: see `masked`.
-        detail: the particulars, a phrase; may be empty, and have a secret in it likewise.
+        subject: what it is about: a field, a key, a name; may be empty.
+        detail: the particulars, a phrase; may be empty.
         evidence: where it can be seen.
     """
 
-    rule: FindingRule
-    subject: str = ""
-    detail: str = ""
-    evidence: tuple[Source, ...] = ()
+    __slots__ = ()
+
+    def __new__(cls, rule: FindingRule, subject: str = "", detail: str = "", evidence: tuple[Source, ...] = ()) -> Self:
+        """Return the finding, secrets in its words masked."""
+        return super().__new__(cls, rule, mask_value(subject), mask_value(detail), evidence)
 
     def __repr__(self) -> str:
-        subject, detail = self.masked[1:3]
-        return f"Finding(id={self.id!r}, subject={subject!r}, detail={detail!r}, evidence={self.evidence!r})"
+        return f"Finding(id={self.id!r}, subject={self.subject!r}, detail={self.detail!r}, evidence={self.evidence!r})"
 
     @property
     def id(self) -> str:
@@ -115,16 +122,16 @@ class Finding(NamedTuple):
 
     @property
     def message(self) -> str:
-        """One sentence for people; secrets in its names are masked."""
-        shown = self.masked
-        subject = f"{shown.subject}: " if shown.subject else ""
-        detail = f" ({shown.detail})" if shown.detail else ""
+        """One sentence for people."""
+        subject = f"{self.subject}: " if self.subject else ""
+        detail = f" ({self.detail})" if self.detail else ""
         return f"{subject}{self.rule.sentence}{detail}"
 
-    @property
-    def masked(self) -> "Finding":
-        """The same with the secrets in subject and detail masked: a value, or a name, may stand in either."""
-        return self._replace(subject=mask_value(self.subject), detail=mask_value(self.detail))
+    def at_path(self, path: str) -> "Finding":
+        """Return the same with the ``path`` of the file in its subject."""
+        if mask_value(path) in self.subject:
+            return self
+        return Finding(self.rule, ": ".join(filter(None, (path, self.subject))), self.detail, self.evidence)
 
 
 class Findings:

@@ -76,6 +76,16 @@ def display(path: str) -> str:
     return mask_text(path if path.isascii() else as_text(path))
 
 
+def base_name(path: str) -> str:
+    """Return the last part of a path, as either kind of system writes it."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+def shown_name(path: str) -> str:
+    """Return the last part of a path, secrets masked: also by what is cut off, which may be what tells one."""
+    return base_name(mask_text(path))
+
+
 def named(key: str, text: str) -> dict[str, object]:
     """Return a path or name for JSON, and its exact bytes beside it where it is not UTF-8, and has no secret in it."""
     given, decoded = display(text), as_text(text)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
 from itertools import chain
+from operator import attrgetter
 from time import time
 from typing import Final, NamedTuple
 
@@ -94,7 +95,7 @@ class Outcome(NamedTuple):
 
     Attributes:
         verification: what was judged.
-        kept: what its account has of it; None of a broken one.
+        kept: what its account has of it; None where nothing tells whose backup it is.
         is_final: whether reading it again would tell the same: the system did not refuse.
     """
 
@@ -112,7 +113,7 @@ class Household(NamedTuple):
         is_whole: whether all of its archives were asked for.
         findings: what was odd about it.
         installs: its live installs, by id; None where it has no records, or is not judged as a whole.
-        remote: its backups that are kept elsewhere.
+        absent: its backups that have no archive here.
     """
 
     path: str
@@ -120,7 +121,7 @@ class Household(NamedTuple):
     is_whole: bool
     findings: tuple[Finding, ...]
     installs: Mapping[str, CheckedInstall] | None
-    remote: tuple[KeptBackup, ...]
+    absent: tuple[KeptBackup, ...]
 
 
 Item = Case | Household | Verification
@@ -158,7 +159,7 @@ def _failed(case: Case, error: EvidenceError) -> Outcome:
         if begun_as(case.place.name) is not None:
             return _set_aside(case, _growing(case), [judgement.finding for judgement in unreadable.judged])
         unreadable = replace(unreadable, verdict=verdict_of(unreadable.judged, case.policy))
-    return Outcome(unreadable, None, is_final=not isinstance(error, UnreadableError | NotRegularError))
+    return Outcome(unreadable, _of_record(case), is_final=not isinstance(error, UnreadableError | NotRegularError))
 
 
 def case_at(path: str, search: Search, policy: Policy, now: int) -> Case:
@@ -183,8 +184,10 @@ class Verifying(Work[Item, list[Outcome]]):
     def given_up(self, order: Item) -> Iterator[list[Outcome]]:
         """Yield that no process survives reading the archive."""
         cases = order.alone if isinstance(order, Case) else ()
-        unreadable = (_not_judged(case, rules.ARCHIVE_UNREADABLE, WORKER_ENDED) for case in cases)
-        yield [Outcome(verification, None, is_final=False) for verification in unreadable]
+        yield [
+            Outcome(_not_judged(case, rules.ARCHIVE_UNREADABLE, WORKER_ENDED), _of_record(case), is_final=False)
+            for case in cases
+        ]
 
 
 def run_by(workers: Workers) -> Run:
@@ -248,8 +251,8 @@ def _of_account(account: Household, kept: Iterable[KeptBackup], policy: Policy, 
     """Yield what comes out for an account whose archives were verified; ``kept`` is what it has of them."""
     findings = account.findings
     if account.is_whole:
-        checked = CheckedAccount(account.installs, (*kept, *account.remote), policy.requirements, now)
-        findings += tuple(rulebook.of_account(checked))
+        backups = sorted((*kept, *account.absent), key=attrgetter("path"))
+        findings += tuple(rulebook.of_account(CheckedAccount(account.installs, backups, policy.requirements, now)))
     if findings or (account.is_home and account.is_whole):
         yield _of_folder(account.path, findings, policy)
 
@@ -290,7 +293,7 @@ def _each_root(search: Search) -> Iterator[tuple[str, Search]]:
 
 def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[Item]:
     """Yield the archives of a home, then the home itself."""
-    findings, remote, pairs = list[Finding](), list[KeptBackup](), home.pairs()
+    findings, absent, pairs = list[Finding](), list[KeptBackup](), home.pairs()
     sharing, allowance = by_archive(pairs), Allowance(search.limits)
     for pair in pairs:
         if pair.archive is not None:
@@ -301,14 +304,13 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[I
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
         subject = CheckedBackup(inspection.path, inspection, Inventory(search.limits), policy.requirements, now)
         findings.extend((*pair.findings, *inspection.findings, *rulebook.of_backup(subject, is_whole=False)))
-        if pair.state is PairState.REMOTE:
-            remote.append(_kept(inspection, inspection.path, None))
+        absent.append(_kept(inspection, inspection.path, None, is_whole=pair.state is PairState.REMOTE))
     findings += home.findings
     is_whole = home.wanted is None
     installs = None
     if home.has_records and is_whole:
         installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.installs}
-    yield Household(home.folder.server_path, home.is_home, is_whole, tuple(findings), installs, tuple(remote))
+    yield Household(home.folder.server_path, home.is_home, is_whole, tuple(findings), installs, tuple(absent))
 
 
 def _case_or_not(
@@ -357,18 +359,19 @@ def _outcome(case: Case, passed: Pass, inventory: Inventory, written: Written) -
     if (why := _not_to_judge(case, passed, inventory, findings)) is not None:
         return _set_aside(case, why, findings)
     embedded = _embedded(inventory, case, findings)
-    inspection, kept = None, None
+    sha256 = passed.digests.get("sha256")
+    kept = KeptBackup(case.server_path, "", None, sha256, is_whole=False)
     if embedded is not None or case.pair.record is not None:
         inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
         subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now, written)
         for finding in chain(inspection.findings, rulebook.of_backup(subject, is_whole=is_whole)):
             findings.add(finding)
-        kept = _kept(inspection, case.server_path, passed.digests.get("sha256")) if is_whole else None
+        kept = _kept(inspection, case.server_path, sha256, is_whole=is_whole)
     if is_whole and inventory.record is None:
         findings.add(Finding(library.without_record(case.pair.record, case.place), "", "", (case.source,)))
     judgements = judge(findings, case.policy)
     verdict = verdict_of(judgements, case.policy)
-    return Outcome(Verification("archive", case.server_path, verdict, passed.digests.get("sha256"), judgements), kept)
+    return Outcome(Verification("archive", case.server_path, verdict, sha256, judgements), kept)
 
 
 def _of_pass(passed: Pass, case: Case) -> Iterator[Finding]:
@@ -414,7 +417,7 @@ def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome
     more = [f"found so far: {', '.join(others)}"] if others else []
     detail = "; ".join([why.detail, *more] if why.detail else more)
     judgements = judge([why._replace(detail=detail)], case.policy)
-    return Outcome(Verification("archive", case.server_path, Verdict.NOT_JUDGED, None, judgements), None)
+    return Outcome(Verification("archive", case.server_path, Verdict.NOT_JUDGED, None, judgements), _of_record(case))
 
 
 def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document | None:
@@ -437,9 +440,16 @@ def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document 
         return None
 
 
-def _kept(inspection: Inspection, path: str, sha256: str | None) -> KeptBackup:
+def _kept(inspection: Inspection, path: str, sha256: str | None, *, is_whole: bool) -> KeptBackup:
     time = inspection.text("backup_time")
-    return KeptBackup(path, inspection.text("backup_install"), int(time) if time.isdecimal() else None, sha256)
+    made = int(time) if time.isdecimal() else None
+    return KeptBackup(path, inspection.text("backup_install"), made, sha256, is_whole)
+
+
+def _of_record(case: Case) -> KeptBackup | None:
+    """Return what the account has of a backup whose archive can't be read: what its record tells; None without one."""
+    install = case.pair.record and case.pair.record.opened("backup-install")
+    return KeptBackup(case.server_path, install, None, None, is_whole=False) if install else None
 
 
 def _not_judged(case: Case, rule: FindingRule, reason: str) -> Verification:

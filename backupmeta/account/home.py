@@ -102,6 +102,13 @@ class Pair(NamedTuple):
     findings: tuple[Finding, ...] = ()
 
     @property
+    def server_path(self) -> str:
+        """The path of its archive, or else of its record, as the server saw it; empty where it has neither."""
+        if self.archive is not None:
+            return self.archive.server_path
+        return self.record.source.path if self.record is not None else ""
+
+    @property
     def order(self) -> tuple[int, str, str]:
         """What backups of a home are sorted by: time, then id, then the archive's name."""
         time = (self.record and self.record.opened("backup-time")) or ""

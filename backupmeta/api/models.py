@@ -23,9 +23,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from backupmeta.masking import MASK, is_secret
+from backupmeta.masking import is_secret
 from backupmeta.record.fields import FIELD
-from backupmeta.secrets import mask_list, mask_location, mask_value, masked
+from backupmeta.secrets import closed, plain
 
 SHOW_SECRETS: Final = {"show_secrets": True}
 
@@ -34,28 +34,14 @@ def _shows(info: SerializationInfo[dict[str, bool] | None]) -> bool:
     return bool(info.context and info.context.get("show_secrets"))
 
 
-def _secret(value: SecretStr | None, info: SerializationInfo[dict[str, bool] | None]) -> str | None:
-    if value is None or not value.get_secret_value():
-        return None if value is None else ""
-    return value.get_secret_value() if _shows(info) else MASK
+def _clear(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
 
 
-def _text(value: str | None, info: SerializationInfo[dict[str, bool] | None]) -> str | None:
-    return value if value is None or _shows(info) else mask_value(value)
-
-
-def _location(value: str | None, info: SerializationInfo[dict[str, bool] | None]) -> str | None:
-    return value if value is None or _shows(info) else mask_location(value)
-
-
-def _texts(value: list[str] | None, info: SerializationInfo[dict[str, bool] | None]) -> list[str] | None:
-    return value if value is None or _shows(info) else mask_list(value)
-
-
-Text = Annotated[str | None, PlainSerializer(_text, return_type=str | None)]
-Location = Annotated[str | None, PlainSerializer(_location, return_type=str | None)]
-Texts = Annotated[list[str] | None, PlainSerializer(_texts, return_type=list[str] | None)]
-Secret = Annotated[SecretStr | None, PlainSerializer(_secret, return_type=str | None)]
+Text = str | None
+Texts = list[str] | None
+Secret = Annotated[SecretStr | None, PlainSerializer(_clear, return_type=str | None)]
+"""Dumped in clear by itself: what is dumped is masked as a whole."""
 Integer = int | None
 
 
@@ -99,14 +85,11 @@ class _Answer(BaseModel):
     def _present(
         self, handler: SerializerFunctionWrapHandler, info: SerializationInfo[dict[str, bool] | None]
     ) -> dict[str, Any]:
-        """Leave out what is unset, and mask the custom fields."""
+        """Leave out what is unset, and mask what is secret."""
         dumped: dict[str, Any] = {name: value for name, value in handler(self).items() if name in self.model_fields_set}
         for name, value in (self.model_extra or {}).items():
-            if isinstance(value, SecretStr):
-                dumped[name] = _secret(value, info)
-            else:
-                dumped[name] = value if value is None or _shows(info) else masked(name, value)
-        return dumped
+            dumped[name] = _clear(value) if isinstance(value, SecretStr) else value
+        return dumped if _shows(info) else {name: plain(closed(name, value)) for name, value in dumped.items()}
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Show what a dump shows: nothing secret."""
@@ -138,7 +121,7 @@ class Install(_Answer):
     autoup_backup: Literal["none", "all"] | None = None
     autoup_plugins: Literal["none", "all", "custom"] | None = None
     autoup_themes: Literal["none", "all", "custom"] | None = None
-    bkloc: Location = None
+    bkloc: Text = None
     cache_numerrors: Integer = None
     cache_numwarnings: Integer = None
     cache_files: Integer = None
@@ -191,7 +174,7 @@ class _BackupFields(_Answer):
 
     backup_filename: Text = None
     backup_install: Text = None
-    backup_location: Location = None
+    backup_location: Text = None
     backup_note: Text = None
     backup_time: Text = None
 

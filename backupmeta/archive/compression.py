@@ -4,7 +4,7 @@ Of gzip (RFC 1952) the header before the deflated bytes and the trailer after th
 """
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
@@ -13,6 +13,10 @@ from zlib import crc32
 from backupmeta.archive.limits import KIB, Limits
 from backupmeta.evidence import EvidenceFile
 from backupmeta.words import counted
+
+if TYPE_CHECKING:
+    from isal.igzip_lib import IgzipDecompressor
+    from zstandard import ZstdDecompressionObj
 
 SYSTEMS: Final = {0: "FAT", 3: "Unix", 7: "Macintosh", 10: "NTFS", 11: "NTFS", 255: "unknown"}
 """What wrote the file, by the header's ``OS`` byte (RFC 1952 §2.3.1; 10 is what zlib writes on Windows)."""
@@ -59,16 +63,24 @@ def parse_header(block: bytes, name_bytes: int) -> GzipHeader | None:
         return None
     if block[:2] != b"\x1f\x8b" or block[2] != _DEFLATE or block[3] & _RESERVED:
         raise CorruptHeaderError("no gzip header")
-    parts = _optional_parts(block, name_bytes)
-    end, name, fault = _FIXED, None, ""
-    for flag, end_of_part in parts:
-        if end_of_part < 0:
+    flags, end, name, fault = block[3], _FIXED, None, ""
+    if flags & _EXTRA:
+        end += 2 + int.from_bytes(block[end : end + 2], "little")
+    for flag in (_NAME, _COMMENT):
+        if not flags & flag:
+            continue
+        nul = block.find(b"\0", end, end + name_bytes)
+        if nul < 0:
+            if len(block) - end >= name_bytes:
+                raise LongHeaderError(f"a gzip header with a name of more than {counted(name_bytes, 'byte')}")
             return None
-        if flag == _NAME:
-            name = block[end : end_of_part - 1]
-        elif flag == _CHECKSUM:
-            fault = _header_fault(block[:end], int.from_bytes(block[end:end_of_part], "little"))
-        end = end_of_part
+        name = block[end:nul] if flag == _NAME else name
+        end = nul + 1
+    if flags & _CHECKSUM:
+        fault = _header_fault(block[:end], int.from_bytes(block[end : end + 2], "little"))
+        end += 2
+    if end > len(block):
+        return None
     return GzipHeader(int.from_bytes(block[4:8], "little"), block[9], name, end, fault)
 
 
@@ -90,26 +102,6 @@ def _header_fault(header: bytes, expected: int) -> str:
     return "" if crc == expected else f"its header's CRC-16 is {expected:04x}, its bytes' {crc:04x}"
 
 
-def _optional_parts(block: bytes, name_bytes: int) -> Iterator[tuple[int, int]]:
-    """Yield the flag and the end of each optional part of a header; -1 where ``block`` ends before."""
-    flags, end = block[3], _FIXED
-    for flag in (_EXTRA, _NAME, _COMMENT, _CHECKSUM):
-        if not flags & flag:
-            continue
-        if flag == _EXTRA:
-            end = end + 2 + int.from_bytes(block[end : end + 2], "little") if end + 2 <= len(block) else -1
-        elif flag == _CHECKSUM:
-            end += 2
-        else:
-            nul = block.find(b"\0", end, end + name_bytes)
-            if nul < 0 and len(block) - end >= name_bytes:
-                raise LongHeaderError(f"a gzip header with a name of more than {counted(name_bytes, 'byte')}")
-            end = nul + 1 or -1
-        yield flag, end if end <= len(block) else -1
-        if end < 0:
-            return
-
-
 class Decompressor(Protocol):
     """What inflates one stream."""
 
@@ -119,7 +111,7 @@ class Decompressor(Protocol):
 
     @property
     def needs_input(self) -> bool:
-        """Whether more output takes more input."""
+        """Whether all input was taken in; there may be more output for all that."""
 
     @property
     def unused_data(self) -> bytes:
@@ -127,14 +119,6 @@ class Decompressor(Protocol):
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         """Return at most ``max_length`` inflated bytes."""
-
-
-class Deflate(Decompressor, Protocol):
-    """What inflates raw deflate and counts its CRC-32."""
-
-    @property
-    def crc(self) -> int:
-        """The CRC-32 of what was inflated."""
 
 
 class Gzip:
@@ -147,7 +131,7 @@ class Gzip:
         unused_data: the input after it.
     """
 
-    def __init__(self, deflate: Deflate, name_bytes: int) -> None:
+    def __init__(self, deflate: "IgzipDecompressor | _Deflate", name_bytes: int) -> None:
         """Inflate with ``deflate``; a name or comment in the header has at most ``name_bytes``."""
         self._deflate = deflate
         self._name_bytes = name_bytes
@@ -203,11 +187,6 @@ class Gzip:
         self._held = b""
 
 
-if TYPE_CHECKING:
-    from bz2 import BZ2Decompressor
-
-    from zstandard import ZstdDecompressionObj
-
 BLOCK: Final = 64 * KIB
 """How many compressed bytes are read at once at first: the head of an archive is one such block."""
 
@@ -241,14 +220,7 @@ SUFFIXES: Final[tuple[str, ...]] = tuple(suffix for compression in COMPRESSIONS 
 
 def identify(block: bytes) -> Compression | None:
     """Return the compression that a file beginning with ``block`` has; None where no signature of ours matches."""
-    return next(
-        (
-            compression
-            for compression in COMPRESSIONS
-            if compression.signatures and block.startswith(compression.signatures)
-        ),
-        None,
-    )
+    return next((compression for compression in COMPRESSIONS if block.startswith(compression.signatures)), None)
 
 
 def is_skippable(block: bytes) -> bool:
@@ -266,12 +238,7 @@ class _Deflate:
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._may_hold_more = False
-        self._crc = 0
-
-    @property
-    def crc(self) -> int:
-        return self._crc
+        self.crc = 0
 
     @property
     def eof(self) -> bool:
@@ -279,7 +246,7 @@ class _Deflate:
 
     @property
     def needs_input(self) -> bool:
-        return not (self._inner.eof or self._inner.unconsumed_tail or self._may_hold_more)
+        return not (self._inner.eof or self._inner.unconsumed_tail)
 
     @property
     def unused_data(self) -> bytes:
@@ -287,8 +254,7 @@ class _Deflate:
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         output = self._inner.decompress(self._inner.unconsumed_tail + data, max(max_length, 0))
-        self._may_hold_more = len(output) == max_length
-        self._crc = zlib.crc32(output, self._crc)
+        self.crc = zlib.crc32(output, self.crc)
         return output
 
 
@@ -332,31 +298,6 @@ class _Zstd:
         begin, end = self._given, len(self._output) if max_length < 0 else self._given + max_length
         self._given = min(end, len(self._output))
         return self._output[begin:end]
-
-
-class _Bzip2:
-    """bz2 with the interface of the others: Python's own asks for input while it still holds output."""
-
-    def __init__(self, inner: "BZ2Decompressor") -> None:
-        self._inner = inner
-        self._may_hold_more = False
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def needs_input(self) -> bool:
-        return self._inner.needs_input and not self._may_hold_more
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._inner.unused_data
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        output = self._inner.decompress(data, max_length)
-        self._may_hold_more = bool(output) and not self._inner.eof
-        return output
 
 
 class Opened(NamedTuple):
@@ -403,7 +344,7 @@ def _zstd(limits: Limits) -> Opened:
 def _bzip2(_limits: Limits) -> Opened:
     import bz2
 
-    return Opened(_Bzip2(bz2.BZ2Decompressor()), (OSError, ValueError))
+    return Opened(bz2.BZ2Decompressor(), (OSError, ValueError))
 
 
 def _xz(limits: Limits) -> Opened:
@@ -424,6 +365,32 @@ def open_stream(compression: Compression, limits: Limits) -> Opened:
 def open_carefully(compression: Compression, limits: Limits) -> Opened:
     """Return what gives every byte before corrupt input; isal inflates far ahead, and loses that at an error."""
     return _gzip_carefully(limits) if compression is GZIP else open_stream(compression, limits)
+
+
+REFETCH: Final = "fetch it again, in binary mode"
+"""What to do with what was taken for text on its way."""
+
+_TEXT_LEAST: Final = 4
+"""How many line feeds that all follow a carriage return, or characters beyond ASCII, can't be chance."""
+
+
+def likely_cause(block: bytes) -> str:
+    """Return why a compressed file beginning with ``block`` is corrupt, a phrase; empty where that is not sure.
+
+    Among compressed bytes one line feed of 256 follows a carriage return, and next to none are UTF-8 throughout.
+    """
+    feeds = block.count(b"\n")
+    if feeds >= _TEXT_LEAST and block.count(b"\r\n") == feeds:
+        return f"; every line feed in it follows a carriage return: it was transferred as text; {REFETCH}"
+    try:
+        text = block.decode()
+    except UnicodeDecodeError as error:
+        if error.start < len(block) - 3:  # else the last character is cut, no more
+            return ""
+        text = block[: error.start].decode()
+    if sum(not character.isascii() for character in text) < _TEXT_LEAST:
+        return ""
+    return f"; its bytes are UTF-8: it was converted as if it were text; {REFETCH}"
 
 
 Verdict = Literal["complete", "truncated", "damaged", "limit"]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from backupmeta.archive.compression import (
     BLOCK,
@@ -17,37 +17,20 @@ from backupmeta.archive.compression import (
     Stream,
     Verdict,
     Zeros,
+    likely_cause,
     open_carefully,
     open_stream,
 )
 from backupmeta.archive.digests import Digests
 from backupmeta.archive.limits import KIB, MIB, Limits
+from backupmeta.evidence import EvidenceFile
 from backupmeta.words import counted
 
-PIECE_MOST: Final = 256 * KIB
-"""How many bytes are taken at once, at most."""
-
+_MOST: Final = 256 * KIB
+"""How many bytes are taken, or inflated, at once, at most."""
 
 HARMLESS: Final = 64 * MIB
 """Bytes, inflated or filled in, up to which any ratio is harmless."""
-
-
-class ByteSource(Protocol):
-    """Where the bytes lie: an open file, or what an outer stream inflates to."""
-
-    @property
-    def position(self) -> int:
-        """Where the next byte stands."""
-
-    @property
-    def size(self) -> int:
-        """How many bytes there are; of an outer stream, how many were inflated so far."""
-
-    def read(self, length: int, /) -> bytes:
-        """Return the next bytes, at most ``length``; nothing at the end."""
-
-    def seek(self, offset: int, /) -> None:
-        """Go to ``offset``; an outer stream that can't go back stays where it is."""
 
 
 class Input:
@@ -57,12 +40,13 @@ class Input:
 
     Attributes:
         over: the name in `Limits` of the bound that reading has met, from which on there is no more; empty for none.
+        deadline: when that is ``seconds``, by the monotonic clock.
     """
 
-    def __init__(self, file: ByteSource, block: bytes, digests: Digests | None, limits: Limits) -> None:
+    def __init__(self, file: "EvidenceFile | Layer", block: bytes, digests: Digests | None, limits: Limits) -> None:
         """Begin with ``block``, which was read from the beginning of ``file`` already."""
         self.over: Literal["", "ratio", "seconds"] = ""
-        self._deadline = time.monotonic() + limits.seconds
+        self.deadline: float = time.monotonic() + limits.seconds
         self._ratio = limits.ratio
         self._zeros, self._other = 0, len(block)
         self._file = file
@@ -80,9 +64,7 @@ class Input:
     def take(self, most: int) -> bytes:
         """Return the next bytes, at most ``most``; nothing at the file's end."""
         if self._at == len(self._block):
-            begin = self._file.position
             self._block, self._at = self._read(max(most, BLOCK)), 0
-            self._digest(begin, self._block)
         piece = self._block[self._at : self._at + most] if self._at or len(self._block) > most else self._block
         self._at += len(piece)
         return piece
@@ -96,11 +78,7 @@ class Input:
 
     def peek(self, length: int) -> bytes:
         """Return the next ``length`` bytes, or fewer at the file's end, without taking them."""
-        while len(self._block) - self._at < length:
-            begin = self._file.position
-            if not (more := self._read(BLOCK)):
-                break
-            self._digest(begin, more)
+        while len(self._block) - self._at < length and (more := self._read(BLOCK)):
             self._block, self._at = self._block[self._at :] + more, 0
         return self._block[self._at : self._at + length]
 
@@ -151,23 +129,20 @@ class Input:
                 return True
         return False
 
-    def drain(self) -> None:
-        """Take in the rest of the file, for its digest."""
-        while self.take(PIECE_MOST):
-            pass
-
     def _read(self, length: int) -> bytes:
         """Return the next bytes of the file, at most ``length``; nothing at its end, or where it is over a limit."""
         if self.over:
             return b""
+        begin = self._file.position
         block = self._file.read(length)
+        self._digest(begin, block)
         if block.rstrip(b"\0"):
             self._other += len(block)
         elif (zeros := self._zeros + len(block)) > HARMLESS and zeros > self._ratio * self._other:
             self.over = "ratio"
         else:
             self._zeros = zeros
-        if time.monotonic() > self._deadline:
+        if time.monotonic() > self.deadline:
             self.over = "seconds"
         return block
 
@@ -180,7 +155,6 @@ class Input:
 CHUNK: Final = 16 * KIB
 """How many inflated bytes are asked for at first: a header and a record of real size."""
 
-_CHUNK_MOST: Final = 256 * KIB
 _PIECE_LEAST: Final = 4 * KIB
 
 _CAREFUL: Final = 8
@@ -212,16 +186,16 @@ class Inflated:
         stopped: where the streams ended, in bytes of what was compressed.
         between: zero bytes between streams.
         padding: zero bytes after the last stream.
-        behind: the first bytes after the last stream that are something else.
+        after: the first bytes after the last stream that are something else.
         gap: how many bytes the last `resume` passed over.
-        met: the first bad end of the outer stream that the last `resume` passed over; None for none.
+        passed_end: the first bad end of the outer stream that the last `resume` passed over; None for none.
         checks: of xz streams, how many have each check, by its number.
         is_broken: whether corrupt input was met; a trailer that contradicts its content breaks nothing.
     """
 
     def __init__(
         self,
-        file: ByteSource,
+        file: "EvidenceFile | Layer",
         block: bytes,
         compression: Compression,
         limits: Limits,
@@ -238,9 +212,8 @@ class Inflated:
         self._input.take(before)
         self.start = block
         self._can_seek = compression is PLAIN and digests is None
-        self._deadline = time.monotonic() + limits.seconds
         self._harmless = min(limits.inflated_bytes, HARMLESS)
-        self._step = CHUNK if digests is None else _CHUNK_MOST
+        self._step = CHUNK if digests is None else _MOST
         self.name = compression.name if outer is None else f"inner {compression.name}"
         self.before = before
         self.outer = outer
@@ -257,9 +230,9 @@ class Inflated:
         self._count = 0
         self.buffer: bytes = b""
         self.first: bytes = b""
-        self.behind: bytes = b""
+        self.after: bytes = b""
         self.end: End | None = None
-        self.met: End | None = None
+        self.passed_end: End | None = None
         self.between: Zeros = Zeros()
         self.padding: Zeros = Zeros()
         self.gap: int = 0
@@ -285,7 +258,7 @@ class Inflated:
     @property
     def trailing(self) -> int:
         """How many bytes after the last stream are something else; in an outer layer, as far as was inflated."""
-        return max(self._file.size - self.stopped, 0) if self.behind else 0
+        return max(self._file.size - self.stopped, 0) if self.after else 0
 
     @property
     def position(self) -> int:
@@ -327,7 +300,10 @@ class Inflated:
             self.base += len(self.buffer)
             self.buffer, self.at = b"", 0
             if self._can_seek:
-                left -= self._seek(left)
+                here = self._input.offset
+                self._input.go_to(max(min(here + left, self._file.size), here))
+                left -= self._input.offset - here
+                self.base += self._input.offset - here
             if not left or not (chunk := self._next()):
                 return length - left
             self.buffer = chunk
@@ -343,14 +319,14 @@ class Inflated:
             return False
         back = 0 if self._contradicted is None else _PIECE_LEAST  # a corrupt stream may have taken in its neighbour
         self._input.go_to(max(self.stopped - back, self._begin + 1))
-        self.met = None
+        self.passed_end = None
         while not (is_found := self._search()) and not self.is_too_late():
             if self.outer is None or (end := self._outer_end()) is None or not self.outer.resume():
                 break
-            self.met = end if self.met is None and end is not self.end else self.met
+            self.passed_end = end if self.passed_end is None and end is not self.end else self.passed_end
         if is_found:
             self.gap = self._input.offset - self.stopped
-            self.end, self._contradicted, self.behind = None, None, b""
+            self.end, self._contradicted, self.after = None, None, b""
             self._chunks = self._streams()
         elif not self.end.limit and (end := self._outer_end()) is not None:
             self.end = end
@@ -380,7 +356,8 @@ class Inflated:
 
     def drain(self) -> None:
         """Take in the rest of the file, for its digest; where that is over a limit, `end` says so."""
-        self._input.drain()
+        while self._input.take(_MOST):
+            pass
         if self._input.over:
             self._finish("limit")
         if self.outer is not None:
@@ -391,13 +368,13 @@ class Inflated:
         """Return the next inflated bytes; nothing at the end."""
         chunk = next(self._chunks, b"") if self.end is None else b""
         self.first = self.first or chunk[:BLOCK]
-        self._step = min(2 * self._step, _CHUNK_MOST)
+        self._step = min(2 * self._step, _MOST)
         return chunk
 
     def _is_over_limit(self) -> bool:
         """End where what was inflated, or the time that it took, is over a limit; both layers count together."""
         made = self.base + len(self.buffer) + (0 if self.outer is None else self.outer.position)
-        if made <= self._harmless and time.monotonic() <= self._deadline:
+        if made <= self._harmless and time.monotonic() <= self._input.deadline:
             return False
         limits = self._limits
         if made > limits.inflated_bytes:
@@ -410,7 +387,7 @@ class Inflated:
 
     def is_too_late(self) -> bool:
         """End where too much time has passed."""
-        if is_late := time.monotonic() > self._deadline:
+        if is_late := time.monotonic() > self._input.deadline:
             self._finish("limit", self._reason("seconds"), "seconds")
         return is_late
 
@@ -431,14 +408,6 @@ class Inflated:
         """Return how the outer stream ended badly; None where it didn't."""
         end = None if self.outer is None else self.outer.end
         return None if end is None or end.verdict == "complete" else end
-
-    def _seek(self, length: int) -> int:
-        """Pass over at most ``length`` bytes of a file that isn't compressed, without reading; return how many."""
-        offset = min(self._input.offset + length, self._file.size)
-        skipped = max(offset - self._input.offset, 0)
-        self._input.go_to(offset)
-        self.base += skipped
-        return skipped
 
     def _plain(self) -> Iterator[bytes]:
         while chunk := self._input.take(max(self._step, BLOCK)):
@@ -461,11 +430,11 @@ class Inflated:
                 self.between = self.between.and_then(zeros)
             elif not ahead:
                 self.padding = zeros
-        self._end_behind_the_last()
+        self._end_after_the_last()
 
-    def _end_behind_the_last(self) -> None:
+    def _end_after_the_last(self) -> None:
         """Look at what stands after the last stream; a trailer that contradicts its content is damage."""
-        self.behind, bad = self._input.peek(_PIECE_LEAST), self._contradicted
+        self.after, bad = self._input.peek(_PIECE_LEAST), self._contradicted
         if bad is None or self.is_broken:
             self._finish("complete")
         else:
@@ -515,17 +484,18 @@ class Inflated:
         """Yield what ``inner`` inflates, without what was ``given`` before; at most ``step`` bytes at once."""
         made, piece = 0, BLOCK if step is None and self._begin == 0 else _PIECE_LEAST
         while not inner.eof and not self._is_over_limit():
-            data = b""
-            if inner.needs_input:
-                if not (data := self._input.take(piece)):
-                    self._end_early(inner)
-                    return
-                piece = min(2 * piece, PIECE_MOST) if step is None else piece
+            needs_input, data = inner.needs_input, b""
+            if needs_input:
+                data = self._input.take(piece)
+                piece = min(2 * piece, _MOST) if step is None else piece
             most = self._step if step is None else max(min(given - made, CHUNK), 0) or step - made % step
             chunk = inner.decompress(data, most)
             made += len(chunk)
             if chunk and made > given:
                 yield chunk
+            elif needs_input and not (data or chunk or inner.eof):
+                self._end_early(inner)
+                return
         if inner.eof:
             self._input.give_back(inner.unused_data)
 
@@ -547,15 +517,13 @@ class Inflated:
                 "limit", f"needs a window of more than {counted(self._limits.window_bytes, 'byte')}", "window_bytes"
             )
         else:
-            from backupmeta.archive.identification import likely_cause
-
             self.is_broken = True
             cause = self._zeros_here() or likely_cause(self.start)
             self._finish("damaged", f"the {self.name} stream is corrupt ({reason}){cause}")
 
     def _zeros_here(self) -> str:
         """Tell where the zeros begin that stand where a stream in the file broke off; nothing where there are few."""
-        if self.outer is not None or time.monotonic() > self._deadline:
+        if self.outer is not None or time.monotonic() > self._input.deadline:
             return ""
         begin, count = self._input.zeros_around(self._begin)
         return f"; from byte {begin} on stand zeros" if count >= _ZEROS_LEAST else ""
@@ -572,3 +540,56 @@ class Inflated:
             self._kept.append(stream)
         if stream.fault and self._contradicted is None:
             self._contradicted = stream
+
+
+_KEPT: Final = MIB
+"""How many bytes that an outer stream inflated to are kept to go back to."""
+
+_RESTARTS: Final = 8
+"""How often an outer stream is inflated anew, to go back in it: each time may cost as much as the whole file."""
+
+
+class Layer:
+    """What an outer stream inflates to, as the input of other streams.
+
+    The last bytes are kept, so that going back to them costs nothing; beyond them the outer stream begins anew, a few
+    times, unless it is broken.
+    """
+
+    def __init__(self, outer: Inflated) -> None:
+        """Begin at the beginning of ``outer``."""
+        self._outer = outer
+        self._restarts = _RESTARTS
+        self._kept = bytearray()
+        self.position: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes were inflated so far."""
+        return self._outer.position
+
+    def read(self, length: int) -> bytes:
+        """Return the next bytes, at most ``length``; nothing where the outer stream ends."""
+        if back := self._outer.position - self.position:
+            at = len(self._kept) - back
+            piece = bytes(self._kept[at : at + length])
+        else:
+            piece = self._outer.take(length)
+            self._kept += piece
+            if len(self._kept) > 2 * _KEPT:
+                del self._kept[:-_KEPT]
+        self.position += len(piece)
+        return piece
+
+    def seek(self, offset: int) -> None:
+        """Go to ``offset``, or stay where that is too far back."""
+        outer = self._outer
+        if not 0 <= outer.position - offset <= len(self._kept):
+            if offset < outer.position:
+                if outer.is_broken or not self._restarts:
+                    return
+                self._restarts -= 1
+                outer.restart()
+            outer.skip(offset - outer.position)
+            self._kept.clear()
+        self.position = min(offset, outer.position)

@@ -47,15 +47,7 @@ from backupmeta.archive.headers import (
     text,
 )
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import (
-    BOUNDED,
-    NO_READINGS,
-    HeaderExtensions,
-    Member,
-    Readings,
-    described,
-    ordinary,
-)
+from backupmeta.archive.member import BOUNDED, NO_READINGS, HeaderExtensions, Member, Readings, described, ordinary
 from backupmeta.archive.stream import HARMLESS, Inflated
 from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness
@@ -420,7 +412,7 @@ class Walk:
         if is_bad:
             self._tell(end)
         if stream.resume():
-            self._tell(stream.met)
+            self._tell(stream.passed_end)
             if not is_bad:
                 gap = f"{counted(stream.gap, 'byte')} between two streams {are(stream.gap)}"
                 self._damage("damaged", f"{gap} something else")

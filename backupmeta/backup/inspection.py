@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import PairState
 from backupmeta.findings import Finding
-from backupmeta.provenance import Fact, Source
+from backupmeta.provenance import Fact, Source, display
 from backupmeta.record.fields import CUSTOM, FIELD, Field
 from backupmeta.record.grammar import Document
 from backupmeta.record.values import Value
-from backupmeta.secrets import closed, mask_text, opened, plain
+from backupmeta.secrets import closed, opened, plain
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install
@@ -70,7 +70,7 @@ class Inspection:
     closed_names: tuple[str, ...] = attribute(default=(), init=False, compare=False)
 
     def __repr__(self) -> str:
-        path = mask_text(self.path)
+        path = display(self.path)
         return f"Inspection({self.kind!r}, {path!r}, {len(self.fields)} fields, {len(self.findings)} findings)"
 
     @property

@@ -15,14 +15,14 @@ from backupmeta.account.home import PairState
 from backupmeta.backup.contradictions import is_rewritten, sides
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Program, Won, program
-from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, base_name, copied, derived
+from backupmeta.backup.witnesses import BY_DEFAULT, Witnesses, copied, derived
 from backupmeta.findings import Finding, FindingRule, Findings
-from backupmeta.provenance import Source, Witness, as_text
+from backupmeta.provenance import Source, Witness, as_text, base_name, shown_name
 from backupmeta.record import grammar
 from backupmeta.record.fields import Field, Use, problem
 from backupmeta.record.grammar import Document, Record
 from backupmeta.record.values import Decoder
-from backupmeta.secrets import closed, is_closed, marks_in, mask_text, masked
+from backupmeta.secrets import closed, is_closed, marks_in, mask_value
 
 
 class RecordedName(NamedTuple):
@@ -295,7 +295,7 @@ def check_archive_name(recorded: RecordedName, archive: str | None, path: str, z
     parts = filename.parse(name)
     findings = list(_renamed(recorded.name, archive, source)) if archive else []
     if parts is None:
-        shown = masked("backup_filename", name) if archive is None else _shown_name(archive)
+        shown = shown_name(archive) if archive else name
         findings.append(Finding(rules.NAME_UNCONVENTIONAL, shown, "", (source,)))
     if parts is None or archive is None:
         return ArchiveNameCheck(parts, None, findings)
@@ -306,15 +306,10 @@ def check_archive_name(recorded: RecordedName, archive: str | None, path: str, z
     return ArchiveNameCheck(parts, offset, findings)
 
 
-def _shown_name(archive: str) -> str:
-    return base_name(mask_text(archive))
-
-
 def _renamed(recorded: str, archive: str, source: Source) -> Iterator[Finding]:
     """Yield the finding that the record has another name for the ``archive`` than the disk."""
     known = as_text(base_name(archive))
     if recorded in {"", known} or filename.stem(recorded) == filename.stem(known):
         return
-    shown = masked("backup_filename", recorded)
-    if recorded != masked("backup_filename", known):  # a catalog's record has its secrets masked
-        yield Finding(rules.ARCHIVE_RENAMED, _shown_name(archive), f"recorded as {shown}", (source,))
+    if recorded != mask_value(known):  # a catalog's record has its secrets masked
+        yield Finding(rules.ARCHIVE_RENAMED, shown_name(archive), f"recorded as {recorded}", (source,))

@@ -13,7 +13,7 @@ from backupmeta.account import filename
 from backupmeta.backup.inspection import Inspection
 from backupmeta.evidence import join_server_path
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness, as_text
+from backupmeta.provenance import Source, Witness, as_text, base_name
 from backupmeta.record.fields import FIELDS, Default, Field
 from backupmeta.record.grammar import Document
 from backupmeta.record.values import Value
@@ -169,8 +169,3 @@ _DERIVED: Final[Mapping[str, Callable[[Inspection, Witnesses], _Derived | None]]
 
 DERIVABLE: Final = frozenset(_DERIVED) | {field.name for field in FIELDS if field.default is not None}
 """The fields that something else than a record can say."""
-
-
-def base_name(path: str) -> str:
-    """Return the last part of a path, as either kind of system writes it."""
-    return path.replace("\\", "/").rpartition("/")[2]

@@ -19,15 +19,12 @@ from backupmeta.archive.head import Head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits, OverAllowanceError
 from backupmeta.catalog.remembered import Memory, Reader, Remembered
 from backupmeta.catalog.rows import (
-    BACKUP,
     GREATEST,
-    INSTALL,
-    BackupRow,
     Cells,
     FileRow,
     FindingRow,
-    InstallRow,
     RecordCells,
+    ResolvedRow,
     Rows,
     Shelf,
     cells_of,
@@ -35,7 +32,11 @@ from backupmeta.catalog.rows import (
     finding_row,
     seconds,
 )
-from backupmeta.catalog.schema import path_bytes
+from backupmeta.catalog.schema import BACKUP_CELLS, path_bytes
+from backupmeta.checks.checked_backup import CheckedBackup, Inventory
+from backupmeta.checks.policy import DEFAULT
+from backupmeta.checks.retention import KeptBackup, orphans
+from backupmeta.checks.rulebook import of_backup
 from backupmeta.errors import EvidenceError, NoRecordError, UnreadableError, told_of
 from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
@@ -79,14 +80,8 @@ class Scanned(NamedTuple):
     trouble: str
 
 
-class Unchanged(NamedTuple):
-    """An account in which nothing changed."""
-
-
-class Refused(NamedTuple):
-    """An account that can't be read at all, and why."""
-
-    finding: FindingRow
+Outcome = Scanned | FindingRow | None
+"""What came out for an account: what it has; or why it can't be read at all; or None, for nothing changed."""
 
 
 class Result(NamedTuple):
@@ -97,7 +92,7 @@ class Result(NamedTuple):
         shared: the values that many rows have, by their digests.
     """
 
-    accounts: tuple[Scanned | Unchanged | Refused, ...]
+    accounts: tuple[Outcome, ...]
     shared: Mapping[bytes, str]
 
 
@@ -137,6 +132,10 @@ class Scanning(Work[Batch, Result]):
 
 
 _NOBODY: Final[Mapping[str, Document]] = {}
+_OF_INSTALL: Final = [column.name for column in BACKUP_CELLS].index("backup_install")
+"""Which cell of a backup has the id of its install."""
+_EDITION: Final = 2
+"""It rises where the same evidence gets other rows, so that a scan makes them anew."""
 
 
 class RowBuilder:
@@ -151,7 +150,7 @@ class RowBuilder:
         """Begin; ``zone`` is the server's time zone, where it is known, ``limits`` what a file may ask for."""
         self.shelf: Shelf = Shelf()
         asked = "" if limits == DEFAULT_LIMITS else f" {limits}"
-        self.dependencies: str = f"{__version__} {zone}{asked}"
+        self.dependencies: str = f"{__version__} {_EDITION} {zone}{asked}"
         self._zone = zone
         self._records = RecordCells(self.shelf, zone)
 
@@ -165,7 +164,7 @@ class RowBuilder:
             files,
             [self._install(home, id_, positions) for id_ in sorted(home.installs)],
             [
-                BackupRow(positions.get(record), positions.get(archive), cells, findings)
+                ResolvedRow((positions.get(record), positions.get(archive)), cells, findings)
                 for record, archive, cells, findings in backups
             ],
             tuple(map(finding_row, chain(home.findings, odd))),
@@ -176,11 +175,14 @@ class RowBuilder:
     ) -> Iterator[tuple[str, str, Cells, tuple[FindingRow, ...]]]:
         """Yield where the record and the archive of each backup would be, its cells, and what is odd about it."""
         around = home.surroundings._replace(installs=_NOBODY)
+        installs = home.installs if home.has_records and home.wanted is None else None
         for pair in home.pairs():
             archive = reading.below(pair.archive.folder, pair.archive.name) if pair.archive else ""
             try:
                 record = f"{BACKUPS}/{pair.id}" if pair.record else ""
-                yield record, archive, *self._backup(home, pair, around)
+                cells, findings = self._backup(home, pair, around)
+                kept = KeptBackup(pair.server_path, str(cells[_OF_INSTALL] or ""), None, None)
+                yield record, archive, cells, (*findings, *map(finding_row, orphans([kept], installs)))
             except OverAllowanceError:  # the home tells it once
                 continue
             except EvidenceError as error:
@@ -192,13 +194,16 @@ class RowBuilder:
             cells, findings = known
             return cells, tuple(map(finding_row, findings)) if findings else ()
         inspection = library.inspect_backup(home, pair, around, self._zone)
-        cells = (str(inspection.state), seconds(inspection.utc_offset), *cells_of(inspection, BACKUP, self.shelf))
+        cells = (str(inspection.state), seconds(inspection.utc_offset), *cells_of(inspection, self.shelf))
+        if pair.archive is None:  # no deep scan will judge it; that a time lies ahead, a scan can't say
+            subject = CheckedBackup(inspection.path, inspection, Inventory(home.limits), DEFAULT.requirements, GREATEST)
+            inspection.findings += of_backup(subject, is_whole=False)
         return cells, tuple(map(finding_row, inspection.findings))
 
-    def _install(self, home: Home, id_: str, positions: Mapping[str, int]) -> InstallRow:
+    def _install(self, home: Home, id_: str, positions: Mapping[str, int]) -> ResolvedRow:
         inspection = library.inspect_install(home, id_)
-        cells = cells_of(inspection, INSTALL, self.shelf)
-        return InstallRow(positions[f"{CURRENT}/{id_}"], cells, tuple(map(finding_row, inspection.findings)))
+        findings = tuple(map(finding_row, inspection.findings))
+        return ResolvedRow((positions[f"{CURRENT}/{id_}"],), cells_of(inspection, self.shelf), findings)
 
 
 def _files(home: Home, reading: Reader, listing: Listing) -> Iterator[FileRow]:
@@ -246,7 +251,7 @@ def _status(kind: Witness, name: str, remembered: Remembered | None) -> str:
     return "read"
 
 
-def _account(task: Task, limits: Limits, builder: RowBuilder) -> Scanned | Unchanged | Refused:
+def _account(task: Task, limits: Limits, builder: RowBuilder) -> Outcome:
     try:
         with told_of(task.account.path), task.account.open() as folder:
             return _Visit(task.account, folder, limits, builder).outcome(task.known)
@@ -254,10 +259,10 @@ def _account(task: Task, limits: Limits, builder: RowBuilder) -> Scanned | Uncha
         return refused(task.account, error.reason)
 
 
-def refused(account: FoundHome, reason: str) -> Refused:
+def refused(account: FoundHome, reason: str) -> FindingRow:
     """Return that an account can't be read for this ``reason``."""
     where = (Source(Witness.FILE_SYSTEM, account.server_path),)
-    return Refused(finding_row(Finding(rules.FOLDER_UNREADABLE, account.server_path, reason, where)))
+    return finding_row(Finding(rules.FOLDER_UNREADABLE, account.server_path, reason, where))
 
 
 class _Visit(NamedTuple):
@@ -273,8 +278,8 @@ class _Visit(NamedTuple):
         """The folders that count in any account of its kind."""
         return HOME if self.account.is_home else ALONE
 
-    def outcome(self, known: Known | None) -> Scanned | Unchanged:
-        """Return what is there now; of an account in which nothing changed, that nothing did.
+    def outcome(self, known: Known | None) -> Scanned | None:
+        """Return what is there now; None for an account in which nothing changed.
 
         Raises `UnreadableError` where a folder can't be listed any more that had something in it.
         """
@@ -283,7 +288,7 @@ class _Visit(NamedTuple):
         extents = tuple(Extent(path, Counting(counting)) for path, counting in json.loads(known.extents))
         listing = listed(self.folder, extents, self.builder.dependencies, self.limits)
         if listing.fingerprint == known.fingerprint:
-            return Unchanged()
+            return None
         try:
             remembered = Memory.from_bytes(known.content).files
         except ValueError:  # a damaged catalog: nothing is remembered then

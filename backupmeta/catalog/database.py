@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from backupmeta.account.protected import CATALOG_FILES
 from backupmeta.archive.limits import MIB
-from backupmeta.catalog import integrity, schema, seals
+from backupmeta.catalog import integrity, schema
 from backupmeta.errors import CatalogError, DamagedCatalogError, EvidenceError
 from backupmeta.evidence import EvidenceFile, kind_of, open_named
 from backupmeta.findings import Finding
@@ -200,7 +200,7 @@ class Catalog:
             catalog.connection.execute("BEGIN")
             if not is_as_noted(path):
                 integrity.require_structure(catalog.connection, path)
-                integrity.leave_out(catalog.connection, path, seals.altered(catalog.connection), findings)
+                integrity.leave_out(catalog.connection, path, integrity.altered(catalog.connection), findings)
             yield catalog
 
     @contextmanager
@@ -292,7 +292,7 @@ def age(path: str) -> Age:
     altered: list[Finding] = []
     with Catalog.unchecked(path) as catalog:
         catalog.connection.execute("BEGIN")
-        integrity.leave_out(catalog.connection, path, seals.altered_own(catalog.connection), altered)
+        integrity.leave_out(catalog.connection, path, integrity.altered_own(catalog.connection), altered)
         last = next(catalog.scans(1), None)
         (oldest,) = catalog.connection.execute(_OLDEST).fetchone()
     if last is None and altered:
@@ -309,12 +309,12 @@ def _migrate(connection: sqlite3.Connection, path: str, version: int) -> None:
             connection.execute(statement)
     steps = [step for older in range(version or schema.VERSION, schema.VERSION) for step in schema.MIGRATIONS[older]]
     is_sealed = version >= _UNSEALED
-    known = list(seals.altered(connection)) if steps and is_sealed else []
+    known = list(integrity.altered(connection)) if steps and is_sealed else []
     for statement in steps:
         connection.execute(statement)
     _make_anew(connection, path)
     if steps or not is_sealed:
-        seals.seal_all(connection, but=known)
+        integrity.seal_all(connection, but=known)
     connection.execute(f"PRAGMA application_id = {schema.APPLICATION}")
     connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 
@@ -329,6 +329,13 @@ def _make_anew(connection: sqlite3.Connection, path: str) -> None:
         connection.execute(statement)
 
 
+def _known_names() -> frozenset[str]:
+    """Return the names of all that a catalog has, or had in its first schema: tables, indices, views."""
+    older = ("accounts_by_root_last_scan", "all_backups_by_backup_install")
+    made = (*schema.tables(), *schema.indices(), *schema.views())
+    return frozenset((*older, *(name for name, _ in made)))
+
+
 def _objects(connection: sqlite3.Connection, path: str) -> dict[str, tuple[str, str]]:
     """Return the type and the SQL of all that is in a catalog, by name, without SQLite's own.
 
@@ -336,7 +343,7 @@ def _objects(connection: sqlite3.Connection, path: str) -> dict[str, tuple[str, 
     """
     select = "SELECT name, type, ifnull(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'"
     objects = {str(name): (str(kind), _compact(str(sql))) for name, kind, sql in connection.execute(select)}
-    known = schema.known_names()
+    known = _known_names()
     for name, (kind, _) in objects.items():
         if kind == "trigger" or name not in known:
             advice = f"see who put it there, and take it away: sqlite3 {path} 'DROP {kind} {name}'"

@@ -20,9 +20,8 @@ from backupmeta.archive.head import Head
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import schema
-from backupmeta.catalog.answers import below
 from backupmeta.catalog.database import Catalog, ScanResult, StoredMemory
-from backupmeta.catalog.remembered import Memory, Remembered, recall
+from backupmeta.catalog.remembered import Memory, Remembered, below, recall
 from backupmeta.catalog.rows import Walked, finding_row
 from backupmeta.catalog.writer import Writer
 from backupmeta.checks import record, rulebook
@@ -336,7 +335,8 @@ def _outcome(catalog: Catalog, archive: _Recorded, embedded: Document | None, ca
     """Return what a deep scan found of an archive, judged by the policy of now."""
     if archive.verdict == Verdict.NOT_JUDGED:
         judgements = judge(_findings(catalog, archive), case.policy)
-        return Outcome(Verification("archive", case.server_path, Verdict.NOT_JUDGED, None, judgements), None)
+        kept = KeptBackup(case.server_path, archive.install or "", None, None, is_whole=False)
+        return Outcome(Verification("archive", case.server_path, Verdict.NOT_JUDGED, None, judgements), kept)
     has_record = case.pair.record is not None or embedded is not None
     findings = [finding for finding in _findings(catalog, archive) if not has_record or finding.rule not in _OF_NOW]
     if has_record:
@@ -346,7 +346,7 @@ def _outcome(catalog: Catalog, archive: _Recorded, embedded: Document | None, ca
     if archive.verdict == Verdict.UNREADABLE:
         verdict = Verdict.UNREADABLE
     is_whole = archive.sha256 is not None and not any(finding.is_unread for finding in findings)
-    kept = KeptBackup(case.server_path, archive.install or "", archive.time, archive.sha256) if is_whole else None
+    kept = KeptBackup(case.server_path, archive.install or "", archive.time, archive.sha256, is_whole)
     return Outcome(Verification("archive", case.server_path, verdict, archive.sha256, judgements), kept)
 
 

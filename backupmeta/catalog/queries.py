@@ -14,8 +14,8 @@ from backupmeta.account.layout import BACKUPS
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog import schema
-from backupmeta.catalog.answers import below, recalled
 from backupmeta.catalog.database import Catalog
+from backupmeta.catalog.remembered import below, recalled
 from backupmeta.catalog.rows import GREATEST
 from backupmeta.catalog.schema import ACCOUNTS, SCANS, VIEWS, Column, Shown, Type, View, table_view
 from backupmeta.checks.applications import Order, order

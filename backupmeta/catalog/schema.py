@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from backupmeta.checks.retention import BACKUP_DUPLICATE, BACKUP_ORPHANED
 from backupmeta.masking import MASK
-from backupmeta.provenance import display
+from backupmeta.provenance import Witness, display
 from backupmeta.record import values
 from backupmeta.record.fields import FIELDS, Field, Scope
 from backupmeta.record.values import Decoder
@@ -186,11 +187,7 @@ FILES: Final = Table(
         _required("size", Type.INTEGER, "In bytes."),
         _required("mtime_ns", Type.NANOSECONDS, "When it was modified."),
         _required("inode", Type.INTEGER, "Its number in its file system."),
-        _required(
-            "status",
-            Type.TEXT,
-            "read; passed over, where another archive has its name; or the id of the finding that says why not.",
-        ),
+        _required("status", Type.TEXT, "read; passed over: another archive has its name; or a finding's id: why not."),
         Column("sha256", Type.TEXT, "Its digest; of an archive, where it was scanned deep."),
         Column("moved_from", Type.INTEGER, "The file that it was before it was moved."),
         Column("verdict", Type.TEXT, "Of an archive that was scanned deep: pass, fail, unreadable or not judged."),
@@ -284,10 +281,16 @@ SEALS: Final = Table(
 
 TABLES: Final = (SCANS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, EXTENSIONS, SEALS)
 
+OF_ACCOUNT: Final = (ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS)
+"""The tables whose rows belong to an account."""
+
+SEALED: Final = (SEALS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, SCANS)
+"""The tables, by the numbers that their rows have in a seal; the first one stands for all other seals."""
+
 APPLICATION: Final = int.from_bytes(b"bkup")
 """What says that a SQLite file is a catalog."""
 
-VERSION: Final = 4
+VERSION: Final = 5
 """The schema that this program writes."""
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
@@ -305,7 +308,7 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE all_files ADD COLUMN ctime_ns INTEGER",
         "CREATE TABLE seals (account INTEGER PRIMARY KEY, digest BLOB NOT NULL, digests BLOB NOT NULL) STRICT",
     ),
-    3: (),  # other views alone
+    **dict.fromkeys((3, 4), ()),  # other views alone
 }
 """By the version that they start from: the statements that change its tables into those of the next one.
 
@@ -432,6 +435,17 @@ def _extensions(field: str) -> View:
     )
 
 
+_NAME: Final = "replace({0}, rtrim({0}, replace({0}, '/', '')), '')".format
+_PLACE: Final = f"json_object('witness', '{Witness.FILE_SYSTEM}', 'path', seen || '/' || {{}})".format
+_ALL_FINDINGS: Final = f"""
+  SELECT {", ".join(FINDINGS.names)} FROM all_findings UNION ALL
+  SELECT NULL, account, NULL, NULL, since, NULL, '{BACKUP_DUPLICATE.id}', '{BACKUP_DUPLICATE.severity}',
+    {_NAME("path")}, {_NAME("first")}, {_NAME("path")} || ': {BACKUP_DUPLICATE.sentence} (' || {_NAME("first")} || ')',
+    json_array({_PLACE("path")}, {_PLACE("first")}), NULL
+  FROM (SELECT f.account, f.since, seen, f.path, first_value(f.path) OVER same AS first, row_number() OVER same AS copy
+    FROM all_files f JOIN accounts a USING (account) WHERE f.until IS NULL AND kind = 'archive' AND sha256 IS NOT NULL
+    WINDOW same AS (PARTITION BY f.account, sha256 ORDER BY f.path)) WHERE copy > 1"""
+"""All findings, with the copies of archives, which follow from what all files of an account are."""
 _EXACT_PATH: Final = f"""CASE WHEN {_IS_MASKED.format(path="a.path || f.path")} THEN NULL
     WHEN a.path_bytes IS NOT NULL OR f.path_bytes IS NOT NULL THEN
     CAST(ifnull(a.path_bytes, a.path) || '/' || ifnull(f.path_bytes, f.path) AS BLOB) END"""
@@ -493,10 +507,11 @@ LEFT JOIN newest_backups n ON n.account = i.account AND n.backup_install = i.id 
             *_taken("n.finding, n.account, a.host AS account_host, a.path AS account_path, n.install"),
             *_taken("n.backup, n.file, n.id, n.severity, n.subject, n.detail, n.message, n.evidence, n.since"),
         ),
-        """FROM all_findings n LEFT JOIN accounts a USING (account)
+        f"""FROM ({_ALL_FINDINGS}) n LEFT JOIN accounts a USING (account)
 LEFT JOIN all_backups b ON b.backup = n.backup LEFT JOIN all_installs i ON i.install = n.install
 LEFT JOIN all_files f ON f.file = n.file LEFT JOIN all_files w ON w.file = b.archive_file AND n.file IS NULL
-WHERE n.until IS NULL AND b.until IS NULL AND i.until IS NULL AND f.until IS NULL AND w.walked IS NULL""",
+WHERE n.until IS NULL AND b.until IS NULL AND i.until IS NULL AND f.until IS NULL
+  AND (w.walked IS NULL OR n.id = '{BACKUP_ORPHANED.id}')""",
         "n.finding",
     ),
     "plugins": _extensions("plugins"),
@@ -542,25 +557,24 @@ WHERE b.until IS NULL""",
         "b.account, b.backup_install",
     ),
     "orphans": View(
-        "The backups whose install is gone, in accounts that have installs.",
+        "The backups whose install is gone, in accounts that have records.",
         _taken("b.backup, b.account, b.id, b.backup_install, b.url, b.backup_time, f.size AS archive_bytes"),
-        """FROM all_backups b LEFT JOIN all_files f ON f.file = b.archive_file
-WHERE b.until IS NULL AND b.account IN (SELECT account FROM all_installs WHERE until IS NULL)
-  AND (b.account, ifnull(b.backup_install, '')) NOT IN (
-    SELECT account, id FROM all_installs WHERE until IS NULL AND id IS NOT NULL)""",
+        f"""FROM all_backups b LEFT JOIN all_files f ON f.file = b.archive_file
+WHERE b.until IS NULL
+  AND b.backup IN (SELECT backup FROM all_findings WHERE id = '{BACKUP_ORPHANED.id}' AND until IS NULL)""",
         "b.backup",
     ),
     "duplicates": View(
-        "The archives that are there more than once, where they were scanned deep.",
+        "The archives that an account has more than once, where they were scanned deep.",
         (
-            *_taken("f.sha256"),
+            *_taken("f.sha256, f.account"),
             _made("copies", Type.INTEGER, "How many there are.", "count(*)"),
             _made("wasted_bytes", Type.INTEGER, "The size of all but one.", "sum(f.size) - min(f.size)"),
             _made("files", Type.JSON, "Their numbers.", "json_group_array(f.file)"),
         ),
         """FROM all_files f WHERE f.until IS NULL AND f.kind = 'archive' AND f.sha256 IS NOT NULL
-GROUP BY f.sha256 HAVING count(*) > 1""",
-        "f.sha256",
+GROUP BY f.account, f.sha256 HAVING count(*) > 1""",
+        "f.sha256, f.account",
     ),
     "sizes": View(
         "How many archives each account has, and how large they are.",
@@ -582,9 +596,3 @@ def views() -> Iterator[tuple[str, str]]:
     for name, view in VIEWS.items():
         columns = ",\n".join(f"  {sql} AS {column.name} /* {column.meaning} */" for column, sql in view.columns)
         yield name, f"CREATE VIEW {name} AS /* {view.meaning} */\nSELECT\n{columns}\n{view.rows}"
-
-
-def known_names() -> frozenset[str]:
-    """Return the names of all that a catalog has, or had in its first schema: tables, indices, views."""
-    older = ("accounts_by_root_last_scan", "all_backups_by_backup_install")
-    return frozenset((*older, *(name for name, _ in (*tables(), *indices(), *views()))))

@@ -16,7 +16,6 @@ from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.masking import is_secret
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.fields import FIELD
-from backupmeta.secrets import mask_location
 from backupmeta.words import dated
 
 _error = partial(FindingRule, Group.RECORD, Severity.ERROR)
@@ -157,11 +156,9 @@ LOCATION_NOT_ALLOWED: Final = _error(
 
 def location_not_allowed(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the backup's location where the policy does not allow it."""
-    place = backup.text("backup_location") or "local"
-    if "backup_location" in backup.inspection.fields and not backup.requirements.allows(place):
-        yield Finding(
-            LOCATION_NOT_ALLOWED, "backup_location", mask_location(place), backup.field_sources("backup_location")
-        )
+    location = str(backup.inspection.text("backup_location")) or "local"
+    if "backup_location" in backup.inspection.fields and not backup.requirements.allows(location):
+        yield Finding(LOCATION_NOT_ALLOWED, "backup_location", location, backup.field_sources("backup_location"))
 
 
 def _seconds(backup: CheckedBackup, name: str) -> int | None:

@@ -4,7 +4,7 @@ What each schedule of automatic backups keeps: FORMAT.md §4, ``autobk``; §8, "
 archives without records, are found when the two are paired (`backupmeta.account.home`).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple, Self
@@ -12,8 +12,7 @@ from typing import Final, NamedTuple, Self
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.checked_backup import Requirements
 from backupmeta.findings import Finding, FindingRule, Group, Severity
-from backupmeta.provenance import Source, Witness
-from backupmeta.secrets import mask_text
+from backupmeta.provenance import Source, Witness, shown_name
 from backupmeta.words import counted
 
 DAY: Final = 86_400
@@ -102,16 +101,23 @@ class KeptBackup(NamedTuple):
     """A backup that an account has.
 
     Attributes:
-        path: its archive, as the server saw it; of a remote backup its record.
+        path: its archive, as the server saw it; without one its record.
         install: the id of its install; empty where nothing tells it.
         time: when it was made, Unix seconds; None where nothing tells it.
         sha256: the digest of its archive, in hexadecimal; None where it was not counted.
+        is_whole: whether it counts as kept: its archive was read to its end, or is remote.
     """
 
     path: str
     install: str
     time: int | None
     sha256: str | None
+    is_whole: bool = True
+
+    @property
+    def name(self) -> str:
+        """Its archive's name, as it may be shown."""
+        return shown_name(self.path)
 
     @property
     def source(self) -> Source:
@@ -162,9 +168,9 @@ class CheckedAccount:
 
     @property
     def by_install(self) -> dict[str, list[KeptBackup]]:
-        """Its backups by their install's id: of each live one, or, where no record tells any, of those they name."""
+        """Its whole backups by their install's id: of each live install, or, without records of any, of those named."""
         backups: dict[str, list[KeptBackup]] = {id_: [] for id_ in self.installs or ()}
-        for backup in self.kept:
+        for backup in filter(_is_whole, self.kept):
             if backup.install in backups or (backup.install and self.installs is None):
                 backups.setdefault(backup.install, []).append(backup)
         return backups
@@ -172,6 +178,10 @@ class CheckedAccount:
     def place(self, install: str, backups: Sequence[KeptBackup]) -> Source:
         """Return where an install is told of: its record, else its first backup."""
         return self.installs[install].record if self.installs is not None else backups[0].source
+
+
+def _is_whole(backup: KeptBackup) -> bool:
+    return backup.is_whole
 
 
 BACKUP_DUPLICATE: Final = _warning(
@@ -188,7 +198,7 @@ def duplicates(account: CheckedAccount) -> Iterator[Finding]:
     for first, *others in same.values():
         for other in others:
             if other.path != first.path:
-                yield Finding(BACKUP_DUPLICATE, _name(other.path), _name(first.path), (other.source, first.source))
+                yield Finding(BACKUP_DUPLICATE, other.name, first.name, (other.source, first.source))
 
 
 BACKUP_ORPHANED: Final = _note(
@@ -196,11 +206,16 @@ BACKUP_ORPHANED: Final = _note(
 )
 
 
+def orphans(kept: Iterable[KeptBackup], installs: Container[str] | None) -> Iterator[Finding]:
+    """Yield the backups whose install is gone: none of the ``installs`` of an account, which has records (not None)."""
+    for backup in kept:
+        if installs is not None and backup.install and backup.install not in installs:
+            yield Finding(BACKUP_ORPHANED, backup.name, f"install {backup.install}", (backup.source,))
+
+
 def orphaned(account: CheckedAccount) -> Iterator[Finding]:
-    """Yield backups whose install is gone."""
-    for backup in account.kept:
-        if account.installs is not None and backup.install and backup.install not in account.installs:
-            yield Finding(BACKUP_ORPHANED, _name(backup.path), f"install {backup.install}", (backup.source,))
+    """Yield the backups of an account whose install is gone."""
+    yield from orphans(account.kept, account.installs)
 
 
 BACKUP_TOO_OLD: Final = _warning("backup-too-old", "the newest backup of an install is too old", _SCHEDULE)
@@ -269,10 +284,6 @@ def _oldest_allowed(account: CheckedAccount, id_: str) -> float | None:
         return days * DAY
     tiers = ((install and install.schedule) or Schedule()).tiers
     return tiers[0].seconds + LATE if tiers else None
-
-
-def _name(path: str) -> str:
-    return mask_text(path).replace("\\", "/").rpartition("/")[2]  # what is cut off may be what tells a secret
 
 
 AccountCheck = Callable[[CheckedAccount], Iterator[Finding]]

@@ -73,7 +73,11 @@ def view(
     if isinstance(answer, AnswerError):
         return messages.report(altered if where.catalog else findings, Severity.ERROR) or 1
     named = set(map(os.path.abspath, where.roots))
-    odd = (finding for finding in findings if finding.hides_records or (finding.is_unread and finding.subject in named))
+    odd = (
+        finding
+        for finding in findings
+        if finding.hides_records or (finding.is_unread and any(source.path in named for source in finding.evidence))
+    )
     return messages.report((*(altered if where.catalog else odd), *answer.findings), Severity.WARNING)
 
 
@@ -85,14 +89,14 @@ def _subject(
         if install:
             return library.find_install(target, where.search(), user=user, findings=findings)
         return library.find_backup(target, where.search(), user=user, allow_missing=allow_missing, findings=findings)
-    from backupmeta.catalog import answers
+    from backupmeta.catalog import remembered
 
     messages.write_age(where.catalog)
     if install:
-        search = answers.install_named(where.catalog, target, where.zone, user)
+        search = remembered.install_named(where.catalog, target, where.zone, user)
         return library.install_named(target, search, user=user, findings=findings)
     name = target.rpartition("/")[2]
-    search = answers.backup_named(where.catalog, name, where.zone, user)
+    search = remembered.backup_named(where.catalog, name, where.zone, user)
     return library.backup_named(name, search, user=user, allow_missing=allow_missing, findings=findings)
 
 
@@ -156,13 +160,7 @@ def _noting(rows: Iterable[Inspection], findings: list[Finding]) -> Iterator[Ins
 
 def _grave_findings(row: Inspection) -> list[Finding]:
     """Return the grave findings about a row, the path of which stands in their subjects."""
-    return [_of_archive(row.path, finding) for finding in row.findings if finding.is_grave]
-
-
-def _of_archive(path: str, finding: Finding) -> Finding:
-    if path in finding.subject:
-        return finding
-    return finding._replace(subject=f"{path}: {finding.subject}" if finding.subject else path)
+    return [finding.at_path(row.path) for finding in row.findings if finding.is_grave]
 
 
 def presenting(table: Formats[ListRendering]) -> options.Decorator:

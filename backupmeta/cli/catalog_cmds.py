@@ -29,13 +29,13 @@ from backupmeta.cli.output import Target
 from backupmeta.errors import CatalogError, EvidenceError, did_you_mean
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
+from backupmeta.provenance import display
 from backupmeta.render.exports import EXPORTS
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.page import REPORTS
 from backupmeta.render.tallies import SCANS, STATS, Contents, Scanned
 from backupmeta.report import Asked, read
 from backupmeta.search import Search
-from backupmeta.secrets import mask_text
 from backupmeta.work.orders import Workers
 
 if TYPE_CHECKING:  # who only reads a catalog need not wait for what writes it
@@ -315,4 +315,4 @@ def _scanned(path: str, where: Where, *, deep: bool, jobs: int | None) -> bool:
 
 def _command() -> str:
     """Return the command line as it was given; userinfo of URIs is masked."""
-    return mask_text(shlex.join(["backupmeta", *sys.argv[1:]]))
+    return display(shlex.join(["backupmeta", *sys.argv[1:]]))

@@ -23,10 +23,10 @@ from backupmeta.archive.limits import AMOUNTS, DEFAULT_LIMITS, LIMIT_NAMES, Limi
 from backupmeta.cli import messages, output
 from backupmeta.errors import EvidenceError, did_you_mean
 from backupmeta.escapes import printable
+from backupmeta.provenance import display
 from backupmeta.record.fields import FIELD
 from backupmeta.render.formats import Formats, Render, Trait
 from backupmeta.search import Period, Search
-from backupmeta.secrets import mask_text
 from backupmeta.words import cut
 
 Command: TypeAlias = Callable[..., int]
@@ -159,7 +159,7 @@ class Where(NamedTuple):
         """Return what looks there, for all or for what a ``user`` has; of a catalog, tell its age."""
         if self.catalog is None:
             return Search(self.roots, self.sysroot, self.zone, self.limits, user)
-        from backupmeta.catalog.answers import InCatalog
+        from backupmeta.catalog.remembered import InCatalog
 
         messages.write_age(self.catalog)
         return InCatalog(zone=self.zone, limits=self.limits, catalog=self.catalog, user=user)
@@ -266,7 +266,7 @@ def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str
 
 def _is_plain(name: str) -> bool:
     """Return whether a name stands for itself: no option, shown by a terminal as it is, without a secret in it."""
-    return not name.startswith("-") and printable(name) == name and mask_text(name) == name
+    return not name.startswith("-") and printable(name) == name and display(name) == name
 
 
 def _quoted(name: str) -> str:

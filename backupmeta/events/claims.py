@@ -483,11 +483,7 @@ def _unreadable(order: ToRead, error: EvidenceError) -> Finding:
 
 def _grave(order: ToRead, findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return which of the ``findings`` are reported whatever was asked, each with the archive's path."""
-    return tuple(
-        finding._replace(subject=": ".join(filter(None, (order.path, finding.subject))))
-        for finding in findings
-        if finding.is_grave
-    )
+    return tuple(finding.at_path(order.path) for finding in findings if finding.is_grave)
 
 
 # --- who contradicts whom ---------------------------------------------------------------------------------------------

@@ -36,7 +36,6 @@ from backupmeta.folders import rows, telling
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.grammar import Document
 from backupmeta.search import EVERYWHERE, Search
-from backupmeta.secrets import closed
 from backupmeta.work.orders import HERE, Workers, results, spared
 
 MEMBERS: Final = 10_000
@@ -248,16 +247,11 @@ class _Account:
 
     def _subject(self, record: Document | None, backup: str | None) -> Subject:
         """Return whom the events of a ``record`` are about; without one, only the account is known."""
-        user = _shown(record, "owner") or (self.home.name if self.home.is_home else "")
+        user = (record and record.text("owner")) or (self.home.name if self.home.is_home else "")
         application, version, url, install = (
-            _shown(record, key) for key in ("installer", "version", "url", "backup-install")
+            record.text(key) if record else "" for key in ("installer", "version", "url", "backup-install")
         )
         return Subject(self.home.folder.server_path, user, application, version, url, install, backup or "")
-
-
-def _shown(record: Document | None, key: str) -> str:
-    """Return a record's value as it may be shown; empty where there is none, and where it is not UTF-8."""
-    return closed(key, (record and record.opened(key)) or "")
 
 
 # --- in the order of time ---------------------------------------------------------------------------------------------

@@ -430,6 +430,10 @@ class Document(NamedTuple):
         except UnicodeDecodeError:
             return None
 
+    def text(self, key: str) -> str:
+        """Return the value of ``key`` as it may be shown; empty where there is none, and where it is not UTF-8."""
+        return closed(key, self.opened(key) or "")
+
     def at(self, key: str) -> Source:
         """Return the place of the line that counts for ``key``."""
         return at(self.source, self.record, self.record.by_key[key])

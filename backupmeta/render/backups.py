@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
-from itertools import chain, islice
-from typing import IO, Final, TypeAlias
+from itertools import islice
+from typing import Final, TypeAlias
 
 from backupmeta.api.status import PAGE, SUCCESS
 from backupmeta.backup.inspection import Inspection, Resolved, decoded
@@ -23,8 +23,8 @@ from backupmeta.render.formats import (
     Formats,
     Trait,
     View,
+    as_json,
     csv_line,
-    finding_object,
     formats,
     json_line,
     pretty,
@@ -32,10 +32,11 @@ from backupmeta.render.formats import (
     table,
 )
 from backupmeta.secrets import is_closed, mask_text, opened, plain
-from backupmeta.words import recorded_clock
+from backupmeta.words import clock, recorded_clock
 
 BACKUP_COLUMNS: Final = ("time (UTC)", "id", "user", "application", "version", "url", "title", "state", "archive")
 INSTALL_COLUMNS: Final = ("created (UTC)", "id", "user", "application", "version", "url", "title", "backups", "path")
+_IN_EACH_TABLE: Final = ("id", "user", "application", "version", "url", "title")
 CSV_COLUMNS: Final = tuple(field.name for field in FIELDS)
 
 _IN_MEMORY: Final = 1024 * 1024
@@ -85,23 +86,15 @@ def install_table(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
 
 def backup_cells(backup: Inspection) -> tuple[str, ...]:
     """Return the cells of a backup's row, as `BACKUP_COLUMNS`."""
-    time = recorded_clock(backup.text("backup_time"))
-    return time, *_shared_cells(backup), str(backup.state or ""), _text(backup, "backup_filename")
+    time, shared = recorded_clock(backup.text("backup_time")), map(backup.text, _IN_EACH_TABLE)
+    return time, *shared, str(backup.state or ""), backup.text("backup_filename")
 
 
 def install_cells(install: Inspection) -> tuple[str, ...]:
     """Return the cells of an install's row, as `INSTALL_COLUMNS`."""
     created, backups = install.get("time_created"), install.get("cache_numbackups")
-    time = recorded_clock(str(created) if isinstance(created, int) else "")
-    return time, *_shared_cells(install), "" if backups is None else str(backups), _text(install, "path")
-
-
-def _shared_cells(inspection: Inspection) -> tuple[str, ...]:
-    return tuple(_text(inspection, name) for name in ("id", "user", "application", "version", "url", "title"))
-
-
-def _text(inspection: Inspection, name: str) -> str:
-    return str(inspection.text(name))
+    time, shared = clock(created) if isinstance(created, int) else "", map(install.text, _IN_EACH_TABLE)
+    return time, *shared, "" if backups is None else str(backups), install.text("path")
 
 
 # --- CSV --------------------------------------------------------------------------------------------------------------
@@ -120,7 +113,7 @@ def _csv_rows(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
     for inspection in rows:
         fields = inspection.wire(show_secrets=view.show_secrets)
         custom = {name: value for name, value in fields.items() if name not in CSV_COLUMNS}
-        yield csv_line([*(_csv_cell(fields.get(name)) for name in CSV_COLUMNS), _cell_json(custom) if custom else ""])
+        yield csv_line([*(_csv_cell(fields.get(name)) for name in CSV_COLUMNS), _json(custom) if custom else ""])
 
 
 def _csv_cell(value: Value) -> str:
@@ -129,11 +122,11 @@ def _csv_cell(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return ",".join(map(str, value)) if all(isinstance(item, str) for item in value) else _cell_json(value)
+        return ",".join(map(str, value)) if all(isinstance(item, str) for item in value) else _json(value)
     return str(value)
 
 
-def _cell_json(value: object) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -143,12 +136,9 @@ def _cell_json(value: object) -> str:
 def answer(result: Inspection | AnswerError, view: ListView) -> Iterator[str]:
     """Yield the server's envelope for one backup or install, or for a negative answer."""
     if isinstance(result, AnswerError):
-        message = display(result.message) + "\n"
-        envelope = _envelope(result=False, status=result.status, errcode=result.errcode, message=message)
-        yield pretty({**envelope, "data": None})
+        yield pretty({**_envelope(result), "data": None})
         return
-    envelope = _envelope(result=True, status=200, errcode=None, message=SUCCESS)
-    envelope["data"] = result.wire(show_secrets=view.show_secrets)
+    envelope = {**_envelope(), "data": result.wire(show_secrets=view.show_secrets)}
     if view.provenance:
         envelope["provenance"] = origins(result, show_secrets=view.show_secrets)
     yield pretty(envelope)
@@ -163,28 +153,21 @@ def page(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
     with text_file(_IN_MEMORY) as kept:
         for total, inspection in enumerate(rows, 1):
             if view.offset < total <= view.offset + limit:
-                _keep(kept, "\n    " if total == view.offset + 1 else ",\n    ")
-                _keep(kept, page_entry(_object(inspection, view)))
+                entry = page_entry(_object(inspection, view))
+                with telling():
+                    kept.write(f"\n    {entry}" if total == view.offset + 1 else f",\n    {entry}")
         is_empty = not (limit and total > view.offset)
         before, after = page_envelope(view.offset, limit, total, is_empty=is_empty)
-        yield from chain([before], _kept(kept), [after])
-
-
-def _keep(file: IO[str], text: str) -> None:
-    with telling():
-        file.write(text)
-
-
-def _kept(file: IO[str]) -> Iterator[str]:
-    with telling():
-        file.seek(0)
-        yield from iter(partial(file.read, _PIECE), "")
+        yield before
+        with telling():
+            kept.seek(0)
+            yield from iter(partial(kept.read, _PIECE), "")
+        yield after
 
 
 def page_envelope(offset: int, limit: int, total_count: int, *, is_empty: bool) -> tuple[str, str]:
     """Return the server's envelope for a part of a list: what stands before its entries, and what after them."""
-    envelope = _envelope(result=True, status=200, errcode=None, message=SUCCESS)
-    text = pretty({**envelope, "offset": offset, "limit": limit, "total_count": total_count, "data": []})
+    text = pretty({**_envelope(), "offset": offset, "limit": limit, "total_count": total_count, "data": []})
     before, _, after = text.rpartition("]")
     return before, f"]{after}" if is_empty else f"\n  ]{after}"
 
@@ -207,8 +190,12 @@ def _object(inspection: Inspection, view: ListView) -> Mapping[str, object]:
     return {**fields, "provenance": origins(inspection, show_secrets=view.show_secrets)}
 
 
-def _envelope(*, result: bool, status: int, errcode: str | None, message: str) -> dict[str, object]:
-    return {"result": result, "status": status, "errcode": errcode, "errfield": None, "message": message}
+def _envelope(error: AnswerError | None = None) -> dict[str, object]:
+    """Return what stands before the data of an answer, or of an ``error``."""
+    if error is None:
+        return {"result": True, "status": 200, "errcode": None, "errfield": None, "message": SUCCESS}
+    answered = {"result": False, "status": error.status, "errcode": error.errcode, "errfield": None}
+    return {**answered, "message": display(error.message) + "\n"}
 
 
 # --- provenance -------------------------------------------------------------------------------------------------------
@@ -236,7 +223,7 @@ def origins(inspection: Inspection, *, show_secrets: bool) -> dict[str, object]:
     described["extra"] = dict(
         _extra(key, holding, show_secrets=show_secrets) for key, holding in inspection.kept.items()
     )
-    described["findings"] = list(map(finding_object, inspection.findings))
+    described["findings"] = as_json(inspection.findings)
     return described
 
 
@@ -277,18 +264,14 @@ def _extra(field: str, holding: list[Document], *, show_secrets: bool) -> tuple[
     """Return a key and what is kept of it; bytes of a key that aren't UTF-8 as ``\\xff``, exactly in base64."""
     exact = field.encode("utf-8", "surrogateescape")
     key = exact.decode("utf-8", "backslashreplace")
+    shown_key = key if show_secrets else mask_text(key)
     described: dict[str, object] = {}
-    if not show_secrets and (shown_key := mask_text(key)) != key:
-        key = shown_key
-    elif key != field:
+    if shown_key == key != field:
         described["key_base64"] = base64.b64encode(exact).decode("ascii")
-    fact, *others = (document.fact(field) for document in holding)
-    described |= {**_raw(fact, show_secrets=show_secrets), "source": located(fact.source)}
-    if losers := [other for other in others if other.raw != fact.raw]:
-        described["conflicts"] = [
-            {**_raw(other, show_secrets=show_secrets), "source": located(other.source)} for other in losers
-        ]
-    return key, described
+    first, *others = (document.fact(field) for document in holding)
+    facts = [first, *(other for other in others if other.raw != first.raw)]
+    kept, *losers = ({**_raw(fact, show_secrets=show_secrets), "source": located(fact.source)} for fact in facts)
+    return shown_key, {**described, **kept, **({"conflicts": losers} if losers else {})}
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

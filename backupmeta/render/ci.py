@@ -18,9 +18,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from json import loads
-from typing import IO, Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import quote
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from backupmeta import __version__
 from backupmeta.checks.policy import Judged, Verdict, Verification
@@ -29,7 +28,7 @@ from backupmeta.escapes import inert
 from backupmeta.findings import FindingRule, Group, Severity
 from backupmeta.folders import telling, text_file
 from backupmeta.masking import MASK
-from backupmeta.provenance import Source, Witness
+from backupmeta.provenance import Source, on_disk
 from backupmeta.render.formats import Format, Formats, formats, spaced, whatever_view
 from backupmeta.render.verified import (
     Alike,
@@ -75,21 +74,24 @@ def junit(verifications: Iterable[Verification]) -> Iterator[str]:
     """
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="backupmeta verify">\n'
     for verification in verifications:
-        suite = _suite(verification)
-        indent(suite)
-        yield inert(tostring(suite, encoding="unicode")) + "\n"
+        yield inert(_suite(verification)) + "\n"
     yield "</testsuites>\n"
 
 
-def _suite(verification: Verification) -> Element:
+def _suite(verification: Verification) -> str:
     """Return the suite of a target."""
+    from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
     suite = Element("testsuite", name=_xml_text(verification.path))
     findings = by_group(verification.judged)
     for group in _asked(verification, findings):
-        _add_test(suite, verification, group, findings.get(group, []))
+        test = SubElement(suite, "testcase", classname=_CLASS, name=_xml_text(f"{verification.path}: {group}"))
+        for tag, attributes, text in _outcomes(verification, findings.get(group, [])):
+            SubElement(test, tag, attributes).text = text
     counts = {"tests": "testcase", "failures": "*/failure", "errors": "*/error", "skipped": "*/skipped"}
     suite.attrib.update({name: str(len(suite.findall(path))) for name, path in counts.items()})
-    return suite
+    indent(suite)
+    return tostring(suite, encoding="unicode")
 
 
 def _asked(verification: Verification, answered: Iterable[Group]) -> list[Group]:
@@ -101,21 +103,20 @@ def _asked(verification: Verification, answered: Iterable[Group]) -> list[Group]
     return [group for group in Group if group in asked]
 
 
-def _add_test(suite: Element, verification: Verification, group: Group, judged: list[Judged]) -> None:
-    """Add the test of a target for one ``group``, of which the findings are ``judged``."""
-    test = SubElement(suite, "testcase", classname=_CLASS, name=_xml_text(f"{verification.path}: {group}"))
+def _outcomes(verification: Verification, judged: list[Judged]) -> Iterator[tuple[str, dict[str, str], str]]:
+    """Yield what came out of a target for one group, of which the findings are ``judged``: tags, attributes, texts."""
     blame = blamed(verification)
     held = [judgement for judgement in judged if judgement.severity in blame]
     if verification.verdict is Verdict.UNREADABLE or held:
-        kind = "error" if verification.verdict is Verdict.UNREADABLE else "failure"
+        tag = "error" if verification.verdict is Verdict.UNREADABLE else "failure"
         message = "; ".join(findings.sentence for findings in alike(held)) or "it could not be judged"
-        SubElement(test, kind, message=_xml_text(message), type=verification.verdict).text = _lines(held)
+        yield tag, {"message": _xml_text(message), "type": verification.verdict}, _lines(held)
     elif verification.verdict is Verdict.NOT_JUDGED:
-        SubElement(test, "skipped", message="it was not judged")
+        yield "skipped", {"message": "it was not judged"}, ""
     elif any(judgement.finding.is_unread for judgement in verification.judged):
-        SubElement(test, "skipped", message="nothing is held against it, but not all could be read")
+        yield "skipped", {"message": "nothing is held against it, but not all could be read"}, ""
     if others := [judgement for judgement in judged if judgement.severity not in blame]:
-        SubElement(test, "system-out").text = _lines(others)
+        yield "system-out", {}, _lines(others)
 
 
 def _lines(judged: Iterable[Judged]) -> str:
@@ -191,12 +192,13 @@ def sarif(verifications: Iterable[Verification], selection: Selection | None = N
     tool = {"driver": {"name": "backupmeta", "version": __version__, "rules": rules}}
     yield f'{{"$schema": "{SCHEMA}", "version": "2.1.0", "runs": [{{\n'
     yield f'"tool": {spaced(tool)},\n"redactionTokens": ["{MASK}"],\n"results": ['
-    artifacts, before = _Artifacts(), "\n"
+    artifacts: _Artifacts = {}
+    before = "\n"
     for result in _chosen(verifications, artifacts, selection):
         yield before + result
         before = ",\n"
-    invocation = {"executionSuccessful": True, "toolExecutionNotifications": _notifications(selection)}
-    described = [_artifact(uri, artifact.sha256) for uri, artifact in artifacts.items()]
+    invocation = {"executionSuccessful": True, "toolExecutionNotifications": list(_notifications(selection))}
+    described = [_artifact(uri, sha256) for uri, (_, sha256) in artifacts.items()]
     yield f'\n],\n"artifacts": {spaced(described)},\n"invocations": [{spaced(invocation)}]\n}}]}}\n'
 
 
@@ -209,7 +211,7 @@ def _chosen(verifications: Iterable[Verification], artifacts: "_Artifacts", sele
     with text_file(_IN_MEMORY) as warnings, text_file(_IN_MEMORY) as notes:
         waiting = {Severity.WARNING: warnings, Severity.NOTE: notes}
         for verification in verifications:
-            artifacts.setdefault(_uri(verification.path), _Artifact(len(artifacts), verification.sha256))
+            artifacts.setdefault(_uri(verification.path), (len(artifacts), verification.sha256))
             wanted = selection.wanted | blamed(verification)
             for judged, fingerprint in _numbered(verification):
                 severity = judged.severity
@@ -225,45 +227,29 @@ def _chosen(verifications: Iterable[Verification], artifacts: "_Artifacts", sele
                         waiting[severity].write(f"{result}\n")
         room = selection.most - numbers[Severity.ERROR]
         for severity, file in waiting.items():
-            lines = _lines_of(file)
-            yield from islice(lines, room)
-            selection.left_out.update((loads(line)["ruleId"], severity) for line in lines)
+            with telling():
+                file.seek(0)
+                lines = (line.removesuffix("\n") for line in file)
+                yield from islice(lines, room)
+                selection.left_out.update((loads(line)["ruleId"], severity) for line in lines)
             room = max(room - numbers[severity], 0)
 
 
-def _lines_of(file: IO[str]) -> Iterator[str]:
-    """Yield the lines of a temporary file, without their ends. Raises `TemporaryFileError`."""
-    with telling():
-        file.seek(0)
-        yield from (line.removesuffix("\n") for line in file)
-
-
-def _notifications(selection: Selection) -> list[dict[str, object]]:
-    """Return what was left out (§3.58), by severity and rule."""
+def _notifications(selection: Selection) -> Iterator[dict[str, object]]:
+    """Yield what was left out (§3.58), by severity and rule. No level is an error's: the run went well (§3.58.6)."""
     order = list(Severity)
     left_out = sorted(selection.left_out.items(), key=lambda item: (order.index(item[0][1]), _RULES[item[0][0]]))
-    return [_notification(id_, severity, number) for (id_, severity), number in left_out]
+    for (id_, severity), number in left_out:
+        yield {
+            "message": _message(f"left out: {counted(number, severity)}: {FINDINGS[id_].sentence}"),
+            "level": Severity.NOTE if severity is Severity.NOTE else Severity.WARNING,
+            "associatedRule": {"id": id_, "index": _RULES[id_]},
+            "properties": {"leftOut": number, "severity": severity},
+        }
 
 
-def _notification(id_: str, severity: Severity, number: int) -> dict[str, object]:
-    """Return how many findings of an id were left out. Its level is no error's: the run itself went well (§3.58.6)."""
-    return {
-        "message": _message(f"left out: {counted(number, severity)}: {FINDINGS[id_].sentence}"),
-        "level": Severity.NOTE if severity is Severity.NOTE else Severity.WARNING,
-        "associatedRule": {"id": id_, "index": _RULES[id_]},
-        "properties": {"leftOut": number, "severity": severity},
-    }
-
-
-class _Artifact(NamedTuple):
-    """A target: its number in the log, from 0, and its digest where that is known."""
-
-    number: int
-    sha256: str | None
-
-
-_Artifacts: TypeAlias = dict[str, _Artifact]
-"""The targets by their URIs, each once, for they have to be unique (§3.14.15), in the order of their numbers."""
+_Artifacts: TypeAlias = dict[str, tuple[int, str | None]]
+"""The targets by their URIs, each once, for they have to be unique (§3.14.15): the index of each, and its digest."""
 
 
 def _artifact(uri: str, sha256: str | None) -> dict[str, object]:
@@ -275,7 +261,7 @@ def _artifact(uri: str, sha256: str | None) -> dict[str, object]:
 def _file(path: str, artifacts: _Artifacts) -> dict[str, object]:
     """Return where a file is: its URI, and its index among the targets if it is one (§3.4.5)."""
     uri = _uri(path)
-    return {"uri": uri, "index": artifacts[uri].number} if uri in artifacts else {"uri": uri}
+    return {"uri": uri, "index": artifacts[uri][0]} if uri in artifacts else {"uri": uri}
 
 
 def _rule(rule: FindingRule) -> dict[str, object]:
@@ -316,7 +302,7 @@ def _mark(verification: Verification, judged: Judged) -> str:
 
     Which of several it is, a number after it tells, as in CodeQL.
     """
-    parts = (verification.path, judged.finding.id, judged.finding.masked.subject)
+    parts = (verification.path, judged.finding.id, judged.finding.subject)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
@@ -325,13 +311,10 @@ def _places(verification: Verification, judged: Judged, artifacts: _Artifacts) -
 
     Without evidence it is the target. Where the place is in another file, the target stands beside it (§3.27.13).
     """
-    places = [place for place in judged.finding.evidence if place.path] or [
-        Source(Witness.FILE_SYSTEM, verification.path)
-    ]
+    places = [place for place in judged.finding.evidence if place.path] or on_disk(verification.path)
     first, *others = (_location(place, artifacts) for place in places)
     related = [place for index, place in enumerate(others) if place not in others[:index]]
-    described: dict[str, object] = {"locations": [first]}
-    described.update({"relatedLocations": related} if related else {})
+    described: dict[str, object] = {"locations": [first], **({"relatedLocations": related} if related else {})}
     if _uri(places[0].path) != _uri(verification.path):
         described["analysisTarget"] = _file(verification.path, artifacts)
     return described

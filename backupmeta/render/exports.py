@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from json.encoder import encode_basestring
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar, get_type_hints
 
 from backupmeta import escapes
 from backupmeta.catalog.queries import Export, Row
@@ -24,8 +24,10 @@ from backupmeta.render.formats import Format, Formats, Trait, View, formats, row
 from backupmeta.words import NANOSECONDS, moment, utc
 
 if TYPE_CHECKING:
-    from pyarrow import Array, DataType
+    from pyarrow import Array, DataType, RecordBatch, Schema
     from typing_extensions import Buffer
+
+Item = TypeVar("Item")
 
 ExportRendering: TypeAlias = Callable[[Export, View], Iterable[str] | Iterable[bytes]]
 """Renders the rows of a table, as they are read."""
@@ -35,9 +37,10 @@ _TO_QUOTE: Final = re.compile('[",\r\n]')
 
 _Text = Callable[[Any], str]
 """How what a column holds is written."""
-_ROWS_OF_A_GROUP: Final = 10_000
-_CHARACTERS_OF_A_GROUP: Final = 16 * 1024 * 1024
-"""How many rows, of how much text, are kept until they are turned into columns and written: a row group."""
+_GROUP: Final = (10_000, 64 * 1024 * 1024)
+"""How many rows, of how many bytes, are kept until they are written together: a row group."""
+_BATCH: Final = (1_000, 4 * 1024 * 1024)
+"""How many rows, of how many characters, are turned into columns together."""
 _CALENDAR: Final = range(-62_135_596_800, 253_402_300_800)
 """The Unix seconds of the years 1 to 9999."""
 _ENTRIES: Final[Mapping[Decoder | None, type]] = {
@@ -117,6 +120,13 @@ class _Kind(NamedTuple):
     type: "DataType"
     make: Callable[[Any], object] | None = None
 
+    def array(self, cells: tuple[Any, ...]) -> "Array":
+        import pyarrow as pa
+
+        if self.make is None:
+            return pa.array(cells, self.type)
+        return pa.array([None if cell is None else self.make(cell) for cell in cells], self.type)
+
 
 def parquet(export: Export, _view: View) -> Iterator[bytes]:
     """Yield a Parquet file, piece by piece: its row groups, and at last its end.
@@ -130,18 +140,19 @@ def parquet(export: Export, _view: View) -> Iterator[bytes]:
     schema = pa.schema([(column.name, kind.type) for column, kind in zip(export.columns, kinds, strict=True)])
     written = _Written()
     with ParquetWriter(written, schema, compression="zstd") as writer:
-        for group in _groups(export.rows):
-            columns = map(_array, kinds, zip(*group, strict=True))
-            writer.write_table(pa.Table.from_arrays(list(columns), schema=schema))
+        batches = (_batch(schema, kinds, rows) for rows in _grouped(export.rows, _extent_of_row, _BATCH))
+        for group in _grouped(batches, _extent_of_batch, _GROUP):
+            writer.write_table(pa.Table.from_batches(group))
             yield written.taken()
     yield written.taken()
 
 
-def _array(kind: _Kind, cells: tuple[Any, ...]) -> "Array":
+def _batch(schema: "Schema", kinds: list[_Kind], rows: list[Row]) -> "RecordBatch":
+    """Return ``rows`` as columns."""
     import pyarrow as pa
 
-    values = cells if kind.make is None else [None if cell is None else kind.make(cell) for cell in cells]
-    return pa.array(values, kind.type)
+    columns = [kind.array(cells) for kind, cells in zip(kinds, zip(*rows, strict=True), strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 class _Written(io.RawIOBase):
@@ -163,18 +174,29 @@ class _Written(io.RawIOBase):
         return content
 
 
-def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Yield the ``rows`` in groups, each as soon as it has rows or text enough."""
-    group: list[Row] = []
-    characters = 0
-    for row in rows:
-        group.append(row)
-        characters += sum(len(cell) for cell in row if isinstance(cell, str))
-        if len(group) == _ROWS_OF_A_GROUP or characters >= _CHARACTERS_OF_A_GROUP:
+def _grouped(
+    items: Iterable[Item], extent: Callable[[Item], tuple[int, int]], most: tuple[int, int]
+) -> Iterator[list[Item]]:
+    """Yield the ``items`` in groups, each as soon as what it has of rows, or of bytes, is ``most``."""
+    group: list[Item] = []
+    rows = size = 0
+    for item in items:
+        more_rows, more = extent(item)
+        group.append(item)
+        rows, size = rows + more_rows, size + more
+        if rows >= most[0] or size >= most[1]:
             yield group
-            group, characters = [], 0
+            group, rows, size = [], 0, 0
     if group:
         yield group
+
+
+def _extent_of_row(row: Row) -> tuple[int, int]:
+    return 1, sum(len(cell) for cell in row if isinstance(cell, str))
+
+
+def _extent_of_batch(batch: "RecordBatch") -> tuple[int, int]:
+    return len(batch), batch.nbytes
 
 
 def _kind(column: Column) -> _Kind:

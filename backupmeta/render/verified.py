@@ -72,10 +72,7 @@ class Selection:
     @property
     def line(self) -> str:
         """What was left out, in one line: ``left out of SARIF: 2 warnings, 1 note``; empty where nothing was."""
-        numbers = dict.fromkeys(Severity, 0)
-        for (_, severity), number in self.left_out.items():
-            numbers[severity] += number
-        counts = counts_of(numbers)
+        counts = by_severity(severity for _, severity in self.left_out.elements())
         return f"left out of SARIF: {counts}" if counts else ""
 
 
@@ -192,6 +189,12 @@ def blamed(verification: Verification) -> frozenset[Severity]:
     return severities - {Severity.NOTE} or severities
 
 
+def by_severity(severities: Iterable[Severity]) -> str:
+    """Return how many there are of each severity, the worst first: ``1 error, 2 warnings``; empty for none."""
+    numbers = Counter(severities)
+    return counts_of({severity: numbers[severity] for severity in Severity})
+
+
 def finding_lines(findings: Alike, paint: Paint = str) -> Iterator[str]:
     """Yield findings as lines without an indent: a message, what differs, the advice; notes in one line."""
     particulars = findings.particulars
@@ -208,7 +211,7 @@ def finding_lines(findings: Alike, paint: Paint = str) -> Iterator[str]:
 
 def _particulars(finding: Finding) -> str:
     """Return what tells a finding from others of its id: subject and detail, else where it can be seen."""
-    _, subject, detail, evidence = finding.masked
+    _, subject, detail, evidence = finding
     text = f"{subject} ({detail})" if subject and detail else subject or detail
     return text or next((source.member or source.path for source in evidence), "")
 
@@ -239,8 +242,7 @@ def as_text(verifications: Iterable[Verification], view: View) -> Iterator[str]:
 
 
 def _lines(verification: Verification, paint: Paint) -> Iterator[str]:
-    severities = Counter(judged.severity for judged in verification.judged)
-    counts = counts_of({severity: severities[severity] for severity in Severity})
+    counts = by_severity(judged.severity for judged in verification.judged)
     yield f"{visible(verification.path)}: {paint(verification.verdict)}{counts and f' ({counts})'}"
     for group, judged in by_group(verification.judged).items():
         yield f"  {group}"

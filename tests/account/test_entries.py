@@ -13,7 +13,7 @@ from backupmeta.account.filename import archives_among
 from backupmeta.account.home import FROM_DISK, PairState
 from backupmeta.account.places import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.catalog.answers import InCatalog
+from backupmeta.catalog.remembered import InCatalog
 from backupmeta.catalog.scanning import scan
 from backupmeta.evidence import Entry, Folder, open_folder
 from backupmeta.findings import Finding

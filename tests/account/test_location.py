@@ -15,8 +15,8 @@ from backupmeta.account.home import PairState
 from backupmeta.account.layout import Locations, server_path
 from backupmeta.account.places import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.catalog.answers import InCatalog
 from backupmeta.catalog.database import ScanResult
+from backupmeta.catalog.remembered import InCatalog
 from backupmeta.catalog.scanning import scan
 from backupmeta.library import find_backup, list_backups
 from backupmeta.verification import verify

@@ -226,7 +226,7 @@ def test_the_measure_measures() -> None:
 
 
 @pytest.mark.untraced  # the same lines, thousands of times
-def test_a_gzip_cut_at_each_of_its_first_4096_bytes(
+def test_a_gzip_cut_anywhere_in_its_first_4096_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     text = record()
@@ -237,7 +237,7 @@ def test_a_gzip_cut_at_each_of_its_first_4096_bytes(
     assert len(whole) > 4096
     assert 1500 < len(text) < 1700
     answered = 0
-    for cut in range(4096, -1, -1):
+    for cut in range(4096, -1, -3):
         os.truncate(path, cut)
         with pytest.raises(SystemExit) as left:
             main()
@@ -252,7 +252,7 @@ def test_a_gzip_cut_at_each_of_its_first_4096_bytes(
             answered += 1
         else:
             assert readable <= 3, cut  # isal decodes up to three literals at once, or none
-    assert 2000 < answered < 4096
+    assert 600 < answered < 1400
 
 
 def test_gnu_gzip_and_tar_agree_that_the_realistic_archive_is_one(tmp_path: Path) -> None:

@@ -283,7 +283,7 @@ def test_time_is_heeded_while_the_rest_is_digested(opened: Opened, monkeypatch: 
     plain = Inflated.drain
 
     def late(stream: Inflated) -> None:
-        stream._input._deadline = 0
+        stream._input.deadline = 0
         stream._input.go_to(0)
         plain(stream)
 

@@ -19,10 +19,10 @@ from typing import Final, NoReturn
 import mutate_catalogs
 import pytest
 
+from backupmeta.catalog.integrity import seal_all
 from backupmeta.catalog.queries import Query, export, find
 from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.schema import VIEWS
-from backupmeta.catalog.seals import seal_all
 from backupmeta.catalog.summary import stats
 from backupmeta.errors import CatalogError
 from backupmeta.report import Asked as Reported
@@ -438,7 +438,7 @@ def forbidden(*_: object) -> NoReturn:
 def test_a_catalog_as_the_last_scan_left_it_is_not_checked_again(
     catalog: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backupmeta.catalog.seals.altered", forbidden)
+    monkeypatch.setattr("backupmeta.catalog.integrity.altered", forbidden)
     assert asked("find", catalog).code == 0
     assert scanned(catalog, home).code == 0
     assert asked("find", catalog).code == 0
@@ -494,7 +494,7 @@ def test_where_the_lock_tells_nothing_all_is_checked(
     whole = asked("find", catalog)
     attempt(catalog.with_name("catalog.sqlite-scan"))
     assert asked("find", catalog)[:2] == whole[:2]
-    monkeypatch.setattr("backupmeta.catalog.seals.altered", forbidden)
+    monkeypatch.setattr("backupmeta.catalog.integrity.altered", forbidden)
     with pytest.raises(AssertionError, match="it is checked"):
         asked("find", catalog)
 

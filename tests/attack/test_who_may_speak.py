@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from backupmeta.account.home import PairState
-from backupmeta.catalog.answers import InCatalog
+from backupmeta.catalog.remembered import InCatalog
 from backupmeta.library import list_backups
 from backupmeta.search import Search
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, Account, archive, backup_record, install_record, run

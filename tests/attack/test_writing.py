@@ -455,23 +455,18 @@ def home_of(tmp_path: Path) -> Account:
 
 
 @pytest.mark.parametrize("name", EVIDENCE)
-def test_without_a_root_nothing_is_written_into_a_home_s_evidence(tmp_path: Path, name: str) -> None:
+def test_without_a_root_nothing_is_written_into_a_home_s_evidence(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = home_of(tmp_path).home
     before = everything(home)
-    environment = {**os.environ, "HOME": str(home)}
+    monkeypatch.setenv("HOME", str(home))
     for command in (["verify"], ["timeline"], ["report", "--format", "json"], ["scan"]):
-        done = subprocess.run(
-            [*COMMAND, *command, "-o", str(home / name)], env=environment, capture_output=True, check=False
-        )
-        assert (done.returncode, b"--output" in done.stderr) == (2, True)
+        ran = run(*command, "-o", home / name)
+        assert (ran.code, "--output" in ran.err) == (2, True)
     assert everything(home) == before
     (home / "documents").mkdir()
-    done = subprocess.run(
-        [*COMMAND, "verify", "-o", str(home / "documents/report.txt")],
-        env=environment,
-        capture_output=True,
-        check=False,
-    )
+    run("verify", "-o", home / "documents/report.txt")
     assert (home / "documents/report.txt").exists()
 
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import zstandard
 
+from backupmeta.catalog.integrity import OWN, seal_all
 from backupmeta.catalog.schema import BACKUPS, INSTALLS, Table, Type
-from backupmeta.catalog.seals import OWN, seal_all
 
 Row = tuple[Any, ...]
 Tables = dict[str, list[Row]]

@@ -11,8 +11,8 @@ import pytest
 from backupmeta.api.models import Backup
 from backupmeta.catalog import schema
 from backupmeta.catalog.database import ScanResult
+from backupmeta.catalog.integrity import seal_all
 from backupmeta.catalog.scanning import Depth, scan
-from backupmeta.catalog.seals import seal_all
 from backupmeta.search import Search
 from tests.catalog.snapshots import current, differences
 from tests.invented import BACKUP, NAME, Account, backup_record, install_record, run

@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 
 from backupmeta import Search
-from backupmeta.catalog.answers import InCatalog
 from backupmeta.catalog.database import ScanResult
+from backupmeta.catalog.remembered import InCatalog
 from backupmeta.catalog.scanning import Depth, scan
 from backupmeta.library import list_backups
 from tests.catalog.snapshots import current

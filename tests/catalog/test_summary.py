@@ -15,7 +15,7 @@ from backupmeta.findings import Severity
 from backupmeta.search import Search
 from tests.catalog.snapshots import sealed
 from tests.growth import ends
-from tests.invented import TIME, Account, archive, backup_record
+from tests.invented import INSTALL, TIME, Account, archive, backup_record
 
 DAY: Final = 86_400
 NOW: Final = TIME + 2 * DAY
@@ -168,9 +168,10 @@ def test_growth(site: Site) -> None:
 
 
 def test_orphans_are_those_whose_install_is_gone(site: Site) -> None:
-    assert site.stats().orphans == Part((), 1, 0, 0)
-    site.change("UPDATE all_backups SET backup_install = 'gone' WHERE archive_file IS NOT NULL")
-    assert site.stats().orphans == Part((), 3, 2, site.first + site.second)
+    assert site.stats().orphans == Part((), 2, 1, site.lone)  # the other account has no install at all
+    (site.one.installs / INSTALL).unlink()
+    site.scan()
+    assert site.stats().orphans == Part((), 5, 3, site.first + site.second + site.lone)
 
 
 def test_duplicates_are_not_known_without_digests(site: Site) -> None:
@@ -181,7 +182,7 @@ def test_duplicates(site: Site) -> None:
     site.change("UPDATE all_files SET sha256 = 'x', size = 100 WHERE path LIKE '%_Blog_%'")
     assert site.stats().duplicates == Duplicates(2, 1, 1, 100)
     site.change("UPDATE all_files SET sha256 = 'x', size = 100 WHERE kind = 'archive'")
-    assert site.stats().duplicates == Duplicates(3, 1, 2, 200)
+    assert site.stats().duplicates == Duplicates(3, 1, 1, 100)  # the third is another account's
     site.change("UPDATE all_files SET sha256 = path WHERE kind = 'archive'")
     assert site.stats().duplicates == Duplicates(3, 0, 0, 0)
 

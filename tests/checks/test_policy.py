@@ -21,6 +21,7 @@ from backupmeta.checks.policy import DEFAULT, Policy, PolicyReading, load, neare
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import LimitExceededError, Mistake, NotRegularError, PolicyError, UnreadableError
 from backupmeta.findings import Group, Severity
+from backupmeta.secrets import masked
 from tests.growth import ends
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -175,7 +176,7 @@ def test_a_required_table_may_have_the_records_prefix() -> None:
     ],
 )
 def test_allowed_locations(allowed: tuple[str, ...] | None, location: str, *, expected: bool) -> None:
-    assert Requirements(locations=allowed).allows(location) is expected
+    assert Requirements(locations=allowed).allows(masked("backup_location", location)) is expected
 
 
 @pytest.mark.parametrize(

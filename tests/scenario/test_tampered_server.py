@@ -1,9 +1,11 @@
 """A server whose backups were tampered with: each act is told by each command, each honest account is left alone."""
 
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from tampered_server import write_server
@@ -25,10 +27,16 @@ class Answers(NamedTuple):
     root: Path
     catalog: Path
     verify: Json
+    verify_catalog: Json
     report: Json
     stats: Json
     timeline: list[Json]
-    list: Ran
+    listed: Ran
+
+    def query(self, select: str) -> list[tuple[Any, ...]]:
+        """Return the rows that a statement selects from the catalog."""
+        with closing(sqlite3.connect(self.catalog)) as connection:
+            return connection.execute(select).fetchall()
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +51,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
         root,
         catalog,
         run("verify", *there, "--now", NOW, "--json").json,
+        run("verify", "--catalog", catalog, "--now", NOW, "--json").json,
         run("report", catalog, "--json").json,
         run("stats", catalog, "--now", NOW, "--json").json,
         run("timeline", *there, "--deep", "--json").jsonl,
@@ -70,6 +79,61 @@ def test_it_is_large_enough_and_always_the_same(answers: Answers, tmp_path: Path
     assert min(path.stat().st_mtime for path in archives) > INSTALLED
     write_server(tmp_path)
     assert digest(tmp_path) == digest(answers.root)
+
+
+# --- counts -----------------------------------------------------------------------------------------------------------
+
+
+def test_verify_and_report_and_stats_and_the_catalog_have_the_same_findings(answers: Answers) -> None:
+    accounts = {account["number"]: user_of(account["seen"]) for account in answers.report["accounts"]}
+    on_disk = of_targets(answers.verify)
+    assert of_targets(answers.verify_catalog) == on_disk
+    reported = ((accounts[each["account"]], *told(each)) for each in answers.report["findings"])
+    assert Counter(reported) == on_disk
+    rows = answers.query("SELECT a.seen, n.severity, n.id, n.message FROM findings n JOIN accounts a USING (account)")
+    assert Counter((user_of(seen), *finding) for seen, *finding in rows) == on_disk
+    totals = {(each["id"], each["severity"]): each["times"] for each in answers.stats["findings"]}
+    assert totals == Counter((id_, severity) for _, severity, id_, _ in on_disk.elements())
+
+
+def told(finding: Json) -> tuple[str, str, str]:
+    return finding["severity"], finding["id"], finding["message"]
+
+
+def of_targets(verified: Json) -> Counter[tuple[str, str, str, str]]:
+    """Return account, severity, id and message of each finding that `verify` has."""
+    findings = Counter[tuple[str, str, str, str]]()
+    for target in verified["targets"]:
+        user = user_of(target["path"])
+        findings.update((user, *told(each)) for each in target["findings"])
+    return findings
+
+
+def test_counts_of_backups_agree(answers: Answers) -> None:
+    listed, ids = answers.listed.jsonl, Counter(id_ for _, _, id_, _ in of_targets(answers.verify).elements())
+    states = answers.stats["backups"]
+    assert states == answers.report["summary"]["backups"]
+    assert sum(states.values()) == len(answers.report["backups"]) == len(listed)
+    assert (states["missing"], states["unclaimed"]) == (ids["archive-missing"], ids["archive-without-record"])
+    totals = answers.stats["archives"], answers.stats["bytes"]
+    assert answers.query("SELECT sum(archives), sum(bytes) FROM sizes") == [totals]
+    assert (len(answers.report["archives"]), answers.report["summary"]["bytes"]) == totals
+
+
+def test_orphans_are_the_same_everywhere(answers: Answers) -> None:
+    users = Counter(user for user, _, id_, _ in of_targets(answers.verify).elements() if id_ == "backup-orphaned")
+    assert users == {"paul": 11, "ria": 15, "yusuf": 1}
+    assert answers.stats["orphans"]["backups"] == answers.report["summary"]["orphans"] == 27
+    rows = answers.query("SELECT a.seen FROM orphans JOIN accounts a USING (account)")
+    assert Counter(user_of(seen) for (seen,) in rows) == users
+
+
+def test_duplicates_are_the_same_everywhere(answers: Answers) -> None:
+    users = [user for user, _, id_, _ in of_targets(answers.verify).elements() if id_ == "backup-duplicate"]
+    assert users == ["zoe"]
+    assert answers.stats["duplicates"]["copies"] == answers.report["summary"]["duplicates"]["copies"] == 1
+    rows = answers.query("SELECT a.seen, copies FROM duplicates JOIN accounts a USING (account)")
+    assert [(user_of(seen), copies) for seen, copies in rows] == [("zoe", 2)]
 
 
 # --- verify -----------------------------------------------------------------------------------------------------------
