@@ -33,7 +33,7 @@ from backupmeta.errors import (
     told_of,
 )
 from backupmeta.evidence import EvidenceFile, Place
-from backupmeta.findings import Finding, FindingRule, Findings, Severity
+from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.grammar import Document, document, pickled_in_clear
 from backupmeta.search import EVERYWHERE, Search
@@ -154,7 +154,7 @@ def verify_archive(case: Case, watch: Watch | None = None) -> list[Outcome]:
 
 def _failed(case: Case, error: EvidenceError) -> Outcome:
     """Return what comes out for an archive of which nothing can be read."""
-    unreadable = _not_judged(case, library.trouble(error, case.pair.record, case.place), library.particulars(error))
+    unreadable = _not_judged(case, library.trouble(error, case.pair.record, case.place))
     if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
         if begun_as(case.place.name) is not None:
             return _set_aside(case, _growing(case), [judgement.finding for judgement in unreadable.judged])
@@ -183,11 +183,11 @@ class Verifying(Work[Item, list[Outcome]]):
 
     def given_up(self, order: Item) -> Iterator[list[Outcome]]:
         """Yield that no process survives reading the archive."""
-        cases = order.alone if isinstance(order, Case) else ()
-        yield [
-            Outcome(_not_judged(case, rules.ARCHIVE_UNREADABLE, WORKER_ENDED), _of_record(case), is_final=False)
-            for case in cases
-        ]
+        cases, reason = (
+            order.alone if isinstance(order, Case) else (),
+            Finding(rules.ARCHIVE_UNREADABLE, "", WORKER_ENDED),
+        )
+        yield [Outcome(_not_judged(case, reason), _of_record(case), is_final=False) for case in cases]
 
 
 def run_by(workers: Workers) -> Run:
@@ -332,7 +332,7 @@ def _case_or_not(
     try:
         allowance.ask(archive.server_path)
     except OverAllowanceError as error:
-        yield from (_not_judged(single, rules.LIMIT_EXCEEDED, error.particulars) for single in order.alone)
+        yield from (_not_judged(single, Finding(rules.LIMIT_EXCEEDED, "", error.particulars)) for single in order.alone)
     else:
         yield order
 
@@ -452,10 +452,10 @@ def _of_record(case: Case) -> KeptBackup | None:
     return KeptBackup(case.server_path, install, None, None, is_whole=False) if install else None
 
 
-def _not_judged(case: Case, rule: FindingRule, reason: str) -> Verification:
+def _not_judged(case: Case, reason: Finding) -> Verification:
     """Return the verification of an archive that can't be read."""
-    unreadable = Finding(rule, "", reason, (case.source,))
-    return _unreadable(case.server_path, [*case.pair.findings, unreadable], case.policy)
+    findings = [*case.pair.findings, reason._replace(evidence=(case.source,))]
+    return _unreadable(case.server_path, findings, case.policy)
 
 
 def _unreadable(path: str, findings: Sequence[Finding], policy: Policy) -> Verification:
