@@ -22,6 +22,7 @@ from functools import cached_property
 from typing import Final, NamedTuple, Self
 
 from backupmeta import rules
+from backupmeta.account.belonging import contradictions
 from backupmeta.account.filename import archives_among, parse, refused, unix_time, unreadable
 from backupmeta.account.layout import ARCHIVES, LOCAL, PLACEHOLDER, RECORDS, Counting, Extent, Locations, server_path
 from backupmeta.archive.head import Head, head
@@ -248,6 +249,7 @@ class Home:
             self.add_archives(archives, inside)
         is_missing = not self.archives or not self._named_locally() <= self.archives.keys()
         self._look_elsewhere([entry for entry in entries if is_missing or _FOR_BACKUPS.search(entry.name)])
+        self.findings += contradictions(self.folder.server_path, self.installs, self.backups)
         if len(self.findings) > _MANY_FINDINGS:
             self.findings[:] = Findings.of(self.findings)
 
