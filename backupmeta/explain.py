@@ -8,12 +8,11 @@ from backupmeta.archive.compression import BLOCK, GZIP, SYSTEMS, parse_header
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.evidence import open_named
-from backupmeta.masking import MASK
-from backupmeta.provenance import as_text, display
+from backupmeta.provenance import base_name, display, shown_name
 from backupmeta.record import fields, grammar
 from backupmeta.record.fields import Use
 from backupmeta.record.grammar import Line, Record, check
-from backupmeta.secrets import closed, mask_text, masked, reasons
+from backupmeta.secrets import reasons
 from backupmeta.words import counted
 
 
@@ -75,22 +74,21 @@ def record(content: bytes, *, show_secrets: bool = False) -> Iterator[Step]:
     hidden = frozenset[int]() if show_secrets else grammar.secret_lines(parsed)
     if parsed.bom:
         yield Step("record", None, 0, "EF BB BF", "byte order mark")
-    for line in parsed.lines:
-        text = _line_text(line, hidden, show_secrets=show_secrets)
-        is_rest = line.number in hidden and _is_rest(line)
-        meaning = "perhaps the rest of the secret above" if is_rest else _use(parsed, line, show_secrets=show_secrets)
-        meaning += "" if show_secrets else _masked_for(line, is_rest=is_rest)
+    for line, shown in zip(parsed.lines, (parsed if show_secrets else parsed.masked).lines, strict=True):
+        undecodable = "ignore" if line.number in hidden else "replace"  # a mask tells that its secret was no text
+        text = bytes(shown).removesuffix(shown.end).decode("utf-8", undecodable)
+        if line.number in hidden and line.key is None and line.value:
+            meaning = "perhaps the rest of the secret above"
+        else:
+            meaning = _use(parsed, line) + ("" if show_secrets else _masked_for(line, shown))
         yield Step("record", line.number, line.offset, text, meaning)
 
 
 def _name_steps(path: str) -> Iterator[Step]:
-    name = path.replace("\\", "/").rpartition("/")[2]
-    parsed = filename.parse(name)
-    shown_name = mask_text(path).replace("\\", "/").rpartition("/")[2]  # what is cut off may tell a secret
+    parsed = filename.parse(base_name(path))
     if parsed is None:
-        yield Step(
-            "name", None, None, display(shown_name), "does not follow the convention app_<host>_<title>_<date>_<time>"
-        )
+        meaning = "does not follow the convention app_<host>_<title>_<date>_<time>"
+        yield Step("name", None, None, display(shown_name(path)), meaning)
         return
     yield Step("name", None, None, display(parsed.host), "slug of the url's host")
     yield Step("name", None, None, display(parsed.title), "slug of the title")
@@ -106,37 +104,15 @@ def _gzip_header(block: bytes, limits: Limits) -> str:
     return f"time {header.mtime or 'not set'}, system {SYSTEMS.get(header.system, str(header.system))}{name}"
 
 
-def _is_rest(line: Line) -> bool:
-    """Return whether a line that must not be shown is no secret itself, but perhaps the rest of the one above."""
-    return line.key is None and bool(line.value)
-
-
-def _line_text(line: Line, hidden: frozenset[int], *, show_secrets: bool) -> str:
-    value = line.value.decode("utf-8", "replace")
-    if line.number in hidden and _is_rest(line):
-        return MASK
-    if line.number in hidden:
-        value = MASK if value else value
-    elif not show_secrets:
-        value = masked(line.key or "", value)
-    return value if line.key is None else f"{_key(line.key, show_secrets=show_secrets)}={value}"
-
-
-def _key(key: str, *, show_secrets: bool) -> str:
-    return key if show_secrets else mask_text(as_text(key))
-
-
-def _masked_for(line: Line, *, is_rest: bool) -> str:
-    """Return by which rules something in a line is masked; nothing where none is."""
-    if is_rest:
-        return ""
+def _masked_for(line: Line, shown: Line) -> str:
+    """Return by which rules something in a ``line`` is masked, as it is ``shown``; nothing where none is."""
     rules = reasons(line.key or "", line.value.decode("utf-8", "replace"))
-    if line.key is not None and _key(line.key, show_secrets=False) != as_text(line.key):
+    if line.key != shown.key:
         rules.append("a secret in the key")
     return f"; masked: {', '.join(rules)}" if rules else ""
 
 
-def _use(parsed: Record, line: Line, *, show_secrets: bool) -> str:
+def _use(parsed: Record, line: Line) -> str:
     if line.key is None:
         return "no '=': kept, part of nothing"
     if parsed.by_key[line.key] is not line:
@@ -146,11 +122,11 @@ def _use(parsed: Record, line: Line, *, show_secrets: bool) -> str:
         return f"custom field {line.key.removeprefix(fields.CUSTOM)}"
     if use is not Use.FIELD:
         return str(use.value)
-    used = (field for field in fields.FIELDS if field.key == line.key)
-    return "; ".join(_field_use(line, field, show_secrets=show_secrets) for field in used)
+    return "; ".join(_field_use(line, field) for field in fields.FIELDS if field.key == line.key)
 
 
-def _field_use(line: Line, field: fields.Field, *, show_secrets: bool) -> str:
+def _field_use(line: Line, field: fields.Field) -> str:
+    """Return which field a line becomes, and its value where that is no text: a code, a number, a yes or no."""
     try:
         value = field.decode(line.value)
     except ValueError as error:
@@ -159,4 +135,4 @@ def _field_use(line: Line, field: fields.Field, *, show_secrets: bool) -> str:
         return f"{field.name}: {counted(len(value), 'entry', 'entries')}"
     if isinstance(value, str) and value.encode() == line.value:
         return field.name
-    return f"{field.name}: {value if show_secrets else closed(field.name, value)!r}"
+    return f"{field.name}: {value!r}"

@@ -19,7 +19,7 @@ from backupmeta.archive.member import at
 from backupmeta.archive.reader import Consumer, Pass
 from backupmeta.backup.contradictions import Written
 from backupmeta.backup.inspection import Inspection
-from backupmeta.checks import rulebook
+from backupmeta.checks import rulebook, tampering
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT, Judged, Policy, Verdict, Verification, judge, verdict_of
 from backupmeta.checks.retention import CheckedAccount, KeptBackup
@@ -400,7 +400,7 @@ def _outcome(case: Case, passed: Pass, inventory: Inventory, written: Written) -
     if embedded is not None or case.pair.record is not None:
         inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
         subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now, written)
-        for finding in chain(inspection.findings, rulebook.of_backup(subject, is_whole=is_whole)):
+        for finding in chain(tampering.weighed(subject), rulebook.of_backup(subject, is_whole=is_whole)):
             findings.add(finding)
         kept = _kept(inspection, case.server_path, sha256, is_whole=is_whole)
     if is_whole and inventory.record is None:

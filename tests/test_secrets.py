@@ -1,5 +1,6 @@
 """Closed values: whoever forgets about secrets shows the mask, and only who is named here may open one."""
 
+import ast
 import copy
 import csv
 import io
@@ -36,6 +37,20 @@ OPENERS = {
     "search.py",  # the wanted user, application and domain are compared
 }
 """The modules that may open closed values, and why."""
+
+READERS = {
+    "record/grammar.py": "reads records, and masks them",
+    "account/home.py": "pairs records with archives, by names, times and places",
+    "account/protected.py": "compares the path of an install with folders",
+    "backup/program.py": "takes the keys alone",
+    "backup/resolve.py": "decodes and compares values, and closes the fields",
+    "backup/witnesses.py": "makes the path of a record from those of its fields",
+    "catalog/remembered.py": "compares two records' secrets before the catalog has only their masks",
+    "comparison/diff.py": "compares ids of installs",
+    "events/claims.py": "decodes times",
+    "library.py": "compares ids and names with what was asked for",
+}
+"""The modules that may take a record's values in clear, and what for."""
 
 VALUES = [
     ("db_pass", "CANARY"),
@@ -104,6 +119,18 @@ def test_only_these_modules_open_a_closed_value() -> None:
     modules = {str(path.relative_to(PACKAGE)): path.read_text("utf-8") for path in PACKAGE.rglob("*.py")}
     assert {name for name, text in modules.items() if "opened" in imported(text)} == OPENERS
     assert [name for name, text in modules.items() if "_clear.value" in text] == ["secrets.py"]
+
+
+def test_only_these_modules_take_a_records_values_in_clear() -> None:
+    modules = {str(path.relative_to(PACKAGE)): path.read_text("utf-8") for path in PACKAGE.rglob("*.py")}
+    readers = {name for name, text in modules.items() if "opened" in attributes(text)}
+    outputs = {name for name in readers if name.startswith("cli/") and "record" not in attributes(modules[name])}
+    assert readers - outputs == READERS.keys()
+
+
+def attributes(text: str) -> set[str]:
+    """Return the attributes that the code in ``text`` reads."""
+    return {node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)}
 
 
 def imported(text: str) -> set[str]:

@@ -367,6 +367,32 @@ def open_carefully(compression: Compression, limits: Limits) -> Opened:
     return _gzip_carefully(limits) if compression is GZIP else open_stream(compression, limits)
 
 
+REFETCH: Final = "fetch it again, in binary mode"
+"""What to do with what was taken for text on its way."""
+
+_TEXT_LEAST: Final = 4
+"""How many line feeds that all follow a carriage return, or characters beyond ASCII, can't be chance."""
+
+
+def likely_cause(block: bytes) -> str:
+    """Return why a compressed file beginning with ``block`` is corrupt, a phrase; empty where that is not sure.
+
+    Among compressed bytes one line feed of 256 follows a carriage return, and next to none are UTF-8 throughout.
+    """
+    feeds = block.count(b"\n")
+    if feeds >= _TEXT_LEAST and block.count(b"\r\n") == feeds:
+        return f"; every line feed in it follows a carriage return: it was transferred as text; {REFETCH}"
+    try:
+        text = block.decode()
+    except UnicodeDecodeError as error:
+        if error.start < len(block) - 3:  # else the last character is cut, no more
+            return ""
+        text = block[: error.start].decode()
+    if sum(not character.isascii() for character in text) < _TEXT_LEAST:
+        return ""
+    return f"; its bytes are UTF-8: it was converted as if it were text; {REFETCH}"
+
+
 Verdict = Literal["complete", "truncated", "damaged", "limit"]
 
 

@@ -17,15 +17,13 @@ from backupmeta.archive.member import (
     PATH_MAX,
     RECORD,
     Member,
-    Placed,
+    Records,
     escapes,
     folded,
     is_absolute,
-    is_record,
     label,
     parts,
     plain,
-    remember,
 )
 from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness
@@ -372,7 +370,7 @@ class Hazards:
     def __init__(self, path: str, limits: Limits) -> None:
         """Begin with the archive at ``path``."""
         self.findings: Findings = Findings()
-        self.records: list[Placed] = []
+        self.records = Records()
         self._count = 0
         self._backslashes = 0
         self._backslashed: Member | None = None
@@ -448,8 +446,7 @@ class Hazards:
     def _keep_records(self, members: Sequence[Member]) -> None:
         """Keep the first records, and the first one at the root in any case."""
         for place, member in enumerate(members, self._count):
-            if is_record(member):
-                remember(self.records, Placed(member, place))
+            self.records.take(member, place)
 
     def _look_at_names(self, members: Sequence[Member]) -> None:
         for member in members:

@@ -11,16 +11,7 @@ from typing import Final, NamedTuple
 from backupmeta.archive.compression import BLOCK, GZIP, Compression, open_carefully
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, MIB, Limits
-from backupmeta.archive.member import (
-    RECORD,
-    Member,
-    Placed,
-    is_at_root,
-    is_record,
-    ordinary,
-    own,
-    plain,
-)
+from backupmeta.archive.member import RECORD, Member, Placed, ordinary, plain
 from backupmeta.archive.reader import Reader, record_of, unpromised
 from backupmeta.errors import LimitExceededError, NoRecordError
 from backupmeta.evidence import EvidenceFile
@@ -114,11 +105,11 @@ def _record_ahead(file: EvidenceFile, limits: Limits) -> tuple[Member, bytes] | 
 def _walked(reader: Reader) -> tuple[Placed, bytes]:
     """Return the record that counts, the one at the root or else the first one, and its bytes."""
     for member in reader:
-        if is_record(member) and is_at_root(member):
+        if member.is_record and member.is_at_root:
             return Placed(member, reader.members_read - 1), reader.record(member)
         if member.offset + member.stored > reader.limits.search_bytes:
             break
-    if (chosen := own(reader.records)) is None:
+    if (chosen := reader.records.own) is None:
         raise _without_record(reader)
     return chosen, record_of(reader.file, reader.limits, chosen.member)
 

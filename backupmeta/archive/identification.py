@@ -1,6 +1,8 @@
-"""What a file is by its content: as a tar archive begins, compressed or not, or what it really is instead.
+"""What a file is by its content: as a tar archive begins, what that is packed in, or what it really is instead.
 
-A file that is no archive is named by signatures of our own first, then by libmagic, which is loaded only here.
+Bytes may stand before the first stream, as where a script's message was sent before a download: they are told, and
+the rest is read. So are two layers, as where a server compresses what is compressed; three are not read. A file that
+is no archive is named by signatures of our own first, then by libmagic, which is loaded only here.
 """
 
 import base64
@@ -9,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from functools import cache
 from importlib.util import find_spec
@@ -16,11 +19,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from backupmeta.archive.compression import BLOCK, COMPRESSIONS, Compression, identify, open_carefully
+from backupmeta import rules
+from backupmeta.archive.compression import BLOCK, GZIP, PLAIN, REFETCH, XZ, ZSTD, Compression, identify, open_carefully
+from backupmeta.archive.digests import Digests
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.headers import is_header
 from backupmeta.archive.limits import KIB, MIB, Limits
+from backupmeta.archive.stream import Inflated, Layer
+from backupmeta.errors import NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
+from backupmeta.findings import Finding, FindingRule
+from backupmeta.provenance import Source
+from backupmeta.words import counted
 
 _MOST: Final = MIB
 """How many bytes of a file, or of what it inflates to, a decompressor is fed, at most."""
@@ -109,6 +119,147 @@ def _inflated(pieces: Iterator[bytes], compression: Compression, limits: Limits)
         pieces = chain([rest], pieces)
 
 
+# --- what a tar is packed in -----------------------------------------------------------------------------------------
+
+
+def within(outer: Inflated, compression: Compression, limits: Limits) -> Inflated:
+    """Return what the streams inflate to that ``outer``, of which nothing was passed yet, inflates to."""
+    outer.name = f"outer {outer.compression.name}"
+    return Inflated(Layer(outer), b"", compression, limits, outer=outer)
+
+
+# Of gzip the reserved flags are none; of bzip2 a block or the end follows (RFC 1952 §2.3.1; bzip2's own two magics).
+_BEGINNING: Final = re.compile(
+    rb"\x1f\x8b\x08[\0-\x1f]|\x28\xb5\x2f\xfd|\xfd7zXZ\0|BZh[1-9](?:1AY&SY|\x17rE8P\x90)|ustar", re.DOTALL
+)
+_MAGIC_AT: Final = 257
+_TRIALS: Final = 32
+"""How many places in a file's first `BLOCK` are inflated to see whether its archive begins there."""
+
+_WIDE: Final = frozenset({ZSTD, XZ})
+"""What asks for a window that only a limit bounds."""
+
+_CHECK_NONE: Final = 0
+_XZ_PADDING: Final = 4
+"""Zeros after an xz stream come in groups of so many (the .xz file format, §2.2)."""
+
+
+def unpacked(file: EvidenceFile, block: bytes, limits: Limits, digests: Digests | None = None) -> Inflated:
+    """Return what ``file`` inflates to, which begins with ``block`` and was read that far.
+
+    Raises `NotAnArchiveError` where it is a container of another kind: a disk image, a zip archive.
+    """
+    compression, before = _begin(file, block, limits)
+    stream = Inflated(file, block, compression, limits, digests, before=before)
+    if compression is PLAIN or (inner := _inner(stream)) is None:
+        return stream
+    if {compression, inner} <= _WIDE:
+        limits = replace(limits, window_bytes=limits.window_bytes // 2)
+        stream.restart(limits)
+    return within(stream, inner, limits)
+
+
+def _inner(stream: Inflated) -> Compression | None:
+    """Return the compression of what ``stream`` inflates to; None for a tar, or anything else."""
+    stream.fill(HEADER_BYTES)
+    return None if is_header(stream.buffer, 0) else identify(stream.buffer)
+
+
+def _begin(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compression, int]:
+    """Return the compression, and how many bytes stand before the archive."""
+    if (known := identify(block)) is not None:
+        return known, 0
+    if is_header(block, 0) or block.startswith(b"ustar", _MAGIC_AT):
+        return PLAIN, 0
+    if (foreign := container(block)) is not None:
+        raise NotAnArchiveError(file.path, f"no archive: {foreign.words}", foreign.advice or None)
+    if any(is_header(block, at) for at in range(HEADER_BYTES, len(block), HEADER_BYTES)):
+        return PLAIN, 0  # a broken header, or more before the first one, at which a walk looks
+    begin = _begins(file, block, limits)
+    file.seek(len(block))  # where whoever reads on goes on
+    return begin
+
+
+def _begins(file: EvidenceFile, block: bytes, limits: Limits) -> tuple[Compression, int]:
+    """Look for the archive's beginning in ``block``: where something inflates to a tar's header, or one stands."""
+    trials = 0
+    for sign in _BEGINNING.finditer(block):
+        at, kind = sign.start(), identify(sign[0])
+        if kind is None:
+            if at > _MAGIC_AT and is_header(block, at - _MAGIC_AT):
+                return PLAIN, at - _MAGIC_AT
+        elif (trials := trials + 1) > _TRIALS:
+            break
+        elif _holds_tar(file, at, kind, limits):
+            return kind, at
+    return PLAIN, 0
+
+
+def _holds_tar(file: EvidenceFile, at: int, kind: Compression, limits: Limits) -> bool:
+    """Return whether what begins at ``at`` inflates to a tar's header, in one layer or two."""
+    file.seek(at)
+    stream = Inflated(file, file.read(BLOCK), kind, limits)
+    if (inner := _inner(stream)) is not None:
+        stream = within(stream, inner, limits)
+        stream.fill(HEADER_BYTES)
+    return is_header(stream.buffer, 0)
+
+
+def layers(stream: Inflated) -> str:
+    """Return how the archive is compressed: ``gzip``, ``zstd in gzip``."""
+    inner = stream.compression.name
+    return inner if stream.outer is None else f"{inner} in {stream.outer.compression.name}"
+
+
+def findings(stream: Inflated, where: Source) -> Iterator[Finding]:
+    """Yield what is odd about the streams, as far as they were read; ``where`` is their archive."""
+    outer = stream.outer
+    if outer is not None:
+        yield from findings(outer, where)
+        yield Finding(rules.ARCHIVE_COMPRESSED_TWICE, "", layers(stream), (where,))
+    if before := stream.before:
+        detail = f"{counted(before, 'byte')}: {stray(stream.start[:before])}"
+        yield Finding(rules.ARCHIVE_LEADING_BYTES, "", detail, (where._replace(offset=0),))
+    layer = "" if outer is None else ", in the outer stream's content"
+    for rule, detail in (*_of_zeros(stream), *_of_checks(stream)):
+        yield Finding(rule, "", f"{detail}{layer}", (where,))
+
+
+def _of_zeros(stream: Inflated) -> Iterator[tuple[FindingRule, str]]:
+    """Yield what stands between and after the streams."""
+    if count := stream.between.length:
+        yield (
+            rules.ARCHIVE_ZEROS_BETWEEN,
+            f"{counted(count, 'byte')}, the first of them at byte {stream.between.offset}",
+        )
+    if trailing := stream.trailing:
+        yield (
+            rules.ARCHIVE_TRAILING_BYTES,
+            f"{counted(trailing, 'byte')} from byte {stream.stopped} on: {stray(stream.after)}",
+        )
+    elif count := stream.padding.length:
+        is_refused = stream.compression is ZSTD or (stream.compression is XZ and count % _XZ_PADDING)
+        detail = f"{counted(count, 'byte')} from byte {stream.padding.offset} on"
+        yield rules.ARCHIVE_PADDING_REFUSED if is_refused else rules.ARCHIVE_PADDING, detail
+
+
+def _of_checks(stream: Inflated) -> Iterator[tuple[FindingRule, str]]:
+    """Yield which checks of xz streams tell nothing about their content."""
+    if not stream.checks:
+        return
+    import lzma
+
+    for check, count in sorted(stream.checks.items()):
+        streams = f"{count:,} of {counted(sum(stream.checks.values()), 'stream')}"
+        if check == _CHECK_NONE:
+            yield rules.ARCHIVE_CHECK_NONE, streams
+        elif check != lzma.CHECK_UNKNOWN and not lzma.is_check_supported(check):
+            yield rules.ARCHIVE_CHECK_UNSUPPORTED, f"{streams}: check {check}"
+
+
+# --- what is no archive -----------------------------------------------------------------------------------------------
+
+
 class Foreign(NamedTuple):
     """What a file is.
 
@@ -123,7 +274,6 @@ class Foreign(NamedTuple):
 
 _MOUNT: Final = "mount it read-only, and give the folder with --sysroot"
 _UNPACK: Final = "unpack it first"
-_BINARY: Final = "fetch it again, in binary mode"
 
 _CONTAINERS: Final = (  # offset, signature, what it is
     (0, b"PK\x03\x04", Foreign("a zip archive")),
@@ -172,8 +322,6 @@ _BASE64: Final = re.compile(rb"[A-Za-z0-9+/\r\n]+={0,2}\s*")
 _DATA_URI: Final = re.compile(rb"data:[a-z0-9.+/-]*;base64,")
 _NAME: Final = re.compile(rb"[^\x00-\x1f\x7f<{][^\x00-\x1f\x7f]{0,99}\x00*")
 _NUMBERS: Final = re.compile(rb"[0-7 ]{1,7}[\x00 ]|\x00{8}")
-_TEXT_LEAST: Final = 4
-"""How many line feeds that all follow a carriage return, or characters beyond ASCII, can't be chance."""
 _SAMPLE: Final = 4096
 _UNKNOWN: Final = "of an unknown kind"
 _NOTHING: Final = frozenset({"data", "very short file (no magic)"})
@@ -213,25 +361,6 @@ def stray(sample: bytes) -> str:
     if _HTTP.match(text):
         return "HTTP headers"
     return "HTML" if _HTML.match(text) else describe(sample).words
-
-
-def likely_cause(block: bytes) -> str:
-    """Return why a compressed file beginning with ``block`` is corrupt, a phrase; empty where that is not sure.
-
-    Among compressed bytes one line feed of 256 follows a carriage return, and next to none are UTF-8 throughout.
-    """
-    feeds = block.count(b"\n")
-    if feeds >= _TEXT_LEAST and block.count(b"\r\n") == feeds:
-        return f"; every line feed in it follows a carriage return: it was transferred as text; {_BINARY}"
-    try:
-        text = block.decode()
-    except UnicodeDecodeError as error:
-        if error.start < len(block) - 3:  # else the last character is cut, no more
-            return ""
-        text = block[: error.start].decode()
-    if sum(not character.isascii() for character in text) < _TEXT_LEAST:
-        return ""
-    return f"; its bytes are UTF-8: it was converted as if it were text; {_BINARY}"
 
 
 def is_torn_header(block: bytes, name: str) -> bool:
@@ -290,14 +419,12 @@ def _lzma(block: bytes) -> Foreign | None:
 
 def _as_text(block: bytes) -> Foreign | None:
     """Return what was made into text: by base64, or by a conversion as if its bytes had been text."""
-    for compression in COMPRESSIONS:
-        sign = compression.signatures[0] if compression.signatures else b""
-        if sign.isascii():
-            continue
+    for compression in (GZIP, ZSTD, XZ):  # the signatures of the others are ASCII
+        sign = compression.signatures[0]
         if block.startswith(sign.decode("utf-8", "replace").encode()):
-            return Foreign(f"a {compression.name} stream, converted as if it were text; bytes of it are lost", _BINARY)
+            return Foreign(f"a {compression.name} stream, converted as if it were text; bytes of it are lost", REFETCH)
         if block.startswith(sign.decode("latin-1").encode()):
-            return Foreign(f"a {compression.name} stream, converted from Latin-1 to UTF-8 as if it were text", _BINARY)
+            return Foreign(f"a {compression.name} stream, converted from Latin-1 to UTF-8 as if it were text", REFETCH)
     uri = _DATA_URI.match(block)
     text = block[uri.end() if uri else 0 :][:_SAMPLE]
     if not _BASE64.fullmatch(text):

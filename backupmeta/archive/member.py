@@ -5,7 +5,7 @@ Its name comes first: the path that it means, and where that leads when it is un
 
 import re
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 from zlib import adler32
 
@@ -316,6 +316,16 @@ class Member(NamedTuple):
         return label(self.name)
 
     @property
+    def is_record(self) -> bool:
+        """Whether it is a record, at the root or deeper."""
+        return RECORD in self.name and self.kind in WITH_CONTENT and plain(self.name).rpartition(b"/")[2] == RECORD
+
+    @property
+    def is_at_root(self) -> bool:
+        """Whether a record lies at the archive's root."""
+        return plain(self.name) == RECORD
+
+    @property
     def is_sparse(self) -> bool:
         """Whether the archive holds a file without its holes."""
         return self.map is not None
@@ -329,16 +339,6 @@ class Member(NamedTuple):
     def source(self) -> bytes | None:
         """The name of the member whose content a hard link has; None where the member has its own, or none."""
         return self.link if self.kind == "hard link" and not self.stored else None
-
-
-def is_record(member: Member) -> bool:
-    """Return whether ``member`` is a record, at the root or deeper."""
-    return RECORD in member.name and member.kind in WITH_CONTENT and plain(member.name).rpartition(b"/")[2] == RECORD
-
-
-def is_at_root(member: Member) -> bool:
-    """Return whether a record lies at the archive's root."""
-    return plain(member.name) == RECORD
 
 
 def ordinary(block: bytes, offset: int) -> Member | None:
@@ -476,31 +476,36 @@ class Placed(NamedTuple):
     place: int
 
 
-def remember(records: list[Placed], record: Placed) -> None:
-    """Add a ``record`` to the first ``records`` of an archive; the first one at the root is added in any case."""
-    is_first = is_at_root(record.member) and not any(is_at_root(known.member) for known in records)
-    if len(records) < _KEPT or is_first:
-        records.append(record)
+class Records(list[Placed]):
+    """The first records of an archive, and in any case the first one at its root."""
 
+    def take(self, member: Member, place: int) -> None:
+        """Add a ``member`` if it is a record; ``place`` is its place among the members."""
+        if member.is_record and (len(self) < _KEPT or (member.is_at_root and not self._at_root())):
+            self.append(Placed(member, place))
 
-def own(records: Sequence[Placed]) -> Placed | None:
-    """Return which of an archive's ``records``, in their order, is the backup's own; None where there is none."""
-    return next((record for record in records if is_at_root(record.member)), records[0] if records else None)
+    def _at_root(self) -> list[Placed]:
+        return [record for record in self if record.member.is_at_root]
 
+    @property
+    def own(self) -> Placed | None:
+        """The backup's own record; None where there is none."""
+        return next(iter(self._at_root() or self), None)
 
-def misplaced(records: Sequence[Placed], path: str) -> Iterator[Finding]:
-    """Yield what is odd about the place of the backup's own record among all ``records`` of the archive at ``path``."""
-    if (chosen := own(records)) is None:
-        return
-    roots = [record for record in records if is_at_root(record.member)]
-    if not roots:
-        yield Finding(rules.RECORD_NOT_AT_ROOT, "", "", (at(path, chosen.member),))
-    if chosen.place:
-        yield Finding(rules.RECORD_NOT_FIRST, "", f"member {chosen.place + 1}", (at(path, chosen.member),))
-    if len(roots) > 1:
-        yield Finding(rules.RECORD_SEVERAL, "", f"{len(roots):,}", tuple(at(path, record.member) for record in roots))
-    if others := [record for record in records if record is not chosen and not is_at_root(record.member)]:
-        yield Finding(rules.RECORD_DEEPER, "", f"{len(others):,}", tuple(at(path, record.member) for record in others))
+    def misplaced(self, path: str) -> Iterator[Finding]:
+        """Yield what is odd about the place of the backup's own record in the archive at ``path``."""
+        if (chosen := self.own) is None:
+            return
+        roots, where = self._at_root(), (at(path, chosen.member),)
+        if not roots:
+            yield Finding(rules.RECORD_NOT_AT_ROOT, "", "", where)
+        if chosen.place:
+            yield Finding(rules.RECORD_NOT_FIRST, "", f"member {chosen.place + 1}", where)
+        if len(roots) > 1:
+            sources = tuple(at(path, record.member) for record in roots)
+            yield Finding(rules.RECORD_SEVERAL, "", f"{len(roots):,}", sources)
+        if others := [record.member for record in self if record is not chosen and not record.member.is_at_root]:
+            yield Finding(rules.RECORD_DEEPER, "", f"{len(others):,}", tuple(at(path, member) for member in others))
 
 
 def at(path: str, member: Member) -> Source:

@@ -11,23 +11,13 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
 from backupmeta import rules
-from backupmeta.archive import packing
+from backupmeta.archive import identification
 from backupmeta.archive.compression import BLOCK, PLAIN, Compression, End, Stream, by_suffix, identify, is_skippable
 from backupmeta.archive.digests import ALGORITHMS, Digests
 from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
-from backupmeta.archive.member import (
-    PATH_MAX,
-    WITH_CONTENT,
-    Member,
-    Placed,
-    is_at_root,
-    is_record,
-    misplaced,
-    plain,
-    remember,
-)
+from backupmeta.archive.member import PATH_MAX, WITH_CONTENT, Member, Records, plain
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
@@ -78,16 +68,15 @@ class Reader:
         self.file = file
         self.limits = limits
         self.block: bytes = file.read(BLOCK)
-        self._stream = packing.unpacked(file, self.block, limits, digests)
+        self._stream = identification.unpacked(file, self.block, limits, digests)
         outer = self._stream.outer
         self.compression: Compression = self._stream.compression if outer is None else outer.compression
         self._walk = Walk(self._stream, limits, file.path, until)
-        self.records: list[Placed] = []
+        self.records = Records()
 
     def __iter__(self) -> Iterator[Member]:
         for member in self._walk:
-            if is_record(member):
-                remember(self.records, Placed(member, self.members_read - 1))
+            self.records.take(member, self.members_read - 1)
             yield member
         if not self._walk.members_read:
             self._check_is_tar()
@@ -155,11 +144,11 @@ class Reader:
 
     def oddities(self, path: str) -> Iterator[Finding]:
         """Yield what was odd so far about the archive at ``path`` as a whole, its records' places, and its headers."""
-        yield from misplaced(self.records, path)
+        yield from self.records.misplaced(path)
         yield from unpromised(self.compression, path)
         for finding in self._walk.findings:
             yield finding._replace(evidence=tuple(at._replace(path=path) for at in finding.evidence))
-        yield from packing.findings(self._stream, Source(Witness.ARCHIVE, path))
+        yield from identification.findings(self._stream, Source(Witness.ARCHIVE, path))
 
     def broken(self, reason: str) -> DamagedError | LimitExceededError:
         """Return the error for content that ends before it should."""
@@ -179,17 +168,15 @@ class Reader:
 
     def _check_is_tar(self) -> None:
         """Raise where there was not a single header: it is no tar, or it broke off too early to tell."""
-        from backupmeta.archive.identification import container, is_torn_header
-
         path, stream, walked = self.file.path, self._stream, self._walk.end
         is_whole = walked is not None and walked.verdict == "complete" and stream.position and not self._is_zeros()
-        if walked is None or (is_whole and container(stream.first) is None):
+        if walked is None or (is_whole and identification.container(stream.first) is None):
             return
         if (limit := self._limit()) is not None:
             raise limit
         if (end := stream.end) is not None and end.verdict != "complete":
             raise DamagedError(path, end.reason, end.offset, end.verdict)
-        if is_torn_header(stream.first, path):
+        if identification.is_torn_header(stream.first, path):
             is_cut = len(stream.first) < HEADER_BYTES
             reason = "the tar is cut off in its first header" if is_cut else "the tar's first header is broken"
             offset = stream.before if self.compression is PLAIN and not is_cut else min(stream.taken, self.file.size)
@@ -210,19 +197,17 @@ class Reader:
 
     def _foreign(self) -> NotAnArchiveError:
         """Return the error that says what the file is."""
-        from backupmeta.archive.identification import describe
-
         stream, path = self._stream, self.file.path
         if self.compression is PLAIN:
-            what = describe(self.block)
+            what = identification.describe(self.block)
             return NotAnArchiveError(path, f"no archive: {what.words}", what.advice or None)
-        layers = packing.layers(stream)
+        layers = identification.layers(stream)
         if (third := identify(stream.first)) is not None:
             reason = f"compressed more than twice: {third.name} in {layers}"
             return NotAnArchiveError(path, reason, "unpack the outermost layer; two are read")
         if not (stream.position or stream.trailing) and is_skippable(self.block):
             return NotAnArchiveError(path, "nothing but zstd frames without content")
-        what = describe(stream.first)
+        what = identification.describe(stream.first)
         return NotAnArchiveError(path, f"{layers}, but no tar inside: {what.words}", what.advice or None)
 
 
@@ -435,7 +420,7 @@ def _number(name: str) -> int | None:
 
 def _is_own(named: Sequence[Member]) -> bool:
     """Return whether the last member ``named`` is the backup's own record: the first one at the root."""
-    return bool(named) and is_record(named[-1]) and is_at_root(named[-1])
+    return bool(named) and named[-1].is_record and named[-1].is_at_root
 
 
 def at_offset(file: EvidenceFile, limits: Limits, offset: int) -> Iterator[bytes]:

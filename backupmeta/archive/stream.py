@@ -17,6 +17,7 @@ from backupmeta.archive.compression import (
     Stream,
     Verdict,
     Zeros,
+    likely_cause,
     open_carefully,
     open_stream,
 )
@@ -516,8 +517,6 @@ class Inflated:
                 "limit", f"needs a window of more than {counted(self._limits.window_bytes, 'byte')}", "window_bytes"
             )
         else:
-            from backupmeta.archive.identification import likely_cause
-
             self.is_broken = True
             cause = self._zeros_here() or likely_cause(self.start)
             self._finish("damaged", f"the {self.name} stream is corrupt ({reason}){cause}")

@@ -47,15 +47,7 @@ from backupmeta.archive.headers import (
     text,
 )
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import (
-    BOUNDED,
-    NO_READINGS,
-    HeaderExtensions,
-    Member,
-    Readings,
-    described,
-    ordinary,
-)
+from backupmeta.archive.member import BOUNDED, NO_READINGS, HeaderExtensions, Member, Readings, described, ordinary
 from backupmeta.archive.stream import HARMLESS, Inflated
 from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness

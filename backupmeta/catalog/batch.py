@@ -17,17 +17,14 @@ from backupmeta.account.layout import ALONE, BACKUPS, CURRENT, HOME, PLACEHOLDER
 from backupmeta.account.places import FoundHome, OpenedHome
 from backupmeta.archive.head import Head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits, OverAllowanceError
-from backupmeta.catalog.remembered import Memory, Reader, Remembered
+from backupmeta.catalog.remembered import Memory, Reader, Remembered, below
 from backupmeta.catalog.rows import (
-    BACKUP,
     GREATEST,
-    INSTALL,
-    BackupRow,
     Cells,
     FileRow,
     FindingRow,
-    InstallRow,
     RecordCells,
+    ResolvedRow,
     Rows,
     Shelf,
     cells_of,
@@ -83,14 +80,8 @@ class Scanned(NamedTuple):
     trouble: str
 
 
-class Unchanged(NamedTuple):
-    """An account in which nothing changed."""
-
-
-class Refused(NamedTuple):
-    """An account that can't be read at all, and why."""
-
-    finding: FindingRow
+Outcome = Scanned | FindingRow | None
+"""What came out for an account: what it has; or why it can't be read at all; or None, for nothing changed."""
 
 
 class Result(NamedTuple):
@@ -101,7 +92,7 @@ class Result(NamedTuple):
         shared: the values that many rows have, by their digests.
     """
 
-    accounts: tuple[Scanned | Unchanged | Refused, ...]
+    accounts: tuple[Outcome, ...]
     shared: Mapping[bytes, str]
 
 
@@ -166,27 +157,25 @@ class RowBuilder:
     def rows(self, home: Home, reading: Reader, listing: Listing) -> Rows:
         """Return the rows of ``home``, whose files ``reading`` reads, and were listed before in ``listing``."""
         odd: list[Finding] = []
-        backups = list(self._backups(home, reading, odd))  # first: this reads the archives' heads
+        backups = list(self._backups(home, odd))  # first: this reads the archives' heads
         files = list(_files(home, reading, listing))
         positions = {exact(row): position for position, row in enumerate(files)}
         return Rows(
             files,
             [self._install(home, id_, positions) for id_ in sorted(home.installs)],
             [
-                BackupRow(positions.get(record), positions.get(archive), cells, findings)
+                ResolvedRow((positions.get(record), positions.get(archive)), cells, findings)
                 for record, archive, cells, findings in backups
             ],
             tuple(map(finding_row, chain(home.findings, odd))),
         )
 
-    def _backups(
-        self, home: Home, reading: Reader, odd: list[Finding]
-    ) -> Iterator[tuple[str, str, Cells, tuple[FindingRow, ...]]]:
+    def _backups(self, home: Home, odd: list[Finding]) -> Iterator[tuple[str, str, Cells, tuple[FindingRow, ...]]]:
         """Yield where the record and the archive of each backup would be, its cells, and what is odd about it."""
         around = home.surroundings._replace(installs=_NOBODY)
         installs = home.installs if home.has_records and home.wanted is None else None
         for pair in home.pairs():
-            archive = reading.below(pair.archive.folder, pair.archive.name) if pair.archive else ""
+            archive = below(home.folder, pair.archive.folder, pair.archive.name) if pair.archive else ""
             try:
                 record = f"{BACKUPS}/{pair.id}" if pair.record else ""
                 cells, findings = self._backup(home, pair, around)
@@ -203,16 +192,16 @@ class RowBuilder:
             cells, findings = known
             return cells, tuple(map(finding_row, findings)) if findings else ()
         inspection = library.inspect_backup(home, pair, around, self._zone)
-        cells = (str(inspection.state), seconds(inspection.utc_offset), *cells_of(inspection, BACKUP, self.shelf))
+        cells = (str(inspection.state), seconds(inspection.utc_offset), *cells_of(inspection, self.shelf))
         if pair.archive is None:  # no deep scan will judge it; that a time lies ahead, a scan can't say
             subject = CheckedBackup(inspection.path, inspection, Inventory(home.limits), DEFAULT.requirements, GREATEST)
             inspection.findings += of_backup(subject, is_whole=False)
         return cells, tuple(map(finding_row, inspection.findings))
 
-    def _install(self, home: Home, id_: str, positions: Mapping[str, int]) -> InstallRow:
+    def _install(self, home: Home, id_: str, positions: Mapping[str, int]) -> ResolvedRow:
         inspection = library.inspect_install(home, id_)
-        cells = cells_of(inspection, INSTALL, self.shelf)
-        return InstallRow(positions[f"{CURRENT}/{id_}"], cells, tuple(map(finding_row, inspection.findings)))
+        findings = tuple(map(finding_row, inspection.findings))
+        return ResolvedRow((positions[f"{CURRENT}/{id_}"],), cells_of(inspection, self.shelf), findings)
 
 
 def _files(home: Home, reading: Reader, listing: Listing) -> Iterator[FileRow]:
@@ -260,7 +249,7 @@ def _status(kind: Witness, name: str, remembered: Remembered | None) -> str:
     return "read"
 
 
-def _account(task: Task, limits: Limits, builder: RowBuilder) -> Scanned | Unchanged | Refused:
+def _account(task: Task, limits: Limits, builder: RowBuilder) -> Outcome:
     try:
         with told_of(task.account.path), task.account.open() as folder:
             return _Visit(task.account, folder, limits, builder).outcome(task.known)
@@ -268,10 +257,10 @@ def _account(task: Task, limits: Limits, builder: RowBuilder) -> Scanned | Uncha
         return refused(task.account, error.reason)
 
 
-def refused(account: FoundHome, reason: str) -> Refused:
+def refused(account: FoundHome, reason: str) -> FindingRow:
     """Return that an account can't be read for this ``reason``."""
     where = (Source(Witness.FILE_SYSTEM, account.server_path),)
-    return Refused(finding_row(Finding(rules.FOLDER_UNREADABLE, account.server_path, reason, where)))
+    return finding_row(Finding(rules.FOLDER_UNREADABLE, account.server_path, reason, where))
 
 
 class _Visit(NamedTuple):
@@ -287,8 +276,8 @@ class _Visit(NamedTuple):
         """The folders that count in any account of its kind."""
         return HOME if self.account.is_home else ALONE
 
-    def outcome(self, known: Known | None) -> Scanned | Unchanged:
-        """Return what is there now; of an account in which nothing changed, that nothing did.
+    def outcome(self, known: Known | None) -> Scanned | None:
+        """Return what is there now; None for an account in which nothing changed.
 
         Raises `UnreadableError` where a folder can't be listed any more that had something in it.
         """
@@ -297,7 +286,7 @@ class _Visit(NamedTuple):
         extents = tuple(Extent(path, Counting(counting)) for path, counting in json.loads(known.extents))
         listing = listed(self.folder, extents, self.builder.dependencies, self.limits)
         if listing.fingerprint == known.fingerprint:
-            return Unchanged()
+            return None
         try:
             remembered = Memory.from_bytes(known.content).files
         except ValueError:  # a damaged catalog: nothing is remembered then

@@ -19,21 +19,6 @@ from typing import Final, NamedTuple
 
 from backupmeta import rules
 from backupmeta.catalog import schema
-from backupmeta.catalog.schema import (
-    ACCOUNTS,
-    BACKUPS,
-    EXTENSIONS,
-    FILES,
-    FINDINGS,
-    INSTALLS,
-    MEMORIES,
-    SCANS,
-    SEALS,
-    SHARED,
-    Column,
-    Table,
-    Type,
-)
 from backupmeta.errors import CatalogError, DamagedCatalogError
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
@@ -42,19 +27,13 @@ OWN: Final = 0
 """The number that the catalog itself has among the accounts: these are numbered from 1."""
 
 _ENTRY: Final = Struct(">Bq8s")
-"""A row in a seal: its table's number in `SEALED`, its key, its digest."""
+"""A row in a seal: its table's number in `schema.SEALED`, its key, its digest."""
 
 _AT_HAND: Final = 100_000
 """How many digests of shared values are kept in memory."""
 
-SEALED: Final = (SEALS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, SCANS)
-"""The tables, by the numbers that their rows have in a seal; the first one stands for all other seals."""
-
-OF_ACCOUNT: Final = (ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS)
-"""The tables whose rows belong to an account."""
-
 Key = tuple[int, int]
-"""A row in a seal: its table's number in `SEALED`, and its key."""
+"""A row in a seal: its table's number in `schema.SEALED`, and its key."""
 
 
 class Altered(NamedTuple):
@@ -70,24 +49,24 @@ class Altered(NamedTuple):
     was: Mapping[Key, bytes]
     now: Mapping[Key, bytes]
 
-    def lost(self, table: Table) -> list[int]:
+    def lost(self, table: schema.Table) -> list[int]:
         """Return the keys of the rows of ``table`` that differ, or are there no longer."""
-        number = SEALED.index(table)
+        number = schema.SEALED.index(table)
         return [key for of, key in self.was if of == number and self.now.get((of, key)) != self.was[of, key]]
 
-    def added(self, table: Table) -> list[int]:
+    def added(self, table: schema.Table) -> list[int]:
         """Return the keys of the rows of ``table`` that were not sealed."""
-        number = SEALED.index(table)
+        number = schema.SEALED.index(table)
         return [key for of, key in self.now if of == number and (of, key) not in self.was]
 
-    def differing(self, table: Table) -> list[int]:
+    def differing(self, table: schema.Table) -> list[int]:
         """Return the keys of all rows of ``table`` that are not as they were sealed."""
         return self.lost(table) + self.added(table)
 
     @property
     def has_place(self) -> bool:
         """Whether it is an account of which is known where it lies: its seal and its own row are as they were."""
-        return self.account != OWN and bool(self.was) and not self.differing(ACCOUNTS)
+        return self.account != OWN and bool(self.was) and not self.differing(schema.ACCOUNTS)
 
 
 _DIGESTS: Final = "SELECT CAST(ifnull(digest, '') AS BLOB) FROM seals WHERE account <> ?"
@@ -108,25 +87,27 @@ class _Rows:
         """Read the columns that a catalog has, in the order of its schema: an older one may have fewer."""
         self._connection = connection
         self._values: dict[int, bytes] = {}
-        of_account = [f"{self._select(table)} WHERE account = ?1" for table in (ACCOUNTS, MEMORIES, FILES, FINDINGS)]
+        tables = (schema.ACCOUNTS, schema.MEMORIES, schema.FILES, schema.FINDINGS)
+        of_account = [f"{self._select(table)} WHERE account = ?1" for table in tables]
         self._head = of_account[0]
         self._plain = " UNION ALL ".join(of_account)
-        self._sharing = [f"{self._select(table)} WHERE account = ?1" for table in (INSTALLS, BACKUPS)]
-        self._own = f"{self._select(SCANS)} UNION ALL {self._select(FINDINGS)} WHERE account IS NULL"
-        columns = self._columns(EXTENSIONS)
+        self._sharing = [f"{self._select(table)} WHERE account = ?1" for table in (schema.INSTALLS, schema.BACKUPS)]
+        self._own = f"{self._select(schema.SCANS)} UNION ALL {self._select(schema.FINDINGS)} WHERE account IS NULL"
+        columns = self._columns(schema.EXTENSIONS)
         entries = f"SELECT {', '.join(column.name for column in columns)} FROM extensions"
         listed = f"json_group_array({_text(columns)}) FROM ({entries} WHERE list = ?1 ORDER BY rowid)"
-        value = f"json_array({_text(self._columns(SHARED))}, (SELECT {listed}))"
-        self._value_of = f"SELECT {SEALED.index(SHARED)}, shared, CAST({value} AS BLOB) FROM shared WHERE shared = ?1"
+        value = f"json_array({_text(self._columns(schema.SHARED))}, (SELECT {listed}))"
+        number = schema.SEALED.index(schema.SHARED)
+        self._value_of = f"SELECT {number}, shared, CAST({value} AS BLOB) FROM shared WHERE shared = ?1"
 
-    def _select(self, table: Table) -> str:
+    def _select(self, table: schema.Table) -> str:
         """Return the SQL of the rows of ``table`` as they are digested; the keys of what they share come last."""
         columns = self._columns(table)
-        shared = "".join(f", {column.name}" for column in columns if column.type is Type.SHARED)
+        shared = "".join(f", {column.name}" for column in columns if column.type is schema.Type.SHARED)
         row = f"CAST({_text(columns)} AS BLOB)"
-        return f"SELECT {SEALED.index(table)}, {table.key}, {row}{shared} FROM {table.name}"
+        return f"SELECT {schema.SEALED.index(table)}, {table.key}, {row}{shared} FROM {table.name}"
 
-    def _columns(self, table: Table) -> list[Column]:
+    def _columns(self, table: schema.Table) -> list[schema.Column]:
         select = "SELECT name FROM pragma_table_info(?, 'main')"
         there = {name for (name,) in self._connection.execute(select, (table.name,))}
         return [column for column in table.columns if column.name in there]
@@ -149,7 +130,7 @@ class _Rows:
 
     def values(self, keys: Iterable[Key]) -> bytes:
         """Return what a seal has of the shared values among the rows of another: their own rows may be gone."""
-        return b"".join(self._value(key) for of, key in keys if SEALED[of] is SHARED)
+        return b"".join(self._value(key) for of, key in keys if schema.SEALED[of] is schema.SHARED)
 
     def _value(self, key: int) -> bytes:
         """Return what a seal has of a shared value; nothing where it is missing."""
@@ -169,9 +150,9 @@ class _Rows:
         return entries
 
 
-def _text(columns: Iterable[Column]) -> str:
+def _text(columns: Iterable[schema.Column]) -> str:
     """Return the SQL of a row as it is digested."""
-    cells = (f"quote({column.name})" if column.type is Type.BYTES else column.name for column in columns)
+    cells = (f"quote({column.name})" if column.type is schema.Type.BYTES else column.name for column in columns)
     return f"json_array({', '.join(cells)})"
 
 
@@ -189,7 +170,7 @@ def _number(digest: bytes) -> int:
 
 def _summed(count: int, total: int) -> bytes:
     """Return what the catalog's own seal has of all others."""
-    return _ENTRY.pack(SEALED.index(SEALS), count, (total % 2**64).to_bytes(8))
+    return _ENTRY.pack(schema.SEALED.index(schema.SEALS), count, (total % 2**64).to_bytes(8))
 
 
 class Seals:
@@ -251,7 +232,7 @@ class Seals:
         return digest
 
 
-_WRITE: Final = schema.insertion(SEALS, SEALS.names, "INSERT OR REPLACE")
+_WRITE: Final = schema.insertion(schema.SEALS, schema.SEALS.names, "INSERT OR REPLACE")
 
 
 def seal_all(connection: sqlite3.Connection, but: Iterable[Altered] = ()) -> None:
@@ -291,7 +272,8 @@ def altered_own(connection: sqlite3.Connection) -> Iterator[Altered]:
 
 def _numbers(connection: sqlite3.Connection) -> Iterable[int]:
     """Return the numbers of all accounts that there are rows or seals of."""
-    selects = (f"SELECT DISTINCT account FROM {table.name} WHERE typeof(account) = 'integer'" for table in OF_ACCOUNT)
+    select = "SELECT DISTINCT account FROM {} WHERE typeof(account) = 'integer'"
+    selects = (select.format(table.name) for table in schema.OF_ACCOUNT)
     sealed = connection.execute("SELECT account FROM seals WHERE account <> ?", (OWN,))
     numbers = dict.fromkeys(number for (number,) in chain(sealed, *map(connection.execute, selects)))
     numbers.pop(OWN, None)
@@ -314,15 +296,15 @@ def _entries(rows: bytes) -> dict[Key, bytes]:
 # --- what was altered -------------------------------------------------------------------------------------------------
 
 _WORDS: Final = {
-    SEALS: "accounts",
-    SCANS: "scans",
-    BACKUPS: "backups",
-    INSTALLS: "installs",
-    FILES: "files",
-    FINDINGS: "findings",
-    SHARED: "shared values",
-    ACCOUNTS: "places",
-    MEMORIES: "memories",
+    schema.SEALS: "accounts",
+    schema.SCANS: "scans",
+    schema.BACKUPS: "backups",
+    schema.INSTALLS: "installs",
+    schema.FILES: "files",
+    schema.FINDINGS: "findings",
+    schema.SHARED: "shared values",
+    schema.ACCOUNTS: "places",
+    schema.MEMORIES: "memories",
 }
 
 
@@ -340,7 +322,7 @@ def leave_out(
             raise refusal(path, [finding])
         findings.append(finding)
         accounts.append(difference.account)
-        scans += difference.differing(SCANS)
+        scans += difference.differing(schema.SCANS)
     if accounts:
         _shadow(connection, accounts, scans)
 
@@ -366,7 +348,7 @@ def require_structure(connection: sqlite3.Connection, path: str) -> None:
     (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if answer != "ok":
         raise DamagedCatalogError(path, f"is damaged: {' '.join(str(answer).split())}")
-    for table in SEALED:
+    for table in schema.SEALED:
         (greatest,) = connection.execute(f"SELECT max({table.key}) FROM {table.name}").fetchone()
         if isinstance(greatest, int) and greatest > _GREATEST_KEY:
             raise DamagedCatalogError(path, f"is damaged: a row of {table.name} has the number {greatest}")
@@ -387,9 +369,9 @@ def _finding(connection: sqlite3.Connection, path: str, altered: Altered, what_i
 def _detail(altered: Altered) -> str:
     if not altered.was:
         return "nothing tells what was scanned of it"
-    sealed = Counter(SEALED[of] for of, _ in altered.was)
+    sealed = Counter(schema.SEALED[of] for of, _ in altered.was)
     lost = {table: len(altered.lost(table)) for table in _WORDS}
-    added = {table: len(altered.added(table)) for table in _WORDS if table is not SEALS}
+    added = {table: len(altered.added(table)) for table in _WORDS if table is not schema.SEALS}
     parts = [f"{lost[table]:,} of its {sealed[table]:,} {word} differ" for table, word in _WORDS.items() if lost[table]]
     parts += [f"{count:,} {_WORDS[table]} were not there" for table, count in added.items() if count]
     return ", ".join(parts)
@@ -402,14 +384,14 @@ def _shadow(connection: sqlite3.Connection, accounts: Iterable[int], scans: Iter
     execute("CREATE TEMP TABLE left_scans (scan)")
     many("INSERT INTO left_out (account) VALUES (?)", ((number,) for number in accounts))
     many("INSERT INTO left_scans (scan) VALUES (?)", ((number,) for number in scans))
-    for table in OF_ACCOUNT:
+    for table in schema.OF_ACCOUNT:
         execute(_without(table, "ifnull(account, 0) NOT IN (SELECT account FROM left_out)"))
-    execute(_without(SCANS, "scan NOT IN (SELECT scan FROM left_scans)"))
+    execute(_without(schema.SCANS, "scan NOT IN (SELECT scan FROM left_scans)"))
     for _, statement in schema.views():
         execute(statement.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
 
 
-def _without(table: Table, condition: str) -> str:
+def _without(table: schema.Table, condition: str) -> str:
     return f"CREATE TEMP VIEW {table.name} AS SELECT {', '.join(table.names)} FROM main.{table.name} WHERE {condition}"
 
 
@@ -442,19 +424,19 @@ class Damaged:
         self.findings.append(_finding(connection, self._path, altered, _READ_ANEW))
         if altered.account == OWN:
             _take_away_own(connection, altered)
-        for table in (*OF_ACCOUNT, SEALS):
+        for table in (*schema.OF_ACCOUNT, schema.SEALS):
             connection.execute(f"DELETE FROM {table.name} WHERE account = ?", (altered.account,))
         return True
 
-    def greatest(self, table: Table) -> int:
+    def greatest(self, table: schema.Table) -> int:
         """Return the greatest key that a row of ``table`` has or had: a new one would be taken for it."""
-        number = SEALED.index(table)
+        number = schema.SEALED.index(table)
         rows = chain.from_iterable((*altered.was, *altered.now) for altered in self._accounts.values())
         return max((key for of, key in rows if of == number), default=0)
 
     def values(self) -> frozenset[int]:
         """Return the keys of the shared values that were altered."""
-        return frozenset(key for altered in self._accounts.values() for key in altered.lost(SHARED))
+        return frozenset(key for altered in self._accounts.values() for key in altered.lost(schema.SHARED))
 
     def take_away(self, connection: sqlite3.Connection, account: int) -> None:
         """Delete the altered rows of an account, if any; the caller seals the rest of it."""
@@ -495,12 +477,12 @@ def _mend_indices(connection: sqlite3.Connection, path: str) -> None:
 
 def _take_away(connection: sqlite3.Connection, altered: Altered) -> None:
     """Delete the altered rows of an account, and what refers to them."""
-    for table in (FILES, INSTALLS, BACKUPS, FINDINGS):
+    for table in (schema.FILES, schema.INSTALLS, schema.BACKUPS, schema.FINDINGS):
         _delete(connection, table, altered.differing(table))
-    _delete_shared(connection, altered.account, altered.lost(SHARED))
+    _delete_shared(connection, altered.account, altered.lost(schema.SHARED))
     for statement in _DANGLING:
         connection.execute(statement, (altered.account,))
-    if altered.differing(FINDINGS):
+    if altered.differing(schema.FINDINGS):
         for statement in _UNWALK:
             connection.execute(statement, (altered.account,))
     connection.execute("DELETE FROM memories WHERE account = ?", (altered.account,))
@@ -508,14 +490,14 @@ def _take_away(connection: sqlite3.Connection, altered: Altered) -> None:
 
 def _take_away_own(connection: sqlite3.Connection, altered: Altered) -> None:
     if altered.was:
-        for table in (SCANS, FINDINGS):
+        for table in (schema.SCANS, schema.FINDINGS):
             _delete(connection, table, altered.differing(table))
     else:
         connection.execute("DELETE FROM scans")
         connection.execute("DELETE FROM all_findings WHERE account IS NULL")
 
 
-def _delete(connection: sqlite3.Connection, table: Table, keys: Iterable[int]) -> None:
+def _delete(connection: sqlite3.Connection, table: schema.Table, keys: Iterable[int]) -> None:
     connection.executemany(f"DELETE FROM {table.name} WHERE {table.key} = ?", [(key,) for key in keys])
 
 
@@ -523,10 +505,10 @@ def _delete_shared(connection: sqlite3.Connection, account: int, keys: Sequence[
     """Delete values, and all that the account has with them."""
     if not keys:
         return
-    _delete(connection, SHARED, keys)
+    _delete(connection, schema.SHARED, keys)
     connection.executemany("DELETE FROM extensions WHERE list = ?", [(key,) for key in keys])
-    for table in (INSTALLS, BACKUPS):
-        columns = [column.name for column in table.columns if column.type is Type.SHARED]
+    for table in (schema.INSTALLS, schema.BACKUPS):
+        columns = [column.name for column in table.columns if column.type is schema.Type.SHARED]
         lost = (f"({column} IS NOT NULL AND {column} NOT IN (SELECT shared FROM shared))" for column in columns)
         missing = " OR ".join(lost)
         connection.execute(f"DELETE FROM {table.name} WHERE account = ? AND ({missing})", (account,))

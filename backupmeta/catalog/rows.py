@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timezone, tzinfo
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from backupmeta.account.home import Home, Pair, Surroundings
 from backupmeta.backup.inspection import Inspection
@@ -21,7 +21,7 @@ from backupmeta.catalog.schema import BACKUP_FIELDS, INSTALL_FIELDS, Column, Typ
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.masking import MASK, is_secret
-from backupmeta.provenance import Source, Witness, display, located
+from backupmeta.provenance import Witness, display, located
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Default, Scope
 from backupmeta.record.grammar import Document
 from backupmeta.record.values import Decoder, Value, text
@@ -66,21 +66,18 @@ class FindingRow(NamedTuple):
     evidence: str
 
 
-class InstallRow(NamedTuple):
-    """A row of the installs: its record's place among the files, its fields, and its findings."""
+class ResolvedRow(NamedTuple):
+    """A row of the installs or backups.
 
-    record_file: int
+    Attributes:
+        files: its record and its archive, as places among the files or as numbers; None for one that is missing.
+        cells: its fields, and what stands beside.
+        findings: what is odd about it.
+    """
+
+    files: tuple[int | None, ...]
     cells: Cells
-    findings: tuple[FindingRow, ...]
-
-
-class BackupRow(NamedTuple):
-    """A row of the backups: the places of its files, its state, its fields, and its findings."""
-
-    record_file: int | None
-    archive_file: int | None
-    cells: Cells
-    findings: tuple[FindingRow, ...]
+    findings: tuple[FindingRow, ...] = ()
 
 
 class Rows(NamedTuple):
@@ -94,8 +91,8 @@ class Rows(NamedTuple):
     """
 
     files: list[FileRow]
-    installs: list[InstallRow]
-    backups: list[BackupRow]
+    installs: list[ResolvedRow]
+    backups: list[ResolvedRow]
     findings: tuple[FindingRow, ...]
 
 
@@ -157,60 +154,36 @@ class Shelf:
         return text.digest
 
 
-def cells_of(inspection: Inspection, shape: "Shape", shelf: Shelf) -> Cells:
+def cells_of(inspection: Inspection, shelf: Shelf) -> Cells:
     """Return the cells of the fields of an ``inspection``, and those beside; put what many rows have on ``shelf``."""
-    fields, origins = inspection.fields, inspection.origins
-    cells: list[Any] = [fields.get(name) for name in shape.names]  # fields' values first, then cells
-    for place in shape.numbers:
-        cells[place] = number(cells[place])
-    for place, name in shape.live:
-        if origins.get(name).__class__ is not Document:
-            cells[place] = None
-    for place, name, key in shape.shared:
-        if cells[place] is not None:
-            cells[place] = shelf.key(_shared(name, fields[name], origins[name], key))
-    for place in shape.made:
-        if isinstance(cell := cells[place], str) and origins[shape.names[place]].__class__ is not Document:
-            cells[place] = display(cell)
+    columns, fields = BACKUP_FIELDS if inspection.kind == "backup" else INSTALL_FIELDS, inspection.fields
+    cells = [_cell_of(column, inspection, shelf) for column in columns]
     custom = {name: fields[name] for name in fields if name not in FIELD}
     kept = tuple((key, holding[0].record.values[key]) for key, holding in inspection.kept.items())
     return (*cells, *map(shelf.key, (json_of(custom) if custom else EMPTY, extra(kept), _origins(inspection))))
 
 
-def _shared(name: str, value: Value, origin: Document | Source, key: str) -> Text:
-    return list_of(name, origin.record.values[key]) if isinstance(origin, Document) else json_of(value)
+def _cell_of(column: Column, inspection: Inspection, shelf: Shelf) -> Cell:
+    """Return the cell of a field."""
+    name = column.name
+    if (value := inspection.fields.get(name)) is None:
+        return None
+    origin = inspection.origins[name]
+    if not isinstance(origin, Document) and name in _TOLD_ALONE[inspection.kind]:
+        return None
+    if column.type in _NUMERIC:
+        return number(value)
+    if column.type is Type.SHARED:
+        raw = origin.record.values[FIELD[name].key or ""] if isinstance(origin, Document) else None
+        return shelf.key(json_of(value) if raw is None else list_of(name, raw))
+    if name in _MADE and isinstance(value, str) and not isinstance(origin, Document):
+        return display(value)
+    return cast("Cell", value)  # a text, a number or a flag
 
 
-class Shape(NamedTuple):
-    """Where in a row of fields is what."""
-
-    names: tuple[str, ...]
-    numbers: tuple[int, ...]
-    shared: tuple[tuple[int, str, str], ...]
-    secrets: tuple[int, ...]
-    live: tuple[tuple[int, str], ...]
-    made: tuple[int, ...]
-
-
-def _shape(columns: Sequence[Column], told_alone: frozenset[str]) -> Shape:
-    """Return the shape of ``columns``; of those ``told_alone`` only what a record of its own tells counts."""
-    numbers = {Type.INTEGER, Type.TIME, Type.FLAG}
-    return Shape(
-        tuple(column.name for column in columns),
-        tuple(place for place, column in enumerate(columns) if column.type in numbers),
-        tuple(
-            (place, column.name, FIELD[column.name].key or "")
-            for place, column in enumerate(columns)
-            if column.type is Type.SHARED
-        ),
-        tuple(place for place, column in enumerate(columns) if is_secret(column.name)),
-        tuple((place, column.name) for place, column in enumerate(columns) if column.name in told_alone),
-        tuple(place for place, column in enumerate(columns) if column.name in _MADE),
-    )
-
-
-BACKUP: Final = _shape(BACKUP_FIELDS, _LIVE)
-INSTALL: Final = _shape(INSTALL_FIELDS, frozenset({"cache_numbackups"}))  # unless its record tells it: see the view
+_NUMERIC: Final = frozenset({Type.INTEGER, Type.TIME, Type.FLAG})
+_TOLD_ALONE: Final = {"backup": _LIVE, "install": frozenset({"cache_numbackups"})}
+"""The fields of which only what a record of its own tells counts; see the view installs."""
 
 
 def number(value: Value | Cell) -> int | None:
@@ -315,8 +288,7 @@ _PLACES: Final = {column.name: place for place, column in enumerate(BACKUP_FIELD
 _ID, _FILE, _PATH, _USER, _INSTALL = (_PLACES[name] for name in ("id", "file", "path", "user", "backup_install"))
 _FILENAME, _URL, _TITLE = (_PLACES[name] for name in ("backup_filename", "url", "title"))
 _NUMBERS: Final = frozenset(column.name for column in BACKUP_FIELDS if column.type in {Type.INTEGER, Type.TIME})
-_LISTS: Final = frozenset(name for _, name, _ in BACKUP.shared)
-_LIVE_PLACES: Final = frozenset(place for place, _ in BACKUP.live)
+_LISTS: Final = frozenset(column.name for column in BACKUP_FIELDS if column.type is Type.SHARED)
 _DERIVED: Final = {"id": Witness.FILE_NAME, "cache_numbackups": Witness.FILE_SYSTEM, "file": Witness.DERIVED}
 """The fields that no record has and `RecordCells` knows, and the witness of each, in the order of the wire."""
 
@@ -451,7 +423,7 @@ def _constant(defaults: Mapping[str, Default]) -> tuple[Cell, ...]:
     """Return the cells of the documented ``defaults``; what describes the live install stands in its own row."""
     cells: list[Cell] = [None] * len(BACKUP_FIELDS)
     for name, default in defaults.items():
-        if _PLACES[name] not in _LIVE_PLACES:
+        if name not in _LIVE:
             cells[_PLACES[name]] = default.value if isinstance(default.value, str) else None
     return tuple(cells)
 
@@ -466,26 +438,17 @@ def _origins_by(decided: Program, keys: tuple[str, ...]) -> Text:
 
 def _maker(name: str, decode: Decoder) -> Callable[[bytes], Cell]:
     """Return what makes the cell of the field ``name``."""
-    if _PLACES[name] in BACKUP.secrets:
+    if is_secret(name):
         return _mask
     if decode is text:
         return bytes.decode
-    return _number(decode) if name in _NUMBERS else _cell(decode)
+    if name in _NUMBERS:
+        return lambda raw: number(decode(raw))
+    return lambda raw: cast("Cell", decode(raw))
 
 
 def _mask(raw: bytes) -> str:
     return MASK if raw.decode() else ""
-
-
-@lru_cache(maxsize=256)
-def _number(decode: Decoder) -> Callable[[bytes], Cell]:
-    return lambda raw: number(decode(raw))
-
-
-@lru_cache(maxsize=256)
-def _cell(decode: Decoder) -> Callable[[bytes], Cell]:
-    """Return what makes a cell of a code, a schedule, a yes or no: of few different values."""
-    return lru_cache(maxsize=256)(lambda raw: cast("Cell", decode(raw)))
 
 
 def _file(cells: list[Cell], around: Surroundings) -> str | None:

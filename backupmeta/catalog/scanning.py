@@ -21,13 +21,12 @@ from backupmeta.account.home import FROM_DISK, folder_name
 from backupmeta.account.places import FoundHome
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
-from backupmeta.catalog import integrity, schema
-from backupmeta.catalog.batch import UNSURE, Batch, Known, Refused, Scanned, Scanning, Task, Unchanged
+from backupmeta.catalog import deep_scan, integrity, schema
+from backupmeta.catalog.batch import UNSURE, Batch, Known, Outcome, Scanned, Scanning, Task
 from backupmeta.catalog.database import Catalog, ScanResult, is_as_noted, locked, note, put_aside, require
-from backupmeta.catalog.deep_scan import Archives
-from backupmeta.catalog.integrity import OWN, Damaged, Seals
+from backupmeta.catalog.integrity import OWN, Damaged
 from backupmeta.catalog.remembered import Memory, Remembered
-from backupmeta.catalog.rows import Cell, finding_row
+from backupmeta.catalog.rows import Cell, FindingRow, finding_row
 from backupmeta.catalog.schema import ACCOUNTS, MEMORIES, SCANS
 from backupmeta.catalog.writer import Writer
 from backupmeta.errors import DamagedCatalogError, EvidenceError, LimitExceededError, UnreadableError
@@ -38,7 +37,7 @@ from backupmeta.search import Search
 from backupmeta.work.orders import HERE, Watch, Work, Workers, results
 
 _AT: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
-_NUMBER: Final = f"SELECT account, status FROM accounts WHERE {_AT}"
+_NUMBER: Final = f"SELECT account FROM accounts WHERE {_AT}"
 _KNOWN: Final = f"""
 SELECT account, status, {", ".join(Known._fields)} FROM accounts JOIN memories USING (account) WHERE {_AT}
 """
@@ -146,11 +145,10 @@ class _Scan:
         self._has_nested = _has_nested(search)
         self._read: list[tuple[str, str]] = []
         self._is_resumed = False
-        self._seals = Seals(self._connection)
         with catalog.transaction():
             self._number, self._first_file, self._began = self._begun()
+            self._writer = Writer(self._connection, self._number, result.changes, damaged)
             self._seal_own()
-        self._writer = Writer(self._connection, self._number, result.changes, self._seals, damaged)
         self._accounts = Accounts(catalog, self._number, self._writer, result, damaged)
 
     def look(self, tell: Tell, workers: Workers) -> None:
@@ -165,10 +163,11 @@ class _Scan:
 
     def walk(self, tell: Tell, workers: Workers) -> None:
         """Walk all archives that no scan has walked yet."""
-        archives = Archives(self._catalog, self._search, self._number, self._began)
-        for portion, outcomes in results(archives.orders(), archives.work, workers):
+        work = deep_scan.Walking(self._search.limits, self._search.zone, self._began)
+        portions = deep_scan.portions(self._catalog, self._search, self._number)
+        for portion, outcomes in results(portions, work, workers):
             with self._catalog.transaction():
-                archives.take(portion, outcomes, self._writer, self._result)
+                deep_scan.take(portion, outcomes, self._writer, self._result)
             tell(self._result)
 
     def finished(self) -> None:
@@ -181,8 +180,8 @@ class _Scan:
             self._seal_own()
 
     def _seal_own(self) -> None:
-        self._seals.change(OWN)
-        self._seals.write()
+        self._writer.seals.change(OWN)
+        self._writer.seals.write()
 
     def _begun(self) -> tuple[int, int, int]:
         """Return the scan's number, that of the first file that it may meet first, and when it began."""
@@ -313,44 +312,44 @@ class Accounts:
         except ValueError:  # a damaged catalog: nothing is remembered then
             return {}
 
-    def take(
-        self, tasks: Collection[Task], results: Collection[Scanned | Unchanged | Refused], shared: Mapping[bytes, str]
-    ) -> None:
+    def take(self, tasks: Collection[Task], outcomes: Collection[Outcome], shared: Mapping[bytes, str]) -> None:
         """Write what came out of the ``tasks`` as what is there now."""
         self._writer.take_shared(shared)
-        for task, result in zip(tasks, results, strict=True):
-            self._take(task, result)
+        for task, outcome in zip(tasks, outcomes, strict=True):
+            self._take(task, outcome)
         self._writer.flush()
 
-    def _take(self, task: Task, result: Scanned | Unchanged | Refused) -> None:
+    def _take(self, task: Task, outcome: Outcome) -> None:
         self._result.accounts += 1
         row = self._connection.execute(_NUMBER, _at(task.host, task.account.path)).fetchone()
-        status = "unreadable" if isinstance(result, Refused) else "present"
-        if row is not None and isinstance(result, Refused) and row[0] in self._damaged:
-            self._result.note_trouble(task.account.server_path, result.finding.detail)
-            self._unread.add(row[0])  # what was altered stays, and is reported
-            return
+        account = 0 if row is None else int(row[0])
+        if isinstance(outcome, FindingRow):
+            self._result.note_trouble(task.account.server_path, outcome.detail)
+            if account in self._damaged:
+                self._unread.add(account)  # what was altered stays, and is reported
+                return
+        status = "unreadable" if isinstance(outcome, FindingRow) else "present"
         if row is None:
             account = self._begin(task, status)
-            self._writer.seals.change(account)
         else:
-            account = int(row[0])
             self._damaged.take_away(self._connection, account)
             self._connection.execute(_SEEN, (display(task.root), status, self._scan, account))
             self._writer.seals.meet(account)
-        if isinstance(result, Refused):
-            self._result.note_trouble(task.account.server_path, result.finding.detail)
-            self._writer.refuse(account, result.finding)
-        elif isinstance(result, Unchanged):
+        if isinstance(outcome, FindingRow):
+            self._writer.refuse(account, outcome)
+        elif outcome is None:
             self._result.unchanged += 1
         else:
-            archives = [file.size for file in result.rows.files if file.kind == "archive"]
-            self._result.archives += len(archives)
-            self._result.bytes += sum(archives)
-            if result.trouble:
-                self._result.note_trouble(task.account.server_path, result.trouble)
-            self._writer.settle(account, result.rows, is_new=row is None)
-            self._connection.execute(_REMEMBER, (account, *result.known))
+            self._settle(task, account, outcome, is_new=row is None)
+
+    def _settle(self, task: Task, account: int, scanned: Scanned, *, is_new: bool) -> None:
+        archives = [file.size for file in scanned.rows.files if file.kind == "archive"]
+        self._result.archives += len(archives)
+        self._result.bytes += sum(archives)
+        if scanned.trouble:
+            self._result.note_trouble(task.account.server_path, scanned.trouble)
+        self._writer.settle(account, scanned.rows, is_new=is_new)
+        self._connection.execute(_REMEMBER, (account, *scanned.known))
 
     def _begin(self, task: Task, status: str) -> int:
         self._last += 1
@@ -369,6 +368,7 @@ class Accounts:
             "last_scan": self._scan,
         }
         self._connection.execute(schema.insertion(ACCOUNTS, tuple(row)), tuple(row.values()))
+        self._writer.seals.change(self._last)
         return self._last
 
     def vanish(self, host: str, root: str, blind: Collection[str]) -> None:

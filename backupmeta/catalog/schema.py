@@ -187,11 +187,7 @@ FILES: Final = Table(
         _required("size", Type.INTEGER, "In bytes."),
         _required("mtime_ns", Type.NANOSECONDS, "When it was modified."),
         _required("inode", Type.INTEGER, "Its number in its file system."),
-        _required(
-            "status",
-            Type.TEXT,
-            "read; passed over, where another archive has its name; or the id of the finding that says why not.",
-        ),
+        _required("status", Type.TEXT, "read; passed over: another archive has its name; or a finding's id: why not."),
         Column("sha256", Type.TEXT, "Its digest; of an archive, where it was scanned deep."),
         Column("moved_from", Type.INTEGER, "The file that it was before it was moved."),
         Column("verdict", Type.TEXT, "Of an archive that was scanned deep: pass, fail, unreadable or not judged."),
@@ -284,6 +280,12 @@ SEALS: Final = Table(
 )
 
 TABLES: Final = (SCANS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, EXTENSIONS, SEALS)
+
+OF_ACCOUNT: Final = (ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS)
+"""The tables whose rows belong to an account."""
+
+SEALED: Final = (SEALS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, SCANS)
+"""The tables, by the numbers that their rows have in a seal; the first one stands for all other seals."""
 
 APPLICATION: Final = int.from_bytes(b"bkup")
 """What says that a SQLite file is a catalog."""

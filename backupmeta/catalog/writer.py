@@ -11,31 +11,11 @@ from typing import Final, NamedTuple
 
 from backupmeta.catalog import schema
 from backupmeta.catalog.integrity import OWN, Damaged, Seals
-from backupmeta.catalog.rows import Cell, Cells, FileRow, FindingRow, Rows, Walked, exact
-from backupmeta.catalog.schema import (
-    BACKUP_CELLS,
-    BACKUPS,
-    EXTENSIONS,
-    FILES,
-    FINDINGS,
-    INSTALL_CELLS,
-    INSTALLS,
-    SHARED,
-    Column,
-    Table,
-    Type,
-)
+from backupmeta.catalog.rows import Cell, Cells, FileRow, FindingRow, ResolvedRow, Rows, Walked, exact
 from backupmeta.record.values import Extension
 
 _AT_HAND: Final = 100_000
 """How many keys of shared values are kept in memory."""
-
-
-class _Row(NamedTuple):
-    """A row: the numbers of its files, the first of which it is known by, and its cells."""
-
-    files: tuple[int | None, ...]
-    cells: Cells
 
 
 class _About(NamedTuple):
@@ -56,7 +36,7 @@ class _Shape(NamedTuple):
         shared: which cells are shared.
     """
 
-    table: Table
+    table: schema.Table
     files: tuple[str, ...]
     cells: tuple[str, ...]
     shared: tuple[int, ...]
@@ -67,24 +47,29 @@ class _Shape(NamedTuple):
         return (self.table.key, "account", "since", "began", *self.files, *self.cells)
 
 
-def _shape(table: Table, cells: Sequence[Column], *files: str) -> _Shape:
-    shared = tuple(number for number, column in enumerate(cells) if column.type is Type.SHARED)
+def _shape(table: schema.Table, cells: Sequence[schema.Column], *files: str) -> _Shape:
+    shared = tuple(number for number, column in enumerate(cells) if column.type is schema.Type.SHARED)
     return _Shape(table, files, tuple(column.name for column in cells), shared)
 
 
-_FILES: Final = _Shape(FILES, (), FileRow._fields, ())
-_INSTALLS: Final = _shape(INSTALLS, INSTALL_CELLS, "record_file")
-_BACKUPS: Final = _shape(BACKUPS, BACKUP_CELLS, "record_file", "archive_file")
+_FILES: Final = _Shape(schema.FILES, (), FileRow._fields, ())
+_INSTALLS: Final = _shape(schema.INSTALLS, schema.INSTALL_CELLS, "record_file")
+_BACKUPS: Final = _shape(schema.BACKUPS, schema.BACKUP_CELLS, "record_file", "archive_file")
 _FINDING: Final = ("finding", "account", "install", "backup", "since", "file", *FindingRow._fields)
 _WRITTEN: Final = {
     **{shape.table.name: schema.insertion(shape.table, shape.columns) for shape in (_FILES, _INSTALLS, _BACKUPS)},
-    FINDINGS.name: schema.insertion(FINDINGS, _FINDING),
+    schema.FINDINGS.name: schema.insertion(schema.FINDINGS, _FINDING),
 }
 """By table: the statement that writes a row which begins."""
 _CLAIMED: Final = """
 SELECT backup FROM all_backups WHERE account = ? AND archive_file = ? AND until IS NULL AND (? IS NULL OR id = ?)
 """
-_EXTENSION: Final = ("list", *Extension._fields)
+_SHARE: Final = schema.insertion(schema.SHARED, schema.SHARED.names)
+_EXTEND: Final = schema.insertion(schema.EXTENSIONS, ("list", *Extension._fields))
+_KNOWN_FINDINGS: Final = f"""
+SELECT finding, install, backup, {", ".join(FindingRow._fields)}
+FROM all_findings WHERE account IS ? AND until IS NULL AND file IS NULL
+"""
 _ENTRIES: Final = f"SELECT {', '.join(Extension._fields)} FROM extensions WHERE list = ? ORDER BY rowid"
 _FORGET: Final = "UPDATE all_findings SET until = ? WHERE file = ? AND until IS NULL"
 
@@ -125,7 +110,13 @@ class _Account(NamedTuple):
     number: int
     is_new: bool
     gone: frozenset[str]
-    paths: dict[int | None, str]
+    paths: dict[int, str]
+
+    def path(self, row: ResolvedRow) -> str:
+        """Return the path that a ``row`` is known by: a file's own, or that of the first of its files."""
+        if isinstance(row.cells, FileRow):
+            return exact(row.cells)
+        return self.paths[next(file for file in row.files if file is not None)]
 
 
 class Writer:
@@ -140,14 +131,13 @@ class Writer:
         connection: sqlite3.Connection,
         scan: int,
         changes: Counter[tuple[str, str]],
-        seals: Seals,
         damaged: Damaged,
     ) -> None:
-        """Write into ``connection`` what the scan of this number finds; count it in ``changes``, seal it.
+        """Write into ``connection`` what the scan of this number finds; count it in ``changes``, and seal it.
 
         No row gets the number of one that is ``damaged``.
         """
-        self.seals = seals
+        self.seals: Seals = Seals(connection)
         self._changes = changes
         self._connection = connection
         self._scan = scan
@@ -155,7 +145,7 @@ class Writer:
         self._damaged = damaged.values()
         self._last = {
             table.name: max(self._greatest(table), damaged.greatest(table))
-            for table in (FILES, INSTALLS, BACKUPS, FINDINGS, SHARED)
+            for table in (schema.FILES, schema.INSTALLS, schema.BACKUPS, schema.FINDINGS, schema.SHARED)
         }
         self._pending: dict[str, list[Cells]] = {name: [] for name in _WRITTEN}
 
@@ -170,14 +160,10 @@ class Writer:
     def settle(self, account: int, rows: Rows, *, is_new: bool) -> None:
         """Write ``rows`` as what ``account`` has now; what it has no longer stays as history."""
         self.seals.change(account)
-        known = {} if is_new else dict(self._known(_FILES, account))
-        paths: dict[int | None, str] = {number: exact(_file(row.cells)) for number, row in known.items()}
-        into = _Account(account, is_new, frozenset() if is_new else self._gone(account), paths)
-        now = ((exact(file), _Row((), file)) for file in rows.files)
-        files = self._settle(_FILES, into, {paths[number]: (number, row) for number, row in known.items()}, now)
-        paths.update(zip(files, map(exact, rows.files), strict=True))
-        installs = self._settle_by_file(_INSTALLS, into, self._installs(rows, files))
-        backups = self._settle_by_file(_BACKUPS, into, self._backups(rows, files))
+        into = _Account(account, is_new, frozenset() if is_new else self._gone(account), {})
+        files = self._settle(_FILES, into, (ResolvedRow((), file) for file in rows.files))
+        installs = self._settle(_INSTALLS, into, self._numbered(_INSTALLS, rows.installs, files))
+        backups = self._settle(_BACKUPS, into, self._numbered(_BACKUPS, rows.backups, files))
         findings = [_About(None, None, finding) for finding in rows.findings]
         for number, install in zip(installs, rows.installs, strict=True):
             findings += (_About(number, None, finding) for finding in install.findings)
@@ -238,8 +224,8 @@ class Writer:
             self.seals.change(out_of)
             execute("UPDATE all_files SET began = 'moved', moved_from = ? WHERE file = ?", (old, new))
             execute("UPDATE all_files SET ended = 'moved' WHERE file = ?", (old,))
-            self._count_moved(FILES, began)
-            for table in (BACKUPS, INSTALLS):
+            self._count_moved(schema.FILES, began)
+            for table in (schema.BACKUPS, schema.INSTALLS):
                 gone = execute(_OF_FILE, (old, table.name, out_of, False)).fetchall()
                 end = f"UPDATE {table.name} SET ended = 'moved' WHERE {table.key} = ? AND ended = 'vanished'"
                 if self._connection.executemany(end, gone).rowcount > 0:
@@ -257,14 +243,14 @@ class Writer:
                 execute(changed, {"scan": self._scan})
         execute("CREATE INDEX temp.moving_by_file ON moving (file)")
 
-    def _begin_moved(self, table: Table, numbers: list[tuple[int]]) -> None:
+    def _begin_moved(self, table: schema.Table, numbers: list[tuple[int]]) -> None:
         """Mark the new rows of these ``numbers`` as moved."""
         select = f"SELECT began FROM {table.name} WHERE {table.key} = ?"
         row = self._connection.execute(select, numbers[0]).fetchone() if numbers else None
         self._connection.executemany(f"UPDATE {table.name} SET began = 'moved' WHERE {table.key} = ?", numbers)
         self._count_moved(table, row[0] if row else "new")
 
-    def _count_moved(self, table: Table, began: str) -> None:
+    def _count_moved(self, table: schema.Table, began: str) -> None:
         """Count as moved what was counted as ``began`` and as vanished, unless an interrupted scan has counted it."""
         self._changes[table.name, "moved"] += 1
         for change in (began, "vanished"):
@@ -278,15 +264,11 @@ class Writer:
                 pending.clear()
         self.seals.write()
 
-    def _installs(self, rows: Rows, files: list[int]) -> Iterator[_Row]:
-        for install in rows.installs:
-            yield _Row((files[install.record_file],), self._translated(_INSTALLS, install.cells))
-
-    def _backups(self, rows: Rows, files: list[int]) -> Iterator[_Row]:
-        for backup in rows.backups:
-            both = (backup.record_file, backup.archive_file)
-            numbers = tuple([None if file is None else files[file] for file in both])
-            yield _Row(numbers, self._translated(_BACKUPS, backup.cells))
+    def _numbered(self, shape: _Shape, rows: Iterable[ResolvedRow], files: list[int]) -> Iterator[ResolvedRow]:
+        """Yield the ``rows`` with the numbers of their ``files``."""
+        for row in rows:
+            numbers = tuple([None if file is None else files[file] for file in row.files])
+            yield row._replace(files=numbers, cells=self._translated(shape, row.cells))
 
     def _translated(self, shape: _Shape, cells: Cells) -> Cells:
         """Return the cells with the keys of what they share."""
@@ -296,37 +278,29 @@ class Writer:
                 row[number] = self._shared[digest]  # type: ignore[index]  # a digest
         return tuple(row)
 
-    def _settle_by_file(self, shape: _Shape, into: _Account, now: Iterable[_Row]) -> list[int]:
-        """Settle rows that are known by the path of their first file."""
-        known = () if into.is_new else self._known(shape, into.number)
-        by_path = {into.paths[_first(row.files)]: (number, row) for number, row in known}
-        return self._settle(shape, into, by_path, ((into.paths[_first(row.files)], row) for row in now))
-
-    def _settle(
-        self, shape: _Shape, into: _Account, known: dict[str, tuple[int, _Row]], now: Iterable[tuple[str, _Row]]
-    ) -> list[int]:
-        """Write the rows of ``now`` as what is there, and return their numbers.
-
-        What of the ``known`` rows is not among them has vanished.
-        """
-        numbers = []
-        for path, row in now:
+    def _settle(self, shape: _Shape, into: _Account, now: Iterable[ResolvedRow]) -> list[int]:
+        """Write the rows of ``now`` as what is there, and return their numbers; what is not among them has vanished."""
+        known, numbers = self._known(shape, into), list[int]()
+        for row in now:
+            path = into.path(row)
             number, before = known.pop(path, (0, None))
             if before is not None and _is_same(before.cells, row.cells):
                 self._keep(shape, number, before, row)
-                numbers.append(number)
-                continue
-            if before is not None:
-                self._end(shape, number, "changed")
-            if shape is _BACKUPS and not into.is_new:
-                self._walk_again(row.files[-1])
-            began = "changed" if before is not None else "returned" if path in into.gone else "new"
-            numbers.append(self._begin(shape, into.number, began, row))
+            else:
+                if before is not None:
+                    self._end(shape, number, "changed")
+                if shape is _BACKUPS and not into.is_new:
+                    self._walk_again(row.files[-1])
+                began = "changed" if before is not None else "returned" if path in into.gone else "new"
+                number = self._begin(shape, into.number, began, row)
+            numbers.append(number)
+            if shape is _FILES:
+                into.paths[number] = path
         for number, _ in known.values():
             self._end(shape, number, "vanished")
         return numbers
 
-    def _begin(self, shape: _Shape, account: int, began: str, row: _Row) -> int:
+    def _begin(self, shape: _Shape, account: int, began: str, row: ResolvedRow) -> int:
         name = shape.table.name
         self._changes[name, began] += 1
         number = self._next(name)
@@ -339,14 +313,14 @@ class Writer:
         end = f"UPDATE {shape.table.name} SET until = ?, ended = ? WHERE {shape.table.key} = ?"
         self._connection.execute(end, (self._scan, ended, number))
 
-    def _keep(self, shape: _Shape, number: int, known: _Row, now: _Row) -> None:
+    def _keep(self, shape: _Shape, number: int, known: ResolvedRow, now: ResolvedRow) -> None:
         """Let a row that is as it was refer to its files, which may be others."""
         if known.files != now.files:
             places = ", ".join(f"{name} = ?" for name in shape.files)
             refer = f"UPDATE {shape.table.name} SET {places} WHERE {shape.table.key} = ?"
             self._connection.execute(refer, (*now.files, number))
-        if shape is _FILES:
-            self._note_change(number, _file(known.cells), _file(now.cells))
+        if isinstance(known.cells, FileRow) and isinstance(now.cells, FileRow):
+            self._note_change(number, known.cells, now.cells)
 
     def _walk_again(self, file: int | None) -> None:
         """Forget what reading all of an archive found: its record is another one now."""
@@ -373,27 +347,31 @@ class Writer:
         self._end_findings(known.values())
 
     def _begin_finding(self, account: int | None, about: _About, file: int | None = None) -> None:
-        number, (install, backup, finding) = self._next(FINDINGS.name), about
-        self._pending[FINDINGS.name].append((number, account, install, backup, self._scan, file, *finding))
+        number, (install, backup, finding) = self._next(schema.FINDINGS.name), about
+        self._pending[schema.FINDINGS.name].append((number, account, install, backup, self._scan, file, *finding))
 
     def _end_findings(self, numbers: Iterable[int]) -> None:
         ended = [(self._scan, number) for number in numbers]
         self._connection.executemany("UPDATE all_findings SET until = ? WHERE finding = ?", ended)
 
-    def _known(self, shape: _Shape, account: int) -> Iterator[tuple[int, _Row]]:
-        """Yield the rows that an account has in the catalog, and their numbers."""
-        (key, name), files = (shape.table.key, shape.table.name), len(shape.files)
+    def _known(self, shape: _Shape, of: _Account) -> dict[str, tuple[int, ResolvedRow]]:
+        """Return the rows that an account has in the catalog, and their numbers, by the path that they are known by."""
+        known = dict[str, tuple[int, ResolvedRow]]()
+        if of.is_new:
+            return known
+        (key, name), count = (shape.table.key, shape.table.name), len(shape.files)
         own = ", ".join((key, *shape.files, *shape.cells))
         select = f"SELECT {own} FROM {name} WHERE account = ? AND until IS NULL ORDER BY {key}"
-        for number, *cells in self._connection.execute(select, (account,)):
-            yield number, _Row(tuple(cells[:files]), tuple(cells[files:]))
+        for number, *cells in self._connection.execute(select, (of.number,)):
+            row = ResolvedRow(tuple(cells[:count]), tuple(cells[count:]))
+            if shape is _FILES:
+                row = ResolvedRow((), FileRow._make(cells))
+                of.paths[number] = of.path(row)
+            known[of.path(row)] = number, row
+        return known
 
     def _known_findings(self, account: int | None) -> dict[_About, int]:
-        rows = self._connection.execute(
-            f"SELECT finding, install, backup, {', '.join(FindingRow._fields)}"
-            " FROM all_findings WHERE account IS ? AND until IS NULL AND file IS NULL",
-            (account,),
-        )
+        rows = self._connection.execute(_KNOWN_FINDINGS, (account,))
         return {_About(install, backup, FindingRow(*row)): number for number, install, backup, *row in rows}
 
     def _gone(self, account: int) -> frozenset[str]:
@@ -407,13 +385,12 @@ class Writer:
         key, content = row or (0, None)
         if content == value and key not in self._damaged and self._entries(key) == entries:
             return int(key)
-        key = self._next(SHARED.name)
-        self._connection.execute(
-            "DELETE FROM shared WHERE digest = ?", (digest,)
-        )  # no row refers to a value that was altered
+        key = self._next(schema.SHARED.name)
+        # no row refers to a value that was altered
+        self._connection.execute("DELETE FROM shared WHERE digest = ?", (digest,))
         self._connection.execute("DELETE FROM extensions WHERE list = ?", (key,))
-        self._connection.execute(schema.insertion(SHARED, ("shared", "digest", "content")), (key, digest, value))
-        self._connection.executemany(schema.insertion(EXTENSIONS, _EXTENSION), [(key, *entry) for entry in entries])
+        self._connection.execute(_SHARE, (key, digest, value))
+        self._connection.executemany(_EXTEND, [(key, *entry) for entry in entries])
         return key
 
     def _entries(self, key: int) -> list[Cells]:
@@ -423,7 +400,7 @@ class Writer:
         self._last[table] += 1
         return self._last[table]
 
-    def _greatest(self, table: Table) -> int:
+    def _greatest(self, table: schema.Table) -> int:
         select = f"SELECT ifnull(max({table.key}), 0) FROM {table.name}"
         return int(self._connection.execute(select).fetchone()[0])
 
@@ -434,25 +411,16 @@ def _is_below(evidence: str, roots: Collection[str]) -> bool:
     return not paths or any(f"{path}/".startswith(f"{root.rstrip('/')}/") for path in paths for root in roots)
 
 
-def _file(cells: Cells) -> FileRow:
-    return cells if isinstance(cells, FileRow) else FileRow._make(cells)
-
-
 def _is_same(known: Cells, now: Cells) -> bool:
     """Return whether a row is ``now`` as it is known.
 
     A file is, whenever its inode changed, if it has the digest that is known.
     """
-    if known == now or not isinstance(now, FileRow):
+    if known == now or not isinstance(now, FileRow) or not isinstance(known, FileRow):
         return known == now
-    before = _file(known)
-    if None not in {before.sha256, now.sha256} and before.sha256 != now.sha256:
+    if None not in {known.sha256, now.sha256} and known.sha256 != now.sha256:
         return False
-    return now._replace(sha256=before.sha256, ctime_ns=before.ctime_ns) == before
-
-
-def _first(files: tuple[int | None, ...]) -> int | None:
-    return next((file for file in files if file is not None), None)
+    return now._replace(sha256=known.sha256, ctime_ns=known.ctime_ns) == known
 
 
 def _extensions(value: str) -> Iterator[Cells]:

@@ -13,18 +13,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive.dump import Dump, Dumps
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import (
-    DUMP,
-    OWN,
-    OWN_CONTENT,
-    RECORD,
-    WITH_CONTENT,
-    Member,
-    is_at_root,
-    is_record,
-    plain,
-    shown,
-)
+from backupmeta.archive.member import DUMP, OWN, OWN_CONTENT, RECORD, WITH_CONTENT, Member, plain, shown
 from backupmeta.archive.reader import Content
 from backupmeta.archive.statements import Spot
 from backupmeta.backup.contradictions import Written
@@ -168,7 +157,7 @@ class Inventory:
             self._forget(name)
         if name == DUMP:
             return self._dumps.wants(member)
-        if is_record(member):
+        if member.is_record:
             return self._record(member)
         if not most:
             return None
@@ -205,14 +194,14 @@ class Inventory:
 
     def _record(self, member: Member) -> Content | None:
         """Return what takes in a record, if it is the first one at the root, or the first of all so far."""
-        if self._chosen is not None and (is_at_root(self._chosen) or not is_at_root(member)):
+        if self._chosen is not None and (self._chosen.is_at_root or not member.is_at_root):
             return None
         self._chosen = member
         return _Taking(self, member, RECORD, self._limits.record_bytes + 1)
 
     def keep(self, member: Member, name: bytes, content: bytes, missing: int) -> None:
         """Keep the beginning of a member's content, if it tells anything and the member is the one that counts."""
-        if is_record(member):
+        if member.is_record:
             self.record = Embedded(member, content, missing) if member is self._chosen else self.record
             return
         if self._latest.get(name) != member.offset:

@@ -5,7 +5,6 @@ from itertools import chain
 from typing import Final
 
 from backupmeta import rules
-from backupmeta.archive.member import is_at_root
 from backupmeta.checks import application, completeness, record, retention, tampering
 from backupmeta.checks.checked_backup import Check, CheckedBackup
 from backupmeta.checks.retention import CheckedAccount
@@ -35,7 +34,7 @@ ON_WHOLE: Final = (
 def of_backup(backup: CheckedBackup, *, is_whole: bool) -> Iterator[Finding]:
     """Yield what the checks find in one backup, whose archive was wholly read, or was not."""
     embedded = backup.inventory.record
-    is_judged = is_whole and (embedded is None or is_at_root(embedded.member))
+    is_judged = is_whole and (embedded is None or embedded.member.is_at_root)
     for check in (*ON_ANY, *ON_WHOLE) if is_judged else ON_ANY:
         yield from check(backup)
 

@@ -50,10 +50,11 @@ def console() -> NoReturn:
 
 def _fault(error: Exception) -> int:
     """Tell of an error in this program; return the exit code. Its own text is not shown: it may hold a secret."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = "" if trace is None else f" at {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+    import traceback
+
+    where = ""
+    for frame, line_number in traceback.walk_tb(error.__traceback__):
+        where = f" at {os.path.basename(frame.f_code.co_filename)}:{line_number}"
     line = f"backupmeta: an error in this program, {type(error).__name__}{where}; please report it\n"
     with contextlib.suppress(OSError):
         os.write(2, line.encode())
@@ -176,7 +177,7 @@ def _run() -> int:
 
     from backupmeta.cli import output
     from backupmeta.cli.commands import backupmeta
-    from backupmeta.errors import EvidenceError, PolicyError, WrittenFileError
+    from backupmeta.errors import BackupMetaError
 
     gc.set_threshold(_FEWER_COLLECTIONS)
     try:
@@ -188,20 +189,11 @@ def _run() -> int:
     except BrokenPipeError:
         output.discard()
         return output.BROKEN_PIPE
-    except click.ClickException as error:
-        from backupmeta.cli import messages
+    except (click.ClickException, BackupMetaError, OSError, MemoryError, RecursionError) as error:
+        from backupmeta.cli.messages import write_error
 
-        messages.write_usage_error(error)
-    except (ChildProcessError, EvidenceError, PolicyError, WrittenFileError) as error:
-        from backupmeta.cli import messages
-
-        messages.write_error(error)
-    except (OSError, MemoryError, RecursionError) as error:
-        from backupmeta.cli import messages
-
-        if isinstance(error, OSError):  # evidence raises `EvidenceError`: mostly this is stdout's
-            output.discard()
-        messages.write_system_error(error)
-    else:
-        return result if isinstance(result, int) else 0
-    return 2
+        if isinstance(error, OSError) and not isinstance(error, ChildProcessError):
+            output.discard()  # evidence raises `EvidenceError`: mostly this is stdout's
+        write_error(error)
+        return 2
+    return result if isinstance(result, int) else 0

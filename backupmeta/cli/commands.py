@@ -1,6 +1,6 @@
 """The group of all commands: a command's module is imported when the command is called."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Final
 
@@ -8,70 +8,46 @@ import click
 
 from backupmeta import __version__
 
-COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
-    "cat": ("file_cmds:cat", "Write the content of one MEMBER of an ARCHIVE to stdout."),
-    "checks": (
-        "verify_cmds:checks",
-        "List what verify judges, or explain one check; ID may also be a group: whole, safe, record, ….",
-    ),
-    "diff": ("compare_cmds:diff", "Show what differs between A and B: fields, plugins, themes, lists."),
-    "explain": (
-        "file_cmds:explain",
-        "Show each line of a record, or each step of an archive, with what was made of it.",
-    ),
-    "export": (
-        "catalog_cmds:export",
-        "Write a table of a CATALOG, a row for each of what is there now, in the order of its numbers.",
-    ),
-    "extract": (
-        "extract_cmd:extract",
-        "Unpack an ARCHIVE's site to a FOLDER, from one pass that reads it, judges it and writes.",
-    ),
-    "find": ("answer_cmds:find", "Find backups in a CATALOG: all that is asked for has to hold."),
-    "history": (
-        "compare_cmds:history",
-        "Show all backups of one INSTALL, oldest first, and what changed from each to the next.",
-    ),
-    "installs": (
-        "answer_cmds:installs",
-        "List the installs at and below each ROOT, from their records in .appdata/current.",
-    ),
-    "list": ("answer_cmds:list_backups", "List the backups at and below each ROOT."),
-    "members": (
-        "file_cmds:members",
-        "List all members of an ARCHIVE, and judge it, from one pass over the whole file.",
-    ),
-    "report": (
-        "catalog_cmds:report",
-        "Write a report that can be handed on: one page that opens anywhere, without a network.",
-    ),
-    "scan": ("catalog_cmds:scan", "Scan every account below each ROOT into a CATALOG."),
-    "schema": (
-        "answer_cmds:schema",
-        "Print the JSON Schema of an answer: a backup, an install, the envelope (response), a list.",
-    ),
-    "stats": (
-        "catalog_cmds:stats",
-        "Count what is in a CATALOG: accounts, backups, sizes, versions, ages, orphans, duplicates, growth, findings.",
-    ),
-    "timeline": (
-        "compare_cmds:timeline",
-        "Tell what happened when, and who says so: installed, updated, backed up, written.",
-    ),
-    "verify": (
-        "verify_cmds:verify",
-        "Say whether backups are whole, and are what their records say; why not, and where.",
-    ),
-    "view": ("answer_cmds:view", "Show one backup as the server would: GET /backups/{id}."),
+_MODULES: Final[Mapping[str, Sequence[str]]] = {
+    "answer_cmds": ("find", "installs", "list", "schema", "view"),
+    "catalog_cmds": ("export", "report", "scan", "stats"),
+    "compare_cmds": ("diff", "history", "timeline"),
+    "extract_cmd": ("extract",),
+    "file_cmds": ("cat", "explain", "members"),
+    "verify_cmds": ("checks", "verify"),
 }
-"""Where each command stands, module and name, and its summary for the list of commands."""
+"""Where each command stands."""
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "cat": "Write the content of one MEMBER of an ARCHIVE to stdout.",
+    "checks": "List what verify judges, or explain one check; ID may also be a group: whole, safe, record, ….",
+    "diff": "Show what differs between A and B: fields, plugins, themes, lists.",
+    "explain": "Show each line of a record, or each step of an archive, with what was made of it.",
+    "export": "Write a table of a CATALOG, a row for each of what is there now, in the order of its numbers.",
+    "extract": "Unpack an ARCHIVE's site to a FOLDER, from one pass that reads it, judges it and writes.",
+    "find": "Find backups in a CATALOG: all that is asked for has to hold.",
+    "history": "Show all backups of one INSTALL, oldest first, and what changed from each to the next.",
+    "installs": "List the installs at and below each ROOT, from their records in .appdata/current.",
+    "list": "List the backups at and below each ROOT.",
+    "members": "List all members of an ARCHIVE, and judge it, from one pass over the whole file.",
+    "report": "Write a report that can be handed on: one page that opens anywhere, without a network.",
+    "scan": "Scan every account below each ROOT into a CATALOG.",
+    "schema": "Print the JSON Schema of an answer: a backup, an install, the envelope (response), a list.",
+    "stats": (
+        "Count what is in a CATALOG: accounts, backups, sizes, versions, ages, orphans, duplicates, growth, findings."
+    ),
+    "timeline": "Tell what happened when, and who says so: installed, updated, backed up, written.",
+    "verify": "Say whether backups are whole, and are what their records say; why not, and where.",
+    "view": "Show one backup as the server would: GET /backups/{id}.",
+}
+"""The summary of each command, for the list of commands."""
 
 
 def command(name: str) -> click.Command:
     """Return the command called ``name``, one of `COMMANDS`; its module is imported."""
-    module, _, attribute = COMMANDS[name][0].partition(":")
-    loaded: click.Command = getattr(import_module(f"backupmeta.cli.{module}"), attribute)
-    return loaded
+    module = next(module for module, names in _MODULES.items() if name in names)
+    attributes = vars(import_module(f"backupmeta.cli.{module}")).values()
+    return next(value for value in attributes if isinstance(value, click.Command) and value.name == name)
 
 
 class LazyGroup(click.Group):
@@ -85,7 +61,7 @@ class LazyGroup(click.Group):
         return name, None if name is None else command(name), rest
 
 
-_SUMMARIES: Final = {name: click.Command(name, help=summary) for name, (_, summary) in COMMANDS.items()}
+_SUMMARIES: Final = {name: click.Command(name, help=summary) for name, summary in COMMANDS.items()}
 
 
 @click.group(

@@ -13,7 +13,6 @@ from backupmeta.cli.output import Target
 from backupmeta.comparison.diff import CURRENT
 from backupmeta.comparison.diff import diff as compare
 from backupmeta.comparison.diff import history as backups_of
-from backupmeta.errors import AnswerError
 from backupmeta.events.claims import Event
 from backupmeta.events.timeline import MEMBERS
 from backupmeta.events.timeline import timeline as events_of
@@ -68,11 +67,7 @@ def diff(
         raise click.UsageError("both are current; name a backup: an archive, a record file, or an id")
     if deep and CURRENT in {a, b}:
         raise click.UsageError("--deep needs two archives; a live install has none")
-    try:
-        difference = compare(a, b, where.search(), user=user, deep=deep)
-    except AnswerError as error:
-        messages.write_negative_answer(error)
-        return 2
+    difference = compare(a, b, where.search(), user=user, deep=deep)
     target.write(DIFFERENCES[format_name].render(difference, View()), where.protected(a, b))
     grave = (finding for finding in difference.findings if finding.is_grave)
     return messages.report(grave, Severity.WARNING) or int(not difference.is_same)
@@ -97,11 +92,7 @@ def history(install: str, *, where: Where, format_name: str, target: Target) -> 
       backupmeta history cavtwnyvhzk8cgw8ks4gcgoo4 --root /home/exampleu
       backupmeta history app_example-com_Blog_2024-06-13_20-55-21.tar.gz --json
     """
-    try:
-        backups = backups_of(install, where.search())
-    except AnswerError as error:
-        messages.write_negative_answer(error)
-        return 2
+    backups = backups_of(install, where.search())
     target.write(HISTORIES[format_name].render(backups, View(target.width)), where.protected(install))
     return messages.report(backups.findings, Severity.ERROR)
 

@@ -6,7 +6,6 @@ from backupmeta import explain as explaining
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dumps
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.member import is_record
 from backupmeta.archive.reader import Consumer, Pass, find
 from backupmeta.cli import messages, options, output
 from backupmeta.evidence import open_named
@@ -101,7 +100,7 @@ def cat(archive: str, member: str, limits: Limits, *, show_secrets: bool) -> int
     with open_named(archive) as file:
         content = find(file, member, limits)
         code = messages.report(content.findings, Severity.WARNING)
-        if is_record(content.member) and not show_secrets:
+        if content.member.is_record and not show_secrets:
             output.write_exact([parse(content.record(limits)).content])
         else:
             output.write_exact(content.content)

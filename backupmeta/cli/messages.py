@@ -3,10 +3,10 @@
 import io
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic, time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, ParamSpec
 
 import click
 
@@ -17,10 +17,12 @@ from backupmeta.secrets import mask_text
 from backupmeta.work.orders import Watch, Workers, unwatched
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
 
     from backupmeta.catalog.database import ScanResult
     from backupmeta.catalog.scanning import Tell
+
+Arguments = ParamSpec("Arguments")
 
 
 def write_line(message: str) -> None:
@@ -29,33 +31,28 @@ def write_line(message: str) -> None:
         click.echo(inert(f"backupmeta: {printable(mask_text(message))}"), err=True)
 
 
-def write_usage_error(error: click.ClickException) -> None:
-    """Print what is wrong with the command line on stderr; where that is full or closed, nowhere."""
-    usage = io.StringIO()
-    error.show(usage)
-    with suppress(OSError):
-        click.echo(inert(printable_lines(mask_text(usage.getvalue()))), err=True, nl=False)
-
-
 def write_error(error: Exception) -> None:
-    """Print what an error says on stderr; of a policy, a line for each mistake."""
-    for line in str(error).splitlines():
-        write_line(line)
-
-
-def write_system_error(error: OSError | MemoryError | RecursionError) -> None:
-    """Print what the system refuses to do, or to give."""
-    if not isinstance(error, OSError):
-        write_line("what is read asks for more memory than there is; name fewer files, or a lower --limit")
+    """Print what went wrong on stderr; where that is full or closed, nowhere."""
+    if isinstance(error, click.ClickException):
+        usage = io.StringIO()
+        error.show(usage)
+        with suppress(OSError):
+            click.echo(inert(printable_lines(mask_text(usage.getvalue()))), err=True, nl=False)
         return
-    reason = error.strerror or str(error) or type(error).__name__
-    write_line(f"{error.filename!s}: {reason}" if error.filename else f"can't write: {reason}")
-
-
-def write_negative_answer(error: AnswerError) -> None:
-    """Print a negative answer on stderr, then what could not be read, where what was asked for may be."""
-    for line in (error.message, *getattr(error, "__notes__", ())):
+    for line in _lines_of(error):
         write_line(line)
+
+
+def _lines_of(error: Exception) -> Sequence[str]:
+    """Return what an ``error`` says: of a policy, a line for each mistake; of an answer, also why it may be wrong."""
+    if isinstance(error, MemoryError | RecursionError):
+        return ["what is read asks for more memory than there is; name fewer files, or a lower --limit"]
+    if isinstance(error, AnswerError):
+        return [error.message, *getattr(error, "__notes__", ())]
+    if isinstance(error, OSError) and not isinstance(error, ChildProcessError):
+        reason = error.strerror or str(error) or type(error).__name__
+        return [f"{error.filename!s}: {reason}" if error.filename else f"can't write: {reason}"]
+    return str(error).splitlines()
 
 
 def write_unread_accounts(tally: "ScanResult") -> None:
@@ -127,57 +124,41 @@ _REFRESH: Final = 0.1
 """How often the bar is drawn, in seconds; without a thread of its own, so that processes can be forked."""
 
 
-class NoBar:
-    """Shows nothing.
+class Bar(NamedTuple):
+    """A bar on stderr, or nothing.
 
     Attributes:
         watch: is to be called with how many more bytes were read.
+        making_way: passes on parts of an answer, nothing in the way while each of them is written.
     """
 
-    watch: Watch = staticmethod(unwatched)
-
-    def making_way(self, parts: Iterable[str]) -> Iterator[str]:
-        """Pass on ``parts``, nothing in the way while each of them is written."""
-        yield from parts
-
-
-class Bar(NoBar):
-    """A bar that is drawn on stderr of `progress_bar`."""
-
-    def __init__(self, progress: "Progress", total: int) -> None:
-        """Draw with ``progress``, up to ``total`` bytes."""
-        self._progress = progress
-        self._task = progress.add_task("", total=total)
-        self._drawn = 0.0
-        self.watch: Watch = self._advance
-
-    def making_way(self, parts: Iterable[str]) -> Iterator[str]:
-        """Pass on ``parts``, the bar out of the way while each of them is written."""
-        for part in parts:
-            self._progress.stop()
-            yield part
-            sys.stdout.flush()
-            self._progress.start()
-
-    def _advance(self, count: int) -> None:
-        self._progress.advance(self._task, count)
-        if (now := monotonic()) - self._drawn >= _REFRESH:
-            self._progress.refresh()
-            self._drawn = now
+    watch: Watch = unwatched
+    making_way: Callable[[Iterable[str]], Iterator[str]] = iter
 
 
 @contextmanager
-def progress_bar(total: Callable[[], int] | None) -> Iterator[NoBar]:
+def progress_bar(total: Callable[[], int] | None) -> Iterator[Bar]:
     """Show a bar up to ``total()`` bytes while the block runs; none without a total, or where stderr is no terminal."""
-    if total is None or sys.stderr is None or not sys.stderr.isatty():
-        yield NoBar()
+    if total is None or not _is_terminal():
+        yield Bar()
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as progress:
-        yield Bar(progress, total())
+    with _drawn(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as progress:
+        task, refresh = progress.add_task("", total=total()), _now_and_then(_REFRESH, progress.refresh)
+
+        def watch(count: int) -> None:
+            progress.advance(task, count)
+            refresh()
+
+        def making_way(parts: Iterable[str]) -> Iterator[str]:
+            for part in parts:
+                progress.stop()
+                yield part
+                sys.stdout.flush()
+                progress.start()
+
+        yield Bar(watch, making_way)
 
 
 @contextmanager
@@ -186,68 +167,65 @@ def scan_progress(form: str, accounts: Callable[[], int | None]) -> "Iterator[Te
 
     ``accounts`` returns how many accounts there may be, where that is known; it is called for a bar alone.
     """
-    is_terminal = sys.stderr is not None and sys.stderr.isatty()
-    form = ("bar" if is_terminal else "plain") if form == "auto" else form
-    if form == "bar":
+    if form == "bar" or (form == "auto" and _is_terminal()):
         with _bar_of_accounts(accounts()) as tell:
             yield tell
     elif form == "none":
         yield lambda _result: None
     else:
-        from backupmeta.render.tallies import progress_line
+        from backupmeta.render.tallies import progress, progress_line
 
-        yield _Lines(_json_line if form == "json" else progress_line).tell
+        began = monotonic()
 
-
-class _Lines:
-    """Reports in lines, now and then."""
-
-    def __init__(self, line: "Callable[[ScanResult, float], str]") -> None:
-        self._line = line
-        self._began = self._written = monotonic()
-
-    def tell(self, result: "ScanResult") -> None:
-        if (now := monotonic()) - self._written >= _BETWEEN_LINES:
-            self._written = now
+        def write(result: "ScanResult") -> None:
+            seconds = monotonic() - began
+            line = json.dumps(progress(result, seconds)) if form == "json" else progress_line(result, seconds)
             with suppress(OSError):
-                click.echo(self._line(result, now - self._began), err=True)
+                click.echo(line, err=True)
 
-
-def _json_line(result: "ScanResult", seconds: float) -> str:
-    from backupmeta.render.tallies import progress
-
-    return json.dumps(progress(result, seconds))
+        yield _now_and_then(_BETWEEN_LINES, write, began)
 
 
 @contextmanager
 def _bar_of_accounts(total: int | None) -> "Iterator[Tell]":
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     from backupmeta.render.tallies import archives_line
 
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as drawn:
-        task, began, refreshed = drawn.add_task("accounts", total=total), monotonic(), 0.0
+    text = TextColumn("{task.description}")
+    with _drawn(BarColumn(), MofNCompleteColumn(), text, TimeElapsedColumn(), TimeRemainingColumn()) as progress:
+        task, began = progress.add_task("accounts", total=total), monotonic()
 
-        def tell(result: "ScanResult") -> None:
-            nonlocal refreshed
-            if (now := monotonic()) - refreshed < _REFRESH:
-                return
-            refreshed = now
-            drawn.update(task, completed=result.accounts, description=archives_line(result, now - began), refresh=True)
+        def draw(result: "ScanResult") -> None:
+            line = archives_line(result, monotonic() - began)
+            progress.update(task, completed=result.accounts, description=line, refresh=True)
 
-        yield tell
+        yield _now_and_then(_REFRESH, draw)
+
+
+def _is_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+@contextmanager
+def _drawn(*columns: "ProgressColumn") -> "Iterator[Progress]":
+    """Give what draws a bar of these ``columns`` on stderr."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as progress:
+        yield progress
+
+
+def _now_and_then(
+    seconds: float, report: Callable[Arguments, object], reported: float = 0
+) -> Callable[Arguments, None]:
+    """Return what calls ``report``, unless that was called less than so many ``seconds`` ago."""
+
+    def call(*arguments: Arguments.args, **named: Arguments.kwargs) -> None:
+        nonlocal reported
+        if (now := monotonic()) - reported >= seconds:
+            reported = now
+            report(*arguments, **named)
+
+    return call

@@ -83,9 +83,8 @@ def verify(
       backupmeta verify --sysroot /mnt/image --now 2024-06-14 --json
     """
     protected = where.protected()
-    chosen = _policy(policy_file, protected).with_options(
-        select=select, ignore=ignore, fail_on=Severity(fail_on) if fail_on else None
-    )
+    least = None if fail_on is None else Severity(fail_on)
+    chosen = _policy(policy_file, protected).with_options(select=select, ignore=ignore, fail_on=least)
     selection = _selection(format_name, sarif_results, has_notes=sarif_notes, chosen=chosen)
     search = where._replace(limits=Limits(**{**chosen.limits, **bounds})).search()
     tally, size = Tally(), None if where.catalog else partial(verification.size, search)
@@ -93,15 +92,14 @@ def verify(
     with messages.progress_bar(size) as bar, target.opened(protected) as write:
         run = recorded or verification.run_by(messages.workers(jobs, bar.watch, _AHEAD))
         verifications = tally.counting(verification.verify(search, chosen, now, run))
-        view = VerificationView(target.width) if selection is None else VerificationView(target.width, selection)
+        view = VerificationView(target.width, selection)
         for part in bar.making_way(VERIFICATIONS[format_name].render(verifications, view)):
             write(part)
-    if selection and selection.line:
+    if selection.line:
         messages.write_line(f"{selection.line}; --sarif-results N and --sarif-notes ask for more")
     if tally.verdict is None:
-        messages.write_line(
-            f"there is no backup in {where.name}; give the path of an archive, a home, or a folder of them"
-        )
+        advice = "give the path of an archive, a home, or a folder of them"
+        messages.write_line(f"there is no backup in {where.name}; {advice}")
     elif format_name != "text" or target.path is not None:
         messages.write_line(tally.line)
     return _EXIT_CODES[tally.verdict]
@@ -120,11 +118,9 @@ def _policy(path: str | None, protected: Protected) -> Policy:
     """
 
     def is_evidence(project: str) -> bool:
-        is_held = protected.holds(project)
-        if is_held:
-            messages.write_line(
-                f"{project} lies among what is judged, and is no policy; name it with --policy if you trust it"
-            )
+        if is_held := protected.holds(project):
+            advice = "name it with --policy if you trust it"
+            messages.write_line(f"{project} lies among what is judged, and is no policy; {advice}")
         return is_held
 
     if path is not None:
@@ -136,13 +132,11 @@ def _policy(path: str | None, protected: Protected) -> Policy:
     return chosen
 
 
-def _selection(format_name: str, most: int | None, *, has_notes: bool, chosen: Policy) -> Selection | None:
-    """Return which results SARIF has; None for another format. Notes that fail are never left out for being notes."""
-    if format_name == "sarif":
-        return Selection(most or MOST_RESULTS, has_notes=has_notes or chosen.fails(Severity.NOTE))
-    if most is not None or has_notes:
+def _selection(format_name: str, most: int | None, *, has_notes: bool, chosen: Policy) -> Selection:
+    """Return which results SARIF has. Notes that fail are never left out for being notes."""
+    if format_name != "sarif" and (most is not None or has_notes):
         raise click.UsageError("--sarif-results and --sarif-notes go with --format sarif")
-    return None
+    return Selection(most or MOST_RESULTS, has_notes=has_notes or chosen.fails(Severity.NOTE))
 
 
 @click.command()

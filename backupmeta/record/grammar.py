@@ -86,8 +86,8 @@ class Record:
     Attributes:
         clear: its bytes, in clear.
         is_masked: whether its secrets are gone: it was masked before.
-        is_plain: whether there is no BOM, no CR and no NUL in it.
-        is_tidy: whether nothing is odd about its text: it is plain, and has as many keys as lines.
+        is_tidy: whether nothing is odd about its text: there is no BOM, no CR and no NUL in it, and each line has a
+            key of its own, a plain one.
         opened: the value that counts for each key, in clear: its last line's (README, "Decisions").
     """
 
@@ -95,18 +95,10 @@ class Record:
         """Parse ``content``, unless its values are known, and it to be tidy."""
         self.clear: bytes = content
         self.is_masked: bool = is_masked
-        self.is_plain: bool
-        self.is_tidy: bool
-        self.opened: dict[str, bytes]
-        if opened is not None:
-            self.is_plain = self.is_tidy = True
-            self.opened = opened
-            return
-        self.is_plain = b"\r" not in content and b"\0" not in content and not content.startswith(BOM)
-        self.opened = _plain_values(content) if self.is_plain else {}
+        self.opened: dict[str, bytes] = _plain_values(content) if opened is None else opened
+        self.is_tidy: bool = opened is not None or len(self.opened) == _lines_in(content) > 0
         if not self.opened:  # something odd, or nothing
             self.opened = {key: line.value for key, line in self.by_key.items()}
-        self.is_tidy = self.is_plain and len(self.opened) == _lines_in(content) > 0
 
     def __repr__(self) -> str:
         return f"Record({len(self.opened)} keys)"
@@ -216,7 +208,9 @@ def _lines_in(content: bytes) -> int:
 
 
 def _plain_values(content: bytes) -> dict[str, bytes]:
-    """Return the values of a record all of whose keys are plain; of any other nothing."""
+    """Return the values of a record whose text is plain, as all its keys are; of any other nothing."""
+    if b"\r" in content or b"\0" in content or content.startswith(BOM):
+        return {}
     values = {}
     for row in content.split(b"\n"):
         key, equals, value = row.partition(b"=")

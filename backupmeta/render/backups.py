@@ -31,7 +31,7 @@ from backupmeta.render.formats import (
     rows_for,
     table,
 )
-from backupmeta.secrets import is_closed, mask_text, opened, plain
+from backupmeta.secrets import is_closed, opened, plain
 from backupmeta.words import clock, recorded_clock
 
 BACKUP_COLUMNS: Final = ("time (UTC)", "id", "user", "application", "version", "url", "title", "state", "archive")
@@ -264,7 +264,7 @@ def _extra(field: str, holding: list[Document], *, show_secrets: bool) -> tuple[
     """Return a key and what is kept of it; bytes of a key that aren't UTF-8 as ``\\xff``, exactly in base64."""
     exact = field.encode("utf-8", "surrogateescape")
     key = exact.decode("utf-8", "backslashreplace")
-    shown_key = key if show_secrets else mask_text(key)
+    shown_key = key if show_secrets else display(key)
     described: dict[str, object] = {}
     if shown_key == key != field:
         described["key_base64"] = base64.b64encode(exact).decode("ascii")
@@ -276,10 +276,9 @@ def _extra(field: str, holding: list[Document], *, show_secrets: bool) -> tuple[
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-_WITH_PROVENANCE: Final = frozenset({Trait.WITH_PROVENANCE})
 _SHARED: Final[tuple[Format[ListRendering], ...]] = (
-    Format("json", "the server's list envelope, 50 entries unless --limit says otherwise", page, _WITH_PROVENANCE),
-    Format("jsonl", "one JSON object a line", jsonl, _WITH_PROVENANCE | {Trait.ROW_BY_ROW}),
+    Format("json", "the server's list envelope, 50 entries unless --limit says otherwise", page, Trait.WITH_PROVENANCE),
+    Format("jsonl", "one JSON object a line", jsonl, Trait.WITH_PROVENANCE | Trait.ROW_BY_ROW),
     Format("csv", "a column a field", csv_rows),
 )
 
@@ -289,5 +288,7 @@ BACKUPS: Final[Formats[ListRendering]] = formats(Format("table", "a table for pe
 INSTALLS: Final[Formats[ListRendering]] = formats(Format("table", "a table for people", install_table), *_SHARED)
 """The formats of a list of installs."""
 
-ANSWERS: Final[Formats[AnswerRendering]] = formats(Format("json", "the server's envelope", answer, _WITH_PROVENANCE))
+ANSWERS: Final[Formats[AnswerRendering]] = formats(
+    Format("json", "the server's envelope", answer, Trait.WITH_PROVENANCE)
+)
 """The formats of one backup or install."""

@@ -28,7 +28,7 @@ from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dumps
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.archive.member import WITH_CONTENT, Member, Placed, is_at_root, is_record, own, plain
+from backupmeta.archive.member import WITH_CONTENT, Member, Placed, plain
 from backupmeta.archive.reader import Pass, Reader, find
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import BackupMetaError, LimitExceededError, NoMemberError
@@ -83,7 +83,7 @@ class Listing:
     def wants(self, member: Member) -> Whole | None:
         """Remember ``member``."""
         self.members.append(member)
-        return self.records.setdefault(member.offset, Whole()) if is_record(member) else None
+        return self.records.setdefault(member.offset, Whole()) if member.is_record else None
 
 
 class Walked(NamedTuple):
@@ -143,7 +143,7 @@ def own_record(archive: Pass, listing: Listing) -> tuple[Placed, Whole] | None:
     """Return the backup's own record, as the ``archive`` tells it, and its content."""
     for whole in listing.records.values():
         require(whole.missing is not None, "a content did not end")
-    placed = own(archive.records)
+    placed = archive.records.own
     return None if placed is None else (placed, listing.records[placed.member.offset])
 
 
@@ -235,14 +235,12 @@ def check_found(walked: Walked, content: bytes) -> None:
 
 def is_own(member: Member) -> bool:
     """Tell whether ``member`` is a record at the root: the first of these counts, of all others the last of a name."""
-    return is_record(member) and is_at_root(member)
+    return member.is_record and member.is_at_root
 
 
 def chosen(members: Sequence[tuple[Member, str | None]], number: int) -> Iterator[tuple[Member, str | None]]:
     """Yield one of the ``members``, by a ``number``, and one of a rare kind."""
-    rare = [
-        member for member in members if member[0].kind == "hard link" or member[0].is_sparse or is_record(member[0])
-    ]
+    rare = [member for member in members if member[0].kind == "hard link" or member[0].is_sparse or member[0].is_record]
     yield from (group[number % len(group)] for group in (rare, members) if group)
 
 

@@ -20,7 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.archive import identification
-from backupmeta.archive.identification import describe, is_torn_header, likely_cause, stray
+from backupmeta.archive.compression import likely_cause
+from backupmeta.archive.identification import describe, is_torn_header, stray
 from backupmeta.errors import DamagedError, NotAnArchiveError
 from tests.archive.peers import run
 from tests.hostile import END, Opened, header, member, seen

@@ -24,7 +24,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backupmeta.archive import compression, packing, stream
+from backupmeta.archive import compression, identification, stream
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import Pass
@@ -338,7 +338,7 @@ def test_two_layers_wherever_blocks_end(opened: Opened, kinds: tuple[str, str], 
     inner, outer = kinds
     packed = b"".join(COMPRESS[inner](TAR[a:b]) for a, b in pairwise([0, *sorted(cuts), len(TAR)]))
     content = b"".join(COMPRESS[outer](packed[a : a + 777]) for a in range(0, len(packed), 777))
-    with patch.object(compression, "BLOCK", block), patch.object(packing, "BLOCK", block):
+    with patch.object(compression, "BLOCK", block), patch.object(identification, "BLOCK", block):
         assert seen(opened, content).members == seen(opened, TAR).members
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.limits import DEFAULT_LIMITS
-from backupmeta.archive.member import WITH_CONTENT, Member, is_at_root, is_record
+from backupmeta.archive.member import WITH_CONTENT, Member
 from backupmeta.archive.reader import Pass, find
 from backupmeta.errors import DamagedError, NotAnArchiveError
 from backupmeta.evidence import open_named
@@ -123,7 +123,7 @@ def test_gnu_tar_unpacks_what_we_read(name: str, tmp_path: Path) -> None:
 
 def _may_differ(member: Member, keys: list[bytes]) -> bool:
     """Choose of what the content is asked for alone: all that is unusual, and some of what is not."""
-    is_own = is_record(member) and is_at_root(member)  # of several the first counts
+    is_own = member.is_record and member.is_at_root  # of several the first counts
     return not is_own and (
         member.kind != "file" or member.is_sparse or keys.index(os.path.normpath(member.name).lstrip(b"/")) % 8 == 0
     )

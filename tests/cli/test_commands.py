@@ -586,7 +586,7 @@ def test_the_version_is_the_packages() -> None:
 def test_the_list_of_commands_has_the_first_sentence_of_each(name: str) -> None:
     command = commands.command(name)
     assert command.name == name
-    assert command.get_short_help_str(limit=1000) == commands.COMMANDS[name][1]
+    assert command.get_short_help_str(limit=1000) == commands.COMMANDS[name]
 
 
 def test_the_list_and_completion_of_commands_import_none_of_them() -> None:

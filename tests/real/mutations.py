@@ -62,17 +62,17 @@ class Member(NamedTuple):
     raw: bytes
 
     @property
-    def _head(self) -> int:
+    def head(self) -> int:
         """Where its own header begins, behind a GNU long name."""
         return 0 if self.raw[156:157] != b"L" else BLOCK + len(padded(bytes(int(self.raw[124:135], 8))))
 
     @property
     def header(self) -> bytes:
-        return self.raw[self._head : self._head + BLOCK]
+        return self.raw[self.head : self.head + BLOCK]
 
     @property
     def content(self) -> bytes:
-        start = self._head + BLOCK
+        start = self.head + BLOCK
         return self.raw[start : start + int(self.header[124:135], 8)]
 
     def holding(self, content: bytes) -> "Member":
@@ -470,10 +470,29 @@ def without(*names: str) -> Act:
     return act
 
 
-def adding(name: str | bytes, content: bytes = b"<?php\n", *, mode: int = 0o644) -> Act:
-    """Add a file at the end."""
-    entry = Entry(os.fsencode(name), content, 0, mode)
-    return lambda site: site.members.append(Member("added", b"".join(blocks(entry))))
+def adding(name: str | bytes, content: bytes = b"<?php\n", *, mode: int = 0o644, after: int | None = None) -> Act:
+    """Add a file at the end; modified so many seconds ``after`` the backup, or never."""
+
+    def act(site: Site) -> None:
+        entry = Entry(os.fsencode(name), content, 0 if after is None else site.real.moment + after, mode)
+        site.members.append(Member("added", b"".join(blocks(entry))))
+
+    return act
+
+
+def touched(site: Site) -> None:
+    """Let all members have been modified when the backup was made: their files were copied without their times."""
+    time = b"%011o" % site.real.moment
+    for place, member in enumerate(site.members):
+        header = stamped(bytearray(member.header[:136] + time + member.header[147:]))
+        site.members[place] = Member(
+            member.name, member.raw[: member.head] + header + member.raw[member.head + BLOCK :]
+        )
+
+
+def written(after: int) -> Act:
+    """Write the archive so many seconds after the backup."""
+    return lambda site: setattr(site, "written", site.real.moment + after)
 
 
 def adding_special(name: str, kind: bytes, link: str = "") -> Act:

@@ -397,6 +397,36 @@ RECORD: Final = {
     "kept where the policy allows none": by("location-not-allowed", m.asking(locations=("s3://",))),
 }
 
+# --- do the witnesses of one moment agree? ----------------------------------------------------------------------------
+
+SHELL: Final = "wp-content/uploads/cache.php"
+
+WITNESSES: Final = {
+    "repacked with a webshell three days later": by(
+        "archive-altered", m.adding(SHELL, after=3 * m.DAY), m.written(3 * m.DAY + 60)
+    ),
+    "repacked, and compressed later": by(
+        "archive-altered",
+        m.adding(SHELL, after=3 * m.DAY),
+        m.packed(lambda old: old[:4] + struct.pack("<I", m.original().moment + 4 * m.DAY) + old[8:]),
+    ),
+    "repacked, and the file's time put back": by("member-younger", m.adding(SHELL, after=3 * m.DAY)),
+    "a better forgery: another version, one file's time forgotten": by(
+        "archive-altered",
+        m.adding(SHELL, after=3 * m.DAY),
+        m.edited(m.VERSION, r"\$wp_version = '[0-9.]+'", "$wp_version = '6.0.1'"),
+        also={"application-version-differs": "contents that contradict the record are the second sign"},
+    ),
+    "a server whose clock was a month late, of a site that was copied": by(
+        "members-in-future", m.touched, m.dated(-30 * m.DAY), m.written(60 - 30 * m.DAY)
+    ),
+    "a server whose clock was a month late": by("member-younger", m.dated(-30 * m.DAY), m.written(60 - 30 * m.DAY)),
+    "the account was renamed, its record on disk with it": by(
+        "record-rewritten",
+        *(m.on_disk(m.line(key, value)) for key, value in {"owner": "cafeneu", "path": "/home/cafeneu/web"}.items()),
+    ),
+}
+
 # --- contents against the record --------------------------------------------------------------------------------------
 
 LINKS: Final = r"DROP TABLE IF EXISTS `kz4_links`;\nCREATE TABLE `kz4_links` \((?s:.*?);\n(?=DROP)"
@@ -665,7 +695,7 @@ ACCOUNT: Final = {
     ),
 }
 
-MUTATIONS: Final = {**WHOLE, **SAFE, **RECORD, **CONTENTS, **RESTORE, **APPLICATION, **ACCOUNT}
+MUTATIONS: Final = {**WHOLE, **SAFE, **RECORD, **WITNESSES, **CONTENTS, **RESTORE, **APPLICATION, **ACCOUNT}
 
 UNCOVERED: Final = {
     "file-named-like-id": "of view alone, which is asked for ids",

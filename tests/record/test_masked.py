@@ -25,6 +25,7 @@ def masked(content: bytes, other: bytes = b"") -> bytes:
         (b"db-pass=x\n\n", b"db-pass=********\n\n"),
         (b"db-pass=x\nCANA/RY=CANARY\nCANARY\ntitle=x", b"db-pass=********\n********\n********\ntitle=x"),
         (b"x\nftp://u:p@h/\n", b"x\nftp://********@h/\n"),
+        (b"title=a\nu:p@h=x", b"title=a\n********@h=x"),
         (b"", b""),
     ],
 )
