@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from backupmeta import rules
 from backupmeta.account import places
-from backupmeta.account.belonging import account_name
 from backupmeta.account.home import Home, is_id
+from backupmeta.account.layout import account_name
 from backupmeta.api.status import user_not_authorized, user_not_found
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.backup.inspection import Inspection

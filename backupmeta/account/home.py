@@ -22,9 +22,18 @@ from functools import cached_property
 from typing import Final, NamedTuple, Self
 
 from backupmeta import rules
-from backupmeta.account.belonging import contradictions
 from backupmeta.account.filename import archives_among, parse, refused, unix_time, unreadable
-from backupmeta.account.layout import ARCHIVES, LOCAL, PLACEHOLDER, RECORDS, Counting, Extent, Locations, server_path
+from backupmeta.account.layout import (
+    ARCHIVES,
+    LOCAL,
+    PLACEHOLDER,
+    RECORDS,
+    Counting,
+    Extent,
+    Locations,
+    contradictions,
+    server_path,
+)
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError

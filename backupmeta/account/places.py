@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from backupmeta import rules
-from backupmeta.account.belonging import NUMBERED_HOME, account_name
 from backupmeta.account.filename import (
     Likeness,
     archives_among,
@@ -29,7 +28,7 @@ from backupmeta.account.filename import (
     unreadable,
 )
 from backupmeta.account.home import FROM_DISK, Archive, Home, HomeReading, folder_name, is_id
-from backupmeta.account.layout import ARCHIVES, RECORDS
+from backupmeta.account.layout import ARCHIVES, NUMBERED_HOME, RECORDS, account_name
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
