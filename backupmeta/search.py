@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from backupmeta import rules
 from backupmeta.account import places
 from backupmeta.account.home import Home, is_id
+from backupmeta.account.layout import account_name
 from backupmeta.api.status import user_not_authorized, user_not_found
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.backup.inspection import Inspection
@@ -194,7 +195,7 @@ def check_owner(inspection: Inspection, path: str, user: str | None, search: Sea
     """Raise the server's answer where ``user`` is nobody here, or does not own what lies at ``path``."""
     home = places.folder_of_home(os.path.dirname(os.path.abspath(path)))
     owner = opened(inspection.text("user"))
-    if user is None or (user == owner and places.account_name(home or "") in {None, user}):
+    if user is None or (user == owner and account_name(home or "") in {None, user}):
         return
     known = {owner, *([] if home is None else [os.path.basename(home)])}
     if user not in known.union(*(home.users for home in search.homes([]))):

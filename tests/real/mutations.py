@@ -589,6 +589,7 @@ def dated(seconds: int) -> Act:
         moment = site.real.moment + seconds
         site.archive = f"application_backups/{site.name_at(moment)}"
         lines(backup_time=str(moment), time=str(moment - DAY), backup_filename=site.name_at(moment))(site)
+        installed(time=str(moment - DAY))(site)
 
     return act
 
