@@ -30,7 +30,7 @@ from backupmeta.backup.contradictions import SECOND, TOLERANCES, Making, Written
 from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.evidence import EvidenceFile, Place, join_server_path
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness, base_name, display
+from backupmeta.provenance import Source, Witness, base_name, display, on_disk
 from backupmeta.record.fields import FIELDS, Field, problem
 from backupmeta.record.grammar import Document, document, pickled_in_clear
 from backupmeta.words import counted, dated
@@ -482,8 +482,8 @@ class Examining(Work[ToRead, Part]):
 
 def _unreadable(order: ToRead, error: EvidenceError) -> Finding:
     """Return the finding about an archive that can't be read, or not to its end."""
-    kind = library.trouble(error, order.record, order.place)
-    return Finding(kind, order.path, library.particulars(error), (Source(Witness.FILE_SYSTEM, order.path),))
+    odd = library.trouble(error, order.record, order.place)
+    return odd._replace(subject=order.path, evidence=on_disk(order.path))
 
 
 def _grave(order: ToRead, findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -24,7 +24,7 @@ from backupmeta.checks.checked_backup import Requirements
 from backupmeta.checks.policy import DEFAULT, Policy, Verdict
 from backupmeta.findings import Severity
 from backupmeta.search import Search
-from backupmeta.verification import RUN_HERE, Case, Outcome, verify, verify_archive
+from backupmeta.verification import RUN_HERE, Case, Item, Outcome, Run, verify, verify_archive
 from tests.hostile import header, stamped
 from tests.invented import unprivileged
 from tests.real.test_real_backup import OUT, Real
@@ -325,13 +325,14 @@ def gzip_stream(blocks: Iterable[bytes], content: bytes) -> bytes:
     return b"".join([head, *blocks, last, struct.pack("<II", isal_zlib.crc32(content), len(content))])
 
 
-def writing(archive: Path) -> Callable[[Any], Iterator[Outcome]]:
+def writing(archive: Path) -> Run:
     """Verify as ever, while somebody writes to the ``archive``."""
 
-    def watched(case: Case) -> Outcome:
-        return verify_archive(case, lambda _: os.utime(archive))
+    def run(items: Iterable[Item]) -> Iterator[tuple[Item, list[Outcome]]]:
+        for item in items:
+            yield item, verify_archive(item, lambda _: os.utime(archive)) if isinstance(item, Case) else []
 
-    return lambda cases: map(watched, cases)
+    return run
 
 
 @contextmanager
@@ -588,6 +589,7 @@ def dated(seconds: int) -> Act:
         moment = site.real.moment + seconds
         site.archive = f"application_backups/{site.name_at(moment)}"
         lines(backup_time=str(moment), time=str(moment - DAY), backup_filename=site.name_at(moment))(site)
+        installed(time=str(moment - DAY))(site)
 
     return act
 

@@ -358,7 +358,11 @@ RECORD: Final = {
         also={"time-out-of-order": "it is then older than the install's update"},
     ),
     "made before its WordPress was": by("time-before-release", lambda site: m.dated(LONG_AGO - site.real.moment)(site)),
-    "older than its install": by("time-out-of-order", lambda site: m.lines(time=str(site.real.moment + 600))(site)),
+    "older than its install": by(
+        "time-out-of-order",
+        lambda site: m.lines(time=str(site.real.moment + 600))(site),
+        lambda site: m.installed(time=str(site.real.moment + 600))(site),
+    ),
     "renamed: another title": by(
         "archive-renamed",
         m.named(lambda name: name.replace(TITLE, "Another")),
@@ -611,6 +615,7 @@ def a_year_before(site: m.Site) -> str:
     return str(site.real.moment - YEAR)
 
 
+OLDER_INSTALL: Final = {"install-time-differs": "no record of a backup says so"}
 LINKED: Final = f".appdata/backups/{m.SECOND_ID}"
 
 ACCOUNT: Final = {
@@ -619,6 +624,12 @@ ACCOUNT: Final = {
         "archive-remote", m.no_archive, m.on_disk(m.line("backup-location", "0123456789abcdef" * 2)), at=m.HOME
     ),
     "the backup's record is gone": by("archive-without-record", m.gone(lambda site: site.record)),
+    "the install's record says that it is older": by(
+        "install-time-differs", lambda site: m.installed(time=a_year_before(site))(site), at=m.HOME
+    ),
+    "the install's record says that it lies in another account's home": by(
+        "home-differs", m.installed(path="/home/somebody/public_html"), at=m.HOME
+    ),
     "the install's record is gone": by("backup-orphaned", m.gone(lambda site: site.install), at=m.HOME),
     "two records of one archive": by(
         "archive-claimed-twice",
@@ -648,12 +659,16 @@ ACCOUNT: Final = {
         for schedule in ("daily30", "dailyweeklymonthly", "weeklymonthly")
     },
     "one backup of a year, with thirty kept by the day": by(
-        "retention-unmet", lambda site: m.installed(autobk="daily30", time=a_year_before(site))(site), at=m.HOME
+        "retention-unmet",
+        lambda site: m.installed(autobk="daily30", time=a_year_before(site))(site),
+        at=m.HOME,
+        also=OLDER_INSTALL,
     ),
     "one backup of a year, with two kept by the week": by(
         "retention-unmet",
         lambda site: m.installed(autobk="custom", autobk_weekly="2", time=a_year_before(site))(site),
         at=m.HOME,
+        also=OLDER_INSTALL,
     ),
     "a schedule by its id": by("schedule-unknown", m.installed(autobk="0123456789abcdef" * 2), at=m.HOME),
     "records that may not be read": by(
