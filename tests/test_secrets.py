@@ -48,6 +48,7 @@ READERS = {
     "catalog/remembered.py": "compares two records' secrets before the catalog has only their masks",
     "comparison/diff.py": "compares ids of installs",
     "events/claims.py": "decodes times",
+    "verification.py": "compares ids and names with those of other records",
     "library.py": "compares ids and names with what was asked for",
 }
 """The modules that may take a record's values in clear, and what for."""
