@@ -252,7 +252,7 @@ class Pass(Reader):
     ) -> None:
         """Begin to read ``file``, counting its digests by ``algorithms`` (of `ALGORITHMS`), for ``consumers``."""
         self._digests = Digests(algorithms) if algorithms else None
-        self._consumers = consumers
+        self._asked = [consumer.wants for consumer in consumers]
         self._contents = list[Content]()
         self._linked = list[tuple[Member, Sequence[Content]]]()
         self._unread = Findings()
@@ -289,7 +289,7 @@ class Pass(Reader):
 
     def _members(self) -> Iterator[Member]:
         walk, unjudged = self._walk, list[Member]()
-        wants = self._wants if self._consumers else None
+        wants = self._wants if self._asked else None
         while members := walk.burst(_BURST, wants):
             unjudged += members
             if len(unjudged) >= _BURST or len(members[0].name) > PATH_MAX:  # it does not wait for others
@@ -307,19 +307,21 @@ class Pass(Reader):
 
     def _judge(self, members: Sequence[Member]) -> None:
         self._hazards.look_at(members)
-        if others := self._walk.others:
-            self._hazards.look_at_others(others)
-            others.clear()
+        for name, offset in self._walk.others:
+            self._hazards.look_at_other_name(name, offset)
+        self._walk.others.clear()
 
     def _wants(self, member: Member) -> bool:
         """Ask the consumers whether they want the content of ``member``, now; a hard link's comes later."""
-        contents = [content for consumer in self._consumers if (content := consumer.wants(member)) is not None]
+        contents = [content for wants in self._asked if (content := wants(member)) is not None]
+        if not contents:
+            return False
         if member.source is None:
             self._contents = contents
-            return bool(contents)
-        if contents and len(self._linked) < _LINKS_KEPT:
+            return True
+        if len(self._linked) < _LINKS_KEPT:
             self._linked.append((member, contents))
-        elif contents:
+        else:
             self._refuse(member, contents, rules.LIMIT_EXCEEDED, f"more than {_LINKS_KEPT:,} hard links to read")
         return False
 

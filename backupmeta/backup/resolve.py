@@ -33,12 +33,14 @@ class RecordedName(NamedTuple):
         url: the site's address.
         title: the install's title.
         time: when the backup was made, Unix seconds.
+        has_secret_title: whether a secret is in the title.
     """
 
     name: str
     url: str | None
     title: str | None
     time: int | None
+    has_secret_title: bool = False
 
 
 def backup(witnesses: Witnesses, state: PairState) -> Inspection:
@@ -80,7 +82,7 @@ def _resolve(
         inspection.findings[:] = Findings.of(inspection.findings)
     recorded = _recorded_name(inspection)
     _close(inspection, chosen)
-    return recorded
+    return recorded._replace(has_secret_title=is_closed(inspection.fields.get("title")))
 
 
 def _close(inspection: Inspection, program: Program) -> None:
@@ -295,10 +297,8 @@ def check_archive_name(recorded: RecordedName, archive: str | None, path: str, z
         findings.append(Finding(rules.NAME_UNCONVENTIONAL, shown, "", (source,)))
     if parts is None or archive is None:
         return ArchiveNameCheck(parts, None, findings)
-    title = recorded.title
-    for rule, contradiction in filename.disagreements(parts, recorded.url, title, recorded.time, zone):
-        is_harmless = title is None or mask_value(title) == title  # a slug hides no password
-        detail = contradiction if is_harmless else ""
+    for rule, contradiction in filename.disagreements(parts, recorded.url, recorded.title, recorded.time, zone):
+        detail = "" if recorded.has_secret_title else contradiction  # a slug hides no password
         findings.append(Finding(rule, "backup_filename", detail, (source,)))
     offset = filename.utc_offset(parts, recorded.time) if recorded.time is not None else None
     return ArchiveNameCheck(parts, offset, findings)

@@ -17,7 +17,7 @@ from backupmeta.account.layout import ALONE, BACKUPS, CURRENT, HOME, PLACEHOLDER
 from backupmeta.account.places import FoundHome, OpenedHome
 from backupmeta.archive.head import Head
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits, OverAllowanceError
-from backupmeta.catalog.remembered import Memory, Reader, Remembered
+from backupmeta.catalog.remembered import Memory, Reader, Remembered, below
 from backupmeta.catalog.rows import (
     GREATEST,
     Cells,
@@ -157,7 +157,7 @@ class RowBuilder:
     def rows(self, home: Home, reading: Reader, listing: Listing) -> Rows:
         """Return the rows of ``home``, whose files ``reading`` reads, and were listed before in ``listing``."""
         odd: list[Finding] = []
-        backups = list(self._backups(home, reading, odd))  # first: this reads the archives' heads
+        backups = list(self._backups(home, odd))  # first: this reads the archives' heads
         files = list(_files(home, reading, listing))
         positions = {exact(row): position for position, row in enumerate(files)}
         return Rows(
@@ -170,14 +170,12 @@ class RowBuilder:
             tuple(map(finding_row, chain(home.findings, odd))),
         )
 
-    def _backups(
-        self, home: Home, reading: Reader, odd: list[Finding]
-    ) -> Iterator[tuple[str, str, Cells, tuple[FindingRow, ...]]]:
+    def _backups(self, home: Home, odd: list[Finding]) -> Iterator[tuple[str, str, Cells, tuple[FindingRow, ...]]]:
         """Yield where the record and the archive of each backup would be, its cells, and what is odd about it."""
         around = home.surroundings._replace(installs=_NOBODY)
         installs = home.installs if home.has_records and home.wanted is None else None
         for pair in home.pairs():
-            archive = reading.below(pair.archive.folder, pair.archive.name) if pair.archive else ""
+            archive = below(home.folder, pair.archive.folder, pair.archive.name) if pair.archive else ""
             try:
                 record = f"{BACKUPS}/{pair.id}" if pair.record else ""
                 cells, findings = self._backup(home, pair, around)

@@ -131,14 +131,13 @@ class Writer:
         connection: sqlite3.Connection,
         scan: int,
         changes: Counter[tuple[str, str]],
-        seals: Seals,
         damaged: Damaged,
     ) -> None:
-        """Write into ``connection`` what the scan of this number finds; count it in ``changes``, seal it.
+        """Write into ``connection`` what the scan of this number finds; count it in ``changes``, and seal it.
 
         No row gets the number of one that is ``damaged``.
         """
-        self.seals = seals
+        self.seals: Seals = Seals(connection)
         self._changes = changes
         self._connection = connection
         self._scan = scan

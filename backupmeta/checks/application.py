@@ -206,14 +206,26 @@ CONFIG_DIFFERS: Final = _error(
 
 def config_differs(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield that WordPress is configured for another database, user or prefix than the record's."""
-    content = backup.inventory.heads.get(WORDPRESS_CONFIG)
-    if content is None or backup.text("application") != "wordpress":
-        return
-    for field, value in wordpress_config(content)._asdict().items():
+    for field, value in _configured(backup).items():
         recorded = backup.text(field)
-        if value is not None and isinstance(backup.inspection.get(field), str) and value != recorded:
+        if isinstance(backup.inspection.get(field), str) and value != recorded:
             detail = f"{value} by {text_of(WORDPRESS_CONFIG)}, {recorded} by the record"
             yield backup.differs(CONFIG_DIFFERS, field, detail, backup.member_source(WORDPRESS_CONFIG))
+
+
+def _configured(backup: CheckedBackup) -> dict[str, str]:
+    """Return which database, user and prefix WordPress is configured for, as far as its configuration tells."""
+    content = backup.inventory.heads.get(WORDPRESS_CONFIG)
+    if content is None or backup.text("application") != "wordpress":
+        return {}
+    return {field: value for field, value in wordpress_config(content)._asdict().items() if value is not None}
+
+
+def told_by_contents(backup: CheckedBackup) -> dict[str, tuple[str, bytes]]:
+    """Return what files of the archive tell of the record's fields: by field the value, and the file that tells it."""
+    configured = {field: (value, WORDPRESS_CONFIG) for field, value in _configured(backup).items()}
+    by_files = _version_by_files(backup)
+    return configured if by_files is None else {**configured, "version": (by_files.version, by_files.sign.path)}
 
 
 def _application(backup: CheckedBackup) -> Application | None:

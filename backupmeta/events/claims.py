@@ -8,7 +8,7 @@ a calendar has.
 """
 
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from heapq import nlargest
@@ -30,7 +30,7 @@ from backupmeta.backup.contradictions import SECOND, TOLERANCES, Making, Written
 from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.evidence import EvidenceFile, Place, join_server_path
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness, base_name, display
+from backupmeta.provenance import Source, Witness, base_name, display, on_disk
 from backupmeta.record.fields import FIELDS, Field, problem
 from backupmeta.record.grammar import Document, document, pickled_in_clear
 from backupmeta.words import counted, dated
@@ -236,6 +236,9 @@ _TYPES: Final[dict[MemberKind, int]] = {
 _NANOSECONDS: Final = 1000
 """In a microsecond."""
 
+_FEWEST: Final = 1000
+"""Among how many of the newest members the newest file is looked for, at least."""
+
 _TOGETHER: Final = 256
 """How many members an archive's reader sends at once."""
 
@@ -308,18 +311,20 @@ def of_file(file: EvidenceFile, path: str) -> Iterator[Statement]:
 
 
 def of_members(walked: Pass, path: str, most: int) -> tuple[list[Statement], Iterator[Statement]]:
-    """Return what an archive's newest member states of the archive, and the times of its newest members.
+    """Return what an archive's newest file states of the archive, and the times of its newest members.
 
-    Memory is for ``most`` members, whatever the archive has. Raises `EvidenceError` as `Pass`.
+    Folders and links are often as new as their unpacking. Memory is for ``most`` members, or `_FEWEST`, whatever the
+    archive has. Raises `EvidenceError` as `Pass`.
     """
-    newest = nlargest(max(most, 1), map(_brief, walked), key=itemgetter(0, 1))
+    newest = nlargest(max(most, _FEWEST), map(_brief, walked), key=itemgetter(0, 1))
     members = (
         Statement(Claim("member", time, _of_member(path, name, offset)), display(name), file)
         for time, offset, name, file in newest[:most]
     )
     if not newest:
         return [], members
-    time, offset, name, file = newest[0]
+    files = (brief for brief in newest if stat.S_ISREG(brief[3].mode or 0))
+    time, offset, name, file = next(files, newest[0])
     left_out = max(walked.members_read - most, 0)
     rest = f", {left_out:,} of which have no event of their own" if left_out else ""
     detail = f"{display(name)}, of {counted(walked.members_read, 'member')}{rest}"
@@ -477,8 +482,8 @@ class Examining(Work[ToRead, Part]):
 
 def _unreadable(order: ToRead, error: EvidenceError) -> Finding:
     """Return the finding about an archive that can't be read, or not to its end."""
-    kind = library.trouble(error, order.record, order.place)
-    return Finding(kind, order.path, library.particulars(error), (Source(Witness.FILE_SYSTEM, order.path),))
+    odd = library.trouble(error, order.record, order.place)
+    return odd._replace(subject=order.path, evidence=on_disk(order.path))
 
 
 def _grave(order: ToRead, findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -489,31 +494,42 @@ def _grave(order: ToRead, findings: Iterable[Finding]) -> tuple[Finding, ...]:
 # --- who contradicts whom ---------------------------------------------------------------------------------------------
 
 
-def contradicting(stated: Iterable[Statement], live: Iterable[Claim]) -> dict[Claim, list[Claim]]:
+def makings(stated: Iterable[Statement]) -> list[tuple[Claim, Making]]:
+    """Return each claim of when a backup was made, and until when by its archive's file; none where none was read."""
+    made, written = list[Claim](), list[Written]()
+    for claim, _, file, _ in stated:
+        if claim.kind == "backed-up":
+            made.append(claim)
+        elif claim.kind == "archive" and file is not None:
+            written.append(Written(file.size, claim.time, None))
+    return [(claim, Making.of(claim.time, file)) for claim in made for file in written]
+
+
+def contradicted(statement: Statement, makings: Iterable[tuple[Claim, Making]]) -> Iterator[Claim]:
+    """Yield the claims of when a backup was made that a ``statement`` of its archive contradicts.
+
+    Of members, files are judged: unpacking gives folders and links a time of its own.
+    """
+    claim, _, file, _ = statement
+    is_member = claim.kind in {"member", "newest-member"}
+    if claim.kind in TOLERANCES and (not is_member or (file is not None and stat.S_ISREG(file.mode or 0))):
+        yield from (made for made, making in makings if not making.allows(claim.kind, claim.time))
+
+
+def contradicting(stated: Sequence[Statement], live: Sequence[Claim]) -> dict[Claim, list[Claim]]:
     """Return who contradicts whom among what is ``stated`` of one backup, and of its ``live`` install.
 
     Names are not judged.
     """
-    claims, written = list[Claim](), None
-    for claim, _, file, _ in stated:
-        claims.append(claim)
-        if claim.kind == "archive" and file is not None:
-            written = Written(file.size, claim.time, None)
-    claims.extend(live)
+    claims, known = [*(statement.claim for statement in stated), *live], makings(stated)
+    pairs = [
+        (first, second)
+        for first, second in combinations(claims, 2)
+        if first.kind == second.kind and first.time != second.time
+    ]
+    pairs += [(made, statement.claim) for statement in stated for made in contradicted(statement, known)]
     contradictions: dict[Claim, list[Claim]] = {}
-    for first, second in combinations(claims, 2):
-        if _disagree(first, second, written):
-            contradictions.setdefault(first, []).append(second)
-            contradictions.setdefault(second, []).append(first)
+    for first, second in pairs:
+        contradictions.setdefault(first, []).append(second)
+        contradictions.setdefault(second, []).append(first)
     return contradictions
-
-
-def _disagree(first: Claim, second: Claim, written: Written | None) -> bool:
-    """Return whether two claims about a backup disagree, whose archive's file says what is ``written``."""
-    if first.kind == second.kind:
-        return first.time != second.time
-    if first.kind != "backed-up":
-        first, second = second, first
-    if first.kind != "backed-up" or second.kind not in TOLERANCES or written is None:
-        return False
-    return not Making.of(first.time, written).allows(second.kind, second.time)

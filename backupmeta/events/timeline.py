@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from backupmeta.account.filename import unreadable
 from backupmeta.account.home import Archive, Home, Pair, by_archive
+from backupmeta.backup.contradictions import Making
 from backupmeta.errors import EvidenceError, told_of
 from backupmeta.events import claims
 from backupmeta.events.claims import (
@@ -107,8 +108,8 @@ class _Accounts:
         self._spool = spool
         self._findings = findings
         self._steps = deque[_Step]()
-        self._subjects: list[Subject] | None = None
-        """Whom the archive that is being read is about; None before any of it came."""
+        self._backups: list[_Backup] | None = None
+        """The backups that the archive is of that is being read; None before any of it came."""
 
     def orders(self) -> Iterator[ToRead]:
         """Yield the archives; take the events that need none on the way. Raises `UnreadableError` for a root."""
@@ -138,13 +139,12 @@ class _Accounts:
         if isinstance(part, Ended):
             step.account.findings.extend(part.findings)
             self._steps.popleft()
-            self._subjects = None
+            self._backups = None
             self.settle()
         elif isinstance(part, Examined):
             self._take_events(step, part)
         else:
-            events = (statement.event(subject) for statement in part for subject in self._subjects or ())
-            self._spool.take(events)
+            self._spool.take(backup.event(statement) for statement in part for backup in self._backups or ())
 
     def settle(self) -> None:
         """Take the events of all steps that wait for no archive."""
@@ -161,7 +161,7 @@ class _Accounts:
     def _take_events(self, step: _Step, examined: Examined) -> None:
         """Take the events of the backups of a ``step``, or of the installs of its account, unless that was done."""
         account = step.account
-        if self._subjects is not None:
+        if self._backups is not None:
             return
         with account.noting_errors():
             if not step.pairs:
@@ -170,7 +170,23 @@ class _Accounts:
             account.findings.extend(examined.findings)
             backups = [account.of_backup(pair, examined) for pair in step.pairs]
             self._spool.take(chain.from_iterable(events for _, events in backups))
-            self._subjects = None if step.order is None else [subject for subject, _ in backups]
+            self._backups = None if step.order is None else [backup for backup, _ in backups]
+
+
+class _Backup(NamedTuple):
+    """A backup whose archive is being read.
+
+    Attributes:
+        subject: whom its witnesses speak of.
+        makings: the claims of when it was made, and until when.
+    """
+
+    subject: Subject
+    makings: list[tuple[Claim, Making]]
+
+    def event(self, member: Statement) -> Event:
+        """Return what a member of its archive states, with the claims that it contradicts."""
+        return member.event(self.subject, tuple(claims.contradicted(member, self.makings)))
 
 
 class _Account:
@@ -203,16 +219,18 @@ class _Account:
         except EvidenceError as error:
             self.findings.append(unreadable(self.home.folder.server_path, error))
 
-    def of_backup(self, pair: Pair, examined: Examined) -> tuple[Subject, Iterator[Event]]:
-        """Return whom the witnesses of a backup speak of, and what they state, each with those who contradict it."""
+    def of_backup(self, pair: Pair, examined: Examined) -> tuple[_Backup, Iterator[Event]]:
+        """Return a backup, and what its witnesses state, each with those who contradict it; members come later."""
         records = [record for record in (pair.record, examined.embedded) if record is not None]
         subject = self._subject(records[0] if records else None, pair.id)
         statements = [statement for record in records for statement in claims.of_record(record, self.findings)]
-        marks = self._contradictions((*statements, *examined.statements), subject.install)
+        stated = (*statements, *examined.statements)
+        marks = self._contradictions(stated, subject.install)
         made = [statement.claim for statement in statements if statement.claim.kind == "backed-up"]
         statements += self._of_name(pair.archive, made, marks)
         everything = chain(statements, self._of_record_file(pair.record), examined.statements)
-        return subject, (statement.event(subject, tuple(marks.get(statement.claim, ()))) for statement in everything)
+        events = (statement.event(subject, tuple(marks.get(statement.claim, ()))) for statement in everything)
+        return _Backup(subject, claims.makings(stated)), events
 
     def of_installs(self) -> Iterator[Event]:
         """Yield what the records of the live installs state; nothing where one archive was asked for."""
@@ -221,7 +239,7 @@ class _Account:
             for statement in chain(self._installs.get(id_, ()), self._of_record_file(record)):
                 yield statement.event(subject, tuple(self._against_installs.get(statement.claim, ())))
 
-    def _contradictions(self, stated: Iterable[Statement], install: str) -> _Contradictions:
+    def _contradictions(self, stated: Sequence[Statement], install: str) -> _Contradictions:
         """Return who contradicts whom; the live install's record is asked only when it was installed."""
         live = [statement.claim for statement in self._installs.get(install, ()) if statement.claim.kind == "installed"]
         marks = claims.contradicting(stated, live)

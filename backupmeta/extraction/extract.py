@@ -403,7 +403,7 @@ def extract(
     with case.place.open() as file, opened(order.folder, is_synced=order.is_synced) as (tree, keep):
         file.watch = watch
         unpacking = Unpacking(tree, order, case.limits, report, dump)
-        verified = verification.examined(case, file, [unpacking]).verification
+        verified = verification.examined(case, file, [unpacking])[0].verification
         unpacking.finish()
         extraction = Extraction(order, unpacking.counts, unpacking.narrowed, unpacking.has_dump, verified)
         if extraction.is_kept:
