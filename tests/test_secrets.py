@@ -41,6 +41,7 @@ OPENERS = {
 READERS = {
     "record/grammar.py": "reads records, and masks them",
     "account/home.py": "pairs records with archives, by names, times and places",
+    "account/layout.py": "tells whether records belong to their home, by paths and ids",
     "account/protected.py": "compares the path of an install with folders",
     "backup/program.py": "takes the keys alone",
     "backup/resolve.py": "decodes and compares values, and closes the fields",
