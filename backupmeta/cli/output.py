@@ -12,8 +12,8 @@ import click
 from backupmeta.errors import OutputError
 
 if TYPE_CHECKING:
-    from backupmeta.account.protected import Protected
     from backupmeta.cli.writing import Write
+    from backupmeta.search import Protected
 
 BROKEN_PIPE: Final[int] = 141
 """The exit code for a reader that went away, as a shell gives it for SIGPIPE."""
