@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 from backupmeta import library, rules
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import Archive, Home, HomeReading, Pair, by_archive
-from backupmeta.account.layout import below_home, is_outside
 from backupmeta.account.places import FoundHome, OpenedHome
 from backupmeta.archive.head import Head
 from backupmeta.archive.identification import Beginning
@@ -22,7 +21,7 @@ from backupmeta.archive.limits import Limits
 from backupmeta.catalog import schema
 from backupmeta.catalog.database import Catalog, ScanResult, StoredMemory
 from backupmeta.catalog.remembered import Memory, Remembered, below, recall
-from backupmeta.catalog.rows import Walked, finding_row
+from backupmeta.catalog.rows import FindingRow, Walked, finding_row
 from backupmeta.catalog.writer import Writer
 from backupmeta.checks import record, rulebook
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
@@ -34,7 +33,7 @@ from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.grammar import Document, parse_masked
 from backupmeta.search import Search
-from backupmeta.verification import Case, Outcome, Run, case_of, verify_archive
+from backupmeta.verification import Case, Item, Outcome, Run, case_of, verify_archive
 from backupmeta.work.orders import Watch, Work
 
 _MOST_ARCHIVES: Final = 16
@@ -67,12 +66,14 @@ class Portion(NamedTuple):
 
     def unread(self, rule: FindingRule, reason: str) -> list[Walked]:
         """Return why none of the archives was read."""
-        sources = {
-            path: Source(Witness.ARCHIVE, join_server_path(self.account.server_path, path)) for path in self.archives
-        }
-        findings = {path: finding_row(Finding(rule, "", reason, (source,))) for path, source in sources.items()}
-        unreadable = str(Verdict.UNREADABLE)
-        return [Walked(path, None, unreadable, None, (finding,), is_final=False) for path, finding in findings.items()]
+        return [
+            Walked(path, None, str(Verdict.UNREADABLE), None, (self._finding(rule, path, reason),), is_final=False)
+            for path in self.archives
+        ]
+
+    def _finding(self, rule: FindingRule, path: str, reason: str) -> FindingRow:
+        source = Source(Witness.ARCHIVE, join_server_path(self.account.server_path, path))
+        return finding_row(Finding(rule, "", reason, (source,)))
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Walking(Work[Portion, list[Walked]]):
             with (
                 account.open() as folder,
                 OpenedHome(folder, folder.entries(self.limits.folder_entries), account.as_server, account.is_home).home(
-                    self.limits, _Knowing(folder.path, order.unnamed)
+                    self.limits, _Knowing(folder, order.unnamed)
                 ) as home,
             ):
                 claims = by_archive(home.pairs()).items()
@@ -126,101 +127,81 @@ class Walking(Work[Portion, list[Walked]]):
         self, order: Portion, home: Home, archive: Archive, pairs: Sequence[Pair], *, watch: Watch
     ) -> Iterator[Walked]:
         """Yield what came out for an archive of some ``pairs``; nothing where it is not asked for, or not as it was."""
-        if (path := _below(home, archive)) not in order.archives:
+        if (path := below(home.folder, archive.folder, archive.name)) not in order.archives:
             return
         with suppress(EvidenceError), archive.open() as file:
             if file.signature != order.archives[path]:
                 return
-        outcome = verify_archive(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now), watch)
-        for pair, result in zip(pairs, outcome.each, strict=True):
+        outcomes = verify_archive(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now), watch)
+        for pair, result in zip(pairs, outcomes, strict=True):
             verification = result.verification
             findings = tuple(finding_row(judged.finding) for judged in verification.judged)
             yield Walked(path, pair.id, str(verification.verdict), verification.sha256, findings, result.is_final)
 
 
-def _below(home: Home, archive: Archive) -> str:
-    """Return the path of an archive from its home on; of one that is kept elsewhere, as the server saw both."""
-    path = below(home.folder.path, archive)
-    return below_home(home.folder.server_path, archive.server_path) if is_outside(path) else path
-
-
 class _Knowing(HomeReading):
     """Reads what lies in a home from the disk; which files are archives is known."""
 
-    def __init__(self, base: str, unnamed: frozenset[str]) -> None:
-        self._base = base
+    def __init__(self, home: Folder, unnamed: frozenset[str]) -> None:
+        self._home = home
         self._unnamed = unnamed
 
     def beginning(self, folder: Folder, name: str, _limits: Limits, /) -> Beginning:
         """Return that a file begins as a tar does, if it is known to, else that nothing is known of it."""
-        return Beginning.TAR if below(self._base, Archive(name, folder)) in self._unnamed else Beginning.OTHER
+        return Beginning.TAR if below(self._home, folder, name) in self._unnamed else Beginning.OTHER
 
 
 def _unnamed(remembered: Memory) -> frozenset[str]:
     """Return the paths of an account's archives whose names do not say so."""
-    return frozenset(
-        path
-        for path, file in remembered.files.items()
-        if isinstance(file.content, Head | EvidenceError) and not is_archive_name(path.rpartition("/")[2])
-    )
+    archives = (path for path, file in remembered.files.items() if file.is_archive)
+    return frozenset(path for path in archives if not is_archive_name(os.path.basename(path)))
 
 
-class Archives:
-    """The archives of a catalog that no scan has read to their end.
+def portions(catalog: Catalog, search: Search, scan: int) -> Iterator[Portion]:
+    """Yield the archives that the scan of this number found, and no scan has read to their end, account by account."""
+    last = 0
+    while accounts := list(catalog.memories(_WITH_UNWALKED, (last, scan))):
+        last = accounts[-1].account
+        for stored in accounts:
+            with suppress(ValueError):  # of a damaged catalog: the account is read anew the next time it changes
+                yield from _portions_of(catalog, search, stored)
 
-    Attributes:
-        work: what is to be done with each order.
-    """
 
-    def __init__(self, catalog: Catalog, search: Search, scan: int, now: int) -> None:
-        """Look in ``catalog`` for the archives that the scan of this number found; ``now`` is the moment of judging."""
-        self._catalog = catalog
-        self._search = search
-        self._scan = scan
-        self.work: Walking = Walking(search.limits, search.zone, now)
+def _portions_of(catalog: Catalog, search: Search, stored: StoredMemory) -> Iterator[Portion]:
+    """Yield the archives of an account. Raises `ValueError` where its memory is none."""
+    remembered = Memory.from_bytes(stored.content)
+    account = remembered.account(stored.path)._replace(server=search.server_root)
+    unnamed = _unnamed(remembered)
+    for files, is_over in _divided(catalog, stored.account, search.limits.account_bytes):
+        archives = {path: remembered.files[path].signature for path in files if path in remembered.files}
+        yield Portion(stored.account, account, archives, files, stored.host, unnamed, is_over)
 
-    def orders(self) -> Iterator[Portion]:
-        """Yield the orders to walk them, account by account."""
-        last = 0
-        while accounts := list(self._catalog.memories(_WITH_UNWALKED, (last, self._scan))):
-            last = accounts[-1].account
-            for stored in accounts:
-                with suppress(ValueError):  # of a damaged catalog: the account is read anew the next time it changes
-                    yield from self._orders_of(stored, Memory.from_bytes(stored.content))
 
-    def _orders_of(self, stored: StoredMemory, remembered: Memory) -> Iterator[Portion]:
-        account, unnamed = remembered.account(stored.path), _unnamed(remembered)
-        account = account._replace(server=self._search.server_root)
-        for portion, is_over in self._portions(stored.account):
-            archives = {path: remembered.files[path].signature for path in portion if path in remembered.files}
-            yield Portion(stored.account, account, archives, portion, stored.host, unnamed, is_over)
-
-    def _portions(self, account: int) -> Iterator[tuple[dict[str, int], bool]]:
-        """Yield the numbers of an account's archives by path, and whether they are more than may be read of it."""
-        portion, size, total = dict[str, int](), 0, 0
-        rows = self._catalog.connection.execute(_UNWALKED, (account,)).fetchall()
-        most, most_bytes = max(_MOST_ARCHIVES, -(-len(rows) // _MOST_ORDERS)), self._search.limits.account_bytes
-        for file, path, path_bytes, length in rows:
-            if portion and (
-                len(portion) == most or size + length > _MOST_BYTES or (total <= most_bytes < total + length)
-            ):
-                yield portion, total > most_bytes
-                portion, size = {}, 0
-            portion[schema.exact_path(path, path_bytes)] = file
-            size, total = size + length, total + length
-        if portion:
+def _divided(catalog: Catalog, account: int, most_bytes: int) -> Iterator[tuple[dict[str, int], bool]]:
+    """Yield the numbers of an account's archives by path, and whether they are more than may be read of it."""
+    portion, size, total = dict[str, int](), 0, 0
+    rows = catalog.connection.execute(_UNWALKED, (account,)).fetchall()
+    most = max(_MOST_ARCHIVES, -(-len(rows) // _MOST_ORDERS))
+    for file, path, path_bytes, length in rows:
+        is_full = len(portion) == most or size + length > _MOST_BYTES
+        if portion and (is_full or (total <= most_bytes < total + length)):
             yield portion, total > most_bytes
+            portion, size = {}, 0
+        portion[schema.exact_path(path, path_bytes)] = file
+        size, total = size + length, total + length
+    if portion:
+        yield portion, total > most_bytes
 
-    def take(self, portion: Portion, outcomes: list[Walked], writer: Writer, result: ScanResult) -> None:
-        """Write what came out of an order, and count it."""
-        for outcome in outcomes:
-            result.walked += outcome.is_final
-            if not outcome.is_final:
-                result.note_trouble(
-                    join_server_path(portion.account.server_path, outcome.path), "can't be read to its end"
-                )
-            writer.take_walked(portion.number, portion.files[outcome.path], outcome)
-        writer.flush()
+
+def take(portion: Portion, outcomes: list[Walked], writer: Writer, result: ScanResult) -> None:
+    """Write what came out of an order, and count it."""
+    for outcome in outcomes:
+        result.walked += outcome.is_final
+        if not outcome.is_final:
+            server_path = join_server_path(portion.account.server_path, outcome.path)
+            result.note_trouble(server_path, "can't be read to its end")
+        writer.take_walked(portion.number, portion.files[outcome.path], outcome)
+    writer.flush()
 
 
 _WITH_UNWALKED: Final = """
@@ -263,12 +244,13 @@ def recorded(catalog: str, policy: Policy) -> Run:
             advice = "scan it again with --deep, or verify the archives without --catalog"
             raise CatalogError(catalog, f"{unwalked[0]} was not read to its end", advice)
 
-    def run(cases: Iterable[Case]) -> Iterator[Outcome]:
+    def run(items: Iterable[Item]) -> Iterator[tuple[Item, list[Outcome]]]:
         with Catalog.unchecked(catalog) as opened:
             account_of = lru_cache(maxsize=1)(partial(_recorded_account, opened))  # cases come account by account
-            for case in cases:
-                accounts = ((account_of(_account_number(alone)), alone) for alone in case.alone)
-                yield Outcome.joined(_outcome(opened, *account.archive(alone), alone) for account, alone in accounts)
+            for item in items:
+                cases = item.alone if isinstance(item, Case) else []
+                accounts = ((account_of(_account_number(case)), case) for case in cases)
+                yield item, [_outcome(opened, *account.archive(case), case) for account, case in accounts]
 
     return run
 

@@ -135,8 +135,8 @@ def _inspected(catalog: Catalog, account: int, paths: set[str], zone: tzinfo | N
     stored = catalog.memory(account)
     with recalled(catalog.path, stored, DEFAULT_LIMITS) as home:
         for pair in home.pairs():
-            named = f"{BACKUPS}/{pair.id}" if pair.record else pair.archive and below(stored.path, pair.archive)
-            if named in paths:
+            archive = pair.archive and below(home.folder, pair.archive.folder, pair.archive.name)
+            if (f"{BACKUPS}/{pair.id}" if pair.record else archive) in paths:
                 try:
                     yield library.inspect_backup(home, pair, home.surroundings, zone)
                 except EvidenceError:
@@ -145,10 +145,12 @@ def _inspected(catalog: Catalog, account: int, paths: set[str], zone: tzinfo | N
 
 def _conditions(connection: sqlite3.Connection, query: Query) -> Iterator[_Condition]:
     if query.applications:
-        yield _any_of([_of_application(connection, requirement) for requirement in query.applications])
+        applications = (_of_versions(connection, _APPLICATION, _APPLICATION_VERSIONS, of) for of in query.applications)
+        yield _any_of(list(applications))
     for column, extensions in (("plugins", query.plugins), ("themes", query.themes)):
+        lists = f"b.{column} IN (SELECT list FROM extensions WHERE id = ?{{}})"
         for requirement in extensions:
-            yield _of_extension(connection, column, requirement)
+            yield _of_versions(connection, lists, _EXTENSION_VERSIONS, requirement)
     if query.digest is not None:
         yield _Condition(_DIGEST, (f"{query.digest.lower()}*",) * 2)
     equal = {"user": query.user, "db_prefix": query.prefix}
@@ -172,31 +174,18 @@ _DIGEST: Final = (
 )
 
 
-def _of_application(connection: sqlite3.Connection, requirement: Requirement) -> _Condition:
-    select = "SELECT DISTINCT version FROM all_backups WHERE application = ?"
-    versions = _admitted(connection.execute(select, (requirement.name,)), requirement)
+def _of_versions(connection: sqlite3.Connection, sql: str, known: str, requirement: Requirement) -> _Condition:
+    """Return that something is as it is required: ``sql`` with a place for the versions, ``known`` selects all."""
     if not requirement.bounds:
-        return _Condition("b.application = ?", (requirement.name,))
-    return _Condition(
-        "(b.application = ? AND b.version IN (SELECT value FROM json_each(?)))",
-        (requirement.name, json.dumps(versions)),
-    )
+        return _Condition(sql.format(""), (requirement.name,))
+    versions = [version for (version,) in connection.execute(known, (requirement.name,)) if requirement.admits(version)]
+    within = " AND version IN (SELECT value FROM json_each(?))"
+    return _Condition(sql.format(within), (requirement.name, json.dumps(versions)))
 
 
-def _of_extension(connection: sqlite3.Connection, column: str, requirement: Requirement) -> _Condition:
-    """Return that a backup's list of plugins or themes has an extension as it is required."""
-    lists = f"b.{column} IN (SELECT list FROM extensions WHERE id = ?"
-    if not requirement.bounds:
-        return _Condition(f"{lists})", (requirement.name,))
-    select = "SELECT DISTINCT version FROM extensions WHERE id = ?"
-    versions = _admitted(connection.execute(select, (requirement.name,)), requirement)
-    within = f"{lists} AND version IN (SELECT value FROM json_each(?)))"
-    return _Condition(within, (requirement.name, json.dumps(versions)))
-
-
-def _admitted(rows: sqlite3.Cursor, requirement: Requirement) -> list[str]:
-    return [version for (version,) in rows if version is not None and requirement.admits(version)]
-
+_APPLICATION: Final = "(b.application = ?{})"
+_APPLICATION_VERSIONS: Final = "SELECT DISTINCT version FROM all_backups WHERE application = ?"
+_EXTENSION_VERSIONS: Final = "SELECT DISTINCT version FROM extensions WHERE id = ?"
 
 Row = tuple[Any, ...]
 """What SQLite gives: text, numbers, bytes and None, as the types of the columns say."""

@@ -24,14 +24,7 @@ from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.catalog.database import Catalog, StoredMemory
-from backupmeta.errors import (
-    CatalogError,
-    DamagedError,
-    EvidenceError,
-    LimitExceededError,
-    NotRegularError,
-    UnreadableError,
-)
+from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
@@ -57,6 +50,11 @@ class Remembered(NamedTuple):
 
     signature: Signature
     content: Content
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether it was taken for an archive."""
+        return isinstance(self.content, Head | EvidenceError)
 
 
 @dataclass(slots=True)
@@ -124,7 +122,7 @@ def recall(catalog: str, stored: StoredMemory) -> Memory:
     try:
         return Memory.from_bytes(stored.content)
     except ValueError as error:
-        raise CatalogError(catalog, f"{stored.path}: {error}", "scan again, into a new file") from error
+        raise errors.CatalogError(catalog, f"{stored.path}: {error}", "scan again, into a new file") from error
 
 
 def _described(content: Content, records: dict[bytes, int]) -> object:
@@ -175,7 +173,10 @@ def _error(described: Mapping[str, Any]) -> EvidenceError:
     return error
 
 
-_ATTRIBUTES: Final = {DamagedError: ("offset", "verdict"), LimitExceededError: ("limit", "bound", "actual")}
+_ATTRIBUTES: Final = {
+    errors.DamagedError: ("offset", "verdict"),
+    errors.LimitExceededError: ("limit", "bound", "actual"),
+}
 """What errors of these classes have beside their path, reason and advice."""
 
 
@@ -193,7 +194,7 @@ def _finding_of(described: Iterable[Any]) -> Finding:
 
 
 _FILENAME: Final = "backup-filename"
-_OTHERWISE: Final = (UnreadableError, LimitExceededError)
+_OTHERWISE: Final = (UnreadableError, errors.LimitExceededError)
 """Why a file was not read that may be read the next time: the system refused, or a limit that can be raised did."""
 
 _NOWHERE: Final = Signature(0, 0, 0, 0)
@@ -218,7 +219,6 @@ class Reader(HomeReading):
         self.digests: dict[str, str] = {}
         self.is_sure: bool = True
         self._home = base
-        self._base = base.path
         self._listed: Mapping[str, Signature] = {}
         self._remembered: Mapping[str, Remembered] = _NO_FILES
         self._read: dict[bytes, Record] = {}
@@ -250,7 +250,7 @@ class Reader(HomeReading):
 
     def record(self, folder: Folder, name: str, limits: Limits) -> Record:
         """Return the record ``name`` of ``folder``, its secrets masked. Raises `EvidenceError`."""
-        path = self.below(folder, name)
+        path = below(self._home, folder, name)
         known = self._unchanged(path)
         if isinstance(known, EvidenceError):
             raise known
@@ -273,7 +273,7 @@ class Reader(HomeReading):
 
     def head(self, archive: Archive, limits: Limits) -> Head:
         """Return the head of an archive, its record's secrets masked. Raises `EvidenceError`."""
-        path = self.below(archive.folder, archive.name)
+        path = below(self._home, archive.folder, archive.name)
         known = self._known(path)
         if isinstance(known, Head):
             return known
@@ -293,7 +293,7 @@ class Reader(HomeReading):
 
     def beginning(self, folder: Folder, name: str, limits: Limits) -> Beginning:
         """Return how a file begins; what was taken for an archive begins as one. Raises `EvidenceError`."""
-        path = self.below(folder, name)
+        path = below(self._home, folder, name)
         known = self._known(path)
         if known is not None:
             return known if isinstance(known, Beginning) else Beginning.TAR
@@ -341,11 +341,12 @@ class Reader(HomeReading):
         self.files[path] = Remembered(self._listed.get(path, _NOWHERE), error)
         self._anew.add(path)
 
-    def below(self, folder: Folder, name: str) -> str:
-        """Return the path of the file ``name`` in ``folder``, from the base on."""
-        if folder.path != self._base and not folder.path.startswith(f"{self._base}{os.sep}"):
-            return below_home(self._home.server_path, folder.server_child(name))
-        return f"{folder.path[len(self._base) + 1 :]}/{name}".removeprefix("/").replace(os.sep, "/")
+
+def below(home: Folder, folder: Folder, name: str) -> str:
+    """Return the path of the file ``name`` in ``folder``, from ``home`` on; of one outside as the server saw it."""
+    if folder.path != home.path and not folder.path.startswith(f"{home.path}{os.sep}"):
+        return below_home(home.server_path, folder.server_child(name))
+    return f"{folder.path[len(home.path) + 1 :]}/{name}".removeprefix("/").replace(os.sep, "/")
 
 
 def _joined(names: Collection[bytes], groups: Iterable[frozenset[bytes]]) -> set[bytes]:
@@ -425,24 +426,24 @@ _ON_THE_WAY: Final = "backup IS NULL AND install IS NULL AND (account IS NULL OR
 class _Recalling(HomeReading):
     """Reads what lies in a home from what is remembered of it."""
 
-    def __init__(self, remembered: Memory, base: str) -> None:
+    def __init__(self, remembered: Memory, home: Folder) -> None:
         self._remembered = remembered
-        self._base = base
+        self._home = home
 
     def record(self, folder: Folder, name: str, _limits: Limits, /) -> Record:
-        raise NotRegularError(folder.child(name), "is in a catalog")
+        raise errors.NotRegularError(folder.child(name), "is in a catalog")
 
     def head(self, archive: Archive, _limits: Limits, /) -> Head:
         """Return what is remembered of an archive's head, or raise what is remembered."""
-        content = self._remembered.files[below(self._base, archive)].content
+        content = self._remembered.files[below(self._home, archive.folder, archive.name)].content
         if isinstance(content, EvidenceError):
             raise content
         if not isinstance(content, Head):
-            raise NotRegularError(archive.server_path, "is no archive")
+            raise errors.NotRegularError(archive.server_path, "is no archive")
         return content
 
     def beginning(self, folder: Folder, name: str, _limits: Limits, /) -> Beginning:
-        raise NotRegularError(folder.child(name), "is in a catalog")
+        raise errors.NotRegularError(folder.child(name), "is in a catalog")
 
 
 class Recalled(Folder):
@@ -473,7 +474,7 @@ def recalled(catalog: str, stored: StoredMemory, limits: Limits) -> Home:
     """Return the home that is ``stored`` in a catalog. Raises `CatalogError` where that is no memory."""
     remembered = recall(catalog, stored)
     folder = Recalled(stored.account, stored.path, remembered.server_path)
-    home = Home(folder, remembered.as_server, limits, _Recalling(remembered, stored.path))
+    home = Home(folder, remembered.as_server, limits, _Recalling(remembered, folder))
     home.is_home, home.has_records = remembered.is_home, remembered.has_records
     home.findings = list(remembered.findings)
     home.installs = dict(_documents(folder, remembered, CURRENT, Witness.INSTALL_RECORD))
@@ -485,18 +486,13 @@ def recalled(catalog: str, stored: StoredMemory, limits: Limits) -> Home:
     return home
 
 
-def _documents(home: Recalled, remembered: Memory, below: str, witness: Witness) -> Iterator[tuple[str, Document]]:
+def _documents(home: Recalled, remembered: Memory, path_below: str, witness: Witness) -> Iterator[tuple[str, Document]]:
     """Yield the records in a folder of ``home``, by their names."""
-    folder = home.below(below)
+    folder = home.below(path_below)
     for path, file in remembered.files.items():
         parent, _, name = path.rpartition("/")
-        if parent == below and is_id(name) and isinstance(file.content, Record):
+        if parent == path_below and is_id(name) and isinstance(file.content, Record):
             yield name, Document(Source(witness, folder.server_child(name)), file.content)
-
-
-def below(base: str, archive: Archive) -> str:
-    """Return the path of an archive below the account's folder ``base``."""
-    return os.path.relpath(archive.folder.child(archive.name), base).replace(os.sep, "/")
 
 
 _BACKUPS_NAMED: Final = """

@@ -21,11 +21,10 @@ from backupmeta.account.home import FROM_DISK, folder_name
 from backupmeta.account.places import FoundHome
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
-from backupmeta.catalog import integrity, schema
+from backupmeta.catalog import deep_scan, integrity, schema
 from backupmeta.catalog.batch import UNSURE, Batch, Known, Outcome, Scanned, Scanning, Task
 from backupmeta.catalog.database import Catalog, ScanResult, is_as_noted, locked, note, put_aside, require
-from backupmeta.catalog.deep_scan import Archives
-from backupmeta.catalog.integrity import OWN, Damaged, Seals
+from backupmeta.catalog.integrity import OWN, Damaged
 from backupmeta.catalog.remembered import Memory, Remembered
 from backupmeta.catalog.rows import Cell, FindingRow, finding_row
 from backupmeta.catalog.schema import ACCOUNTS, MEMORIES, SCANS
@@ -146,11 +145,10 @@ class _Scan:
         self._has_nested = _has_nested(search)
         self._read: list[tuple[str, str]] = []
         self._is_resumed = False
-        self._seals = Seals(self._connection)
         with catalog.transaction():
             self._number, self._first_file, self._began = self._begun()
+            self._writer = Writer(self._connection, self._number, result, damaged)
             self._seal_own()
-        self._writer = Writer(self._connection, self._number, result.changes, self._seals, damaged)
         self._accounts = Accounts(catalog, self._number, self._writer, result, damaged)
 
     def look(self, tell: Tell, workers: Workers) -> None:
@@ -165,10 +163,11 @@ class _Scan:
 
     def walk(self, tell: Tell, workers: Workers) -> None:
         """Walk all archives that no scan has walked yet."""
-        archives = Archives(self._catalog, self._search, self._number, self._began)
-        for portion, outcomes in results(archives.orders(), archives.work, workers):
+        work = deep_scan.Walking(self._search.limits, self._search.zone, self._began)
+        portions = deep_scan.portions(self._catalog, self._search, self._number)
+        for portion, outcomes in results(portions, work, workers):
             with self._catalog.transaction():
-                archives.take(portion, outcomes, self._writer, self._result)
+                deep_scan.take(portion, outcomes, self._writer, self._result)
             tell(self._result)
 
     def finished(self) -> None:
@@ -181,8 +180,8 @@ class _Scan:
             self._seal_own()
 
     def _seal_own(self) -> None:
-        self._seals.change(OWN)
-        self._seals.write()
+        self._writer.seals.change(OWN)
+        self._writer.seals.write()
 
     def _begun(self) -> tuple[int, int, int]:
         """Return the scan's number, that of the first file that it may meet first, and when it began."""

@@ -10,9 +10,8 @@ from functools import partial
 from itertools import islice
 from typing import Final, TypeAlias
 
-from backupmeta.api.status import PAGE, SUCCESS
 from backupmeta.backup.inspection import Inspection, Resolved, decoded
-from backupmeta.errors import AnswerError
+from backupmeta.errors import PAGE, SUCCESS, AnswerError
 from backupmeta.folders import telling, text_file
 from backupmeta.provenance import Fact, display, located
 from backupmeta.record.fields import FIELD, FIELDS
@@ -276,10 +275,9 @@ def _extra(field: str, holding: list[Document], *, show_secrets: bool) -> tuple[
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-_WITH_PROVENANCE: Final = frozenset({Trait.WITH_PROVENANCE})
 _SHARED: Final[tuple[Format[ListRendering], ...]] = (
-    Format("json", "the server's list envelope, 50 entries unless --limit says otherwise", page, _WITH_PROVENANCE),
-    Format("jsonl", "one JSON object a line", jsonl, _WITH_PROVENANCE | {Trait.ROW_BY_ROW}),
+    Format("json", "the server's list envelope, 50 entries unless --limit says otherwise", page, Trait.WITH_PROVENANCE),
+    Format("jsonl", "one JSON object a line", jsonl, Trait.WITH_PROVENANCE | Trait.ROW_BY_ROW),
     Format("csv", "a column a field", csv_rows),
 )
 
@@ -289,5 +287,7 @@ BACKUPS: Final[Formats[ListRendering]] = formats(Format("table", "a table for pe
 INSTALLS: Final[Formats[ListRendering]] = formats(Format("table", "a table for people", install_table), *_SHARED)
 """The formats of a list of installs."""
 
-ANSWERS: Final[Formats[AnswerRendering]] = formats(Format("json", "the server's envelope", answer, _WITH_PROVENANCE))
+ANSWERS: Final[Formats[AnswerRendering]] = formats(
+    Format("json", "the server's envelope", answer, Trait.WITH_PROVENANCE)
+)
 """The formats of one backup or install."""

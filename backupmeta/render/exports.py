@@ -235,6 +235,6 @@ def _in_calendar(seconds: int) -> int | None:
 EXPORTS: Final[Formats[ExportRendering]] = formats(
     Format("jsonl", "one JSON object a line", jsonl),
     Format("csv", "a column a field", csv),
-    Format("parquet", "columns with types; needs -o FILE", parquet, frozenset({Trait.IN_A_FILE_ALONE})),
+    Format("parquet", "columns with types; needs -o FILE", parquet, Trait.IN_A_FILE_ALONE),
 )
 """The formats of an exported table."""

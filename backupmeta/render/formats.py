@@ -10,7 +10,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from enum import Enum, auto
+from enum import Flag, auto
 from itertools import islice
 from typing import Final, Generic, TypeAlias, TypeVar
 
@@ -42,9 +42,10 @@ _ALIGNED_TOGETHER: Final = 1_000
 # --- the formats of an answer -----------------------------------------------------------------------------------------
 
 
-class Trait(Enum):
+class Trait(Flag):
     """What a command has to know of a format."""
 
+    NONE = 0
     ROW_BY_ROW = auto()
     """Each row is rendered by itself, so that many processes can render rows, which are joined."""
     WITH_PROVENANCE = auto()
@@ -71,7 +72,7 @@ class Format(Generic[Render]):
     name: str
     meaning: str
     render: Render
-    traits: frozenset[Trait] = frozenset()
+    traits: Trait = Trait.NONE
 
 
 Formats: TypeAlias = Mapping[str, Format[Render]]

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive.compression import SYSTEMS, Stream
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import Dump, Dumps, DumpState
+from backupmeta.archive.dump import Dump, Dumps, DumpState, Table
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
 from backupmeta.escapes import inert, printable
@@ -20,7 +20,7 @@ from backupmeta.render.formats import (
     Formats,
     Rendering,
     Trait,
-    finding_object,
+    as_json,
     formats,
     json_list,
     pretty,
@@ -83,7 +83,7 @@ def verdict(archive: Pass) -> str:
     end = archive.end
     ended = "not walked" if end is None else f"{end.verdict}: {end.reason}" if end.reason else end.verdict
     digests = "".join(f", {name} {digest}" for name, digest in archive.digests.items())
-    read = f"{counted(archive.members_read, 'member')}, {counted(archive.position, 'byte')} inflated"
+    read = f"{counted(archive.members_read, 'member')}, {counted(archive.stream.position, 'byte')} inflated"
     return f"{display(archive.file.path)}: {ended}; {read}{digests}"
 
 
@@ -110,15 +110,15 @@ def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
     return {
         "compression": archive.compression.name,
         "size": archive.file.size,
-        "inflated": archive.position,
+        "inflated": archive.stream.position,
         "digests": dict(archive.digests),
-        "streams": [_stream(stream) for stream in archive.streams],
-        "stream_count": archive.stream_count,
+        "streams": [_stream(stream) for stream in archive.stream.streams],
+        "stream_count": archive.stream.stream_count,
         "member_count": archive.members_read,
         "verdict": end.verdict if end else None,
         "reason": end.reason if end else "",
         "dump": _dump(dump) if dump is not None else None,
-        "findings": list(map(finding_object, archive.findings())),
+        "findings": as_json(archive.findings()),
     }
 
 
@@ -133,21 +133,13 @@ def _stream(stream: Stream) -> dict[str, object]:
 
 
 def _dump(dump: Dump) -> dict[str, object]:
-    return {
-        "is_complete": _IS_COMPLETE[dump.state],
-        "reason": dump.reason,
-        "writer": dump.writer,
-        "left_out": dump.left_out,
-        "tables": [
-            {
-                **named("name", table.name.decode("utf-8", "surrogateescape")),
-                "type": table.kind,
-                "inserts": table.inserts,
-                "rows": table.rows,
-            }
-            for table in dump.tables
-        ],
-    }
+    facts = {"is_complete": _IS_COMPLETE[dump.state], "reason": dump.reason, "writer": dump.writer}
+    return {**facts, "left_out": dump.left_out, "tables": list(map(_table, dump.tables))}
+
+
+def _table(table: Table) -> dict[str, object]:
+    name = named("name", table.name.decode("utf-8", "surrogateescape"))
+    return {**name, "type": table.kind, "inserts": table.inserts, "rows": table.rows}
 
 
 def member_object(member: Member) -> dict[str, object]:
@@ -191,12 +183,7 @@ def _step(step: Step) -> dict[str, object]:
 
 MEMBERS: Final[Formats[Rendering[Walk]]] = formats(
     Format("text", "a line a member", lambda walk, _view: member_lines(walk.archive)),
-    Format(
-        "json",
-        "an object, with offsets in bytes of the inflated archive",
-        whatever_view(walked),
-        frozenset({Trait.WITH_CONTENTS}),
-    ),
+    Format("json", "an object, offsets in bytes of the inflated archive", whatever_view(walked), Trait.WITH_CONTENTS),
 )
 """The formats of a list of an archive's members."""
 

@@ -90,7 +90,6 @@ class Column(NamedTuple):
         below: the key of the column that it stands below of, in the same cell of the table.
         is_detail: whether it is shown for one row, once that is opened.
         is_filter: whether rows can be chosen by it.
-        target: the key of the table that a link leads to.
     """
 
     key: str
@@ -100,7 +99,11 @@ class Column(NamedTuple):
     below: str = ""
     is_detail: bool = False
     is_filter: bool = False
-    target: str = ""
+
+    @property
+    def target(self) -> str:
+        """The key of the table that a link leads to; empty for any other column."""
+        return f"{self.key}s" if self.kind is CellKind.LINK else ""
 
 
 class Table(NamedTuple):
@@ -116,7 +119,7 @@ class Table(NamedTuple):
 
 
 def _account(*, below: str = "") -> Column:
-    return Column("account", "Account", CellKind.LINK, below=below, is_filter=True, target="accounts")
+    return Column("account", "Account", CellKind.LINK, below=below, is_filter=True)
 
 
 def _detail(key: str, label: str, kind: CellKind, value: Callable[[Any, Report], Any] | None = None) -> Column:
@@ -140,8 +143,8 @@ _FINDINGS: Final = (
     Column("severity", "Severity", CellKind.WORD, is_filter=True),
     Column("message", "What was found", CellKind.TEXT),
     Column("id", "Kind", CellKind.CODE, below="message", is_filter=True),
-    Column("backup", "About", CellKind.LINK, target="backups"),
-    Column("install", "Install", CellKind.LINK, below="backup", target="installs"),
+    Column("backup", "About", CellKind.LINK),
+    Column("install", "Install", CellKind.LINK, below="backup"),
     _account(below="backup"),
     Column("evidence", "Where it can be seen", CellKind.PLACES, _evidence),
     _detail("advice", "Advice", CellKind.TEXT),
@@ -161,7 +164,7 @@ _BACKUPS: Final = (
     _detail("archive", "Archive", CellKind.CODE),
     _detail("sha256", "SHA-256", CellKind.CODE),
     _detail("id", "Id", CellKind.CODE),
-    Column("install", "Install", CellKind.LINK, is_detail=True, target="installs"),
+    Column("install", "Install", CellKind.LINK, is_detail=True),
     _detail("install_id", "Id of the install", CellKind.CODE),
     _detail("user", "Owner", CellKind.TEXT),
     _detail("path", "Folder of the install", CellKind.CODE),
@@ -211,7 +214,7 @@ _ARCHIVES: Final = (
     Column("modified", "Modified (UTC)", CellKind.TIME),
     Column("status", "Status", CellKind.WORD, is_filter=True),
     Column("verdict", "Verdict", CellKind.WORD, below="status", is_filter=True),
-    Column("backup", "Backup", CellKind.LINK, target="backups"),
+    Column("backup", "Backup", CellKind.LINK),
 )
 
 
@@ -350,12 +353,7 @@ def _described(key: str, lists: _Lists) -> dict[str, object]:
 # --- formats ----------------------------------------------------------------------------------------------------------
 
 REPORTS: Final[Formats[Rendering[Report]]] = formats(
-    Format(
-        "html",
-        "one page that opens anywhere",
-        lambda report, _view: [html(report)],
-        frozenset({Trait.NOT_ON_A_TERMINAL}),
-    ),
+    Format("html", "one page that opens anywhere", lambda report, _view: [html(report)], Trait.NOT_ON_A_TERMINAL),
     Format("markdown", "Markdown that reads well as text", lambda report, _view: [markdown(report)]),
     Format("json", "an object, a line a row", lambda report, _view: [report_json(report)]),
 )

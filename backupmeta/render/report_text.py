@@ -44,6 +44,11 @@ _WIDEST: Final = 60
 _TIMES: Final = frozenset("written as_of oldest began ended newest created updated time modified".split())
 """The attributes that are times."""
 
+_COUNTED: Final = (
+    "accounts installs backups orphans archives bytes digested verdicts duplicates oldest newest severities".split()
+)
+"""The attributes of a summary that JSON has, in its order."""
+
 _Paths = Mapping[int, str]
 """The accounts' paths, by number."""
 _Cells = tuple[str, ...]
@@ -163,39 +168,39 @@ def _time(backup: DatedBackup | None) -> int | None:
 
 
 class _Section(NamedTuple):
-    """A section: its title, its rows, the headings of their table, and what gives the cells of a row."""
+    """A section: its title, the headings of its table, its rows, and what gives the cells of one."""
 
     title: str
-    rows: Sequence[Any]
     headings: _Cells
-    cells: Callable[[Any, _Paths], _Cells]
+    rows: Sequence[Any]
+    cells: Callable[[Any, _Paths], _Cells] = lambda row, _paths: row
 
 
 def markdown(report: Report) -> str:
     """Return ``report`` as Markdown."""
-    counts = report.summary
     first = [
         f"# Backups of {_text(scope(report))}",
         f"As of {_text(minute(report.as_of))}. All times are in UTC.",
-        _text(verdict(counts)),
+        _text(verdict(report.summary)),
     ]
-    sections = [_section(section, report.account_paths) for section in _sections(report, counts) if section.rows]
+    sections = [_section(section, report.account_paths) for section in _sections(report) if section.rows]
     return escapes.inert("\n\n".join([*first, *sections]) + "\n")
 
 
-def _sections(report: Report, counts: Summary) -> tuple[_Section, ...]:
+def _sections(report: Report) -> Iterator[_Section]:
+    counts = [(tile.label, tile.figure, _text("; ".join(tile.lines))) for tile in tiles(report.summary)]
+    yield _Section("Summary", ("what", "there is", "of it"), counts)
+    kinds = ("severity", "times", "finding", "what it says", "advice")
+    yield _Section("What was found", kinds, report.summary.findings, _kind)
+    yield _Section("Findings", ("severity", "what was found", "account", "seen in"), report.findings, _finding)
+    backups = ("made", "site", "application", "account", "state", "size")
+    yield _Section("Backups", backups, report.backups, _backup)
+    yield _Section("Installs", ("site", "application", "account", "updated", "backups"), report.installs, _install)
+    yield _Section("Accounts", ("account", "status", "installs", "backups", "archives"), report.accounts, _account)
     digested = [archive for archive in report.archives if archive.sha256 is not None]
-    return (
-        _Section("Summary", list(tiles(counts)), ("what", "there is", "of it"), _tile),
-        _Section("What was found", counts.findings, ("severity", "times", "finding", "what it says", "advice"), _kind),
-        _Section("Findings", report.findings, ("severity", "what was found", "account", "seen in"), _finding),
-        _Section("Backups", report.backups, ("made", "site", "application", "account", "state", "size"), _backup),
-        _Section("Installs", report.installs, ("site", "application", "account", "updated", "backups"), _install),
-        _Section("Accounts", report.accounts, ("account", "status", "installs", "backups", "archives"), _account),
-        _Section("Digests", digested, ("SHA-256", "verdict", "account", "archive"), _digest),
-        _Section("Scans", report.scans, ("began", "ended", "what was scanned"), _scan),
-        _Section("Origin", list(origin(report)), ("what", "it is"), _origin),
-    )
+    yield _Section("Digests", ("SHA-256", "verdict", "account", "archive"), digested, _digest)
+    yield _Section("Scans", ("began", "ended", "what was scanned"), report.scans, _scan)
+    yield _Section("Origin", ("what", "it is"), [(label, _text(text)) for label, text in origin(report)])
 
 
 def _section(section: _Section, paths: _Paths) -> str:
@@ -207,10 +212,6 @@ def _section(section: _Section, paths: _Paths) -> str:
     more = len(section.rows) - MOST
     left = f"\n\n…and {more:,} more: in this report as a page (`--format html`) or JSON." if more > 0 else ""
     return f"## {section.title}\n\n" + "\n".join(lines) + left
-
-
-def _tile(tile: Tile, _paths: _Paths) -> _Cells:
-    return tile.label, tile.figure, _text("; ".join(tile.lines))
 
 
 def _kind(kind: FindingCount, _paths: _Paths) -> _Cells:
@@ -247,11 +248,6 @@ def _scan(scan: Scan, _paths: _Paths) -> _Cells:
     ended = "interrupted" if scan.ended is None else _text(minute(scan.ended))
     unread = "".join(f", not read: {_code(root)}" for root in scan.unread)
     return _text(minute(scan.began)), ended, ", ".join(map(_code, scan.roots)) + unread
-
-
-def _origin(line: tuple[str, str], _paths: _Paths) -> _Cells:
-    label, text = line
-    return label, _text(text)
 
 
 def _site(row: ReportedBackup | ReportedInstall) -> str:
@@ -292,21 +288,10 @@ def report_json(report: Report) -> str:
 
 def _summary(counts: Summary) -> dict[str, object]:
     copies, wasted = _spare(counts)
-    return {
-        "accounts": counts.accounts,
-        "installs": counts.installs,
-        "backups": counts.backups,
-        "orphans": counts.orphans.backups,
-        "archives": counts.archives,
-        "bytes": counts.bytes,
-        "digested": counts.digested,
-        "verdicts": counts.verdicts,
-        "duplicates": {"copies": copies, "bytes": wasted},
-        "oldest": _time(counts.oldest),
-        "newest": _time(counts.newest),
-        "severities": counts.severities,
-        "kinds": list(map(_described, counts.findings)),
-    }
+    values = {key: getattr(counts, key) for key in _COUNTED}
+    values |= {"orphans": counts.orphans.backups, "duplicates": {"copies": copies, "bytes": wasted}}
+    values |= {"oldest": _time(counts.oldest), "newest": _time(counts.newest)}
+    return {**values, "kinds": list(map(_described, counts.findings))}
 
 
 def _described(kind: FindingCount) -> dict[str, object]:
