@@ -12,25 +12,23 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from backupmeta import rules
 from backupmeta.account import places
 from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, is_id
-from backupmeta.api.status import (
-    SUCCESS,
-    backup_not_found,
-    install_not_found,
-)
 from backupmeta.archive.limits import OverAllowanceError
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.witnesses import Witnesses
 from backupmeta.errors import (
+    SUCCESS,
     DamagedError,
     EvidenceError,
     LimitExceededError,
     NoRecordError,
+    backup_not_found,
+    install_not_found,
     told_of,
 )
 from backupmeta.evidence import Place, open_named
 from backupmeta.findings import Finding, FindingRule
-from backupmeta.provenance import Source, Witness
+from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.grammar import Document, document
 from backupmeta.search import EVERYWHERE, Matches, Search, check_owner, chosen
 from backupmeta.work.orders import WORKER_ENDED, Watch, Work, Workers, results
@@ -93,10 +91,16 @@ def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = N
     What can't be read is appended to ``findings`` and the rest goes on. Raises `UnreadableError` for a root.
     """
     notes: list[Finding] = [] if findings is None else findings
-    for home in search.homes(notes):
+    for home, pair in _all(search, notes):
+        yield from _inspected(home, pair, search, notes)
+
+
+def _all(search: Search, findings: list[Finding]) -> Iterator[tuple[Home, Pair]]:
+    """Yield the backups, each with its open home; append what was odd."""
+    for home in search.homes(findings):
         for pair in home.pairs():
-            yield from _inspected(home, pair, search, notes)
-        notes.extend(home.findings)
+            yield home, pair
+        findings.extend(home.findings)
 
 
 BLOCK: Final = 64
@@ -152,7 +156,8 @@ class BackupListing(Work[Block, str | Passed]):
             if self._next <= order.first:
                 continue
             if order.is_read:
-                texts.extend(self._text(inspection, self._findings) for inspection in self._inspected(home, pair))
+                inspected = _inspected(home, pair, self._search, self._findings)
+                texts.extend(self._text(inspection, self._findings) for inspection in inspected)
             else:
                 self._findings.append(given_up(pair.archive.server_path if pair.archive else home.folder.server_path))
             if texts and len(texts[-1]) > _LONG:
@@ -174,21 +179,12 @@ class BackupListing(Work[Block, str | Passed]):
 
     def _begin(self) -> None:
         self._next = 0
-        self._backups = self._all()
-
-    def _all(self) -> Iterator[tuple[Home, Pair]]:
-        for home in self._search.homes(self._findings):
-            for pair in home.pairs():
-                yield home, pair
-            self._findings.extend(home.findings)
-
-    def _inspected(self, home: Home, pair: Pair) -> Iterator[Inspection]:
-        return _inspected(home, pair, self._search, self._findings)
+        self._backups = _all(self._search, self._findings)
 
 
 def given_up(subject: str) -> Finding:
     """Return the finding that no process survives reading something."""
-    return Finding(rules.ARCHIVE_UNREADABLE, subject, WORKER_ENDED, (Source(Witness.FILE_SYSTEM, subject),))
+    return Finding(rules.ARCHIVE_UNREADABLE, subject, WORKER_ENDED, on_disk(subject))
 
 
 def listed(
@@ -379,18 +375,22 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
     except EvidenceError as error:
         if pair.record is None:
             raise
-        return None, (
-            Finding(trouble(error, pair.record, pair.archive.place), pair.archive.name, particulars(error), (source,)),
-        )
+        odd = trouble(error, pair.record, pair.archive.place)
+        return None, (odd._replace(subject=pair.archive.name, evidence=(source,)),)
 
 
 def _embedded(archive: Archive) -> Source:
     return Source(Witness.EMBEDDED_RECORD, archive.server_path)
 
 
-def trouble(error: EvidenceError, record: Document | None, place: Place) -> FindingRule:
-    """Return the rule of the finding that an ``error`` of an archive is; the account's ``record`` may speak for it."""
-    return without_record(record, place) if isinstance(error, NoRecordError) else unread(error)
+def trouble(error: EvidenceError, record: Document | None, place: Place) -> Finding:
+    """Return the finding that an ``error`` of an archive is; the account's ``record`` may speak for it.
+
+    That a record is missing says all.
+    """
+    if isinstance(error, NoRecordError):
+        return Finding(without_record(record, place))
+    return Finding(unread(error), "", error.particulars)
 
 
 def unread(error: EvidenceError) -> FindingRule:
@@ -398,11 +398,6 @@ def unread(error: EvidenceError) -> FindingRule:
     if isinstance(error, DamagedError):
         return rules.ARCHIVE_TRUNCATED if error.verdict == "truncated" else rules.ARCHIVE_DAMAGED
     return rules.LIMIT_EXCEEDED if isinstance(error, LimitExceededError) else rules.ARCHIVE_UNREADABLE
-
-
-def particulars(error: EvidenceError) -> str:
-    """Return the detail of the finding that an archive's ``error`` is; that a record is missing says all."""
-    return "" if isinstance(error, NoRecordError) else error.particulars
 
 
 def without_record(record: Document | None, place: Place) -> FindingRule:
@@ -418,9 +413,9 @@ def without_record(record: Document | None, place: Place) -> FindingRule:
 def unreadable(pair: Pair, error: EvidenceError) -> Finding:
     """Return the finding about an archive that no record speaks for and that can't be read."""
     if pair.archive is None:
-        return Finding(unread(error), error.path, error.particulars, (Source(Witness.FILE_SYSTEM, error.path),))
-    path, kind = pair.archive.server_path, trouble(error, pair.record, pair.archive.place)
-    return Finding(kind, path, particulars(error), (Source(Witness.FILE_SYSTEM, path),))
+        return Finding(unread(error), error.path, error.particulars, on_disk(error.path))
+    path = pair.archive.server_path
+    return trouble(error, pair.record, pair.archive.place)._replace(subject=path, evidence=on_disk(path))
 
 
 def inspect_install(home: Home, id_: str) -> Inspection:

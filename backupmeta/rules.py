@@ -333,6 +333,16 @@ ARCHIVE_NAME_TWICE: Final = _account_warning(
     "several archives of the account have this name",
     "see which of them the record is about: the one in the folder that it names is taken, or else the first",
 )
+HOME_DIFFERS: Final = _account_warning(
+    "home-differs",
+    "records say that their sites lie in another account's home",
+    "find out whether the home was moved, or the records were copied from there",
+)
+INSTALL_TIME_DIFFERS: Final = _account_warning(
+    "install-time-differs",
+    "an install's record and its backups' records do not agree on when it was installed",
+    "find out which of the records was edited: 'backupmeta timeline' names all of them",
+)
 FOLDER_UNREADABLE: Final = _account_unread(
     "folder-unreadable", "the folder can't be read", "run as somebody who may read it"
 )

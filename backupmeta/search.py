@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 from backupmeta import rules
 from backupmeta.account import places
 from backupmeta.account.home import Home, is_id
-from backupmeta.api.status import user_not_authorized, user_not_found
+from backupmeta.account.layout import account_name
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.backup.inspection import Inspection
-from backupmeta.errors import AnswerError, NotRegularError, UnreadableError
+from backupmeta.errors import AnswerError, NotRegularError, UnreadableError, user_not_authorized, user_not_found
 from backupmeta.escapes import printable
 from backupmeta.evidence import is_folder, status_of
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness
+from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.secrets import opened
 
 
@@ -120,18 +120,15 @@ def _is_read_from(inspection: Inspection, file: str) -> bool:
 
 
 def _like_id(target: str) -> Finding:
-    path = os.path.abspath(target)
-    return Finding(rules.FILE_NAMED_LIKE_ID, target, "", (Source(Witness.FILE_SYSTEM, path),))
+    return Finding(rules.FILE_NAMED_LIKE_ID, target, "", on_disk(os.path.abspath(target)))
 
 
 def _is_path(target: str) -> bool:
     """Return whether ``target`` names a file; raise for a folder, and for a path that leads nowhere."""
     try:
         os.lstat(target)  # not as `os.path.lexists`, for which an error is nothing
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except ValueError:
-        pass  # no system has such a name
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        pass  # a name that no system has is a `ValueError`
     except OSError as error:
         if error.errno != ENAMETOOLONG:
             raise UnreadableError(target, (error.strerror or "can't be read").lower()) from error
@@ -197,7 +194,7 @@ def check_owner(inspection: Inspection, path: str, user: str | None, search: Sea
     """Raise the server's answer where ``user`` is nobody here, or does not own what lies at ``path``."""
     home = places.folder_of_home(os.path.dirname(os.path.abspath(path)))
     owner = opened(inspection.text("user"))
-    if user is None or (user == owner and places.account_name(home or "") in {None, user}):
+    if user is None or (user == owner and account_name(home or "") in {None, user}):
         return
     known = {owner, *([] if home is None else [os.path.basename(home)])}
     if user not in known.union(*(home.users for home in search.homes([]))):

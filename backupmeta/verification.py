@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
 from itertools import chain
@@ -19,10 +19,10 @@ from backupmeta.archive.member import at
 from backupmeta.archive.reader import Consumer, Pass
 from backupmeta.backup.contradictions import Written
 from backupmeta.backup.inspection import Inspection
-from backupmeta.checks import rulebook
+from backupmeta.checks import rulebook, tampering
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT, Judged, Policy, Verdict, Verification, judge, verdict_of
-from backupmeta.checks.retention import CheckedAccount, KeptBackup
+from backupmeta.checks.retention import CheckedAccount, CheckedInstall, KeptBackup
 from backupmeta.errors import (
     DamagedError,
     EvidenceError,
@@ -33,12 +33,15 @@ from backupmeta.errors import (
     told_of,
 )
 from backupmeta.evidence import EvidenceFile, Place
-from backupmeta.findings import Finding, FindingRule, Findings, Severity
+from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.grammar import Document, document, pickled_in_clear
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.words import NANOSECONDS, counted
 from backupmeta.work.orders import HERE, WORKER_ENDED, Watch, Work, Workers, results, spared
+
+_ARCHIVE_AND_HOME: Final = 2
+"""How many items there are where there is one archive: it, and its home."""
 
 _MOMENT: Final = 60
 """How long ago, in seconds, a file was written to that may still be being written."""
@@ -50,8 +53,7 @@ class Case(NamedTuple):
     Attributes:
         place: where it lies.
         server_path: its path as the server saw it.
-        pair: what belongs to it, without the open archive.
-        others: the other backups whose records name the same archive, which is read once for all of them.
+        pairs: the backups that it is the archive of, without the open file: it is read once for all of them.
         around: its home.
         zone: the server's time zone, where it is known.
         limits: what the archive may ask for.
@@ -61,13 +63,17 @@ class Case(NamedTuple):
 
     place: Place
     server_path: str
-    pair: Pair
+    pairs: tuple[Pair, ...]
     around: Surroundings
     zone: tzinfo | None
     limits: Limits
     policy: Policy
     now: int
-    others: tuple[Pair, ...] = ()
+
+    @property
+    def pair(self) -> Pair:
+        """The first of its backups."""
+        return self.pairs[0]
 
     @property
     def source(self) -> Source:
@@ -77,7 +83,7 @@ class Case(NamedTuple):
     @property
     def alone(self) -> "list[Case]":
         """The cases of the archive's backups, each without the others."""
-        return [self._replace(pair=pair, others=()) for pair in (self.pair, *self.others)]
+        return [self._replace(pairs=(pair,)) for pair in self.pairs]
 
     def size(self) -> int:
         """Return how many bytes the archive has; 0 where it can't be read."""
@@ -85,34 +91,20 @@ class Case(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What came out for an archive.
+    """What came out for an archive, as that of one backup.
 
     Attributes:
         verification: what was judged.
         kept: what its account has of it; None where nothing tells whose backup it is.
         is_final: whether reading it again would tell the same: the system did not refuse.
-        others: what came out of it as the archive of other backups.
     """
 
     verification: Verification
     kept: KeptBackup | None
     is_final: bool = True
-    others: "tuple[Outcome, ...]" = ()
-
-    @classmethod
-    def joined(cls, outcomes: "Iterable[Outcome]") -> "Outcome":
-        """Return what came out for an archive as that of each of its backups, as one."""
-        first, *others = outcomes
-        return first._replace(others=tuple(others))
-
-    @property
-    def each(self) -> "tuple[Outcome, ...]":
-        """It as the archive of each of its backups."""
-        return (self, *self.others)
 
 
-@dataclass(frozen=True, slots=True)
-class _Household:
+class Household(NamedTuple):
     """An account, to be judged once its archives are verified.
 
     Attributes:
@@ -120,7 +112,7 @@ class _Household:
         is_home: whether it is a home, and not just a folder of archives.
         is_whole: whether all of its archives were asked for.
         findings: what was odd about it.
-        installs: its live installs, by id; None where it has no records.
+        installs: its live installs, by id; None where it has no records, or is not judged as a whole.
         absent: its backups that have no archive here.
     """
 
@@ -128,45 +120,27 @@ class _Household:
     is_home: bool
     is_whole: bool
     findings: tuple[Finding, ...]
-    installs: Mapping[str, Inspection] | None
+    installs: Mapping[str, CheckedInstall] | None
     absent: tuple[KeptBackup, ...]
 
 
-class _Installs(Mapping[str, Inspection]):
-    """The live installs of a home, each resolved when it is asked for: a hostile home's would not all have room."""
+Item = Case | Household | Verification
+"""What has an outcome: an archive, to be read; an account, judged by its archives; and what is judged already."""
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
-
-    def __getitem__(self, id_: str) -> Inspection:
-        return library.inspect_install(self._home, id_)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._home.installs)
-
-    def __len__(self) -> int:
-        return len(self._home.installs)
-
-    def __contains__(self, id_: object) -> bool:
-        return id_ in self._home.installs
-
-
-_Item = Case | _Household | Verification
-Run = Callable[[Iterable[Case]], Iterable[Outcome]]
-"""Verifies cases and yields the outcomes in their order, in this process or in others."""
+Run = Callable[[Iterable[Item]], Iterable[tuple[Item, Sequence[Outcome]]]]
+"""Verifies the archives among items, in this process or in others; yields each item, in order, with its outcomes."""
 
 
 def case_of(
-    home: Home, archive: Archive, pairs: Sequence[Pair], *, zone: tzinfo | None, policy: Policy, now: int
+    home: Home, archive: Archive, pairs: Iterable[Pair], *, zone: tzinfo | None, policy: Policy, now: int
 ) -> Case:
     """Return the case of an ``archive`` of ``home``, which belongs to each of some ``pairs``; see `Case`."""
-    first, *others = (pair._replace(archive=None) for pair in pairs)
-    around = home.surroundings
-    return Case(archive.place, archive.server_path, first, around, zone, home.limits, policy, now, tuple(others))
+    closed = tuple(pair._replace(archive=None) for pair in pairs)
+    return Case(archive.place, archive.server_path, closed, home.surroundings, zone, home.limits, policy, now)
 
 
-def verify_archive(case: Case, watch: Watch | None = None) -> Outcome:
-    """Verify one archive, from one pass over it; ``watch`` is told how many bytes each read gave.
+def verify_archive(case: Case, watch: Watch | None = None) -> list[Outcome]:
+    """Verify one archive, as that of each of its backups; ``watch`` is told how many bytes each read gave.
 
     What can't be read at all is an outcome, too; nothing is raised but for errors in this program.
     """
@@ -175,12 +149,12 @@ def verify_archive(case: Case, watch: Watch | None = None) -> Outcome:
             file.watch = watch
             return examined(case, file)
     except EvidenceError as error:
-        return Outcome.joined(_failed(single, error) for single in case.alone)
+        return [_failed(single, error) for single in case.alone]
 
 
 def _failed(case: Case, error: EvidenceError) -> Outcome:
     """Return what comes out for an archive of which nothing can be read."""
-    unreadable = _not_judged(case, library.trouble(error, case.pair.record, case.place), library.particulars(error))
+    unreadable = _not_judged(case, library.trouble(error, case.pair.record, case.place))
     if isinstance(error, DamagedError | LimitExceededError):  # it is an archive, and judged: not whole
         if begun_as(case.place.name) is not None:
             return _set_aside(case, _growing(case), [judgement.finding for judgement in unreadable.judged])
@@ -196,31 +170,32 @@ def case_at(path: str, search: Search, policy: Policy, now: int) -> Case:
     raise NotAnArchiveError(path, "no archive", "give the path of an archive")
 
 
-class Verifying(Work[Case, Outcome]):
-    """Verifying archives."""
+class Verifying(Work[Item, list[Outcome]]):
+    """Verifying archives; nothing is done for other items, which only keep their places among them."""
 
-    def do(self, order: Case, watch: Watch) -> Iterator[Outcome]:
+    def do(self, order: Item | None, watch: Watch) -> Iterator[list[Outcome]]:
         """Yield what comes out for an archive."""
-        yield verify_archive(order, watch)
+        yield verify_archive(order, watch) if isinstance(order, Case) else []
 
-    def pickled(self, order: Case) -> bytes:
+    def pickled(self, order: Item) -> bytes:
         """Return the case as it goes to a process: with the secrets of its records, which are compared there."""
-        return pickled_in_clear(order)
+        return pickled_in_clear(order if isinstance(order, Case) else None)
 
-    def given_up(self, order: Case) -> Iterator[Outcome]:
+    def given_up(self, order: Item) -> Iterator[list[Outcome]]:
         """Yield that no process survives reading the archive."""
-        yield Outcome.joined(
-            Outcome(_not_judged(case, rules.ARCHIVE_UNREADABLE, WORKER_ENDED), _of_record(case), is_final=False)
-            for case in order.alone
+        cases, reason = (
+            order.alone if isinstance(order, Case) else (),
+            Finding(rules.ARCHIVE_UNREADABLE, "", WORKER_ENDED),
         )
+        yield [Outcome(_not_judged(case, reason), _of_record(case), is_final=False) for case in cases]
 
 
 def run_by(workers: Workers) -> Run:
-    """Return what has cases verified by the ``workers``; a single one in this process."""
+    """Return what has archives verified by the ``workers``; a single one, and its home, in this process."""
 
-    def run(cases: Iterable[Case]) -> Iterator[Outcome]:
-        orders, chosen = spared(cases, workers)
-        return (outcome for _, outcome in results(orders, Verifying(), chosen))
+    def run(items: Iterable[Item]) -> Iterator[tuple[Item, list[Outcome]]]:
+        orders, chosen = spared(items, workers, _ARCHIVE_AND_HOME)
+        return results(orders, Verifying(), chosen)
 
     return run
 
@@ -243,14 +218,16 @@ def verify(
         run: what verifies the archives.
     """
     now = int(time()) if now is None else now
-    pending, kept = deque[_Item](), list[KeptBackup]()
-    for outcome in run(_cases(search, policy, now, pending)):
-        yield from _settled(pending, kept, policy, now)
-        pending.popleft()
-        for single in outcome.each:
-            yield single.verification
-            kept += [] if single.kept is None else [single.kept]
-    yield from _settled(pending, kept, policy, now)
+    kept = list[KeptBackup]()
+    for item, outcomes in run(_items(search, policy, now)):
+        if isinstance(item, Household):
+            yield from _of_account(item, kept, policy, now)
+            kept.clear()
+        elif isinstance(item, Verification):
+            yield item
+        for outcome in outcomes:
+            yield outcome.verification
+            kept += [] if outcome.kept is None else [outcome.kept]
 
 
 def size(search: Search) -> int:
@@ -270,27 +247,14 @@ def _size(opened: Callable[[], EvidenceFile]) -> int:
     return 0
 
 
-def _cases(search: Search, policy: Policy, now: int, pending: deque[_Item]) -> Iterator[Case]:
-    """Yield the archives to verify; append them to ``pending``, and whatever else has an outcome, in order."""
-    for item in _items(search, policy, now):
-        pending.append(item)
-        if isinstance(item, Case):
-            yield item
-
-
-def _settled(pending: deque[_Item], kept: list[KeptBackup], policy: Policy, now: int) -> Iterator[Verification]:
-    """Yield what comes out for all that is pending before the next archive; ``kept`` is what its account keeps."""
-    while pending and not isinstance(item := pending[0], Case):
-        pending.popleft()
-        if isinstance(item, Verification):
-            yield item
-            continue
-        backups = sorted((*kept, *item.absent), key=attrgetter("path"))
-        account = CheckedAccount(item.installs, backups, policy.requirements, now)
-        kept.clear()
-        findings = (*item.findings, *rulebook.of_account(account)) if item.is_whole else item.findings
-        if findings or (item.is_home and item.is_whole):
-            yield _of_folder(item.path, findings, policy)
+def _of_account(account: Household, kept: Iterable[KeptBackup], policy: Policy, now: int) -> Iterator[Verification]:
+    """Yield what comes out for an account whose archives were verified; ``kept`` is what it has of them."""
+    findings = account.findings
+    if account.is_whole:
+        backups = sorted((*kept, *account.absent), key=attrgetter("path"))
+        findings += tuple(rulebook.of_account(CheckedAccount(account.installs, backups, policy.requirements, now)))
+    if findings or (account.is_home and account.is_whole):
+        yield _of_folder(account.path, findings, policy)
 
 
 def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verification:
@@ -305,7 +269,7 @@ def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verifi
 # --- what there is ----------------------------------------------------------------------------------------------------
 
 
-def _items(search: Search, policy: Policy, now: int) -> Iterator[_Item]:
+def _items(search: Search, policy: Policy, now: int) -> Iterator[Item]:
     """Yield what there is below each root, home by home."""
     for name, of_root in _each_root(search):
         findings: list[Finding] = []
@@ -327,7 +291,7 @@ def _each_root(search: Search) -> Iterator[tuple[str, Search]]:
         yield search.name, replace(search, roots=())
 
 
-def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_Item]:
+def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[Item]:
     """Yield the archives of a home, then the home itself."""
     findings, absent, pairs = list[Finding](), list[KeptBackup](), home.pairs()
     sharing, allowance = by_archive(pairs), Allowance(search.limits)
@@ -341,10 +305,12 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[_
         subject = CheckedBackup(inspection.path, inspection, Inventory(search.limits), policy.requirements, now)
         findings.extend((*pair.findings, *inspection.findings, *rulebook.of_backup(subject, is_whole=False)))
         absent.append(_kept(inspection, inspection.path, None, is_whole=pair.state is PairState.REMOTE))
-    installs = _Installs(home) if home.has_records else None
     findings += home.findings
     is_whole = home.wanted is None
-    yield _Household(home.folder.server_path, home.is_home, is_whole, tuple(findings), installs, tuple(absent))
+    installs = None
+    if home.has_records and is_whole:
+        installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.installs}
+    yield Household(home.folder.server_path, home.is_home, is_whole, tuple(findings), installs, tuple(absent))
 
 
 def _case_or_not(
@@ -366,7 +332,7 @@ def _case_or_not(
     try:
         allowance.ask(archive.server_path)
     except OverAllowanceError as error:
-        yield from (_not_judged(single, rules.LIMIT_EXCEEDED, error.particulars) for single in order.alone)
+        yield from (_not_judged(single, Finding(rules.LIMIT_EXCEEDED, "", error.particulars)) for single in order.alone)
     else:
         yield order
 
@@ -374,8 +340,8 @@ def _case_or_not(
 # --- one archive ------------------------------------------------------------------------------------------------------
 
 
-def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ()) -> Outcome:
-    """Read the archive ``file`` once, and judge it as that of each of its backups.
+def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ()) -> list[Outcome]:
+    """Read the archive ``file`` once, and return what comes out for it as that of each of its backups.
 
     The ``consumers`` take in contents on the way. Raises `EvidenceError`.
     """
@@ -383,14 +349,12 @@ def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ())
     written = Written.of(file)
     passed = Pass(file, case.limits, consumers=[inventory, *consumers])
     deque(passed, maxlen=0)
-    return Outcome.joined(_outcome(single, passed, inventory, written) for single in case.alone)
+    return [_outcome(single, passed, inventory, written) for single in case.alone]
 
 
 def _outcome(case: Case, passed: Pass, inventory: Inventory, written: Written) -> Outcome:
     """Judge an archive that was read, as that of one backup."""
-    findings = Findings()
-    for finding in chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)):
-        findings.add(finding)
+    findings = Findings.of(chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)))
     is_whole = not any(finding.is_unread for finding in findings)
     if (why := _not_to_judge(case, passed, inventory, findings)) is not None:
         return _set_aside(case, why, findings)
@@ -400,7 +364,7 @@ def _outcome(case: Case, passed: Pass, inventory: Inventory, written: Written) -
     if embedded is not None or case.pair.record is not None:
         inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
         subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now, written)
-        for finding in chain(inspection.findings, rulebook.of_backup(subject, is_whole=is_whole)):
+        for finding in chain(tampering.weighed(subject), rulebook.of_backup(subject, is_whole=is_whole)):
             findings.add(finding)
         kept = _kept(inspection, case.server_path, sha256, is_whole=is_whole)
     if is_whole and inventory.record is None:
@@ -488,10 +452,10 @@ def _of_record(case: Case) -> KeptBackup | None:
     return KeptBackup(case.server_path, install, None, None, is_whole=False) if install else None
 
 
-def _not_judged(case: Case, rule: FindingRule, reason: str) -> Verification:
+def _not_judged(case: Case, reason: Finding) -> Verification:
     """Return the verification of an archive that can't be read."""
-    unreadable = Finding(rule, "", reason, (case.source,))
-    return _unreadable(case.server_path, [*case.pair.findings, unreadable], case.policy)
+    findings = [*case.pair.findings, reason._replace(evidence=(case.source,))]
+    return _unreadable(case.server_path, findings, case.policy)
 
 
 def _unreadable(path: str, findings: Sequence[Finding], policy: Policy) -> Verification:

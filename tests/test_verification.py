@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 import backupmeta
-from backupmeta import Search, Verification
+from backupmeta import Inspection, Search, Verification, library
+from backupmeta.account.home import Home
 from backupmeta.checks.checked_backup import Requirements
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.verification import Case, Outcome, size, verify, verify_archive
+from backupmeta.evidence import Entry
+from backupmeta.verification import Case, Item, Outcome, size, verify, verify_archive
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, TIME, Account, archive, run
 from tests.sites import FILES, NOW, honest, packed, record
 
@@ -153,11 +155,12 @@ class TestWhatCantBeRead:
     def test_a_folder_that_takes_another_ones_place(self, account: Account, tmp_path: Path) -> None:
         elsewhere = honest(tmp_path / "other")
 
-        def replaced_before(cases: Iterable[Case]) -> Iterator[Outcome]:
-            for case in cases:
-                account.archives.rename(account.home / "aside")
-                account.archives.symlink_to(elsewhere.archives)
-                yield verify_archive(case)
+        def replaced_before(items: Iterable[Item]) -> Iterator[tuple[Item, list[Outcome]]]:
+            for item in items:
+                if isinstance(item, Case):
+                    account.archives.rename(account.home / "aside")
+                    account.archives.symlink_to(elsewhere.archives)
+                yield item, verify_archive(item) if isinstance(item, Case) else []
 
         first, *_ = verify(Search((str(account.home),)), DEFAULT, NOW, replaced_before)
         assert first.verdict == "unreadable"
@@ -292,6 +295,34 @@ class TestRecords:
 
 
 class TestAccounts:
+    def test_homes_without_archives_are_not_gathered(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for number in range(20):
+            (tmp_path / f"u{number:02}" / ".appdata").mkdir(parents=True)
+        met, read = list[str](), Home.read
+
+        def watched(home: Home, entries: list[Entry]) -> None:
+            met.append(home.name)
+            read(home, entries)
+
+        monkeypatch.setattr(Home, "read", watched)
+        verifications = verify(Search((str(tmp_path),)), DEFAULT, NOW)
+        assert next(verifications).path == str(tmp_path / "u00")
+        assert len(met) <= 4  # that one, and how far is looked ahead for what is worth another process
+        assert len(list(verifications)) == 19
+
+    def test_an_install_is_resolved_once(self, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+        resolved, inspect = list[str](), library.inspect_install
+
+        def watched(home: Home, id_: str) -> Inspection:
+            resolved.append(id_)
+            return inspect(home, id_)
+
+        monkeypatch.setattr(library, "inspect_install", watched)
+        policy = Policy(requirements=Requirements(minimum_backups=9, maximum_age_days=1))
+        *_, home = verified(account.home, policy=policy, now=NOW + 9 * DAY)
+        assert {"backup-too-old", "backups-too-few"} <= bad(home).keys()
+        assert resolved == [INSTALL]
+
     def test_a_missing_archive_is_the_homes(self, account: Account) -> None:
         (account.archives / NAME).unlink()
         [one] = verified(account.home)

@@ -23,7 +23,17 @@ from typing import Final, NamedTuple, Self
 
 from backupmeta import rules
 from backupmeta.account.filename import archives_among, parse, refused, unix_time, unreadable
-from backupmeta.account.layout import ARCHIVES, LOCAL, PLACEHOLDER, RECORDS, Counting, Extent, Locations, server_path
+from backupmeta.account.layout import (
+    ARCHIVES,
+    LOCAL,
+    PLACEHOLDER,
+    RECORDS,
+    Counting,
+    Extent,
+    Locations,
+    contradictions,
+    server_path,
+)
 from backupmeta.archive.head import Head, head
 from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
@@ -248,6 +258,7 @@ class Home:
             self.add_archives(archives, inside)
         is_missing = not self.archives or not self._named_locally() <= self.archives.keys()
         self._look_elsewhere([entry for entry in entries if is_missing or _FOR_BACKUPS.search(entry.name)])
+        self.findings += contradictions(self.folder.server_path, self.installs, self.backups)
         if len(self.findings) > _MANY_FINDINGS:
             self.findings[:] = Findings.of(self.findings)
 

@@ -28,7 +28,7 @@ from backupmeta.account.filename import (
     unreadable,
 )
 from backupmeta.account.home import FROM_DISK, Archive, Home, HomeReading, folder_name, is_id
-from backupmeta.account.layout import ARCHIVES, RECORDS
+from backupmeta.account.layout import ARCHIVES, NUMBERED_HOME, RECORDS, account_name
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
@@ -55,7 +55,6 @@ _BESIDE: Final = (1,)
 
 _RECORD_SIGN: Final = b"installer="
 _TEXT: Final = 512  # a tar's first header has zero bytes, a record's first lines have none
-_NUMBERED_HOME: Final = re.compile(r"home[0-9]*")
 _MOST_LINKS: Final = 40
 """How many links a path may lead through (path_resolution(7), Linux)."""
 _LIKE_ARCHIVES: Final = frozenset({Likeness.ARCHIVE, Likeness.RESEMBLING})
@@ -90,7 +89,7 @@ class Root(NamedTuple):
     @property
     def was_there(self) -> bool:
         """Whether it was there when it was named: a conventional place may as well be absent."""
-        is_listed = _NUMBERED_HOME.fullmatch(os.path.basename(self.name)) is not None
+        is_listed = NUMBERED_HOME.fullmatch(os.path.basename(self.name)) is not None
         return not self.is_convention or self.server_path is not None or is_listed
 
 
@@ -277,16 +276,6 @@ def folder_of_home(path: str) -> str | None:
     return _above(path, range(_UPWARDS))[0]
 
 
-def account_name(home: str) -> str | None:
-    r"""Return whose home it is, by its path, as the server saw it or on this machine; None where that does not tell.
-
-    >>> account_name("/mnt/image/home2/anna"), account_name("/var/www/vhosts/example.com")
-    ('anna', None)
-    """
-    folder, _, name = home.replace("\\", "/").rstrip("/").rpartition("/")
-    return name if _NUMBERED_HOME.fullmatch(folder.rpartition("/")[2]) else None
-
-
 def _above(folder: str, heights: Iterable[int]) -> tuple[str | None, list[Finding]]:
     """Return the home found upwards from ``folder``, so many folders above it; and which were passed over, and why.
 
@@ -443,7 +432,7 @@ def _place(path: str) -> Root:
 
 
 def _is_numbered_home(entry: "os.DirEntry[str]") -> bool:
-    return _NUMBERED_HOME.fullmatch(entry.name) is not None
+    return NUMBERED_HOME.fullmatch(entry.name) is not None
 
 
 def _numbered_homes(base: str) -> Iterator[str]:

@@ -211,6 +211,9 @@ ZSTD: Final = Compression(
     (b"\x28\xb5\x2f\xfd", *(bytes((0x50 + n, 0x2A, 0x4D, 0x18)) for n in range(16))),  # RFC 8878 §3.1.1, §3.1.2
     (".tar.zst", ".tzst"),
 )
+SKIPPABLE: Final = ZSTD.signatures[1:]
+"""How a zstd frame begins that holds no content (RFC 8878 §3.1.2)."""
+
 BZIP2: Final = Compression("bzip2", (b"BZh",), (".tar.bz2", ".tbz2", ".tbz"))
 XZ: Final = Compression("xz", (b"\xfd7zXZ\x00",), (".tar.xz", ".txz"))  # the .xz file format, §2.1.1.1
 PLAIN: Final = Compression("none", (), (".tar",))
@@ -221,11 +224,6 @@ SUFFIXES: Final[tuple[str, ...]] = tuple(suffix for compression in COMPRESSIONS 
 def identify(block: bytes) -> Compression | None:
     """Return the compression that a file beginning with ``block`` has; None where no signature of ours matches."""
     return next((compression for compression in COMPRESSIONS if block.startswith(compression.signatures)), None)
-
-
-def is_skippable(block: bytes) -> bool:
-    """Return whether ``block`` begins with a zstd frame that holds no content (RFC 8878 §3.1.2)."""
-    return block.startswith(ZSTD.signatures[1:])
 
 
 def by_suffix(name: str) -> Compression | None:

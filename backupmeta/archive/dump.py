@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 
 from backupmeta.archive.limits import KIB, MIB
 from backupmeta.archive.member import DUMP, WITH_CONTENT, Member, plain
-from backupmeta.archive.statements import NAME, Filled, Spot, Statement, Statements, created_by, dropped_by, unquoted
+from backupmeta.archive.statements import LONGEST, NAME, Spot, Statement, Statements, created_at, dropped_by, unquoted
 
 TABLES_KEPT: Final = 20_000
 _DEFINITIONS: Final = 16 * MIB
@@ -102,13 +102,6 @@ class Table(NamedTuple):
     digest: str = ""
 
 
-class _View(NamedTuple):
-    """A view that was met before some of what it reads."""
-
-    begin: Spot
-    missing: frozenset[bytes]
-
-
 class Dump:
     """Takes in one dump, piece by piece, and answers once it is closed.
 
@@ -138,7 +131,7 @@ class Dump:
         self._tables: dict[bytes, Table] = {}
         self._filled: dict[bytes, Table] = {}
         self._temporary: set[bytes] = set()
-        self._views: dict[bytes, _View] = {}
+        self._views: dict[bytes, tuple[Spot, frozenset[bytes]]] = {}  # where a view is created, and what it lacks
         self._room = _DEFINITIONS
         self._first = b""
         self._last = b""
@@ -171,7 +164,7 @@ class Dump:
         if statement.size > PACKET:
             self.long_statements = _longest(self.long_statements, statement)
         if statement.filled is not None:
-            self._fill(statement, statement.filled)
+            self._fill(statement.filled.name, statement.rows)
         elif statement.word == b"create":
             self._create(statement)
         elif statement.word == b"drop":
@@ -189,18 +182,22 @@ class Dump:
             self._is_closed = True
 
     def _create(self, statement: Statement) -> None:
-        made = created_by(statement.text)
-        if made is None:
+        if (match := created_at(statement.text)) is None:
             return
-        if made.definer is not None and (made.definer in self.definers or len(self.definers) < _KEPT):
-            self.definers[made.definer] = _again(self.definers.get(made.definer), statement.begin)
-        if made.name is None or made.is_temporary:
-            self._temporary.update({made.name} if made.name and len(self._temporary) < TABLES_KEPT else ())
+        if match["definer"] is not None:
+            definer = unquoted(match["definer"])[:LONGEST]
+            if definer in self.definers or len(self.definers) < _KEPT:
+                self.definers[definer] = _again(self.definers.get(definer), statement.begin)
+        if match["name"] is None:
             return
-        if made.kind == "view":
-            self._remember_view(made.name, statement)
-        self._note_views(made.name)
-        self._define(made.name, "view" if made.kind == "view" else "table", statement)
+        name, is_view = unquoted(match["name"]), match["kind"].lower() == b"view"
+        if match["temporary"] is not None:
+            self._temporary.update({name} if len(self._temporary) < TABLES_KEPT else ())
+            return
+        if is_view:
+            self._remember_view(name, statement)
+        self._note_views(name)
+        self._define(name, "view" if is_view else "table", statement)
 
     def _define(self, name: bytes, kind: Literal["table", "view"], statement: Statement) -> None:
         """Keep a table's definition; mysqldump has a table stand in for a view at first, which the view replaces."""
@@ -216,15 +213,14 @@ class Dump:
         rows, inserts = (known.rows, known.inserts) if known is not None else (0, 0)
         self._tables[name] = Table(name, kind, rows, inserts, kept, sha256(definition + statement.rest).hexdigest())
 
-    def _fill(self, statement: Statement, into: Filled) -> None:
-        """Count the rows of an INSERT; those of a temporary table are gone when the dump ends."""
-        name = into.name
+    def _fill(self, name: bytes, rows: int) -> None:
+        """Count the ``rows`` of an INSERT; those of a temporary table are gone when the dump ends."""
         if name in self._temporary:
             return
         tables = self._tables if name in self._tables else self._filled
         if name in tables or len(tables) < TABLES_KEPT:
             known = tables.get(name, Table(name, "table"))
-            tables[name] = known._replace(rows=known.rows + statement.rows, inserts=known.inserts + 1)
+            tables[name] = known._replace(rows=known.rows + rows, inserts=known.inserts + 1)
         elif len(self._tables) < TABLES_KEPT:
             self.left_out += 1
 
@@ -245,12 +241,12 @@ class Dump:
         missing = frozenset(read - self._tables.keys() - {name})
         self._views.pop(name, None)
         if missing and len(self._views) < _KEPT:
-            self._views[name] = _View(statement.begin._replace(text=name), missing)
+            self._views[name] = statement.begin._replace(text=name), missing
 
     def _note_views(self, created: bytes) -> None:
         """Note the views that read what is created only now."""
-        for name in [name for name, view in self._views.items() if created in view.missing]:
-            self.early_views = _again(self.early_views, self._views.pop(name).begin)
+        for name in [name for name, (_, missing) in self._views.items() if created in missing]:
+            self.early_views = _again(self.early_views, self._views.pop(name)[0])
 
     def _set(self, statement: Statement) -> None:
         """Note what a SET statement saves in variables, or sets back from them, and whether it begins a transaction."""

@@ -3,28 +3,14 @@
 import re
 from bisect import bisect
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import dropwhile, islice, product
 from typing import Final, NamedTuple
 
 from backupmeta import rules
 from backupmeta.archive.headers import LINKS
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import (
-    DEVICES,
-    NO_READINGS,
-    OWN_CONTENT,
-    PATH_MAX,
-    RECORD,
-    Member,
-    Records,
-    escapes,
-    folded,
-    is_absolute,
-    label,
-    parts,
-    plain,
-)
+from backupmeta.archive.member import PATH_MAX, RECORD, Member, Records, escapes, folded, is_absolute, label, plain
 from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import counted
@@ -74,6 +60,13 @@ class _Link(NamedTuple):
     @property
     def folder(self) -> bytes:
         return self.path.rpartition(b"/")[0]
+
+
+_Reading = Callable[[bytes], bytes]
+"""How a program reads a target: as it is, or a backslash as a slash."""
+
+_Way = tuple[bytes, bytes, int]
+"""How far a target was followed: the folder that was reached, what is left, and how many links were passed."""
 
 
 class Links:
@@ -205,16 +198,15 @@ class Links:
 
     def _judged(self, link: _Link) -> FindingRule | None:
         """Return what is odd about where a link leads through others."""
-        readings = (False, True) if self._has_backslash else (False,)
-        odd = (self._followed(link, is_separator=is_separator) for is_separator in readings)
-        return next(filter(None, odd), None)
+        ways = (bytes, _slashed) if self._has_backslash else (bytes,)
+        return next(filter(None, (self._followed(link, reading) for reading in ways)), None)
 
-    def _followed(self, link: _Link, *, is_separator: bool) -> FindingRule | None:
-        """Return what is odd about the ways along the target of ``link``; a backslash in it may be a separator.
+    def _followed(self, link: _Link, reading: _Reading) -> FindingRule | None:
+        """Return what is odd about the ways along the target of ``link``, as a ``reading`` of targets has it.
 
         Those through fewest links come first. A way ends where no ``..`` is left.
         """
-        begin = (link.folder, _separated(link.target, is_separator=is_separator))
+        begin = (link.folder, reading(link.target))
         ways, reached, steps, worst = deque([(*begin, 0)]), {begin}, _STEPS, None
         while ways:
             at, rest, links = ways.popleft()
@@ -225,7 +217,7 @@ class Links:
             step, _, rest = rest.partition(b"/")
             if step == b".." and not at:
                 return rules.MEMBER_LINK_ESCAPES
-            for way in self._next(at, step, rest, links, is_separator=is_separator):
+            for way in self._next(at, step, rest, links, reading):
                 if links == _LINKS_IN_A_ROW < way[2]:
                     worst = rules.MEMBER_LINK_CYCLIC
                 elif b".." in way[1] and way[:2] not in reached:
@@ -233,9 +225,7 @@ class Links:
                     ways.append(way)
         return worst
 
-    def _next(
-        self, at: bytes, step: bytes, rest: bytes, links: int, *, is_separator: bool
-    ) -> Iterator[tuple[bytes, bytes, int]]:
+    def _next(self, at: bytes, step: bytes, rest: bytes, links: int, reading: _Reading) -> Iterator[_Way]:
         """Yield where one ``step`` from the folder ``at`` may lead: each time a folder, what is left, and links."""
         if step in {b"", b"."}:
             yield at, rest, links
@@ -245,7 +235,7 @@ class Links:
             below = at + b"/" + step if at else step
             yield below, rest, links
             for target in self._targets.get(folded(below), ()):
-                yield at, _separated(target, is_separator=is_separator) + b"/" + rest, links + 1
+                yield at, reading(target) + b"/" + rest, links + 1
 
     def _cyclic(self) -> Iterator[_Link]:
         """Return which links lead back to themselves by names alone."""
@@ -264,7 +254,7 @@ class Links:
                 return
             passed_by.append(link)
             passed = self._by_path[link]
-            path = (_resolved(passed.folder, parts(passed.target)) or b"") + path[len(link) :]
+            path = (_resolved(passed.folder, _slashed(passed.target).split(b"/")) or b"") + path[len(link) :]
         cyclic.update(passed_by)
 
 
@@ -302,11 +292,12 @@ def _paths(name: bytes) -> tuple[bytes, ...]:
 
 def _both(path: bytes, other: bytes) -> tuple[bytes, ...]:
     """Return ``path`` as it is; where it or an ``other`` has backslashes, also with slashes for them."""
-    return (path, _separated(path, is_separator=True)) if b"\\" in path or b"\\" in other else (path,)
+    return (path, _slashed(path)) if b"\\" in path or b"\\" in other else (path,)
 
 
-def _separated(path: bytes, *, is_separator: bool) -> bytes:
-    return path.replace(b"\\", b"/") if is_separator else path
+def _slashed(path: bytes) -> bytes:
+    """Return a ``path`` as programs read it to which a backslash separates."""
+    return path.replace(b"\\", b"/")
 
 
 def _normal(path: bytes) -> bytes:
@@ -347,18 +338,6 @@ _ENDS: Final = frozenset({b"/", b"."})
 _SETUID_OR_SETGID: Final = 0o6000
 
 
-class OtherNames(NamedTuple):
-    """By which names other programs read a member, or headers that extend none.
-
-    Attributes:
-        offset: where it begins, in inflated bytes.
-        names: the other names.
-    """
-
-    offset: int
-    names: tuple[bytes, ...]
-
-
 class Hazards:
     """Looks at members, some at a time, and remembers what it must to compare them, within bounds.
 
@@ -370,7 +349,7 @@ class Hazards:
     def __init__(self, path: str, limits: Limits) -> None:
         """Begin with the archive at ``path``."""
         self.findings: Findings = Findings()
-        self.records = Records()
+        self.records: Records = Records()
         self._count = 0
         self._backslashes = 0
         self._backslashed: Member | None = None
@@ -396,35 +375,29 @@ class Hazards:
         if odd or b".." in text or not first.isdisjoint(_ODD) or text.count(b"\n") >= len(names):
             self._look_at_names(members)
         if RECORD in text:
-            self._keep_records(members)
+            for place, member in enumerate(members, self._count):
+                self.records.take(member, place)
         self._count += len(members)
         is_plain = b"\\" not in odd and b"." not in first and last.isdisjoint(_ENDS)
         is_plain = is_plain and b"//" not in text and b"/./" not in text
         for member in members if self._may_lead(members, special, text if is_plain else None) else special:
-            if self._links:
-                self._look_at_parents(member)
+            if self._links and (link := self._links.above(member)) is not None:
+                self._note(rules.MEMBER_THROUGH_LINK, member, link)
             self._look_at_kind(member)
         fold = bytes.lower if not odd or odd.isascii() else folded
-        if is_plain:
-            self._compare(members, [hash(fold(name)) for name in names], [hash(name) for name in names])
-        else:  # a path after the other: each may be as long as a name may be
-            self._compare(members, [hash(fold(plain(name))) for name in names], [hash(plain(name)) for name in names])
+        paths = names if is_plain else [plain(name) for name in names]
+        self._compare(members, [hash(fold(path)) for path in paths], [hash(path) for path in paths])
 
     def _may_lead(self, members: Sequence[Member], special: Sequence[Member], names: bytes | None) -> bool:
         """Return whether links matter to any of ``members``, which have these plain ``names``; None for other names."""
-        if not self._links or any(member.kind in LINKS for member in special):
-            return any(member.kind in LINKS for member in special)
-        return (
-            names is None
-            or self._links.may_hold(names)
-            or any(member.readings is not NO_READINGS for member in members)
-        )
+        has_links = any(member.kind in LINKS for member in special)
+        if has_links or not self._links:
+            return has_links
+        return names is None or self._links.may_hold(names) or any(any(member.readings) for member in members)
 
-    def look_at_others(self, others: Sequence[OtherNames]) -> None:
-        """Take in the names that other programs read of some members."""
-        for reading in others:
-            for name in reading.names:
-                self._look_at_name(name, reading.offset, ELSEWHERE)
+    def look_at_other_name(self, name: bytes, offset: int) -> None:
+        """Take in a name that other programs read of the member, or of stray headers, at ``offset``."""
+        self._look_at_name(name, offset, ELSEWHERE)
 
     def has_unresolved(self, link: Member) -> bool:
         """Return whether a hard ``link`` is known to have nothing before it that it could be a link to."""
@@ -442,11 +415,6 @@ class Hazards:
             where = (Source(Witness.ARCHIVE, self._path),)
             self.findings.add(Finding(rules.NAMES_NOT_COMPARED, "", f"the first {len(self._names):,} are", where))
         return self.findings
-
-    def _keep_records(self, members: Sequence[Member]) -> None:
-        """Keep the first records, and the first one at the root in any case."""
-        for place, member in enumerate(members, self._count):
-            self.records.take(member, place)
 
     def _look_at_names(self, members: Sequence[Member]) -> None:
         for member in members:
@@ -470,9 +438,9 @@ class Hazards:
     def _look_at_kind(self, member: Member) -> None:
         if member.kind in LINKS:
             self._look_at_link(member)
-        elif member.kind in DEVICES:
+        elif member.is_device:
             self._note(rules.MEMBER_DEVICE, member, member.kind)
-        elif member.mode & _SETUID_OR_SETGID and member.kind in OWN_CONTENT:
+        elif member.mode & _SETUID_OR_SETGID and member.has_own_content:
             self._note(rules.MEMBER_SETUID, member, f"mode {member.mode & 0o7777:04o}")
 
     def _look_at_link(self, member: Member) -> None:
@@ -496,11 +464,6 @@ class Hazards:
         """Return whether the last member of this ``path`` is no folder; of those that differ in case one is enough."""
         key = hash(folded(path))
         return key in self._collided or self._names.get(key) == hash(path)
-
-    def _look_at_parents(self, member: Member) -> None:
-        """Judge whether a folder that the member lies in is a link of this archive."""
-        if (link := self._links.above(member)) is not None:
-            self._note(rules.MEMBER_THROUGH_LINK, member, link)
 
     def _compare(self, members: Sequence[Member], keys: Sequence[int], exact: Sequence[int]) -> None:
         """Compare the names of ``members`` with those before them.

@@ -65,28 +65,17 @@ class _BrokenError(Exception):
 
 def beginning(file: EvidenceFile, limits: Limits) -> Beginning:
     """Return how ``file`` begins. Raises `UnreadableError`."""
-    pieces = _read(file)
+    pieces: Iterator[bytes] = iter(lambda: file.read(BLOCK), b"")
     try:
         for _ in range(_LAYERS + 1):
             block = _at_least_a_header(pieces)
             if (compression := identify(block)) is None:
-                return _of_tar(block)
+                is_broken = block[_MAGIC] == b"ustar"
+                return Beginning.TAR if is_header(block, 0) else Beginning.BROKEN if is_broken else Beginning.OTHER
             pieces = _inflated(chain([block], pieces), compression, limits)
     except _BrokenError:
         return Beginning.BROKEN
     return Beginning.OTHER
-
-
-def _of_tar(block: bytes) -> Beginning:
-    """Return what a ``block`` without compression is."""
-    if is_header(block, 0):
-        return Beginning.TAR
-    return Beginning.BROKEN if block[_MAGIC] == b"ustar" else Beginning.OTHER
-
-
-def _read(file: EvidenceFile) -> Iterator[bytes]:
-    while block := file.read(BLOCK):
-        yield block
 
 
 def _at_least_a_header(pieces: Iterator[bytes]) -> bytes:

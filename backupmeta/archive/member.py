@@ -10,26 +10,7 @@ from typing import Final, NamedTuple
 from zlib import adler32
 
 from backupmeta import rules
-from backupmeta.archive.headers import (
-    IN_HEADER,
-    KINDS,
-    LINKS,
-    WITHOUT_CONTENT,
-    Fields,
-    MemberKind,
-    SparseMap,
-    access,
-    is_sparse_by,
-    number_or_none,
-    of_records,
-    owners,
-    pax_not_numbers,
-    pax_number,
-    pax_time,
-    prefix_in,
-    text,
-    time,
-)
+from backupmeta.archive import headers
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
 from backupmeta.secrets import mask_text
@@ -91,11 +72,6 @@ def escapes(name: bytes) -> bool:
     return b".." in name and b".." in _SEPARATOR.split(name)
 
 
-def parts(path: bytes) -> list[bytes]:
-    """Return the parts of a ``path``, whichever way they are separated."""
-    return _SEPARATOR.split(path)
-
-
 def folded(name: bytes) -> bytes:
     """Return a name as a system compares it that tells neither case nor Unicode form (APFS, NTFS, HFS+).
 
@@ -149,14 +125,14 @@ class HeaderExtensions:
         self._names = list[bytes]()
         self._links = list[bytes]()
         self._sizes = set[int]()
-        self.has_other_map: bool = is_sparse_by(global_)
+        self.has_other_map: bool = headers.is_sparse_by(global_)
         self._bad = list[str]()
 
     def take_long(self, type_: bytes, content: bytes) -> None:
         """Take in a GNU long name (``L``) or link (``K``)."""
         if type_ in self._long:
             (self._names if type_ == b"L" else self._links).append(self._long[type_])
-        self._long[type_] = text(content)
+        self._long[type_] = headers.text(content)
 
     def take_records(self, records: dict[bytes, bytes]) -> None:
         """Take in the records of a pax header; those of an earlier one no longer hold."""
@@ -167,9 +143,9 @@ class HeaderExtensions:
         """Keep the names and the sizes that another program would take from ``records``."""
         self._names += [records[key] for key in _NAME_KEYS if key in records]
         self._links += [records[b"linkpath"]] if b"linkpath" in records else []
-        self.has_other_map |= is_sparse_by(records)
-        self._bad += pax_not_numbers(records)
-        self._sizes.update(size for key in _SIZE_KEYS if (size := pax_number(records, key)) is not None)
+        self.has_other_map |= headers.is_sparse_by(records)
+        self._bad += headers.pax_not_numbers(records)
+        self._sizes.update(size for key in _SIZE_KEYS if (size := headers.pax_number(records, key)) is not None)
 
     def records(self) -> Mapping[bytes, bytes]:
         """Return what holds for the member: pax records, GNU long names as ``L`` and ``K``; names end at a NUL."""
@@ -177,12 +153,12 @@ class HeaderExtensions:
         for key in _CUT_AT_NUL:
             if b"\0" in held.get(key, b""):
                 self._names += [held[key]] if key in _NAME_KEYS else []
-                held[key] = text(held[key])
+                held[key] = headers.text(held[key])
         return held
 
     def not_numbers(self) -> list[str]:
         """Return the keys of pax records that should be numbers and are none, also where they do not hold."""
-        return [*self._bad, *pax_not_numbers(self._global), *pax_not_numbers(self._own)]
+        return [*self._bad, *headers.pax_not_numbers(self._global), *headers.pax_not_numbers(self._own)]
 
     def names(self) -> tuple[bytes, ...]:
         """Return all names that these headers give, where no member follows them."""
@@ -235,7 +211,7 @@ class Readings(NamedTuple):
     names: tuple[bytes, ...] = ()
     links: tuple[bytes, ...] = ()
     sizes: tuple[int, ...] = ()
-    kinds: tuple[MemberKind, ...] = ()
+    kinds: tuple[headers.MemberKind, ...] = ()
     has_other_map: bool = False
 
 
@@ -244,19 +220,16 @@ NO_READINGS: Final = Readings()
 
 # --- members ----------------------------------------------------------------------------------------------------------
 
-OWN_CONTENT: Final[frozenset[MemberKind]] = frozenset({"file", "other"})
+OWN_CONTENT: Final[frozenset[headers.MemberKind]] = frozenset({"file", "other"})
 """What is unpacked as a file with bytes of its own: of a type that nobody knows, too (POSIX pax, "typeflag")."""
 
 WITH_CONTENT: Final = OWN_CONTENT | {"hard link"}
 """What holds bytes once it is unpacked."""
 
-DEVICES: Final[frozenset[MemberKind]] = frozenset({"character device", "block device", "fifo"})
-"""What is no file of a site: unpacking it makes something that a program talks to."""
-
 _BLANK: Final = ord(" ")
 _NAME_BYTES: Final = 100
 _NUMBER_ENDS: Final = frozenset({b"\0", b" "})
-_ORDINARY: Final[Mapping[bytes, MemberKind]] = {b"0": "file", b"\0": "file", b"5": "directory"}
+_ORDINARY: Final[Mapping[bytes, headers.MemberKind]] = {b"0": "file", b"\0": "file", b"5": "directory"}
 _unpack: Final = struct.Struct("100x24s11sc12s6s2scB107x64s16xB166x").unpack
 """Mode, uid and gid; size, what ends it; mtime; checksum, what ends it; type; the link's first byte; owners; the
 prefix's first byte."""
@@ -291,7 +264,7 @@ class Member(NamedTuple):
     """
 
     name: bytes
-    kind: MemberKind
+    kind: headers.MemberKind
     size: int
     mtime_ns: int
     mode: int
@@ -302,7 +275,7 @@ class Member(NamedTuple):
     link: bytes
     offset: int
     stored: int
-    map: SparseMap | None = None
+    map: headers.SparseMap | None = None
     readings: Readings = NO_READINGS
 
     @property
@@ -324,6 +297,16 @@ class Member(NamedTuple):
     def is_at_root(self) -> bool:
         """Whether a record lies at the archive's root."""
         return plain(self.name) == RECORD
+
+    @property
+    def is_device(self) -> bool:
+        """Whether it is no file of a site: unpacking it makes something that a program talks to."""
+        return self.kind in {"character device", "block device", "fifo"}
+
+    @property
+    def has_own_content(self) -> bool:
+        """Whether it is unpacked as a file with bytes of its own."""
+        return self.kind in OWN_CONTENT
 
     @property
     def is_sparse(self) -> bool:
@@ -348,7 +331,7 @@ def ordinary(block: bytes, offset: int) -> Member | None:
     `described` knows. Nearly all headers are ordinary: most of a walk's own time goes here.
     """
     access_field, digits, size_end, mtime_field, expected, sum_end, type_, link, owners_field, prefix = _unpack(block)
-    kind, may, mtime_ns = _ORDINARY.get(type_), access(access_field), time(mtime_field)
+    kind, may, mtime_ns = _ORDINARY.get(type_), headers.access(access_field), headers.time(mtime_field)
     if kind is None or may is None or mtime_ns is None or link or prefix:
         return None
     is_written_so = sum_end == b"\0 " and size_end in _NUMBER_ENDS and block.isascii()
@@ -369,13 +352,13 @@ def ordinary(block: bytes, offset: int) -> Member | None:
     elif name[-1:] == b"/":
         return None
     mode, uid, gid = may
-    owner, group = owners(owners_field)
+    owner, group = headers.owners(owners_field)
     return _new(
         Member, (name, kind, size, mtime_ns, mode, uid, gid, owner, group, b"", offset, stored, None, NO_READINGS)
     )
 
 
-def described(fields: Fields, extensions: HeaderExtensions, size: int, bad: list[str]) -> Member:
+def described(fields: headers.Fields, extensions: HeaderExtensions, size: int, bad: list[str]) -> Member:
     """Return the member of a header with ``fields``, and of what the headers before it say.
 
     The map of a sparse file may still be to be read: `IN_HEADER`, `IN_CONTENT`.
@@ -386,24 +369,24 @@ def described(fields: Fields, extensions: HeaderExtensions, size: int, bad: list
     """
     name_field, access_field, _, mtime_field, _, type_, link_field, rest = fields
     numbers = {"mode": access_field[:8], "uid": access_field[8:16], "gid": access_field[16:], "mtime": mtime_field}
-    values = {name: number_or_none(field) for name, field in numbers.items()}
+    values = {name: headers.number_or_none(field) for name, field in numbers.items()}
     bad += [name for name, value in values.items() if value is None]
-    owner, group = owners(rest[8:72])
-    prefix = prefix_in(rest)
-    own_name = prefix + b"/" + text(name_field) if prefix else text(name_field)
+    owner, group = headers.owners(rest[8:72])
+    prefix = headers.prefix_in(rest)
+    own_name = prefix + b"/" + headers.text(name_field) if prefix else headers.text(name_field)
     records = extensions.records()
     bad += dict.fromkeys(extensions.not_numbers())
     name = _first(records, b"GNU.sparse.name", b"path") or records.get(b"L", own_name)
-    link = _first(records, b"linkpath") or records.get(b"K", text(link_field))
-    recorded, mtime_ns = pax_number(records, b"size"), pax_time(records)
-    uid, gid = pax_number(records, b"uid"), pax_number(records, b"gid")
+    link = _first(records, b"linkpath") or records.get(b"K", headers.text(link_field))
+    recorded, mtime_ns = headers.pax_number(records, b"size"), headers.pax_time(records)
+    uid, gid = headers.pax_number(records, b"uid"), headers.pax_number(records, b"gid")
     kind, stored = _kind(type_, name), size if recorded is None else recorded
-    is_sparse = type_ == b"S" or (kind == "file" and is_sparse_by(records))
+    is_sparse = type_ == b"S" or (kind == "file" and headers.is_sparse_by(records))
     real_size = _real_size(records, rest if type_ == b"S" else None, stored)
     is_cut = len(own_name) == _NAME_BYTES and name != own_name and name.startswith(own_name)
     readings = Readings(
         names=extensions.other_names(name, own_name, is_sparse=is_sparse),
-        links=extensions.other_links(link, text(link_field)) if kind in LINKS else (),
+        links=extensions.other_links(link, headers.text(link_field)) if kind in headers.LINKS else (),
         sizes=(
             extensions.other_sizes(real_size, real_size if is_sparse else size)
             if kind == "file"
@@ -422,10 +405,10 @@ def described(fields: Fields, extensions: HeaderExtensions, size: int, bad: list
         gid=(values["gid"] or 0) if gid is None else gid,
         owner=records.get(b"uname") or owner,
         group=records.get(b"gname") or group,
-        link=link if kind in LINKS else b"",
+        link=link if kind in headers.LINKS else b"",
         offset=extensions.begin,
-        stored=0 if type_ in WITHOUT_CONTENT or (type_ == b"\0" and kind == "directory") else stored,
-        map=None if not is_sparse else IN_HEADER if type_ == b"S" else of_records(records),
+        stored=0 if type_ in headers.WITHOUT_CONTENT or (type_ == b"\0" and kind == "directory") else stored,
+        map=None if not is_sparse else headers.IN_HEADER if type_ == b"S" else headers.of_records(records),
         readings=readings if any(readings) else NO_READINGS,
     )
 
@@ -435,19 +418,19 @@ def _first(records: Mapping[bytes, bytes], *keys: bytes) -> bytes:
     return next(filter(None, map(records.get, keys)), b"")
 
 
-def _kind(type_: bytes, name: bytes) -> MemberKind:
-    kind = KINDS.get(type_, "other")
+def _kind(type_: bytes, name: bytes) -> headers.MemberKind:
+    kind = headers.KINDS.get(type_, "other")
     return "directory" if kind == "file" and name[-1:] == b"/" and type_ != b"S" else kind
 
 
-def _other_kinds(type_: bytes, kind: MemberKind, own_name: bytes) -> tuple[MemberKind, ...]:
+def _other_kinds(type_: bytes, kind: headers.MemberKind, own_name: bytes) -> tuple[headers.MemberKind, ...]:
     """Return what tarfile takes a file or folder for, where that is not its ``kind``: see `backupmeta.archive.tar`.
 
     Of a name that was cut at its hundredth byte nobody is asked: a slash there is the cut's, and tarfile's mistake.
     """
-    if KINDS.get(type_) != "file" or type_ == b"S":
+    if headers.KINDS.get(type_) != "file" or type_ == b"S":
         return ()
-    other: MemberKind = "directory" if type_ == b"\0" and own_name[-1:] == b"/" else "file"
+    other: headers.MemberKind = "directory" if type_ == b"\0" and own_name[-1:] == b"/" else "file"
     return (other,) if other != kind else ()
 
 
@@ -460,9 +443,9 @@ def _skipped(type_: bytes, recorded: int | None, size: int) -> tuple[int, ...]:
 def _real_size(records: Mapping[bytes, bytes], old_gnu: bytes | None, size: int) -> int:
     """Return the length of a member's content, holes included; ``old_gnu`` are what stands after the link."""
     for key in (b"GNU.sparse.realsize", b"GNU.sparse.size"):
-        if (real := pax_number(records, key)) is not None:
+        if (real := headers.pax_number(records, key)) is not None:
             return real
-    return size if old_gnu is None else number_or_none(old_gnu[483 - 257 : 495 - 257]) or 0
+    return size if old_gnu is None else headers.number_or_none(old_gnu[483 - 257 : 495 - 257]) or 0
 
 
 _KEPT: Final = 100

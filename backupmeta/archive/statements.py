@@ -14,7 +14,7 @@ from backupmeta.archive.limits import KIB, MIB
 HEAD: Final = 16 * KIB
 """Within how many bytes a statement tells what it is; a list of columns stands there, too."""
 
-_LONGEST: Final = 256
+LONGEST: Final = 256
 """The longest name in bytes: 64 characters of at most 4."""
 
 _BLANK: Final = rb"\x00-\x20"
@@ -84,11 +84,11 @@ SANDBOX: Final = re.compile(rb"/\*M?!999999\\-")
 
 _GAP: Final = rb"(?:\s|\*/|" + _COMMENT + rb"|" + _EXECUTED + rb")"
 NAME: Final = rb"(?:`(?>(?:[^`\n]|``){1,%d})`|\"(?>(?:[^\"\n]|\"\"){1,%d})\"|[0-9A-Za-z_$\x80-\xff]{1,%d}+)" % (
-    (_LONGEST,) * 3
+    (LONGEST,) * 3
 )
 """A name of a table, quoted or not."""
 
-_TABLE: Final = rb"(?>(?:" + NAME + rb"~\.~)?)(" + NAME + rb")"
+_TABLE: Final = rb"(?>(?:" + NAME + rb"~\.~)?)(?P<name>" + NAME + rb")"
 _IF: Final = rb"(?>(?:IF (?>(?:NOT )?)EXISTS )?)"
 _USER: Final = rb"(?:`(?>(?:[^`]++|``)*)`|" + _QUOTED + rb"|[\w$.%-]++)"
 
@@ -136,22 +136,6 @@ WORDS: Final = frozenset(
 """What statements begin with, of the server and of its client."""
 
 
-class Created(NamedTuple):
-    """What the beginning of a CREATE statement tells.
-
-    Attributes:
-        name: of a table or view, else None.
-        kind: ``table``, ``view``, or nothing for another object.
-        is_temporary: whether the table ends with the connection.
-        definer: the user in whose name a view or routine works; None where none is named.
-    """
-
-    name: bytes | None
-    kind: str
-    is_temporary: bool
-    definer: bytes | None
-
-
 class Filled(NamedTuple):
     """What the beginning of an INSERT or REPLACE tells.
 
@@ -172,35 +156,12 @@ def word_at(text: bytes, at: int) -> bytes:
     return match[1].lower() if match else b""
 
 
-def delimiter_at(text: bytes, at: int) -> bytes | None:
-    """Return what the line at byte ``at`` makes the delimiter; None where it names none that a client takes."""
-    match = _DELIMITER.match(text, at, at + HEAD)
-    return match[1] if match and b"\\" not in match[1] else None
+def created_at(text: bytes, at: int = 0) -> re.Match[bytes] | None:
+    """Return what the CREATE statement at byte ``at`` of ``text`` tells.
 
-
-def created_by(text: bytes) -> Created | None:
-    """Return what the CREATE statement ``text`` creates."""
-    if (match := _grammar(_CREATED).match(text, 0, HEAD)) is None:
-        return None
-    name, kind, user = match[match.re.groups], match["kind"], match["definer"]
-    return Created(
-        None if name is None else unquoted(name),
-        (kind or b"").decode().lower(),
-        match["temporary"] is not None,
-        None if user is None else unquoted(user)[:_LONGEST],
-    )
-
-
-def is_routine_at(text: bytes, at: int) -> bool:
-    """Return whether the CREATE statement at byte ``at`` creates what has statements of its own."""
-    match = _grammar(_CREATED).match(text, at, at + HEAD)
-    return match is not None and _grammar(_ROUTINE).match(text, match.end(), at + HEAD) is not None
-
-
-def block_depth(text: bytes) -> int:
-    """Return how many blocks (BEGIN … END, CASE … END) begin in ``text``, less those that end."""
-    words = [match.lastgroup for match in _BLOCK.finditer(text)]
-    return words.count("begin") - words.count("end")
+    Its groups: who works there (``definer``), ``temporary``, and of a table or view its ``kind`` and ``name``.
+    """
+    return _grammar(_CREATED).match(text, at, at + HEAD)
 
 
 def filled_at(text: bytes, at: int) -> Filled | None:
@@ -208,7 +169,7 @@ def filled_at(text: bytes, at: int) -> Filled | None:
     if (match := _grammar(_FILLED).match(text, at, at + HEAD)) is None:
         return None
     length = match.end() - at if match["values"] else 0
-    return Filled(unquoted(match[1]), length, match["set"] is not None)
+    return Filled(unquoted(match["name"]), length, match["set"] is not None)
 
 
 def dropped_by(text: bytes) -> tuple[str, tuple[bytes, ...]]:
@@ -217,7 +178,7 @@ def dropped_by(text: bytes) -> tuple[str, tuple[bytes, ...]]:
         return "", ()
     names, at = list[bytes](), match.end()
     while listed := _grammar(_LISTED).match(text, at):
-        names.append(unquoted(listed[1]))
+        names.append(unquoted(listed["name"]))
         at = listed.end()
     return match["kind"].decode().lower(), tuple(names)
 
@@ -406,9 +367,11 @@ class Statements:
         return end or len(text)
 
     def _redefine(self, text: bytes, at: int) -> int:
-        """Read a line that names another delimiter."""
-        named = delimiter_at(text, at)
-        if named in self._delimiters or (named and len(self._delimiters) < _DELIMITERS_MOST):
+        """Read a line that names another delimiter; no client takes a backslash in it."""
+        match = _DELIMITER.match(text, at, at + HEAD)
+        named = match[1] if match else b""
+        is_kept = named in self._delimiters or len(self._delimiters) < _DELIMITERS_MOST
+        if named and b"\\" not in named and is_kept:
             self._delimiters.add(named)
             self.delimiter = named
         return self._pass_line(text, at)
@@ -420,7 +383,8 @@ class Statements:
             self._again, self._filled_again = text[at : at + filled.length + 1], filled
             return self._begin_rows(filled, text, at)
         self._begin(word, filled, text, at)
-        self._is_routine = word == b"create" and is_routine_at(text, at)
+        created = created_at(text, at) if word == b"create" else None
+        self._is_routine = created is not None and _grammar(_ROUTINE).match(text, created.end(), at + HEAD) is not None
         self._text, self._rest, self._blocks, self._judged = b"", sha256(), 0, 0
         self._rows = int(filled is not None and filled.is_set)
         self._read = self._in_statement
@@ -448,7 +412,8 @@ class Statements:
         if not self._is_routine or self.delimiter != b";":
             return False
         self._keep(text, at)
-        self._blocks += block_depth(self._text[self._judged :])
+        words = [match.lastgroup for match in _BLOCK.finditer(self._text, self._judged)]
+        self._blocks += words.count("begin") - words.count("end")
         self._judged = len(self._text)
         return self._blocks > 0 and len(self._text) < TEXT_KEPT
 

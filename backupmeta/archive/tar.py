@@ -27,25 +27,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
 from backupmeta import rules
+from backupmeta.archive import headers
 from backupmeta.archive.compression import End, Verdict
-from backupmeta.archive.hazards import OtherNames
-from backupmeta.archive.headers import (
-    BLOCK,
-    EXTENSIONS,
-    HEADER,
-    IN_CONTENT,
-    IN_HEADER,
-    Fields,
-    Filling,
-    SparseMap,
-    faulty,
-    is_header,
-    number_or_none,
-    of_content,
-    of_header,
-    pax_records,
-    text,
-)
 from backupmeta.archive.limits import MIB, Limits
 from backupmeta.archive.member import BOUNDED, NO_READINGS, HeaderExtensions, Member, Readings, described, ordinary
 from backupmeta.archive.stream import HARMLESS, Inflated
@@ -53,7 +36,7 @@ from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import are, counted, few
 
-ZERO_BLOCK: Final = bytes(BLOCK)
+ZERO_BLOCK: Final = bytes(headers.BLOCK)
 
 _MAGIC: Final = re.compile(rb"ustar")
 _MAGIC_AT: Final = 257
@@ -86,7 +69,8 @@ class Walk:
         members_read: how many members there were so far.
         until: how many inflated bytes from its beginning a header is looked for.
         findings: what was odd.
-        others: the names by which other programs read what was met; whoever judges them empties it.
+        others: the names by which other programs read what was met, and where that begins, in inflated bytes; whoever
+            judges them empties it.
         is_wanted: whether somebody wants the content of the last burst's last member.
     """
 
@@ -104,7 +88,7 @@ class Walk:
         self._current: Member | None = None
         self._left = 0
         self._padding = 0
-        self._filling: Filling | None = None
+        self._filling: headers.Filling | None = None
         self._holes = 0
         self._is_lost = False
         self.is_wanted: bool = False
@@ -113,7 +97,7 @@ class Walk:
         self.end: End | None = None
         self.members_read: int = 0
         self.findings: Findings = Findings()
-        self.others: list[OtherNames] = []
+        self.others: list[tuple[bytes, int]] = []
 
     def __iter__(self) -> Iterator[Member]:
         self.pass_content()  # of a member at which an earlier iteration stopped
@@ -133,20 +117,20 @@ class Walk:
         room = min(most, self._limits.members - self.members_read) if is_plain else 0
         self.is_wanted = False
         content = stored = 0
-        while len(members) < room and begin + BLOCK <= size:
-            if (member := ordinary(buffer[begin : begin + BLOCK], base + begin)) is None:
+        while len(members) < room and begin + headers.BLOCK <= size:
+            if (member := ordinary(buffer[begin : begin + headers.BLOCK], base + begin)) is None:
                 break
             members.append(member)
             if wants is not None and wants(member):
                 self.is_wanted, room = True, 0
-            content, stored = begin + BLOCK, member.stored
-            begin = content + stored + -stored % BLOCK
+            content, stored = begin + headers.BLOCK, member.stored
+            begin = content + stored + -stored % headers.BLOCK
         if not members:
             single = self._member()
             self.is_wanted = single is not None and wants is not None and wants(single)
             return () if single is None else (single,)
         self.members_read += len(members)
-        self._current, self._left, self._padding, self._filling = members[-1], stored, -stored % BLOCK, None
+        self._current, self._left, self._padding, self._filling = members[-1], stored, -stored % headers.BLOCK, None
         stream.at = content
         return members
 
@@ -161,7 +145,7 @@ class Walk:
         piece = filling.piece(self._stored, length)
         self._holes += filling.filled - before
         if filling.filled > before and self._has_too_many_holes():
-            self._filling = Filling(faulty("its holes are over a limit"), 0)
+            self._filling = headers.Filling(headers.faulty("its holes are over a limit"), 0)
         return piece
 
     def _stored(self, length: int) -> bytes:
@@ -204,21 +188,24 @@ class Walk:
         stream = self._stream
         extensions: HeaderExtensions | None = None
         while self.end is None:
-            if len(stream.buffer) - stream.at < BLOCK and stream.fill(BLOCK) < BLOCK:
+            if len(stream.buffer) - stream.at < headers.BLOCK and stream.fill(headers.BLOCK) < headers.BLOCK:
                 self._run_out(is_inside=extensions is not None)
             elif stream.position > self.until:
                 self._damage("limit", f"more than {counted(self.until, 'byte')} of it", "search_bytes")
                 self._finish()
-            elif self._is_lost or not is_header(stream.buffer, stream.at):
+            elif self._is_lost or not headers.is_header(stream.buffer, stream.at):
                 self._leave(extensions)
-                self._pass_gap()
+                if self._is_lost or stream.buffer[stream.at : stream.at + headers.BLOCK] != ZERO_BLOCK:
+                    self._find_header()
+                else:
+                    self._pass_end_blocks()
             else:
-                fields = cast("Fields", HEADER.unpack_from(stream.buffer, stream.at))
-                if (size := number_or_none(fields[2])) is None or size < 0:
-                    self._note(rules.MEMBER_NUMBER, "size", text(fields[0]).decode("utf-8", "surrogateescape"))
-                    stream.at += BLOCK
+                fields = cast("headers.Fields", headers.HEADER.unpack_from(stream.buffer, stream.at))
+                if (size := headers.number_or_none(fields[2])) is None or size < 0:
+                    self._note(rules.MEMBER_NUMBER, "size", headers.text(fields[0]).decode("utf-8", "surrogateescape"))
+                    stream.at += headers.BLOCK
                     self._lose("a header with a size that is none")
-                elif fields[5] in EXTENSIONS:
+                elif fields[5] in headers.EXTENSIONS:
                     extensions = extensions or HeaderExtensions(stream.position, self._global)
                     self._extend(fields[5], size, extensions)
                     continue
@@ -238,24 +225,24 @@ class Walk:
         if extensions is not None:
             names = extensions.names()
             self._note(rules.MEMBER_EXTENSION_STRAY, _shown(names))
-            self._judge(OtherNames(extensions.begin, names))
+            self._judge(names, extensions.begin)
 
-    def _judge(self, others: OtherNames) -> None:
-        """Have the names judged that other programs read."""
-        if others.names and len(self.others) < _OTHERS_KEPT:
-            self.others.append(others)
+    def _judge(self, names: Sequence[bytes], offset: int) -> None:
+        """Have the ``names`` judged that other programs read of what begins at ``offset``."""
+        if len(self.others) < _OTHERS_KEPT:
+            self.others += [(name, offset) for name in names]
 
-    def _enter(self, fields: Fields, extensions: HeaderExtensions, size: int) -> Member:
+    def _enter(self, fields: headers.Fields, extensions: HeaderExtensions, size: int) -> Member:
         """Return the member whose header lies ahead, and go to its content."""
         stream, bad = self._stream, list[str]()
         self._count_global_map()
         member, type_ = described(fields, extensions, size, bad), fields[5]
-        stream.at += BLOCK
+        stream.at += headers.BLOCK
         if bad:
             self._note(rules.MEMBER_NUMBER, ", ".join(bad), member.label)
         if member.readings is not NO_READINGS:
             self._note(rules.MEMBER_READINGS_DIFFER, _other(member.readings), member.label)
-            self._judge(OtherNames(member.offset, member.readings.names))
+            self._judge(member.readings.names, member.offset)
         if type_ == b"1" and member.size:
             size = 0 if self._is_header_ahead() else member.size
             member = member._replace(size=size, stored=size)
@@ -265,7 +252,7 @@ class Walk:
             self._note(rules.MEMBER_OVERSIZED, counted(member.stored, "byte"), member.label)
             member = member._replace(stored=0)
             self._lose("a member that claims more than any archive holds")
-        self._left, self._padding, self._filling = member.stored, -member.stored % BLOCK, None
+        self._left, self._padding, self._filling = member.stored, -member.stored % headers.BLOCK, None
         self._current = member = member if member.map is None else self._mapped(member, member.map, fields[7])
         return member
 
@@ -275,28 +262,30 @@ class Walk:
         if self._global_maps > _GLOBAL_MAPS:
             self._global[_MAP] = b"?"
 
-    def _mapped(self, member: Member, map_: SparseMap, rest: bytes) -> Member:
+    def _mapped(self, member: Member, map_: headers.SparseMap, rest: bytes) -> Member:
         """Return a sparse file with its map, which may still be to be read; its content is given by it."""
         stream = self._stream
-        if map_ is IN_HEADER:
-            map_ = of_header(rest, self._map_blocks(rest, member.offset))
-            map_ = faulty("its map of holes is over a limit") if self._is_lost else map_
-        elif map_ is IN_CONTENT:
-            map_, taken = of_content(lambda: stream.read(BLOCK), min(member.stored, self._limits.pax_bytes))
+        if map_ is headers.IN_HEADER:
+            map_ = headers.of_header(rest, self._map_blocks(rest, member.offset))
+            map_ = headers.faulty("its map of holes is over a limit") if self._is_lost else map_
+        elif map_ is headers.IN_CONTENT:
+            map_, taken = headers.of_content(
+                lambda: stream.read(headers.BLOCK), min(member.stored, self._limits.pax_bytes)
+            )
             padded = self._left + self._padding - taken
             self._left = max(self._left - taken, 0)
             self._padding = padded - self._left
         map_ = map_.checked(member.size, self._left)
         if map_.fault:
             self._note(rules.MEMBER_SPARSE_MAP, map_.fault, member.label)
-        self._filling = Filling(map_, member.size)
+        self._filling = headers.Filling(map_, member.size)
         return member._replace(map=map_)
 
     def _map_blocks(self, rest: bytes, begin: int) -> Iterator[bytes]:
         """Yield the extra maps of an old GNU sparse file; each says whether another follows."""
         stream, has_more = self._stream, rest[482 - 257] != 0
         while has_more and self.end is None:
-            block = stream.read(BLOCK)
+            block = stream.read(headers.BLOCK)
             has_more = block[504:505] not in {b"\0", b""}
             if stream.position - begin > self._limits.pax_bytes:
                 self._is_lost = True
@@ -307,33 +296,33 @@ class Walk:
 
     def _is_header_ahead(self) -> bool:
         stream = self._stream
-        if stream.fill(BLOCK) < BLOCK:
+        if stream.fill(headers.BLOCK) < headers.BLOCK:
             return True
-        block = stream.buffer[stream.at : stream.at + BLOCK]
-        return block == ZERO_BLOCK or is_header(stream.buffer, stream.at)
+        block = stream.buffer[stream.at : stream.at + headers.BLOCK]
+        return block == ZERO_BLOCK or headers.is_header(stream.buffer, stream.at)
 
     def _extend(self, type_: bytes, size: int, extensions: HeaderExtensions) -> None:
         """Take in a GNU long name or link (``L``, ``K``), or a pax header (``x``, ``g``; Solaris ``X``)."""
         stream, limits = self._stream, self._limits
-        stream.at += BLOCK
+        stream.at += headers.BLOCK
         extent = stream.position - extensions.begin + size
         if type_ in b"LK" and size > limits.name_bytes:
             self._damage("limit", f"a name of {counted(size, 'byte')}", "name_bytes")
         elif extent > limits.pax_bytes:
             self._damage("limit", f"extension headers of {counted(extent, 'byte')}", "pax_bytes")
         else:
-            self._take_extension(type_, stream.read(size + -size % BLOCK)[:size], extensions)
+            self._take_extension(type_, stream.read(size + -size % headers.BLOCK)[:size], extensions)
             return
         if size > limits.inflated_bytes - stream.position:
             self._is_lost = True
         elif self.end is None:
-            stream.skip(size + -size % BLOCK)
+            stream.skip(size + -size % headers.BLOCK)
 
     def _take_extension(self, type_: bytes, content: bytes, extensions: HeaderExtensions) -> None:
         if type_ in b"LK":
             extensions.take_long(type_, content)
             return
-        (records, rest), most = pax_records(content), self._limits.name_bytes
+        (records, rest), most = headers.pax_records(content), self._limits.name_bytes
         if rest:
             self._note(rules.MEMBER_PAX_MALFORMED, f"the last {len(rest):,} of {counted(len(content), 'byte')}")
         for key in BOUNDED:
@@ -346,20 +335,12 @@ class Walk:
 
     # --- where no header lies ahead ---------------------------------------------------------------------------------
 
-    def _pass_gap(self) -> None:
-        """Pass over what is no header: the end-of-archive blocks, what stands after them, damage."""
-        stream = self._stream
-        if stream.buffer[stream.at : stream.at + BLOCK] == ZERO_BLOCK and not self._is_lost:
-            self._pass_end_blocks()
-        else:
-            self._find_header()
-
     def _pass_end_blocks(self) -> None:
         self._end_blocks = self._pass_zero_blocks()
-        if (ahead := self._stream.fill(BLOCK)) < BLOCK:
+        if (ahead := self._stream.fill(headers.BLOCK)) < headers.BLOCK:
             if self._stream.read(ahead).strip(b"\0"):
                 self._note(rules.ARCHIVE_TRAILING_CONTENT, f"{ahead} bytes")
-        elif not is_header(self._stream.buffer, self._stream.at):
+        elif not headers.is_header(self._stream.buffer, self._stream.at):
             self._note(rules.ARCHIVE_TRAILING_CONTENT, f"from inflated byte {self._stream.position} on")
             self._is_lost = True
         else:
@@ -370,13 +351,13 @@ class Walk:
     def _pass_zero_blocks(self) -> int:
         """Pass over blocks of zeros; return how many there were."""
         stream, begin = self._stream, self._stream.position
-        while stream.fill(BLOCK) >= BLOCK and stream.position <= self.until:
+        while stream.fill(headers.BLOCK) >= headers.BLOCK and stream.position <= self.until:
             ahead = len(stream.buffer) - stream.at
             zeros = ahead - len(stream.buffer[stream.at :].lstrip(b"\0"))
-            stream.at += zeros - zeros % BLOCK
-            if ahead - zeros >= BLOCK or zeros < BLOCK:
+            stream.at += zeros - zeros % headers.BLOCK
+            if ahead - zeros >= headers.BLOCK or zeros < headers.BLOCK:
                 break
-        return (stream.position - begin) // BLOCK
+        return (stream.position - begin) // headers.BLOCK
 
     def _find_header(self) -> None:
         """Go to the next valid header; where the way there is not known to be damage, say so."""
@@ -396,11 +377,11 @@ class Walk:
         what lies after damage may have moved.
         """
         stream = self._stream
-        while stream.fill(2 * BLOCK) >= BLOCK and stream.position <= self.until:
-            if (header := _header_in(stream.buffer, stream.at, -stream.position % BLOCK)) >= 0:
+        while stream.fill(2 * headers.BLOCK) >= headers.BLOCK and stream.position <= self.until:
+            if (header := _header_in(stream.buffer, stream.at, -stream.position % headers.BLOCK)) >= 0:
                 stream.at = header
                 return True
-            stream.at = len(stream.buffer) - BLOCK + 1
+            stream.at = len(stream.buffer) - headers.BLOCK + 1
         stream.at = len(stream.buffer) if stream.position <= self.until else stream.at
         return False
 
@@ -472,13 +453,13 @@ def _header_in(buffer: bytes, begin: int, to_block: int) -> int:
     ``to_block`` is how far it is from ``begin`` to a multiple of 512 bytes in the archive. A window after the other is
     searched: what lies far after the header is searched again from there, so it is not looked at before.
     """
-    end = len(buffer) - BLOCK + 1
+    end = len(buffer) - headers.BLOCK + 1
     for first in range(begin, end, _SEARCHED):
         past = min(first + _SEARCHED, end)
-        places = {*range(first + (begin + to_block - first) % BLOCK, past, BLOCK)}
+        places = {*range(first + (begin + to_block - first) % headers.BLOCK, past, headers.BLOCK)}
         places |= {
             match.start() - _MAGIC_AT for match in _MAGIC.finditer(buffer, first + _MAGIC_AT, past + _MAGIC_AT + 4)
         }
-        if (first_header := next((place for place in sorted(places) if is_header(buffer, place)), -1)) >= 0:
+        if (first_header := next((place for place in sorted(places) if headers.is_header(buffer, place)), -1)) >= 0:
             return first_header
     return -1

@@ -33,12 +33,14 @@ class RecordedName(NamedTuple):
         url: the site's address.
         title: the install's title.
         time: when the backup was made, Unix seconds.
+        has_secret_title: whether a secret is in the title.
     """
 
     name: str
     url: str | None
     title: str | None
     time: int | None
+    has_secret_title: bool = False
 
 
 def backup(witnesses: Witnesses, state: PairState) -> Inspection:
@@ -80,7 +82,7 @@ def _resolve(
         inspection.findings[:] = Findings.of(inspection.findings)
     recorded = _recorded_name(inspection)
     _close(inspection, chosen)
-    return recorded
+    return recorded._replace(has_secret_title=is_closed(inspection.fields.get("title")))
 
 
 def _close(inspection: Inspection, program: Program) -> None:
@@ -226,7 +228,8 @@ class _Run:
             facts = [record.fact(key) for record in (winner, *against)]
             detail = sides(key, ((fact.raw, fact.source.witness) for fact in facts))
             rule = rules.SOURCES_DISAGREE if is_edited else rules.RECORD_REWRITTEN
-            self._report(rule, subject, *(fact.source for fact in facts), detail=detail)
+            evidence = tuple([fact.source for fact in facts])
+            self._inspection.findings.append(Finding(rule, subject, detail, evidence))
 
     def _keep_undecodable(self, step: FieldStep) -> None:
         """Keep the raw value of a field, and say so once for each key."""
@@ -249,10 +252,7 @@ class _Run:
             self._note(rules.VALUE_NOT_UTF8, key, record.at(key))
 
     def _note(self, rule: FindingRule, subject: str, source: Source) -> None:
-        self._report(rule, subject, source, detail=f"line {source.line}")
-
-    def _report(self, rule: FindingRule, subject: str, *evidence: Source, detail: str = "") -> None:
-        self._inspection.findings.append(Finding(rule, subject, detail, evidence))
+        self._inspection.findings.append(Finding(rule, subject, f"line {source.line}", (source,)))
 
 
 def _is_rewritten(key: str, first: Record, second: Record) -> bool:
@@ -297,10 +297,8 @@ def check_archive_name(recorded: RecordedName, archive: str | None, path: str, z
         findings.append(Finding(rules.NAME_UNCONVENTIONAL, shown, "", (source,)))
     if parts is None or archive is None:
         return ArchiveNameCheck(parts, None, findings)
-    title = recorded.title
-    for rule, contradiction in filename.disagreements(parts, recorded.url, title, recorded.time, zone):
-        is_harmless = title is None or mask_value(title) == title  # a slug hides no password
-        detail = contradiction if is_harmless else ""
+    for rule, contradiction in filename.disagreements(parts, recorded.url, recorded.title, recorded.time, zone):
+        detail = "" if recorded.has_secret_title else contradiction  # a slug hides no password
         findings.append(Finding(rule, "backup_filename", detail, (source,)))
     offset = filename.utc_offset(parts, recorded.time) if recorded.time is not None else None
     return ArchiveNameCheck(parts, offset, findings)

@@ -33,7 +33,7 @@ from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.grammar import Document, parse_masked
 from backupmeta.search import Search
-from backupmeta.verification import Case, Outcome, Run, case_of, verify_archive
+from backupmeta.verification import Case, Item, Outcome, Run, case_of, verify_archive
 from backupmeta.work.orders import Watch, Work
 
 _MOST_ARCHIVES: Final = 16
@@ -132,8 +132,8 @@ class Walking(Work[Portion, list[Walked]]):
         with suppress(EvidenceError), archive.open() as file:
             if file.signature != order.archives[path]:
                 return
-        outcome = verify_archive(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now), watch)
-        for pair, result in zip(pairs, outcome.each, strict=True):
+        outcomes = verify_archive(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now), watch)
+        for pair, result in zip(pairs, outcomes, strict=True):
             verification = result.verification
             findings = tuple(finding_row(judged.finding) for judged in verification.judged)
             yield Walked(path, pair.id, str(verification.verdict), verification.sha256, findings, result.is_final)
@@ -153,11 +153,8 @@ class _Knowing(HomeReading):
 
 def _unnamed(remembered: Memory) -> frozenset[str]:
     """Return the paths of an account's archives whose names do not say so."""
-    return frozenset(
-        path
-        for path, file in remembered.files.items()
-        if isinstance(file.content, Head | EvidenceError) and not is_archive_name(path.rpartition("/")[2])
-    )
+    archives = (path for path, file in remembered.files.items() if file.is_archive)
+    return frozenset(path for path in archives if not is_archive_name(os.path.basename(path)))
 
 
 def portions(catalog: Catalog, search: Search, scan: int) -> Iterator[Portion]:
@@ -247,12 +244,13 @@ def recorded(catalog: str, policy: Policy) -> Run:
             advice = "scan it again with --deep, or verify the archives without --catalog"
             raise CatalogError(catalog, f"{unwalked[0]} was not read to its end", advice)
 
-    def run(cases: Iterable[Case]) -> Iterator[Outcome]:
+    def run(items: Iterable[Item]) -> Iterator[tuple[Item, list[Outcome]]]:
         with Catalog.unchecked(catalog) as opened:
             account_of = lru_cache(maxsize=1)(partial(_recorded_account, opened))  # cases come account by account
-            for case in cases:
-                accounts = ((account_of(_account_number(alone)), alone) for alone in case.alone)
-                yield Outcome.joined(_outcome(opened, *account.archive(alone), alone) for account, alone in accounts)
+            for item in items:
+                cases = item.alone if isinstance(item, Case) else []
+                accounts = ((account_of(_account_number(case)), case) for case in cases)
+                yield item, [_outcome(opened, *account.archive(case), case) for account, case in accounts]
 
     return run
 

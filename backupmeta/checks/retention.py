@@ -7,7 +7,7 @@ archives without records, are found when the two are paired (`backupmeta.account
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.checked_backup import Requirements
@@ -125,6 +125,31 @@ class KeptBackup(NamedTuple):
         return Source(Witness.FILE_SYSTEM, self.path)
 
 
+class CheckedInstall(NamedTuple):
+    """What is asked of a live install.
+
+    Attributes:
+        record: its record.
+        schedule_source: where its schedule is told.
+        schedule: its schedule; None where there is one that the account does not describe.
+        schedule_name: how the server calls that.
+        created: since when there is the install, Unix seconds; None where its record does not tell.
+    """
+
+    record: Source
+    schedule_source: Source
+    schedule: Schedule | None
+    schedule_name: str
+    created: int | None
+
+    @classmethod
+    def of(cls, install: Inspection) -> Self:
+        """Return what is asked of an ``install``."""
+        created, name = install.get("time_created"), install.text("autobk_schedule")
+        since = created if isinstance(created, int) else None
+        return cls(install.source("id"), install.source("autobk"), schedule_of(install), name, since)
+
+
 @dataclass(frozen=True, slots=True)
 class CheckedAccount:
     """An account to judge.
@@ -136,7 +161,7 @@ class CheckedAccount:
         now: the moment of judging, Unix seconds.
     """
 
-    installs: Mapping[str, Inspection] | None
+    installs: Mapping[str, CheckedInstall] | None
     kept: Sequence[KeptBackup]
     requirements: Requirements
     now: int
@@ -152,7 +177,7 @@ class CheckedAccount:
 
     def place(self, install: str, backups: Sequence[KeptBackup]) -> Source:
         """Return where an install is told of: its record, else its first backup."""
-        return self.installs[install].source("id") if self.installs is not None else backups[0].source
+        return self.installs[install].record if self.installs is not None else backups[0].source
 
 
 def _is_whole(backup: KeptBackup) -> bool:
@@ -235,16 +260,16 @@ def retention(account: CheckedAccount) -> Iterator[Finding]:
     """Yield live installs whose kept backups are not what their schedule keeps."""
     by_install = account.by_install
     for id_, install in (account.installs or {}).items():
-        schedule = schedule_of(install)
-        if schedule is None:
-            yield Finding(SCHEDULE_UNKNOWN, id_, install.text("autobk_schedule"), (install.source("autobk"),))
+        if install.schedule is None:
+            yield Finding(SCHEDULE_UNKNOWN, id_, install.schedule_name, (install.schedule_source,))
             continue
         times = _times(account, by_install[id_])
-        for tier in schedule.tiers:
-            kept, expected = tier.kept(times, account.now), tier.expected(_since(account, install, times), account.now)
+        since = min(times, default=account.now) if install.created is None else install.created
+        for tier in install.schedule.tiers:
+            kept, expected = tier.kept(times, account.now), tier.expected(since, account.now)
             if kept < expected:
                 detail = f"{kept} of {expected} {tier.name}"
-                yield Finding(RETENTION_UNMET, id_, detail, (install.source("autobk"),))
+                yield Finding(RETENTION_UNMET, id_, detail, (install.schedule_source,))
 
 
 def _times(account: CheckedAccount, backups: Sequence[KeptBackup]) -> list[int]:
@@ -257,14 +282,8 @@ def _oldest_allowed(account: CheckedAccount, id_: str) -> float | None:
     days, install = account.requirements.maximum_age_days, (account.installs or {}).get(id_)
     if days is not None:
         return days * DAY
-    tiers = ((install and schedule_of(install)) or Schedule()).tiers
+    tiers = ((install and install.schedule) or Schedule()).tiers
     return tiers[0].seconds + LATE if tiers else None
-
-
-def _since(account: CheckedAccount, install: Inspection, times: Sequence[int]) -> int:
-    """Return since when there is an install, Unix seconds: as its record says, else since its first backup."""
-    created = install.get("time_created")
-    return created if isinstance(created, int) else min(times, default=account.now)
 
 
 AccountCheck = Callable[[CheckedAccount], Iterator[Finding]]

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from backupmeta.backup.contradictions import SECOND, Making, Written
+from backupmeta import rules
+from backupmeta.backup.contradictions import SECOND, Making, Written, sides
 from backupmeta.checks import application, completeness
 from backupmeta.checks.checked_backup import Check, CheckedBackup, Younger, text_of
 from backupmeta.findings import Finding, FindingRule, Group, Severity
@@ -94,6 +95,28 @@ def _others(younger: Younger) -> Iterator[str]:
 def _places(backup: CheckedBackup, younger: Younger) -> tuple[Source, ...]:
     members = (backup.member_source(name) for _, name in younger.newest)
     return (*members, *backup.field_sources("backup_time"), Source(Witness.FILE_SYSTEM, backup.path))
+
+
+def weighed(backup: CheckedBackup) -> Iterator[Finding]:
+    """Yield what resolving met; where records disagree about what contents tell, these stand on a side, too."""
+    contents = application.told_by_contents(backup)
+    for finding in backup.inspection.findings:
+        is_told = finding.subject in contents and finding.subject in backup.inspection.conflicts
+        if finding.rule is rules.SOURCES_DISAGREE and is_told:
+            value, name = contents[finding.subject]
+            said = [*_said(backup, finding.subject), (value.encode(), text_of(name))]
+            evidence = (*finding.evidence, backup.member_source(name))
+            yield finding._replace(detail=sides(finding.subject, said), evidence=evidence)
+        else:
+            yield finding
+
+
+def _said(backup: CheckedBackup, field: str) -> Iterator[tuple[bytes, str]]:
+    """Yield what the records of a backup say of a field, and which record does."""
+    inspection = backup.inspection
+    yield inspection.text(field).encode(), inspection.source(field).witness
+    for fact in inspection.conflicts[field]:
+        yield fact.raw, fact.source.witness
 
 
 CHECKS: Final[tuple[Check, ...]] = (members_younger,)

@@ -8,33 +8,29 @@ a calendar has.
 """
 
 import stat
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from heapq import nlargest
-from itertools import combinations, islice
+from itertools import combinations
 from operator import itemgetter, methodcaller
 from typing import Final, Literal, NamedTuple
 
-from backupmeta import library, rules
+from backupmeta import rules
 from backupmeta.account import filename
 from backupmeta.account.filename import ArchiveName, unreadable
 from backupmeta.account.home import Home
 from backupmeta.account.layout import RECORDS, is_absent
-from backupmeta.archive.head import head
 from backupmeta.archive.headers import MemberKind
-from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
 from backupmeta.backup.contradictions import SECOND, TOLERANCES, Making, Written
 from backupmeta.errors import EvidenceError, NotRegularError
-from backupmeta.evidence import EvidenceFile, Place, join_server_path
+from backupmeta.evidence import EvidenceFile, join_server_path
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, base_name, display
 from backupmeta.record.fields import FIELDS, Field, problem
-from backupmeta.record.grammar import Document, document, pickled_in_clear
+from backupmeta.record.grammar import Document
 from backupmeta.words import counted, dated
-from backupmeta.work.orders import Watch, Work
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -236,8 +232,8 @@ _TYPES: Final[dict[MemberKind, int]] = {
 _NANOSECONDS: Final = 1000
 """In a microsecond."""
 
-_TOGETHER: Final = 256
-"""How many members an archive's reader sends at once."""
+_FEWEST: Final = 1000
+"""Among how many of the newest members the newest file is looked for, at least."""
 
 
 def of_record(record: Document, findings: list[Finding]) -> Iterator[Statement]:
@@ -308,18 +304,20 @@ def of_file(file: EvidenceFile, path: str) -> Iterator[Statement]:
 
 
 def of_members(walked: Pass, path: str, most: int) -> tuple[list[Statement], Iterator[Statement]]:
-    """Return what an archive's newest member states of the archive, and the times of its newest members.
+    """Return what an archive's newest file states of the archive, and the times of its newest members.
 
-    Memory is for ``most`` members, whatever the archive has. Raises `EvidenceError` as `Pass`.
+    Folders and links are often as new as their unpacking. Memory is for ``most`` members, or `_FEWEST`, whatever the
+    archive has. Raises `EvidenceError` as `Pass`.
     """
-    newest = nlargest(max(most, 1), map(_brief, walked), key=itemgetter(0, 1))
+    newest = nlargest(max(most, _FEWEST), map(_brief, walked), key=itemgetter(0, 1))
     members = (
         Statement(Claim("member", time, _of_member(path, name, offset)), display(name), file)
         for time, offset, name, file in newest[:most]
     )
     if not newest:
         return [], members
-    time, offset, name, file = newest[0]
+    files = (brief for brief in newest if stat.S_ISREG(brief[3].mode or 0))
+    time, offset, name, file = next(files, newest[0])
     left_out = max(walked.members_read - most, 0)
     rest = f", {left_out:,} of which have no event of their own" if left_out else ""
     detail = f"{display(name)}, of {counted(walked.members_read, 'member')}{rest}"
@@ -361,159 +359,45 @@ def _files_in(home: Home, name: str) -> Iterator[tuple[str, Statement]]:
             yield path, Statement(claim, file=File(size, inode=inode))
 
 
-# --- an archive, from one opening -------------------------------------------------------------------------------------
-
-
-class ToRead(NamedTuple):
-    """An archive to be read.
-
-    Attributes:
-        place: where it lies.
-        path: its path as the server saw it.
-        record: the record of the backup that names it, where there is one.
-    """
-
-    place: Place
-    path: str
-    record: Document | None
-
-
-class Examined(NamedTuple):
-    """What an archive states.
-
-    Attributes:
-        embedded: its own record, where that can be read.
-        statements: of its file, and of all its members together.
-        findings: what could not be read, and what is not as it should be with the archive.
-    """
-
-    embedded: Document | None
-    statements: tuple[Statement, ...]
-    findings: tuple[Finding, ...]
-
-
-class Ended(NamedTuple):
-    """Says that nothing more comes of an archive; ``findings`` are why, where that is not its end."""
-
-    findings: tuple[Finding, ...] = ()
-
-
-Part = Examined | tuple[Statement, ...] | Ended
-"""What comes of an archive: `Examined`, many of its members at once, again and again, and `Ended`."""
-
-
-@dataclass(frozen=True)
-class Examining(Work[ToRead, Part]):
-    """Reading archives for what they state of time.
-
-    Attributes:
-        limits: what each of them may ask for.
-        is_deep: whether they are read to their ends, member by member; else only their heads.
-        members: how many members of each make an event of their own, the newest ones.
-    """
-
-    limits: Limits
-    is_deep: bool
-    members: int
-
-    def do(self, order: ToRead, watch: Watch) -> Iterator[Part]:
-        """Yield what an archive states; one that is no backup, by content and name, states nothing."""
-        try:
-            with order.place.open() as file:
-                file.watch = watch
-                examined = self._head(order, file)
-                if self.is_deep and examined.statements:
-                    yield from self._members(order, file, examined)
-                else:
-                    yield examined
-        except EvidenceError as error:
-            yield Examined(None, (), (_unreadable(order, error),))
-        yield Ended()
-
-    def pickled(self, order: ToRead) -> bytes:
-        """Return the order as it goes to a process: with the secrets of its record, which is compared there."""
-        return pickled_in_clear(order)
-
-    def given_up(self, order: ToRead) -> Iterator[Part]:
-        """Yield that no process survives reading an archive."""
-        yield Examined(None, (), ())
-        yield Ended((library.given_up(order.path),))
-
-    def _head(self, order: ToRead, file: EvidenceFile) -> Examined:
-        """Return what an archive's file and its head state."""
-        statements = tuple(of_file(file, order.path))
-        embedded, findings = self._embedded(order, file)
-        if embedded is None and order.record is None and filename.parse(order.place.name) is None:
-            return Examined(None, (), findings)
-        return Examined(embedded, statements, findings)
-
-    def _embedded(self, order: ToRead, file: EvidenceFile) -> tuple[Document | None, tuple[Finding, ...]]:
-        """Return the archive's own record, and what was odd on the way to it."""
-        try:
-            beginning = head(file, self.limits, order.path)
-            source = Source(Witness.EMBEDDED_RECORD, order.path, beginning.member.text)
-            grave = _grave(order, beginning.findings)
-            if order.record is not None and order.record.record.is_of(beginning.record):  # parsed already
-                return Document(source, order.record.record), grave
-            return document(source, beginning.record, self.limits), grave
-        except EvidenceError as error:
-            return None, (_unreadable(order, error),)
-
-    def _members(self, order: ToRead, file: EvidenceFile, examined: Examined) -> Iterator[Part]:
-        """Yield what is ``examined``, with what all members state, then each of the newest ones, many at once."""
-        try:
-            file.seek(0)
-            walked = Pass(file, self.limits, algorithms=())
-            of_all, members = of_members(walked, order.path, self.members)
-            findings = _grave(order, walked.findings())
-        except EvidenceError as error:
-            of_all, members, findings = [], iter(()), (_unreadable(order, error),)
-        known = {finding.id for finding in findings}
-        further = (finding for finding in examined.findings if finding.id not in known)
-        yield Examined(examined.embedded, (*examined.statements, *of_all), (*findings, *further))
-        while batch := tuple(islice(members, _TOGETHER)):
-            yield batch
-
-
-def _unreadable(order: ToRead, error: EvidenceError) -> Finding:
-    """Return the finding about an archive that can't be read, or not to its end."""
-    kind = library.trouble(error, order.record, order.place)
-    return Finding(kind, order.path, library.particulars(error), (Source(Witness.FILE_SYSTEM, order.path),))
-
-
-def _grave(order: ToRead, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return which of the ``findings`` are reported whatever was asked, each with the archive's path."""
-    return tuple(finding.at_path(order.path) for finding in findings if finding.is_grave)
-
-
 # --- who contradicts whom ---------------------------------------------------------------------------------------------
 
 
-def contradicting(stated: Iterable[Statement], live: Iterable[Claim]) -> dict[Claim, list[Claim]]:
+def makings(stated: Iterable[Statement]) -> list[tuple[Claim, Making]]:
+    """Return each claim of when a backup was made, and until when by its archive's file; none where none was read."""
+    made, written = list[Claim](), list[Written]()
+    for claim, _, file, _ in stated:
+        if claim.kind == "backed-up":
+            made.append(claim)
+        elif claim.kind == "archive" and file is not None:
+            written.append(Written(file.size, claim.time, None))
+    return [(claim, Making.of(claim.time, file)) for claim in made for file in written]
+
+
+def contradicted(statement: Statement, makings: Iterable[tuple[Claim, Making]]) -> Iterator[Claim]:
+    """Yield the claims of when a backup was made that a ``statement`` of its archive contradicts.
+
+    Of members, files are judged: unpacking gives folders and links a time of its own.
+    """
+    claim, _, file, _ = statement
+    is_member = claim.kind in {"member", "newest-member"}
+    if claim.kind in TOLERANCES and (not is_member or (file is not None and stat.S_ISREG(file.mode or 0))):
+        yield from (made for made, making in makings if not making.allows(claim.kind, claim.time))
+
+
+def contradicting(stated: Sequence[Statement], live: Sequence[Claim]) -> dict[Claim, list[Claim]]:
     """Return who contradicts whom among what is ``stated`` of one backup, and of its ``live`` install.
 
     Names are not judged.
     """
-    claims, written = list[Claim](), None
-    for claim, _, file, _ in stated:
-        claims.append(claim)
-        if claim.kind == "archive" and file is not None:
-            written = Written(file.size, claim.time, None)
-    claims.extend(live)
+    claims, known = [*(statement.claim for statement in stated), *live], makings(stated)
+    pairs = [
+        (first, second)
+        for first, second in combinations(claims, 2)
+        if first.kind == second.kind and first.time != second.time
+    ]
+    pairs += [(made, statement.claim) for statement in stated for made in contradicted(statement, known)]
     contradictions: dict[Claim, list[Claim]] = {}
-    for first, second in combinations(claims, 2):
-        if _disagree(first, second, written):
-            contradictions.setdefault(first, []).append(second)
-            contradictions.setdefault(second, []).append(first)
+    for first, second in pairs:
+        contradictions.setdefault(first, []).append(second)
+        contradictions.setdefault(second, []).append(first)
     return contradictions
-
-
-def _disagree(first: Claim, second: Claim, written: Written | None) -> bool:
-    """Return whether two claims about a backup disagree, whose archive's file says what is ``written``."""
-    if first.kind == second.kind:
-        return first.time != second.time
-    if first.kind != "backed-up":
-        first, second = second, first
-    if first.kind != "backed-up" or second.kind not in TOLERANCES or written is None:
-        return False
-    return not Making.of(first.time, written).allows(second.kind, second.time)

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from backupmeta import rules, verification
 from backupmeta.archive.hazards import Links
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.member import DEVICES, DUMP, OWN, WITH_CONTENT, Member, escapes, is_absolute, plain
+from backupmeta.archive.member import DUMP, OWN, WITH_CONTENT, Member, escapes, is_absolute, plain
 from backupmeta.archive.reader import Content
 from backupmeta.checks.policy import Verdict, Verification
 from backupmeta.extraction.tree import Attributes, NewFile, RefusedError, Tree, new, over
@@ -157,7 +157,7 @@ class Unpacking:
             try:
                 return self._begin(member, path)
             except RefusedError as error:
-                reason = error.reason
+                reason = str(error)
         self.record(member, Fate.REFUSED, reason)
         return None
 
@@ -178,7 +178,7 @@ class Unpacking:
         try:
             yield
         except RefusedError as error:
-            self.record(member, Fate.REFUSED, error.reason)
+            self.record(member, Fate.REFUSED, str(error))
         else:
             self.record_written(member, missing)
 
@@ -218,7 +218,7 @@ class Unpacking:
             return rules.MEMBER_NAME_ABSOLUTE.sentence
         if escapes(member.name):
             return rules.MEMBER_NAME_ESCAPES.sentence
-        if member.kind in DEVICES:
+        if member.is_device:
             return rules.MEMBER_DEVICE.sentence
         if self._links and self._links.above(member) is not None:
             return rules.MEMBER_THROUGH_LINK.sentence
@@ -291,7 +291,7 @@ class _FileContent:
         try:
             return self._unpacking.open(self._member)
         except RefusedError as error:
-            self._unpacking.record(self._member, Fate.REFUSED, error.reason)
+            self._unpacking.record(self._member, Fate.REFUSED, str(error))
         return None
 
     def take(self, piece: bytes) -> None:
@@ -403,7 +403,7 @@ def extract(
     with case.place.open() as file, opened(order.folder, is_synced=order.is_synced) as (tree, keep):
         file.watch = watch
         unpacking = Unpacking(tree, order, case.limits, report, dump)
-        verified = verification.examined(case, file, [unpacking]).verification
+        verified = verification.examined(case, file, [unpacking])[0].verification
         unpacking.finish()
         extraction = Extraction(order, unpacking.counts, unpacking.narrowed, unpacking.has_dump, verified)
         if extraction.is_kept:

@@ -10,9 +10,8 @@ from functools import partial
 from itertools import islice
 from typing import Final, TypeAlias
 
-from backupmeta.api.status import PAGE, SUCCESS
 from backupmeta.backup.inspection import Inspection, Resolved, decoded
-from backupmeta.errors import AnswerError
+from backupmeta.errors import PAGE, SUCCESS, AnswerError
 from backupmeta.folders import telling, text_file
 from backupmeta.provenance import Fact, display, located
 from backupmeta.record.fields import FIELD, FIELDS

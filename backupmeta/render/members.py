@@ -72,7 +72,7 @@ def verdict(archive: Pass) -> str:
     end = archive.end
     ended = "not walked" if end is None else f"{end.verdict}: {end.reason}" if end.reason else end.verdict
     digests = "".join(f", {name} {digest}" for name, digest in archive.digests.items())
-    read = f"{counted(archive.members_read, 'member')}, {counted(archive.position, 'byte')} inflated"
+    read = f"{counted(archive.members_read, 'member')}, {counted(archive.stream.position, 'byte')} inflated"
     return f"{display(archive.file.path)}: {ended}; {read}{digests}"
 
 
@@ -99,10 +99,10 @@ def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
     return {
         "compression": archive.compression.name,
         "size": archive.file.size,
-        "inflated": archive.position,
+        "inflated": archive.stream.position,
         "digests": dict(archive.digests),
-        "streams": [_stream(stream) for stream in archive.streams],
-        "stream_count": archive.stream_count,
+        "streams": [_stream(stream) for stream in archive.stream.streams],
+        "stream_count": archive.stream.stream_count,
         "member_count": archive.members_read,
         "verdict": end.verdict if end else None,
         "reason": end.reason if end else "",

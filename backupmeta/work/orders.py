@@ -191,11 +191,11 @@ def mixed_results(orders: Sequence[Order], work: Work[Order, Part], workers: Wor
             yield from line.any()
 
 
-def spared(orders: Iterable[Order], workers: Workers) -> tuple[Iterable[Order], Workers]:
-    """Return the ``orders`` and who does them: this process where there is at most one, else the ``workers``."""
+def spared(orders: Iterable[Order], workers: Workers, few: int = 1) -> tuple[Iterable[Order], Workers]:
+    """Return the ``orders`` and who does them: this process where they are at most so ``few``, else the ``workers``."""
     coming = iter(orders)
-    first = list(islice(coming, 2))
-    return chain(first, coming), workers if len(first) > 1 else Workers(workers.watch)
+    first = list(islice(coming, few + 1))
+    return chain(first, coming), workers if len(first) > few else Workers(workers.watch)
 
 
 class _Line(Generic[Order, Part]):

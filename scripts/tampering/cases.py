@@ -31,7 +31,6 @@ class Case(NamedTuple):
         application: its application: WordPress, or the name of a fixture.
         zone: the zone of its server's clock.
         finding: the finding that is meant for it; empty for an honest account.
-        told_by: the commands that tell it.
     """
 
     user: str
@@ -40,7 +39,6 @@ class Case(NamedTuple):
     application: str = "wordpress"
     zone: tzinfo = UTC
     finding: str = ""
-    told_by: tuple[str, ...] = ()
 
     def account(self) -> Account:
         """Return the account, with what happened to it."""
@@ -255,32 +253,23 @@ def _remove_only_install(account: Account) -> None:
     account.installs.clear()
 
 
-EVERYWHERE: Final = ("verify", "report", "timeline", "list")
-
 ACTS: Final = (
-    Case(
-        "otto",
-        "an archive was repacked with a webshell in it",
-        _repack,
-        finding="archive-altered",
-        told_by=("verify", "report", "timeline"),
-    ),
+    Case("otto", "an archive was repacked with a webshell in it", _repack, finding="archive-altered"),
     Case(
         "petra",
         "an archive was forged from the live site, and all times were put back",
         _forge,
         finding="application-version-differs",
-        told_by=("verify", "report"),
     ),
-    Case("quirin", "a backup record was edited", _edit_backup_record, finding="sources-disagree", told_by=EVERYWHERE),
+    Case("quirin", "a backup record was edited", _edit_backup_record, finding="sources-disagree"),
     Case("rita", "an embedded record was edited", _edit_embedded_record, finding="sources-disagree"),
-    Case("stefan", "an install record was edited", _edit_install_record),
+    Case("stefan", "an install record was edited", _edit_install_record, finding="install-time-differs"),
     Case("tina", "an archive was renamed to another time", _rename_archive, finding="archive-renamed"),
     Case("udo", "an archive was cut off", _truncate, finding="archive-truncated"),
     Case("vera", "an archive was deleted", _delete_archive, finding="archive-missing"),
     Case("willi", "a backup record was deleted", _delete_record, finding="archive-without-record"),
-    Case("xenia", "the home was moved to another name", _move_home),
-    Case("yusuf", "a backup of another account was copied", _take_over),
+    Case("xenia", "the home was moved to another name", _move_home, finding="home-differs"),
+    Case("yusuf", "a backup of another account was copied", _take_over, finding="home-differs"),
     Case("zoe", "an archive was copied beside itself", _duplicate, finding="backup-duplicate"),
     Case("paul", "a site was removed, its backups stayed", _remove_install, finding="backup-orphaned"),
     Case("ria", "the only site was removed, its backups stayed", _remove_only_install, finding="backup-orphaned"),

@@ -81,7 +81,7 @@ def test_one_link_in_a_folder_of_archives_is_told_once(homes: Path) -> None:
     folder = homes / "anna/application_backups"
     (folder / "linked.tar.gz").symlink_to(NAME)
     told = [finding.id for home in places.homes([Root(str(folder))], DEFAULT_LIMITS, []) for finding in home.findings]
-    assert told == ["link-not-followed"]
+    assert told.count("link-not-followed") == 1
 
 
 def test_a_root_may_be_one_archive(homes: Path) -> None:

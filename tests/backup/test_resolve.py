@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from backupmeta import secrets
 from backupmeta.account.home import PairState
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.backup import resolve
@@ -391,3 +392,18 @@ def test_another_word_on_a_key_beside_the_answer_is_kept_as_a_conflict() -> None
     assert found.extra["x-new"].raw == b"1"
     assert [document.fact("x-new").raw for document in found.kept["x-new"]] == [b"1", b"2"]
     assert "sources-disagree" in ids(found)
+
+
+def test_a_title_is_masked_once_however_often_it_disagrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    title, texts, mask = "see http://user:CANARY@example.com/", list[str](), secrets.mask_value
+
+    def watched(text: str) -> str:
+        texts.append(text)
+        return mask(text)
+
+    monkeypatch.setattr(secrets, "mask_value", watched)
+    changed = backup_record(title=title, url="https://example.net/", backup_time=str(TIME + 7))
+    findings = [finding for finding in resolved(changed).findings if finding.id.startswith("name-")]
+    assert [finding.id for finding in findings] == ["name-host-differs", "name-title-differs", "name-time-differs"]
+    assert [finding.detail for finding in findings] == ["", "", ""]
+    assert texts.count(title) == 1

@@ -13,7 +13,7 @@ from backupmeta.checks import retention as checks
 from backupmeta.checks import rulebook
 from backupmeta.checks.checked_backup import Requirements
 from backupmeta.checks.policy import DEFAULT, Policy
-from backupmeta.checks.retention import CheckedAccount, KeptBackup
+from backupmeta.checks.retention import CheckedAccount, CheckedInstall, KeptBackup
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness
@@ -31,6 +31,11 @@ def kept(
     return KeptBackup(f"{folder}/{name}", of, time, sha256)
 
 
+def checked(installs: Mapping[str, Inspection]) -> dict[str, CheckedInstall]:
+    """Return what is asked of the ``installs``."""
+    return {id_: CheckedInstall.of(one) for id_, one in installs.items()}
+
+
 def account(
     *backups: KeptBackup,
     installs: Mapping[str, Inspection] | None = None,
@@ -38,9 +43,8 @@ def account(
     now: int = TIME + 1,
 ) -> CheckedAccount:
     """Return an account with ``backups``, and one install without a schedule unless others are given."""
-    return CheckedAccount(
-        {INSTALL: install()} if installs is None else dict(installs), backups, policy.requirements, now
-    )
+    installs = {INSTALL: install()} if installs is None else installs
+    return CheckedAccount(checked(installs), backups, policy.requirements, now)
 
 
 def found(one: CheckedAccount) -> list[Finding]:
@@ -61,7 +65,7 @@ def test_an_honest_account_is_silent() -> None:
 
 
 @pytest.mark.parametrize("installs", [None, {}])
-def test_an_empty_account_is_silent(installs: dict[str, Inspection] | None) -> None:
+def test_an_empty_account_is_silent(installs: dict[str, CheckedInstall] | None) -> None:
     policy = Policy(requirements=Requirements(maximum_age_days=1, minimum_backups=1))
     assert found(CheckedAccount(installs, (), policy.requirements, TIME)) == []
 
@@ -285,7 +289,7 @@ def test_no_account_breaks_a_check_and_all_findings_show_where(
 ) -> None:
     policy = Policy(requirements=Requirements(minimum_backups=2))
     installs = {id_: install(id_, autobk=schedule) for id_, schedule in schedules.items()}
-    findings = found(CheckedAccount(installs, backups, policy.requirements, now))
+    findings = found(CheckedAccount(checked(installs), backups, policy.requirements, now))
     assert all(one.evidence and one.message for one in findings)
     firsts = {one.sha256: one.path for one in reversed(backups)}
     copies = sum(one.sha256 is not None and one.path != firsts[one.sha256] for one in backups)

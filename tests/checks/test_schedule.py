@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backupmeta.checks import retention as checks
 from backupmeta.checks.policy import DEFAULT
-from backupmeta.checks.retention import CheckedAccount, KeptBackup, Schedule, Tier, schedule_of
+from backupmeta.checks.retention import CheckedAccount, CheckedInstall, KeptBackup, Schedule, Tier, schedule_of
 from backupmeta.findings import Finding
 from tests.checks.subjects import install
 from tests.invented import INSTALL
@@ -34,7 +34,7 @@ def judged(schedule: Changes, times: Sequence[int], now: int, since: int | None 
     """Return what is found of the backups made at ``times``, seen at ``now``, of an install since ``since``."""
     one = install(**{"time": None if since is None else str(since), **schedule})
     kept = [KeptBackup(f"app_{time}.tar.gz", INSTALL, time, None) for time in times]
-    account = CheckedAccount({INSTALL: one}, kept, DEFAULT.requirements, now)
+    account = CheckedAccount({INSTALL: CheckedInstall.of(one)}, kept, DEFAULT.requirements, now)
     return [*checks.too_old(account), *checks.retention(account)]
 
 

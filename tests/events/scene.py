@@ -52,7 +52,7 @@ def told(search: Search, *, deep: bool = False, members: int = 100) -> tuple[lis
 def at(account: Account, **options: bool | int) -> list[Event]:
     """Return the events of ``account``, about which nothing is unreadable."""
     events, findings = told(Search([str(account.home)]), **options)  # type: ignore[arg-type]
-    assert findings == []
+    assert [finding for finding in findings if finding.is_unread] == []
     return events
 
 

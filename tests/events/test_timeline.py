@@ -5,6 +5,7 @@ from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
+from writers.installatron import Entry, gzip_bytes, tar_bytes
 
 from backupmeta import Search
 from backupmeta.archive.limits import Limits
@@ -217,8 +218,29 @@ class TestContradictions:
         record = (account.backups / BACKUP).read_bytes()
         path.write_bytes(packed(record, {"index.php": TIME + seconds}))
         touched(path, TIME)
-        found = contradictions(at(account, deep=True))
-        assert found == ({("newest-member", "backed-up"), ("backed-up", "newest-member")} if is_odd else set())
+        odd = {("newest-member", "backed-up"), ("backed-up", "newest-member"), ("member", "backed-up")}
+        assert contradictions(at(account, deep=True)) == (odd if is_odd else set())
+
+    def test_only_the_member_that_is_younger_is_marked(self, tmp_path: Path) -> None:
+        account = agreeing(tmp_path / "u")
+        path = account.archives / NAME
+        record = (account.backups / BACKUP).read_bytes()
+        path.write_bytes(packed(record, {"index.php": TIME, "cache.php": TIME + 2 * DAY, "wp-login.php": TIME - DAY}))
+        touched(path, TIME + 3 * DAY)
+        marked = [event for event in at(account, deep=True) if event.kind == "member" and event.contradicted_by]
+        assert [event.source.member for event in marked] == ["cache.php"]
+        assert [claim.source.witness for claim in marked[0].contradicted_by] == ["backup record", "embedded record"]
+
+    def test_a_folder_has_the_time_of_its_unpacking(self, tmp_path: Path) -> None:
+        account = agreeing(tmp_path / "u")
+        record = (account.backups / BACKUP).read_bytes()
+        entries = [Entry(b"APP-META.INI", record, TIME), Entry(b"wp-content", None, TIME + 2 * DAY)]
+        path = account.archives / NAME
+        path.write_bytes(gzip_bytes(tar_bytes(entries)))
+        touched(path, TIME)
+        events = at(account, deep=True)
+        assert contradictions(events) == set()
+        assert only(events, "newest-member").source.member == "APP-META.INI"
 
     def test_when_it_was_installed(self, tmp_path: Path) -> None:
         account = agreeing(tmp_path / "u")

@@ -24,7 +24,7 @@ from backupmeta.checks.checked_backup import Requirements
 from backupmeta.checks.policy import DEFAULT, Policy, Verdict
 from backupmeta.findings import Severity
 from backupmeta.search import Search
-from backupmeta.verification import RUN_HERE, Case, Outcome, verify, verify_archive
+from backupmeta.verification import RUN_HERE, Case, Item, Outcome, Run, verify, verify_archive
 from tests.hostile import header, stamped
 from tests.invented import unprivileged
 from tests.real.test_real_backup import OUT, Real
@@ -62,17 +62,17 @@ class Member(NamedTuple):
     raw: bytes
 
     @property
-    def _head(self) -> int:
+    def head(self) -> int:
         """Where its own header begins, behind a GNU long name."""
         return 0 if self.raw[156:157] != b"L" else BLOCK + len(padded(bytes(int(self.raw[124:135], 8))))
 
     @property
     def header(self) -> bytes:
-        return self.raw[self._head : self._head + BLOCK]
+        return self.raw[self.head : self.head + BLOCK]
 
     @property
     def content(self) -> bytes:
-        start = self._head + BLOCK
+        start = self.head + BLOCK
         return self.raw[start : start + int(self.header[124:135], 8)]
 
     def holding(self, content: bytes) -> "Member":
@@ -325,13 +325,14 @@ def gzip_stream(blocks: Iterable[bytes], content: bytes) -> bytes:
     return b"".join([head, *blocks, last, struct.pack("<II", isal_zlib.crc32(content), len(content))])
 
 
-def writing(archive: Path) -> Callable[[Any], Iterator[Outcome]]:
+def writing(archive: Path) -> Run:
     """Verify as ever, while somebody writes to the ``archive``."""
 
-    def watched(case: Case) -> Outcome:
-        return verify_archive(case, lambda _: os.utime(archive))
+    def run(items: Iterable[Item]) -> Iterator[tuple[Item, list[Outcome]]]:
+        for item in items:
+            yield item, verify_archive(item, lambda _: os.utime(archive)) if isinstance(item, Case) else []
 
-    return lambda cases: map(watched, cases)
+    return run
 
 
 @contextmanager
@@ -470,10 +471,29 @@ def without(*names: str) -> Act:
     return act
 
 
-def adding(name: str | bytes, content: bytes = b"<?php\n", *, mode: int = 0o644) -> Act:
-    """Add a file at the end."""
-    entry = Entry(os.fsencode(name), content, 0, mode)
-    return lambda site: site.members.append(Member("added", b"".join(blocks(entry))))
+def adding(name: str | bytes, content: bytes = b"<?php\n", *, mode: int = 0o644, after: int | None = None) -> Act:
+    """Add a file at the end; modified so many seconds ``after`` the backup, or never."""
+
+    def act(site: Site) -> None:
+        entry = Entry(os.fsencode(name), content, 0 if after is None else site.real.moment + after, mode)
+        site.members.append(Member("added", b"".join(blocks(entry))))
+
+    return act
+
+
+def touched(site: Site) -> None:
+    """Let all members have been modified when the backup was made: their files were copied without their times."""
+    time = b"%011o" % site.real.moment
+    for place, member in enumerate(site.members):
+        header = stamped(bytearray(member.header[:136] + time + member.header[147:]))
+        site.members[place] = Member(
+            member.name, member.raw[: member.head] + header + member.raw[member.head + BLOCK :]
+        )
+
+
+def written(after: int) -> Act:
+    """Write the archive so many seconds after the backup."""
+    return lambda site: setattr(site, "written", site.real.moment + after)
 
 
 def adding_special(name: str, kind: bytes, link: str = "") -> Act:
@@ -569,6 +589,7 @@ def dated(seconds: int) -> Act:
         moment = site.real.moment + seconds
         site.archive = f"application_backups/{site.name_at(moment)}"
         lines(backup_time=str(moment), time=str(moment - DAY), backup_filename=site.name_at(moment))(site)
+        installed(time=str(moment - DAY))(site)
 
     return act
 

@@ -358,7 +358,11 @@ RECORD: Final = {
         also={"time-out-of-order": "it is then older than the install's update"},
     ),
     "made before its WordPress was": by("time-before-release", lambda site: m.dated(LONG_AGO - site.real.moment)(site)),
-    "older than its install": by("time-out-of-order", lambda site: m.lines(time=str(site.real.moment + 600))(site)),
+    "older than its install": by(
+        "time-out-of-order",
+        lambda site: m.lines(time=str(site.real.moment + 600))(site),
+        lambda site: m.installed(time=str(site.real.moment + 600))(site),
+    ),
     "renamed: another title": by(
         "archive-renamed",
         m.named(lambda name: name.replace(TITLE, "Another")),
@@ -391,6 +395,36 @@ RECORD: Final = {
         also={"record-key-missing": "where it is there, no zone is needed"},
     ),
     "kept where the policy allows none": by("location-not-allowed", m.asking(locations=("s3://",))),
+}
+
+# --- do the witnesses of one moment agree? ----------------------------------------------------------------------------
+
+SHELL: Final = "wp-content/uploads/cache.php"
+
+WITNESSES: Final = {
+    "repacked with a webshell three days later": by(
+        "archive-altered", m.adding(SHELL, after=3 * m.DAY), m.written(3 * m.DAY + 60)
+    ),
+    "repacked, and compressed later": by(
+        "archive-altered",
+        m.adding(SHELL, after=3 * m.DAY),
+        m.packed(lambda old: old[:4] + struct.pack("<I", m.original().moment + 4 * m.DAY) + old[8:]),
+    ),
+    "repacked, and the file's time put back": by("member-younger", m.adding(SHELL, after=3 * m.DAY)),
+    "a better forgery: another version, one file's time forgotten": by(
+        "archive-altered",
+        m.adding(SHELL, after=3 * m.DAY),
+        m.edited(m.VERSION, r"\$wp_version = '[0-9.]+'", "$wp_version = '6.0.1'"),
+        also={"application-version-differs": "contents that contradict the record are the second sign"},
+    ),
+    "a server whose clock was a month late, of a site that was copied": by(
+        "members-in-future", m.touched, m.dated(-30 * m.DAY), m.written(60 - 30 * m.DAY)
+    ),
+    "a server whose clock was a month late": by("member-younger", m.dated(-30 * m.DAY), m.written(60 - 30 * m.DAY)),
+    "the account was renamed, its record on disk with it": by(
+        "record-rewritten",
+        *(m.on_disk(m.line(key, value)) for key, value in {"owner": "cafeneu", "path": "/home/cafeneu/web"}.items()),
+    ),
 }
 
 # --- contents against the record --------------------------------------------------------------------------------------
@@ -581,6 +615,7 @@ def a_year_before(site: m.Site) -> str:
     return str(site.real.moment - YEAR)
 
 
+OLDER_INSTALL: Final = {"install-time-differs": "no record of a backup says so"}
 LINKED: Final = f".appdata/backups/{m.SECOND_ID}"
 
 ACCOUNT: Final = {
@@ -589,6 +624,12 @@ ACCOUNT: Final = {
         "archive-remote", m.no_archive, m.on_disk(m.line("backup-location", "0123456789abcdef" * 2)), at=m.HOME
     ),
     "the backup's record is gone": by("archive-without-record", m.gone(lambda site: site.record)),
+    "the install's record says that it is older": by(
+        "install-time-differs", lambda site: m.installed(time=a_year_before(site))(site), at=m.HOME
+    ),
+    "the install's record says that it lies in another account's home": by(
+        "home-differs", m.installed(path="/home/somebody/public_html"), at=m.HOME
+    ),
     "the install's record is gone": by("backup-orphaned", m.gone(lambda site: site.install), at=m.HOME),
     "two records of one archive": by(
         "archive-claimed-twice",
@@ -618,12 +659,16 @@ ACCOUNT: Final = {
         for schedule in ("daily30", "dailyweeklymonthly", "weeklymonthly")
     },
     "one backup of a year, with thirty kept by the day": by(
-        "retention-unmet", lambda site: m.installed(autobk="daily30", time=a_year_before(site))(site), at=m.HOME
+        "retention-unmet",
+        lambda site: m.installed(autobk="daily30", time=a_year_before(site))(site),
+        at=m.HOME,
+        also=OLDER_INSTALL,
     ),
     "one backup of a year, with two kept by the week": by(
         "retention-unmet",
         lambda site: m.installed(autobk="custom", autobk_weekly="2", time=a_year_before(site))(site),
         at=m.HOME,
+        also=OLDER_INSTALL,
     ),
     "a schedule by its id": by("schedule-unknown", m.installed(autobk="0123456789abcdef" * 2), at=m.HOME),
     "records that may not be read": by(
@@ -650,7 +695,7 @@ ACCOUNT: Final = {
     ),
 }
 
-MUTATIONS: Final = {**WHOLE, **SAFE, **RECORD, **CONTENTS, **RESTORE, **APPLICATION, **ACCOUNT}
+MUTATIONS: Final = {**WHOLE, **SAFE, **RECORD, **WITNESSES, **CONTENTS, **RESTORE, **APPLICATION, **ACCOUNT}
 
 UNCOVERED: Final = {
     "file-named-like-id": "of view alone, which is asked for ids",
