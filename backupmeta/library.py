@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from backupmeta import rules
 from backupmeta.account import places
 from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, is_id
-from backupmeta.api.status import SUCCESS, backup_not_found, install_not_found
 from backupmeta.archive.limits import OverAllowanceError
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.witnesses import Witnesses
-from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError, NoRecordError, told_of
+from backupmeta.errors import (
+    SUCCESS,
+    DamagedError,
+    EvidenceError,
+    LimitExceededError,
+    NoRecordError,
+    backup_not_found,
+    install_not_found,
+    told_of,
+)
 from backupmeta.evidence import Place, open_named
 from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness, on_disk

@@ -14,10 +14,9 @@ from backupmeta import rules
 from backupmeta.account import places
 from backupmeta.account.home import Home, is_id
 from backupmeta.account.layout import account_name
-from backupmeta.api.status import user_not_authorized, user_not_found
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.backup.inspection import Inspection
-from backupmeta.errors import AnswerError, NotRegularError, UnreadableError
+from backupmeta.errors import AnswerError, NotRegularError, UnreadableError, user_not_authorized, user_not_found
 from backupmeta.escapes import printable
 from backupmeta.evidence import is_folder, status_of
 from backupmeta.findings import Finding

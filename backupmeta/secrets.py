@@ -137,6 +137,10 @@ class Closed:
     __slots__ = ()
     _clear: _Clear
 
+    def __reduce__(self) -> tuple[type, tuple[object]]:
+        shown: object = plain(self)
+        return type(shown), (shown,)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Closed) and self._clear.value == other._clear.value
 
@@ -152,15 +156,9 @@ class ClosedText(Closed, str):
 
     __slots__ = ("_clear",)
 
-    def __reduce__(self) -> tuple[type, tuple[str]]:
-        return str, (str(self),)
-
 
 class ClosedBytes(Closed, bytes):
     """A record's value, as its bytes, with its secrets masked."""
-
-    def __reduce__(self) -> tuple[type, tuple[bytes]]:
-        return bytes, (bytes(self),)
 
 
 class ClosedList(Closed, list[str]):
@@ -168,9 +166,6 @@ class ClosedList(Closed, list[str]):
 
     __slots__ = ("_clear",)
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # as of any list
-
-    def __reduce__(self) -> tuple[type, tuple[list[str]]]:
-        return list, (self[:],)
 
 
 def closed(name: str, value: T) -> T:

@@ -41,6 +41,7 @@ OPENERS = {
 READERS = {
     "record/grammar.py": "reads records, and masks them",
     "account/home.py": "pairs records with archives, by names, times and places",
+    "account/layout.py": "tells whether records belong to their home, by paths and ids",
     "account/protected.py": "compares the path of an install with folders",
     "backup/program.py": "takes the keys alone",
     "backup/resolve.py": "decodes and compares values, and closes the fields",
@@ -48,6 +49,7 @@ READERS = {
     "catalog/remembered.py": "compares two records' secrets before the catalog has only their masks",
     "comparison/diff.py": "compares ids of installs",
     "events/claims.py": "decodes times",
+    "verification.py": "compares ids and names with those of other records",
     "library.py": "compares ids and names with what was asked for",
 }
 """The modules that may take a record's values in clear, and what for."""

@@ -147,7 +147,7 @@ class _Scan:
         self._is_resumed = False
         with catalog.transaction():
             self._number, self._first_file, self._began = self._begun()
-            self._writer = Writer(self._connection, self._number, result.changes, damaged)
+            self._writer = Writer(self._connection, self._number, result, damaged)
             self._seal_own()
         self._accounts = Accounts(catalog, self._number, self._writer, result, damaged)
 

@@ -14,10 +14,9 @@ from backupmeta import library
 from backupmeta.account import places
 from backupmeta.account.filename import parse
 from backupmeta.account.home import Home, Pair, is_id
-from backupmeta.api.status import install_not_found
 from backupmeta.backup.inspection import Inspection
 from backupmeta.comparison.changes import Changes, compared
-from backupmeta.errors import AnswerError, EvidenceError, UnreadableError
+from backupmeta.errors import AnswerError, EvidenceError, UnreadableError, install_not_found
 from backupmeta.evidence import Place, is_file, join_server_path
 from backupmeta.findings import Finding
 from backupmeta.search import EVERYWHERE, Search

@@ -88,13 +88,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         "Automatic backups: none, schedule or custom.",
         default=Default("none"),
     ),
-    Field(
-        "autobk_schedule",
-        "autobk",
-        values.schedule_id,
-        "Id of their schedule, or empty.",
-        default=Default(""),
-    ),
+    Field("autobk_schedule", "autobk", values.schedule_id, "Id of their schedule, or empty.", default=Default("")),
     Field("autobk_daily", "autobk-daily", values.integer, "Daily backups to keep, where autobk is custom."),
     Field("autobk_weekly", "autobk-weekly", values.integer, "Weekly backups to keep, where autobk is custom."),
     Field("autobk_monthly", "autobk-monthly", values.integer, "Monthly backups to keep, where autobk is custom."),
@@ -174,12 +168,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("url_domain", "url-domain", values.text, "The url's domain."),
     Field("user", "owner", values.text, "The account that owns the install."),
     Field("version", "version", values.text, "Version of the application."),
-    Field(
-        "version_autouped",
-        "version-autouped",
-        values.text,
-        "The last version that an automatic update reached.",
-    ),
+    Field("version_autouped", "version-autouped", values.text, "The last version that an automatic update reached."),
     Field(
         "version_autouped_attempts",
         "version-autouped-attempts",
@@ -194,10 +183,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         "The highest minor version it can be updated to.",
     ),
     Field(
-        "version_updates_available",
-        "version-updates-available",
-        values.integer,
-        "How many newer versions there are.",
+        "version_updates_available", "version-updates-available", values.integer, "How many newer versions there are."
     ),
 )
 
