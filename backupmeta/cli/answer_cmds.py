@@ -18,7 +18,7 @@ from backupmeta.cli.options import Where
 from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.backups import ANSWERS, BACKUPS, INSTALLS, ListRendering, ListView
-from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, Trait, View, formats, pretty, whatever_view
+from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, Trait, View, any_view, pretty
 from backupmeta.search import ALWAYS, Criteria, Period, Search, ordered
 
 if TYPE_CHECKING:  # what is on disk is listed without them
@@ -348,8 +348,8 @@ def find(
 
 # --- what answers look like -------------------------------------------------------------------------------------------
 
-SCHEMAS: Final[Formats[Rendering[Mapping[str, object]]]] = formats(
-    Format("json", "JSON Schema", whatever_view(lambda described: [pretty({"$schema": DIALECT, **described})]))
+SCHEMAS: Final[Formats[Rendering[Mapping[str, object]]]] = Formats(
+    Format("json", "JSON Schema", any_view(lambda described: [pretty({"$schema": DIALECT, **described})]))
 )
 """The formats of the description of an answer."""
 
