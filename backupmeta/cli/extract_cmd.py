@@ -10,7 +10,6 @@ from typing import Final, NoReturn
 import click
 
 from backupmeta import verification
-from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import Limits
 from backupmeta.checks.policy import DEFAULT
 from backupmeta.cli import messages, options, output
@@ -20,7 +19,7 @@ from backupmeta.extraction.extract import Extraction, Fate, MemberResult, Order,
 from backupmeta.extraction.extract import extract as unpacked
 from backupmeta.findings import Group, Severity
 from backupmeta.render.verified import EXTRACTION
-from backupmeta.search import Search
+from backupmeta.search import Protected, Search
 from backupmeta.verification import Case
 from backupmeta.words import amounts, counted
 

@@ -189,7 +189,10 @@ def sarif(verifications: Iterable[Verification], selection: verified.Selection |
         yield before + result
         before = ",\n"
     invocation = {"executionSuccessful": True, "toolExecutionNotifications": list(_notifications(selection))}
-    described = [_artifact(uri, sha256) for uri, (_, sha256) in artifacts.items()]
+    described: list[dict[str, object]] = []  # §3.24
+    for uri, (_, sha256) in artifacts.items():
+        hashes = {"hashes": {"sha-256": sha256}} if sha256 else {}
+        described.append({"location": {"uri": uri}, "roles": ["analysisTarget"], **hashes})
     yield f'\n],\n"artifacts": {spaced(described)},\n"invocations": [{spaced(invocation)}]\n}}]}}\n'
 
 
@@ -245,12 +248,6 @@ _Artifacts: TypeAlias = dict[str, tuple[int, str | None]]
 """The targets by their URIs, each once, for they have to be unique (§3.14.15): the index of each, and its digest."""
 
 
-def _artifact(uri: str, sha256: str | None) -> dict[str, object]:
-    """Return what is known of a target (§3.24)."""
-    hashes = {"hashes": {"sha-256": sha256}} if sha256 else {}
-    return {"location": {"uri": uri}, "roles": ["analysisTarget"], **hashes}
-
-
 def _file(path: str, artifacts: _Artifacts) -> dict[str, object]:
     """Return where a file is: its URI, and its index among the targets if it is one (§3.4.5)."""
     uri = _uri(path)
@@ -270,10 +267,15 @@ def _rule(rule: FindingRule) -> dict[str, object]:
 
 
 def _numbered(verification: Verification) -> Iterator[tuple[Judged, str]]:
-    """Yield the findings at a target, with the fingerprint of each."""
+    """Yield the findings at a target, with the fingerprint of each: what a finding keeps over runs.
+
+    It is a digest of target, id and subject; no line, no detail, no secret. Which of several it is, a number after it
+    tells, as in CodeQL.
+    """
     times: Counter[str] = Counter()
     for judged in verification.judged:
-        mark = _mark(verification, judged)
+        parts = (verification.path, judged.finding.id, judged.finding.subject)
+        mark = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
         times[mark] += 1
         yield judged, f"{mark}:{times[mark]}"
 
@@ -288,15 +290,6 @@ def _result(verification: Verification, judged: Judged, fingerprint: str, artifa
         **_places(verification, judged, artifacts),
         "partialFingerprints": dict.fromkeys(_FINGERPRINTS, fingerprint),
     }
-
-
-def _mark(verification: Verification, judged: Judged) -> str:
-    """Return what a finding keeps over runs, as a digest: target, id and subject; no line, no detail, no secret.
-
-    Which of several it is, a number after it tells, as in CodeQL.
-    """
-    parts = (verification.path, judged.finding.id, judged.finding.subject)
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def _places(verification: Verification, judged: Judged, artifacts: _Artifacts) -> dict[str, object]:

@@ -10,15 +10,7 @@ from typing import Final, NamedTuple
 
 from backupmeta import words
 from backupmeta.comparison.archive_changes import Entry, MemberChange, TableChange
-from backupmeta.comparison.changes import (
-    Changes,
-    ExtensionsChange,
-    FieldChange,
-    ListChange,
-    Sources,
-    Step,
-    What,
-)
+from backupmeta.comparison.changes import Changes, ExtensionsChange, FieldChange, ListChange, Sources, Step, What
 from backupmeta.comparison.diff import Difference, History, Row, Side
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding

@@ -20,12 +20,7 @@ from backupmeta.checks.applications import order
 from backupmeta.render import report_text
 from backupmeta.render.formats import Format, Formats, Rendering, Trait, compact
 from backupmeta.render.report_text import shown
-from backupmeta.report import (
-    Report,
-    ReportedAccount,
-    ReportedBackup,
-    ReportedFinding,
-)
+from backupmeta.report import Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding
 from backupmeta.words import minute, place
 
 if TYPE_CHECKING:
@@ -124,9 +119,19 @@ def _seen_elsewhere(account: ReportedAccount, _report: Report) -> str | None:
     return None if account.seen == account.path else account.seen
 
 
+def _extensions(entries: Iterable[Extension]) -> str:
+    """Return plugins or themes: ``akismet 5.3.6, hello 1.7.2 (inactive)``."""
+    return ", ".join(map(_extension, entries))
+
+
+def _extension(entry: Extension) -> str:
+    version = f" {entry.version}" if entry.version else ""
+    return f"{entry.id}{version}{' (inactive)' if entry.is_active is False else ''}"
+
+
 _TALLY: Final = Column("findings", "Findings", CellKind.TALLY, lambda _row, _report: None)
-_PLUGINS: Final = _detail("plugins", "Plugins", CellKind.TEXT, lambda row, _report: report_text.extensions(row.plugins))
-_THEMES: Final = _detail("themes", "Themes", CellKind.TEXT, lambda row, _report: report_text.extensions(row.themes))
+_PLUGINS: Final = _detail("plugins", "Plugins", CellKind.TEXT, lambda row, _report: _extensions(row.plugins))
+_THEMES: Final = _detail("themes", "Themes", CellKind.TEXT, lambda row, _report: _extensions(row.themes))
 
 _FINDINGS: Final = (
     Column("severity", "Severity", CellKind.WORD, is_filter=True),
@@ -211,7 +216,7 @@ def _backup_name(backup: ReportedBackup) -> str:
     site = backup.title or backup.url or backup.application
     if site and backup.time is not None:
         return f"{site}, {minute(backup.time)}"
-    return report_text.named_archive(backup.archive) or backup.id or "?"
+    return (backup.archive or "").rpartition("/")[2] or backup.id or "?"
 
 
 TABLES: Final = {

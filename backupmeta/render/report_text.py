@@ -17,15 +17,7 @@ from backupmeta.catalog.database import Scan
 from backupmeta.catalog.summary import DatedBackup, FindingCount, Summary
 from backupmeta.provenance import Source
 from backupmeta.render.formats import as_json, json_object, spaced
-from backupmeta.report import (
-    Extension,
-    Report,
-    ReportedAccount,
-    ReportedArchive,
-    ReportedBackup,
-    ReportedFinding,
-    ReportedInstall,
-)
+from backupmeta.report import Report, ReportedAccount, ReportedArchive, ReportedBackup, ReportedFinding, ReportedInstall
 from backupmeta.words import amounts, counted, counts_of, day, few, minute, size, visible
 
 LONGEST: Final = 2_000
@@ -61,21 +53,6 @@ def shown(text: str) -> str:
     """Return text from evidence as a report shows it: cut where it is very long, no control character, no command."""
     kept = escapes.inert(visible(text[:LONGEST]))
     return kept if len(text) <= LONGEST else f"{kept}… ({counted(len(text), 'character')})"
-
-
-def named_archive(path: str | None) -> str:
-    """Return an archive's own name; empty where there is no archive."""
-    return (path or "").rpartition("/")[2]
-
-
-def extensions(entries: Iterable[Extension]) -> str:
-    """Return plugins or themes: ``akismet 5.3.6, hello 1.7.2 (inactive)``."""
-    return ", ".join(map(_extension, entries))
-
-
-def _extension(entry: Extension) -> str:
-    version = f" {entry.version}" if entry.version else ""
-    return f"{entry.id}{version}{' (inactive)' if entry.is_active is False else ''}"
 
 
 def places(finding: ReportedFinding, base: str | None) -> Iterator[tuple[str, str]]:
