@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from backupmeta.account import places
-from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.database import ScanResult, accounts, roots
 from backupmeta.catalog.queries import EXPORTED
@@ -35,7 +34,7 @@ from backupmeta.render.formats import Trait, View
 from backupmeta.render.page import REPORTS
 from backupmeta.render.tallies import SCANS, STATS, Contents, Scanned
 from backupmeta.report import Asked, read
-from backupmeta.search import Search
+from backupmeta.search import Protected, Search
 from backupmeta.work.orders import Workers
 
 if TYPE_CHECKING:  # who only reads a catalog need not wait for what writes it

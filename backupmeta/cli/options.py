@@ -18,7 +18,6 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 import click
 from click.shell_completion import CompletionItem
 
-from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import AMOUNTS, DEFAULT_LIMITS, LIMIT_NAMES, Limits, amount
 from backupmeta.cli import messages, output
 from backupmeta.errors import EvidenceError, did_you_mean
@@ -26,7 +25,7 @@ from backupmeta.escapes import printable
 from backupmeta.provenance import display
 from backupmeta.record.fields import FIELD
 from backupmeta.render.formats import Formats, Render, Trait
-from backupmeta.search import Period, Search
+from backupmeta.search import Period, Protected, Search
 from backupmeta.words import cut
 
 Command: TypeAlias = Callable[..., int]

@@ -12,7 +12,7 @@ import click
 from backupmeta.errors import OutputError
 
 if TYPE_CHECKING:
-    from backupmeta.account.protected import Protected
+    from backupmeta.search import Protected
 
 BROKEN_PIPE: Final[int] = 141
 """The exit code for a reader that went away, as a shell gives it for SIGPIPE."""

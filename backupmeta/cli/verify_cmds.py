@@ -7,7 +7,6 @@ from typing import Final
 import click
 
 from backupmeta import verification
-from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import Limits
 from backupmeta.checks import policy
 from backupmeta.checks.policy import Policy, Verdict
@@ -20,6 +19,7 @@ from backupmeta.findings import Group, Severity
 from backupmeta.render.ci import VERIFICATIONS
 from backupmeta.render.formats import View
 from backupmeta.render.verified import CHECKS, MOST_RESULTS, Selection, Tally, VerificationView
+from backupmeta.search import Protected
 from backupmeta.verification import Run
 
 _AHEAD: Final = 32

@@ -85,7 +85,7 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
         raise ValueError("both are current; name a backup")
     findings = list[Finding]()
     with noting(findings):
-        named = [_side(target, search, user, findings) for target in (a, b) if target != CURRENT]
+        named = [Side(target, *backup(target, search, user, findings)) for target in (a, b) if target != CURRENT]
         if a == CURRENT:
             named.insert(0, _current(named[0], search, findings))
         elif b == CURRENT:
@@ -102,10 +102,6 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
     archives = _archive(before), _archive(after)
     contents = archive_changes.compared_contents(archives, search.limits, few_processes(2))
     return Difference(before, after, changes, contents, tuple(dict.fromkeys((*findings, *contents.findings))))
-
-
-def _side(target: str, search: Search, user: str | None, findings: list[Finding]) -> Side:
-    return Side(target, *backup(target, search, user, findings))
 
 
 def _current(other: Side, search: Search, findings: list[Finding]) -> Side:
