@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from threading import Event, Thread
 from time import sleep
-from typing import Final
+from typing import Final, NamedTuple
 
 from backupmeta.archive.member import WITH_CONTENT, Member, plain
 
@@ -97,18 +97,15 @@ class MemberDigests:
             self._kept[key] = digest
 
 
-class _Counting:
-    """Counts the digest of one content."""
+class _Counting(NamedTuple):
+    """Counts the digest of one content; the name of its member has the hash ``key``."""
 
-    __slots__ = ("_digest", "_digests", "_key")
-
-    def __init__(self, digests: MemberDigests, key: int, digest: "hashlib._Hash") -> None:
-        self._digests = digests
-        self._key = key
-        self._digest = digest
+    digests: MemberDigests
+    key: int
+    digest: "hashlib._Hash"
 
     def take(self, piece: bytes) -> None:
-        self._digest.update(piece)
+        self.digest.update(piece)
 
     def close(self, missing: int) -> None:
-        self._digests.keep(self._key, None if missing else self._digest.digest())
+        self.digests.keep(self.key, None if missing else self.digest.digest())

@@ -186,7 +186,6 @@ class Inflated:
         digests: Digests | None = None,
         *,
         before: int = 0,
-        outer: "Inflated | None" = None,
     ) -> None:
         """Begin with ``block``, which was read from the beginning of ``file`` already, ``before`` bytes into it."""
         self._file = file
@@ -198,9 +197,9 @@ class Inflated:
         self._can_seek = kind is compression.PLAIN and digests is None
         self._harmless = min(limits.inflated_bytes, HARMLESS)
         self._step = CHUNK if digests is None else _MOST
-        self.name = kind.name if outer is None else f"inner {kind.name}"
+        self.outer: Inflated | None = file.outer if isinstance(file, Layer) else None
+        self.name = kind.name if self.outer is None else f"inner {kind.name}"
         self.before = before
-        self.outer = outer
         self._clear()
 
     def _clear(self) -> None:
@@ -538,11 +537,15 @@ class Layer:
 
     The last bytes are kept, so that going back to them costs nothing; beyond them the outer stream begins anew, a few
     times, unless it is broken.
+
+    Attributes:
+        outer: the outer stream.
+        position: where the next byte stands.
     """
 
     def __init__(self, outer: Inflated) -> None:
         """Begin at the beginning of ``outer``."""
-        self._outer = outer
+        self.outer: Inflated = outer
         self._restarts = _RESTARTS
         self._kept = bytearray()
         self.position: int = 0
@@ -550,15 +553,15 @@ class Layer:
     @property
     def size(self) -> int:
         """How many bytes were inflated so far."""
-        return self._outer.position
+        return self.outer.position
 
     def read(self, length: int) -> bytes:
         """Return the next bytes, at most ``length``; nothing where the outer stream ends."""
-        if back := self._outer.position - self.position:
+        if back := self.outer.position - self.position:
             at = len(self._kept) - back
             piece = bytes(self._kept[at : at + length])
         else:
-            piece = self._outer.take(length)
+            piece = self.outer.take(length)
             self._kept += piece
             if len(self._kept) > 2 * _KEPT:
                 del self._kept[:-_KEPT]
@@ -567,7 +570,7 @@ class Layer:
 
     def seek(self, offset: int) -> None:
         """Go to ``offset``, or stay where that is too far back."""
-        outer = self._outer
+        outer = self.outer
         if not 0 <= outer.position - offset <= len(self._kept):
             if offset < outer.position:
                 if outer.is_broken or not self._restarts:

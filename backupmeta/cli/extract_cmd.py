@@ -35,32 +35,48 @@ class _DroppedError(Exception):
         self.extraction = extraction
 
 
+def _folder(path: str) -> str:
+    """Return the ``path`` of a folder without a slash at its end."""
+    return path.rstrip("/") or path
+
+
+def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
+    """Return which members are asked for."""
+    if has_own and names:
+        raise click.UsageError("--all goes without MEMBER")
+    return Selection(map(os.fsencode, names), has_own=has_own)
+
+
 @click.command()
 @click.argument("archive", type=click.Path())
-@click.argument("members", nargs=-1, metavar="[MEMBER]...")
-@click.option("--to", "folder", required=True, metavar="FOLDER", help="A new or an empty folder; see also --over.")
+@options.collected("selection", _selection)
+@options.collected("order", Order)
+@click.argument("names", nargs=-1, metavar="[MEMBER]...")
+@click.option(
+    "--to", "folder", required=True, type=_folder, metavar="FOLDER", help="A new or an empty folder; see also --over."
+)
 @click.option("--dump", "dump", metavar="FILE", help="Write the database dump there; - is stdout.")
-@click.option("--all", "has_all", is_flag=True, help="All members: the backup's record and its dump, too.")
-@click.option("--over", is_flag=True, help="FOLDER is there: replace files in it, one by one. Not all or nothing.")
-@click.option("--keep-partial", is_flag=True, help="Keep what could be had where something is missing or refused.")
-@click.option("--owners", is_flag=True, help="Give files the owners that the archive names. Needs root.")
-@click.option("--no-fsync", is_flag=True, help="Don't wait until all is on the disk.")
+@click.option("--all", "has_own", is_flag=True, help="All members: the backup's record and its dump, too.")
+@click.option(
+    "--over", "is_over", is_flag=True, help="FOLDER is there: replace files in it, one by one. Not all or nothing."
+)
+@click.option(
+    "--keep-partial",
+    "keeps_partial",
+    is_flag=True,
+    help="Keep what could be had where something is missing or refused.",
+)
+@click.option("--owners", "has_owners", is_flag=True, help="Give files the owners that the archive names. Needs root.")
+@click.option(
+    "--no-fsync",
+    "is_synced",
+    is_flag=True,
+    callback=lambda _ctx, _param, given: not given,
+    help="Don't wait until all is on the disk.",
+)
 @options.limiting
 @options.formatted(EXTRACTION)
-def extract(
-    archive: str,
-    members: tuple[str, ...],
-    *,
-    folder: str,
-    dump: str | None,
-    has_all: bool,
-    over: bool,
-    keep_partial: bool,
-    owners: bool,
-    no_fsync: bool,
-    limits: Limits,
-    format_name: str,
-) -> int:
+def extract(archive: str, order: Order, dump: str | None, limits: Limits, *, format_name: str) -> int:
     """Unpack an ARCHIVE's site to a FOLDER, from one pass that reads it, judges it and writes.
 
     Without a MEMBER, the site's files: not the record, nor the dump, which --dump writes. A MEMBER that is a folder
@@ -79,29 +95,10 @@ def extract(
     """
     if dump == "-" and format_name != "text":
         raise click.UsageError(f"--dump - and --{format_name} both write to stdout")
-    if has_all and members:
-        raise click.UsageError("--all goes without MEMBER")
-    if owners and os.geteuid() != 0:
+    if order.has_owners and os.geteuid() != 0:
         raise click.UsageError("--owners needs root: only root gives files to others")
-
     protected = Protected()
-    output.refuse_evidence(folder.rstrip("/") or folder, protected)
-    names = (os.fsencode(member) for member in members)
-    order = Order(
-        folder=folder.rstrip("/") or folder,
-        selection=Selection(names, has_own=has_all),
-        is_over=over,
-        is_synced=not no_fsync,
-        has_owners=owners,
-        keeps_partial=keep_partial,
-    )
-    return _extracted(archive, order, limits, dump, protected, format_name=format_name)
-
-
-def _extracted(
-    archive: str, order: Order, limits: Limits, dump: str | None, protected: Protected, *, format_name: str
-) -> int:
-    """Extract, print what came out, and return the exit code."""
+    output.refuse_evidence(order.folder, protected)
     answer, missing = EXTRACTION[format_name].render(), count()
 
     def report(result: MemberResult) -> None:

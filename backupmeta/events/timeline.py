@@ -9,12 +9,13 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import tzinfo
 from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, Self
 
 from backupmeta import library
-from backupmeta.account.filename import parse, unreadable
+from backupmeta.account.filename import parse, unreadable, zone_of_today
 from backupmeta.account.home import Archive, Home, Pair, by_archive
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import Limits
@@ -244,9 +245,9 @@ _ARCHIVE_AND_INSTALLS: Final = 2
 
 def _steps(search: Search, findings: list[Finding]) -> Iterator[Step]:
     """Yield the steps, account by account, in the order of the disk. Raises `UnreadableError` for a root."""
-    met = list[Finding]()
+    met, today = list[Finding](), zone_of_today(search.sysroot) if search.sysroot is not None else None
     for home in search.homes(met):
-        account = _Account(home, search, met)
+        account = _Account(home, search, today, met)
         met.clear()
         with account.noting_errors():
             yield from _of_backups(account)
@@ -288,11 +289,15 @@ class _Account:
         findings: what could not be read of it.
     """
 
-    def __init__(self, home: Home, search: Search, findings: Iterable[Finding]) -> None:
-        """Read when the records of ``home`` were written; ``findings`` are those on the way to it."""
+    def __init__(self, home: Home, search: Search, today: tzinfo | None, findings: Iterable[Finding]) -> None:
+        """Read when the records of ``home`` were written; ``findings`` are those on the way to it.
+
+        ``today`` is the zone that the server has today.
+        """
         self.home = home
         self.findings = list(findings)
         self._zone = search.zone
+        self._today = None if home.folder.server is None else today
         self._files = dict[str, Statement]()
         self._installs = dict[str, list[Statement]]()
         self._against_installs: _Contradictions = {}
@@ -341,7 +346,7 @@ class _Account:
 
     def _of_name(self, archive: Archive | None, made: list[Claim], marks: _Contradictions) -> Iterator[Statement]:
         """Yield what the archive's name states; add to ``marks`` which of the claims ``made`` it contradicts."""
-        named = archive and claims.of_name(archive.server_path, made, self._zone, self.findings)
+        named = archive and claims.of_name(archive.server_path, made, self._zone, self._today, self.findings)
         if not named:
             return
         statement, against = named
