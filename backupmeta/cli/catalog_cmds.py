@@ -150,7 +150,7 @@ def _expected(catalog: str, search: Search) -> int:
     count = 0
     for root in places.apart(search.places()):
         with suppress(EvidenceError):
-            count += sum(1 for _ in places.found(root, search.limits, []))
+            count += sum(1 for _ in places.find_homes(root, search.limits, []))
     return count
 
 

@@ -121,7 +121,7 @@ def _policy(path: str | None, protected: Protected) -> Policy:
         return policy.load(path)
     if (project := policy.nearest(".", is_evidence)) is None:
         return policy.DEFAULT
-    chosen = policy.load_found(project)
+    chosen = policy.load(project, policy.require_trusted)
     messages.write_line(f"the policy is the one in {project}")
     return chosen
 

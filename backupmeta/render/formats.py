@@ -5,7 +5,6 @@ renders it. Options, help, documents and tests follow from the tables: a format 
 that it names. JSON describes any result alike, so that it means the same in every answer, and nobody obeys it.
 """
 
-import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -144,7 +143,8 @@ def as_json(value: object, times: frozenset[str] = frozenset()) -> object:
     if isinstance(value, Source):
         return located(value)
     if isinstance(value, Finding):
-        return finding_object(value)
+        described = {"id": value.id, "severity": value.severity, "message": display(value.message)}
+        return {**described, "evidence": list(map(located, value.evidence))}
     if (attributes := _attributes(value)) is not None:
         return _object(attributes, times)
     return [as_json(entry, times) for entry in value] if isinstance(value, (list, tuple)) else value
@@ -176,16 +176,6 @@ def _attributes(value: object) -> Mapping[str, object] | None:
     if is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     return None
-
-
-def finding_object(finding: Finding) -> dict[str, object]:
-    """Return a finding."""
-    return {
-        "id": finding.id,
-        "severity": str(finding.severity),
-        "message": display(finding.message),
-        "evidence": list(map(located, finding.evidence)),
-    }
 
 
 def finding_line(finding: Finding) -> str:
@@ -245,6 +235,8 @@ def _fitting(columns: Sequence[str], widths: Sequence[int], width: int) -> list[
 
 def csv_line(cells: Iterable[str], end: str = "\r\n") -> str:
     """Return a row of CSV (RFC 4180)."""
+    import csv
+
     target = io.StringIO()
     csv.writer(target, lineterminator=end).writerow(cells)
     return target.getvalue()

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from backupmeta import escapes
 from backupmeta.catalog.database import Scan
-from backupmeta.catalog.summary import DatedBackup, FindingCount, Summary
+from backupmeta.catalog.summary import FindingCount, Summary
 from backupmeta.provenance import Source
 from backupmeta.render.formats import as_json, json_object, spaced
 from backupmeta.report import Report, ReportedAccount, ReportedArchive, ReportedBackup, ReportedFinding, ReportedInstall
@@ -127,7 +127,7 @@ def tiles(counts: Summary) -> Iterator[Tile]:
     copies, wasted = _spare(counts)
     spare = (f"{counted(copies, 'copy', 'copies')} of others, {size(wasted)}",) if copies else ()
     yield Tile("Archives", size(counts.bytes), (f"in {counted(counts.archives, 'file')}", *spare))
-    oldest, newest = (day(_time(backup)) for backup in (counts.oldest, counts.newest))
+    oldest, newest = (day(backup and backup.time) for backup in (counts.oldest, counts.newest))
     yield Tile("Oldest backup", oldest, (f"newest {newest}",))
     yield Tile("Findings", f"{sum(counts.severities.values()):,}", (counts_of(counts.severities, "none"),))
 
@@ -135,10 +135,6 @@ def tiles(counts: Summary) -> Iterator[Tile]:
 def _spare(counts: Summary) -> tuple[int, int]:
     """Return how many archives could be spared, and how large these are; no digest tells of any without a deep scan."""
     return (counts.duplicates.copies, counts.duplicates.wasted_bytes) if counts.duplicates else (0, 0)
-
-
-def _time(backup: DatedBackup | None) -> int | None:
-    return None if backup is None else backup.time
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------------
@@ -267,7 +263,7 @@ def _summary(counts: Summary) -> dict[str, object]:
     copies, wasted = _spare(counts)
     values = {key: getattr(counts, key) for key in _COUNTED}
     values |= {"orphans": counts.orphans.backups, "duplicates": {"copies": copies, "bytes": wasted}}
-    values |= {"oldest": _time(counts.oldest), "newest": _time(counts.newest)}
+    values |= {key: values[key] and values[key].time for key in ("oldest", "newest")}
     return {**values, "kinds": list(map(_described, counts.findings))}
 
 
