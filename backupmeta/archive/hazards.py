@@ -98,13 +98,10 @@ class Links:
 
         For a link it counts, too, where only case or Unicode form differs: it would lead from elsewhere.
         """
-        for name in dict.fromkeys((member.name, *member.readings.names)):
-            for path in _paths(name):
-                folder = path.rpartition(b"/")[0]
-                link = self._through(folder) if member.kind in {"hard link", "symlink"} else self._exactly(folder)
-                if link is not None:
-                    return link
-        return None
+        look = self._through if member.kind in LINKS else self._exactly
+        paths = (path for name in (member.name, *member.readings.names) for path in _paths(name))
+        links = (look(path.rpartition(b"/")[0]) for path in paths)
+        return next((link for link in links if link is not None), None)
 
     def take(self, member: Member) -> Mapping[FindingRule, str]:
         """Take in a link, as each program reads it; return what is odd about it, and the particulars of each."""

@@ -228,7 +228,8 @@ class _Run:
             facts = [record.fact(key) for record in (winner, *against)]
             detail = sides(key, ((fact.raw, fact.source.witness) for fact in facts))
             rule = rules.SOURCES_DISAGREE if is_edited else rules.RECORD_REWRITTEN
-            self._report(rule, subject, *(fact.source for fact in facts), detail=detail)
+            evidence = tuple([fact.source for fact in facts])
+            self._inspection.findings.append(Finding(rule, subject, detail, evidence))
 
     def _keep_undecodable(self, step: FieldStep) -> None:
         """Keep the raw value of a field, and say so once for each key."""
@@ -251,10 +252,7 @@ class _Run:
             self._note(rules.VALUE_NOT_UTF8, key, record.at(key))
 
     def _note(self, rule: FindingRule, subject: str, source: Source) -> None:
-        self._report(rule, subject, source, detail=f"line {source.line}")
-
-    def _report(self, rule: FindingRule, subject: str, *evidence: Source, detail: str = "") -> None:
-        self._inspection.findings.append(Finding(rule, subject, detail, evidence))
+        self._inspection.findings.append(Finding(rule, subject, f"line {source.line}", (source,)))
 
 
 def _is_rewritten(key: str, first: Record, second: Record) -> bool:

@@ -50,46 +50,48 @@ def members_younger(backup: CheckedBackup) -> Iterator[Finding]:
     A file that was written with the member in it is later than the member: where its time is not later than the
     backup's own, it is a lie.
     """
-    began = _began(backup)
-    if backup.written is None or began is None:
+    recorded = _recorded(backup)
+    began = max((seconds for seconds, _ in recorded), default=0)
+    if backup.written is None or began <= 0:
         return
-    making = Making.of(began, backup.written)
+    making = Making.of(began * SECOND, backup.written)
     younger = backup.inventory.younger(making.latest("member") * (NANOSECONDS // SECOND))
     if younger is None:
         return
     signs = [] if younger.are_most else list(_signs(backup, making, backup.written))
     rule = MEMBERS_IN_FUTURE if younger.are_most else ARCHIVE_ALTERED if signs else MEMBER_YOUNGER
     time, name = younger.newest[0]
-    detail = [dated(time // NANOSECONDS), *_others(younger), *signs, f"backup-time {dated(began // SECOND)}"]
+    more = f" and {counted(younger.number - 1, 'member')} more" if younger.number > 1 else ""
+    witnesses = ", ".join(witness for seconds, witness in recorded if seconds == began)
+    detail = [f"{dated(began)}: {witnesses}", f"{dated(time // NANOSECONDS)}: this member{more}", *signs]
     yield Finding(rule, display(text_of(name)), "; ".join(detail), _places(backup, younger))
 
 
-def _began(backup: CheckedBackup) -> int | None:
-    """Return the latest ``backup-time`` that a record has, in microseconds; None where none has one.
+def _recorded(backup: CheckedBackup) -> list[tuple[int, str]]:
+    """Return which ``backup-time`` each record has, Unix seconds, and the archive's name, where that agrees.
 
-    That records disagree about it is a finding of its own.
+    Of records that disagree, which is a finding of its own, the latest counts.
     """
-    conflicts = backup.inspection.conflicts.get("backup_time", ())
-    texts = [backup.text("backup_time"), *(fact.raw.decode("ascii", "replace") for fact in conflicts)]
-    moments = [seconds for seconds in map(seconds_in, texts) if isinstance(seconds, int)]
-    latest = max(moments, default=0)
-    return latest * SECOND if latest > 0 else None
+    said, embedded = list(_said(backup, "backup_time")), backup.inventory.record
+    believed = said[0][0] if said else b""
+    is_told = any(witness is Witness.EMBEDDED_RECORD for _, witness in said)
+    if not is_told and embedded is not None and b"backup-time=" + believed in embedded.content:
+        said.append((believed, Witness.EMBEDDED_RECORD))
+    if backup.inspection.utc_offset is not None:
+        said.append((believed, Witness.FILE_NAME))
+    times = ((seconds_in(value.decode("ascii", "replace")), witness) for value, witness in said)
+    return [(seconds, witness) for seconds, witness in times if isinstance(seconds, int)]
 
 
 def _signs(backup: CheckedBackup, making: Making, written: Written) -> Iterator[str]:
     """Yield what else says that the archive was changed after its backup."""
     if written.time > making.latest("archive"):
-        yield f"the file written {dated(written.time // SECOND)}"
+        yield f"{dated(written.time // SECOND)}: the archive's file"
     if written.compressed is not None and written.compressed > making.latest("compressed"):
-        yield f"compressed {dated(written.compressed // SECOND)}"
+        yield f"{dated(written.compressed // SECOND)}: its gzip header"
     ids = dict.fromkeys(finding.id for check in _CONTRADICTING for finding in check(backup))
     if ids:
         yield f"its contents contradict the record: {', '.join(ids)}"
-
-
-def _others(younger: Younger) -> Iterator[str]:
-    if younger.number > 1:
-        yield f"and {counted(younger.number - 1, 'member')} more"
 
 
 def _places(backup: CheckedBackup, younger: Younger) -> tuple[Source, ...]:
@@ -111,11 +113,11 @@ def weighed(backup: CheckedBackup) -> Iterator[Finding]:
             yield finding
 
 
-def _said(backup: CheckedBackup, field: str) -> Iterator[tuple[bytes, str]]:
-    """Yield what the records of a backup say of a field, and which record does."""
-    inspection = backup.inspection
-    yield inspection.text(field).encode(), inspection.source(field).witness
-    for fact in inspection.conflicts[field]:
+def _said(backup: CheckedBackup, field: str) -> Iterator[tuple[bytes, Witness]]:
+    """Yield what records say of a field, the believed one first, and which record does; nothing where none has it."""
+    for place in backup.field_sources(field):
+        yield backup.inspection.text(field).encode(), place.witness
+    for fact in backup.inspection.conflicts.get(field, ()):
         yield fact.raw, fact.source.witness
 
 

@@ -9,7 +9,7 @@ a calendar has.
 
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from heapq import nlargest
 from itertools import combinations
 from operator import itemgetter, methodcaller
@@ -17,7 +17,7 @@ from typing import Final, Literal, NamedTuple
 
 from backupmeta import rules
 from backupmeta.account import filename
-from backupmeta.account.filename import ArchiveName, unreadable
+from backupmeta.account.filename import unreadable
 from backupmeta.account.home import Home
 from backupmeta.account.layout import RECORDS, is_absent
 from backupmeta.archive.headers import MemberKind
@@ -262,12 +262,13 @@ def _reason(record: Document) -> str:
 
 
 def of_name(
-    path: str, records: Iterable[Claim], zone: tzinfo | None, findings: list[Finding]
+    path: str, records: Iterable[Claim], zone: tzinfo | None, today: tzinfo | None, findings: list[Finding]
 ) -> tuple[Statement, list[Claim]] | None:
     """Return what the name of the archive at ``path`` states, and which of the ``records`` it contradicts.
 
     None for a name that does not follow the convention. Its clock's zone is the server's ``zone``, where a person named
-    it, else the one that a record's ``backup-time`` implies; else it is unknown, and the local time stands for itself.
+    it, else the one that a record's ``backup-time`` implies, else, as the weakest witness, the one that the server has
+    ``today``; else it is unknown, and the local time stands for itself.
     """
     name = filename.parse(base_name(path))
     if name is None:
@@ -275,20 +276,19 @@ def of_name(
     seconds = {claim: claim.time // SECOND for claim in records}
     against = [claim for claim, time in seconds.items() if any(filename.disagreements(name, None, None, time, zone))]
     implied = next((offset for time in seconds.values() if (offset := filename.utc_offset(name, time))), None)
+    clocks = (
+        (zone, f"in {zone}"),
+        (implied, f"in {implied}, which backup-time implies"),
+        (today, f"in {today}, the zone that the server has today"),
+    )
+    unknown = (None, "in an unknown zone, shown as if it were UTC")
+    known, words = next((clock for clock in clocks if clock[0] is not None), unknown)
     source = Source(Witness.FILE_NAME, path)
-    if zone is not None and filename.is_ambiguous(name, zone):
+    if known is not None and filename.is_ambiguous(name, known):
         findings.append(Finding(rules.ZONE_AMBIGUOUS, display(path), f"{name.local_time}", (source,)))
-    return _named(name, source, zone, implied), against
-
-
-def _named(name: ArchiveName, source: Source, zone: tzinfo | None, implied: timezone | None) -> Statement:
-    known = zone or implied
-    kind = "named-unzoned" if known is None else "named"
-    clock = "in an unknown zone, shown as if it were UTC"
-    if known is not None:
-        clock = f"in {zone}" if zone else f"in {implied}, which backup-time implies"
     time = filename.unix_time(name, known or UTC) * SECOND
-    return Statement(Claim(kind, time, source), f"at {name.local_time} {clock}")
+    claim = Claim("named-unzoned" if known is None else "named", time, source)
+    return Statement(claim, f"at {name.local_time} {words}"), against
 
 
 def of_file(file: EvidenceFile, path: str) -> Iterator[Statement]:

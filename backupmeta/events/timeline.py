@@ -9,12 +9,13 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import tzinfo
 from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, Self
 
 from backupmeta import library
-from backupmeta.account.filename import parse, unreadable
+from backupmeta.account.filename import parse, unreadable, zone_of_today
 from backupmeta.account.home import Archive, Home, Pair, by_archive
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import Limits
@@ -98,19 +99,21 @@ class Examined(NamedTuple):
 
     Attributes:
         embedded: its own record, where that can be read.
+        recorded: what that states, with its places in clear text: a record that comes from a process shows masks.
         statements: of its file, and of all its members together.
         findings: what could not be read, and what is not as it should be with the archive.
     """
 
-    embedded: Document | None
-    statements: tuple[Statement, ...]
-    findings: tuple[Finding, ...]
+    embedded: Document | None = None
+    recorded: tuple[Statement, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 Part = Examined | tuple[Statement, ...]
 """What comes of an archive: `Examined`, then many of its members at once, again and again."""
 
-_NOTHING: Final = Examined(None, (), ())
+_NOTHING: Final = Examined()
 _TOGETHER: Final = 256
 """How many members an archive's reader sends at once."""
 
@@ -144,7 +147,7 @@ class Examining(Work["Step", Part]):
                 else:
                     yield examined
         except EvidenceError as error:
-            yield Examined(None, (), (_unreadable(archive, error),))
+            yield Examined(findings=(_unreadable(archive, error),))
 
     def pickled(self, order: "Step") -> bytes:
         """Return the archive as it goes to a process: with the secrets of its record, which is compared there."""
@@ -152,15 +155,17 @@ class Examining(Work["Step", Part]):
 
     def given_up(self, order: "Step") -> Iterator[Part]:
         """Yield that no process survives reading an archive."""
-        yield Examined(None, (), () if order.archive is None else (library.given_up(order.archive.path),))
+        yield Examined(findings=() if order.archive is None else (library.given_up(order.archive.path),))
 
     def _head(self, order: ToRead, file: EvidenceFile) -> Examined:
         """Return what an archive's file and its head state."""
         statements = tuple(claims.of_file(file, order.path))
         embedded, findings = self._embedded(order, file)
         if embedded is None and order.record is None and parse(order.place.name) is None:
-            return Examined(None, (), findings)
-        return Examined(embedded, statements, findings)
+            return Examined(findings=findings)
+        odd = list(findings)
+        recorded = () if embedded is None else tuple(claims.of_record(embedded, odd))
+        return Examined(embedded, recorded, statements, tuple(odd))
 
     def _embedded(self, order: ToRead, file: EvidenceFile) -> tuple[Document | None, tuple[Finding, ...]]:
         """Return the archive's own record, and what was odd on the way to it."""
@@ -185,7 +190,7 @@ class Examining(Work["Step", Part]):
             of_all, members, findings = [], iter(()), (_unreadable(order, error),)
         known = {finding.id for finding in findings}
         further = (finding for finding in examined.findings if finding.id not in known)
-        yield Examined(examined.embedded, (*examined.statements, *of_all), (*findings, *further))
+        yield examined._replace(statements=(*examined.statements, *of_all), findings=(*findings, *further))
         while batch := tuple(islice(members, _TOGETHER)):
             yield batch
 
@@ -240,9 +245,9 @@ _ARCHIVE_AND_INSTALLS: Final = 2
 
 def _steps(search: Search, findings: list[Finding]) -> Iterator[Step]:
     """Yield the steps, account by account, in the order of the disk. Raises `UnreadableError` for a root."""
-    met = list[Finding]()
+    met, today = list[Finding](), zone_of_today(search.sysroot) if search.sysroot is not None else None
     for home in search.homes(met):
-        account = _Account(home, search, met)
+        account = _Account(home, search, today, met)
         met.clear()
         with account.noting_errors():
             yield from _of_backups(account)
@@ -284,11 +289,15 @@ class _Account:
         findings: what could not be read of it.
     """
 
-    def __init__(self, home: Home, search: Search, findings: Iterable[Finding]) -> None:
-        """Read when the records of ``home`` were written; ``findings`` are those on the way to it."""
+    def __init__(self, home: Home, search: Search, today: tzinfo | None, findings: Iterable[Finding]) -> None:
+        """Read when the records of ``home`` were written; ``findings`` are those on the way to it.
+
+        ``today`` is the zone that the server has today.
+        """
         self.home = home
         self.findings = list(findings)
         self._zone = search.zone
+        self._today = None if home.folder.server is None else today
         self._files = dict[str, Statement]()
         self._installs = dict[str, list[Statement]]()
         self._against_installs: _Contradictions = {}
@@ -308,9 +317,9 @@ class _Account:
 
     def of_backup(self, pair: Pair, examined: Examined) -> tuple[_Backup, Iterator[Event]]:
         """Return a backup, and what its witnesses state, each with those who contradict it; members come later."""
-        records = [record for record in (pair.record, examined.embedded) if record is not None]
-        subject = self._subject(records[0] if records else None, pair.id)
-        statements = [statement for record in records for statement in claims.of_record(record, self.findings)]
+        subject = self._subject(pair.record or examined.embedded, pair.id)
+        own = () if pair.record is None else claims.of_record(pair.record, self.findings)
+        statements = [*own, *examined.recorded]
         stated = (*statements, *examined.statements)
         marks = self._contradictions(stated, subject.install)
         made = [statement.claim for statement in statements if statement.claim.kind == "backed-up"]
@@ -337,7 +346,7 @@ class _Account:
 
     def _of_name(self, archive: Archive | None, made: list[Claim], marks: _Contradictions) -> Iterator[Statement]:
         """Yield what the archive's name states; add to ``marks`` which of the claims ``made`` it contradicts."""
-        named = archive and claims.of_name(archive.server_path, made, self._zone, self.findings)
+        named = archive and claims.of_name(archive.server_path, made, self._zone, self._today, self.findings)
         if not named:
             return
         statement, against = named

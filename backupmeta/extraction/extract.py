@@ -22,6 +22,7 @@ from backupmeta.extraction.tree import Attributes, NewFile, RefusedError, Tree, 
 from backupmeta.findings import FindingRule, Severity
 from backupmeta.verification import Case
 from backupmeta.words import are, counted
+from backupmeta.work.orders import Watch
 
 _PERMISSIONS: Final = 0o755
 """What umask 022 leaves; the bits beyond permissions are left out, too."""
@@ -56,6 +57,13 @@ class MemberResult(NamedTuple):
     member: Member
     fate: Fate
     reason: str = ""
+
+
+Report = Callable[[MemberResult], object]
+"""Is told what became of each member."""
+
+Write = Callable[[bytes], object]
+"""Takes in the next bytes of the dump."""
 
 
 class Selection:
@@ -122,14 +130,7 @@ class Unpacking:
         narrowed: how many have fewer permissions than in the archive.
     """
 
-    def __init__(
-        self,
-        tree: Tree,
-        order: Order,
-        limits: Limits,
-        report: Callable[[MemberResult], object],
-        dump: Callable[[bytes], object] | None,
-    ) -> None:
+    def __init__(self, tree: Tree, order: Order, limits: Limits, report: Report, dump: Write | None) -> None:
         """Write what is selected to ``tree``, and the dump's bytes to ``dump``; ``report`` what became of each."""
         self._tree = tree
         self.order: Order = order
@@ -256,7 +257,7 @@ class Unpacking:
         self._waiting[path] = member.offset
         return _FileContent(self, member)
 
-    def _begin_dump(self, member: Member, write: Callable[[bytes], object]) -> Content | None:
+    def _begin_dump(self, member: Member, write: Write) -> Content | None:
         if self.has_dump:
             self.record(member, Fate.REFUSED, "the archive holds several dumps")
             return None
@@ -320,21 +321,20 @@ class _FileContent:
                 file.finish(unpacking.attributes(member))
 
 
-class _DumpContent:
+class _DumpContent(NamedTuple):
     """Passes the dump's content on."""
 
-    def __init__(self, unpacking: Unpacking, member: Member, write: Callable[[bytes], object]) -> None:
-        self._unpacking = unpacking
-        self._member = member
-        self._write = write
+    unpacking: Unpacking
+    member: Member
+    write: Write
 
     def take(self, piece: bytes) -> None:
         """Pass the next bytes on."""
-        self._write(piece)
+        self.write(piece)
 
     def close(self, missing: int) -> None:
         """Tell what became of the dump."""
-        self._unpacking.record_written(self._member, missing)
+        self.unpacking.record_written(self.member, missing)
 
 
 def _is_refused(rule: FindingRule) -> bool:
@@ -384,14 +384,7 @@ class Extraction(NamedTuple):
         return bool(self.counts[Fate.REFUSED] or self.counts[Fate.INCOMPLETE] or self.missing)
 
 
-def extract(
-    case: Case,
-    order: Order,
-    report: Callable[[MemberResult], object],
-    *,
-    dump: Callable[[bytes], object] | None = None,
-    watch: Callable[[int], object] | None = None,
-) -> Extraction:
+def extract(case: Case, order: Order, report: Report, dump: Write | None, watch: Watch) -> Extraction:
     """Extract the archive of ``case``, judged in the same pass; ``report`` what became of each member.
 
     Without `Order.keeps_partial` the folder gets its name only if all that was asked for is in it, and the archive was

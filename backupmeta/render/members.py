@@ -15,18 +15,7 @@ from backupmeta.escapes import inert, printable
 from backupmeta.explain import Step
 from backupmeta.masking import MASK
 from backupmeta.provenance import as_text, display, named
-from backupmeta.render.formats import (
-    Format,
-    Formats,
-    Rendering,
-    Trait,
-    as_json,
-    formats,
-    json_list,
-    pretty,
-    spaced,
-    whatever_view,
-)
+from backupmeta.render.formats import Format, Formats, Rendering, Trait, any_view, as_json, json_list, pretty, spaced
 from backupmeta.words import NANOSECONDS, clock, counted, cut, utc, utc_to_the_microsecond, visible
 
 _IS_COMPLETE: Final = {DumpState.WHOLE: True, DumpState.CUT: False, DumpState.UNKNOWN: None}
@@ -181,14 +170,14 @@ def _step(step: Step) -> dict[str, object]:
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-MEMBERS: Final[Formats[Rendering[Walk]]] = formats(
+MEMBERS: Final[Formats[Rendering[Walk]]] = Formats(
     Format("text", "a line a member", lambda walk, _view: member_lines(walk.archive)),
-    Format("json", "an object, offsets in bytes of the inflated archive", whatever_view(walked), Trait.WITH_CONTENTS),
+    Format("json", "an object, offsets in bytes of the inflated archive", any_view(walked), Trait.WITH_CONTENTS),
 )
 """The formats of a list of an archive's members."""
 
-STEPS: Final[Formats[Rendering[Iterable[Step]]]] = formats(
-    Format("text", "a line a step", whatever_view(step_lines)),
-    Format("json", "an array of objects", whatever_view(steps_json)),
+STEPS: Final[Formats[Rendering[Iterable[Step]]]] = Formats(
+    Format("text", "a line a step", any_view(step_lines)),
+    Format("json", "an array of objects", any_view(steps_json)),
 )
 """The formats of an explanation."""
