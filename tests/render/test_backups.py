@@ -33,9 +33,9 @@ def provenance(folder: Path, content: bytes, *, show_secrets: bool = False) -> A
     ("width", "titles"),
     [
         (40, "time (UTC) id"),
-        (80, "time (UTC) id version title state"),
-        (110, "time (UTC) id user application version title state"),
-        (200, "time (UTC) id user application version url title state archive"),
+        (80, "time (UTC) id version title state findings"),
+        (110, "time (UTC) id user application version title state findings"),
+        (200, "time (UTC) id user application version url title state archive findings"),
     ],
 )
 def test_a_narrow_terminal_has_fewer_columns_but_whole_ids(tmp_path: Path, width: int, titles: str) -> None:
@@ -59,6 +59,7 @@ def test_cells_of_a_backup(tmp_path: Path) -> None:
         "title": "Blog",
         "state": "missing",
         "archive": NAME,
+        "findings": "",
     }
 
 
@@ -75,6 +76,7 @@ def test_cells_of_an_install(tmp_path: Path) -> None:
         "title": "Blog",
         "backups": "1",
         "path": "/home/exampleu/public_html/blog",
+        "findings": "",
     }
 
 
@@ -92,7 +94,7 @@ def test_csv_has_a_column_a_field_and_is_read_back(tmp_path: Path) -> None:
     )
     rows = list(backups.csv_rows([inspected(tmp_path, content)], ListView()))
     (row,) = csv.DictReader(io.StringIO("".join(rows), newline=""))
-    assert rows[0].endswith(",custom\r\n")
+    assert rows[0].endswith(",custom,findings\r\n")
     assert row["title"] == 'a "b", c'
     assert row["files"] == "x,y"
     assert row["incomplete"] == "true"
@@ -100,6 +102,13 @@ def test_csv_has_a_column_a_field_and_is_read_back(tmp_path: Path) -> None:
     assert row["cache_files"] == ""
     assert json.loads(row["custom"]) == {"a": "1", "key": "********"}
     assert json.loads(row["plugins"]) == [{"id": "akismet", "version": "5.3.6", "activated": True, "autoup": "all"}]
+
+
+def test_a_row_names_its_errors_and_warnings_each_once(tmp_path: Path) -> None:
+    odd = inspected(tmp_path, b"title=\xff\nurl=\xff\nno line")
+    assert backups.backup_cells(odd)[-1].split() == ["record-no-equals", "value-not-utf8"]
+    (row,) = csv.DictReader(io.StringIO("".join(backups.csv_rows([odd], ListView())), newline=""))
+    assert row["findings"] == backups.backup_cells(odd)[-1]
 
 
 def test_csv_shows_false_and_secrets_that_were_asked_for(tmp_path: Path) -> None:
