@@ -701,6 +701,7 @@ UNCOVERED: Final = {
     "file-named-like-id": "of view alone, which is asked for ids",
     "home-passed-over": "of archives below somebody else's records; here the home is named",
     "several-matches": "of view alone, which has to choose; verify judges all of them",
+    "several-accounts": "likewise",
     "member-not-compared": "of diff alone; verify compares no two archives",
     "catalog-altered": "of answers from a catalog alone",
 }

@@ -33,7 +33,7 @@ def provenance(folder: Path, content: bytes, *, show_secrets: bool = False) -> A
     ("width", "titles"),
     [
         (40, "time (UTC) id"),
-        (80, "time (UTC) id version title state findings"),
+        (80, "time (UTC) id version title state"),
         (110, "time (UTC) id user application version title state findings"),
         (200, "time (UTC) id user application version url title state archive findings"),
     ],

@@ -191,6 +191,22 @@ def test_view_has_the_same_findings_as_list(case: Case, answers: Answers) -> Non
     assert {line.rpartition("[")[2].rstrip("]") for line in ran.err.splitlines()} == set(row["findings"].split())
 
 
+def test_an_id_in_two_accounts_is_shown_of_the_first_and_both_are_named(answers: Answers) -> None:
+    [id_] = [
+        row["id"] for row in rows_of(answers.listed) if row["file"].startswith("/home/yusuf/") and row["user"] == "anna"
+    ]
+    ran = run("view", id_, "--sysroot", answers.root)
+    assert (ran.code, ran.json["data"]["file"]) == (
+        2,
+        f"/home/anna/.appdata/current/{ran.json['data']['backup_install']}",
+    )
+    assert "/home/anna/application_backups/" in ran.err
+    assert "/home/yusuf/application_backups/" in ran.err
+    assert run("view", id_, "--catalog", answers.catalog).code == 2
+    assert run("view", id_, "--sysroot", answers.root, "--user", "anna").code == 0
+    assert run("view", id_, "--sysroot", answers.root, "--user", "yusuf").code == 1  # it is not his
+
+
 # --- timeline ---------------------------------------------------------------------------------------------------------
 
 
