@@ -6,7 +6,7 @@ younger than the backup can be one, beyond what `backupmeta.backup.contradiction
 They hold for archives that were wholly read: of a broken one nobody knows whether most members are younger.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -35,6 +35,9 @@ MEMBERS_IN_FUTURE: Final = _note(
     "see whether the server's clock was wrong then, or all of it was packed anew",
 )
 
+_NAMED: Final = 3
+"""How many younger members are evidence."""
+
 _CONTRADICTING: Final[tuple[Check, ...]] = (
     completeness.files_unlisted,
     application.version_differs,
@@ -55,16 +58,19 @@ def members_younger(backup: CheckedBackup) -> Iterator[Finding]:
     if backup.written is None or began <= 0:
         return
     making = Making.of(began * SECOND, backup.written)
-    younger = backup.inventory.younger(making.latest("member") * (NANOSECONDS // SECOND))
+    younger = backup.inventory.younger(_nanoseconds(making.latest("member")))
     if younger is None:
         return
-    signs = [] if younger.are_most else list(_signs(backup, making, backup.written))
-    rule = MEMBERS_IN_FUTURE if younger.are_most else ARCHIVE_ALTERED if signs else MEMBER_YOUNGER
-    time, name = younger.newest[0]
-    more = f" and {counted(younger.number - 1, 'member')} more" if younger.number > 1 else ""
+    later = {} if younger.are_most else dict(_later(making, backup.written, younger))
+    ids = [] if younger.are_most else [finding.id for check in _CONTRADICTING for finding in check(backup)]
+    rule = MEMBERS_IN_FUTURE if younger.are_most else ARCHIVE_ALTERED if later or ids else MEMBER_YOUNGER
+    files = [file for file in younger.files if file[0] <= _packed_until(making, later.values())] or younger.files
+    more = f" and {counted(len(files) - 1, 'member')} more" if len(files) > 1 else ""
     witnesses = ", ".join(witness for seconds, witness in recorded if seconds == began)
-    detail = [f"{dated(began)}: {witnesses}", f"{dated(time // NANOSECONDS)}: this member{more}", *signs]
-    yield Finding(rule, display(text_of(name)), "; ".join(detail), _places(backup, younger))
+    detail = [f"{dated(began)}: {witnesses}", f"{dated(files[0][0] // NANOSECONDS)}: this member{more}"]
+    detail += [f"{dated(time // SECOND)}: {witness}" for witness, time in later.items()]
+    detail += [f"its contents contradict the record: {', '.join(dict.fromkeys(ids))}"] if ids else []
+    yield Finding(rule, display(text_of(files[0][1])), "; ".join(detail), _places(backup, files[:_NAMED]))
 
 
 def _recorded(backup: CheckedBackup) -> list[tuple[int, str]]:
@@ -73,7 +79,9 @@ def _recorded(backup: CheckedBackup) -> list[tuple[int, str]]:
     Of records that disagree, which is a finding of its own, the latest counts.
     """
     said, embedded = list(_said(backup, "backup_time")), backup.inventory.record
-    believed = said[0][0] if said else b""
+    if not said or said[0][1] is Witness.FILE_NAME:  # no record has any
+        return []
+    believed = said[0][0]
     is_told = any(witness is Witness.EMBEDDED_RECORD for _, witness in said)
     if not is_told and embedded is not None and b"backup-time=" + believed in embedded.content:
         said.append((believed, Witness.EMBEDDED_RECORD))
@@ -83,19 +91,28 @@ def _recorded(backup: CheckedBackup) -> list[tuple[int, str]]:
     return [(seconds, witness) for seconds, witness in times if isinstance(seconds, int)]
 
 
-def _signs(backup: CheckedBackup, making: Making, written: Written) -> Iterator[str]:
-    """Yield what else says that the archive was changed after its backup."""
-    if written.time > making.latest("archive"):
-        yield f"{dated(written.time // SECOND)}: the archive's file"
-    if written.compressed is not None and written.compressed > making.latest("compressed"):
-        yield f"{dated(written.compressed // SECOND)}: its gzip header"
-    ids = dict.fromkeys(finding.id for check in _CONTRADICTING for finding in check(backup))
-    if ids:
-        yield f"its contents contradict the record: {', '.join(ids)}"
+def _later(making: Making, written: Written, younger: Younger) -> Iterator[tuple[str, int]]:
+    """Yield what says that the archive was written after its backup, at a moment when a younger file was there.
+
+    What is younger than that, too, has a time that is wrong: a camera's, or that of whoever uploaded it.
+    """
+    moments = {"archive": ("the archive's file", written.time), "compressed": ("its gzip header", written.compressed)}
+    for kind, (witness, time) in moments.items():
+        if time is not None and time > making.latest(kind) and younger.files[-1][0] <= _packed_until(making, [time]):
+            yield witness, time
 
 
-def _places(backup: CheckedBackup, younger: Younger) -> tuple[Source, ...]:
-    members = (backup.member_source(name) for _, name in younger.newest)
+def _packed_until(making: Making, moments: Iterable[int]) -> int:
+    """Return the latest time, in nanoseconds, that a file can have that was packed at one of these ``moments``."""
+    return max((_nanoseconds(making._replace(ended=moment).latest("member")) for moment in moments), default=0)
+
+
+def _nanoseconds(microseconds: int) -> int:
+    return microseconds * (NANOSECONDS // SECOND)
+
+
+def _places(backup: CheckedBackup, files: Sequence[tuple[int, bytes]]) -> tuple[Source, ...]:
+    members = (backup.member_source(name) for _, name in files)
     return (*members, *backup.field_sources("backup_time"), Source(Witness.FILE_SYSTEM, backup.path))
 
 
