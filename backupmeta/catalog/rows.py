@@ -6,7 +6,7 @@ the record's values, by the `Program` of its keys. `cells_of` makes them of any 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timezone, tzinfo
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -225,33 +225,15 @@ _remembered_list = lru_cache(maxsize=4096)(_list_of)
 def json_of(value: object) -> Text:
     """Return ``value`` as JSON."""
     content = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return (_remembered_text if len(content) <= _LONGEST_REMEMBERED else _text)(content)
-
-
-def _text(content: str) -> Text:
     return Text(blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).digest(), content)
 
-
-_remembered_text = lru_cache(maxsize=4096)(_text)
 
 EMPTY: Final = json_of({})
 
 
-def extra(kept: tuple[tuple[str, bytes], ...]) -> Text:
+def extra(kept: Iterable[tuple[str, bytes]]) -> Text:
     """Return all other keys with what the first record says of them."""
-    return (_remembered_extra if _length(kept) <= _LONGEST_REMEMBERED else _extra)(kept)
-
-
-def _extra(kept: tuple[tuple[str, bytes], ...]) -> Text:
-    texts = ((key, raw.decode("utf-8", "replace")) for key, raw in kept)
-    return json_of({display(key): text for key, text in texts})
-
-
-_remembered_extra = lru_cache(maxsize=4096)(_extra)
-
-
-def _length(kept: Sequence[tuple[str, bytes]]) -> int:
-    return sum(len(key) + len(value) for key, value in kept)
+    return json_of({display(key): raw.decode("utf-8", "replace") for key, raw in kept})
 
 
 def _origins(inspection: Inspection) -> Text:
