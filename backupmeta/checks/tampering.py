@@ -53,24 +53,37 @@ def members_younger(backup: CheckedBackup) -> Iterator[Finding]:
     A file that was written with the member in it is later than the member: where its time is not later than the
     backup's own, it is a lie.
     """
-    recorded = _recorded(backup)
+    recorded, written = _recorded(backup), backup.written
     began = max((seconds for seconds, _ in recorded), default=0)
-    if backup.written is None or began <= 0:
+    if written is None or began <= 0:
         return
-    making = Making.of(began * SECOND, backup.written)
-    younger = backup.inventory.younger(_nanoseconds(making.latest("member")))
-    if younger is None:
+    making = Making.of(began * SECOND, written)
+    if (younger := backup.inventory.younger(_nanoseconds(making.latest("member")))) is None:
         return
-    later = {} if younger.are_most else dict(_later(making, backup.written, younger))
-    ids = [] if younger.are_most else [finding.id for check in _CONTRADICTING for finding in check(backup)]
-    rule = MEMBERS_IN_FUTURE if younger.are_most else ARCHIVE_ALTERED if later or ids else MEMBER_YOUNGER
+    made = f"{dated(began)}: {', '.join(witness for seconds, witness in recorded if seconds == began)}"
+    if younger.are_most:
+        yield _finding(backup, MEMBERS_IN_FUTURE, younger.files, made)
+        return
+    later = dict(_later(making, written, younger))
+    signs = [*(f"{dated(time // SECOND)}: {witness}" for witness, time in later.items()), *_contradicted(backup)]
     files = [file for file in younger.files if file[0] <= _packed_until(making, later.values())] or younger.files
-    more = f" and {counted(len(files) - 1, 'member')} more" if len(files) > 1 else ""
-    witnesses = ", ".join(witness for seconds, witness in recorded if seconds == began)
-    detail = [f"{dated(began)}: {witnesses}", f"{dated(files[0][0] // NANOSECONDS)}: this member{more}"]
-    detail += [f"{dated(time // SECOND)}: {witness}" for witness, time in later.items()]
-    detail += [f"its contents contradict the record: {', '.join(dict.fromkeys(ids))}"] if ids else []
-    yield Finding(rule, display(text_of(files[0][1])), "; ".join(detail), _places(backup, files[:_NAMED]))
+    yield _finding(backup, ARCHIVE_ALTERED if signs else MEMBER_YOUNGER, files, made, signs)
+
+
+def _finding(
+    backup: CheckedBackup,
+    rule: FindingRule,
+    files: Sequence[tuple[int, bytes]],
+    made: str,
+    signs: Sequence[str] = (),
+) -> Finding:
+    """Return the finding about ``files``, the newest first: who says when the backup was ``made``, who does not."""
+    (time, name), *others = files
+    more = f" and {counted(len(others), 'member')} more" if others else ""
+    detail = "; ".join([made, f"{dated(time // NANOSECONDS)}: this member{more}", *signs])
+    members = (backup.member_source(name) for _, name in files[:_NAMED])
+    places = (*members, *backup.field_sources("backup_time"), Source(Witness.FILE_SYSTEM, backup.path))
+    return Finding(rule, display(text_of(name)), detail, places)
 
 
 def _recorded(backup: CheckedBackup) -> list[tuple[int, str]]:
@@ -111,9 +124,10 @@ def _nanoseconds(microseconds: int) -> int:
     return microseconds * (NANOSECONDS // SECOND)
 
 
-def _places(backup: CheckedBackup, files: Sequence[tuple[int, bytes]]) -> tuple[Source, ...]:
-    members = (backup.member_source(name) for _, name in files)
-    return (*members, *backup.field_sources("backup_time"), Source(Witness.FILE_SYSTEM, backup.path))
+def _contradicted(backup: CheckedBackup) -> Iterator[str]:
+    """Yield that contents of the archive contradict the record, and by which findings."""
+    if ids := dict.fromkeys(finding.id for check in _CONTRADICTING for finding in check(backup)):
+        yield f"its contents contradict the record: {', '.join(ids)}"
 
 
 def weighed(backup: CheckedBackup) -> Iterator[Finding]:
