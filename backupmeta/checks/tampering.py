@@ -6,7 +6,7 @@ younger than the backup can be one, beyond what `backupmeta.backup.contradiction
 They hold for archives that were wholly read: of a broken one nobody knows whether most members are younger.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -35,6 +35,9 @@ MEMBERS_IN_FUTURE: Final = _note(
     "see whether the server's clock was wrong then, or all of it was packed anew",
 )
 
+_NAMED: Final = 3
+"""How many younger members are evidence."""
+
 _CONTRADICTING: Final[tuple[Check, ...]] = (
     completeness.files_unlisted,
     application.version_differs,
@@ -50,21 +53,37 @@ def members_younger(backup: CheckedBackup) -> Iterator[Finding]:
     A file that was written with the member in it is later than the member: where its time is not later than the
     backup's own, it is a lie.
     """
-    recorded = _recorded(backup)
+    recorded, written = _recorded(backup), backup.written
     began = max((seconds for seconds, _ in recorded), default=0)
-    if backup.written is None or began <= 0:
+    if written is None or began <= 0:
         return
-    making = Making.of(began * SECOND, backup.written)
-    younger = backup.inventory.younger(making.latest("member") * (NANOSECONDS // SECOND))
-    if younger is None:
+    making = Making.of(began * SECOND, written)
+    if (younger := backup.inventory.younger(_nanoseconds(making.latest("member")))) is None:
         return
-    signs = [] if younger.are_most else list(_signs(backup, making, backup.written))
-    rule = MEMBERS_IN_FUTURE if younger.are_most else ARCHIVE_ALTERED if signs else MEMBER_YOUNGER
-    time, name = younger.newest[0]
-    more = f" and {counted(younger.number - 1, 'member')} more" if younger.number > 1 else ""
-    witnesses = ", ".join(witness for seconds, witness in recorded if seconds == began)
-    detail = [f"{dated(began)}: {witnesses}", f"{dated(time // NANOSECONDS)}: this member{more}", *signs]
-    yield Finding(rule, display(text_of(name)), "; ".join(detail), _places(backup, younger))
+    made = f"{dated(began)}: {', '.join(witness for seconds, witness in recorded if seconds == began)}"
+    if younger.are_most:
+        yield _finding(backup, MEMBERS_IN_FUTURE, younger.files, made)
+        return
+    later = dict(_later(making, written, younger))
+    signs = [*(f"{dated(time // SECOND)}: {witness}" for witness, time in later.items()), *_contradicted(backup)]
+    files = [file for file in younger.files if file[0] <= _packed_until(making, later.values())] or younger.files
+    yield _finding(backup, ARCHIVE_ALTERED if signs else MEMBER_YOUNGER, files, made, signs)
+
+
+def _finding(
+    backup: CheckedBackup,
+    rule: FindingRule,
+    files: Sequence[tuple[int, bytes]],
+    made: str,
+    signs: Sequence[str] = (),
+) -> Finding:
+    """Return the finding about ``files``, the newest first: who says when the backup was ``made``, who does not."""
+    (time, name), *others = files
+    more = f" and {counted(len(others), 'member')} more" if others else ""
+    detail = "; ".join([made, f"{dated(time // NANOSECONDS)}: this member{more}", *signs])
+    members = (backup.member_source(name) for _, name in files[:_NAMED])
+    places = (*members, *backup.field_sources("backup_time"), Source(Witness.FILE_SYSTEM, backup.path))
+    return Finding(rule, display(text_of(name)), detail, places)
 
 
 def _recorded(backup: CheckedBackup) -> list[tuple[int, str]]:
@@ -73,7 +92,9 @@ def _recorded(backup: CheckedBackup) -> list[tuple[int, str]]:
     Of records that disagree, which is a finding of its own, the latest counts.
     """
     said, embedded = list(_said(backup, "backup_time")), backup.inventory.record
-    believed = said[0][0] if said else b""
+    if not said or said[0][1] is Witness.FILE_NAME:  # no record has any
+        return []
+    believed = said[0][0]
     is_told = any(witness is Witness.EMBEDDED_RECORD for _, witness in said)
     if not is_told and embedded is not None and b"backup-time=" + believed in embedded.content:
         said.append((believed, Witness.EMBEDDED_RECORD))
@@ -83,20 +104,30 @@ def _recorded(backup: CheckedBackup) -> list[tuple[int, str]]:
     return [(seconds, witness) for seconds, witness in times if isinstance(seconds, int)]
 
 
-def _signs(backup: CheckedBackup, making: Making, written: Written) -> Iterator[str]:
-    """Yield what else says that the archive was changed after its backup."""
-    if written.time > making.latest("archive"):
-        yield f"{dated(written.time // SECOND)}: the archive's file"
-    if written.compressed is not None and written.compressed > making.latest("compressed"):
-        yield f"{dated(written.compressed // SECOND)}: its gzip header"
-    ids = dict.fromkeys(finding.id for check in _CONTRADICTING for finding in check(backup))
-    if ids:
+def _later(making: Making, written: Written, younger: Younger) -> Iterator[tuple[str, int]]:
+    """Yield what says that the archive was written after its backup, at a moment when a younger file was there.
+
+    What is younger than that, too, has a time that is wrong: a camera's, or that of whoever uploaded it.
+    """
+    moments = {"archive": ("the archive's file", written.time), "compressed": ("its gzip header", written.compressed)}
+    for kind, (witness, time) in moments.items():
+        if time is not None and time > making.latest(kind) and younger.files[-1][0] <= _packed_until(making, [time]):
+            yield witness, time
+
+
+def _packed_until(making: Making, moments: Iterable[int]) -> int:
+    """Return the latest time, in nanoseconds, that a file can have that was packed at one of these ``moments``."""
+    return max((_nanoseconds(making._replace(ended=moment).latest("member")) for moment in moments), default=0)
+
+
+def _nanoseconds(microseconds: int) -> int:
+    return microseconds * (NANOSECONDS // SECOND)
+
+
+def _contradicted(backup: CheckedBackup) -> Iterator[str]:
+    """Yield that contents of the archive contradict the record, and by which findings."""
+    if ids := dict.fromkeys(finding.id for check in _CONTRADICTING for finding in check(backup)):
         yield f"its contents contradict the record: {', '.join(ids)}"
-
-
-def _places(backup: CheckedBackup, younger: Younger) -> tuple[Source, ...]:
-    members = (backup.member_source(name) for _, name in younger.newest)
-    return (*members, *backup.field_sources("backup_time"), Source(Witness.FILE_SYSTEM, backup.path))
 
 
 def weighed(backup: CheckedBackup) -> Iterator[Finding]:
