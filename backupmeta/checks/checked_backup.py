@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from backupmeta.archive.dump import Dump, Dumps
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import DUMP, OWN, OWN_CONTENT, RECORD, WITH_CONTENT, Member, plain, shown
+from backupmeta.archive.member import DUMP, OWN, OWN_CONTENT, RECORD, WITH_CONTENT, Member, label, plain, shown
 from backupmeta.archive.reader import Content
 from backupmeta.archive.statements import Spot
 from backupmeta.backup.contradictions import Written
@@ -352,7 +352,7 @@ class CheckedBackup:
         offset = self.inventory.offset(name)
         if offset is None:
             return self.archive_source
-        return Source(Witness.ARCHIVE, self.path, text_of(name), None, offset)
+        return Source(Witness.ARCHIVE, self.path, label(name), None, offset)
 
     def dump_source(self, spot: Spot) -> Source:
         """Return the place of a statement or line of the dump."""

@@ -11,9 +11,10 @@ from functools import partial
 from typing import Final
 
 from backupmeta import rules
+from backupmeta.archive.member import label
 from backupmeta.backup.contradictions import SECOND, Making, Written, sides
 from backupmeta.checks import application, completeness
-from backupmeta.checks.checked_backup import Check, CheckedBackup, Younger, text_of
+from backupmeta.checks.checked_backup import Check, CheckedBackup, Younger
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.words import NANOSECONDS, counted, dated, seconds_in
@@ -83,7 +84,7 @@ def _finding(
     detail = "; ".join([made, f"{dated(time // NANOSECONDS)}: this member{more}", *signs])
     members = (backup.member_source(name) for _, name in files[:_NAMED])
     places = (*members, *backup.field_sources("backup_time"), Source(Witness.FILE_SYSTEM, backup.path))
-    return Finding(rule, display(text_of(name)), detail, places)
+    return Finding(rule, display(label(name)), detail, places)
 
 
 def _recorded(backup: CheckedBackup) -> list[tuple[int, str]]:
@@ -137,7 +138,7 @@ def weighed(backup: CheckedBackup) -> Iterator[Finding]:
         is_told = finding.subject in contents and finding.subject in backup.inspection.conflicts
         if finding.rule is rules.SOURCES_DISAGREE and is_told:
             value, name = contents[finding.subject]
-            said = [*_said(backup, finding.subject), (value.encode(), text_of(name))]
+            said = [*_said(backup, finding.subject), (value.encode(), label(name))]
             evidence = (*finding.evidence, backup.member_source(name))
             yield finding._replace(detail=sides(finding.subject, said), evidence=evidence)
         else:

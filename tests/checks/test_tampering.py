@@ -119,6 +119,13 @@ def test_a_file_of_another_century_in_a_copied_archive_is_one_sign(tmp_path: Pat
     assert (altered.id, altered.subject) == ("archive-altered", SHELL)
 
 
+def test_a_name_that_no_system_allows_is_cut(tmp_path: Path) -> None:
+    findings = judged(tmp_path, packed({"wp-content/" + "x" * 100_000: LATER}), LATER)
+    [altered] = [finding for finding in findings if finding.id in NEW]
+    assert len(altered.subject) < 5000
+    assert max(len(place.member or "") for place in altered.evidence) < 5000
+
+
 def test_a_name_alone_is_no_record(tmp_path: Path) -> None:
     path = tmp_path / NAME
     path.write_bytes(gzip_bytes(packed({SHELL: LATER}, backup_time="")))
