@@ -54,14 +54,13 @@ def members_younger(backup: CheckedBackup) -> Iterator[Finding]:
     A file that was written with the member in it is later than the member: where its time is not later than the
     backup's own, it is a lie.
     """
-    recorded, written = _recorded(backup), backup.written
-    began = max((seconds for seconds, _ in recorded), default=0)
+    began, written = max(map(_seconds, _said(backup, "backup_time")), default=0), backup.written
     if written is None or began <= 0:
         return
     making = Making.of(began * SECOND, written)
     if (younger := backup.inventory.younger(_nanoseconds(making.latest("member")))) is None:
         return
-    made = f"{dated(began)}: {', '.join(witness for seconds, witness in recorded if seconds == began)}"
+    made = f"{dated(began)}: {', '.join(_witnesses(backup, began))}"
     if younger.are_most:
         yield _finding(backup, MEMBERS_IN_FUTURE, younger.files, made)
         return
@@ -87,22 +86,25 @@ def _finding(
     return Finding(rule, display(label(name)), detail, places)
 
 
-def _recorded(backup: CheckedBackup) -> list[tuple[int, str]]:
-    """Return which ``backup-time`` each record has, Unix seconds, and the archive's name, where that agrees.
+def _seconds(said: tuple[bytes, Witness]) -> int:
+    """Return the ``backup-time`` that a record has, Unix seconds; 0 for what is no time, and for what is no record.
 
     Of records that disagree, which is a finding of its own, the latest counts.
     """
+    value, witness = said
+    seconds = seconds_in(value.decode("ascii", "replace"))
+    return seconds if isinstance(seconds, int) and witness is not Witness.FILE_NAME else 0
+
+
+def _witnesses(backup: CheckedBackup, began: int) -> dict[Witness, None]:
+    """Return who says that the backup was made at ``began``, Unix seconds: records, and the name where that agrees."""
     said, embedded = list(_said(backup, "backup_time")), backup.inventory.record
-    if not said or said[0][1] is Witness.FILE_NAME:  # no record has any
-        return []
-    believed = said[0][0]
-    is_told = any(witness is Witness.EMBEDDED_RECORD for _, witness in said)
-    if not is_told and embedded is not None and b"backup-time=" + believed in embedded.content:
+    believed, _ = said[0]
+    if embedded is not None and b"backup-time=" + believed in embedded.content:
         said.append((believed, Witness.EMBEDDED_RECORD))
     if backup.inspection.utc_offset is not None:
         said.append((believed, Witness.FILE_NAME))
-    times = ((seconds_in(value.decode("ascii", "replace")), witness) for value, witness in said)
-    return [(seconds, witness) for seconds, witness in times if isinstance(seconds, int)]
+    return {witness: None for value, witness in said if seconds_in(value.decode("ascii", "replace")) == began}
 
 
 def _later(making: Making, written: Written, younger: Younger) -> Iterator[tuple[str, int]]:
@@ -133,10 +135,10 @@ def _contradicted(backup: CheckedBackup) -> Iterator[str]:
 
 def weighed(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield what resolving met; where records disagree about what contents tell, these stand on a side, too."""
-    contents = application.told_by_contents(backup)
     for finding in backup.inspection.findings:
-        is_told = finding.subject in contents and finding.subject in backup.inspection.conflicts
-        if finding.rule is rules.SOURCES_DISAGREE and is_told:
+        is_of_field = finding.rule is rules.SOURCES_DISAGREE and finding.subject in backup.inspection.conflicts
+        contents = application.told_by_contents(backup) if is_of_field else {}
+        if finding.subject in contents:
             value, name = contents[finding.subject]
             said = [*_said(backup, finding.subject), (value.encode(), label(name))]
             evidence = (*finding.evidence, backup.member_source(name))
