@@ -3,19 +3,20 @@
 ::
 
     BackupMetaError
-    ├── EvidenceError        a file or folder can't be used at all
-    │   ├── UnreadableError      the system refuses: missing, no permission, an I/O error
-    │   ├── NotRegularError      a FIFO, a device, a socket, a link or a folder where a file was asked for
-    │   ├── NotAnArchiveError    the bytes are something else
-    │   ├── DamagedError         cut off or corrupt before what was asked for
-    │   ├── LimitExceededError   larger than a bound of `Limits`
-    │   ├── NoRecordError        an archive without ``APP-META.INI``
-    │   └── NoMemberError        an archive without the member that was asked for
-    ├── WrittenFileError     a file of ours can't be used as it should be
-    │   ├── CatalogError         a file is no catalog, or can't be used as one
-    │   │   └── DamagedCatalogError  a catalog whose structure can't be relied upon
-    │   ├── OutputError          a file can't be written, or must not be
-    │   └── TemporaryFileError   a temporary file can't be written, or read again
+    ├── FileError            a file or folder can't be used as it should be
+    │   ├── EvidenceError        one of evidence can't be used at all
+    │   │   ├── UnreadableError      the system refuses: missing, no permission, an I/O error
+    │   │   ├── NotRegularError      a FIFO, a device, a socket, a link or a folder where a file was asked for
+    │   │   ├── NotAnArchiveError    the bytes are something else
+    │   │   ├── DamagedError         cut off or corrupt before what was asked for
+    │   │   ├── LimitExceededError   larger than a bound of `Limits`
+    │   │   ├── NoRecordError        an archive without ``APP-META.INI``
+    │   │   └── NoMemberError        an archive without the member that was asked for
+    │   └── WrittenFileError     one of ours
+    │       ├── CatalogError         a file is no catalog, or can't be used as one
+    │       │   └── DamagedCatalogError  a catalog whose structure can't be relied upon
+    │       ├── OutputError          a file can't be written, or must not be
+    │       └── TemporaryFileError   a temporary file can't be written, or read again
     ├── PolicyError          a policy, or an option that changes it, can't be followed
     └── AnswerError          the server's own negative answers: a status and an ``errcode``
 
@@ -59,8 +60,8 @@ def _as_it_was(kind: type[BackupMetaError], *args: object) -> BackupMetaError:
     return kind.__new__(kind, *args)
 
 
-class EvidenceError(BackupMetaError):
-    """A file or folder that can't be used at all.
+class FileError(BackupMetaError):
+    """A file or folder that can't be used as it should be.
 
     Attributes:
         path: the file or folder, as it was named.
@@ -83,8 +84,12 @@ class EvidenceError(BackupMetaError):
         return self.reason if self.advice in {"", self.default_advice} else f"{self.reason}; {self.advice}"
 
     def __str__(self) -> str:
-        sentence = f"{_shown(self.path)}: {mask_text(self.reason)}"
-        return f"{sentence}; {self.advice}" if self.advice else sentence
+        sentence = f"{_shown(self.path)}: {_shown(self.reason)}"
+        return f"{sentence}; {_shown(self.advice)}" if self.advice else sentence
+
+
+class EvidenceError(FileError):
+    """A file or folder of evidence that can't be used at all."""
 
 
 class UnreadableError(EvidenceError):
@@ -171,24 +176,8 @@ class NoMemberError(EvidenceError):
         self.member = member
 
 
-class WrittenFileError(BackupMetaError):
-    """A file of ours that can't be used as it should be.
-
-    Attributes:
-        path: the file, as it was named.
-        reason: what is wrong with it, a phrase.
-        advice: what to do next, a sentence.
-    """
-
-    def __init__(self, path: str, reason: str, advice: str) -> None:
-        """Remember what is wrong with the file at ``path``."""
-        super().__init__(path, reason, advice)
-        self.path = path
-        self.reason = reason
-        self.advice = advice
-
-    def __str__(self) -> str:
-        return _shown(f"{self.path}: {self.reason}; {self.advice}")
+class WrittenFileError(FileError):
+    """A file of ours that can't be used as it should be."""
 
 
 class CatalogError(WrittenFileError):
@@ -198,9 +187,7 @@ class CatalogError(WrittenFileError):
 class DamagedCatalogError(CatalogError):
     """A catalog whose structure can't be relied upon: pages, rows, indices and views do not fit together."""
 
-    def __init__(self, path: str, reason: str) -> None:
-        """Remember what is wrong with the catalog at ``path``."""
-        super().__init__(path, reason, "'backupmeta scan ROOT -o CATALOG' makes it anew; or restore it from a copy")
+    default_advice = "'backupmeta scan ROOT -o CATALOG' makes it anew; or restore it from a copy"
 
 
 class OutputError(WrittenFileError):
@@ -265,3 +252,32 @@ class AnswerError(BackupMetaError):
 
     def __str__(self) -> str:
         return f"{self.status} {self.errcode}: {mask_text(self.message)}"
+
+
+# --- what the server says (fixtures/api/view-backup.txt, "Response") --------------------------------------------------
+
+SUCCESS: Final = "The task is complete.\n"
+"""The server's message for success, line end and all."""
+
+PAGE: Final = 50
+"""How many entries a list has at the most, where no limit is asked for."""
+
+
+def backup_not_found(reason: str) -> AnswerError:
+    """Return the answer for a backup that there isn't, or whose archive is not in its location."""
+    return AnswerError(404, "backup_not_found", f"The backup archive is not found in its backup location: {reason}.")
+
+
+def install_not_found(reason: str) -> AnswerError:
+    """Return the answer for an install that there isn't."""
+    return AnswerError(404, "install_not_found", f"The install is not found: {reason}.")
+
+
+def user_not_found(user: str) -> AnswerError:
+    """Return the answer for a user of whom nothing is known."""
+    return AnswerError(404, "user_not_found", f"The user {user!r} could not be found in any account.")
+
+
+def user_not_authorized(user: str) -> AnswerError:
+    """Return the answer for a user who isn't the owner."""
+    return AnswerError(403, "invalid_argument_user", f"The user {user!r} is not authorized to access this data.")

@@ -12,17 +12,27 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from backupmeta import rules
 from backupmeta.account import places
 from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, is_id
-from backupmeta.api.status import SUCCESS, backup_not_found, install_not_found
 from backupmeta.archive.limits import OverAllowanceError
 from backupmeta.backup import resolve
+from backupmeta.backup.contradictions import SECOND, Making, Written
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.witnesses import Witnesses
-from backupmeta.errors import DamagedError, EvidenceError, LimitExceededError, NoRecordError, told_of
+from backupmeta.errors import (
+    SUCCESS,
+    DamagedError,
+    EvidenceError,
+    LimitExceededError,
+    NoRecordError,
+    backup_not_found,
+    install_not_found,
+    told_of,
+)
 from backupmeta.evidence import Place, open_named
 from backupmeta.findings import Finding, FindingRule
-from backupmeta.provenance import Source, Witness, on_disk
+from backupmeta.provenance import Fact, Source, Witness, on_disk
 from backupmeta.record.grammar import Document, document
 from backupmeta.search import EVERYWHERE, Matches, Search, check_owner, chosen
+from backupmeta.words import NANOSECONDS, seconds_in
 from backupmeta.work.orders import WORKER_ENDED, Watch, Work, Workers, results
 
 if TYPE_CHECKING:
@@ -72,7 +82,7 @@ def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
     """
     open_named(path).close()
     with places.home_of_archive(path, search.limits) as home:
-        inspection = inspect_backup(home, home.pairs()[0], home.surroundings, search.zone)
+        inspection = _inspected_with_file(home, home.pairs()[0], search)
         inspection.findings.extend(odd for odd in home.findings if odd.hides_records or odd.is_unread)
         return inspection
 
@@ -263,7 +273,7 @@ def backup_named(
     matches = Matches(user, [] if findings is None else findings)
     for home in search.homes(matches.findings):
         named = _pairs_named(home, target)
-        matches.take(home, (inspect_backup(home, pair, home.surroundings, search.zone) for pair in named))
+        matches.take(home, (_inspected_with_file(home, pair, search) for pair in named))
     inspection = matches.only(backup_not_found(f"nothing here is called {target!r}"))
     if inspection.state is PairState.MISSING and not allow_missing:
         raise backup_not_found(f"{inspection.text('backup_filename')!r} is missing, its record is there")
@@ -326,6 +336,24 @@ def inspect_backup(home: Home, pair: Pair, around: Surroundings, zone: tzinfo | 
     archive = pair.archive.server_path if pair.archive else None
     inspection = resolved(pair, archive, embedded, around, zone)
     inspection.findings[:0] = (*pair.findings, *findings)
+    return inspection
+
+
+def _inspected_with_file(home: Home, pair: Pair, search: Search) -> Inspection:
+    """Return what is known of a backup, and in its conflicts when its archive's file was written, where that is odd.
+
+    Copying does that, too: it is no finding.
+    """
+    inspection = inspect_backup(home, pair, home.surroundings, search.zone)
+    made, archive = seconds_in(inspection.text("backup_time")), pair.archive
+    signature = archive and archive.folder.signature(archive.name)
+    if archive is None or signature is None or not isinstance(made, int):
+        return inspection
+    written = Written(signature.size, signature.mtime_ns // (NANOSECONDS // SECOND), None)
+    if not Making.of(made * SECOND, written).allows("archive", written.time):
+        source = Source(Witness.FILE_SYSTEM, archive.server_path)
+        fact = Fact("backup-time", str(written.time // SECOND).encode(), source)
+        inspection.conflicts["backup_time"] = (*inspection.conflicts.get("backup_time", ()), fact)
     return inspection
 
 

@@ -1,4 +1,4 @@
-"""The forms in which secrets stand in texts, whatever the text is called: `RULES`, each with its reason.
+"""The forms in which secrets stand in texts, whatever the text is called: `RULES`, each with why it is a secret.
 
 An example, a value that lost the newline before its next line, and a path that is the user's::
 
@@ -31,15 +31,11 @@ class Rule(NamedTuple):
 
     Attributes:
         name: what ``explain`` calls it.
-        reason: why it is a secret.
-        harmless: what of the same form is none, and is masked all the same.
         mark: what stands in every text that has this form.
         mask: gives the text with such secrets masked.
     """
 
     name: str
-    reason: str
-    harmless: str
     mark: str
     mask: Callable[[str], str]
 
@@ -224,75 +220,38 @@ def _mask_spoken(text: str) -> str:
 
 
 RULES: Final = (
-    Rule(
-        "userinfo with blanks",
-        "in //user:password@host what stands before the last @ is the password, blanks and all; not where an @ comes"
-        " before the blank: that may be a host, and what comes after it a mail address",
-        "an address with a colon and no port before a mail address: //host:x, me@example.com",
-        "@",
-        _by_places(_spaced_userinfo),
-    ),
-    Rule(
-        "userinfo",
-        "user and password, or a token, before the @ of a URI, with or without a scheme (RFC 3986 §3.2.1)",
-        "ssh://git@host; http://host:8080/@me; file:///logo@2x.png; an @ in a later entry of a list after //u:p@host",
-        "@",
-        _by_words(_mask_userinfo),
-    ),
-    Rule(
-        "password without a host",
-        "what follows the colon of //name:… and is no port is a password, whose @ is missing or was cut off",
-        "a port in words: http://host:PORT/",
-        ":",
-        lambda text: _PASSWORD_WITHOUT_HOST.sub(MASK, text),
-    ),
-    Rule(
-        "user:password@host",
-        "user and password before a host, as scp, curl and connection strings have them",
-        "a label before a mail address, without a blank, but for mailto: and its like: admin:me@example.com",
-        "@",
-        _by_words(_mask_scp),
-    ),
-    Rule(
-        "value of a secret name",
-        "what is assigned to a secret name: in a query or fragment up to its next part, elsewhere the rest of the line",
-        "?author=1 and ?monkey=1, as for keys; the rest of a line of record text that lost its newline",
-        "=",
-        _by_places(_assigned),
-    ),
-    Rule(
-        "member of JSON or PHP text",
-        "the value of a secret name in JSON, in PHP's serialize(), array or define(); of what is nested the whole rest",
-        "a version in serialized text whose key is a plugin's name, such as two-factor-authentication",
-        "",
-        _mask_members,
-    ),
-    Rule(
-        "percent-encoded",
-        "a word that holds one of the other forms once it is decoded, however often it was encoded",
-        "the harmless rest of that word",
-        "%",
-        _by_words(_mask_encoded),
-    ),
+    # in //user:password@host what stands before the last @ is the password, blanks and all; not where an @ comes before
+    # the blank: that may be a host, and what comes after it a mail address. Masked all the same: an address with a
+    # colon and no port before a mail address: //host:x, me@example.com
+    Rule("userinfo with blanks", "@", _by_places(_spaced_userinfo)),
+    # user and password, or a token, before the @ of a URI, with or without a scheme (RFC 3986 §3.2.1). Masked all the
+    # same: ssh://git@host; http://host:8080/@me; file:///logo@2x.png; an @ in a later entry of a list after //u:p@host
+    Rule("userinfo", "@", _by_words(_mask_userinfo)),
+    # what follows the colon of //name:… and is no port is a password, whose @ is missing or was cut off. Masked all the
+    # same: a port in words: http://host:PORT/
+    Rule("password without a host", ":", lambda text: _PASSWORD_WITHOUT_HOST.sub(MASK, text)),
+    # user and password before a host, as scp, curl and connection strings have them. Masked all the same: a label
+    # before a mail address, without a blank, but for mailto: and its like: admin:me@example.com
+    Rule("user:password@host", "@", _by_words(_mask_scp)),
+    # what is assigned to a secret name: in a query or fragment up to its next part, elsewhere the rest of the line.
+    # Masked all the same: ?author=1 and ?monkey=1, as for keys; the rest of a line that lost its newline
+    Rule("value of a secret name", "=", _by_places(_assigned)),
+    # the value of a secret name in JSON, in PHP's serialize(), array or define(); of what is nested the whole rest.
+    # Masked all the same: a version in serialized text whose key is a plugin's name: two-factor-authentication
+    Rule("member of JSON or PHP text", "", _mask_members),
+    # a word that holds one of the other forms once it is decoded, however often it was encoded, with its harmless rest
+    Rule("percent-encoded", "%", _by_words(_mask_encoded)),
 )
 """The forms of secrets in any text: names, paths, messages, values."""
 
 VALUE_RULES: Final = (
-    Rule(
-        "user:password@host with blanks",
-        "up to the last host that is followed by a path, as scp has it: the password was not quoted",
-        "a time, then a mail address with a colon after it",
-        "@",
-        _mask_spaced_scp,
-    ),
+    # up to the last host that is followed by a path, as scp has it: the password was not quoted. Masked all the same: a
+    # time, then a mail address with a colon after it
+    Rule("user:password@host with blanks", "@", _mask_spaced_scp),
     *RULES,
-    Rule(
-        "said in words",
-        "what a person notes after password: and its like, up to the value's end",
-        "a title such as The Key: a story",
-        ":",
-        _mask_spoken,
-    ),
+    # what a person notes after password: and its like, up to the value's end. Masked all the same: a title such as The
+    # Key: a story
+    Rule("said in words", ":", _mask_spoken),
 )
 """The forms of secrets in a value; messages have a colon after the names of fields, so not all hold for them."""
 

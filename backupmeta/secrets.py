@@ -11,7 +11,7 @@ clear value to a closed one.
 """
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import ClassVar, Final, TypeVar
 
 from backupmeta.masking import MASK, is_secret
@@ -40,37 +40,29 @@ def mask_text(text: str) -> str:
     """
     if not ("=" in text or "//" in text or "%" in text or '"' in text or "'" in text or ("@" in text and ":" in text)):
         return text  # so nearly all harmless names, at a glance
-    return _remembered_text(text) if len(text) <= _LONGEST_TEXT else _masked_text(text)
+    return _remembered_text(text) if len(text) <= _LONGEST_TEXT else _by_rules(text)
 
 
 def mask_value(value: str) -> str:
     """Return a value of a record with the secrets that stand in it masked, by all rules."""
     if not (":" in value or "=" in value or "//" in value or "%" in value or '"' in value or "'" in value):
         return value
-    return _remembered_value(value) if len(value) <= _LONGEST_TEXT else _masked_value(value)
+    return _remembered_value(value) if len(value) <= _LONGEST_TEXT else _by_rules(value, is_value=True)
 
 
-def _masked_text(text: str) -> str:
+def _by_rules(text: str, *, is_value: bool = False) -> str:
     if _PLAIN_URI(text):
         return text
-    from backupmeta.secret_forms import RULES, by_rules
+    from backupmeta.secret_forms import RULES, VALUE_RULES, by_rules
 
-    return by_rules(text, RULES)
-
-
-def _masked_value(value: str) -> str:
-    if _PLAIN_URI(value):
-        return value
-    from backupmeta.secret_forms import VALUE_RULES, by_rules
-
-    return by_rules(value, VALUE_RULES)
+    return by_rules(text, VALUE_RULES if is_value else RULES)
 
 
 _LONGEST_TEXT: Final = 512
 """Characters of what may be remembered: an account's records, and what is told of them, repeat each other."""
 
-_remembered_text: Final = lru_cache(maxsize=1024)(_masked_text)
-_remembered_value: Final = lru_cache(maxsize=1024)(_masked_value)
+_remembered_text: Final = lru_cache(maxsize=1024)(_by_rules)
+_remembered_value: Final = lru_cache(maxsize=1024)(partial(_by_rules, is_value=True))
 
 
 def mask_list(entries: list[str]) -> list[str]:
@@ -137,6 +129,10 @@ class Closed:
     __slots__ = ()
     _clear: _Clear
 
+    def __reduce__(self) -> tuple[type, tuple[object]]:
+        shown: object = plain(self)
+        return type(shown), (shown,)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Closed) and self._clear.value == other._clear.value
 
@@ -152,15 +148,9 @@ class ClosedText(Closed, str):
 
     __slots__ = ("_clear",)
 
-    def __reduce__(self) -> tuple[type, tuple[str]]:
-        return str, (str(self),)
-
 
 class ClosedBytes(Closed, bytes):
     """A record's value, as its bytes, with its secrets masked."""
-
-    def __reduce__(self) -> tuple[type, tuple[bytes]]:
-        return bytes, (bytes(self),)
 
 
 class ClosedList(Closed, list[str]):
@@ -168,9 +158,6 @@ class ClosedList(Closed, list[str]):
 
     __slots__ = ("_clear",)
     __hash__: ClassVar[None] = None  # type: ignore[assignment]  # as of any list
-
-    def __reduce__(self) -> tuple[type, tuple[list[str]]]:
-        return list, (self[:],)
 
 
 def closed(name: str, value: T) -> T:

@@ -53,7 +53,7 @@ def seen(opened: Opened, content: bytes, limits: Limits = DEFAULT_LIMITS) -> See
         one = Pass(file, limits, algorithms=ALGORITHMS)
         members = list(one)
         assert one.end is not None
-        return Seen(members, list(one.findings()), one.end, list(one.streams), dict(one.digests))
+        return Seen(members, list(one.findings()), one.end, list(one.stream.streams), dict(one.digests))
 
 
 def header(

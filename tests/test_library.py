@@ -22,6 +22,7 @@ from tests.invented import (
     INSTALL,
     NAME,
     SECOND,
+    TIME,
     Account,
     archive,
     backup_record,
@@ -325,3 +326,26 @@ def test_custom_fields_whose_names_are_not_utf8_break_nothing(account: Account) 
 def test_odd_targets_end_in_one_of_our_errors(target: str, tmp_path: Path) -> None:
     with pytest.raises((AnswerError, EvidenceError)):
         find_backup(target, Search([str(tmp_path)]))
+
+
+DAY = 86_400
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_told"), [(0, False), (DAY, False), (DAY + 1, True), (-300, False), (-301, True)]
+)
+def test_a_view_knows_when_the_archive_was_written_where_that_is_odd(
+    account: Account,
+    seconds: int,
+    is_told: bool,  # noqa: FBT001
+) -> None:
+    account.whole()
+    path = account.archives / NAME
+    os.utime(path, (TIME + seconds, TIME + seconds))
+    for target in (BACKUP, NAME, str(path)):
+        inspection = find_backup(target, below(account))
+        said = [(fact.raw, fact.source.witness, fact.source.path) for fact in inspection.values["backup_time"].losers]
+        assert said == ([(str(TIME + seconds).encode(), "file system", str(path))] if is_told else [])
+        assert inspection.findings == []
+    [listed] = backupmeta.list_backups(below(account))
+    assert listed.conflicts == {}

@@ -41,13 +41,15 @@ OPENERS = {
 READERS = {
     "record/grammar.py": "reads records, and masks them",
     "account/home.py": "pairs records with archives, by names, times and places",
-    "account/protected.py": "compares the path of an install with folders",
+    "account/layout.py": "tells whether records belong to their home, by paths and ids",
     "backup/program.py": "takes the keys alone",
     "backup/resolve.py": "decodes and compares values, and closes the fields",
     "backup/witnesses.py": "makes the path of a record from those of its fields",
     "catalog/remembered.py": "compares two records' secrets before the catalog has only their masks",
     "comparison/diff.py": "compares ids of installs",
     "events/claims.py": "decodes times",
+    "search.py": "compares the path of an install with folders",
+    "verification.py": "compares ids and names with those of other records",
     "library.py": "compares ids and names with what was asked for",
 }
 """The modules that may take a record's values in clear, and what for."""

@@ -5,9 +5,11 @@ An entry of a folder is an archive by its name or by its content; each other one
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone, tzinfo
 from enum import Enum
 from functools import lru_cache
+from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,7 +17,7 @@ from backupmeta import rules
 from backupmeta.archive.compression import SUFFIXES
 from backupmeta.archive.identification import Beginning
 from backupmeta.errors import EvidenceError
-from backupmeta.evidence import Entry, Folder
+from backupmeta.evidence import Entry, Folder, open_folder
 from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import on_disk
 from backupmeta.words import dated
@@ -23,6 +25,10 @@ from backupmeta.words import dated
 _NAME: Final = re.compile(
     r"app_(.*)_([^_]*)_(\d{4})-(\d\d)-(\d\d)_(\d\d)-(\d\d)-(\d\d)((?:\.[A-Za-z0-9]+)*)", re.DOTALL | re.ASCII
 )
+_IN_ZONEINFO: Final = re.compile(r"(?:^|/)zoneinfo/(?:posix/)?([A-Za-z0-9_+/-]+)$")
+"""A path to a zone's file, which ends with the zone's name (tzfile(5))."""
+_ZONE_BYTES: Final = 64 * 1024
+"""How long a zone's file may be; those of tzdata have 3 to 4 kB."""
 _TIME: Final = "%Y-%m-%d_%H-%M-%S"
 _SECOND: Final = timedelta(seconds=1)
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - of the names' local times
@@ -209,6 +215,55 @@ def is_ambiguous(name: ArchiveName, zone: tzinfo) -> bool:
     """Return whether the name's local time stands twice on the clocks of ``zone``, or never (PEP 495)."""
     early, late = (name.local_time.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     return early.utcoffset() != late.utcoffset()
+
+
+def zone_of_today(sysroot: str) -> tzinfo | None:
+    """Return the time zone that the server below ``sysroot`` has today; None where nothing tells it.
+
+    ``/etc/localtime`` is a link to a zone's file (localtime(5)), whose text is read and never followed, or a copy of
+    one, which is compared with this machine's; ``/etc/timezone`` has the name, on Debian.
+    """
+    with suppress(EvidenceError), open_folder(sysroot) as root, root.open_folder("etc") as etc:
+        linked = _IN_ZONEINFO.search(etc.link_target("localtime"))
+        name = _content(etc, "timezone").decode("ascii", "replace").strip()
+        copied = _zone_with(_content(etc, "localtime"), name)
+        return _zone_called(linked[1]) if linked else copied or _zone_called(name)
+    return None
+
+
+def _content(folder: Folder, name: str) -> bytes:
+    """Return the content of a small file in ``folder``; nothing where it can't be read, or is a link."""
+    with suppress(EvidenceError), folder.open_file(name) as file:
+        return file.read_whole("zone_bytes", _ZONE_BYTES)
+    return b""
+
+
+def _zone_called(name: str) -> tzinfo | None:
+    """Return the zone of this ``name``; None where this machine knows none."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (ValueError, KeyError, OSError):  # what is no name; no zone's; a folder's
+        return None
+
+
+def _zone_with(content: bytes, name: str) -> tzinfo | None:
+    """Return the zone whose file has this ``content``, the one of this ``name`` where that does; None without any."""
+    from zoneinfo import TZPATH, available_timezones
+
+    known = available_timezones() if content else set()
+    names = sorted(known, key=lambda each: (each != name, each))
+    with_content = (each for each in names if any(_holds(Path(folder, each), content) for folder in TZPATH))
+    return _zone_called(next(with_content, ""))
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Return whether the file at ``path``, of this machine, is there and has this ``content``."""
+    try:
+        return path.stat().st_size == len(content) and path.read_bytes() == content
+    except OSError:
+        return False
 
 
 def disagreements(

@@ -364,13 +364,10 @@ class Home:
         return (*self.elsewhere, *(Extent(path, Counting.FILE) for path in files))
 
     def _lone(self, archive: Archive, claims: Mapping[str, int]) -> Pair:
-        is_reported = self.is_home and archive.name not in claims
-        findings = (
-            (Finding(rules.ARCHIVE_WITHOUT_RECORD, archive.name, "", on_disk(archive.server_path)),)
-            if is_reported
-            else ()
-        )
-        return Pair(None, None, archive, PairState.UNCLAIMED, (*findings, *self._same_name(archive)))
+        findings = list(self._same_name(archive))
+        if self.is_home and archive.name not in claims:
+            findings.insert(0, Finding(rules.ARCHIVE_WITHOUT_RECORD, archive.name, "", on_disk(archive.server_path)))
+        return Pair(None, None, archive, PairState.UNCLAIMED, tuple(findings))
 
     def _renamed(self, unclaimed: list[Archive], missed: set[str]) -> dict[str, Archive]:
         """Return the unclaimed archives by the name that their own record has, where a record misses that name."""

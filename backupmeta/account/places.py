@@ -125,16 +125,12 @@ def _once(roots: Iterable[Root]) -> list[Root]:
     """Return the ``roots``, in their order, those that are one folder once: by its own name, before that of a link."""
     known, kept = set[tuple[int, int]](), set[Root]()
     named = list(roots)
-    for root in sorted(named, key=_is_link):
+    for root in sorted(named, key=lambda root: root.server_path is not None or os.path.islink(root.path)):
         identity = identity_at(root.name, follows_links=not root.steps)
         if identity is None or identity not in known:
             kept.add(root)
         known |= set() if identity is None else {identity}
     return [root for root in named if root in kept]
-
-
-def _is_link(root: Root) -> bool:
-    return root.server_path is not None or os.path.islink(root.path)
 
 
 def _below(sysroot: str, top: str, steps: tuple[str, ...]) -> Root:
@@ -213,7 +209,7 @@ class OpenedHome(NamedTuple):
     is_home: bool
 
     @property
-    def found(self) -> FoundHome:
+    def place(self) -> FoundHome:
         """Where it is. Raises `UnreadableError`."""
         folder = self.folder
         return FoundHome(folder.path, folder.server_path, self.as_server, folder.identity, self.is_home, folder.server)
@@ -239,7 +235,7 @@ Begins = Callable[[Folder, str, Limits], Beginning]
 """Tells how the file of this name in a folder begins. Raises `EvidenceError`."""
 
 
-def found(
+def find_homes(
     root: Root, limits: Limits, findings: list[Finding], begins: Begins = FROM_DISK.beginning
 ) -> Iterator[FoundHome]:
     """Yield where the homes at and below the folder ``root`` are, none of them read.
@@ -250,20 +246,16 @@ def found(
     if not root.is_convention and is_file(root.path):
         raise UnreadableError(root.path, "is a file", "name a home, a folder of homes, or a folder of archives")
     if not root.is_convention and has_records_above(root.name):
-        yield _home_at(os.path.dirname(root.name))
+        with open_folder(os.path.dirname(root.name)) as folder:
+            yield OpenedHome(folder, [], None, is_home=True).place
         return
     for opened in _HomeSearch(limits, findings, begins).at(root):
         try:
-            place = opened.found
+            place = opened.place
         except EvidenceError as error:
             findings.append(unreadable(opened.folder.server_path, error))
         else:
             yield place
-
-
-def _home_at(path: str) -> FoundHome:
-    with open_folder(path) as folder:
-        return FoundHome(folder.path, folder.server_path, None, folder.identity, is_home=True)
 
 
 def has_records_above(path: str) -> bool:
@@ -336,7 +328,7 @@ def names(roots: Iterable[Root], limits: Limits) -> Iterator[str]:
     """Yield the names of the homes at and below ``roots``, none of them read; as `Home.name`."""
     for root in roots:
         if os.path.isdir(root.path):
-            yield from map(account_of, found(root, limits, []))
+            yield from map(account_of, find_homes(root, limits, []))
         else:
             beside = os.path.dirname(os.path.abspath(root.path))
             yield folder_name(folder_of_home(beside) or beside)

@@ -1,1 +1,1 @@
-"""The server's answers: `models` (names, order, wire types, envelopes), `status` (messages, error codes)."""
+"""The server's answers as models: names, order, wire types, envelopes."""

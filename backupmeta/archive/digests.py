@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from threading import Event, Thread
 from time import sleep
-from typing import Final
+from typing import Final, NamedTuple
 
 from backupmeta.archive.member import WITH_CONTENT, Member, plain
 
@@ -72,8 +72,7 @@ class MemberDigests:
         """Count ``algorithm``, one of `ALGORITHMS`; remember those of at most so many ``names``, for hard links."""
         self._new = partial(hashlib.new, algorithm, usedforsecurity=False)
         self._most = names
-        self._places: dict[int, int] = {}
-        self._kept = bytearray()  # all in one: as many objects would take twice the memory
+        self._kept: dict[int, bytes] = {}
         self._last: bytes | None = None
 
     @property
@@ -86,40 +85,27 @@ class MemberDigests:
         key = hash(plain(member.name))
         if member.kind in WITH_CONTENT and member.source is None:
             return _Counting(self, key, self._new())
-        self.keep(key, None if member.source is None else self._digest_of(hash(plain(member.source))))
+        self.keep(key, None if member.source is None else self._kept.get(hash(plain(member.source))))
         return None
 
     def keep(self, key: int, digest: bytes | None) -> None:
         """Remember the ``digest`` of the last member, whose name has the hash ``key``."""
         self._last = digest
-        place = self._places.get(key)
-        if place is None:
-            if digest is not None and len(self._places) < self._most:
-                self._places[key] = len(self._kept)
-                self._kept += digest
-            return
-        place = max(place, ~place)  # one that is lost keeps its place, bit by bit the opposite
-        self._places[key] = ~place if digest is None else place
-        self._kept[place : place + len(digest or b"")] = digest or b""
-
-    def _digest_of(self, key: int) -> bytes | None:
-        """Return the digest of the last member whose name has the hash ``key``; None where none is known."""
-        place = self._places.get(key, -1)
-        return None if place < 0 else bytes(self._kept[place : place + self._new().digest_size])
+        if digest is None:
+            self._kept.pop(key, None)
+        elif key in self._kept or len(self._kept) < self._most:
+            self._kept[key] = digest
 
 
-class _Counting:
-    """Counts the digest of one content."""
+class _Counting(NamedTuple):
+    """Counts the digest of one content; the name of its member has the hash ``key``."""
 
-    __slots__ = ("_digest", "_digests", "_key")
-
-    def __init__(self, digests: MemberDigests, key: int, digest: "hashlib._Hash") -> None:
-        self._digests = digests
-        self._key = key
-        self._digest = digest
+    digests: MemberDigests
+    key: int
+    digest: "hashlib._Hash"
 
     def take(self, piece: bytes) -> None:
-        self._digest.update(piece)
+        self.digest.update(piece)
 
     def close(self, missing: int) -> None:
-        self._digests.keep(self._key, None if missing else self._digest.digest())
+        self.digests.keep(self.key, None if missing else self.digest.digest())

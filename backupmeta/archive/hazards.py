@@ -10,20 +10,7 @@ from typing import Final, NamedTuple
 from backupmeta import rules
 from backupmeta.archive.headers import LINKS
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import (
-    DEVICES,
-    OWN_CONTENT,
-    PATH_MAX,
-    RECORD,
-    Member,
-    Records,
-    escapes,
-    folded,
-    is_absolute,
-    label,
-    parts,
-    plain,
-)
+from backupmeta.archive.member import PATH_MAX, RECORD, Member, Records, escapes, folded, is_absolute, label, plain
 from backupmeta.findings import Finding, FindingRule, Findings
 from backupmeta.provenance import Source, Witness
 from backupmeta.words import counted
@@ -111,13 +98,10 @@ class Links:
 
         For a link it counts, too, where only case or Unicode form differs: it would lead from elsewhere.
         """
-        for name in dict.fromkeys((member.name, *member.readings.names)):
-            for path in _paths(name):
-                folder = path.rpartition(b"/")[0]
-                link = self._through(folder) if member.kind in {"hard link", "symlink"} else self._exactly(folder)
-                if link is not None:
-                    return link
-        return None
+        look = self._through if member.kind in LINKS else self._exactly
+        paths = (path for name in (member.name, *member.readings.names) for path in _paths(name))
+        links = (look(path.rpartition(b"/")[0]) for path in paths)
+        return next((link for link in links if link is not None), None)
 
     def take(self, member: Member) -> Mapping[FindingRule, str]:
         """Take in a link, as each program reads it; return what is odd about it, and the particulars of each."""
@@ -267,7 +251,7 @@ class Links:
                 return
             passed_by.append(link)
             passed = self._by_path[link]
-            path = (_resolved(passed.folder, parts(passed.target)) or b"") + path[len(link) :]
+            path = (_resolved(passed.folder, _slashed(passed.target).split(b"/")) or b"") + path[len(link) :]
         cyclic.update(passed_by)
 
 
@@ -362,7 +346,7 @@ class Hazards:
     def __init__(self, path: str, limits: Limits) -> None:
         """Begin with the archive at ``path``."""
         self.findings: Findings = Findings()
-        self.records = Records()
+        self.records: Records = Records()
         self._count = 0
         self._backslashes = 0
         self._backslashed: Member | None = None
@@ -451,9 +435,9 @@ class Hazards:
     def _look_at_kind(self, member: Member) -> None:
         if member.kind in LINKS:
             self._look_at_link(member)
-        elif member.kind in DEVICES:
+        elif member.is_device:
             self._note(rules.MEMBER_DEVICE, member, member.kind)
-        elif member.mode & _SETUID_OR_SETGID and member.kind in OWN_CONTENT:
+        elif member.mode & _SETUID_OR_SETGID and member.has_own_content:
             self._note(rules.MEMBER_SETUID, member, f"mode {member.mode & 0o7777:04o}")
 
     def _look_at_link(self, member: Member) -> None:

@@ -44,7 +44,7 @@ _LAYERS: Final = 2
 _STREAMS: Final = 16
 """How many streams are passed, at most: those that are empty, as zstd's skippable frames are."""
 
-_MAGIC: Final = slice(257, 262)
+_MAGIC_AT: Final = 257
 """Where ``ustar`` stands in a header (POSIX.1-2017 pax, "ustar Interchange Format")."""
 
 
@@ -65,28 +65,17 @@ class _BrokenError(Exception):
 
 def beginning(file: EvidenceFile, limits: Limits) -> Beginning:
     """Return how ``file`` begins. Raises `UnreadableError`."""
-    pieces = _read(file)
+    pieces: Iterator[bytes] = iter(lambda: file.read(BLOCK), b"")
     try:
         for _ in range(_LAYERS + 1):
             block = _at_least_a_header(pieces)
             if (compression := identify(block)) is None:
-                return _of_tar(block)
+                is_broken = block.startswith(b"ustar", _MAGIC_AT)
+                return Beginning.TAR if is_header(block, 0) else Beginning.BROKEN if is_broken else Beginning.OTHER
             pieces = _inflated(chain([block], pieces), compression, limits)
     except _BrokenError:
         return Beginning.BROKEN
     return Beginning.OTHER
-
-
-def _of_tar(block: bytes) -> Beginning:
-    """Return what a ``block`` without compression is."""
-    if is_header(block, 0):
-        return Beginning.TAR
-    return Beginning.BROKEN if block[_MAGIC] == b"ustar" else Beginning.OTHER
-
-
-def _read(file: EvidenceFile) -> Iterator[bytes]:
-    while block := file.read(BLOCK):
-        yield block
 
 
 def _at_least_a_header(pieces: Iterator[bytes]) -> bytes:
@@ -125,14 +114,13 @@ def _inflated(pieces: Iterator[bytes], compression: Compression, limits: Limits)
 def within(outer: Inflated, compression: Compression, limits: Limits) -> Inflated:
     """Return what the streams inflate to that ``outer``, of which nothing was passed yet, inflates to."""
     outer.name = f"outer {outer.compression.name}"
-    return Inflated(Layer(outer), b"", compression, limits, outer=outer)
+    return Inflated(Layer(outer), b"", compression, limits)
 
 
 # Of gzip the reserved flags are none; of bzip2 a block or the end follows (RFC 1952 §2.3.1; bzip2's own two magics).
 _BEGINNING: Final = re.compile(
     rb"\x1f\x8b\x08[\0-\x1f]|\x28\xb5\x2f\xfd|\xfd7zXZ\0|BZh[1-9](?:1AY&SY|\x17rE8P\x90)|ustar", re.DOTALL
 )
-_MAGIC_AT: Final = 257
 _TRIALS: Final = 32
 """How many places in a file's first `BLOCK` are inflated to see whether its archive begins there."""
 
@@ -369,7 +357,7 @@ def is_torn_header(block: bytes, name: str) -> bool:
     Told by ustar's magic, or by a name and numbers where a header has them (POSIX.1-2017 pax); where it ends before
     them, by the name, and by the suffix of the file.
     """
-    if block.startswith(b"ustar", 257):
+    if block.startswith(b"ustar", _MAGIC_AT):
         return True
     if any(is_header(block, at) for at in range(0, len(block), HEADER_BYTES)):
         return True
@@ -391,15 +379,10 @@ def _file_system(block: bytes) -> Foreign | None:
     if (
         block[510:512] == b"\x55\xaa"
         and all(entry[0] in {0, 0x80} for entry in entries)
-        and any(map(_is_used, entries))
+        and any(entry[4] and any(entry[8:12]) and any(entry[12:]) for entry in entries)  # type, beginning, length
     ):
         return Foreign("a disk image with a partition table (MBR)", _MOUNT)
     return None
-
-
-def _is_used(entry: bytes) -> bool:
-    """Return whether a partition's entry has a type, a beginning and a length."""
-    return bool(entry[4] and any(entry[8:12]) and any(entry[12:16]))
 
 
 _LZMA_LEAST: Final = 18
@@ -432,7 +415,7 @@ def _as_text(block: bytes) -> Foreign | None:
     letters = b"".join(text.split())
     decoded = base64.b64decode(letters[: len(letters) // 4 * 4])
     known = identify(decoded)
-    what = f"a {known.name} stream" if known else "a tar" if decoded.startswith(b"ustar", 257) else ""
+    what = f"a {known.name} stream" if known else "a tar" if decoded.startswith(b"ustar", _MAGIC_AT) else ""
     return Foreign(f"base64 of {what}", "decode it first: 'base64 -d'") if what else None
 
 

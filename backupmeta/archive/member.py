@@ -72,11 +72,6 @@ def escapes(name: bytes) -> bool:
     return b".." in name and b".." in _SEPARATOR.split(name)
 
 
-def parts(path: bytes) -> list[bytes]:
-    """Return the parts of a ``path``, whichever way they are separated."""
-    return _SEPARATOR.split(path)
-
-
 def folded(name: bytes) -> bytes:
     """Return a name as a system compares it that tells neither case nor Unicode form (APFS, NTFS, HFS+).
 
@@ -231,9 +226,6 @@ OWN_CONTENT: Final[frozenset[headers.MemberKind]] = frozenset({"file", "other"})
 WITH_CONTENT: Final = OWN_CONTENT | {"hard link"}
 """What holds bytes once it is unpacked."""
 
-DEVICES: Final[frozenset[headers.MemberKind]] = frozenset({"character device", "block device", "fifo"})
-"""What is no file of a site: unpacking it makes something that a program talks to."""
-
 _BLANK: Final = ord(" ")
 _NAME_BYTES: Final = 100
 _NUMBER_ENDS: Final = frozenset({b"\0", b" "})
@@ -305,6 +297,16 @@ class Member(NamedTuple):
     def is_at_root(self) -> bool:
         """Whether a record lies at the archive's root."""
         return plain(self.name) == RECORD
+
+    @property
+    def is_device(self) -> bool:
+        """Whether it is no file of a site: unpacking it makes something that a program talks to."""
+        return self.kind in {"character device", "block device", "fifo"}
+
+    @property
+    def has_own_content(self) -> bool:
+        """Whether it is unpacked as a file with bytes of its own."""
+        return self.kind in OWN_CONTENT
 
     @property
     def is_sparse(self) -> bool:

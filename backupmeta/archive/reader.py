@@ -6,18 +6,20 @@ leaves them: a sparse file's holes are filled in, and a hard link has the conten
 came. That target has gone by when the link is met, so the archive is read again where somebody wants its content.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple, Protocol
 
 from backupmeta import rules
 from backupmeta.archive import identification
-from backupmeta.archive.compression import BLOCK, PLAIN, Compression, End, Stream, by_suffix, identify, is_skippable
+from backupmeta.archive.compression import BLOCK, PLAIN, SKIPPABLE, Compression, End, by_suffix, identify
 from backupmeta.archive.digests import ALGORITHMS, Digests
 from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.headers import BLOCK as HEADER_BYTES
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.member import PATH_MAX, WITH_CONTENT, Member, Records, plain
+from backupmeta.archive.stream import Inflated
 from backupmeta.archive.tar import Walk
 from backupmeta.errors import DamagedError, LimitExceededError, NoMemberError, NotAnArchiveError
 from backupmeta.evidence import EvidenceFile
@@ -28,8 +30,8 @@ from backupmeta.words import are, counted
 _BURST: Final = 128
 """How many members are judged together: what has just run runs again at half its cost, and they are still at hand."""
 
-_DIGITS: Final = 18
-"""A member's number has at most so many."""
+_NUMBERED: Final = re.compile("#([0-9]{1,18})")
+"""What names a member by its number, from 1: ``#3``."""
 
 _LINKS_KEPT: Final = 10_000
 """Of how many hard links the content can be asked for."""
@@ -51,6 +53,8 @@ class Reader:
         limits: what it may ask for.
         block: its first bytes, at most one `BLOCK`.
         compression: how it is compressed; the outermost of two ways.
+        begin: where the first stream, or the tar, begins, in bytes of the file.
+        stream: what it inflates to.
         records: the members that are records, the first of them.
     """
 
@@ -68,11 +72,12 @@ class Reader:
         self.file = file
         self.limits = limits
         self.block: bytes = file.read(BLOCK)
-        self._stream = identification.unpacked(file, self.block, limits, digests)
-        outer = self._stream.outer
-        self.compression: Compression = self._stream.compression if outer is None else outer.compression
-        self._walk = Walk(self._stream, limits, file.path, until)
-        self.records = Records()
+        self.stream: Inflated = identification.unpacked(file, self.block, limits, digests)
+        outermost = self.stream.outer or self.stream
+        self.compression: Compression = outermost.compression
+        self.begin: int = outermost.before
+        self._walk = Walk(self.stream, limits, file.path, until)
+        self.records: Records = Records()
 
     def __iter__(self) -> Iterator[Member]:
         for member in self._walk:
@@ -89,14 +94,18 @@ class Reader:
         """
         if member.source is not None:
             with _again(self.file):
-                yield from linked(self.file, self.limits, member)
+                offset = sources(self.file, self.limits, [member]).get(member.offset)
+                if offset is None:
+                    what = f"{member.text!r} is a hard link to {member.link.decode('utf-8', 'surrogateescape')!r}"
+                    raise DamagedError(self.file.path, f"{what}, which is not before it", 0, "damaged")
+                yield from at_offset(self.file, self.limits, offset)
             return
         given = 0
         while piece := self._walk.content(BLOCK):
             given += len(piece)
             yield piece
         if member.map is not None and member.map.fault:
-            raise DamagedError(self.file.path, f"{member.text!r}: {member.map.fault}", self._stream.taken, "damaged")
+            raise DamagedError(self.file.path, f"{member.text!r}: {member.map.fault}", self.stream.taken, "damaged")
         if (missing := member.length - given) > 0:
             raise self.broken(f"{counted(missing, 'byte')} of {member.text!r} {are(missing)} missing")
 
@@ -115,17 +124,6 @@ class Reader:
     def record(self, member: Member) -> bytes:
         """Return the whole content of a record. Raises `LimitExceededError`, and as `content`."""
         return _bounded(self.file.path, self.content(member), self.limits.record_bytes)
-
-    @property
-    def position(self) -> int:
-        """How many inflated bytes were taken so far."""
-        return self._stream.position
-
-    @property
-    def begin(self) -> int:
-        """Where the first stream, or the tar, begins, in bytes of the file."""
-        stream = self._stream if self._stream.outer is None else self._stream.outer
-        return stream.before
 
     @property
     def end(self) -> End | None:
@@ -148,27 +146,27 @@ class Reader:
         yield from unpromised(self.compression, path)
         for finding in self._walk.findings:
             yield finding._replace(evidence=tuple(at._replace(path=path) for at in finding.evidence))
-        yield from identification.findings(self._stream, Source(Witness.ARCHIVE, path))
+        yield from identification.findings(self.stream, Source(Witness.ARCHIVE, path))
 
     def broken(self, reason: str) -> DamagedError | LimitExceededError:
         """Return the error for content that ends before it should."""
-        stream, walk = self._stream.end, self._walk.end
+        stream, walk = self.stream.end, self._walk.end
         if (limit := self._limit()) is not None:
             return limit
         if stream is None or stream.verdict == "complete":
             why = walk.reason if walk and walk.reason else "the tar is cut off"
             verdict = "truncated" if walk is None or walk.verdict == "complete" else walk.verdict
-            return DamagedError(self.file.path, f"{why}: {reason}", min(self._stream.taken, self.file.size), verdict)
+            return DamagedError(self.file.path, f"{why}: {reason}", min(self.stream.taken, self.file.size), verdict)
         return DamagedError(self.file.path, f"{stream.reason}: {reason}", stream.offset, stream.verdict)
 
     def _limit(self) -> LimitExceededError | None:
         """Return the error for the limit that was met, or None where none was."""
-        name = next((end.limit for end in (self._walk.worst, self._stream.end) if end is not None and end.limit), None)
+        name = next((end.limit for end in (self._walk.worst, self.stream.end) if end is not None and end.limit), None)
         return None if name is None else LimitExceededError(self.file.path, name, getattr(self.limits, name))
 
     def _check_is_tar(self) -> None:
         """Raise where there was not a single header: it is no tar, or it broke off too early to tell."""
-        path, stream, walked = self.file.path, self._stream, self._walk.end
+        path, stream, walked = self.file.path, self.stream, self._walk.end
         is_whole = walked is not None and walked.verdict == "complete" and stream.position and not self._is_zeros()
         if walked is None or (is_whole and identification.container(stream.first) is None):
             return
@@ -185,7 +183,7 @@ class Reader:
 
     def _is_zeros(self) -> bool:
         """Return whether there are zeros alone, and not just the end mark of a writer that packed nothing."""
-        stream = self._stream
+        stream = self.stream
         if stream.first.strip(b"\0") or any(
             finding.rule is rules.ARCHIVE_TRAILING_CONTENT for finding in self._walk.findings
         ):
@@ -197,7 +195,7 @@ class Reader:
 
     def _foreign(self) -> NotAnArchiveError:
         """Return the error that says what the file is."""
-        stream, path = self._stream, self.file.path
+        stream, path = self.stream, self.file.path
         if self.compression is PLAIN:
             what = identification.describe(self.block)
             return NotAnArchiveError(path, f"no archive: {what.words}", what.advice or None)
@@ -205,7 +203,7 @@ class Reader:
         if (third := identify(stream.first)) is not None:
             reason = f"compressed more than twice: {third.name} in {layers}"
             return NotAnArchiveError(path, reason, "unpack the outermost layer; two are read")
-        if not (stream.position or stream.trailing) and is_skippable(self.block):
+        if not (stream.position or stream.trailing) and self.block.startswith(SKIPPABLE):
             return NotAnArchiveError(path, "nothing but zstd frames without content")
         what = identification.describe(stream.first)
         return NotAnArchiveError(path, f"{layers}, but no tar inside: {what.words}", what.advice or None)
@@ -253,7 +251,7 @@ class Pass(Reader):
         """Begin to read ``file``, counting its digests by ``algorithms`` (of `ALGORITHMS`), for ``consumers``."""
         self._digests = Digests(algorithms) if algorithms else None
         self._asked = [consumer.wants for consumer in consumers]
-        self._contents = list[Content]()
+        self._contents: Sequence[Content] = ()
         self._linked = list[tuple[Member, Sequence[Content]]]()
         self._unread = Findings()
         self._hazards = Hazards(file.path, limits)
@@ -274,8 +272,8 @@ class Pass(Reader):
 
     def _drained(self) -> bool:
         """Take in what is after the archive; return whether all of the file was, and no limit ended it."""
-        self._stream.drain()
-        if (end := self._stream.end) is None or not end.limit:
+        self.stream.drain()
+        if (end := self.stream.end) is None or not end.limit:
             return True
         self._unread.add(
             Finding(rules.LIMIT_EXCEEDED, "", f"{end.reason}, near byte {end.offset}", (_at(self.file.path, None),))
@@ -284,7 +282,7 @@ class Pass(Reader):
 
     def _went_to_the_end(self) -> bool:
         """Return whether no limit ended the pass; a member's name over one does not."""
-        stream, walked = self._stream.end, self.end
+        stream, walked = self.stream.end, self.end
         return not ((stream and stream.limit) or (walked and walked.limit == "members"))
 
     def _members(self) -> Iterator[Member]:
@@ -313,7 +311,10 @@ class Pass(Reader):
 
     def _wants(self, member: Member) -> bool:
         """Ask the consumers whether they want the content of ``member``, now; a hard link's comes later."""
-        contents = [content for wants in self._asked if (content := wants(member)) is not None]
+        contents: tuple[Content, ...] = ()
+        for wants in self._asked:  # a loop: this is asked of each member
+            if (content := wants(member)) is not None:
+                contents += (content,)
         if not contents:
             return False
         if member.source is None:
@@ -345,16 +346,6 @@ class Pass(Reader):
             content.close(_OF_NOTHING)
         if not self._hazards.has_unresolved(member):
             self._unread.add(Finding(rule, member.label, detail, (_at(self.file.path, member),)))
-
-    @property
-    def streams(self) -> Sequence[Stream]:
-        """The first gzip members, zstd frames, … that the file consists of, and those with a fault."""
-        return self._stream.streams
-
-    @property
-    def stream_count(self) -> int:
-        """How many there were."""
-        return self._stream.stream_count
 
     def findings(self) -> Sequence[Finding]:
         """Return, after the iteration, what was odd."""
@@ -392,7 +383,8 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         NoMemberError: there is none, or it has no content.
         NotAnArchiveError, DamagedError, UnreadableError: the archive can't be read, and no such member was met.
     """
-    wanted, number = plain(name.encode("utf-8", "surrogateescape")), _number(name)
+    wanted, numbered = plain(name.encode("utf-8", "surrogateescape")), _NUMBERED.fullmatch(name)
+    number = None if numbered is None else int(numbered[1])
     reader, named = Reader(file, limits), list[Member]()
     for member in reader:
         is_wanted = plain(member.name) == wanted if number is None else reader.members_read == number
@@ -411,13 +403,6 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         where = (_at(file.path, member),)
         odd.append(Finding(rules.MEMBER_NAME_DUPLICATE, member.label, "the last one is given", where))
     return Located(member, at_offset(file, limits, member.offset), tuple(odd), file.path)
-
-
-def _number(name: str) -> int | None:
-    """Return the number, from 1, by which ``name`` names a member: ``#3``; None for any other name."""
-    digits = name[1:]
-    is_number = name.startswith("#") and digits.isascii() and digits.isdecimal() and len(digits) <= _DIGITS
-    return int(digits) if is_number else None
 
 
 def _is_own(named: Sequence[Member]) -> bool:
@@ -474,17 +459,6 @@ def sources(file: EvidenceFile, limits: Limits, links: Iterable[Member]) -> dict
             if not asked:
                 break
     return lengths
-
-
-def linked(file: EvidenceFile, limits: Limits, link: Member) -> Iterator[bytes]:
-    """Yield the content of a hard ``link``. Raises `DamagedError` where no file of its target's name is before it."""
-    offset = sources(file, limits, [link]).get(link.offset)
-    if offset is None:
-        target = link.link.decode("utf-8", "surrogateescape")
-        raise DamagedError(
-            file.path, f"{link.text!r} is a hard link to {target!r}, which is not before it", 0, "damaged"
-        )
-    yield from at_offset(file, limits, offset)
 
 
 def hand_out(file: EvidenceFile, limits: Limits, wanted: Mapping[int, Sequence[Content]]) -> None:

@@ -4,23 +4,7 @@ import time
 from collections.abc import Iterator
 from typing import Final, Literal
 
-from backupmeta.archive.compression import (
-    BLOCK,
-    GZIP,
-    PLAIN,
-    Compression,
-    Decompressor,
-    End,
-    Gzip,
-    LongHeaderError,
-    Opened,
-    Stream,
-    Verdict,
-    Zeros,
-    likely_cause,
-    open_carefully,
-    open_stream,
-)
+from backupmeta.archive import compression
 from backupmeta.archive.digests import Digests
 from backupmeta.archive.limits import KIB, MIB, Limits
 from backupmeta.evidence import EvidenceFile
@@ -64,7 +48,7 @@ class Input:
     def take(self, most: int) -> bytes:
         """Return the next bytes, at most ``most``; nothing at the file's end."""
         if self._at == len(self._block):
-            self._block, self._at = self._read(max(most, BLOCK)), 0
+            self._block, self._at = self._read(max(most, compression.BLOCK)), 0
         piece = self._block[self._at : self._at + most] if self._at or len(self._block) > most else self._block
         self._at += len(piece)
         return piece
@@ -78,7 +62,7 @@ class Input:
 
     def peek(self, length: int) -> bytes:
         """Return the next ``length`` bytes, or fewer at the file's end, without taking them."""
-        while len(self._block) - self._at < length and (more := self._read(BLOCK)):
+        while len(self._block) - self._at < length and (more := self._read(compression.BLOCK)):
             self._block, self._at = self._block[self._at :] + more, 0
         return self._block[self._at : self._at + length]
 
@@ -90,7 +74,7 @@ class Input:
     def pass_zeros(self) -> int:
         """Pass over zero bytes; return how many there were."""
         count = 0
-        while piece := self.take(BLOCK):
+        while piece := self.take(compression.BLOCK):
             rest = piece.lstrip(b"\0")
             count += len(piece) - len(rest)
             if rest:
@@ -103,10 +87,10 @@ class Input:
 
         Those that follow here are counted, too, as far as one `BLOCK`.
         """
-        here, block = self.offset, self.peek(BLOCK)
+        here, block = self.offset, self.peek(compression.BLOCK)
         ahead, begin = len(block) - len(block.lstrip(b"\0")), here
         while begin > least:
-            length = min(BLOCK, begin - least)
+            length = min(compression.BLOCK, begin - least)
             self.go_to(begin - length)
             zeros = length - len(self.peek(length).rstrip(b"\0"))
             begin -= zeros
@@ -118,7 +102,7 @@ class Input:
     def pass_to(self, signatures: tuple[bytes, ...]) -> bool:
         """Pass over bytes up to one of ``signatures``; return whether there is one."""
         longest = max(map(len, signatures))
-        while len(block := self.peek(BLOCK)) >= longest:
+        while len(block := self.peek(compression.BLOCK)) >= longest:
             nearest = len(block)
             for signature in signatures:  # each is looked for up to the nearest one only: there may be very many
                 at = block.find(signature, 0, nearest + len(signature) - 1)
@@ -197,26 +181,25 @@ class Inflated:
         self,
         file: "EvidenceFile | Layer",
         block: bytes,
-        compression: Compression,
+        kind: compression.Compression,
         limits: Limits,
         digests: Digests | None = None,
         *,
         before: int = 0,
-        outer: "Inflated | None" = None,
     ) -> None:
         """Begin with ``block``, which was read from the beginning of ``file`` already, ``before`` bytes into it."""
         self._file = file
-        self.compression = compression
+        self.compression = kind
         self._limits = limits
         self._input = Input(file, block, digests, limits)
         self._input.take(before)
         self.start = block
-        self._can_seek = compression is PLAIN and digests is None
+        self._can_seek = kind is compression.PLAIN and digests is None
         self._harmless = min(limits.inflated_bytes, HARMLESS)
         self._step = CHUNK if digests is None else _MOST
-        self.name = compression.name if outer is None else f"inner {compression.name}"
+        self.outer: Inflated | None = file.outer if isinstance(file, Layer) else None
+        self.name = kind.name if self.outer is None else f"inner {kind.name}"
         self.before = before
-        self.outer = outer
         self._clear()
 
     def _clear(self) -> None:
@@ -224,17 +207,17 @@ class Inflated:
         self.stopped: int = 0
         self.base: int = 0
         self.at: int = 0
-        self._contradicted: Stream | None = None
-        self._chunks = self._plain() if self.compression is PLAIN else self._streams()
-        self._kept: list[Stream] = []
+        self._contradicted: compression.Stream | None = None
+        self._chunks = self._plain() if self.compression is compression.PLAIN else self._streams()
+        self._kept: list[compression.Stream] = []
         self._count = 0
         self.buffer: bytes = b""
         self.first: bytes = b""
         self.after: bytes = b""
-        self.end: End | None = None
-        self.passed_end: End | None = None
-        self.between: Zeros = Zeros()
-        self.padding: Zeros = Zeros()
+        self.end: compression.End | None = None
+        self.passed_end: compression.End | None = None
+        self.between: compression.Zeros = compression.Zeros()
+        self.padding: compression.Zeros = compression.Zeros()
         self.gap: int = 0
         self.checks: dict[int, int] = {}
         self.is_broken: bool = False
@@ -246,7 +229,7 @@ class Inflated:
         self._clear()
 
     @property
-    def streams(self) -> list[Stream]:
+    def streams(self) -> list[compression.Stream]:
         """The first gzip members, zstd frames, … that it consists of, those of an outer layer first."""
         return [*self.outer.streams, *self._kept] if self.outer is not None else self._kept
 
@@ -337,7 +320,7 @@ class Inflated:
     def _search(self) -> bool:
         """Go to the next stream; return whether there is one."""
         while self._input.pass_to(self.compression.signatures) and not self.is_too_late():
-            if self._can_inflate(self._input.peek(BLOCK)):
+            if self._can_inflate(self._input.peek(compression.BLOCK)):
                 return True
             self._input.take(1)
         return False
@@ -347,12 +330,12 @@ class Inflated:
 
         gzip's signature has two bytes only, so something must come out of it; a block of bzip2 may be longer than this.
         """
-        opened = open_carefully(self.compression, self._limits)
+        opened = compression.open_carefully(self.compression, self._limits)
         try:
             is_inflated = bool(opened.inner.decompress(block, CHUNK)) or opened.inner.eof
         except opened.corrupt:
             return False
-        return is_inflated or self.compression is not GZIP
+        return is_inflated or self.compression is not compression.GZIP
 
     def drain(self) -> None:
         """Take in the rest of the file, for its digest; where that is over a limit, `end` says so."""
@@ -367,7 +350,7 @@ class Inflated:
     def _next(self) -> bytes:
         """Return the next inflated bytes; nothing at the end."""
         chunk = next(self._chunks, b"") if self.end is None else b""
-        self.first = self.first or chunk[:BLOCK]
+        self.first = self.first or chunk[: compression.BLOCK]
         self._step = min(2 * self._step, _MOST)
         return chunk
 
@@ -397,20 +380,20 @@ class Inflated:
             return f"holds more than {self._limits.ratio:,} times as many zeros as anything else"
         return f"takes more than {counted(self._limits.seconds, 'second')}, here and now"
 
-    def _finish(self, verdict: Verdict, reason: str = "", limit: str = "") -> None:
+    def _finish(self, verdict: compression.Verdict, reason: str = "", limit: str = "") -> None:
         """End; where the input did because it is over a limit, for that reason."""
         self.stopped = self._input.offset
         if over := self._input.over:
             verdict, reason, limit = "limit", self._reason(over), over
-        self.end = End(verdict, reason, self.taken, limit)
+        self.end = compression.End(verdict, reason, self.taken, limit)
 
-    def _outer_end(self) -> End | None:
+    def _outer_end(self) -> compression.End | None:
         """Return how the outer stream ended badly; None where it didn't."""
         end = None if self.outer is None else self.outer.end
         return None if end is None or end.verdict == "complete" else end
 
     def _plain(self) -> Iterator[bytes]:
-        while chunk := self._input.take(max(self._step, BLOCK)):
+        while chunk := self._input.take(max(self._step, compression.BLOCK)):
             yield chunk
             if self._is_over_limit():
                 return
@@ -424,7 +407,7 @@ class Inflated:
             if self.end is not None or self._is_over_limit():
                 return
             offset = self._input.offset
-            zeros = Zeros(self._input.pass_zeros(), offset)
+            zeros = compression.Zeros(self._input.pass_zeros(), offset)
             ahead = self._input.peek(longest)
             if is_stream := ahead.startswith(self.compression.signatures):
                 self.between = self.between.and_then(zeros)
@@ -442,7 +425,7 @@ class Inflated:
         if bad is None and (end := self._outer_end()) is not None:
             self._take_over(end)
 
-    def _take_over(self, end: End) -> None:
+    def _take_over(self, end: compression.End) -> None:
         """End as the outer stream did."""
         self.end = end
         self.is_broken = self.is_broken or (self.outer is not None and self.outer.is_broken)
@@ -468,21 +451,21 @@ class Inflated:
         if error is not None:
             self._end_badly(error)
         layer = 1 if self.outer is None else 2
-        self._note(opened, Stream(begin, before, given, None, self.end.reason if self.end else "", layer))
+        self._note(opened, compression.Stream(begin, before, given, None, self.end.reason if self.end else "", layer))
 
-    def _attempts(self) -> Iterator[tuple[Opened, int | None]]:
+    def _attempts(self) -> Iterator[tuple[compression.Opened, int | None]]:
         """Yield what inflates a stream, and how many bytes it is asked for at once; None for as many as it may be.
 
         isal gives some streams that zlib refuses from their beginning; at an error it loses what was asked for.
         """
-        yield open_stream(self.compression, self._limits), None
-        if self.compression is GZIP:
-            yield open_stream(self.compression, self._limits), CHUNK
-        yield open_carefully(self.compression, self._limits), _CAREFUL
+        yield compression.open_stream(self.compression, self._limits), None
+        if self.compression is compression.GZIP:
+            yield compression.open_stream(self.compression, self._limits), CHUNK
+        yield compression.open_carefully(self.compression, self._limits), _CAREFUL
 
-    def _inflate(self, inner: Decompressor, given: int, step: int | None) -> Iterator[bytes]:
+    def _inflate(self, inner: compression.Decompressor, given: int, step: int | None) -> Iterator[bytes]:
         """Yield what ``inner`` inflates, without what was ``given`` before; at most ``step`` bytes at once."""
-        made, piece = 0, BLOCK if step is None and self._begin == 0 else _PIECE_LEAST
+        made, piece = 0, compression.BLOCK if step is None and self._begin == 0 else _PIECE_LEAST
         while not inner.eof and not self._is_over_limit():
             needs_input, data = inner.needs_input, b""
             if needs_input:
@@ -499,18 +482,18 @@ class Inflated:
         if inner.eof:
             self._input.give_back(inner.unused_data)
 
-    def _end_early(self, inner: Decompressor) -> None:
+    def _end_early(self, inner: compression.Decompressor) -> None:
         """End where there is no more input, but the stream goes on."""
         if (end := self._outer_end()) is not None:
             self._take_over(end)
             return
-        what = "trailer" if isinstance(inner, Gzip) and inner.lacks_trailer_only else "end"
+        what = "trailer" if isinstance(inner, compression.Gzip) and inner.lacks_trailer_only else "end"
         self._finish("truncated", f"the {self.name} stream has no {what}{self._zeros_here()}")
 
     def _end_badly(self, error: Exception) -> None:
         """End where the input is corrupt, or asks for more than a limit allows."""
         reason = str(error)
-        if isinstance(error, LongHeaderError):
+        if isinstance(error, compression.LongHeaderError):
             self._finish("limit", reason, "name_bytes")
         elif "memory" in reason.lower():  # the words of zstd and of liblzma for a window over the bound
             self._finish(
@@ -518,7 +501,7 @@ class Inflated:
             )
         else:
             self.is_broken = True
-            cause = self._zeros_here() or likely_cause(self.start)
+            cause = self._zeros_here() or compression.likely_cause(self.start)
             self._finish("damaged", f"the {self.name} stream is corrupt ({reason}){cause}")
 
     def _zeros_here(self) -> str:
@@ -528,9 +511,9 @@ class Inflated:
         begin, count = self._input.zeros_around(self._begin)
         return f"; from byte {begin} on stand zeros" if count >= _ZEROS_LEAST else ""
 
-    def _note(self, opened: Opened, stream: Stream) -> None:
+    def _note(self, opened: compression.Opened, stream: compression.Stream) -> None:
         """Keep what is known of a stream that ended; a gzip trailer that contradicts its content is damage."""
-        if isinstance(opened.inner, Gzip):
+        if isinstance(opened.inner, compression.Gzip):
             stream = stream._replace(header=opened.inner.header, fault=stream.fault or opened.inner.fault)
         if opened.check is not None:
             check = opened.check()
@@ -554,11 +537,15 @@ class Layer:
 
     The last bytes are kept, so that going back to them costs nothing; beyond them the outer stream begins anew, a few
     times, unless it is broken.
+
+    Attributes:
+        outer: the outer stream.
+        position: where the next byte stands.
     """
 
     def __init__(self, outer: Inflated) -> None:
         """Begin at the beginning of ``outer``."""
-        self._outer = outer
+        self.outer: Inflated = outer
         self._restarts = _RESTARTS
         self._kept = bytearray()
         self.position: int = 0
@@ -566,15 +553,15 @@ class Layer:
     @property
     def size(self) -> int:
         """How many bytes were inflated so far."""
-        return self._outer.position
+        return self.outer.position
 
     def read(self, length: int) -> bytes:
         """Return the next bytes, at most ``length``; nothing where the outer stream ends."""
-        if back := self._outer.position - self.position:
+        if back := self.outer.position - self.position:
             at = len(self._kept) - back
             piece = bytes(self._kept[at : at + length])
         else:
-            piece = self._outer.take(length)
+            piece = self.outer.take(length)
             self._kept += piece
             if len(self._kept) > 2 * _KEPT:
                 del self._kept[:-_KEPT]
@@ -583,7 +570,7 @@ class Layer:
 
     def seek(self, offset: int) -> None:
         """Go to ``offset``, or stay where that is too far back."""
-        outer = self._outer
+        outer = self.outer
         if not 0 <= outer.position - offset <= len(self._kept):
             if offset < outer.position:
                 if outer.is_broken or not self._restarts:

@@ -195,7 +195,10 @@ class Walk:
                 self._finish()
             elif self._is_lost or not headers.is_header(stream.buffer, stream.at):
                 self._leave(extensions)
-                self._pass_gap()
+                if self._is_lost or stream.buffer[stream.at : stream.at + headers.BLOCK] != ZERO_BLOCK:
+                    self._find_header()
+                else:
+                    self._pass_end_blocks()
             else:
                 fields = cast("headers.Fields", headers.HEADER.unpack_from(stream.buffer, stream.at))
                 if (size := headers.number_or_none(fields[2])) is None or size < 0:
@@ -331,14 +334,6 @@ class Walk:
             extensions.take_records(records)
 
     # --- where no header lies ahead ---------------------------------------------------------------------------------
-
-    def _pass_gap(self) -> None:
-        """Pass over what is no header: the end-of-archive blocks, what stands after them, damage."""
-        stream = self._stream
-        if stream.buffer[stream.at : stream.at + headers.BLOCK] == ZERO_BLOCK and not self._is_lost:
-            self._pass_end_blocks()
-        else:
-            self._find_header()
 
     def _pass_end_blocks(self) -> None:
         self._end_blocks = self._pass_zero_blocks()

@@ -7,41 +7,19 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
-from itertools import chain
 from typing import Final, NamedTuple
 
-from backupmeta import __version__, library, rules
-from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import Home, Pair, Surroundings, is_id
-from backupmeta.account.layout import ALONE, BACKUPS, CURRENT, HOME, PLACEHOLDER, Counting, Extent, Listing, listed
+from backupmeta import rules
+from backupmeta.account.home import Home
+from backupmeta.account.layout import ALONE, HOME, Counting, Extent, Listing, listed
 from backupmeta.account.places import FoundHome, OpenedHome
-from backupmeta.archive.head import Head
-from backupmeta.archive.limits import DEFAULT_LIMITS, Limits, OverAllowanceError
-from backupmeta.catalog.remembered import Memory, Reader, Remembered, below
-from backupmeta.catalog.rows import (
-    GREATEST,
-    Cells,
-    FileRow,
-    FindingRow,
-    RecordCells,
-    ResolvedRow,
-    Rows,
-    Shelf,
-    cells_of,
-    exact,
-    finding_row,
-    seconds,
-)
-from backupmeta.catalog.schema import BACKUP_CELLS, path_bytes
-from backupmeta.checks.checked_backup import CheckedBackup, Inventory
-from backupmeta.checks.policy import DEFAULT
-from backupmeta.checks.retention import KeptBackup, orphans
-from backupmeta.checks.rulebook import of_backup
-from backupmeta.errors import EvidenceError, NoRecordError, UnreadableError, told_of
-from backupmeta.evidence import Folder, Signature
+from backupmeta.archive.limits import Limits
+from backupmeta.catalog.remembered import Memory, Reader
+from backupmeta.catalog.rows import FindingRow, RowBuilder, Rows, finding_row
+from backupmeta.errors import EvidenceError, UnreadableError, told_of
+from backupmeta.evidence import Folder
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness, display
-from backupmeta.record.grammar import Document, Record
+from backupmeta.provenance import Source, Witness
 from backupmeta.work.orders import WORKER_ENDED, Watch, Work
 
 UNSURE: Final = b""
@@ -131,124 +109,6 @@ class Scanning(Work[Batch, Result]):
         return order[0].host
 
 
-_NOBODY: Final[Mapping[str, Document]] = {}
-_OF_INSTALL: Final = [column.name for column in BACKUP_CELLS].index("backup_install")
-"""Which cell of a backup has the id of its install."""
-_EDITION: Final = 2
-"""It rises where the same evidence gets other rows, so that a scan makes them anew."""
-
-
-class RowBuilder:
-    """Makes the rows of accounts.
-
-    Attributes:
-        shelf: the values that many rows have.
-        dependencies: what rows depend on beside the evidence.
-    """
-
-    def __init__(self, zone: tzinfo | None, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Begin; ``zone`` is the server's time zone, where it is known, ``limits`` what a file may ask for."""
-        self.shelf: Shelf = Shelf()
-        asked = "" if limits == DEFAULT_LIMITS else f" {limits}"
-        self.dependencies: str = f"{__version__} {_EDITION} {zone}{asked}"
-        self._zone = zone
-        self._records = RecordCells(self.shelf, zone)
-
-    def rows(self, home: Home, reading: Reader, listing: Listing) -> Rows:
-        """Return the rows of ``home``, whose files ``reading`` reads, and were listed before in ``listing``."""
-        odd: list[Finding] = []
-        backups = list(self._backups(home, odd))  # first: this reads the archives' heads
-        files = list(_files(home, reading, listing))
-        positions = {exact(row): position for position, row in enumerate(files)}
-        return Rows(
-            files,
-            [self._install(home, id_, positions) for id_ in sorted(home.installs)],
-            [
-                ResolvedRow((positions.get(record), positions.get(archive)), cells, findings)
-                for record, archive, cells, findings in backups
-            ],
-            tuple(map(finding_row, chain(home.findings, odd))),
-        )
-
-    def _backups(self, home: Home, odd: list[Finding]) -> Iterator[tuple[str, str, Cells, tuple[FindingRow, ...]]]:
-        """Yield where the record and the archive of each backup would be, its cells, and what is odd about it."""
-        around = home.surroundings._replace(installs=_NOBODY)
-        installs = home.installs if home.has_records and home.wanted is None else None
-        for pair in home.pairs():
-            archive = below(home.folder, pair.archive.folder, pair.archive.name) if pair.archive else ""
-            try:
-                record = f"{BACKUPS}/{pair.id}" if pair.record else ""
-                cells, findings = self._backup(home, pair, around)
-                kept = KeptBackup(pair.server_path, str(cells[_OF_INSTALL] or ""), None, None)
-                yield record, archive, cells, (*findings, *map(finding_row, orphans([kept], installs)))
-            except OverAllowanceError:  # the home tells it once
-                continue
-            except EvidenceError as error:
-                odd += (*pair.findings, library.unreadable(pair, error))
-
-    def _backup(self, home: Home, pair: Pair, around: Surroundings) -> tuple[Cells, tuple[FindingRow, ...]]:
-        """Return the cells of a backup, and what is odd about it. Raises `EvidenceError` where nothing is known."""
-        if (known := self._records.of(home, pair, around)) is not None:
-            cells, findings = known
-            return cells, tuple(map(finding_row, findings)) if findings else ()
-        inspection = library.inspect_backup(home, pair, around, self._zone)
-        cells = (str(inspection.state), seconds(inspection.utc_offset), *cells_of(inspection, self.shelf))
-        if pair.archive is None:  # no deep scan will judge it; that a time lies ahead, a scan can't say
-            subject = CheckedBackup(inspection.path, inspection, Inventory(home.limits), DEFAULT.requirements, GREATEST)
-            inspection.findings += of_backup(subject, is_whole=False)
-        return cells, tuple(map(finding_row, inspection.findings))
-
-    def _install(self, home: Home, id_: str, positions: Mapping[str, int]) -> ResolvedRow:
-        inspection = library.inspect_install(home, id_)
-        findings = tuple(map(finding_row, inspection.findings))
-        return ResolvedRow((positions[f"{CURRENT}/{id_}"],), cells_of(inspection, self.shelf), findings)
-
-
-def _files(home: Home, reading: Reader, listing: Listing) -> Iterator[FileRow]:
-    """Yield the rows of the records and archives; what was opened is as it was then, not as it was listed."""
-    opened = {path: file.signature for path, file in reading.files.items()}
-    for path, signature in {**listing.files, **opened}.items():
-        if (home.wanted is None or path in opened) and (row := _file(path, signature, reading)) is not None:
-            yield row
-
-
-def _file(path: str, signature: Signature, reading: Reader) -> FileRow | None:
-    """Return the row of a file; None for what is neither a record nor an archive."""
-    folder, _, name = path.rpartition("/")
-    kind = _KINDS.get(folder, Witness.ARCHIVE)
-    remembered = reading.files.get(path)
-    if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not _is_archive(name, remembered)):
-        return None
-    size, mtime_ns, inode, ctime_ns = (
-        max(-GREATEST, min(number, GREATEST)) for number in signature
-    )  # a time after 2262
-    status = _status(kind, name, remembered)
-    digest = reading.digests.get(path)
-    return FileRow(display(path), path_bytes(path), str(kind), size, mtime_ns, inode, status, digest, ctime_ns)
-
-
-def _is_archive(name: str, remembered: Remembered | None) -> bool:
-    """Return whether a file was taken for an archive: by its name, or by how it begins."""
-    return is_archive_name(name) or (remembered is not None and isinstance(remembered.content, Head | EvidenceError))
-
-
-_KINDS: Final = {CURRENT: Witness.INSTALL_RECORD, BACKUPS: Witness.BACKUP_RECORD}
-
-
-def _status(kind: Witness, name: str, remembered: Remembered | None) -> str:
-    if kind is not Witness.ARCHIVE and not is_id(name):
-        return rules.RECORD_NAME_MALFORMED.id
-    if kind is not Witness.ARCHIVE:
-        return (
-            "read" if remembered is not None and isinstance(remembered.content, Record) else rules.RECORD_UNREADABLE.id
-        )
-    if remembered is None:
-        return "passed over"
-    if isinstance(remembered.content, EvidenceError) and not isinstance(remembered.content, NoRecordError):
-        return library.unread(remembered.content).id
-    return "read"
-
-
 def _account(task: Task, limits: Limits, builder: RowBuilder) -> Outcome:
     try:
         with told_of(task.account.path), task.account.open() as folder:
@@ -304,9 +164,8 @@ class _Visit(NamedTuple):
         """
         account, listing = self.account, listed(self.folder, extents, self.builder.dependencies, self.limits)
         reading = before.reread(listing.files)
-        met = OpenedHome(
-            self.folder, self.folder.entries(self.limits.folder_entries), account.as_server, account.is_home
-        )
+        entries = self.folder.entries(self.limits.folder_entries)
+        met = OpenedHome(self.folder, entries, account.as_server, account.is_home)
         with met.home(self.limits, reading) as home:
             rows = self.builder.rows(home, reading, listing)
             content = _memory(home, reading).to_bytes()
@@ -323,10 +182,9 @@ class _Visit(NamedTuple):
         hidden = (extent.path for extent in self.usual if extent.path in listing.unread)
         if (folder := next(hidden, None)) is not None:
             return f"{folder or 'the folder'} can't be listed"
-        errors = (
-            (path, file.content) for path, file in reading.files.items() if isinstance(file.content, UnreadableError)
-        )
-        return next((f"{path}: {error.reason}" for path, error in errors), "")
+        contents = ((path, file.content) for path, file in reading.files.items())
+        errors = (f"{path}: {content.reason}" for path, content in contents if isinstance(content, UnreadableError))
+        return next(errors, "")
 
 
 def _memory(home: Home, reading: Reader) -> Memory:

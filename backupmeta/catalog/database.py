@@ -18,7 +18,6 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
-from backupmeta.account.protected import CATALOG_FILES
 from backupmeta.archive.limits import MIB
 from backupmeta.catalog import integrity, schema
 from backupmeta.errors import CatalogError, DamagedCatalogError, EvidenceError
@@ -26,6 +25,7 @@ from backupmeta.evidence import EvidenceFile, kind_of, open_named
 from backupmeta.findings import Finding
 from backupmeta.folders import exposure, own_users, user_name
 from backupmeta.provenance import place_in
+from backupmeta.search import CATALOG_FILES
 
 _UNSEALED: Final = 3
 """The first schema whose rows are sealed."""

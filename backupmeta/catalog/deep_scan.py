@@ -153,11 +153,8 @@ class _Knowing(HomeReading):
 
 def _unnamed(remembered: Memory) -> frozenset[str]:
     """Return the paths of an account's archives whose names do not say so."""
-    return frozenset(
-        path
-        for path, file in remembered.files.items()
-        if isinstance(file.content, Head | EvidenceError) and not is_archive_name(path.rpartition("/")[2])
-    )
+    archives = (path for path, file in remembered.files.items() if file.is_archive)
+    return frozenset(path for path in archives if not is_archive_name(os.path.basename(path)))
 
 
 def portions(catalog: Catalog, search: Search, scan: int) -> Iterator[Portion]:

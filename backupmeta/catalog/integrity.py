@@ -479,12 +479,11 @@ def _take_away(connection: sqlite3.Connection, altered: Altered) -> None:
     """Delete the altered rows of an account, and what refers to them."""
     for table in (schema.FILES, schema.INSTALLS, schema.BACKUPS, schema.FINDINGS):
         _delete(connection, table, altered.differing(table))
-    _delete_shared(connection, altered.account, altered.lost(schema.SHARED))
-    for statement in _DANGLING:
+    lost = altered.lost(schema.SHARED)
+    _delete(connection, schema.SHARED, lost)
+    connection.executemany("DELETE FROM extensions WHERE list = ?", [(key,) for key in lost])
+    for statement in (*_DANGLING, *(_UNWALK if altered.differing(schema.FINDINGS) else ())):
         connection.execute(statement, (altered.account,))
-    if altered.differing(schema.FINDINGS):
-        for statement in _UNWALK:
-            connection.execute(statement, (altered.account,))
     connection.execute("DELETE FROM memories WHERE account = ?", (altered.account,))
 
 
@@ -501,39 +500,31 @@ def _delete(connection: sqlite3.Connection, table: schema.Table, keys: Iterable[
     connection.executemany(f"DELETE FROM {table.name} WHERE {table.key} = ?", [(key,) for key in keys])
 
 
-def _delete_shared(connection: sqlite3.Connection, account: int, keys: Sequence[int]) -> None:
-    """Delete values, and all that the account has with them."""
-    if not keys:
-        return
-    _delete(connection, schema.SHARED, keys)
-    connection.executemany("DELETE FROM extensions WHERE list = ?", [(key,) for key in keys])
-    for table in (schema.INSTALLS, schema.BACKUPS):
-        columns = [column.name for column in table.columns if column.type is schema.Type.SHARED]
-        lost = (f"({column} IS NOT NULL AND {column} NOT IN (SELECT shared FROM shared))" for column in columns)
-        missing = " OR ".join(lost)
-        connection.execute(f"DELETE FROM {table.name} WHERE account = ? AND ({missing})", (account,))
-
-
 _UNWALK: Final = (
     "UPDATE all_files SET verdict = NULL, walked = NULL WHERE account = ? AND until IS NULL",
     "DELETE FROM all_findings WHERE account = ? AND until IS NULL AND file IS NOT NULL",
 )
 """Forget what reading all of its archives found: some of that is lost."""
 
-_DANGLING: Final = (
-    """
-    DELETE FROM all_installs WHERE account = ? AND record_file NOT IN (SELECT file FROM all_files)
-    """,
-    """
-    DELETE FROM all_backups WHERE account = ? AND (
-      (record_file IS NOT NULL AND record_file NOT IN (SELECT file FROM all_files))
-      OR (archive_file IS NOT NULL AND archive_file NOT IN (SELECT file FROM all_files)))
-    """,
-    """
-    DELETE FROM all_findings WHERE account = ? AND (
-      (file IS NOT NULL AND file NOT IN (SELECT file FROM all_files))
-      OR (install IS NOT NULL AND install NOT IN (SELECT install FROM all_installs))
-      OR (backup IS NOT NULL AND backup NOT IN (SELECT backup FROM all_backups)))
-    """,
+_REFERENCES: Final = (
+    *(
+        (table, column.name, schema.SHARED)
+        for table in (schema.INSTALLS, schema.BACKUPS)
+        for column in table.columns
+        if column.type is schema.Type.SHARED
+    ),
+    (schema.INSTALLS, "record_file", schema.FILES),
+    (schema.BACKUPS, "record_file", schema.FILES),
+    (schema.BACKUPS, "archive_file", schema.FILES),
+    (schema.FINDINGS, "file", schema.FILES),
+    (schema.FINDINGS, "install", schema.INSTALLS),
+    (schema.FINDINGS, "backup", schema.BACKUPS),
+)
+"""Which column of a table has the keys of which other table; findings come last, for they refer to what refers."""
+
+_DANGLING: Final = tuple(
+    f"DELETE FROM {table.name} WHERE account = ? AND {column} NOT IN (SELECT {of.key} FROM {of.name})"
+    f" AND {column} IS NOT NULL"
+    for table, column, of in _REFERENCES
 )
 """What refers to rows that are gone. Null is not in an empty table either, for SQL."""

@@ -135,12 +135,8 @@ def _inspected(catalog: Catalog, account: int, paths: set[str], zone: tzinfo | N
     stored = catalog.memory(account)
     with recalled(catalog.path, stored, DEFAULT_LIMITS) as home:
         for pair in home.pairs():
-            named = (
-                f"{BACKUPS}/{pair.id}"
-                if pair.record
-                else pair.archive and below(home.folder, pair.archive.folder, pair.archive.name)
-            )
-            if named in paths:
+            archive = pair.archive and below(home.folder, pair.archive.folder, pair.archive.name)
+            if (f"{BACKUPS}/{pair.id}" if pair.record else archive) in paths:
                 try:
                     yield library.inspect_backup(home, pair, home.surroundings, zone)
                 except EvidenceError:

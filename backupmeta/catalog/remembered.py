@@ -24,14 +24,7 @@ from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.catalog.database import Catalog, StoredMemory
-from backupmeta.errors import (
-    CatalogError,
-    DamagedError,
-    EvidenceError,
-    LimitExceededError,
-    NotRegularError,
-    UnreadableError,
-)
+from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
@@ -57,6 +50,11 @@ class Remembered(NamedTuple):
 
     signature: Signature
     content: Content
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether it was taken for an archive."""
+        return isinstance(self.content, Head | EvidenceError)
 
 
 @dataclass(slots=True)
@@ -124,7 +122,7 @@ def recall(catalog: str, stored: StoredMemory) -> Memory:
     try:
         return Memory.from_bytes(stored.content)
     except ValueError as error:
-        raise CatalogError(catalog, f"{stored.path}: {error}", "scan again, into a new file") from error
+        raise errors.CatalogError(catalog, f"{stored.path}: {error}", "scan again, into a new file") from error
 
 
 def _described(content: Content, records: dict[bytes, int]) -> object:
@@ -175,7 +173,10 @@ def _error(described: Mapping[str, Any]) -> EvidenceError:
     return error
 
 
-_ATTRIBUTES: Final = {DamagedError: ("offset", "verdict"), LimitExceededError: ("limit", "bound", "actual")}
+_ATTRIBUTES: Final = {
+    errors.DamagedError: ("offset", "verdict"),
+    errors.LimitExceededError: ("limit", "bound", "actual"),
+}
 """What errors of these classes have beside their path, reason and advice."""
 
 
@@ -193,7 +194,7 @@ def _finding_of(described: Iterable[Any]) -> Finding:
 
 
 _FILENAME: Final = "backup-filename"
-_OTHERWISE: Final = (UnreadableError, LimitExceededError)
+_OTHERWISE: Final = (UnreadableError, errors.LimitExceededError)
 """Why a file was not read that may be read the next time: the system refused, or a limit that can be raised did."""
 
 _NOWHERE: Final = Signature(0, 0, 0, 0)
@@ -430,7 +431,7 @@ class _Recalling(HomeReading):
         self._home = home
 
     def record(self, folder: Folder, name: str, _limits: Limits, /) -> Record:
-        raise NotRegularError(folder.child(name), "is in a catalog")
+        raise errors.NotRegularError(folder.child(name), "is in a catalog")
 
     def head(self, archive: Archive, _limits: Limits, /) -> Head:
         """Return what is remembered of an archive's head, or raise what is remembered."""
@@ -438,11 +439,11 @@ class _Recalling(HomeReading):
         if isinstance(content, EvidenceError):
             raise content
         if not isinstance(content, Head):
-            raise NotRegularError(archive.server_path, "is no archive")
+            raise errors.NotRegularError(archive.server_path, "is no archive")
         return content
 
     def beginning(self, folder: Folder, name: str, _limits: Limits, /) -> Beginning:
-        raise NotRegularError(folder.child(name), "is in a catalog")
+        raise errors.NotRegularError(folder.child(name), "is in a catalog")
 
 
 class Recalled(Folder):
@@ -452,11 +453,16 @@ class Recalled(Folder):
         """Recall the folder at ``path``, which the server saw at ``server_path``."""
         super().__init__(path, path if server_path is None else server_path, _CLOSED)
         self.account = account
+        self.remembered = dict[str, Signature]()
 
     @property
     def identity(self) -> tuple[int, int]:
         """The number of its account: there is no device and no inode."""
         return self.account, _CLOSED
+
+    def signature(self, name: str) -> Signature | None:
+        """Return what told the archive ``name`` from what it may become, when it was scanned."""
+        return self.remembered.get(name)
 
     def below(self, path: str) -> "Recalled":
         """Return the folder at ``path`` from it on."""
@@ -481,7 +487,9 @@ def recalled(catalog: str, stored: StoredMemory, limits: Limits) -> Home:
     for name, file in remembered.files.items():
         parent, _, archive = name.rpartition("/")
         if parent not in {CURRENT, BACKUPS} and not isinstance(file.content, Beginning):
-            home.add(Archive(archive, folder.below(parent)))
+            holding = folder.below(parent)
+            holding.remembered[archive] = file.signature
+            home.add(Archive(archive, holding))
     return home
 
 

@@ -6,24 +6,35 @@ the record's values, by the `Program` of its keys. `cells_of` makes them of any 
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timezone, tzinfo
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
+from itertools import chain
 from typing import Final, NamedTuple, cast
 
-from backupmeta.account.home import Home, Pair, Surroundings
+from backupmeta import __version__, library, rules
+from backupmeta.account.filename import is_archive_name
+from backupmeta.account.home import Home, Pair, Surroundings, is_id
+from backupmeta.account.layout import BACKUPS, CURRENT, PLACEHOLDER, Listing
+from backupmeta.archive.limits import DEFAULT_LIMITS, Limits, OverAllowanceError
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import FieldStep, KeyStep, Program, compiled
 from backupmeta.backup.resolve import ArchiveNameCheck, RecordedName, check_archive_name
 from backupmeta.backup.witnesses import file_of, home_of
-from backupmeta.catalog.schema import BACKUP_FIELDS, INSTALL_FIELDS, Column, Type, exact_path
-from backupmeta.errors import EvidenceError
+from backupmeta.catalog.remembered import Reader, Remembered, below
+from backupmeta.catalog.schema import BACKUP_CELLS, BACKUP_FIELDS, INSTALL_FIELDS, Column, Type, exact_path, path_bytes
+from backupmeta.checks.checked_backup import CheckedBackup, Inventory
+from backupmeta.checks.policy import DEFAULT
+from backupmeta.checks.retention import KeptBackup, orphans
+from backupmeta.checks.rulebook import of_backup
+from backupmeta.errors import EvidenceError, NoRecordError
+from backupmeta.evidence import Signature
 from backupmeta.findings import Finding
 from backupmeta.masking import MASK, is_secret
 from backupmeta.provenance import Witness, display, located
 from backupmeta.record.fields import CUSTOM, FIELD, FIELDS, Default, Scope
-from backupmeta.record.grammar import Document
+from backupmeta.record.grammar import Document, Record
 from backupmeta.record.values import Decoder, Value, text
 
 Cell = str | int | bytes | None
@@ -214,33 +225,15 @@ _remembered_list = lru_cache(maxsize=4096)(_list_of)
 def json_of(value: object) -> Text:
     """Return ``value`` as JSON."""
     content = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return (_remembered_text if len(content) <= _LONGEST_REMEMBERED else _text)(content)
-
-
-def _text(content: str) -> Text:
     return Text(blake2b(content.encode("utf-8", "surrogatepass"), digest_size=16).digest(), content)
 
-
-_remembered_text = lru_cache(maxsize=4096)(_text)
 
 EMPTY: Final = json_of({})
 
 
-def extra(kept: tuple[tuple[str, bytes], ...]) -> Text:
+def extra(kept: Iterable[tuple[str, bytes]]) -> Text:
     """Return all other keys with what the first record says of them."""
-    return (_remembered_extra if _length(kept) <= _LONGEST_REMEMBERED else _extra)(kept)
-
-
-def _extra(kept: tuple[tuple[str, bytes], ...]) -> Text:
-    texts = ((key, raw.decode("utf-8", "replace")) for key, raw in kept)
-    return json_of({display(key): text for key, text in texts})
-
-
-_remembered_extra = lru_cache(maxsize=4096)(_extra)
-
-
-def _length(kept: Sequence[tuple[str, bytes]]) -> int:
-    return sum(len(key) + len(value) for key, value in kept)
+    return json_of({display(key): raw.decode("utf-8", "replace") for key, raw in kept})
 
 
 def _origins(inspection: Inspection) -> Text:
@@ -287,26 +280,25 @@ def _key_of(name: str) -> str:
 _PLACES: Final = {column.name: place for place, column in enumerate(BACKUP_FIELDS)}
 _ID, _FILE, _PATH, _USER, _INSTALL = (_PLACES[name] for name in ("id", "file", "path", "user", "backup_install"))
 _FILENAME, _URL, _TITLE = (_PLACES[name] for name in ("backup_filename", "url", "title"))
-_NUMBERS: Final = frozenset(column.name for column in BACKUP_FIELDS if column.type in {Type.INTEGER, Type.TIME})
-_LISTS: Final = frozenset(column.name for column in BACKUP_FIELDS if column.type is Type.SHARED)
 _DERIVED: Final = {"id": Witness.FILE_NAME, "cache_numbackups": Witness.FILE_SYSTEM, "file": Witness.DERIVED}
 """The fields that no record has and `RecordCells` knows, and the witness of each, in the order of the wire."""
+
+
+_Make = Callable[[bytes], Cell | Text]
 
 
 class _Columns(NamedTuple):
     """Which key of a record becomes which cell, by the program of its keys.
 
     Attributes:
-        cells: by key: the places of its cells, and what makes a cell of the value.
-        lists: by key: the place of its cell, and the field, for values that many rows share.
+        cells: by key: the places of its cells, and what makes a cell of the value; a `Text` where many rows share it.
         constant: the cells that hold a documented default, by place; the others are None.
         custom: by key: the fields that have no column.
         kept: the keys that are no fields.
         origins: the witness and the line of each field.
     """
 
-    cells: Mapping[str, tuple[tuple[int, Callable[[bytes], Cell]], ...]]
-    lists: Mapping[str, tuple[int, str]]
+    cells: Mapping[str, tuple[tuple[int, _Make], ...]]
     constant: tuple[Cell, ...]
     custom: Mapping[str, str]
     kept: frozenset[str]
@@ -346,7 +338,7 @@ class RecordCells:
             cells = self._filled(columns, record.record.values)
         except (EvidenceError, ValueError):  # it can't be read, or a value can't be decoded
             return None
-        cells[_ID], cells[_FILE] = pair.id, _file(cells, around)
+        cells[_ID], cells[_FILE] = pair.id, _record_path(cells, around)
         if cells[_FILE] is None:
             return None
         name = self._check_name(cells, record.record.values, archive.server_path)
@@ -366,11 +358,9 @@ class RecordCells:
             cells, changed = [*columns.constant, None, None], list(values)
         for key in changed:
             for place, make in columns.cells.get(key, ()):
-                cells[place] = make(values[key])
-            if key in columns.lists:
-                place, name = columns.lists[key]
-                cells[place] = self._shelf.key(list_of(name, values[key]))
-        if not columns.kept.isdisjoint(changed) or not columns.custom.keys().isdisjoint(changed) or cells[-1] is None:
+                cell = make(values[key])
+                cells[place] = self._shelf.key(cell) if isinstance(cell, Text) else cell
+        if cells[-1] is None or any(key in columns.kept or key in columns.custom for key in changed):
             cells[-2:] = self._beside(columns, values)
         self._last = _Filled(columns, values, cells)
         return cells.copy()
@@ -384,13 +374,9 @@ class RecordCells:
         return self._shelf.key(json_of(custom)), self._shelf.key(extra(kept))
 
     def _check_name(self, cells: list[Cell], values: Mapping[str, bytes], archive: str) -> ArchiveNameCheck:
-        url, title, time = cells[_URL], cells[_TITLE], values.get("backup-time")
-        recorded = RecordedName(
-            name=str(cells[_FILENAME] or ""),
-            url=url if isinstance(url, str) else None,
-            title=title if isinstance(title, str) else None,
-            time=int(time) if time else None,
-        )
+        name, url, title = (cast("str | None", cells[place]) for place in (_FILENAME, _URL, _TITLE))
+        time = values.get("backup-time")
+        recorded = RecordedName(name or "", url, title, int(time) if time else None)
         return check_archive_name(recorded, archive, archive, self._zone)
 
 
@@ -401,13 +387,12 @@ def _columns(keys: tuple[str, ...]) -> _Columns | None:
     if not all(_is_derived(step) for step in decided.open_steps):
         return None
     (won,) = decided.won
-    cells: dict[str, tuple[tuple[int, Callable[[bytes], Cell]], ...]] = {}
+    cells: dict[str, tuple[tuple[int, _Make], ...]] = {}
     for name, key, decode in (*((name, key, text) for name, key in won.texts.items()), *won.decoded):
-        if name in _PLACES and name not in _LISTS:
-            cells[key] = (*cells.get(key, ()), (_PLACES[name], _maker(name, decode)))
+        if name in _PLACES:
+            cells[key] = (*cells.get(key, ()), (_PLACES[name], _maker(BACKUP_FIELDS[_PLACES[name]], decode)))
     return _Columns(
         cells=cells,
-        lists={key: (_PLACES[name], name) for name, key, _ in won.decoded if name in _LISTS},
         constant=_constant(decided.defaults),
         custom={key: name for name, key in won.texts.items() if name not in _PLACES},
         kept=frozenset(decided.kept),
@@ -436,13 +421,15 @@ def _origins_by(decided: Program, keys: tuple[str, ...]) -> Text:
     return _origins_of(names, Witness.BACKUP_RECORD, keys, tuple(elsewhere.items()))
 
 
-def _maker(name: str, decode: Decoder) -> Callable[[bytes], Cell]:
-    """Return what makes the cell of the field ``name``."""
-    if is_secret(name):
+def _maker(column: Column, decode: Decoder) -> _Make:
+    """Return what makes the cell of a field."""
+    if column.type is Type.SHARED:
+        return partial(list_of, column.name)
+    if is_secret(column.name):
         return _mask
     if decode is text:
         return bytes.decode
-    if name in _NUMBERS:
+    if column.type in _NUMERIC:
         return lambda raw: number(decode(raw))
     return lambda raw: cast("Cell", decode(raw))
 
@@ -451,8 +438,124 @@ def _mask(raw: bytes) -> str:
     return MASK if raw.decode() else ""
 
 
-def _file(cells: list[Cell], around: Surroundings) -> str | None:
+def _record_path(cells: list[Cell], around: Surroundings) -> str | None:
     """Return the cell of the field ``file``."""
     home = around.as_server or home_of(str(cells[_PATH] or ""), str(cells[_USER] or "")) or around.server_path
     path = file_of(home, str(cells[_INSTALL] or ""))
     return None if path is None else display(path)
+
+
+# --- rows of an account -----------------------------------------------------------------------------------------------
+
+_NOBODY: Final[Mapping[str, Document]] = {}
+_OF_INSTALL: Final = [column.name for column in BACKUP_CELLS].index("backup_install")
+"""Which cell of a backup has the id of its install."""
+_EDITION: Final = 2
+"""It rises where the same evidence gets other rows, so that a scan makes them anew."""
+
+
+class RowBuilder:
+    """Makes the rows of accounts.
+
+    Attributes:
+        shelf: the values that many rows have.
+        dependencies: what rows depend on beside the evidence.
+    """
+
+    def __init__(self, zone: tzinfo | None, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Begin; ``zone`` is the server's time zone, where it is known, ``limits`` what a file may ask for."""
+        self.shelf: Shelf = Shelf()
+        asked = "" if limits == DEFAULT_LIMITS else f" {limits}"
+        self.dependencies: str = f"{__version__} {_EDITION} {zone}{asked}"
+        self._zone = zone
+        self._records = RecordCells(self.shelf, zone)
+
+    def rows(self, home: Home, reading: Reader, listing: Listing) -> Rows:
+        """Return the rows of ``home``, whose files ``reading`` reads, and were listed before in ``listing``."""
+        odd: list[Finding] = []
+        backups = list(self._backups(home, odd))  # first: this reads the archives' heads
+        files = list(_files(home, reading, listing))
+        positions = {exact(row): position for position, row in enumerate(files)}
+        return Rows(
+            files,
+            [self._install(home, id_, positions) for id_ in sorted(home.installs)],
+            [
+                ResolvedRow((positions.get(record), positions.get(archive)), cells, findings)
+                for record, archive, cells, findings in backups
+            ],
+            tuple(map(finding_row, chain(home.findings, odd))),
+        )
+
+    def _backups(self, home: Home, odd: list[Finding]) -> Iterator[tuple[str, str, Cells, tuple[FindingRow, ...]]]:
+        """Yield where the record and the archive of each backup would be, its cells, and what is odd about it."""
+        around = home.surroundings._replace(installs=_NOBODY)
+        installs = home.installs if home.has_records and home.wanted is None else None
+        for pair in home.pairs():
+            archive = below(home.folder, pair.archive.folder, pair.archive.name) if pair.archive else ""
+            try:
+                record = f"{BACKUPS}/{pair.id}" if pair.record else ""
+                cells, findings = self._backup(home, pair, around)
+                kept = KeptBackup(pair.server_path, str(cells[_OF_INSTALL] or ""), None, None)
+                yield record, archive, cells, (*findings, *map(finding_row, orphans([kept], installs)))
+            except OverAllowanceError:  # the home tells it once
+                continue
+            except EvidenceError as error:
+                odd += (*pair.findings, library.unreadable(pair, error))
+
+    def _backup(self, home: Home, pair: Pair, around: Surroundings) -> tuple[Cells, tuple[FindingRow, ...]]:
+        """Return the cells of a backup, and what is odd about it. Raises `EvidenceError` where nothing is known."""
+        if (known := self._records.of(home, pair, around)) is not None:
+            cells, findings = known
+            return cells, tuple(map(finding_row, findings)) if findings else ()
+        inspection = library.inspect_backup(home, pair, around, self._zone)
+        cells = (str(inspection.state), seconds(inspection.utc_offset), *cells_of(inspection, self.shelf))
+        if pair.archive is None:  # no deep scan will judge it; that a time lies ahead, a scan can't say
+            subject = CheckedBackup(inspection.path, inspection, Inventory(home.limits), DEFAULT.requirements, GREATEST)
+            inspection.findings += of_backup(subject, is_whole=False)
+        return cells, tuple(map(finding_row, inspection.findings))
+
+    def _install(self, home: Home, id_: str, positions: Mapping[str, int]) -> ResolvedRow:
+        inspection = library.inspect_install(home, id_)
+        findings = tuple(map(finding_row, inspection.findings))
+        return ResolvedRow((positions[f"{CURRENT}/{id_}"],), cells_of(inspection, self.shelf), findings)
+
+
+def _files(home: Home, reading: Reader, listing: Listing) -> Iterator[FileRow]:
+    """Yield the rows of the records and archives; what was opened is as it was then, not as it was listed."""
+    opened = {path: file.signature for path, file in reading.files.items()}
+    for path, signature in {**listing.files, **opened}.items():
+        if (home.wanted is None or path in opened) and (row := _file_row(path, signature, reading)) is not None:
+            yield row
+
+
+def _file_row(path: str, signature: Signature, reading: Reader) -> FileRow | None:
+    """Return the row of a file; None for what is neither a record nor an archive."""
+    folder, _, name = path.rpartition("/")
+    kind = _KINDS.get(folder, Witness.ARCHIVE)
+    remembered = reading.files.get(path)
+    if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not _is_archive(name, remembered)):
+        return None
+    # a time may be after 2262
+    size, mtime_ns, inode, ctime_ns = (max(-GREATEST, min(number, GREATEST)) for number in signature)
+    status = _status(kind, name, remembered)
+    digest = reading.digests.get(path)
+    return FileRow(display(path), path_bytes(path), str(kind), size, mtime_ns, inode, status, digest, ctime_ns)
+
+
+def _is_archive(name: str, remembered: Remembered | None) -> bool:
+    """Return whether a file was taken for an archive: by its name, or by how it begins."""
+    return is_archive_name(name) or (remembered is not None and remembered.is_archive)
+
+
+_KINDS: Final = {CURRENT: Witness.INSTALL_RECORD, BACKUPS: Witness.BACKUP_RECORD}
+
+
+def _status(kind: Witness, name: str, remembered: Remembered | None) -> str:
+    content = None if remembered is None else remembered.content
+    if kind is Witness.ARCHIVE:
+        if isinstance(content, EvidenceError) and not isinstance(content, NoRecordError):
+            return library.unread(content).id
+        return "passed over" if content is None else "read"
+    if not is_id(name):
+        return rules.RECORD_NAME_MALFORMED.id
+    return "read" if isinstance(content, Record) else rules.RECORD_UNREADABLE.id

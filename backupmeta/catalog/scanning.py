@@ -147,7 +147,7 @@ class _Scan:
         self._is_resumed = False
         with catalog.transaction():
             self._number, self._first_file, self._began = self._begun()
-            self._writer = Writer(self._connection, self._number, result.changes, damaged)
+            self._writer = Writer(self._connection, self._number, result, damaged)
             self._seal_own()
         self._accounts = Accounts(catalog, self._number, self._writer, result, damaged)
 
@@ -212,7 +212,11 @@ class _Scan:
         """Yield each root with its host and its accounts; taking the last of these may raise an error."""
         if workers.hosts == HERE.hosts:
             for root in places.apart(self._search.places()):
-                yield "", root.name, places.found(root, self._search.limits, self._findings, self._accounts.beginning)
+                yield (
+                    "",
+                    root.name,
+                    places.find_homes(root, self._search.limits, self._findings, self._accounts.beginning),
+                )
             return
         for host, roots in results(workers.hosts, Discovering(self._search), workers):
             for below in roots:
@@ -464,7 +468,7 @@ class Discovering(Work[str, list[Below]]):
     def _below(self, root: places.Root) -> Below:
         accounts, findings, reason = list[FoundHome](), list[Finding](), ""
         try:
-            accounts.extend(places.found(root, self.search.limits, findings))
+            accounts.extend(places.find_homes(root, self.search.limits, findings))
         except EvidenceError as error:
             reason = error.reason
         return Below(root.name, tuple(accounts), tuple(findings), reason)

@@ -5,11 +5,11 @@ A file that vanished and one that is new are the same, moved, where number, size
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from backupmeta.catalog import schema
+from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.integrity import OWN, Damaged, Seals
 from backupmeta.catalog.rows import Cell, Cells, FileRow, FindingRow, ResolvedRow, Rows, Walked, exact
 from backupmeta.record.values import Extension
@@ -126,19 +126,13 @@ class Writer:
         seals: seals what is written.
     """
 
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        scan: int,
-        changes: Counter[tuple[str, str]],
-        damaged: Damaged,
-    ) -> None:
-        """Write into ``connection`` what the scan of this number finds; count it in ``changes``, and seal it.
+    def __init__(self, connection: sqlite3.Connection, scan: int, result: ScanResult, damaged: Damaged) -> None:
+        """Write into ``connection`` what the scan of this number finds; count it in ``result``, and seal it.
 
         No row gets the number of one that is ``damaged``.
         """
         self.seals: Seals = Seals(connection)
-        self._changes = changes
+        self._changes = result.changes
         self._connection = connection
         self._scan = scan
         self._shared: dict[bytes, int] = {}

@@ -15,6 +15,7 @@ from backupmeta.checks.applications import (
     WORDPRESS_PLUGINS,
     WORDPRESS_THEMES,
     Application,
+    ExtensionKind,
     FileVersion,
     PackedExtension,
     order,
@@ -34,10 +35,11 @@ _SINCE: Final = "see whether it was added, removed or updated by hand since the 
 _ANOTHER: Final = "see whether the files or the record are another install's"
 
 
-class _ExtensionRules(NamedTuple):
+class _Extensions(NamedTuple):
     """Plugins or themes.
 
     Attributes:
+        kind: what an archive has.
         field: what the answer calls them.
         folder: where they lie.
         missing: the finding that one of the record is not in the archive.
@@ -45,6 +47,7 @@ class _ExtensionRules(NamedTuple):
         differs: the finding that one is of another version.
     """
 
+    kind: ExtensionKind
     field: str
     folder: bytes
     missing: FindingRule
@@ -55,9 +58,9 @@ class _ExtensionRules(NamedTuple):
 class _Compared(NamedTuple):
     """What the record lists of a kind, versions by id, and what the archive has of it."""
 
-    kind: _ExtensionRules
+    rules: _Extensions
     listed: dict[str, str | None]
-    packed: tuple[PackedExtension, ...]
+    packed: list[PackedExtension]
 
     @property
     def by_name(self) -> dict[str, list[PackedExtension]]:
@@ -75,14 +78,16 @@ PLUGIN_VERSION_DIFFERS: Final = _warning(
     "plugin-version-differs", "a plugin is of another version than the record says", _SINCE
 )
 
-_PLUGINS: Final = _ExtensionRules("plugins", WORDPRESS_PLUGINS, PLUGIN_MISSING, PLUGIN_UNLISTED, PLUGIN_VERSION_DIFFERS)
+_PLUGINS: Final = _Extensions(
+    "Plugin", "plugins", WORDPRESS_PLUGINS, PLUGIN_MISSING, PLUGIN_UNLISTED, PLUGIN_VERSION_DIFFERS
+)
 THEME_MISSING: Final = _warning("theme-missing", "a theme of the record is not in the archive", _SINCE)
 THEME_UNLISTED: Final = _note("theme-unlisted", "a theme in the archive is not in the record", _SINCE)
 THEME_VERSION_DIFFERS: Final = _warning(
     "theme-version-differs", "a theme is of another version than the record says", _SINCE
 )
 
-_THEMES: Final = _ExtensionRules("themes", WORDPRESS_THEMES, THEME_MISSING, THEME_UNLISTED, THEME_VERSION_DIFFERS)
+_THEMES: Final = _Extensions("Theme", "themes", WORDPRESS_THEMES, THEME_MISSING, THEME_UNLISTED, THEME_VERSION_DIFFERS)
 
 
 def required(backup: CheckedBackup) -> tuple[str, ...]:
@@ -158,7 +163,7 @@ def extensions_missing(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the plugins and themes of the record that are not in the archive, not even as a file or folder."""
     excluded = frozenset(backup.excluded)
     for both in _compared(backup) if not backup.inventory.is_partial else ():
-        kind, there = both.kind, both.by_name
+        kind, there = both.rules, both.by_name
         for id_ in both.listed:
             path = kind.folder + id_.encode()
             is_there = id_ in there or backup.inventory.has(path) or backup.inventory.has(path + b".php")
@@ -180,7 +185,7 @@ def extensions_unlisted(backup: CheckedBackup) -> Iterator[Finding]:
 def extensions_differ(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield the plugins and themes of another version than the record's; of several in a folder, none has it."""
     for both in _compared(backup):
-        kind, there = both.kind, both.by_name
+        kind, there = both.rules, both.by_name
         for id_, recorded in both.listed.items():
             versioned = [extension for extension in there.get(id_, ()) if extension.header.version]
             if (
@@ -239,15 +244,12 @@ def _lies_in(names: frozenset[str], path: bytes) -> bool:
 
 def _compared(backup: CheckedBackup) -> Iterator[_Compared]:
     """Yield plugins and themes, where the record lists them and the archive has WordPress's folder of both."""
-    extensions = packed_extensions(backup.inventory.heads)
-    for kind, packed in ((_PLUGINS, extensions.plugins), (_THEMES, extensions.themes)):
-        value = backup.inspection.get(kind.field)
+    packed = packed_extensions(backup.inventory.heads)
+    for rules in (_PLUGINS, _THEMES):
+        value = backup.inspection.get(rules.field)
         if isinstance(value, list) and backup.inventory.has(WORDPRESS_CONTENT):
-            yield _Compared(
-                kind,
-                {extension["id"]: extension["version"] for extension in value if not isinstance(extension, str)},
-                packed,
-            )
+            listed = {extension["id"]: extension["version"] for extension in value if not isinstance(extension, str)}
+            yield _Compared(rules, listed, packed[rules.kind])
 
 
 CHECKS: Final[tuple[Check, ...]] = (

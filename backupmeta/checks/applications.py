@@ -296,13 +296,6 @@ class PackedExtension(NamedTuple):
         return (self.id, "-".join(re.findall("[a-z0-9]+", self.header.name.lower())))
 
 
-class PackedExtensions(NamedTuple):
-    """All plugins and themes of an archive; a folder may hold several plugins, which then have the same id."""
-
-    plugins: tuple[PackedExtension, ...]
-    themes: tuple[PackedExtension, ...]
-
-
 class Config(NamedTuple):
     """Whose database the configuration names; None for what is not told, or not told plainly."""
 
@@ -321,26 +314,18 @@ _DEPTH: Final = 3
 """How many slashes such a path has at most: most names of an archive have more."""
 
 
-def _header_bytes_wanted(name: bytes) -> int:
-    """Return how many bytes of the beginning of the member ``name`` may be the header of a plugin or theme."""
-    return _HEADER_BYTES if name.count(b"/") <= _DEPTH and _MAIN_FILE.fullmatch(name) else 0
+def packed_extensions(heads: Mapping[bytes, bytes]) -> dict[ExtensionKind, list[PackedExtension]]:
+    """Return the plugins and themes among ``heads``, the beginnings of members that are worth keeping, by name.
 
-
-def _has_header(name: bytes, content: bytes) -> bool:
-    """Return whether ``name``, which begins with ``content``, is a plugin's main file or a theme's stylesheet."""
-    match = _MAIN_FILE.fullmatch(name)
-    return match is not None and (match["theme"] is not None or extension_header(content, "Plugin").name != "")
-
-
-def packed_extensions(heads: Mapping[bytes, bytes]) -> PackedExtensions:
-    """Return the plugins and themes among ``heads``, the beginnings of members that are worth keeping, by name."""
+    A folder may hold several plugins, which then have the same id.
+    """
     packed: dict[ExtensionKind, list[PackedExtension]] = {"Plugin": [], "Theme": []}
     for path, content in heads.items():
         if main := _MAIN_FILE.fullmatch(path):
             kind: ExtensionKind = "Theme" if main["theme"] else "Plugin"
             id_ = (main["file"] or main["folder"] or main["theme"]).decode("utf-8", "surrogateescape")
             packed[kind].append(PackedExtension(id_, extension_header(content, kind), path))
-    return PackedExtensions(tuple(packed["Plugin"]), tuple(packed["Theme"]))
+    return packed
 
 
 def _header_field(name: str) -> re.Pattern[bytes]:
@@ -427,12 +412,16 @@ TELLING: Final = {
 
 def bytes_wanted(name: bytes) -> int:
     """Return how many bytes of the beginning of the member ``name`` may tell something; 0 for most members."""
-    return TELLING.get(name) or (_header_bytes_wanted(name) if name.startswith(WORDPRESS_CONTENT) else 0)
+    if (most := TELLING.get(name, 0)) or not name.startswith(WORDPRESS_CONTENT) or name.count(b"/") > _DEPTH:
+        return most
+    return _HEADER_BYTES if _MAIN_FILE.fullmatch(name) else 0
 
 
 def tells(name: bytes, content: bytes) -> bool:
     """Return whether the member ``name``, which begins with ``content``, is worth keeping."""
-    return name in TELLING or _has_header(name, content)
+    main = _MAIN_FILE.fullmatch(name)
+    is_theme = main is not None and main["theme"] is not None
+    return name in TELLING or is_theme or (main is not None and extension_header(content, "Plugin").name != "")
 
 
 def version_by_files(application: Application, heads: Mapping[bytes, bytes]) -> FileVersion | None:

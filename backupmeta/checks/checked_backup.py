@@ -8,12 +8,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from heapq import nlargest
 from typing import Final, NamedTuple
 
 from backupmeta.archive.dump import Dump, Dumps
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import DUMP, OWN, OWN_CONTENT, RECORD, WITH_CONTENT, Member, plain, shown
+from backupmeta.archive.member import DUMP, OWN, OWN_CONTENT, RECORD, WITH_CONTENT, Member, label, plain, shown
 from backupmeta.archive.reader import Content
 from backupmeta.archive.statements import Spot
 from backupmeta.backup.contradictions import Written
@@ -44,9 +43,6 @@ _LAST: Final = 2**63 - 1
 _NO_TIME: Final = -_LAST
 """For the time of what is no file: that of a folder or a link is often the one of its unpacking."""
 
-_NEWEST: Final = 3
-"""How many members are named that are younger than their backup."""
-
 _NO_TOPS: Final = frozenset({*OWN, b"", b".", b".."})
 """What stands at an archive's top and is none of the application's files."""
 
@@ -69,14 +65,12 @@ class Younger(NamedTuple):
     """Files of an archive that are younger than something.
 
     Attributes:
-        number: how many there are.
+        files: their times, nanoseconds since 1970, and their names, the newest first.
         are_most: whether they are more than half of all files.
-        newest: the times of the newest of them, nanoseconds since 1970, and their names.
     """
 
-    number: int
+    files: Sequence[tuple[int, bytes]]
     are_most: bool
-    newest: Sequence[tuple[int, bytes]]
 
 
 class _Taking:
@@ -109,6 +103,7 @@ class Inventory:
         file_bytes: the length of all the application's files together.
         record: the record that counts; None without any.
         heads: the beginnings of files that tell something of the application, by name.
+        names: the paths that the names of the members mean, each with its number.
     """
 
     def __init__(self, limits: Limits, asked: Iterable[bytes] = ()) -> None:
@@ -118,7 +113,7 @@ class Inventory:
         self.record: Embedded | None = None
         self._dumps = Dumps()
         self.heads: dict[bytes, bytes] = {}
-        self._names: dict[bytes, int] = {}
+        self.names: dict[bytes, int] = {}
         self._offsets = array("Q")
         self._times = array("q")
         self._sizes = array("Q")
@@ -133,7 +128,7 @@ class Inventory:
 
     def wants(self, member: Member) -> Content | None:
         """Remember ``member``; return what takes in its content, if that tells something."""
-        name, kind, names = shown(member.name), member.kind, self._names
+        name, kind, names = shown(member.name), member.kind, self.names
         size = member.size if kind in OWN_CONTENT and name not in OWN else 0
         time = member.mtime_ns if kind in WITH_CONTENT else _NO_TIME
         is_held = size <= _LARGEST and _NO_TIME <= time <= _LAST
@@ -153,8 +148,8 @@ class Inventory:
 
     def _wanted(self, member: Member, name: bytes, most: int) -> Content | None:
         """Return what takes in a member that may tell something, and forget what an earlier one of its name told."""
-        if name in self._latest:
-            self._forget(name)
+        if self._latest.pop(name, None) is not None:
+            self.heads.pop(name, None)
         if name == DUMP:
             return self._dumps.wants(member)
         if member.is_record:
@@ -171,26 +166,21 @@ class Inventory:
         """
         self.file_bytes += size
         size = min(size, _LARGEST)
-        if (place := self._names.get(name)) is not None:
+        if (place := self.names.get(name)) is not None:
             self.file_bytes -= self._sizes[place]
             self._offsets[place], self._sizes[place], self._times[place] = offset, size, time
             return
-        if len(self._names) >= self._most_names or self._room_for_names <= 0:
+        if len(self.names) >= self._most_names or self._room_for_names <= 0:
             self.is_partial = True
             self._newest_beyond = max(self._newest_beyond, (time, name[:_PICKED]))
             name, size = name if name in self._asked else name.partition(b"/")[0][:_PICKED], 0
-            if name in self._names or len(self._names) >= 2 * self._most_names:
+            if name in self.names or len(self.names) >= 2 * self._most_names:
                 return
         self._room_for_names -= len(name)
-        self._names[name] = len(self._offsets)
+        self.names[name] = len(self._offsets)
         self._offsets.append(offset)
         self._times.append(time)
         self._sizes.append(size)
-
-    def _forget(self, name: bytes) -> None:
-        """Forget what an earlier member of this name told."""
-        del self._latest[name]
-        self.heads.pop(name, None)
 
     def _record(self, member: Member) -> Content | None:
         """Return what takes in a record, if it is the first one at the root, or the first of all so far."""
@@ -219,7 +209,7 @@ class Inventory:
 
     def offset(self, name: bytes) -> int | None:
         """Return where the last member called ``name`` begins, in inflated bytes; None where there is none."""
-        place = self._names.get(name)
+        place = self.names.get(name)
         return None if place is None else self._offsets[place]
 
     def younger(self, latest: int) -> Younger | None:
@@ -229,25 +219,20 @@ class Inventory:
         """
         if max(self._newest_beyond[0], max(self._times, default=latest)) <= latest:
             return None
-        younger = [timed for timed in zip(self._times, self._names, strict=True) if timed[0] > latest]
+        younger = [timed for timed in zip(self._times, self.names, strict=True) if timed[0] > latest]
         are_most = 2 * len(younger) > len(self._times) - self._times.count(_NO_TIME)
         younger += [self._newest_beyond] if self._newest_beyond[0] > latest else []
-        return Younger(len(younger), are_most, nlargest(_NEWEST, younger))
-
-    @property
-    def names(self) -> Iterable[bytes]:
-        """The paths that the names of the members mean."""
-        return self._names.keys()
+        return Younger(sorted(younger, reverse=True), are_most)
 
     @cached_property
     def _sorted(self) -> Sequence[bytes]:
-        return sorted(self._names)
+        return sorted(self.names)
 
     def has(self, name: bytes) -> bool:
         """Return whether a file or folder called ``name`` is there; a folder needs no member of its own."""
         name = plain(name).lstrip(b"/")
         below = name + b"/"
-        if name in self._names:
+        if name in self.names:
             return True
         place = bisect_left(self._sorted, below)
         return place < len(self._sorted) and self._sorted[place].startswith(below)
@@ -255,7 +240,7 @@ class Inventory:
     def tops(self) -> Iterator[bytes]:
         """Yield the names at the archive's top, without Installatron's own, each once."""
         tops = set(_NO_TOPS)
-        for name in self._names:
+        for name in self.names:
             if (top := name.partition(b"/")[0]) not in tops:
                 tops.add(top)
                 yield top
@@ -367,7 +352,7 @@ class CheckedBackup:
         offset = self.inventory.offset(name)
         if offset is None:
             return self.archive_source
-        return Source(Witness.ARCHIVE, self.path, text_of(name), None, offset)
+        return Source(Witness.ARCHIVE, self.path, label(name), None, offset)
 
     def dump_source(self, spot: Spot) -> Source:
         """Return the place of a statement or line of the dump."""

@@ -303,13 +303,6 @@ RESTORE_COLLATION: Final = _restore_note(
 )
 
 
-def collations(backup: CheckedBackup) -> Iterator[Finding]:
-    """Yield that the dump uses a collation of newer servers."""
-    dump = backup.inventory.dump
-    if dump is not None and (spot := dump.collations) is not None:
-        yield Finding(RESTORE_COLLATION, "", f"{text_of(spot.text)}, {_where(spot)}", (backup.dump_source(spot),))
-
-
 RESTORE_DEFINER: Final = _restore_note(
     "restore-definer",
     "views, routines, triggers or events of the dump work in the name of another user than the record's",
@@ -336,27 +329,11 @@ RESTORE_SANDBOX: Final = _restore_note(
 )
 
 
-def sandbox(backup: CheckedBackup) -> Iterator[Finding]:
-    """Yield that the dump has the sandbox comment."""
-    dump = backup.inventory.dump
-    if dump is not None and (spot := dump.sandbox) is not None:
-        yield Finding(RESTORE_SANDBOX, "", _where(spot), (backup.dump_source(spot),))
-
-
 RESTORE_PACKET: Final = _restore_note(
     "restore-packet",
     "a statement of the dump is longer than the 16 MiB that MariaDB's server and all clients take by default",
     "raise max_allowed_packet for server and client; MySQL 8's server takes 64 MiB by default",
 )
-
-
-def packets(backup: CheckedBackup) -> Iterator[Finding]:
-    """Yield that a statement is longer than servers take by default."""
-    dump = backup.inventory.dump
-    if dump is not None and (spot := dump.long_statements) is not None:
-        more = f", the longest of {spot.times:,}" if spot.times > 1 else ""
-        detail = f"{counted(spot.size, 'byte')} on line {spot.line:,}{more}"
-        yield Finding(RESTORE_PACKET, "", detail, (backup.dump_source(spot),))
 
 
 RESTORE_VIEW_ORDER: Final = _restore_note(
@@ -366,11 +343,22 @@ RESTORE_VIEW_ORDER: Final = _restore_note(
 )
 
 
-def view_order(backup: CheckedBackup) -> Iterator[Finding]:
-    """Yield that a view stands before what it reads."""
-    dump = backup.inventory.dump
-    if dump is not None and (spot := dump.early_views) is not None:
-        yield Finding(RESTORE_VIEW_ORDER, "", f"{text_of(spot.text)}, {_where(spot)}", (backup.dump_source(spot),))
+def statements_refused(backup: CheckedBackup) -> Iterator[Finding]:
+    """Yield the statements of the dump that some servers or clients refuse: each kind once."""
+    if (dump := backup.inventory.dump) is None:
+        return
+    for rule, spot in (
+        (RESTORE_COLLATION, dump.collations),
+        (RESTORE_SANDBOX, dump.sandbox),
+        (RESTORE_VIEW_ORDER, dump.early_views),
+    ):
+        if spot is not None:
+            name = f"{text_of(spot.text)}, " if rule is not RESTORE_SANDBOX else ""
+            yield Finding(rule, "", f"{name}{_where(spot)}", (backup.dump_source(spot),))
+    if (spot := dump.long_statements) is not None:
+        more = f", the longest of {spot.times:,}" if spot.times > 1 else ""
+        detail = f"{counted(spot.size, 'byte')} on line {spot.line:,}{more}"
+        yield Finding(RESTORE_PACKET, "", detail, (backup.dump_source(spot),))
 
 
 RESTORE_NAME_CASE: Final = _restore_note(
@@ -416,11 +404,4 @@ CHECKS: Final[tuple[Check, ...]] = (
     sizes_differ,
 )
 
-RESTORE_CHECKS: Final[tuple[Check, ...]] = (
-    collations,
-    definers,
-    sandbox,
-    packets,
-    view_order,
-    name_case,
-)
+RESTORE_CHECKS: Final[tuple[Check, ...]] = (statements_refused, definers, name_case)

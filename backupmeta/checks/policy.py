@@ -239,8 +239,7 @@ class Policy:
 
     def fails(self, severity: Severity) -> bool:
         """Return whether a finding of this ``severity`` makes a verdict "fail"."""
-        order = list(Severity)
-        return order.index(severity) <= order.index(self.fail_on)
+        return _SEVERITIES.index(severity) <= _SEVERITIES.index(self.fail_on)
 
     def with_options(
         self, *, select: Iterable[str] = (), ignore: Iterable[str] = (), fail_on: Severity | None = None
@@ -265,8 +264,10 @@ class Policy:
 DEFAULT: Final = Policy()
 
 
-def load(path: str) -> Policy:
+def load(path: str, accept: Callable[[EvidenceFile], object] = lambda _: None) -> Policy:
     """Return the policy in the file at ``path``; of a file that is called `PYPROJECT`, the one in its table.
+
+    A file that nobody named has to be one that `require_trusted` accepts.
 
     Raises:
         PolicyError: it is no TOML, or no policy; all that is wrong with it is told at once.
@@ -274,27 +275,18 @@ def load(path: str) -> Policy:
         NotRegularError: it is a folder, a FIFO, a device or a socket.
         UnreadableError: it does not exist, or the system refuses.
     """
-    return _loaded(path, parsed(path))
-
-
-def load_found(path: str) -> Policy:
-    """Return the policy in a file that nobody named, which was found at ``path``, as `load` does.
-
-    Raises `PolicyError`, too, where another user could have written it: not the caller, the superuser, or who called
-    sudo(8). A group may, as where people work on one project.
-    """
-    return _loaded(path, parsed(path, _require_trusted))
-
-
-def _loaded(path: str, document: dict[str, object]) -> Policy:
     reading = PolicyReading(path)
-    policy = _policy(_root(reading, path, document))
+    policy = _policy(_root(reading, path, parsed(path, accept)))
     reading.end()
     return policy
 
 
-def _require_trusted(file: EvidenceFile) -> None:
-    """Raise `PolicyError` where others decide what is in an open ``file``, or where its name leads to."""
+def require_trusted(file: EvidenceFile) -> None:
+    """Raise `PolicyError` where others decide what is in an open ``file``, or where its name leads to.
+
+    That is another user than the caller, the superuser, or who called sudo(8). A group may, as where people work on one
+    project.
+    """
     owners = {file.status.st_uid, os.lstat(file.path).st_uid} - trusted_users()
     if owners:
         reason = f"belongs to another user ({user_name(min(owners))})"

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from itertools import chain, islice
 from operator import itemgetter
@@ -18,7 +18,7 @@ from backupmeta.cli.options import Where
 from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.render.backups import ANSWERS, BACKUPS, INSTALLS, ListRendering, ListView
-from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, Trait, View, formats, pretty, whatever_view
+from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, Trait, View, any_view, pretty
 from backupmeta.search import ALWAYS, Criteria, Period, Search, ordered
 
 if TYPE_CHECKING:  # what is on disk is listed without them
@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # what is on disk is listed without them
 @click.option("--install", is_flag=True, help="TARGET is an install: answer as GET /installs/{id}.")
 @click.option("--user", metavar="NAME", help="Answer only if NAME is the owner.")
 @click.option("--allow-missing", is_flag=True, help="Answer from the record even if its archive is missing.")
+@options.collected("shown", ListView)
 @options.secretive
 @options.with_provenance
 @options.limiting
@@ -44,8 +45,7 @@ def view(
     install: bool,
     user: str | None,
     allow_missing: bool,
-    show_secrets: bool,
-    provenance: bool,
+    shown: ListView,
     format_name: str,
 ) -> int:
     """Show one backup as the server would: GET /backups/{id}.
@@ -59,7 +59,7 @@ def view(
       backupmeta view 1234567890abcdefghij12345 --sysroot /mnt/image --provenance
       backupmeta view --install cavtwnyvhzk8cgw8ks4gcgoo4 --root /home/exampleu
     """
-    if provenance:
+    if shown.provenance:
         options.need(Trait.WITH_PROVENANCE, ANSWERS, format_name, "--provenance")
     findings: list[Finding] = []
     answer: Inspection | AnswerError
@@ -67,8 +67,7 @@ def view(
         answer = _subject(where, target, user, findings, install=install, allow_missing=allow_missing)
     except AnswerError as error:
         answer = error
-    view = ListView(show_secrets=show_secrets, provenance=provenance)
-    output.write_all(ANSWERS[format_name].render(answer, view))
+    output.write_all(ANSWERS[format_name].render(answer, shown))
     altered = [finding for finding in findings if finding.rule == rules.CATALOG_ALTERED]
     if isinstance(answer, AnswerError):
         return messages.report(altered if where.catalog else findings, Severity.ERROR) or 1
@@ -166,25 +165,17 @@ def _doubts(row: Inspection) -> list[Finding]:
 def presenting(table: Formats[ListRendering]) -> options.Decorator:
     """Add what says how a list is shown; the command has a parameter ``presentation``, a `Presentation`."""
 
-    def presentation(
-        format_name: str,
-        sort: str | None,
-        offset: int,
-        limit: int | None,
-        *,
-        provenance: bool,
-        show_secrets: bool = False,
-    ) -> Presentation:
-        if provenance:
+    def presentation(format_name: str, sort: str | None, view: ListView) -> Presentation:
+        if view.provenance:
             options.need(Trait.WITH_PROVENANCE, table, format_name, "--provenance")
-        view = ListView(output.width(), show_secrets, provenance, offset, limit)
-        return Presentation(table[format_name], sort, view)
+        return Presentation(table[format_name], sort, replace(view, width=output.width()))
 
     return options.collected(
         "presentation",
         presentation,
         click.option("--sort", type=options.sort_key, metavar="FIELD", help="Sort by a field; -FIELD for descending."),
         options.formatted(table),
+        options.collected("view", ListView),
         click.option("--offset", type=options.COUNT, default=0, show_default=True, help="Leave out so many first."),
         click.option("--limit", type=options.COUNT, help="Show at most so many; --json: 50, as the server."),
         options.with_provenance,
@@ -348,8 +339,8 @@ def find(
 
 # --- what answers look like -------------------------------------------------------------------------------------------
 
-SCHEMAS: Final[Formats[Rendering[Mapping[str, object]]]] = formats(
-    Format("json", "JSON Schema", whatever_view(lambda described: [pretty({"$schema": DIALECT, **described})]))
+SCHEMAS: Final[Formats[Rendering[Mapping[str, object]]]] = Formats(
+    Format("json", "JSON Schema", any_view(lambda described: [pretty({"$schema": DIALECT, **described})]))
 )
 """The formats of the description of an answer."""
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from backupmeta.account import places
-from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.database import ScanResult, accounts, roots
 from backupmeta.catalog.queries import EXPORTED
@@ -35,7 +34,7 @@ from backupmeta.render.formats import Trait, View
 from backupmeta.render.page import REPORTS
 from backupmeta.render.tallies import SCANS, STATS, Contents, Scanned
 from backupmeta.report import Asked, read
-from backupmeta.search import Search
+from backupmeta.search import Protected, Search
 from backupmeta.work.orders import Workers
 
 if TYPE_CHECKING:  # who only reads a catalog need not wait for what writes it
@@ -151,7 +150,7 @@ def _expected(catalog: str, search: Search) -> int:
     count = 0
     for root in places.apart(search.places()):
         with suppress(EvidenceError):
-            count += sum(1 for _ in places.found(root, search.limits, []))
+            count += sum(1 for _ in places.find_homes(root, search.limits, []))
     return count
 
 
@@ -254,7 +253,8 @@ def report(where: Where, *, deep: bool, format_name: str, target: Target, now: i
     catalog = _catalog(where.roots)
     if catalog is not None:
         beside = {"--sysroot": where.sysroot, "--tz": where.zone, "--deep": deep, "--jobs": jobs}
-        _refuse_beside_catalog({**beside, "--limit": where.limits != DEFAULT_LIMITS})
+        beside["--limit"] = where.limits != DEFAULT_LIMITS
+        options.refuse_beside("a catalog", beside, "it is for what is on disk; give it to scan")
         where = where._replace(roots=(), catalog=catalog)
     else:
         where.search().places()
@@ -282,12 +282,6 @@ def _catalog(roots: tuple[str, ...]) -> str | None:
     if len(roots) > 1:
         raise click.UsageError(f"{files[0]!r} is a file, and so a catalog, which stands alone")
     return files[0]
-
-
-def _refuse_beside_catalog(given: dict[str, object]) -> None:
-    for name, value in given.items():
-        if value:
-            raise click.UsageError(f"{name} does not go with a catalog: it is for what is on disk; give it to scan")
 
 
 def _temporary_catalog(protected: Protected) -> str:

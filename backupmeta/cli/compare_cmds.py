@@ -146,7 +146,7 @@ def timeline(
     with messages.progress_bar(size) as bar, target.opened(where.protected()) as write:
         workers = messages.workers(jobs, bar.watch) if deep else HERE
         events = events_of(search, deep=deep, members=most, findings=findings, workers=workers)
-        wanted = _counted(_wanted(events, user, period), tally)
+        wanted = _counted(events, user, period, tally)
         for part in bar.making_way(TIMELINES[format_name].render(wanted, View())):
             write(part)
     for line in _lines(tally, where.name):
@@ -160,20 +160,14 @@ def _size(search: Search) -> int:
     return size(search)
 
 
-def _wanted(events: Iterable[Event], user: str | None, period: Period) -> Iterator[Event]:
-    """Yield the ``events`` of a ``period`` in the accounts of ``user``; None is any."""
+def _counted(events: Iterable[Event], user: str | None, period: Period, tally: Counter[str]) -> Iterator[Event]:
+    """Yield the ``events`` of a ``period`` in the accounts of ``user``, counted; None is any."""
     for event in events:
         if period.has(event.time // _MICROSECONDS) and user in {None, event.subject.user}:
+            tally["events"] += 1
+            tally["contradicted"] += bool(event.contradicted_by)
+            tally["left_out"] += event.left_out
             yield event
-
-
-def _counted(events: Iterable[Event], tally: Counter[str]) -> Iterator[Event]:
-    """Yield the ``events``, counted."""
-    for event in events:
-        tally["events"] += 1
-        tally["contradicted"] += bool(event.contradicted_by)
-        tally["left_out"] += event.left_out
-        yield event
 
 
 def _lines(tally: Counter[str], where: str) -> Iterator[str]:

@@ -2,27 +2,28 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
+from itertools import count
 from time import time
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
 from backupmeta import verification
-from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import Limits
 from backupmeta.checks.policy import DEFAULT
 from backupmeta.cli import messages, options, output
-from backupmeta.cli.writing import Write
+from backupmeta.cli.output import Target
 from backupmeta.escapes import printable
 from backupmeta.extraction.extract import Extraction, Fate, MemberResult, Order, Selection
 from backupmeta.extraction.extract import extract as unpacked
 from backupmeta.findings import Group, Severity
 from backupmeta.render.verified import EXTRACTION
-from backupmeta.search import Search
+from backupmeta.search import Protected, Search
 from backupmeta.verification import Case
 from backupmeta.words import amounts, counted
 
+_AS_ASKED: Final = {Fate.WRITTEN, Fate.LEFT_OUT}
 _MISSING_SHOWN: Final = 20
 """How many members are named that are not there."""
 
@@ -34,32 +35,48 @@ class _DroppedError(Exception):
         self.extraction = extraction
 
 
+def _folder(path: str) -> str:
+    """Return the ``path`` of a folder without a slash at its end."""
+    return path.rstrip("/") or path
+
+
+def _selection(names: tuple[str, ...], *, has_own: bool) -> Selection:
+    """Return which members are asked for."""
+    if has_own and names:
+        raise click.UsageError("--all goes without MEMBER")
+    return Selection(map(os.fsencode, names), has_own=has_own)
+
+
 @click.command()
 @click.argument("archive", type=click.Path())
-@click.argument("members", nargs=-1, metavar="[MEMBER]...")
-@click.option("--to", "folder", required=True, metavar="FOLDER", help="A new or an empty folder; see also --over.")
+@options.collected("selection", _selection)
+@options.collected("order", Order)
+@click.argument("names", nargs=-1, metavar="[MEMBER]...")
+@click.option(
+    "--to", "folder", required=True, type=_folder, metavar="FOLDER", help="A new or an empty folder; see also --over."
+)
 @click.option("--dump", "dump", metavar="FILE", help="Write the database dump there; - is stdout.")
-@click.option("--all", "has_all", is_flag=True, help="All members: the backup's record and its dump, too.")
-@click.option("--over", is_flag=True, help="FOLDER is there: replace files in it, one by one. Not all or nothing.")
-@click.option("--keep-partial", is_flag=True, help="Keep what could be had where something is missing or refused.")
-@click.option("--owners", is_flag=True, help="Give files the owners that the archive names. Needs root.")
-@click.option("--no-fsync", is_flag=True, help="Don't wait until all is on the disk.")
+@click.option("--all", "has_own", is_flag=True, help="All members: the backup's record and its dump, too.")
+@click.option(
+    "--over", "is_over", is_flag=True, help="FOLDER is there: replace files in it, one by one. Not all or nothing."
+)
+@click.option(
+    "--keep-partial",
+    "keeps_partial",
+    is_flag=True,
+    help="Keep what could be had where something is missing or refused.",
+)
+@click.option("--owners", "has_owners", is_flag=True, help="Give files the owners that the archive names. Needs root.")
+@click.option(
+    "--no-fsync",
+    "is_synced",
+    is_flag=True,
+    callback=lambda _ctx, _param, given: not given,
+    help="Don't wait until all is on the disk.",
+)
 @options.limiting
 @options.formatted(EXTRACTION)
-def extract(
-    archive: str,
-    members: tuple[str, ...],
-    *,
-    folder: str,
-    dump: str | None,
-    has_all: bool,
-    over: bool,
-    keep_partial: bool,
-    owners: bool,
-    no_fsync: bool,
-    limits: Limits,
-    format_name: str,
-) -> int:
+def extract(archive: str, order: Order, dump: str | None, limits: Limits, *, format_name: str) -> int:
     """Unpack an ARCHIVE's site to a FOLDER, from one pass that reads it, judges it and writes.
 
     Without a MEMBER, the site's files: not the record, nor the dump, which --dump writes. A MEMBER that is a folder
@@ -78,44 +95,24 @@ def extract(
     """
     if dump == "-" and format_name != "text":
         raise click.UsageError(f"--dump - and --{format_name} both write to stdout")
-    if has_all and members:
-        raise click.UsageError("--all goes without MEMBER")
-    if owners and os.geteuid() != 0:
+    if order.has_owners and os.geteuid() != 0:
         raise click.UsageError("--owners needs root: only root gives files to others")
-
     protected = Protected()
-    output.refuse_evidence(folder.rstrip("/") or folder, protected)
-    names = (os.fsencode(member) for member in members)
-    order = Order(
-        folder=folder.rstrip("/") or folder,
-        selection=Selection(names, has_own=has_all),
-        is_over=over,
-        is_synced=not no_fsync,
-        has_owners=owners,
-        keeps_partial=keep_partial,
-    )
-    return _extracted(archive, order, limits, dump, protected, format_name=format_name)
-
-
-def _extracted(
-    archive: str, order: Order, limits: Limits, dump: str | None, protected: Protected, *, format_name: str
-) -> int:
-    """Extract, print what came out, and return the exit code."""
-    talk, answer = _Talk(), EXTRACTION[format_name].render()
+    output.refuse_evidence(order.folder, protected)
+    answer, missing = EXTRACTION[format_name].render(), count()
 
     def report(result: MemberResult) -> None:
-        line = talk.line(result)
         if answer is not None:
             output.write(answer.piece(result))
-        elif line is not None:
-            messages.write_line(line)
+        elif result.fate not in _AS_ASKED and next(missing) < _MISSING_SHOWN:
+            messages.write_line(f"{result.member.text}: {result.fate}: {result.reason}")
 
     case = verification.case_at(archive, Search(limits=limits), DEFAULT, int(time()))
     extraction = _filled(case, order, dump, protected, report)
     if answer is not None:
         output.write(answer.end(extraction))
     code = messages.report((judged.finding for judged in extraction.verification.judged), Severity.WARNING)
-    for line in talk.end(extraction):
+    for line in _lines(extraction):
         messages.write_line(line)
     if dump is not None and not extraction.has_dump:
         messages.write_line(f"{archive}: holds no dump; {dump} was not written")
@@ -126,19 +123,19 @@ def _filled(
     case: Case, order: Order, dump: str | None, protected: Protected, report: Callable[[MemberResult], object]
 ) -> Extraction:
     """Extract, and return what came out; the dump's file is there only if the folder is."""
+    opened = nullcontext() if dump is None else Target(dump).opened(protected)
     try:
-        with messages.progress_bar(case.size) as bar, _dump(dump, protected) as write:
+        with messages.progress_bar(case.size) as bar, opened as write:
             extraction = unpacked(case, order, report, dump=write, watch=bar.watch)
-            _drop_unless_kept(extraction, write)
+            if write is not None and not (extraction.is_kept and extraction.has_dump):
+                _drop(extraction)
     except _DroppedError as dropped:
         return dropped.extraction
     return extraction
 
 
-def _drop_unless_kept(extraction: Extraction, write: Write | None) -> None:
-    """Raise where a dump's file is begun that is not to stay."""
-    if write is not None and not (extraction.is_kept and extraction.has_dump):
-        raise _DroppedError(extraction)
+def _drop(extraction: Extraction) -> NoReturn:
+    raise _DroppedError(extraction)
 
 
 def _exit_code(extraction: Extraction, *, is_dump_there: bool) -> int:
@@ -153,46 +150,17 @@ def _exit_code(extraction: Extraction, *, is_dump_there: bool) -> int:
     return int(is_wrong or extraction.has_refused or not is_dump_there)
 
 
-@contextmanager
-def _dump(path: str | None, protected: Protected) -> Iterator[Write | None]:
-    """Give what writes the dump: to stdout, to a file, or nowhere."""
-    if path is None:
-        yield None
-    elif path == "-":
-        yield output.write_bytes
-    else:
-        with output.opened_file(path, protected) as write:
-            yield write
-
-
-class _Talk:
-    """Says on the way which members are not there, and at last what is."""
-
-    def __init__(self) -> None:
-        self._missing = 0
-
-    def line(self, result: MemberResult) -> str | None:
-        """Return the line about a member, if it is worth one."""
-        if result.fate in {Fate.WRITTEN, Fate.LEFT_OUT}:
-            return None
-        self._missing += 1
-        return f"{result.member.text}: {result.fate}: {result.reason}" if self._missing <= _MISSING_SHOWN else None
-
-    def end(self, extraction: Extraction) -> Iterator[str]:
-        """Yield the lines about all of it."""
-        if (more := self._missing - _MISSING_SHOWN) > 0:
-            yield f"{counted(more, 'more member is', 'more members are')} not there"
-        yield from (f"{name.decode('utf-8', 'surrogateescape')}: is not in the archive" for name in extraction.missing)
-        if extraction.narrowed:
-            narrowed = counted(extraction.narrowed, "member has", "members have")
-            yield f"{narrowed} fewer permissions than in the archive"
-        yield _outcome(extraction)
-
-
-def _outcome(extraction: Extraction) -> str:
+def _lines(extraction: Extraction) -> Iterator[str]:
+    """Yield what there is to say of an ``extraction``, beside the members that are named."""
+    missing = sum(number for fate, number in extraction.counts.items() if fate not in _AS_ASKED)
+    if (more := missing - _MISSING_SHOWN) > 0:
+        yield f"{counted(more, 'more member is', 'more members are')} not there"
+    yield from (f"{name.decode('utf-8', 'surrogateescape')}: is not in the archive" for name in extraction.missing)
+    if extraction.narrowed:
+        yield f"{counted(extraction.narrowed, 'member has', 'members have')} fewer permissions than in the archive"
     folder = printable(extraction.order.folder)
-    others = amounts({fate: count for fate, count in extraction.counts.items() if fate != Fate.WRITTEN})
+    others = amounts({fate: number for fate, number in extraction.counts.items() if fate != Fate.WRITTEN})
     what = f"{counted(extraction.counts[Fate.WRITTEN], 'member')} written to {folder}"
     if not extraction.is_kept:
         what = f"{folder} was not made: --keep-partial keeps what could be had"
-    return f"{what}; {others}" if others else what
+    yield f"{what}; {others}" if others else what

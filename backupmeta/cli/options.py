@@ -18,7 +18,6 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 import click
 from click.shell_completion import CompletionItem
 
-from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import AMOUNTS, DEFAULT_LIMITS, LIMIT_NAMES, Limits, amount
 from backupmeta.cli import messages, output
 from backupmeta.errors import EvidenceError, did_you_mean
@@ -26,7 +25,7 @@ from backupmeta.escapes import printable
 from backupmeta.provenance import display
 from backupmeta.record.fields import FIELD
 from backupmeta.render.formats import Formats, Render, Trait
-from backupmeta.search import Period, Search
+from backupmeta.search import Period, Protected, Search
 from backupmeta.words import cut
 
 Command: TypeAlias = Callable[..., int]
@@ -34,8 +33,6 @@ Decorator: TypeAlias = Callable[[Command], Command]
 
 _MOST_COMPLETIONS: Final = 200
 _DAY: Final = 86_400
-_LAST_SECOND: Final = 253_402_300_799
-"""9999-12-31T23:59:59Z, in Unix seconds: the last one that `datetime` has."""
 _LONGEST_SHOWN: Final = 60
 COUNT: Final[click.IntRange] = click.IntRange(0, 10**12)
 """How many: none too many to be counted."""
@@ -80,9 +77,9 @@ def moment(text: str, of_date: int = 0) -> int:
     """
     try:
         if text.isdecimal() and len(text) > len("20240613"):
-            return _second(text)
+            return int(datetime.fromtimestamp(int(text), UTC).timestamp())
         parsed = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         shown = cut(text, _LONGEST_SHOWN)
         raise ValueError(f"{shown!r} is no time; give 2024-06-13, 2024-06-13T20:55:21Z or Unix seconds") from None
     first = int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
@@ -92,13 +89,6 @@ def moment(text: str, of_date: int = 0) -> int:
 def last_moment(text: str) -> int:
     """Return the same, of a date its last second."""
     return moment(text, _DAY - 1)
-
-
-def _second(digits: str) -> int:
-    """Return the number of Unix seconds. Raises `ValueError` for a second that no calendar has."""
-    if len(digits) > _LONGEST_SHOWN or int(digits) > _LAST_SECOND:
-        raise ValueError("after the year 9999")
-    return int(digits)
 
 
 def sort_key(text: str) -> str:
@@ -214,18 +204,18 @@ def looking(roots_name: Roots, *, in_catalog: bool = False) -> Decorator:
     ) -> Where:
         has_secrets = click.get_current_context().params.get("show_secrets")
         if catalog is not None:
-            _refuse_beside_catalog({roots_name: roots, "--sysroot": sysroot, "--show-secrets": has_secrets})
+            refuse_beside("--catalog", {roots_name: roots, "--sysroot": sysroot, "--show-secrets": has_secrets})
         return Where(roots, sysroot, zone, limits, catalog)
 
     roots = _ROOT if roots_name == "--root" else click.argument("roots", nargs=-1, metavar=f"[{roots_name}]...")
     return collected("where", where, roots, _SYSROOT, zoned, *([_CATALOG] if in_catalog else []))
 
 
-def _refuse_beside_catalog(given: Mapping[str, object]) -> None:
-    """Raise `click.UsageError` where something is ``given`` that a catalog has no answer to."""
+def refuse_beside(catalog: str, given: Mapping[str, object], otherwise: str = _ON_DISK) -> None:
+    """Raise `click.UsageError` where something is ``given`` that a ``catalog`` has no answer to."""
     for name, value in given.items():
         if value:
-            raise click.UsageError(f"{name} does not go with --catalog: {_BESIDE_CATALOG.get(name, _ON_DISK)}")
+            raise click.UsageError(f"{name} does not go with {catalog}: {_BESIDE_CATALOG.get(name, otherwise)}")
 
 
 def _limiting(name: str, collect: Callable[[Mapping[str, int]], object]) -> Decorator:

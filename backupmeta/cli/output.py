@@ -12,8 +12,7 @@ import click
 from backupmeta.errors import OutputError
 
 if TYPE_CHECKING:
-    from backupmeta.account.protected import Protected
-    from backupmeta.cli.writing import Write
+    from backupmeta.search import Protected
 
 BROKEN_PIPE: Final[int] = 141
 """The exit code for a reader that went away, as a shell gives it for SIGPIPE."""
@@ -76,41 +75,33 @@ class Target(NamedTuple):
         return width() if self.is_stdout else None
 
     def write(self, parts: Iterable[str | bytes], protected: "Protected") -> None:
-        """Write all ``parts``; a file is there once the last of them is written. Raises as `opened_file`."""
+        """Write all ``parts``. Raises as `opened`."""
         with self.opened(protected) as write_part:
             for part in parts:
                 write_part(part)
 
     @contextmanager
     def opened(self, protected: "Protected") -> Iterator[Callable[[str | bytes], object]]:
-        """Give what writes the answer. Raises as `opened_file`."""
+        """Give what writes the answer; a file is there once all is written.
+
+        Raises `click.BadParameter` for a link, and for any place that is ``protected``: evidence; `OutputError` where
+        the system does not write it.
+        """
         if self.path is None or self.path == "-":
             yield lambda part: write_bytes(_encoded(part))
             return
-        with opened_file(self.path, protected) as write_file:
+        from backupmeta.cli import writing
+
+        command = click.get_current_context()
+        with ExitStack() as opened:
+            if (number := writing.descriptor(self.path)) is not None:
+                write_file = opened.enter_context(writing.channel(number))
+            else:
+                with _refusing():
+                    where = command.with_resource(writing.place(self.path))
+                    protected.refuse(where.real, self.path)
+                    write_file = opened.enter_context(writing.written(where, command.call_on_close))
             yield lambda part: write_file(_encoded(part))
-
-
-@contextmanager
-def opened_file(path: str, protected: "Protected") -> Iterator["Write"]:
-    """Give what writes a file: it is ``path`` once all is written.
-
-    Raises `click.BadParameter` for a link, and for any place that is ``protected``: evidence; `OutputError` where the
-    system does not write it.
-    """
-    from backupmeta.cli import writing
-
-    if (number := writing.descriptor(path)) is not None:
-        with writing.channel(number) as write_channel:
-            yield write_channel
-        return
-    command = click.get_current_context()
-    with ExitStack() as opened:
-        with _refusing():
-            where = command.with_resource(writing.place(path))
-            protected.refuse(where.real, path)
-            write_file = opened.enter_context(writing.written(where, command.call_on_close))
-        yield write_file
 
 
 def refuse_evidence(path: str | None, protected: "Protected") -> None:

@@ -7,7 +7,6 @@ from typing import Final
 import click
 
 from backupmeta import verification
-from backupmeta.account.protected import Protected
 from backupmeta.archive.limits import Limits
 from backupmeta.checks import policy
 from backupmeta.checks.policy import Policy, Verdict
@@ -20,18 +19,13 @@ from backupmeta.findings import Group, Severity
 from backupmeta.render.ci import VERIFICATIONS
 from backupmeta.render.formats import View
 from backupmeta.render.verified import CHECKS, MOST_RESULTS, Selection, Tally, VerificationView
+from backupmeta.search import Protected
 from backupmeta.verification import Run
 
 _AHEAD: Final = 32
 """How many archives for each process may be verified before the first of them is, which may be a large one."""
 
-_EXIT_CODES: Final = {
-    Verdict.PASS: 0,
-    Verdict.FAIL: 1,
-    Verdict.UNREADABLE: 2,
-    Verdict.NOT_JUDGED: 2,
-    None: 2,
-}
+_EXIT_CODES: Final[Mapping[Verdict | None, int]] = {Verdict.PASS: 0, Verdict.FAIL: 1}
 
 
 @click.command()
@@ -102,7 +96,7 @@ def verify(
         messages.write_line(f"there is no backup in {where.name}; {advice}")
     elif format_name != "text" or target.path is not None:
         messages.write_line(tally.line)
-    return _EXIT_CODES[tally.verdict]
+    return _EXIT_CODES.get(tally.verdict, 2)
 
 
 def _recorded(catalog: str, chosen: Policy) -> Run:
@@ -127,7 +121,7 @@ def _policy(path: str | None, protected: Protected) -> Policy:
         return policy.load(path)
     if (project := policy.nearest(".", is_evidence)) is None:
         return policy.DEFAULT
-    chosen = policy.load_found(project)
+    chosen = policy.load(project, policy.require_trusted)
     messages.write_line(f"the policy is the one in {project}")
     return chosen
 

@@ -8,12 +8,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, Generic, Literal, NamedTuple, TypeVar, get_args
 from weakref import finalize
 
 from backupmeta import rules
 from backupmeta.archive.digests import MemberDigests
-from backupmeta.archive.dump import Dump, Dumps, Table
+from backupmeta.archive.dump import Dumps, Table
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import label, shown
 from backupmeta.archive.reader import Pass
@@ -68,15 +68,7 @@ class End(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-class Failure(NamedTuple):
-    """Why nothing of an archive can be read."""
-
-    path: str
-    reason: str
-    advice: str
-
-
-_Part = Sequence[Entry] | End | Failure
+_Part = Sequence[Entry] | End
 """What comes of a walk: many members at once, again and again, and at last how it ended."""
 
 
@@ -87,27 +79,18 @@ class Walking(Work[tuple[int, Place], _Part]):
     limits: Limits
 
     def do(self, order: tuple[int, Place], watch: Watch) -> Iterator[_Part]:
-        """Walk over an archive; nothing is raised but for errors in this program."""
-        try:
-            with order[1].open() as file:
-                file.watch = watch
-                digests, dumps = MemberDigests(DIGEST, self.limits.names), Dumps()
-                passed = Pass(file, self.limits, algorithms=(), consumers=[digests, dumps])
-                yield from _entries(passed, digests)
-                yield _end(dumps.dump, tuple(passed.findings()))
-        except EvidenceError as error:
-            yield Failure(error.path, error.reason, error.advice)
+        """Walk over an archive. Raises `EvidenceError` where nothing of it can be read."""
+        with order[1].open() as file:
+            file.watch = watch
+            digests, dumps = MemberDigests(DIGEST, self.limits.names), Dumps()
+            passed = Pass(file, self.limits, algorithms=(), consumers=[digests, dumps])
+            yield from _entries(passed, digests)
+            findings, dump = tuple(passed.findings()), dumps.dump
+            yield End((), 0, findings) if dump is None else End((*dump.tables, *dump.filled), dump.left_out, findings)
 
     def given_up(self, order: tuple[int, Place]) -> Iterator[_Part]:
-        """Yield that no process survives walking over an archive."""
-        yield Failure(order[1].path, "the process that read it ended", "is there too little memory?")
-
-
-def _end(dump: Dump | None, findings: tuple[Finding, ...]) -> End:
-    """Return what is known of the dump, if there is one, and the ``findings``."""
-    if dump is None:
-        return End((), 0, findings)
-    return End((*dump.tables, *dump.filled), dump.left_out, findings)
+        """Raise that no process survives walking over an archive."""
+        raise EvidenceError(order[1].path, "the process that read it ended", "is there too little memory?")
 
 
 def _entries(passed: Pass, digests: MemberDigests) -> Iterator[Sequence[Entry]]:
@@ -197,10 +180,11 @@ class MemberSpool:
             self._database.execute(_COMPARE)
             return dict(self._database.execute("SELECT what, count(*) FROM changes GROUP BY what"))
 
-    def uncompared(self) -> tuple[int, bytes]:
-        """Return how many members have a content on both sides that is not known on one, and the first one's name."""
+    def uncompared(self) -> Iterator[Finding]:
+        """Yield that there are members with a content on both sides that could not be read on one."""
         [(count, name)] = rows(self._database, _UNCOMPARED)
-        return count, name or b""
+        if count:
+            yield Finding(rules.MEMBER_NOT_COMPARED, label(name), f"and {count - 1:,} more" if count > 1 else "")
 
     def changed(self) -> Iterator[tuple[Entry | None, Entry | None]]:
         """Yield the members that differ, as they are in each archive, None where they are not, by their names."""
@@ -213,19 +197,35 @@ def _entry(row: Sequence[object]) -> Entry | None:
     return None if row[0] is None else Entry._make(row)
 
 
-By = Literal["kind", "size", "mode", "mtime", "link", "content"]
+Compared = TypeVar("Compared", Entry, Table)
 
 
-class MemberChange(NamedTuple):
-    """A member that differs; None where it is not there."""
+class _Change(NamedTuple, Generic[Compared]):
+    """What is in A, and what in B; None where it is not there."""
 
-    before: Entry | None
-    after: Entry | None
+    before: Compared | None
+    after: Compared | None
 
     @property
-    def either(self) -> Entry:
-        """The member, in A or else in B."""
+    def either(self) -> Compared:
+        """What is in A, or else in B."""
         return next(side for side in self if side is not None)
+
+    @property
+    def what(self) -> What:
+        """What became of it."""
+        return What.between(self.before, self.after)
+
+
+By = Literal["kind", "size", "mode", "mtime", "link", "content"]
+_BY: Final[tuple[By, ...]] = get_args(By)
+"""By what members of one name can differ, in the order of what an `Entry` has after the name."""
+
+
+class MemberChange(_Change[Entry]):
+    """A member that differs; None where it is not there."""
+
+    __slots__ = ()
 
     @property
     def what(self) -> What:
@@ -239,33 +239,14 @@ class MemberChange(NamedTuple):
         """By what it differs, where it is on both sides; a content that is not known is none that differs."""
         if self.before is None or self.after is None:
             return ()
-        old, new = self.before, self.after
-        differences: dict[By, bool] = {
-            "kind": old.kind != new.kind,
-            "size": old.size != new.size,
-            "mode": old.mode != new.mode,
-            "mtime": old.mtime_ns != new.mtime_ns,
-            "link": old.link != new.link,
-            "content": None not in {old.digest, new.digest} and old.digest != new.digest,
-        }
-        return tuple(name for name, differs in differences.items() if differs)
+        values = zip(_BY, self.before[1:], self.after[1:], strict=True)
+        return tuple(name for name, old, new in values if old != new and None not in {old, new})
 
 
-class TableChange(NamedTuple):
+class TableChange(_Change[Table]):
     """A table or view that differs; None where it is not there."""
 
-    before: Table | None
-    after: Table | None
-
-    @property
-    def either(self) -> Table:
-        """The table, in A or else in B."""
-        return next(side for side in self if side is not None)
-
-    @property
-    def what(self) -> What:
-        """What became of it."""
-        return What.between(self.before, self.after)
+    __slots__ = ()
 
     @property
     def is_redefined(self) -> bool:
@@ -334,22 +315,13 @@ def compared_contents(
     ends, spool = dict[int, End](), MemberSpool()
     orders = [(number, side.place) for number, side in enumerate(sides)]
     for (number, _), part in mixed_results(orders, Walking(limits), workers):
-        if isinstance(part, Failure):
-            raise EvidenceError(*part)
         if isinstance(part, End):
             ends[number] = part
         else:
             spool.take(number, part)
     findings = [finding for number in sorted(ends) for finding in _findings(ends[number], sides[number].path)]
-    findings += _uncompared(spool)
+    findings += spool.uncompared()
     return Contents(spool, tuple(_tables(ends[0].tables, ends[1].tables)), tuple(findings))
-
-
-def _uncompared(spool: MemberSpool) -> Iterator[Finding]:
-    """Yield that there are contents that were not compared, because they could not be read."""
-    count, name = spool.uncompared()
-    if count:
-        yield Finding(rules.MEMBER_NOT_COMPARED, label(name), f"and {count - 1:,} more" if count > 1 else "")
 
 
 def _findings(end: End, path: str) -> Iterator[Finding]:
@@ -365,10 +337,6 @@ def _tables(before: Iterable[Table], after: Iterable[Table]) -> Iterator[TableCh
     old, new = ({table.name: table for table in tables} for tables in (before, after))
     for name in sorted(old.keys() | new.keys()):
         change = TableChange(old.get(name), new.get(name))
-        is_there = change.before is not None and change.after is not None
-        if not is_there or change.is_redefined or _rows(change.before) != _rows(change.after):
+        rows_of = [None if side is None else side.rows for side in change]
+        if change.is_redefined or rows_of[0] != rows_of[1]:
             yield change
-
-
-def _rows(table: Table | None) -> int:
-    return 0 if table is None else table.rows

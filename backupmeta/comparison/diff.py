@@ -14,10 +14,9 @@ from backupmeta import library
 from backupmeta.account import places
 from backupmeta.account.filename import parse
 from backupmeta.account.home import Home, Pair, is_id
-from backupmeta.api.status import install_not_found
 from backupmeta.backup.inspection import Inspection
 from backupmeta.comparison.changes import Changes, compared
-from backupmeta.errors import AnswerError, EvidenceError, UnreadableError
+from backupmeta.errors import AnswerError, EvidenceError, UnreadableError, install_not_found
 from backupmeta.evidence import Place, is_file, join_server_path
 from backupmeta.findings import Finding
 from backupmeta.search import EVERYWHERE, Search
@@ -86,7 +85,7 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
         raise ValueError("both are current; name a backup")
     findings = list[Finding]()
     with noting(findings):
-        named = [_side(target, search, user, findings) for target in (a, b) if target != CURRENT]
+        named = [Side(target, *backup(target, search, user, findings)) for target in (a, b) if target != CURRENT]
         if a == CURRENT:
             named.insert(0, _current(named[0], search, findings))
         elif b == CURRENT:
@@ -103,10 +102,6 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
     archives = _archive(before), _archive(after)
     contents = archive_changes.compared_contents(archives, search.limits, few_processes(2))
     return Difference(before, after, changes, contents, tuple(dict.fromkeys((*findings, *contents.findings))))
-
-
-def _side(target: str, search: Search, user: str | None, findings: list[Finding]) -> Side:
-    return Side(target, *backup(target, search, user, findings))
 
 
 def _current(other: Side, search: Search, findings: list[Finding]) -> Side:

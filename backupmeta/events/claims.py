@@ -9,32 +9,28 @@ a calendar has.
 
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from heapq import nlargest
-from itertools import combinations, islice
+from itertools import combinations
 from operator import itemgetter, methodcaller
 from typing import Final, Literal, NamedTuple
 
-from backupmeta import library, rules
+from backupmeta import rules
 from backupmeta.account import filename
-from backupmeta.account.filename import ArchiveName, unreadable
+from backupmeta.account.filename import unreadable
 from backupmeta.account.home import Home
 from backupmeta.account.layout import RECORDS, is_absent
-from backupmeta.archive.head import head
 from backupmeta.archive.headers import MemberKind
-from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Pass
 from backupmeta.backup.contradictions import SECOND, TOLERANCES, Making, Written
 from backupmeta.errors import EvidenceError, NotRegularError
-from backupmeta.evidence import EvidenceFile, Place, join_server_path
+from backupmeta.evidence import EvidenceFile, join_server_path
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness, base_name, display, on_disk
+from backupmeta.provenance import Source, Witness, base_name, display
 from backupmeta.record.fields import FIELDS, Field, problem
-from backupmeta.record.grammar import Document, document, pickled_in_clear
+from backupmeta.record.grammar import Document
 from backupmeta.words import counted, dated
-from backupmeta.work.orders import Watch, Work
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -239,9 +235,6 @@ _NANOSECONDS: Final = 1000
 _FEWEST: Final = 1000
 """Among how many of the newest members the newest file is looked for, at least."""
 
-_TOGETHER: Final = 256
-"""How many members an archive's reader sends at once."""
-
 
 def of_record(record: Document, findings: list[Finding]) -> Iterator[Statement]:
     """Yield the times in a record; a time that is empty or 0 was never set. Append what can't be decoded.
@@ -269,12 +262,13 @@ def _reason(record: Document) -> str:
 
 
 def of_name(
-    path: str, records: Iterable[Claim], zone: tzinfo | None, findings: list[Finding]
+    path: str, records: Iterable[Claim], zone: tzinfo | None, today: tzinfo | None, findings: list[Finding]
 ) -> tuple[Statement, list[Claim]] | None:
     """Return what the name of the archive at ``path`` states, and which of the ``records`` it contradicts.
 
     None for a name that does not follow the convention. Its clock's zone is the server's ``zone``, where a person named
-    it, else the one that a record's ``backup-time`` implies; else it is unknown, and the local time stands for itself.
+    it, else the one that a record's ``backup-time`` implies, else, as the weakest witness, the one that the server has
+    ``today``; else it is unknown, and the local time stands for itself.
     """
     name = filename.parse(base_name(path))
     if name is None:
@@ -282,20 +276,19 @@ def of_name(
     seconds = {claim: claim.time // SECOND for claim in records}
     against = [claim for claim, time in seconds.items() if any(filename.disagreements(name, None, None, time, zone))]
     implied = next((offset for time in seconds.values() if (offset := filename.utc_offset(name, time))), None)
+    clocks = (
+        (zone, f"in {zone}"),
+        (implied, f"in {implied}, which backup-time implies"),
+        (today, f"in {today}, the zone that the server has today"),
+    )
+    unknown = (None, "in an unknown zone, shown as if it were UTC")
+    known, words = next((clock for clock in clocks if clock[0] is not None), unknown)
     source = Source(Witness.FILE_NAME, path)
-    if zone is not None and filename.is_ambiguous(name, zone):
+    if known is not None and filename.is_ambiguous(name, known):
         findings.append(Finding(rules.ZONE_AMBIGUOUS, display(path), f"{name.local_time}", (source,)))
-    return _named(name, source, zone, implied), against
-
-
-def _named(name: ArchiveName, source: Source, zone: tzinfo | None, implied: timezone | None) -> Statement:
-    known = zone or implied
-    kind = "named-unzoned" if known is None else "named"
-    clock = "in an unknown zone, shown as if it were UTC"
-    if known is not None:
-        clock = f"in {zone}" if zone else f"in {implied}, which backup-time implies"
     time = filename.unix_time(name, known or UTC) * SECOND
-    return Statement(Claim(kind, time, source), f"at {name.local_time} {clock}")
+    claim = Claim("named-unzoned" if known is None else "named", time, source)
+    return Statement(claim, f"at {name.local_time} {words}"), against
 
 
 def of_file(file: EvidenceFile, path: str) -> Iterator[Statement]:
@@ -364,131 +357,6 @@ def _files_in(home: Home, name: str) -> Iterator[tuple[str, Statement]]:
             path = folder.server_child(entry)
             claim = Claim("record", mtime_ns // _NANOSECONDS, Source(Witness.FILE_SYSTEM, path))
             yield path, Statement(claim, file=File(size, inode=inode))
-
-
-# --- an archive, from one opening -------------------------------------------------------------------------------------
-
-
-class ToRead(NamedTuple):
-    """An archive to be read.
-
-    Attributes:
-        place: where it lies.
-        path: its path as the server saw it.
-        record: the record of the backup that names it, where there is one.
-    """
-
-    place: Place
-    path: str
-    record: Document | None
-
-
-class Examined(NamedTuple):
-    """What an archive states.
-
-    Attributes:
-        embedded: its own record, where that can be read.
-        statements: of its file, and of all its members together.
-        findings: what could not be read, and what is not as it should be with the archive.
-    """
-
-    embedded: Document | None
-    statements: tuple[Statement, ...]
-    findings: tuple[Finding, ...]
-
-
-class Ended(NamedTuple):
-    """Says that nothing more comes of an archive; ``findings`` are why, where that is not its end."""
-
-    findings: tuple[Finding, ...] = ()
-
-
-Part = Examined | tuple[Statement, ...] | Ended
-"""What comes of an archive: `Examined`, many of its members at once, again and again, and `Ended`."""
-
-
-@dataclass(frozen=True)
-class Examining(Work[ToRead, Part]):
-    """Reading archives for what they state of time.
-
-    Attributes:
-        limits: what each of them may ask for.
-        is_deep: whether they are read to their ends, member by member; else only their heads.
-        members: how many members of each make an event of their own, the newest ones.
-    """
-
-    limits: Limits
-    is_deep: bool
-    members: int
-
-    def do(self, order: ToRead, watch: Watch) -> Iterator[Part]:
-        """Yield what an archive states; one that is no backup, by content and name, states nothing."""
-        try:
-            with order.place.open() as file:
-                file.watch = watch
-                examined = self._head(order, file)
-                if self.is_deep and examined.statements:
-                    yield from self._members(order, file, examined)
-                else:
-                    yield examined
-        except EvidenceError as error:
-            yield Examined(None, (), (_unreadable(order, error),))
-        yield Ended()
-
-    def pickled(self, order: ToRead) -> bytes:
-        """Return the order as it goes to a process: with the secrets of its record, which is compared there."""
-        return pickled_in_clear(order)
-
-    def given_up(self, order: ToRead) -> Iterator[Part]:
-        """Yield that no process survives reading an archive."""
-        yield Examined(None, (), ())
-        yield Ended((library.given_up(order.path),))
-
-    def _head(self, order: ToRead, file: EvidenceFile) -> Examined:
-        """Return what an archive's file and its head state."""
-        statements = tuple(of_file(file, order.path))
-        embedded, findings = self._embedded(order, file)
-        if embedded is None and order.record is None and filename.parse(order.place.name) is None:
-            return Examined(None, (), findings)
-        return Examined(embedded, statements, findings)
-
-    def _embedded(self, order: ToRead, file: EvidenceFile) -> tuple[Document | None, tuple[Finding, ...]]:
-        """Return the archive's own record, and what was odd on the way to it."""
-        try:
-            beginning = head(file, self.limits, order.path)
-            source = Source(Witness.EMBEDDED_RECORD, order.path, beginning.member.text)
-            grave = _grave(order, beginning.findings)
-            if order.record is not None and order.record.record.is_of(beginning.record):  # parsed already
-                return Document(source, order.record.record), grave
-            return document(source, beginning.record, self.limits), grave
-        except EvidenceError as error:
-            return None, (_unreadable(order, error),)
-
-    def _members(self, order: ToRead, file: EvidenceFile, examined: Examined) -> Iterator[Part]:
-        """Yield what is ``examined``, with what all members state, then each of the newest ones, many at once."""
-        try:
-            file.seek(0)
-            walked = Pass(file, self.limits, algorithms=())
-            of_all, members = of_members(walked, order.path, self.members)
-            findings = _grave(order, walked.findings())
-        except EvidenceError as error:
-            of_all, members, findings = [], iter(()), (_unreadable(order, error),)
-        known = {finding.id for finding in findings}
-        further = (finding for finding in examined.findings if finding.id not in known)
-        yield Examined(examined.embedded, (*examined.statements, *of_all), (*findings, *further))
-        while batch := tuple(islice(members, _TOGETHER)):
-            yield batch
-
-
-def _unreadable(order: ToRead, error: EvidenceError) -> Finding:
-    """Return the finding about an archive that can't be read, or not to its end."""
-    odd = library.trouble(error, order.record, order.place)
-    return odd._replace(subject=order.path, evidence=on_disk(order.path))
-
-
-def _grave(order: ToRead, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return which of the ``findings`` are reported whatever was asked, each with the archive's path."""
-    return tuple(finding.at_path(order.path) for finding in findings if finding.is_grave)
 
 
 # --- who contradicts whom ---------------------------------------------------------------------------------------------

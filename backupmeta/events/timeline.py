@@ -6,38 +6,31 @@ read by any workers, in the order in which they are met: the events are the same
 
 import json
 import sqlite3
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, groupby
+from dataclasses import dataclass
+from datetime import tzinfo
+from itertools import chain, groupby, islice
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, Self
 
-from backupmeta.account.filename import unreadable
+from backupmeta import library
+from backupmeta.account.filename import parse, unreadable, zone_of_today
 from backupmeta.account.home import Archive, Home, Pair, by_archive
+from backupmeta.archive.head import head
+from backupmeta.archive.limits import Limits
+from backupmeta.archive.reader import Pass
 from backupmeta.backup.contradictions import Making
 from backupmeta.errors import EvidenceError, told_of
 from backupmeta.events import claims
-from backupmeta.events.claims import (
-    KINDS,
-    Claim,
-    Ended,
-    Event,
-    Examined,
-    Examining,
-    File,
-    Part,
-    Statement,
-    Subject,
-    ToRead,
-    nearest,
-)
+from backupmeta.events.claims import KINDS, Claim, Event, File, Statement, Subject, nearest
+from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding
 from backupmeta.folders import rows, telling
-from backupmeta.provenance import Source, Witness
-from backupmeta.record.grammar import Document
+from backupmeta.provenance import Source, Witness, on_disk
+from backupmeta.record.grammar import Document, document, pickled_in_clear
 from backupmeta.search import EVERYWHERE, Search
-from backupmeta.work.orders import HERE, Workers, results, spared
+from backupmeta.work.orders import HERE, Watch, Work, Workers, results, spared
 
 MEMBERS: Final = 10_000
 """How many members of an archive make an event of their own by default: more than a usual site has."""
@@ -48,7 +41,6 @@ NAMED: Final = 20
 _CONTRADICTING: Final = 20
 """How many witnesses that contradict an install's record are named."""
 
-_NOTHING: Final = Examined(None, (), ())
 _Contradictions = dict[Claim, list[Claim]]
 """Who contradicts whom."""
 
@@ -75,102 +67,202 @@ def timeline(
         TemporaryFileError: there is no room for temporary files.
     """
     with EventSpool() as spool:
-        accounts = _Accounts(search, spool, [] if findings is None else findings)
-        orders, chosen = spared(accounts.orders(), workers if deep else HERE)
-        for _, part in results(orders, Examining(search.limits, deep, members), chosen):
-            accounts.take(part)
-        accounts.settle()
+        notes = list[Finding]() if findings is None else findings
+        steps, chosen = spared(_steps(search, notes), workers if deep else HERE, _ARCHIVE_AND_INSTALLS)
+        for step, part in results(steps, Examining(search.limits, deep, members), chosen):
+            with step.account.noting_errors():
+                spool.take(step.events(part))
+            if not step.pairs:
+                notes.extend((*step.account.findings, *step.account.home.findings))
         yield from spool
+
+
+# --- an archive, from one opening -------------------------------------------------------------------------------------
+
+
+class ToRead(NamedTuple):
+    """An archive to be read.
+
+    Attributes:
+        place: where it lies.
+        path: its path as the server saw it.
+        record: the record of the backup that names it, where there is one.
+    """
+
+    place: Place
+    path: str
+    record: Document | None
+
+
+class Examined(NamedTuple):
+    """What an archive states.
+
+    Attributes:
+        embedded: its own record, where that can be read.
+        recorded: what that states, with its places in clear text: a record that comes from a process shows masks.
+        statements: of its file, and of all its members together.
+        findings: what could not be read, and what is not as it should be with the archive.
+    """
+
+    embedded: Document | None = None
+    recorded: tuple[Statement, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+Part = Examined | tuple[Statement, ...]
+"""What comes of an archive: `Examined`, then many of its members at once, again and again."""
+
+_NOTHING: Final = Examined()
+_TOGETHER: Final = 256
+"""How many members an archive's reader sends at once."""
+
+
+@dataclass(frozen=True)
+class Examining(Work["Step", Part]):
+    """Reading archives for what they state of time.
+
+    Attributes:
+        limits: what each of them may ask for.
+        is_deep: whether they are read to their ends, member by member; else only their heads.
+        members: how many members of each make an event of their own, the newest ones.
+    """
+
+    limits: Limits
+    is_deep: bool
+    members: int
+
+    def do(self, order: "Step | ToRead | None", watch: Watch) -> Iterator[Part]:
+        """Yield what a step's archive states; one that is no backup, by content and name, states nothing."""
+        archive = order.archive if isinstance(order, Step) else order
+        if archive is None:
+            yield _NOTHING
+            return
+        try:
+            with archive.place.open() as file:
+                file.watch = watch
+                examined = self._head(archive, file)
+                if self.is_deep and examined.statements:
+                    yield from self._members(archive, file, examined)
+                else:
+                    yield examined
+        except EvidenceError as error:
+            yield Examined(findings=(_unreadable(archive, error),))
+
+    def pickled(self, order: "Step") -> bytes:
+        """Return the archive as it goes to a process: with the secrets of its record, which is compared there."""
+        return pickled_in_clear(order.archive)
+
+    def given_up(self, order: "Step") -> Iterator[Part]:
+        """Yield that no process survives reading an archive."""
+        yield Examined(findings=() if order.archive is None else (library.given_up(order.archive.path),))
+
+    def _head(self, order: ToRead, file: EvidenceFile) -> Examined:
+        """Return what an archive's file and its head state."""
+        statements = tuple(claims.of_file(file, order.path))
+        embedded, findings = self._embedded(order, file)
+        if embedded is None and order.record is None and parse(order.place.name) is None:
+            return Examined(findings=findings)
+        odd = list(findings)
+        recorded = () if embedded is None else tuple(claims.of_record(embedded, odd))
+        return Examined(embedded, recorded, statements, tuple(odd))
+
+    def _embedded(self, order: ToRead, file: EvidenceFile) -> tuple[Document | None, tuple[Finding, ...]]:
+        """Return the archive's own record, and what was odd on the way to it."""
+        try:
+            beginning = head(file, self.limits, order.path)
+            source = Source(Witness.EMBEDDED_RECORD, order.path, beginning.member.text)
+            grave = _grave(order, beginning.findings)
+            if order.record is not None and order.record.record.is_of(beginning.record):  # parsed already
+                return Document(source, order.record.record), grave
+            return document(source, beginning.record, self.limits), grave
+        except EvidenceError as error:
+            return None, (_unreadable(order, error),)
+
+    def _members(self, order: ToRead, file: EvidenceFile, examined: Examined) -> Iterator[Part]:
+        """Yield what is ``examined``, with what all members state, then each of the newest ones, many at once."""
+        try:
+            file.seek(0)
+            walked = Pass(file, self.limits, algorithms=())
+            of_all, members = claims.of_members(walked, order.path, self.members)
+            findings = _grave(order, walked.findings())
+        except EvidenceError as error:
+            of_all, members, findings = [], iter(()), (_unreadable(order, error),)
+        known = {finding.id for finding in findings}
+        further = (finding for finding in examined.findings if finding.id not in known)
+        yield examined._replace(statements=(*examined.statements, *of_all), findings=(*findings, *further))
+        while batch := tuple(islice(members, _TOGETHER)):
+            yield batch
+
+
+def _unreadable(order: ToRead, error: EvidenceError) -> Finding:
+    """Return the finding about an archive that can't be read, or not to its end."""
+    odd = library.trouble(error, order.record, order.place)
+    return odd._replace(subject=order.path, evidence=on_disk(order.path))
+
+
+def _grave(order: ToRead, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return which of the ``findings`` are reported whatever was asked, each with the archive's path."""
+    return tuple(finding.at_path(order.path) for finding in findings if finding.is_grave)
 
 
 # --- accounts ---------------------------------------------------------------------------------------------------------
 
 
-class _Step(NamedTuple):
-    """What comes next of an account.
+@dataclass
+class Step:
+    """What comes next of an account: the backups of one archive, a backup without one, or, at last, the installs.
 
     Attributes:
         account: the account.
-        pairs: the backups that have one archive, or one that has none; none at the end of the account.
-        order: the archive that is being read for it; None where there is none.
+        pairs: the backups; none at the end of the account.
+        archive: the archive that is read for it; None where there is none.
+        backups: the backups, once the first part of what the archive states came.
     """
 
     account: "_Account"
     pairs: Sequence[Pair] = ()
-    order: ToRead | None = None
+    archive: ToRead | None = None
+    backups: "Sequence[_Backup] | None" = None
+
+    def events(self, part: Part) -> Iterable[Event]:
+        """Return the events that come with a ``part`` of what its archive states; the first part brings most."""
+        if not isinstance(part, Examined):
+            return (backup.event(statement) for statement in part for backup in self.backups or ())
+        self.account.findings.extend(part.findings)
+        if not self.pairs:
+            return self.account.of_installs()
+        if self.backups is not None:  # the rest of the archive is given up
+            return ()
+        taken = [self.account.of_backup(pair, part) for pair in self.pairs]
+        self.backups = [backup for backup, _ in taken]
+        return chain.from_iterable(events for _, events in taken)
 
 
-class _Accounts:
-    """All accounts: gives their archives to be read, and takes the events of each, in the order of the disk."""
+_ARCHIVE_AND_INSTALLS: Final = 2
+"""How many steps there are where there is one archive: it, and the installs of its account."""
 
-    def __init__(self, search: Search, spool: "EventSpool", findings: list[Finding]) -> None:
-        self._search = search
-        self._spool = spool
-        self._findings = findings
-        self._steps = deque[_Step]()
-        self._backups: list[_Backup] | None = None
-        """The backups that the archive is of that is being read; None before any of it came."""
 
-    def orders(self) -> Iterator[ToRead]:
-        """Yield the archives; take the events that need none on the way. Raises `UnreadableError` for a root."""
-        met = list[Finding]()
-        for home in self._search.homes(met):
-            account = _Account(home, self._search, met)
-            met.clear()
-            with account.noting_errors():
-                yield from self._of_account(account)
-            self._add(_Step(account))
-        self._findings.extend(met)
-
-    def _of_account(self, account: "_Account") -> Iterator[ToRead]:
-        pairs = account.home.pairs()
-        sharing = by_archive(pairs)
-        for pair in pairs:
-            if pair.archive is None:
-                self._add(_Step(account, [pair]))
-            elif claiming := sharing.pop(pair.archive, None):  # read once, however many records name it
-                order = ToRead(pair.archive.place, pair.archive.server_path, pair.record)
-                self._add(_Step(account, claiming, order))
-                yield order
-
-    def take(self, part: Part) -> None:
-        """Take a part of what the oldest archive states whose end has not come."""
-        step = self._steps[0]
-        if isinstance(part, Ended):
-            step.account.findings.extend(part.findings)
-            self._steps.popleft()
-            self._backups = None
-            self.settle()
-        elif isinstance(part, Examined):
-            self._take_events(step, part)
-        else:
-            self._spool.take(backup.event(statement) for statement in part for backup in self._backups or ())
-
-    def settle(self) -> None:
-        """Take the events of all steps that wait for no archive."""
-        while self._steps and self._steps[0].order is None:
-            step = self._steps.popleft()
-            self._take_events(step, _NOTHING)
-            if not step.pairs:
-                self._findings.extend((*step.account.findings, *step.account.home.findings))
-
-    def _add(self, step: _Step) -> None:
-        self._steps.append(step)
-        self.settle()
-
-    def _take_events(self, step: _Step, examined: Examined) -> None:
-        """Take the events of the backups of a ``step``, or of the installs of its account, unless that was done."""
-        account = step.account
-        if self._backups is not None:
-            return
+def _steps(search: Search, findings: list[Finding]) -> Iterator[Step]:
+    """Yield the steps, account by account, in the order of the disk. Raises `UnreadableError` for a root."""
+    met, today = list[Finding](), zone_of_today(search.sysroot) if search.sysroot is not None else None
+    for home in search.homes(met):
+        account = _Account(home, search, today, met)
+        met.clear()
         with account.noting_errors():
-            if not step.pairs:
-                self._spool.take(account.of_installs())
-                return
-            account.findings.extend(examined.findings)
-            backups = [account.of_backup(pair, examined) for pair in step.pairs]
-            self._spool.take(chain.from_iterable(events for _, events in backups))
-            self._backups = None if step.order is None else [backup for backup, _ in backups]
+            yield from _of_backups(account)
+        yield Step(account)
+    findings.extend(met)
+
+
+def _of_backups(account: "_Account") -> Iterator[Step]:
+    pairs = account.home.pairs()
+    sharing = by_archive(pairs)
+    for pair in pairs:
+        if pair.archive is None:
+            yield Step(account, [pair])
+        elif claiming := sharing.pop(pair.archive, None):  # read once, however many records name it
+            yield Step(account, claiming, ToRead(pair.archive.place, pair.archive.server_path, pair.record))
 
 
 class _Backup(NamedTuple):
@@ -197,11 +289,15 @@ class _Account:
         findings: what could not be read of it.
     """
 
-    def __init__(self, home: Home, search: Search, findings: Iterable[Finding]) -> None:
-        """Read when the records of ``home`` were written; ``findings`` are those on the way to it."""
+    def __init__(self, home: Home, search: Search, today: tzinfo | None, findings: Iterable[Finding]) -> None:
+        """Read when the records of ``home`` were written; ``findings`` are those on the way to it.
+
+        ``today`` is the zone that the server has today.
+        """
         self.home = home
         self.findings = list(findings)
         self._zone = search.zone
+        self._today = None if home.folder.server is None else today
         self._files = dict[str, Statement]()
         self._installs = dict[str, list[Statement]]()
         self._against_installs: _Contradictions = {}
@@ -221,9 +317,9 @@ class _Account:
 
     def of_backup(self, pair: Pair, examined: Examined) -> tuple[_Backup, Iterator[Event]]:
         """Return a backup, and what its witnesses state, each with those who contradict it; members come later."""
-        records = [record for record in (pair.record, examined.embedded) if record is not None]
-        subject = self._subject(records[0] if records else None, pair.id)
-        statements = [statement for record in records for statement in claims.of_record(record, self.findings)]
+        subject = self._subject(pair.record or examined.embedded, pair.id)
+        own = () if pair.record is None else claims.of_record(pair.record, self.findings)
+        statements = [*own, *examined.recorded]
         stated = (*statements, *examined.statements)
         marks = self._contradictions(stated, subject.install)
         made = [statement.claim for statement in statements if statement.claim.kind == "backed-up"]
@@ -250,7 +346,7 @@ class _Account:
 
     def _of_name(self, archive: Archive | None, made: list[Claim], marks: _Contradictions) -> Iterator[Statement]:
         """Yield what the archive's name states; add to ``marks`` which of the claims ``made`` it contradicts."""
-        named = archive and claims.of_name(archive.server_path, made, self._zone, self.findings)
+        named = archive and claims.of_name(archive.server_path, made, self._zone, self._today, self.findings)
         if not named:
             return
         statement, against = named

@@ -15,13 +15,14 @@ from typing import Final, NamedTuple
 from backupmeta import rules, verification
 from backupmeta.archive.hazards import Links
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.member import DEVICES, DUMP, OWN, WITH_CONTENT, Member, escapes, is_absolute, plain
+from backupmeta.archive.member import DUMP, OWN, WITH_CONTENT, Member, escapes, is_absolute, plain
 from backupmeta.archive.reader import Content
 from backupmeta.checks.policy import Verdict, Verification
 from backupmeta.extraction.tree import Attributes, NewFile, RefusedError, Tree, new, over
 from backupmeta.findings import FindingRule, Severity
 from backupmeta.verification import Case
 from backupmeta.words import are, counted
+from backupmeta.work.orders import Watch
 
 _PERMISSIONS: Final = 0o755
 """What umask 022 leaves; the bits beyond permissions are left out, too."""
@@ -56,6 +57,13 @@ class MemberResult(NamedTuple):
     member: Member
     fate: Fate
     reason: str = ""
+
+
+Report = Callable[[MemberResult], object]
+"""Is told what became of each member."""
+
+Write = Callable[[bytes], object]
+"""Takes in the next bytes of the dump."""
 
 
 class Selection:
@@ -122,14 +130,7 @@ class Unpacking:
         narrowed: how many have fewer permissions than in the archive.
     """
 
-    def __init__(
-        self,
-        tree: Tree,
-        order: Order,
-        limits: Limits,
-        report: Callable[[MemberResult], object],
-        dump: Callable[[bytes], object] | None,
-    ) -> None:
+    def __init__(self, tree: Tree, order: Order, limits: Limits, report: Report, dump: Write | None) -> None:
         """Write what is selected to ``tree``, and the dump's bytes to ``dump``; ``report`` what became of each."""
         self._tree = tree
         self.order: Order = order
@@ -157,7 +158,7 @@ class Unpacking:
             try:
                 return self._begin(member, path)
             except RefusedError as error:
-                reason = error.reason
+                reason = str(error)
         self.record(member, Fate.REFUSED, reason)
         return None
 
@@ -178,7 +179,7 @@ class Unpacking:
         try:
             yield
         except RefusedError as error:
-            self.record(member, Fate.REFUSED, error.reason)
+            self.record(member, Fate.REFUSED, str(error))
         else:
             self.record_written(member, missing)
 
@@ -218,7 +219,7 @@ class Unpacking:
             return rules.MEMBER_NAME_ABSOLUTE.sentence
         if escapes(member.name):
             return rules.MEMBER_NAME_ESCAPES.sentence
-        if member.kind in DEVICES:
+        if member.is_device:
             return rules.MEMBER_DEVICE.sentence
         if self._links and self._links.above(member) is not None:
             return rules.MEMBER_THROUGH_LINK.sentence
@@ -256,7 +257,7 @@ class Unpacking:
         self._waiting[path] = member.offset
         return _FileContent(self, member)
 
-    def _begin_dump(self, member: Member, write: Callable[[bytes], object]) -> Content | None:
+    def _begin_dump(self, member: Member, write: Write) -> Content | None:
         if self.has_dump:
             self.record(member, Fate.REFUSED, "the archive holds several dumps")
             return None
@@ -291,7 +292,7 @@ class _FileContent:
         try:
             return self._unpacking.open(self._member)
         except RefusedError as error:
-            self._unpacking.record(self._member, Fate.REFUSED, error.reason)
+            self._unpacking.record(self._member, Fate.REFUSED, str(error))
         return None
 
     def take(self, piece: bytes) -> None:
@@ -320,21 +321,20 @@ class _FileContent:
                 file.finish(unpacking.attributes(member))
 
 
-class _DumpContent:
+class _DumpContent(NamedTuple):
     """Passes the dump's content on."""
 
-    def __init__(self, unpacking: Unpacking, member: Member, write: Callable[[bytes], object]) -> None:
-        self._unpacking = unpacking
-        self._member = member
-        self._write = write
+    unpacking: Unpacking
+    member: Member
+    write: Write
 
     def take(self, piece: bytes) -> None:
         """Pass the next bytes on."""
-        self._write(piece)
+        self.write(piece)
 
     def close(self, missing: int) -> None:
         """Tell what became of the dump."""
-        self._unpacking.record_written(self._member, missing)
+        self.unpacking.record_written(self.member, missing)
 
 
 def _is_refused(rule: FindingRule) -> bool:
@@ -384,14 +384,7 @@ class Extraction(NamedTuple):
         return bool(self.counts[Fate.REFUSED] or self.counts[Fate.INCOMPLETE] or self.missing)
 
 
-def extract(
-    case: Case,
-    order: Order,
-    report: Callable[[MemberResult], object],
-    *,
-    dump: Callable[[bytes], object] | None = None,
-    watch: Callable[[int], object] | None = None,
-) -> Extraction:
+def extract(case: Case, order: Order, report: Report, dump: Write | None, watch: Watch) -> Extraction:
     """Extract the archive of ``case``, judged in the same pass; ``report`` what became of each member.
 
     Without `Order.keeps_partial` the folder gets its name only if all that was asked for is in it, and the archive was

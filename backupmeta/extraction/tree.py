@@ -25,12 +25,7 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, er
 
 
 class RefusedError(Exception):
-    """A member that can't be made: ``reason`` is a phrase."""
-
-    def __init__(self, reason: str) -> None:
-        """Remember the ``reason``."""
-        super().__init__(reason)
-        self.reason = reason
+    """A member that can't be made; its argument is the reason, a phrase."""
 
 
 class Attributes(NamedTuple):

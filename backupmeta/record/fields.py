@@ -70,7 +70,10 @@ NOTIFICATIONS: Final = (
     "update_error"
 ).split()
 
-_EXTENSION_UPDATES: Final = {b"0": "none", b"1": "all", b"2": "custom", b"custom": "custom"}
+_core_updates: Final = values.code({b"0": "none", b"1": "minor", b"2": "all"})
+_backups_first: Final = values.code({b"0": "none", b"1": "all"})
+_extension_updates: Final = values.code({b"0": "none", b"1": "all", b"2": "custom", b"custom": "custom"})
+_ALL_OF_WORDPRESS: Final = Default("all", application="wordpress")
 
 FIELDS: Final[tuple[Field, ...]] = (
     Field("backup_filename", "backup-filename", values.text, "Name of the archive.", Scope.BACKUP),
@@ -88,43 +91,31 @@ FIELDS: Final[tuple[Field, ...]] = (
         "Automatic backups: none, schedule or custom.",
         default=Default("none"),
     ),
-    Field(
-        "autobk_schedule",
-        "autobk",
-        values.schedule_id,
-        "Id of their schedule, or empty.",
-        default=Default(""),
-    ),
+    Field("autobk_schedule", "autobk", values.schedule_id, "Id of their schedule, or empty.", default=Default("")),
     Field("autobk_daily", "autobk-daily", values.integer, "Daily backups to keep, where autobk is custom."),
     Field("autobk_weekly", "autobk-weekly", values.integer, "Weekly backups to keep, where autobk is custom."),
     Field("autobk_monthly", "autobk-monthly", values.integer, "Monthly backups to keep, where autobk is custom."),
-    Field(
-        "autoup",
-        "autoup",
-        values.code({b"0": "none", b"1": "minor", b"2": "all"}),
-        "Automatic updates: none, minor or all.",
-        default=Default("minor"),
-    ),
+    Field("autoup", "autoup", _core_updates, "Automatic updates: none, minor or all.", default=Default("minor")),
     Field(
         "autoup_backup",
         "autoup-backup",
-        values.code({b"0": "none", b"1": "all"}),
+        _backups_first,
         "Whether an update makes a backup first: none or all.",
         default=Default("all"),
     ),
     Field(
         "autoup_plugins",
         "autoup-plugins",
-        values.code(_EXTENSION_UPDATES),
+        _extension_updates,
         "Automatic plugin updates: none, all or custom (WordPress).",
-        default=Default("all", application="wordpress"),
+        default=_ALL_OF_WORDPRESS,
     ),
     Field(
         "autoup_themes",
         "autoup-themes",
-        values.code(_EXTENSION_UPDATES),
+        _extension_updates,
         "Automatic theme updates: none, all or custom (WordPress).",
-        default=Default("all", application="wordpress"),
+        default=_ALL_OF_WORDPRESS,
     ),
     Field("bkloc", "bkloc", values.text, "Location of new backups: local, or a location's id."),
     Field("cache_numerrors", "cache-numerrors", values.integer, "Errors that the server counted.", Scope.LIVE),
@@ -174,12 +165,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field("url_domain", "url-domain", values.text, "The url's domain."),
     Field("user", "owner", values.text, "The account that owns the install."),
     Field("version", "version", values.text, "Version of the application."),
-    Field(
-        "version_autouped",
-        "version-autouped",
-        values.text,
-        "The last version that an automatic update reached.",
-    ),
+    Field("version_autouped", "version-autouped", values.text, "The last version that an automatic update reached."),
     Field(
         "version_autouped_attempts",
         "version-autouped-attempts",
@@ -194,10 +180,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         "The highest minor version it can be updated to.",
     ),
     Field(
-        "version_updates_available",
-        "version-updates-available",
-        values.integer,
-        "How many newer versions there are.",
+        "version_updates_available", "version-updates-available", values.integer, "How many newer versions there are."
     ),
 )
 

@@ -72,12 +72,8 @@ class Line(NamedTuple):
 
     def __repr__(self) -> str:
         key = None if self.key is None else mask_text(self.key)
-        return f"Line(number={self.number}, offset={self.offset}, key={key!r}, value={self.shown!r})"
-
-    @property
-    def shown(self) -> str:
-        """A rough, always harmless picture of the value, for a debugger."""
-        return MASK if self.key is None else masked(self.key, self.value.decode("utf-8", "replace"))
+        shown = MASK if self.key is None else masked(self.key, self.value.decode("utf-8", "replace"))
+        return f"Line(number={self.number}, offset={self.offset}, key={key!r}, value={shown!r})"
 
 
 class Record:

@@ -132,17 +132,13 @@ class Extension(NamedTuple):
         return cls(entry["id"], entry.get("version"), entry.get("activated", entry.get("active")), entry.get("autoup"))
 
 
-class _Mark(NamedTuple):
-    active: bool
-    autoup: Literal["all", "none"]
-
-
-_MARKS: Final[Mapping[str, _Mark]] = {
-    "+": _Mark(active=True, autoup="all"),
-    "-": _Mark(active=False, autoup="all"),
-    "|": _Mark(active=True, autoup="none"),
-    "=": _Mark(active=False, autoup="none"),
+_MARKS: Final[Mapping[str, tuple[bool, Literal["all", "none"]]]] = {
+    "+": (True, "all"),
+    "-": (False, "all"),
+    "|": (True, "none"),
+    "=": (False, "none"),
 }
+"""What the mark before an entry says: whether it is active, and whether it updates itself."""
 
 
 def _extensions(raw: bytes) -> tuple[Extension, ...]:
@@ -174,11 +170,11 @@ def extension(entry: str, *, versioned: bool) -> Extension:
         -akismet                2023-2024: the slug; a leading - is inactive
         |akismet/5.3.6          2025: mark, slug, version; + and | are active, + and - auto-update
     """
-    mark = _MARKS.get(entry[:1])
-    name = entry[1:] if mark else entry
+    active, autoup = _MARKS.get(entry[:1], (None, None))
+    name = entry if active is None else entry[1:]
     folder, slash, rest = name.partition("/")
     if not folder:
         raise ValueError("an entry without an id")
     if versioned and not name.endswith(".php"):
-        return Extension(folder, rest if slash else None, mark and mark.active, mark and mark.autoup)
-    return Extension(folder if slash else name.removesuffix(".php"), None, mark is None or mark.active, None)
+        return Extension(folder, rest if slash else None, active, autoup)
+    return Extension(folder if slash else name.removesuffix(".php"), None, active is not False, None)

@@ -10,27 +10,14 @@ from functools import partial
 from itertools import islice
 from typing import Final, TypeAlias
 
-from backupmeta.api.status import PAGE, SUCCESS
 from backupmeta.backup.inspection import Inspection, Resolved, decoded
-from backupmeta.errors import AnswerError
+from backupmeta.errors import PAGE, SUCCESS, AnswerError
 from backupmeta.folders import telling, text_file
 from backupmeta.provenance import Fact, display, located
 from backupmeta.record.fields import FIELD, FIELDS
 from backupmeta.record.grammar import Document
 from backupmeta.record.values import Value
-from backupmeta.render.formats import (
-    Format,
-    Formats,
-    Trait,
-    View,
-    as_json,
-    csv_line,
-    formats,
-    json_line,
-    pretty,
-    rows_for,
-    table,
-)
+from backupmeta.render.formats import Format, Formats, Trait, View, as_json, compact, csv_line, pretty, rows_for, table
 from backupmeta.secrets import is_closed, opened, plain
 from backupmeta.words import clock, recorded_clock
 
@@ -207,7 +194,7 @@ def page_entry(value: Mapping[str, object]) -> str:
 
 def jsonl(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
     """Yield one JSON object a line."""
-    return (json_line(_object(inspection, view)) for inspection in view.page(rows))
+    return (compact(_object(inspection, view)) + "\n" for inspection in view.page(rows))
 
 
 def _object(inspection: Inspection, view: ListView) -> Mapping[str, object]:
@@ -310,13 +297,13 @@ _SHARED: Final[tuple[Format[ListRendering], ...]] = (
     Format("csv", "a column a field", csv_rows),
 )
 
-BACKUPS: Final[Formats[ListRendering]] = formats(Format("table", "a table for people", backup_table), *_SHARED)
+BACKUPS: Final[Formats[ListRendering]] = Formats(Format("table", "a table for people", backup_table), *_SHARED)
 """The formats of a list of backups."""
 
-INSTALLS: Final[Formats[ListRendering]] = formats(Format("table", "a table for people", install_table), *_SHARED)
+INSTALLS: Final[Formats[ListRendering]] = Formats(Format("table", "a table for people", install_table), *_SHARED)
 """The formats of a list of installs."""
 
-ANSWERS: Final[Formats[AnswerRendering]] = formats(
+ANSWERS: Final[Formats[AnswerRendering]] = Formats(
     Format("json", "the server's envelope", answer, Trait.WITH_PROVENANCE)
 )
 """The formats of one backup or install."""

@@ -29,19 +29,8 @@ from backupmeta.findings import FindingRule, Group, Severity
 from backupmeta.folders import telling, text_file
 from backupmeta.masking import MASK
 from backupmeta.provenance import Source, on_disk
-from backupmeta.render.formats import Format, Formats, formats, spaced, whatever_view
-from backupmeta.render.verified import (
-    Alike,
-    Selection,
-    Tally,
-    VerificationRendering,
-    alike,
-    as_json,
-    as_text,
-    blamed,
-    by_group,
-    finding_lines,
-)
+from backupmeta.render import verified
+from backupmeta.render.formats import Format, Formats, any_view, spaced
 from backupmeta.secrets import mask_text
 from backupmeta.words import counted, visible
 
@@ -83,7 +72,7 @@ def _suite(verification: Verification) -> str:
     from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
     suite = Element("testsuite", name=_xml_text(verification.path))
-    findings = by_group(verification.judged)
+    findings = verified.by_group(verification.judged)
     for group in _asked(verification, findings):
         test = SubElement(suite, "testcase", classname=_CLASS, name=_xml_text(f"{verification.path}: {group}"))
         for tag, attributes, text in _outcomes(verification, findings.get(group, [])):
@@ -105,11 +94,11 @@ def _asked(verification: Verification, answered: Iterable[Group]) -> list[Group]
 
 def _outcomes(verification: Verification, judged: list[Judged]) -> Iterator[tuple[str, dict[str, str], str]]:
     """Yield what came out of a target for one group, of which the findings are ``judged``: tags, attributes, texts."""
-    blame = blamed(verification)
+    blame = verified.blamed(verification)
     held = [judgement for judgement in judged if judgement.severity in blame]
     if verification.verdict is Verdict.UNREADABLE or held:
         tag = "error" if verification.verdict is Verdict.UNREADABLE else "failure"
-        message = "; ".join(findings.sentence for findings in alike(held)) or "it could not be judged"
+        message = "; ".join(findings.sentence for findings in verified.alike(held)) or "it could not be judged"
         yield tag, {"message": _xml_text(message), "type": verification.verdict}, _lines(held)
     elif verification.verdict is Verdict.NOT_JUDGED:
         yield "skipped", {"message": "it was not judged"}, ""
@@ -120,7 +109,9 @@ def _outcomes(verification: Verification, judged: list[Judged]) -> Iterator[tupl
 
 
 def _lines(judged: Iterable[Judged]) -> str:
-    return "".join(f"{_xml_text(line)}\n" for findings in alike(judged) for line in finding_lines(findings))
+    return "".join(
+        f"{_xml_text(line)}\n" for findings in verified.alike(judged) for line in verified.finding_lines(findings)
+    )
 
 
 def _xml_text(text: str) -> str:
@@ -143,16 +134,16 @@ def github(verifications: Iterable[Verification]) -> Iterator[str]:
         ::error file=app_a.tar.gz,title=archive-truncated::the archive is cut off (at byte 512)%0Aadvice: fetch …
         ::notice title=backupmeta verify::1 target: 1 fail
     """
-    tally = Tally()
+    tally = verified.Tally()
     for verification in tally.counting(verifications):
-        shown = blamed(verification) | {Severity.ERROR, Severity.WARNING}
-        for findings in alike(verification.judged):
+        shown = verified.blamed(verification) | {Severity.ERROR, Severity.WARNING}
+        for findings in verified.alike(verification.judged):
             if findings.severity in shown:
                 yield _annotation(verification, findings)
     yield _command("notice", tally.line, title="backupmeta verify")
 
 
-def _annotation(verification: Verification, findings: Alike) -> str:
+def _annotation(verification: Verification, findings: verified.Alike) -> str:
     """Return the annotation of findings: at the line of a record, where the first of them has one, or at the target."""
     lines = [findings.sentence, *findings.particulars, f"advice: {findings.advice}"]
     source = next((source for source in findings.findings[0].evidence if _is_line(source)), None)
@@ -181,13 +172,13 @@ def _escaped(text: str, separators: str = "") -> str:
 # --- SARIF ------------------------------------------------------------------------------------------------------------
 
 
-def sarif(verifications: Iterable[Verification], selection: Selection | None = None) -> Iterator[str]:
+def sarif(verifications: Iterable[Verification], selection: verified.Selection | None = None) -> Iterator[str]:
     """Yield a SARIF log, a result a finding: errors target by target as they come, then warnings, then notes.
 
     It has one run. Its rules are all of `FINDINGS`, whatever was found, so that they stay the same from run to run;
     the artifacts, which are the targets, passing ones as well, come last, with what the ``selection`` left out.
     """
-    selection = selection or Selection()
+    selection = selection or verified.Selection()
     rules = [_rule(rule) for rule in FINDINGS.values()]
     tool = {"driver": {"name": "backupmeta", "version": __version__, "rules": rules}}
     yield f'{{"$schema": "{SCHEMA}", "version": "2.1.0", "runs": [{{\n'
@@ -198,11 +189,16 @@ def sarif(verifications: Iterable[Verification], selection: Selection | None = N
         yield before + result
         before = ",\n"
     invocation = {"executionSuccessful": True, "toolExecutionNotifications": list(_notifications(selection))}
-    described = [_artifact(uri, sha256) for uri, (_, sha256) in artifacts.items()]
+    described: list[dict[str, object]] = []  # §3.24
+    for uri, (_, sha256) in artifacts.items():
+        hashes = {"hashes": {"sha-256": sha256}} if sha256 else {}
+        described.append({"location": {"uri": uri}, "roles": ["analysisTarget"], **hashes})
     yield f'\n],\n"artifacts": {spaced(described)},\n"invocations": [{spaced(invocation)}]\n}}]}}\n'
 
 
-def _chosen(verifications: Iterable[Verification], artifacts: "_Artifacts", selection: Selection) -> Iterator[str]:
+def _chosen(
+    verifications: Iterable[Verification], artifacts: "_Artifacts", selection: verified.Selection
+) -> Iterator[str]:
     """Yield the results of a ``selection``, each a line of JSON, and count what is left out.
 
     What is less severe than an error waits, until the last target, in a temporary file: memory does not grow with it.
@@ -212,7 +208,7 @@ def _chosen(verifications: Iterable[Verification], artifacts: "_Artifacts", sele
         waiting = {Severity.WARNING: warnings, Severity.NOTE: notes}
         for verification in verifications:
             artifacts.setdefault(_uri(verification.path), (len(artifacts), verification.sha256))
-            wanted = selection.wanted | blamed(verification)
+            wanted = selection.wanted | verified.blamed(verification)
             for judged, fingerprint in _numbered(verification):
                 severity = judged.severity
                 if severity not in wanted or numbers[severity] == selection.most:
@@ -230,12 +226,12 @@ def _chosen(verifications: Iterable[Verification], artifacts: "_Artifacts", sele
             with telling():
                 file.seek(0)
                 lines = (line.removesuffix("\n") for line in file)
-                yield from islice(lines, room)
+                yield from islice(lines, min(room, numbers[severity]))
                 selection.left_out.update((loads(line)["ruleId"], severity) for line in lines)
             room = max(room - numbers[severity], 0)
 
 
-def _notifications(selection: Selection) -> Iterator[dict[str, object]]:
+def _notifications(selection: verified.Selection) -> Iterator[dict[str, object]]:
     """Yield what was left out (§3.58), by severity and rule. No level is an error's: the run went well (§3.58.6)."""
     order = list(Severity)
     left_out = sorted(selection.left_out.items(), key=lambda item: (order.index(item[0][1]), _RULES[item[0][0]]))
@@ -250,12 +246,6 @@ def _notifications(selection: Selection) -> Iterator[dict[str, object]]:
 
 _Artifacts: TypeAlias = dict[str, tuple[int, str | None]]
 """The targets by their URIs, each once, for they have to be unique (§3.14.15): the index of each, and its digest."""
-
-
-def _artifact(uri: str, sha256: str | None) -> dict[str, object]:
-    """Return what is known of a target (§3.24)."""
-    hashes = {"hashes": {"sha-256": sha256}} if sha256 else {}
-    return {"location": {"uri": uri}, "roles": ["analysisTarget"], **hashes}
 
 
 def _file(path: str, artifacts: _Artifacts) -> dict[str, object]:
@@ -277,10 +267,15 @@ def _rule(rule: FindingRule) -> dict[str, object]:
 
 
 def _numbered(verification: Verification) -> Iterator[tuple[Judged, str]]:
-    """Yield the findings at a target, with the fingerprint of each."""
+    """Yield the findings at a target, with the fingerprint of each: what a finding keeps over runs.
+
+    It is a digest of target, id and subject; no line, no detail, no secret. Which of several it is, a number after it
+    tells, as in CodeQL.
+    """
     times: Counter[str] = Counter()
     for judged in verification.judged:
-        mark = _mark(verification, judged)
+        parts = (verification.path, judged.finding.id, judged.finding.subject)
+        mark = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
         times[mark] += 1
         yield judged, f"{mark}:{times[mark]}"
 
@@ -295,15 +290,6 @@ def _result(verification: Verification, judged: Judged, fingerprint: str, artifa
         **_places(verification, judged, artifacts),
         "partialFingerprints": dict.fromkeys(_FINGERPRINTS, fingerprint),
     }
-
-
-def _mark(verification: Verification, judged: Judged) -> str:
-    """Return what a finding keeps over runs, as a digest: target, id and subject; no line, no detail, no secret.
-
-    Which of several it is, a number after it tells, as in CodeQL.
-    """
-    parts = (verification.path, judged.finding.id, judged.finding.subject)
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def _places(verification: Verification, judged: Judged, artifacts: _Artifacts) -> dict[str, object]:
@@ -353,15 +339,15 @@ def _uri(path: str) -> str:
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-VERIFICATIONS: Final[Formats[VerificationRendering]] = formats(
-    Format("text", "lines for people", as_text),
-    Format("json", "one object, with the evidence of each finding", whatever_view(as_json)),
-    Format("junit", "JUnit XML, in which CI servers show tests", whatever_view(junit)),
+VERIFICATIONS: Final[Formats[verified.VerificationRendering]] = Formats(
+    Format("text", "lines for people", verified.as_text),
+    Format("json", "one object, with the evidence of each finding", any_view(verified.as_json)),
+    Format("junit", "JUnit XML, in which CI servers show tests", any_view(junit)),
     Format(
         "sarif",
         "SARIF 2.1.0, for code scanning",
         lambda verifications, view: sarif(verifications, view.selection),
     ),
-    Format("github", "annotations of a step of GitHub Actions", whatever_view(github)),
+    Format("github", "annotations of a step of GitHub Actions", any_view(github)),
 )
 """The formats of verifications."""

@@ -5,43 +5,25 @@ what became of something, of what, and how.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 from backupmeta import words
 from backupmeta.comparison.archive_changes import Entry, MemberChange, TableChange
-from backupmeta.comparison.changes import (
-    Changes,
-    ExtensionsChange,
-    FieldChange,
-    ListChange,
-    Sources,
-    Step,
-    What,
-)
+from backupmeta.comparison.changes import Changes, ExtensionsChange, FieldChange, ListChange, Sources, Step, What
 from backupmeta.comparison.diff import Difference, History, Row, Side
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding
 from backupmeta.provenance import display, named
 from backupmeta.record.fields import FIELDS
 from backupmeta.record.values import Value
-from backupmeta.render.formats import (
-    Format,
-    Formats,
-    Rendering,
-    View,
-    aligned,
-    as_json,
-    formats,
-    json_list,
-    json_object,
-    pretty,
-    table,
-    whatever_view,
-)
+from backupmeta.render.formats import Format, Formats, Rendering, View, any_view, as_json, json_list, pretty, table
 
 _LONGEST: Final = 200
 """How many characters of a value are shown to people; JSON has all of it."""
+
+_ALIGNED_TOGETHER: Final = 1_000
+"""How many rows are aligned with each other: more are not held at once."""
 
 _TIMES: Final = frozenset(field.name for field in FIELDS if field.is_time)
 """The fields that are Unix seconds."""
@@ -75,12 +57,12 @@ def diff_text(difference: Difference) -> Iterator[str]:
           changed  version  6.4.2 → 6.4.3  backup record → install record
     """
     sides = (("A", *_described(difference.a)), ("B", *_described(difference.b)))
-    yield from aligned(sides, indent="")
+    yield from _aligned(sides, indent="")
     if difference.is_same:
         yield "no differences\n"
     for section in _sections(difference):
         yield f"\n{words.line(section.title)}"
-        yield from aligned(section.rows, indent="  ")
+        yield from _aligned(section.rows, indent="  ")
 
 
 def diff_markdown(difference: Difference) -> Iterator[str]:
@@ -205,6 +187,16 @@ def _table_rows(change: TableChange) -> Iterator[_Row]:
         yield from ((change.what, name, f"{sign} {words.cut(display(_name(line)), _LONGEST)}") for line in definition)
 
 
+def _aligned(rows: Iterable[_Row], indent: str) -> Iterator[str]:
+    """Yield a line a row, the columns aligned among those that are held together."""
+    coming = iter(rows)
+    while together := [tuple(map(words.visible, row)) for row in islice(coming, _ALIGNED_TOGETHER)]:
+        widths = [max(map(len, column)) for column in zip(*together, strict=True)]
+        for row in together:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            yield inert((indent + "  ".join(cells)).rstrip() + "\n")
+
+
 # --- two sides, as JSON -----------------------------------------------------------------------------------------------
 
 
@@ -237,12 +229,12 @@ def _side(side: Side) -> dict[str, object]:
     return {**named("path", side.inspection.path), "kind": side.inspection.kind, "time": time}
 
 
-def _field_object(change: FieldChange) -> dict[str, object]:
-    described: dict[str, object] = {"what": change.what, **named("name", change.name), "is_extra": change.is_extra}
+def _field_object(change: FieldChange) -> object:
     sides = {"before": change.before, "after": change.after}
     values = {key: value for key, value in sides.items() if getattr(change.sources, key) is not None}
-    described |= {"is_secret": True} if change.is_secret else json_object(values)
-    return {**described, "sources": as_json(change.sources)}
+    shown = {"is_secret": True} if change.is_secret else values
+    described = {"what": change.what, "name": change.name, "is_extra": change.is_extra, **shown}
+    return as_json({**described, "sources": change.sources})
 
 
 def _member_object(change: MemberChange) -> dict[str, object]:
@@ -343,16 +335,16 @@ def _history_object(row: Row) -> dict[str, object]:
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-DIFFERENCES: Final[Formats[Rendering[Difference]]] = formats(
-    Format("text", "sections for people", whatever_view(diff_text)),
-    Format("json", "one object, the members that differ a line each", whatever_view(diff_json)),
-    Format("markdown", "a table a section", whatever_view(diff_markdown)),
+DIFFERENCES: Final[Formats[Rendering[Difference]]] = Formats(
+    Format("text", "sections for people", any_view(diff_text)),
+    Format("json", "one object, the members that differ a line each", any_view(diff_json)),
+    Format("markdown", "a table a section", any_view(diff_markdown)),
 )
 """The formats of what differs between two sides."""
 
-HISTORIES: Final[Formats[Rendering[History]]] = formats(
+HISTORIES: Final[Formats[Rendering[History]]] = Formats(
     Format("text", "a table for people", history_table),
-    Format("json", "one object, with all that changed", whatever_view(history_json)),
-    Format("markdown", "a table", whatever_view(history_markdown)),
+    Format("json", "one object, with all that changed", any_view(history_json)),
+    Format("markdown", "a table", any_view(history_markdown)),
 )
 """The formats of an install's history."""

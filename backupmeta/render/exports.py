@@ -20,7 +20,7 @@ from backupmeta.catalog.schema import Column, Type
 from backupmeta.record import values
 from backupmeta.record.fields import FIELD
 from backupmeta.record.values import Decoder
-from backupmeta.render.formats import Format, Formats, Trait, View, formats, rows_for
+from backupmeta.render.formats import Format, Formats, Trait, View, rows_for
 from backupmeta.words import NANOSECONDS, moment, utc
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ def _in_calendar(seconds: int) -> int | None:
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-EXPORTS: Final[Formats[ExportRendering]] = formats(
+EXPORTS: Final[Formats[ExportRendering]] = Formats(
     Format("jsonl", "one JSON object a line", jsonl),
     Format("csv", "a column a field", csv),
     Format("parquet", "columns with types; needs -o FILE", parquet, Trait.IN_A_FILE_ALONE),

@@ -5,13 +5,12 @@ renders it. Options, help, documents and tests follow from the tables: a format 
 that it names. JSON describes any result alike, so that it means the same in every answer, and nobody obeys it.
 """
 
-import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Flag, auto
-from itertools import islice
+from itertools import chain
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from backupmeta import escapes
@@ -35,8 +34,6 @@ _FIRST_TO_GO: Final = ("archive", "path", "url", "application", "user", "backups
 _WIDE_ENOUGH: Final = 30
 """To how many characters a column may be squeezed before others are left out."""
 _GAP: Final = 2
-_ALIGNED_TOGETHER: Final = 1_000
-"""How many rows are aligned with each other: more are not held at once."""
 
 
 # --- the formats of an answer -----------------------------------------------------------------------------------------
@@ -75,13 +72,11 @@ class Format(Generic[Render]):
     traits: Trait = Trait.NONE
 
 
-Formats: TypeAlias = Mapping[str, Format[Render]]
-"""The formats of an answer by their names; the first is the one that nobody has to ask for."""
+class Formats(dict[str, Format[Render]]):
+    """The formats of an answer by their names; the first is the one that nobody has to ask for."""
 
-
-def formats(*entries: Format[Render]) -> Formats[Render]:
-    """Return the table of an answer's formats."""
-    return {entry.name: entry for entry in entries}
+    def __init__(self, *entries: Format[Render]) -> None:
+        super().__init__({entry.name: entry for entry in entries})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +94,7 @@ Rendering: TypeAlias = Callable[[Answer, View], Iterable[str]]
 """Renders an answer, and gives its text in pieces, as they come."""
 
 
-def whatever_view(render: Callable[[Answer], Iterable[str]]) -> Rendering[Answer]:
+def any_view(render: Callable[[Answer], Iterable[str]]) -> Rendering[Answer]:
     """Return what renders alike, however the answer is shown."""
     return lambda answer, _view: render(answer)
 
@@ -120,11 +115,6 @@ def spaced(value: object) -> str:
 def compact(value: object) -> str:
     """Return ``value`` as JSON in a line, without blanks."""
     return escapes.json(_COMPACT.encode(value))
-
-
-def json_line(value: object) -> str:
-    """Return ``value`` as one line of JSONL."""
-    return compact(value) + "\n"
 
 
 def json_list(before: str, entries: Iterable[object]) -> Iterator[str]:
@@ -153,7 +143,8 @@ def as_json(value: object, times: frozenset[str] = frozenset()) -> object:
     if isinstance(value, Source):
         return located(value)
     if isinstance(value, Finding):
-        return finding_object(value)
+        described = {"id": value.id, "severity": value.severity, "message": display(value.message)}
+        return {**described, "evidence": list(map(located, value.evidence))}
     if (attributes := _attributes(value)) is not None:
         return _object(attributes, times)
     return [as_json(entry, times) for entry in value] if isinstance(value, (list, tuple)) else value
@@ -187,16 +178,6 @@ def _attributes(value: object) -> Mapping[str, object] | None:
     return None
 
 
-def finding_object(finding: Finding) -> dict[str, object]:
-    """Return a finding."""
-    return {
-        "id": finding.id,
-        "severity": str(finding.severity),
-        "message": display(finding.message),
-        "evidence": list(map(located, finding.evidence)),
-    }
-
-
 def finding_line(finding: Finding) -> str:
     """Return a finding as one line: ``warning: title: … [name-title-differs]``."""
     return visible(f"{finding.severity}: {finding.message} [{finding.id}]")
@@ -205,30 +186,37 @@ def finding_line(finding: Finding) -> str:
 # --- tables and CSV ---------------------------------------------------------------------------------------------------
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], width: int | None) -> str:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str | int]], width: int | None) -> str:
     """Return a table: drawn for a terminal of ``width`` columns, or, for None, tab-separated lines for a pipe.
 
-    What a terminal has no room for is left out by whole columns, so that ids stay whole and can be copied.
+    What a terminal has no room for is left out by whole columns, so that ids stay whole and can be copied. Numbers have
+    their thousands; on a terminal they end where their column ends.
     """
-    cells = [list(columns), *([visible(cell) for cell in row] for row in rows)]
-    return inert("".join("\t".join(row) + "\n" for row in cells) if width is None else _drawn(cells, width))
+    if width is not None:
+        return inert(_drawn(columns, list(rows), width))
+    return inert("".join("\t".join(map(_cell, row)) + "\n" for row in chain([columns], rows)))
 
 
-def _drawn(cells: list[list[str]], width: int) -> str:
-    """Return a table, its columns' names first, as it is drawn for a terminal, whatever the environment says."""
+def _cell(cell: str | int) -> str:
+    return f"{cell:,}" if isinstance(cell, int) else visible(cell)
+
+
+def _drawn(columns: Sequence[str], rows: list[Sequence[str | int]], width: int) -> str:
+    """Return a table as it is drawn for a terminal, whatever the environment says."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    columns = cells[0]
-    kept = _fitting(columns, [max(map(len, column)) for column in zip(*cells, strict=True)], width)
+    widths = [max(len(_cell(cell)) for cell in column) for column in zip(columns, *rows, strict=True)]
+    kept = _fitting(columns, widths, width)
     may_fold_none = len(kept) > len(_ALWAYS)
     drawn = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for index in kept:
         drawn.add_column(columns[index], overflow="fold", no_wrap=columns[index] in _NEVER_FOLDED and may_fold_none)
-    for row in cells[1:]:
-        drawn.add_row(*(Text(row[index]) for index in kept))
+    for row in rows:
+        cells = [row[index] for index in kept]
+        drawn.add_row(*(Text(_cell(cell), justify="right" if isinstance(cell, int) else "default") for cell in cells))
     target = io.StringIO()
     height = 25  # no matter here; without it, the environment decides on the width, too
     Console(file=target, width=width, height=height, highlight=False, force_terminal=False, _environ={}).print(drawn)
@@ -245,31 +233,10 @@ def _fitting(columns: Sequence[str], widths: Sequence[int], width: int) -> list[
     return kept
 
 
-def with_numbers(
-    columns: Sequence[str], rows: Sequence[Sequence[str | int]], width: int | None
-) -> Iterator[Sequence[str]]:
-    """Yield the cells of ``rows``, numbers with their thousands; on a terminal they end where their column ends."""
-    texts = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows]
-    widths = [max(map(len, cells)) for cells in zip(columns, *texts, strict=True)]
-    for row, cells in zip(rows, texts, strict=True):
-        yield [
-            text.rjust(most) if isinstance(cell, int) and width is not None else text
-            for cell, text, most in zip(row, cells, widths, strict=True)
-        ]
-
-
-def aligned(rows: Iterable[Sequence[str]], indent: str) -> Iterator[str]:
-    """Yield a line a row, the columns aligned among those that are held together."""
-    coming = iter(rows)
-    while together := [tuple(map(visible, row)) for row in islice(coming, _ALIGNED_TOGETHER)]:
-        widths = [max(map(len, column)) for column in zip(*together, strict=True)]
-        for row in together:
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            yield inert((indent + "  ".join(cells)).rstrip() + "\n")
-
-
 def csv_line(cells: Iterable[str], end: str = "\r\n") -> str:
     """Return a row of CSV (RFC 4180)."""
+    import csv
+
     target = io.StringIO()
     csv.writer(target, lineterminator=end).writerow(cells)
     return target.getvalue()

@@ -15,18 +15,7 @@ from backupmeta.escapes import inert, printable
 from backupmeta.explain import Step
 from backupmeta.masking import MASK
 from backupmeta.provenance import as_text, display, named
-from backupmeta.render.formats import (
-    Format,
-    Formats,
-    Rendering,
-    Trait,
-    as_json,
-    formats,
-    json_list,
-    pretty,
-    spaced,
-    whatever_view,
-)
+from backupmeta.render.formats import Format, Formats, Rendering, Trait, any_view, as_json, json_list, pretty, spaced
 from backupmeta.words import NANOSECONDS, clock, counted, cut, utc, utc_to_the_microsecond, visible
 
 _IS_COMPLETE: Final = {DumpState.WHOLE: True, DumpState.CUT: False, DumpState.UNKNOWN: None}
@@ -83,7 +72,7 @@ def verdict(archive: Pass) -> str:
     end = archive.end
     ended = "not walked" if end is None else f"{end.verdict}: {end.reason}" if end.reason else end.verdict
     digests = "".join(f", {name} {digest}" for name, digest in archive.digests.items())
-    read = f"{counted(archive.members_read, 'member')}, {counted(archive.position, 'byte')} inflated"
+    read = f"{counted(archive.members_read, 'member')}, {counted(archive.stream.position, 'byte')} inflated"
     return f"{display(archive.file.path)}: {ended}; {read}{digests}"
 
 
@@ -110,10 +99,10 @@ def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
     return {
         "compression": archive.compression.name,
         "size": archive.file.size,
-        "inflated": archive.position,
+        "inflated": archive.stream.position,
         "digests": dict(archive.digests),
-        "streams": [_stream(stream) for stream in archive.streams],
-        "stream_count": archive.stream_count,
+        "streams": [_stream(stream) for stream in archive.stream.streams],
+        "stream_count": archive.stream.stream_count,
         "member_count": archive.members_read,
         "verdict": end.verdict if end else None,
         "reason": end.reason if end else "",
@@ -181,14 +170,14 @@ def _step(step: Step) -> dict[str, object]:
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-MEMBERS: Final[Formats[Rendering[Walk]]] = formats(
+MEMBERS: Final[Formats[Rendering[Walk]]] = Formats(
     Format("text", "a line a member", lambda walk, _view: member_lines(walk.archive)),
-    Format("json", "an object, offsets in bytes of the inflated archive", whatever_view(walked), Trait.WITH_CONTENTS),
+    Format("json", "an object, offsets in bytes of the inflated archive", any_view(walked), Trait.WITH_CONTENTS),
 )
 """The formats of a list of an archive's members."""
 
-STEPS: Final[Formats[Rendering[Iterable[Step]]]] = formats(
-    Format("text", "a line a step", whatever_view(step_lines)),
-    Format("json", "an array of objects", whatever_view(steps_json)),
+STEPS: Final[Formats[Rendering[Iterable[Step]]]] = Formats(
+    Format("text", "a line a step", any_view(step_lines)),
+    Format("json", "an array of objects", any_view(steps_json)),
 )
 """The formats of an explanation."""

@@ -17,26 +17,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from backupmeta.checks.applications import order
-from backupmeta.render.formats import Format, Formats, Rendering, Trait, compact, formats
-from backupmeta.render.report_text import (
-    depth,
-    extensions,
-    markdown,
-    named_archive,
-    origin,
-    places,
-    report_json,
-    scope,
-    shown,
-    tiles,
-    verdict,
-)
-from backupmeta.report import (
-    Report,
-    ReportedAccount,
-    ReportedBackup,
-    ReportedFinding,
-)
+from backupmeta.render import report_text
+from backupmeta.render.formats import Format, Formats, Rendering, Trait, compact
+from backupmeta.render.report_text import shown
+from backupmeta.report import Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding
 from backupmeta.words import minute, place
 
 if TYPE_CHECKING:
@@ -128,16 +112,26 @@ def _detail(key: str, label: str, kind: CellKind, value: Callable[[Any, Report],
 
 def _evidence(finding: ReportedFinding, report: Report) -> list[tuple[str, str]]:
     base = None if finding.account is None else report.account_paths[finding.account]
-    return list(places(finding, base))
+    return list(report_text.places(finding, base))
 
 
 def _seen_elsewhere(account: ReportedAccount, _report: Report) -> str | None:
     return None if account.seen == account.path else account.seen
 
 
+def _extensions(entries: Iterable[Extension]) -> str:
+    """Return plugins or themes: ``akismet 5.3.6, hello 1.7.2 (inactive)``."""
+    return ", ".join(map(_extension, entries))
+
+
+def _extension(entry: Extension) -> str:
+    version = f" {entry.version}" if entry.version else ""
+    return f"{entry.id}{version}{' (inactive)' if entry.is_active is False else ''}"
+
+
 _TALLY: Final = Column("findings", "Findings", CellKind.TALLY, lambda _row, _report: None)
-_PLUGINS: Final = _detail("plugins", "Plugins", CellKind.TEXT, lambda row, _report: extensions(row.plugins))
-_THEMES: Final = _detail("themes", "Themes", CellKind.TEXT, lambda row, _report: extensions(row.themes))
+_PLUGINS: Final = _detail("plugins", "Plugins", CellKind.TEXT, lambda row, _report: _extensions(row.plugins))
+_THEMES: Final = _detail("themes", "Themes", CellKind.TEXT, lambda row, _report: _extensions(row.themes))
 
 _FINDINGS: Final = (
     Column("severity", "Severity", CellKind.WORD, is_filter=True),
@@ -222,7 +216,7 @@ def _backup_name(backup: ReportedBackup) -> str:
     site = backup.title or backup.url or backup.application
     if site and backup.time is not None:
         return f"{site}, {minute(backup.time)}"
-    return named_archive(backup.archive) or backup.id or "?"
+    return (backup.archive or "").rpartition("/")[2] or backup.id or "?"
 
 
 TABLES: Final = {
@@ -257,7 +251,7 @@ def _template() -> "Template":
 
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters.update(minute=minute, shown=shown)
-    environment.globals.update(scope=scope, verdict=verdict, tiles=tiles, depth=depth, origin=origin)
+    environment.globals.update(words=report_text)
     return environment.from_string(_own("page.html"))
 
 
@@ -352,9 +346,9 @@ def _described(key: str, lists: _Lists) -> dict[str, object]:
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-REPORTS: Final[Formats[Rendering[Report]]] = formats(
+REPORTS: Final[Formats[Rendering[Report]]] = Formats(
     Format("html", "one page that opens anywhere", lambda report, _view: [html(report)], Trait.NOT_ON_A_TERMINAL),
-    Format("markdown", "Markdown that reads well as text", lambda report, _view: [markdown(report)]),
-    Format("json", "an object, a line a row", lambda report, _view: [report_json(report)]),
+    Format("markdown", "Markdown that reads well as text", lambda report, _view: [report_text.markdown(report)]),
+    Format("json", "an object, a line a row", lambda report, _view: [report_text.report_json(report)]),
 )
 """The formats of a report."""

@@ -14,18 +14,10 @@ from typing import Any, Final, NamedTuple
 
 from backupmeta import escapes
 from backupmeta.catalog.database import Scan
-from backupmeta.catalog.summary import DatedBackup, FindingCount, Summary
+from backupmeta.catalog.summary import FindingCount, Summary
 from backupmeta.provenance import Source
 from backupmeta.render.formats import as_json, json_object, spaced
-from backupmeta.report import (
-    Extension,
-    Report,
-    ReportedAccount,
-    ReportedArchive,
-    ReportedBackup,
-    ReportedFinding,
-    ReportedInstall,
-)
+from backupmeta.report import Report, ReportedAccount, ReportedArchive, ReportedBackup, ReportedFinding, ReportedInstall
 from backupmeta.words import amounts, counted, counts_of, day, few, minute, size, visible
 
 LONGEST: Final = 2_000
@@ -61,21 +53,6 @@ def shown(text: str) -> str:
     """Return text from evidence as a report shows it: cut where it is very long, no control character, no command."""
     kept = escapes.inert(visible(text[:LONGEST]))
     return kept if len(text) <= LONGEST else f"{kept}… ({counted(len(text), 'character')})"
-
-
-def named_archive(path: str | None) -> str:
-    """Return an archive's own name; empty where there is no archive."""
-    return (path or "").rpartition("/")[2]
-
-
-def extensions(entries: Iterable[Extension]) -> str:
-    """Return plugins or themes: ``akismet 5.3.6, hello 1.7.2 (inactive)``."""
-    return ", ".join(map(_extension, entries))
-
-
-def _extension(entry: Extension) -> str:
-    version = f" {entry.version}" if entry.version else ""
-    return f"{entry.id}{version}{' (inactive)' if entry.is_active is False else ''}"
 
 
 def places(finding: ReportedFinding, base: str | None) -> Iterator[tuple[str, str]]:
@@ -150,7 +127,7 @@ def tiles(counts: Summary) -> Iterator[Tile]:
     copies, wasted = _spare(counts)
     spare = (f"{counted(copies, 'copy', 'copies')} of others, {size(wasted)}",) if copies else ()
     yield Tile("Archives", size(counts.bytes), (f"in {counted(counts.archives, 'file')}", *spare))
-    oldest, newest = (day(_time(backup)) for backup in (counts.oldest, counts.newest))
+    oldest, newest = (day(backup and backup.time) for backup in (counts.oldest, counts.newest))
     yield Tile("Oldest backup", oldest, (f"newest {newest}",))
     yield Tile("Findings", f"{sum(counts.severities.values()):,}", (counts_of(counts.severities, "none"),))
 
@@ -158,10 +135,6 @@ def tiles(counts: Summary) -> Iterator[Tile]:
 def _spare(counts: Summary) -> tuple[int, int]:
     """Return how many archives could be spared, and how large these are; no digest tells of any without a deep scan."""
     return (counts.duplicates.copies, counts.duplicates.wasted_bytes) if counts.duplicates else (0, 0)
-
-
-def _time(backup: DatedBackup | None) -> int | None:
-    return None if backup is None else backup.time
 
 
 # --- Markdown ---------------------------------------------------------------------------------------------------------
@@ -290,7 +263,7 @@ def _summary(counts: Summary) -> dict[str, object]:
     copies, wasted = _spare(counts)
     values = {key: getattr(counts, key) for key in _COUNTED}
     values |= {"orphans": counts.orphans.backups, "duplicates": {"copies": copies, "bytes": wasted}}
-    values |= {"oldest": _time(counts.oldest), "newest": _time(counts.newest)}
+    values |= {key: values[key] and values[key].time for key in ("oldest", "newest")}
     return {**values, "kinds": list(map(_described, counts.findings))}
 
 

@@ -6,18 +6,7 @@ from typing import Final, NamedTuple
 from backupmeta.catalog.database import Age, Scan, ScanResult
 from backupmeta.catalog.summary import MOST, MOST_ACCOUNTS, MOST_SCANS, DatedBackup, Duplicates, Part, Summary
 from backupmeta.provenance import display
-from backupmeta.render.formats import (
-    Format,
-    Formats,
-    Rendering,
-    View,
-    formats,
-    json_object,
-    pretty,
-    table,
-    whatever_view,
-    with_numbers,
-)
+from backupmeta.render.formats import Format, Formats, Rendering, View, any_view, json_object, pretty, table
 from backupmeta.words import ago, amounts, clock, counted, few, line, minute, place, size
 
 _KINDS: Final = {"all_files": "files", "all_installs": "installs", "all_backups": "backups"}
@@ -161,7 +150,7 @@ def stats_tables(contents: Contents, view: View) -> Iterator[str]:
     between = ""
     for title, columns, rows in _tables(contents):
         if rows:
-            yield between + line(title) + table(columns, with_numbers(columns, rows, view.width), view.width)
+            yield between + line(title) + table(columns, rows, view.width)
             between = "\n"
 
 
@@ -248,14 +237,14 @@ def _part_object(names: tuple[str, ...], part: Part) -> dict[str, object]:
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-SCANS: Final[Formats[Rendering[Scanned]]] = formats(
-    Format("text", "lines for people", whatever_view(scan_text)),
-    Format("json", "one object", whatever_view(scan_json)),
+SCANS: Final[Formats[Rendering[Scanned]]] = Formats(
+    Format("text", "lines for people", any_view(scan_text)),
+    Format("json", "one object", any_view(scan_json)),
 )
 """The formats of what came out of a scan."""
 
-STATS: Final[Formats[Rendering[Contents]]] = formats(
+STATS: Final[Formats[Rendering[Contents]]] = Formats(
     Format("text", "tables for people", stats_tables),
-    Format("json", "one object", whatever_view(stats_json)),
+    Format("json", "one object", any_view(stats_json)),
 )
 """The formats of what is in a catalog."""

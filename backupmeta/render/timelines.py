@@ -11,7 +11,7 @@ from backupmeta.backup.contradictions import SECOND
 from backupmeta.escapes import inert
 from backupmeta.events.claims import KINDS, Claim, Event, File, moment, nearest
 from backupmeta.provenance import Source, display, located, named
-from backupmeta.render.formats import Format, Formats, Rendering, csv_line, formats, json_line, whatever_view
+from backupmeta.render.formats import Format, Formats, Rendering, any_view, compact, csv_line
 from backupmeta.words import clock, cut, line, visible
 
 L2T_COLUMNS: Final = (
@@ -52,7 +52,7 @@ def as_jsonl(events: Iterable[Event]) -> Iterator[str]:
     ``tag`` is what it shows as labels; all else is ours, flat, but for lists of witnesses.
     """
     for event in events:
-        yield json_line(_described(event))
+        yield compact(_described(event)) + "\n"
 
 
 def as_l2t_csv(events: Iterable[Event]) -> Iterator[str]:
@@ -157,10 +157,10 @@ def _clock(time: int) -> str:
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-TIMELINES: Final[Formats[Rendering[Iterable[Event]]]] = formats(
-    Format("text", "lines for people", whatever_view(as_text)),
-    Format("jsonl", "one JSON object a line, as Timesketch imports it", whatever_view(as_jsonl)),
-    Format("l2tcsv", "log2timeline's CSV", whatever_view(as_l2t_csv)),
-    Format("bodyfile", "a body file of The Sleuth Kit 3, for mactime", whatever_view(as_body)),
+TIMELINES: Final[Formats[Rendering[Iterable[Event]]]] = Formats(
+    Format("text", "lines for people", any_view(as_text)),
+    Format("jsonl", "one JSON object a line, as Timesketch imports it", any_view(as_jsonl)),
+    Format("l2tcsv", "log2timeline's CSV", any_view(as_l2t_csv)),
+    Format("bodyfile", "a body file of The Sleuth Kit 3, for mactime", any_view(as_body)),
 )
 """The formats of a timeline."""

@@ -18,13 +18,12 @@ from backupmeta.render.formats import (
     Formats,
     Rendering,
     View,
-    finding_object,
-    formats,
+    any_view,
     json_list,
+    json_object,
     pretty,
     spaced,
     table,
-    whatever_view,
 )
 from backupmeta.render.members import member_object
 from backupmeta.words import amounts, counted, counts_of, visible
@@ -285,10 +284,9 @@ def target(verification: Verification) -> dict[str, object]:
 
 
 def _finding(judged: Judged) -> dict[str, object]:
-    described = finding_object(judged.finding)
-    evidence = described.pop("evidence")
-    advice = FINDINGS[judged.finding.id].advice
-    return {**described, "severity": judged.severity, "advice": advice, "evidence": evidence}
+    finding, severity = judged
+    described = {"id": finding.id, "severity": severity, "message": display(finding.message)}
+    return json_object({**described, "advice": FINDINGS[finding.id].advice, "evidence": finding.evidence})
 
 
 # --- unpacked ---------------------------------------------------------------------------------------------------------
@@ -320,7 +318,7 @@ class ExtractionJson:
         return f"{begin}],\n{pretty(rest, indent=1).removeprefix('{').lstrip()}"
 
 
-EXTRACTION: Final[Formats[Callable[[], ExtractionJson | None]]] = formats(
+EXTRACTION: Final[Formats[Callable[[], ExtractionJson | None]]] = Formats(
     Format("text", "nothing but what is missing, on stderr", lambda: None),
     Format("json", "what became of each member", ExtractionJson),
 )
@@ -347,8 +345,8 @@ def rules_json(rules: Sequence[FindingRule]) -> Iterator[str]:
     yield pretty([{name: getattr(rule, name) for name in names} for rule in rules])
 
 
-CHECKS: Final[Formats[Rendering[Sequence[FindingRule]]]] = formats(
+CHECKS: Final[Formats[Rendering[Sequence[FindingRule]]]] = Formats(
     Format("text", "a table for people", rule_table),
-    Format("json", "an array of objects", whatever_view(rules_json)),
+    Format("json", "an array of objects", any_view(rules_json)),
 )
 """The formats of the rules of findings."""

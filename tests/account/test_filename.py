@@ -1,8 +1,9 @@
 """The names of archives: FORMAT.md §3."""
 
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
+from zoneinfo import TZPATH, ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -301,3 +302,83 @@ def test_only_a_conventional_name_is_one(text: str, is_near: bool) -> None:  # n
     assert (parsed is not None) is (is_near and "_" in text)
     if parsed is not None:
         assert str(parsed) == name
+
+
+# --- the zone of an image ---------------------------------------------------------------------------------------------
+
+INSTALLED: Final = Path(TZPATH[0]) if TZPATH else Path()
+HAVANA: Final = ZoneInfo("America/Havana")
+
+
+@pytest.fixture
+def etc(tmp_path: Path) -> Path:
+    """Give the ``/etc`` of an image."""
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("target", "zone"),
+    [
+        ("/usr/share/zoneinfo/Europe/Berlin", "Europe/Berlin"),
+        ("../usr/share/zoneinfo/Europe/Berlin", "Europe/Berlin"),
+        ("/usr/share/zoneinfo/posix/Europe/Berlin", "Europe/Berlin"),
+        ("/usr/share/zoneinfo/Etc/GMT+5", "Etc/GMT+5"),
+        ("/usr/share/zoneinfo/UTC", "UTC"),
+        ("/usr/share/zoneinfo/Europe", None),
+        ("/usr/share/zoneinfo/Nowhere/At_All", None),
+        ("/usr/share/zoneinfo/../../../etc/passwd", None),
+        ("/etc/passwd", None),
+        ("a" * 300, None),
+    ],
+)
+def test_the_text_of_a_link_names_the_zone(target: str, zone: str | None, etc: Path) -> None:
+    (etc / "localtime").symlink_to(target)
+    assert filename.zone_of_today(str(etc.parent)) == (zone and ZoneInfo(zone))
+
+
+def test_a_link_is_never_followed(etc: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_bytes((INSTALLED / "Europe/Berlin").read_bytes())
+    (etc / "localtime").symlink_to(tmp_path / "outside")
+    (etc / "timezone").symlink_to(tmp_path / "name")
+    (tmp_path / "name").write_text("Europe/Berlin")
+    assert filename.zone_of_today(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize("written", ["Europe/Berlin\n", "Europe/Berlin"])
+def test_the_name_in_a_file(written: str, etc: Path) -> None:
+    (etc / "timezone").write_text(written)
+    assert filename.zone_of_today(str(etc.parent)) == BERLIN
+
+
+@pytest.mark.parametrize("written", ["", "\n", "../../etc/passwd", "nan", "\0", "Ünicode", "x" * 70_000])
+def test_a_file_that_names_no_zone(written: str, etc: Path) -> None:
+    (etc / "timezone").write_text(written)
+    assert filename.zone_of_today(str(etc.parent)) is None
+
+
+@pytest.mark.skipif(not TZPATH, reason="the system has no zones")
+def test_a_copied_zone_file_is_compared_with_those_of_this_machine(etc: Path) -> None:
+    (etc / "localtime").write_bytes((INSTALLED / "America/Havana").read_bytes())
+    zone = filename.zone_of_today(str(etc.parent))
+    assert zone is not None
+    moments = [datetime(year, month, 1, tzinfo=UTC) for year in (1990, 2010, 2030) for month in (1, 7)]
+    assert [moment.astimezone(zone).utcoffset() for moment in moments] == [
+        moment.astimezone(HAVANA).utcoffset() for moment in moments
+    ]
+    (etc / "timezone").write_text("America/Havana\n")
+    assert filename.zone_of_today(str(etc.parent)) == HAVANA
+    (etc / "timezone").write_text("Europe/Berlin\n")  # the file that programs read counts
+    assert filename.zone_of_today(str(etc.parent)) in {HAVANA, ZoneInfo("Cuba")}
+
+
+@pytest.mark.parametrize("content", [b"", b"TZif", b"\0" * 70_000, b"TZif2" + b"\xff" * 100])
+def test_a_copied_file_that_is_no_zone(content: bytes, etc: Path) -> None:
+    (etc / "localtime").write_bytes(content)
+    assert filename.zone_of_today(str(etc.parent)) is None
+
+
+def test_without_a_folder_nothing_is_known(tmp_path: Path) -> None:
+    assert filename.zone_of_today(str(tmp_path)) is None
+    assert filename.zone_of_today(str(tmp_path / "none")) is None

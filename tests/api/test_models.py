@@ -8,8 +8,14 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from backupmeta.api.models import SHOW_SECRETS, Backup, ListResponse, Plugin, Response, Theme
-from backupmeta.api.status import SUCCESS, backup_not_found, install_not_found, user_not_authorized, user_not_found
-from backupmeta.errors import AnswerError
+from backupmeta.errors import (
+    SUCCESS,
+    AnswerError,
+    backup_not_found,
+    install_not_found,
+    user_not_authorized,
+    user_not_found,
+)
 from backupmeta.record.fields import FIELDS
 from tests.invented import FIXTURES
 

@@ -191,7 +191,7 @@ def assert_like(opened: Opened, packed: bytes, plain: bytes) -> Pass:
     archive, rows, content = read(opened, packed)
     assert rows == python(plain)
     assert content == contents(plain)
-    assert archive.position == len(plain)
+    assert archive.stream.position == len(plain)
     assert archive.end is not None
     assert archive.end.verdict == "complete"
     return archive
@@ -202,7 +202,7 @@ def assert_like(opened: Opened, packed: bytes, plain: bytes) -> Pass:
 def test_streams_in_a_row(opened: Opened, program: str) -> None:
     packed = b"".join(run([program, "-c"], one) for one in PIECES)
     archive = assert_like(opened, packed, run([program, "-dc"], packed))
-    assert (archive.stream_count, list(archive.findings())) == (len(PIECES), [])
+    assert (archive.stream.stream_count, list(archive.findings())) == (len(PIECES), [])
     assert ours(opened, packed) == bsdtar(packed)
 
 
@@ -212,7 +212,7 @@ def test_empty_streams(opened: Opened, program: str) -> None:
     empty = run([program, "-c"])
     packed = empty + b"".join(run([program, "-c"], one) + empty for one in PIECES) + empty
     archive = assert_like(opened, packed, run([program, "-dc"], packed))
-    assert (archive.stream_count, list(archive.findings())) == (2 * len(PIECES) + 2, [])
+    assert (archive.stream.stream_count, list(archive.findings())) == (2 * len(PIECES) + 2, [])
     assert ours(opened, packed) == bsdtar(packed)
 
 

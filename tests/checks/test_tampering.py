@@ -18,7 +18,7 @@ from backupmeta.archive.limits import Limits
 from backupmeta.findings import Finding, Severity
 from tests.checks.subjects import MEMBERS, record
 from tests.hostile import END, header, pax
-from tests.invented import TIME
+from tests.invented import NAME, TIME, Account
 
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
@@ -58,8 +58,8 @@ def test_a_younger_member_in_an_archive_that_was_written_later(tmp_path: Path) -
     assert told(findings) == {"archive-altered": "error"}
     [altered] = [finding for finding in findings if finding.id == "archive-altered"]
     assert altered.message == (
-        f"{SHELL}: the archive was changed after its backup, as two independent signs say (2024-06-16 20:55:21 UTC; "
-        "the file written 2024-06-16 20:56:31 UTC; backup-time 2024-06-13 20:55:21 UTC)"
+        f"{SHELL}: the archive was changed after its backup, as two independent signs say (2024-06-13 20:55:21 UTC: "
+        "embedded record, file name; 2024-06-16 20:55:21 UTC: this member; 2024-06-16 20:56:31 UTC: the archive's file)"
     )
     assert [(place.witness, place.member, place.line) for place in altered.evidence] == [
         ("archive", SHELL, None),
@@ -72,7 +72,7 @@ def test_several_younger_members_are_one_finding(tmp_path: Path) -> None:
     findings = judged(tmp_path, packed({SHELL: LATER, "index.php": LATER + 9, "wp-login.php": LATER + 8}), LATER + 70)
     [altered] = [finding for finding in findings if finding.id in NEW]
     assert altered.subject == "index.php"
-    assert altered.detail.startswith("2024-06-16 20:55:30 UTC; and 2 members more; the file written")
+    assert "; 2024-06-16 20:55:30 UTC: this member and 2 members more; " in altered.detail
     assert [place.member for place in altered.evidence[:3]] == ["index.php", "wp-login.php", SHELL]
 
 
@@ -84,7 +84,7 @@ def test_younger_than_the_backup_and_than_the_file(written: int, tmp_path: Path)
 def test_its_gzip_header_is_a_second_sign(tmp_path: Path) -> None:
     findings = judged(tmp_path, packed({SHELL: LATER}), TIME + 20, LATER)
     assert told(findings) == {"archive-altered": "error"}
-    assert "compressed 2024-06-16 20:55:21 UTC" in "".join(finding.detail for finding in findings)
+    assert "2024-06-16 20:55:21 UTC: its gzip header" in "".join(finding.detail for finding in findings)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,28 @@ def test_the_tolerance_begins_where_writing_ends(took: int, seconds: int, is_odd
 def test_a_copied_archive_is_measured_by_its_size(tmp_path: Path) -> None:
     assert told(judged(tmp_path, packed({SHELL: TIME + 14 * HOUR + 300}), LATER)) == {}
     assert told(judged(tmp_path, packed({SHELL: TIME + 14 * HOUR + 310}), LATER)) == {"archive-altered": "error"}
+
+
+def test_a_file_of_another_century_in_a_copied_archive_is_one_sign(tmp_path: Path) -> None:
+    century = TIME + 100 * 365 * DAY
+    assert told(judged(tmp_path, packed({"wp-content/a.jpg": century}), LATER)) == {"member-younger": "warning"}
+    findings = judged(tmp_path, packed({"wp-content/a.jpg": century, SHELL: LATER}), LATER)
+    [altered] = [finding for finding in findings if finding.id in NEW]
+    assert (altered.id, altered.subject) == ("archive-altered", SHELL)
+
+
+def test_a_name_that_no_system_allows_is_cut(tmp_path: Path) -> None:
+    findings = judged(tmp_path, packed({"wp-content/" + "x" * 60_000: LATER}), LATER)
+    [altered] = [finding for finding in findings if finding.id in NEW]
+    assert len(altered.subject) < 5000
+    assert max(len(place.member or "") for place in altered.evidence) < 5000
+
+
+def test_a_name_alone_is_no_record(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    path.write_bytes(gzip_bytes(packed({SHELL: LATER}, backup_time="")))
+    [archive] = verify(Search((str(path),), zone=UTC), now=2 * TIME)
+    assert told([judgement.finding for judgement in archive.judged]) == {}
 
 
 # --- honest -----------------------------------------------------------------------------------------------------------
@@ -227,6 +249,45 @@ def test_no_secret_in_a_name_comes_out(tmp_path: Path) -> None:
     findings = judged(tmp_path, packed({name: LATER}), LATER)
     assert "archive-altered" in told(findings)
     assert "CANARY" not in "".join(finding.message for finding in findings if finding.id in NEW)
+
+
+@pytest.mark.parametrize(
+    ("embedded", "witnesses"),
+    [
+        (str(TIME), "2024-06-13 20:55:21 UTC: backup record, embedded record, file name"),
+        (str(TIME - HOUR), "2024-06-13 20:55:21 UTC: backup record, file name"),
+        (str(TIME + HOUR), "2024-06-13 21:55:21 UTC: embedded record"),
+        (None, "2024-06-13 20:55:21 UTC: backup record, file name"),
+    ],
+)
+def test_it_says_who_tells_the_time_of_the_backup(embedded: str | None, witnesses: str, tmp_path: Path) -> None:
+    account = Account(tmp_path / "u")
+    account.backup(content=record())
+    entries = [Entry(b"APP-META.INI", record(backup_time=embedded), TIME), Entry(SHELL.encode(), b"<?php\n", LATER)]
+    entries += [Entry(name.encode(), content, TIME) for name, content in MEMBERS.items()]
+    path = account.archives / NAME
+    path.write_bytes(gzip_bytes(tar_bytes(entries)))
+    os.utime(path, (LATER, LATER))
+    altered = [
+        judgement.finding
+        for target in verify(Search((str(account.home),)), now=2 * TIME)
+        for judgement in target.judged
+        if judgement.finding.id == "archive-altered"
+    ]
+    assert [finding.detail.partition("; ")[0] for finding in altered] == [witnesses]
+
+
+def test_contents_stand_on_a_side(tmp_path: Path) -> None:
+    account = Account(tmp_path / "u")
+    account.backup(content=record(version="6.2.2"))
+    entries = [Entry(b"APP-META.INI", record(), TIME)]
+    entries += [Entry(name.encode(), content, TIME) for name, content in MEMBERS.items()]
+    (account.archives / NAME).write_bytes(gzip_bytes(tar_bytes(entries)))
+    archive, _ = verify(Search((str(account.home),)), now=2 * TIME)
+    [edited] = [judgement.finding for judgement in archive.judged if judgement.finding.id == "sources-disagree"]
+    assert edited.subject == "version"
+    assert edited.detail == "6.2.2: backup record; 6.5.4: embedded record, wp-includes/version.php"
+    assert edited.evidence[-1].member == "wp-includes/version.php"
 
 
 def test_a_broken_archive_is_not_judged(tmp_path: Path) -> None:

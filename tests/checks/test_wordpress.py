@@ -170,16 +170,16 @@ def test_plugins_and_themes_lie_in_their_folders() -> None:
         b"wp-content/themes/our-own/style.css": b"/*\nTheme Name: Our own\nVersion: 4\n*/",
         b"wp-config.php": b"<?php",
     }
-    found = packed_extensions(heads)
-    assert found.plugins == (
+    packed = packed_extensions(heads)
+    assert packed["Plugin"] == [
         PackedExtension("hello", FileHeader("Hello Dolly", "1.7.2"), b"wp-content/plugins/hello.php"),
         PackedExtension("shelf", FileHeader("Shelf", "2"), b"wp-content/plugins/shelf/shelf.php"),
         PackedExtension("shelf", FileHeader("Ladder", "3"), b"wp-content/plugins/shelf/ladder.php"),
-    )
-    assert found.themes == (
+    ]
+    assert packed["Theme"] == [
         PackedExtension("our-own", FileHeader("Our own", "4"), b"wp-content/themes/our-own/style.css"),
-    )
-    assert [one.names for one in found.plugins] == [("hello", "hello-dolly"), ("shelf",), ("shelf",)]
+    ]
+    assert [extension.names for extension in packed["Plugin"]] == [("hello", "hello-dolly"), ("shelf",), ("shelf",)]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,8 @@ def test_plugins_and_themes_lie_in_their_folders() -> None:
 )
 def test_what_lies_elsewhere_is_none(name: bytes) -> None:
     content = PLUGIN % (b"A", b"1") + b"\nTheme Name: A"
-    assert (bytes_wanted(name), tells(name, content), packed_extensions({name: content})) == (0, False, ((), ()))
+    assert (bytes_wanted(name), tells(name, content)) == (0, False)
+    assert packed_extensions({name: content}) == {"Plugin": [], "Theme": []}
 
 
 def test_files_of_a_plugin_that_are_not_its_main_one_are_not_kept() -> None:

@@ -177,7 +177,7 @@ def test_an_archive_that_kills_each_process_costs_only_its_events(many: Path, mo
         return walk(file, *arguments, **options)
 
     before = run("timeline", many, "--deep", "--json", "--jobs", "1")
-    monkeypatch.setattr("backupmeta.events.claims.Pass", deadly)
+    monkeypatch.setattr("backupmeta.events.timeline.Pass", deadly)
     ran = run("timeline", many, "--deep", "--json", "--jobs", "2")
     lost = [line for line in before.out.splitlines() if line not in ran.out.splitlines()]
     assert len(lost) > 600

@@ -151,6 +151,20 @@ class TestTheName:
         assert found.message.endswith("in an unknown zone, shown as if it were UTC")
         assert "Zone Unknown" in KINDS[found.kind].timestamp_desc
 
+    def test_the_zone_of_an_image_is_the_weakest_witness(self, tmp_path: Path) -> None:
+        (tmp_path / "etc").mkdir()
+        (tmp_path / "etc/timezone").write_text("Asia/Kolkata\n")
+        account = Account(tmp_path / "home/exampleu")
+        other = NAME.replace("06-13", "06-14")
+        account.archive(EAST, backup_record(backup_filename=EAST))
+        account.archive(other, backup_record(backup_time=None, backup_filename=other))
+        events, _ = told(Search(sysroot=str(tmp_path)))
+        by_record, by_image = (event for event in events if event.kind == "named")
+        assert (by_record.time, by_record.contradicted_by) == (TIME * 1_000_000, ())
+        assert by_record.message.endswith("in UTC+02:00, which backup-time implies")
+        assert by_image.time == (TIME + DAY - 5 * HOUR - HOUR // 2) * 1_000_000
+        assert by_image.message.endswith("20:55:21 in Asia/Kolkata, the zone that the server has today")
+
     def test_a_time_that_no_offset_explains(self, tmp_path: Path) -> None:
         events = self.named(tmp_path / "u", EAST.replace("55-21", "58-00"), None)
         assert contradictions(events) == {("named-unzoned", "backed-up"), ("backed-up", "named-unzoned")}

@@ -132,8 +132,7 @@ def test_secrets_reach_to_the_next_plain_line(content: bytes, expected: set[int]
 @pytest.mark.parametrize("text", [b"db-pass=canary", b"canary", b"bkloc=ftp://a:canary@b", b"x-api-token=canary"])
 def test_a_line_does_not_show_what_may_be_secret(text: bytes) -> None:
     (line,) = parse(text).lines
-    assert MASK in line.shown
-    assert "canary" not in line.shown
+    assert MASK in repr(line)
     assert "canary" not in repr(line) + repr(parse(text))
 
 

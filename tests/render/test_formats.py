@@ -15,7 +15,7 @@ from backupmeta.events.claims import Event
 from backupmeta.library import list_backups
 from backupmeta.render.backups import BACKUPS, ListView
 from backupmeta.render.ci import VERIFICATIONS
-from backupmeta.render.formats import Format, Formats, Trait, View, formats, whatever_view
+from backupmeta.render.formats import Format, Formats, Trait, View, any_view
 from backupmeta.render.timelines import TIMELINES
 from backupmeta.render.verified import VerificationView
 from backupmeta.search import Search
@@ -26,7 +26,7 @@ def tables() -> Iterator[tuple[str, Formats[Any]]]:
     """Yield every table of the package, and its name."""
     for found in walk_packages(backupmeta.render.__path__, "backupmeta.render."):
         for name, value in vars(import_module(found.name)).items():
-            if isinstance(value, dict) and value and all(isinstance(entry, Format) for entry in value.values()):
+            if isinstance(value, Formats):
                 yield name, value
 
 
@@ -80,5 +80,5 @@ def test_a_format_is_one_entry_and_its_function() -> None:
     def shout(words: list[str]) -> Iterator[str]:
         yield from (word.upper() for word in words)
 
-    table = formats(Format("loud", "capitals", whatever_view(shout)))
+    table = Formats(Format("loud", "capitals", any_view(shout)))
     assert list(table["loud"].render(["a", "b"], View())) == ["A", "B"]

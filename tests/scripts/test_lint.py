@@ -16,8 +16,8 @@ def values(key: str) -> list[str]:
 
 def test_hooks_run_the_steps_of_scripts_test_in_their_order() -> None:
     steps = re.findall(r"^step (.+)$", (PROJECT / "scripts/test").read_text("utf-8"), re.MULTILINE)
-    assert [entry.removeprefix(ENVIRONMENT) for entry in values("entry")] == steps[:-1]
-    assert steps[-1].startswith("pytest ")
+    assert [entry.removeprefix(ENVIRONMENT) for entry in values("entry")] == steps
+    assert len(steps) > 4
 
 
 def test_hooks_run_in_the_environment_of_scripts_test_and_judge_the_whole_project() -> None:
