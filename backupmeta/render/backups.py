@@ -85,12 +85,21 @@ AnswerRendering: TypeAlias = Callable[[Inspection | AnswerError, ListView], Iter
 
 def backup_table(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
     """Yield a table of backups."""
-    yield table(BACKUP_COLUMNS, map(backup_cells, view.page(rows)), view.width)
+    yield _with_findings(BACKUP_COLUMNS, map(backup_cells, view.page(rows)), view.width)
 
 
 def install_table(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
     """Yield a table of installs."""
-    yield table(INSTALL_COLUMNS, map(install_cells, view.page(rows)), view.width)
+    yield _with_findings(INSTALL_COLUMNS, map(install_cells, view.page(rows)), view.width)
+
+
+def _with_findings(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], width: int | None) -> str:
+    """Return a table; on a terminal its last column, the findings, takes room only where there are any."""
+    if width is None:
+        return table(columns, rows, width)
+    kept = list(rows)
+    stop = None if any(row[-1] for row in kept) else -1
+    return table(columns[:stop], [row[:stop] for row in kept], width)
 
 
 def backup_cells(backup: Inspection) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from backupmeta.backup.inspection import Inspection
 from backupmeta.library import find_backup, inspect_archive
 from backupmeta.render import backups
 from backupmeta.render.backups import ListView
-from backupmeta.render.formats import table
 from tests.invented import BACKUP, INSTALL, NAME, Account, backup_record
 
 
@@ -34,13 +33,12 @@ def provenance(folder: Path, content: bytes, *, show_secrets: bool = False) -> A
     [
         (40, "time (UTC) id"),
         (80, "time (UTC) id version title state"),
-        (110, "time (UTC) id user application version title state findings"),
-        (200, "time (UTC) id user application version url title state archive findings"),
+        (110, "time (UTC) id user application version title state"),
+        (200, "time (UTC) id user application version url title state archive"),
     ],
 )
 def test_a_narrow_terminal_has_fewer_columns_but_whole_ids(tmp_path: Path, width: int, titles: str) -> None:
-    row = backups.backup_cells(inspected(tmp_path, backup_record()))
-    drawn = table(backups.BACKUP_COLUMNS, [row], width)
+    drawn = "".join(backups.backup_table([inspected(tmp_path, backup_record())], ListView(width)))
     assert " ".join(drawn.splitlines()[0].split()) == titles
     assert all(len(line) <= width for line in drawn.splitlines())
     assert (BACKUP in drawn) is (width >= 80)
