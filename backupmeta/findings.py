@@ -110,10 +110,19 @@ class Finding(_FindingFields):
         return self.rule.is_unread
 
     @property
+    def is_doubt(self) -> bool:
+        """Whether lists tell it beside what it is about: an error or a warning, or that records are hidden."""
+        return self.severity is not Severity.NOTE or self.hides_records
+
+    @property
     def is_grave(self) -> bool:
         """Whether it is told whatever was asked: an error, or a warning about a whole archive or home."""
         is_of_archive = self.rule.group is Group.WHOLE and self.severity is Severity.WARNING
         return is_of_archive or self.hides_records or self.severity is Severity.ERROR
+
+    def is_seen_at(self, path: str) -> bool:
+        """Return whether the file at ``path`` is part of its evidence."""
+        return any(source.path == path for source in self.evidence)
 
     @property
     def hides_records(self) -> bool:
@@ -128,9 +137,11 @@ class Finding(_FindingFields):
         return f"{subject}{self.rule.sentence}{detail}"
 
     def at_path(self, path: str) -> "Finding":
-        """Return the same with the ``path`` of the file in its subject."""
-        if mask_value(path) in self.subject:
+        """Return the same with the ``path`` of the file in its subject, which may be its name, or a folder above."""
+        if mask_value(path) in self.subject or (self.subject and path.startswith(f"{self.subject}/")):
             return self
+        if self.subject and path.endswith(f"/{self.subject}"):
+            return self._replace(subject=path)
         return Finding(self.rule, ": ".join(filter(None, (path, self.subject))), self.detail, self.evidence)
 
 

@@ -226,6 +226,9 @@ def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = 
             try:
                 with told_of(home.installs[id_].source.path):
                     inspection = inspect_install(home, id_)
+                inspection.findings += [
+                    odd for odd in home.findings if odd.is_doubt and odd.is_seen_at(inspection.path)
+                ]
             except EvidenceError as error:
                 where = (Source(Witness.INSTALL_RECORD, error.path),)
                 notes.append(Finding(rules.RECORD_UNREADABLE, id_, error.reason, where))

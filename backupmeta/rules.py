@@ -276,6 +276,11 @@ ID_FROM_INSTALL: Final = _record_note(
 SEVERAL_MATCHES: Final = _record_warning(
     "several-matches", "several backups or installs answer to this; the first one is shown", "name one by its path"
 )
+SEVERAL_ACCOUNTS: Final = _record_unread(
+    "several-accounts",
+    "backups or installs of several accounts answer to this; the first one is shown",
+    "choose the account with --user or --root, or name one by its path",
+)
 FILE_NAMED_LIKE_ID: Final = _record_warning(
     "file-named-like-id",
     "a file in the working folder has the name of the id",

@@ -104,6 +104,8 @@ class Search:
 
 EVERYWHERE: Final = Search()
 
+_NAMED: Final = 10
+"""How many of several matches are named."""
 _NOT_FOUND: Final = frozenset({"backup_not_found", "install_not_found", "user_not_found"})
 
 
@@ -173,6 +175,7 @@ class Matches:
     in_any_home: list[Inspection] = field(default_factory=list)
     users: set[str] = field(default_factory=set)
     homes: set[str] = field(default_factory=set)
+    home_of: dict[int, str] = field(default_factory=dict)
 
     def take(self, home: Home, inspections: Iterable[Inspection]) -> None:
         """Take what answers in a ``home``."""
@@ -182,6 +185,7 @@ class Matches:
         answering = list(inspections)
         for inspection in answering:  # what is not read of its own home may say otherwise
             inspection.findings.extend(odd for odd in home.findings if odd.is_unread)
+            self.home_of[id(inspection)] = home.folder.path
         self.answering.extend(answering)
         is_own = places.belongs(home, self.user or "")
         if is_own:
@@ -203,7 +207,11 @@ class Matches:
             raise user_not_authorized(self.user or "")
         if len(own) > 1:
             evidence = tuple(Source(Witness.FILE_SYSTEM, match.path) for match in own)
-            own[0].findings.append(Finding(rules.SEVERAL_MATCHES, "", f"{len(own)}", evidence))
+            is_of_one = len({self.home_of[id(match)] for match in own}) == 1
+            paths = ", ".join([match.path for match in own[:_NAMED]])
+            detail = paths if len(own) <= _NAMED else f"{paths} and {len(own) - _NAMED:,} more"
+            rule = rules.SEVERAL_MATCHES if is_of_one else rules.SEVERAL_ACCOUNTS
+            own[0].findings.append(Finding(rule, "", detail, evidence))
         return own[0]
 
 

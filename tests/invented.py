@@ -64,11 +64,11 @@ def _record(lines: dict[str, str], changes: dict[str, str | None]) -> bytes:
     return record((key, value) for key, value in merged.items() if value is not None)
 
 
-def archive(embedded: bytes | None, members: Iterable[tuple[str, bytes]] = ()) -> bytes:
-    """Return an archive with an ``embedded`` record, or without one, and ``members`` behind it."""
-    entries = [] if embedded is None else [Entry(b"APP-META.INI", embedded, TIME)]
-    entries += [Entry(os.fsencode(name), content, TIME) for name, content in members]
-    return gzip_bytes(tar_bytes(entries), TIME)
+def archive(embedded: bytes | None, members: Iterable[tuple[str, bytes]] = (), time: int = TIME) -> bytes:
+    """Return an archive of a ``time`` with an ``embedded`` record, or without one, and ``members`` after it."""
+    entries = [] if embedded is None else [Entry(b"APP-META.INI", embedded, time)]
+    entries += [Entry(os.fsencode(name), content, time) for name, content in members]
+    return gzip_bytes(tar_bytes(entries), time)
 
 
 class Account:

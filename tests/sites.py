@@ -47,11 +47,16 @@ def record(**changes: str | None) -> bytes:
     return backup_record(**{**LINES, **changes})
 
 
-def packed(embedded: bytes | None, files: Mapping[str, bytes | None] | None = None, dump: bytes | None = DUMP) -> bytes:
+def packed(
+    embedded: bytes | None,
+    files: Mapping[str, bytes | None] | None = None,
+    dump: bytes | None = DUMP,
+    time: int = invented.TIME,
+) -> bytes:
     """Return an archive with the record ``embedded``, and ``files`` for the honest ones; None leaves one out."""
     merged = {**FILES, **(files or {})}
     members: Iterable[tuple[str, bytes]] = [(name, content) for name, content in merged.items() if content is not None]
-    return archive(embedded, [*([("APP-DATA.SQL", dump)] if dump is not None else []), *members])
+    return archive(embedded, [*([("APP-DATA.SQL", dump)] if dump is not None else []), *members], time)
 
 
 def honest(home: Path) -> Account:

@@ -232,12 +232,12 @@ def test_installs_are_viewed_by_id_and_by_record(account: Account) -> None:
         backupmeta.view_install(str(account.installs / INSTALL), below(account), user="nobody")
 
 
-def test_several_matches_give_the_first_and_are_told(account: Account) -> None:
+def test_matches_in_several_accounts_give_the_first_and_are_an_error(account: Account) -> None:
     account.whole()
     Account(account.home.parent / "zeta").whole()
     found = find_backup(BACKUP, below(account))
     assert found.path.startswith(str(account.home))
-    (told,) = [finding for finding in found.findings if finding.id == "several-matches"]
+    (told,) = [finding for finding in found.findings if finding.id == "several-accounts"]
     assert [source.path for source in told.evidence] == [
         str(account.home.parent / name / "application_backups" / NAME) for name in ("exampleu", "zeta")
     ]

@@ -301,7 +301,8 @@ def _of_other_homes(home: str, records: Iterable[Document]) -> Iterator[Finding]
         if named is not None and account_name(named[0]) != own:
             others.setdefault(named[0], []).append(record.at("path"))
     for other, places in others.items():
-        yield Finding(rules.HOME_DIFFERS, other, counted(len(places), "record"), tuple(places[:_SHOWN]))
+        detail = f"{other} by {counted(len(places), 'record')}"
+        yield Finding(rules.HOME_DIFFERS, home, detail, tuple(places[:_SHOWN]))
 
 
 def _of_installing(installs: Mapping[str, Document], backups: Iterable[Document]) -> Iterator[Finding]:
@@ -314,7 +315,7 @@ def _of_installing(installs: Mapping[str, Document], backups: Iterable[Document]
     for id_, records in others.items():
         detail = "; ".join(_sides(installs[id_], records))
         places = tuple(record.at("time") for record in (installs[id_], *records[:_SHOWN]))
-        yield Finding(rules.INSTALL_TIME_DIFFERS, id_, detail, places)
+        yield Finding(rules.INSTALL_TIME_DIFFERS, places[0].path, detail, places)
 
 
 def _time(record: Document) -> str:

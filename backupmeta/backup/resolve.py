@@ -23,6 +23,7 @@ from backupmeta.record.fields import Field, Use, problem
 from backupmeta.record.grammar import Document, Record
 from backupmeta.record.values import Decoder
 from backupmeta.secrets import closed, is_closed, marks_in, mask_value
+from backupmeta.words import seconds_in
 
 
 class RecordedName(NamedTuple):
@@ -221,15 +222,32 @@ class _Run:
             self._disagree(field.name, key, winner, against)
 
     def _disagree(self, subject: str, key: str, winner: Document, others: Sequence[Document]) -> None:
-        """Say which of the ``others`` have another value of ``key`` than the believed record, and which."""
+        """Say which of the ``others`` have another value of ``key`` than the believed record; the name takes a side."""
         against = [other for other in others if other.record.opened[key] != winner.record.opened[key]]
         if against:
             is_edited = not all(_is_rewritten(key, winner.record, other.record) for other in against)
-            facts = [record.fact(key) for record in (winner, *against)]
+            records = [winner, *against]
+            facts = [record.fact(key) for record in records]
+            named = [record.fact(key) for record in records if self._is_named(key, record.record.opened[key])]
+            if len(named) == 1:
+                facts += [named[0]._replace(source=Source(Witness.FILE_NAME, self._witnesses.archive or ""))]
             detail = sides(key, ((fact.raw, fact.source.witness) for fact in facts))
             rule = rules.SOURCES_DISAGREE if is_edited else rules.RECORD_REWRITTEN
             evidence = tuple([fact.source for fact in facts])
             self._inspection.findings.append(Finding(rule, subject, detail, evidence))
+
+    def _is_named(self, key: str, value: bytes) -> bool:
+        """Return whether the archive's name tells this ``value`` of a record's ``key``: a title, an address, a time."""
+        name, text = filename.parse(base_name(self._witnesses.archive or "")), value.decode("utf-8", "surrogateescape")
+        if name is None or key not in {"title", "url", "backup-time"}:
+            return False
+        if key == "backup-time":
+            seconds = seconds_in(text)
+            return isinstance(seconds, int) and not any(
+                filename.disagreements(name, None, None, seconds, self._witnesses.zone)
+            )
+        url, title = (text, None) if key == "url" else (None, text)
+        return not any(filename.disagreements(name, url, title, None))
 
     def _keep_undecodable(self, step: FieldStep) -> None:
         """Keep the raw value of a field, and say so once for each key."""

@@ -453,11 +453,16 @@ class Recalled(Folder):
         """Recall the folder at ``path``, which the server saw at ``server_path``."""
         super().__init__(path, path if server_path is None else server_path, _CLOSED)
         self.account = account
+        self.remembered = dict[str, Signature]()
 
     @property
     def identity(self) -> tuple[int, int]:
         """The number of its account: there is no device and no inode."""
         return self.account, _CLOSED
+
+    def signature(self, name: str) -> Signature | None:
+        """Return what told the archive ``name`` from what it may become, when it was scanned."""
+        return self.remembered.get(name)
 
     def below(self, path: str) -> "Recalled":
         """Return the folder at ``path`` from it on."""
@@ -482,7 +487,9 @@ def recalled(catalog: str, stored: StoredMemory, limits: Limits) -> Home:
     for name, file in remembered.files.items():
         parent, _, archive = name.rpartition("/")
         if parent not in {CURRENT, BACKUPS} and not isinstance(file.content, Beginning):
-            home.add(Archive(archive, folder.below(parent)))
+            holding = folder.below(parent)
+            holding.remembered[archive] = file.signature
+            home.add(Archive(archive, holding))
     return home
 
 

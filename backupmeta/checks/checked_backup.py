@@ -8,12 +8,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from heapq import nlargest
 from typing import Final, NamedTuple
 
 from backupmeta.archive.dump import Dump, Dumps
 from backupmeta.archive.limits import MIB, Limits
-from backupmeta.archive.member import DUMP, OWN, OWN_CONTENT, RECORD, WITH_CONTENT, Member, plain, shown
+from backupmeta.archive.member import DUMP, OWN, OWN_CONTENT, RECORD, WITH_CONTENT, Member, label, plain, shown
 from backupmeta.archive.reader import Content
 from backupmeta.archive.statements import Spot
 from backupmeta.backup.contradictions import Written
@@ -44,9 +43,6 @@ _LAST: Final = 2**63 - 1
 _NO_TIME: Final = -_LAST
 """For the time of what is no file: that of a folder or a link is often the one of its unpacking."""
 
-_NEWEST: Final = 3
-"""How many members are named that are younger than their backup."""
-
 _NO_TOPS: Final = frozenset({*OWN, b"", b".", b".."})
 """What stands at an archive's top and is none of the application's files."""
 
@@ -69,14 +65,12 @@ class Younger(NamedTuple):
     """Files of an archive that are younger than something.
 
     Attributes:
-        number: how many there are.
+        files: their times, nanoseconds since 1970, and their names, the newest first.
         are_most: whether they are more than half of all files.
-        newest: the times of the newest of them, nanoseconds since 1970, and their names.
     """
 
-    number: int
+    files: Sequence[tuple[int, bytes]]
     are_most: bool
-    newest: Sequence[tuple[int, bytes]]
 
 
 class _Taking:
@@ -228,7 +222,7 @@ class Inventory:
         younger = [timed for timed in zip(self._times, self.names, strict=True) if timed[0] > latest]
         are_most = 2 * len(younger) > len(self._times) - self._times.count(_NO_TIME)
         younger += [self._newest_beyond] if self._newest_beyond[0] > latest else []
-        return Younger(len(younger), are_most, nlargest(_NEWEST, younger))
+        return Younger(sorted(younger, reverse=True), are_most)
 
     @cached_property
     def _sorted(self) -> Sequence[bytes]:
@@ -358,7 +352,7 @@ class CheckedBackup:
         offset = self.inventory.offset(name)
         if offset is None:
             return self.archive_source
-        return Source(Witness.ARCHIVE, self.path, text_of(name), None, offset)
+        return Source(Witness.ARCHIVE, self.path, label(name), None, offset)
 
     def dump_source(self, spot: Spot) -> Source:
         """Return the place of a statement or line of the dump."""

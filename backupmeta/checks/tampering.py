@@ -6,14 +6,15 @@ younger than the backup can be one, beyond what `backupmeta.backup.contradiction
 They hold for archives that were wholly read: of a broken one nobody knows whether most members are younger.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
 from backupmeta import rules
+from backupmeta.archive.member import label
 from backupmeta.backup.contradictions import SECOND, Making, Written, sides
 from backupmeta.checks import application, completeness
-from backupmeta.checks.checked_backup import Check, CheckedBackup, Younger, text_of
+from backupmeta.checks.checked_backup import Check, CheckedBackup, Younger
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.words import NANOSECONDS, counted, dated, seconds_in
@@ -35,6 +36,9 @@ MEMBERS_IN_FUTURE: Final = _note(
     "see whether the server's clock was wrong then, or all of it was packed anew",
 )
 
+_NAMED: Final = 3
+"""How many younger members are evidence."""
+
 _CONTRADICTING: Final[tuple[Check, ...]] = (
     completeness.files_unlisted,
     application.version_differs,
@@ -50,63 +54,93 @@ def members_younger(backup: CheckedBackup) -> Iterator[Finding]:
     A file that was written with the member in it is later than the member: where its time is not later than the
     backup's own, it is a lie.
     """
-    recorded = _recorded(backup)
-    began = max((seconds for seconds, _ in recorded), default=0)
-    if backup.written is None or began <= 0:
+    began, written = max(map(_seconds, _said(backup, "backup_time")), default=0), backup.written
+    if written is None or began <= 0:
         return
-    making = Making.of(began * SECOND, backup.written)
-    younger = backup.inventory.younger(making.latest("member") * (NANOSECONDS // SECOND))
-    if younger is None:
+    making = Making.of(began * SECOND, written)
+    if (younger := backup.inventory.younger(_nanoseconds(making.latest("member")))) is None:
         return
-    signs = [] if younger.are_most else list(_signs(backup, making, backup.written))
-    rule = MEMBERS_IN_FUTURE if younger.are_most else ARCHIVE_ALTERED if signs else MEMBER_YOUNGER
-    time, name = younger.newest[0]
-    more = f" and {counted(younger.number - 1, 'member')} more" if younger.number > 1 else ""
-    witnesses = ", ".join(witness for seconds, witness in recorded if seconds == began)
-    detail = [f"{dated(began)}: {witnesses}", f"{dated(time // NANOSECONDS)}: this member{more}", *signs]
-    yield Finding(rule, display(text_of(name)), "; ".join(detail), _places(backup, younger))
+    made = f"{dated(began)}: {', '.join(_witnesses(backup, began))}"
+    if younger.are_most:
+        yield _finding(backup, MEMBERS_IN_FUTURE, younger.files, made)
+        return
+    later = dict(_later(making, written, younger))
+    signs = [*(f"{dated(time // SECOND)}: {witness}" for witness, time in later.items()), *_contradicted(backup)]
+    files = [file for file in younger.files if file[0] <= _packed_until(making, later.values())] or younger.files
+    yield _finding(backup, ARCHIVE_ALTERED if signs else MEMBER_YOUNGER, files, made, signs)
 
 
-def _recorded(backup: CheckedBackup) -> list[tuple[int, str]]:
-    """Return which ``backup-time`` each record has, Unix seconds, and the archive's name, where that agrees.
+def _finding(
+    backup: CheckedBackup,
+    rule: FindingRule,
+    files: Sequence[tuple[int, bytes]],
+    made: str,
+    signs: Sequence[str] = (),
+) -> Finding:
+    """Return the finding about ``files``, the newest first: who says when the backup was ``made``, who does not."""
+    (time, name), *others = files
+    more = f" and {counted(len(others), 'member')} more" if others else ""
+    detail = "; ".join([made, f"{dated(time // NANOSECONDS)}: this member{more}", *signs])
+    members = (backup.member_source(name) for _, name in files[:_NAMED])
+    places = (*members, *backup.field_sources("backup_time"), Source(Witness.FILE_SYSTEM, backup.path))
+    return Finding(rule, display(label(name)), detail, places)
+
+
+def _seconds(said: tuple[bytes, Witness]) -> int:
+    """Return the ``backup-time`` that a record has, Unix seconds; 0 for what is no time, and for what is no record.
 
     Of records that disagree, which is a finding of its own, the latest counts.
     """
+    value, witness = said
+    seconds = seconds_in(value.decode("ascii", "replace"))
+    return seconds if isinstance(seconds, int) and witness is not Witness.FILE_NAME else 0
+
+
+def _witnesses(backup: CheckedBackup, began: int) -> dict[Witness, None]:
+    """Return who says that the backup was made at ``began``, Unix seconds: records, and the name where that agrees."""
     said, embedded = list(_said(backup, "backup_time")), backup.inventory.record
-    believed = said[0][0] if said else b""
-    is_told = any(witness is Witness.EMBEDDED_RECORD for _, witness in said)
-    if not is_told and embedded is not None and b"backup-time=" + believed in embedded.content:
+    believed, _ = said[0]
+    if embedded is not None and b"backup-time=" + believed in embedded.content:
         said.append((believed, Witness.EMBEDDED_RECORD))
     if backup.inspection.utc_offset is not None:
         said.append((believed, Witness.FILE_NAME))
-    times = ((seconds_in(value.decode("ascii", "replace")), witness) for value, witness in said)
-    return [(seconds, witness) for seconds, witness in times if isinstance(seconds, int)]
+    return {witness: None for value, witness in said if seconds_in(value.decode("ascii", "replace")) == began}
 
 
-def _signs(backup: CheckedBackup, making: Making, written: Written) -> Iterator[str]:
-    """Yield what else says that the archive was changed after its backup."""
-    if written.time > making.latest("archive"):
-        yield f"{dated(written.time // SECOND)}: the archive's file"
-    if written.compressed is not None and written.compressed > making.latest("compressed"):
-        yield f"{dated(written.compressed // SECOND)}: its gzip header"
-    ids = dict.fromkeys(finding.id for check in _CONTRADICTING for finding in check(backup))
-    if ids:
+def _later(making: Making, written: Written, younger: Younger) -> Iterator[tuple[str, int]]:
+    """Yield what says that the archive was written after its backup, at a moment when a younger file was there.
+
+    What is younger than that, too, has a time that is wrong: a camera's, or that of whoever uploaded it.
+    """
+    moments = {"archive": ("the archive's file", written.time), "compressed": ("its gzip header", written.compressed)}
+    for kind, (witness, time) in moments.items():
+        if time is not None and time > making.latest(kind) and younger.files[-1][0] <= _packed_until(making, [time]):
+            yield witness, time
+
+
+def _packed_until(making: Making, moments: Iterable[int]) -> int:
+    """Return the latest time, in nanoseconds, that a file can have that was packed at one of these ``moments``."""
+    return max((_nanoseconds(making._replace(ended=moment).latest("member")) for moment in moments), default=0)
+
+
+def _nanoseconds(microseconds: int) -> int:
+    return microseconds * (NANOSECONDS // SECOND)
+
+
+def _contradicted(backup: CheckedBackup) -> Iterator[str]:
+    """Yield that contents of the archive contradict the record, and by which findings."""
+    if ids := dict.fromkeys(finding.id for check in _CONTRADICTING for finding in check(backup)):
         yield f"its contents contradict the record: {', '.join(ids)}"
-
-
-def _places(backup: CheckedBackup, younger: Younger) -> tuple[Source, ...]:
-    members = (backup.member_source(name) for _, name in younger.newest)
-    return (*members, *backup.field_sources("backup_time"), Source(Witness.FILE_SYSTEM, backup.path))
 
 
 def weighed(backup: CheckedBackup) -> Iterator[Finding]:
     """Yield what resolving met; where records disagree about what contents tell, these stand on a side, too."""
-    contents = application.told_by_contents(backup)
     for finding in backup.inspection.findings:
-        is_told = finding.subject in contents and finding.subject in backup.inspection.conflicts
-        if finding.rule is rules.SOURCES_DISAGREE and is_told:
+        is_of_field = finding.rule is rules.SOURCES_DISAGREE and finding.subject in backup.inspection.conflicts
+        contents = application.told_by_contents(backup) if is_of_field else {}
+        if finding.subject in contents:
             value, name = contents[finding.subject]
-            said = [*_said(backup, finding.subject), (value.encode(), text_of(name))]
+            said = [*_said(backup, finding.subject), (value.encode(), label(name))]
             evidence = (*finding.evidence, backup.member_source(name))
             yield finding._replace(detail=sides(finding.subject, said), evidence=evidence)
         else:

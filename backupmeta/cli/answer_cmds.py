@@ -16,7 +16,7 @@ from backupmeta.backup.inspection import Inspection
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.errors import AnswerError
-from backupmeta.findings import Finding, Severity
+from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.render.backups import ANSWERS, BACKUPS, INSTALLS, ListRendering, ListView
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, Trait, View, any_view, pretty
 from backupmeta.search import ALWAYS, Criteria, Period, Search, ordered
@@ -139,7 +139,7 @@ class Presentation:
         def text(backup: Inspection, findings: list[Finding]) -> str:
             if not criteria.hold_of(backup):
                 return ""
-            findings.extend(_grave_findings(backup))
+            findings.extend(_doubts(backup))
             return "".join(self.format.render((backup,), self.view))
 
         met: list[Finding] = []
@@ -151,15 +151,15 @@ class Presentation:
 
 
 def _noting(rows: Iterable[Inspection], findings: list[Finding]) -> Iterator[Inspection]:
-    """Pass the ``rows`` on, noting what could not be read of each, and that its archive is not as it should be."""
+    """Pass the ``rows`` on, noting what could not be read of each, and what contradicts what."""
     for row in rows:
-        findings.extend(_grave_findings(row))
+        findings.extend(_doubts(row))
         yield row
 
 
-def _grave_findings(row: Inspection) -> list[Finding]:
-    """Return the grave findings about a row, the path of which stands in their subjects."""
-    return [finding.at_path(row.path) for finding in row.findings if finding.is_grave]
+def _doubts(row: Inspection) -> list[Finding]:
+    """Return the errors and warnings about a row, the path of which stands in their subjects."""
+    return [finding.at_path(row.path) for finding in row.findings if finding.is_doubt]
 
 
 def presenting(table: Formats[ListRendering]) -> options.Decorator:
@@ -196,7 +196,7 @@ choosing: Final = options.collected(
 def _report(findings: Iterable[Finding], nothing: str, *, has_rows: bool) -> int:
     """Print what of the rows is in doubt; or that there is ``nothing``, and all that may be why. Return the code."""
     if has_rows:
-        return messages.report((finding for finding in findings if finding.is_grave), Severity.WARNING)
+        return messages.report(Findings.of(dict.fromkeys(findings)), Severity.WARNING)
     messages.write_line(nothing)
     return messages.report(findings, Severity.NOTE)
 

@@ -21,8 +21,30 @@ from backupmeta.render.formats import Format, Formats, Trait, View, as_json, com
 from backupmeta.secrets import is_closed, opened, plain
 from backupmeta.words import clock, recorded_clock
 
-BACKUP_COLUMNS: Final = ("time (UTC)", "id", "user", "application", "version", "url", "title", "state", "archive")
-INSTALL_COLUMNS: Final = ("created (UTC)", "id", "user", "application", "version", "url", "title", "backups", "path")
+BACKUP_COLUMNS: Final = (
+    "time (UTC)",
+    "id",
+    "user",
+    "application",
+    "version",
+    "url",
+    "title",
+    "state",
+    "archive",
+    "findings",
+)
+INSTALL_COLUMNS: Final = (
+    "created (UTC)",
+    "id",
+    "user",
+    "application",
+    "version",
+    "url",
+    "title",
+    "backups",
+    "path",
+    "findings",
+)
 _IN_EACH_TABLE: Final = ("id", "user", "application", "version", "url", "title")
 CSV_COLUMNS: Final = tuple(field.name for field in FIELDS)
 
@@ -63,32 +85,46 @@ AnswerRendering: TypeAlias = Callable[[Inspection | AnswerError, ListView], Iter
 
 def backup_table(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
     """Yield a table of backups."""
-    yield table(BACKUP_COLUMNS, map(backup_cells, view.page(rows)), view.width)
+    yield _with_findings(BACKUP_COLUMNS, map(backup_cells, view.page(rows)), view.width)
 
 
 def install_table(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
     """Yield a table of installs."""
-    yield table(INSTALL_COLUMNS, map(install_cells, view.page(rows)), view.width)
+    yield _with_findings(INSTALL_COLUMNS, map(install_cells, view.page(rows)), view.width)
+
+
+def _with_findings(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], width: int | None) -> str:
+    """Return a table; on a terminal its last column, the findings, takes room only where there are any."""
+    if width is None:
+        return table(columns, rows, width)
+    kept = list(rows)
+    stop = None if any(row[-1] for row in kept) else -1
+    return table(columns[:stop], [row[:stop] for row in kept], width)
 
 
 def backup_cells(backup: Inspection) -> tuple[str, ...]:
     """Return the cells of a backup's row, as `BACKUP_COLUMNS`."""
     time, shared = recorded_clock(backup.text("backup_time")), map(backup.text, _IN_EACH_TABLE)
-    return time, *shared, str(backup.state or ""), backup.text("backup_filename")
+    return time, *shared, str(backup.state or ""), backup.text("backup_filename"), _doubts(backup)
 
 
 def install_cells(install: Inspection) -> tuple[str, ...]:
     """Return the cells of an install's row, as `INSTALL_COLUMNS`."""
     created, backups = install.get("time_created"), install.get("cache_numbackups")
     time, shared = clock(created) if isinstance(created, int) else "", map(install.text, _IN_EACH_TABLE)
-    return time, *shared, "" if backups is None else str(backups), install.text("path")
+    return time, *shared, "" if backups is None else str(backups), install.text("path"), _doubts(install)
+
+
+def _doubts(row: Inspection) -> str:
+    """Return the ids of the errors and warnings about a row, each once."""
+    return " ".join(dict.fromkeys(finding.id for finding in row.findings if finding.is_doubt))
 
 
 # --- CSV --------------------------------------------------------------------------------------------------------------
 
 
 def csv_rows(rows: Iterable[Inspection], view: ListView) -> Iterable[str]:
-    """Yield CSV (RFC 4180): a column a field of the answer, in the order of the wire, and one for custom fields.
+    """Yield CSV (RFC 4180): a column a field of the answer, in the order of the wire, custom fields, and findings.
 
     Lists of text are joined by commas, plugins and themes are JSON.
     """
@@ -96,11 +132,12 @@ def csv_rows(rows: Iterable[Inspection], view: ListView) -> Iterable[str]:
 
 
 def _csv_rows(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
-    yield csv_line([*CSV_COLUMNS, "custom"])
+    yield csv_line([*CSV_COLUMNS, "custom", "findings"])
     for inspection in rows:
         fields = inspection.wire(show_secrets=view.show_secrets)
         custom = {name: value for name, value in fields.items() if name not in CSV_COLUMNS}
-        yield csv_line([*(_csv_cell(fields.get(name)) for name in CSV_COLUMNS), _json(custom) if custom else ""])
+        cells = [*(_csv_cell(fields.get(name)) for name in CSV_COLUMNS), _json(custom) if custom else ""]
+        yield csv_line([*cells, _doubts(inspection)])
 
 
 def _csv_cell(value: Value) -> str:

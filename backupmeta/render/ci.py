@@ -226,7 +226,7 @@ def _chosen(
             with telling():
                 file.seek(0)
                 lines = (line.removesuffix("\n") for line in file)
-                yield from islice(lines, room)
+                yield from islice(lines, min(room, numbers[severity]))
                 selection.left_out.update((loads(line)["ruleId"], severity) for line in lines)
             room = max(room - numbers[severity], 0)
 

@@ -88,6 +88,33 @@ def test_without_isal_zlib_gives_the_same(opened: Opened, parts: list[bytes], bl
         assert inflate(opened, packed, GZIP, block=block, step=step)[0] == b"".join(parts)
 
 
+HELLO: Final = gzip.compress(b"hello" * 1000, mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        pytest.param(HELLO, b"hello" * 1000, id="whole"),
+        pytest.param(HELLO[:-3], None, id="cut in its trailer"),
+        pytest.param(HELLO[:20], None, id="cut"),
+        pytest.param(HELLO + b"x", None, id="a byte behind"),
+        pytest.param(HELLO + HELLO, None, id="another stream behind"),
+        pytest.param(HELLO[:-8] + b"\0\0\0\0" + HELLO[-4:], None, id="another checksum"),
+        pytest.param(HELLO[:-4] + struct.pack("<I", 4999), None, id="a shorter length"),
+        pytest.param(HELLO[:-4] + struct.pack("<I", 5001), None, id="a longer length"),
+        pytest.param(HELLO[:12] + b"\xff\xff" + HELLO[14:], None, id="corrupt"),
+        pytest.param(HELLO[:2] + b"\x07" + HELLO[3:], None, id="another method"),
+        pytest.param(HELLO[:3] + b"\x08" + HELLO[4:10] + b"a\0" + HELLO[10:], None, id="a name"),
+        pytest.param(gzip.compress(bytes(100_001)), None, id="more than there may be"),
+        pytest.param(gzip.compress(bytes(100_000)), bytes(100_000), id="as much as there may be"),
+        pytest.param(b"", None, id="empty"),
+    ],
+)
+@pytest.mark.usefixtures("gunzipper")
+def test_what_is_inflated_at_once(block: bytes, expected: bytes | None) -> None:
+    assert compression.whole(block, 100_000) == expected
+
+
 def test_isal_is_not_needed() -> None:
     compression._isal.cache_clear()
     with patch.dict("sys.modules", {"isal": None}):

@@ -407,3 +407,24 @@ def test_a_title_is_masked_once_however_often_it_disagrees(monkeypatch: pytest.M
     assert [finding.id for finding in findings] == ["name-host-differs", "name-title-differs", "name-time-differs"]
     assert [finding.detail for finding in findings] == ["", "", ""]
     assert texts.count(title) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "detail"),
+    [
+        ({"title": "Another"}, "Another: backup record; Blog: embedded record, file name"),
+        ({"url": "https://evil.example/"}, "evil.example/: backup record; …: embedded record, file name"),
+        ({"backup_time": str(TIME + 1)}, "20:55:22 UTC: backup record; 20:55:21 UTC: embedded record, file name"),
+        ({"backup_time": str(TIME + 3600)}, "21:55:21 UTC: backup record; 20:55:21 UTC: embedded record"),
+        ({"backup_time": "soon"}, "soon: backup record; 20:55:21 UTC: embedded record, file name"),
+        ({"version": "6.2.2"}, "6.2.2: backup record; 6.5.4: embedded record"),
+    ],
+)
+def test_a_contradiction_says_who_says_what_and_the_archives_name_takes_a_side(
+    changes: dict[str, str], detail: str
+) -> None:
+    inspection = resolved(backup_record(**changes), backup_record(), archive=f"/home/u/application_backups/{NAME}")
+    [edited] = [finding for finding in inspection.findings if finding.id == "sources-disagree"]
+    said = edited.detail.replace("2024-06-13 ", "").replace("https://", "").replace("www.example.com/blog", "…")
+    assert said == detail
+    assert (edited.evidence[-1].witness is Witness.FILE_NAME) == ("file name" in detail)

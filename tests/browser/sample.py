@@ -77,7 +77,7 @@ def _back_up(account: Account, ids: tuple[str, str], lines: dict[str, str], time
     account.backup(backup, content)
     version = f"<?php\n$wp_version = '{lines['version']}';\n".encode()
     files = {"wp-includes/version.php": version, "wp-content/a.jpg": upload}
-    (account.archives / name).write_bytes(packed(content, files))
+    (account.archives / name).write_bytes(packed(content, files, time=time))
 
 
 def _lines(site: Site, number: int, version: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Answering from a catalog: as from the disk it was scanned from, which may be gone."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.invented import Ran, run
+from tests.invented import BACKUP, NAME, TIME, Account, Ran, run
 
 ACCOUNTS = Path(__file__).parent.parent.parent / "fixtures/accounts"
 CASES = [pytest.param(folder / "sysroot", id=folder.name) for folder in sorted(ACCOUNTS.iterdir())]
@@ -37,3 +38,12 @@ def test_a_catalog_answers_as_the_disk(moved: Path, command: str, tmp_path: Path
     assert rows(from_catalog) == rows(from_disk)
     assert from_catalog.code == from_disk.code
     assert "as of" in from_catalog.err
+
+
+def test_a_view_from_a_catalog_knows_when_the_archive_was_written(tmp_path: Path) -> None:
+    account, catalog = Account(tmp_path / "home/exampleu").whole(), tmp_path / "catalog.sqlite"
+    os.utime(account.archives / NAME, (TIME + 90_000, TIME + 90_000))
+    assert run("scan", account.home, "-o", catalog, "--jobs", "1").code == 0
+    shutil.rmtree(account.home)
+    shown = run("view", BACKUP, "--catalog", catalog, "--json", "--provenance")
+    assert (shown.code, str(TIME + 90_000) in shown.text) == (0, True)

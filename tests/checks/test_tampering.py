@@ -111,6 +111,28 @@ def test_a_copied_archive_is_measured_by_its_size(tmp_path: Path) -> None:
     assert told(judged(tmp_path, packed({SHELL: TIME + 14 * HOUR + 310}), LATER)) == {"archive-altered": "error"}
 
 
+def test_a_file_of_another_century_in_a_copied_archive_is_one_sign(tmp_path: Path) -> None:
+    century = TIME + 100 * 365 * DAY
+    assert told(judged(tmp_path, packed({"wp-content/a.jpg": century}), LATER)) == {"member-younger": "warning"}
+    findings = judged(tmp_path, packed({"wp-content/a.jpg": century, SHELL: LATER}), LATER)
+    [altered] = [finding for finding in findings if finding.id in NEW]
+    assert (altered.id, altered.subject) == ("archive-altered", SHELL)
+
+
+def test_a_name_that_no_system_allows_is_cut(tmp_path: Path) -> None:
+    findings = judged(tmp_path, packed({"wp-content/" + "x" * 60_000: LATER}), LATER)
+    [altered] = [finding for finding in findings if finding.id in NEW]
+    assert len(altered.subject) < 5000
+    assert max(len(place.member or "") for place in altered.evidence) < 5000
+
+
+def test_a_name_alone_is_no_record(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    path.write_bytes(gzip_bytes(packed({SHELL: LATER}, backup_time="")))
+    [archive] = verify(Search((str(path),), zone=UTC), now=2 * TIME)
+    assert told([judgement.finding for judgement in archive.judged]) == {}
+
+
 # --- honest -----------------------------------------------------------------------------------------------------------
 
 

@@ -253,7 +253,7 @@ def test_a_list_has_its_provenance_on_request(two: Account, form: str) -> None:
 def test_csv_has_a_column_a_field(two: Account) -> None:
     ran = run("list", "--csv", two.home)
     rows = list(csv.DictReader(io.StringIO(ran.text, newline="")))
-    assert list(rows[0]) == [*(field.name for field in FIELDS), "custom"]
+    assert list(rows[0]) == [*(field.name for field in FIELDS), "custom", "findings"]
     assert [row["title"] for row in rows] == ["Blog", "Shop"]
     assert json.loads(rows[1]["custom"]) == {"enckey": "********", "odd": "ü"}
 

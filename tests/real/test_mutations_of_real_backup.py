@@ -391,6 +391,7 @@ RECORD: Final = {
         "zone-ambiguous",
         m.attributes(zone=ZoneInfo("Europe/Berlin")),
         m.named(lambda name: name[:-26] + "2025-10-26_02-30-00.tar.gz"),
+        m.installed(time="1700000000"),
         lambda site: m.lines(backup_time=None, time="1700000000", backup_filename=site.archive.partition("/")[2])(site),
         also={"record-key-missing": "where it is there, no zone is needed"},
     ),
@@ -421,9 +422,8 @@ WITNESSES: Final = {
         "members-in-future", m.touched, m.dated(-30 * m.DAY), m.written(60 - 30 * m.DAY)
     ),
     "a server whose clock was a month late": by("member-younger", m.dated(-30 * m.DAY), m.written(60 - 30 * m.DAY)),
-    "the account was renamed, its record on disk with it": by(
-        "record-rewritten",
-        *(m.on_disk(m.line(key, value)) for key, value in {"owner": "cafeneu", "path": "/home/cafeneu/web"}.items()),
+    "the account was renamed, and its archive keeps the old name": by(
+        "record-rewritten", m.embedded(m.line("owner", "formerly")), m.embedded(m.line("path", "/home/formerly/web"))
     ),
 }
 
@@ -701,6 +701,7 @@ UNCOVERED: Final = {
     "file-named-like-id": "of view alone, which is asked for ids",
     "home-passed-over": "of archives below somebody else's records; here the home is named",
     "several-matches": "of view alone, which has to choose; verify judges all of them",
+    "several-accounts": "likewise",
     "member-not-compared": "of diff alone; verify compares no two archives",
     "catalog-altered": "of answers from a catalog alone",
 }

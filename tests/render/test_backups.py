@@ -14,7 +14,6 @@ from backupmeta.backup.inspection import Inspection
 from backupmeta.library import find_backup, inspect_archive
 from backupmeta.render import backups
 from backupmeta.render.backups import ListView
-from backupmeta.render.formats import table
 from tests.invented import BACKUP, INSTALL, NAME, Account, backup_record
 
 
@@ -39,8 +38,7 @@ def provenance(folder: Path, content: bytes, *, show_secrets: bool = False) -> A
     ],
 )
 def test_a_narrow_terminal_has_fewer_columns_but_whole_ids(tmp_path: Path, width: int, titles: str) -> None:
-    row = backups.backup_cells(inspected(tmp_path, backup_record()))
-    drawn = table(backups.BACKUP_COLUMNS, [row], width)
+    drawn = "".join(backups.backup_table([inspected(tmp_path, backup_record())], ListView(width)))
     assert " ".join(drawn.splitlines()[0].split()) == titles
     assert all(len(line) <= width for line in drawn.splitlines())
     assert (BACKUP in drawn) is (width >= 80)
@@ -59,6 +57,7 @@ def test_cells_of_a_backup(tmp_path: Path) -> None:
         "title": "Blog",
         "state": "missing",
         "archive": NAME,
+        "findings": "",
     }
 
 
@@ -75,6 +74,7 @@ def test_cells_of_an_install(tmp_path: Path) -> None:
         "title": "Blog",
         "backups": "1",
         "path": "/home/exampleu/public_html/blog",
+        "findings": "",
     }
 
 
@@ -92,7 +92,7 @@ def test_csv_has_a_column_a_field_and_is_read_back(tmp_path: Path) -> None:
     )
     rows = list(backups.csv_rows([inspected(tmp_path, content)], ListView()))
     (row,) = csv.DictReader(io.StringIO("".join(rows), newline=""))
-    assert rows[0].endswith(",custom\r\n")
+    assert rows[0].endswith(",custom,findings\r\n")
     assert row["title"] == 'a "b", c'
     assert row["files"] == "x,y"
     assert row["incomplete"] == "true"
@@ -100,6 +100,13 @@ def test_csv_has_a_column_a_field_and_is_read_back(tmp_path: Path) -> None:
     assert row["cache_files"] == ""
     assert json.loads(row["custom"]) == {"a": "1", "key": "********"}
     assert json.loads(row["plugins"]) == [{"id": "akismet", "version": "5.3.6", "activated": True, "autoup": "all"}]
+
+
+def test_a_row_names_its_errors_and_warnings_each_once(tmp_path: Path) -> None:
+    odd = inspected(tmp_path, b"title=\xff\nurl=\xff\nno line")
+    assert backups.backup_cells(odd)[-1].split() == ["record-no-equals", "value-not-utf8"]
+    (row,) = csv.DictReader(io.StringIO("".join(backups.csv_rows([odd], ListView())), newline=""))
+    assert row["findings"] == backups.backup_cells(odd)[-1]
 
 
 def test_csv_shows_false_and_secrets_that_were_asked_for(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """A server whose backups were tampered with: each act is told by each command, each honest account is left alone."""
 
+import csv
+import io
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -16,10 +18,6 @@ from tests.invented import Json, Ran, run
 
 NOW = "2025-03-16"
 
-NOT_YET_TOLD = {
-    ("stefan", "verify"),
-}
-
 
 class Answers(NamedTuple):
     """What the commands say of the server."""
@@ -32,6 +30,7 @@ class Answers(NamedTuple):
     stats: Json
     timeline: list[Json]
     listed: Ran
+    installs: Ran
 
     def query(self, select: str) -> list[tuple[Any, ...]]:
         """Return the rows that a statement selects from the catalog."""
@@ -55,7 +54,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
         run("report", catalog, "--json").json,
         run("stats", catalog, "--now", NOW, "--json").json,
         run("timeline", *there, "--deep", "--json").jsonl,
-        run("list", *there, "--jsonl"),
+        run("list", *there, "--csv"),
+        run("installs", *there, "--csv"),
     )
 
 
@@ -110,7 +110,7 @@ def of_targets(verified: Json) -> Counter[tuple[str, str, str, str]]:
 
 
 def test_counts_of_backups_agree(answers: Answers) -> None:
-    listed, ids = answers.listed.jsonl, Counter(id_ for _, _, id_, _ in of_targets(answers.verify).elements())
+    listed, ids = rows_of(answers.listed), Counter(id_ for _, _, id_, _ in of_targets(answers.verify).elements())
     states = answers.stats["backups"]
     assert states == answers.report["summary"]["backups"]
     assert sum(states.values()) == len(answers.report["backups"]) == len(listed)
@@ -134,6 +134,86 @@ def test_duplicates_are_the_same_everywhere(answers: Answers) -> None:
     assert answers.stats["duplicates"]["copies"] == answers.report["summary"]["duplicates"]["copies"] == 1
     rows = answers.query("SELECT a.seen, copies FROM duplicates JOIN accounts a USING (account)")
     assert [(user_of(seen), copies) for seen, copies in rows] == [("zoe", 2)]
+
+
+# --- lists ------------------------------------------------------------------------------------------------------------
+
+BY_HEADS = {"quirin", "rita", "stefan", "tina", "udo", "vera", "xenia", "yusuf"}
+"""Those of the acts that records, names and the heads of archives tell."""
+
+
+def rows_of(ran: Ran) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(ran.text, newline="")))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.user)
+def test_list_tells_the_same_on_stderr(case: Case, answers: Answers) -> None:
+    lines = [line for line in answers.listed.err.splitlines() if f"/{case.user}/" in line or f"/{case.user}:" in line]
+    lines += [line for line in answers.listed.err.splitlines() if f"/{case.user}-new:" in line]
+    assert (case.user in BY_HEADS) is any(f"[{case.finding}]" in line for line in lines)
+    assert bool(lines) is (case.user in BY_HEADS or case.user == "zoe")  # a copy has another name than its record
+
+
+def test_list_has_a_column_of_findings(answers: Answers) -> None:
+    odd = {(row["user"], row["findings"]) for row in rows_of(answers.listed) if row["findings"]}
+    assert odd == {
+        ("quirin", "sources-disagree"),
+        ("rita", "sources-disagree"),
+        ("tina", "archive-renamed name-time-differs"),
+        ("udo", "archive-truncated"),
+        ("vera", "archive-missing"),
+        ("zoe", "archive-renamed"),
+    }
+
+
+def test_installs_tell_the_same(answers: Answers) -> None:
+    odd = {(row["user"], row["findings"]) for row in rows_of(answers.installs) if row["findings"]}
+    assert odd == {("stefan", "install-time-differs"), ("xenia", "home-differs")}
+    assert [line.rpartition(" ")[2] for line in answers.installs.err.splitlines()] == [
+        "[install-time-differs]",
+        "[home-differs]",
+        "[home-differs]",
+    ]
+
+
+@pytest.mark.parametrize("case", ACTS, ids=lambda case: case.user)
+def test_view_has_the_same_findings_as_list(case: Case, answers: Answers) -> None:
+    row = next((row for row in rows_of(answers.listed) if row["user"] == case.user and row["findings"]), None)
+    if row is None or case.user == "zoe":  # whose copy has the name of no record
+        return
+    ran = run(
+        "view",
+        row["id"] if case.user != "udo" else row["backup_filename"],
+        "--sysroot",
+        answers.root,
+        "--allow-missing",
+    )
+    assert {line.rpartition("[")[2].rstrip("]") for line in ran.err.splitlines()} == set(row["findings"].split())
+
+
+def test_an_id_in_two_accounts_is_shown_of_the_first_and_both_are_named(answers: Answers) -> None:
+    [id_] = [
+        row["id"] for row in rows_of(answers.listed) if row["file"].startswith("/home/yusuf/") and row["user"] == "anna"
+    ]
+    ran = run("view", id_, "--sysroot", answers.root)
+    assert (ran.code, ran.json["data"]["file"]) == (
+        2,
+        f"/home/anna/.appdata/current/{ran.json['data']['backup_install']}",
+    )
+    assert "/home/anna/application_backups/" in ran.err
+    assert "/home/yusuf/application_backups/" in ran.err
+    assert run("view", id_, "--catalog", answers.catalog).code == 2
+    assert run("view", id_, "--sysroot", answers.root, "--user", "anna").code == 0
+    assert run("view", id_, "--sysroot", answers.root, "--user", "yusuf").code == 1  # it is not his
+
+
+# --- timeline ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_timeline_marks_what_moments_contradict(answers: Answers) -> None:
+    marked = {user_of(event["account"]) for event in answers.timeline if event.get("contradicted_by")}
+    assert {"otto", "stefan", "tina"} <= marked
+    assert not marked & {"petra", "quirin", "rita", "vera", "willi", "zoe", "paul", "ria"}  # no moment lies
 
 
 # --- verify -----------------------------------------------------------------------------------------------------------
