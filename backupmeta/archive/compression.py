@@ -240,7 +240,7 @@ class _Deflate:
 
     def __init__(self, window: int = -zlib.MAX_WBITS) -> None:
         self._inner = zlib.decompressobj(window)
-        self.crc = 0
+        self.crc: int = 0
 
     @property
     def eof(self) -> bool:

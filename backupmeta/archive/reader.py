@@ -256,7 +256,7 @@ class Pass(Reader):
         self._unread = Findings()
         self._hazards = Hazards(file.path, limits)
         super().__init__(file, limits, self._digests)
-        self.records = self._hazards.records
+        self.records: Records = self._hazards.records
         self._findings: Sequence[Finding] = ()
         self.digests: Mapping[str, str] = {}
 

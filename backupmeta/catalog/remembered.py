@@ -452,8 +452,8 @@ class Recalled(Folder):
     def __init__(self, account: int, path: str, server_path: str | None = None) -> None:
         """Recall the folder at ``path``, which the server saw at ``server_path``."""
         super().__init__(path, path if server_path is None else server_path, _CLOSED)
-        self.account = account
-        self.remembered = dict[str, Signature]()
+        self.account: int = account
+        self.remembered: dict[str, Signature] = {}
 
     @property
     def identity(self) -> tuple[int, int]:

@@ -295,7 +295,7 @@ class _Account:
         ``today`` is the zone that the server has today.
         """
         self.home = home
-        self.findings = list(findings)
+        self.findings: list[Finding] = list(findings)
         self._zone = search.zone
         self._today = None if home.folder.server is None else today
         self._files = dict[str, Statement]()

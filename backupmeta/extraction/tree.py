@@ -58,7 +58,7 @@ class Tree:
         """Fill the folder ``root``, which is called ``path``."""
         self.path = path
         self.is_new = is_new
-        self.begun = set[NewFile]()
+        self.begun: set[NewFile] = set()
         self.is_synced = is_synced
         self._root = root
         self._parent: tuple[bytes, Folder] = (b"", root)

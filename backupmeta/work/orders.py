@@ -71,9 +71,9 @@ class Task(Generic[Order, Part]):
     """
 
     def __init__(self, order: Order) -> None:
-        self.order = order
-        self.parts = deque[Part]()
-        self.received = 0
+        self.order: Order = order
+        self.parts: deque[Part] = deque()
+        self.received: int = 0
         self.is_done = False
         self.error: Exception | None = None
         self._repeated = 0
