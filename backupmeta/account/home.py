@@ -41,7 +41,7 @@ from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, EvidenceFile, Folder, Place, open_named
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import Source, Witness, on_disk
-from backupmeta.record.grammar import Document, Record, bounded, document, memory_of
+from backupmeta.record.grammar import Document, Record, check, document, memory_of
 
 _MANY_FINDINGS: Final = 1000
 """From how many findings on those of a home are gathered: the first of each id, the others counted."""
@@ -146,11 +146,18 @@ class HomeReading:
     """
 
     copies: int = 1
+    _last: Record = Record(b"")
 
     def record(self, folder: Folder, name: str, limits: Limits, /) -> Record:
         """Return the record ``name`` of ``folder``. Raises `EvidenceError`."""
         with folder.open_file(name) as file:
-            return bounded(file.path, file.read_whole("record_bytes", limits.record_bytes), limits)
+            return self._parsed(file.path, file.read_whole("record_bytes", limits.record_bytes), limits)
+
+    def _parsed(self, path: str, content: bytes, limits: Limits) -> Record:
+        """Return the record in ``content``, the file at ``path``: mostly it hardly differs from the one before it."""
+        check(path, content, limits)
+        self._last = self._last.like(content) or Record(content)
+        return self._last
 
     def head(self, archive: Archive, limits: Limits, /) -> Head:
         """Return the head of an archive. Raises `EvidenceError`, as `backupmeta.archive.head.head`."""
@@ -159,11 +166,13 @@ class HomeReading:
 
     def beginning(self, folder: Folder, name: str, limits: Limits, /) -> Beginning:
         """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
-        with folder.open_file(name) as file:
-            return beginning(file, limits)
+        return beginning_in(folder, name, limits)
 
 
-FROM_DISK: Final = HomeReading()
+def beginning_in(folder: Folder, name: str, limits: Limits) -> Beginning:
+    """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
+    with folder.open_file(name) as file:
+        return beginning(file, limits)
 
 
 class Surroundings(NamedTuple):
@@ -205,7 +214,9 @@ class Home:
         elsewhere: its other folders that were looked into, for archives that are missing.
     """
 
-    def __init__(self, folder: Folder, as_server: str | None, limits: Limits, reading: HomeReading = FROM_DISK) -> None:
+    def __init__(
+        self, folder: Folder, as_server: str | None, limits: Limits, reading: HomeReading | None = None
+    ) -> None:
         """Read the home in ``folder``, whose descriptor it keeps; use it as a context manager."""
         self.folder = folder
         self.as_server = as_server
@@ -222,7 +233,7 @@ class Home:
         self._is_over = False
         self._heads: dict[Archive, Head | EvidenceError] = {}
         self._taken = Counter[Archive]()
-        self._reading = reading
+        self._reading = reading or HomeReading()
         self._open = ExitStack()
         self._locations: Locations | None = None
 

@@ -27,7 +27,7 @@ from backupmeta.account.filename import (
     resembles_archive,
     unreadable,
 )
-from backupmeta.account.home import FROM_DISK, Archive, Home, HomeReading, folder_name, is_id
+from backupmeta.account.home import Archive, Home, HomeReading, beginning_in, folder_name, is_id
 from backupmeta.account.layout import ARCHIVES, NUMBERED_HOME, RECORDS, account_name
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.identification import Beginning
@@ -214,7 +214,7 @@ class OpenedHome(NamedTuple):
         folder = self.folder
         return FoundHome(folder.path, folder.server_path, self.as_server, folder.identity, self.is_home, folder.server)
 
-    def home(self, limits: Limits, reading: HomeReading = FROM_DISK) -> Home:
+    def home(self, limits: Limits, reading: HomeReading | None = None) -> Home:
         """Return it, read; a folder of archives with the records of the home above it, else as a home of its own.
 
         Raises `UnreadableError`.
@@ -236,7 +236,7 @@ Begins = Callable[[Folder, str, Limits], Beginning]
 
 
 def find_homes(
-    root: Root, limits: Limits, findings: list[Finding], begins: Begins = FROM_DISK.beginning
+    root: Root, limits: Limits, findings: list[Finding], begins: Begins = beginning_in
 ) -> Iterator[FoundHome]:
     """Yield where the homes at and below the folder ``root`` are, none of them read.
 
@@ -405,7 +405,7 @@ def home_of_archive(path: str, limits: Limits) -> Home:
     return home
 
 
-def home_above(folder: str, limits: Limits, reading: HomeReading = FROM_DISK) -> Home:
+def home_above(folder: str, limits: Limits, reading: HomeReading | None = None) -> Home:
     """Return the home that ``folder`` lies in, found upwards from it, or else ``folder`` itself as an empty one.
 
     Raises `UnreadableError`.
@@ -441,7 +441,7 @@ def _numbered_homes(base: str) -> Iterator[str]:
 class _HomeSearch:
     """One search downwards; remembers what was odd."""
 
-    def __init__(self, limits: Limits, findings: list[Finding], begins: Begins = FROM_DISK.beginning) -> None:
+    def __init__(self, limits: Limits, findings: list[Finding], begins: Begins = beginning_in) -> None:
         self.limits = limits
         self.findings = findings
         self.begins = begins

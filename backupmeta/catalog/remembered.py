@@ -28,7 +28,7 @@ from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
-from backupmeta.record.grammar import Document, Record, bounded, parse, parse_masked, without_secrets
+from backupmeta.record.grammar import Document, Record, parse, parse_masked, without_secrets
 from backupmeta.search import Search
 
 _BY_NAME: Final = {compression.name: compression for compression in COMPRESSIONS}
@@ -222,7 +222,6 @@ class Reader(HomeReading):
         self._listed: Mapping[str, Signature] = {}
         self._remembered: Mapping[str, Remembered] = _NO_FILES
         self._read: dict[bytes, Record] = {}
-        self._last = parse(b"")
         self._anew: set[str] = set()
 
     def reread(self, listed: Mapping[str, Signature]) -> "Reader":
@@ -260,11 +259,10 @@ class Reader(HomeReading):
             with folder.open_file(name) as file:
                 content, signature = file.read_whole("record_bytes", limits.record_bytes), file.signature
             self._check(path, signature)
-            record = self._last.like(content) or bounded(folder.child(name), content, limits)
+            record = self._parsed(folder.child(name), content, limits)
         except EvidenceError as error:
             self._refuse(path, error)
             raise
-        self._last = record
         self.files[path] = Remembered(signature, record.masked)
         self._anew.add(path)
         self.digests[path] = sha256(content).hexdigest()

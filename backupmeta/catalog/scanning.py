@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from backupmeta import __version__, rules
 from backupmeta.account import places
-from backupmeta.account.home import FROM_DISK, folder_name
+from backupmeta.account.home import beginning_in, folder_name
 from backupmeta.account.places import FoundHome
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
@@ -303,7 +303,7 @@ class Accounts:
             self._remembered = folder.path, self._files(folder)
         known = self._remembered[1].get(name)
         if known is None or known.signature != folder.signature(name) or isinstance(known.content, UnreadableError):
-            return FROM_DISK.beginning(folder, name, limits)
+            return beginning_in(folder, name, limits)
         return known.content if isinstance(known.content, Beginning) else Beginning.TAR
 
     def _files(self, folder: Folder) -> Mapping[str, Remembered]:

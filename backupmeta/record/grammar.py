@@ -435,13 +435,8 @@ class Document(NamedTuple):
 
 def document(source: Source, content: bytes, limits: Limits) -> Document:
     """Return the record in ``content``, which stands at ``source``. Raises `LimitExceededError` as `check`."""
-    return Document(source, bounded(source.path, content, limits))
-
-
-def bounded(path: str, content: bytes, limits: Limits) -> Record:
-    """Return the record in the ``content`` of the file at ``path``. Raises `LimitExceededError` as `check`."""
-    check(path, content, limits)
-    return Record(content)
+    check(source.path, content, limits)
+    return Document(source, Record(content))
 
 
 def check(path: str, content: bytes, limits: Limits) -> None:

@@ -10,7 +10,7 @@ import pytest
 from backupmeta import Search
 from backupmeta.account import places
 from backupmeta.account.filename import archives_among
-from backupmeta.account.home import FROM_DISK, PairState
+from backupmeta.account.home import PairState, beginning_in
 from backupmeta.account.places import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.remembered import InCatalog
@@ -133,7 +133,7 @@ def test_a_folder_with_an_archives_name_is_none(folder: Path) -> None:
 def among(folder: Folder, entries: list[Entry]) -> tuple[list[str], list[Finding]]:
     """Return which of the entries are archives, and what was odd."""
     findings = list[Finding]()
-    names = archives_among(folder, entries, lambda name: FROM_DISK.beginning(folder, name, DEFAULT_LIMITS), findings)
+    names = archives_among(folder, entries, lambda name: beginning_in(folder, name, DEFAULT_LIMITS), findings)
     return list(names), findings
 
 
