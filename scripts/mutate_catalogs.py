@@ -132,7 +132,7 @@ def whole(folder: Path) -> Whole:
     scan(root, path)
     with closing(sqlite3.connect(path)) as connection:
         [id_] = connection.execute(
-            "SELECT id FROM backups WHERE id IS NOT NULL AND state = 'paired' LIMIT 1"
+            "SELECT id FROM backups WHERE state = 'paired' GROUP BY id HAVING id IS NOT NULL AND count(*) = 1 LIMIT 1"
         ).fetchone()
     answers = {name: asked(command(name, path, id_)) for name in COMMANDS}
     if unsaid := {name: answer for name, answer in answers.items() if answer.trace or answer.code not in {0, 1}}:
