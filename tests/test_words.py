@@ -168,6 +168,7 @@ SECOND = {
 }
 ELSEWHERE = {
     "filename.py": "a time",  # which offset a zone has at a moment: nothing is shown
+    "options.py": "a time",  # whether a number is a moment: nothing is shown
 }
 
 
