@@ -241,14 +241,19 @@ class Report:
 
 
 class Asked(NamedTuple):
-    """What is written down beside what the catalog has: the moment (Unix seconds), the command line, the catalog.
+    """What is written down beside what the catalog has.
 
-    The latter's name is None for one that is there for the report alone.
+    Attributes:
+        now: the moment that ages are as of, Unix seconds.
+        command: the command line.
+        catalog: the catalog's path; None for one that is there for the report alone.
+        written: when the report is written, Unix seconds, whatever it is as of.
     """
 
     now: int
     command: str
     catalog: str | None
+    written: int
 
 
 def read(path: str, asked: Asked, findings: list[Finding] | None = None) -> Report:
@@ -259,7 +264,7 @@ def read(path: str, asked: Asked, findings: list[Finding] | None = None) -> Repo
     known = age(path)
     with Catalog.checked(path, findings) as catalog:
         return Report(
-            written=asked.now,
+            written=asked.written,
             version=__version__,
             command=asked.command,
             catalog=asked.catalog,

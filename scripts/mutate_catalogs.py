@@ -103,6 +103,7 @@ def asked(arguments: Sequence[str]) -> Answer:
     stdout, code, trace = io.TextIOWrapper(out, encoding="utf-8"), -1, ""
     with (
         patch.object(sys, "argv", ["backupmeta", *arguments]),
+        patch("backupmeta.cli.catalog_cmds.time", lambda: 0),  # when a report is written
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(err),
     ):

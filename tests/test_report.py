@@ -13,7 +13,7 @@ from backupmeta.search import Search
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, TIME, Account, archive, backup_record
 from tests.sites import honest
 
-ASKED = Asked(TIME + 60, "backupmeta report", None)
+ASKED = Asked(TIME, "backupmeta report", None, TIME + 60)
 LATER = NAME.replace("06-13", "06-14")
 
 
@@ -36,6 +36,7 @@ def test_one_honest_account(tmp_path: Path) -> None:
     assert (backup.sha256, backup.verdict) == (file.sha256, file.verdict)
     assert file.verdict == "pass"
     assert (report.written, report.command, report.catalog) == (TIME + 60, "backupmeta report", None)
+    assert report.summary.now == TIME
 
 
 def test_findings_are_the_worst_first_and_know_what_they_are_about(tmp_path: Path) -> None:

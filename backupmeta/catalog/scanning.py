@@ -74,6 +74,7 @@ def scan(
     search: Search,
     *,
     depth: Depth = Depth.SHALLOW,
+    now: int | None = None,
     result: ScanResult | None = None,
     tell: Tell = _silent,
     workers: Workers = HERE,
@@ -84,6 +85,7 @@ def scan(
         path: the catalog; it is made where there is none.
         search: where to look, and how.
         depth: how much of each archive is read.
+        now: the moment of judging, Unix seconds; None for when the scan began.
         result: where to count what comes out, while it does.
         tell: called after each batch.
         workers: who does the work.
@@ -102,7 +104,7 @@ def scan(
             running = _Scan(catalog, search, result, damaged)
             running.look(tell, workers)
             if depth is Depth.DEEP:
-                running.walk(tell, workers)
+                running.walk(now, tell, workers)
             running.finished()
             result.altered += damaged.rest(catalog.connection)
         if not damaged:
@@ -161,9 +163,9 @@ class _Scan:
         with self._catalog.transaction():
             self._settle_gone()
 
-    def walk(self, tell: Tell, workers: Workers) -> None:
-        """Walk all archives that no scan has walked yet."""
-        work = deep_scan.Walking(self._search.limits, self._search.zone, self._began)
+    def walk(self, now: int | None, tell: Tell, workers: Workers) -> None:
+        """Walk all archives that no scan has walked yet, and judge them as of ``now``."""
+        work = deep_scan.Walking(self._search.limits, self._search.zone, self._began if now is None else now)
         portions = deep_scan.portions(self._catalog, self._search, self._number)
         for portion, outcomes in results(portions, work, workers):
             with self._catalog.transaction():

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.util import find_spec
 from secrets import token_hex
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -118,11 +118,14 @@ def scan(
     return code if messages.is_whole(tally, where.name) else 2
 
 
-def _scan(path: str, search: Search, tally: ScanResult, tell: "Tell", workers: Workers, *, deep: bool) -> None:
-    """Scan into the catalog at ``path``; the ``tally`` is of what is done so far."""
+def _scan(
+    path: str, search: Search, tally: ScanResult, tell: "Tell", workers: Workers, *, deep: bool, now: int | None = None
+) -> None:
+    """Scan into the catalog at ``path``, judged as of ``now``; the ``tally`` is of what is done so far."""
     from backupmeta.catalog.scanning import Depth, scan
 
-    scan(path, search, depth=Depth.DEEP if deep else Depth.SHALLOW, result=tally, tell=tell, workers=workers)
+    depth = Depth.DEEP if deep else Depth.SHALLOW
+    scan(path, search, depth=depth, now=now, result=tally, tell=tell, workers=workers)
 
 
 @contextmanager
@@ -206,7 +209,7 @@ def _check_file(target: Target, format_name: str) -> None:
 
 @click.command()
 @click.argument("catalog")
-@options.as_of("Count ages as of this moment: for old catalogs.")
+@options.as_of("Judge ages as of this moment: for old catalogs.")
 @options.formatted(STATS)
 def stats(catalog: str, now: int, *, format_name: str) -> int:
     """Count what is in a CATALOG: accounts, backups, sizes, versions, ages, orphans, duplicates, growth, findings.
@@ -230,7 +233,7 @@ def stats(catalog: str, now: int, *, format_name: str) -> int:
 @click.option("--deep", is_flag=True, help="Read each archive to its end, for verdicts and digests.")
 @options.formatted(REPORTS)
 @options.writing
-@options.as_of("When it is written: the same catalog, the same bytes.")
+@options.as_of("Judge what is scanned as of this moment: for old images. It dates no report.")
 @options.at_work
 @options.limiting
 def report(where: Where, *, deep: bool, format_name: str, target: Target, now: int, jobs: int | None) -> int:
@@ -263,11 +266,11 @@ def report(where: Where, *, deep: bool, format_name: str, target: Target, now: i
     is_whole, findings = True, list[Finding]()
     if catalog is None:
         path = _temporary_catalog(protected)
-        is_whole = _scanned(path, where, deep=deep, jobs=jobs)
+        is_whole = _scanned(path, where, now, deep=deep, jobs=jobs)
     else:
         path = catalog
         messages.write_age(catalog)
-    content = read(path, Asked(now, _command(), catalog), findings)
+    content = read(path, Asked(now, _command(), catalog, int(time())), findings)
     target.write(REPORTS[format_name].render(content, View()), protected)
     return messages.report(findings, Severity.ERROR) or (0 if is_whole else 2)
 
@@ -296,11 +299,11 @@ def _temporary_catalog(protected: Protected) -> str:
     return os.path.join(folder, "catalog.sqlite")
 
 
-def _scanned(path: str, where: Where, *, deep: bool, jobs: int | None) -> bool:
-    """Scan into the catalog at ``path``; tell what could not be read, and return whether all could."""
+def _scanned(path: str, where: Where, now: int, *, deep: bool, jobs: int | None) -> bool:
+    """Scan into the catalog at ``path``, judged as of ``now``; tell what can't be read, and return whether all can."""
     tally = ScanResult()
     with messages.scan_progress("auto", lambda: None) as tell:
-        _scan(path, where.search(), tally, tell, messages.workers(jobs), deep=deep)
+        _scan(path, where.search(), tally, tell, messages.workers(jobs), deep=deep, now=now)
     for root, reason in tally.unread.items():
         messages.write_line(f"{root}: {reason}")
     messages.write_unread_accounts(tally)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Final
 
 import click
 
@@ -18,13 +17,11 @@ from backupmeta.events.timeline import MEMBERS
 from backupmeta.events.timeline import timeline as events_of
 from backupmeta.findings import Finding, Severity
 from backupmeta.render.differences import DIFFERENCES, HISTORIES
-from backupmeta.render.formats import View
-from backupmeta.render.timelines import TIMELINES
+from backupmeta.render.formats import Trait, View
+from backupmeta.render.timelines import TIMELINES, UNSET, TimelineView
 from backupmeta.search import Period, Search
 from backupmeta.words import are, counted
 from backupmeta.work.orders import HERE
-
-_MICROSECONDS: Final = 1_000_000
 
 
 @click.command()
@@ -99,7 +96,7 @@ def history(install: str, *, where: Where, format_name: str, target: Target) -> 
 
 @click.command()
 @options.looking("ROOT")
-@click.option("--user", metavar="NAME", help="Only what happened in accounts of this owner.")
+@click.option("--user", metavar="NAME", help="Only what happened in accounts of this owner: others are not read.")
 @options.in_time
 @click.option("--deep", is_flag=True, help="Read archives to their ends, for the times of their members.")
 @click.option(
@@ -109,6 +106,13 @@ def history(install: str, *, where: Where, format_name: str, target: Target) -> 
     help="With --deep: tell so many members of each archive, the newest; by default 10,000.",
 )
 @options.formatted(TIMELINES)
+@click.option(
+    "--bodyfile-unset",
+    "unset",
+    type=click.Choice(UNSET),
+    help="What a body file has for the times that an event has none of: -1, which mactime leaves out, by default; 0, "
+    "which plaso leaves out.",
+)
 @options.writing
 @options.at_work
 @options.limiting
@@ -120,14 +124,16 @@ def timeline(
     deep: bool,
     members: int | None,
     format_name: str,
+    unset: str | None,
     target: Target,
     jobs: int | None,
 ) -> int:
     """Tell what happened when, and who says so: installed, updated, backed up, written.
 
     A ROOT is as for list. Each event has its witness: a record and its line, the archive's name, its gzip header, its
-    file, a member. Where witnesses of one thing contradict each other, each of their events names the others. Times are
-    UTC; those in archives' names are local: --tz, or else the record's backup-time, tells their zone.
+    file, a member. A member that is the same in many backups is one event. Where witnesses of one thing contradict each
+    other, each of their events names the others. Times are UTC; those in archives' names are local: --tz, or else the
+    record's backup-time, tells their zone.
 
     Exit code 0, also where witnesses contradict each other; 2 where something could not be read.
 
@@ -139,15 +145,17 @@ def timeline(
     """
     if members is not None and not deep:
         raise click.UsageError("--members needs --deep: without it, archives are not read as far as their members")
+    if unset is not None:
+        options.need(Trait.WITH_UNSET_TIMES, TIMELINES, format_name, "--bodyfile-unset")
     findings: list[Finding] = []
     most = MEMBERS if members is None else members
     search, tally = where.search(user), Counter[str]()
     size = partial(_size, search) if deep else None
     with messages.progress_bar(size) as bar, target.opened(where.protected()) as write:
         workers = messages.workers(jobs, bar.watch) if deep else HERE
-        events = events_of(search, deep=deep, members=most, findings=findings, workers=workers)
-        wanted = _counted(events, user, period, tally)
-        for part in bar.making_way(TIMELINES[format_name].render(wanted, View())):
+        events = events_of(search, deep=deep, members=most, period=period, findings=findings, workers=workers)
+        view = TimelineView(target.width, unset or UNSET[0])
+        for part in bar.making_way(TIMELINES[format_name].render(_counted(events, tally), view)):
             write(part)
     for line in _lines(tally, where.name):
         messages.write_line(line)
@@ -160,14 +168,12 @@ def _size(search: Search) -> int:
     return size(search)
 
 
-def _counted(events: Iterable[Event], user: str | None, period: Period, tally: Counter[str]) -> Iterator[Event]:
-    """Yield the ``events`` of a ``period`` in the accounts of ``user``, counted; None is any."""
+def _counted(events: Iterable[Event], tally: Counter[str]) -> Iterator[Event]:
     for event in events:
-        if period.has(event.time // _MICROSECONDS) and user in {None, event.subject.user}:
-            tally["events"] += 1
-            tally["contradicted"] += bool(event.contradicted_by)
-            tally["left_out"] += event.left_out
-            yield event
+        tally["events"] += 1
+        tally["contradicted"] += bool(event.contradicted_by)
+        tally["left_out"] += event.left_out
+        yield event
 
 
 def _lines(tally: Counter[str], where: str) -> Iterator[str]:

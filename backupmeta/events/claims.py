@@ -8,12 +8,13 @@ a calendar has.
 """
 
 import stat
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from heapq import nlargest
 from itertools import combinations
 from operator import itemgetter, methodcaller
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from backupmeta import rules
 from backupmeta.account import filename
@@ -30,6 +31,7 @@ from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, base_name, display
 from backupmeta.record.fields import FIELDS, Field, problem
 from backupmeta.record.grammar import Document
+from backupmeta.search import Period
 from backupmeta.words import counted, dated
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -59,20 +61,21 @@ class EventKind(NamedTuple):
         sentence: what happened, for `str.format`: ``site`` is the application and its address, ``software`` has the
             version, too, ``detail`` is what the witness adds.
         key: the record's key that tells it; None where no record does.
-        is_shared: whether all records of an install tell the same one: it is told once then, with all its witnesses.
+        shared_by: whose witnesses tell the same one: it is told once then, with all of them. The records of an install
+            do, or the backups that have one member; None where each witness tells its own.
     """
 
     timestamp_desc: str
     macb: Literal["M", "B"]
     sentence: str
     key: str | None = None
-    is_shared: bool = False
+    shared_by: Literal["records", "members"] | None = None
 
 
 KINDS: Final[dict[str, EventKind]] = {
-    "installed": EventKind("Installation Time", "B", "{site} installed", "time", is_shared=True),
-    "updated": EventKind("Update Time", "M", "{site} last updated, to {version}", "time-updated", is_shared=True),
-    "counted": EventKind("Cache Time", "M", "sizes of {site} counted", "cache-time", is_shared=True),
+    "installed": EventKind("Installation Time", "B", "{site} installed", "time", "records"),
+    "updated": EventKind("Update Time", "M", "{site} last updated, to {version}", "time-updated", "records"),
+    "counted": EventKind("Cache Time", "M", "sizes of {site} counted", "cache-time", "records"),
     "backed-up": EventKind("Backup Time", "B", "{software} backed up{detail}", "backup-time"),
     "named": EventKind("Backup Time (Archive Name)", "B", "archive of {software} named {detail}"),
     "named-unzoned": EventKind("Backup Time (Archive Name, Zone Unknown)", "B", "archive of {software} named {detail}"),
@@ -80,7 +83,7 @@ KINDS: Final[dict[str, EventKind]] = {
     "newest-member": EventKind(
         "Content Modification Time (Newest Member)", "M", "newest member of an archive: {detail}"
     ),
-    "member": EventKind("Content Modification Time (Member)", "M", "member modified: {detail}"),
+    "member": EventKind("Content Modification Time (Member)", "M", "member modified: {detail}", shared_by="members"),
     "archive": EventKind("Content Modification Time (Archive)", "M", "archive of {software} written"),
     "record": EventKind("Content Modification Time (Record)", "M", "record of {site} written"),
 }
@@ -133,7 +136,7 @@ class Subject(NamedTuple):
         version: the application's.
         url: the site's address.
         install: the install's id.
-        backup: the backup's id; empty for an event of the install.
+        backup: the backup's id; empty for an event of the install, or of several backups.
     """
 
     account: str
@@ -164,7 +167,8 @@ class Event(NamedTuple):
         message: one sentence.
         subject: which account, install and backup it is about.
         file: what else is known of the file or member, where it is the time of one.
-        contradicted_by: what other witnesses say of the same thing that does not go with this.
+        contradicted_by: what other witnesses say of the same thing that does not go with this; where several witnesses
+            tell the event, those that are contradicted stand first.
         left_out: of the newest member of an archive: how many other members make no event of their own.
         also: further witnesses who say the same, the first of them.
         witnesses: how many witnesses say so, all told.
@@ -209,7 +213,7 @@ class Statement(NamedTuple):
         message = kind.sentence.format(**subject.words(self.detail))
         if nearest(self.claim.time) != self.claim.time:
             message += f" (at {dated(self.claim.time // SECOND)}, which no calendar has)"
-        if kind.is_shared:
+        if kind.shared_by == "records":
             subject = subject._replace(version="", backup="")
         return Event(self.claim, message, subject, self.file, contradicted_by, self.left_out)
 
@@ -231,9 +235,6 @@ _TYPES: Final[dict[MemberKind, int]] = {
 }
 _NANOSECONDS: Final = 1000
 """In a microsecond."""
-
-_FEWEST: Final = 1000
-"""Among how many of the newest members the newest file is looked for, at least."""
 
 
 def of_record(record: Document, findings: list[Finding]) -> Iterator[Statement]:
@@ -303,33 +304,62 @@ def of_file(file: EvidenceFile, path: str) -> Iterator[Statement]:
         yield Statement(Claim("compressed", written.compressed, Source(Witness.ARCHIVE, path)))
 
 
-def of_members(walked: Pass, path: str, most: int) -> tuple[list[Statement], Iterator[Statement]]:
-    """Return what an archive's newest file states of the archive, and the times of its newest members.
+class Members:
+    """What an archive's members state: the newest file of the archive, and each of the newest members of a period.
 
-    Folders and links are often as new as their unpacking. Memory is for ``most`` members, or `_FEWEST`, whatever the
-    archive has. Raises `EvidenceError` as `Pass`.
+    Attributes:
+        of_archive: what the newest file states of the archive, or the newest member where there is no file: folders and
+            links are often as new as their unpacking. Empty where there is no member.
+        each: what the newest members of the period state, the newest first.
     """
-    newest = nlargest(max(most, _FEWEST), map(_brief, walked), key=itemgetter(0, 1))
-    members = (
-        Statement(Claim("member", time, _of_member(path, name, offset)), display(name), file)
-        for time, offset, name, file in newest[:most]
-    )
-    if not newest:
-        return [], members
-    files = (brief for brief in newest if stat.S_ISREG(brief[3].mode or 0))
-    time, offset, name, file = next(files, newest[0])
-    left_out = max(walked.members_read - most, 0)
+
+    _newest: "_Brief | None" = None
+    _in_period = 0
+
+    def __init__(self, walked: Pass, path: str, most: int, period: Period) -> None:
+        """Read all members of the archive at ``path``; memory is for ``most`` of them. Raises `EvidenceError`."""
+        in_period = self._read(walked, period)
+        chosen = nlargest(most, in_period, key=itemgetter(0, 1))
+        deque(in_period, maxlen=0)  # of none, `nlargest` reads none
+        left_out, newest = max(self._in_period - most, 0), self._newest
+        self.of_archive = () if newest is None else (_of_archive(newest, path, walked.members_read, left_out),)
+        self.each: Iterator[Statement] = (
+            Statement(Claim("member", time, _of_member(path, name, offset)), display(name), file)
+            for time, offset, name, file in chosen
+        )
+
+    def _read(self, walked: Pass, period: Period) -> "Iterator[_Brief]":
+        """Yield the members of the period; note the newest of all, a file before anything else."""
+        for brief in map(_brief, walked):
+            if self._newest is None or _rank(brief) > _rank(self._newest):
+                self._newest = brief
+            if period.has(brief[0] // SECOND):
+                self._in_period += 1
+                yield brief
+
+
+_Brief: TypeAlias = tuple[int, int, str, File]
+"""Of a member its time in microseconds, its place in the archive, negative, its name, and what is known of it."""
+
+
+def _rank(brief: _Brief) -> tuple[bool, int, int]:
+    """Return what is greatest for the newest file of an archive."""
+    time, offset, _, file = brief
+    return stat.S_ISREG(file.mode or 0), time, offset
+
+
+def _of_archive(newest: _Brief, path: str, members: int, left_out: int) -> Statement:
+    time, offset, name, file = newest
     rest = f", {left_out:,} of which have no event of their own" if left_out else ""
-    detail = f"{display(name)}, of {counted(walked.members_read, 'member')}{rest}"
-    return [Statement(Claim("newest-member", time, _of_member(path, name, offset)), detail, file, left_out)], members
+    detail = f"{display(name)}, of {counted(members, 'member')}{rest}"
+    return Statement(Claim("newest-member", time, _of_member(path, name, offset)), detail, file, left_out)
 
 
 def _of_member(path: str, name: str, offset: int) -> Source:
     return Source(Witness.ARCHIVE, path, name, None, -offset)
 
 
-def _brief(member: Member) -> tuple[int, int, str, File]:
-    """Return of a member its time in microseconds, its place in the archive, negative, its name and what is known."""
+def _brief(member: Member) -> _Brief:
     known = File(member.size, _TYPES.get(member.kind, 0) | member.mode & 0o7777, member.uid, member.gid)
     return member.mtime_ns // _NANOSECONDS, -member.offset, member.label, known
 

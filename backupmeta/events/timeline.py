@@ -17,10 +17,11 @@ from typing import Any, Final, NamedTuple, Self
 from backupmeta import library
 from backupmeta.account.filename import parse, unreadable, zone_of_today
 from backupmeta.account.home import Archive, Home, Pair, by_archive
+from backupmeta.account.places import belongs
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import Pass
-from backupmeta.backup.contradictions import Making
+from backupmeta.backup.contradictions import SECOND, Making
 from backupmeta.errors import EvidenceError, told_of
 from backupmeta.events import claims
 from backupmeta.events.claims import KINDS, Claim, Event, File, Statement, Subject, nearest
@@ -29,17 +30,14 @@ from backupmeta.findings import Finding
 from backupmeta.folders import rows, telling
 from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.grammar import Document, document, pickled_in_clear
-from backupmeta.search import EVERYWHERE, Search
+from backupmeta.search import ALWAYS, EVERYWHERE, Period, Search
 from backupmeta.work.orders import HERE, Watch, Work, Workers, results, spared
 
 MEMBERS: Final = 10_000
 """How many members of an archive make an event of their own by default: more than a usual site has."""
 
 NAMED: Final = 20
-"""How many further witnesses of an event are named; the rest is counted."""
-
-_CONTRADICTING: Final = 20
-"""How many witnesses that contradict an install's record are named."""
+"""How many further witnesses of an event are named, and how many that contradict it; the former are counted."""
 
 _Contradictions = dict[Claim, list[Claim]]
 """Who contradicts whom."""
@@ -50,15 +48,18 @@ def timeline(
     *,
     deep: bool = False,
     members: int = MEMBERS,
+    period: Period = ALWAYS,
     findings: list[Finding] | None = None,
     workers: Workers = HERE,
 ) -> Iterator[Event]:
     """Yield what happened, by time; of one time by kind, then by account.
 
     Args:
-        search: where to look; its ``zone`` tells the clock by which archives were named.
+        search: where to look; its ``zone`` tells the clock by which archives were named. Of a ``user``, what lies in
+            another account is not read; in folders that tell nobody's name, nor is what the record says is another's.
         deep: read archives to their ends, for the times of their members; else only their heads.
-        members: how many members of each archive make an event of their own, the newest ones.
+        members: how many members of each archive make an event of their own, the newest ones of the period.
+        period: when the events happened. Archives of any time are read for it: a member may be of any time.
         findings: what can't be read is appended to it, and the rest goes on.
         workers: who reads archives to their ends; of heads, this process reads more than it could give away.
 
@@ -69,9 +70,9 @@ def timeline(
     with EventSpool() as spool:
         notes = list[Finding]() if findings is None else findings
         steps, chosen = spared(_steps(search, notes), workers if deep else HERE, _ARCHIVE_AND_INSTALLS)
-        for step, part in results(steps, Examining(search.limits, deep, members), chosen):
+        for step, part in results(steps, Examining(search.limits, deep, members, period), chosen):
             with step.account.noting_errors():
-                spool.take(step.events(part))
+                spool.take(event for event in step.events(part) if period.has(event.time // SECOND))
             if not step.pairs:
                 notes.extend((*step.account.findings, *step.account.home.findings))
         yield from spool
@@ -87,11 +88,13 @@ class ToRead(NamedTuple):
         place: where it lies.
         path: its path as the server saw it.
         record: the record of the backup that names it, where there is one.
+        user: where no record names it: whose alone is read, as its own record tells; None for anybody's.
     """
 
     place: Place
     path: str
     record: Document | None
+    user: str | None
 
 
 class Examined(NamedTuple):
@@ -125,12 +128,14 @@ class Examining(Work["Step", Part]):
     Attributes:
         limits: what each of them may ask for.
         is_deep: whether they are read to their ends, member by member; else only their heads.
-        members: how many members of each make an event of their own, the newest ones.
+        members: how many members of each make an event of their own, the newest ones of the period.
+        period: when the events happened that are asked for.
     """
 
     limits: Limits
     is_deep: bool
     members: int
+    period: Period
 
     def do(self, order: "Step | ToRead | None", watch: Watch) -> Iterator[Part]:
         """Yield what a step's archive states; one that is no backup, by content and name, states nothing."""
@@ -163,6 +168,8 @@ class Examining(Work["Step", Part]):
         embedded, findings = self._embedded(order, file)
         if embedded is None and order.record is None and parse(order.place.name) is None:
             return Examined(findings=findings)
+        if embedded is not None and order.user not in {None, embedded.text("owner")}:
+            return _NOTHING
         odd = list(findings)
         recorded = () if embedded is None else tuple(claims.of_record(embedded, odd))
         return Examined(embedded, recorded, statements, tuple(odd))
@@ -184,14 +191,14 @@ class Examining(Work["Step", Part]):
         try:
             file.seek(0)
             walked = Pass(file, self.limits, algorithms=())
-            of_all, members = claims.of_members(walked, order.path, self.members)
-            findings = _grave(order, walked.findings())
+            members = claims.Members(walked, order.path, self.members, self.period)
+            of_all, each, findings = members.of_archive, members.each, _grave(order, walked.findings())
         except EvidenceError as error:
-            of_all, members, findings = [], iter(()), (_unreadable(order, error),)
+            of_all, each, findings = (), iter(()), (_unreadable(order, error),)
         known = {finding.id for finding in findings}
         further = (finding for finding in examined.findings if finding.id not in known)
         yield examined._replace(statements=(*examined.statements, *of_all), findings=(*findings, *further))
-        while batch := tuple(islice(members, _TOGETHER)):
+        while batch := tuple(islice(each, _TOGETHER)):
             yield batch
 
 
@@ -234,7 +241,8 @@ class Step:
             return self.account.of_installs()
         if self.backups is not None:  # the rest of the archive is given up
             return ()
-        taken = [self.account.of_backup(pair, part) for pair in self.pairs]
+        asked_for = [pair for pair in self.pairs if self.account.is_asked_for(pair.record or part.embedded)]
+        taken = [self.account.of_backup(pair, part) for pair in asked_for]
         self.backups = [backup for backup, _ in taken]
         return chain.from_iterable(events for _, events in taken)
 
@@ -256,13 +264,14 @@ def _steps(search: Search, findings: list[Finding]) -> Iterator[Step]:
 
 
 def _of_backups(account: "_Account") -> Iterator[Step]:
-    pairs = account.home.pairs()
+    pairs = [pair for pair in account.home.pairs() if pair.record is None or account.is_asked_for(pair.record)]
     sharing = by_archive(pairs)
     for pair in pairs:
         if pair.archive is None:
             yield Step(account, [pair])
         elif claiming := sharing.pop(pair.archive, None):  # read once, however many records name it
-            yield Step(account, claiming, ToRead(pair.archive.place, pair.archive.server_path, pair.record))
+            user = account.user if pair.record is None else None
+            yield Step(account, claiming, ToRead(pair.archive.place, pair.archive.server_path, pair.record, user))
 
 
 class _Backup(NamedTuple):
@@ -286,6 +295,7 @@ class _Account:
 
     Attributes:
         home: its home.
+        user: whose events alone are asked for, of those that lie in it; None for all.
         findings: what could not be read of it.
     """
 
@@ -295,6 +305,7 @@ class _Account:
         ``today`` is the zone that the server has today.
         """
         self.home = home
+        self.user = None if search.user is None or belongs(home, search.user) else search.user
         self.findings: list[Finding] = list(findings)
         self._zone = search.zone
         self._today = None if home.folder.server is None else today
@@ -315,6 +326,10 @@ class _Account:
         except EvidenceError as error:
             self.findings.append(unreadable(self.home.folder.server_path, error))
 
+    def is_asked_for(self, record: Document | None) -> bool:
+        """Return whether the events of a ``record`` are those of the user who is asked for."""
+        return self.user in {None, self._user_of(record)}
+
     def of_backup(self, pair: Pair, examined: Examined) -> tuple[_Backup, Iterator[Event]]:
         """Return a backup, and what its witnesses state, each with those who contradict it; members come later."""
         subject = self._subject(pair.record or examined.embedded, pair.id)
@@ -331,6 +346,8 @@ class _Account:
     def of_installs(self) -> Iterator[Event]:
         """Yield what the records of the live installs state; nothing where one archive was asked for."""
         for id_, record in self.home.installs.items() if self.home.wanted is None else ():
+            if not self.is_asked_for(record):
+                continue
             subject = self._subject(record, None)._replace(install=id_)
             for statement in chain(self._installs.get(id_, ()), self._of_record_file(record)):
                 yield statement.event(subject, tuple(self._against_installs.get(statement.claim, ())))
@@ -341,7 +358,7 @@ class _Account:
         marks = claims.contradicting(stated, live)
         for claim in live:
             known = self._against_installs.setdefault(claim, [])
-            known += marks.get(claim, [])[: _CONTRADICTING - len(known)]
+            known += marks.get(claim, [])[: NAMED - len(known)]
         return marks
 
     def _of_name(self, archive: Archive | None, made: list[Claim], marks: _Contradictions) -> Iterator[Statement]:
@@ -361,20 +378,28 @@ class _Account:
 
     def _subject(self, record: Document | None, backup: str | None) -> Subject:
         """Return whom the events of a ``record`` are about; without one, only the account is known."""
-        user = (record and record.text("owner")) or (self.home.name if self.home.is_home else "")
         application, version, url, install = (
             record.text(key) if record else "" for key in ("installer", "version", "url", "backup-install")
         )
-        return Subject(self.home.folder.server_path, user, application, version, url, install, backup or "")
+        path, user = self.home.folder.server_path, self._user_of(record)
+        return Subject(path, user, application, version, url, install, backup or "")
+
+    def _user_of(self, record: Document | None) -> str:
+        return (record and record.text("owner")) or (self.home.name if self.home.is_home else "")
 
 
 # --- in the order of time ---------------------------------------------------------------------------------------------
 
 _RANKS: Final = {kind: rank for rank, kind in enumerate(KINDS)}
-_INSERT: Final = "INSERT INTO event (time, rank, alike, source) VALUES (?, ?, ?, ?)"
-_SORTED: Final = "SELECT time, rank, alike, source FROM event ORDER BY time, rank, alike, source"
-_Row = tuple[int, int, str, str]
-"""An event's time, its kind's place, what all its witnesses say alike, and one of them."""
+_COLUMNS: Final = "time INTEGER, rank INTEGER, alike TEXT, source TEXT, backup TEXT, against TEXT"
+_INSERT: Final = "INSERT INTO event (time, rank, alike, source, backup, against) VALUES (?, ?, ?, ?, ?, ?)"
+_UNOPPOSED: Final = "[]"
+_SORTED: Final = """
+SELECT time, rank, alike, source, backup, against FROM event
+ORDER BY time, rank, alike, against = '[]', source, backup, against
+"""
+_Row = tuple[int, int, str, str, str, str]
+"""An event's time, its kind's place, what all its witnesses say alike, one of them, its backup, who contradicts it."""
 
 
 class EventSpool:
@@ -388,7 +413,7 @@ class EventSpool:
         with telling():
             self._database = sqlite3.connect("")
             self._database.execute("PRAGMA journal_mode = OFF")
-            self._database.execute("CREATE TABLE event (time INTEGER, rank INTEGER, alike TEXT, source TEXT)")
+            self._database.execute(f"CREATE TABLE event ({_COLUMNS})")
 
     def __enter__(self) -> Self:
         return self
@@ -406,41 +431,60 @@ class EventSpool:
 
         Raises `TemporaryFileError`.
         """
-        for (_, _, alike), events in groupby(rows(self._database, _SORTED), key=itemgetter(0, 1, 2)):
-            yield _event(alike, _sources(events))
-
-
-def _sources(rows: Iterable[_Row]) -> tuple[list[Source], int]:
-    """Return the first of the witnesses, and how many there are; a witness that was met twice counts once."""
-    first, count = list[Source](), 0
-    for source, _ in groupby(row[3] for row in rows):
-        count += 1
-        if len(first) <= NAMED:
-            first.append(_source(json.loads(source)))
-    return first, count
+        for (_, _, alike), witnesses in groupby(rows(self._database, _SORTED), key=itemgetter(0, 1, 2)):
+            yield _event(alike, witnesses)
 
 
 def _row(event: Event) -> _Row:
     """Return an event as a row. JSON in ASCII holds numbers of any size, and names that aren't UTF-8."""
     kind, time, source = event.claim
-    about = (event.message, event.subject, event.file, event.contradicted_by, event.left_out)
-    shared = "" if KINDS[kind].is_shared else source
-    return nearest(time), _RANKS[kind], json.dumps((kind, time, *about, shared)), json.dumps(source)
+    subject, own = event.subject, _own(event)
+    backup = {"version": subject.version, "backup": subject.backup}
+    if own is not source:
+        subject = subject._replace(version="", backup="")
+    alike = json.dumps((kind, time, event.message, subject, event.file, event.left_out, own))
+    against = json.dumps(event.contradicted_by)
+    return nearest(time), _RANKS[kind], alike, json.dumps(source), json.dumps(backup), against
 
 
-def _event(alike: str, witnesses: tuple[list[Source], int]) -> Event:
-    kind, time, message, subject, file, against, left_out, _ = json.loads(alike)
-    (source, *also), count = witnesses
+def _own(event: Event) -> Source | str | None:
+    """Return what of an event's source belongs to what it says: what other witnesses of it have, too.
+
+    A member is the same in all backups of its install that have it with one name, kind, size, mode and owner, and time.
+    Without a record, an archive may be of any install.
+    """
+    source, shared_by = event.source, KINDS[event.kind].shared_by
+    if shared_by == "records":
+        return None
+    return source.member if shared_by == "members" and event.subject.install else source
+
+
+def _event(alike: str, witnesses: Iterable[_Row]) -> Event:
+    """Return the event that all ``witnesses`` state alike; a witness that was met twice counts once."""
+    sources, against, count, backup, is_of_one = list[Source](), dict[Claim, None](), 0, "", True
+    for source, met in groupby(witnesses, key=itemgetter(3)):
+        count += 1
+        sources += [_source(json.loads(source))] if count <= NAMED + 1 else []
+        for *_, of, opposed in met:
+            is_of_one, backup = is_of_one and backup in {"", of}, of
+            against |= dict.fromkeys(_claims(opposed)) if opposed != _UNOPPOSED and len(against) < NAMED else {}
+    kind, time, message, about, file, left_out, _ = json.loads(alike)
+    subject = Subject(*about)
     return Event(
-        Claim(kind, time, source),
+        Claim(kind, time, sources[0]),
         message,
-        Subject(*subject),
+        subject._replace(**json.loads(backup)) if is_of_one else subject,
         None if file is None else File(*file),
-        tuple(Claim(other_kind, other_time, _source(other)) for other_kind, other_time, other in against),
+        tuple(against),
         left_out,
-        tuple(also),
+        tuple(sources[1:]),
         count,
     )
+
+
+def _claims(text: str) -> Iterator[Claim]:
+    """Yield claims as they came out of JSON."""
+    return (Claim(kind, time, _source(source)) for kind, time, source in json.loads(text))
 
 
 def _source(fields: Sequence[Any]) -> Source:

@@ -51,6 +51,8 @@ class Trait(Flag):
     """It shows what only a look into members tells: the dump, digests of members."""
     NOT_ON_A_TERMINAL = auto()
     """It is for programs alone, and long: a page."""
+    WITH_UNSET_TIMES = auto()
+    """Each line has several times, most of which nobody tells."""
     IN_A_FILE_ALONE = auto()
     """It is no text."""
 

@@ -4,14 +4,15 @@ A time that a format can't hold becomes the nearest one that it can; the message
 """
 
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from backupmeta.backup.contradictions import SECOND
 from backupmeta.escapes import inert
 from backupmeta.events.claims import KINDS, Claim, Event, File, moment, nearest
 from backupmeta.provenance import Source, display, located, named
-from backupmeta.render.formats import Format, Formats, Rendering, any_view, compact, csv_line
+from backupmeta.render.formats import Format, Formats, Trait, View, any_view, compact, csv_line
 from backupmeta.words import clock, cut, line, visible
 
 L2T_COLUMNS: Final = (
@@ -22,11 +23,23 @@ L2T_COLUMNS: Final = (
 _KIND_WIDTH: Final = max(map(len, KINDS))
 _SHORT: Final = 80
 _NO_VALUE: Final = "-"
-_UNSET: Final = -1
-"""A time that a body file's line has none of: mactime leaves out what lies before 1970, and prints 0 as a time."""
+UNSET: Final = ("-1", "0")
+"""What may stand in a body file for a time that an event has none of: -1, which mactime leaves out while it lists 0 as
+the year 0000; or 0, which plaso leaves out while it lists -1 as a second of 1969."""
 _MACB: Final = {"M": "M...", "B": "...B"}
 _BODY_TIMES: Final = "AMCB"
 """The order of a body file's times: accessed, modified, changed, born."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineView(View):
+    """How a timeline is to be shown.
+
+    Attributes:
+        unset: what stands in a body file for a time that an event has none of, one of `UNSET`.
+    """
+
+    unset: str = UNSET[0]
 
 
 def as_text(events: Iterable[Event]) -> Iterator[str]:
@@ -62,19 +75,19 @@ def as_l2t_csv(events: Iterable[Event]) -> Iterator[str]:
         yield inert(csv_line([visible(cell) or _NO_VALUE for cell in _l2t_cells(event)], "\n"))
 
 
-def as_body(events: Iterable[Event]) -> Iterator[str]:
+def as_body(events: Iterable[Event], unset: str = UNSET[0]) -> Iterator[str]:
     """Yield a line an event in the body file format of The Sleuth Kit 3 (wiki.sleuthkit.org, "Body file").
 
     MD5, name, inode, mode, owner, group, size in bytes, then four times in seconds, of which an event has one::
 
         0|/home/exampleu/.appdata/backups/b1x4…:9 [Backup Time] wordpress … backed up|0|-|0|0|0|-1|-1|-1|1718312121
 
-    ``|``, which ends a field, and ``%`` are percent-encoded, which mactime undoes. Earlier times than 1970 become 0,
-    which mactime prints as no time.
+    The others are ``unset``. ``|``, which ends a field, and ``%`` are percent-encoded,
+    which mactime undoes. Earlier times than 1970 become 0, which mactime prints as no time.
     """
     for event in events:
-        times = [_UNSET] * len(_BODY_TIMES)
-        times[_BODY_TIMES.index(KINDS[event.kind].macb)] = max(nearest(event.time) // SECOND, 0)
+        times = [unset] * len(_BODY_TIMES)
+        times[_BODY_TIMES.index(KINDS[event.kind].macb)] = str(max(nearest(event.time) // SECOND, 0))
         file = event.file or File(0)
         mode = _NO_VALUE if file.mode is None else stat.filemode(file.mode)
         name = visible(f"{_place(event.source)} [{KINDS[event.kind].timestamp_desc}] {_message(event)}")
@@ -129,8 +142,9 @@ def _l2t_cells(event: Event) -> Iterator[str]:
 
 
 def _message(event: Event) -> str:
-    """Return the message, and who contradicts it: a body file has no other place for that."""
-    return "; contradicted by ".join((event.message, *map(_claim_text, event.contradicted_by)))
+    """Return the message, how many others say so, and who contradicts it: a body file has no other place for that."""
+    more = f" ({event.witnesses:,} witnesses)" if event.witnesses > 1 else ""
+    return "; contradicted by ".join((event.message + more, *map(_claim_text, event.contradicted_by)))
 
 
 def _claim_text(claim: Claim) -> str:
@@ -157,10 +171,15 @@ def _clock(time: int) -> str:
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-TIMELINES: Final[Formats[Rendering[Iterable[Event]]]] = Formats(
+TIMELINES: Final[Formats[Callable[[Iterable[Event], TimelineView], Iterable[str]]]] = Formats(
     Format("text", "lines for people", any_view(as_text)),
     Format("jsonl", "one JSON object a line, as Timesketch imports it", any_view(as_jsonl)),
     Format("l2tcsv", "log2timeline's CSV", any_view(as_l2t_csv)),
-    Format("bodyfile", "a body file of The Sleuth Kit 3, for mactime", any_view(as_body)),
+    Format(
+        "bodyfile",
+        "a body file of The Sleuth Kit 3, for mactime",
+        lambda events, view: as_body(events, view.unset),
+        Trait.WITH_UNSET_TIMES,
+    ),
 )
 """The formats of a timeline."""

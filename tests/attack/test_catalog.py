@@ -542,7 +542,7 @@ def test_nor_is_another_backup_of_its_id_chosen_in_silence(tmp_path: Path) -> No
         lambda path: stats(path, 0),
         lambda path: list(find(path, Query())),
         lambda path: list(export(path, VIEWS["backups"]).rows),
-        lambda path: read(path, Reported(0, "", None)),
+        lambda path: read(path, Reported(0, "", None, 0)),
     ],
 )
 def test_a_caller_that_takes_no_findings_gets_an_error(catalog: Path, ask: Callable[[str], object]) -> None:

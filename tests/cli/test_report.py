@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,10 @@ def catalog(account: Account, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_of_a_catalog_into_a_file_and_to_stdout(catalog: Path, tmp_path: Path, form: str) -> None:
+def test_of_a_catalog_into_a_file_and_to_stdout(
+    catalog: Path, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backupmeta.cli.catalog_cmds.time", lambda: TIME + 0.5)
     ran = run("report", catalog, "--format", form, *NOW)
     assert (ran.code, f"{catalog}: as of" in ran.err) == (0, True)
     target = tmp_path / "report"
@@ -53,6 +57,19 @@ def test_it_is_the_same_from_a_catalog_and_from_disk(account: Account, catalog: 
     ours, theirs = (run("report", one, "--json", *NOW).json for one in (catalog, account.home.parent))
     for key in ("summary", "accounts", "installs", "backups", "archives", "findings"):
         assert ours[key] == theirs[key]
+
+
+@pytest.mark.parametrize("now", [NOW, ()], ids=["as of then", "as of now"])
+def test_it_is_dated_by_the_clock_alone(catalog: Path, now: tuple[str, ...]) -> None:
+    earliest = datetime.now(UTC).replace(microsecond=0)
+    report = run("report", catalog, "--json", *now).json
+    assert earliest <= datetime.fromisoformat(report["written"]) <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(("now", "is_odd"), [("2024-06-12", True), ("2024-06-14", False)])
+def test_homes_are_judged_as_of_the_moment_that_is_named(account: Account, now: str, is_odd: bool) -> None:  # noqa: FBT001
+    report = run("report", account.home, "--deep", "--json", "--jobs", "1", "--now", now).json
+    assert ("time-in-future" in {finding["id"] for finding in report["findings"]}) == is_odd
 
 
 def test_temporary_files_never_lie_among_the_evidence(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:

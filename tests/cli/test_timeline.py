@@ -16,11 +16,12 @@ from backupmeta.archive import reader
 from backupmeta.archive.reader import Pass
 from backupmeta.evidence import EvidenceFile
 from backupmeta.render.timelines import TIMELINES
-from tests.events.scene import CREATED, agreeing, packed, touched
+from tests.events.scene import CREATED, DAY, agreeing, packed, touched
 from tests.invented import BACKUP, NAME, SECOND, TIME, Account, backup_record, run
 from tests.measured import COMMAND, KIBIBYTES_MORE, measured
 
 CANARY = "CANARYq7x"
+SECOND_NAME = NAME.replace("06-13", "06-14")
 
 
 @pytest.fixture
@@ -66,6 +67,56 @@ def test_who_finds_nothing_is_told(account: Account) -> None:
     assert ran.err == f"backupmeta: nothing happened in {account.home}; name another ROOT, or a wider time\n"
 
 
+@pytest.mark.parametrize("deep", [(), ("--deep",)], ids=["heads", "deep"])
+@pytest.mark.parametrize("has_records", [True, False], ids=["records", "archives alone"])
+def test_in_a_folder_of_archives_those_of_another_user_neither_are_read_nor_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_records: bool, deep: tuple[str, ...]
+) -> None:
+    site = Account(tmp_path / "evidence")
+    for number, user in enumerate(("anna", "berta")):
+        name = (NAME, SECOND_NAME)[number]
+        record = backup_record(owner=user, backup_filename=name)
+        path = site.archives / name
+        path.write_bytes(packed(record, {f"{user}.php": CREATED, "more": CREATED})[: -9 if user == "berta" else None])
+        touched(path, TIME)
+        if has_records:
+            site.backup(str(number) * 25, record)
+    opened, walk = list[str](), reader.Pass
+
+    def noting(file: EvidenceFile, *arguments: Any, **options: Any) -> Pass:
+        opened.append(file.path)
+        return walk(file, *arguments, **options)
+
+    monkeypatch.setattr("backupmeta.events.timeline.Pass", noting)
+    everybody, anna, berta = (
+        run("timeline", site.home, "--json", "--jobs", "1", *deep, *user)
+        for user in ((), ("--user", "anna"), ("--user", "berta"))
+    )
+    assert {event["user"] for event in everybody.jsonl} >= {"anna", "berta"}
+    assert {event["user"] for event in anna.jsonl} == {"anna"}
+    assert {event["user"] for event in berta.jsonl} == {"berta"}
+    assert (anna.code, anna.err) == (0, "")
+    assert everybody.code == berta.code == (2 if deep else 0)
+    first, second = str(site.archives / NAME), str(site.archives / SECOND_NAME)
+    assert sorted(opened) == sorted([first, second, first, second] if deep else [])
+
+
+def test_what_happened_in_a_home_is_its_users_whatever_its_records_say(tmp_path: Path) -> None:
+    account = agreeing(tmp_path / "home/renamed")  # its records say that exampleu owns it
+    whole, own = (run("timeline", "--sysroot", tmp_path, "--json", *user) for user in ((), ("--user", "renamed")))
+    assert account.home.is_dir()
+    assert len(own.jsonl) == len(whole.jsonl) == 10
+    assert run("timeline", "--sysroot", tmp_path, "--json", "--user", "exampleu").out == b""
+
+
+def test_the_newest_members_are_those_of_the_period(account: Account) -> None:
+    members = {f"old/{number}": CREATED - 30 * DAY + number for number in range(4)} | {"new": TIME - 5}
+    (account.archives / NAME).write_bytes(packed(backup_record(), members))
+    until = ("--until", str(CREATED - DAY))
+    ran = run("timeline", account.home, "--deep", "--members", "2", "--json", *until)
+    assert [event["member"] for event in ran.jsonl if event["event"] == "member"] == ["old/2", "old/3"]
+
+
 def test_contradictions_are_counted_and_change_nothing(account: Account) -> None:
     touched(account.archives / NAME, TIME + 999_999)
     ran = run("timeline", account.home)
@@ -94,6 +145,8 @@ def test_what_cannot_be_read_is_told_and_the_rest_goes_on(account: Account) -> N
     [
         (["--members", "5"], "--members needs --deep"),
         (["--format", "xml"], "'xml' is not one of"),
+        (["--bodyfile-unset", "0"], "--bodyfile-unset needs --format bodyfile"),
+        (["--format", "bodyfile", "--bodyfile-unset", "1"], "'1' is not one of '-1', '0'"),
         (["--since", "soon"], "'soon' is no time"),
         (["--tz", "Mars"], "'Mars' is no time zone"),
         (["/nowhere"], "/nowhere: the folder can't be read (no such file"),
@@ -135,6 +188,9 @@ def test_through_mactime(account: Account) -> None:
     told = run("timeline", account.home, "--deep", "--json").jsonl
     assert len(found) == len(told) == 14
     assert [one["Date"].rstrip("Z") for one in found] == sorted(one["datetime"][:19] for one in told)
+    assert run("timeline", account.home, "--deep", "--format", "bodyfile", "--bodyfile-unset", "-1").out == body
+    lines = run("timeline", account.home, "--deep", "--format", "bodyfile", "--bodyfile-unset", "0").text.splitlines()
+    assert [line.split("|")[-4:].count("0") for line in lines] == [3] * 14
 
 
 def test_the_answer_is_always_the_same(account: Account) -> None:
@@ -198,4 +254,25 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
         return done.peak
 
     few, many = peak(40, tmp_path / "few"), peak(400, tmp_path / "many")
+    assert many < few + KIBIBYTES_MORE // 4
+
+
+def test_memory_stays_flat_over_backups_that_have_the_same_members(tmp_path: Path) -> None:
+    def peak(backups: int, root: Path) -> int:
+        account = Account(root / "home/exampleu")
+        members = {f"wp-includes/{number:04}.php": CREATED - number for number in range(1000)}
+        for number in range(backups):
+            name, time = f"app_a_{number}.tar.gz", TIME + number * DAY
+            record = backup_record(backup_filename=name, backup_time=str(time))
+            (account.archives / name).write_bytes(packed(record, members))
+            account.backup(f"{number:025}", record)
+        done = measured(COMMAND, "timeline", str(account.home), "--deep", "--json", "--jobs", "1")
+        told = [event for event in map(json.loads, done.out.splitlines()) if event.get("member") in members]
+        assert (done.code, [event["witnesses"] for event in told if event["event"] == "member"]) == (
+            0,
+            [backups] * 1000,
+        )
+        return done.peak
+
+    few, many = peak(5, tmp_path / "few"), peak(100, tmp_path / "many")
     assert many < few + KIBIBYTES_MORE // 4

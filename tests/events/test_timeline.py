@@ -116,6 +116,60 @@ def test_the_members_newest_first_and_at_most_so_many(tmp_path: Path) -> None:
     assert [(one.kind, one.left_out) for one in none] == [("newest-member", 3)]
 
 
+class TestMembersOfManyBackups:
+    """A member that does not change from one backup of its install to the next is one event."""
+
+    DAYS = range(1, 31)
+
+    @classmethod
+    def account(cls, home: Path, **changes: str | None) -> Account:
+        """Return an account with a backup a day, of a member that never changes and one that always does."""
+        account = Account(home)
+        for day in cls.DAYS:
+            name, time = NAME.replace("06-13", f"06-{day:02}"), TIME + (day - 13) * DAY
+            record = backup_record(backup_filename=name, backup_time=str(time), **changes)
+            touched(account.backup(f"{day:025}", record), time)
+            (account.archives / name).write_bytes(packed(record, {"same.php": CREATED - 30 * DAY, "log": time - 1}))
+            touched(account.archives / name, time)
+        return account
+
+    @staticmethod
+    def of(events: list[Event], member: str) -> list[Event]:
+        return [event for event in events if event.kind == "member" and event.source.member == member]
+
+    def test_it_is_told_once_with_the_first_of_its_witnesses(self, tmp_path: Path) -> None:
+        account = self.account(tmp_path / "u")
+        events = at(account, deep=True)
+        [same] = self.of(events, "same.php")
+        assert (same.witnesses, same.subject.install, same.subject.backup) == (30, INSTALL, "")
+        days = [f"06-{day:02}_" for day in range(1, 22)]
+        paths = [source.path for source in (same.source, *same.also)]
+        assert paths == [str(account.archives / NAME.replace("06-13_", day)) for day in days]
+
+    def test_what_differs_is_an_event_each(self, tmp_path: Path) -> None:
+        logs = self.of(at(self.account(tmp_path / "u"), deep=True), "log")
+        assert [(log.witnesses, log.subject.backup) for log in logs] == [(1, f"{day:025}") for day in self.DAYS]
+
+    def test_of_no_known_install_nothing_is_the_same(self, tmp_path: Path) -> None:
+        account = self.account(tmp_path / "u", backup_install=None)
+        assert len(self.of(at(account, deep=True), "same.php")) == 30
+
+    def test_where_it_is_younger_it_is_marked_and_that_backup_named_first(self, tmp_path: Path) -> None:
+        account, younger = self.account(tmp_path / "u"), TIME + 5 * DAY
+        planted = {17: None, 18: None, 19: None, 20: None}
+        for day in planted:  # on the 18th; in the backup of the day before it was put by somebody
+            name, time = NAME.replace("06-13", f"06-{day:02}"), TIME + (day - 13) * DAY
+            record = backup_record(backup_filename=name, backup_time=str(time))
+            (account.archives / name).write_bytes(packed(record, {"shell.php": younger}))
+            touched(account.archives / name, time)
+        [shell] = self.of(at(account, deep=True), "shell.php")
+        assert (shell.witnesses, "06-17_" in shell.source.path) == (4, True)
+        assert ["06-18_" in shell.also[0].path, len(shell.also)] == [True, 3]
+        assert {(claim.kind, claim.time // 1_000_000) for claim in shell.contradicted_by} == {
+            ("backed-up", TIME + 4 * DAY)
+        }
+
+
 class TestTheName:
     """The archive's name has a local time."""
 

@@ -16,7 +16,7 @@ from backupmeta.library import list_backups
 from backupmeta.render.backups import BACKUPS, ListView
 from backupmeta.render.ci import VERIFICATIONS
 from backupmeta.render.formats import Format, Formats, Trait, View, any_view
-from backupmeta.render.timelines import TIMELINES
+from backupmeta.render.timelines import TIMELINES, TimelineView
 from backupmeta.render.verified import VerificationView
 from backupmeta.search import Search
 from tests.invented import BACKUP, SECOND, Account, backup_record
@@ -60,7 +60,7 @@ def test_renderers_give_text_in_pieces_also_of_nothing(width: int | None) -> Non
     texts = {
         **{name: list(entry.render(backups, ListView(width))) for name, entry in BACKUPS.items()},
         **{name: list(entry.render(verifications, VerificationView(width))) for name, entry in VERIFICATIONS.items()},
-        **{name: list(entry.render(events, View(width))) for name, entry in TIMELINES.items()},
+        **{name: list(entry.render(events, TimelineView(width))) for name, entry in TIMELINES.items()},
     }
     assert {name for name, pieces in texts.items() if not all(isinstance(piece, str) for piece in pieces)} == set()
 

@@ -34,7 +34,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     (other.archives / os.fsdecode(b"app_\xfe.tar.gz")).write_bytes(archive(backup_record(title="a|b `c` <i>")))
     catalog = str(folder / "catalog.sqlite")
     scan(catalog, Search((str(folder / "home"),)), depth=Depth.DEEP)
-    return read(catalog, Asked(TIME, "backupmeta report 'x'", "catalog.sqlite"))
+    return read(catalog, Asked(TIME, "backupmeta report 'x'", "catalog.sqlite", TIME))
 
 
 class Elements(HTMLParser):

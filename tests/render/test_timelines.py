@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from backupmeta.events.claims import KINDS, Claim, Event, File, Subject
 from backupmeta.provenance import Source, Witness
-from backupmeta.render.formats import View
-from backupmeta.render.timelines import L2T_COLUMNS, TIMELINES, as_body, as_jsonl, as_l2t_csv, as_text
+from backupmeta.render.timelines import L2T_COLUMNS, TIMELINES, TimelineView, as_body, as_jsonl, as_l2t_csv, as_text
 
 SECOND = 1_000_000
 TIME = 1718312121  # 2024-06-13 20:55:21 UTC
@@ -126,18 +125,23 @@ def test_l2t_csv() -> None:
 def test_body() -> None:
     installed, member, backed_up = as_body(EVENTS)
     place = f"{HOME}/.appdata/current/i1:4"
-    assert installed == f"0|{place} [Installation Time] wordpress installed|0|-|0|0|0|-1|-1|-1|0\n"
+    assert installed == f"0|{place} [Installation Time] wordpress installed (3 witnesses)|0|-|0|0|0|-1|-1|-1|0\n"
     assert member == (
         f"0|{ARCHIVE} » a b.php at byte 512 [Content Modification Time (Member)] member modified: a b.php"
         "|0|-rw-r-----|1000|33|7|-1|1718312061|-1|-1\n"
     )
     assert "backed up; contradicted by Compression Time (Gzip Header) 2024-06-14 20:55:22 UTC" in backed_up
     assert backed_up.endswith("|0|-|0|0|0|-1|-1|-1|1718312121\n")
+    assert [line.rsplit("|", 4)[1:] for line in as_body(EVENTS, "0")] == [
+        ["0", "0", "0", "0\n"],
+        ["0", "1718312061", "0", "0\n"],
+        ["0", "0", "0", "1718312121\n"],
+    ]
 
 
 @pytest.mark.parametrize("form", TIMELINES)
 def test_hostile_text_is_harmless_and_stays_in_its_place(form: str) -> None:
-    text = "".join(TIMELINES[form].render([MEMBER, ODD], View()))
+    text = "".join(TIMELINES[form].render([MEMBER, ODD], TimelineView()))
     assert not {"\x1b", "\x00", "\r"} & set(text)
     assert form == "jsonl" or "\u202e" not in text  # JSON is exact
     text.encode()  # no lone surrogates
@@ -206,6 +210,13 @@ def test_mactime_shows_every_event() -> None:
         ("2024-06-13T20:54:21Z", "m...", "-rw-r-----", "7"),
         ("2024-06-13T20:55:21Z", "...b", "-", "0"),
     ]
+
+
+@needs_mactime
+@pytest.mark.parametrize(("unset", "dates"), [("-1", []), ("0", ["0000-00-00T00:00:00Z"])])
+def test_mactime_leaves_out_what_is_unset_but_takes_0_for_a_time(unset: str, dates: list[str]) -> None:
+    listed = mactime("".join(as_body([MEMBER], unset)))
+    assert [row["Date"] for row in listed] == [*dates, "2024-06-13T20:54:21Z"]
 
 
 @needs_mactime
