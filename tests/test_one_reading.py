@@ -271,7 +271,9 @@ def _lines(steps: list[Json]) -> list[str]:
 
 def check_the_members(archive: Archive) -> None:
     told = run("timeline", archive.path, "--deep", "--json")
-    places = {(one["member"], one["offset"]) for one in told.jsonl if one["event"] == "member"}
+    members = [one for one in told.jsonl if one["event"] == "member"]
+    witnesses = [witness for one in members for witness in (one, *one.get("also", ()))]
+    places = {(witness["member"], witness["offset"]) for witness in witnesses}
     assert places in ({(entry["name"], entry["offset"]) for entry in archive.entries}, set())
     if not archive.is_read:
         return
