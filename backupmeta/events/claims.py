@@ -321,8 +321,9 @@ class Members:
         in_period = self._read(walked, period)
         chosen = nlargest(most, in_period, key=itemgetter(0, 1))
         deque(in_period, maxlen=0)  # of none, `nlargest` reads none
-        left_out, newest = max(self._in_period - most, 0), self._newest
-        self.of_archive = () if newest is None else (_of_archive(newest, path, walked.members_read, left_out),)
+        newest, left_out = self._newest, max(self._in_period - most, 0)
+        stated = () if newest is None else (_of_archive(newest, path, walked.members_read, left_out),)
+        self.of_archive: tuple[Statement, ...] = stated
         self.each: Iterator[Statement] = (
             Statement(Claim("member", time, _of_member(path, name, offset)), display(name), file)
             for time, offset, name, file in chosen

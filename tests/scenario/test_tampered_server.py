@@ -1,15 +1,20 @@
 """A server whose backups were tampered with: each act is told by each command, each honest account is left alone."""
 
 import csv
+import gzip
 import io
+import re
 import sqlite3
+import tarfile
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import zstandard
 from tampered_server import write_server
 from tampering.cases import ACTS, CASES, HONEST, Case
 from tampering.server import INSTALLED
@@ -214,6 +219,28 @@ def test_a_timeline_marks_what_moments_contradict(answers: Answers) -> None:
     marked = {user_of(event["account"]) for event in answers.timeline if event.get("contradicted_by")}
     assert {"otto", "stefan", "tina"} <= marked
     assert not marked & {"petra", "quirin", "rita", "vera", "willi", "zoe", "paul", "ria"}  # no moment lies
+
+
+def members_of(path: Path) -> Iterator[tuple[object, ...]]:
+    """Yield what tells each member of an archive from those of other backups of its install, as tarfile has it."""
+    content = path.read_bytes()
+    tar = zstandard.decompress(content) if path.suffix == ".zst" else gzip.decompress(content)
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        members, record = archive.getmembers(), archive.extractfile("APP-META.INI")
+        assert record is not None
+        [install] = re.findall(rb"(?m)^backup-install=(.*)$", record.read())
+    for member in members:
+        owner = member.uid, member.gid
+        yield path.parts[-3], install, member.name, member.type, member.size, member.mode, member.mtime, *owner
+
+
+def test_a_member_that_many_backups_have_alike_is_told_once(answers: Answers) -> None:
+    paths = [path for path in answers.root.glob("home*/*/application_backups/*") if path.parts[-3] != "udo"]
+    witnesses = Counter(key for path in paths for key in members_of(path))
+    members = [event for event in answers.timeline if event["event"] == "member" and event["user"] != "udo"]  # cut off
+    told = Counter((event["account"].split("/")[2], event["member"], event.get("witnesses", 1)) for event in members)
+    assert told == Counter((user, str(name), times) for (user, _, name, *_), times in witnesses.items())
+    assert witnesses.total() > 3 * len(members)
 
 
 # --- verify -----------------------------------------------------------------------------------------------------------
