@@ -443,7 +443,7 @@ def _row(event: Event) -> _Row:
     if own is not source:
         subject = subject._replace(version="", backup="")
     alike = json.dumps((kind, time, event.message, subject, event.file, event.left_out, own))
-    against = json.dumps(event.contradicted_by)
+    against = json.dumps(event.contradicted_by) if event.contradicted_by else _UNOPPOSED
     return nearest(time), _RANKS[kind], alike, json.dumps(source), json.dumps(backup), against
 
 
