@@ -15,7 +15,7 @@ import zstandard
 from writers import installatron as writer
 
 from backupmeta.archive.limits import Limits
-from tests.growth import ENDLESS
+from tests.endless import ENDLESS
 from tests.hostile import END, MIB, Opened, Seen, header, long_name, member, pax, seen
 from tests.invented import run
 from tests.measured import COMMAND, KIBIBYTES_MORE, Outcome, measured

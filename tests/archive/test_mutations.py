@@ -19,7 +19,7 @@ from backupmeta.archive.reader import Pass
 from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
 from tests import hostile
-from tests.growth import ends
+from tests.endless import ends
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 

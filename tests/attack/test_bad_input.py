@@ -23,7 +23,7 @@ import zstandard
 from writers import installatron as writer
 
 from backupmeta.cli import main
-from tests.growth import ENDLESS
+from tests.endless import ENDLESS
 from tests.measured import COMMAND, KIBIBYTES_MORE, Outcome, measured
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="FIFOs, sockets and resource.getrusage of POSIX")

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from writers.installatron import Entry, tar
 
-from tests.growth import ENDLESS
+from tests.endless import ENDLESS
 from tests.invented import NAME, TIME
 from tests.measured import COMMAND, KIBIBYTES_MORE, Outcome, measured
 from tests.sites import DUMP, FILES, LINES, record

@@ -22,7 +22,7 @@ from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import LimitExceededError, Mistake, NotRegularError, PolicyError, UnreadableError
 from backupmeta.findings import Group, Severity
 from backupmeta.secrets import masked
-from tests.growth import ends
+from tests.endless import ends
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 MIB: Final = 2**20

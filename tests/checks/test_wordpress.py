@@ -20,7 +20,7 @@ from backupmeta.checks.applications import (
     tells,
     wordpress_config,
 )
-from tests.growth import ends
+from tests.endless import ends
 
 HEADERS: Final = {
     "block": (b"<?php\n/**\n * Plugin Name: Hello Dolly\n * Version: 1.7.2\n */\n", FileHeader("Hello Dolly", "1.7.2")),
@@ -150,7 +150,7 @@ def test_no_secret_is_read() -> None:
 
 
 @pytest.mark.parametrize("piece", NOTHING_ENDS)
-def test_hostile_text_takes_time_in_proportion(piece: bytes) -> None:
+def test_hostile_text_takes_no_time_by_the_square(piece: bytes) -> None:
     def read(size: int) -> None:
         content = piece * (size // len(piece))
         wordpress_config(content)

@@ -181,14 +181,12 @@ def test_installs_tell_the_same(answers: Answers) -> None:
     ]
 
 
-@pytest.mark.parametrize("case", ACTS, ids=lambda case: case.user)
-def test_view_has_the_same_findings_as_list(case: Case, answers: Answers) -> None:
-    row = next((row for row in rows_of(answers.listed) if row["user"] == case.user and row["findings"]), None)
-    if row is None or case.user == "zoe":  # whose copy has the name of no record
-        return
+@pytest.mark.parametrize("user", ["quirin", "rita", "tina", "udo", "vera"])
+def test_view_has_the_same_findings_as_list(user: str, answers: Answers) -> None:
+    row = next(row for row in rows_of(answers.listed) if row["user"] == user and row["findings"])
     ran = run(
         "view",
-        row["id"] if case.user != "udo" else row["backup_filename"],
+        row["id"] if user != "udo" else row["backup_filename"],
         "--sysroot",
         answers.root,
         "--allow-missing",

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-ENDLESS: Final = 30.0
+ENDLESS: Final = 15.0
 """Seconds of one processor: far more than work in proportion needs, and far less than work by the square."""
 
 
