@@ -1,7 +1,6 @@
 """What a restore needs: values by hand, bytes by GNU tar and du, and whether a folder has room."""
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -121,7 +120,7 @@ def test_bytes_are_those_that_gnu_tar_unpacks(site: Path, answer: dict[str, Any]
     assert answer["files"]["size"] == sum(path.stat().st_size for path in files)
     du = subprocess.run(["du", "-s", "-B1", tmp_path], check=True, capture_output=True)
     room = json.loads(run("needs", site, "--json", "--against", tmp_path / "new").out)["room"]
-    assert int(du.stdout.split()[0]) - os.stat(tmp_path).st_blocks * 512 <= room["size"]
+    assert int(du.stdout.split()[0]) - tmp_path.stat().st_blocks * 512 <= room["size"]
 
 
 def test_text_says_the_same(site: Path) -> None:
@@ -168,7 +167,7 @@ def test_what_is_in_the_way(site: Path, tmp_path: Path, name: str, obstacle: str
     assert run("extract", site, "--to", f"{tmp_path}/{name}", "--no-fsync").code == 2
 
 
-def test_a_place_where_nothing_can_be_written(site: Path, tmp_path: Path) -> None:
+def test_a_place_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir(mode=0o755)
     with unprivileged():
         assert free(str(tmp_path / "theirs/new")).obstacle != ""
