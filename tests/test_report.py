@@ -53,6 +53,19 @@ def test_findings_are_the_worst_first_and_know_what_they_are_about(tmp_path: Pat
     assert next(one for one in report.findings if one.id == "archive-missing").advice.startswith("look for it")
 
 
+def test_contradictions_are_the_findings_with_two_sides(tmp_path: Path) -> None:
+    account = honest(tmp_path / "home/exampleu")
+    account.backup(BACKUP, backup_record(title="Edited"))
+    (account.archives / "app_copy.tar.gz").write_bytes((account.archives / NAME).read_bytes()[:-20])
+    report = told(tmp_path / "home", deep=True)
+    [renamed] = [finding for finding in report.contradictions if finding.id == "sources-disagree"]
+    assert "Edited: backup record" in renamed.message
+    assert "Blog: embedded record" in renamed.message
+    assert {place.witness for place in renamed.evidence} >= {"backup record", "embedded record"}
+    assert "archive-truncated" in {finding.id for finding in report.findings}
+    assert "archive-truncated" not in {finding.id for finding in report.contradictions}
+
+
 def test_counted(tmp_path: Path) -> None:
     account = Account(tmp_path / "home/exampleu").whole()
     account.backup(SECOND, backup_record(backup_filename=LATER, backup_install="o" * 25, backup_time=str(TIME + 86400)))
