@@ -4,12 +4,10 @@ Both are walked at once, each once, each by a process of its own where that is s
 content is digested within microseconds, and each time Python's lock changes hands, which costs more than the digest.
 """
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Literal, NamedTuple, TypeVar, get_args
-from weakref import finalize
 
 from backupmeta import rules
 from backupmeta.archive.digests import MemberDigests
@@ -21,7 +19,7 @@ from backupmeta.comparison.changes import What
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
-from backupmeta.folders import rows, telling
+from backupmeta.folders import TemporaryDatabase
 from backupmeta.words import counted
 from backupmeta.work.orders import HERE, Watch, Work, Workers, mixed_results
 
@@ -182,51 +180,38 @@ ORDER BY coalesce(before, after)
 """
 
 
-class MemberSpool:
+class MemberSpool(TemporaryDatabase):
     """The members of two archives, in a temporary database that compares them.
 
-    SQLite keeps it in a file without a name once it is large (sqlite.org/inmemorydb.html, "Temp Databases"): memory
-    stays flat however many members there are. Of several members of one name the last one counts, as in unpacking. It
-    is gone when nobody has it any more. Its methods raise `TemporaryFileError`.
+    Of several members of one name the last one counts, as in unpacking. Its methods raise `TemporaryFileError`.
     """
 
     def __init__(self) -> None:
-        with telling():
-            self._database = sqlite3.connect("", isolation_level=None)
-            finalize(self, self._database.close)
-            self._database.execute("PRAGMA journal_mode = OFF")
-            for side in _SIDES:
-                self._database.execute(_TABLE.format(side))
-                self._database.execute(_UNSEEN_TABLE.format(side))
+        super().__init__(*(table.format(side) for side in _SIDES for table in (_TABLE, _UNSEEN_TABLE)))
 
     def take(self, number: int, entries: Sequence[Entry]) -> None:
         """Take members of the first archive, ``number`` 0, or of the second one, 1."""
-        with telling():
-            self._database.execute("BEGIN")
-            self._database.executemany(_INSERT.format(_SIDES[number]), entries)
-            self._database.execute("COMMIT")
+        self.insert(_INSERT.format(_SIDES[number]), entries)
 
     def miss_members(self, number: int) -> None:
         """Know that any other member may be in an archive, as it was not read to its end."""
-        with telling():
-            self._database.execute(_MISS.format(_SIDES[number]))
+        self.execute(_MISS.format(_SIDES[number]))
 
     def compare(self) -> dict[str, int]:
         """Compare what was taken; return how many members became what. To be done once, before `changed`."""
-        with telling():
-            self._database.execute(_COMPARE)
-            return dict(self._database.execute("SELECT what, count(*) FROM changes GROUP BY what"))
+        self.execute(_COMPARE)
+        return dict(self.rows("SELECT what, count(*) FROM changes GROUP BY what"))
 
     def uncompared(self) -> Iterator[Finding]:
         """Yield that there are members with a content on both sides that could not be read on one."""
-        [(count, name)] = rows(self._database, _UNCOMPARED)
+        [(count, name)] = self.rows(_UNCOMPARED)
         if count:
             yield Finding(rules.MEMBER_NOT_COMPARED, label(name), f"and {count - 1:,} more" if count > 1 else "")
 
     def changed(self) -> "Iterator[MemberChange]":
         """Yield the members that differ, by their names."""
         after = 1 + len(Entry._fields)
-        for row in rows(self._database, _CHANGED):
+        for row in self.rows(_CHANGED):
             yield MemberChange(What(row[0]), _entry(row[1:after]), _entry(row[after:]))
 
 
