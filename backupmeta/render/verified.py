@@ -26,7 +26,7 @@ from backupmeta.render.formats import (
     table,
 )
 from backupmeta.render.members import member_object
-from backupmeta.words import amounts, counted, counts_of, visible
+from backupmeta.words import amounts, counted, counts_of, seen_at, visible
 
 if TYPE_CHECKING:
     from backupmeta.extraction.extract import Extraction, MemberResult
@@ -212,7 +212,7 @@ def _particulars(finding: Finding) -> str:
     """Return what tells a finding from others of its id: subject and detail, else where it can be seen."""
     _, subject, detail, evidence = finding
     text = f"{subject} ({detail})" if subject and detail else subject or detail
-    return text or next((source.member or source.path for source in evidence), "")
+    return text or next(map(seen_at, evidence), "")
 
 
 # --- text -------------------------------------------------------------------------------------------------------------

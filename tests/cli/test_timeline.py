@@ -37,7 +37,7 @@ def test_text_by_default(account: Account) -> None:
     assert lines[0].startswith("2024-06-13 16:33:54  installed ")
     assert lines[3] == (
         "2024-06-13 20:55:21  backed-up      wordpress 6.5.4 at https://www.example.com/blog backed up"
-        f"  [backup record, {account.backups / BACKUP}:13]"
+        f"  [backup record, {account.backups / BACKUP}, line 13]"
     )
 
 
