@@ -62,9 +62,12 @@ def test_what_is_asked_for(account: Account, options: list[str], events: list[st
 
 
 def test_who_finds_nothing_is_told(account: Account) -> None:
-    ran = run("timeline", account.home, "--user", "nobody")
-    assert (ran.code, ran.out) == (0, b"")
-    assert ran.err == f"backupmeta: nothing happened in {account.home}; name another ROOT, or a wider time\n"
+    ran = run("timeline", account.home, "--user", "exampel")
+    assert (ran.code, ran.out) == (1, b"")
+    assert ran.err.splitlines() == [
+        f"backupmeta: nothing happened in {account.home}; name another ROOT, or a wider time",
+        "backupmeta: no user is called 'exampel'; did you mean 'exampleu'? there is exampleu",
+    ]
 
 
 @pytest.mark.parametrize("deep", [(), ("--deep",)], ids=["heads", "deep"])
