@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from backupmeta import rules
 from backupmeta.account import places
-from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, is_id
+from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id
 from backupmeta.archive.limits import OverAllowanceError
 from backupmeta.backup import resolve
 from backupmeta.backup.contradictions import SECOND, Making, Written
@@ -288,7 +288,7 @@ def backup_named(
         named = _pairs_named(home, target)
         matches.take(home, (_inspected_with_file(home, pair, search) for pair in named))
     inspection = matches.only(backup_not_found(f"nothing here is called {target!r}"))
-    if inspection.state is PairState.MISSING and not allow_missing:
+    if inspection.state is State.MISSING and not allow_missing:
         raise backup_not_found(f"{inspection.text('backup_filename')!r} is missing, its record is there")
     return inspection
 
@@ -488,4 +488,4 @@ def _inspect_record(home: Home, id_: str | None, record: Document, search: Searc
         if pair.record is not None and pair.record.source.path == record.source.path:
             return inspect_backup(home, pair, home.surroundings, search.zone)
     witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
-    return resolve.backup(witnesses, PairState.MISSING)
+    return resolve.backup(witnesses, State.MISSING)
