@@ -168,7 +168,7 @@ def presenting(table: Formats[ListRendering]) -> options.Decorator:
     def presentation(format_name: str, sort: str | None, view: ListView) -> Presentation:
         if view.provenance:
             options.need(Trait.WITH_PROVENANCE, table, format_name, "--provenance")
-        return Presentation(table[format_name], sort, replace(view, width=output.width()))
+        return Presentation(table[format_name], sort, replace(view, width=output.width(), note=messages.write_line))
 
     return options.collected(
         "presentation",
