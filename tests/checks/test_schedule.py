@@ -31,10 +31,19 @@ def custom(daily: int = 0, weekly: int = 0, monthly: int = 0) -> Changes:
 
 
 def judged(schedule: Changes, times: Sequence[int], now: int, since: int | None = None) -> list[Finding]:
-    """Return what is found of the backups made at ``times``, seen at ``now``, of an install since ``since``."""
-    one = install(**{"time": None if since is None else str(since), **schedule})
+    """Return what is found of the backups made at ``times``, judged at ``now``, of an install since ``since``."""
+    return judged_of(scheduled(schedule, since), times, now)
+
+
+def scheduled(schedule: Changes, since: int | None) -> CheckedInstall:
+    """Return an install of this ``schedule`` since ``since``."""
+    return CheckedInstall.of(install(**{"time": None if since is None else str(since), **schedule}))
+
+
+def judged_of(checked: CheckedInstall, times: Sequence[int], now: int) -> list[Finding]:
+    """Return what is found of the backups made at ``times`` of an install, judged at ``now``."""
     kept = [KeptBackup(f"app_{time}.tar.gz", INSTALL, time, None) for time in times]
-    account = CheckedAccount({INSTALL: CheckedInstall.of(one)}, kept, DEFAULT.requirements, now)
+    account = CheckedAccount({INSTALL: checked}, kept, DEFAULT.requirements, now)
     return [*checks.too_old(account), *checks.retention(account)]
 
 
@@ -383,20 +392,21 @@ NIGHTS: Final = 130
 def test_an_honest_rotation_is_never_found(
     schedule: Changes, numbers: tuple[int, int, int], created: datetime, hour: int, late: list[int], *, waits: bool
 ) -> None:
-    since = int(created.timestamp())
+    checked = scheduled(schedule, int(created.timestamp()))
     for now, times in rotated(Rotation(*numbers), created, hour, late, waits=waits):
-        assert judged(schedule, times, now, since) == []
+        assert judged_of(checked, times, now) == []
 
 
 @pytest.mark.untraced  # the same lines, thousands of times
 @pytest.mark.parametrize(("schedule", "numbers"), ROTATIONS)
 def test_a_server_that_was_down_for_one_night_is_never_found(schedule: Changes, numbers: tuple[int, int, int]) -> None:
     created = datetime(2024, 1, 30, 12, tzinfo=UTC)
+    checked = scheduled(schedule, int(created.timestamp()))
     for down in range(30, 62):  # among them a Monday, and the first of a month
         late: list[int | None] = [0] * 70
         late[down], late[down + 1] = None, 180
         for now, times in rotated(Rotation(*numbers), created, 2, late):
-            assert judged(schedule, times, now, int(created.timestamp())) == []
+            assert judged_of(checked, times, now) == []
 
 
 @pytest.mark.parametrize(("schedule", "numbers"), ROTATIONS)
