@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.checks import retention as checks
@@ -13,6 +13,7 @@ from backupmeta.checks.policy import DEFAULT
 from backupmeta.checks.retention import CheckedAccount, CheckedInstall, KeptBackup, Schedule, Tier, schedule_of
 from backupmeta.findings import Finding
 from tests.checks.subjects import install
+from tests.examples import examples
 from tests.invented import INSTALL
 
 HOUR: Final = 3600
@@ -382,7 +383,7 @@ NIGHTS: Final = 130
 
 
 @pytest.mark.parametrize(("schedule", "numbers"), ROTATIONS)
-@settings(max_examples=15)
+@examples(15)
 @given(
     created=st.datetimes(datetime(2020, 1, 1), datetime(2024, 12, 31), timezones=st.just(UTC)),  # noqa: DTZ001
     hour=st.integers(0, 20),
