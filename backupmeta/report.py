@@ -14,7 +14,7 @@ from backupmeta import __version__
 from backupmeta.catalog.database import Catalog, Scan, age
 from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.summary import Summary, summary
-from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.checks.rulebook import FINDINGS, is_contradiction
 from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import Source, place_in
 from backupmeta.record import values
@@ -230,6 +230,11 @@ class Report:
     archives: tuple[ReportedArchive, ...]
     findings: tuple[ReportedFinding, ...]
     summary: Summary
+
+    @cached_property
+    def contradictions(self) -> tuple[ReportedFinding, ...]:
+        """Those of the findings that say that evidence contradicts itself, the worst first."""
+        return tuple(finding for finding in self.findings if is_contradiction(finding.id))
 
     @cached_property
     def account_paths(self) -> Mapping[int, str]:

@@ -5,7 +5,7 @@ archive that two records claim counts for both, where backups are counted.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from backupmeta.account.home import PairState
@@ -14,7 +14,7 @@ from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.views import VIEWS
 from backupmeta.checks.applications import Order, order
 from backupmeta.checks.policy import Verdict
-from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.checks.rulebook import FINDINGS, is_contradiction
 from backupmeta.findings import Finding, Severity
 
 MOST: Final = 1_000
@@ -160,9 +160,16 @@ class Summary(NamedTuple):
     @property
     def severities(self) -> Mapping[str, int]:
         """How many findings are how severe, the worst first."""
-        return {
-            word: sum(finding.times for finding in self.findings if finding.severity == word) for word in _SEVERITIES
-        }
+        return _by_severity(self.findings)
+
+    @property
+    def contradictions(self) -> Mapping[str, int]:
+        """The same of those that say that evidence contradicts itself."""
+        return _by_severity([finding for finding in self.findings if is_contradiction(finding.id)])
+
+
+def _by_severity(findings: Sequence[FindingCount]) -> Mapping[str, int]:
+    return {word: sum(finding.times for finding in findings if finding.severity == word) for word in _SEVERITIES}
 
 
 def stats(path: str, now: int, findings: list[Finding] | None = None) -> Summary:

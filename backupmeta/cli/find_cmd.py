@@ -2,6 +2,7 @@
 
 import re
 from datetime import tzinfo
+from itertools import chain
 from typing import Final
 
 import click
@@ -113,4 +114,5 @@ def find(catalog: str, query: Query, domain: str | None, presentation: Presentat
     messages.write_age(catalog)
     findings: list[Finding] = []
     has_rows = presentation.show(queries.find(catalog, query, zone, findings), criteria, findings)
-    return report_rows(findings, f"nothing that matches in {catalog}", has_rows=has_rows) or int(not has_rows)
+    nothing = chain([f"nothing that matches in {catalog}"], queries.unknown(catalog, query, domain))
+    return report_rows(findings, nothing, has_rows=has_rows, has_criteria=True)

@@ -108,7 +108,8 @@ def _sections(difference: Difference) -> Iterator[Section]:
 
 
 def _finding(finding: Finding) -> _Row:
-    return finding.severity, f"{finding.message} [{finding.id}]", finding.evidence[0].path if finding.evidence else ""
+    where = next(map(words.seen_at, finding.evidence), "")
+    return finding.severity, f"{finding.message} [{finding.id}]", where
 
 
 def _values(change: FieldChange) -> str:
@@ -143,7 +144,7 @@ def _versions(step: Step) -> str:
 
 def _member(change: MemberChange) -> _Row:
     """Return the row of a member; names are not cut: they may be long, and are asked for."""
-    names = dict.fromkeys(_name(entry.name) for entry in change if entry is not None)
+    names = dict.fromkeys(_name(entry.name) for entry in change.sides if entry is not None)
     if change.before is None or change.after is None:
         return change.what, words.ARROW.join(names), _brief(change.either)
     differing = (_differing(change.before, change.after, by) for by in change.by)
@@ -238,8 +239,8 @@ def _field_object(change: FieldChange) -> object:
 
 
 def _member_object(change: MemberChange) -> dict[str, object]:
-    sides = {key: None if entry is None else _entry_object(entry) for key, entry in change._asdict().items()}
-    return {"what": change.what, "by": change.by, **sides}
+    before, after = (None if entry is None else _entry_object(entry) for entry in change.sides)
+    return {"what": change.what, "by": change.by, "before": before, "after": after}
 
 
 def _entry_object(entry: Entry) -> dict[str, object]:
@@ -251,7 +252,8 @@ def _entry_object(entry: Entry) -> dict[str, object]:
 
 def _table_object(change: TableChange) -> dict[str, object]:
     described: dict[str, object] = {"what": change.what, **named("name", _name(change.either.name))}
-    described["rows"] = {key: None if table is None else table.rows for key, table in change._asdict().items()}
+    before, after = (None if table is None else table.rows for table in change.sides)
+    described["rows"] = {"before": before, "after": after}
     described["is_redefined"] = change.is_redefined
     if change.is_redefined:
         removed, added = ([display(_name(line)) for line in lines] for lines in change.lines)

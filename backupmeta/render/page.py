@@ -220,6 +220,7 @@ def _backup_name(backup: ReportedBackup) -> str:
 
 
 TABLES: Final = {
+    "contradictions": Table(lambda finding: finding.message, _FINDINGS),
     "findings": Table(lambda finding: finding.message, _FINDINGS),
     "backups": Table(_backup_name, _BACKUPS),
     "installs": Table(lambda install: install.title or install.url or install.id, _INSTALLS),
