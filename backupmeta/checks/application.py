@@ -8,6 +8,7 @@ from functools import partial
 from itertools import accumulate
 from typing import Final, NamedTuple
 
+from backupmeta.checks import applications
 from backupmeta.checks.applications import (
     APPLICATIONS,
     WORDPRESS_CONFIG,
@@ -230,6 +231,12 @@ def _configured(backup: CheckedBackup) -> dict[str, str]:
     if content is None or backup.text("application") != "wordpress":
         return {}
     return {field: value for field, value in wordpress_config(content)._asdict().items() if value is not None}
+
+
+def php_by_files(backup: CheckedBackup) -> FileVersion | None:
+    """Return the lowest version of PHP that the application runs with, and what tells it; None where nothing does."""
+    application = _application(backup)
+    return applications.php_by_files(application, backup.inventory.heads) if application else None
 
 
 def told_by_contents(backup: CheckedBackup) -> dict[str, tuple[str, bytes]]:

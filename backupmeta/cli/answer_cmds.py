@@ -186,24 +186,33 @@ choosing: Final = options.collected(
     "criteria",
     Criteria,
     click.option("--user", metavar="NAME", help="Only those of this owner, in homes that may be theirs."),
-    click.option("--application", metavar="APP", help="Only those of this application, such as wordpress."),
+    click.option(
+        "--application", metavar="APP", help="Only those of this application, such as wordpress, in any case."
+    ),
     click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),
     options.in_time,
 )
 """Add what chooses in a list; the command has a parameter ``criteria``, `Criteria`."""
 
 
-def _report(findings: Iterable[Finding], nothing: str, *, has_rows: bool) -> int:
-    """Print what of the rows is in doubt; or that there is ``nothing``, and all that may be why. Return the code."""
+def _report(findings: Iterable[Finding], nothing: Iterable[str], *, has_rows: bool, has_criteria: bool) -> int:
+    """Print what of the rows is in doubt; or that there is ``nothing``, and all that may be why.
+
+    Return the exit code: 1 where nothing is as it was asked for.
+    """
     if has_rows:
         return messages.report(Findings.of(dict.fromkeys(findings)), Severity.WARNING)
-    messages.write_line(nothing)
-    return messages.report(findings, Severity.NOTE)
+    for line in nothing:
+        messages.write_line(line)
+    return messages.report(findings, Severity.NOTE) or int(has_criteria)
 
 
-def _nothing(where: Where, criteria: Criteria) -> str:
+def _nothing(where: Where, search: Search, criteria: Criteria, listing: library.Listing) -> Iterator[str]:
+    """Yield that there is nothing, and what there is instead of what was asked for."""
     advice = "" if where.roots or where.catalog else "; name a ROOT"
-    return f"nothing{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
+    yield f"nothing{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
+    if criteria.are_given:
+        yield from library.unknown(search, criteria, listing)
 
 
 @click.command("list")
@@ -228,7 +237,8 @@ def list_backups(where: Where, criteria: Criteria, presentation: Presentation) -
         has_rows = presentation.show_stream(search, criteria, findings)
     else:
         has_rows = presentation.show(library.list_backups(search, findings), criteria, findings)
-    return _report(findings, _nothing(where, criteria), has_rows=has_rows)
+    nothing = _nothing(where, search, criteria, library.list_backups)
+    return _report(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
 
 
 @click.command()
@@ -239,15 +249,18 @@ def list_backups(where: Where, criteria: Criteria, presentation: Presentation) -
 def installs(where: Where, criteria: Criteria, presentation: Presentation) -> int:
     """List the installs at and below each ROOT, from their records in .appdata/current.
 
+    Exit code 0; 1 where nothing is as it was asked for; 2 where something could not be read.
+
     \b
     Examples:
       backupmeta installs /home --sort -time_created
       backupmeta installs /home/exampleu --json
     """
     findings: list[Finding] = []
-    listed = library.list_installs(where.search(criteria.user), findings)
-    has_rows = presentation.show(listed, criteria, findings)
-    return _report(findings, _nothing(where, criteria), has_rows=has_rows)
+    search = where.search(criteria.user)
+    has_rows = presentation.show(library.list_installs(search, findings), criteria, findings)
+    nothing = _nothing(where, search, criteria, library.list_installs)
+    return _report(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
 
 
 # --- in a catalog alone -----------------------------------------------------------------------------------------------
@@ -334,7 +347,8 @@ def find(
     findings: list[Finding] = []
     backups = queries.find(catalog, query, zone, findings)
     has_rows = presentation.show(backups, Criteria(domain=domain, period=period), findings)
-    return _report(findings, f"nothing that matches in {catalog}", has_rows=has_rows) or int(not has_rows)
+    nothing = chain([f"nothing that matches in {catalog}"], queries.unknown(catalog, query, domain))
+    return _report(findings, nothing, has_rows=has_rows, has_criteria=True)
 
 
 # --- what answers look like -------------------------------------------------------------------------------------------

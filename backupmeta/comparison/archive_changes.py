@@ -6,12 +6,10 @@ content is digested within microseconds, and each time Python's lock changes han
 
 import fnmatch
 import re
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Literal, NamedTuple, TypeVar, get_args
-from weakref import finalize
 
 from backupmeta import rules
 from backupmeta.archive.digests import MemberDigests
@@ -23,7 +21,7 @@ from backupmeta.comparison.changes import What
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
-from backupmeta.folders import rows, telling
+from backupmeta.folders import TemporaryDatabase
 from backupmeta.words import counted
 from backupmeta.work.orders import HERE, Watch, Work, Workers, mixed_results
 
@@ -150,18 +148,20 @@ def _end(passed: Pass, dump: Dump | None) -> End:
 
 # --- comparing -------------------------------------------------------------------------------------------------------
 
-_TABLES: Final = """
-CREATE TABLE members (
-  side INTEGER, name BLOB, kind TEXT, size INTEGER, mode INTEGER, mtime_ns INTEGER, link BLOB, digest TEXT,
-  PRIMARY KEY (side, name)
-) WITHOUT ROWID;
-CREATE TABLE unseen (side INTEGER, start BLOB, stop BLOB, PRIMARY KEY (side, start)) WITHOUT ROWID;
-CREATE TABLE sides (a INTEGER, b INTEGER);
-CREATE VIEW a AS SELECT * FROM members WHERE side = (SELECT a FROM sides);
-CREATE VIEW b AS SELECT * FROM members WHERE side = (SELECT b FROM sides);
-CREATE VIEW unseen_a AS SELECT * FROM unseen WHERE side = (SELECT a FROM sides);
-CREATE VIEW unseen_b AS SELECT * FROM unseen WHERE side = (SELECT b FROM sides);
-"""
+_TABLES: Final = (
+    """
+    CREATE TABLE members (
+      side INTEGER, name BLOB, kind TEXT, size INTEGER, mode INTEGER, mtime_ns INTEGER, link BLOB, digest TEXT,
+      PRIMARY KEY (side, name)
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE unseen (side INTEGER, start BLOB, stop BLOB, PRIMARY KEY (side, start)) WITHOUT ROWID",
+    "CREATE TABLE sides (a INTEGER, b INTEGER)",
+    "CREATE VIEW a AS SELECT * FROM members WHERE side = (SELECT a FROM sides)",
+    "CREATE VIEW b AS SELECT * FROM members WHERE side = (SELECT b FROM sides)",
+    "CREATE VIEW unseen_a AS SELECT * FROM unseen WHERE side = (SELECT a FROM sides)",
+    "CREATE VIEW unseen_b AS SELECT * FROM unseen WHERE side = (SELECT b FROM sides)",
+)
 """From ``start`` on, up to ``stop``, names of a side were not seen; to the end of all names for NULL."""
 
 _INSERT: Final = """
@@ -213,62 +213,46 @@ ORDER BY coalesce(before, after)
 """
 
 
-class MemberSpool:
+class MemberSpool(TemporaryDatabase):
     """The members of archives, each of which is a side, in a temporary database that compares two of them.
 
-    SQLite keeps it in a file without a name once it is large (sqlite.org/inmemorydb.html, "Temp Databases"): memory
-    stays flat however many members there are. Of several members of one name the last one counts, as in unpacking. It
-    is gone when nobody has it any more. Its methods raise `TemporaryFileError`.
+    Of several members of one name the last one counts, as in unpacking. Its methods raise `TemporaryFileError`.
     """
 
     def __init__(self) -> None:
-        with telling():
-            self._database = sqlite3.connect("", isolation_level=None)
-            finalize(self, self._database.close)
-            self._database.execute("PRAGMA journal_mode = OFF")
-            self._database.executescript(_TABLES)
+        super().__init__(*_TABLES)
 
     def take(self, side: int, entries: Sequence[Entry]) -> None:
         """Take members of a ``side``."""
-        with telling():
-            self._database.execute("BEGIN")
-            self._database.executemany(_INSERT, ((side, *entry) for entry in entries))
-            self._database.execute("COMMIT")
+        self.insert(_INSERT, ((side, *entry) for entry in entries))
 
     def miss_members(self, side: int) -> None:
         """Know that any other member may be on a ``side``, as its archive was not read to its end."""
-        with telling():
-            self._database.execute("INSERT INTO unseen (side, start) VALUES (?, x'')", (side,))
+        self.execute("INSERT INTO unseen (side, start) VALUES (?, x'')", side)
 
     def compare(self, a: int = 0, b: int = 1) -> dict[str, int]:
         """Compare what was taken of two sides; return how many members became what. To be done before `changed`."""
-        with telling():
-            self._database.execute("DELETE FROM sides")
-            self._database.execute("INSERT INTO sides (a, b) VALUES (?, ?)", (a, b))
-            self._database.execute("DROP TABLE IF EXISTS changes")
-            self._database.execute(_COMPARE)
-            return dict(self._database.execute("SELECT what, count(*) FROM changes GROUP BY what"))
-
-    def forget(self, side: int) -> None:
-        """Forget the members of a ``side``."""
-        with telling():
-            self._database.execute("DELETE FROM members WHERE side = ?", (side,))
+        self.execute("DELETE FROM sides")
+        self.execute("INSERT INTO sides (a, b) VALUES (?, ?)", a, b)
+        self.execute("DROP TABLE IF EXISTS changes")
+        self.execute(_COMPARE)
+        return dict(self.rows("SELECT what, count(*) FROM changes GROUP BY what"))
 
     def by_name(self) -> Iterator[tuple[int, Entry]]:
         """Yield each member with its side: in the order of their names, those of one name in the order of sides."""
-        for side, *entry in rows(self._database, _BY_NAME):
+        for side, *entry in self.rows(_BY_NAME):
             yield side, Entry._make(entry)
 
     def uncompared(self) -> Iterator[Finding]:
         """Yield that there are members with a content on both sides that could not be read on one."""
-        [(count, name)] = rows(self._database, _UNCOMPARED)
+        [(count, name)] = self.rows(_UNCOMPARED)
         if count:
             yield Finding(rules.MEMBER_NOT_COMPARED, label(name), f"and {count - 1:,} more" if count > 1 else "")
 
     def changed(self) -> "Iterator[MemberChange]":
         """Yield the members that differ, by their names."""
         after = 1 + len(Entry._fields)
-        for row in rows(self._database, _CHANGED):
+        for row in self.rows(_CHANGED):
             yield MemberChange(What(row[0]), _entry(row[1:after]), _entry(row[after:]))
 
 

@@ -21,31 +21,9 @@ from backupmeta.render.formats import Format, Formats, Trait, View, as_json, com
 from backupmeta.secrets import is_closed, opened, plain
 from backupmeta.words import clock, recorded_clock
 
-BACKUP_COLUMNS: Final = (
-    "time (UTC)",
-    "id",
-    "user",
-    "application",
-    "version",
-    "url",
-    "title",
-    "state",
-    "archive",
-    "findings",
-)
-INSTALL_COLUMNS: Final = (
-    "created (UTC)",
-    "id",
-    "user",
-    "application",
-    "version",
-    "url",
-    "title",
-    "backups",
-    "path",
-    "findings",
-)
 _IN_EACH_TABLE: Final = ("id", "user", "application", "version", "url", "title")
+BACKUP_COLUMNS: Final = ("time (UTC)", *_IN_EACH_TABLE, "state", "archive", "findings")
+INSTALL_COLUMNS: Final = ("created (UTC)", *_IN_EACH_TABLE, "backups", "path", "findings")
 CSV_COLUMNS: Final = tuple(field.name for field in FIELDS)
 
 _IN_MEMORY: Final = 1024 * 1024

@@ -148,18 +148,14 @@ def as_json(value: object, times: frozenset[str] = frozenset()) -> object:
         described = {"id": value.id, "severity": value.severity, "message": display(value.message)}
         return {**described, "evidence": list(map(located, value.evidence))}
     if (attributes := _attributes(value)) is not None:
-        return _object(attributes, times)
+        return json_object(attributes, times)
     return [as_json(entry, times) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def json_object(value: object, times: frozenset[str] = frozenset()) -> dict[str, object]:
     """Return `as_json` of a named tuple, a dataclass or a mapping."""
-    return _object(_attributes(value) or {}, times)
-
-
-def _object(attributes: Mapping[str, object], times: frozenset[str]) -> dict[str, object]:
     described: dict[str, object] = {}
-    for key, attribute in attributes.items():
+    for key, attribute in (_attributes(value) or {}).items():
         if isinstance(attribute, str):
             described.update(named(key, str(attribute)))
         elif isinstance(attribute, int) and key in times:

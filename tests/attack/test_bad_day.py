@@ -40,8 +40,6 @@ from tests.invented import (
     unprivileged,
 )
 
-pytestmark = pytest.mark.untraced  # the same lines, in many ways
-
 COMMAND: Final = [sys.executable, "-c", failing_calls.COMMAND]
 LIMIT: Final = 60.0
 NOW: Final = ("--now", "2024-06-14")

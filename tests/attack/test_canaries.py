@@ -114,12 +114,10 @@ def leaks(shown: bytes) -> bool:
     return any(one in shown for one in SHOWN)
 
 
-@pytest.mark.untraced  # the same lines for each place
 def test_no_command_on_a_target_shows_the_canary(account: Account) -> None:
     assert_silent(of_targets(account), 12)
 
 
-@pytest.mark.untraced
 def test_no_command_on_all_homes_shows_the_canary(tmp_path: Path) -> None:
     homes = [str(account_of(place, tmp_path / place).home.parent) for place in PLACES]
     assert_silent(of_homes(homes), 5)

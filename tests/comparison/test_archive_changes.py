@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.archive import reader
@@ -28,6 +28,7 @@ from backupmeta.comparison.diff import diff
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.work.processes import processes
+from tests.examples import examples
 from tests.invented import TIME, backup_record
 
 RECORD: Final = ("APP-META.INI", backup_record())
@@ -147,7 +148,7 @@ files = st.dictionaries(
 
 
 @given(before=files, after=files)
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_any_archives(
     tmp_path_factory: pytest.TempPathFactory,
     before: dict[str, tuple[bytes, int]],

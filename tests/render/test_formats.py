@@ -36,7 +36,7 @@ TABLES: Final = dict(tables())
 def test_every_answer_has_a_table() -> None:
     assert set(TABLES) == {
         "ANSWERS", "BACKUPS", "CHECKS", "DIFFERENCES", "EXPORTS", "EXTRACTION", "HISTORIES", "INSTALLS", "MEMBERS",
-        "REPORTS", "SCANS", "STATS", "STEPS", "TIMELINES", "VERIFICATIONS",
+        "NEEDS", "REPORTS", "SCANS", "STATS", "STEPS", "TIMELINES", "VERIFICATIONS",
     }  # fmt: skip
 
 

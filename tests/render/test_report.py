@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import backupmeta.render
 from backupmeta.catalog.database import Scan
-from backupmeta.catalog.scanning import Depth, scan
+from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.summary import FindingCount, Part, Summary
 from backupmeta.render.page import content, html
 from backupmeta.render.report_text import LONGEST, MOST, markdown, report_json, shown
@@ -33,7 +33,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     other = Account(folder / "home" / os.fsdecode(b"o\xffther"))
     (other.archives / os.fsdecode(b"app_\xfe.tar.gz")).write_bytes(archive(backup_record(title="a|b `c` <i>")))
     catalog = str(folder / "catalog.sqlite")
-    scan(catalog, Search((str(folder / "home"),)), depth=Depth.DEEP)
+    scan(catalog, Search((str(folder / "home"),)), deep=True)
     return read(catalog, Asked(TIME, "backupmeta report 'x'", "catalog.sqlite", TIME))
 
 
