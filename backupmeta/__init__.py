@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from backupmeta.checks.policy import Verdict as Verdict
     from backupmeta.checks.policy import Verification as Verification
     from backupmeta.comparison.diff import diff as diff
-    from backupmeta.comparison.diff import history as history
+    from backupmeta.comparison.history import history as history
     from backupmeta.errors import AnswerError as AnswerError
     from backupmeta.errors import BackupMetaError as BackupMetaError
     from backupmeta.errors import EvidenceError as EvidenceError
@@ -69,7 +69,7 @@ _HOMES: Final = {
     "diff": "comparison.diff",
     "export": "catalog.queries",
     "find": "catalog.queries",
-    "history": "comparison.diff",
+    "history": "comparison.history",
     "inspect_archive": "library",
     "list_backups": "library",
     "list_installs": "library",

@@ -24,8 +24,8 @@ from backupmeta.catalog.queries import Query, export, find
 from backupmeta.catalog.report import Asked as Reported
 from backupmeta.catalog.report import report as read
 from backupmeta.catalog.scanning import scan
-from backupmeta.catalog.schema import VIEWS
 from backupmeta.catalog.summary import stats
+from backupmeta.catalog.views import VIEWS
 from backupmeta.errors import CatalogError
 from backupmeta.search import Search
 from tests.catalog.snapshots import current, differences
