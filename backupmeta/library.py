@@ -4,14 +4,16 @@ Everything is typed; nothing prints, nothing exits. Negative answers of the serv
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import count, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta import rules
 from backupmeta.account import places
-from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, is_id
+from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, is_id, orphaned
 from backupmeta.archive.limits import OverAllowanceError
 from backupmeta.backup import resolve
 from backupmeta.backup.contradictions import SECOND, Making, Written
@@ -210,7 +212,7 @@ def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) 
     """Yield what is known of a backup, or append to ``findings`` why nothing is."""
     try:
         with told_of(pair.archive.server_path if pair.archive else home.folder.server_path):
-            inspection = inspect_backup(home, pair, home.surroundings, search.zone)
+            inspection = _inspected_at_home(home, pair, search)
         yield inspection
     except OverAllowanceError:
         return  # the home tells it once
@@ -235,6 +237,80 @@ def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = 
             else:
                 yield inspection
         notes.extend(home.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class GoneInstall:
+    """An install that is gone: none of its account's records in ``.appdata/current`` is its own; what its backups tell.
+
+    Attributes:
+        id: its id.
+        account: the path of its account on this machine.
+        newest: the newest of its backups.
+        archive: the path of that one's archive on this machine; None where it is not there.
+        backups: how many there are.
+        first_backup_time: when the oldest of them was made, Unix seconds; None where no record tells any's time.
+        last_backup_time: when the newest one was.
+    """
+
+    id: str
+    account: str
+    newest: Inspection
+    archive: str | None
+    backups: int
+    first_backup_time: int | None
+    last_backup_time: int | None
+
+    @property
+    def last_backup(self) -> str:
+        """The id of the newest backup; empty where there is none."""
+        return self.newest.text("id")
+
+
+class _Orphan(NamedTuple):
+    """A backup whose install is gone, by what the newest one is told: its time, its id, its archive or record."""
+
+    time: int
+    id: str
+    path: str
+    pair: Pair
+
+
+def list_gone_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[GoneInstall]:
+    """Yield the installs that are gone, but have backups, home by home, by id. As `list_backups` otherwise."""
+    notes: list[Finding] = [] if findings is None else findings
+    for home in search.homes(notes):
+        gone = dict[str, list[_Orphan]]()
+        for pair in home.pairs() if home.live is not None else ():
+            for backup in _inspected(home, pair, search, notes):
+                if any(finding.rule == rules.BACKUP_ORPHANED for finding in backup.findings):
+                    orphan = _Orphan(_made(backup), backup.text("id"), pair.server_path, pair)
+                    gone.setdefault(backup.text("backup_install"), []).append(orphan)
+        for id_ in sorted(gone):
+            yield from _gone(home, id_, gone[id_], search)
+        notes.extend(home.findings)
+
+
+def _gone(home: Home, id_: str, orphans: Sequence[_Orphan], search: Search) -> Iterator[GoneInstall]:
+    """Yield an install of ``home`` that is gone, by its backups."""
+    pair = max(orphans, key=itemgetter(0, 1, 2)).pair
+    times = [orphan.time for orphan in orphans if orphan.time >= 0]
+    for newest in _inspected(home, pair, search, []):
+        archive = pair.archive and pair.archive.place.path
+        yield GoneInstall(
+            id_,
+            home.folder.path,
+            newest,
+            archive,
+            len(orphans),
+            min(times, default=None),
+            max(times, default=None),
+        )
+
+
+def _made(backup: Inspection) -> int:
+    """Return when a backup was made, Unix seconds; -1 where no record tells."""
+    return int(backup.text("backup_time") or -1)
 
 
 def find_backup(
@@ -339,12 +415,19 @@ def inspect_backup(home: Home, pair: Pair, around: Surroundings, zone: tzinfo | 
     return inspection
 
 
+def _inspected_at_home(home: Home, pair: Pair, search: Search) -> Inspection:
+    """Return what is known of a backup of ``home``, and whether its install is gone. As `inspect_backup` otherwise."""
+    inspection = inspect_backup(home, pair, home.surroundings, search.zone)
+    inspection.findings += orphaned(pair.server_path, inspection.text("backup_install"), home.live)
+    return inspection
+
+
 def _inspected_with_file(home: Home, pair: Pair, search: Search) -> Inspection:
     """Return what is known of a backup, and in its conflicts when its archive's file was written, where that is odd.
 
     Copying does that, too: it is no finding.
     """
-    inspection = inspect_backup(home, pair, home.surroundings, search.zone)
+    inspection = _inspected_at_home(home, pair, search)
     made, archive = seconds_in(inspection.text("backup_time")), pair.archive
     signature = archive and archive.folder.signature(archive.name)
     if archive is None or signature is None or not isinstance(made, int):
@@ -473,6 +556,6 @@ def _inspect_record(home: Home, id_: str | None, record: Document, search: Searc
         return resolve.install(id_ or "", record, where, None, home.surroundings.backups_of(id_ or ""))
     for pair in home.pairs():
         if pair.record is not None and pair.record.source.path == record.source.path:
-            return inspect_backup(home, pair, home.surroundings, search.zone)
+            return _inspected_at_home(home, pair, search)
     witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
     return resolve.backup(witnesses, PairState.MISSING)

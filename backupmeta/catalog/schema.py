@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from backupmeta.checks.retention import BACKUP_DUPLICATE, BACKUP_ORPHANED
+from backupmeta.checks.retention import BACKUP_DUPLICATE
 from backupmeta.masking import MASK
 from backupmeta.provenance import Witness, display
 from backupmeta.record import values
 from backupmeta.record.fields import FIELDS, Field, Scope
 from backupmeta.record.values import Decoder
+from backupmeta.rules import BACKUP_ORPHANED
 
 
 class Type(StrEnum):
@@ -290,7 +291,7 @@ SEALED: Final = (SEALS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, 
 APPLICATION: Final = int.from_bytes(b"bkup")
 """What says that a SQLite file is a catalog."""
 
-VERSION: Final = 5
+VERSION: Final = 6
 """The schema that this program writes."""
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
@@ -308,7 +309,7 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE all_files ADD COLUMN ctime_ns INTEGER",
         "CREATE TABLE seals (account INTEGER PRIMARY KEY, digest BLOB NOT NULL, digests BLOB NOT NULL) STRICT",
     ),
-    **dict.fromkeys((3, 4), ()),  # other views alone
+    **dict.fromkeys((3, 4, 5), ()),  # other views alone
 }
 """By the version that they start from: the statements that change its tables into those of the next one.
 
@@ -563,6 +564,27 @@ WHERE b.until IS NULL""",
 WHERE b.until IS NULL
   AND b.backup IN (SELECT backup FROM all_findings WHERE id = '{BACKUP_ORPHANED.id}' AND until IS NULL)""",
         "b.backup",
+    ),
+    "gone_installs": View(
+        "The installs that are gone, each as the newest of its backups tells of it, in accounts that have records.",
+        (
+            *_taken("b.account, a.host AS account_host, a.path AS account_path, b.backup_install AS id"),
+            *_taken("b.application, b.version, b.url, b.title, b.user, b.path"),
+            _made("backups", Type.INTEGER, "How many backups of it there are.", "g.backups"),
+            _made("first_backup_time", Type.TIME, "When the oldest of them was made.", "g.first"),
+            *_taken("b.backup_time AS last_backup_time"),
+            _utc("last_backup_utc", "last_backup_time", "b.backup_time"),
+            *_taken("b.backup, b.id AS last_backup, b.archive_file"),
+            _made("archive", Type.TEXT, "The path of the newest backup's archive.", "a.path || '/' || f.path"),
+            _made("archive_bytes", Type.BYTES, "That path's exact bytes, where they are not UTF-8.", _EXACT_PATH),
+        ),
+        """FROM (SELECT o.backup, count(*) OVER same AS backups, min(o.backup_time) OVER same AS first,
+    row_number() OVER (PARTITION BY o.account, o.backup_install
+      ORDER BY o.backup_time DESC NULLS LAST, o.id DESC, o.backup DESC) AS place
+  FROM orphans o WINDOW same AS (PARTITION BY o.account, o.backup_install)) g
+JOIN all_backups b USING (backup) JOIN accounts a USING (account) LEFT JOIN all_files f ON f.file = b.archive_file
+WHERE g.place = 1""",
+        "a.path, b.account, b.backup_install",
     ),
     "duplicates": View(
         "The archives that an account has more than once, where they were scanned deep.",

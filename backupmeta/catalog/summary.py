@@ -119,6 +119,7 @@ class Summary(NamedTuple):
         scans: the last scans, the newest first.
         accounts: how many accounts there are, by status.
         installs: how many installs there are.
+        gone_installs: how many more there are backups of.
         backups: how many backups there are, by state.
         archives: how many archives there are, whatever they are of.
         bytes: how large these are.
@@ -140,6 +141,7 @@ class Summary(NamedTuple):
     scans: tuple[Scan, ...]
     accounts: Mapping[str, int]
     installs: int
+    gone_installs: int
     backups: Mapping[str, int]
     archives: int
     bytes: int
@@ -190,6 +192,7 @@ def summary(catalog: Catalog, now: int) -> Summary:
         scans=tuple(catalog.scans(MOST_SCANS)),
         accounts=_STATUSES | dict(connection.execute("SELECT status, count(*) FROM accounts GROUP BY status")),
         installs=connection.execute("SELECT count(*) FROM all_installs WHERE until IS NULL").fetchone()[0],
+        gone_installs=connection.execute("SELECT count(*) FROM gone_installs").fetchone()[0],
         backups=_STATES | dict(connection.execute(_BY_STATE)),
         archives=archives,
         bytes=size,

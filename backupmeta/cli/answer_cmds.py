@@ -2,12 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from itertools import chain, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import click
 
@@ -17,7 +17,8 @@ from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding, Findings, Severity
-from backupmeta.render.backups import ANSWERS, BACKUPS, INSTALLS, ListRendering, ListView
+from backupmeta.library import GoneInstall
+from backupmeta.render.backups import ANSWERS, BACKUPS, GONE, INSTALLS, ListRendering, ListView
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, Trait, View, any_view, pretty
 from backupmeta.search import ALWAYS, Criteria, Period, Search, ordered
 
@@ -102,8 +103,11 @@ def _subject(
 # --- lists ------------------------------------------------------------------------------------------------------------
 
 
+Row = TypeVar("Row")
+
+
 @dataclass(frozen=True)
-class Presentation:
+class Presentation(Generic[Row]):
     """How a list is to be shown.
 
     Attributes:
@@ -112,7 +116,7 @@ class Presentation:
         view: which rows are shown, and how much of them.
     """
 
-    format: Format[ListRendering]
+    format: Format[ListRendering[Row]]
     sort: str | None
     view: ListView
 
@@ -122,39 +126,49 @@ class Presentation:
         is_whole = self.view.limit is None and not self.view.offset
         return Trait.ROW_BY_ROW in self.format.traits and self.sort is None and is_whole
 
-    def show(self, rows: Iterable[Inspection], criteria: Criteria, findings: list[Finding]) -> bool:
+    def show(
+        self, rows: Iterable[Row], criteria: Criteria, findings: list[Finding], of: Callable[[Row], Inspection]
+    ) -> bool:
         """Print those of the ``rows`` of which the ``criteria`` hold; return whether there are any.
 
-        What could not be read of each is appended to ``findings``.
+        ``of`` gives what is known of a row: by it rows are chosen and sorted, and what could not be read of it, or
+        contradicts what, is appended to ``findings``.
         """
-        wanted = _noting(ordered(filter(criteria.hold_of, rows), self.sort), findings)
+        chosen = (row for row in rows if criteria.hold_of(of(row)))
+        wanted = _noting(ordered(chosen, self.sort, of), of, findings)
         first = list(islice(wanted, 1))
         output.write_all(self.format.render(chain(first, wanted), self.view))
         return bool(first)
 
-    def show_stream(self, search: Search, criteria: Criteria, findings: list[Finding]) -> bool:
-        """Print what `show` prints of all backups where ``search`` looks, with two processes."""
-        from backupmeta.work.processes import few_processes
 
-        def text(backup: Inspection, findings: list[Finding]) -> str:
-            if not criteria.hold_of(backup):
-                return ""
-            findings.extend(_doubts(backup))
-            return "".join(self.format.render((backup,), self.view))
-
-        met: list[Finding] = []
-        texts = filter(None, library.listed(search, text, met, few_processes(2)))
-        first = list(islice(texts, 1))
-        output.write_all(chain(first, texts))
-        findings.extend(sorted(set(met), key=itemgetter(0, 1, 2)))
-        return bool(first)
-
-
-def _noting(rows: Iterable[Inspection], findings: list[Finding]) -> Iterator[Inspection]:
-    """Pass the ``rows`` on, noting what could not be read of each, and what contradicts what."""
+def _noting(rows: Iterable[Row], of: Callable[[Row], Inspection], findings: list[Finding]) -> Iterator[Row]:
     for row in rows:
-        findings.extend(_doubts(row))
+        findings.extend(_doubts(of(row)))
         yield row
+
+
+def _itself(row: Inspection) -> Inspection:
+    return row
+
+
+def _show_stream(
+    presentation: Presentation[Inspection], search: Search, criteria: Criteria, findings: list[Finding]
+) -> bool:
+    """Print what `Presentation.show` prints of all backups where ``search`` looks, with two processes."""
+    from backupmeta.work.processes import few_processes
+
+    def text(backup: Inspection, findings: list[Finding]) -> str:
+        if not criteria.hold_of(backup):
+            return ""
+        findings.extend(_doubts(backup))
+        return "".join(presentation.format.render((backup,), presentation.view))
+
+    met: list[Finding] = []
+    texts = filter(None, library.listed(search, text, met, few_processes(2)))
+    first = list(islice(texts, 1))
+    output.write_all(chain(first, texts))
+    findings.extend(sorted(set(met), key=itemgetter(0, 1, 2)))
+    return bool(first)
 
 
 def _doubts(row: Inspection) -> list[Finding]:
@@ -162,10 +176,10 @@ def _doubts(row: Inspection) -> list[Finding]:
     return [finding.at_path(row.path) for finding in row.findings if finding.is_doubt]
 
 
-def presenting(table: Formats[ListRendering]) -> options.Decorator:
+def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
     """Add what says how a list is shown; the command has a parameter ``presentation``, a `Presentation`."""
 
-    def presentation(format_name: str, sort: str | None, view: ListView) -> Presentation:
+    def presentation(format_name: str, sort: str | None, view: ListView) -> Presentation[Inspection]:
         if view.provenance:
             options.need(Trait.WITH_PROVENANCE, table, format_name, "--provenance")
         return Presentation(table[format_name], sort, replace(view, width=output.width()))
@@ -201,9 +215,9 @@ def _report(findings: Iterable[Finding], nothing: str, *, has_rows: bool) -> int
     return messages.report(findings, Severity.NOTE)
 
 
-def _nothing(where: Where, criteria: Criteria) -> str:
+def _nothing(where: Where, criteria: Criteria, nothing: str = "nothing") -> str:
     advice = "" if where.roots or where.catalog else "; name a ROOT"
-    return f"nothing{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
+    return f"{nothing}{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
 
 
 @click.command("list")
@@ -211,7 +225,7 @@ def _nothing(where: Where, criteria: Criteria) -> str:
 @choosing
 @presenting(BACKUPS)
 @options.secretive
-def list_backups(where: Where, criteria: Criteria, presentation: Presentation) -> int:
+def list_backups(where: Where, criteria: Criteria, presentation: Presentation[Inspection]) -> int:
     """List the backups at and below each ROOT.
 
     A ROOT is a home, a folder of homes, a folder of archives, or one archive; any other folder is searched
@@ -225,29 +239,50 @@ def list_backups(where: Where, criteria: Criteria, presentation: Presentation) -
     findings: list[Finding] = []
     search = where.search(criteria.user)
     if presentation.is_stream:
-        has_rows = presentation.show_stream(search, criteria, findings)
+        has_rows = _show_stream(presentation, search, criteria, findings)
     else:
-        has_rows = presentation.show(library.list_backups(search, findings), criteria, findings)
+        has_rows = presentation.show(library.list_backups(search, findings), criteria, findings, _itself)
     return _report(findings, _nothing(where, criteria), has_rows=has_rows)
 
 
 @click.command()
 @options.looking("ROOT", in_catalog=True)
 @choosing
+@click.option("--gone", is_flag=True, help="Those that are gone instead: backups name them, and no record has them.")
 @presenting(INSTALLS)
 @options.secretive
-def installs(where: Where, criteria: Criteria, presentation: Presentation) -> int:
+def installs(where: Where, criteria: Criteria, presentation: Presentation[Inspection], *, gone: bool) -> int:
     """List the installs at and below each ROOT, from their records in .appdata/current.
+
+    With --gone, list those that only their backups tell of, as the newest backup of each does: how many there are, from
+    when until when, and where the newest one's archive lies. All that is chosen and sorted by is that backup's.
 
     \b
     Examples:
       backupmeta installs /home --sort -time_created
       backupmeta installs /home/exampleu --json
+      backupmeta installs --gone --sysroot /mnt/image
     """
-    findings: list[Finding] = []
-    listed = library.list_installs(where.search(criteria.user), findings)
-    has_rows = presentation.show(listed, criteria, findings)
-    return _report(findings, _nothing(where, criteria), has_rows=has_rows)
+    search, findings = where.search(criteria.user), list[Finding]()
+    if gone:
+        shown = _of_gone(presentation)
+        has_rows = shown.show(library.list_gone_installs(search, findings), criteria, findings, _newest)
+    else:
+        has_rows = presentation.show(library.list_installs(search, findings), criteria, findings, _itself)
+    return _report(findings, _nothing(where, criteria, "no install is gone" if gone else "nothing"), has_rows=has_rows)
+
+
+def _of_gone(presentation: Presentation[Inspection]) -> Presentation[GoneInstall]:
+    """Return how installs that are gone are shown where live ones would be shown so. Raises `click.UsageError`."""
+    view = presentation.view
+    for option, is_given in {"--provenance": view.provenance, "--show-secrets": view.show_secrets}.items():
+        if is_given:
+            raise click.UsageError(f"{option} does not go with --gone: give it to view, with the last backup's archive")
+    return Presentation(GONE[presentation.format.name], presentation.sort, view)
+
+
+def _newest(install: GoneInstall) -> Inspection:
+    return install.newest
 
 
 # --- in a catalog alone -----------------------------------------------------------------------------------------------
@@ -312,7 +347,7 @@ def find(
     prefix: str | None,
     digest: str | None,
     period: Period,
-    presentation: Presentation,
+    presentation: Presentation[Inspection],
     zone: tzinfo | None,
 ) -> int:
     """Find backups in a CATALOG: all that is asked for has to hold.
@@ -333,7 +368,7 @@ def find(
     messages.write_age(catalog)
     findings: list[Finding] = []
     backups = queries.find(catalog, query, zone, findings)
-    has_rows = presentation.show(backups, Criteria(domain=domain, period=period), findings)
+    has_rows = presentation.show(backups, Criteria(domain=domain, period=period), findings, _itself)
     return _report(findings, f"nothing that matches in {catalog}", has_rows=has_rows) or int(not has_rows)
 
 

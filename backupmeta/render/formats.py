@@ -27,10 +27,21 @@ _SPACED: Final = json.JSONEncoder(ensure_ascii=False)
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_TIMES: Final = ("time (UTC)", "created (UTC)")
+_TIMES: Final = ("time (UTC)", "created (UTC)", "first backup (UTC)", "last backup (UTC)")
 _ALWAYS: Final = ("time (UTC)", "id")
 _NEVER_FOLDED: Final = frozenset({*_ALWAYS, *_TIMES, "state"})
-_FIRST_TO_GO: Final = ("archive", "path", "url", "application", "user", "backups", "version", "state", "title")
+_FIRST_TO_GO: Final = (
+    "archive",
+    "path",
+    "first backup (UTC)",
+    "url",
+    "application",
+    "user",
+    "backups",
+    "version",
+    "state",
+    "title",
+)
 _WIDE_ENOUGH: Final = 30
 """To how many characters a column may be squeezed before others are left out."""
 _GAP: Final = 2
