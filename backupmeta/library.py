@@ -1,4 +1,4 @@
-"""What ``import backupmeta`` offers: `view`, `view_install`, `inspect_archive`, `list_backups`, `list_installs`.
+"""What ``import backupmeta`` offers: `view`, `view_install`, `inspect_archive`, `list_backups`, `list_installs`, ….
 
 Everything is typed; nothing prints, nothing exits. Negative answers of the server are `AnswerError` here.
 """

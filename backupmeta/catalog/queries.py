@@ -17,7 +17,8 @@ from backupmeta.catalog import schema
 from backupmeta.catalog.database import Catalog
 from backupmeta.catalog.remembered import below, recalled
 from backupmeta.catalog.rows import GREATEST
-from backupmeta.catalog.schema import ACCOUNTS, SCANS, VIEWS, Column, Shown, Type, View, table_view
+from backupmeta.catalog.schema import ACCOUNTS, SCANS, Column, Type
+from backupmeta.catalog.views import VIEWS, Shown, View, table_view
 from backupmeta.checks.applications import Order, order
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding

@@ -26,7 +26,7 @@ from backupmeta.report import (
     ReportedGoneInstall,
     ReportedInstall,
 )
-from backupmeta.words import amounts, counted, counts_of, day, few, minute, size, visible
+from backupmeta.words import amounts, are, counted, counts_of, day, few, minute, size, visible
 
 LONGEST: Final = 2_000
 """How many characters of a text are shown; a hostile record may have a million."""
@@ -45,8 +45,8 @@ _TIMES: Final = frozenset("written as_of oldest began ended newest created updat
 """The attributes that are times."""
 
 _COUNTED: Final = (
-    "accounts installs gone_installs backups orphans archives bytes digested verdicts duplicates oldest newest severities "
-    "contradictions".split()
+    "accounts installs gone_installs backups orphans archives bytes digested verdicts duplicates oldest newest "
+    "severities contradictions".split()
 )
 """The attributes of a summary that JSON has, in its order."""
 
@@ -136,10 +136,11 @@ def origin(report: Report) -> Iterator[tuple[str, str]]:
 def tiles(counts: Summary) -> Iterator[Tile]:
     """Yield how much there is of what."""
     yield Tile("Accounts", f"{sum(counts.accounts.values()):,}", (amounts(counts.accounts, "none"),))
-    lost = (f"{counts.gone_installs:,} more are gone",) if counts.gone_installs else ()
+    gone = counts.gone_installs
+    lost = (f"{gone:,} more {are(gone)} gone",) if gone else ()
     yield Tile("Installs", f"{counts.installs:,}", ("live now", *lost))
-    gone = counts.orphans.backups
-    orphans = (f"{gone:,} of installs that are gone",) if gone else ()
+    orphaned = counts.orphans.backups
+    orphans = (f"{orphaned:,} of installs that are gone",) if orphaned else ()
     yield Tile("Backups", f"{sum(counts.backups.values()):,}", (amounts(counts.backups, "none"), *orphans))
     copies, wasted = _spare(counts)
     spare = (f"{counted(copies, 'copy', 'copies')} of others, {size(wasted)}",) if copies else ()

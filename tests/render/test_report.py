@@ -178,8 +178,8 @@ class TestMarkdown:
         assert text.startswith("# Backups of ")
         headings = re.findall("^## (.*)$", text, re.MULTILINE)
         assert headings == [
-            "Summary", "What was found", "Contradictions", "Findings", "Backups", "Installs", "Accounts", "Digests",
-            "Scans", "Origin",
+            "Summary", "What was found", "Contradictions", "Findings", "Backups", "Installs",
+            "Sites that are gone", "Accounts", "Digests", "Scans", "Origin",
         ]  # fmt: skip
         assert "| 2024-06-13 20:55 | Blog `https://www.example.com/blog` " in text
         assert r"`a\x7cb \x60c\x60 <i>`" in text
