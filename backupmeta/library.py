@@ -5,11 +5,12 @@ Everything is typed; nothing prints, nothing exits. Negative answers of the serv
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from itertools import count, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from backupmeta import rules
 from backupmeta.account import places
@@ -33,7 +34,7 @@ from backupmeta.evidence import Place, open_named
 from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Fact, Source, Witness, on_disk
 from backupmeta.record.grammar import Document, document
-from backupmeta.search import EVERYWHERE, Matches, Search, check_owner, chosen
+from backupmeta.search import EVERYWHERE, Criteria, Matches, Search, check_owner, chosen
 from backupmeta.words import NANOSECONDS, seconds_in
 from backupmeta.work.orders import WORKER_ENDED, Watch, Work, Workers, results
 
@@ -311,6 +312,17 @@ def _gone(home: Home, id_: str, orphans: Sequence[_Orphan], search: Search) -> I
 def _made(backup: Inspection) -> int:
     """Return when a backup was made, Unix seconds; -1 where no record tells."""
     return int(backup.text("backup_time") or -1)
+
+
+Listing: TypeAlias = Callable[[Search, list[Finding]], Iterator[Inspection]]
+"""Lists what there is where a search looks, and appends what could not be read."""
+
+
+def unknown(search: Search, criteria: Criteria, listing: Listing = list_backups) -> Iterator[str]:
+    """Yield, for each of the ``criteria`` that nothing has which is listed, a sentence that says what there is."""
+    everybody = replace(search, user=None)
+    with suppress(EvidenceError):  # it is told by who looked for it
+        yield from criteria.unknown(listing(everybody, []), everybody.names())
 
 
 def find_backup(

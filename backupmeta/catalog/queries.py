@@ -23,6 +23,7 @@ from backupmeta.checks.applications import Order, order
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.provenance import display
+from backupmeta.search import Known
 
 _COMPARE: Final[Mapping[str, Callable[[Order, Order], bool]]] = {
     "": eq,
@@ -149,7 +150,7 @@ def _conditions(connection: sqlite3.Connection, query: Query) -> Iterator[_Condi
         applications = (_of_versions(connection, _APPLICATION, _APPLICATION_VERSIONS, of) for of in query.applications)
         yield _any_of(list(applications))
     for column, extensions in (("plugins", query.plugins), ("themes", query.themes)):
-        lists = f"b.{column} IN (SELECT list FROM extensions WHERE id = ?{{}})"
+        lists = f"b.{column} IN (SELECT list FROM extensions WHERE id = ? COLLATE NOCASE{{}})"
         for requirement in extensions:
             yield _of_versions(connection, lists, _EXTENSION_VERSIONS, requirement)
     if query.digest is not None:
@@ -184,9 +185,38 @@ def _of_versions(connection: sqlite3.Connection, sql: str, known: str, requireme
     return _Condition(sql.format(within), (requirement.name, json.dumps(versions)))
 
 
-_APPLICATION: Final = "(b.application = ?{})"
-_APPLICATION_VERSIONS: Final = "SELECT DISTINCT version FROM all_backups WHERE application = ?"
-_EXTENSION_VERSIONS: Final = "SELECT DISTINCT version FROM extensions WHERE id = ?"
+_APPLICATION: Final = "(b.application = ? COLLATE NOCASE{})"
+_APPLICATION_VERSIONS: Final = "SELECT DISTINCT version FROM all_backups WHERE application = ? COLLATE NOCASE"
+_EXTENSION_VERSIONS: Final = "SELECT DISTINCT version FROM extensions WHERE id = ? COLLATE NOCASE"
+
+
+# --- what there is instead --------------------------------------------------------------------------------------------
+
+_COLUMN: Final = "SELECT DISTINCT {} FROM all_backups WHERE until IS NULL"
+_EXTENSIONS: Final = (
+    "SELECT DISTINCT lower(extensions.id) FROM extensions JOIN all_backups ON list = {} WHERE until IS NULL"
+)
+
+
+def unknown(catalog: str, query: Query, domain: str | None = None) -> Iterator[str]:
+    """Yield a sentence for each word of a ``query``, or ``domain``, that no backup has: what there is instead.
+
+    Raises `CatalogError`.
+    """
+    asked = [
+        *(("application", wanted.name.lower(), _COLUMN.format("lower(application)")) for wanted in query.applications),
+        *(("plugin", wanted.name.lower(), _EXTENSIONS.format("plugins")) for wanted in query.plugins),
+        *(("theme", wanted.name.lower(), _EXTENSIONS.format("themes")) for wanted in query.themes),
+        ("user", query.user, _COLUMN.format("user")),
+        ("prefix", query.prefix, _COLUMN.format("db_prefix")),
+        ("domain", domain and domain.lower().removeprefix("www."), _COLUMN.format("lower(url_domain)")),
+    ]
+    with Catalog.checked(catalog, []) as opened:
+        for kind, word, select in asked:
+            if word is not None:
+                known = (text for (text,) in opened.connection.execute(select) if text is not None)
+                yield from Known(kind, word, known).sentences
+
 
 Row = tuple[Any, ...]
 """What SQLite gives: text, numbers, bytes and None, as the types of the columns say."""

@@ -200,24 +200,35 @@ choosing: Final = options.collected(
     "criteria",
     Criteria,
     click.option("--user", metavar="NAME", help="Only those of this owner, in homes that may be theirs."),
-    click.option("--application", metavar="APP", help="Only those of this application, such as wordpress."),
+    click.option(
+        "--application", metavar="APP", help="Only those of this application, such as wordpress, in any case."
+    ),
     click.option("--domain", metavar="DOMAIN", help="Only those of this domain."),
     options.in_time,
 )
 """Add what chooses in a list; the command has a parameter ``criteria``, `Criteria`."""
 
 
-def _report(findings: Iterable[Finding], nothing: str, *, has_rows: bool) -> int:
-    """Print what of the rows is in doubt; or that there is ``nothing``, and all that may be why. Return the code."""
+def _report(findings: Iterable[Finding], nothing: Iterable[str], *, has_rows: bool, has_criteria: bool) -> int:
+    """Print what of the rows is in doubt; or that there is ``nothing``, and all that may be why.
+
+    Return the exit code: 1 where nothing is as it was asked for.
+    """
     if has_rows:
         return messages.report(Findings.of(dict.fromkeys(findings)), Severity.WARNING)
-    messages.write_line(nothing)
-    return messages.report(findings, Severity.NOTE)
+    for line in nothing:
+        messages.write_line(line)
+    return messages.report(findings, Severity.NOTE) or int(has_criteria)
 
 
-def _nothing(where: Where, criteria: Criteria, nothing: str = "nothing") -> str:
+def _nothing(
+    where: Where, search: Search, criteria: Criteria, listing: library.Listing, word: str = "nothing"
+) -> Iterator[str]:
+    """Yield that there is nothing, and what there is instead of what was asked for."""
     advice = "" if where.roots or where.catalog else "; name a ROOT"
-    return f"{nothing}{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
+    yield f"{word}{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
+    if criteria.are_given:
+        yield from library.unknown(search, criteria, listing)
 
 
 @click.command("list")
@@ -242,7 +253,8 @@ def list_backups(where: Where, criteria: Criteria, presentation: Presentation[In
         has_rows = _show_stream(presentation, search, criteria, findings)
     else:
         has_rows = presentation.show(library.list_backups(search, findings), criteria, findings, _itself)
-    return _report(findings, _nothing(where, criteria), has_rows=has_rows)
+    nothing = _nothing(where, search, criteria, library.list_backups)
+    return _report(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
 
 
 @click.command()
@@ -257,6 +269,8 @@ def installs(where: Where, criteria: Criteria, presentation: Presentation[Inspec
     With --gone, list those that only their backups tell of, as the newest backup of each does: how many there are, from
     when until when, and where the newest one's archive lies. All that is chosen and sorted by is that backup's.
 
+    Exit code 0; 1 where nothing is as it was asked for; 2 where something could not be read.
+
     \b
     Examples:
       backupmeta installs /home --sort -time_created
@@ -265,11 +279,14 @@ def installs(where: Where, criteria: Criteria, presentation: Presentation[Inspec
     """
     search, findings = where.search(criteria.user), list[Finding]()
     if gone:
-        shown = _of_gone(presentation)
-        has_rows = shown.show(library.list_gone_installs(search, findings), criteria, findings, _newest)
+        has_rows = _of_gone(presentation).show(
+            library.list_gone_installs(search, findings), criteria, findings, _newest
+        )
+        nothing = _nothing(where, search, criteria, _newest_of_gone, "no install is gone")
     else:
         has_rows = presentation.show(library.list_installs(search, findings), criteria, findings, _itself)
-    return _report(findings, _nothing(where, criteria, "no install is gone" if gone else "nothing"), has_rows=has_rows)
+        nothing = _nothing(where, search, criteria, library.list_installs)
+    return _report(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
 
 
 def _of_gone(presentation: Presentation[Inspection]) -> Presentation[GoneInstall]:
@@ -283,6 +300,10 @@ def _of_gone(presentation: Presentation[Inspection]) -> Presentation[GoneInstall
 
 def _newest(install: GoneInstall) -> Inspection:
     return install.newest
+
+
+def _newest_of_gone(search: Search, findings: list[Finding]) -> Iterator[Inspection]:
+    return map(_newest, library.list_gone_installs(search, findings))
 
 
 # --- in a catalog alone -----------------------------------------------------------------------------------------------
@@ -369,7 +390,8 @@ def find(
     findings: list[Finding] = []
     backups = queries.find(catalog, query, zone, findings)
     has_rows = presentation.show(backups, Criteria(domain=domain, period=period), findings, _itself)
-    return _report(findings, f"nothing that matches in {catalog}", has_rows=has_rows) or int(not has_rows)
+    nothing = chain([f"nothing that matches in {catalog}"], queries.unknown(catalog, query, domain))
+    return _report(findings, nothing, has_rows=has_rows, has_criteria=True)
 
 
 # --- what answers look like -------------------------------------------------------------------------------------------

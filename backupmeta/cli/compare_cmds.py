@@ -6,6 +6,7 @@ from functools import partial
 
 import click
 
+from backupmeta import library
 from backupmeta.cli import messages, options
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
@@ -19,7 +20,7 @@ from backupmeta.findings import Finding, Severity
 from backupmeta.render.differences import DIFFERENCES, HISTORIES
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.timelines import TIMELINES, UNSET, TimelineView
-from backupmeta.search import Period, Search
+from backupmeta.search import Criteria, Period, Search
 from backupmeta.words import are, counted
 from backupmeta.work.orders import HERE
 
@@ -135,7 +136,8 @@ def timeline(
     other, each of their events names the others. Times are UTC; those in archives' names are local: --tz, or else the
     record's backup-time, tells their zone.
 
-    Exit code 0, also where witnesses contradict each other; 2 where something could not be read.
+    Exit code 0, also where witnesses contradict each other; 1 where nothing happened that was asked for; 2 where
+    something could not be read.
 
     \b
     Examples:
@@ -159,7 +161,12 @@ def timeline(
             write(part)
     for line in _lines(tally, where.name):
         messages.write_line(line)
-    return messages.report(dict.fromkeys(findings), Severity.WARNING)
+    criteria = Criteria(user, period=period)
+    is_unmet = criteria.are_given and not tally["events"]
+    if is_unmet:
+        for line in library.unknown(search, criteria):
+            messages.write_line(line)
+    return messages.report(dict.fromkeys(findings), Severity.WARNING) or int(is_unmet)
 
 
 def _size(search: Search) -> int:

@@ -108,7 +108,8 @@ def _sections(difference: Difference) -> Iterator[Section]:
 
 
 def _finding(finding: Finding) -> _Row:
-    return finding.severity, f"{finding.message} [{finding.id}]", finding.evidence[0].path if finding.evidence else ""
+    where = next(map(words.seen_at, finding.evidence), "")
+    return finding.severity, f"{finding.message} [{finding.id}]", where
 
 
 def _values(change: FieldChange) -> str:

@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple
 from backupmeta import escapes
 from backupmeta.catalog.database import Scan
 from backupmeta.catalog.summary import FindingCount, Summary
-from backupmeta.provenance import Source
 from backupmeta.render.formats import as_json, json_object, spaced
 from backupmeta.report import (
     Report,
@@ -26,7 +25,7 @@ from backupmeta.report import (
     ReportedGoneInstall,
     ReportedInstall,
 )
-from backupmeta.words import amounts, are, counted, counts_of, day, few, minute, size, visible
+from backupmeta.words import amounts, are, counted, counts_of, day, few, minute, seen_at, size, visible
 
 LONGEST: Final = 2_000
 """How many characters of a text are shown; a hostile record may have a million."""
@@ -65,21 +64,14 @@ def shown(text: str) -> str:
 
 
 def places(finding: ReportedFinding, base: str | None) -> Iterator[tuple[str, str]]:
-    """Yield where a finding can be seen, each place a phrase and a path: ``embedded record, line 3``.
+    """Yield where a finding can be seen, each place who says so, and where: ``app_a.tar.gz » APP-META.INI, line 3``.
 
     Paths are shown below the folder ``base`` of the account that it is about, where they lie there.
     """
     for source in finding.evidence[:_MOST_PLACES]:
-        yield _phrase(source), source.path if base is None else source.path.removeprefix(f"{base}/")
+        yield source.witness, seen_at(source, base or "")
     if (more := len(finding.evidence) - _MOST_PLACES) > 0:
         yield f"and {more:,} more", ""
-
-
-def _phrase(source: Source) -> str:
-    member = "" if source.member is None else f", {source.member}"
-    line = "" if source.line is None else f", line {source.line:,}"
-    offset = "" if source.offset is None or source.line is not None else f", at byte {source.offset:,}"
-    return f"{source.witness}{member}{line}{offset}"
 
 
 # --- its front --------------------------------------------------------------------------------------------------------

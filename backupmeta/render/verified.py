@@ -27,7 +27,7 @@ from backupmeta.render.formats import (
     table,
 )
 from backupmeta.render.members import dump_object, member_object
-from backupmeta.words import amounts, counted, counts_of, line, size, visible
+from backupmeta.words import amounts, counted, counts_of, line, seen_at, size, visible
 
 if TYPE_CHECKING:
     from backupmeta.archive.dump import Dump
@@ -215,7 +215,7 @@ def _particulars(finding: Finding) -> str:
     """Return what tells a finding from others of its id: subject and detail, else where it can be seen."""
     _, subject, detail, evidence = finding
     text = f"{subject} ({detail})" if subject and detail else subject or detail
-    return text or next((source.member or source.path for source in evidence), "")
+    return text or next(map(seen_at, evidence), "")
 
 
 # --- text -------------------------------------------------------------------------------------------------------------

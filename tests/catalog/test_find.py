@@ -102,7 +102,8 @@ def name_of(id_: str) -> str | None:
         ("wordpress >= 6.4.2, < 6.10", "w642 w643 beta"),
         ("wordpress >= 6.4.2 < 6.10 != 6.4.3", "w642 beta"),
         ("wordpress > 6.10, < 6.4", ""),
-        ("WordPress", ""),
+        ("WordPress", "w64 w642 w643 w610 beta unknown 5.1 5.2"),
+        ("WORDPRESS 6.10", "w610"),
         ("moodle", ""),
         ("wordpress' OR '1'='1", ""),
     ],
@@ -221,7 +222,41 @@ class TestForms:
 
     def test_nothing_matches(self, catalog: Path) -> None:
         ran = run("find", catalog, "moodle")
-        assert ran.err.splitlines()[1:] == [f"backupmeta: nothing that matches in {catalog}"]
+        assert ran.err.splitlines()[1:] == [
+            f"backupmeta: nothing that matches in {catalog}",
+            "backupmeta: no application is called 'moodle'; there are drupal, joomla, wordpress",
+        ]
+
+    @pytest.mark.parametrize(
+        ("asked", "says"),
+        [
+            (
+                ["Joomal"],
+                "no application is called 'joomal'; did you mean 'joomla'? there are drupal, joomla, wordpress",
+            ),
+            (
+                ["--plugin", "akismte > 5"],
+                "no plugin is called 'akismte'; did you mean 'akismet'? there are akismet, hello",
+            ),
+            (["--theme", "x"], "no theme is called 'x'; there is plain"),
+            (["--user", "obrien"], "no user is called 'obrien'; did you mean \"o'brien\"? there are exampleu, o'brien"),
+            (["--prefix", "wp"], "no prefix is called 'wp'; did you mean 'wpx'? there are wp_, wpx"),
+            (
+                ["--domain", "www.examplecom"],
+                "no domain is called 'examplecom'; did you mean 'example.com'? there are example.com, example.net",
+            ),
+            (["drupal", "--theme", "PLAIN"], ""),
+            (
+                ["moodle", "--user", "exampleu"],
+                "no application is called 'moodle'; there are drupal, joomla, wordpress",
+            ),
+        ],
+    )
+    def test_what_is_not_there_is_told_with_what_is(self, catalog: Path, asked: list[str], says: str) -> None:
+        ran = run("find", catalog, *asked, "--since", "2000-01-01")
+        nothing = [f"backupmeta: nothing that matches in {catalog}"]
+        assert ran.code == 1
+        assert ran.err.splitlines()[1:] == [*nothing, *([f"backupmeta: {says}"] if says else [])]
 
 
 @pytest.mark.parametrize("option", [[], ["--plugin"], ["--theme"]])

@@ -264,6 +264,7 @@ def test_csv_has_a_column_a_field(two: Account) -> None:
         (["--user", "exampleu"], [BACKUP]),
         (["--user", "someone"], []),
         (["--application", "wordpress"], [BACKUP]),
+        (["--application", "WordPress"], [BACKUP]),
         (["--domain", "example.com"], [BACKUP]),
         (["--domain", "WWW.Example.com"], [BACKUP]),
         (["--domain", "shop.example.org"], [SECOND]),
@@ -285,7 +286,7 @@ def test_csv_has_a_column_a_field(two: Account) -> None:
 )
 def test_filters_and_sorting(two: Account, options: list[str], ids: list[str]) -> None:
     ran = run("list", "--jsonl", two.home, *options)
-    assert ran.code == 0
+    assert ran.code == (0 if ids else 1)
     assert [one["id"] for one in ran.jsonl] == ids
 
 
@@ -309,6 +310,34 @@ def test_an_empty_list_tells_a_filter_from_an_empty_place(two: Account, tmp_path
     assert "nothing that matches in" in run("list", two.home, "--user", "nobody").err
     assert f"in the conventional places of {two.home}; name a ROOT" in run("list", "--sysroot", two.home).err
     assert run("installs", tmp_path / "home").code == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (["--application", "Wordpres"], "no application is called 'wordpres'; did you mean 'wordpress'? there {}"),
+        (["--domain", "shop"], "no domain is called 'shop'; there {}"),
+        (["--user", "EXAMPLEU"], "no user is called 'EXAMPLEU'; did you mean 'exampleu'? there {}"),
+        (["--application", "drupal", "--domain", "example.com"], ""),
+        (["--since", "2030-01-01"], ""),
+    ],
+)
+@pytest.mark.parametrize("command", [["list", "--jsonl"], ["list"], ["installs", "--csv"], ["list", "--catalog"]])
+def test_who_asks_for_what_is_not_there_is_told_what_is(
+    two: Account, tmp_path: Path, command: list[str], asked: list[str], says: str
+) -> None:
+    two.install(SECOND, install_record(installer="drupal", url="https://shop.example.org/", url_domain="example.org"))
+    assert run("scan", two.home, "-o", tmp_path / "c.sqlite").code == 0
+    ran = run(*command, tmp_path / "c.sqlite" if "--catalog" in command else two.home, *asked)
+    domains = "example.com, example.org, shop.example.org"
+    users = "exampleu" if "installs" in command else "exampleu, someone"
+    there = {"--application": "are drupal, wordpress", "--domain": f"are {domains}"}
+    known = there.get(asked[0], f"{'is' if users == 'exampleu' else 'are'} {users}")
+    assert ran.code == 1
+    assert ran.err.splitlines()["--catalog" in command :] == [
+        f"backupmeta: nothing that matches in {tmp_path / 'c.sqlite' if '--catalog' in command else two.home}",
+        *([f"backupmeta: {says.format(known)}"] if says else []),
+    ]
 
 
 def test_what_could_not_be_read_of_a_list_is_told_with_exit_code_2(account: Account) -> None:

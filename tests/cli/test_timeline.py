@@ -37,7 +37,7 @@ def test_text_by_default(account: Account) -> None:
     assert lines[0].startswith("2024-06-13 16:33:54  installed ")
     assert lines[3] == (
         "2024-06-13 20:55:21  backed-up      wordpress 6.5.4 at https://www.example.com/blog backed up"
-        f"  [backup record, {account.backups / BACKUP}:13]"
+        f"  [backup record, {account.backups / BACKUP}, line 13]"
     )
 
 
@@ -62,9 +62,12 @@ def test_what_is_asked_for(account: Account, options: list[str], events: list[st
 
 
 def test_who_finds_nothing_is_told(account: Account) -> None:
-    ran = run("timeline", account.home, "--user", "nobody")
-    assert (ran.code, ran.out) == (0, b"")
-    assert ran.err == f"backupmeta: nothing happened in {account.home}; name another ROOT, or a wider time\n"
+    ran = run("timeline", account.home, "--user", "exampel")
+    assert (ran.code, ran.out) == (1, b"")
+    assert ran.err.splitlines() == [
+        f"backupmeta: nothing happened in {account.home}; name another ROOT, or a wider time",
+        "backupmeta: no user is called 'exampel'; did you mean 'exampleu'? there is exampleu",
+    ]
 
 
 @pytest.mark.parametrize("deep", [(), ("--deep",)], ids=["heads", "deep"])
