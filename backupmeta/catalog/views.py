@@ -1,7 +1,4 @@
-"""The views of a catalog: the answers to the usual questions, their columns, types and meanings, and their SQL.
-
-All but `history` are about what is there now.
-"""
+"""The views of a catalog: the answers to the usual questions, by name, for ``export`` and for who reads SQL."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
@@ -108,8 +105,9 @@ _ALL_FINDINGS: Final = f"""
   SELECT {", ".join(FINDINGS.names)} FROM all_findings UNION ALL
   SELECT NULL, account, NULL, NULL, since, NULL, '{BACKUP_DUPLICATE.id}', '{BACKUP_DUPLICATE.severity}',
     {_NAME("path")}, {_NAME("first")}, {_NAME("path")} || ': {BACKUP_DUPLICATE.sentence} (' || {_NAME("first")} || ')',
-    json_array({_PLACE("path")}, {_PLACE("first")}), NULL
-  FROM (SELECT f.account, f.since, seen, f.path, first_value(f.path) OVER same AS first, row_number() OVER same AS copy
+    json_array({_PLACE("path")}, {_PLACE("first")}), file
+  FROM (SELECT f.file, f.account, f.since, seen, f.path, first_value(f.path) OVER same AS first,
+      row_number() OVER same AS copy
     FROM all_files f JOIN accounts a USING (account) WHERE f.until IS NULL AND kind = 'archive' AND sha256 IS NOT NULL
     WINDOW same AS (PARTITION BY f.account, sha256 ORDER BY f.path)) WHERE copy > 1"""
 """All findings, with the copies of archives, which follow from what all files of an account are."""
