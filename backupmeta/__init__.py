@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from backupmeta.errors import BackupMetaError as BackupMetaError
     from backupmeta.errors import EvidenceError as EvidenceError
     from backupmeta.events.timeline import timeline as timeline
+    from backupmeta.gone import list_gone_installs as list_gone_installs
     from backupmeta.library import inspect_archive as inspect_archive
     from backupmeta.library import list_backups as list_backups
-    from backupmeta.library import list_gone_installs as list_gone_installs
     from backupmeta.library import list_installs as list_installs
     from backupmeta.library import view as view
     from backupmeta.library import view_install as view_install
@@ -43,7 +43,7 @@ _HOMES: Final = {
     "diff": "comparison.diff",
     "inspect_archive": "library",
     "list_backups": "library",
-    "list_gone_installs": "library",
+    "list_gone_installs": "gone",
     "list_installs": "library",
     "scan": "catalog.scanning",
     "timeline": "events.timeline",

@@ -14,7 +14,7 @@ from backupmeta import rules
 from backupmeta.backup.inspection import Inspection, Resolved, decoded
 from backupmeta.errors import PAGE, SUCCESS, AnswerError
 from backupmeta.folders import telling, text_file
-from backupmeta.library import GoneInstall
+from backupmeta.gone import GoneInstall
 from backupmeta.provenance import Fact, display, located
 from backupmeta.record.fields import FIELD, FIELDS
 from backupmeta.record.grammar import Document
