@@ -157,7 +157,8 @@ def _follow(install: str, member: str, where: Where, *, format_name: str, jobs: 
 @options.in_time
 @click.option("--deep", is_flag=True, help="Read archives to their ends, for the times of their members.")
 @click.option(
-    "--members",
+    "--member-limit",
+    "members",
     type=options.COUNT,
     metavar="N",
     help="With --deep: tell so many members of each archive, the newest; by default 10,000.",
@@ -202,7 +203,7 @@ def timeline(
       backupmeta timeline --sysroot /mnt/image --format bodyfile | mactime -d -y -z UTC    (for The Sleuth Kit)
     """
     if members is not None and not deep:
-        raise click.UsageError("--members needs --deep: without it, archives are not read as far as their members")
+        raise click.UsageError("--member-limit needs --deep: without it, archives are not read as far as their members")
     if unset is not None:
         options.need(Trait.WITH_UNSET_TIMES, TIMELINES, format_name, "--bodyfile-unset")
     findings: list[Finding] = []
@@ -248,4 +249,4 @@ def _lines(tally: Counter[str], where: str) -> Iterator[str]:
         yield f"{events} contradicted by other witnesses"
     if tally["left_out"]:
         members = counted(tally["left_out"], "member has", "members have")
-        yield f"{members} no event of their own; --members N tells more of them"
+        yield f"{members} no event of their own; --member-limit N tells more of them"

@@ -118,20 +118,10 @@ def _archive(side: Side) -> "archive_changes.ComparedArchive":
 def backup(target: str, search: Search, user: str | None, findings: list[Finding]) -> tuple[Inspection, Place | None]:
     """Return what is known of a backup, from its record where its archive is missing, and where that archive lies.
 
-    A ``target`` that is no backup may be an install. Raises as `backupmeta.library.find_backup`.
+    A ``target`` that is no backup may be an install. Raises as `backupmeta.library.find_subject`.
     """
-    try:
-        inspection = library.find_backup(target, search, user=user, allow_missing=True, findings=findings)
-    except AnswerError as error:
-        return _install(target, search, user, error), None
+    inspection = library.find_subject(target, search, user=user, allow_missing=True, findings=findings)
     return inspection, _place(target, inspection, search)
-
-
-def _install(target: str, search: Search, user: str | None, otherwise: AnswerError) -> Inspection:
-    try:
-        return library.install_named(target, search, user=user)
-    except AnswerError:
-        raise otherwise from None
 
 
 @contextmanager

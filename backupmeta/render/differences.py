@@ -280,7 +280,7 @@ def _table_object(change: TableChange) -> dict[str, object]:
 
 def history_table(history: History, view: View) -> Iterator[str]:
     """Yield a table."""
-    yield table(_HISTORY_COLUMNS, map(_history_cells, history.rows), view.width)
+    yield from table(_HISTORY_COLUMNS, map(_history_cells, history.rows), view)
 
 
 def history_markdown(history: History) -> Iterator[str]:

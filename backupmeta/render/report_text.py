@@ -14,9 +14,16 @@ from typing import Any, Final, NamedTuple
 
 from backupmeta import escapes
 from backupmeta.catalog.database import Scan
+from backupmeta.catalog.report import (
+    Report,
+    ReportedAccount,
+    ReportedArchive,
+    ReportedBackup,
+    ReportedFinding,
+    ReportedInstall,
+)
 from backupmeta.catalog.summary import FindingCount, Summary
 from backupmeta.render.formats import as_json, json_object, spaced
-from backupmeta.report import Report, ReportedAccount, ReportedArchive, ReportedBackup, ReportedFinding, ReportedInstall
 from backupmeta.words import amounts, counted, counts_of, day, few, minute, seen_at, size, visible
 
 LONGEST: Final = 2_000
