@@ -4,21 +4,22 @@ Everything is typed; nothing prints, nothing exits. Negative answers of the serv
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
 from itertools import count, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from backupmeta import rules
 from backupmeta.account import places
-from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, is_id, orphaned
+from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id, orphaned
 from backupmeta.archive.limits import OverAllowanceError
 from backupmeta.backup import resolve
 from backupmeta.backup.contradictions import SECOND, Making, Written
-from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.inspection import GoneInstall, Inspection
 from backupmeta.backup.witnesses import Witnesses
 from backupmeta.errors import (
     SUCCESS,
@@ -241,6 +242,52 @@ def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = 
         notes.extend(home.findings)
 
 
+class _Orphan(NamedTuple):
+    """A backup whose install is gone, by what the newest one is told: its time, its id, its archive or record."""
+
+    time: int
+    id: str
+    path: str
+    pair: Pair
+
+
+def list_gone_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[GoneInstall]:
+    """Yield the installs that are gone, but have backups, home by home, by id. As `list_backups` otherwise."""
+    notes: list[Finding] = [] if findings is None else findings
+    for home in search.homes(notes):
+        gone = dict[str, list[_Orphan]]()
+        for pair in home.pairs() if home.live is not None else ():
+            for backup in inspected(home, pair, search, notes):
+                if any(finding.rule == rules.BACKUP_ORPHANED for finding in backup.findings):
+                    orphan = _Orphan(_made(backup), backup.text("id"), pair.server_path, pair)
+                    gone.setdefault(backup.text("backup_install"), []).append(orphan)
+        for id_ in sorted(gone):
+            yield from _gone(home, id_, gone[id_], search)
+        notes.extend(home.findings)
+
+
+def _gone(home: Home, id_: str, orphans: Sequence[_Orphan], search: Search) -> Iterator[GoneInstall]:
+    """Yield an install of ``home`` that is gone, by its backups."""
+    pair = max(orphans, key=itemgetter(0, 1, 2)).pair
+    times = [orphan.time for orphan in orphans if orphan.time >= 0]
+    for newest in inspected(home, pair, search, []):
+        archive = pair.archive and pair.archive.place.path
+        yield GoneInstall(
+            id_,
+            home.folder.path,
+            newest,
+            archive,
+            len(orphans),
+            min(times, default=None),
+            max(times, default=None),
+        )
+
+
+def _made(backup: Inspection) -> int:
+    """Return when a backup was made, Unix seconds; -1 where no record tells."""
+    return int(backup.text("backup_time") or -1)
+
+
 Listing: TypeAlias = Callable[[Search, list[Finding]], Iterator[Inspection]]
 """Lists what there is where a search looks, and appends what could not be read."""
 
@@ -322,7 +369,7 @@ def backup_named(
         named = _pairs_named(home, target)
         matches.take(home, (_inspected_with_file(home, pair, search) for pair in named))
     inspection = matches.only(backup_not_found(f"nothing here is called {target!r}"))
-    if inspection.state is PairState.MISSING and not allow_missing:
+    if inspection.state is State.MISSING and not allow_missing:
         raise backup_not_found(f"{inspection.text('backup_filename')!r} is missing, its record is there")
     return inspection
 
@@ -529,4 +576,4 @@ def _inspect_record(home: Home, id_: str | None, record: Document, search: Searc
         if pair.record is not None and pair.record.source.path == record.source.path:
             return inspect_at_home(home, pair, search.zone)
     witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
-    return resolve.backup(witnesses, PairState.MISSING)
+    return resolve.backup(witnesses, State.MISSING)

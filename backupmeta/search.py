@@ -67,6 +67,11 @@ class Search:
     limits: Limits = DEFAULT_LIMITS
     user: str | None = None
 
+    def __post_init__(self) -> None:
+        """Raise `TypeError` where ``roots`` are one path: read letter by letter, they would be other places."""
+        if isinstance(self.roots, str | bytes | os.PathLike):
+            raise TypeError(f"roots are a sequence of paths: Search([{os.fspath(self.roots)!r}])")
+
     @property
     def name(self) -> str:
         """What stands for where it looks, beside its roots."""

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 import click
 
 from backupmeta import library, rules
-from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.inspection import GoneInstall, Inspection
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding, Findings, Severity
-from backupmeta.gone import GoneInstall, list_gone_installs
 from backupmeta.render.backups import ANSWERS, BACKUPS, GONE, INSTALLS, ListRendering, ListView
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, Trait, View, any_view, pretty
 from backupmeta.search import Criteria, Search, ordered
@@ -173,7 +172,7 @@ def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
     def presentation(format_name: str, sort: str | None, view: ListView) -> Presentation[Inspection]:
         if view.provenance:
             options.need(Trait.WITH_PROVENANCE, table, format_name, "--provenance")
-        return Presentation(table[format_name], sort, replace(view, width=output.width()))
+        return Presentation(table[format_name], sort, replace(view, width=output.width(), note=messages.write_line))
 
     return options.collected(
         "presentation",
@@ -270,7 +269,9 @@ def installs(where: Where, criteria: Criteria, presentation: Presentation[Inspec
     """
     search, findings = where.search(criteria.user), list[Finding]()
     if gone:
-        has_rows = _of_gone(presentation).show(list_gone_installs(search, findings), criteria, findings, _newest)
+        has_rows = _of_gone(presentation).show(
+            library.list_gone_installs(search, findings), criteria, findings, _newest
+        )
         nothing = _nothing(where, search, criteria, _newest_of_gone, "no install is gone")
     else:
         has_rows = presentation.show(library.list_installs(search, findings), criteria, findings, itself)
@@ -292,7 +293,7 @@ def _newest(install: GoneInstall) -> Inspection:
 
 
 def _newest_of_gone(search: Search, findings: list[Finding]) -> Iterator[Inspection]:
-    return map(_newest, list_gone_installs(search, findings))
+    return map(_newest, library.list_gone_installs(search, findings))
 
 
 # --- what answers look like -------------------------------------------------------------------------------------------

@@ -14,9 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from backupmeta import escapes
 from backupmeta.catalog.database import Scan
-from backupmeta.catalog.summary import FindingCount, Summary
-from backupmeta.render.formats import as_json, json_object, spaced
-from backupmeta.report import (
+from backupmeta.catalog.report import (
     Report,
     ReportedAccount,
     ReportedArchive,
@@ -25,6 +23,8 @@ from backupmeta.report import (
     ReportedGoneInstall,
     ReportedInstall,
 )
+from backupmeta.catalog.summary import FindingCount, Summary
+from backupmeta.render.formats import as_json, json_object, spaced
 from backupmeta.words import amounts, are, counted, counts_of, day, few, minute, seen_at, size, visible
 
 LONGEST: Final = 2_000

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 import backupmeta.render
 from backupmeta.catalog.database import Scan
+from backupmeta.catalog.report import Asked, Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding
+from backupmeta.catalog.report import report as read
 from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.summary import FindingCount, Part, Summary
 from backupmeta.render.page import content, html
 from backupmeta.render.report_text import LONGEST, MOST, markdown, report_json, shown
-from backupmeta.report import Asked, Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding, read
 from backupmeta.search import Search
 from backupmeta.words import minute, size
 from tests.invented import TIME, Account, archive, backup_record

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from time import time
 from typing import Final, NamedTuple, TypeVar
 
 from backupmeta import __version__
@@ -291,11 +292,14 @@ class Asked(NamedTuple):
     written: int
 
 
-def read(path: str, asked: Asked, findings: list[Finding] | None = None) -> Report:
-    """Read what the catalog at ``path`` has. Raises `CatalogError`, also where nothing was scanned into it.
+def report(path: str, asked: Asked | None = None, findings: list[Finding] | None = None) -> Report:
+    """Return what the catalog at ``path`` has. Raises `CatalogError`, also where nothing was scanned into it.
+
+    ``asked`` is what is written down beside that; by default it is as of now.
 
     What is not as it was scanned is left out, and appended to ``findings``; without these it is a `CatalogError`.
     """
+    asked = asked or Asked(int(time()), "", path, int(time()))
     known = age(path)
     with Catalog.checked(path, findings) as catalog:
         return Report(
