@@ -36,11 +36,18 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
 
     Where none is near it is ``otherwise``, or all that are known.
     """
+    known = list(known)
+    near = nearest(name, known)
+    return otherwise or f"there are {', '.join(known)}" if near is None else f"did you mean {near!r}?"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return which of the ``known`` names is most like this one, in whatever case; None where none is near."""
     import difflib
 
-    known = list(known)
-    near = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {near[0]!r}?" if near else otherwise or f"there are {', '.join(known)}"
+    spellings = {spelling.casefold(): spelling for spelling in known}
+    near = difflib.get_close_matches(name.casefold(), spellings, 1)
+    return spellings[near[0]] if near else None
 
 
 def _shown(text: str) -> str:

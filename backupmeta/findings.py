@@ -55,6 +55,7 @@ class FindingRule(NamedTuple):
         sentence: what it says.
         advice: what to do about it, a sentence.
         is_unread: whether evidence that was asked for could not be read.
+        is_contradiction: whether it says that two pieces of evidence contradict each other.
     """
 
     group: Group
@@ -63,6 +64,7 @@ class FindingRule(NamedTuple):
     sentence: str
     advice: str
     is_unread: bool = False
+    is_contradiction: bool = False
 
     def __hash__(self) -> int:
         return hash(self.id)

@@ -9,14 +9,12 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any, Final, Self
+from typing import IO, Any, Final, Self
+from weakref import finalize
 
 from backupmeta.errors import OutputError, TemporaryFileError
-
-if TYPE_CHECKING:
-    import sqlite3
 
 CLOSED: Final[int] = getattr(os, "O_CLOEXEC", 0)
 NOFOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
@@ -273,7 +271,34 @@ def text_file(in_memory: int) -> IO[str]:
         return SpooledTemporaryFile(in_memory, "w+", encoding="utf-8", errors="surrogatepass", newline="\n")
 
 
-def rows(database: "sqlite3.Connection", statement: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows that a ``statement`` gives. Raises `TemporaryFileError`."""
-    with telling():
-        yield from database.execute(statement)
+class TemporaryDatabase:
+    """A private database of SQLite, in a file without a name once it is large: memory does not grow with its rows.
+
+    (sqlite.org/inmemorydb.html, "Temp Databases".) It is gone when nobody has it any more. Its methods raise
+    `TemporaryFileError`.
+    """
+
+    def __init__(self, *statements: str) -> None:
+        """Make it, with the tables that the ``statements`` make."""
+        import sqlite3
+
+        with telling():
+            self._connection = sqlite3.connect("")
+            finalize(self, self._connection.close)
+        for statement in ("PRAGMA journal_mode = OFF", *statements):
+            self.execute(statement)
+
+    def execute(self, statement: str, *values: object) -> None:
+        """Execute a ``statement`` that gives no rows, with the ``values`` that it asks for."""
+        with telling():
+            self._connection.execute(statement, values)
+
+    def insert(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Insert ``rows``, each by the ``statement``."""
+        with telling():
+            self._connection.executemany(statement, rows)
+
+    def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows that a ``statement`` gives."""
+        with telling():
+            yield from self._connection.execute(statement)

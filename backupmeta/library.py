@@ -5,13 +5,16 @@ Everything is typed; nothing prints, nothing exits. Negative answers of the serv
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import tzinfo
+from functools import partial
 from itertools import count, islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from backupmeta import rules
 from backupmeta.account import places
-from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, is_id
+from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id
 from backupmeta.archive.limits import OverAllowanceError
 from backupmeta.backup import resolve
 from backupmeta.backup.contradictions import SECOND, Making, Written
@@ -19,6 +22,7 @@ from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.witnesses import Witnesses
 from backupmeta.errors import (
     SUCCESS,
+    AnswerError,
     DamagedError,
     EvidenceError,
     LimitExceededError,
@@ -31,7 +35,7 @@ from backupmeta.evidence import Place, open_named
 from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Fact, Source, Witness, on_disk
 from backupmeta.record.grammar import Document, document
-from backupmeta.search import EVERYWHERE, Matches, Search, check_owner, chosen
+from backupmeta.search import EVERYWHERE, Criteria, Matches, Search, check_owner, chosen
 from backupmeta.words import NANOSECONDS, seconds_in
 from backupmeta.work.orders import WORKER_ENDED, Watch, Work, Workers, results
 
@@ -237,6 +241,30 @@ def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = 
         notes.extend(home.findings)
 
 
+Listing: TypeAlias = Callable[[Search, list[Finding]], Iterator[Inspection]]
+"""Lists what there is where a search looks, and appends what could not be read."""
+
+
+def unknown(search: Search, criteria: Criteria, listing: Listing = list_backups) -> Iterator[str]:
+    """Yield, for each of the ``criteria`` that nothing has which is listed, a sentence that says what there is."""
+    everybody = replace(search, user=None)
+    with suppress(EvidenceError):  # it is told by who looked for it
+        yield from criteria.unknown(listing(everybody, []), everybody.names())
+
+
+def find_subject(
+    target: str,
+    search: Search = EVERYWHERE,
+    *,
+    user: str | None = None,
+    allow_missing: bool = False,
+    findings: list[Finding] | None = None,
+) -> Inspection:
+    """Return what is known of one backup, or of the install whose id ``target`` is. As `find_backup` otherwise."""
+    named = partial(subject_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
+    return chosen(target, partial(_at_path, target, search, user), named)
+
+
 def find_backup(
     target: str,
     search: Search = EVERYWHERE,
@@ -249,16 +277,35 @@ def find_backup(
 
     What was odd on the way to it is appended to ``findings``.
     """
+    named = partial(backup_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
+    return chosen(target, partial(_at_path, target, search, user), named)
 
-    def at_path() -> Inspection:
-        inspection = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
-        check_owner(inspection, target, user, search)
-        return inspection
 
-    def named() -> Inspection:
+def _at_path(target: str, search: Search, user: str | None) -> Inspection:
+    inspection = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
+    check_owner(inspection, target, user, search)
+    return inspection
+
+
+def subject_named(
+    target: str,
+    search: Search,
+    *,
+    user: str | None = None,
+    allow_missing: bool = False,
+    findings: list[Finding] | None = None,
+) -> Inspection:
+    """Return what is known of the backup or, where none answers, of the install that is called ``target``.
+
+    As `find_subject` otherwise.
+    """
+    try:
         return backup_named(target, search, user=user, allow_missing=allow_missing, findings=findings)
-
-    return chosen(target, at_path, named)
+    except AnswerError as error:
+        try:
+            return install_named(target, search, user=user)
+        except AnswerError:
+            raise error from None
 
 
 def backup_named(
@@ -275,7 +322,7 @@ def backup_named(
         named = _pairs_named(home, target)
         matches.take(home, (_inspected_with_file(home, pair, search) for pair in named))
     inspection = matches.only(backup_not_found(f"nothing here is called {target!r}"))
-    if inspection.state is PairState.MISSING and not allow_missing:
+    if inspection.state is State.MISSING and not allow_missing:
         raise backup_not_found(f"{inspection.text('backup_filename')!r} is missing, its record is there")
     return inspection
 
@@ -475,4 +522,4 @@ def _inspect_record(home: Home, id_: str | None, record: Document, search: Searc
         if pair.record is not None and pair.record.source.path == record.source.path:
             return inspect_backup(home, pair, home.surroundings, search.zone)
     witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
-    return resolve.backup(witnesses, PairState.MISSING)
+    return resolve.backup(witnesses, State.MISSING)

@@ -207,6 +207,7 @@ _record_error = partial(FindingRule, Group.RECORD, Severity.ERROR)
 _record_unread = partial(FindingRule, Group.RECORD, Severity.ERROR, is_unread=True)
 _record_warning = partial(FindingRule, Group.RECORD, Severity.WARNING)
 _record_note = partial(FindingRule, Group.RECORD, Severity.NOTE)
+_record_contradiction = partial(_record_warning, is_contradiction=True)
 EXPLAIN: Final = "'backupmeta explain' shows the line; see whether it was edited by hand"
 """The advice about an odd line of a record."""
 _COMPARE: Final = "'backupmeta view --provenance' shows both sides; find out which one was changed"
@@ -249,6 +250,7 @@ RECORD_SEVERAL: Final = _record_error(
     "record-several",
     "the archive holds several records at its root; the first one counts, unpacking leaves the last",
     "see who added one; 'backupmeta members' lists them",
+    is_contradiction=True,
 )
 RECORD_DEEPER: Final = _record_warning(
     "record-deeper",
@@ -264,11 +266,12 @@ VALUE_UNDECODABLE: Final = _record_warning(
 FIELD_COLLISION: Final = _record_warning(
     "field-collision", "a custom field has the name of one of the server's fields", EXPLAIN
 )
-SOURCES_DISAGREE: Final = _record_warning("sources-disagree", "two sources give different values", _COMPARE)
+SOURCES_DISAGREE: Final = _record_contradiction("sources-disagree", "two sources give different values", _COMPARE)
 RECORD_REWRITTEN: Final = _record_note(
     "record-rewritten",
     "two records differ as a rename or a migration of the account leaves them",
     "nothing: panels rewrite the records in the account, and archives keep what was",
+    is_contradiction=True,
 )
 ID_FROM_INSTALL: Final = _record_note(
     "id-from-install", "no backup record gives the id; it is the install's", "look in the account for a record"
@@ -280,6 +283,7 @@ SEVERAL_ACCOUNTS: Final = _record_unread(
     "several-accounts",
     "backups or installs of several accounts answer to this; the first one is shown",
     "choose the account with --user or --root, or name one by its path",
+    is_contradiction=True,
 )
 FILE_NAMED_LIKE_ID: Final = _record_warning(
     "file-named-like-id",
@@ -289,17 +293,19 @@ FILE_NAMED_LIKE_ID: Final = _record_warning(
 LIVE_VALUE_USED: Final = _record_warning(
     "live-value-used", "only the live install tells this; it may have changed since", "trust it less"
 )
-ARCHIVE_RENAMED: Final = _record_warning("archive-renamed", "the archive's name is not the one in its record", _NAME)
+ARCHIVE_RENAMED: Final = _record_contradiction(
+    "archive-renamed", "the archive's name is not the one in its record", _NAME
+)
 NAME_UNCONVENTIONAL: Final = _record_note(
     "name-unconventional",
     "the archive's name does not follow the convention",
     "nothing: the record tells what the name would",
 )
-NAME_HOST_DIFFERS: Final = _record_warning(
+NAME_HOST_DIFFERS: Final = _record_contradiction(
     "name-host-differs", "the name's host is not the one of the record's url", _NAME
 )
-NAME_TITLE_DIFFERS: Final = _record_warning("name-title-differs", "the name's title is not the record's", _NAME)
-NAME_TIME_DIFFERS: Final = _record_warning(
+NAME_TITLE_DIFFERS: Final = _record_contradiction("name-title-differs", "the name's title is not the record's", _NAME)
+NAME_TIME_DIFFERS: Final = _record_contradiction(
     "name-time-differs", "the name's time is no local time of the record's backup-time", _NAME
 )
 ZONE_AMBIGUOUS: Final = _record_note(
@@ -331,7 +337,10 @@ ARCHIVES_NOT_READ: Final = _account_note(
     "look at those that should be backups: fetch them again, or name them as targets",
 )
 ARCHIVE_CLAIMED_TWICE: Final = _account_warning(
-    "archive-claimed-twice", "several backup records name this archive", "see which record is its own"
+    "archive-claimed-twice",
+    "several backup records name this archive",
+    "see which record is its own",
+    is_contradiction=True,
 )
 ARCHIVE_NAME_TWICE: Final = _account_warning(
     "archive-name-twice",
@@ -342,11 +351,13 @@ HOME_DIFFERS: Final = _account_warning(
     "home-differs",
     "records say that their sites lie in another account's home",
     "find out whether the home was moved, or the records were copied from there",
+    is_contradiction=True,
 )
 INSTALL_TIME_DIFFERS: Final = _account_warning(
     "install-time-differs",
     "an install's record and its backups' records do not agree on when it was installed",
     "find out which of the records was edited: 'backupmeta timeline' names all of them",
+    is_contradiction=True,
 )
 FOLDER_UNREADABLE: Final = _account_unread(
     "folder-unreadable", "the folder can't be read", "run as somebody who may read it"

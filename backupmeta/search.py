@@ -8,11 +8,14 @@ question: which of the folders above it are evidence?
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from decimal import Decimal
 from errno import ENAMETOOLONG
+from functools import cached_property
+from itertools import chain
 from operator import itemgetter
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -30,6 +33,7 @@ from backupmeta.errors import (
     NotRegularError,
     OutputError,
     UnreadableError,
+    nearest,
     user_not_authorized,
     user_not_found,
 )
@@ -39,6 +43,7 @@ from backupmeta.findings import Finding
 from backupmeta.folders import upwards
 from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.secrets import opened
+from backupmeta.words import are, few
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,11 @@ class Search:
     zone: tzinfo | None = None
     limits: Limits = DEFAULT_LIMITS
     user: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `TypeError` where ``roots`` are one path: read letter by letter, they would be other places."""
+        if isinstance(self.roots, str | bytes | os.PathLike):
+            raise TypeError(f"roots are a sequence of paths: Search([{os.fspath(self.roots)!r}])")
 
     @property
     def name(self) -> str:
@@ -208,8 +218,7 @@ class Matches:
         if len(own) > 1:
             evidence = tuple(Source(Witness.FILE_SYSTEM, match.path) for match in own)
             is_of_one = len({self.home_of[id(match)] for match in own}) == 1
-            paths = ", ".join([match.path for match in own[:_NAMED]])
-            detail = paths if len(own) <= _NAMED else f"{paths} and {len(own) - _NAMED:,} more"
+            detail = few([match.path for match in own], _NAMED)
             rule = rules.SEVERAL_MATCHES if is_of_one else rules.SEVERAL_ACCOUNTS
             own[0].findings.append(Finding(rule, "", detail, evidence))
         return own[0]
@@ -249,14 +258,44 @@ class Period(NamedTuple):
 ALWAYS: Final[Period] = Period()
 
 
+class _Filter(NamedTuple):
+    """How a word of `Criteria` is compared.
+
+    Attributes:
+        spelled: the spelling that is compared.
+        texts: what a backup or an install has of it.
+    """
+
+    spelled: Callable[[str], str]
+    texts: Callable[[Inspection], Iterable[str]]
+
+
+def _domain(name: str) -> str:
+    return name.casefold().removeprefix("www.")
+
+
+def _domains(subject: Inspection) -> Iterator[str]:
+    yield subject.text("url_domain")
+    with suppress(ValueError):
+        yield urlsplit(opened(subject.text("url"))).hostname or ""
+
+
+_FILTERS: Final[Mapping[str, _Filter]] = {
+    "user": _Filter(str, lambda subject: [subject.text("user")]),
+    "application": _Filter(str.casefold, lambda subject: [subject.text("application")]),
+    "domain": _Filter(_domain, _domains),
+}
+"""What is compared as words. Users differ by case, as the system's do; applications and domains do not."""
+
+
 @dataclass(frozen=True)
 class Criteria:
     """What has to hold of a backup or an install; None for anything.
 
     Attributes:
         user: its owner.
-        application: its application, such as ``wordpress``.
-        domain: its domain, with or without ``www.``.
+        application: its application, such as ``wordpress``, in any case.
+        domain: its domain, in any case, with or without ``www.``.
         period: when it was made.
     """
 
@@ -265,35 +304,76 @@ class Criteria:
     domain: str | None = None
     period: Period = ALWAYS
 
+    @cached_property
+    def _words(self) -> Mapping[str, str]:
+        """The words that are asked for, as they are compared."""
+        given = {"user": self.user, "application": self.application, "domain": self.domain}
+        return {name: _FILTERS[name].spelled(word) for name, word in given.items() if word is not None}
+
     @property
     def are_given(self) -> bool:
         """Whether anything is asked for."""
-        return self.period.is_bounded or any(text is not None for text in (self.user, self.application, self.domain))
+        return self.period.is_bounded or bool(self._words)
 
     def hold_of(self, subject: Inspection) -> bool:
         """Return whether all hold of ``subject``."""
-        return (
-            self.user in {None, opened(subject.text("user"))}
-            and self.application in {None, opened(subject.text("application"))}
-            and self._domain_holds_of(subject)
-            and self._period_holds_of(subject)
-        )
+        return all(self._holds_of(subject, name) for name in self._words) and self._period_holds_of(subject)
 
-    def _domain_holds_of(self, subject: Inspection) -> bool:
-        if self.domain is None:
-            return True
-        try:
-            host = urlsplit(opened(subject.text("url"))).hostname or ""
-        except ValueError:
-            host = ""
-        wanted = self.domain.lower().removeprefix("www.")
-        return wanted in {opened(subject.text("url_domain")).lower().removeprefix("www."), host.removeprefix("www.")}
+    def _holds_of(self, subject: Inspection, name: str) -> bool:
+        spelled, texts = _FILTERS[name]
+        return any(spelled(opened(text)) == self._words[name] for text in texts(subject))
 
     def _period_holds_of(self, subject: Inspection) -> bool:
         if not self.period.is_bounded:
             return True
         value = subject.get("backup_time" if subject.kind == "backup" else "time_created")
         return value is not None and value != "" and self.period.has(int(str(value)))
+
+    def unknown(self, subjects: Iterable[Inspection], users: Iterable[str]) -> Iterator[str]:
+        """Yield a sentence for each word that none of the ``subjects`` has: what there is instead.
+
+        ``users`` are known beside the subjects' owners.
+        """
+        known = {name: Known(name, word) for name, word in self._words.items()}
+        if "user" in known:
+            known["user"].take(users)
+        for subject in subjects:
+            for name, words in known.items():
+                spelled, texts = _FILTERS[name]
+                words.take(map(spelled, texts(subject)))
+        return chain.from_iterable(words.sentences for words in known.values())
+
+
+_MOST_KNOWN: Final = 1000
+_LONGEST_KNOWN: Final = 100
+"""How many different words are remembered, and of which length: names of users and hosts are shorter."""
+_KNOWN_SHOWN: Final = 10
+
+
+class Known:
+    """What there is of a kind, beside a word that may be none of it."""
+
+    def __init__(self, kind: str, word: str, words: Iterable[str] = ()) -> None:
+        """Begin with ``words``; ``kind`` is what they are, a singular noun."""
+        self._kind = kind
+        self._word = word
+        self._words = set[str]()
+        self.take(words)
+
+    def take(self, words: Iterable[str]) -> None:
+        """Take in what else there is."""
+        for word in words:
+            if word == self._word or (word and len(word) <= _LONGEST_KNOWN and len(self._words) < _MOST_KNOWN):
+                self._words.add(word)
+
+    @property
+    def sentences(self) -> Iterator[str]:
+        """A sentence that says what there is, unless the word is one of these."""
+        if self._words and self._word not in self._words:
+            near = nearest(self._word, self._words)
+            hint = "" if near is None else f"did you mean {near!r}? "
+            there = few(sorted(self._words), _KNOWN_SHOWN)
+            yield f"no {self._kind} is called {self._word!r}; {hint}there {are(len(self._words))} {there}"
 
 
 def ordered(subjects: Iterable[Inspection], key: str | None) -> Iterable[Inspection]:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from backupmeta import library, rules
 from backupmeta.account.filename import begun_as, is_archive_name
-from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, by_archive
+from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, by_archive
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.archive.member import at
 from backupmeta.archive.reader import Consumer, Pass
@@ -104,6 +104,20 @@ class Outcome(NamedTuple):
     is_final: bool = True
 
 
+class Examination(NamedTuple):
+    """What reading an archive to its end told of one backup.
+
+    Attributes:
+        outcome: what came out.
+        inventory: what was collected of the archive.
+        subject: what was judged; None where the archive is not to be judged, or no record tells of it.
+    """
+
+    outcome: Outcome
+    inventory: Inventory
+    subject: CheckedBackup | None = None
+
+
 class Household(NamedTuple):
     """An account, to be judged once its archives are verified.
 
@@ -147,7 +161,7 @@ def verify_archive(case: Case, watch: Watch | None = None) -> list[Outcome]:
     try:
         with told_of(case.place.path), case.place.open() as file:
             file.watch = watch
-            return examined(case, file)
+            return [examination.outcome for examination in examined(case, file)]
     except EvidenceError as error:
         return [_failed(single, error) for single in case.alone]
 
@@ -304,7 +318,7 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[I
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
         subject = CheckedBackup(inspection.path, inspection, Inventory(search.limits), policy.requirements, now)
         findings.extend((*pair.findings, *inspection.findings, *rulebook.of_backup(subject, is_whole=False)))
-        absent.append(_kept(inspection, inspection.path, None, is_whole=pair.state is PairState.REMOTE))
+        absent.append(_kept(inspection, inspection.path, None, is_whole=pair.state is State.REMOTE))
     findings += home.findings
     is_whole = home.wanted is None
     installs = None
@@ -340,8 +354,8 @@ def _case_or_not(
 # --- one archive ------------------------------------------------------------------------------------------------------
 
 
-def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ()) -> list[Outcome]:
-    """Read the archive ``file`` once, and return what comes out for it as that of each of its backups.
+def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ()) -> list[Examination]:
+    """Read the archive ``file`` once, and return what it tells as that of each of its backups.
 
     The ``consumers`` take in contents on the way. Raises `EvidenceError`.
     """
@@ -349,18 +363,18 @@ def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ())
     written = Written.of(file)
     passed = Pass(file, case.limits, consumers=[inventory, *consumers])
     deque(passed, maxlen=0)
-    return [_outcome(single, passed, inventory, written) for single in case.alone]
+    return [_examination(single, passed, inventory, written) for single in case.alone]
 
 
-def _outcome(case: Case, passed: Pass, inventory: Inventory, written: Written) -> Outcome:
+def _examination(case: Case, passed: Pass, inventory: Inventory, written: Written) -> Examination:
     """Judge an archive that was read, as that of one backup."""
     findings = Findings.of(chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)))
     is_whole = not any(finding.is_unread for finding in findings)
     if (why := _not_to_judge(case, passed, inventory, findings)) is not None:
-        return _set_aside(case, why, findings)
+        return Examination(_set_aside(case, why, findings), inventory)
     embedded = _embedded(inventory, case, findings)
     sha256 = passed.digests.get("sha256")
-    kept = KeptBackup(case.server_path, "", None, sha256, is_whole=False)
+    kept, subject = KeptBackup(case.server_path, "", None, sha256, is_whole=False), None
     if embedded is not None or case.pair.record is not None:
         inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
         subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now, written)
@@ -371,7 +385,8 @@ def _outcome(case: Case, passed: Pass, inventory: Inventory, written: Written) -
         findings.add(Finding(library.without_record(case.pair.record, case.place), "", "", (case.source,)))
     judgements = judge(findings, case.policy)
     verdict = verdict_of(judgements, case.policy)
-    return Outcome(Verification("archive", case.server_path, verdict, sha256, judgements), kept)
+    outcome = Outcome(Verification("archive", case.server_path, verdict, sha256, judgements), kept)
+    return Examination(outcome, inventory, subject)
 
 
 def _of_pass(passed: Pass, case: Case) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final, TypeVar
 
 from backupmeta.escapes import inert, markdown, printable
-from backupmeta.provenance import display
+from backupmeta.provenance import Source, display
 
 Word = TypeVar("Word", bound=str)
 
@@ -189,6 +189,22 @@ def line(text: str) -> str:
 def place(host: str, path: str) -> str:
     """Return a path, and before it the host that it lies on, where that is another one."""
     return f"{host}:{display(path)}" if host else display(path)
+
+
+def seen_at(source: Source, base: str = "") -> str:
+    """Return where something stands: ``/home/…/a.tar.gz » b.php, line 3``, or ``…, at byte 512`` without a line.
+
+    The path is shown from the folder ``base`` on, where it lies in it.
+    """
+    path = source.path.removeprefix(f"{base}/") if base else source.path
+    member = "" if source.member is None else f" » {source.member}"
+    offset = "" if source.offset is None else f", at byte {source.offset}"
+    return f"{path}{member}{offset if source.line is None else f', line {source.line}'}"
+
+
+def said_by(source: Source) -> str:
+    """Return who says something, and where: ``backup record, /home/…/b1x4…, line 9``."""
+    return f"{source.witness}, {seen_at(source)}"
 
 
 def markdown_cell(text: str) -> str:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta import words
+from backupmeta.provenance import Source, Witness
 from tests.invented import INSTALL, NAME, Account, archive, backup_record, install_record, run
 
 HUGE = "99999999999999999"
@@ -110,6 +111,20 @@ def test_a_few_of_many() -> None:
     assert words.few((), 2) == ""
 
 
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (Source(Witness.FILE_SYSTEM, "/h/a.tar.gz"), "/h/a.tar.gz"),
+        (Source(Witness.BACKUP_RECORD, "/h/r", None, 9, 120), "/h/r, line 9"),
+        (Source(Witness.ARCHIVE, "/h/a.tar.gz", "b.php", None, 512), "/h/a.tar.gz » b.php, at byte 512"),
+    ],
+)
+def test_a_place_of_evidence_is_named_alike_everywhere(source: Source, expected: str) -> None:
+    assert words.seen_at(source) == expected
+    assert words.said_by(source) == f"{source.witness}, {expected}"
+    assert words.seen_at(source, "/h") == expected.removeprefix("/h/")
+
+
 def test_a_huge_backup_time_reads_the_same_in_all_commands(tmp_path: Path) -> None:
     account, catalog = Account(tmp_path / "home/exampleu"), tmp_path / "catalog.sqlite"
     record = backup_record(backup_time=HUGE)
@@ -165,6 +180,7 @@ SECOND = {
     "a cut text": r"\+ \"…\"",
     "a plural": r":,\} (?:more )?(?:byte|member|archive|account|entr|file|row|table|line|day|second|stream|target)",
     "a unit": r"[\"']kB[\"']",
+    "a place of evidence": " » {|, line {",
 }
 ELSEWHERE = {
     "filename.py": "a time",  # which offset a zone has at a moment: nothing is shown

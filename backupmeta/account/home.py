@@ -61,7 +61,7 @@ def folder_name(path: str) -> str:
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
-class PairState(StrEnum):
+class State(StrEnum):
     """What there is of a backup."""
 
     PAIRED = "paired"
@@ -108,7 +108,7 @@ class Pair(NamedTuple):
     id: str | None
     record: Document | None
     archive: Archive | None
-    state: PairState
+    state: State
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -330,10 +330,10 @@ class Home:
             here = self._folder_named_by(record)
             is_remote = here is None and (record.opened("backup-location") or "") not in LOCAL
             rule = rules.ARCHIVE_REMOTE if is_remote else rules.ARCHIVE_MISSING
-            state = PairState.REMOTE if is_remote else PairState.MISSING
+            state = State.REMOTE if is_remote else State.MISSING
             return Pair(id_, record, None, state, (Finding(rule, name, here or "", (record.source,)),))
         twice = (Finding(rules.ARCHIVE_CLAIMED_TWICE, name, "", (record.source,)),) if taken[archive] > 1 else ()
-        return Pair(id_, record, archive, PairState.PAIRED, (*twice, *self._same_name(archive)))
+        return Pair(id_, record, archive, State.PAIRED, (*twice, *self._same_name(archive)))
 
     def _folder_named_by(self, record: Document) -> str | None:
         """Return the path of the folder of the server itself that a ``record`` names; None where it names none."""
@@ -378,7 +378,7 @@ class Home:
         findings = list(self._same_name(archive))
         if self.is_home and archive.name not in claims:
             findings.insert(0, Finding(rules.ARCHIVE_WITHOUT_RECORD, archive.name, "", on_disk(archive.server_path)))
-        return Pair(None, None, archive, PairState.UNCLAIMED, tuple(findings))
+        return Pair(None, None, archive, State.UNCLAIMED, tuple(findings))
 
     def _renamed(self, unclaimed: list[Archive], missed: set[str]) -> dict[str, Archive]:
         """Return the unclaimed archives by the name that their own record has, where a record misses that name."""

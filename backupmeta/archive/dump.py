@@ -11,7 +11,17 @@ from typing import Final, Literal, NamedTuple
 
 from backupmeta.archive.limits import KIB, MIB
 from backupmeta.archive.member import DUMP, WITH_CONTENT, Member, plain
-from backupmeta.archive.statements import LONGEST, NAME, Spot, Statement, Statements, created_at, dropped_by, unquoted
+from backupmeta.archive.statements import (
+    LONGEST,
+    NAME,
+    Spot,
+    Statement,
+    Statements,
+    created_at,
+    dropped_by,
+    routine_after,
+    unquoted,
+)
 
 TABLES_KEPT: Final = 20_000
 _DEFINITIONS: Final = 16 * MIB
@@ -24,7 +34,7 @@ _EDGE: Final = KIB
 """Within how many bytes of its beginning a dump tells who wrote it, and of its end whether that is all."""
 
 _KEPT: Final = 100
-"""How many users, variables and views are remembered; real dumps have a few."""
+"""How many users, collations, variables and views are remembered; real dumps have a few."""
 
 _SOURCES: Final = 1000
 """How many tables that a view reads are remembered."""
@@ -34,6 +44,7 @@ _COUNTER: Final = re.compile(rb" AUTO_INCREMENT=\d+")
 """The next number of a table: it changes with every row, and is no part of the definition."""
 
 _COLLATION: Final = re.compile(rb"(?i)\b(?:\w{1,40}?_0900_\w{1,32}|(?:\w{1,40}?_)?uca1400_\w{1,32})")
+_COLLATED: Final = re.compile(rb"(?i)\bCOLLATE(?=[\s=])\s*+=?\s*+['\"`]?(\w{1,64})")
 _SOURCE: Final = re.compile(
     rb"(?i:\b(?:FROM|JOIN)\b)[\s(]*+(?>(?:" + NAME + rb"\s*+\.\s*+)?)(" + NAME + rb")"
 )  # fmt: skip
@@ -112,9 +123,12 @@ class Dump:
         padding: how many NUL bytes stand at its end.
         is_empty: whether there is nothing in it but blanks and NUL bytes.
         collations: statements with a collation that only newer servers have.
+        collation_names: the collations that its definitions name, in the order in which they are met.
+        longest_statement: the length of its longest statement, in bytes, with its delimiter.
         long_statements: those of more than `PACKET` bytes, the longest of them first.
         early_views: views that are created before something that they read.
         definers: in whose names views, routines, triggers and events work, and the first of each.
+        routines: how many procedures, functions, triggers, events and packages it creates, by kind.
     """
 
     def __init__(self) -> None:
@@ -124,9 +138,12 @@ class Dump:
         self.padding: int = 0
         self.is_empty: bool = True
         self.collations: Spot | None = None
+        self.collation_names: dict[bytes, None] = {}
+        self.longest_statement: int = 0
         self.long_statements: Spot | None = None
         self.early_views: Spot | None = None
         self.definers: dict[bytes, Spot] = {}
+        self.routines: dict[str, int] = {}
         self._statements = Statements(self._take)
         self._tables: dict[bytes, Table] = {}
         self._filled: dict[bytes, Table] = {}
@@ -161,6 +178,7 @@ class Dump:
 
     def _take(self, statement: Statement) -> None:
         """Take in a statement."""
+        self.longest_statement = max(self.longest_statement, statement.size)
         if statement.size > PACKET:
             self.long_statements = _longest(self.long_statements, statement)
         if statement.filled is not None:
@@ -174,12 +192,20 @@ class Dump:
         elif statement.word in {b"start", b"commit"}:
             self._is_uncommitted = statement.word == b"start"
             self._spans = self._spans or self._is_uncommitted
-        if statement.filled is None and (match := _COLLATION.search(statement.text)):
-            self.collations = _again(self.collations, statement.begin._replace(text=match[0]))
+        if statement.filled is None:
+            self._note_collations(statement)
         if statement.word not in _FRAME:
             self._is_begun, self._is_closed = True, False
         elif statement.word == b"commit" and (self._spans or self.writer is DumpWriter.INSTALLATRON):
             self._is_closed = True
+
+    def _note_collations(self, statement: Statement) -> None:
+        """Note which collations a statement names, and whether only newer servers have one of them."""
+        if (match := _COLLATION.search(statement.text)) is not None:
+            self.collations = _again(self.collations, statement.begin._replace(text=match[0]))
+        for match in _COLLATED.finditer(statement.text):
+            if len(self.collation_names) < _KEPT:
+                self.collation_names[match[1].lower()] = None
 
     def _create(self, statement: Statement) -> None:
         if (match := created_at(statement.text)) is None:
@@ -188,6 +214,8 @@ class Dump:
             definer = unquoted(match["definer"])[:LONGEST]
             if definer in self.definers or len(self.definers) < _KEPT:
                 self.definers[definer] = _again(self.definers.get(definer), statement.begin)
+        if (kind := routine_after(match)) != "":
+            self.routines[kind] = self.routines.get(kind, 0) + 1
         if match["name"] is None:
             return
         name, is_view = unquoted(match["name"]), match["kind"].lower() == b"view"

@@ -121,7 +121,7 @@ _FILLED: Final = (
 )
 _DROPPED: Final = rb"~DROP (?>(?:TEMPORARY )?)(?P<kind>TABLE|VIEW)S?+\b~" + _IF
 _LISTED: Final = rb"~" + _TABLE + rb"~,?+"
-_ROUTINE: Final = rb"(?>(?:AGGREGATE )?)(?:PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b"
+_ROUTINE: Final = rb"(?>(?:AGGREGATE )?)(?P<kind>PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b"
 _BLOCK: Final = re.compile(
     rb"(?si:" + _QUOTED + rb"|" + _COMMENT + rb"|"
     rb"\b(?:(?P<begin>BEGIN|CASE)|END\s+(?:IF|LOOP|WHILE|REPEAT)|(?P<end>END(?:\s+CASE)?))\b)"
@@ -162,6 +162,15 @@ def created_at(text: bytes, at: int = 0) -> re.Match[bytes] | None:
     Its groups: who works there (``definer``), ``temporary``, and of a table or view its ``kind`` and ``name``.
     """
     return _grammar(_CREATED).match(text, at, at + HEAD)
+
+
+def routine_after(created: re.Match[bytes]) -> str:
+    """Return what the CREATE statement ``created`` creates that has statements of its own; empty where it has none.
+
+    One of ``procedure``, ``function``, ``trigger``, ``event``, ``package``.
+    """
+    match = _grammar(_ROUTINE).match(created.string, created.end(), created.start() + HEAD)
+    return match["kind"].decode().lower() if match else ""
 
 
 def filled_at(text: bytes, at: int) -> Filled | None:
@@ -384,7 +393,7 @@ class Statements:
             return self._begin_rows(filled, text, at)
         self._begin(word, filled, text, at)
         created = created_at(text, at) if word == b"create" else None
-        self._is_routine = created is not None and _grammar(_ROUTINE).match(text, created.end(), at + HEAD) is not None
+        self._is_routine = created is not None and routine_after(created) != ""
         self._text, self._rest, self._blocks, self._judged = b"", sha256(), 0, 0
         self._rows = int(filled is not None and filled.is_set)
         self._read = self._in_statement

@@ -6,7 +6,7 @@ from datetime import timezone
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from backupmeta.account.filename import ArchiveName
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.findings import Finding
 from backupmeta.provenance import Fact, Source, display
 from backupmeta.record.fields import CUSTOM, FIELD, Field
@@ -58,7 +58,7 @@ class Inspection:
     """
 
     kind: Literal["backup", "install"]
-    state: PairState | None
+    state: State | None
     path: str
     fields: dict[str, Value] = attribute(default_factory=dict)
     origins: dict[str, Document | Source] = attribute(default_factory=dict)

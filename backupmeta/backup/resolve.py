@@ -11,7 +11,7 @@ from typing import NamedTuple
 from backupmeta import rules
 from backupmeta.account import filename
 from backupmeta.account.filename import ArchiveName
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.backup.contradictions import is_rewritten, sides
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import CUSTOM_SCHEDULE, FieldStep, KeyStep, Program, Won, program
@@ -44,7 +44,7 @@ class RecordedName(NamedTuple):
     has_secret_title: bool = False
 
 
-def backup(witnesses: Witnesses, state: PairState) -> Inspection:
+def backup(witnesses: Witnesses, state: State) -> Inspection:
     """Return what is known of a backup."""
     records = [record for record in (witnesses.backup, witnesses.embedded) if record is not None]
     path = witnesses.archive or (records[0].source.path if records else "")

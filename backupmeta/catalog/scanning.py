@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 from itertools import islice, permutations
 from time import time
 from typing import Final, NamedTuple
@@ -34,7 +33,7 @@ from backupmeta.evidence import Folder, is_folder, open_folder, status_of
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.search import Search
-from backupmeta.work.orders import HERE, Watch, Work, Workers, results
+from backupmeta.work.orders import HERE, Watch, Work, Workers, results, unwatched
 
 _AT: Final = "host = ? AND path = ? AND ifnull(path_bytes, x'') = ?"
 _NUMBER: Final = f"SELECT account FROM accounts WHERE {_AT}"
@@ -58,25 +57,14 @@ Tell = Callable[[ScanResult], object]
 # --- a scan -----------------------------------------------------------------------------------------------------------
 
 
-class Depth(Enum):
-    """How much of each archive a scan reads."""
-
-    SHALLOW = "its head"
-    DEEP = "all of it"
-
-
-def _silent(_result: ScanResult) -> None:
-    """Report to nobody."""
-
-
 def scan(
     path: str,
     search: Search,
     *,
-    depth: Depth = Depth.SHALLOW,
+    deep: bool = False,
     now: int | None = None,
     result: ScanResult | None = None,
-    tell: Tell = _silent,
+    tell: Tell = unwatched,
     workers: Workers = HERE,
 ) -> ScanResult:
     """Scan what ``search`` names into the catalog at ``path``, and return what came out.
@@ -84,7 +72,7 @@ def scan(
     Args:
         path: the catalog; it is made where there is none.
         search: where to look, and how.
-        depth: how much of each archive is read.
+        deep: read archives to their ends, and verify them; else only their heads.
         now: the moment of judging, Unix seconds; None for when the scan began.
         result: where to count what comes out, while it does.
         tell: called after each batch.
@@ -103,7 +91,7 @@ def scan(
         with Catalog.written(path) as catalog:
             running = _Scan(catalog, search, result, damaged)
             running.look(tell, workers)
-            if depth is Depth.DEEP:
+            if deep:
                 running.walk(now, tell, workers)
             running.finished()
             result.altered += damaged.rest(catalog.connection)

@@ -5,15 +5,17 @@ archive that two records claim counts for both, where backups are counted.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from time import time
 from typing import Final, NamedTuple
 
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.catalog.database import Catalog, Scan
-from backupmeta.catalog.schema import VIEWS, exact_path
+from backupmeta.catalog.schema import exact_path
+from backupmeta.catalog.views import VIEWS
 from backupmeta.checks.applications import Order, order
 from backupmeta.checks.policy import Verdict
-from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.checks.rulebook import FINDINGS, is_contradiction
 from backupmeta.findings import Finding, Severity
 
 MOST: Final = 1_000
@@ -33,7 +35,7 @@ _AGES: Final = {
 _OLDER: Final = "over 365 days"
 _LATER: Final = "in the future"
 _STATUSES: Final = dict.fromkeys(("present", "vanished", "unreadable"), 0)
-_STATES: Final = dict.fromkeys(map(str, PairState), 0)
+_STATES: Final = dict.fromkeys(map(str, State), 0)
 _VERDICTS: Final = dict.fromkeys(map(str, Verdict), 0)
 _SEVERITIES: Final = tuple(map(str, Severity))
 _LONGEST: Final = 100
@@ -159,19 +161,26 @@ class Summary(NamedTuple):
     @property
     def severities(self) -> Mapping[str, int]:
         """How many findings are how severe, the worst first."""
-        return {
-            word: sum(finding.times for finding in self.findings if finding.severity == word) for word in _SEVERITIES
-        }
+        return _by_severity(self.findings)
+
+    @property
+    def contradictions(self) -> Mapping[str, int]:
+        """The same of those that say that evidence contradicts itself."""
+        return _by_severity([finding for finding in self.findings if is_contradiction(finding.id)])
 
 
-def stats(path: str, now: int, findings: list[Finding] | None = None) -> Summary:
-    """Return the summary of the catalog at ``path``; ages are as of ``now``, Unix seconds.
+def _by_severity(findings: Sequence[FindingCount]) -> Mapping[str, int]:
+    return {word: sum(finding.times for finding in findings if finding.severity == word) for word in _SEVERITIES}
+
+
+def stats(path: str, now: int | None = None, findings: list[Finding] | None = None) -> Summary:
+    """Return the summary of the catalog at ``path``; ages are as of ``now``, Unix seconds, by default the clock's.
 
     What is not as it was scanned is left out, and appended to ``findings``. Raises `CatalogError`; without
     ``findings`` also for that.
     """
     with Catalog.checked(path, findings) as catalog:
-        return summary(catalog, now)
+        return summary(catalog, int(time()) if now is None else now)
 
 
 def summary(catalog: Catalog, now: int) -> Summary:

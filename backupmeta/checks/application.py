@@ -8,6 +8,7 @@ from functools import partial
 from itertools import accumulate
 from typing import Final, NamedTuple
 
+from backupmeta.checks import applications
 from backupmeta.checks.applications import (
     APPLICATIONS,
     WORDPRESS_CONFIG,
@@ -29,8 +30,8 @@ from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import display
 
 _error = partial(FindingRule, Group.APPLICATION, Severity.ERROR)
-_warning = partial(FindingRule, Group.APPLICATION, Severity.WARNING)
 _note = partial(FindingRule, Group.APPLICATION, Severity.NOTE)
+_contradiction = partial(FindingRule, Group.APPLICATION, is_contradiction=True)
 _SINCE: Final = "see whether it was added, removed or updated by hand since the record was written"
 _ANOTHER: Final = "see whether the files or the record are another install's"
 
@@ -72,19 +73,27 @@ class _Compared(NamedTuple):
         return named
 
 
-PLUGIN_MISSING: Final = _warning("plugin-missing", "a plugin of the record is not in the archive", _SINCE)
-PLUGIN_UNLISTED: Final = _note("plugin-unlisted", "a plugin in the archive is not in the record", _SINCE)
-PLUGIN_VERSION_DIFFERS: Final = _warning(
-    "plugin-version-differs", "a plugin is of another version than the record says", _SINCE
+PLUGIN_MISSING: Final = _contradiction(
+    Severity.WARNING, "plugin-missing", "a plugin of the record is not in the archive", _SINCE
+)
+PLUGIN_UNLISTED: Final = _contradiction(
+    Severity.NOTE, "plugin-unlisted", "a plugin in the archive is not in the record", _SINCE
+)
+PLUGIN_VERSION_DIFFERS: Final = _contradiction(
+    Severity.WARNING, "plugin-version-differs", "a plugin is of another version than the record says", _SINCE
 )
 
 _PLUGINS: Final = _Extensions(
     "Plugin", "plugins", WORDPRESS_PLUGINS, PLUGIN_MISSING, PLUGIN_UNLISTED, PLUGIN_VERSION_DIFFERS
 )
-THEME_MISSING: Final = _warning("theme-missing", "a theme of the record is not in the archive", _SINCE)
-THEME_UNLISTED: Final = _note("theme-unlisted", "a theme in the archive is not in the record", _SINCE)
-THEME_VERSION_DIFFERS: Final = _warning(
-    "theme-version-differs", "a theme is of another version than the record says", _SINCE
+THEME_MISSING: Final = _contradiction(
+    Severity.WARNING, "theme-missing", "a theme of the record is not in the archive", _SINCE
+)
+THEME_UNLISTED: Final = _contradiction(
+    Severity.NOTE, "theme-unlisted", "a theme in the archive is not in the record", _SINCE
+)
+THEME_VERSION_DIFFERS: Final = _contradiction(
+    Severity.WARNING, "theme-version-differs", "a theme is of another version than the record says", _SINCE
 )
 
 _THEMES: Final = _Extensions("Theme", "themes", WORDPRESS_THEMES, THEME_MISSING, THEME_UNLISTED, THEME_VERSION_DIFFERS)
@@ -132,8 +141,11 @@ def not_found(backup: CheckedBackup) -> Iterator[Finding]:
     yield backup.differs(APPLICATION_NOT_FOUND, "application", detail, *map(backup.member_source, there or paths[:1]))
 
 
-APPLICATION_VERSION_DIFFERS: Final = _error(
-    "application-version-differs", "the application's files are of another version than the record", _ANOTHER
+APPLICATION_VERSION_DIFFERS: Final = _contradiction(
+    Severity.ERROR,
+    "application-version-differs",
+    "the application's files are of another version than the record",
+    _ANOTHER,
 )
 
 
@@ -199,8 +211,8 @@ def extensions_differ(backup: CheckedBackup) -> Iterator[Finding]:
                 yield backup.differs(kind.differs, kind.field, detail, backup.member_source(versioned[0].path))
 
 
-CONFIG_DIFFERS: Final = _error(
-    "config-differs", "the application's configuration names another database than the record", _ANOTHER
+CONFIG_DIFFERS: Final = _contradiction(
+    Severity.ERROR, "config-differs", "the application's configuration names another database than the record", _ANOTHER
 )
 
 
@@ -219,6 +231,12 @@ def _configured(backup: CheckedBackup) -> dict[str, str]:
     if content is None or backup.text("application") != "wordpress":
         return {}
     return {field: value for field, value in wordpress_config(content)._asdict().items() if value is not None}
+
+
+def php_by_files(backup: CheckedBackup) -> FileVersion | None:
+    """Return the lowest version of PHP that the application runs with, and what tells it; None where nothing does."""
+    application = _application(backup)
+    return applications.php_by_files(application, backup.inventory.heads) if application else None
 
 
 def told_by_contents(backup: CheckedBackup) -> dict[str, tuple[str, bytes]]:

@@ -76,11 +76,13 @@ class Sign(NamedTuple):
         path: where it lies, below the archive's root.
         parts: what finds each part of the version, as its only group; an empty part is none.
         needs: names at the top that the versions which have this file can't do without, beside `Application.required`.
+        php: what finds the lowest version of PHP that it runs with, where this file tells that.
     """
 
     path: bytes
     parts: tuple[re.Pattern[bytes], ...]
     needs: tuple[str, ...] = ()
+    php: re.Pattern[bytes] | None = None
 
 
 class Application(NamedTuple):
@@ -91,12 +93,14 @@ class Application(NamedTuple):
         signs: the files that tell its version, the newest kind first: an update may leave older ones behind.
         required: names at the top without which no version runs.
         releases: the day on which each line of versions was released first, by its lowest version.
+        php_signs: files that tell the lowest version of PHP that it runs with, and not its own version.
     """
 
     name: str
     signs: tuple[Sign, ...]
     required: tuple[str, ...]
     releases: Mapping[str, date]
+    php_signs: tuple[Sign, ...] = ()
 
 
 class FileVersion(NamedTuple):
@@ -142,7 +146,9 @@ _JOOMLA_1_TO_3: Final = (_member("RELEASE"), _member("DEV_LEVEL"))
 _KNOWN: Final = (
     Application(
         "wordpress",
-        (Sign(b"wp-includes/version.php", (_variable("wp_version"),)),),  # all; read from 3.9 to 6.8
+        (  # all; read from 3.9 to 6.8
+            Sign(b"wp-includes/version.php", (_variable("wp_version"),), php=_variable("required_php_version")),
+        ),
         tuple(
             "index.php wp-admin wp-blog-header.php wp-config.php wp-content wp-includes wp-load.php wp-login.php"
             " wp-settings.php".split()
@@ -161,8 +167,15 @@ _KNOWN: Final = (
     Application(
         "drupal",
         (
-            Sign(b"core/lib/Drupal.php", (_member("VERSION"),), ("core", "autoload.php")),  # 8 and later
-            Sign(b"includes/bootstrap.inc", (_constant("VERSION"),), ("includes", "modules", "themes")),  # 7
+            Sign(  # 8 and later
+                b"core/lib/Drupal.php", (_member("VERSION"),), ("core", "autoload.php"), _member("MINIMUM_PHP")
+            ),
+            Sign(  # 7
+                b"includes/bootstrap.inc",
+                (_constant("VERSION"),),
+                ("includes", "modules", "themes"),
+                _constant("DRUPAL_MINIMUM_PHP"),
+            ),
             Sign(b"modules/system/system.module", (_constant("VERSION"),), ("includes", "modules", "themes")),  # 5, 6
         ),
         ("index.php", "sites"),
@@ -187,6 +200,7 @@ _KNOWN: Final = (
             "1.5 2008-01-22, 2.5 2012-01-22, 3.0 2012-09-27, 3.5 2016-03-21, 3.8 2017-09-19,"
             "4.0 2021-08-17, 5.0 2023-10-14, 6.0 2025-10-14"
         ),
+        (Sign(b"index.php", (_constant("JOOMLA_MINIMUM_PHP"),)),),  # 3 and later
     ),
     Application(
         "magento",
@@ -218,6 +232,7 @@ _KNOWN: Final = (
             "1.38 2022-06-02, 1.39 2022-11-30, 1.40 2023-06-30, 1.41 2023-12-21, 1.42 2024-06-27, 1.43 2024-12-21,"
             "1.44 2025-07-02, 1.45 2025-12-04"
         ),
+        (Sign(b"includes/PHPVersionCheck.php", (_variable("minimumVersion"),)),),  # read in 1.35
     ),
     Application(
         "prestashop",
@@ -248,6 +263,7 @@ _KNOWN: Final = (
             "3.5 2018-05-16, 3.9 2020-06-13, 3.10 2020-11-07, 3.11 2021-05-15, 4.0 2022-04-17, 4.1 2022-11-26,"
             "4.2 2023-04-22, 4.3 2023-10-07, 4.4 2024-04-22, 4.5 2024-10-07, 5.0 2025-04-14, 5.1 2025-10-06"
         ),
+        (Sign(b"lib/phpminimumversionlib.php", (_variable("minimumversion"),)),),  # read in 3.4
     ),
 )
 
@@ -405,7 +421,7 @@ def _literal_text(literal: bytes | None) -> str | None:
 APPLICATIONS: Final = {application.name: application for application in _KNOWN}
 
 TELLING: Final = {
-    **{sign.path: _HEAD for application in _KNOWN for sign in application.signs},
+    **{sign.path: _HEAD for application in _KNOWN for sign in (*application.signs, *application.php_signs)},
     WORDPRESS_CONFIG: _CONFIG_BYTES,
 }
 
@@ -430,6 +446,14 @@ def version_by_files(application: Application, heads: Mapping[bytes, bytes]) -> 
         if (version := _version(sign, heads.get(sign.path, b""))) is not None:
             return FileVersion(version, sign)
     return None
+
+
+def php_by_files(application: Application, heads: Mapping[bytes, bytes]) -> FileVersion | None:
+    """Return the lowest version of PHP that the application runs with, as the sign of its version or another tells."""
+    by_files = version_by_files(application, heads)
+    own = [by_files.sign] if by_files is not None and by_files.sign.php is not None else []
+    signs = [sign._replace(parts=(sign.php,)) for sign in own if sign.php is not None]
+    return version_by_files(application._replace(signs=(*signs, *application.php_signs)), heads)
 
 
 def _version(sign: Sign, content: bytes) -> str | None:

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from backupmeta.archive.dump import Dump, Dumps
@@ -224,6 +225,15 @@ class Inventory:
         younger += [self._newest_beyond] if self._newest_beyond[0] > latest else []
         return Younger(sorted(younger, reverse=True), are_most)
 
+    def entries(self) -> int:
+        """Return how many files and folders of the application there are; a folder needs no member of its own."""
+        count, before = -sum(name in self.names for name in OWN), list[bytes]()
+        for name in sorted(self.names, key=lambda name: name.replace(b"/", b"\0")):
+            parts = name.split(b"/")
+            count += len(parts) - sum(1 for _ in takewhile(_is_pair, zip(parts, before, strict=False)))
+            before = parts
+        return count
+
     @cached_property
     def _sorted(self) -> Sequence[bytes]:
         return sorted(self.names)
@@ -244,6 +254,10 @@ class Inventory:
             if (top := name.partition(b"/")[0]) not in tops:
                 tops.add(top)
                 yield top
+
+
+def _is_pair(parts: tuple[bytes, bytes]) -> bool:
+    return parts[0] == parts[1]
 
 
 PREFIX: Final = "{prefix}"

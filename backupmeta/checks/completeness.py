@@ -24,6 +24,7 @@ from backupmeta.words import counted
 _error = partial(FindingRule, Group.CONTENTS, Severity.ERROR)
 _warning = partial(FindingRule, Group.CONTENTS, Severity.WARNING)
 _note = partial(FindingRule, Group.CONTENTS, Severity.NOTE)
+_contradiction = partial(FindingRule, Group.CONTENTS, is_contradiction=True)
 _restore_note = partial(FindingRule, Group.RESTORE, Severity.NOTE)
 _OTHER: Final = "don't restore from this backup alone; look for another one"
 _MORE: Final = "see whether it belongs to the application; a restore from the record's lists would leave it out"
@@ -68,7 +69,9 @@ def files_missing(backup: CheckedBackup) -> Iterator[Finding]:
             yield Finding(FILE_MISSING, display(name), "the policy requires it", (backup.archive_source,))
 
 
-FILE_UNLISTED: Final = _warning("file-unlisted", "a name at the archive's top is on none of the record's lists", _MORE)
+FILE_UNLISTED: Final = _contradiction(
+    Severity.WARNING, "file-unlisted", "a name at the archive's top is on none of the record's lists", _MORE
+)
 
 
 def files_unlisted(backup: CheckedBackup) -> Iterator[Finding]:
@@ -82,8 +85,11 @@ def files_unlisted(backup: CheckedBackup) -> Iterator[Finding]:
             yield backup.differs(FILE_UNLISTED, "files", text_of(name), backup.member_source(name))
 
 
-FILE_EXCLUDED: Final = _warning(
-    "file-excluded", "the record says that this was left out, and it is there", "see who packed it; it may be private"
+FILE_EXCLUDED: Final = _contradiction(
+    Severity.WARNING,
+    "file-excluded",
+    "the record says that this was left out, and it is there",
+    "see who packed it; it may be private",
 )
 
 
@@ -211,7 +217,9 @@ def tables_empty(backup: CheckedBackup) -> Iterator[Finding]:
             yield Finding(TABLE_EMPTY, "", text_of(table.name), (backup.member_source(DUMP),))
 
 
-TABLE_UNLISTED: Final = _warning("table-unlisted", "a table of the dump is on none of the record's lists", _MORE)
+TABLE_UNLISTED: Final = _contradiction(
+    Severity.WARNING, "table-unlisted", "a table of the dump is on none of the record's lists", _MORE
+)
 
 
 def tables_unlisted(backup: CheckedBackup) -> Iterator[Finding]:
@@ -224,7 +232,8 @@ def tables_unlisted(backup: CheckedBackup) -> Iterator[Finding]:
             yield backup.differs(TABLE_UNLISTED, "tables", name, backup.member_source(DUMP))
 
 
-TABLE_PREFIX_DIFFERS: Final = _error(
+TABLE_PREFIX_DIFFERS: Final = _contradiction(
+    Severity.ERROR,
     "table-prefix-differs",
     "no table of the dump begins with the record's prefix",
     "see whether the dump is another install's",
@@ -239,12 +248,14 @@ def prefix_differs(backup: CheckedBackup) -> Iterator[Finding]:
         yield backup.differs(TABLE_PREFIX_DIFFERS, "db_prefix", detail, backup.member_source(DUMP))
 
 
-FILES_SIZE_DIFFERS: Final = _warning(
+FILES_SIZE_DIFFERS: Final = _contradiction(
+    Severity.WARNING,
     "files-size-differs",
     "the files take far more or far less room than the record says",
     "see what was added or is missing",
 )
-TABLES_SIZE_DIFFERS: Final = _warning(
+TABLES_SIZE_DIFFERS: Final = _contradiction(
+    Severity.WARNING,
     "tables-size-differs",
     "the dump is far larger or far smaller than the record says",
     "see what was added or is missing",

@@ -102,7 +102,9 @@ def times_in_future(backup: CheckedBackup) -> Iterator[Finding]:
             yield Finding(TIME_IN_FUTURE, name, dated(seconds), backup.field_sources(name))
 
 
-TIME_OUT_OF_ORDER: Final = _warning("time-out-of-order", "the backup is older than what it is a backup of", _CLOCK)
+TIME_OUT_OF_ORDER: Final = _warning(
+    "time-out-of-order", "the backup is older than what it is a backup of", _CLOCK, is_contradiction=True
+)
 
 
 def times_out_of_order(backup: CheckedBackup) -> Iterator[Finding]:

@@ -19,6 +19,12 @@ _RULES: Final = [
 FINDINGS: Final = {rule.id: rule for rule in sorted(_RULES, key=lambda rule: _ORDER.index(rule.group))}
 """By id, in the order in which a backup is judged."""
 
+
+def is_contradiction(id_: str) -> bool:
+    """Return whether findings of an id say that evidence contradicts itself; of one that is not known here, False."""
+    return id_ in FINDINGS and FINDINGS[id_].is_contradiction
+
+
 ON_ANY: Final[tuple[Check, ...]] = record.CHECKS
 """Checks of any archive that has a record."""
 

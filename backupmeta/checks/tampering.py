@@ -19,9 +19,9 @@ from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import Source, Witness, display
 from backupmeta.words import NANOSECONDS, counted, dated, seconds_in
 
-_error = partial(FindingRule, Group.WITNESSES, Severity.ERROR)
-_warning = partial(FindingRule, Group.WITNESSES, Severity.WARNING)
-_note = partial(FindingRule, Group.WITNESSES, Severity.NOTE)
+_error = partial(FindingRule, Group.WITNESSES, Severity.ERROR, is_contradiction=True)
+_warning = partial(FindingRule, Group.WITNESSES, Severity.WARNING, is_contradiction=True)
+_note = partial(FindingRule, Group.WITNESSES, Severity.NOTE, is_contradiction=True)
 _COMPARE: Final = "compare it with the backup before it: 'backupmeta diff --deep'"
 
 ARCHIVE_ALTERED: Final = _error(

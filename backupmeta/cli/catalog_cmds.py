@@ -11,21 +11,22 @@ from functools import partial
 from importlib.util import find_spec
 from secrets import token_hex
 from time import monotonic, time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from backupmeta.account import places
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.database import ScanResult, accounts, roots
-from backupmeta.catalog.queries import EXPORTED
 from backupmeta.catalog.queries import export as exporting
-from backupmeta.catalog.schema import View as Table
+from backupmeta.catalog.queries import exported
+from backupmeta.catalog.report import Asked
+from backupmeta.catalog.report import report as report_of
 from backupmeta.catalog.summary import stats as counting
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
-from backupmeta.errors import CatalogError, EvidenceError, did_you_mean
+from backupmeta.errors import CatalogError, EvidenceError
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import display
@@ -33,12 +34,8 @@ from backupmeta.render.exports import EXPORTS
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.page import REPORTS
 from backupmeta.render.tallies import SCANS, STATS, Contents, Scanned
-from backupmeta.report import Asked, read
 from backupmeta.search import Protected, Search
 from backupmeta.work.orders import Workers
-
-if TYPE_CHECKING:  # who only reads a catalog need not wait for what writes it
-    from backupmeta.catalog.scanning import Tell
 
 _INTERRUPTED: Final = 130
 _PRIVATE: Final = 0o077
@@ -88,6 +85,8 @@ def scan(
       backupmeta scan --sysroot /mnt/image -o case.sqlite --json
       sqlite3 catalog.sqlite 'SELECT user, url, backup_utc FROM backups WHERE application = "wordpress"'
     """
+    from backupmeta.catalog import scanning
+
     if cluster is None and per_host:
         raise click.UsageError("--per-host needs --cluster")
     if cluster is not None and jobs is not None:
@@ -108,7 +107,7 @@ def scan(
         count = partial(_expected, path, search)
         with messages.scan_progress(progress, count) as tell, _workers(jobs, cluster, per_host=per_host) as workers:
             click.get_current_context().call_on_close(partial(os.umask, os.umask(_PRIVATE)))
-            _scan(path, search, tally, tell, workers, deep=deep)
+            scanning.scan(path, search, deep=deep, result=tally, tell=tell, workers=workers)
     except KeyboardInterrupt:  # it is handled in here to the end: `cli` raises again what seems to be passed over
         messages.write_line("interrupted; what was done is saved, and the next scan goes on from there")
         write_result(is_whole=False)
@@ -116,16 +115,6 @@ def scan(
         return _INTERRUPTED
     code = write_result(is_whole=True)
     return code if messages.is_whole(tally, where.name) else 2
-
-
-def _scan(
-    path: str, search: Search, tally: ScanResult, tell: "Tell", workers: Workers, *, deep: bool, now: int | None = None
-) -> None:
-    """Scan into the catalog at ``path``, judged as of ``now``; the ``tally`` is of what is done so far."""
-    from backupmeta.catalog.scanning import Depth, scan
-
-    depth = Depth.DEEP if deep else Depth.SHALLOW
-    scan(path, search, depth=depth, now=now, result=tally, tell=tell, workers=workers)
 
 
 @contextmanager
@@ -157,11 +146,10 @@ def _expected(catalog: str, search: Search) -> int:
     return count
 
 
-def _exported(name: str) -> Table:
-    """Return the table of this name."""
-    if name not in EXPORTED:
-        raise ValueError(f"{name!r} can't be exported; {did_you_mean(name, EXPORTED)}")
-    return EXPORTED[name]
+def _exported(name: str) -> str:
+    """Return the name of a table. Raises `ValueError` where there is none of this name."""
+    exported(name)
+    return name
 
 
 @click.command()
@@ -176,7 +164,7 @@ def _exported(name: str) -> Table:
     help="What: backups, installs, plugins, themes, files, findings, provenance, history, accounts, scans, ….",
 )
 @options.writing
-def export(catalog: str, format_name: str, table: Table, target: Target) -> int:
+def export(catalog: str, format_name: str, table: str, target: Target) -> int:
     """Write a table of a CATALOG, a row for each of what is there now, in the order of its numbers.
 
     Times are in UTC, secrets are masked. JSONL and CSV have times as 2024-06-13T20:55:21+00:00, and bytes in base64;
@@ -270,7 +258,7 @@ def report(where: Where, *, deep: bool, format_name: str, target: Target, now: i
     else:
         path = catalog
         messages.write_age(catalog)
-    content = read(path, Asked(now, _command(), catalog, int(time())), findings)
+    content = report_of(path, Asked(now, _command(), catalog, int(time())), findings)
     target.write(REPORTS[format_name].render(content, View()), protected)
     return messages.report(findings, Severity.ERROR) or (0 if is_whole else 2)
 
@@ -301,9 +289,12 @@ def _temporary_catalog(protected: Protected) -> str:
 
 def _scanned(path: str, where: Where, now: int, *, deep: bool, jobs: int | None) -> bool:
     """Scan into the catalog at ``path``, judged as of ``now``; tell what can't be read, and return whether all can."""
+    from backupmeta.catalog import scanning
+
     tally = ScanResult()
     with messages.scan_progress("auto", lambda: None) as tell:
-        _scan(path, where.search(), tally, tell, messages.workers(jobs), deep=deep, now=now)
+        workers = messages.workers(jobs)
+        scanning.scan(path, where.search(), deep=deep, now=now, result=tally, tell=tell, workers=workers)
     for root, reason in tally.unread.items():
         messages.write_line(f"{root}: {reason}")
     messages.write_unread_accounts(tally)

@@ -1,4 +1,4 @@
-"""The command ``extract``."""
+"""The commands that unpack, or prepare for it: ``extract`` and ``needs``."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -17,8 +17,10 @@ from backupmeta.cli.output import Target
 from backupmeta.escapes import printable
 from backupmeta.extraction.extract import Extraction, Fate, MemberResult, Order, Selection
 from backupmeta.extraction.extract import extract as unpacked
+from backupmeta.extraction.needs import needed, room_at
 from backupmeta.findings import Group, Severity
-from backupmeta.render.verified import EXTRACTION
+from backupmeta.render.formats import View
+from backupmeta.render.verified import EXTRACTION, NEEDS, Restore
 from backupmeta.search import Protected, Search
 from backupmeta.verification import Case
 from backupmeta.words import amounts, counted
@@ -164,3 +166,33 @@ def _lines(extraction: Extraction) -> Iterator[str]:
     if not extraction.is_kept:
         what = f"{folder} was not made: --keep-partial keeps what could be had"
     yield f"{what}; {others}" if others else what
+
+
+@click.command()
+@click.argument("archive", type=click.Path())
+@click.option(
+    "--against", "folder", type=_folder, metavar="FOLDER", help="Tell, too, whether extract --to FOLDER has room there."
+)
+@options.limiting
+@options.formatted(NEEDS)
+def needs(archive: str, folder: str | None, limits: Limits, *, format_name: str) -> int:
+    """Tell what a restore of an ARCHIVE needs: room, database, versions; it asks no server.
+
+    From one pass that judges it, too: what is wrong with it stands on stderr. Versions of the application and of PHP,
+    database, user and prefix are those of the application's own files where these tell them, else the record's.
+
+    Exit code 0 where the answer is there, whatever is needed; 1 where FOLDER is not free or has too little room; 2
+    where something could not be read.
+
+    \b
+    Examples:
+      backupmeta needs app_….tar.gz
+      backupmeta needs app_….tar.gz --against /home/exampleu/public_html/blog --json
+    """
+    case = verification.case_at(archive, Search(limits=limits), DEFAULT, int(time()))
+    with messages.progress_bar(case.size) as bar:
+        answer = needed(case, bar.watch)
+    room = None if folder is None else room_at(folder, answer)
+    output.write_all(NEEDS[format_name].render(Restore(answer, room), View()))
+    code = messages.report((judged.finding for judged in answer.verification.judged), Severity.WARNING)
+    return code or int(room is not None and not room.is_fit)

@@ -171,7 +171,7 @@ def scan_progress(form: str, accounts: Callable[[], int | None]) -> "Iterator[Te
         with _bar_of_accounts(accounts()) as tell:
             yield tell
     elif form == "none":
-        yield lambda _result: None
+        yield unwatched
     else:
         from backupmeta.render.tallies import progress, progress_line
 

@@ -1,21 +1,42 @@
-"""Where commands write answers: on stdout as UTF-8, whatever the locale, or to a file."""
+"""Where commands write answers: on stdout as UTF-8, whatever the locale, or to a file.
+
+A file is written whole or not at all; a pipe or a device is written to as it is.
+"""
 
 import os
+import re
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from io import BufferedWriter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
 from backupmeta.errors import OutputError
+from backupmeta.escapes import Terminal
+from backupmeta.evidence import kind_of
+from backupmeta.folders import CLOSED, NEW_FILE, NOFOLLOW, PRIVATE_FILE, Folder, temporary_name, writing_to
 
 if TYPE_CHECKING:
     from backupmeta.search import Protected
 
+Write = Callable[[bytes], object]
+"""Writes the bytes that follow."""
+
+AtEnd = Callable[[Callable[[], None]], object]
+"""Has something called when the command ends, however it does."""
+
 BROKEN_PIPE: Final[int] = 141
 """The exit code for a reader that went away, as a shell gives it for SIGPIPE."""
+_THERE: Final = os.O_WRONLY | NOFOLLOW | CLOSED | getattr(os, "O_NOCTTY", 0)
+_PERMISSIONS: Final = 0o777
+_ADVICE: Final = "name a file elsewhere"
+_DESCRIPTOR: Final = re.compile(r"/dev/std(?P<name>out|err)|/(?:dev|proc/(?:thread-)?self)/fd/(?P<number>\d{1,6})")
+"""The links to what the process has open already (proc(5))."""
 
 
 def write(text: str) -> None:
@@ -29,16 +50,20 @@ def _encoded(part: str | bytes) -> bytes:
 
 def write_exact(contents: Iterable[bytes]) -> None:
     """Print ``contents`` on stdout as they are; on a terminal, with what it would obey escaped."""
-    for content in contents if width() is None else _for_terminal(contents):
-        write_bytes(content)
+    with _escaping(write_bytes, is_terminal=width() is not None) as write_shown:
+        for content in contents:
+            write_shown(content)
 
 
-def _for_terminal(contents: Iterable[bytes]) -> Iterator[bytes]:
-    from backupmeta.escapes import Terminal
-
+@contextmanager
+def _escaping(write: Write, *, is_terminal: bool) -> Iterator[Write]:
+    """Give what writes bytes as they are; to a terminal, with what it would obey escaped."""
+    if not is_terminal:
+        yield write
+        return
     terminal = Terminal()
-    yield from map(terminal.shown, contents)
-    yield terminal.rest()
+    yield lambda content: write(terminal.shown(content))
+    write(terminal.rest())
 
 
 def write_all(parts: Iterable[str]) -> None:
@@ -90,26 +115,22 @@ class Target(NamedTuple):
         if self.path is None or self.path == "-":
             yield lambda part: write_bytes(_encoded(part))
             return
-        from backupmeta.cli import writing
-
         command = click.get_current_context()
         with ExitStack() as opened:
-            if (number := writing.descriptor(self.path)) is not None:
-                write_file = opened.enter_context(writing.channel(number))
+            if (number := descriptor(self.path)) is not None:
+                write_file = opened.enter_context(channel(number))
             else:
                 with _refusing():
-                    where = command.with_resource(writing.place(self.path))
+                    where = command.with_resource(place(self.path))
                     protected.refuse(where.real, self.path)
-                    write_file = opened.enter_context(writing.written(where, command.call_on_close))
+                    write_file = opened.enter_context(written(where, command.call_on_close))
             yield lambda part: write_file(_encoded(part))
 
 
 def refuse_evidence(path: str | None, protected: "Protected") -> None:
     """Raise where an answer at ``path`` would be written among what is ``protected``, before work begins for it."""
-    from backupmeta.cli import writing
-
-    if path is not None and path != "-" and writing.descriptor(path) is None:
-        with _refusing(), writing.place(path) as where:
+    if path is not None and path != "-" and descriptor(path) is None:
+        with _refusing(), place(path) as where:
             protected.refuse(where.real, path)
 
 
@@ -139,3 +160,148 @@ def width() -> int | None:
     if sys.stdout is None or not sys.stdout.isatty():
         return None
     return shutil.get_terminal_size().columns
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+class Place(NamedTuple):
+    """Where a file is to be written.
+
+    Attributes:
+        path: its path, as it was named.
+        folder: the open folder that it lies in.
+        name: its name there.
+    """
+
+    path: str
+    folder: Folder
+    name: str
+
+    @property
+    def real(self) -> str:
+        """Its path, no folder of which is a link."""
+        return os.path.join(self.folder.real, self.name)
+
+
+@contextmanager
+def place(path: str) -> Iterator[Place]:
+    """Give the place at ``path``, its folder open. Raises `OutputError` where there is no such folder."""
+    folder, name = os.path.split(path)
+    if name in {"", os.curdir, os.pardir}:
+        raise OutputError(path, "is a folder", "name a file in it")
+    with writing_to(path, _ADVICE):
+        opened = Folder(folder, follows_link=True)
+    with opened:
+        yield Place(path, opened, name)
+
+
+def descriptor(path: str) -> int | None:
+    """Return the number of the open file that ``path`` stands for: ``/dev/stdout``, ``/proc/self/fd/3``; else None.
+
+    A file is none, but for stdout and stderr: nobody but the caller could have opened these.
+    """
+    match = _DESCRIPTOR.fullmatch(path)
+    if match is None:
+        return None
+    number = {"out": 1, "err": 2}.get(match["name"] or "") or int(match["number"] or 0)
+    with suppress(OSError):
+        mode = os.fstat(number).st_mode
+        return number if number in {1, 2} or _is_channel(mode) else None
+    return None
+
+
+def _is_channel(mode: int) -> bool:
+    """Return whether bytes go through it, to be nowhere: a pipe, a terminal, a socket."""
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+
+
+@contextmanager
+def channel(number: int) -> Iterator[Write]:
+    """Give what writes to an open file, which stays open. Raises `OSError`."""
+    with os.fdopen(os.dup(number), "wb") as file, _escaping(file.write, is_terminal=file.isatty()) as write_shown:
+        yield write_shown
+
+
+@contextmanager
+def written(where: Place, at_end: AtEnd) -> Iterator[Write]:
+    """Give what writes the file at a place: it is there once all of it is, and on the disk.
+
+    What is a pipe or a character device is written to as it is. A new file is its owner's alone (mode 0600); one that
+    takes the place of another of the same owner has the mode of that. ``at_end`` is told how to remove what is half
+    written before there is any: a signal may come where nobody would do so yet.
+
+    Raises `OutputError` for a link, a folder, and anything else that can't be replaced, and where the system fails: in
+    writing, on the way to the disk, in renaming.
+    """
+    before = _replaceable(where)
+    if before is not None and not stat.S_ISREG(before.st_mode):
+        with (
+            os.fdopen(_channel_at(where), "wb") as file,
+            _escaping(file.write, is_terminal=file.isatty()) as write_shown,
+        ):
+            yield write_shown
+        return
+    name, owner = temporary_name(), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:
+            with suppress(OSError):  # why it is left is what has to be told
+                where.folder.remove(name)  # it is no whole answer
+
+    at_end(remove)
+    try:
+        file = os.fdopen(_opened(where, name, NEW_FILE), "wb")
+        try:
+            yield partial(_write, where, file)
+            with writing_to(where.path, _ADVICE):
+                file.flush()
+                _finish(file.fileno(), before)
+        except BaseException:
+            with suppress(OSError):
+                file.close()  # what is still buffered is no matter any more
+            raise
+        with writing_to(where.path, _ADVICE):
+            file.close()
+            where.folder.rename(name, where.name)
+            where.folder.sync()
+    except BaseException:
+        remove()
+        raise
+
+
+def _write(where: Place, file: BufferedWriter, content: bytes) -> None:
+    with writing_to(where.path, _ADVICE):
+        file.write(content)
+
+
+def _replaceable(where: Place) -> os.stat_result | None:
+    """Return what is known of what is at a place now; None where nothing is."""
+    with writing_to(where.path, _ADVICE):
+        status = where.folder.status_of(where.name)
+    if status is None or stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):
+        return status
+    advice = "name the file that it leads to" if stat.S_ISLNK(status.st_mode) else "name another file"
+    raise OutputError(where.path, f"is {kind_of(status.st_mode)}, which is not written to", advice)
+
+
+def _channel_at(where: Place) -> int:
+    """Open the pipe or the device at a place; nothing else, even if it has taken its place meanwhile."""
+    number = _opened(where, where.name, _THERE)
+    if _is_channel(mode := os.fstat(number).st_mode):
+        return number
+    os.close(number)
+    raise OutputError(where.path, f"became {kind_of(mode)}", "see who changes it")
+
+
+def _opened(where: Place, name: str, flags: int) -> int:
+    with writing_to(where.path, _ADVICE):
+        return where.folder.open(name, flags)
+
+
+def _finish(number: int, before: os.stat_result | None) -> None:
+    """Give a new file its mode, and have it on the disk. Raises `OSError`."""
+    if hasattr(os, "fchmod"):
+        is_own = before is not None and before.st_uid == os.geteuid()
+        os.fchmod(number, before.st_mode & _PERMISSIONS if before is not None and is_own else PRIVATE_FILE)
+    os.fsync(number)

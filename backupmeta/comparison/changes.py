@@ -39,6 +39,8 @@ class What(StrEnum):
     DEACTIVATED = "deactivated"
     AUTOUP_ON = "auto-update on"
     AUTOUP_OFF = "auto-update off"
+    UNKNOWN = "can't tell"
+    """It is on one side, and was not seen on the other, which was not read to its end."""
 
     @classmethod
     def between(cls, before: object, after: object) -> "What":

@@ -5,14 +5,13 @@ read by any workers, in the order in which they are met: the events are the same
 """
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import tzinfo
 from itertools import chain, groupby, islice
 from operator import itemgetter
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 from backupmeta import library
 from backupmeta.account.filename import parse, unreadable, zone_of_today
@@ -27,7 +26,7 @@ from backupmeta.events import claims
 from backupmeta.events.claims import KINDS, Claim, Event, File, Statement, Subject, nearest
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding
-from backupmeta.folders import rows, telling
+from backupmeta.folders import TemporaryDatabase
 from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.record.grammar import Document, document, pickled_in_clear
 from backupmeta.search import ALWAYS, EVERYWHERE, Period, Search
@@ -67,15 +66,15 @@ def timeline(
         UnreadableError: a root can't be read.
         TemporaryFileError: there is no room for temporary files.
     """
-    with EventSpool() as spool:
-        notes = list[Finding]() if findings is None else findings
-        steps, chosen = spared(_steps(search, notes), workers if deep else HERE, _ARCHIVE_AND_INSTALLS)
-        for step, part in results(steps, Examining(search.limits, deep, members, period), chosen):
-            with step.account.noting_errors():
-                spool.take(event for event in step.events(part) if period.has(event.time // SECOND))
-            if not step.pairs:
-                notes.extend((*step.account.findings, *step.account.home.findings))
-        yield from spool
+    spool = EventSpool()
+    notes = list[Finding]() if findings is None else findings
+    steps, chosen = spared(_steps(search, notes), workers if deep else HERE, _ARCHIVE_AND_INSTALLS)
+    for step, part in results(steps, Examining(search.limits, deep, members, period), chosen):
+        with step.account.noting_errors():
+            spool.take(event for event in step.events(part) if period.has(event.time // SECOND))
+        if not step.pairs:
+            notes.extend((*step.account.findings, *step.account.home.findings))
+    yield from spool
 
 
 # --- an archive, from one opening -------------------------------------------------------------------------------------
@@ -391,7 +390,7 @@ class _Account:
 # --- in the order of time ---------------------------------------------------------------------------------------------
 
 _RANKS: Final = {kind: rank for rank, kind in enumerate(KINDS)}
-_COLUMNS: Final = "time INTEGER, rank INTEGER, alike TEXT, source TEXT, backup TEXT, against TEXT"
+_TABLE: Final = "CREATE TABLE event (time INTEGER, rank INTEGER, alike TEXT, source TEXT, backup TEXT, against TEXT)"
 _INSERT: Final = "INSERT INTO event (time, rank, alike, source, backup, against) VALUES (?, ?, ?, ?, ?, ?)"
 _UNOPPOSED: Final = "[]"
 _SORTED: Final = """
@@ -402,36 +401,22 @@ _Row = tuple[int, int, str, str, str, str]
 """An event's time, its kind's place, what all its witnesses say alike, one of them, its backup, who contradicts it."""
 
 
-class EventSpool:
+class EventSpool(TemporaryDatabase):
     """Events in, the same events out in the order of time, in memory that does not grow with their number.
 
-    They lie in a private temporary database of SQLite, without a name, which is gone when it is closed. Use it as a
-    context manager.
+    Its methods raise `TemporaryFileError`.
     """
 
     def __init__(self) -> None:
-        with telling():
-            self._database = sqlite3.connect("")
-            self._database.execute("PRAGMA journal_mode = OFF")
-            self._database.execute(f"CREATE TABLE event ({_COLUMNS})")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._database.close()
+        super().__init__(_TABLE)
 
     def take(self, events: Iterable[Event]) -> None:
-        """Take the ``events``. Raises `TemporaryFileError` where there is no room for them."""
-        with telling():
-            self._database.executemany(_INSERT, map(_row, events))
+        """Take the ``events``."""
+        self.insert(_INSERT, map(_row, events))
 
     def __iter__(self) -> Iterator[Event]:
-        """Yield the events by time; an event that several witnesses state alike comes once.
-
-        Raises `TemporaryFileError`.
-        """
-        for (_, _, alike), witnesses in groupby(rows(self._database, _SORTED), key=itemgetter(0, 1, 2)):
+        """Yield the events by time; an event that several witnesses state alike comes once."""
+        for (_, _, alike), witnesses in groupby(self.rows(_SORTED), key=itemgetter(0, 1, 2)):
             yield _event(alike, witnesses)
 
 

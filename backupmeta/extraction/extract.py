@@ -396,7 +396,7 @@ def extract(case: Case, order: Order, report: Report, dump: Write | None, watch:
     with case.place.open() as file, opened(order.folder, is_synced=order.is_synced) as (tree, keep):
         file.watch = watch
         unpacking = Unpacking(tree, order, case.limits, report, dump)
-        verified = verification.examined(case, file, [unpacking])[0].verification
+        verified = verification.examined(case, file, [unpacking])[0].outcome.verification
         unpacking.finish()
         extraction = Extraction(order, unpacking.counts, unpacking.narrowed, unpacking.has_dump, verified)
         if extraction.is_kept:

@@ -294,6 +294,45 @@ def over(path: str, *, is_synced: bool = True) -> Iterator[tuple[Tree, Keep]]:
         yield tree, lambda: None
 
 
+class Free(NamedTuple):
+    """What there is for a new folder.
+
+    Attributes:
+        obstacle: why no folder can be made there, a phrase; empty where one can.
+        size: how many bytes the caller may write there; None where that can't be told.
+        entries: how many files and folders the caller may make; None where that can't be told, or has no end.
+        block: what a file or folder takes at least, in bytes.
+    """
+
+    obstacle: str
+    size: int | None = None
+    entries: int | None = None
+    block: int = 1
+
+
+def free(path: str) -> Free:
+    """Return what there is for a folder that `new` would make at ``path``; nothing is written."""
+    place, name = os.path.split(os.path.abspath(path))
+    try:
+        with writing_to(path, _ADVICE), Folder(place, follows_link=True) as parent:
+            system = os.statvfs(parent.handle)
+            obstacle = _obstacle(path, parent, name)
+    except OutputError as error:
+        return Free(error.reason)
+    entries = system.f_favail if system.f_files else None
+    return Free(obstacle, system.f_bavail * system.f_frsize, entries, system.f_frsize)
+
+
+def _obstacle(path: str, parent: Folder, name: str) -> str:
+    """Return why no new folder can be made at ``path``; empty where one can."""
+    try:
+        _mode_of_free(path, parent, name)
+    except OutputError as error:
+        return error.reason
+    may_write = os.access(os.curdir, os.W_OK | os.X_OK, dir_fd=parent.number)
+    return "" if may_write else "nothing can be written beside it"
+
+
 def _mode_of_free(path: str, parent: Folder, name: str) -> int:
     """Return the mode that a new folder gets: of the empty one whose place it takes, else `_DEFAULT_MODE`.
 

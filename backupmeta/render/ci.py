@@ -32,7 +32,7 @@ from backupmeta.provenance import Source, on_disk
 from backupmeta.render import verified
 from backupmeta.render.formats import Format, Formats, any_view, spaced
 from backupmeta.secrets import mask_text
-from backupmeta.words import counted, visible
+from backupmeta.words import counted, said_by, visible
 
 _CLASS: Final = "backupmeta.verify"
 _OF_ARCHIVE: Final = (Group.WHOLE, Group.SAFE, Group.RECORD, Group.CONTENTS, Group.RESTORE, Group.APPLICATION)
@@ -309,8 +309,7 @@ def _places(verification: Verification, judged: Judged, artifacts: _Artifacts) -
 def _location(place: Source, artifacts: _Artifacts) -> dict[str, object]:
     """Return a place (§3.28); its line is a region only where it is one of the file itself, not of a member."""
     physical: dict[str, object] = {"artifactLocation": _file(place.path, artifacts)}
-    line = "" if place.line is None else f", line {place.line}"
-    described: dict[str, object] = {"physicalLocation": physical, "message": _message(f"{place.witness}{line}")}
+    described: dict[str, object] = {"physicalLocation": physical, "message": _message(said_by(place))}
     if place.member is not None:
         described["logicalLocations"] = [{"name": visible(place.member), "kind": "member"}]
     elif place.line is not None:

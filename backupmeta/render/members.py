@@ -106,7 +106,7 @@ def _archive(archive: Pass, dump: Dump | None) -> dict[str, object]:
         "member_count": archive.members_read,
         "verdict": end.verdict if end else None,
         "reason": end.reason if end else "",
-        "dump": _dump(dump) if dump is not None else None,
+        "dump": dump_object(dump) if dump is not None else None,
         "findings": as_json(archive.findings()),
     }
 
@@ -121,7 +121,8 @@ def _stream(stream: Stream) -> dict[str, object]:
     return {**described, "layer": stream.layer, "fault": stream.fault or None}
 
 
-def _dump(dump: Dump) -> dict[str, object]:
+def dump_object(dump: Dump) -> dict[str, object]:
+    """Return what a dump holds: whether it is whole, who wrote it, its tables and views."""
     facts = {"is_complete": _IS_COMPLETE[dump.state], "reason": dump.reason, "writer": dump.writer}
     return {**facts, "left_out": dump.left_out, "tables": list(map(_table, dump.tables))}
 

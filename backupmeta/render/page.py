@@ -16,11 +16,11 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from backupmeta.catalog.report import Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding
 from backupmeta.checks.applications import order
 from backupmeta.render import report_text
 from backupmeta.render.formats import Format, Formats, Rendering, Trait, compact
 from backupmeta.render.report_text import shown
-from backupmeta.report import Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding
 from backupmeta.words import minute, place
 
 if TYPE_CHECKING:
@@ -220,6 +220,7 @@ def _backup_name(backup: ReportedBackup) -> str:
 
 
 TABLES: Final = {
+    "contradictions": Table(lambda finding: finding.message, _FINDINGS),
     "findings": Table(lambda finding: finding.message, _FINDINGS),
     "backups": Table(_backup_name, _BACKUPS),
     "installs": Table(lambda install: install.title or install.url or install.id, _INSTALLS),

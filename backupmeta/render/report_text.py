@@ -14,11 +14,17 @@ from typing import Any, Final, NamedTuple
 
 from backupmeta import escapes
 from backupmeta.catalog.database import Scan
+from backupmeta.catalog.report import (
+    Report,
+    ReportedAccount,
+    ReportedArchive,
+    ReportedBackup,
+    ReportedFinding,
+    ReportedInstall,
+)
 from backupmeta.catalog.summary import FindingCount, Summary
-from backupmeta.provenance import Source
 from backupmeta.render.formats import as_json, json_object, spaced
-from backupmeta.report import Report, ReportedAccount, ReportedArchive, ReportedBackup, ReportedFinding, ReportedInstall
-from backupmeta.words import amounts, counted, counts_of, day, few, minute, size, visible
+from backupmeta.words import amounts, counted, counts_of, day, few, minute, seen_at, size, visible
 
 LONGEST: Final = 2_000
 """How many characters of a text are shown; a hostile record may have a million."""
@@ -37,7 +43,8 @@ _TIMES: Final = frozenset("written as_of oldest began ended newest created updat
 """The attributes that are times."""
 
 _COUNTED: Final = (
-    "accounts installs backups orphans archives bytes digested verdicts duplicates oldest newest severities".split()
+    "accounts installs backups orphans archives bytes digested verdicts duplicates oldest newest severities "
+    "contradictions".split()
 )
 """The attributes of a summary that JSON has, in its order."""
 
@@ -56,21 +63,14 @@ def shown(text: str) -> str:
 
 
 def places(finding: ReportedFinding, base: str | None) -> Iterator[tuple[str, str]]:
-    """Yield where a finding can be seen, each place a phrase and a path: ``embedded record, line 3``.
+    """Yield where a finding can be seen, each place who says so, and where: ``app_a.tar.gz » APP-META.INI, line 3``.
 
     Paths are shown below the folder ``base`` of the account that it is about, where they lie there.
     """
     for source in finding.evidence[:_MOST_PLACES]:
-        yield _phrase(source), source.path if base is None else source.path.removeprefix(f"{base}/")
+        yield source.witness, seen_at(source, base or "")
     if (more := len(finding.evidence) - _MOST_PLACES) > 0:
         yield f"and {more:,} more", ""
-
-
-def _phrase(source: Source) -> str:
-    member = "" if source.member is None else f", {source.member}"
-    line = "" if source.line is None else f", line {source.line:,}"
-    offset = "" if source.offset is None or source.line is not None else f", at byte {source.offset:,}"
-    return f"{source.witness}{member}{line}{offset}"
 
 
 # --- its front --------------------------------------------------------------------------------------------------------
@@ -95,6 +95,13 @@ def verdict(counts: Summary) -> str:
     findings = f"Findings: {severities}." if severities else "Nothing was found that somebody should know."
     verdicts = amounts(counts.verdicts)
     return f"{findings} " + (f"Archives that were read to their end: {verdicts}." if verdicts else depth(counts))
+
+
+def contradicted(counts: Summary) -> str:
+    """Return how often evidence contradicts itself, in a sentence."""
+    if severities := counts_of(counts.contradictions):
+        return f"Evidence contradicts itself: {severities}; Contradictions below has both sides of each."
+    return "No evidence contradicts itself, as far as it was read."
 
 
 def depth(counts: Summary) -> str:
@@ -155,6 +162,7 @@ def markdown(report: Report) -> str:
         f"# Backups of {_text(scope(report))}",
         f"As of {_text(minute(report.as_of))}. All times are in UTC.",
         _text(verdict(report.summary)),
+        _text(contradicted(report.summary)),
     ]
     sections = [_section(section, report.account_paths) for section in _sections(report) if section.rows]
     return escapes.inert("\n\n".join([*first, *sections]) + "\n")
@@ -165,7 +173,9 @@ def _sections(report: Report) -> Iterator[_Section]:
     yield _Section("Summary", ("what", "there is", "of it"), counts)
     kinds = ("severity", "times", "finding", "what it says", "advice")
     yield _Section("What was found", kinds, report.summary.findings, _kind)
-    yield _Section("Findings", ("severity", "what was found", "account", "seen in"), report.findings, _finding)
+    seen = ("severity", "what was found", "account", "seen in")
+    yield _Section("Contradictions", seen, report.contradictions, _finding)
+    yield _Section("Findings", seen, report.findings, _finding)
     backups = ("made", "site", "application", "account", "state", "size")
     yield _Section("Backups", backups, report.backups, _backup)
     yield _Section("Installs", ("site", "application", "account", "updated", "backups"), report.installs, _install)
@@ -252,6 +262,7 @@ def report_json(report: Report) -> str:
     """Return ``report`` as JSON, a line a row."""
     values = {field.name: getattr(report, field.name) for field in fields(report) if field.name != "summary"}
     lists = {key: value for key, value in values.items() if isinstance(value, tuple)}
+    lists["contradictions"] = report.contradictions
     scalars = {key: value for key, value in values.items() if key not in lists}
     head = {"summary": json_object(_summary(report.summary), _TIMES), **json_object(scalars, _TIMES)}
     parts = [f"{spaced(key)}: {spaced(value)}" for key, value in head.items()]

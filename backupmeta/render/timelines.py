@@ -11,9 +11,9 @@ from typing import Final
 from backupmeta.backup.contradictions import SECOND
 from backupmeta.escapes import inert
 from backupmeta.events.claims import KINDS, Claim, Event, File, moment, nearest
-from backupmeta.provenance import Source, display, located, named
+from backupmeta.provenance import display, located, named
 from backupmeta.render.formats import Format, Formats, Trait, View, any_view, compact, csv_line
-from backupmeta.words import clock, cut, line, visible
+from backupmeta.words import clock, cut, line, said_by, seen_at, visible
 
 L2T_COLUMNS: Final = (
     "date time timezone MACB source sourcetype type user host short desc version filename inode notes format extra"
@@ -47,12 +47,12 @@ def as_text(events: Iterable[Event]) -> Iterator[str]:
 
     Time in UTC, kind, message, who says so::
 
-        2024-06-13 20:55:21  backed-up      wordpress 6.5.4 at https://… backed up  [backup record, /home/…/b1x4…:9]
+        2024-06-13 20:55:21  backed-up      wordpress 6.5.4 at https://… backed up  [backup record, /home/…/b1…, line 9]
                              !              contradicted by Compression Time (Gzip Header) 2024-06-15 …
     """
     for event in events:
         more = f" and {event.witnesses - 1:,} more" if event.witnesses > 1 else ""
-        text = f"{_clock(event.time)}  {event.kind:<{_KIND_WIDTH}}  {event.message}  [{_said_by(event.source)}{more}]"
+        text = f"{_clock(event.time)}  {event.kind:<{_KIND_WIDTH}}  {event.message}  [{said_by(event.source)}{more}]"
         yield line(text)
         for claim in event.contradicted_by:
             yield line(f"{'':19}  {'!':<{_KIND_WIDTH}}  contradicted by {_claim_text(claim)}")
@@ -80,7 +80,7 @@ def as_body(events: Iterable[Event], unset: str = UNSET[0]) -> Iterator[str]:
 
     MD5, name, inode, mode, owner, group, size in bytes, then four times in seconds, of which an event has one::
 
-        0|/home/exampleu/.appdata/backups/b1x4…:9 [Backup Time] wordpress … backed up|0|-|0|0|0|-1|-1|-1|1718312121
+        0|/home/exampleu/.appdata/backups/b1…, line 9 [Backup Time] wordpress … backed up|0|-|0|0|0|-1|-1|-1|1718312121
 
     The others are ``unset``. ``|``, which ends a field, and ``%`` are percent-encoded,
     which mactime undoes. Earlier times than 1970 become 0, which mactime prints as no time.
@@ -90,7 +90,7 @@ def as_body(events: Iterable[Event], unset: str = UNSET[0]) -> Iterator[str]:
         times[_BODY_TIMES.index(KINDS[event.kind].macb)] = str(max(nearest(event.time) // SECOND, 0))
         file = event.file or File(0)
         mode = _NO_VALUE if file.mode is None else stat.filemode(file.mode)
-        name = visible(f"{_place(event.source)} [{KINDS[event.kind].timestamp_desc}] {_message(event)}")
+        name = visible(f"{seen_at(event.source)} [{KINDS[event.kind].timestamp_desc}] {_message(event)}")
         name = name.replace("%", "%25").replace("|", "%7C")
         yield inert("|".join(map(str, (0, name, file.inode, mode, file.uid, file.gid, file.size, *times))) + "\n")
 
@@ -149,19 +149,7 @@ def _message(event: Event) -> str:
 
 def _claim_text(claim: Claim) -> str:
     """Return what another witness says: ``Backup Time 2024-06-13 20:55:21 UTC (embedded record, /home/…)``."""
-    return f"{KINDS[claim.kind].timestamp_desc} {_clock(claim.time)} UTC ({_said_by(claim.source)})"
-
-
-def _said_by(source: Source) -> str:
-    return f"{source.witness}, {_place(source)}"
-
-
-def _place(source: Source) -> str:
-    """Return where something stands: path, member, line or place in bytes: ``/home/…/a.tar.gz » b.php at byte 512``."""
-    member = "" if source.member is None else f" » {source.member}"
-    if source.line is not None:
-        return f"{source.path}{member}:{source.line}"
-    return f"{source.path}{member}" + ("" if source.offset is None else f" at byte {source.offset}")
+    return f"{KINDS[claim.kind].timestamp_desc} {_clock(claim.time)} UTC ({said_by(claim.source)})"
 
 
 def _clock(time: int) -> str:

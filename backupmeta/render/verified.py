@@ -12,24 +12,27 @@ from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding, FindingRule, Group, Severity
-from backupmeta.provenance import display, named
+from backupmeta.provenance import display, located, named
 from backupmeta.render.formats import (
     Format,
     Formats,
     Rendering,
     View,
     any_view,
+    finding_line,
     json_list,
     json_object,
     pretty,
     spaced,
     table,
 )
-from backupmeta.render.members import member_object
-from backupmeta.words import amounts, counted, counts_of, visible
+from backupmeta.render.members import dump_object, member_object
+from backupmeta.words import amounts, counted, counts_of, line, seen_at, size, visible
 
 if TYPE_CHECKING:
+    from backupmeta.archive.dump import Dump
     from backupmeta.extraction.extract import Extraction, MemberResult
+    from backupmeta.extraction.needs import Needs, Room
 
 Paint: TypeAlias = Callable[[Severity | Verdict], str]
 """Gives a severity or verdict as it is to be shown: as `str` gives it, or `_coloured`."""
@@ -212,7 +215,7 @@ def _particulars(finding: Finding) -> str:
     """Return what tells a finding from others of its id: subject and detail, else where it can be seen."""
     _, subject, detail, evidence = finding
     text = f"{subject} ({detail})" if subject and detail else subject or detail
-    return text or next((source.member or source.path for source in evidence), "")
+    return text or next(map(seen_at, evidence), "")
 
 
 # --- text -------------------------------------------------------------------------------------------------------------
@@ -325,6 +328,92 @@ EXTRACTION: Final[Formats[Callable[[], ExtractionJson | None]]] = Formats(
 """The formats of an extraction: each makes what writes it, piece by piece, as members come; None writes nothing."""
 
 
+# --- what a restore needs ---------------------------------------------------------------------------------------------
+
+
+class Restore(NamedTuple):
+    """What a restore needs, and whether a folder has room for it; None where nobody asks."""
+
+    needs: "Needs"
+    room: "Room | None" = None
+
+
+def needs_lines(restore: Restore) -> Iterator[str]:
+    """Yield a line a need, then what a restore of the dump may trip over."""
+    needs = restore.needs
+    rows = {name: str(told.value) for name, told in needs.fields.items() if name != "cache_tables"}
+    rows["files"] = f"{size(needs.size)} in {counted(needs.entries, 'file or folder', 'files and folders')}"
+    rows |= {"dump": "none"} if needs.dump is None else _dump_rows(needs.dump)
+    if "cache_tables" in needs.fields:
+        rows["database"] = f"{size(int(str(needs.fields['cache_tables'].value)))} when the server last counted"
+    rows |= {} if restore.room is None else {"room": _room(restore.room)}
+    yield from (line(f"{name:<17}  {text}") for name, text in rows.items())
+    judged = restore.needs.verification.judged
+    yield from (line(finding_line(finding)) for finding, _ in judged if finding.rule.group is Group.RESTORE)
+
+
+def _dump_rows(dump: "Dump") -> dict[str, str]:
+    names: dict[str, Iterable[bytes]] = {"collations": dump.collation_names, "definers": dump.definers}
+    counts = {kind: sum(table.kind == kind for table in dump.tables) for kind in ("table", "view")}
+    return {
+        "dump": f"{size(dump.size)}, {dump.state}; {counts_of({**counts, **dump.routines}, 'no tables')}",
+        "longest statement": size(dump.longest_statement),
+        **{key: ", ".join(map(_text, values)) for key, values in names.items() if values},
+    }
+
+
+def _room(room: "Room") -> str:
+    """Return whether a folder has room, and why not."""
+    sizes = f"{size(room.size)} at most" if room.free.size is None else f"{size(room.size)} of {size(room.free.size)}"
+    answer = {None: "unknown", True: "enough", False: "too little"}[room.is_enough]
+    obstacle = f"; {room.folder} {room.free.obstacle}" if room.free.obstacle else ""
+    return f"{answer}, {sizes} that are free{obstacle}"
+
+
+def needs_json(restore: Restore) -> Iterator[str]:
+    """Yield one JSON object; sizes in bytes."""
+    needs, room = restore.needs, restore.room
+    yield pretty(
+        {
+            "fields": json_object({name: told.value for name, told in needs.fields.items()}),
+            "sources": {name: located(told.source) for name, told in needs.fields.items()},
+            "files": {"size": needs.size, "entries": needs.entries, "is_partial": needs.is_partial},
+            "dump": None if needs.dump is None else _dump_needs(needs.dump),
+            "room": None if room is None else _room_object(room),
+            "verification": target(needs.verification),
+        }
+    )
+
+
+def _dump_needs(dump: "Dump") -> dict[str, object]:
+    return {
+        "size": dump.size,
+        "longest_statement": dump.longest_statement,
+        "collations": list(map(_text, dump.collation_names)),
+        "definers": list(map(_text, dump.definers)),
+        "routines": dump.routines,
+        **dump_object(dump),
+    }
+
+
+def _room_object(room: "Room") -> dict[str, object]:
+    there = room.free
+    answer = {"is_fit": room.is_fit, "is_enough": room.is_enough, "obstacle": there.obstacle or None}
+    sizes = {"size": room.size, "entries": room.entries, "free_size": there.size, "free_entries": there.entries}
+    return {**named("folder", room.folder), **answer, **sizes}
+
+
+def _text(name: bytes) -> str:
+    return display(name.decode("utf-8", "surrogateescape"))
+
+
+NEEDS: Final[Formats[Rendering[Restore]]] = Formats(
+    Format("text", "a line a need", any_view(needs_lines)),
+    Format("json", "one object, sizes in bytes", any_view(needs_json)),
+)
+"""The formats of what a restore needs."""
+
+
 # --- the rules of findings --------------------------------------------------------------------------------------------
 
 
@@ -332,7 +421,7 @@ def rule_table(rules: Sequence[FindingRule], view: View) -> Iterator[str]:
     """Yield a table of checks; of a single one what it says, and what to do."""
     if len(rules) > 1:
         columns = ("id", "severity", "group", "says")
-        yield table(columns, [(rule.id, rule.severity, rule.group, rule.sentence) for rule in rules], view.width)
+        yield from table(columns, [(rule.id, rule.severity, rule.group, rule.sentence) for rule in rules], view)
         return
     rule = rules[0]
     yield f"{rule.id}: {rule.sentence}\n"

@@ -23,8 +23,8 @@ Watch = Callable[[int], object]
 """Is called with how many more bytes of evidence were read."""
 
 
-def unwatched(_count: int) -> None:
-    """Take no notice of what was read."""
+def unwatched(_progress: object) -> None:
+    """Take no notice of how far the work is."""
 
 
 WORKER_ENDED: Final = "the process that read it ended; is there too little memory?"

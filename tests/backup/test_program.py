@@ -7,10 +7,10 @@ from dataclasses import fields
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
@@ -22,6 +22,7 @@ from backupmeta.record.grammar import Document, document
 from backupmeta.secrets import closed, is_closed, opened
 from tests.backup import reference
 from tests.backup.reference import Answer, Lines
+from tests.examples import examples
 from tests.invented import BACKUP, INSTALL, NAME, backup_record, install_record
 
 HOME: Final = "/home/exampleu"
@@ -113,14 +114,14 @@ def assert_alike(answer: Answer, expected: Answer) -> None:
 
 
 @given(st.one_of(pairs(RECORDS), pairs(HARMLESS)), st.one_of(st.none(), RECORDS), st.sampled_from([3, None]))
-@settings(max_examples=400)
+@examples(150)
 def test_any_backup_is_resolved_as_the_format_says(
     pair: tuple[Lines | None, Lines | None], live: Lines | None, numbackups: int | None
 ) -> None:
     backup, embedded = pair
     records = [record for record in pair if record is not None]
     contents = [None if record is None else content(record) for record in (backup, embedded, live)]
-    inspection = resolve.backup(witnesses(contents[0], contents[1], contents[2], numbackups), PairState.PAIRED)
+    inspection = resolve.backup(witnesses(contents[0], contents[1], contents[2], numbackups), State.PAIRED)
     numbers = {Witness.BACKUP_RECORD: 0, Witness.EMBEDDED_RECORD: len(records) - 1, Witness.INSTALL_RECORD: -1}
     own_id = BACKUP if backup is not None else None
     expected = reference.resolve(records, live, own_id=own_id, archive_name=NAME, numbackups=numbackups, home=HOME)
@@ -128,7 +129,7 @@ def test_any_backup_is_resolved_as_the_format_says(
 
 
 @given(st.one_of(RECORDS, HARMLESS))
-@settings(max_examples=100)
+@examples(60)
 def test_any_install_is_resolved_as_the_format_says(record: Lines) -> None:
     live = said(Witness.INSTALL_RECORD, content(record))
     assert live is not None
@@ -178,8 +179,8 @@ def parts(inspection: Inspection) -> list[object]:
 @pytest.mark.parametrize("record", [install_record(), b"backup-install=x"])
 def test_the_record_of_the_live_install_may_be_the_only_one(record: bytes) -> None:
     live = said(Witness.INSTALL_RECORD, record)
-    alone = resolve.backup(Witnesses(None, live, None, None, None, HOME, HOME, 3, None), PairState.PAIRED)
-    twice = resolve.backup(Witnesses(None, live, None, live, None, HOME, HOME, 3, None), PairState.PAIRED)
+    alone = resolve.backup(Witnesses(None, live, None, None, None, HOME, HOME, 3, None), State.PAIRED)
+    twice = resolve.backup(Witnesses(None, live, None, live, None, HOME, HOME, 3, None), State.PAIRED)
     assert twice.values == alone.values
     assert twice.conflicts == {}
 
@@ -187,7 +188,7 @@ def test_the_record_of_the_live_install_may_be_the_only_one(record: bytes) -> No
 def test_what_one_answer_holds_may_be_changed_and_no_other_shows_it() -> None:
     record = backup_record(list_plugins="+akismet/5.3.6", list_themes="+one/1", list_files="a,b")
     asked = witnesses(record, record, None)
-    first, expected = resolve.backup(asked, PairState.PAIRED), deepcopy(parts(resolve.backup(asked, PairState.PAIRED)))
+    first, expected = resolve.backup(asked, State.PAIRED), deepcopy(parts(resolve.backup(asked, State.PAIRED)))
     assert first.get("plugins") == [{"id": "akismet", "version": "5.3.6", "activated": True, "autoup": "all"}]
     for name in ("plugins", "files", "notification", "themes"):
         value = first.fields[name]
@@ -198,7 +199,7 @@ def test_what_one_answer_holds_may_be_changed_and_no_other_shows_it() -> None:
         value.clear()
     first.origins.clear()
     first.kept.clear()
-    assert str(parts(resolve.backup(asked, PairState.PAIRED))) == str(expected)
+    assert str(parts(resolve.backup(asked, State.PAIRED))) == str(expected)
 
 
 SECRETIVE: Final = st.one_of(

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from backupmeta import secrets
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
@@ -68,7 +68,7 @@ def resolved(
             numbackups=numbackups,
             zone=zone,
         ),
-        PairState.PAIRED,
+        State.PAIRED,
     )
 
 

@@ -12,7 +12,7 @@ from backupmeta.api.models import Backup
 from backupmeta.catalog import schema
 from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.integrity import seal_all
-from backupmeta.catalog.scanning import Depth, scan
+from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
 from tests.catalog.snapshots import current, differences
 from tests.invented import BACKUP, NAME, Account, backup_record, install_record, run
@@ -44,8 +44,8 @@ class Site:
             account.backup(content=content)
             account.archive(embedded=content + b"odd")
 
-    def scan(self, catalog: Path | None = None, depth: Depth = Depth.DEEP) -> ScanResult:
-        return scan(str(catalog or self.catalog), Search((str(self.home),)), depth=depth)
+    def scan(self, catalog: Path | None = None, *, deep: bool = True) -> ScanResult:
+        return scan(str(catalog or self.catalog), Search((str(self.home),)), deep=deep)
 
     def change(self) -> None:
         """Change one of ann's backups and her install, and make another backup."""
@@ -180,7 +180,7 @@ def test_every_statement_names_its_columns() -> None:
 
 def test_provenance_stands_in_the_order_of_the_wire(site: Site) -> None:
     site.ann.archive(embedded=backup_record(backup_note=None, title="Other", version_available="6.5"))
-    site.scan(depth=Depth.SHALLOW)
+    site.scan(deep=False)
     fields: dict[int, list[str]] = {}
     for row in rows(site.catalog, "SELECT backup, field FROM provenance"):
         fields.setdefault(row["backup"], []).append(row["field"])

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from backupmeta.catalog.scanning import Depth, scan
+from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
 from backupmeta.work.orders import Workers
 from tests.invented import FIXTURES, NAME, SECOND, TIME, Account, Ran, run
@@ -209,9 +209,9 @@ class OnHost(Workers):
 def test_each_host_has_its_own(tmp_path: Path) -> None:
     account, catalog = honest(tmp_path / "home/exampleu"), tmp_path / "catalog.sqlite"
     search = Search((str(tmp_path / "home"),))
-    scan(str(catalog), search, depth=Depth.DEEP, workers=OnHost("one"))
+    scan(str(catalog), search, deep=True, workers=OnHost("one"))
     (account.archives / NAME).write_bytes(packed(record())[:-30])
-    scan(str(catalog), search, depth=Depth.DEEP, workers=OnHost("two"))
+    scan(str(catalog), search, deep=True, workers=OnHost("two"))
     _, told_by_catalog = told(run("verify", "--catalog", catalog, "--json", "--now", str(NOW)))
     verdicts = [target["verdict"] for target in told_by_catalog["targets"] if target["path"].endswith(NAME)]
     assert verdicts == ["pass", "fail"]

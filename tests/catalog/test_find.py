@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.catalog.queries import Bound, Requirement, parsed_requirement
-from tests.invented import TIME, Account, Ran, archive, backup_record, run
+from tests.invented import INSTALL, NAME, TIME, Account, Ran, archive, backup_record, run
 
 DAY: Final = 86_400
 
@@ -25,15 +25,17 @@ class Backup(NamedTuple):
     changes: dict[str, str | None]
 
 
+OTHER: Final = {"url": "x", "backup_install": f"{'another':0<25}"}
+ANN: Final = {"cf_email": "Ann@Example.com"}
 BACKUPS: Final = {
     "w64": Backup("ann", 0, {"version": "6.4", "list_plugins": "akismet/akismet.php,hello.php"}),
-    "w642": Backup("ann", 1, {"version": "6.4.2", "list_plugins": "+akismet/5.3.1,-hello/1.7.2"}),
+    "w642": Backup("ann", 1, {"version": "6.4.2", "list_plugins": "+akismet/5.3.1,-hello/1.7.2", "cf_login": "%_"}),
     "w643": Backup("ann", 2, {"version": "6.4.3", "list_plugins": "=akismet/5.3.6", "list_themes": "+plain/1.10"}),
     "w610": Backup("bob", 3, {"version": "6.10", "list_plugins": "|akismet/5.10", "list_themes": "-plain/1.9"}),
     "beta": Backup("bob", 4, {"version": "6.4.3-beta1", "owner": "o'brien", "db_prefix": "wp_"}),
     "unknown": Backup("bob", 5, {"version": None, "url_domain": None, "url": "https://www.example.org/"}),
-    "drupal": Backup("cid", 6, {"installer": "drupal", "version": "6.4.2", "db_prefix": "wpx"}),
-    "joomla": Backup("cid", 7, {"installer": "joomla", "version": "6.4", "url_domain": "Example.NET", "url": "x"}),
+    "drupal": Backup("cid", 6, {"installer": "drupal", "version": "6.4.2", "db_prefix": "wpx", **ANN}),
+    "joomla": Backup("cid", 7, {"installer": "joomla", "version": "6.4", "url_domain": "Example.NET", **OTHER}),
 }
 FIRST: Final = "app_example-com_Blog_2024-06-13_20-55-21.tar.gz"
 LONE: Final = "app_example-com_Lone_2023-01-01_12-00-00.tar.gz"
@@ -102,7 +104,8 @@ def name_of(id_: str) -> str | None:
         ("wordpress >= 6.4.2, < 6.10", "w642 w643 beta"),
         ("wordpress >= 6.4.2 < 6.10 != 6.4.3", "w642 beta"),
         ("wordpress > 6.10, < 6.4", ""),
-        ("WordPress", ""),
+        ("WordPress", "w64 w642 w643 w610 beta unknown 5.1 5.2"),
+        ("WORDPRESS 6.10", "w610"),
         ("moodle", ""),
         ("wordpress' OR '1'='1", ""),
     ],
@@ -138,6 +141,12 @@ def test_several_applications_are_alternatives(catalog: Path) -> None:
         (["--domain", "EXAMPLE.net"], "joomla"),
         (["--user", "o'brien"], "beta"),
         (["--user", "o_brien"], ""),
+        (["--install", INSTALL], "w64 w642 w643 w610 beta unknown drupal"),
+        (["--install", INSTALL[:24]], ""),
+        (["--email", "ANN@example.com"], "drupal"),
+        (["--email", "nn@example.com"], ""),
+        (["--login", "%_"], "w642"),
+        (["--login", "_%"], ""),
         (["--prefix", "wp_"], "beta"),  # which no pattern is made of
         (["--since", "2024-06-19"], "drupal joomla"),
         (["--since", str(TIME + 6 * DAY)], "drupal joomla"),
@@ -185,6 +194,31 @@ class TestDigest:
         assert found(catalogs["deep"], "--digest", "0" * 64) == set()
 
 
+class TestWhatScanningFound:
+    def test_verdicts_of_archives_that_were_scanned_deep(self, catalogs: dict[str, Path]) -> None:
+        assert found(catalogs["deep"], "--verdict", "fail") == {"w64", "5.1", "5.2"}
+        assert found(catalogs["deep"], "--verdict", "pass") == set()
+        assert found(catalogs["shallow"], "--verdict", "fail") == set()
+
+    def test_findings_of_the_record_and_of_the_archive(self, catalogs: dict[str, Path]) -> None:
+        for catalog in catalogs.values():
+            assert found(catalog, "--finding", "archive-missing") == {*BACKUPS} - {"w64"}
+        assert found(catalogs["deep"], "--finding", "archive-without-record") == {"5.1", "5.2"}
+        assert found(catalogs["deep"], "--finding", "archive-without-record", "wordpress < 5.2") == {"5.1"}
+
+    def test_copies(self, tmp_path: Path) -> None:
+        account = Account(tmp_path / "home/exampleu").whole()
+        shutil.copy(account.archives / NAME, account.archives / "copy.tar.gz")
+        run("scan", tmp_path / "home", "-o", tmp_path / "c", "--jobs", "1", "--deep")
+        assert len(run("find", tmp_path / "c", "--finding", "backup-duplicate", "--jsonl").jsonl) == 1
+
+    def test_what_is_none_is_told(self, catalog: Path) -> None:
+        ran = run("find", catalog, "--finding", "dump-mising")
+        assert (ran.code, ran.out) == (2, b"")
+        assert refusal(ran).endswith("'dump-mising' is no finding; did you mean 'dump-missing'?")
+        assert run("find", catalog, "--verdict", "good").code == 2
+
+
 class TestForms:
     def test_the_lists_envelope(self, catalog: Path) -> None:
         ran = run("find", catalog, "wordpress", "--json", "--limit", "2", "--offset", "1", "--sort", "-backup_time")
@@ -221,7 +255,41 @@ class TestForms:
 
     def test_nothing_matches(self, catalog: Path) -> None:
         ran = run("find", catalog, "moodle")
-        assert ran.err.splitlines()[1:] == [f"backupmeta: nothing that matches in {catalog}"]
+        assert ran.err.splitlines()[1:] == [
+            f"backupmeta: nothing that matches in {catalog}",
+            "backupmeta: no application is called 'moodle'; there are drupal, joomla, wordpress",
+        ]
+
+    @pytest.mark.parametrize(
+        ("asked", "says"),
+        [
+            (
+                ["Joomal"],
+                "no application is called 'joomal'; did you mean 'joomla'? there are drupal, joomla, wordpress",
+            ),
+            (
+                ["--plugin", "akismte > 5"],
+                "no plugin is called 'akismte'; did you mean 'akismet'? there are akismet, hello",
+            ),
+            (["--theme", "x"], "no theme is called 'x'; there is plain"),
+            (["--user", "obrien"], "no user is called 'obrien'; did you mean \"o'brien\"? there are exampleu, o'brien"),
+            (["--prefix", "wp"], "no prefix is called 'wp'; did you mean 'wpx'? there are wp_, wpx"),
+            (
+                ["--domain", "www.examplecom"],
+                "no domain is called 'examplecom'; did you mean 'example.com'? there are example.com, example.net",
+            ),
+            (["drupal", "--theme", "PLAIN"], ""),
+            (
+                ["moodle", "--user", "exampleu"],
+                "no application is called 'moodle'; there are drupal, joomla, wordpress",
+            ),
+        ],
+    )
+    def test_what_is_not_there_is_told_with_what_is(self, catalog: Path, asked: list[str], says: str) -> None:
+        ran = run("find", catalog, *asked, "--since", "2000-01-01")
+        nothing = [f"backupmeta: nothing that matches in {catalog}"]
+        assert ran.code == 1
+        assert ran.err.splitlines()[1:] == [*nothing, *([f"backupmeta: {says}"] if says else [])]
 
 
 @pytest.mark.parametrize("option", [[], ["--plugin"], ["--theme"]])

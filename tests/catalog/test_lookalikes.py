@@ -10,7 +10,7 @@ import pytest
 from backupmeta import Search
 from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.remembered import InCatalog
-from backupmeta.catalog.scanning import Depth, scan
+from backupmeta.catalog.scanning import scan
 from backupmeta.library import list_backups
 from tests.catalog.snapshots import current
 from tests.invented import BACKUP, NAME, Account, archive, backup_record
@@ -38,7 +38,7 @@ class Disk:
 
     def scan_deep(self) -> ScanResult:
         self.opened.clear()
-        return scan(str(self.catalog), Search((str(self.root),)), depth=Depth.DEEP)
+        return scan(str(self.catalog), Search((str(self.root),)), deep=True)
 
     def found(self) -> set[str]:
         return {Path(one.path).name for one in list_backups(InCatalog(catalog=str(self.catalog)))}

@@ -14,7 +14,7 @@ import zstandard
 
 from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.queries import EXPORTED
-from backupmeta.catalog.scanning import Depth, scan
+from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
 from tests.attack.test_canaries import PLACES, leaks
 from tests.catalog.snapshots import rows
@@ -34,8 +34,8 @@ class Catalog:
         self.path = path
         self.written = b""
 
-    def scan(self, root: Path, depth: Depth) -> None:
-        scan(str(self.path), Search((str(root),)), depth=depth, tell=self._look)
+    def scan(self, root: Path, *, deep: bool) -> None:
+        scan(str(self.path), Search((str(root),)), deep=deep, tell=self._look)
         self._look(ScanResult())
 
     def _look(self, _tally: ScanResult) -> None:
@@ -48,18 +48,18 @@ class Catalog:
         return [zstandard.ZstdDecompressor().decompress(content) for (content,) in contents]
 
 
-@pytest.fixture(scope="module", params=Depth, ids=lambda depth: depth.name.lower())
+@pytest.fixture(scope="module", params=[False, True], ids=["shallow", "deep"])
 def catalog(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """Give a catalog of homes that were scanned, changed, and scanned again, and are gone."""
     folder = tmp_path_factory.mktemp("secrets")
     accounts = [filled(folder / "home" / place, number) for number, place in enumerate(PLACES)]
     made = Catalog(folder / "catalog.sqlite")
-    made.scan(folder / "home", request.param)
+    made.scan(folder / "home", deep=request.param)
     for number, account in enumerate(accounts):
         (account.archives / LONE).write_bytes(archive(CHANGED))
         account.backup(id_of(number, 1), CHANGED)
         (account.archives / NAME).rename(account.archives / "app_renamed.tar.gz")
-    made.scan(folder / "home", request.param)
+    made.scan(folder / "home", deep=request.param)
     shutil.rmtree(folder / "home")
     return made
 
@@ -102,8 +102,7 @@ def test_no_memory_has_one(catalog: Catalog) -> None:
 def commands(catalog: Path) -> Iterator[list[str]]:
     path = str(catalog)
     for number in range(len(PLACES)):
-        for option in ([], ["--install"]):
-            yield ["view", id_of(number), "--catalog", path, "--provenance", "--allow-missing", *option]
+        yield ["view", id_of(number), "--catalog", path, "--provenance", "--allow-missing"]
     for name in (id_of(0, 1), NAME, LONE, "nothing"):
         yield ["view", name, "--catalog", path]
     for command in (["list", "--catalog"], ["installs", "--catalog"], ["find"]):

@@ -70,6 +70,7 @@ def test_an_honest_archive() -> None:
     assert dump_of(inventory).size == len(DUMP)
     assert inventory.file_bytes == sum(len(content) for name, content in MEMBERS.items() if name != "APP-DATA.SQL")
     assert inventory.heads == {
+        b"index.php": MEMBERS["index.php"],  # Joomla's tells which PHP it needs
         b"wp-config.php": MEMBERS["wp-config.php"],
         VERSION.encode(): MEMBERS[VERSION],
     }

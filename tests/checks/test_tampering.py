@@ -15,7 +15,8 @@ from writers.installatron import Entry, blocks, gzip_bytes, tar_bytes
 
 from backupmeta import Search, verify
 from backupmeta.archive.limits import Limits
-from backupmeta.findings import Finding, Severity
+from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.findings import Finding, Group, Severity
 from tests.checks.subjects import MEMBERS, record
 from tests.hostile import END, header, pax
 from tests.invented import NAME, TIME, Account
@@ -295,3 +296,15 @@ def test_a_broken_archive_is_not_judged(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(packed({SHELL: LATER}))[:-9])
     [archive] = verify(Search((str(path),)), now=2 * TIME)
     assert told([judgement.finding for judgement in archive.judged]) == {}
+
+
+def test_what_weighs_as_a_sign_is_a_contradiction_in_the_table_of_checks() -> None:
+    of_contents = {
+        f"{kind}-{what}" for kind in ("plugin", "theme") for what in ("missing", "unlisted", "version-differs")
+    }
+    of_contents |= {"file-unlisted", "application-version-differs", "config-differs"}
+    contradictions = {rule.id for rule in FINDINGS.values() if rule.is_contradiction}
+    assert (
+        of_contents | NEW | {rule.id for rule in FINDINGS.values() if rule.group is Group.WITNESSES} <= contradictions
+    )
+    assert contradictions & {"archive-truncated", "archive-missing", "backup-duplicate", "backup-orphaned"} == set()

@@ -159,7 +159,7 @@ class TestExport:
     ) -> None:
         target = tmp_path / f"backups.{form}"
         target.write_text("before")
-        monkeypatch.setattr("backupmeta.cli.writing.os.fsync", full)
+        monkeypatch.setattr("backupmeta.cli.output.os.fsync", full)
         ran = run("export", catalog, "--to", form, "-o", target)
         told = f"backupmeta: {target}: can't be written: no space left on device; name a file elsewhere"
         assert (ran.code, ran.err.splitlines()[-1]) == (2, told)

@@ -37,7 +37,7 @@ def test_text_by_default(account: Account) -> None:
     assert lines[0].startswith("2024-06-13 16:33:54  installed ")
     assert lines[3] == (
         "2024-06-13 20:55:21  backed-up      wordpress 6.5.4 at https://www.example.com/blog backed up"
-        f"  [backup record, {account.backups / BACKUP}:13]"
+        f"  [backup record, {account.backups / BACKUP}, line 13]"
     )
 
 
@@ -62,9 +62,12 @@ def test_what_is_asked_for(account: Account, options: list[str], events: list[st
 
 
 def test_who_finds_nothing_is_told(account: Account) -> None:
-    ran = run("timeline", account.home, "--user", "nobody")
-    assert (ran.code, ran.out) == (0, b"")
-    assert ran.err == f"backupmeta: nothing happened in {account.home}; name another ROOT, or a wider time\n"
+    ran = run("timeline", account.home, "--user", "exampel")
+    assert (ran.code, ran.out) == (1, b"")
+    assert ran.err.splitlines() == [
+        f"backupmeta: nothing happened in {account.home}; name another ROOT, or a wider time",
+        "backupmeta: no user is called 'exampel'; did you mean 'exampleu'? there is exampleu",
+    ]
 
 
 @pytest.mark.parametrize("deep", [(), ("--deep",)], ids=["heads", "deep"])
@@ -113,7 +116,7 @@ def test_the_newest_members_are_those_of_the_period(account: Account) -> None:
     members = {f"old/{number}": CREATED - 30 * DAY + number for number in range(4)} | {"new": TIME - 5}
     (account.archives / NAME).write_bytes(packed(backup_record(), members))
     until = ("--until", str(CREATED - DAY))
-    ran = run("timeline", account.home, "--deep", "--members", "2", "--json", *until)
+    ran = run("timeline", account.home, "--deep", "--member-limit", "2", "--json", *until)
     assert [event["member"] for event in ran.jsonl if event["event"] == "member"] == ["old/2", "old/3"]
 
 
@@ -125,9 +128,9 @@ def test_contradictions_are_counted_and_change_nothing(account: Account) -> None
 
 
 def test_members_that_are_left_out_are_told(account: Account) -> None:
-    ran = run("timeline", account.home, "--deep", "--members", "1", "--json")
+    ran = run("timeline", account.home, "--deep", "--member-limit", "1", "--json")
     assert ran.code == 0
-    assert ran.err == "backupmeta: 2 members have no event of their own; --members N tells more of them\n"
+    assert ran.err == "backupmeta: 2 members have no event of their own; --member-limit N tells more of them\n"
     assert [one["left_out"] for one in ran.jsonl if "left_out" in one] == [2]
 
 
@@ -143,7 +146,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_goes_on(account: Account) -> N
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--members", "5"], "--members needs --deep"),
+        (["--member-limit", "5"], "--member-limit needs --deep"),
         (["--format", "xml"], "'xml' is not one of"),
         (["--bodyfile-unset", "0"], "--bodyfile-unset needs --format bodyfile"),
         (["--format", "bodyfile", "--bodyfile-unset", "1"], "'1' is not one of '-1', '0'"),
@@ -217,7 +220,7 @@ def many(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("form", sorted(TIMELINES))
 def test_the_number_of_processes_makes_no_difference(many: Path, form: str) -> None:
-    arguments = ("timeline", many, "--deep", "--format", form, "--members", "500", "--jobs")
+    arguments = ("timeline", many, "--deep", "--format", form, "--member-limit", "500", "--jobs")
     alone, *others = (run(*arguments, jobs) for jobs in ("1", "2", "3"))
     assert others == [alone, alone]
     assert len(alone.out.splitlines()) > 3000

@@ -30,9 +30,9 @@ SHARED = Event(Claim("installed", 5, Source(Witness.INSTALL_RECORD, "/b")), "m",
 
 
 def spooled(events: list[Event]) -> list[Event]:
-    with EventSpool() as spool:
-        spool.take(events)
-        return list(spool)
+    spool = EventSpool()
+    spool.take(events)
+    return list(spool)
 
 
 @given(st.lists(EVENTS, max_size=6, unique_by=lambda event: event._replace(contradicted_by=())))

@@ -171,7 +171,7 @@ def test_a_finding_without_evidence_is_at_its_target() -> None:
         "locations": [
             {
                 "physicalLocation": {"artifactLocation": {"uri": f"file://{ARCHIVE}", "index": 0}},
-                "message": {"text": "file system"},
+                "message": {"text": f"file system, {ARCHIVE}"},
             }
         ],
         "partialFingerprints": dict.fromkeys(
@@ -199,13 +199,13 @@ def test_a_line_is_a_region_of_the_file_itself_only() -> None:
     assert found["locations"] == [
         {
             "physicalLocation": {"artifactLocation": {"uri": f"file://{RECORD}"}, "region": {"startLine": 8}},
-            "message": {"text": "backup record, line 8"},
+            "message": {"text": f"backup record, {RECORD}, line 8"},
         }
     ]
     assert found["relatedLocations"] == [
         {
             "physicalLocation": {"artifactLocation": target},
-            "message": {"text": "embedded record, line 9"},
+            "message": {"text": f"embedded record, {ARCHIVE} » APP-META.INI, line 9"},
             "logicalLocations": [{"name": "APP-META.INI", "kind": "member"}],
         }
     ]

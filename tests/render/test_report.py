@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 import backupmeta.render
 from backupmeta.catalog.database import Scan
-from backupmeta.catalog.scanning import Depth, scan
-from backupmeta.catalog.summary import Part, Summary
+from backupmeta.catalog.report import Asked, Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding
+from backupmeta.catalog.report import report as read
+from backupmeta.catalog.scanning import scan
+from backupmeta.catalog.summary import FindingCount, Part, Summary
 from backupmeta.render.page import content, html
 from backupmeta.render.report_text import LONGEST, MOST, markdown, report_json, shown
-from backupmeta.report import Asked, Extension, Report, ReportedAccount, ReportedBackup, ReportedFinding, read
 from backupmeta.search import Search
 from backupmeta.words import minute, size
 from tests.invented import TIME, Account, archive, backup_record
@@ -33,7 +34,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     other = Account(folder / "home" / os.fsdecode(b"o\xffther"))
     (other.archives / os.fsdecode(b"app_\xfe.tar.gz")).write_bytes(archive(backup_record(title="a|b `c` <i>")))
     catalog = str(folder / "catalog.sqlite")
-    scan(catalog, Search((str(folder / "home"),)), depth=Depth.DEEP)
+    scan(catalog, Search((str(folder / "home"),)), deep=True)
     return read(catalog, Asked(TIME, "backupmeta report 'x'", "catalog.sqlite", TIME))
 
 
@@ -82,6 +83,17 @@ class TestPage:
         assert "Archives that were read to their end: 1 pass, 1 fail." in page
         assert "backupmeta report &#39;x&#39;" in page
         assert "All archives were read to their end." in page
+
+    def test_it_says_whether_evidence_contradicts_itself(self) -> None:
+        findings = (
+            ("application-version-differs", "error", 2),
+            ("record-rewritten", "note", 1),
+            ("unknown", "note", 9),
+        )
+        counts = NOTHING._replace(findings=tuple(map(FindingCount._make, findings)))
+        page = html(replace(EMPTY, summary=counts))
+        assert "Evidence contradicts itself: 2 errors, 1 note; Contradictions below has both sides of each." in page
+        assert "No evidence contradicts itself, as far as it was read." in html(EMPTY)
 
     def test_it_says_where_digests_are_not_known(self, report: Report) -> None:
         undigested = report.summary._replace(digested=0, verdicts={})
@@ -145,7 +157,8 @@ def test_no_text_ends_the_content_or_gets_lost_in_it(title: str, plugin: str) ->
     told = content(replace(EMPTY, backups=(backup,)))
     assert re.search("[<>&\u2028\u2029]", told) is None
     parsed = json.loads(told)
-    columns = {one["key"]: one["cells"] for one in parsed["tables"][1]["columns"]}
+    [table] = [table for table in parsed["tables"] if table["key"] == "backups"]
+    columns = {one["key"]: one["cells"] for one in table["columns"]}
     assert parsed["texts"][columns["title"][0]] == shown(title)
     assert parsed["texts"][columns["plugins"][0]] == shown(plugin)
     assert parsed["texts"] == sorted(parsed["texts"], key=lambda text: (text.lower(), text))
@@ -165,7 +178,8 @@ class TestMarkdown:
         assert text.startswith("# Backups of ")
         headings = re.findall("^## (.*)$", text, re.MULTILINE)
         assert headings == [
-            "Summary", "What was found", "Findings", "Backups", "Installs", "Accounts", "Digests", "Scans", "Origin",
+            "Summary", "What was found", "Contradictions", "Findings", "Backups", "Installs", "Accounts", "Digests",
+            "Scans", "Origin",
         ]  # fmt: skip
         assert "| 2024-06-13 20:55 | Blog `https://www.example.com/blog` " in text
         assert r"`a\x7cb \x60c\x60 <i>`" in text
@@ -182,7 +196,7 @@ class TestJson:
         told = json.loads(report_json(report))
         assert set(told) == {
             "summary", "written", "version", "command", "catalog", "as_of", "oldest",
-            "scans", "accounts", "installs", "backups", "archives", "findings",
+            "scans", "accounts", "installs", "backups", "archives", "findings", "contradictions",
         }  # fmt: skip
         assert (told["written"], told["catalog"]) == ("2024-06-13T20:55:21+00:00", "catalog.sqlite")
         blog = next(one for one in told["backups"] if one["title"] == "Blog")

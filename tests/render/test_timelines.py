@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from backupmeta.events.claims import KINDS, Claim, Event, File, Subject
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.timelines import L2T_COLUMNS, TIMELINES, TimelineView, as_body, as_jsonl, as_l2t_csv, as_text
+from tests.examples import examples
 
 SECOND = 1_000_000
 TIME = 1718312121  # 2024-06-13 20:55:21 UTC
@@ -68,9 +69,9 @@ def rows(events: list[Event]) -> list[dict[str, str]]:
 def test_text() -> None:
     assert "".join(as_text(EVENTS)) == (
         f"1970-01-01 00:00:00  installed      wordpress installed"
-        f"  [install record, {HOME}/.appdata/current/i1:4 and 2 more]\n"
-        f"2024-06-13 20:54:21  member         member modified: a b.php  [archive, {ARCHIVE} » a b.php at byte 512]\n"
-        f"2024-06-13 20:55:21  backed-up      wordpress 6.5.4 backed up  [backup record, {RECORD}:14]\n"
+        f"  [install record, {HOME}/.appdata/current/i1, line 4 and 2 more]\n"
+        f"2024-06-13 20:54:21  member         member modified: a b.php  [archive, {ARCHIVE} » a b.php, at byte 512]\n"
+        f"2024-06-13 20:55:21  backed-up      wordpress 6.5.4 backed up  [backup record, {RECORD}, line 14]\n"
         f"                     !              contradicted by Compression Time (Gzip Header) 2024-06-14 20:55:22 UTC"
         f" (archive, {ARCHIVE})\n"
     )
@@ -124,10 +125,10 @@ def test_l2t_csv() -> None:
 
 def test_body() -> None:
     installed, member, backed_up = as_body(EVENTS)
-    place = f"{HOME}/.appdata/current/i1:4"
+    place = f"{HOME}/.appdata/current/i1, line 4"
     assert installed == f"0|{place} [Installation Time] wordpress installed (3 witnesses)|0|-|0|0|0|-1|-1|-1|0\n"
     assert member == (
-        f"0|{ARCHIVE} » a b.php at byte 512 [Content Modification Time (Member)] member modified: a b.php"
+        f"0|{ARCHIVE} » a b.php, at byte 512 [Content Modification Time (Member)] member modified: a b.php"
         "|0|-rw-r-----|1000|33|7|-1|1718312061|-1|-1\n"
     )
     assert "backed up; contradicted by Compression Time (Gzip Header) 2024-06-14 20:55:22 UTC" in backed_up
@@ -224,7 +225,7 @@ def test_mactime_shows_hostile_names_as_they_are() -> None:
     [found] = mactime("".join(as_body([ODD._replace(contradicted_by=())])))
     name = '|a%41%0Ab\\n"c",\\r\\t=1+1\\x1b[2J\\x00<script>\\u202e\ufffd|'
     assert found["File Name"] == (
-        f"/{name} » {name} at byte 0 [Content Modification Time (Member)] member modified: {name}"
+        f"/{name} » {name}, at byte 0 [Content Modification Time (Member)] member modified: {name}"
     )
 
 
@@ -236,6 +237,4 @@ def test_mactime_loses_none_of_any_events() -> None:
         events = [one._replace(message=f"{batch} {one.message}") for batch, many in enumerate(batches) for one in many]
         assert len(mactime("".join(as_body(events)))) == len(events)
 
-    from hypothesis import settings
-
-    settings(max_examples=25)(loses_none)()
+    examples(25)(loses_none)()

@@ -88,7 +88,7 @@ def test_text_tells_findings_apart_by_subject_and_detail_else_by_their_place() -
         "      - title (line 2)",
         "      - url",
         "      - line 9",
-        "      - APP-META.INI",
+        f"      - {ARCHIVE} » APP-META.INI",
         f"      - {RECORD}",
         "      - ",
     ]

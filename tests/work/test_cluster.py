@@ -24,7 +24,7 @@ from benchmarks import fleets
 from distributed.comm.core import CommClosedError
 
 import backupmeta
-from backupmeta.catalog.scanning import Depth, scan
+from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
 from backupmeta.work.cluster import _result
 from tests.catalog.fleets import LIMIT, Process, command, fleet_of, wait
@@ -204,7 +204,7 @@ class TestLikeAlone:
         for path in paths:
             os.utime(path, (TIME, TIME))  # or they may still be being written
         assert finished(root, catalog, cluster.address, "--deep").code == 0
-        scan(str(other), Search((str(root),)), depth=Depth.DEEP)
+        scan(str(other), Search((str(root),)), deep=True)
         assert differences(rows(catalog), rows(other)) == []
         assert asked(catalog, "SELECT count(*) FROM files WHERE kind = 'archive' AND walked = 1") == [(6,)]
         cut = asked(catalog, "SELECT path FROM files JOIN findings USING (file) WHERE id = 'archive-truncated'")

@@ -8,13 +8,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from time import time
 from typing import Final, NamedTuple, TypeVar
 
 from backupmeta import __version__
 from backupmeta.catalog.database import Catalog, Scan, age
 from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.summary import Summary, summary
-from backupmeta.checks.rulebook import FINDINGS
+from backupmeta.checks.rulebook import FINDINGS, is_contradiction
 from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import Source, place_in
 from backupmeta.record import values
@@ -232,6 +233,11 @@ class Report:
     summary: Summary
 
     @cached_property
+    def contradictions(self) -> tuple[ReportedFinding, ...]:
+        """Those of the findings that say that evidence contradicts itself, the worst first."""
+        return tuple(finding for finding in self.findings if is_contradiction(finding.id))
+
+    @cached_property
     def account_paths(self) -> Mapping[int, str]:
         """The accounts' paths, by number."""
         return {account.number: account.path for account in self.accounts}
@@ -256,11 +262,14 @@ class Asked(NamedTuple):
     written: int
 
 
-def read(path: str, asked: Asked, findings: list[Finding] | None = None) -> Report:
-    """Read what the catalog at ``path`` has. Raises `CatalogError`, also where nothing was scanned into it.
+def report(path: str, asked: Asked | None = None, findings: list[Finding] | None = None) -> Report:
+    """Return what the catalog at ``path`` has. Raises `CatalogError`, also where nothing was scanned into it.
+
+    ``asked`` is what is written down beside that; by default it is as of now.
 
     What is not as it was scanned is left out, and appended to ``findings``; without these it is a `CatalogError`.
     """
+    asked = asked or Asked(int(time()), "", path, int(time()))
     known = age(path)
     with Catalog.checked(path, findings) as catalog:
         return Report(

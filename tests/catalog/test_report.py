@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from backupmeta.catalog.scanning import Depth, scan
+from backupmeta.catalog.report import Asked, Report
+from backupmeta.catalog.report import report as read
+from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.summary import Duplicates
 from backupmeta.errors import CatalogError
-from backupmeta.report import Asked, Report, read
 from backupmeta.search import Search
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, TIME, Account, archive, backup_record
 from tests.sites import honest
@@ -17,15 +18,15 @@ ASKED = Asked(TIME, "backupmeta report", None, TIME + 60)
 LATER = NAME.replace("06-13", "06-14")
 
 
-def told(homes: Path, depth: Depth = Depth.SHALLOW) -> Report:
+def told(homes: Path, *, deep: bool = False) -> Report:
     catalog = str(homes.parent / "catalog.sqlite")
-    scan(catalog, Search((str(homes),)), depth=depth)
+    scan(catalog, Search((str(homes),)), deep=deep)
     return read(catalog, ASKED)
 
 
 def test_one_honest_account(tmp_path: Path) -> None:
     account = honest(tmp_path / "home/exampleu")
-    report = told(tmp_path / "home", Depth.DEEP)
+    report = told(tmp_path / "home", deep=True)
     [home], [install], [backup], [file] = report.accounts, report.installs, report.backups, report.archives
     assert (home.path, home.status, home.installs, home.backups) == (str(account.home), "present", 1, 1)
     assert (home.archives, home.bytes, home.newest) == (1, (account.archives / NAME).stat().st_size, TIME)
@@ -43,7 +44,7 @@ def test_findings_are_the_worst_first_and_know_what_they_are_about(tmp_path: Pat
     account = honest(tmp_path / "home/exampleu")
     account.backup(SECOND, backup_record(backup_filename=LATER))
     (account.archives / NAME).write_bytes((account.archives / NAME).read_bytes()[:-20])
-    report = told(tmp_path / "home", Depth.DEEP)
+    report = told(tmp_path / "home", deep=True)
     whole, second = (next(one for one in report.backups if one.id == id_) for id_ in (BACKUP, SECOND))
     about = {one.id: one.backup for one in report.findings}
     assert (about["archive-truncated"], about["archive-missing"]) == (whole.number, second.number)
@@ -53,13 +54,26 @@ def test_findings_are_the_worst_first_and_know_what_they_are_about(tmp_path: Pat
     assert next(one for one in report.findings if one.id == "archive-missing").advice.startswith("look for it")
 
 
+def test_contradictions_are_the_findings_with_two_sides(tmp_path: Path) -> None:
+    account = honest(tmp_path / "home/exampleu")
+    account.backup(BACKUP, backup_record(title="Edited"))
+    (account.archives / "app_copy.tar.gz").write_bytes((account.archives / NAME).read_bytes()[:-20])
+    report = told(tmp_path / "home", deep=True)
+    [renamed] = [finding for finding in report.contradictions if finding.id == "sources-disagree"]
+    assert "Edited: backup record" in renamed.message
+    assert "Blog: embedded record" in renamed.message
+    assert {place.witness for place in renamed.evidence} >= {"backup record", "embedded record"}
+    assert "archive-truncated" in {finding.id for finding in report.findings}
+    assert "archive-truncated" not in {finding.id for finding in report.contradictions}
+
+
 def test_counted(tmp_path: Path) -> None:
     account = Account(tmp_path / "home/exampleu").whole()
     account.backup(SECOND, backup_record(backup_filename=LATER, backup_install="o" * 25, backup_time=str(TIME + 86400)))
     for copy in ("app_a.tar.gz", "app_b.tar.gz"):
         (account.archives / copy).write_bytes(archive(backup_record()))
     size = (account.archives / NAME).stat().st_size
-    counts = told(tmp_path / "home", Depth.DEEP).summary
+    counts = told(tmp_path / "home", deep=True).summary
     assert counts.accounts == {"present": 1, "vanished": 0, "unreadable": 0}
     assert counts.backups == {"paired": 1, "missing": 1, "remote": 0, "unclaimed": 2}
     assert (counts.installs, counts.orphans.backups, counts.archives, counts.digested) == (1, 1, 3, 3)
