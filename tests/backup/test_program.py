@@ -221,7 +221,7 @@ def test_every_field_with_a_secret_in_it_is_closed(records: list[Lines], live: L
     backup, *embedded = map(content, records)
     asked = witnesses(backup, embedded[0] if embedded else None, None if live is None else content(live))
     asked = asked._replace(home=home, as_server=home, archive=f"{home}/application_backups/app_?pin=CANARY.tar.gz")
-    inspection = resolve.backup(asked, PairState.PAIRED)
+    inspection = resolve.backup(asked, State.PAIRED)
     hidden = {name for name, value in inspection.fields.items() if is_closed(closed(name, opened(value)))}
     assert set(inspection.closed_names) == hidden
     assert {name for name, value in inspection.fields.items() if is_closed(value)} == hidden
@@ -230,6 +230,6 @@ def test_every_field_with_a_secret_in_it_is_closed(records: list[Lines], live: L
 def test_a_secret_is_closed_in_the_field_of_each_key() -> None:
     keys = {field.key: f"{field.key}=ftp://u:CANARY@h.example/b" for field in FIELDS if field.key is not None}
     keys |= {"backup-time": "backup-time=1718312121", "autobk": "autobk=custom"}
-    inspection = resolve.backup(witnesses("\n".join(keys.values()).encode(), None, None), PairState.PAIRED)
+    inspection = resolve.backup(witnesses("\n".join(keys.values()).encode(), None, None), State.PAIRED)
     assert "CANARY" not in str(inspection.fields)
     assert {"db_pass", "bkloc", "sitetitle", "exclude_files"} <= set(inspection.closed_names)
