@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from backupmeta import library, rules
 from backupmeta.account.filename import begun_as, is_archive_name
-from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, by_archive
+from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, by_archive
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.archive.member import at
 from backupmeta.archive.reader import Consumer, Pass
@@ -318,12 +318,11 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[I
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
         subject = CheckedBackup(inspection.path, inspection, Inventory(search.limits), policy.requirements, now)
         findings.extend((*pair.findings, *inspection.findings, *rulebook.of_backup(subject, is_whole=False)))
-        absent.append(_kept(inspection, inspection.path, None, is_whole=pair.state is PairState.REMOTE))
+        absent.append(_kept(inspection, inspection.path, None, is_whole=pair.state is State.REMOTE))
     findings += home.findings
-    is_whole = home.wanted is None
-    installs = None
-    if home.has_records and is_whole:
-        installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.installs}
+    is_whole, installs = home.wanted is None, None
+    if home.live is not None:
+        installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.live}
     yield Household(home.folder.server_path, home.is_home, is_whole, tuple(findings), installs, tuple(absent))
 
 

@@ -1,36 +1,31 @@
-"""The commands ``view``, ``list``, ``installs`` and ``find``, which answer as the server does, and ``schema``."""
+"""The commands ``view``, ``list`` and ``installs``, which answer as the server does, and ``schema``."""
 
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import tzinfo
 from itertools import chain, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import click
 
 from backupmeta import library, rules
-from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.inspection import GoneInstall, Inspection
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding, Findings, Severity
-from backupmeta.render.backups import ANSWERS, BACKUPS, INSTALLS, ListRendering, ListView
+from backupmeta.render.backups import ANSWERS, BACKUPS, GONE, INSTALLS, ListRendering, ListView
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, Trait, View, any_view, pretty
-from backupmeta.search import ALWAYS, Criteria, Period, Search, ordered
+from backupmeta.search import Criteria, Search, ordered
 
 if TYPE_CHECKING:  # what is on disk is listed without them
     from pydantic import BaseModel
-
-    from backupmeta.catalog.queries import Requirement
 
 
 @click.command()
 @click.argument("target", shell_complete=options.complete_target)
 @options.looking("--root", in_catalog=True)
-@click.option("--install", is_flag=True, help="TARGET is an install: answer as GET /installs/{id}.")
 @click.option("--user", metavar="NAME", help="Answer only if NAME is the owner.")
 @click.option("--allow-missing", is_flag=True, help="Answer from the record even if its archive is missing.")
 @options.collected("shown", ListView)
@@ -42,29 +37,29 @@ def view(
     target: str,
     where: Where,
     *,
-    install: bool,
     user: str | None,
     allow_missing: bool,
     shown: ListView,
     format_name: str,
 ) -> int:
-    """Show one backup as the server would: GET /backups/{id}.
+    """Show one backup as the server would: GET /backups/{id}; or one install: GET /installs/{id}.
 
-    TARGET is an archive, a record file, a backup's id, or an archive's name. An archive's home is found upwards
-    from it. A negative answer (404, 403) is printed in the same envelope, with exit code 1.
+    TARGET is an archive, a record file, an id, or an archive's name. An archive's home is found upwards from it. An id
+    that no backup answers to is that of an install. A negative answer (404, 403) is printed in the same envelope, with
+    exit code 1.
 
     \b
     Examples:
       backupmeta view ~/application_backups/app_example-com_Blog_2024-06-13_20-55-21.tar.gz
       backupmeta view 1234567890abcdefghij12345 --sysroot /mnt/image --provenance
-      backupmeta view --install cavtwnyvhzk8cgw8ks4gcgoo4 --root /home/exampleu
+      backupmeta view cavtwnyvhzk8cgw8ks4gcgoo4 --root /home/exampleu
     """
     if shown.provenance:
         options.need(Trait.WITH_PROVENANCE, ANSWERS, format_name, "--provenance")
     findings: list[Finding] = []
     answer: Inspection | AnswerError
     try:
-        answer = _subject(where, target, user, findings, install=install, allow_missing=allow_missing)
+        answer = _subject(where, target, user, findings, allow_missing=allow_missing)
     except AnswerError as error:
         answer = error
     output.write_all(ANSWERS[format_name].render(answer, shown))
@@ -81,29 +76,27 @@ def view(
 
 
 def _subject(
-    where: Where, target: str, user: str | None, findings: list[Finding], *, install: bool, allow_missing: bool
+    where: Where, target: str, user: str | None, findings: list[Finding], *, allow_missing: bool
 ) -> Inspection:
     """Return the backup or install that is meant; in a catalog, who asks for a user has every account looked at."""
     if where.catalog is None:
-        if install:
-            return library.find_install(target, where.search(), user=user, findings=findings)
-        return library.find_backup(target, where.search(), user=user, allow_missing=allow_missing, findings=findings)
+        return library.find_subject(target, where.search(), user=user, allow_missing=allow_missing, findings=findings)
     from backupmeta.catalog import remembered
 
     messages.write_age(where.catalog)
-    if install:
-        search = remembered.install_named(where.catalog, target, where.zone, user)
-        return library.install_named(target, search, user=user, findings=findings)
     name = target.rpartition("/")[2]
-    search = remembered.backup_named(where.catalog, name, where.zone, user)
-    return library.backup_named(name, search, user=user, allow_missing=allow_missing, findings=findings)
+    search = remembered.named(where.catalog, name, where.zone, user)
+    return library.subject_named(name, search, user=user, allow_missing=allow_missing, findings=findings)
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------
 
 
+Row = TypeVar("Row")
+
+
 @dataclass(frozen=True)
-class Presentation:
+class Presentation(Generic[Row]):
     """How a list is to be shown.
 
     Attributes:
@@ -112,7 +105,7 @@ class Presentation:
         view: which rows are shown, and how much of them.
     """
 
-    format: Format[ListRendering]
+    format: Format[ListRendering[Row]]
     sort: str | None
     view: ListView
 
@@ -122,39 +115,50 @@ class Presentation:
         is_whole = self.view.limit is None and not self.view.offset
         return Trait.ROW_BY_ROW in self.format.traits and self.sort is None and is_whole
 
-    def show(self, rows: Iterable[Inspection], criteria: Criteria, findings: list[Finding]) -> bool:
+    def show(
+        self, rows: Iterable[Row], criteria: Criteria, findings: list[Finding], of: Callable[[Row], Inspection]
+    ) -> bool:
         """Print those of the ``rows`` of which the ``criteria`` hold; return whether there are any.
 
-        What could not be read of each is appended to ``findings``.
+        ``of`` gives what is known of a row: by it rows are chosen and sorted, and what could not be read of it, or
+        contradicts what, is appended to ``findings``.
         """
-        wanted = _noting(ordered(filter(criteria.hold_of, rows), self.sort), findings)
+        chosen = (row for row in rows if criteria.hold_of(of(row)))
+        wanted = _noting(ordered(chosen, self.sort, of), of, findings)
         first = list(islice(wanted, 1))
         output.write_all(self.format.render(chain(first, wanted), self.view))
         return bool(first)
 
-    def show_stream(self, search: Search, criteria: Criteria, findings: list[Finding]) -> bool:
-        """Print what `show` prints of all backups where ``search`` looks, with two processes."""
-        from backupmeta.work.processes import few_processes
 
-        def text(backup: Inspection, findings: list[Finding]) -> str:
-            if not criteria.hold_of(backup):
-                return ""
-            findings.extend(_doubts(backup))
-            return "".join(self.format.render((backup,), self.view))
-
-        met: list[Finding] = []
-        texts = filter(None, library.listed(search, text, met, few_processes(2)))
-        first = list(islice(texts, 1))
-        output.write_all(chain(first, texts))
-        findings.extend(sorted(set(met), key=itemgetter(0, 1, 2)))
-        return bool(first)
-
-
-def _noting(rows: Iterable[Inspection], findings: list[Finding]) -> Iterator[Inspection]:
-    """Pass the ``rows`` on, noting what could not be read of each, and what contradicts what."""
+def _noting(rows: Iterable[Row], of: Callable[[Row], Inspection], findings: list[Finding]) -> Iterator[Row]:
     for row in rows:
-        findings.extend(_doubts(row))
+        findings.extend(_doubts(of(row)))
         yield row
+
+
+def itself(row: Inspection) -> Inspection:
+    """Return the ``row``: of lists of what is known already."""
+    return row
+
+
+def _show_stream(
+    presentation: Presentation[Inspection], search: Search, criteria: Criteria, findings: list[Finding]
+) -> bool:
+    """Print what `Presentation.show` prints of all backups where ``search`` looks, with two processes."""
+    from backupmeta.work.processes import few_processes
+
+    def text(backup: Inspection, findings: list[Finding]) -> str:
+        if not criteria.hold_of(backup):
+            return ""
+        findings.extend(_doubts(backup))
+        return "".join(presentation.format.render((backup,), presentation.view))
+
+    met: list[Finding] = []
+    texts = filter(None, library.listed(search, text, met, few_processes(2)))
+    first = list(islice(texts, 1))
+    output.write_all(chain(first, texts))
+    findings.extend(sorted(set(met), key=itemgetter(0, 1, 2)))
+    return bool(first)
 
 
 def _doubts(row: Inspection) -> list[Finding]:
@@ -162,13 +166,13 @@ def _doubts(row: Inspection) -> list[Finding]:
     return [finding.at_path(row.path) for finding in row.findings if finding.is_doubt]
 
 
-def presenting(table: Formats[ListRendering]) -> options.Decorator:
+def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
     """Add what says how a list is shown; the command has a parameter ``presentation``, a `Presentation`."""
 
-    def presentation(format_name: str, sort: str | None, view: ListView) -> Presentation:
+    def presentation(format_name: str, sort: str | None, view: ListView) -> Presentation[Inspection]:
         if view.provenance:
             options.need(Trait.WITH_PROVENANCE, table, format_name, "--provenance")
-        return Presentation(table[format_name], sort, replace(view, width=output.width()))
+        return Presentation(table[format_name], sort, replace(view, width=output.width(), note=messages.write_line))
 
     return options.collected(
         "presentation",
@@ -195,7 +199,7 @@ choosing: Final = options.collected(
 """Add what chooses in a list; the command has a parameter ``criteria``, `Criteria`."""
 
 
-def _report(findings: Iterable[Finding], nothing: Iterable[str], *, has_rows: bool, has_criteria: bool) -> int:
+def report_rows(findings: Iterable[Finding], nothing: Iterable[str], *, has_rows: bool, has_criteria: bool) -> int:
     """Print what of the rows is in doubt; or that there is ``nothing``, and all that may be why.
 
     Return the exit code: 1 where nothing is as it was asked for.
@@ -207,10 +211,12 @@ def _report(findings: Iterable[Finding], nothing: Iterable[str], *, has_rows: bo
     return messages.report(findings, Severity.NOTE) or int(has_criteria)
 
 
-def _nothing(where: Where, search: Search, criteria: Criteria, listing: library.Listing) -> Iterator[str]:
+def _nothing(
+    where: Where, search: Search, criteria: Criteria, listing: library.Listing, word: str = "nothing"
+) -> Iterator[str]:
     """Yield that there is nothing, and what there is instead of what was asked for."""
     advice = "" if where.roots or where.catalog else "; name a ROOT"
-    yield f"nothing{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
+    yield f"{word}{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
     if criteria.are_given:
         yield from library.unknown(search, criteria, listing)
 
@@ -220,7 +226,7 @@ def _nothing(where: Where, search: Search, criteria: Criteria, listing: library.
 @choosing
 @presenting(BACKUPS)
 @options.secretive
-def list_backups(where: Where, criteria: Criteria, presentation: Presentation) -> int:
+def list_backups(where: Where, criteria: Criteria, presentation: Presentation[Inspection]) -> int:
     """List the backups at and below each ROOT.
 
     A ROOT is a home, a folder of homes, a folder of archives, or one archive; any other folder is searched
@@ -234,20 +240,24 @@ def list_backups(where: Where, criteria: Criteria, presentation: Presentation) -
     findings: list[Finding] = []
     search = where.search(criteria.user)
     if presentation.is_stream:
-        has_rows = presentation.show_stream(search, criteria, findings)
+        has_rows = _show_stream(presentation, search, criteria, findings)
     else:
-        has_rows = presentation.show(library.list_backups(search, findings), criteria, findings)
+        has_rows = presentation.show(library.list_backups(search, findings), criteria, findings, itself)
     nothing = _nothing(where, search, criteria, library.list_backups)
-    return _report(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
+    return report_rows(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
 
 
 @click.command()
 @options.looking("ROOT", in_catalog=True)
 @choosing
+@click.option("--gone", is_flag=True, help="Those that are gone instead: backups name them, and no record has them.")
 @presenting(INSTALLS)
 @options.secretive
-def installs(where: Where, criteria: Criteria, presentation: Presentation) -> int:
+def installs(where: Where, criteria: Criteria, presentation: Presentation[Inspection], *, gone: bool) -> int:
     """List the installs at and below each ROOT, from their records in .appdata/current.
+
+    With --gone, list those that only their backups tell of, as the newest backup of each does: how many there are, from
+    when until when, and where the newest one's archive lies. All that is chosen and sorted by is that backup's.
 
     Exit code 0; 1 where nothing is as it was asked for; 2 where something could not be read.
 
@@ -255,100 +265,35 @@ def installs(where: Where, criteria: Criteria, presentation: Presentation) -> in
     Examples:
       backupmeta installs /home --sort -time_created
       backupmeta installs /home/exampleu --json
+      backupmeta installs --gone --sysroot /mnt/image
     """
-    findings: list[Finding] = []
-    search = where.search(criteria.user)
-    has_rows = presentation.show(library.list_installs(search, findings), criteria, findings)
-    nothing = _nothing(where, search, criteria, library.list_installs)
-    return _report(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
+    search, findings = where.search(criteria.user), list[Finding]()
+    if gone:
+        has_rows = _of_gone(presentation).show(
+            library.list_gone_installs(search, findings), criteria, findings, _newest
+        )
+        nothing = _nothing(where, search, criteria, _newest_of_gone, "no install is gone")
+    else:
+        has_rows = presentation.show(library.list_installs(search, findings), criteria, findings, itself)
+        nothing = _nothing(where, search, criteria, library.list_installs)
+    return report_rows(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
 
 
-# --- in a catalog alone -----------------------------------------------------------------------------------------------
-
-_VERSION: Final = re.compile(r"[0-9.]+")
-_HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{6,64}")
-
-
-def _versioned(text: str) -> "Requirement":
-    """Return what a name with bounds on its version asks for: ``wordpress < 6.4.3``."""
-    from backupmeta.catalog.queries import parsed_requirement
-
-    requirement = parsed_requirement(text)
-    if requirement is None:
-        raise ValueError(f"{text!r} can't be understood; give one such as 'wordpress >= 6.0, < 6.4.3'")
-    if not requirement.bounds and _VERSION.fullmatch(requirement.name):
-        raise ValueError(f"{text!r} is a version; quote it with its name: 'wordpress {text}'")
-    return requirement
+def _of_gone(presentation: Presentation[Inspection]) -> Presentation[GoneInstall]:
+    """Return how installs that are gone are shown where live ones would be shown so. Raises `click.UsageError`."""
+    view = presentation.view
+    for option, is_given in {"--provenance": view.provenance, "--show-secrets": view.show_secrets}.items():
+        if is_given:
+            raise click.UsageError(f"{option} does not go with --gone: give it to view, with the last backup's archive")
+    return Presentation(GONE[presentation.format.name], presentation.sort, view)
 
 
-def _digest(text: str) -> str:
-    """Return ``text`` if a SHA-256 may begin with it."""
-    if _HEXADECIMAL.fullmatch(text) is None:
-        raise ValueError(f"{text!r} is no digest; give at least 6 hexadecimal digits of it")
-    return text
+def _newest(install: GoneInstall) -> Inspection:
+    return install.newest
 
 
-@click.command()
-@click.argument("catalog")
-@click.argument("applications", nargs=-1, type=_versioned, metavar="[APPLICATION]...")
-@click.option(
-    "--plugin",
-    "plugins",
-    multiple=True,
-    type=_versioned,
-    metavar="NAME",
-    help="Only those with this plugin: 'akismet', 'akismet 5.3.1', 'akismet < 5.4'. Repeatable.",
-)
-@click.option(
-    "--theme", "themes", multiple=True, type=_versioned, metavar="NAME", help="Only those with this theme, alike."
-)
-@click.option("--domain", metavar="DOMAIN", help="Only those of this domain.")
-@click.option("--user", metavar="NAME", help="Only those of this owner.")
-@click.option("--prefix", metavar="PREFIX", help="Only those with this prefix of their tables.")
-@click.option(
-    "--digest",
-    type=_digest,
-    metavar="HEX",
-    help="Only those whose record, or archive scanned --deep, has a SHA-256 that begins so.",
-)
-@options.in_time
-@presenting(BACKUPS)
-@options.zoned
-def find(
-    catalog: str,
-    applications: tuple["Requirement", ...],
-    plugins: tuple["Requirement", ...],
-    themes: tuple["Requirement", ...],
-    *,
-    domain: str | None,
-    user: str | None,
-    prefix: str | None,
-    digest: str | None,
-    period: Period,
-    presentation: Presentation,
-    zone: tzinfo | None,
-) -> int:
-    """Find backups in a CATALOG: all that is asked for has to hold.
-
-    An APPLICATION may have bounds on its version, as versions are ordered: 6.4 < 6.4.3 < 6.10. Several are
-    alternatives. Exit code 0 where something was found, 1 where nothing was.
-
-    \b
-    Examples:
-      backupmeta find catalog.sqlite 'wordpress < 6.4.3'
-      backupmeta find catalog.sqlite --plugin 'akismet 5.3.1' --since 2024-01-01 --jsonl
-      backupmeta find catalog.sqlite --domain example.com --prefix wp_ --csv
-    """
-    from backupmeta.catalog import queries
-
-    in_catalog = ALWAYS if zone else period  # by the clock of a zone, backups have other times
-    query = queries.Query(applications, plugins, themes, user, prefix, digest, *in_catalog)
-    messages.write_age(catalog)
-    findings: list[Finding] = []
-    backups = queries.find(catalog, query, zone, findings)
-    has_rows = presentation.show(backups, Criteria(domain=domain, period=period), findings)
-    nothing = chain([f"nothing that matches in {catalog}"], queries.unknown(catalog, query, domain))
-    return _report(findings, nothing, has_rows=has_rows, has_criteria=True)
+def _newest_of_gone(search: Search, findings: list[Finding]) -> Iterator[Inspection]:
+    return map(_newest, library.list_gone_installs(search, findings))
 
 
 # --- what answers look like -------------------------------------------------------------------------------------------

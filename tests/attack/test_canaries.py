@@ -78,7 +78,7 @@ def of_targets(account: Account) -> Iterator[list[str]]:
     for target in (BACKUP, path, NAME, record, "b" * 25, "lone.tar.gz", str(account.home.parent / "other")):
         yield ["view", target, "--root", homes]
         yield ["view", target, "--root", homes, "--provenance", "--allow-missing"]
-    yield ["view", "--install", INSTALL, "--root", homes, "--provenance"]
+    yield ["view", INSTALL, "--root", homes, "--provenance"]
     yield ["view", BACKUP, "--root", homes, "--user", "nobody"]
     for file in (record, path, str(account.installs / INSTALL)):
         yield ["explain", file]

@@ -298,7 +298,7 @@ def commands(homes: Path) -> Iterator[list[str]]:
     for file in (account / ".appdata/backups" / ("k" * 25), account / ".appdata/current" / INSTALL, whole):
         yield ["explain", str(file)]
         yield ["explain", str(file), "--json"]
-    yield ["view", "--install", INSTALL, "--root", root, "--provenance"]
+    yield ["view", INSTALL, "--root", root, "--provenance"]
     yield from lists(root)
     for one in (whole, cut):
         yield ["members", one]

@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.catalog.remembered import InCatalog
 from backupmeta.library import list_backups
 from backupmeta.search import Search
@@ -299,10 +299,10 @@ def test_nor_does_a_folder_with_anothers_name_in_its_home(tmp_path: Path, deeper
 
 
 def test_nor_of_its_installs(attacked: Path) -> None:
-    ran = run("view", INSTALL, "--install", "--user", "victim", "--root", attacked)
+    ran = run("view", INSTALL, "--user", "victim", "--root", attacked)
     assert ran.json["data"]["title"] == "Blog"
     shutil.rmtree(attacked / "home/victim/.appdata/current")
-    ran = run("view", INSTALL, "--install", "--user", "victim", "--root", attacked)
+    ran = run("view", INSTALL, "--user", "victim", "--root", attacked)
     assert (ran.code, ran.json["data"]) == (1, None)
 
 
@@ -392,7 +392,7 @@ def twice(tmp_path: Path) -> Account:
 def rows(search: Search) -> list[tuple[str, str, bool]]:
     """Return of each backup the folder of its archive, its title, and whether a record claims it."""
     return sorted(
-        (Path(backup.path).parent.name, backup.text("title"), backup.state is PairState.PAIRED)
+        (Path(backup.path).parent.name, backup.text("title"), backup.state is State.PAIRED)
         for backup in list_backups(search)
     )
 
