@@ -288,10 +288,10 @@ class TemporaryDatabase:
         for statement in ("PRAGMA journal_mode = OFF", *statements):
             self.execute(statement)
 
-    def execute(self, statement: str) -> None:
-        """Execute a ``statement`` that gives no rows."""
+    def execute(self, statement: str, *values: object) -> None:
+        """Execute a ``statement`` that gives no rows, with the ``values`` that it asks for."""
         with telling():
-            self._connection.execute(statement)
+            self._connection.execute(statement, values)
 
     def insert(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
         """Insert ``rows``, each by the ``statement``."""

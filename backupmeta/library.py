@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
+from functools import partial
 from itertools import count, islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -21,6 +22,7 @@ from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.witnesses import Witnesses
 from backupmeta.errors import (
     SUCCESS,
+    AnswerError,
     DamagedError,
     EvidenceError,
     LimitExceededError,
@@ -250,6 +252,19 @@ def unknown(search: Search, criteria: Criteria, listing: Listing = list_backups)
         yield from criteria.unknown(listing(everybody, []), everybody.names())
 
 
+def find_subject(
+    target: str,
+    search: Search = EVERYWHERE,
+    *,
+    user: str | None = None,
+    allow_missing: bool = False,
+    findings: list[Finding] | None = None,
+) -> Inspection:
+    """Return what is known of one backup, or of the install whose id ``target`` is. As `find_backup` otherwise."""
+    named = partial(subject_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
+    return chosen(target, partial(_at_path, target, search, user), named)
+
+
 def find_backup(
     target: str,
     search: Search = EVERYWHERE,
@@ -262,16 +277,35 @@ def find_backup(
 
     What was odd on the way to it is appended to ``findings``.
     """
+    named = partial(backup_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
+    return chosen(target, partial(_at_path, target, search, user), named)
 
-    def at_path() -> Inspection:
-        inspection = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
-        check_owner(inspection, target, user, search)
-        return inspection
 
-    def named() -> Inspection:
+def _at_path(target: str, search: Search, user: str | None) -> Inspection:
+    inspection = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
+    check_owner(inspection, target, user, search)
+    return inspection
+
+
+def subject_named(
+    target: str,
+    search: Search,
+    *,
+    user: str | None = None,
+    allow_missing: bool = False,
+    findings: list[Finding] | None = None,
+) -> Inspection:
+    """Return what is known of the backup or, where none answers, of the install that is called ``target``.
+
+    As `find_subject` otherwise.
+    """
+    try:
         return backup_named(target, search, user=user, allow_missing=allow_missing, findings=findings)
-
-    return chosen(target, at_path, named)
+    except AnswerError as error:
+        try:
+            return install_named(target, search, user=user)
+        except AnswerError:
+            raise error from None
 
 
 def backup_named(

@@ -4,19 +4,21 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from backupmeta.evidence import EvidenceFile
+from tests.examples import TIMES
 
 settings.register_profile(
     "repeatable",
     deadline=None,
     derandomize=True,
-    max_examples=100,
+    max_examples=50 * TIMES,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("repeatable")
@@ -25,21 +27,30 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Trace no line in property tests and in those marked ``untraced``: it would double their time.
+_UNTRACED: Final = {"attack", "browser", "real", "scenario"}
+"""Folders of tests that count no coverage: what they reach, other tests reach as well."""
 
-    What they reach, other tests reach as well. The mark no_cover of pytest-cov has no effect in workers of xdist.
-    """
+
+def _is_traced(item: pytest.Item) -> bool:
+    """Return whether a test counts coverage, which adds half to its time; a property test does the same many times."""
     is_property = isinstance(item, pytest.Function) and getattr(item.function, "is_hypothesis_test", False)
+    return not is_property and item.path.parent.name not in _UNTRACED and item.get_closest_marker("untraced") is None
+
+
+def _traced(item: pytest.Item) -> Generator[None, object, object]:
+    """Trace no line of a test that counts no coverage. (The mark no_cover of pytest-cov has no effect with xdist.)"""
     tracing = sys.gettrace()
-    if is_property or item.get_closest_marker("untraced"):
+    if not _is_traced(item):
         sys.settrace(None)
     try:
         return (yield)
     finally:
         sys.settrace(tracing)
 
+
+pytest_runtest_setup = pytest.hookimpl(wrapper=True)(_traced)
+pytest_runtest_call = pytest.hookimpl(wrapper=True)(_traced)
+pytest_runtest_teardown = pytest.hookimpl(wrapper=True)(_traced)
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 

@@ -44,7 +44,7 @@ READERS = {
     "backup/resolve.py": "decodes and compares values, and closes the fields",
     "backup/witnesses.py": "makes the path of a record from those of its fields",
     "catalog/remembered.py": "compares two records' secrets before the catalog has only their masks",
-    "comparison/diff.py": "compares ids of installs",
+    "comparison/history.py": "compares ids of installs",
     "events/claims.py": "decodes times",
     "search.py": "compares the path of an install with folders",
     "verification.py": "compares ids and names with those of other records",

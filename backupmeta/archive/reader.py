@@ -30,7 +30,7 @@ from backupmeta.words import are, counted
 _BURST: Final = 128
 """How many members are judged together: what has just run runs again at half its cost, and they are still at hand."""
 
-_NUMBERED: Final = re.compile("#([0-9]{1,18})")
+NUMBERED: Final[re.Pattern[str]] = re.compile("#([0-9]{1,18})")
 """What names a member by its number, from 1: ``#3``."""
 
 _LINKS_KEPT: Final = 10_000
@@ -382,7 +382,7 @@ def find(file: EvidenceFile, name: str, limits: Limits = DEFAULT_LIMITS) -> Loca
         NoMemberError: there is none, or it has no content.
         NotAnArchiveError, DamagedError, UnreadableError: the archive can't be read, and no such member was met.
     """
-    wanted, numbered = plain(name.encode("utf-8", "surrogateescape")), _NUMBERED.fullmatch(name)
+    wanted, numbered = plain(name.encode("utf-8", "surrogateescape")), NUMBERED.fullmatch(name)
     number = None if numbered is None else int(numbered[1])
     reader, named = Reader(file, limits), list[Member]()
     for member in reader:

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from backupmeta.archive.limits import MIB
 from backupmeta.catalog import integrity, schema
+from backupmeta.catalog.views import views
 from backupmeta.errors import CatalogError, DamagedCatalogError, EvidenceError
 from backupmeta.evidence import EvidenceFile, kind_of, open_named
 from backupmeta.findings import Finding
@@ -321,7 +322,7 @@ def _migrate(connection: sqlite3.Connection, path: str, version: int) -> None:
 
 def _make_anew(connection: sqlite3.Connection, path: str) -> None:
     """Make all views anew, and the indices that are not as they should be."""
-    for name, statement in schema.views():
+    for name, statement in views():
         connection.execute(f"DROP VIEW IF EXISTS {name}")
         connection.execute(statement)
     for name, statement in _differing(connection, path).items():
@@ -332,7 +333,7 @@ def _make_anew(connection: sqlite3.Connection, path: str) -> None:
 def _known_names() -> frozenset[str]:
     """Return the names of all that a catalog has, or had in its first schema: tables, indices, views."""
     older = ("accounts_by_root_last_scan", "all_backups_by_backup_install")
-    made = (*schema.tables(), *schema.indices(), *schema.views())
+    made = (*schema.tables(), *schema.indices(), *views())
     return frozenset((*older, *(name for name, _ in made)))
 
 
@@ -363,7 +364,7 @@ def _differing(connection: sqlite3.Connection, path: str) -> dict[str, str]:
             raise DamagedCatalogError(path, f"is damaged: the table {name} is not as it should be")
     return {
         name: statement
-        for name, statement in (*schema.indices(), *schema.views())
+        for name, statement in (*schema.indices(), *views())
         if there.get(name, ("", ""))[1] != _compact(statement)
     }
 

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from backupmeta import rules
 from backupmeta.catalog import schema
+from backupmeta.catalog.views import views
 from backupmeta.errors import CatalogError, DamagedCatalogError
 from backupmeta.findings import Finding
 from backupmeta.provenance import Source, Witness, display
@@ -387,7 +388,7 @@ def _shadow(connection: sqlite3.Connection, accounts: Iterable[int], scans: Iter
     for table in schema.OF_ACCOUNT:
         execute(_without(table, "ifnull(account, 0) NOT IN (SELECT account FROM left_out)"))
     execute(_without(schema.SCANS, "scan NOT IN (SELECT scan FROM left_scans)"))
-    for _, statement in schema.views():
+    for _, statement in views():
         execute(statement.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
 
 

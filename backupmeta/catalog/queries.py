@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from itertools import chain, groupby
-from operator import eq, ge, gt, itemgetter, le, lt, ne
+from operator import attrgetter, eq, ge, gt, itemgetter, le, lt, ne
 from typing import Any, Final, NamedTuple
 
 from backupmeta import library
@@ -17,12 +17,13 @@ from backupmeta.catalog import schema
 from backupmeta.catalog.database import Catalog
 from backupmeta.catalog.remembered import below, recalled
 from backupmeta.catalog.rows import GREATEST
-from backupmeta.catalog.schema import ACCOUNTS, SCANS, VIEWS, Column, Shown, Type, View, table_view
+from backupmeta.catalog.schema import ACCOUNTS, SCANS, Column, Type
+from backupmeta.catalog.views import VIEWS, Shown, View, table_view
 from backupmeta.checks.applications import Order, order
 from backupmeta.errors import EvidenceError
 from backupmeta.findings import Finding
 from backupmeta.provenance import display
-from backupmeta.search import Known
+from backupmeta.search import ALWAYS, Known, Period
 
 _COMPARE: Final[Mapping[str, Callable[[Order, Order], bool]]] = {
     "": eq,
@@ -83,21 +84,29 @@ class Query(NamedTuple):
         applications: one of these applications.
         plugins: all of these plugins.
         themes: all of these themes.
+        period: when it was made.
         user: this owner.
+        install: the id of its install.
+        email: its administrator's address, in any case.
+        login: its administrator's name.
         prefix: this prefix of its tables.
         digest: what the SHA-256 of its archive or record begins with, in hexadecimal.
-        since: made then or later, Unix seconds.
-        until: made then or before, Unix seconds.
+        verdict: what came out for its archive.
+        finding: the id of something that was found of it.
     """
 
     applications: tuple[Requirement, ...] = ()
     plugins: tuple[Requirement, ...] = ()
     themes: tuple[Requirement, ...] = ()
+    period: Period = ALWAYS
     user: str | None = None
+    install: str | None = None
+    email: str | None = None
+    login: str | None = None
     prefix: str | None = None
     digest: str | None = None
-    since: int | None = None
-    until: int | None = None
+    verdict: str | None = None
+    finding: str | None = None
 
 
 class _Condition(NamedTuple):
@@ -154,20 +163,30 @@ def _conditions(connection: sqlite3.Connection, query: Query) -> Iterator[_Condi
             yield _of_versions(connection, lists, _EXTENSION_VERSIONS, requirement)
     if query.digest is not None:
         yield _Condition(_DIGEST, (f"{query.digest.lower()}*",) * 2)
-    equal = {"user": query.user, "db_prefix": query.prefix}
-    for column, value in equal.items():
-        if value is not None:
-            yield _Condition(f"b.{column} = ?", (display(value),))
-    if query.since is not None:
-        yield _Condition("b.backup_time >= ?", (min(query.since, GREATEST),))
-    if query.until is not None:
-        yield _Condition("b.backup_time <= ?", (min(query.until, GREATEST),))
+    for sql, value in _EQUAL.items():
+        if (text := value(query)) is not None:
+            yield _Condition(sql, (display(text),) * sql.count("?"))
+    for operator, moment in zip((">=", "<="), query.period, strict=True):
+        if moment is not None:
+            yield _Condition(f"b.backup_time {operator} ?", (min(moment, GREATEST),))
 
 
 def _any_of(conditions: Sequence[_Condition]) -> _Condition:
     alternatives = " OR ".join(condition.sql for condition in conditions)
     return _Condition(f"({alternatives})", tuple(chain.from_iterable(condition.arguments for condition in conditions)))
 
+
+_EQUAL: Final[Mapping[str, Callable[[Query], str | None]]] = {
+    "b.user = ?": attrgetter("user"),
+    "b.backup_install = ?": attrgetter("install"),
+    "lower(b.email) = lower(?)": attrgetter("email"),
+    "b.login = ?": attrgetter("login"),
+    "b.db_prefix = ?": attrgetter("prefix"),
+    "b.archive_file IN (SELECT file FROM all_files WHERE verdict = ?)": attrgetter("verdict"),
+    "(b.backup IN (SELECT backup FROM findings WHERE id = ?)"
+    " OR b.archive_file IN (SELECT file FROM findings WHERE id = ?))": attrgetter("finding"),
+}
+"""What has to be equal to a text, by its SQL."""
 
 _DIGEST: Final = (
     "(b.archive_file IN (SELECT file FROM all_files WHERE sha256 GLOB ?)"
@@ -207,6 +226,9 @@ def unknown(catalog: str, query: Query, domain: str | None = None) -> Iterator[s
         *(("plugin", wanted.name.lower(), _EXTENSIONS.format("plugins")) for wanted in query.plugins),
         *(("theme", wanted.name.lower(), _EXTENSIONS.format("themes")) for wanted in query.themes),
         ("user", query.user, _COLUMN.format("user")),
+        ("install", query.install, _COLUMN.format("backup_install")),
+        ("email", query.email and query.email.lower(), _COLUMN.format("lower(email)")),
+        ("login", query.login, _COLUMN.format("login")),
         ("prefix", query.prefix, _COLUMN.format("db_prefix")),
         ("domain", domain and domain.lower().removeprefix("www."), _COLUMN.format("lower(url_domain)")),
     ]

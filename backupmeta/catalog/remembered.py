@@ -500,22 +500,17 @@ def _documents(home: Recalled, remembered: Memory, path_below: str, witness: Wit
             yield name, Document(Source(witness, folder.server_child(name)), file.content)
 
 
-_BACKUPS_NAMED: Final = """
+_NAMED: Final = """
 SELECT account FROM all_backups WHERE until IS NULL AND (id = ? OR backup_filename = ?)
 UNION SELECT account FROM all_files WHERE until IS NULL AND kind = 'archive' AND (path = ? OR path LIKE '%/' || ?)
+UNION SELECT account FROM all_installs WHERE until IS NULL AND id = ?
 """
-_INSTALLS_NAMED: Final = "SELECT account FROM all_installs WHERE until IS NULL AND id = ?"
 
 
-def backup_named(catalog: str, name: str, zone: tzinfo | None, user: str | None) -> InCatalog:
-    """Return a search in the accounts that have a backup of this id or archive's ``name``.
+def named(catalog: str, name: str, zone: tzinfo | None, user: str | None) -> InCatalog:
+    """Return a search in the accounts that have a backup or install of this id or archive's ``name``.
 
     In all accounts where a ``user`` is asked for: who that is, any of them may tell.
     """
-    wanted = ("", ()) if user else (_BACKUPS_NAMED, (display(name),) * 4)
+    wanted = ("", ()) if user else (_NAMED, (display(name),) * 5)
     return InCatalog(catalog=catalog, zone=zone, wanted=wanted)
-
-
-def install_named(catalog: str, id_: str, zone: tzinfo | None, user: str | None) -> InCatalog:
-    """Return a search in the accounts that have an install of this id. As `backup_named` otherwise."""
-    return InCatalog(catalog=catalog, zone=zone, wanted=("", ()) if user else (_INSTALLS_NAMED, (display(id_),)))

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from backupmeta.account.home import PairState
 from backupmeta.catalog.database import Catalog, Scan
-from backupmeta.catalog.schema import VIEWS, exact_path
+from backupmeta.catalog.schema import exact_path
+from backupmeta.catalog.views import VIEWS
 from backupmeta.checks.applications import Order, order
 from backupmeta.checks.policy import Verdict
 from backupmeta.checks.rulebook import FINDINGS, is_contradiction

@@ -1,10 +1,8 @@
-"""The commands ``view``, ``list``, ``installs`` and ``find``, which answer as the server does, and ``schema``."""
+"""The commands ``view``, ``list`` and ``installs``, which answer as the server does, and ``schema``."""
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import tzinfo
 from itertools import chain, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
@@ -19,18 +17,15 @@ from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.render.backups import ANSWERS, BACKUPS, INSTALLS, ListRendering, ListView
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, Trait, View, any_view, pretty
-from backupmeta.search import ALWAYS, Criteria, Period, Search, ordered
+from backupmeta.search import Criteria, Search, ordered
 
 if TYPE_CHECKING:  # what is on disk is listed without them
     from pydantic import BaseModel
-
-    from backupmeta.catalog.queries import Requirement
 
 
 @click.command()
 @click.argument("target", shell_complete=options.complete_target)
 @options.looking("--root", in_catalog=True)
-@click.option("--install", is_flag=True, help="TARGET is an install: answer as GET /installs/{id}.")
 @click.option("--user", metavar="NAME", help="Answer only if NAME is the owner.")
 @click.option("--allow-missing", is_flag=True, help="Answer from the record even if its archive is missing.")
 @options.collected("shown", ListView)
@@ -42,29 +37,29 @@ def view(
     target: str,
     where: Where,
     *,
-    install: bool,
     user: str | None,
     allow_missing: bool,
     shown: ListView,
     format_name: str,
 ) -> int:
-    """Show one backup as the server would: GET /backups/{id}.
+    """Show one backup as the server would: GET /backups/{id}; or one install: GET /installs/{id}.
 
-    TARGET is an archive, a record file, a backup's id, or an archive's name. An archive's home is found upwards
-    from it. A negative answer (404, 403) is printed in the same envelope, with exit code 1.
+    TARGET is an archive, a record file, an id, or an archive's name. An archive's home is found upwards from it. An id
+    that no backup answers to is that of an install. A negative answer (404, 403) is printed in the same envelope, with
+    exit code 1.
 
     \b
     Examples:
       backupmeta view ~/application_backups/app_example-com_Blog_2024-06-13_20-55-21.tar.gz
       backupmeta view 1234567890abcdefghij12345 --sysroot /mnt/image --provenance
-      backupmeta view --install cavtwnyvhzk8cgw8ks4gcgoo4 --root /home/exampleu
+      backupmeta view cavtwnyvhzk8cgw8ks4gcgoo4 --root /home/exampleu
     """
     if shown.provenance:
         options.need(Trait.WITH_PROVENANCE, ANSWERS, format_name, "--provenance")
     findings: list[Finding] = []
     answer: Inspection | AnswerError
     try:
-        answer = _subject(where, target, user, findings, install=install, allow_missing=allow_missing)
+        answer = _subject(where, target, user, findings, allow_missing=allow_missing)
     except AnswerError as error:
         answer = error
     output.write_all(ANSWERS[format_name].render(answer, shown))
@@ -81,22 +76,17 @@ def view(
 
 
 def _subject(
-    where: Where, target: str, user: str | None, findings: list[Finding], *, install: bool, allow_missing: bool
+    where: Where, target: str, user: str | None, findings: list[Finding], *, allow_missing: bool
 ) -> Inspection:
     """Return the backup or install that is meant; in a catalog, who asks for a user has every account looked at."""
     if where.catalog is None:
-        if install:
-            return library.find_install(target, where.search(), user=user, findings=findings)
-        return library.find_backup(target, where.search(), user=user, allow_missing=allow_missing, findings=findings)
+        return library.find_subject(target, where.search(), user=user, allow_missing=allow_missing, findings=findings)
     from backupmeta.catalog import remembered
 
     messages.write_age(where.catalog)
-    if install:
-        search = remembered.install_named(where.catalog, target, where.zone, user)
-        return library.install_named(target, search, user=user, findings=findings)
     name = target.rpartition("/")[2]
-    search = remembered.backup_named(where.catalog, name, where.zone, user)
-    return library.backup_named(name, search, user=user, allow_missing=allow_missing, findings=findings)
+    search = remembered.named(where.catalog, name, where.zone, user)
+    return library.subject_named(name, search, user=user, allow_missing=allow_missing, findings=findings)
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------
@@ -168,7 +158,7 @@ def presenting(table: Formats[ListRendering]) -> options.Decorator:
     def presentation(format_name: str, sort: str | None, view: ListView) -> Presentation:
         if view.provenance:
             options.need(Trait.WITH_PROVENANCE, table, format_name, "--provenance")
-        return Presentation(table[format_name], sort, replace(view, width=output.width()))
+        return Presentation(table[format_name], sort, replace(view, width=output.width(), note=messages.write_line))
 
     return options.collected(
         "presentation",
@@ -195,7 +185,7 @@ choosing: Final = options.collected(
 """Add what chooses in a list; the command has a parameter ``criteria``, `Criteria`."""
 
 
-def _report(findings: Iterable[Finding], nothing: Iterable[str], *, has_rows: bool, has_criteria: bool) -> int:
+def report_rows(findings: Iterable[Finding], nothing: Iterable[str], *, has_rows: bool, has_criteria: bool) -> int:
     """Print what of the rows is in doubt; or that there is ``nothing``, and all that may be why.
 
     Return the exit code: 1 where nothing is as it was asked for.
@@ -238,7 +228,7 @@ def list_backups(where: Where, criteria: Criteria, presentation: Presentation) -
     else:
         has_rows = presentation.show(library.list_backups(search, findings), criteria, findings)
     nothing = _nothing(where, search, criteria, library.list_backups)
-    return _report(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
+    return report_rows(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
 
 
 @click.command()
@@ -260,95 +250,7 @@ def installs(where: Where, criteria: Criteria, presentation: Presentation) -> in
     search = where.search(criteria.user)
     has_rows = presentation.show(library.list_installs(search, findings), criteria, findings)
     nothing = _nothing(where, search, criteria, library.list_installs)
-    return _report(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
-
-
-# --- in a catalog alone -----------------------------------------------------------------------------------------------
-
-_VERSION: Final = re.compile(r"[0-9.]+")
-_HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F]{6,64}")
-
-
-def _versioned(text: str) -> "Requirement":
-    """Return what a name with bounds on its version asks for: ``wordpress < 6.4.3``."""
-    from backupmeta.catalog.queries import parsed_requirement
-
-    requirement = parsed_requirement(text)
-    if requirement is None:
-        raise ValueError(f"{text!r} can't be understood; give one such as 'wordpress >= 6.0, < 6.4.3'")
-    if not requirement.bounds and _VERSION.fullmatch(requirement.name):
-        raise ValueError(f"{text!r} is a version; quote it with its name: 'wordpress {text}'")
-    return requirement
-
-
-def _digest(text: str) -> str:
-    """Return ``text`` if a SHA-256 may begin with it."""
-    if _HEXADECIMAL.fullmatch(text) is None:
-        raise ValueError(f"{text!r} is no digest; give at least 6 hexadecimal digits of it")
-    return text
-
-
-@click.command()
-@click.argument("catalog")
-@click.argument("applications", nargs=-1, type=_versioned, metavar="[APPLICATION]...")
-@click.option(
-    "--plugin",
-    "plugins",
-    multiple=True,
-    type=_versioned,
-    metavar="NAME",
-    help="Only those with this plugin: 'akismet', 'akismet 5.3.1', 'akismet < 5.4'. Repeatable.",
-)
-@click.option(
-    "--theme", "themes", multiple=True, type=_versioned, metavar="NAME", help="Only those with this theme, alike."
-)
-@click.option("--domain", metavar="DOMAIN", help="Only those of this domain.")
-@click.option("--user", metavar="NAME", help="Only those of this owner.")
-@click.option("--prefix", metavar="PREFIX", help="Only those with this prefix of their tables.")
-@click.option(
-    "--digest",
-    type=_digest,
-    metavar="HEX",
-    help="Only those whose record, or archive scanned --deep, has a SHA-256 that begins so.",
-)
-@options.in_time
-@presenting(BACKUPS)
-@options.zoned
-def find(
-    catalog: str,
-    applications: tuple["Requirement", ...],
-    plugins: tuple["Requirement", ...],
-    themes: tuple["Requirement", ...],
-    *,
-    domain: str | None,
-    user: str | None,
-    prefix: str | None,
-    digest: str | None,
-    period: Period,
-    presentation: Presentation,
-    zone: tzinfo | None,
-) -> int:
-    """Find backups in a CATALOG: all that is asked for has to hold.
-
-    An APPLICATION may have bounds on its version, as versions are ordered: 6.4 < 6.4.3 < 6.10. Several are
-    alternatives. Exit code 0 where something was found, 1 where nothing was.
-
-    \b
-    Examples:
-      backupmeta find catalog.sqlite 'wordpress < 6.4.3'
-      backupmeta find catalog.sqlite --plugin 'akismet 5.3.1' --since 2024-01-01 --jsonl
-      backupmeta find catalog.sqlite --domain example.com --prefix wp_ --csv
-    """
-    from backupmeta.catalog import queries
-
-    in_catalog = ALWAYS if zone else period  # by the clock of a zone, backups have other times
-    query = queries.Query(applications, plugins, themes, user, prefix, digest, *in_catalog)
-    messages.write_age(catalog)
-    findings: list[Finding] = []
-    backups = queries.find(catalog, query, zone, findings)
-    has_rows = presentation.show(backups, Criteria(domain=domain, period=period), findings)
-    nothing = chain([f"nothing that matches in {catalog}"], queries.unknown(catalog, query, domain))
-    return _report(findings, nothing, has_rows=has_rows, has_criteria=True)
+    return report_rows(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
 
 
 # --- what answers look like -------------------------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.database import ScanResult, accounts, roots
 from backupmeta.catalog.queries import EXPORTED
 from backupmeta.catalog.queries import export as exporting
-from backupmeta.catalog.schema import View as Table
 from backupmeta.catalog.summary import stats as counting
+from backupmeta.catalog.views import View as Table
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target

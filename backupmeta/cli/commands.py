@@ -9,10 +9,11 @@ import click
 from backupmeta import __version__
 
 _MODULES: Final[Mapping[str, Sequence[str]]] = {
-    "answer_cmds": ("find", "installs", "list", "schema", "view"),
+    "answer_cmds": ("installs", "list", "schema", "view"),
     "catalog_cmds": ("export", "report", "scan", "stats"),
     "compare_cmds": ("diff", "history", "timeline"),
     "extract_cmd": ("extract", "needs"),
+    "find_cmd": ("find",),
     "file_cmds": ("cat", "explain", "members"),
     "verify_cmds": ("checks", "verify"),
 }
@@ -39,7 +40,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     ),
     "timeline": "Tell what happened when, and who says so: installed, updated, backed up, written.",
     "verify": "Say whether backups are whole, and are what their records say; why not, and where.",
-    "view": "Show one backup as the server would: GET /backups/{id}.",
+    "view": "Show one backup as the server would: GET /backups/{id}; or one install: GET /installs/{id}.",
 }
 """The summary of each command, for the list of commands."""
 

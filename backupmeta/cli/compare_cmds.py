@@ -12,12 +12,13 @@ from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.comparison.diff import CURRENT
 from backupmeta.comparison.diff import diff as compare
-from backupmeta.comparison.diff import history as backups_of
+from backupmeta.comparison.history import FollowedFiles, member_names
+from backupmeta.comparison.history import history as backups_of
 from backupmeta.events.claims import Event
 from backupmeta.events.timeline import MEMBERS
 from backupmeta.events.timeline import timeline as events_of
 from backupmeta.findings import Finding, Severity
-from backupmeta.render.differences import DIFFERENCES, HISTORIES
+from backupmeta.render.differences import DIFFERENCES, FOLLOWED, HISTORIES
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.timelines import TIMELINES, UNSET, TimelineView
 from backupmeta.search import Criteria, Period, Search
@@ -73,26 +74,60 @@ def diff(
 
 @click.command()
 @click.argument("install", shell_complete=options.complete_target)
+@click.option(
+    "--member",
+    metavar="PATH",
+    help="In which backups this file is, and since when; in PATH, * stands for any text, also for slashes. #3 is the "
+    "third member of the archive that is named as INSTALL.",
+)
 @options.looking("--root")
 @options.limiting
 @options.formatted(HISTORIES)
+@options.at_work
 @options.writing
-def history(install: str, *, where: Where, format_name: str, target: Target) -> int:
+def history(
+    install: str, *, member: str | None, where: Where, format_name: str, jobs: int | None, target: Target
+) -> int:
     """Show all backups of one INSTALL, oldest first, and what changed from each to the next.
 
     INSTALL is an install's id or record file, or a backup of it: an archive, a record file, an id, an archive's name.
-    The last row is the live install, where there is one. Sizes are the archives', in bytes.
+    The last row is the live install, where there is one. Sizes are the archives', in bytes. An install that is gone
+    has its history, too.
 
-    Exit codes: 0 all were read, 2 one could not be.
+    With --member, each archive is read once: when a file was there, absent, changed by content (SHA-256), mode or
+    kind; which is the last backup without it, the last with its earlier content, and, of what came and went, the last
+    before it first appeared. What an archive that is cut, damaged or missing may have had is "can't tell".
+
+    Exit codes: 0 all were read, 1 no backup has such a member, 2 one could not be read.
 
     \b
     Examples:
       backupmeta history cavtwnyvhzk8cgw8ks4gcgoo4 --root /home/exampleu
       backupmeta history app_example-com_Blog_2024-06-13_20-55-21.tar.gz --json
+      backupmeta history cavtwnyvhzk8cgw8ks4gcgoo4 --sysroot /mnt/image --member 'wp-content/uploads/*.php'
     """
+    if jobs is not None and member is None:
+        raise click.UsageError("--jobs needs --member: without it, archives are not read as far as their members")
+    if member is not None:
+        return _follow(install, member, where, format_name=format_name, jobs=jobs, target=target)
     backups = backups_of(install, where.search())
     target.write(HISTORIES[format_name].render(backups, View(target.width)), where.protected(install))
     return messages.report(backups.findings, Severity.ERROR)
+
+
+def _follow(install: str, member: str, where: Where, *, format_name: str, jobs: int | None, target: Target) -> int:
+    """Tell in which backups of an install a ``member`` is."""
+    followed = FollowedFiles(backups_of(install, where.search()))
+    with messages.progress_bar(lambda: sum(row.size or 0 for row in followed.backups)) as bar:
+        followed.walk(member_names(install, member, where.search()), where.limits, messages.workers(jobs, bar.watch))
+    target.write(FOLLOWED[format_name].render(followed, View(target.width)), where.protected(install))
+    code = messages.report(dict.fromkeys(followed.findings), Severity.ERROR)
+    if followed.is_empty:
+        backups = counted(len(followed.backups), "backup")
+        messages.write_line(
+            f"none of {backups} has a member {member!r}, as far as they were read; '*/NAME' looks deeper"
+        )
+    return code or int(followed.is_empty)
 
 
 @click.command()
@@ -101,7 +136,8 @@ def history(install: str, *, where: Where, format_name: str, target: Target) -> 
 @options.in_time
 @click.option("--deep", is_flag=True, help="Read archives to their ends, for the times of their members.")
 @click.option(
-    "--members",
+    "--member-limit",
+    "members",
     type=options.COUNT,
     metavar="N",
     help="With --deep: tell so many members of each archive, the newest; by default 10,000.",
@@ -146,7 +182,7 @@ def timeline(
       backupmeta timeline --sysroot /mnt/image --format bodyfile | mactime -d -y -z UTC    (for The Sleuth Kit)
     """
     if members is not None and not deep:
-        raise click.UsageError("--members needs --deep: without it, archives are not read as far as their members")
+        raise click.UsageError("--member-limit needs --deep: without it, archives are not read as far as their members")
     if unset is not None:
         options.need(Trait.WITH_UNSET_TIMES, TIMELINES, format_name, "--bodyfile-unset")
     findings: list[Finding] = []
@@ -192,4 +228,4 @@ def _lines(tally: Counter[str], where: str) -> Iterator[str]:
         yield f"{events} contradicted by other witnesses"
     if tally["left_out"]:
         members = counted(tally["left_out"], "member has", "members have")
-        yield f"{members} no event of their own; --members N tells more of them"
+        yield f"{members} no event of their own; --member-limit N tells more of them"

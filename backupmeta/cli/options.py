@@ -244,7 +244,7 @@ def complete_target(ctx: click.Context, _param: click.Parameter, incomplete: str
     names: Iterator[str] = (
         name
         for home in search.homes([])
-        for name in (home.installs if ctx.params.get("install") else (*home.backups, *home.archives))
+        for name in (*home.backups, *home.archives, *home.installs)
         if name.startswith(incomplete)
     )
     try:

@@ -4,6 +4,8 @@ Both are walked at once, each once, each by a process of its own where that is s
 content is digested within microseconds, and each time Python's lock changes hands, which costs more than the digest.
 """
 
+import fnmatch
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +15,8 @@ from backupmeta import rules
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dump, Dumps, DumpState, Table
 from backupmeta.archive.limits import Limits
-from backupmeta.archive.member import label, shown
-from backupmeta.archive.reader import Pass
+from backupmeta.archive.member import label, plain, shown
+from backupmeta.archive.reader import Consumer, Pass
 from backupmeta.comparison.changes import What
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Place
@@ -59,48 +61,70 @@ class End(NamedTuple):
         tables: the tables and views of the dump.
         left_out: how many times a table was not kept, because there are too many.
         findings: what was odd about the archive.
-        has_all_members: whether a member that did not come is not in the archive: it was read to its end, undamaged.
+        unread: why the archive may hold members that did not come; empty where it was read to its end, undamaged.
         has_all_tables: whether a table that did not come is not in the dump.
     """
 
     tables: tuple[Table, ...]
     left_out: int
     findings: tuple[Finding, ...]
-    has_all_members: bool = True
+    unread: str = ""
     has_all_tables: bool = True
 
 
-_Part = Sequence[Entry] | End
+Part = Sequence[Entry] | End
 """What comes of a walk: many members at once, again and again, and at last how it ended."""
 
 _MAY_LACK: Final = frozenset({rules.ARCHIVE_NO_END, rules.ARCHIVE_MULTI_VOLUME})
 """The findings by which an archive that was read to its end may have had more members."""
 
 
+class MemberNames:
+    """Which members are asked for: by a path, or by a pattern in which ``*`` stands for any text, also for slashes."""
+
+    def __init__(self, pattern: bytes) -> None:
+        """Ask for ``pattern``: a path as it may be written, or with ``*``, ``?``, ``[a-z]``, ``[^a-z]`` in it."""
+        self._path = plain(pattern)
+        text = self._path.decode("utf-8", "surrogateescape").replace("[^", "[!")
+        self._pattern = re.compile(fnmatch.translate(text))
+
+    def has(self, name: bytes) -> bool:
+        """Return whether a member of this ``name`` is asked for."""
+        path = plain(name)
+        return path == self._path or self._pattern.match(path.decode("utf-8", "surrogateescape")) is not None
+
+
 @dataclass(frozen=True)
-class Walking(Work[tuple[int, Place], _Part]):
-    """Walking over archives: an order is a number and where the archive lies; ``limits`` is what each may ask for."""
+class Walking(Work[tuple[int, Place], Part]):
+    """Walking over archives: an order is a number and where the archive lies.
+
+    Attributes:
+        limits: what each of them may ask for.
+        names: which members are asked for, and no tables; None for all of them.
+    """
 
     limits: Limits
+    names: MemberNames | None = None
 
-    def do(self, order: tuple[int, Place], watch: Watch) -> Iterator[_Part]:
+    def do(self, order: tuple[int, Place], watch: Watch) -> Iterator[Part]:
         """Walk over an archive. Raises `EvidenceError` where nothing of it can be read."""
         with order[1].open() as file:
             file.watch = watch
             digests, dumps = MemberDigests(DIGEST, self.limits.names), Dumps()
-            passed = Pass(file, self.limits, algorithms=(), consumers=[digests, dumps])
-            yield from _entries(passed, digests)
+            consumers: list[Consumer] = [digests, dumps] if self.names is None else [digests]
+            passed = Pass(file, self.limits, algorithms=(), consumers=consumers)
+            yield from _entries(passed, digests, self.names)
             yield _end(passed, dumps.dump)
 
-    def given_up(self, order: tuple[int, Place]) -> Iterator[_Part]:
+    def given_up(self, order: tuple[int, Place]) -> Iterator[Part]:
         """Raise that no process survives walking over an archive."""
         raise EvidenceError(order[1].path, "the process that read it ended", "is there too little memory?")
 
 
-def _entries(passed: Pass, digests: MemberDigests) -> Iterator[Sequence[Entry]]:
-    """Yield the members, many at once."""
+def _entries(passed: Pass, digests: MemberDigests, names: MemberNames | None = None) -> Iterator[Sequence[Entry]]:
+    """Yield the members that have such ``names``, many at once."""
     entries = list[Entry]()
-    for member in passed:
+    for member in passed if names is None else filter(lambda member: names.has(member.name), passed):
         mtime_ns = max(-_LARGEST, min(member.mtime_ns, _LARGEST))
         size, mode = min(member.size, _LARGEST), member.mode & _PERMISSIONS
         entries.append(Entry(shown(member.name), member.kind, size, mode, mtime_ns, member.link, digests.last))
@@ -112,31 +136,40 @@ def _entries(passed: Pass, digests: MemberDigests) -> Iterator[Sequence[Entry]]:
 
 def _end(passed: Pass, dump: Dump | None) -> End:
     """Return what is known at the end of a walk."""
-    findings = tuple(passed.findings())
-    is_whole = passed.end is not None and passed.end.verdict == "complete"
-    is_whole = is_whole and _MAY_LACK.isdisjoint(finding.rule for finding in findings)
+    findings, end = tuple(passed.findings()), passed.end
+    unread = next((finding.message for finding in findings if finding.rule in _MAY_LACK), "")
+    if end is None or end.verdict != "complete":
+        unread = "not walked" if end is None else end.reason
     if dump is None:
-        return End((), 0, findings, is_whole, is_whole)
+        return End((), 0, findings, unread, not unread)
     has_all_tables = dump.state is not DumpState.CUT and not dump.left_out
-    return End((*dump.tables, *dump.filled), dump.left_out, findings, is_whole, has_all_tables)
+    return End((*dump.tables, *dump.filled), dump.left_out, findings, unread, has_all_tables)
 
 
 # --- comparing -------------------------------------------------------------------------------------------------------
 
-_SIDES: Final = ("a", "b")
-_TABLE: Final = """
-CREATE TABLE {} (
-  name BLOB PRIMARY KEY, kind TEXT, size INTEGER, mode INTEGER, mtime_ns INTEGER, link BLOB, digest TEXT
-) WITHOUT ROWID
-"""
-_UNSEEN_TABLE: Final = "CREATE TABLE unseen_{} (start BLOB PRIMARY KEY, stop BLOB) WITHOUT ROWID"
-"""From which name on, up to which one, a side was not read; to the end of all names for NULL."""
-
-_MISS: Final = "INSERT INTO unseen_{} VALUES (x'', NULL)"
-
-_INSERT: Final = (
-    "INSERT OR REPLACE INTO {} (name, kind, size, mode, mtime_ns, link, digest) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_TABLES: Final = (
+    """
+    CREATE TABLE members (
+      side INTEGER, name BLOB, kind TEXT, size INTEGER, mode INTEGER, mtime_ns INTEGER, link BLOB, digest TEXT,
+      PRIMARY KEY (side, name)
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE unseen (side INTEGER, start BLOB, stop BLOB, PRIMARY KEY (side, start)) WITHOUT ROWID",
+    "CREATE TABLE sides (a INTEGER, b INTEGER)",
+    "CREATE VIEW a AS SELECT * FROM members WHERE side = (SELECT a FROM sides)",
+    "CREATE VIEW b AS SELECT * FROM members WHERE side = (SELECT b FROM sides)",
+    "CREATE VIEW unseen_a AS SELECT * FROM unseen WHERE side = (SELECT a FROM sides)",
+    "CREATE VIEW unseen_b AS SELECT * FROM unseen WHERE side = (SELECT b FROM sides)",
 )
+"""From ``start`` on, up to ``stop``, names of a side were not seen; to the end of all names for NULL."""
+
+_INSERT: Final = """
+INSERT OR REPLACE INTO members (side, name, kind, size, mode, mtime_ns, link, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_BY_NAME: Final = """
+SELECT side, name, kind, size, mode, mtime_ns, link, digest FROM members ORDER BY name, side
+"""
 _COMPARE: Final = """
 CREATE TABLE changes AS
 WITH gone AS (
@@ -181,26 +214,34 @@ ORDER BY coalesce(before, after)
 
 
 class MemberSpool(TemporaryDatabase):
-    """The members of two archives, in a temporary database that compares them.
+    """The members of archives, each of which is a side, in a temporary database that compares two of them.
 
     Of several members of one name the last one counts, as in unpacking. Its methods raise `TemporaryFileError`.
     """
 
     def __init__(self) -> None:
-        super().__init__(*(table.format(side) for side in _SIDES for table in (_TABLE, _UNSEEN_TABLE)))
+        super().__init__(*_TABLES)
 
-    def take(self, number: int, entries: Sequence[Entry]) -> None:
-        """Take members of the first archive, ``number`` 0, or of the second one, 1."""
-        self.insert(_INSERT.format(_SIDES[number]), entries)
+    def take(self, side: int, entries: Sequence[Entry]) -> None:
+        """Take members of a ``side``."""
+        self.insert(_INSERT, ((side, *entry) for entry in entries))
 
-    def miss_members(self, number: int) -> None:
-        """Know that any other member may be in an archive, as it was not read to its end."""
-        self.execute(_MISS.format(_SIDES[number]))
+    def miss_members(self, side: int) -> None:
+        """Know that any other member may be on a ``side``, as its archive was not read to its end."""
+        self.execute("INSERT INTO unseen (side, start) VALUES (?, x'')", side)
 
-    def compare(self) -> dict[str, int]:
-        """Compare what was taken; return how many members became what. To be done once, before `changed`."""
+    def compare(self, a: int = 0, b: int = 1) -> dict[str, int]:
+        """Compare what was taken of two sides; return how many members became what. To be done before `changed`."""
+        self.execute("DELETE FROM sides")
+        self.execute("INSERT INTO sides (a, b) VALUES (?, ?)", a, b)
+        self.execute("DROP TABLE IF EXISTS changes")
         self.execute(_COMPARE)
         return dict(self.rows("SELECT what, count(*) FROM changes GROUP BY what"))
+
+    def by_name(self) -> Iterator[tuple[int, Entry]]:
+        """Yield each member with its side: in the order of their names, those of one name in the order of sides."""
+        for side, *entry in self.rows(_BY_NAME):
+            yield side, Entry._make(entry)
 
     def uncompared(self) -> Iterator[Finding]:
         """Yield that there are members with a content on both sides that could not be read on one."""
@@ -253,10 +294,13 @@ class MemberChange(_Change[Entry]):
     @property
     def by(self) -> tuple[By, ...]:
         """By what it differs, where it is on both sides; a content that is not known is none that differs."""
-        if self.before is None or self.after is None:
-            return ()
-        values = zip(_BY, self.before[1:], self.after[1:], strict=True)
-        return tuple(name for name, old, new in values if old != new and None not in {old, new})
+        return () if self.before is None or self.after is None else differing(self.before, self.after)
+
+
+def differing(before: Entry, after: Entry) -> tuple[By, ...]:
+    """Return by what two members differ; a content that is not known is none that differs."""
+    values = zip(_BY, before[1:], after[1:], strict=True)
+    return tuple(name for name, old, new in values if old != new and None not in {old, new})
 
 
 class TableChange(_Change[Table]):
@@ -292,12 +336,12 @@ class Contents:
         findings: what was odd about the archives.
     """
 
-    def __init__(self, spool: MemberSpool, tables: tuple[TableChange, ...], findings: tuple[Finding, ...]) -> None:
+    def __init__(self, spool: MemberSpool, tables: tuple[TableChange, ...], findings: Sequence[Finding]) -> None:
         """Compare the members in the ``spool``."""
         self._spool = spool
         self.counts: Counter[What] = Counter({What(what): count for what, count in spool.compare().items()})
         self.tables = tables
-        self.findings = findings
+        self.findings = (*findings, *spool.uncompared())
 
     @property
     def is_same(self) -> bool:
@@ -333,13 +377,12 @@ def compared_contents(
     for (number, _), part in mixed_results(orders, Walking(limits), workers):
         if isinstance(part, End):
             ends[number] = part
-            if not part.has_all_members:
+            if part.unread:
                 spool.miss_members(number)
         else:
             spool.take(number, part)
     findings = [finding for number in sorted(ends) for finding in _findings(ends[number], sides[number].path)]
-    findings += spool.uncompared()
-    return Contents(spool, tuple(_tables(ends[0], ends[1])), tuple(findings))
+    return Contents(spool, tuple(_tables(ends[0], ends[1])), findings)
 
 
 def _findings(end: End, path: str) -> Iterator[Finding]:

@@ -21,6 +21,8 @@ from backupmeta.render.formats import Format, Formats, Trait, View, as_json, com
 from backupmeta.secrets import is_closed, opened, plain
 from backupmeta.words import clock, recorded_clock
 
+_LEAST_TELLING: Final = ("archive", "path", "id", "title", "backups", "state", "version", "findings")
+"""What is left out of a table first where there is no room; a time, a user, an application and a URL never are."""
 _IN_EACH_TABLE: Final = ("id", "user", "application", "version", "url", "title")
 BACKUP_COLUMNS: Final = ("time (UTC)", *_IN_EACH_TABLE, "state", "archive", "findings")
 INSTALL_COLUMNS: Final = ("created (UTC)", *_IN_EACH_TABLE, "backups", "path", "findings")
@@ -63,21 +65,19 @@ AnswerRendering: TypeAlias = Callable[[Inspection | AnswerError, ListView], Iter
 
 def backup_table(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
     """Yield a table of backups."""
-    yield _with_findings(BACKUP_COLUMNS, map(backup_cells, view.page(rows)), view.width)
+    yield from _with_findings(BACKUP_COLUMNS, map(backup_cells, view.page(rows)), view)
 
 
 def install_table(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
     """Yield a table of installs."""
-    yield _with_findings(INSTALL_COLUMNS, map(install_cells, view.page(rows)), view.width)
+    yield from _with_findings(INSTALL_COLUMNS, map(install_cells, view.page(rows)), view)
 
 
-def _with_findings(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], width: int | None) -> str:
-    """Return a table; on a terminal its last column, the findings, takes room only where there are any."""
-    if width is None:
-        return table(columns, rows, width)
-    kept = list(rows)
-    stop = None if any(row[-1] for row in kept) else -1
-    return table(columns[:stop], [row[:stop] for row in kept], width)
+def _with_findings(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], view: ListView) -> Iterator[str]:
+    """Yield a table; on a terminal its last column, the findings, takes room only where there are any."""
+    kept = rows if view.width is None else list(rows)
+    stop = -1 if isinstance(kept, list) and not any(row[-1] for row in kept) else None
+    return table(columns[:stop], (row[:stop] for row in kept), view, _LEAST_TELLING)
 
 
 def backup_cells(backup: Inspection) -> tuple[str, ...]:

@@ -5,19 +5,31 @@ what became of something, of what, and how.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import Final, NamedTuple
 
 from backupmeta import words
 from backupmeta.comparison.archive_changes import Entry, MemberChange, TableChange
 from backupmeta.comparison.changes import Changes, ExtensionsChange, FieldChange, ListChange, Sources, Step, What
-from backupmeta.comparison.diff import Difference, History, Row, Side
+from backupmeta.comparison.diff import Difference, Side
+from backupmeta.comparison.history import FileHistory, FollowedFiles, History, Presence, Row, Span
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding
 from backupmeta.provenance import display, named
 from backupmeta.record.fields import FIELDS
 from backupmeta.record.values import Value
-from backupmeta.render.formats import Format, Formats, Rendering, View, any_view, as_json, json_list, pretty, table
+from backupmeta.render.formats import (
+    Format,
+    Formats,
+    Rendering,
+    View,
+    any_view,
+    as_json,
+    json_list,
+    pretty,
+    spaced,
+    table,
+)
 
 _LONGEST: Final = 200
 """How many characters of a value are shown to people; JSON has all of it."""
@@ -152,7 +164,9 @@ def _member(change: MemberChange) -> _Row:
 
 
 def _brief(entry: Entry) -> str:
-    return words.counted(entry.size, "byte") if entry.kind == "file" else entry.kind
+    """Return what is on one side alone, in words: ``48 bytes, mtime 2024-06-13 20:55:21 UTC``."""
+    what = words.counted(entry.size, "byte") if entry.kind == "file" else entry.kind
+    return f"{what}, mtime {_SHOWN_BY['mtime'](entry)}"
 
 
 _SHOWN_BY: Final[Mapping[str, Callable[[Entry], str]]] = {
@@ -266,7 +280,7 @@ def _table_object(change: TableChange) -> dict[str, object]:
 
 def history_table(history: History, view: View) -> Iterator[str]:
     """Yield a table."""
-    yield table(_HISTORY_COLUMNS, map(_history_cells, history.rows), view.width)
+    yield from table(_HISTORY_COLUMNS, map(_history_cells, history.rows), view)
 
 
 def history_markdown(history: History) -> Iterator[str]:
@@ -288,8 +302,12 @@ def _history_cells(row: Row) -> _Row:
     plugins = row.inspection.get("plugins")
     count = str(len(plugins)) if isinstance(plugins, list) else ""
     version = str(row.inspection.wire().get("version") or "")
-    time = words.recorded_clock(row.inspection.text("backup_time"))
-    return time, row.name, version, count, size, "" if row.changes is None else in_few_words(row.changes)
+    return _time(row), row.name, version, count, size, "" if row.changes is None else in_few_words(row.changes)
+
+
+def _time(row: Row) -> str:
+    """Return when a backup was made; nothing where no record can be read."""
+    return "" if row.inspection is None else words.recorded_clock(row.inspection.text("backup_time"))
 
 
 def in_few_words(changes: Changes) -> str:
@@ -335,6 +353,137 @@ def _history_object(row: Row) -> dict[str, object]:
     }
 
 
+# --- files along the backups ------------------------------------------------------------------------------------------
+
+_SPAN_COLUMNS: Final = ("what", "backups (UTC)", "how many", "how")
+_MARKS: Final[Mapping[str, tuple[str, Callable[[FileHistory], int | None]]]] = {
+    "last_before": ("last backup before it first appeared", lambda file: file.last_before),
+    "last_without": ("last backup without it", lambda file: file.last_without),
+    "last_with_first_content": ("last backup before it first changed", lambda file: file.last_with_first_content),
+    "last_with_earlier_content": ("last backup with its earlier content", lambda file: file.last_with_earlier_content),
+}
+"""What is told of a file: in JSON, in words, and the number of the backup."""
+
+_NAMED: Final = 20
+"""How many files are named that are the same in all backups."""
+
+
+def followed_text(followed: FollowedFiles) -> Iterator[str]:
+    """Yield text for people: of each file that is not the same in all backups, when it was what.
+
+    ::
+
+        wp-content/uploads/cache.php
+          last backup before it first appeared  2024-07-26 09:30:00 UTC  b1x4…  /home/u/application_backups/app_….tar.gz
+          absent  2024-04-27 09:30:00 to 2024-07-26 09:30:00  4 backups
+          there   2024-08-25 09:30:00                         1 backup   48 bytes, mode 0644, mtime …, sha256 9f86d081…
+    """
+    yield words.line(f"{followed.install}: {words.counted(len(followed.backups), 'backup')}")
+    if unread := list(map(_unread_row, sorted(followed.unread), repeat(followed))):
+        yield "\nnot read to the end: what was not seen may be there\n"
+        yield from _aligned(unread, indent="  ")
+    same, count = list[_Row](), 0
+    for file in followed.files():
+        if file.is_constant:
+            count += 1
+            same += [(_name(file.name), _how(file.appearance))] if count <= _NAMED else []
+            continue
+        yield f"\n{words.line(_name(file.name))}"
+        yield from _aligned(_mark_rows(file, followed), indent="  ")
+        yield from _aligned((_span_row(span, followed) for span in file.spans), indent="  ")
+    if same:
+        yield "\nthe same in every backup that was read\n"
+        yield from _aligned(same, indent="  ")
+        yield words.line(f"  and {words.counted(count - _NAMED, 'more file')}") if count > _NAMED else ""
+
+
+def followed_markdown(followed: FollowedFiles) -> Iterator[str]:
+    """Yield the same as Markdown, of every file: a list and a table."""
+    yield inert(f"# Files of {words.markdown_cell(followed.install)}\n")
+    for row in map(_unread_row, sorted(followed.unread), repeat(followed)):
+        yield inert(f"\n- {' '.join(map(words.markdown_cell, row))}")
+    for file in followed.files():
+        yield inert(f"\n\n## {words.markdown_cell(_name(file.name))}\n\n")
+        yield from (inert(f"- {' '.join(map(words.markdown_cell, row))}\n") for row in _mark_rows(file, followed))
+        yield "\n"
+        yield from words.markdown_table(_SPAN_COLUMNS, (_span_row(span, followed) for span in file.spans))
+
+
+def followed_json(followed: FollowedFiles) -> Iterator[str]:
+    """Yield one JSON object, a line a file; backups by their numbers, the oldest is 0."""
+    yield f'{{\n "install": {spaced(followed.install)}'
+    yield from json_list(
+        ',\n "backups": ', (_backup_object(number, followed) for number in range(len(followed.backups)))
+    )
+    yield from json_list(',\n "files": ', map(_file_object, followed.files()))
+    yield "\n}\n"
+
+
+def _unread_row(number: int, followed: FollowedFiles) -> _Row:
+    return (*_backup_cells(followed.backups[number]), followed.unread[number])
+
+
+def _backup_cells(row: Row) -> _Row:
+    """Return when a backup was made, its id, and the path of its archive, or of the record that speaks for it."""
+    return _time(row), row.name, row.path
+
+
+def _mark_rows(file: FileHistory, followed: FollowedFiles) -> Iterator[_Row]:
+    """Yield the backups to look at, each once, and of how many after it nobody can tell."""
+    marked = set[int]()
+    for phrase, mark in _MARKS.values():
+        if (number := mark(file)) is not None and number not in marked:
+            marked.add(number)
+            unknown = [
+                span.length for span in file.spans if span.first == number + 1 and span.presence is Presence.UNKNOWN
+            ]
+            after = f"can't tell of the next {words.counted(unknown[0], 'backup')}" if unknown else ""
+            yield phrase, *_backup_cells(followed.backups[number]), after
+
+
+def _after(number: int, file: FileHistory) -> str:
+    """Return in how many backups right after this one the file may be or not."""
+    following = next((span for span in file.spans if span.first == number + 1), None)
+    if following is None or following.presence is not Presence.UNKNOWN:
+        return ""
+    return f"can't tell for {words.counted(following.length, 'backup')} after it"
+
+
+def _span_row(span: Span, followed: FollowedFiles) -> _Row:
+    times = [_time(followed.backups[number]) or "?" for number in (span.first, span.last)]
+    return span.presence, " to ".join(dict.fromkeys(times)), words.counted(span.length, "backup"), _how(span)
+
+
+def _how(span: Span) -> str:
+    """Return by what a file differs from what it was before, or else what it is."""
+    if span.entry is None:
+        return ""
+    if not span.is_known:
+        return "its content can't be told"
+    if span.before is not None and span.by:
+        return ", ".join(_differing(span.before, span.entry, by) for by in span.by)
+    if span.before is not None:
+        return "as before"
+    return ", ".join(filter(None, (_brief(span.entry), span.entry.digest and f"sha256 {span.entry.digest}")))
+
+
+def _backup_object(number: int, followed: FollowedFiles) -> dict[str, object]:
+    row, reason = followed.backups[number], followed.unread.get(number)
+    time = None if row.inspection is None else words.recorded_moment(row.inspection.text("backup_time"))
+    described: dict[str, object] = {"number": number, **named("name", row.name), **named("path", row.path)}
+    return {**described, "time": time, "is_whole": reason is None, "reason": reason}
+
+
+def _file_object(file: FileHistory) -> dict[str, object]:
+    marks = {key: mark(file) for key, (_, mark) in _MARKS.items()}
+    return {**named("name", _name(file.name)), **marks, "spans": list(map(_span_object, file.spans))}
+
+
+def _span_object(span: Span) -> dict[str, object]:
+    entry = None if span.entry is None else _entry_object(span.entry)
+    return {"presence": span.presence, "first": span.first, "last": span.last, "by": span.by, "member": entry}
+
+
 # --- formats ----------------------------------------------------------------------------------------------------------
 
 DIFFERENCES: Final[Formats[Rendering[Difference]]] = Formats(
@@ -350,3 +499,10 @@ HISTORIES: Final[Formats[Rendering[History]]] = Formats(
     Format("markdown", "a table", any_view(history_markdown)),
 )
 """The formats of an install's history."""
+
+FOLLOWED: Final[Formats[Rendering[FollowedFiles]]] = Formats(
+    Format("text", "sections for people", any_view(followed_text)),
+    Format("json", "one object, a line a file", any_view(followed_json)),
+    Format("markdown", "a table a file", any_view(followed_markdown)),
+)
+"""The formats of files along the backups of an install: those of `HISTORIES`, for the command has both answers."""

@@ -150,7 +150,8 @@ def stats_tables(contents: Contents, view: View) -> Iterator[str]:
     between = ""
     for title, columns, rows in _tables(contents):
         if rows:
-            yield between + line(title) + table(columns, rows, view.width)
+            yield between + line(title)
+            yield from table(columns, rows, view)
             between = "\n"
 
 

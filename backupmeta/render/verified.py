@@ -421,7 +421,7 @@ def rule_table(rules: Sequence[FindingRule], view: View) -> Iterator[str]:
     """Yield a table of checks; of a single one what it says, and what to do."""
     if len(rules) > 1:
         columns = ("id", "severity", "group", "says")
-        yield table(columns, [(rule.id, rule.severity, rule.group, rule.sentence) for rule in rules], view.width)
+        yield from table(columns, [(rule.id, rule.severity, rule.group, rule.sentence) for rule in rules], view)
         return
     rule = rules[0]
     yield f"{rule.id}: {rule.sentence}\n"

@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 import pytest
 import zstandard
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backupmeta.archive import compression
@@ -25,6 +25,7 @@ from backupmeta.archive.compression import BZIP2, GZIP, PLAIN, XZ, ZSTD, Compres
 from backupmeta.archive.limits import DEFAULT_LIMITS, KIB, Limits
 from backupmeta.archive.stream import Inflated
 from backupmeta.evidence import EvidenceFile
+from tests.examples import examples
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 
@@ -72,7 +73,7 @@ def inflate(
 
 @pytest.mark.parametrize("kind", COMPRESS, ids=lambda kind: kind.name)
 @given(parts=st.lists(contents, min_size=1, max_size=4), block=st.integers(1, 70), step=st.integers(1, 3000))
-@settings(max_examples=60)
+@examples(60)
 def test_streams_in_a_row_are_one_stream_wherever_blocks_end(
     opened: Opened, kind: Compression, parts: list[bytes], block: int, step: int
 ) -> None:
@@ -81,7 +82,7 @@ def test_streams_in_a_row_are_one_stream_wherever_blocks_end(
 
 
 @given(parts=st.lists(contents, min_size=1, max_size=4), block=st.integers(1, 70), step=st.integers(1, 3000))
-@settings(max_examples=60)
+@examples(60)
 def test_without_isal_zlib_gives_the_same(opened: Opened, parts: list[bytes], block: int, step: int) -> None:
     packed = b"".join(map(COMPRESS[GZIP], parts))
     with patch.object(compression, "_isal", lambda: None):
@@ -125,7 +126,7 @@ def test_isal_is_not_needed() -> None:
 @pytest.mark.parametrize("kind", COMPRESS, ids=lambda kind: kind.name)
 @given(parts=st.lists(contents, min_size=1, max_size=3), where=st.floats(0, 1), step=st.integers(1, 3000))
 @example(parts=[b"ab" * 5000], where=0.0, step=1)
-@settings(max_examples=60)
+@examples(60)
 def test_a_cut_stream_is_told_and_gives_what_came_before(
     opened: Opened, kind: Compression, parts: list[bytes], where: float, step: int
 ) -> None:
@@ -161,7 +162,7 @@ def test_a_cut_gzip_gives_every_byte_that_zlib_gives(opened: Opened, gunzipper: 
 
 @pytest.mark.parametrize("kind", COMPRESS, ids=lambda kind: kind.name)
 @given(data=st.data())
-@settings(max_examples=60)
+@examples(60)
 def test_corrupt_input_never_raises(opened: Opened, kind: Compression, data: st.DataObject) -> None:
     packed = bytearray(COMPRESS[kind](data.draw(contents)))
     for _ in range(data.draw(st.integers(1, 4))):

@@ -18,7 +18,7 @@ from typing import Final
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.archive.member import Member
@@ -47,6 +47,7 @@ from tests.archive.peers import (
     timeless,
     walked,
 )
+from tests.examples import examples
 
 FIRST: Final = block("first", size=5) + padded(b"12345")
 LAST: Final = block("last", size=5) + padded(b"54321")
@@ -373,7 +374,7 @@ def packings(draw: st.DrawFn) -> Packed:
 
 
 @given(one=packings())
-@settings(max_examples=300)
+@examples(100)
 def test_a_tar_is_the_same_however_it_is_packed(opened: Opened, one: Packed) -> None:
     _, rows, content = read(opened, one.packed)
     assert rows == python(one.plain)

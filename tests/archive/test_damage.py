@@ -14,9 +14,10 @@ from typing import Final, Protocol
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.hostile import END, Opened, Seen, header, member, seen
 from tests.invented import run
 
@@ -295,7 +296,7 @@ gaps = st.lists(
 )
 
 
-@settings(max_examples=100)
+@examples(60)
 @given(gaps=gaps, fill=st.sampled_from([b"j", b"\0j", b"ustar", b"0000000\0ustar "]), grid=st.sampled_from([1, 512]))
 def test_each_header_between_any_gaps_is_found(opened: Opened, gaps: Sequence[int], fill: bytes, grid: int) -> None:
     names, tar = [], member("first", b"x")

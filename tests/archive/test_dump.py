@@ -6,13 +6,14 @@ from contextlib import closing
 from typing import Final
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backupmeta.archive.dump import Dump, Dumps, DumpState, DumpWriter, Table
 from backupmeta.archive.reader import Pass
 from backupmeta.archive.statements import WORDS, Spot, Statement, Statements, word_at
 from tests.endless import ends
+from tests.examples import examples
 from tests.hostile import END, Opened, header, member
 
 # FORMAT.md §5: per table DROP, CREATE, INSERT lines of about 64 KB; constraints; views at the end; COMMIT.
@@ -151,7 +152,7 @@ def test_a_cut_dump_is_not_whole_and_keeps_its_tables(dialect: str) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @given(places=st.lists(st.integers(0, 72_000), max_size=12))
-@settings(max_examples=60)
+@examples(60)
 def test_pieces_may_end_anywhere(dialect: str, places: list[int]) -> None:
     text = DIALECTS[dialect][0]
     assert everything(taken(*cut(text, places))) == everything(taken(text))
@@ -199,7 +200,7 @@ PARTS: Final = [
 @given(
     parts=st.lists(st.sampled_from(PARTS), max_size=25).map(b"".join), places=st.lists(st.integers(0, 400), max_size=8)
 )
-@settings(max_examples=400)
+@examples(150)
 @example(parts=b"INSERT INTO `a` VALUES (1,'x'),\n", places=[24, 31])
 @example(parts=b"DELIMITER $$\nCREATE TABLE a (x int) $ ; $$", places=[39])
 def test_any_text_tells_the_same_however_it_is_split(parts: bytes, places: list[int]) -> None:
@@ -267,7 +268,7 @@ def end_of(text: bytes, at: int, delimiter: bytes) -> int:
 
 
 @given(parts=st.lists(st.sampled_from([one for one in PARTS if b"TRIGGER" not in one]), max_size=40).map(b"".join))
-@settings(max_examples=400)
+@examples(150)
 def test_statements_are_those_that_a_client_finds_byte_by_byte(parts: bytes) -> None:
     found = list[Statement]()
     statements = Statements(found.append)
@@ -464,7 +465,7 @@ def written(value: str | int | None, *, doubling: bool) -> str:
     between=st.sampled_from([",", ", ", ",\n"]),
     places=st.lists(st.integers(0, 600), max_size=8),
 )
-@settings(max_examples=300)
+@examples(100)
 def test_any_rows_are_counted_however_they_are_cut(
     inserted: list[tuple[str, list[list[str | int | None]]]],
     doubling: bool,  # noqa: FBT001
@@ -481,7 +482,7 @@ def test_any_rows_are_counted_however_they_are_cut(
 
 
 @given(texts=st.lists(st.text(st.sampled_from("a'(),; \n"), max_size=10), min_size=1, max_size=9))
-@settings(max_examples=50)
+@examples(50)
 def test_sqlite_counts_the_same(texts: list[str]) -> None:
     inserted = ",".join("('" + text.replace("'", "''") + "')" for text in texts)
     dump = f"CREATE TABLE `t` (\n`a` text\n);\nINSERT INTO `t` VALUES {inserted};\n"
@@ -513,6 +514,7 @@ def test_a_long_definition_is_told_apart_to_its_end() -> None:
     assert taken(*cut(long % b"x", [70_000, 150_000])).tables == (one,)
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 def test_definitions_are_kept_within_bounds() -> None:
     create = b"CREATE TABLE `t%d` (\n" + b"  `a` int,\n" * 5000 + b"  `b` int\n);\n"
     dump = taken(*(create % number for number in range(400)))
@@ -520,6 +522,7 @@ def test_definitions_are_kept_within_bounds() -> None:
     assert len({one.digest for one in dump.tables}) == 400
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 def test_of_more_tables_than_are_kept_the_rest_is_counted() -> None:
     dump = taken(
         b"".join(b"CREATE TABLE `t%d` (a int);\nINSERT INTO `t%d` VALUES (1);\n" % (n, n) for n in range(25_000))
@@ -533,6 +536,7 @@ def test_of_more_tables_than_are_kept_the_rest_is_counted() -> None:
 # --- bounds -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 @pytest.mark.parametrize(
     ("before", "endless"),
     [
@@ -586,6 +590,7 @@ HOSTILE: Final = {
 }
 
 
+@pytest.mark.untraced  # the same lines, thousands of times
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("before", [b"", b"INSERT INTO `a` VALUES (", b"CREATE PROCEDURE p() BEGIN "])
 def test_hostile_statements_take_no_time_by_the_square(name: str, before: bytes) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from writers import installatron as writer
 
 from backupmeta.archive.hazards import Hazards
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.checks.rulebook import FINDINGS
+from tests.examples import examples
 from tests.hostile import END, Opened, header, long_name, member, pax, seen
 from tests.invented import run
 
@@ -153,7 +154,7 @@ paths = st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map("/".join)
 
 
 @given(links=st.lists(paths, max_size=6), files=st.lists(paths, min_size=1, max_size=6, unique=True))
-@settings(max_examples=100)
+@examples(100)
 def test_members_below_links_are_told_whatever_the_order_of_links(
     opened: Opened, links: list[str], files: list[str]
 ) -> None:

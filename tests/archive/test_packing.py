@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.archive import compression, identification, stream
@@ -29,6 +29,7 @@ from backupmeta.archive.head import head
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import Pass
 from backupmeta.errors import DamagedError, LimitExceededError, NotAnArchiveError
+from tests.examples import examples
 from tests.hostile import END, MIB, Opened, Seen, member, seen
 from tests.invented import run as backupmeta
 
@@ -333,7 +334,7 @@ def test_two_windows_are_within_the_limit_together(opened: Opened) -> None:
     cuts=st.lists(st.integers(0, len(TAR)), max_size=3),
     block=st.integers(64, 3000),
 )
-@settings(max_examples=60)
+@examples(40)
 def test_two_layers_wherever_blocks_end(opened: Opened, kinds: tuple[str, str], cuts: list[int], block: int) -> None:
     inner, outer = kinds
     packed = b"".join(COMPRESS[inner](TAR[a:b]) for a, b in pairwise([0, *sorted(cuts), len(TAR)]))
@@ -343,7 +344,7 @@ def test_two_layers_wherever_blocks_end(opened: Opened, kinds: tuple[str, str], 
 
 
 @given(data=st.data())
-@settings(max_examples=80)
+@examples(60)
 def test_corrupt_layers_never_raise_and_keep_the_digest(opened: Opened, data: st.DataObject) -> None:
     inner, outer = (data.draw(st.sampled_from(sorted(COMPRESS))) for _ in range(2))
     packed = bytearray(COMPRESS[inner](TAR[:9000]) + COMPRESS[inner](TAR[9000:]))
@@ -387,7 +388,7 @@ def runs(draw: st.DrawFn) -> Runs:
 
 @pytest.mark.skipif(not all(map(shutil.which, (*COMPRESS, "tar"))), reason="a tester is missing")
 @given(one=runs())
-@settings(max_examples=150)
+@examples(50)
 def test_what_any_program_refuses_or_loses_is_never_called_whole(opened: Opened, workshop: Path, one: Runs) -> None:
     path = workshop / f"a.tar.{SUFFIX[one.kind]}"
     path.write_bytes(one.content)

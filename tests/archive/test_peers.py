@@ -1,7 +1,7 @@
 """Generated archives are read as GNU tar, bsdtar and tarfile read them, by majority; where these differ, we say so.
 
 Each example puts several members into one archive, so that few programs are started. `EXCEPTIONS` is where we don't
-follow a majority of two; `BACKUPMETA_EXAMPLES` in the environment multiplies the examples, for a longer run.
+follow a majority of two.
 """
 
 import bz2
@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 import pytest
 import zstandard
 from fuzzing.corpus import link, plain, sparse_content
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from writers import installatron as writer
 
@@ -46,8 +46,8 @@ from tests.archive.peers import (
     python,
     row,
 )
+from tests.examples import examples
 
-TIMES: Final = int(os.environ.get("BACKUPMETA_EXAMPLES", "1"))
 PEERS: Final[Mapping[str, Callable[[bytes], list[Row]]]] = {
     "GNU tar": lambda content: gnu_tar(content, codes=(0, 1, 2)),
     "bsdtar": lambda content: bsdtar_listing(content, codes=(0, 1)),
@@ -253,7 +253,7 @@ def compare(
 
 @needs_gnu_tar
 @needs_bsdtar
-@settings(max_examples=60 * TIMES)
+@examples(60)
 @given(made=st.lists(extended(longs, paxes), min_size=1, max_size=3))
 def test_headers_that_extend_the_next_one(opened: Opened, made: list[Extended]) -> None:
     check(opened, made)
@@ -261,7 +261,7 @@ def test_headers_that_extend_the_next_one(opened: Opened, made: list[Extended]) 
 
 @needs_gnu_tar
 @needs_bsdtar
-@settings(max_examples=30 * TIMES)
+@examples(30)
 @given(made=extended(globals_, globals_, longs, paxes))
 def test_global_headers(opened: Opened, made: Extended) -> None:
     check(opened, [made])
@@ -363,7 +363,7 @@ VERSIONS: Final = ("old", "0.0", "0.1", "1.0")
 
 @needs_gnu_tar
 @needs_bsdtar
-@settings(max_examples=25 * TIMES)
+@examples(25)
 @given(made=st.lists(st.tuples(st.sampled_from(VERSIONS), maps()), min_size=1, max_size=5))
 def test_files_with_holes(opened: Opened, made: list[tuple[str, tuple[list[tuple[int, int]], int]]]) -> None:
     files = [sparse_content(version, b"s%d" % at, *map_) for at, (version, map_) in enumerate(made)]
@@ -415,7 +415,7 @@ def member(number: int, type_: bytes, name: bytes, target: bytes) -> bytes:
 
 @needs_gnu_tar
 @needs_bsdtar
-@settings(max_examples=60 * TIMES)
+@examples(60)
 @given(made=st.lists(entries, min_size=2, max_size=10))
 def test_links_and_members_that_replace_each_other(opened: Opened, made: list[tuple[bytes, bytes, bytes]]) -> None:
     parts = [member(at, *one) for at, one in enumerate(made)]
@@ -429,7 +429,7 @@ def test_links_and_members_that_replace_each_other(opened: Opened, made: list[tu
 
 @needs_gnu_tar
 @needs_bsdtar
-@settings(max_examples=25 * TIMES)
+@examples(25)
 @given(gaps=st.lists(st.sampled_from((0, 0, 1, 2, 3, 20, 150)), min_size=2, max_size=6))
 def test_zeros_between_members(opened: Opened, gaps: list[int]) -> None:
     parts = [bytes(512 * gap) + plain(b"%d" % at, b"z" * (at * 300)) for at, gap in enumerate(gaps)]
@@ -452,7 +452,7 @@ COMPRESS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 
 
 @pytest.mark.parametrize("kind", COMPRESS)
-@settings(max_examples=25 * TIMES)
+@examples(25)
 @given(data=st.data())
 def test_streams_in_a_row_and_zeros_after_them(opened: Opened, kind: str, data: st.DataObject) -> None:
     tar = b"".join(plain(b"%d" % at, b"s" * 700 * at) for at in range(4)) + END

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from writers import installatron as writer
 
@@ -26,6 +26,7 @@ from backupmeta.errors import (
     NotAnArchiveError,
 )
 from backupmeta.evidence import EvidenceFile
+from tests.examples import examples
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 
@@ -304,7 +305,7 @@ def broken(draw: st.DrawFn) -> bytes:
 
 
 @given(content=broken())
-@settings(max_examples=600)
+@examples(150)
 def test_broken_input_raises_nothing_but_our_errors(opened: Opened, content: bytes) -> None:
     with suppress(BackupMetaError):
         assert len(head_of(opened, content).record) <= MIB

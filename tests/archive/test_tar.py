@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from writers import installatron as writer
 
@@ -21,6 +21,7 @@ from backupmeta.archive.member import Member
 from backupmeta.archive.reader import Reader
 from backupmeta.errors import BackupMetaError
 from backupmeta.evidence import EvidenceFile
+from tests.examples import examples
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 Walked = tuple[list[tuple[Member, bytes]], str]
@@ -104,7 +105,7 @@ def assert_like_tarfile(opened: Opened, content: bytes) -> None:
 
 @pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
 @given(members=st.lists(entries(), min_size=1, max_size=4))
-@settings(max_examples=150)
+@examples(50)
 def test_every_member_is_as_tarfile_reads_it(
     opened: Opened, form: int, members: list[tuple[tarfile.TarInfo, bytes]]
 ) -> None:
@@ -116,7 +117,7 @@ def test_every_member_is_as_tarfile_reads_it(
 
 
 @given(members=st.lists(entries(), min_size=1, max_size=3), data=st.data())
-@settings(max_examples=150)
+@examples(75)
 def test_a_cut_archive_is_told_and_a_mutated_one_never_raises_anything_else(
     opened: Opened, members: list[tuple[tarfile.TarInfo, bytes]], data: st.DataObject
 ) -> None:

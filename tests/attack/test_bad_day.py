@@ -40,8 +40,6 @@ from tests.invented import (
     unprivileged,
 )
 
-pytestmark = pytest.mark.untraced  # the same lines, in many ways
-
 COMMAND: Final = [sys.executable, "-c", failing_calls.COMMAND]
 LIMIT: Final = 60.0
 NOW: Final = ("--now", "2024-06-14")
@@ -450,7 +448,7 @@ DIGITS: Final = ("9" * 20, "9" * 4300, "9" * 4301, "9" * 5000, "0" * 5000, "1" +
         *(("list", "{home}", *form, option, "{}") for option in ("--limit", "--offset") for form in ((), ("--json",))),
         *(("list", "{home}", option, "{}") for option in ("--since", "--until", "--user", "--tz", "--domain")),
         ("installs", "{home}", "--sort", "time_created"),
-        ("timeline", "{home}", "--deep", "--members", "{}"),
+        ("timeline", "{home}", "--deep", "--member-limit", "{}"),
         ("timeline", "{home}", "--json"),
         ("timeline", "{home}", "--format", "bodyfile"),
         ("verify", "{home}", "--now", "{}"),

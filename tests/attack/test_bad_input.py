@@ -225,7 +225,6 @@ def test_the_measure_measures() -> None:
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0
 
 
-@pytest.mark.untraced  # the same lines, thousands of times
 def test_a_gzip_cut_anywhere_in_its_first_4096_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -38,10 +38,7 @@ from tests.hostile import END, MIB, Opened, header, member, pax, seen
 from tests.invented import BACKUP, INSTALL, NAME, Account, archive, backup_record, run
 from tests.measured import COMMAND, Outcome, measured
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform == "win32", reason="descriptors, holes and hard links of POSIX"),
-    pytest.mark.untraced,  # the same lines, in many ways
-]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="descriptors, holes and hard links of POSIX")
 
 MOST_DESCRIPTORS: Final = 16
 MOST_MEMORY: Final = 64 * 1024
@@ -356,7 +353,6 @@ def peak(name: str, root: Path, catalog: Path) -> Outcome:
     return measured(COMMAND, *command, *where)
 
 
-@pytest.mark.untraced
 @pytest.mark.parametrize(("shape", "command"), WORST)
 def test_an_account_of_such_records_has_its_room(fleet: Fleet, idle: dict[str, int], shape: str, command: str) -> None:
     fill(fleet.hostile, RECORDS[shape], 100)

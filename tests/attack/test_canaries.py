@@ -78,7 +78,7 @@ def of_targets(account: Account) -> Iterator[list[str]]:
     for target in (BACKUP, path, NAME, record, "b" * 25, "lone.tar.gz", str(account.home.parent / "other")):
         yield ["view", target, "--root", homes]
         yield ["view", target, "--root", homes, "--provenance", "--allow-missing"]
-    yield ["view", "--install", INSTALL, "--root", homes, "--provenance"]
+    yield ["view", INSTALL, "--root", homes, "--provenance"]
     yield ["view", BACKUP, "--root", homes, "--user", "nobody"]
     for file in (record, path, str(account.installs / INSTALL)):
         yield ["explain", file]
@@ -114,12 +114,10 @@ def leaks(shown: bytes) -> bool:
     return any(one in shown for one in SHOWN)
 
 
-@pytest.mark.untraced  # the same lines for each place
 def test_no_command_on_a_target_shows_the_canary(account: Account) -> None:
     assert_silent(of_targets(account), 12)
 
 
-@pytest.mark.untraced
 def test_no_command_on_all_homes_shows_the_canary(tmp_path: Path) -> None:
     homes = [str(account_of(place, tmp_path / place).home.parent) for place in PLACES]
     assert_silent(of_homes(homes), 5)

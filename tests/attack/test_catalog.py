@@ -22,8 +22,8 @@ import pytest
 from backupmeta.catalog.integrity import seal_all
 from backupmeta.catalog.queries import Query, export, find
 from backupmeta.catalog.scanning import scan
-from backupmeta.catalog.schema import VIEWS
 from backupmeta.catalog.summary import stats
+from backupmeta.catalog.views import VIEWS
 from backupmeta.errors import CatalogError
 from backupmeta.report import Asked as Reported
 from backupmeta.report import read

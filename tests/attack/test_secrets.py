@@ -27,8 +27,6 @@ from backupmeta.secrets import mask_list, mask_location, mask_text, mask_value, 
 from tests.hostile import END, header, long_name, member
 from tests.invented import INSTALL, TIME, Account, backup_record, install_record, run
 
-pytestmark = pytest.mark.untraced  # the same lines, in many ways
-
 IN_TEXTS: Final = {
     "userinfo with a scheme": [
         "ftp://exampleu:{}@h.example/b",
@@ -300,7 +298,7 @@ def commands(homes: Path) -> Iterator[list[str]]:
     for file in (account / ".appdata/backups" / ("k" * 25), account / ".appdata/current" / INSTALL, whole):
         yield ["explain", str(file)]
         yield ["explain", str(file), "--json"]
-    yield ["view", "--install", INSTALL, "--root", root, "--provenance"]
+    yield ["view", INSTALL, "--root", root, "--provenance"]
     yield from lists(root)
     for one in (whole, cut):
         yield ["members", one]
@@ -397,12 +395,10 @@ def test_a_form_is_masked_where_it_can_stand(form: Form) -> None:
 # Class: all forms in all places, through all commands.
 
 
-@pytest.mark.untraced  # the same lines for each form
 def test_no_command_shows_one(homes: Path) -> None:
     assert all_leaks(commands(homes)) == {}
 
 
-@pytest.mark.untraced
 def test_no_catalog_shows_one(homes: Path, tmp_path: Path) -> None:
     catalog = str(tmp_path / "c.sqlite")
     ran = run("scan", homes, "-o", catalog, "--deep", "--jobs", "1", "--progress", "none")
@@ -413,7 +409,6 @@ def test_no_catalog_shows_one(homes: Path, tmp_path: Path) -> None:
     assert leaked(cells) == []
 
 
-@pytest.mark.untraced
 def test_no_parquet_shows_one(homes: Path, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     catalog = tmp_path / "c.sqlite"
@@ -424,7 +419,6 @@ def test_no_parquet_shows_one(homes: Path, tmp_path: Path) -> None:
         assert leaked(file.read_bytes()) == []
 
 
-@pytest.mark.untraced
 def test_no_error_shows_one(homes: Path) -> None:
     assert all_leaks(refused(homes)) == {}
 

@@ -299,10 +299,10 @@ def test_nor_does_a_folder_with_anothers_name_in_its_home(tmp_path: Path, deeper
 
 
 def test_nor_of_its_installs(attacked: Path) -> None:
-    ran = run("view", INSTALL, "--install", "--user", "victim", "--root", attacked)
+    ran = run("view", INSTALL, "--user", "victim", "--root", attacked)
     assert ran.json["data"]["title"] == "Blog"
     shutil.rmtree(attacked / "home/victim/.appdata/current")
-    ran = run("view", INSTALL, "--install", "--user", "victim", "--root", attacked)
+    ran = run("view", INSTALL, "--user", "victim", "--root", attacked)
     assert (ran.code, ran.json["data"]) == (1, None)
 
 

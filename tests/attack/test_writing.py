@@ -4,6 +4,7 @@ Each attempt is made with real files, and with the commands as processes where s
 """
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -41,17 +42,20 @@ def account(tmp_path: Path) -> Account:
     return Account(tmp_path / "home/exampleu").whole()
 
 
-@pytest.fixture
-def catalog(account: Account, tmp_path: Path) -> Path:
-    path = tmp_path / "catalogs/catalog.sqlite"
-    path.parent.mkdir()
-    assert run("scan", account.home.parent, "-o", path, "--jobs", "1", "--deep").code == 0
-    return path
-
-
-@pytest.fixture
-def made(account: Account, catalog: Path) -> Made:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Give what is read, and written to by no test."""
+    folder = tmp_path_factory.mktemp("made")
+    account, catalog = Account(folder / "home/exampleu").whole(), folder / "catalogs/catalog.sqlite"
+    catalog.parent.mkdir()
+    assert run("scan", account.home.parent, "-o", catalog, "--jobs", "1", "--deep").code == 0
     return Made(account, catalog)
+
+
+@pytest.fixture
+def catalog(made: Made, tmp_path: Path) -> Path:
+    """Give a copy of the catalog."""
+    return shutil.copytree(made.catalog.parent, tmp_path / "catalogs") / made.catalog.name
 
 
 @pytest.fixture
@@ -506,10 +510,10 @@ def test_a_catalog_is_not_written_over(
     assert run("stats", catalog).code == 0
 
 
-def test_nor_is_what_it_was_made_from(catalog: Path, account: Account) -> None:
+def test_nor_is_what_it_was_made_from(made: Made) -> None:
     for name in ("report.txt", ".appdata/report.txt"):
-        assert run("verify", "--catalog", catalog, "-o", account.home / name).code == 2
-        assert not (account.home / name).exists()
+        assert run("verify", "--catalog", made.catalog, "-o", made.account.home / name).code == 2
+        assert not (made.account.home / name).exists()
 
 
 def test_an_image_is_not_written_to(account: Account, tmp_path: Path) -> None:
@@ -589,8 +593,8 @@ def test_a_folder_of_who_called_sudo_is_an_own_one(
     assert run("scan", account.home, "-o", public / "catalog.sqlite", "--jobs", "1").code == 2
 
 
-def test_a_catalog_is_its_owner_s_alone(catalog: Path) -> None:
-    assert {stat.S_IMODE(path.stat().st_mode) for path in catalog.parent.iterdir()} == {0o600}
+def test_a_catalog_is_its_owner_s_alone(made: Made) -> None:
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made.catalog.parent.iterdir()} == {0o600}
 
 
 @pytest.mark.parametrize("ending", ["-scan", "-wal", "-shm", "-journal"])
@@ -626,9 +630,9 @@ def test_nor_does_who_reads_wait_for_it(
 
 
 @root_only
-def test_a_lock_of_another_user_is_told(account: Account, catalog: Path) -> None:
+def test_a_lock_of_another_user_is_told(made: Made, catalog: Path) -> None:
     os.chown(f"{catalog}-scan", OTHER, OTHER)
-    ran = run("scan", account.home.parent, "-o", catalog, "--jobs", "1")
+    ran = run("scan", made.account.home.parent, "-o", catalog, "--jobs", "1")
     assert (ran.code, f"belongs to another user ({OTHER})" in ran.err) == (2, True)
 
 

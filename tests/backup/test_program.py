@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.account.home import PairState
@@ -23,6 +23,7 @@ from backupmeta.record.grammar import Document, document
 from backupmeta.secrets import opened
 from tests.backup import reference
 from tests.backup.reference import Answer, Lines
+from tests.examples import examples
 from tests.invented import BACKUP, INSTALL, NAME, backup_record, install_record
 
 HOME: Final = "/home/exampleu"
@@ -114,7 +115,7 @@ def assert_alike(answer: Answer, expected: Answer) -> None:
 
 
 @given(st.one_of(pairs(RECORDS), pairs(HARMLESS)), st.one_of(st.none(), RECORDS), st.sampled_from([3, None]))
-@settings(max_examples=400)
+@examples(150)
 def test_any_backup_is_resolved_as_the_format_says(
     pair: tuple[Lines | None, Lines | None], live: Lines | None, numbackups: int | None
 ) -> None:
@@ -129,7 +130,7 @@ def test_any_backup_is_resolved_as_the_format_says(
 
 
 @given(st.one_of(RECORDS, HARMLESS))
-@settings(max_examples=100)
+@examples(60)
 def test_any_install_is_resolved_as_the_format_says(record: Lines) -> None:
     live = said(Witness.INSTALL_RECORD, content(record))
     assert live is not None

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from backupmeta.catalog import schema
 from backupmeta.catalog.queries import EXPORTED, Export, export
 from backupmeta.catalog.scanning import scan
-from backupmeta.catalog.schema import BACKUPS, VIEWS, Column, Type
+from backupmeta.catalog.schema import BACKUPS, Column, Type
+from backupmeta.catalog.views import VIEWS, views
 from backupmeta.errors import CatalogError
 from backupmeta.render.exports import csv as csv_rows
 from backupmeta.render.exports import jsonl, parquet
@@ -351,7 +351,7 @@ def test_json_that_is_none_is_told(catalog: Path) -> None:
 def test_every_view_is_described_in_its_sql(catalog: Path) -> None:
     with closing(sqlite3.connect(catalog)) as connection:
         found = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
-    assert found == dict(schema.views())
+    assert found == dict(views())
     assert all(f"/* {view.meaning} */" in found[name] for name, view in VIEWS.items())
     assert all(one.column.meaning in found[name] for name, view in VIEWS.items() for one in view.columns)
 

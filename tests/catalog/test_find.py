@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.catalog.queries import Bound, Requirement, parsed_requirement
-from tests.invented import TIME, Account, Ran, archive, backup_record, run
+from tests.invented import INSTALL, NAME, TIME, Account, Ran, archive, backup_record, run
 
 DAY: Final = 86_400
 
@@ -25,15 +25,17 @@ class Backup(NamedTuple):
     changes: dict[str, str | None]
 
 
+OTHER: Final = {"url": "x", "backup_install": f"{'another':0<25}"}
+ANN: Final = {"cf_email": "Ann@Example.com"}
 BACKUPS: Final = {
     "w64": Backup("ann", 0, {"version": "6.4", "list_plugins": "akismet/akismet.php,hello.php"}),
-    "w642": Backup("ann", 1, {"version": "6.4.2", "list_plugins": "+akismet/5.3.1,-hello/1.7.2"}),
+    "w642": Backup("ann", 1, {"version": "6.4.2", "list_plugins": "+akismet/5.3.1,-hello/1.7.2", "cf_login": "%_"}),
     "w643": Backup("ann", 2, {"version": "6.4.3", "list_plugins": "=akismet/5.3.6", "list_themes": "+plain/1.10"}),
     "w610": Backup("bob", 3, {"version": "6.10", "list_plugins": "|akismet/5.10", "list_themes": "-plain/1.9"}),
     "beta": Backup("bob", 4, {"version": "6.4.3-beta1", "owner": "o'brien", "db_prefix": "wp_"}),
     "unknown": Backup("bob", 5, {"version": None, "url_domain": None, "url": "https://www.example.org/"}),
-    "drupal": Backup("cid", 6, {"installer": "drupal", "version": "6.4.2", "db_prefix": "wpx"}),
-    "joomla": Backup("cid", 7, {"installer": "joomla", "version": "6.4", "url_domain": "Example.NET", "url": "x"}),
+    "drupal": Backup("cid", 6, {"installer": "drupal", "version": "6.4.2", "db_prefix": "wpx", **ANN}),
+    "joomla": Backup("cid", 7, {"installer": "joomla", "version": "6.4", "url_domain": "Example.NET", **OTHER}),
 }
 FIRST: Final = "app_example-com_Blog_2024-06-13_20-55-21.tar.gz"
 LONE: Final = "app_example-com_Lone_2023-01-01_12-00-00.tar.gz"
@@ -139,6 +141,12 @@ def test_several_applications_are_alternatives(catalog: Path) -> None:
         (["--domain", "EXAMPLE.net"], "joomla"),
         (["--user", "o'brien"], "beta"),
         (["--user", "o_brien"], ""),
+        (["--install", INSTALL], "w64 w642 w643 w610 beta unknown drupal"),
+        (["--install", INSTALL[:24]], ""),
+        (["--email", "ANN@example.com"], "drupal"),
+        (["--email", "nn@example.com"], ""),
+        (["--login", "%_"], "w642"),
+        (["--login", "_%"], ""),
         (["--prefix", "wp_"], "beta"),  # which no pattern is made of
         (["--since", "2024-06-19"], "drupal joomla"),
         (["--since", str(TIME + 6 * DAY)], "drupal joomla"),
@@ -184,6 +192,31 @@ class TestDigest:
 
     def test_of_nothing(self, catalogs: dict[str, Path]) -> None:
         assert found(catalogs["deep"], "--digest", "0" * 64) == set()
+
+
+class TestWhatScanningFound:
+    def test_verdicts_of_archives_that_were_scanned_deep(self, catalogs: dict[str, Path]) -> None:
+        assert found(catalogs["deep"], "--verdict", "fail") == {"w64", "5.1", "5.2"}
+        assert found(catalogs["deep"], "--verdict", "pass") == set()
+        assert found(catalogs["shallow"], "--verdict", "fail") == set()
+
+    def test_findings_of_the_record_and_of_the_archive(self, catalogs: dict[str, Path]) -> None:
+        for catalog in catalogs.values():
+            assert found(catalog, "--finding", "archive-missing") == {*BACKUPS} - {"w64"}
+        assert found(catalogs["deep"], "--finding", "archive-without-record") == {"5.1", "5.2"}
+        assert found(catalogs["deep"], "--finding", "archive-without-record", "wordpress < 5.2") == {"5.1"}
+
+    def test_copies(self, tmp_path: Path) -> None:
+        account = Account(tmp_path / "home/exampleu").whole()
+        shutil.copy(account.archives / NAME, account.archives / "copy.tar.gz")
+        run("scan", tmp_path / "home", "-o", tmp_path / "c", "--jobs", "1", "--deep")
+        assert len(run("find", tmp_path / "c", "--finding", "backup-duplicate", "--jsonl").jsonl) == 1
+
+    def test_what_is_none_is_told(self, catalog: Path) -> None:
+        ran = run("find", catalog, "--finding", "dump-mising")
+        assert (ran.code, ran.out) == (2, b"")
+        assert refusal(ran).endswith("'dump-mising' is no finding; did you mean 'dump-missing'?")
+        assert run("find", catalog, "--verdict", "good").code == 2
 
 
 class TestForms:

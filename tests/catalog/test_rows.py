@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from benchmarks import fleets
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.account.places import FoundHome
@@ -22,6 +22,7 @@ from backupmeta.catalog.rows import RecordCells
 from backupmeta.record import grammar
 from backupmeta.record.grammar import Record
 from backupmeta.work.orders import unwatched
+from tests.examples import examples
 from tests.invented import Account, archive
 
 BACKUP: Final = fleets.Backup(0)
@@ -178,7 +179,7 @@ SERVERS: Final = st.sampled_from([None, "/home/exampleu", "C:\\home\\exampleu"])
 
 
 @given(st.lists(HOUSEHOLDS, min_size=1, max_size=2), SERVERS, ZONES)
-@settings(max_examples=80)
+@examples(80)
 def test_homes_of_any_backups(homes: list[Household], as_server: str | None, zone: tzinfo | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         accounts = [Path(folder, f"user{number}") for number in range(len(homes))]
@@ -254,7 +255,7 @@ LIKE: Final = st.one_of(
 
 
 @given(st.lists(st.tuples(LINE, st.none() | LIKE), min_size=1, max_size=6))
-@settings(max_examples=250)
+@examples(100)
 def test_a_record_like_another_is_masked_as_it_is(
     lines: list[tuple[bytes, Callable[[bytes], bytes] | None]],
 ) -> None:

@@ -102,8 +102,7 @@ def test_no_memory_has_one(catalog: Catalog) -> None:
 def commands(catalog: Path) -> Iterator[list[str]]:
     path = str(catalog)
     for number in range(len(PLACES)):
-        for option in ([], ["--install"]):
-            yield ["view", id_of(number), "--catalog", path, "--provenance", "--allow-missing", *option]
+        yield ["view", id_of(number), "--catalog", path, "--provenance", "--allow-missing"]
     for name in (id_of(0, 1), NAME, LONE, "nothing"):
         yield ["view", name, "--catalog", path]
     for command in (["list", "--catalog"], ["installs", "--catalog"], ["find"]):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.checks import retention as checks
@@ -13,6 +13,7 @@ from backupmeta.checks.policy import DEFAULT
 from backupmeta.checks.retention import CheckedAccount, CheckedInstall, KeptBackup, Schedule, Tier, schedule_of
 from backupmeta.findings import Finding
 from tests.checks.subjects import install
+from tests.examples import examples
 from tests.invented import INSTALL
 
 HOUR: Final = 3600
@@ -31,10 +32,19 @@ def custom(daily: int = 0, weekly: int = 0, monthly: int = 0) -> Changes:
 
 
 def judged(schedule: Changes, times: Sequence[int], now: int, since: int | None = None) -> list[Finding]:
-    """Return what is found of the backups made at ``times``, seen at ``now``, of an install since ``since``."""
-    one = install(**{"time": None if since is None else str(since), **schedule})
+    """Return what is found of the backups made at ``times``, judged at ``now``, of an install since ``since``."""
+    return judged_of(scheduled(schedule, since), times, now)
+
+
+def scheduled(schedule: Changes, since: int | None) -> CheckedInstall:
+    """Return an install of this ``schedule`` since ``since``."""
+    return CheckedInstall.of(install(**{"time": None if since is None else str(since), **schedule}))
+
+
+def judged_of(checked: CheckedInstall, times: Sequence[int], now: int) -> list[Finding]:
+    """Return what is found of the backups made at ``times`` of an install, judged at ``now``."""
     kept = [KeptBackup(f"app_{time}.tar.gz", INSTALL, time, None) for time in times]
-    account = CheckedAccount({INSTALL: CheckedInstall.of(one)}, kept, DEFAULT.requirements, now)
+    account = CheckedAccount({INSTALL: checked}, kept, DEFAULT.requirements, now)
     return [*checks.too_old(account), *checks.retention(account)]
 
 
@@ -373,7 +383,7 @@ NIGHTS: Final = 130
 
 
 @pytest.mark.parametrize(("schedule", "numbers"), ROTATIONS)
-@settings(max_examples=15)
+@examples(15)
 @given(
     created=st.datetimes(datetime(2020, 1, 1), datetime(2024, 12, 31), timezones=st.just(UTC)),  # noqa: DTZ001
     hour=st.integers(0, 20),
@@ -383,20 +393,21 @@ NIGHTS: Final = 130
 def test_an_honest_rotation_is_never_found(
     schedule: Changes, numbers: tuple[int, int, int], created: datetime, hour: int, late: list[int], *, waits: bool
 ) -> None:
-    since = int(created.timestamp())
+    checked = scheduled(schedule, int(created.timestamp()))
     for now, times in rotated(Rotation(*numbers), created, hour, late, waits=waits):
-        assert judged(schedule, times, now, since) == []
+        assert judged_of(checked, times, now) == []
 
 
 @pytest.mark.untraced  # the same lines, thousands of times
 @pytest.mark.parametrize(("schedule", "numbers"), ROTATIONS)
 def test_a_server_that_was_down_for_one_night_is_never_found(schedule: Changes, numbers: tuple[int, int, int]) -> None:
     created = datetime(2024, 1, 30, 12, tzinfo=UTC)
+    checked = scheduled(schedule, int(created.timestamp()))
     for down in range(30, 62):  # among them a Monday, and the first of a month
         late: list[int | None] = [0] * 70
         late[down], late[down + 1] = None, 180
         for now, times in rotated(Rotation(*numbers), created, 2, late):
-            assert judged(schedule, times, now, int(created.timestamp())) == []
+            assert judged_of(checked, times, now) == []
 
 
 @pytest.mark.parametrize(("schedule", "numbers"), ROTATIONS)

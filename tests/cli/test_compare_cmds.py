@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,9 @@ def test_exit_codes(account: Account, tmp_path: Path) -> None:
         (["diff", BACKUP], "Missing argument 'B'"),
         (["history", "nothing"], "nothing here is called 'nothing'"),
         (["history", "./none"], "./none: no such file"),
+        (["history", "nothing", "--member", "x"], "nothing here is called 'nothing'"),
+        (["history", INSTALL, "--member", "#1"], "has no archive here; #1 is a member of an archive: name that"),
+        (["history", INSTALL, "--jobs", "2"], "--jobs needs --member"),
     ],
 )
 def test_mistakes(account: Account, arguments: list[str], message: str) -> None:
@@ -140,6 +144,46 @@ def test_a_backup_that_cannot_be_read_has_its_row(account: Account) -> None:
     assert described["backups"][2]["trouble"]["id"] == "archive-truncated"
 
 
+def test_history_of_a_file(account: Account) -> None:
+    member = ("--root", account.home, "--member", "APP-META.INI")
+    ran = run("history", INSTALL, *member)
+    assert (ran.code, ran.err) == (0, "")
+    first, second = (
+        sha256(content).hexdigest() for content in (backup_record(), account.backups.joinpath(SECOND).read_bytes())
+    )
+    size, length = len(backup_record()), account.backups.joinpath(SECOND).stat().st_size
+    assert (
+        ran.text
+        == f"""\
+{INSTALL}: 2 backups
+
+APP-META.INI
+  last backup before it first changed  2024-06-13 20:55:21  {BACKUP}  {account.archives / NAME}
+  there  2024-06-13 20:55:21  1 backup  {size} bytes, mtime 2024-06-13 20:55:21 UTC, sha256 {first}
+  there  2024-06-14 20:55:21  1 backup  size {size} → {length}, sha256 {first[:8]}… → {second[:8]}…
+"""
+    )
+    markdown = run("history", INSTALL, *member, "--format", "markdown").text
+    assert f"| there | 2024-06-13 20:55:21 | 1 backup | {size} bytes, mtime" in markdown
+    described = run("history", BACKUP, *member, "--json").json
+    assert [one["name"] for one in described["backups"]] == [BACKUP, SECOND]
+    assert described["files"][0]["spans"][1]["member"]["sha256"] == second
+
+
+def test_history_of_a_file_that_no_backup_has(account: Account) -> None:
+    ran = run("history", INSTALL, "--root", account.home, "--member", "none.php", "--json")
+    assert (ran.code, ran.json["files"]) == (1, [])
+    assert "none of 2 backups has a member 'none.php'" in ran.err
+    (account.archives / NAME).unlink()
+    ran = run("history", INSTALL, "--root", account.home, "--member", "none.php")
+    assert ran.code == 1
+    assert f"{BACKUP}  {account.backups / BACKUP}  its archive is not here" in ran.text
+    path = account.archives / OTHER
+    path.write_bytes(path.read_bytes()[:-9])
+    ran = run("history", INSTALL, "--root", account.home, "--member", "none.php")
+    assert (ran.code, f"{path}: the archive is cut off" in ran.err) == (2, True)
+
+
 def commands(account: Account) -> Iterator[list[str]]:
     root = ["--root", str(account.home)]
     for form in ("text", "json", "markdown"):
@@ -147,6 +191,7 @@ def commands(account: Account) -> Iterator[list[str]]:
             yield ["diff", a, b, *root, "--format", form]
         yield ["diff", BACKUP, SECOND, *root, "--format", form, "--deep"]
         yield ["history", INSTALL, *root, "--format", form]
+        yield ["history", INSTALL, *root, "--format", form, "--member", "*"]
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -116,7 +116,7 @@ def test_the_newest_members_are_those_of_the_period(account: Account) -> None:
     members = {f"old/{number}": CREATED - 30 * DAY + number for number in range(4)} | {"new": TIME - 5}
     (account.archives / NAME).write_bytes(packed(backup_record(), members))
     until = ("--until", str(CREATED - DAY))
-    ran = run("timeline", account.home, "--deep", "--members", "2", "--json", *until)
+    ran = run("timeline", account.home, "--deep", "--member-limit", "2", "--json", *until)
     assert [event["member"] for event in ran.jsonl if event["event"] == "member"] == ["old/2", "old/3"]
 
 
@@ -128,9 +128,9 @@ def test_contradictions_are_counted_and_change_nothing(account: Account) -> None
 
 
 def test_members_that_are_left_out_are_told(account: Account) -> None:
-    ran = run("timeline", account.home, "--deep", "--members", "1", "--json")
+    ran = run("timeline", account.home, "--deep", "--member-limit", "1", "--json")
     assert ran.code == 0
-    assert ran.err == "backupmeta: 2 members have no event of their own; --members N tells more of them\n"
+    assert ran.err == "backupmeta: 2 members have no event of their own; --member-limit N tells more of them\n"
     assert [one["left_out"] for one in ran.jsonl if "left_out" in one] == [2]
 
 
@@ -146,7 +146,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_goes_on(account: Account) -> N
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--members", "5"], "--members needs --deep"),
+        (["--member-limit", "5"], "--member-limit needs --deep"),
         (["--format", "xml"], "'xml' is not one of"),
         (["--bodyfile-unset", "0"], "--bodyfile-unset needs --format bodyfile"),
         (["--format", "bodyfile", "--bodyfile-unset", "1"], "'1' is not one of '-1', '0'"),
@@ -220,7 +220,7 @@ def many(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("form", sorted(TIMELINES))
 def test_the_number_of_processes_makes_no_difference(many: Path, form: str) -> None:
-    arguments = ("timeline", many, "--deep", "--format", form, "--members", "500", "--jobs")
+    arguments = ("timeline", many, "--deep", "--format", form, "--member-limit", "500", "--jobs")
     alone, *others = (run(*arguments, jobs) for jobs in ("1", "2", "3"))
     assert others == [alone, alone]
     assert len(alone.out.splitlines()) > 3000

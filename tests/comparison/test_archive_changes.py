@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta.archive import reader
@@ -22,12 +22,13 @@ from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.archive.reader import Pass
 from backupmeta.comparison import archive_changes
-from backupmeta.comparison.archive_changes import ComparedArchive, Contents, Entry, compared_contents
+from backupmeta.comparison.archive_changes import ComparedArchive, Contents, Entry, MemberNames, compared_contents
 from backupmeta.comparison.changes import What
 from backupmeta.comparison.diff import diff
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.work.processes import processes
+from tests.examples import examples
 from tests.invented import TIME, backup_record
 
 RECORD: Final = ("APP-META.INI", backup_record())
@@ -147,7 +148,7 @@ files = st.dictionaries(
 
 
 @given(before=files, after=files)
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_any_archives(
     tmp_path_factory: pytest.TempPathFactory,
     before: dict[str, tuple[bytes, int]],
@@ -331,8 +332,8 @@ def test_one_process_killed_in_the_middle_changes_nothing(
     """Members that came before the death do not come again."""
     own, mark, entries = os.getpid(), tmp_path / "killed", archive_changes._entries
 
-    def killed_once(passed: Pass, digests: MemberDigests) -> Iterator[Sequence[Entry]]:
-        for number, part in enumerate(entries(passed, digests)):
+    def killed_once(passed: Pass, digests: MemberDigests, names: MemberNames | None) -> Iterator[Sequence[Entry]]:
+        for number, part in enumerate(entries(passed, digests, names)):
             if number == 2 and os.getpid() != own and not mark.exists():
                 mark.touch()
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -1,14 +1,25 @@
-"""All backups of one install, oldest first, and what changed from each to the next."""
+"""All backups of one install, oldest first: what changed from each to the next, and in which of them a file was."""
 
+import gzip
+import io
+import os
+import signal
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from backupmeta.comparison.diff import Row, history
-from backupmeta.errors import AnswerError
+from backupmeta.comparison.archive_changes import Part, Walking
+from backupmeta.comparison.history import FileHistory, FollowedFiles, Row, history, member_names
+from backupmeta.errors import AnswerError, EvidenceError
+from backupmeta.evidence import Place
 from backupmeta.render.differences import in_few_words
 from backupmeta.search import Search
+from backupmeta.work.orders import Watch
+from backupmeta.work.processes import processes
 from tests.invented import INSTALL, TIME, Account, archive, backup_record, install_record
 
 IDS: Final = tuple(letter * 25 for letter in "abc")
@@ -103,7 +114,7 @@ def test_what_cannot_be_read_has_its_row(account: Account) -> None:
     ]
     assert summary(found.rows)[1:3] == EXPECTED[1:3]
     assert {one.subject for one in found.findings if one.is_unread} == {
-        name(1),
+        str(account.archives / name(1)),
         str(account.archives / name(4)),
     }
 
@@ -116,3 +127,168 @@ def test_what_is_not_there(account: Account) -> None:
     nameless = account.archive("nameless.tar.gz", backup_record(backup_install=None))
     with pytest.raises(AnswerError, match="does not say which install it is of"):
         history(str(nameless))
+
+
+# --- files along the backups ------------------------------------------------------------------------------------------
+
+Files = Mapping[str, bytes | tarfile.TarInfo]
+Spans = list[tuple[str, int, int, tuple[str, ...]]]
+
+
+def packed(files: Files) -> bytes:
+    """Return an archive of ``files``, after whose record one may be anything."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w", format=tarfile.GNU_FORMAT) as made:
+        for path, content in files.items():
+            member = content if isinstance(content, tarfile.TarInfo) else tarfile.TarInfo(path)
+            member.name, member.mtime = path, TIME
+            member.size = 0 if isinstance(content, tarfile.TarInfo) else len(content)
+            made.addfile(member, None if isinstance(content, tarfile.TarInfo) else io.BytesIO(content))
+    return gzip.compress(target.getvalue())
+
+
+def account_of(folder: Path, backups: Sequence[Files | None]) -> Account:
+    """Return a home without a live install, with a backup a day of these files; None for a missing archive."""
+    found = Account(folder / "home/exampleu")
+    for day, files in enumerate(backups):
+        found.backup(f"{day:025d}", record(day))
+        if files is not None:
+            (found.archives / name(day)).write_bytes(packed({"APP-META.INI": record(day), **files}))
+    return found
+
+
+def followed(account: Account, member: str, target: str = INSTALL, jobs: int = 1) -> FollowedFiles:
+    search = Search([str(account.home)])
+    found = FollowedFiles(history(target, search))
+    found.walk(member_names(target, member, search), search.limits, processes(jobs))
+    return found
+
+
+def spans(file: FileHistory) -> Spans:
+    return [(str(span.presence), span.first, span.last, span.by) for span in file.spans]
+
+
+def only(account: Account, member: str) -> FileHistory:
+    [file] = followed(account, member).files()
+    return file
+
+
+def marks(file: FileHistory) -> tuple[int | None, ...]:
+    return file.last_before, file.last_without, file.last_with_first_content, file.last_with_earlier_content
+
+
+X: Final = {"x": b"x"}
+
+
+def test_what_came_and_went(tmp_path: Path) -> None:
+    account = account_of(tmp_path, [X, X, {**X, "up/shell.php": b"1"}, {**X, "up/shell.php": b"1"}, X])
+    file = only(account, "up/shell.php")
+    assert spans(file) == [("absent", 0, 1, ()), ("there", 2, 3, ()), ("absent", 4, 4, ())]
+    assert marks(file) == (1, 4, None, None)
+    assert file.spans[1].entry is not None
+    assert file.spans[1].entry.digest == sha256(b"1").hexdigest()
+
+
+def test_what_changed_and_was_put_back(tmp_path: Path) -> None:
+    account = account_of(tmp_path, [{"a": b"1"}, {"a": b"1"}, {"a": b"22"}, {"a": b"1"}, {"a": b"1"}])
+    file = only(account, "./a")
+    by = ("size", "content")
+    assert spans(file) == [("there", 0, 1, ()), ("there", 2, 2, by), ("there", 3, 4, by)]
+    assert marks(file) == (None, None, 1, 2)
+
+
+def test_a_mode_and_a_kind_are_changes_a_time_is_none(tmp_path: Path) -> None:
+    mode, link = tarfile.TarInfo(), tarfile.TarInfo()
+    mode.mode, link.type, link.linkname, link.mode = 0o600, tarfile.SYMTYPE, "x", 0o644
+    account = account_of(tmp_path, [{"a": b""}, {"a": b""}, {"a": mode}, {"a": link}])
+    tar = bytearray(gzip.decompress((account.archives / name(1)).read_bytes()))
+    header = tar.index(b"a\0\0\0")
+    member = tarfile.TarInfo.frombuf(bytes(tar[header : header + 512]), "utf-8", "strict")
+    member.mtime += 5
+    tar[header : header + 512] = member.tobuf(tarfile.GNU_FORMAT)
+    (account.archives / name(1)).write_bytes(gzip.compress(tar))
+    file = only(account, "a")
+    assert spans(file) == [
+        ("there", 0, 1, ()),
+        ("there", 2, 2, ("mode", "mtime")),
+        ("there", 3, 3, ("kind", "mode", "link")),
+    ]
+    assert marks(file) == (None, None, 2, 2)
+
+
+def test_what_was_not_seen_in_an_archive_that_is_cut_or_missing_is_not_absent(tmp_path: Path) -> None:
+    both = {"a": b"1", "b": b"1"}
+    account = account_of(tmp_path, [X, both, both, None, both, X])
+    tar = gzip.decompress((account.archives / name(2)).read_bytes())
+    (account.archives / name(2)).write_bytes(gzip.compress(tar[: tar.index(b"b\0\0\0")]))  # between two members
+    content = (account.archives / name(4)).read_bytes()
+    (account.archives / name(4)).write_bytes(content[:30])
+    found = followed(account, "[ab]")
+    a, b = found.files()
+    assert spans(a) == [("absent", 0, 0, ()), ("there", 1, 2, ()), ("can't tell", 3, 4, ()), ("absent", 5, 5, ())]
+    assert spans(b) == [("absent", 0, 0, ()), ("there", 1, 1, ()), ("can't tell", 2, 4, ()), ("absent", 5, 5, ())]
+    assert marks(b) == (0, 5, None, None)
+    assert sorted(found.unread) == [2, 3, 4]
+    assert {one.id for one in found.findings if one.is_unread} == {"archive-truncated"}
+
+
+def test_a_content_that_breaks_off_is_not_said_to_have_changed(tmp_path: Path) -> None:
+    account = account_of(tmp_path, [{"a": b"1" * 600}] * 3)
+    tar = gzip.decompress((account.archives / name(1)).read_bytes())
+    (account.archives / name(1)).write_bytes(gzip.compress(tar[: tar.index(b"a\0\0\0") + 512 + 100]))
+    file = only(account, "a")
+    assert spans(file) == [("there", 0, 0, ()), ("there", 1, 1, ()), ("there", 2, 2, ())]
+    assert [span.is_known for span in file.spans] == [True, False, True]
+    assert (marks(file), file.is_constant) == ((None,) * 4, False)
+
+
+def test_patterns_and_numbers(tmp_path: Path) -> None:
+    files = {"wp-content/up/a.php": b"1", "wp-content/b.php": b"1", "[a].php": b"1", "x.js": b"1"}
+    account = account_of(tmp_path, [files, files])
+    for pattern, names in {
+        "*.php": ["[a].php", "wp-content/b.php", "wp-content/up/a.php"],
+        "wp-content/?.php": ["wp-content/b.php"],
+        "[a].php": ["[a].php"],  # itself, though as a pattern it is a.php
+        "[^x]*.php": ["[a].php", "wp-content/b.php", "wp-content/up/a.php"],
+        "*.PHP": [],
+        "x": [],
+    }.items():
+        assert [file.name.decode() for file in followed(account, pattern).files()] == names
+    assert [file.name for file in followed(account, "#3", target=str(account.archives / name(1))).files()] == [
+        b"wp-content/b.php"
+    ]
+    with pytest.raises(EvidenceError, match="has no archive here"):
+        followed(account, "#3")
+    with pytest.raises(EvidenceError, match="#9 is not in the archive"):
+        followed(account, "#9", target=name(0))
+
+
+def test_an_archive_that_two_records_name_is_walked_once(tmp_path: Path) -> None:
+    account = account_of(tmp_path, [X, X])
+    account.backup("f" * 25, record(0))
+    found = followed(account, "x")
+    [file] = found.files()
+    assert (len(found.backups), spans(file)) == (3, [("there", 0, 2, ())])
+
+
+def test_any_number_of_processes_gives_the_same(tmp_path: Path) -> None:
+    account = account_of(tmp_path, [{str(name): bytes(number) for name in range(600)} for number in range(5)])
+    alone, together = (list(followed(account, "*", jobs=jobs).files()) for jobs in (1, 3))
+    assert alone == together
+    assert len(alone) == 601
+
+
+def test_an_archive_that_no_process_survives_may_have_any_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    account, own = account_of(tmp_path, [X, X, X]), os.getpid()
+
+    def deadly(walk: Walking, order: tuple[int, Place], watch: Watch) -> Iterator[Part]:
+        if order[0] == 1 and os.getpid() != own:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return walked(walk, order, watch)
+
+    walked = Walking.do
+    monkeypatch.setattr(Walking, "do", deadly)
+    found = followed(account, "x", jobs=2)
+    [file] = found.files()
+    assert spans(file) == [("there", 0, 0, ()), ("can't tell", 1, 1, ()), ("there", 2, 2, ())]
+    assert any("the process that read it ended" in one.message for one in found.findings)

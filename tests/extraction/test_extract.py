@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.archive.peers import ENVIRONMENT, needs_gnu_tar
+from tests.examples import TIMES
 from tests.invented import NAME, archive, backup_record, run
 from tests.kinds import KINDS
 
@@ -268,7 +269,7 @@ kinds = st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarf
 members = st.lists(st.tuples(names, kinds, names | names.map(lambda one: f"/{one}")), max_size=8)
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60 * TIMES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(entries=members, way=st.sampled_from([[], ["--keep-partial"], ["--over"]]))
 def test_nothing_is_written_but_the_folder_whatever_the_tree(
     tmp_path: Path, entries: Sequence[tuple[str, bytes, str]], way: list[str]

@@ -241,7 +241,7 @@ def test_list_as_a_table_and_as_csv(real: Real) -> None:
 def test_installs_answer_what_wordpress_and_mariadb_say(real: Real) -> None:
     told = {**real.told_install(), "id": real.install_id}
     row = only_line("installs", real.homes, "--show-secrets")
-    viewed = answer("view", "--install", real.install_id, "--root", real.homes, "--show-secrets")["data"]
+    viewed = answer("view", real.install_id, "--root", real.homes, "--show-secrets")["data"]
     assert same_fields(row, told) == told
     assert row == viewed
 
@@ -371,7 +371,7 @@ def viewing(way: str) -> Callable[[Real], list[str | Path]]:
 COMMANDS: dict[str, Callable[[Real], list[str | Path]]] = {
     **{f"view {way}": viewing(way) for way in WAYS},
     "view --provenance": lambda real: ["view", real.archive, "--provenance"],
-    "view --install": lambda real: ["view", "--install", real.install_record, "--provenance"],
+    "view of an install": lambda real: ["view", real.install_record, "--provenance"],
     "view nothing": lambda real: ["view", "nothing", "--root", real.homes],
     "list": lambda real: ["list", real.homes],
     "list --json": lambda real: ["list", real.homes, "--json", "--provenance"],

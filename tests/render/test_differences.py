@@ -127,17 +127,17 @@ def test_members_and_tables_as_text(tmp_path: Path) -> None:
         == f"""
 members: 2 added, 2 removed, 1 renamed, 7 changed
   changed  APP-DATA.SQL                 size {len(DUMP)} → {len(CHANGED_DUMP)}, sha256 {digests}
-  added    come.php                     4 bytes
+  added    come.php                     4 bytes, mtime 2024-06-13 20:55:21 UTC
   changed  content                      sha256 6b86b273… → d4735e3a…
-  removed  empty                        0 bytes
-  removed  gone.php                     4 bytes
+  removed  empty                        0 bytes, mtime 2024-06-13 20:55:21 UTC
+  removed  gone.php                     4 bytes, mtime 2024-06-13 20:55:21 UTC
   changed  kind                         kind directory → file
   changed  link                         link here → there
   changed  mode                         mode 0644 → 0600
   changed  mtime                        mtime 2024-06-13 20:55:21 UTC → 2024-06-13 20:55:22 UTC
   renamed  old/name.php → new/name.php
   changed  size                         size 1 → 2, sha256 6b86b273… → 6b51d431…
-  added    void                         0 bytes
+  added    void                         0 bytes, mtime 2024-06-13 20:55:21 UTC
 
 tables of the dump
   added    come      1 row

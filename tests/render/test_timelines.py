@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from backupmeta.events.claims import KINDS, Claim, Event, File, Subject
 from backupmeta.provenance import Source, Witness
 from backupmeta.render.timelines import L2T_COLUMNS, TIMELINES, TimelineView, as_body, as_jsonl, as_l2t_csv, as_text
+from tests.examples import examples
 
 SECOND = 1_000_000
 TIME = 1718312121  # 2024-06-13 20:55:21 UTC
@@ -236,6 +237,4 @@ def test_mactime_loses_none_of_any_events() -> None:
         events = [one._replace(message=f"{batch} {one.message}") for batch, many in enumerate(batches) for one in many]
         assert len(mactime("".join(as_body(events)))) == len(events)
 
-    from hypothesis import settings
-
-    settings(max_examples=25)(loses_none)()
+    examples(25)(loses_none)()

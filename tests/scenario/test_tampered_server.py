@@ -262,3 +262,53 @@ def test_an_honest_account_has_no_error_and_no_warning(case: Case, answers: Answ
 @pytest.mark.parametrize("case", ACTS, ids=lambda case: case.user)
 def test_an_act_is_told_by_verify(case: Case, answers: Answers) -> None:
     assert case.finding in {id_ for _, id_ in verified(answers, case.user)}
+
+
+# --- history ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_last_clean_backup_before_the_webshell_is_found_in_one_command(answers: Answers) -> None:
+    """The fifth backup (number 4) was repacked with it: the fourth is the last before it, and later ones have none."""
+    otto = next(case for case in ACTS if case.user == "otto").account()
+    ran = run("history", otto.install, "--sysroot", answers.root, "--member", "*/uploads/*.php")
+    clean, last = otto.backups[3], otto.backups[-1]
+    path = "/home/otto/application_backups"
+    assert (ran.code, ran.err) == (0, "")
+    assert [line.split()[-2:] for line in ran.text.splitlines() if line.startswith("  last backup")] == [
+        [clean.id, f"{path}/{clean.name}"],
+        [last.id, f"{path}/{last.name}"],
+    ]
+    [file] = run("history", otto.install, "--sysroot", answers.root, "--member", "*/uploads/*.php", "--json").json[
+        "files"
+    ]
+    assert [(span["presence"], span["first"], span["last"]) for span in file["spans"]] == [
+        ("absent", 0, 3),
+        ("there", 4, 4),
+        ("absent", 5, 14),
+    ]
+
+
+def test_the_plugin_with_a_webshell_has_its_last_earlier_content_in_one_command(answers: Answers) -> None:
+    petra = next(case for case in ACTS if case.user == "petra").account()
+    member = ("--member", "wp-content/plugins/letter-box/letter-box.php", "--json")
+    ran = run("history", petra.install, "--sysroot", answers.root, *member)
+    [file] = ran.json["files"]
+    assert (file["last_with_first_content"], file["last_with_earlier_content"]) == (3, 4)
+    assert ran.json["backups"][3]["name"] == petra.backups[3].id
+
+
+def test_a_site_that_is_gone_has_its_history_and_a_cut_archive_says_nothing_of_what_is_missing(
+    answers: Answers,
+) -> None:
+    there, picture = ("--sysroot", answers.root, "--json"), ("--member", "wp-content/uploads/00.jpg")
+    gone, cut = (next(case for case in ACTS if case.user == user).account() for user in ("ria", "udo"))
+    [file] = run("history", gone.backups[0].embedded["backup-install"], *there, *picture).json["files"]
+    assert [(span["presence"], span["last"]) for span in file["spans"]] == [("absent", 0), ("there", 14)]
+    ran = run("history", cut.install, *there, *picture)
+    assert ran.code == 2
+    assert [(span["presence"], span["last"]) for span in ran.json["files"][0]["spans"]] == [
+        ("absent", 0),
+        ("there", 3),
+        ("can't tell", 4),
+        ("there", 14),
+    ]

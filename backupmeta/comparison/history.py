@@ -1,0 +1,399 @@
+"""`history`: what changed from each backup of an install to the next, and in which of them a file was.
+
+The history of an install has all its backups, oldest first. Where files are asked for, each archive is walked once.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain, groupby, takewhile
+from typing import Final, NamedTuple
+
+from backupmeta import library
+from backupmeta.account.filename import parse
+from backupmeta.account.home import Home, Pair, is_id
+from backupmeta.archive.limits import Limits
+from backupmeta.archive.member import WITH_CONTENT
+from backupmeta.archive.reader import NUMBERED, find
+from backupmeta.backup.inspection import Inspection
+from backupmeta.comparison.archive_changes import (
+    By,
+    End,
+    Entry,
+    MemberNames,
+    MemberSpool,
+    Part,
+    Walking,
+    differing,
+)
+from backupmeta.comparison.changes import Changes, compared
+from backupmeta.comparison.diff import CURRENT, backup, homes, noting
+from backupmeta.errors import AnswerError, EvidenceError, UnreadableError, install_not_found
+from backupmeta.evidence import Place
+from backupmeta.findings import Finding
+from backupmeta.provenance import on_disk
+from backupmeta.search import EVERYWHERE, Search
+from backupmeta.work.orders import WORKER_ENDED, Watch, Workers, results, spared
+
+_COUNTERS: Final = "cache_"
+"""Sizes and numbers that the server counted: they change with nearly every backup, and tell nothing that happened."""
+
+
+class Row(NamedTuple):
+    """One backup of the install, or, as the last one, the live install.
+
+    Attributes:
+        name: the backup's id, or the name of an archive that no record names; ``current`` for the live install.
+        order: what rows are sorted by: time in Unix seconds, then names.
+        inspection: what is known of it; None where it can't be read.
+        size: its archive's, in bytes; None where there is none here.
+        place: where that lies.
+        trouble: why it can't be read.
+        changes: what changed since the row before that could be read; None for the first of these.
+    """
+
+    name: str
+    order: tuple[int, str, str]
+    inspection: Inspection | None
+    size: int | None = None
+    place: Place | None = None
+    trouble: Finding | None = None
+    changes: Changes | None = None
+
+    @property
+    def path(self) -> str:
+        """The path, as the server saw it, of its archive, or of the record that speaks for it."""
+        if self.inspection is not None:
+            return self.inspection.path
+        return "" if self.trouble is None else self.trouble.subject
+
+
+class History(NamedTuple):
+    """All backups of one install.
+
+    Attributes:
+        install: its id.
+        rows: its backups, oldest first, and at last the live install where there is one.
+        findings: what was odd on the way: in the homes, and of each backup.
+    """
+
+    install: str
+    rows: tuple[Row, ...]
+    findings: tuple[Finding, ...]
+
+
+def history(target: str, search: Search = EVERYWHERE) -> History:
+    """Return the history of an install.
+
+    Args:
+        target: its id or its record file, or a backup of it: an archive, a record file, an id, an archive's name.
+        search: where to look; of a file also the home that it lies in.
+
+    Raises:
+        AnswerError: there is no such install, and no backup of it.
+        EvidenceError: a file can't be read.
+    """
+    findings = list[Finding]()
+    with noting(findings):
+        if is_id(target) and (rows := _rows(target, target, search, findings)):
+            return _history(target, rows, findings)
+        inspection, _ = backup(target, search, None, findings)
+    id_ = inspection.text("id" if inspection.kind == "install" else "backup_install")
+    if not id_:
+        raise install_not_found(f"{target!r} does not say which install it is of")
+    return _history(id_, _rows(id_, target, search, findings), findings)
+
+
+def _history(id_: str, rows: Iterable[Row], findings: Iterable[Finding]) -> History:
+    """Return the history of the ``rows``, each of them set against the one before it."""
+    changed, notes = list[Row](), list(findings)
+    last: Inspection | None = None
+    for row in rows:
+        if row.inspection is None:
+            changed.append(row)
+            notes += [] if row.trouble is None else [row.trouble]
+            continue
+        changes = None if last is None else _without_counters(compared(last, row.inspection, as_installs=True))
+        changed.append(row._replace(changes=changes))
+        notes += [finding.at_path(row.path) for finding in row.inspection.findings]
+        last = row.inspection
+    return History(id_, tuple(changed), tuple(notes))
+
+
+def _without_counters(changes: Changes) -> Changes:
+    return changes._replace(fields=tuple(field for field in changes.fields if not field.name.startswith(_COUNTERS)))
+
+
+def _rows(id_: str, target: str, search: Search, findings: list[Finding]) -> list[Row]:
+    """Return the backups of the install, oldest first, then the live install; a home may be met twice."""
+    backups, broken, live = dict[str, Row](), dict[str, Row](), list[Row]()
+    for home in homes(target, search, findings):
+        for pair in home.pairs():
+            row = _row(home, pair, id_, search)
+            if row is not None and row.inspection is not None:
+                backups.setdefault(row.inspection.path + "\0" + row.name, row)
+            elif row is not None and pair.archive is not None:
+                broken.setdefault(pair.archive.server_path, row)
+        if id_ in home.installs and not live:
+            live.append(Row(CURRENT, (0, "", ""), library.inspect_install(home, id_)))
+        findings.extend(home.findings)
+    known = (row.inspection for row in backups.values())
+    own = {name[:2] for inspection in known if inspection is not None and (name := inspection.archive_name) is not None}
+    fitting = (row for row in broken.values() if (name := parse(row.name)) and name[:2] in own)
+    return [*sorted(chain(backups.values(), fitting), key=lambda row: row.order), *live]
+
+
+def _row(home: Home, pair: Pair, id_: str, search: Search) -> Row | None:
+    """Return the row of a backup of the install, or of one that can't be read and may be; None for any other."""
+    if pair.record is not None and pair.record.opened("backup-install") != id_:
+        return None
+    name = pair.id or (pair.archive.name if pair.archive else "")
+    place = None if pair.archive is None else pair.archive.place
+    try:
+        inspection = library.inspect_backup(home, pair, home.surroundings, search.zone)
+    except EvidenceError as error:
+        return Row(name, pair.order, None, _size(pair, []), place, library.unreadable(pair, error))
+    if inspection.text("backup_install") != id_:
+        return None
+    return Row(name, pair.order, inspection, _size(pair, inspection.findings), place)
+
+
+def _size(pair: Pair, findings: list[Finding]) -> int | None:
+    """Return how large the archive is; append to ``findings`` why that is not known, unless they say so."""
+    if pair.archive is None:
+        return None
+    try:
+        with pair.archive.open() as file:
+            return file.size
+    except EvidenceError as error:
+        findings += [] if any(finding.is_unread for finding in findings) else [library.unreadable(pair, error)]
+        return None
+
+
+# --- files along the backups ------------------------------------------------------------------------------------------
+
+
+class Presence(StrEnum):
+    """Whether a file is in a backup."""
+
+    THERE = "there"
+    ABSENT = "absent"
+    UNKNOWN = "can't tell"
+    """It was not seen, and the archive was not read to its end, or is not here."""
+
+
+_TIME_ALONE: Final = ("mtime",)
+
+
+class Span(NamedTuple):
+    """Backups in a row in which a file is the same.
+
+    Attributes:
+        presence: whether it is in them.
+        first: the number of the first of them, from 0.
+        last: the number of the last of them.
+        entry: what it is, as in the first of them; None where it is not there.
+        before: what it was when it was there before, with a content that is known; None where it was not.
+    """
+
+    presence: Presence
+    first: int
+    last: int
+    entry: Entry | None = None
+    before: Entry | None = None
+
+    @property
+    def by(self) -> tuple[By, ...]:
+        """By what it differs from what it was before; a time alone makes no other span."""
+        if self.entry is None or self.before is None:
+            return ()
+        by = differing(self.before, self.entry)
+        return () if by == _TIME_ALONE else by
+
+    @property
+    def length(self) -> int:
+        """How many backups it has."""
+        return self.last - self.first + 1
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the content is known of what is there."""
+        return self.entry is None or _content(self.entry) is not None
+
+    def continues(self, following: "Span") -> bool:
+        """Return whether the file is in the ``following`` backup what it is here."""
+        return self.presence is following.presence and not following.by and self.is_known == following.is_known
+
+
+_Content = tuple[str, bytes]
+
+
+class FileHistory(NamedTuple):
+    """A file along the backups of an install; numbers are those of backups, None where there is no such one.
+
+    Attributes:
+        name: its path, secrets in it masked.
+        spans: what it was, from the first backup to the last.
+    """
+
+    name: bytes
+    spans: tuple[Span, ...]
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it is the same in every backup that was read."""
+        return all(span.presence is not Presence.ABSENT and span.is_known and not span.by for span in self.spans)
+
+    @property
+    def appearance(self) -> Span:
+        """The first backups that it is in."""
+        return next(span for span in self.spans if span.presence is Presence.THERE)
+
+    @property
+    def last_without(self) -> int | None:
+        """The last backup without it."""
+        return max((span.last for span in self._absences()), default=None)
+
+    @property
+    def last_before(self) -> int | None:
+        """The last backup without it before the first one with it: where it came and went, that is the clean one."""
+        return max((span.last for span in self._absences() if span.last < self.appearance.first), default=None)
+
+    @property
+    def last_with_earlier_content(self) -> int | None:
+        """The last backup in which it has another content than in the last one that has it."""
+        contents = self._contents()
+        return max((span.last for span, content in contents if content != contents[-1][1]), default=None)
+
+    @property
+    def last_with_first_content(self) -> int | None:
+        """The last backup that has it before its content changed for the first time."""
+        contents = self._contents()
+        alike = list(takewhile(lambda known: known[1] == contents[0][1], contents))
+        return None if len(alike) == len(contents) else alike[-1][0].last
+
+    def _absences(self) -> Iterator[Span]:
+        return (span for span in self.spans if span.presence is Presence.ABSENT)
+
+    def _contents(self) -> list[tuple[Span, _Content]]:
+        """Return the spans in which its content is known, each with that."""
+        return [
+            (span, content)
+            for span in self.spans
+            if span.entry is not None and (content := _content(span.entry)) is not None
+        ]
+
+
+def _content(entry: Entry) -> _Content | None:
+    """Return what tells the content of a file from others, and a link, a folder, … from files; None for nothing."""
+    if entry.kind not in WITH_CONTENT:
+        return entry.kind, entry.link
+    return None if entry.digest is None else ("file", entry.digest.encode())
+
+
+@dataclass(frozen=True)
+class Following(Walking):
+    """Walking over archives for certain members; an archive that can't be read says nothing, and why."""
+
+    def do(self, order: tuple[int, Place], watch: Watch) -> Iterator[Part]:
+        """Walk over an archive."""
+        try:
+            yield from super().do(order, watch)
+        except EvidenceError as error:
+            path = order[1].path
+            finding = Finding(library.unread(error), path, error.particulars, on_disk(path))
+            yield End((), 0, (finding,), error.reason)
+
+    def given_up(self, order: tuple[int, Place]) -> Iterator[Part]:
+        """Yield that no process survives walking over an archive."""
+        yield End((), 0, (library.given_up(order[1].path),), WORKER_ENDED)
+
+
+class FollowedFiles:
+    """Files along all backups of an install.
+
+    Attributes:
+        install: its id.
+        backups: its backups, oldest first, without the live install.
+        unread: why what is not seen in a backup may be in it nevertheless, by the backup's number.
+        findings: what was odd on the way.
+        is_empty: whether no such file was seen.
+    """
+
+    def __init__(self, history: History) -> None:
+        """Begin with the backups of a ``history``."""
+        self.install: str = history.install
+        self.backups: tuple[Row, ...] = tuple(row for row in history.rows if row.name != CURRENT)
+        self.unread: dict[int, str] = {}
+        self.findings: list[Finding] = list(history.findings)
+        self.is_empty: bool = True
+        self._spool = MemberSpool()
+        self._sharing = dict[Place, list[int]]()
+        for number, row in enumerate(self.backups):
+            if row.place is None:
+                self.unread[number] = "its archive is not here"
+            else:
+                self._sharing.setdefault(row.place, []).append(number)
+
+    def walk(self, names: MemberNames, limits: Limits, workers: Workers) -> None:
+        """Have the ``workers`` look for ``names`` in the archives, each of which is walked once."""
+        orders, chosen = spared(((numbers[0], place) for place, numbers in self._sharing.items()), workers)
+        for (_, place), part in results(orders, Following(limits, names), chosen):
+            if isinstance(part, End):
+                self._end(self._sharing[place], part)
+            elif part:
+                self.is_empty = False
+                for sharing in self._sharing[place]:
+                    self._spool.take(sharing, part)
+
+    def _end(self, numbers: Sequence[int], end: End) -> None:
+        """Know how a walk ended, over the archive of the backups with these ``numbers``."""
+        backup = self.backups[numbers[0]]
+        known = () if backup.inspection is None else backup.inspection.findings
+        new = {finding.id for finding in end.findings} - {finding.id for finding in known}
+        self.findings += [finding.at_path(backup.path) for finding in end.findings if finding.id in new]
+        self.unread.update(dict.fromkeys(numbers, end.unread) if end.unread else {})
+
+    def files(self) -> Iterator[FileHistory]:
+        """Yield the files that are in one of them at least, in the order of their names."""
+        for name, sightings in groupby(self._spool.by_name(), lambda sighting: sighting[1].name):
+            yield FileHistory(name, tuple(self._spans(dict(sightings))))
+
+    def _spans(self, entries: Mapping[int, Entry]) -> Iterator[Span]:
+        """Yield what a file is, backup by backup, of which ``entries`` has those that it is in."""
+        span: Span | None = None
+        known: Entry | None = None
+        for number in range(len(self.backups)):
+            entry = entries.get(number)
+            following = self._span(number, entry, known)
+            known = known if entry is None or _content(entry) is None else entry
+            if span is not None and span.continues(following):
+                span = span._replace(last=number)
+            else:
+                yield from () if span is None else (span,)
+                span = following
+        yield from () if span is None else (span,)
+
+    def _span(self, number: int, entry: Entry | None, known: Entry | None) -> Span:
+        """Return a backup as a span of its own; ``known`` is what the file was when it was there before."""
+        if entry is None:
+            return Span(Presence.UNKNOWN if number in self.unread else Presence.ABSENT, number, number)
+        return Span(Presence.THERE, number, number, entry, known)
+
+
+def member_names(target: str, member: str, search: Search) -> MemberNames:
+    """Return which members ``member`` asks for: a path, a pattern (`MemberNames`), or ``#3`` in a ``target``'s archive.
+
+    Raises `EvidenceError` where that is none, or has no such number.
+    """
+    if NUMBERED.fullmatch(member) is None:
+        return MemberNames(os.fsencode(member))
+    place: Place | None = None
+    with suppress(AnswerError):  # an install that is gone has an id
+        _, place = backup(target, search, None, [])
+    if place is None:
+        raise UnreadableError(target, "has no archive here", f"{member} is a member of an archive: name that")
+    with place.open() as file:
+        return MemberNames(find(file, member, search.limits).member.name)
