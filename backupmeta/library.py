@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
-from itertools import count, islice
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from itertools import chain, count, islice
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from backupmeta import rules
 from backupmeta.account import places
@@ -27,6 +27,7 @@ from backupmeta.errors import (
     EvidenceError,
     LimitExceededError,
     NoRecordError,
+    UnreadableError,
     backup_not_found,
     install_not_found,
     told_of,
@@ -91,14 +92,49 @@ def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
         return inspection
 
 
-def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
+def list_backups(
+    search: Search = EVERYWHERE, findings: list[Finding] | None = None, *, is_strict: bool = False
+) -> Iterator[Inspection]:
     """Yield the backups, home by home, oldest first in each.
 
-    What can't be read is appended to ``findings`` and the rest goes on. Raises `UnreadableError` for a root.
+    What can't be read is never passed over. It is yielded, in its place, as an `Inspection` that `is_unread`: a backup,
+    or a folder in which there may be some. With ``findings`` it is appended to these instead, as all is that was odd on
+    the way. Where the list ``is_strict`` it raises `UnreadableError`, as a root does that can't be read.
     """
-    notes: list[Finding] = [] if findings is None else findings
+    return _with_unread("backup", lambda notes: _backups(search, notes), findings, is_strict=is_strict)
+
+
+def _backups(search: Search, notes: list[Finding]) -> Iterator[Inspection]:
     for home, pair in _all(search, notes):
         yield from _inspected(home, pair, search, notes)
+
+
+def _with_unread(
+    kind: Literal["backup", "install"],
+    listing: Callable[[list[Finding]], Iterator[Inspection]],
+    findings: list[Finding] | None,
+    *,
+    is_strict: bool,
+) -> Iterator[Inspection]:
+    """Yield what a ``listing`` yields, and what it could not read as the caller chose: see `list_backups`."""
+    if findings is not None and not is_strict:
+        yield from listing(findings)
+        return
+    notes = list[Finding]()
+    for inspection in chain(listing(notes), [None]):
+        unread = [finding for finding in notes if finding.is_unread]
+        if unread and is_strict:
+            raise UnreadableError(_path_of(unread[0]), unread[0].message)
+        yield from (Inspection(kind, None, _path_of(finding), findings=[finding]) for finding in unread)
+        if findings is not None:
+            findings.extend(notes)
+        notes.clear()
+        if inspection is not None:
+            yield inspection
+
+
+def _path_of(finding: Finding) -> str:
+    return next((source.path for source in finding.evidence), finding.subject)
 
 
 def _all(search: Search, findings: list[Finding]) -> Iterator[tuple[Home, Pair]]:
@@ -222,9 +258,14 @@ def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) 
         findings.extend((*pair.findings, unreadable(pair, error)))
 
 
-def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
+def list_installs(
+    search: Search = EVERYWHERE, findings: list[Finding] | None = None, *, is_strict: bool = False
+) -> Iterator[Inspection]:
     """Yield the installs, home by home, by id. As `list_backups` otherwise."""
-    notes: list[Finding] = [] if findings is None else findings
+    return _with_unread("install", lambda notes: _installs(search, notes), findings, is_strict=is_strict)
+
+
+def _installs(search: Search, notes: list[Finding]) -> Iterator[Inspection]:
     for home in search.homes(notes):
         for id_ in sorted(home.installs):
             try:

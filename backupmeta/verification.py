@@ -378,7 +378,9 @@ def _examination(case: Case, passed: Pass, inventory: Inventory, written: Writte
     if embedded is not None or case.pair.record is not None:
         inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
         subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now, written)
-        for finding in chain(tampering.weighed(subject), rulebook.of_backup(subject, is_whole=is_whole)):
+        for finding in chain(
+            tampering.weighed(subject), rulebook.of_backup(subject, case.policy.checks, is_whole=is_whole)
+        ):
             findings.add(finding)
         kept = _kept(inspection, case.server_path, sha256, is_whole=is_whole)
     if is_whole and inventory.record is None:
