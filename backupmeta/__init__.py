@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from backupmeta.api.models import Backup as Backup
     from backupmeta.api.models import Install as Install
     from backupmeta.api.models import Response as Response
+    from backupmeta.backup.inspection import GoneInstall as GoneInstall
     from backupmeta.backup.inspection import Inspection as Inspection
     from backupmeta.catalog.queries import Query as Query
     from backupmeta.catalog.queries import export as export
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from backupmeta.findings import Severity as Severity
     from backupmeta.library import inspect_archive as inspect_archive
     from backupmeta.library import list_backups as list_backups
+    from backupmeta.library import list_gone_installs as list_gone_installs
     from backupmeta.library import list_installs as list_installs
     from backupmeta.library import view as view
     from backupmeta.library import view_install as view_install
@@ -56,6 +58,7 @@ _HOMES: Final = {
     "Finding": "findings",
     "FindingRule": "findings",
     "Group": "findings",
+    "GoneInstall": "backup.inspection",
     "Inspection": "backup.inspection",
     "Install": "api.models",
     "Policy": "checks.policy",
@@ -72,6 +75,7 @@ _HOMES: Final = {
     "history": "comparison.history",
     "inspect_archive": "library",
     "list_backups": "library",
+    "list_gone_installs": "library",
     "list_installs": "library",
     "report": "catalog.report",
     "scan": "catalog.scanning",

@@ -1,24 +1,25 @@
-"""What ``import backupmeta`` offers: `view`, `view_install`, `inspect_archive`, `list_backups`, `list_installs`.
+"""What ``import backupmeta`` offers: `view`, `view_install`, `inspect_archive`, `list_backups`, `list_installs`, ….
 
 Everything is typed; nothing prints, nothing exits. Negative answers of the server are `AnswerError` here.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
 from itertools import chain, count, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from backupmeta import rules
 from backupmeta.account import places
-from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id
+from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id, orphaned
 from backupmeta.archive.limits import OverAllowanceError
 from backupmeta.backup import resolve
 from backupmeta.backup.contradictions import SECOND, Making, Written
-from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.inspection import GoneInstall, Inspection
 from backupmeta.backup.witnesses import Witnesses
 from backupmeta.errors import (
     SUCCESS,
@@ -106,7 +107,7 @@ def list_backups(
 
 def _backups(search: Search, notes: list[Finding]) -> Iterator[Inspection]:
     for home, pair in _all(search, notes):
-        yield from _inspected(home, pair, search, notes)
+        yield from inspected(home, pair, search, notes)
 
 
 def _with_unread(
@@ -198,8 +199,8 @@ class BackupListing(Work[Block, str | Passed]):
             if self._next <= order.first:
                 continue
             if order.is_read:
-                inspected = _inspected(home, pair, self._search, self._findings)
-                texts.extend(self._text(inspection, self._findings) for inspection in inspected)
+                inspections = inspected(home, pair, self._search, self._findings)
+                texts.extend(self._text(inspection, self._findings) for inspection in inspections)
             else:
                 self._findings.append(given_up(pair.archive.server_path if pair.archive else home.folder.server_path))
             if texts and len(texts[-1]) > _LONG:
@@ -246,11 +247,11 @@ def listed(
             return
 
 
-def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:
+def inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:
     """Yield what is known of a backup, or append to ``findings`` why nothing is."""
     try:
         with told_of(pair.archive.server_path if pair.archive else home.folder.server_path):
-            inspection = inspect_backup(home, pair, home.surroundings, search.zone)
+            inspection = inspect_at_home(home, pair, search.zone)
         yield inspection
     except OverAllowanceError:
         return  # the home tells it once
@@ -280,6 +281,52 @@ def _installs(search: Search, notes: list[Finding]) -> Iterator[Inspection]:
             else:
                 yield inspection
         notes.extend(home.findings)
+
+
+class _Orphan(NamedTuple):
+    """A backup whose install is gone, by what the newest one is told: its time, its id, its archive or record."""
+
+    time: int
+    id: str
+    path: str
+    pair: Pair
+
+
+def list_gone_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[GoneInstall]:
+    """Yield the installs that are gone, but have backups, home by home, by id. As `list_backups` otherwise."""
+    notes: list[Finding] = [] if findings is None else findings
+    for home in search.homes(notes):
+        gone = dict[str, list[_Orphan]]()
+        for pair in home.pairs() if home.live is not None else ():
+            for backup in inspected(home, pair, search, notes):
+                if any(finding.rule == rules.BACKUP_ORPHANED for finding in backup.findings):
+                    orphan = _Orphan(_made(backup), backup.text("id"), pair.server_path, pair)
+                    gone.setdefault(backup.text("backup_install"), []).append(orphan)
+        for id_ in sorted(gone):
+            yield from _gone(home, id_, gone[id_], search)
+        notes.extend(home.findings)
+
+
+def _gone(home: Home, id_: str, orphans: Sequence[_Orphan], search: Search) -> Iterator[GoneInstall]:
+    """Yield an install of ``home`` that is gone, by its backups."""
+    pair = max(orphans, key=itemgetter(0, 1, 2)).pair
+    times = [orphan.time for orphan in orphans if orphan.time >= 0]
+    for newest in inspected(home, pair, search, []):
+        archive = pair.archive and pair.archive.place.path
+        yield GoneInstall(
+            id_,
+            home.folder.path,
+            newest,
+            archive,
+            len(orphans),
+            min(times, default=None),
+            max(times, default=None),
+        )
+
+
+def _made(backup: Inspection) -> int:
+    """Return when a backup was made, Unix seconds; -1 where no record tells."""
+    return int(backup.text("backup_time") or -1)
 
 
 Listing: TypeAlias = Callable[[Search, list[Finding]], Iterator[Inspection]]
@@ -427,12 +474,19 @@ def inspect_backup(home: Home, pair: Pair, around: Surroundings, zone: tzinfo | 
     return inspection
 
 
+def inspect_at_home(home: Home, pair: Pair, zone: tzinfo | None) -> Inspection:
+    """Return what is known of a backup of ``home``, and whether its install is gone. As `inspect_backup` otherwise."""
+    inspection = inspect_backup(home, pair, home.surroundings, zone)
+    inspection.findings += orphaned(pair.server_path, inspection.text("backup_install"), home.live)
+    return inspection
+
+
 def _inspected_with_file(home: Home, pair: Pair, search: Search) -> Inspection:
     """Return what is known of a backup, and in its conflicts when its archive's file was written, where that is odd.
 
     Copying does that, too: it is no finding.
     """
-    inspection = inspect_backup(home, pair, home.surroundings, search.zone)
+    inspection = inspect_at_home(home, pair, search.zone)
     made, archive = seconds_in(inspection.text("backup_time")), pair.archive
     signature = archive and archive.folder.signature(archive.name)
     if archive is None or signature is None or not isinstance(made, int):
@@ -561,6 +615,6 @@ def _inspect_record(home: Home, id_: str | None, record: Document, search: Searc
         return resolve.install(id_ or "", record, where, None, home.surroundings.backups_of(id_ or ""))
     for pair in home.pairs():
         if pair.record is not None and pair.record.source.path == record.source.path:
-            return inspect_backup(home, pair, home.surroundings, search.zone)
+            return inspect_at_home(home, pair, search.zone)
     witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
     return resolve.backup(witnesses, State.MISSING)

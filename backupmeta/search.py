@@ -17,7 +17,7 @@ from errno import ENAMETOOLONG
 from functools import cached_property
 from itertools import chain
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from backupmeta import rules
@@ -44,6 +44,8 @@ from backupmeta.folders import upwards
 from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.secrets import opened
 from backupmeta.words import are, few
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -376,17 +378,17 @@ class Known:
             yield f"no {self._kind} is called {self._word!r}; {hint}there {are(len(self._words))} {there}"
 
 
-def ordered(subjects: Iterable[Inspection], key: str | None) -> Iterable[Inspection]:
-    """Return ``subjects`` sorted by the field ``key``: with a ``-`` before it in descending order; for None unsorted.
+def ordered(rows: Iterable[Row], key: str | None, of: Callable[[Row], Inspection]) -> Iterable[Row]:
+    """Return ``rows`` sorted by the field ``key`` ``of`` each: with a ``-`` before it in descending order.
 
-    Numbers stand before text, and those without the field last.
+    For None they are unsorted. Numbers stand before text, and those without the field last.
     """
     if key is None:
-        return subjects
+        return rows
     name = key.removeprefix("-")
-    keyed = [(_value(subject, name), subject) for subject in subjects]
+    keyed = [(_value(of(row), name), row) for row in rows]
     present = sorted((pair for pair in keyed if pair[0] is not None), key=itemgetter(0), reverse=key.startswith("-"))
-    return [subject for _, subject in present] + [subject for value, subject in keyed if value is None]
+    return [row for _, row in present] + [row for value, row in keyed if value is None]
 
 
 def _value(subject: Inspection, name: str) -> tuple[int, Decimal, str] | None:

@@ -320,10 +320,9 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[I
         findings.extend((*pair.findings, *inspection.findings, *rulebook.of_backup(subject, is_whole=False)))
         absent.append(_kept(inspection, inspection.path, None, is_whole=pair.state is State.REMOTE))
     findings += home.findings
-    is_whole = home.wanted is None
-    installs = None
-    if home.has_records and is_whole:
-        installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.installs}
+    is_whole, installs = home.wanted is None, None
+    if home.live is not None:
+        installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.live}
     yield Household(home.folder.server_path, home.is_home, is_whole, tuple(findings), installs, tuple(absent))
 
 

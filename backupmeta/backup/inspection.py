@@ -123,3 +123,31 @@ class Inspection:
 
         model = Backup if self.kind == "backup" else Install
         return model.model_validate(self.wire(show_secrets=True))
+
+
+@dataclass(frozen=True, slots=True)
+class GoneInstall:
+    """An install that is gone: none of its account's records in ``.appdata/current`` is its own; what its backups tell.
+
+    Attributes:
+        id: its id.
+        account: the path of its account on this machine.
+        newest: the newest of its backups.
+        archive: the path of that one's archive on this machine; None where it is not there.
+        backups: how many there are.
+        first_backup_time: when the oldest of them was made, Unix seconds; None where no record tells any's time.
+        last_backup_time: when the newest one was.
+    """
+
+    id: str
+    account: str
+    newest: Inspection
+    archive: str | None
+    backups: int
+    first_backup_time: int | None
+    last_backup_time: int | None
+
+    @property
+    def last_backup(self) -> str:
+        """The id of the newest backup; empty where there is none."""
+        return self.newest.text("id")

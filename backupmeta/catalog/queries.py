@@ -148,7 +148,7 @@ def _inspected(catalog: Catalog, account: int, paths: set[str], zone: tzinfo | N
             archive = pair.archive and below(home.folder, pair.archive.folder, pair.archive.name)
             if (f"{BACKUPS}/{pair.id}" if pair.record else archive) in paths:
                 try:
-                    yield library.inspect_backup(home, pair, home.surroundings, zone)
+                    yield library.inspect_at_home(home, pair, zone)
                 except EvidenceError:
                     continue  # it has no row, so no query can be about it
 

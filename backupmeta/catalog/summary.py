@@ -121,6 +121,7 @@ class Summary(NamedTuple):
         scans: the last scans, the newest first.
         accounts: how many accounts there are, by status.
         installs: how many installs there are.
+        gone_installs: how many more there are backups of.
         backups: how many backups there are, by state.
         archives: how many archives there are, whatever they are of.
         bytes: how large these are.
@@ -142,6 +143,7 @@ class Summary(NamedTuple):
     scans: tuple[Scan, ...]
     accounts: Mapping[str, int]
     installs: int
+    gone_installs: int
     backups: Mapping[str, int]
     archives: int
     bytes: int
@@ -192,6 +194,7 @@ def summary(catalog: Catalog, now: int) -> Summary:
         scans=tuple(catalog.scans(MOST_SCANS)),
         accounts=_STATUSES | dict(connection.execute("SELECT status, count(*) FROM accounts GROUP BY status")),
         installs=connection.execute("SELECT count(*) FROM all_installs WHERE until IS NULL").fetchone()[0],
+        gone_installs=connection.execute("SELECT count(*) FROM gone_installs").fetchone()[0],
         backups=_STATES | dict(connection.execute(_BY_STATE)),
         archives=archives,
         bytes=size,
