@@ -122,7 +122,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> failing_calls.Trial:
     return failing_calls.Trial(failing_calls.disk(tmp_path_factory.mktemp("disk").resolve()), QUICK)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(12, 40))])
 def test_a_failing_call_is_told_and_others_stay_complete(trial: failing_calls.Trial, seed: int) -> None:
     assert trial.run(Random(seed), failing_calls.Tally()) == []  # noqa: S311 - to be repeated
 
