@@ -269,9 +269,8 @@ def installs(where: Where, criteria: Criteria, presentation: Presentation[Inspec
     """
     search, findings = where.search(criteria.user), list[Finding]()
     if gone:
-        has_rows = _of_gone(presentation).show(
-            library.list_gone_installs(search, findings), criteria, findings, _newest
-        )
+        listed = library.list_gone_installs(search, findings)
+        has_rows = _of_gone(presentation).show(listed, criteria, findings, _newest)
         nothing = _nothing(where, search, criteria, _newest_of_gone, "no install is gone")
     else:
         has_rows = presentation.show(library.list_installs(search, findings), criteria, findings, itself)
