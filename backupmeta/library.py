@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from backupmeta import rules
 from backupmeta.account import places
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id, orphaned
+from backupmeta.account.roots import named
 from backupmeta.archive.limits import OverAllowanceError
 from backupmeta.backup import resolve
 from backupmeta.backup.contradictions import SECOND, Making, Written
@@ -87,7 +88,7 @@ def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
         EvidenceError: it can't be read: see `backupmeta.archive.head.head` for each reason.
     """
     open_named(path).close()
-    with places.home_of_archive(path, search.limits) as home:
+    with places.home_of_archive(path, search.limits, search.sysroot) as home:
         inspection = _inspected_with_file(home, home.pairs()[0], search)
         inspection.findings.extend(odd for odd in home.findings if odd.hides_records or odd.is_unread)
         return inspection
@@ -253,8 +254,8 @@ def find_subject(
     findings: list[Finding] | None = None,
 ) -> Inspection:
     """Return what is known of one backup, or of the install whose id ``target`` is. As `find_backup` otherwise."""
-    named = partial(subject_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
-    return chosen(target, partial(_at_path, target, search, user), named)
+    called = partial(subject_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
+    return chosen(target, search, partial(_at_path, search, user), called)
 
 
 def find_backup(
@@ -269,13 +270,13 @@ def find_backup(
 
     What was odd on the way to it is appended to ``findings``.
     """
-    named = partial(backup_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
-    return chosen(target, partial(_at_path, target, search, user), named)
+    called = partial(backup_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
+    return chosen(target, search, partial(_at_path, search, user), called)
 
 
-def _at_path(target: str, search: Search, user: str | None) -> Inspection:
-    inspection = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
-    check_owner(inspection, target, user, search)
+def _at_path(search: Search, user: str | None, path: str) -> Inspection:
+    inspection = _record_at(path, search) if places.is_record_file(path) else inspect_archive(path, search)
+    check_owner(inspection, path, user, search)
     return inspection
 
 
@@ -311,8 +312,8 @@ def backup_named(
     """Return what is known of the backup with this id or archive's name. As `find_backup` otherwise."""
     matches = Matches(user, [] if findings is None else findings)
     for home in search.homes(matches.findings):
-        named = _pairs_named(home, target)
-        matches.take(home, (_inspected_with_file(home, pair, search) for pair in named))
+        pairs = _pairs_named(home, target)
+        matches.take(home, (_inspected_with_file(home, pair, search) for pair in pairs))
     inspection = matches.only(backup_not_found(f"nothing here is called {target!r}"))
     if inspection.state is State.MISSING and not allow_missing:
         raise backup_not_found(f"{inspection.text('backup_filename')!r} is missing, its record is there")
@@ -327,12 +328,12 @@ def find_install(
     What was odd on the way to it is appended to ``findings``.
     """
 
-    def at_path() -> Inspection:
-        inspection = _record_at(target, search, Witness.INSTALL_RECORD)
-        check_owner(inspection, target, user, search)
+    def at_path(path: str) -> Inspection:
+        inspection = _record_at(path, search, Witness.INSTALL_RECORD)
+        check_owner(inspection, path, user, search)
         return inspection
 
-    return chosen(target, at_path, lambda: install_named(target, search, user=user, findings=findings))
+    return chosen(target, search, at_path, lambda: install_named(target, search, user=user, findings=findings))
 
 
 def install_named(
@@ -499,14 +500,15 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
     name, folder = os.path.basename(path), os.path.basename(os.path.dirname(path))
     with open_named(path) as file:
         content = file.read_whole("record_bytes", search.limits.record_bytes)
-    record = document(Source(Witness.BACKUP_RECORD, path), content, search.limits)
+    seen_at = named(path, search.sysroot).seen_at
+    record = document(Source(Witness.BACKUP_RECORD, seen_at), content, search.limits)
     has_backup = any(key.startswith("backup-") for key in record.record.opened)
     if witness is Witness.INSTALL_RECORD or folder == "current" or not has_backup:
-        record = record._replace(source=Source(Witness.INSTALL_RECORD, path))
+        record = record._replace(source=Source(Witness.INSTALL_RECORD, seen_at))
     if not record.record.opened:
         raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
     id_ = name if is_id(name) else None
-    with places.home_above(os.path.dirname(path), search.limits) as home:
+    with places.home_above(os.path.dirname(path), search.limits, search.sysroot) as home:
         inspection = _inspect_record(home, id_, record, search)
         inspection.findings.extend(odd for odd in home.findings if odd.rule is rules.HOME_PASSED_OVER)
         return inspection
@@ -516,7 +518,7 @@ def _inspect_record(home: Home, id_: str | None, record: Document, search: Searc
     """Return what is known from ``record``: with its home, where it has one, else alone."""
     if record.source.witness is Witness.INSTALL_RECORD:
         where = home.folder.server_path if home.has_records else None
-        return resolve.install(id_ or "", record, where, None, home.surroundings.backups_of(id_ or ""))
+        return resolve.install(id_ or "", record, where, home.as_server, home.surroundings.backups_of(id_ or ""))
     for pair in home.pairs():
         if pair.record is not None and pair.record.source.path == record.source.path:
             return inspect_at_home(home, pair, search.zone)
