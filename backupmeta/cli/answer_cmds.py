@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import click
 
-from backupmeta import library, rules
+from backupmeta import library, listing, rules
 from backupmeta.backup.inspection import GoneInstall, Inspection
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
@@ -154,7 +154,7 @@ def _show_stream(
         return "".join(presentation.format.render((backup,), presentation.view))
 
     met: list[Finding] = []
-    texts = filter(None, library.listed(search, text, met, few_processes(2)))
+    texts = filter(None, listing.listed(search, text, met, few_processes(2)))
     first = list(islice(texts, 1))
     output.write_all(chain(first, texts))
     findings.extend(sorted(set(met), key=itemgetter(0, 1, 2)))
@@ -269,9 +269,8 @@ def installs(where: Where, criteria: Criteria, presentation: Presentation[Inspec
     """
     search, findings = where.search(criteria.user), list[Finding]()
     if gone:
-        has_rows = _of_gone(presentation).show(
-            library.list_gone_installs(search, findings), criteria, findings, _newest
-        )
+        listed = library.list_gone_installs(search, findings)
+        has_rows = _of_gone(presentation).show(listed, criteria, findings, _newest)
         nothing = _nothing(where, search, criteria, _newest_of_gone, "no install is gone")
     else:
         has_rows = presentation.show(library.list_installs(search, findings), criteria, findings, itself)
