@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from backupmeta import library, rules
 from backupmeta.account.filename import begun_as, is_archive_name
-from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, by_archive
+from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, by_archive
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.archive.member import at
 from backupmeta.archive.reader import Consumer, Pass
@@ -186,7 +186,7 @@ def _failed(case: Case, error: EvidenceError) -> Outcome:
 
 def case_at(path: str, search: Search, policy: Policy, now: int) -> Case:
     """Return the case of the archive at ``path``. Raises `EvidenceError`."""
-    for item in _items(replace(search, roots=(path,), sysroot=None), policy, now):
+    for item in _items(replace(search, roots=(path,)), policy, now):
         if isinstance(item, Case):
             return item
     raise NotAnArchiveError(path, "no archive", "give the path of an archive")
@@ -305,9 +305,9 @@ def _items(search: Search, policy: Policy, now: int) -> Iterator[Item]:
 def _each_root(search: Search) -> Iterator[tuple[str, Search]]:
     """Yield a search for each root, with its name: what can't be read at one of them keeps nothing from the others."""
     for root in search.roots:
-        yield root, replace(search, roots=(root,), sysroot=None)
-    if search.sysroot is not None or not search.roots:
-        yield search.name, replace(search, roots=())
+        yield root, replace(search, roots=(root,))
+    if not search.roots:
+        yield search.name, search
 
 
 def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[Item]:
@@ -323,12 +323,11 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[I
         inspection = library.resolved(pair, None, None, home.surroundings, search.zone)
         subject = CheckedBackup(inspection.path, inspection, Inventory(search.limits), policy.requirements, now)
         findings.extend((*pair.findings, *inspection.findings, *rulebook.of_backup(subject, is_whole=False)))
-        absent.append(_kept(inspection, inspection.path, None, is_whole=pair.state is PairState.REMOTE))
+        absent.append(_kept(inspection, inspection.path, None, is_whole=pair.state is State.REMOTE))
     findings += home.findings
-    is_whole = home.wanted is None
-    installs = None
-    if home.has_records and is_whole:
-        installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.installs}
+    is_whole, installs = home.wanted is None, None
+    if home.live is not None:
+        installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.live}
     yield Household(home.folder.server_path, home.is_home, is_whole, tuple(findings), installs, tuple(absent))
 
 
@@ -384,7 +383,9 @@ def _examination(case: Case, passed: Pass, inventory: Inventory, written: Writte
     if embedded is not None or case.pair.record is not None:
         inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
         subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now, written)
-        for finding in chain(tampering.weighed(subject), rulebook.of_backup(subject, is_whole=is_whole)):
+        for finding in chain(
+            tampering.weighed(subject), rulebook.of_backup(subject, case.policy.checks, is_whole=is_whole)
+        ):
             findings.add(finding)
         kept = _kept(inspection, case.server_path, sha256, is_whole=is_whole)
     if is_whole and inventory.record is None:

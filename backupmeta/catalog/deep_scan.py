@@ -257,7 +257,8 @@ def recorded(catalog: str, policy: Policy) -> Run:
 
 def _refuse(policy: Policy) -> None:
     needs = policy.requirements
-    asked = {"require.files": needs.files, "require.tables": needs.tables, "versions": needs.versions}
+    asked: dict[str, object] = {"require.files": needs.files, "require.tables": needs.tables}
+    asked |= {"versions": needs.versions, "checks": policy.checks}
     advice = "verify those, without --catalog"
     if mistakes := tuple(
         Mistake(key, "is told by the archives alone", advice) for key, value in asked.items() if value

@@ -288,7 +288,7 @@ SEALED: Final = (SEALS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, 
 APPLICATION: Final = int.from_bytes(b"bkup")
 """What says that a SQLite file is a catalog."""
 
-VERSION: Final = 5
+VERSION: Final = 6
 """The schema that this program writes."""
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
@@ -306,7 +306,7 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE all_files ADD COLUMN ctime_ns INTEGER",
         "CREATE TABLE seals (account INTEGER PRIMARY KEY, digest BLOB NOT NULL, digests BLOB NOT NULL) STRICT",
     ),
-    **dict.fromkeys((3, 4), ()),  # other views alone
+    **dict.fromkeys((3, 4, 5), ()),  # other views alone
 }
 """By the version that they start from: the statements that change its tables into those of the next one.
 

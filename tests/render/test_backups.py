@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.backup.inspection import Inspection
 from backupmeta.library import find_backup, inspect_archive
 from backupmeta.render import backups
@@ -139,7 +139,7 @@ def test_csv_shows_false_and_secrets_that_were_asked_for(tmp_path: Path) -> None
 def test_provenance_names_state_name_and_offset(tmp_path: Path) -> None:
     account = Account(tmp_path).whole()
     told = backups.origins(inspect_archive(str(account.archives / NAME)), show_secrets=False)
-    assert told["state"] == PairState.PAIRED
+    assert told["state"] == State.PAIRED
     assert told["archive_name"] == {
         "host": "example-com",
         "title": "Blog",
