@@ -27,6 +27,7 @@ from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.errors import UnreadableError
 from backupmeta.evidence import Entry, open_folder
 from backupmeta.findings import Finding
+from tests.examples import seeds
 from tests.hostile import header, member, pax
 from tests.invented import (
     BACKUP,
@@ -123,7 +124,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> failing_calls.Trial:
     return failing_calls.Trial(failing_calls.disk(tmp_path_factory.mktemp("disk").resolve()), QUICK)
 
 
-@pytest.mark.parametrize("seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(12, 40))])
+@pytest.mark.parametrize("seed", seeds(12, 40))
 def test_a_failing_call_is_told_and_others_stay_complete(trial: failing_calls.Trial, seed: int) -> None:
     assert trial.run(Random(seed), failing_calls.Tally()) == []  # noqa: S311 - to be repeated
 
