@@ -1,6 +1,7 @@
 """What the package offers: view, view_install, inspect_archive, list_backups, list_installs."""
 
 import os
+import re
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -329,6 +330,37 @@ def test_a_list_is_lazy_and_a_root_that_is_not_there_an_error(tmp_path: Path) ->
         next(found)
     with pytest.raises(UnreadableError, match="is no folder; give --sysroot"):
         next(backupmeta.list_backups(Search(sysroot=str(tmp_path / "nowhere"))))
+
+
+def test_what_cannot_be_read_is_yielded_raised_or_appended(account: Account) -> None:
+    account.whole()
+    broken = account.archives / NAME.replace("06-13", "06-14")
+    broken.write_bytes(b"\x1f\x8b\x08")
+    listed = list(backupmeta.list_backups(below(account)))
+    assert [(one.path, one.is_unread, [finding.id for finding in one.findings]) for one in listed] == [
+        (str(account.archives / NAME), False, []),
+        (str(broken), True, ["archive-truncated"]),
+    ]
+    findings = list[Finding]()
+    assert len(list(backupmeta.list_backups(below(account), findings))) == 1
+    assert [finding.id for finding in findings if finding.is_unread] == ["archive-truncated"]
+    for odd in (None, findings):
+        strict = backupmeta.list_backups(below(account), odd, is_strict=True)
+        assert next(strict).get("id") == BACKUP
+        with pytest.raises(UnreadableError, match=re.escape(str(broken))):
+            next(strict)
+
+
+def test_an_install_that_cannot_be_read_is_yielded_or_raised(account: Account) -> None:
+    account.install(INSTALL, install_record())
+    account.install("a" * 25, b"x=1\n" * 6000)
+    listed = list(backupmeta.list_installs(below(account)))
+    assert sorted((Path(one.path).name, one.kind, one.is_unread) for one in listed) == [
+        ("a" * 25, "install", True),
+        (INSTALL, "install", False),
+    ]
+    with pytest.raises(UnreadableError, match="a" * 25):
+        list(backupmeta.list_installs(below(account), is_strict=True))
 
 
 def test_the_zone_is_the_searchs(tmp_path: Path) -> None:

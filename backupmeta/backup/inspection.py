@@ -74,6 +74,11 @@ class Inspection:
         return f"Inspection({self.kind!r}, {path!r}, {len(self.fields)} fields, {len(self.findings)} findings)"
 
     @property
+    def is_unread(self) -> bool:
+        """Whether nothing of it could be read; its findings say why."""
+        return not self.fields and any(finding.is_unread for finding in self.findings)
+
+    @property
     def values(self) -> dict[str, Resolved]:
         """The fields of the answer, each with its source and the values that lost."""
         return {

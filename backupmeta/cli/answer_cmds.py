@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import click
 
-from backupmeta import library, rules
+from backupmeta import library, listing, rules
 from backupmeta.backup.inspection import GoneInstall, Inspection
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
@@ -154,7 +154,7 @@ def _show_stream(
         return "".join(presentation.format.render((backup,), presentation.view))
 
     met: list[Finding] = []
-    texts = filter(None, library.listed(search, text, met, few_processes(2)))
+    texts = filter(None, listing.listed(search, text, met, few_processes(2)))
     first = list(islice(texts, 1))
     output.write_all(chain(first, texts))
     findings.extend(sorted(set(met), key=itemgetter(0, 1, 2)))

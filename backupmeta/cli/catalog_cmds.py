@@ -16,6 +16,7 @@ from typing import Final
 import click
 
 from backupmeta.account import places
+from backupmeta.account.roots import apart
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.database import ScanResult, accounts, roots
 from backupmeta.catalog.queries import export as exporting
@@ -140,7 +141,7 @@ def _expected(catalog: str, search: Search) -> int:
         if known := accounts(catalog):
             return known
     count = 0
-    for root in places.apart(search.places()):
+    for root in apart(search.places()):
         with suppress(EvidenceError):
             count += sum(1 for _ in places.find_homes(root, search.limits, []))
     return count

@@ -11,7 +11,7 @@ from backupmeta import Search
 from backupmeta.account import places
 from backupmeta.account.filename import archives_among
 from backupmeta.account.home import State, beginning_in
-from backupmeta.account.places import Root
+from backupmeta.account.roots import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.remembered import InCatalog
 from backupmeta.catalog.scanning import scan
