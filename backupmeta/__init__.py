@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from backupmeta.api.models import Backup as Backup
     from backupmeta.api.models import Install as Install
     from backupmeta.api.models import Response as Response
+    from backupmeta.archive.dump import Dump as Dump
+    from backupmeta.archive.dump import DumpState as DumpState
+    from backupmeta.archive.dump import Table as Table
+    from backupmeta.archive.member import Member as Member
     from backupmeta.backup.inspection import GoneInstall as GoneInstall
     from backupmeta.backup.inspection import Inspection as Inspection
     from backupmeta.catalog.queries import Query as Query
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from backupmeta.catalog.report import report as report
     from backupmeta.catalog.scanning import scan as scan
     from backupmeta.catalog.summary import stats as stats
+    from backupmeta.checks.checked_backup import CheckedBackup as CheckedBackup
     from backupmeta.checks.policy import Policy as Policy
     from backupmeta.checks.policy import Verdict as Verdict
     from backupmeta.checks.policy import Verification as Verification
@@ -34,6 +39,10 @@ if TYPE_CHECKING:
     from backupmeta.errors import EvidenceError as EvidenceError
     from backupmeta.events.claims import Event as Event
     from backupmeta.events.timeline import timeline as timeline
+    from backupmeta.extraction.extract import Extraction as Extraction
+    from backupmeta.extraction.extract import Fate as Fate
+    from backupmeta.extraction.extract import MemberResult as MemberResult
+    from backupmeta.extraction.needs import Needs as Needs
     from backupmeta.findings import Finding as Finding
     from backupmeta.findings import FindingRule as FindingRule
     from backupmeta.findings import Group as Group
@@ -44,6 +53,10 @@ if TYPE_CHECKING:
     from backupmeta.library import list_installs as list_installs
     from backupmeta.library import view as view
     from backupmeta.library import view_install as view_install
+    from backupmeta.reading import OpenArchive as OpenArchive
+    from backupmeta.reading import TableStatement as TableStatement
+    from backupmeta.reading import open_archive as open_archive
+    from backupmeta.reading import verify_archive as verify_archive
     from backupmeta.search import Search as Search
     from backupmeta.verification import verify as verify
 
@@ -53,20 +66,31 @@ _HOMES: Final = {
     "AnswerError": "errors",
     "Backup": "api.models",
     "BackupMetaError": "errors",
+    "CheckedBackup": "checks.checked_backup",
+    "Dump": "archive.dump",
+    "DumpState": "archive.dump",
     "Event": "events.claims",
     "EvidenceError": "errors",
+    "Extraction": "extraction.extract",
+    "Fate": "extraction.extract",
     "Finding": "findings",
     "FindingRule": "findings",
-    "Group": "findings",
     "GoneInstall": "backup.inspection",
+    "Group": "findings",
     "Inspection": "backup.inspection",
     "Install": "api.models",
+    "Member": "archive.member",
+    "MemberResult": "extraction.extract",
+    "Needs": "extraction.needs",
+    "OpenArchive": "reading",
     "Policy": "checks.policy",
     "Query": "catalog.queries",
     "Response": "api.models",
     "Search": "search",
     "Severity": "findings",
     "State": "account.home",
+    "Table": "archive.dump",
+    "TableStatement": "reading",
     "Verdict": "checks.policy",
     "Verification": "checks.policy",
     "diff": "comparison.diff",
@@ -77,11 +101,13 @@ _HOMES: Final = {
     "list_backups": "library",
     "list_gone_installs": "library",
     "list_installs": "library",
+    "open_archive": "reading",
     "report": "catalog.report",
     "scan": "catalog.scanning",
     "stats": "catalog.summary",
     "timeline": "events.timeline",
     "verify": "verification",
+    "verify_archive": "reading",
     "view": "library",
     "view_install": "library",
 }

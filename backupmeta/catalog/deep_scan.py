@@ -33,7 +33,7 @@ from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.grammar import Document, parse_masked
 from backupmeta.search import Search
-from backupmeta.verification import Case, Item, Outcome, Run, case_of, verify_archive
+from backupmeta.verification import Case, Item, Outcome, Run, case_of, outcomes_of
 from backupmeta.work.orders import Watch, Work
 
 _MOST_ARCHIVES: Final = 16
@@ -132,7 +132,7 @@ class Walking(Work[Portion, list[Walked]]):
         with suppress(EvidenceError), archive.open() as file:
             if file.signature != order.archives[path]:
                 return
-        outcomes = verify_archive(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now), watch)
+        outcomes = outcomes_of(case_of(home, archive, pairs, zone=self.zone, policy=DEFAULT, now=self.now), watch)
         for pair, result in zip(pairs, outcomes, strict=True):
             verification = result.verification
             findings = tuple(finding_row(judged.finding) for judged in verification.judged)
