@@ -12,17 +12,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from backupmeta.account.home import State as State
+    from backupmeta.api.models import Backup as Backup
+    from backupmeta.api.models import Install as Install
+    from backupmeta.api.models import Response as Response
+    from backupmeta.backup.inspection import GoneInstall as GoneInstall
     from backupmeta.backup.inspection import Inspection as Inspection
+    from backupmeta.catalog.queries import Query as Query
+    from backupmeta.catalog.queries import export as export
+    from backupmeta.catalog.queries import find as find
+    from backupmeta.catalog.report import report as report
     from backupmeta.catalog.scanning import scan as scan
+    from backupmeta.catalog.summary import stats as stats
     from backupmeta.checks.policy import Policy as Policy
+    from backupmeta.checks.policy import Verdict as Verdict
     from backupmeta.checks.policy import Verification as Verification
     from backupmeta.comparison.diff import diff as diff
+    from backupmeta.comparison.history import history as history
     from backupmeta.errors import AnswerError as AnswerError
     from backupmeta.errors import BackupMetaError as BackupMetaError
     from backupmeta.errors import EvidenceError as EvidenceError
+    from backupmeta.events.claims import Event as Event
     from backupmeta.events.timeline import timeline as timeline
+    from backupmeta.findings import Finding as Finding
+    from backupmeta.findings import FindingRule as FindingRule
+    from backupmeta.findings import Group as Group
+    from backupmeta.findings import Severity as Severity
     from backupmeta.library import inspect_archive as inspect_archive
     from backupmeta.library import list_backups as list_backups
+    from backupmeta.library import list_gone_installs as list_gone_installs
     from backupmeta.library import list_installs as list_installs
     from backupmeta.library import view as view
     from backupmeta.library import view_install as view_install
@@ -33,23 +51,40 @@ __version__ = "0.1.0"
 
 _HOMES: Final = {
     "AnswerError": "errors",
+    "Backup": "api.models",
     "BackupMetaError": "errors",
+    "Event": "events.claims",
     "EvidenceError": "errors",
+    "Finding": "findings",
+    "FindingRule": "findings",
+    "Group": "findings",
+    "GoneInstall": "backup.inspection",
     "Inspection": "backup.inspection",
+    "Install": "api.models",
     "Policy": "checks.policy",
+    "Query": "catalog.queries",
+    "Response": "api.models",
     "Search": "search",
+    "Severity": "findings",
+    "State": "account.home",
+    "Verdict": "checks.policy",
     "Verification": "checks.policy",
     "diff": "comparison.diff",
+    "export": "catalog.queries",
+    "find": "catalog.queries",
+    "history": "comparison.history",
     "inspect_archive": "library",
     "list_backups": "library",
+    "list_gone_installs": "library",
     "list_installs": "library",
+    "report": "catalog.report",
     "scan": "catalog.scanning",
+    "stats": "catalog.summary",
     "timeline": "events.timeline",
     "verify": "verification",
     "view": "library",
     "view_install": "library",
 }
-
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - names, all of them
 
 

@@ -1,24 +1,26 @@
-"""What ``import backupmeta`` offers: `view`, `view_install`, `inspect_archive`, `list_backups`, `list_installs`.
+"""What ``import backupmeta`` offers: `view`, `view_install`, `inspect_archive`, `list_backups`, `list_installs`, ….
 
 Everything is typed; nothing prints, nothing exits. Negative answers of the server are `AnswerError` here.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
 from functools import partial
-from itertools import count, islice
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from itertools import chain
+from operator import itemgetter
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from backupmeta import rules
 from backupmeta.account import places
-from backupmeta.account.home import Archive, Home, Pair, PairState, Surroundings, is_id
+from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id, orphaned
+from backupmeta.account.roots import named
 from backupmeta.archive.limits import OverAllowanceError
 from backupmeta.backup import resolve
 from backupmeta.backup.contradictions import SECOND, Making, Written
-from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.inspection import GoneInstall, Inspection
 from backupmeta.backup.witnesses import Witnesses
 from backupmeta.errors import (
     SUCCESS,
@@ -27,6 +29,7 @@ from backupmeta.errors import (
     EvidenceError,
     LimitExceededError,
     NoRecordError,
+    UnreadableError,
     backup_not_found,
     install_not_found,
     told_of,
@@ -37,7 +40,7 @@ from backupmeta.provenance import Fact, Source, Witness, on_disk
 from backupmeta.record.grammar import Document, document
 from backupmeta.search import EVERYWHERE, Criteria, Matches, Search, check_owner, chosen
 from backupmeta.words import NANOSECONDS, seconds_in
-from backupmeta.work.orders import WORKER_ENDED, Watch, Work, Workers, results
+from backupmeta.work.orders import WORKER_ENDED
 
 if TYPE_CHECKING:
     from backupmeta.api.models import Backup, Install, Response
@@ -85,23 +88,58 @@ def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
         EvidenceError: it can't be read: see `backupmeta.archive.head.head` for each reason.
     """
     open_named(path).close()
-    with places.home_of_archive(path, search.limits) as home:
+    with places.home_of_archive(path, search.limits, search.sysroot) as home:
         inspection = _inspected_with_file(home, home.pairs()[0], search)
         inspection.findings.extend(odd for odd in home.findings if odd.hides_records or odd.is_unread)
         return inspection
 
 
-def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
+def list_backups(
+    search: Search = EVERYWHERE, findings: list[Finding] | None = None, *, is_strict: bool = False
+) -> Iterator[Inspection]:
     """Yield the backups, home by home, oldest first in each.
 
-    What can't be read is appended to ``findings`` and the rest goes on. Raises `UnreadableError` for a root.
+    What can't be read is never passed over. It is yielded, in its place, as an `Inspection` that `is_unread`: a backup,
+    or a folder in which there may be some. With ``findings`` it is appended to these instead, as all is that was odd on
+    the way. Where the list ``is_strict`` it raises `UnreadableError`, as a root does that can't be read.
     """
-    notes: list[Finding] = [] if findings is None else findings
-    for home, pair in _all(search, notes):
-        yield from _inspected(home, pair, search, notes)
+    return _with_unread("backup", lambda notes: _backups(search, notes), findings, is_strict=is_strict)
 
 
-def _all(search: Search, findings: list[Finding]) -> Iterator[tuple[Home, Pair]]:
+def _backups(search: Search, notes: list[Finding]) -> Iterator[Inspection]:
+    for home, pair in each_backup(search, notes):
+        yield from inspected(home, pair, search, notes)
+
+
+def _with_unread(
+    kind: Literal["backup", "install"],
+    listing: Callable[[list[Finding]], Iterator[Inspection]],
+    findings: list[Finding] | None,
+    *,
+    is_strict: bool,
+) -> Iterator[Inspection]:
+    """Yield what a ``listing`` yields, and what it could not read as the caller chose: see `list_backups`."""
+    if findings is not None and not is_strict:
+        yield from listing(findings)
+        return
+    notes = list[Finding]()
+    for inspection in chain(listing(notes), [None]):
+        unread = [finding for finding in notes if finding.is_unread]
+        if unread and is_strict:
+            raise UnreadableError(_path_of(unread[0]), unread[0].message)
+        yield from (Inspection(kind, None, _path_of(finding), findings=[finding]) for finding in unread)
+        if findings is not None:
+            findings.extend(notes)
+        notes.clear()
+        if inspection is not None:
+            yield inspection
+
+
+def _path_of(finding: Finding) -> str:
+    return next((source.path for source in finding.evidence), finding.subject)
+
+
+def each_backup(search: Search, findings: list[Finding]) -> Iterator[tuple[Home, Pair]]:
     """Yield the backups, each with its open home; append what was odd."""
     for home in search.homes(findings):
         for pair in home.pairs():
@@ -109,112 +147,16 @@ def _all(search: Search, findings: list[Finding]) -> Iterator[tuple[Home, Pair]]
         findings.extend(home.findings)
 
 
-BLOCK: Final = 64
-"""How many backups are listed by one order."""
-
-_LONG: Final = 16 * 1024
-"""From how many characters on a text does not wait for others."""
-
-
-class Block(NamedTuple):
-    """Some backups of a list.
-
-    Attributes:
-        first: the number of the first one, from 0.
-        stop: the number after that of the last one.
-        is_read: whether their archives are read; else they are only named.
-    """
-
-    first: int
-    stop: int
-    is_read: bool = True
-
-
-class Passed(NamedTuple):
-    """What comes after the texts of a block.
-
-    Attributes:
-        findings: what could not be read up to here, since the last block of the same process.
-        is_last: whether there are no more backups.
-    """
-
-    findings: tuple[Finding, ...]
-    is_last: bool
-
-
-class BackupListing(Work[Block, str | Passed]):
-    """Listing backups as texts. A process goes on from the block that it listed last."""
-
-    def __init__(self, search: Search, text: Callable[[Inspection, list[Finding]], str]) -> None:
-        """List what ``search`` finds; ``text`` returns that of a backup, and may append to the findings."""
-        self._search = search
-        self._text = text
-        self._findings = list[Finding]()
-        self._begin()
-
-    def do(self, order: Block, _watch: Watch) -> Iterator[str | Passed]:
-        """Yield the texts of a block, many at once, and then what else there is to say."""
-        if order.first < self._next:
-            self._begin()
-        texts = list[str]()
-        for home, pair in islice(self._backups, order.stop - self._next):
-            self._next += 1
-            if self._next <= order.first:
-                continue
-            if order.is_read:
-                inspected = _inspected(home, pair, self._search, self._findings)
-                texts.extend(self._text(inspection, self._findings) for inspection in inspected)
-            else:
-                self._findings.append(given_up(pair.archive.server_path if pair.archive else home.folder.server_path))
-            if texts and len(texts[-1]) > _LONG:
-                yield "".join(texts)
-                texts.clear()
-        yield "".join(texts)
-        yield Passed(tuple(self._findings), is_last=self._next < order.stop)
-        self._findings.clear()
-
-    def divided(self, order: Block) -> list[Block]:
-        """Return a block for each backup; of a single one, that it is only named."""
-        if order.stop - order.first > 1:
-            return [Block(number, number + 1) for number in range(order.first, order.stop)]
-        return [order._replace(is_read=False)] if order.is_read else []
-
-    def given_up(self, order: Block) -> Iterator[Passed]:
-        """Yield that nothing can be listed from a backup on."""
-        yield Passed((given_up(f"backup {order.first + 1} of the list, and all after it"),), is_last=True)
-
-    def _begin(self) -> None:
-        self._next = 0
-        self._backups = _all(self._search, self._findings)
-
-
 def given_up(subject: str) -> Finding:
     """Return the finding that no process survives reading something."""
     return Finding(rules.ARCHIVE_UNREADABLE, subject, WORKER_ENDED, on_disk(subject))
 
 
-def listed(
-    search: Search, text: Callable[[Inspection, list[Finding]], str], findings: list[Finding], workers: Workers
-) -> Iterator[str]:
-    """Yield the texts of `list_backups`, many at once, which the ``workers`` make.
-
-    What can't be read is appended to ``findings``; of a home with many backups more than once.
-    """
-    blocks = (Block(number, number + BLOCK) for number in count(step=BLOCK))
-    for _, part in results(blocks, BackupListing(search, text), workers):
-        if isinstance(part, str):
-            yield part
-            continue
-        findings.extend(part.findings)
-        if part.is_last:
-            return
-
-
-def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:
+def inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:
     """Yield what is known of a backup, or append to ``findings`` why nothing is."""
     try:
         with told_of(pair.archive.server_path if pair.archive else home.folder.server_path):
-            inspection = inspect_backup(home, pair, home.surroundings, search.zone)
+            inspection = inspect_at_home(home, pair, search.zone)
         yield inspection
     except OverAllowanceError:
         return  # the home tells it once
@@ -222,9 +164,14 @@ def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) 
         findings.extend((*pair.findings, unreadable(pair, error)))
 
 
-def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
+def list_installs(
+    search: Search = EVERYWHERE, findings: list[Finding] | None = None, *, is_strict: bool = False
+) -> Iterator[Inspection]:
     """Yield the installs, home by home, by id. As `list_backups` otherwise."""
-    notes: list[Finding] = [] if findings is None else findings
+    return _with_unread("install", lambda notes: _installs(search, notes), findings, is_strict=is_strict)
+
+
+def _installs(search: Search, notes: list[Finding]) -> Iterator[Inspection]:
     for home in search.homes(notes):
         for id_ in sorted(home.installs):
             try:
@@ -239,6 +186,52 @@ def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = 
             else:
                 yield inspection
         notes.extend(home.findings)
+
+
+class _Orphan(NamedTuple):
+    """A backup whose install is gone, by what the newest one is told: its time, its id, its archive or record."""
+
+    time: int
+    id: str
+    path: str
+    pair: Pair
+
+
+def list_gone_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[GoneInstall]:
+    """Yield the installs that are gone, but have backups, home by home, by id. As `list_backups` otherwise."""
+    notes: list[Finding] = [] if findings is None else findings
+    for home in search.homes(notes):
+        gone = dict[str, list[_Orphan]]()
+        for pair in home.pairs() if home.live is not None else ():
+            for backup in inspected(home, pair, search, notes):
+                if any(finding.rule == rules.BACKUP_ORPHANED for finding in backup.findings):
+                    orphan = _Orphan(_made(backup), backup.text("id"), pair.server_path, pair)
+                    gone.setdefault(backup.text("backup_install"), []).append(orphan)
+        for id_ in sorted(gone):
+            yield from _gone(home, id_, gone[id_], search)
+        notes.extend(home.findings)
+
+
+def _gone(home: Home, id_: str, orphans: Sequence[_Orphan], search: Search) -> Iterator[GoneInstall]:
+    """Yield an install of ``home`` that is gone, by its backups."""
+    pair = max(orphans, key=itemgetter(0, 1, 2)).pair
+    times = [orphan.time for orphan in orphans if orphan.time >= 0]
+    for newest in inspected(home, pair, search, []):
+        archive = pair.archive and pair.archive.place.path
+        yield GoneInstall(
+            id_,
+            home.folder.path,
+            newest,
+            archive,
+            len(orphans),
+            min(times, default=None),
+            max(times, default=None),
+        )
+
+
+def _made(backup: Inspection) -> int:
+    """Return when a backup was made, Unix seconds; -1 where no record tells."""
+    return int(backup.text("backup_time") or -1)
 
 
 Listing: TypeAlias = Callable[[Search, list[Finding]], Iterator[Inspection]]
@@ -261,8 +254,8 @@ def find_subject(
     findings: list[Finding] | None = None,
 ) -> Inspection:
     """Return what is known of one backup, or of the install whose id ``target`` is. As `find_backup` otherwise."""
-    named = partial(subject_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
-    return chosen(target, partial(_at_path, target, search, user), named)
+    called = partial(subject_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
+    return chosen(target, search, partial(_at_path, search, user), called)
 
 
 def find_backup(
@@ -277,13 +270,13 @@ def find_backup(
 
     What was odd on the way to it is appended to ``findings``.
     """
-    named = partial(backup_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
-    return chosen(target, partial(_at_path, target, search, user), named)
+    called = partial(backup_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
+    return chosen(target, search, partial(_at_path, search, user), called)
 
 
-def _at_path(target: str, search: Search, user: str | None) -> Inspection:
-    inspection = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
-    check_owner(inspection, target, user, search)
+def _at_path(search: Search, user: str | None, path: str) -> Inspection:
+    inspection = _record_at(path, search) if places.is_record_file(path) else inspect_archive(path, search)
+    check_owner(inspection, path, user, search)
     return inspection
 
 
@@ -319,10 +312,10 @@ def backup_named(
     """Return what is known of the backup with this id or archive's name. As `find_backup` otherwise."""
     matches = Matches(user, [] if findings is None else findings)
     for home in search.homes(matches.findings):
-        named = _pairs_named(home, target)
-        matches.take(home, (_inspected_with_file(home, pair, search) for pair in named))
+        pairs = _pairs_named(home, target)
+        matches.take(home, (_inspected_with_file(home, pair, search) for pair in pairs))
     inspection = matches.only(backup_not_found(f"nothing here is called {target!r}"))
-    if inspection.state is PairState.MISSING and not allow_missing:
+    if inspection.state is State.MISSING and not allow_missing:
         raise backup_not_found(f"{inspection.text('backup_filename')!r} is missing, its record is there")
     return inspection
 
@@ -335,12 +328,12 @@ def find_install(
     What was odd on the way to it is appended to ``findings``.
     """
 
-    def at_path() -> Inspection:
-        inspection = _record_at(target, search, Witness.INSTALL_RECORD)
-        check_owner(inspection, target, user, search)
+    def at_path(path: str) -> Inspection:
+        inspection = _record_at(path, search, Witness.INSTALL_RECORD)
+        check_owner(inspection, path, user, search)
         return inspection
 
-    return chosen(target, at_path, lambda: install_named(target, search, user=user, findings=findings))
+    return chosen(target, search, at_path, lambda: install_named(target, search, user=user, findings=findings))
 
 
 def install_named(
@@ -386,12 +379,25 @@ def inspect_backup(home: Home, pair: Pair, around: Surroundings, zone: tzinfo | 
     return inspection
 
 
+def inspect_at_home(home: Home, pair: Pair, zone: tzinfo | None) -> Inspection:
+    """Return what is known of a backup of ``home``, which tells whether its install is gone, and what else was read.
+
+    As `inspect_backup` otherwise.
+    """
+    inspection = inspect_backup(home, pair, home.surroundings, zone)
+    if of_whole := home.findings_of_whole(pair):
+        known = {finding.id for finding in of_whole}
+        inspection.findings = [*(odd for odd in inspection.findings if odd.id not in known), *of_whole]
+    inspection.findings += orphaned(pair.server_path, inspection.text("backup_install"), home.live)
+    return inspection
+
+
 def _inspected_with_file(home: Home, pair: Pair, search: Search) -> Inspection:
     """Return what is known of a backup, and in its conflicts when its archive's file was written, where that is odd.
 
     Copying does that, too: it is no finding.
     """
-    inspection = inspect_backup(home, pair, home.surroundings, search.zone)
+    inspection = inspect_at_home(home, pair, search.zone)
     made, archive = seconds_in(inspection.text("backup_time")), pair.archive
     signature = archive and archive.folder.signature(archive.name)
     if archive is None or signature is None or not isinstance(made, int):
@@ -500,14 +506,15 @@ def _record_at(path: str, search: Search, witness: Witness | None = None) -> Ins
     name, folder = os.path.basename(path), os.path.basename(os.path.dirname(path))
     with open_named(path) as file:
         content = file.read_whole("record_bytes", search.limits.record_bytes)
-    record = document(Source(Witness.BACKUP_RECORD, path), content, search.limits)
+    seen_at = named(path, search.sysroot).seen_at
+    record = document(Source(Witness.BACKUP_RECORD, seen_at), content, search.limits)
     has_backup = any(key.startswith("backup-") for key in record.record.opened)
     if witness is Witness.INSTALL_RECORD or folder == "current" or not has_backup:
-        record = record._replace(source=Source(Witness.INSTALL_RECORD, path))
+        record = record._replace(source=Source(Witness.INSTALL_RECORD, seen_at))
     if not record.record.opened:
         raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
     id_ = name if is_id(name) else None
-    with places.home_above(os.path.dirname(path), search.limits) as home:
+    with places.home_above(os.path.dirname(path), search.limits, search.sysroot) as home:
         inspection = _inspect_record(home, id_, record, search)
         inspection.findings.extend(odd for odd in home.findings if odd.rule is rules.HOME_PASSED_OVER)
         return inspection
@@ -517,9 +524,9 @@ def _inspect_record(home: Home, id_: str | None, record: Document, search: Searc
     """Return what is known from ``record``: with its home, where it has one, else alone."""
     if record.source.witness is Witness.INSTALL_RECORD:
         where = home.folder.server_path if home.has_records else None
-        return resolve.install(id_ or "", record, where, None, home.surroundings.backups_of(id_ or ""))
+        return resolve.install(id_ or "", record, where, home.as_server, home.surroundings.backups_of(id_ or ""))
     for pair in home.pairs():
         if pair.record is not None and pair.record.source.path == record.source.path:
-            return inspect_backup(home, pair, home.surroundings, search.zone)
+            return inspect_at_home(home, pair, search.zone)
     witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
-    return resolve.backup(witnesses, PairState.MISSING)
+    return resolve.backup(witnesses, State.MISSING)

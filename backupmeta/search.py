@@ -17,7 +17,7 @@ from errno import ENAMETOOLONG
 from functools import cached_property
 from itertools import chain
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from backupmeta import rules
@@ -25,6 +25,7 @@ from backupmeta.account import places
 from backupmeta.account.filename import is_archive_name
 from backupmeta.account.home import Home, is_id
 from backupmeta.account.layout import ARCHIVES, RECORDS, account_name
+from backupmeta.account.roots import Root, conventional, named
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.backup.inspection import Inspection
 from backupmeta.errors import (
@@ -45,6 +46,8 @@ from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.secrets import opened
 from backupmeta.words import are, few
 
+Row = TypeVar("Row")
+
 
 @dataclass(frozen=True)
 class Search:
@@ -64,6 +67,11 @@ class Search:
     zone: tzinfo | None = None
     limits: Limits = DEFAULT_LIMITS
     user: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `TypeError` where ``roots`` are one path: read letter by letter, they would be other places."""
+        if isinstance(self.roots, str | bytes | os.PathLike):
+            raise TypeError(f"roots are a sequence of paths: Search([{os.fspath(self.roots)!r}])")
 
     @property
     def name(self) -> str:
@@ -97,14 +105,19 @@ class Search:
         """Yield the names of all homes, whosever they are."""
         return places.names(self.places(), self.limits)
 
-    def places(self) -> list[places.Root]:
+    def places(self) -> list[Root]:
         """Return the roots, or the conventional places. Raises `UnreadableError` where the sysroot is no folder."""
-        named = [places.Root(root) for root in self.roots]
         if self.sysroot is not None and not is_folder(self.sysroot):
             raise UnreadableError(self.sysroot, "is no folder", "give --sysroot the folder that an image is mounted at")
-        if self.sysroot is not None or not named:
-            named += places.conventional(self.sysroot)
-        return named
+        return [named(root, self.sysroot) for root in self.roots] or conventional(self.sysroot)
+
+    def file(self, target: str) -> str | None:
+        """Return the path on this machine of the file that ``target`` names; None where it can only be a name.
+
+        Raises `EvidenceError` for a folder, and for a path that leads nowhere.
+        """
+        path = named(target, self.sysroot).name if target else ""
+        return path if _is_path(path, target) else None
 
 
 EVERYWHERE: Final = Search()
@@ -114,21 +127,23 @@ _NAMED: Final = 10
 _NOT_FOUND: Final = frozenset({"backup_not_found", "install_not_found", "user_not_found"})
 
 
-def chosen(target: str, at_path: Callable[[], Inspection], named: Callable[[], Inspection]) -> Inspection:
+def chosen(
+    target: str, search: Search, at_path: Callable[[str], Inspection], called: Callable[[], Inspection]
+) -> Inspection:
     """Return what ``target`` means: a file, or what has this id or name.
 
     Where both is possible, as anybody may have put a file of this name there, an id is an id, and a finding says so.
     """
-    if not _is_path(target):
-        return named()
+    if (path := search.file(target)) is None:
+        return called()
     if not is_id(target):
-        return at_path()
+        return at_path(path)
     try:
-        inspection = named()
+        inspection = called()
     except AnswerError as error:
         if error.errcode not in _NOT_FOUND:
             raise
-        inspection = at_path()
+        inspection = at_path(path)
         inspection.findings.append(_like_id(target))
         return inspection
     if not _is_read_from(inspection, target):
@@ -147,17 +162,17 @@ def _like_id(target: str) -> Finding:
     return Finding(rules.FILE_NAMED_LIKE_ID, target, "", on_disk(os.path.abspath(target)))
 
 
-def _is_path(target: str) -> bool:
-    """Return whether ``target`` names a file; raise for a folder, and for a path that leads nowhere."""
+def _is_path(path: str, target: str) -> bool:
+    """Return whether there is a file at ``path``; raise for a folder, and where ``target`` leads nowhere."""
     try:
-        os.lstat(target)  # not as `os.path.lexists`, for which an error is nothing
+        os.lstat(path)  # not as `os.path.lexists`, for which an error is nothing
     except (FileNotFoundError, NotADirectoryError, ValueError):
         pass  # a name that no system has is a `ValueError`
     except OSError as error:
         if error.errno != ENAMETOOLONG:
             raise UnreadableError(target, (error.strerror or "can't be read").lower()) from error
     else:
-        if os.path.isdir(target):
+        if os.path.isdir(path):
             raise NotRegularError(target, "is a folder", f"'backupmeta list {printable(target)}' lists what is in it")
         return True
     if os.sep in target or not target:
@@ -371,17 +386,17 @@ class Known:
             yield f"no {self._kind} is called {self._word!r}; {hint}there {are(len(self._words))} {there}"
 
 
-def ordered(subjects: Iterable[Inspection], key: str | None) -> Iterable[Inspection]:
-    """Return ``subjects`` sorted by the field ``key``: with a ``-`` before it in descending order; for None unsorted.
+def ordered(rows: Iterable[Row], key: str | None, of: Callable[[Row], Inspection]) -> Iterable[Row]:
+    """Return ``rows`` sorted by the field ``key`` ``of`` each: with a ``-`` before it in descending order.
 
-    Numbers stand before text, and those without the field last.
+    For None they are unsorted. Numbers stand before text, and those without the field last.
     """
     if key is None:
-        return subjects
+        return rows
     name = key.removeprefix("-")
-    keyed = [(_value(subject, name), subject) for subject in subjects]
+    keyed = [(_value(of(row), name), row) for row in rows]
     present = sorted((pair for pair in keyed if pair[0] is not None), key=itemgetter(0), reverse=key.startswith("-"))
-    return [subject for _, subject in present] + [subject for value, subject in keyed if value is None]
+    return [row for _, row in present] + [row for value, row in keyed if value is None]
 
 
 def _value(subject: Inspection, name: str) -> tuple[int, Decimal, str] | None:

@@ -1,6 +1,7 @@
 """What the package offers: view, view_install, inspect_archive, list_backups, list_installs."""
 
 import os
+import re
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -8,7 +9,7 @@ import pytest
 
 import backupmeta
 from backupmeta import AnswerError, EvidenceError, Search
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.api.models import SHOW_SECRETS
 from backupmeta.errors import NoRecordError, NotRegularError, UnreadableError
 from backupmeta.findings import Finding
@@ -52,6 +53,30 @@ def test_the_package_offers_what_it_lists() -> None:
         backupmeta.nothing  # noqa: B018
 
 
+def test_the_public_names() -> None:
+    assert sorted(set(backupmeta.__all__) - {"__version__"}) == [
+        "AnswerError", "Backup", "BackupMetaError", "Event", "EvidenceError", "Finding", "FindingRule",
+        "GoneInstall", "Group", "Inspection", "Install", "Policy", "Query", "Response", "Search", "Severity", "State",
+        "Verdict", "Verification", "diff", "export", "find", "history", "inspect_archive", "list_backups",
+        "list_gone_installs", "list_installs", "report", "scan", "stats", "timeline", "verify", "view", "view_install",
+    ]  # fmt: skip
+    modules = {path.stem for path in Path(backupmeta.__file__).parent.iterdir()}
+    assert not modules & set(backupmeta.__all__), "a module that is imported takes the name's place"
+    assert all(getattr(backupmeta, name).__name__ == name for name in backupmeta.__all__ if name != "__version__")
+
+
+def test_a_catalog_is_asked_by_public_names_alone(account: Account, tmp_path: Path) -> None:
+    account.whole()
+    catalog = str(tmp_path / "catalog.sqlite")
+    backupmeta.scan(catalog, below(account))
+    assert [one.get("id") for one in backupmeta.find(catalog, backupmeta.Query())] == [BACKUP]
+    assert len(list(backupmeta.export(catalog).rows)) == backupmeta.stats(catalog).backups["paired"] == 1
+    assert len(backupmeta.report(catalog).backups) == 1
+    assert [row.name for row in backupmeta.history(INSTALL, below(account)).rows] == [BACKUP, "current"]
+    with pytest.raises(ValueError, match="did you mean 'backups'"):
+        backupmeta.export(catalog, "backup")
+
+
 def test_a_backup_is_the_same_by_id_by_archive_by_name_and_by_record() -> None:
     search = Search(sysroot=str(EXAMPLE))
     record = EXAMPLE / "home/useraccountname/.appdata/backups" / EXAMPLE_ID
@@ -87,14 +112,14 @@ def test_an_archives_home_is_found_upwards_from_it(account: Account) -> None:
     account.whole()
     found = backupmeta.inspect_archive(str(account.archives / NAME))
     assert found.get("id") == BACKUP
-    assert found.state is PairState.PAIRED
+    assert found.state is State.PAIRED
     assert found.get("cache_numbackups") == 1
 
 
 def test_an_archive_without_a_home_answers_alone(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(archive(backup_record()))
     found = backupmeta.inspect_archive(str(tmp_path / NAME))
-    assert found.state is PairState.UNCLAIMED
+    assert found.state is State.UNCLAIMED
     assert found.get("id") == INSTALL
     assert found.get("cache_numbackups") is None
     assert [finding.id for finding in found.findings] == ["id-from-install"]
@@ -132,7 +157,7 @@ def test_a_list_of_one_archive_says_what_viewing_it_says(account: Account) -> No
     (listed,) = backupmeta.list_backups(Search([str(path)]))
     viewed = backupmeta.inspect_archive(str(path))
     assert listed.wire() == viewed.wire()
-    assert listed.state is PairState.PAIRED
+    assert listed.state is State.PAIRED
     assert listed.get("cache_numbackups") == 2
 
 
@@ -147,7 +172,7 @@ def test_a_record_alone_answers_for_itself(tmp_path: Path) -> None:
 def test_a_record_of_a_home_answers_with_its_home(account: Account) -> None:
     account.whole()
     found = find_backup(str(account.backups / BACKUP))
-    assert found.state is PairState.PAIRED
+    assert found.state is State.PAIRED
     assert found.path == str(account.archives / NAME)
 
 
@@ -199,7 +224,7 @@ def test_a_missing_archive_is_the_servers_404_unless_it_may_be(account: Account)
 def test_a_remote_archive_is_answered_from_its_record(account: Account) -> None:
     account.backup(content=backup_record(backup_location="0123456789abcdef0123456789abcdef"))
     found = find_backup(BACKUP, below(account))
-    assert found.state is PairState.REMOTE
+    assert found.state is State.REMOTE
     assert "archive-remote" in [finding.id for finding in found.findings]
 
 
@@ -246,7 +271,7 @@ def test_matches_in_several_accounts_give_the_first_and_are_an_error(account: Ac
 def test_a_lone_archive_is_found_by_its_installs_id(account: Account) -> None:
     account.archive()
     (account.archives / "broken.tar.gz").write_bytes(b"\x1f\x8b")
-    assert find_backup(INSTALL, below(account)).state is PairState.UNCLAIMED
+    assert find_backup(INSTALL, below(account)).state is State.UNCLAIMED
 
 
 def test_what_could_not_be_read_on_the_way_to_a_404_is_told(account: Account) -> None:
@@ -289,7 +314,7 @@ def test_a_broken_archive_with_a_record_is_listed_from_the_record(account: Accou
     (account.archives / NAME).write_bytes(archive(backup_record())[:40])
     (found,) = backupmeta.list_backups(below(account))
     assert found.get("title") == "Blog"
-    assert [finding.id for finding in found.findings] == ["archive-truncated"]
+    assert [finding.id for finding in found.findings] == ["archive-truncated", "backup-orphaned"]
     assert found.values["title"].source.witness is Witness.BACKUP_RECORD
 
 
@@ -305,6 +330,37 @@ def test_a_list_is_lazy_and_a_root_that_is_not_there_an_error(tmp_path: Path) ->
         next(found)
     with pytest.raises(UnreadableError, match="is no folder; give --sysroot"):
         next(backupmeta.list_backups(Search(sysroot=str(tmp_path / "nowhere"))))
+
+
+def test_what_cannot_be_read_is_yielded_raised_or_appended(account: Account) -> None:
+    account.whole()
+    broken = account.archives / NAME.replace("06-13", "06-14")
+    broken.write_bytes(b"\x1f\x8b\x08")
+    listed = list(backupmeta.list_backups(below(account)))
+    assert [(one.path, one.is_unread, [finding.id for finding in one.findings]) for one in listed] == [
+        (str(account.archives / NAME), False, []),
+        (str(broken), True, ["archive-truncated"]),
+    ]
+    findings = list[Finding]()
+    assert len(list(backupmeta.list_backups(below(account), findings))) == 1
+    assert [finding.id for finding in findings if finding.is_unread] == ["archive-truncated"]
+    for odd in (None, findings):
+        strict = backupmeta.list_backups(below(account), odd, is_strict=True)
+        assert next(strict).get("id") == BACKUP
+        with pytest.raises(UnreadableError, match=re.escape(str(broken))):
+            next(strict)
+
+
+def test_an_install_that_cannot_be_read_is_yielded_or_raised(account: Account) -> None:
+    account.install(INSTALL, install_record())
+    account.install("a" * 25, b"x=1\n" * 6000)
+    listed = list(backupmeta.list_installs(below(account)))
+    assert sorted((Path(one.path).name, one.kind, one.is_unread) for one in listed) == [
+        ("a" * 25, "install", True),
+        (INSTALL, "install", False),
+    ]
+    with pytest.raises(UnreadableError, match="a" * 25):
+        list(backupmeta.list_installs(below(account), is_strict=True))
 
 
 def test_the_zone_is_the_searchs(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """Which backups are asked for, and in which order."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from backupmeta.search import ALWAYS, Criteria, Known, Period
+from backupmeta.search import ALWAYS, Criteria, Known, Period, Search
 
 
 @pytest.mark.parametrize(
@@ -31,3 +34,12 @@ def test_of_many_words_few_are_named_and_none_that_is_long() -> None:
     near = "did you mean 'host0005.example'?"
     assert sentence == f"no domain is called 'host0005'; {near} there are {first} and 990 more"
     assert list(Known("domain", "x" * 1_000_000, ["x" * 1_000_000]).sentences) == []
+
+
+@pytest.mark.parametrize("root", ["/home/x", b"/home/x", Path("/home/x")])
+def test_a_path_is_no_sequence_of_paths(root: Any) -> None:
+    with pytest.raises(TypeError) as raised:
+        Search(root)
+    path = "b'/home/x'" if isinstance(root, bytes) else "'/home/x'"
+    assert str(raised.value) == f"roots are a sequence of paths: Search([{path}])"
+    assert Search(["/home/x"]).roots == ["/home/x"]

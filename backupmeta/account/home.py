@@ -14,7 +14,7 @@ how the files begin (FORMAT.md §8).
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC
 from enum import StrEnum
@@ -40,7 +40,7 @@ from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, EvidenceFile, Folder, Place, open_named
 from backupmeta.findings import Finding, Findings
-from backupmeta.provenance import Source, Witness, on_disk
+from backupmeta.provenance import Source, Witness, on_disk, shown_name
 from backupmeta.record.grammar import Document, Record, check, document, memory_of
 
 _MANY_FINDINGS: Final = 1000
@@ -61,7 +61,7 @@ def folder_name(path: str) -> str:
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
-class PairState(StrEnum):
+class State(StrEnum):
     """What there is of a backup."""
 
     PAIRED = "paired"
@@ -72,6 +72,17 @@ class PairState(StrEnum):
     """Its record; the archive is kept at a remote location."""
     UNCLAIMED = "unclaimed"
     """Its archive; no record names it."""
+
+
+def orphaned(path: str, install: str, live: Container[str] | None) -> Iterator[Finding]:
+    """Yield that the ``install`` of the backup at ``path`` is gone, if it is: none of the `Home.live` ones.
+
+    ``path`` is the archive's, or without one the record's, as the server saw it; of a backup whose install nothing
+    tells, nobody knows.
+    """
+    if live is not None and install and install not in live:
+        evidence = (Source(Witness.FILE_SYSTEM, path),)
+        yield Finding(rules.BACKUP_ORPHANED, shown_name(path), f"install {install}", evidence)
 
 
 class Archive(NamedTuple):
@@ -108,7 +119,7 @@ class Pair(NamedTuple):
     id: str | None
     record: Document | None
     archive: Archive | None
-    state: PairState
+    state: State
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -167,6 +178,10 @@ class HomeReading:
     def beginning(self, folder: Folder, name: str, limits: Limits, /) -> Beginning:
         """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
         return beginning_in(folder, name, limits)
+
+    def of_whole(self, _pair: "Pair", /) -> tuple[Finding, ...]:
+        """Return what reading all of a backup's archive has told; nothing where nobody has read it."""
+        return ()
 
 
 def beginning_in(folder: Folder, name: str, limits: Limits) -> Beginning:
@@ -254,6 +269,11 @@ class Home:
         owners = {record.opened("owner") for record in (*self.installs.values(), *self.backups.values())}
         return {self.name, *(owner for owner in owners if owner)}
 
+    @property
+    def live(self) -> Mapping[str, Document] | None:
+        """The install records; None where they don't tell what is gone: without an ``.appdata``, or not all read."""
+        return self.installs if self.has_records and self.wanted is None else None
+
     def read(self, entries: list[Entry]) -> None:
         """Read the home's records and list its archives; ``entries`` are its folder's."""
         self.is_home = True
@@ -330,10 +350,10 @@ class Home:
             here = self._folder_named_by(record)
             is_remote = here is None and (record.opened("backup-location") or "") not in LOCAL
             rule = rules.ARCHIVE_REMOTE if is_remote else rules.ARCHIVE_MISSING
-            state = PairState.REMOTE if is_remote else PairState.MISSING
+            state = State.REMOTE if is_remote else State.MISSING
             return Pair(id_, record, None, state, (Finding(rule, name, here or "", (record.source,)),))
         twice = (Finding(rules.ARCHIVE_CLAIMED_TWICE, name, "", (record.source,)),) if taken[archive] > 1 else ()
-        return Pair(id_, record, archive, PairState.PAIRED, (*twice, *self._same_name(archive)))
+        return Pair(id_, record, archive, State.PAIRED, (*twice, *self._same_name(archive)))
 
     def _folder_named_by(self, record: Document) -> str | None:
         """Return the path of the folder of the server itself that a ``record`` names; None where it names none."""
@@ -378,7 +398,7 @@ class Home:
         findings = list(self._same_name(archive))
         if self.is_home and archive.name not in claims:
             findings.insert(0, Finding(rules.ARCHIVE_WITHOUT_RECORD, archive.name, "", on_disk(archive.server_path)))
-        return Pair(None, None, archive, PairState.UNCLAIMED, tuple(findings))
+        return Pair(None, None, archive, State.UNCLAIMED, tuple(findings))
 
     def _renamed(self, unclaimed: list[Archive], missed: set[str]) -> dict[str, Archive]:
         """Return the unclaimed archives by the name that their own record has, where a record misses that name."""
@@ -411,6 +431,10 @@ class Home:
         if isinstance(known, EvidenceError):
             raise known
         return known
+
+    def findings_of_whole(self, pair: Pair) -> tuple[Finding, ...]:
+        """Return what reading all of a backup's archive has told before; nothing where nobody has."""
+        return self._reading.of_whole(pair)
 
     def _head(self, archive: Archive) -> Head:
         self._ask(archive.server_path)

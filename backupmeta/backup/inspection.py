@@ -6,7 +6,7 @@ from datetime import timezone
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from backupmeta.account.filename import ArchiveName
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.findings import Finding
 from backupmeta.provenance import Fact, Source, display
 from backupmeta.record.fields import CUSTOM, FIELD, Field
@@ -58,7 +58,7 @@ class Inspection:
     """
 
     kind: Literal["backup", "install"]
-    state: PairState | None
+    state: State | None
     path: str
     fields: dict[str, Value] = attribute(default_factory=dict)
     origins: dict[str, Document | Source] = attribute(default_factory=dict)
@@ -72,6 +72,11 @@ class Inspection:
     def __repr__(self) -> str:
         path = display(self.path)
         return f"Inspection({self.kind!r}, {path!r}, {len(self.fields)} fields, {len(self.findings)} findings)"
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether nothing of it could be read; its findings say why."""
+        return not self.fields and any(finding.is_unread for finding in self.findings)
 
     @property
     def values(self) -> dict[str, Resolved]:
@@ -118,3 +123,31 @@ class Inspection:
 
         model = Backup if self.kind == "backup" else Install
         return model.model_validate(self.wire(show_secrets=True))
+
+
+@dataclass(frozen=True, slots=True)
+class GoneInstall:
+    """An install that is gone: none of its account's records in ``.appdata/current`` is its own; what its backups tell.
+
+    Attributes:
+        id: its id.
+        account: the path of its account on this machine.
+        newest: the newest of its backups.
+        archive: the path of that one's archive on this machine; None where it is not there.
+        backups: how many there are.
+        first_backup_time: when the oldest of them was made, Unix seconds; None where no record tells any's time.
+        last_backup_time: when the newest one was.
+    """
+
+    id: str
+    account: str
+    newest: Inspection
+    archive: str | None
+    backups: int
+    first_backup_time: int | None
+    last_backup_time: int | None
+
+    @property
+    def last_backup(self) -> str:
+        """The id of the newest backup; empty where there is none."""
+        return self.newest.text("id")

@@ -20,7 +20,7 @@ from backupmeta.catalog.rows import GREATEST
 from backupmeta.catalog.schema import ACCOUNTS, SCANS, Column, Type
 from backupmeta.catalog.views import VIEWS, Shown, View, table_view
 from backupmeta.checks.applications import Order, order
-from backupmeta.errors import EvidenceError
+from backupmeta.errors import EvidenceError, did_you_mean
 from backupmeta.findings import Finding
 from backupmeta.provenance import display
 from backupmeta.search import ALWAYS, Known, Period
@@ -143,12 +143,12 @@ WHERE b.until IS NULL{} ORDER BY a.path, a.host, b.account
 def _inspected(catalog: Catalog, account: int, paths: set[str], zone: tzinfo | None) -> Iterator[Inspection]:
     """Yield the backups of an account whose record or, without one, whose archive is one of ``paths``."""
     stored = catalog.memory(account)
-    with recalled(catalog.path, stored, DEFAULT_LIMITS) as home:
+    with recalled(catalog, stored, DEFAULT_LIMITS) as home:
         for pair in home.pairs():
             archive = pair.archive and below(home.folder, pair.archive.folder, pair.archive.name)
             if (f"{BACKUPS}/{pair.id}" if pair.record else archive) in paths:
                 try:
-                    yield library.inspect_backup(home, pair, home.surroundings, zone)
+                    yield library.inspect_at_home(home, pair, zone)
                 except EvidenceError:
                     continue  # it has no row, so no query can be about it
 
@@ -260,13 +260,21 @@ class Export(NamedTuple):
     rows: Iterator[Row]
 
 
-def export(path: str, view: View, findings: list[Finding] | None = None) -> Export:
-    """Return the columns of ``view``, one of `EXPORTED`, and its rows in the catalog at ``path``.
+def exported(table: str) -> View:
+    """Return what is exported as ``table``. Raises `ValueError` where it is none of `EXPORTED`."""
+    if table not in EXPORTED:
+        raise ValueError(f"{table!r} can't be exported; {did_you_mean(table, EXPORTED)}")
+    return EXPORTED[table]
+
+
+def export(path: str, table: str = "backups", findings: list[Finding] | None = None) -> Export:
+    """Return the columns of a ``table``, one of `EXPORTED`, and its rows in the catalog at ``path``.
 
     All rows are of one moment, whatever a scan writes meanwhile. What is not as it was scanned is left out, and
     appended to ``findings``. Taking rows raises `CatalogError` where there is no catalog, or it can't be read; without
-    ``findings`` also where anything is left out.
+    ``findings`` also where anything is left out. Raises `ValueError` where there is no such table.
     """
+    view = exported(table)
     shown = [column for column in view.columns if column.column.type is not Type.UTC]
     cells = ", ".join(map(_cell, shown))
     select = f"SELECT {cells} {view.rows} ORDER BY {view.order}"

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, cast
 
 from backupmeta import __version__, library, rules
 from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import Home, Pair, Surroundings, is_id
+from backupmeta.account.home import Home, Pair, Surroundings, is_id, orphaned
 from backupmeta.account.layout import BACKUPS, CURRENT, PLACEHOLDER, Listing
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits, OverAllowanceError
 from backupmeta.backup.inspection import Inspection
@@ -26,7 +26,6 @@ from backupmeta.catalog.remembered import Reader, Remembered, below
 from backupmeta.catalog.schema import BACKUP_CELLS, BACKUP_FIELDS, INSTALL_FIELDS, Column, Type, exact_path, path_bytes
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT
-from backupmeta.checks.retention import KeptBackup, orphans
 from backupmeta.checks.rulebook import of_backup
 from backupmeta.errors import EvidenceError, NoRecordError
 from backupmeta.evidence import Signature
@@ -489,14 +488,13 @@ class RowBuilder:
     def _backups(self, home: Home, odd: list[Finding]) -> Iterator[tuple[str, str, Cells, tuple[FindingRow, ...]]]:
         """Yield where the record and the archive of each backup would be, its cells, and what is odd about it."""
         around = home.surroundings._replace(installs=_NOBODY)
-        installs = home.installs if home.has_records and home.wanted is None else None
         for pair in home.pairs():
             archive = below(home.folder, pair.archive.folder, pair.archive.name) if pair.archive else ""
             try:
                 record = f"{BACKUPS}/{pair.id}" if pair.record else ""
                 cells, findings = self._backup(home, pair, around)
-                kept = KeptBackup(pair.server_path, str(cells[_OF_INSTALL] or ""), None, None)
-                yield record, archive, cells, (*findings, *map(finding_row, orphans([kept], installs)))
+                gone = orphaned(pair.server_path, str(cells[_OF_INSTALL] or ""), home.live)
+                yield record, archive, cells, (*findings, *map(finding_row, gone))
             except OverAllowanceError:  # the home tells it once
                 continue
             except EvidenceError as error:

@@ -18,6 +18,7 @@ from backupmeta import __version__, rules
 from backupmeta.account import places
 from backupmeta.account.home import beginning_in, folder_name
 from backupmeta.account.places import FoundHome
+from backupmeta.account.roots import Root, apart
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import deep_scan, integrity, schema
@@ -205,7 +206,7 @@ class _Scan:
     def _roots(self, workers: Workers) -> Iterator[tuple[str, str, Iterator[FoundHome]]]:
         """Yield each root with its host and its accounts; taking the last of these may raise an error."""
         if workers.hosts == HERE.hosts:
-            for root in places.apart(self._search.places()):
+            for root in apart(self._search.places()):
                 yield (
                     "",
                     root.name,
@@ -457,9 +458,9 @@ class Discovering(Work[str, list[Below]]):
 
     def do(self, _order: str, _watch: Watch) -> Iterator[list[Below]]:
         """Yield what lies below each root."""
-        yield [self._below(root) for root in places.apart(self.search.places())]
+        yield [self._below(root) for root in apart(self.search.places())]
 
-    def _below(self, root: places.Root) -> Below:
+    def _below(self, root: Root) -> Below:
         accounts, findings, reason = list[FoundHome](), list[Finding](), ""
         try:
             accounts.extend(places.find_homes(root, self.search.limits, findings))

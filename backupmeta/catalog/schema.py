@@ -350,7 +350,7 @@ SEALED: Final = (SEALS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, 
 APPLICATION: Final = int.from_bytes(b"bkup")
 """What says that a SQLite file is a catalog."""
 
-VERSION: Final = 6
+VERSION: Final = 7
 """The schema that this program writes."""
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
@@ -368,8 +368,8 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE all_files ADD COLUMN ctime_ns INTEGER",
         "CREATE TABLE seals (account INTEGER PRIMARY KEY, digest BLOB NOT NULL, digests BLOB NOT NULL) STRICT",
     ),
-    **dict.fromkeys((3, 4), ()),  # other views alone
-    5: (
+    **dict.fromkeys((3, 4, 5), ()),  # other views alone
+    6: (
         "CREATE TABLE member_names (name INTEGER PRIMARY KEY, path TEXT NOT NULL, path_bytes BLOB) STRICT",
         """CREATE TABLE member_versions (version INTEGER PRIMARY KEY, name INTEGER NOT NULL, kind TEXT NOT NULL,
         size INTEGER NOT NULL, mode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest BLOB) STRICT""",

@@ -6,9 +6,10 @@ archive that two records claim counts for both, where backups are counted.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from time import time
 from typing import Final, NamedTuple
 
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.catalog.database import Catalog, Scan
 from backupmeta.catalog.schema import exact_path
 from backupmeta.catalog.views import VIEWS
@@ -34,7 +35,7 @@ _AGES: Final = {
 _OLDER: Final = "over 365 days"
 _LATER: Final = "in the future"
 _STATUSES: Final = dict.fromkeys(("present", "vanished", "unreadable"), 0)
-_STATES: Final = dict.fromkeys(map(str, PairState), 0)
+_STATES: Final = dict.fromkeys(map(str, State), 0)
 _VERDICTS: Final = dict.fromkeys(map(str, Verdict), 0)
 _SEVERITIES: Final = tuple(map(str, Severity))
 _LONGEST: Final = 100
@@ -120,6 +121,7 @@ class Summary(NamedTuple):
         scans: the last scans, the newest first.
         accounts: how many accounts there are, by status.
         installs: how many installs there are.
+        gone_installs: how many more there are backups of.
         backups: how many backups there are, by state.
         archives: how many archives there are, whatever they are of.
         bytes: how large these are.
@@ -141,6 +143,7 @@ class Summary(NamedTuple):
     scans: tuple[Scan, ...]
     accounts: Mapping[str, int]
     installs: int
+    gone_installs: int
     backups: Mapping[str, int]
     archives: int
     bytes: int
@@ -172,14 +175,14 @@ def _by_severity(findings: Sequence[FindingCount]) -> Mapping[str, int]:
     return {word: sum(finding.times for finding in findings if finding.severity == word) for word in _SEVERITIES}
 
 
-def stats(path: str, now: int, findings: list[Finding] | None = None) -> Summary:
-    """Return the summary of the catalog at ``path``; ages are as of ``now``, Unix seconds.
+def stats(path: str, now: int | None = None, findings: list[Finding] | None = None) -> Summary:
+    """Return the summary of the catalog at ``path``; ages are as of ``now``, Unix seconds, by default the clock's.
 
     What is not as it was scanned is left out, and appended to ``findings``. Raises `CatalogError`; without
     ``findings`` also for that.
     """
     with Catalog.checked(path, findings) as catalog:
-        return summary(catalog, now)
+        return summary(catalog, int(time()) if now is None else now)
 
 
 def summary(catalog: Catalog, now: int) -> Summary:
@@ -191,6 +194,7 @@ def summary(catalog: Catalog, now: int) -> Summary:
         scans=tuple(catalog.scans(MOST_SCANS)),
         accounts=_STATUSES | dict(connection.execute("SELECT status, count(*) FROM accounts GROUP BY status")),
         installs=connection.execute("SELECT count(*) FROM all_installs WHERE until IS NULL").fetchone()[0],
+        gone_installs=connection.execute("SELECT count(*) FROM gone_installs").fetchone()[0],
         backups=_STATES | dict(connection.execute(_BY_STATE)),
         archives=archives,
         bytes=size,

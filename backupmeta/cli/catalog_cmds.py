@@ -16,17 +16,19 @@ from typing import Final
 import click
 
 from backupmeta.account import places
+from backupmeta.account.roots import apart
 from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.database import ScanResult, accounts, roots
-from backupmeta.catalog.queries import EXPORTED
 from backupmeta.catalog.queries import export as exporting
+from backupmeta.catalog.queries import exported
+from backupmeta.catalog.report import Asked
+from backupmeta.catalog.report import report as report_of
 from backupmeta.catalog.summary import stats as counting
-from backupmeta.catalog.views import View as Table
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
-from backupmeta.errors import CatalogError, EvidenceError, did_you_mean
+from backupmeta.errors import CatalogError, EvidenceError
 from backupmeta.evidence import is_file
 from backupmeta.findings import Finding, Severity
 from backupmeta.provenance import display
@@ -34,7 +36,6 @@ from backupmeta.render.exports import EXPORTS
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.page import REPORTS
 from backupmeta.render.tallies import SCANS, STATS, Contents, Scanned
-from backupmeta.report import Asked, read
 from backupmeta.search import Protected, Search
 from backupmeta.work.orders import Workers
 
@@ -163,17 +164,16 @@ def _expected(catalog: str, search: Search) -> int:
         if known := accounts(catalog):
             return known
     count = 0
-    for root in places.apart(search.places()):
+    for root in apart(search.places()):
         with suppress(EvidenceError):
             count += sum(1 for _ in places.find_homes(root, search.limits, []))
     return count
 
 
-def _exported(name: str) -> Table:
-    """Return the table of this name."""
-    if name not in EXPORTED:
-        raise ValueError(f"{name!r} can't be exported; {did_you_mean(name, EXPORTED)}")
-    return EXPORTED[name]
+def _exported(name: str) -> str:
+    """Return the name of a table. Raises `ValueError` where there is none of this name."""
+    exported(name)
+    return name
 
 
 @click.command()
@@ -188,7 +188,7 @@ def _exported(name: str) -> Table:
     help="What: backups, installs, plugins, themes, files, findings, provenance, history, accounts, scans, ….",
 )
 @options.writing
-def export(catalog: str, format_name: str, table: Table, target: Target) -> int:
+def export(catalog: str, format_name: str, table: str, target: Target) -> int:
     """Write a table of a CATALOG, a row for each of what is there now, in the order of its numbers.
 
     Times are in UTC, secrets are masked. JSONL and CSV have times as 2024-06-13T20:55:21+00:00, and bytes in base64;
@@ -282,7 +282,7 @@ def report(where: Where, *, deep: bool, format_name: str, target: Target, now: i
     else:
         path = catalog
         messages.write_age(catalog)
-    content = read(path, Asked(now, _command(), catalog, int(time())), findings)
+    content = report_of(path, Asked(now, _command(), catalog, int(time())), findings)
     target.write(REPORTS[format_name].render(content, View()), protected)
     return messages.report(findings, Severity.ERROR) or (0 if is_whole else 2)
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 
 import click
@@ -12,7 +13,7 @@ from backupmeta.cli.options import Where
 from backupmeta.cli.output import Target
 from backupmeta.comparison.diff import CURRENT
 from backupmeta.comparison.diff import diff as compare
-from backupmeta.comparison.history import FollowedFiles, member_names
+from backupmeta.comparison.history import FollowedFiles, History, deepened, member_names
 from backupmeta.comparison.history import history as backups_of
 from backupmeta.events.claims import Event
 from backupmeta.events.timeline import MEMBERS
@@ -74,6 +75,7 @@ def diff(
 
 @click.command()
 @click.argument("install", shell_complete=options.complete_target)
+@click.option("--deep", is_flag=True, help="Read all archives through: count what changed in members and tables.")
 @click.option(
     "--member",
     metavar="PATH",
@@ -86,13 +88,23 @@ def diff(
 @options.at_work
 @options.writing
 def history(
-    install: str, *, member: str | None, where: Where, format_name: str, jobs: int | None, target: Target
+    install: str,
+    *,
+    deep: bool,
+    member: str | None,
+    where: Where,
+    format_name: str,
+    jobs: int | None,
+    target: Target,
 ) -> int:
     """Show all backups of one INSTALL, oldest first, and what changed from each to the next.
 
     INSTALL is an install's id or record file, or a backup of it: an archive, a record file, an id, an archive's name.
     The last row is the live install, where there is one. Sizes are the archives', in bytes. An install that is gone
     has its history, too.
+
+    With --deep, each archive is read once: how many members were added, removed, renamed, changed since the archive
+    before, and which of the dumps' tables, as diff --deep tells them.
 
     With --member, each archive is read once: when a file was there, absent, changed by content (SHA-256), mode or
     kind; which is the last backup without it, the last with its earlier content, and, of what came and went, the last
@@ -106,27 +118,36 @@ def history(
       backupmeta history app_example-com_Blog_2024-06-13_20-55-21.tar.gz --json
       backupmeta history cavtwnyvhzk8cgw8ks4gcgoo4 --sysroot /mnt/image --member 'wp-content/uploads/*.php'
     """
-    if jobs is not None and member is None:
-        raise click.UsageError("--jobs needs --member: without it, archives are not read as far as their members")
+    if deep and member is not None:
+        raise click.UsageError("--deep counts all members, --member tells of some; give one of them")
+    if jobs is not None and member is None and not deep:
+        raise click.UsageError("--jobs needs --deep or --member: without them, archives are not read to their ends")
     if member is not None:
         return _follow(install, member, where, format_name=format_name, jobs=jobs, target=target)
     backups = backups_of(install, where.search())
+    if deep:
+        with _progress(backups) as bar:
+            backups = deepened(backups, where.limits, messages.workers(jobs, bar.watch))
     target.write(HISTORIES[format_name].render(backups, View(target.width)), where.protected(install))
-    return messages.report(backups.findings, Severity.ERROR)
+    return messages.report(dict.fromkeys(backups.findings), Severity.ERROR)
+
+
+def _progress(backups: History) -> AbstractContextManager[messages.Bar]:
+    """Show how much of the archives was read."""
+    return messages.progress_bar(lambda: sum(row.size or 0 for row in backups.rows))
 
 
 def _follow(install: str, member: str, where: Where, *, format_name: str, jobs: int | None, target: Target) -> int:
     """Tell in which backups of an install a ``member`` is."""
-    followed = FollowedFiles(backups_of(install, where.search()))
-    with messages.progress_bar(lambda: sum(row.size or 0 for row in followed.backups)) as bar:
+    backups = backups_of(install, where.search())
+    followed = FollowedFiles(backups)
+    with _progress(backups) as bar:
         followed.walk(member_names(install, member, where.search()), where.limits, messages.workers(jobs, bar.watch))
     target.write(FOLLOWED[format_name].render(followed, View(target.width)), where.protected(install))
     code = messages.report(dict.fromkeys(followed.findings), Severity.ERROR)
     if followed.is_empty:
-        backups = counted(len(followed.backups), "backup")
-        messages.write_line(
-            f"none of {backups} has a member {member!r}, as far as they were read; '*/NAME' looks deeper"
-        )
+        count = counted(len(followed.backups), "backup")
+        messages.write_line(f"none of {count} has a member {member!r}, as far as they were read; '*/NAME' looks deeper")
     return code or int(followed.is_empty)
 
 

@@ -205,6 +205,7 @@ SELECT count(*), min(name) FROM a JOIN b USING (name)
 WHERE a.kind IN ('file', 'hard link', 'other') AND b.kind IN ('file', 'hard link', 'other')
   AND (a.digest IS NULL OR b.digest IS NULL)
 """
+_COUNT: Final = "SELECT what, count(*) FROM changes GROUP BY what"
 _CHANGED: Final = """
 SELECT what, a.name, a.kind, a.size, a.mode, a.mtime_ns, a.link, a.digest,
   b.name, b.kind, b.size, b.mode, b.mtime_ns, b.link, b.digest
@@ -230,13 +231,17 @@ class MemberSpool(TemporaryDatabase):
         """Know that any other member may be on a ``side``, as its archive was not read to its end."""
         self.execute("INSERT INTO unseen (side, start) VALUES (?, x'')", side)
 
-    def compare(self, a: int = 0, b: int = 1) -> dict[str, int]:
+    def forget(self, side: int) -> None:
+        """Forget the members of a ``side``."""
+        self.execute("DELETE FROM members WHERE side = ?", side)
+
+    def compare(self, a: int = 0, b: int = 1) -> Counter[What]:
         """Compare what was taken of two sides; return how many members became what. To be done before `changed`."""
         self.execute("DELETE FROM sides")
         self.execute("INSERT INTO sides (a, b) VALUES (?, ?)", a, b)
         self.execute("DROP TABLE IF EXISTS changes")
         self.execute(_COMPARE)
-        return dict(self.rows("SELECT what, count(*) FROM changes GROUP BY what"))
+        return Counter({What(what): count for what, count in self.rows(_COUNT)})
 
     def by_name(self) -> Iterator[tuple[int, Entry]]:
         """Yield each member with its side: in the order of their names, those of one name in the order of sides."""
@@ -308,6 +313,11 @@ class TableChange(_Change[Table]):
 
     __slots__ = ()
 
+    def without_definition(self) -> "TableChange":
+        """Return the same without the statements that create it, which may be long."""
+        old, new = (None if table is None else table._replace(definition=b"") for table in self.sides)
+        return TableChange(self.what, old, new)
+
     @property
     def is_redefined(self) -> bool:
         """Whether it is there on both sides, and defined otherwise."""
@@ -339,7 +349,7 @@ class Contents:
     def __init__(self, spool: MemberSpool, tables: tuple[TableChange, ...], findings: Sequence[Finding]) -> None:
         """Compare the members in the ``spool``."""
         self._spool = spool
-        self.counts: Counter[What] = Counter({What(what): count for what, count in spool.compare().items()})
+        self.counts: Counter[What] = spool.compare()
         self.tables = tables
         self.findings = (*findings, *spool.uncompared())
 
@@ -382,18 +392,17 @@ def compared_contents(
         else:
             spool.take(number, part)
     findings = [finding for number in sorted(ends) for finding in _findings(ends[number], sides[number].path)]
-    return Contents(spool, tuple(_tables(ends[0], ends[1])), findings)
+    return Contents(spool, tuple(changed_tables(ends[0], ends[1])), findings)
 
 
 def _findings(end: End, path: str) -> Iterator[Finding]:
     """Yield what was odd about an archive, at its ``path`` as the server saw it."""
-    for finding in end.findings:
-        yield finding._replace(evidence=tuple(source._replace(path=path) for source in finding.evidence))
+    yield from (finding.in_file(path) for finding in end.findings)
     if end.left_out:
         yield Finding(rules.LIMIT_EXCEEDED, path, f"{counted(end.left_out, 'more table')} in the dump")
 
 
-def _tables(before: End, after: End) -> Iterator[TableChange]:
+def changed_tables(before: End, after: End) -> Iterator[TableChange]:
     """Yield the tables that differ, or may."""
     old, new = ({table.name: table for table in end.tables} for end in (before, after))
     for name in sorted(old.keys() | new.keys()):

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from backupmeta import library
 from backupmeta.account import places
 from backupmeta.account.home import Home
+from backupmeta.account.roots import named
 from backupmeta.backup.inspection import Inspection
 from backupmeta.comparison.changes import Changes, compared
 from backupmeta.errors import AnswerError, UnreadableError, install_not_found
-from backupmeta.evidence import Place, is_file, join_server_path
+from backupmeta.evidence import Place, join_server_path
 from backupmeta.findings import Finding
 from backupmeta.search import EVERYWHERE, Search
 
@@ -80,13 +81,13 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
         raise ValueError("both are current; name a backup")
     findings = list[Finding]()
     with noting(findings):
-        named = [Side(target, *backup(target, search, user, findings)) for target in (a, b) if target != CURRENT]
+        sides = [Side(target, *backup(target, search, user, findings)) for target in (a, b) if target != CURRENT]
         if a == CURRENT:
-            named.insert(0, _current(named[0], search, findings))
+            sides.insert(0, _current(sides[0], search, findings))
         elif b == CURRENT:
-            named.append(_current(named[0], search, findings))
-    before, after = named
-    for side in named:
+            sides.append(_current(sides[0], search, findings))
+    before, after = sides
+    for side in sides:
         findings += side.inspection.findings
     changes = compared(before.inspection, after.inspection)
     if not deep:
@@ -161,9 +162,9 @@ def homes(target: str, search: Search, findings: list[Finding]) -> Iterator[Home
 
     Of a file that is first the home it lies in, or else its folder; and others only where roots are named.
     """
-    if is_file(target):
-        with places.home_above(os.path.dirname(os.path.abspath(target)), search.limits) as home:
-            above = places.Root(home.folder.path, depth=0)
+    if (path := search.file(target)) is not None:
+        with places.home_above(os.path.dirname(path), search.limits, search.sysroot) as home:
+            above = named(home.folder.path, search.sysroot)._replace(depth=0)
         yield from places.homes([above], search.limits, findings)
         if not search.roots and search.sysroot is None:
             return
@@ -172,8 +173,8 @@ def homes(target: str, search: Search, findings: list[Finding]) -> Iterator[Home
 
 def _place(target: str, inspection: Inspection, search: Search) -> Place | None:
     """Return where the archive lies that the ``inspection`` was made of, or None where there is none."""
-    if is_file(target) and not places.is_record_file(target):
-        folder, name = os.path.split(os.path.abspath(target))
+    if (path := search.file(target)) is not None and not places.is_record_file(path):
+        folder, name = os.path.split(path)
         return Place(folder, None, name, is_named=True)
     for home in homes(target, search, []):
         for pair in home.pairs():

@@ -1,9 +1,11 @@
 """`history`: what changed from each backup of an install to the next, and in which of them a file was.
 
-The history of an install has all its backups, oldest first. Where files are asked for, each archive is walked once.
+The history of an install has all its backups, oldest first. Its archives are walked where their contents are asked for,
+each once.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,10 +27,12 @@ from backupmeta.comparison.archive_changes import (
     MemberNames,
     MemberSpool,
     Part,
+    TableChange,
     Walking,
+    changed_tables,
     differing,
 )
-from backupmeta.comparison.changes import Changes, compared
+from backupmeta.comparison.changes import Changes, What, compared
 from backupmeta.comparison.diff import CURRENT, backup, homes, noting
 from backupmeta.errors import AnswerError, EvidenceError, UnreadableError, install_not_found
 from backupmeta.evidence import Place
@@ -39,6 +43,18 @@ from backupmeta.work.orders import WORKER_ENDED, Watch, Workers, results, spared
 
 _COUNTERS: Final = "cache_"
 """Sizes and numbers that the server counted: they change with nearly every backup, and tell nothing that happened."""
+
+
+class ChangedContents(NamedTuple):
+    """What changed in the archive of a backup.
+
+    Attributes:
+        counts: how many members became what.
+        tables: the tables that differ, or may; without their definitions.
+    """
+
+    counts: Counter[What]
+    tables: tuple[TableChange, ...]
 
 
 class Row(NamedTuple):
@@ -52,6 +68,7 @@ class Row(NamedTuple):
         place: where that lies.
         trouble: why it can't be read.
         changes: what changed since the row before that could be read; None for the first of these.
+        contents: the same of its members and tables; None where archives are not read, or it is the first of them.
     """
 
     name: str
@@ -61,6 +78,7 @@ class Row(NamedTuple):
     place: Place | None = None
     trouble: Finding | None = None
     changes: Changes | None = None
+    contents: "ChangedContents | None" = None
 
     @property
     def path(self) -> str:
@@ -170,6 +188,75 @@ def _size(pair: Pair, findings: list[Finding]) -> int | None:
     except EvidenceError as error:
         findings += [] if any(finding.is_unread for finding in findings) else [library.unreadable(pair, error)]
         return None
+
+
+# --- walking over the archives ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Following(Walking):
+    """Walking over the archives of backups; one that can't be read says nothing, and why."""
+
+    def do(self, order: tuple[int, Place], watch: Watch) -> Iterator[Part]:
+        """Walk over an archive."""
+        try:
+            yield from super().do(order, watch)
+        except EvidenceError as error:
+            path = order[1].path
+            finding = Finding(library.unread(error), path, error.particulars, on_disk(path))
+            yield End((), 0, (finding,), error.reason, has_all_tables=False)
+
+    def given_up(self, order: tuple[int, Place]) -> Iterator[Part]:
+        """Yield that no process survives walking over an archive."""
+        yield End((), 0, (library.given_up(order[1].path),), WORKER_ENDED, has_all_tables=False)
+
+
+def _walked(rows: Iterable[Row], work: Walking, workers: Workers) -> Iterator[tuple[Sequence[int], Part]]:
+    """Yield what comes of walking over each archive once, with the numbers of the ``rows`` whose archive it is."""
+    sharing = dict[Place, list[int]]()
+    for number, row in enumerate(rows):
+        if row.place is not None:
+            sharing.setdefault(row.place, []).append(number)
+    orders, chosen = spared(((numbers[0], place) for place, numbers in sharing.items()), workers)
+    for (_, place), part in results(orders, work, chosen):
+        yield sharing[place], part
+
+
+def _new(findings: Iterable[Finding], row: Row) -> list[Finding]:
+    """Return those of the ``findings`` about the archive of a ``row`` that were not known of it, with its path."""
+    known = () if row.inspection is None else {finding.id for finding in row.inspection.findings}
+    return [finding.at_path(row.path) for finding in findings if finding.id not in known]
+
+
+def deepened(history: History, limits: Limits, workers: Workers) -> History:
+    """Return a ``history`` with what changed in members and tables from each archive that can be read to the next.
+
+    The ``workers`` walk over each archive once; two of them are compared at a time.
+    """
+    rows, findings, spool = list(history.rows), list(history.findings), MemberSpool()
+    before: tuple[int, End] | None = None
+    has_members = False
+    for (number, *_), part in _walked(history.rows, Following(limits), workers):
+        if not isinstance(part, End):
+            spool.take(number, part)
+            has_members = has_members or bool(part)
+            continue
+        findings += _new(part.findings, rows[number])
+        if part.unread:
+            spool.miss_members(number)
+        if has_members:
+            if before is not None:
+                rows[number] = rows[number]._replace(contents=_changed(spool, before, (number, part)))
+                spool.forget(before[0])
+            before, has_members = (number, part), False
+    return history._replace(rows=tuple(rows), findings=tuple(findings))
+
+
+def _changed(spool: MemberSpool, before: tuple[int, End], after: tuple[int, End]) -> ChangedContents:
+    """Return what changed from one archive in the ``spool`` to another; definitions of tables would take memory."""
+    (a, old), (b, new) = before, after
+    tables = (change.without_definition() for change in changed_tables(old, new))
+    return ChangedContents(spool.compare(a, b), tuple(tables))
 
 
 # --- files along the backups ------------------------------------------------------------------------------------------
@@ -293,24 +380,6 @@ def _content(entry: Entry) -> _Content | None:
     return None if entry.digest is None else ("file", entry.digest.encode())
 
 
-@dataclass(frozen=True)
-class Following(Walking):
-    """Walking over archives for certain members; an archive that can't be read says nothing, and why."""
-
-    def do(self, order: tuple[int, Place], watch: Watch) -> Iterator[Part]:
-        """Walk over an archive."""
-        try:
-            yield from super().do(order, watch)
-        except EvidenceError as error:
-            path = order[1].path
-            finding = Finding(library.unread(error), path, error.particulars, on_disk(path))
-            yield End((), 0, (finding,), error.reason)
-
-    def given_up(self, order: tuple[int, Place]) -> Iterator[Part]:
-        """Yield that no process survives walking over an archive."""
-        yield End((), 0, (library.given_up(order[1].path),), WORKER_ENDED)
-
-
 class FollowedFiles:
     """Files along all backups of an install.
 
@@ -326,35 +395,22 @@ class FollowedFiles:
         """Begin with the backups of a ``history``."""
         self.install: str = history.install
         self.backups: tuple[Row, ...] = tuple(row for row in history.rows if row.name != CURRENT)
-        self.unread: dict[int, str] = {}
+        missing = (number for number, row in enumerate(self.backups) if row.place is None)
+        self.unread: dict[int, str] = dict.fromkeys(missing, "its archive is not here")
         self.findings: list[Finding] = list(history.findings)
         self.is_empty: bool = True
         self._spool = MemberSpool()
-        self._sharing = dict[Place, list[int]]()
-        for number, row in enumerate(self.backups):
-            if row.place is None:
-                self.unread[number] = "its archive is not here"
-            else:
-                self._sharing.setdefault(row.place, []).append(number)
 
     def walk(self, names: MemberNames, limits: Limits, workers: Workers) -> None:
         """Have the ``workers`` look for ``names`` in the archives, each of which is walked once."""
-        orders, chosen = spared(((numbers[0], place) for place, numbers in self._sharing.items()), workers)
-        for (_, place), part in results(orders, Following(limits, names), chosen):
+        for numbers, part in _walked(self.backups, Following(limits, names), workers):
             if isinstance(part, End):
-                self._end(self._sharing[place], part)
+                self.findings += _new(part.findings, self.backups[numbers[0]])
+                self.unread.update(dict.fromkeys(numbers, part.unread) if part.unread else {})
             elif part:
                 self.is_empty = False
-                for sharing in self._sharing[place]:
-                    self._spool.take(sharing, part)
-
-    def _end(self, numbers: Sequence[int], end: End) -> None:
-        """Know how a walk ended, over the archive of the backups with these ``numbers``."""
-        backup = self.backups[numbers[0]]
-        known = () if backup.inspection is None else backup.inspection.findings
-        new = {finding.id for finding in end.findings} - {finding.id for finding in known}
-        self.findings += [finding.at_path(backup.path) for finding in end.findings if finding.id in new]
-        self.unread.update(dict.fromkeys(numbers, end.unread) if end.unread else {})
+                for number in numbers:
+                    self._spool.take(number, part)
 
     def files(self) -> Iterator[FileHistory]:
         """Yield the files that are in one of them at least, in the order of their names."""

@@ -4,15 +4,16 @@ Both as text for people, Markdown and JSON. Text and Markdown of two sides show 
 what became of something, of what, and how.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice, repeat
 from typing import Final, NamedTuple
 
 from backupmeta import words
-from backupmeta.comparison.archive_changes import Entry, MemberChange, TableChange
+from backupmeta.comparison.archive_changes import Contents, Entry, MemberChange, TableChange
 from backupmeta.comparison.changes import Changes, ExtensionsChange, FieldChange, ListChange, Sources, Step, What
 from backupmeta.comparison.diff import Difference, Side
-from backupmeta.comparison.history import FileHistory, FollowedFiles, History, Presence, Row, Span
+from backupmeta.comparison.history import ChangedContents, FileHistory, FollowedFiles, History, Presence, Row, Span
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding
 from backupmeta.provenance import display, named
@@ -225,8 +226,7 @@ def diff_json(difference: Difference) -> Iterator[str]:
         "findings": as_json(difference.findings),
     }
     if (contents := difference.contents) is not None:
-        described["tables"] = list(map(_table_object, contents.tables))
-        described["member_counts"] = {what: contents.counts[what] for what in What if contents.counts[what]}
+        described.update(_contents_object(contents))
     yield pretty(described, indent=1).removesuffix("\n}\n")
     if contents is not None:
         yield from json_list(',\n "members": ', map(_member_object, contents.members()))
@@ -280,7 +280,7 @@ def _table_object(change: TableChange) -> dict[str, object]:
 
 def history_table(history: History, view: View) -> Iterator[str]:
     """Yield a table."""
-    yield table(_HISTORY_COLUMNS, map(_history_cells, history.rows), view.width)
+    yield from table(_HISTORY_COLUMNS, map(_history_cells, history.rows), view)
 
 
 def history_markdown(history: History) -> Iterator[str]:
@@ -302,7 +302,18 @@ def _history_cells(row: Row) -> _Row:
     plugins = row.inspection.get("plugins")
     count = str(len(plugins)) if isinstance(plugins, list) else ""
     version = str(row.inspection.wire().get("version") or "")
-    return _time(row), row.name, version, count, size, "" if row.changes is None else in_few_words(row.changes)
+    changes = "" if row.changes is None else in_few_words(row.changes)
+    return _time(row), row.name, version, count, size, "; ".join(filter(None, (changes, *_counts(row.contents))))
+
+
+def _counts(contents: ChangedContents | None) -> Iterator[str]:
+    """Yield how many members and tables became what: ``members: 2 added, 1 changed``."""
+    if contents is None:
+        return
+    tables = Counter(change.what for change in contents.tables)
+    for name, counts in (("members", contents.counts), ("tables", tables)):
+        if amounts := words.amounts({what: counts[what] for what in What}):
+            yield f"{name}: {amounts}"
 
 
 def _time(row: Row) -> str:
@@ -340,7 +351,7 @@ def _history_object(row: Row) -> dict[str, object]:
     described: dict[str, object] = {**named("name", row.name), "size": row.size}
     if (inspection := row.inspection) is None:
         return {**described, "trouble": as_json(row.trouble)}
-    plugins = inspection.get("plugins")
+    plugins, contents = inspection.get("plugins"), row.contents
     return {
         **described,
         **named("path", inspection.path),
@@ -350,7 +361,13 @@ def _history_object(row: Row) -> dict[str, object]:
         "version": inspection.wire().get("version"),
         "plugins": len(plugins) if isinstance(plugins, list) else None,
         "changes": None if row.changes is None else _changes_object(row.changes),
+        "contents": None if contents is None else _contents_object(contents),
     }
+
+
+def _contents_object(contents: Contents | ChangedContents) -> dict[str, object]:
+    counts = {what: contents.counts[what] for what in What if contents.counts[what]}
+    return {"tables": list(map(_table_object, contents.tables)), "member_counts": counts}
 
 
 # --- files along the backups ------------------------------------------------------------------------------------------

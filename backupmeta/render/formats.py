@@ -8,7 +8,7 @@ that it names. JSON describes any result alike, so that it means the same in eve
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Flag, auto
 from itertools import chain
 from typing import Final, Generic, TypeAlias, TypeVar
@@ -27,12 +27,13 @@ _SPACED: Final = json.JSONEncoder(ensure_ascii=False)
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_TIMES: Final = ("time (UTC)", "created (UTC)")
-_ALWAYS: Final = ("time (UTC)", "id")
-_NEVER_FOLDED: Final = frozenset({*_ALWAYS, *_TIMES, "state"})
-_FIRST_TO_GO: Final = ("archive", "path", "url", "application", "user", "backups", "version", "state", "title")
-_WIDE_ENOUGH: Final = 30
-"""To how many characters a column may be squeezed before others are left out."""
+_NEVER_FOLDED: Final = frozenset(
+    {"time (UTC)", "created (UTC)", "first backup (UTC)", "last backup (UTC)", "id", "state"}
+)
+_SQUEEZED: Final = 16
+"""To how many characters a column may be folded before others are left out."""
+_FOLDED: Final = 8
+"""To how many it may be folded before times and ids are folded, too."""
 _GAP: Final = 2
 
 
@@ -81,15 +82,21 @@ class Formats(dict[str, Format[Render]]):
         super().__init__({entry.name: entry for entry in entries})
 
 
+def _unnoted(_sentence: str) -> None:
+    """Take no note."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """How an answer is to be shown; a format passes over what it has no use for.
 
     Attributes:
         width: the terminal's, in columns; None for a pipe or a file.
+        note: is told, in a sentence, what the answer had no room for.
     """
 
     width: int | None = None
+    note: Callable[[str], object] = field(default=_unnoted, kw_only=True)
 
 
 Rendering: TypeAlias = Callable[[Answer, View], Iterable[str]]
@@ -172,7 +179,7 @@ def _attributes(value: object) -> Mapping[str, object] | None:
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return dict(zip(value._fields, value, strict=True))  # type: ignore[attr-defined]
     if is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in fields(value)}
+        return {attribute.name: getattr(value, attribute.name) for attribute in fields(value)}
     return None
 
 
@@ -184,34 +191,42 @@ def finding_line(finding: Finding) -> str:
 # --- tables and CSV ---------------------------------------------------------------------------------------------------
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str | int]], width: int | None) -> str:
-    """Return a table: drawn for a terminal of ``width`` columns, or, for None, tab-separated lines for a pipe.
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[str | int]], view: View, least: Sequence[str] = ()
+) -> Iterator[str]:
+    """Yield a table: drawn for a terminal, or tab-separated lines for a pipe.
 
-    What a terminal has no room for is left out by whole columns, so that ids stay whole and can be copied. Numbers have
-    their thousands; on a terminal they end where their column ends.
+    What a terminal has no room for is left out by whole columns, those first that come first in ``least``; then that
+    is noted. Numbers have their thousands; on a terminal they end where their column ends.
     """
-    if width is not None:
-        return inert(_drawn(columns, list(rows), width))
-    return inert("".join("\t".join(map(_cell, row)) + "\n" for row in chain([columns], rows)))
+    if view.width is None:
+        yield inert("".join("\t".join(map(_cell, row)) + "\n" for row in chain([columns], rows)))
+        return
+    cells = list(rows)
+    widths = [max(len(_cell(cell)) for cell in column) for column in zip(columns, *cells, strict=True)]
+    kept = _fitting(columns, widths, view.width, least)
+    yield inert(_drawn(columns, cells, kept, view.width, folds=_needed(columns, widths, kept, _FOLDED) > view.width))
+    if left_out := [name for index, name in enumerate(columns) if index not in kept]:
+        what = f"{view.width} columns have no room for {', '.join(left_out)}"
+        view.note(f"{what}; a wider terminal has, a pipe such as '| less -S', and --csv")
 
 
 def _cell(cell: str | int) -> str:
     return f"{cell:,}" if isinstance(cell, int) else visible(cell)
 
 
-def _drawn(columns: Sequence[str], rows: list[Sequence[str | int]], width: int) -> str:
-    """Return a table as it is drawn for a terminal, whatever the environment says."""
+def _drawn(
+    columns: Sequence[str], rows: Iterable[Sequence[str | int]], kept: Iterable[int], width: int, *, folds: bool
+) -> str:
+    """Return the columns that are ``kept`` as they are drawn for a terminal, whatever the environment says."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    widths = [max(len(_cell(cell)) for cell in column) for column in zip(columns, *rows, strict=True)]
-    kept = _fitting(columns, widths, width)
-    may_fold_none = len(kept) > len(_ALWAYS)
     drawn = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for index in kept:
-        drawn.add_column(columns[index], overflow="fold", no_wrap=columns[index] in _NEVER_FOLDED and may_fold_none)
+        drawn.add_column(columns[index], overflow="fold", no_wrap=columns[index] in _NEVER_FOLDED and not folds)
     for row in rows:
         cells = [row[index] for index in kept]
         drawn.add_row(*(Text(_cell(cell), justify="right" if isinstance(cell, int) else "default") for cell in cells))
@@ -221,14 +236,20 @@ def _drawn(columns: Sequence[str], rows: list[Sequence[str | int]], width: int) 
     return target.getvalue()
 
 
-def _fitting(columns: Sequence[str], widths: Sequence[int], width: int) -> list[int]:
+def _fitting(columns: Sequence[str], widths: Sequence[int], width: int, least: Iterable[str]) -> list[int]:
     """Return the indices of the columns that have room in ``width``, each with what it needs, within reason."""
     kept = list(range(len(columns)))
-    for name in _FIRST_TO_GO:
-        if sum(min(widths[index], _WIDE_ENOUGH) + _GAP for index in kept) <= width + _GAP:
+    for name in least:
+        if _needed(columns, widths, kept, _SQUEEZED) <= width:
             break
         kept = [index for index in kept if columns[index] != name]
     return kept
+
+
+def _needed(columns: Sequence[str], widths: Sequence[int], kept: Sequence[int], most: int) -> int:
+    """Return how wide the columns are that are ``kept``, folded to ``most`` characters where they may be folded."""
+    folded = (widths[index] if columns[index] in _NEVER_FOLDED else min(widths[index], most) for index in kept)
+    return sum(folded) + _GAP * (len(kept) - 1)
 
 
 def csv_line(cells: Iterable[str], end: str = "\r\n") -> str:

@@ -10,8 +10,8 @@ import pytest
 from backupmeta import Search
 from backupmeta.account import places
 from backupmeta.account.filename import archives_among
-from backupmeta.account.home import PairState, beginning_in
-from backupmeta.account.places import Root
+from backupmeta.account.home import State, beginning_in
+from backupmeta.account.roots import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.remembered import InCatalog
 from backupmeta.catalog.scanning import scan
@@ -190,7 +190,7 @@ class TestHomes:
         put(account.archives, name)
         [home] = [home.pairs() for home in places.homes([Root(str(account.home))], DEFAULT_LIMITS, [])]
         assert [(pair.id, pair.state, pair.archive and pair.archive.name) for pair in home] == [
-            (BACKUP, PairState.PAIRED, name)
+            (BACKUP, State.PAIRED, name)
         ]
         found = find_backup(BACKUP, Search((str(account.home),)))
         is_same = name.upper().startswith(BASE.upper() + ".T") and "(1)" not in name and name[:3] != "APP"

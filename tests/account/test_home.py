@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from backupmeta.account import places
-from backupmeta.account.home import Home, Pair, PairState
-from backupmeta.account.places import Root
+from backupmeta.account.home import Home, Pair, State
+from backupmeta.account.roots import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.errors import UnreadableError
 from backupmeta.evidence import Counts, Entry, Folder
@@ -43,7 +43,7 @@ def home_at(path: Path) -> Iterator[Home]:
     assert findings == []
 
 
-def paired(account: Account) -> list[tuple[str | None, str | None, PairState]]:
+def paired(account: Account) -> list[tuple[str | None, str | None, State]]:
     with home_at(account.home) as home:
         return [(pair.id, pair.archive and pair.archive.name, pair.state) for pair in home.pairs()]
 
@@ -63,7 +63,7 @@ def only(account: Account) -> Pair:
 
 def test_a_record_and_the_archive_that_it_names_are_a_pair(account: Account) -> None:
     account.whole()
-    assert paired(account) == [(BACKUP, NAME, PairState.PAIRED)]
+    assert paired(account) == [(BACKUP, NAME, State.PAIRED)]
     assert met(account) == []
     with home_at(account.home) as home:
         assert (home.name, home.users, list(home.installs)) == ("exampleu", {"exampleu"}, [INSTALL])
@@ -71,46 +71,46 @@ def test_a_record_and_the_archive_that_it_names_are_a_pair(account: Account) -> 
 
 def test_a_record_without_its_archive_is_missing_it(account: Account) -> None:
     account.backup()
-    assert paired(account) == [(BACKUP, None, PairState.MISSING)]
+    assert paired(account) == [(BACKUP, None, State.MISSING)]
     assert met(account) == [("archive-missing", NAME)]
 
 
 @pytest.mark.parametrize("location", ["0123456789abcdef0123456789abcdef", "ftp://u:p@backup.example.com/b", "s3://b"])
 def test_an_archive_elsewhere_is_remote_not_missing(account: Account, location: str) -> None:
     account.backup(content=backup_record(backup_location=location))
-    assert paired(account) == [(BACKUP, None, PairState.REMOTE)]
+    assert paired(account) == [(BACKUP, None, State.REMOTE)]
     assert met(account) == [("archive-remote", NAME)]
 
 
 @pytest.mark.parametrize("location", ["local", "", None])
 def test_local_is_also_what_no_location_means(account: Account, location: str | None) -> None:
     account.backup(content=backup_record(backup_location=location))
-    assert only(account).state is PairState.MISSING
+    assert only(account).state is State.MISSING
 
 
 def test_an_archive_that_no_record_names_is_unclaimed(account: Account) -> None:
     account.whole()
     account.archive(OTHER, backup_record(backup_filename=OTHER))
-    assert paired(account) == [(BACKUP, NAME, PairState.PAIRED), (None, OTHER, PairState.UNCLAIMED)]
+    assert paired(account) == [(BACKUP, NAME, State.PAIRED), (None, OTHER, State.UNCLAIMED)]
     assert met(account) == [("archive-without-record", OTHER)]
 
 
 def test_a_renamed_archive_is_found_by_the_name_in_its_own_record(account: Account) -> None:
     account.backup()
     account.archive("before the update.tar.gz")
-    assert paired(account) == [(BACKUP, "before the update.tar.gz", PairState.PAIRED)]
+    assert paired(account) == [(BACKUP, "before the update.tar.gz", State.PAIRED)]
 
 
 def test_a_renamed_archive_whose_record_is_over_a_limit_is_left_alone(account: Account) -> None:
     account.backup()
     account.archive("renamed.tar.gz", b"a=b\n" * (DEFAULT_LIMITS.record_lines + 1))
-    assert paired(account) == [(None, "renamed.tar.gz", PairState.UNCLAIMED), (BACKUP, None, PairState.MISSING)]
+    assert paired(account) == [(None, "renamed.tar.gz", State.UNCLAIMED), (BACKUP, None, State.MISSING)]
 
 
 def test_an_archive_that_two_records_name_belongs_to_both_and_is_told(account: Account) -> None:
     account.whole()
     account.backup(SECOND)
-    assert paired(account) == [(BACKUP, NAME, PairState.PAIRED), (SECOND, NAME, PairState.PAIRED)]
+    assert paired(account) == [(BACKUP, NAME, State.PAIRED), (SECOND, NAME, State.PAIRED)]
     assert met(account) == [("archive-claimed-twice", NAME)] * 2
 
 
@@ -125,14 +125,14 @@ def test_backups_are_sorted_by_time_then_id(account: Account) -> None:
 def test_the_archives_folder_may_have_another_name(account: Account) -> None:
     account.whole()
     account.archives.rename(account.home / "my_backups")
-    assert paired(account) == [(BACKUP, NAME, PairState.PAIRED)]
+    assert paired(account) == [(BACKUP, NAME, State.PAIRED)]
 
 
 def test_only_conventional_names_are_taken_from_other_folders(account: Account) -> None:
     account.backup()
     (account.home / "downloads").mkdir()
     (account.home / "downloads/photos.tar.gz").write_bytes(b"not looked into")
-    assert paired(account) == [(BACKUP, None, PairState.MISSING)]
+    assert paired(account) == [(BACKUP, None, State.MISSING)]
 
 
 def test_many_folders_beside_a_missing_archive_do_not_exhaust_descriptors(account: Account) -> None:
@@ -187,7 +187,7 @@ def test_a_linked_folder_of_records_is_not_entered(account: Account, tmp_path: P
     account.whole()
     account.backups.rename(tmp_path / "elsewhere")
     account.backups.symlink_to(tmp_path / "elsewhere")
-    assert [state for _, _, state in paired(account)] == [PairState.UNCLAIMED]
+    assert [state for _, _, state in paired(account)] == [State.UNCLAIMED]
     assert ("link-not-followed", "backups") in met(account)
 
 
@@ -195,7 +195,7 @@ def test_linked_appdata_is_not_entered(account: Account, tmp_path: Path) -> None
     account.whole()
     account.backups.parent.rename(tmp_path / "elsewhere")
     (account.home / ".appdata").symlink_to(tmp_path / "elsewhere")
-    assert [state for _, _, state in paired(account)] == [PairState.UNCLAIMED]
+    assert [state for _, _, state in paired(account)] == [State.UNCLAIMED]
     assert ("link-not-followed", ".appdata") in met(account)
 
 
@@ -240,4 +240,4 @@ def test_names_that_are_not_utf8_are_paired_by_their_bytes(account: Account) -> 
     exact = b"app_b\xfccher-de_Blog_2024-06-13_20-55-21.tar.gz"
     account.backup(content=backup_record(backup_filename=None) + b"\nbackup-filename=" + exact)
     account.archive(os.fsdecode(exact))
-    assert paired(account) == [(BACKUP, os.fsdecode(exact), PairState.PAIRED)]
+    assert paired(account) == [(BACKUP, os.fsdecode(exact), State.PAIRED)]

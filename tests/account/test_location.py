@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta import Search
-from backupmeta.account import places
-from backupmeta.account.home import PairState
+from backupmeta.account import places, roots
+from backupmeta.account.home import State
 from backupmeta.account.layout import Locations, server_path
-from backupmeta.account.places import Root
+from backupmeta.account.roots import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.remembered import InCatalog
@@ -84,7 +84,7 @@ def keep(account: Account, location: str, id_: str = BACKUP, name: str = NAME) -
     return folder / name
 
 
-def states(sysroot: Path) -> list[tuple[PairState, str, list[str]]]:
+def states(sysroot: Path) -> list[tuple[State, str, list[str]]]:
     """Return, for each backup, what there is of it, where its archive is, and what was met."""
     return [
         (
@@ -92,35 +92,35 @@ def states(sysroot: Path) -> list[tuple[PairState, str, list[str]]]:
             pair.archive.server_path if pair.archive else "",
             [one.id for one in (*pair.findings, *home.findings)],
         )
-        for home in places.homes(places.conventional(str(sysroot)), DEFAULT_LIMITS, [])
+        for home in places.homes(roots.conventional(str(sysroot)), DEFAULT_LIMITS, [])
         for pair in home.pairs()
     ]
 
 
 def test_the_archive_is_found_there_and_paired(sysroot: Path) -> None:
-    assert states(sysroot) == [(PairState.PAIRED, f"/{KEPT}/{NAME}", [])]
+    assert states(sysroot) == [(State.PAIRED, f"/{KEPT}/{NAME}", [])]
 
 
 def test_each_command_says_so(sysroot: Path) -> None:
     search, catalog = Search(sysroot=str(sysroot)), sysroot.parent / "catalog.sqlite"
     [found] = list_backups(search)
-    assert (found.state, found.path) == (PairState.PAIRED, f"/{KEPT}/{NAME}")
-    assert find_backup(BACKUP, search).state is PairState.PAIRED
-    assert find_backup(NAME, search).state is PairState.PAIRED
+    assert (found.state, found.path) == (State.PAIRED, f"/{KEPT}/{NAME}")
+    assert find_backup(BACKUP, search).state is State.PAIRED
+    assert find_backup(NAME, search).state is State.PAIRED
     assert [one.path for one in verify(search)] == [f"/{KEPT}/{NAME}", f"/{HOME}"]
     scan(str(catalog), search)
     [recalled] = list_backups(InCatalog(catalog=str(catalog)))
-    assert (recalled.state, recalled.path) == (PairState.PAIRED, f"/{KEPT}/{NAME}")
+    assert (recalled.state, recalled.path) == (State.PAIRED, f"/{KEPT}/{NAME}")
     assert run("view", BACKUP, "--sysroot", sysroot).code == 0
     assert f"../../{KEPT}/{NAME}" in run("export", catalog, "--table", "files", "--to", "jsonl").text
 
 
 def test_where_the_server_is_not_known_it_stays_remote(sysroot: Path) -> None:
     [home] = list(opened(Root(str(sysroot / HOME))))
-    assert home == [(PairState.REMOTE, ["archive-remote"])]
+    assert home == [(State.REMOTE, ["archive-remote"])]
 
 
-def opened(root: Root) -> list[list[tuple[PairState, list[str]]]]:
+def opened(root: Root) -> list[list[tuple[State, list[str]]]]:
     return [
         [(pair.state, [one.id for one in pair.findings]) for pair in home.pairs()]
         for home in places.homes([root], DEFAULT_LIMITS, [])
@@ -131,7 +131,7 @@ def test_on_the_server_itself_the_root_is_its_own(tmp_path: Path) -> None:
     account = Account(tmp_path / HOME)
     keep(account, f"file://{tmp_path}/{KEPT}")
     root = Root(str(tmp_path / "home"), str(tmp_path / "home"), depth=1, is_convention=True)
-    assert opened(root) == [[(PairState.PAIRED, [])]]
+    assert opened(root) == [[(State.PAIRED, [])]]
 
 
 @pytest.mark.parametrize(
@@ -139,14 +139,14 @@ def test_on_the_server_itself_the_root_is_its_own(tmp_path: Path) -> None:
 )
 def test_other_locations_stay_remote(sysroot: Path, location: str) -> None:
     (sysroot / HOME / ".appdata/backups" / BACKUP).write_bytes(backup_record(backup_location=location))
-    assert states(sysroot) == [(PairState.REMOTE, "", ["archive-remote"])]
+    assert states(sysroot) == [(State.REMOTE, "", ["archive-remote"])]
 
 
 def test_an_archive_that_is_not_there_is_missing(sysroot: Path) -> None:
     (sysroot / KEPT / NAME).unlink()
-    assert states(sysroot) == [(PairState.MISSING, "", ["archive-missing"])]
+    assert states(sysroot) == [(State.MISSING, "", ["archive-missing"])]
     shutil.rmtree(sysroot / KEPT)
-    assert states(sysroot) == [(PairState.MISSING, "", ["archive-missing"])]
+    assert states(sysroot) == [(State.MISSING, "", ["archive-missing"])]
     assert f"(/{KEPT})" in run("verify", "--sysroot", sysroot).text
     assert run("view", BACKUP, "--sysroot", sysroot).json["errcode"] == "backup_not_found"
 
@@ -157,20 +157,20 @@ def test_no_link_is_followed(sysroot: Path, where: str) -> None:
     shutil.move(sysroot / where, outside)
     (sysroot / where).symlink_to(outside)
     met = ["archive-missing", *(["link-not-followed"] if where == KEPT else [])]
-    assert states(sysroot) == [(PairState.MISSING, "", met)]
+    assert states(sysroot) == [(State.MISSING, "", met)]
 
 
 def test_a_fifo_in_its_place_is_not_opened(sysroot: Path) -> None:
     (sysroot / KEPT / NAME).unlink()
     os.mkfifo(sysroot / KEPT / NAME)
-    assert states(sysroot) == [(PairState.MISSING, "", ["archive-missing"])]
+    assert states(sysroot) == [(State.MISSING, "", ["archive-missing"])]
 
 
 @pytest.mark.parametrize("name", ["../etc/passwd", "..", ".", "a/b", "", "a\0b"])
 def test_only_a_files_name_is_looked_for(sysroot: Path, name: str) -> None:
     record = backup_record(backup_location=f"file:///{KEPT}", backup_filename=name)
     (sysroot / HOME / ".appdata/backups" / BACKUP).write_bytes(record)
-    assert [state for state, _, _ in states(sysroot)] == [PairState.MISSING]
+    assert [state for state, _, _ in states(sysroot)] == [State.MISSING]
 
 
 @pytest.mark.parametrize("copy", [NAME, "copy.tar.gz", "f0100"])
@@ -183,7 +183,7 @@ def test_what_lies_there_comes_before_copies_of_it(sysroot: Path, copy: str) -> 
     for answer in (search, InCatalog(catalog=str(catalog))):
         assert sorted(one.path for one in list_backups(answer)) == sorted(expected)
     (sysroot / KEPT / NAME).unlink()
-    assert [state for state, _, _ in states(sysroot)] == [PairState.PAIRED]
+    assert [state for state, _, _ in states(sysroot)] == [State.PAIRED]
 
 
 def test_its_id_is_well_formed(sysroot: Path) -> None:
@@ -206,7 +206,7 @@ def test_only_so_many_folders_are_held_open(sysroot: Path) -> None:
         (account / ".appdata/backups" / f"{number:025}").write_bytes(record)
     [home] = [
         (home.pairs(), [one.id for one in home.findings])
-        for home in places.homes(places.conventional(str(sysroot)), DEFAULT_LIMITS, [])
+        for home in places.homes(roots.conventional(str(sysroot)), DEFAULT_LIMITS, [])
     ]
     assert home[1] == ["folder-unreadable"]
 

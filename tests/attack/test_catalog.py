@@ -21,12 +21,12 @@ import pytest
 
 from backupmeta.catalog.integrity import seal_all
 from backupmeta.catalog.queries import Query, export, find
+from backupmeta.catalog.report import Asked as Reported
+from backupmeta.catalog.report import report as read
 from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.summary import stats
 from backupmeta.catalog.views import VIEWS
 from backupmeta.errors import CatalogError
-from backupmeta.report import Asked as Reported
-from backupmeta.report import read
 from backupmeta.search import Search
 from tests.catalog.snapshots import current, differences
 from tests.invented import BACKUP, NAME, Account, Ran, archive, backup_record, install_record, run
@@ -541,7 +541,7 @@ def test_nor_is_another_backup_of_its_id_chosen_in_silence(tmp_path: Path) -> No
     [
         lambda path: stats(path, 0),
         lambda path: list(find(path, Query())),
-        lambda path: list(export(path, VIEWS["backups"]).rows),
+        lambda path: list(export(path).rows),
         lambda path: read(path, Reported(0, "", None, 0)),
     ],
 )

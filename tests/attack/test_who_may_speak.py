@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.catalog.remembered import InCatalog
 from backupmeta.library import list_backups
 from backupmeta.search import Search
@@ -392,7 +392,7 @@ def twice(tmp_path: Path) -> Account:
 def rows(search: Search) -> list[tuple[str, str, bool]]:
     """Return of each backup the folder of its archive, its title, and whether a record claims it."""
     return sorted(
-        (Path(backup.path).parent.name, backup.text("title"), backup.state is PairState.PAIRED)
+        (Path(backup.path).parent.name, backup.text("title"), backup.state is State.PAIRED)
         for backup in list_backups(search)
     )
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import fields
 from typing import Final
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.backup import resolve
 from backupmeta.backup.inspection import Inspection
@@ -20,7 +19,7 @@ from backupmeta.backup.witnesses import Witnesses
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.fields import FIELDS
 from backupmeta.record.grammar import Document, document
-from backupmeta.secrets import opened
+from backupmeta.secrets import closed, is_closed, opened
 from tests.backup import reference
 from tests.backup.reference import Answer, Lines
 from tests.examples import examples
@@ -122,7 +121,7 @@ def test_any_backup_is_resolved_as_the_format_says(
     backup, embedded = pair
     records = [record for record in pair if record is not None]
     contents = [None if record is None else content(record) for record in (backup, embedded, live)]
-    inspection = resolve.backup(witnesses(contents[0], contents[1], contents[2], numbackups), PairState.PAIRED)
+    inspection = resolve.backup(witnesses(contents[0], contents[1], contents[2], numbackups), State.PAIRED)
     numbers = {Witness.BACKUP_RECORD: 0, Witness.EMBEDDED_RECORD: len(records) - 1, Witness.INSTALL_RECORD: -1}
     own_id = BACKUP if backup is not None else None
     expected = reference.resolve(records, live, own_id=own_id, archive_name=NAME, numbackups=numbackups, home=HOME)
@@ -180,8 +179,8 @@ def parts(inspection: Inspection) -> list[object]:
 @pytest.mark.parametrize("record", [install_record(), b"backup-install=x"])
 def test_the_record_of_the_live_install_may_be_the_only_one(record: bytes) -> None:
     live = said(Witness.INSTALL_RECORD, record)
-    alone = resolve.backup(Witnesses(None, live, None, None, None, HOME, HOME, 3, None), PairState.PAIRED)
-    twice = resolve.backup(Witnesses(None, live, None, live, None, HOME, HOME, 3, None), PairState.PAIRED)
+    alone = resolve.backup(Witnesses(None, live, None, None, None, HOME, HOME, 3, None), State.PAIRED)
+    twice = resolve.backup(Witnesses(None, live, None, live, None, HOME, HOME, 3, None), State.PAIRED)
     assert twice.values == alone.values
     assert twice.conflicts == {}
 
@@ -189,7 +188,7 @@ def test_the_record_of_the_live_install_may_be_the_only_one(record: bytes) -> No
 def test_what_one_answer_holds_may_be_changed_and_no_other_shows_it() -> None:
     record = backup_record(list_plugins="+akismet/5.3.6", list_themes="+one/1", list_files="a,b")
     asked = witnesses(record, record, None)
-    first, expected = resolve.backup(asked, PairState.PAIRED), deepcopy(parts(resolve.backup(asked, PairState.PAIRED)))
+    first, expected = resolve.backup(asked, State.PAIRED), deepcopy(parts(resolve.backup(asked, State.PAIRED)))
     assert first.get("plugins") == [{"id": "akismet", "version": "5.3.6", "activated": True, "autoup": "all"}]
     for name in ("plugins", "files", "notification", "themes"):
         value = first.fields[name]
@@ -200,16 +199,37 @@ def test_what_one_answer_holds_may_be_changed_and_no_other_shows_it() -> None:
         value.clear()
     first.origins.clear()
     first.kept.clear()
-    assert str(parts(resolve.backup(asked, PairState.PAIRED))) == str(expected)
+    assert str(parts(resolve.backup(asked, State.PAIRED))) == str(expected)
 
 
-def test_every_field_that_can_hold_a_secret_is_looked_at() -> None:
-    resolved = compiled(b"\n".join(f"{field.key}=".encode() for field in FIELDS if field.key is not None))
-    for field in FIELDS:
-        with suppress(ValueError):
-            if "CANARY" in str(field.decode(b"ftp://u:CANARY@example.com")):
-                assert field.name in {*resolved.secrets, *resolved.texts, *resolved.lists}
-    assert "db_pass" in resolved.secrets
-    assert "bkloc" in resolved.secrets
-    assert "sitetitle" in resolved.texts
-    assert "exclude_files" in resolved.lists
+SECRETIVE: Final = st.one_of(
+    VALUES,
+    st.sampled_from(
+        [b"ftp://u:CANARY@h.example/b", b"CANARY@h.example", b"?token=CANARY", b"a,//u:CANARY@h.example,b"]
+    ),
+    st.sampled_from([b"u%3ACANARY%40h.example", b'{"pass":"CANARY"}', b"pwd=CANARY\n=CANARY", b"https://h.example/"]),
+)
+SECRETIVE_KEYS: Final = st.one_of(KEYS, st.sampled_from(["cf-token", "cf-bkloc", "cf-db_pass", "backup-location"]))
+
+
+@given(
+    st.lists(st.dictionaries(SECRETIVE_KEYS, SECRETIVE, max_size=15), min_size=1, max_size=2),
+    st.one_of(st.none(), st.dictionaries(SECRETIVE_KEYS, SECRETIVE, max_size=15)),
+    st.sampled_from([HOME, "/home/u:CANARY@h"]),
+)
+def test_every_field_with_a_secret_in_it_is_closed(records: list[Lines], live: Lines | None, home: str) -> None:
+    backup, *embedded = map(content, records)
+    asked = witnesses(backup, embedded[0] if embedded else None, None if live is None else content(live))
+    asked = asked._replace(home=home, as_server=home, archive=f"{home}/application_backups/app_?pin=CANARY.tar.gz")
+    inspection = resolve.backup(asked, State.PAIRED)
+    hidden = {name for name, value in inspection.fields.items() if is_closed(closed(name, opened(value)))}
+    assert set(inspection.closed_names) == hidden
+    assert {name for name, value in inspection.fields.items() if is_closed(value)} == hidden
+
+
+def test_a_secret_is_closed_in_the_field_of_each_key() -> None:
+    keys = {field.key: f"{field.key}=ftp://u:CANARY@h.example/b" for field in FIELDS if field.key is not None}
+    keys |= {"backup-time": "backup-time=1718312121", "autobk": "autobk=custom"}
+    inspection = resolve.backup(witnesses("\n".join(keys.values()).encode(), None, None), State.PAIRED)
+    assert "CANARY" not in str(inspection.fields)
+    assert {"db_pass", "bkloc", "sitetitle", "exclude_files"} <= set(inspection.closed_names)

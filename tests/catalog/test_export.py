@@ -59,7 +59,7 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def exported(catalog: Path, name: str) -> Export:
-    return export(str(catalog), EXPORTED[name])
+    return export(str(catalog), name)
 
 
 def as_jsonl(catalog: Path, name: str) -> list[dict[str, Any]]:

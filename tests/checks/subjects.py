@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.archive.reader import Pass
 from backupmeta.backup import resolve
@@ -148,7 +148,7 @@ def backup(
     path = f"{HOME}/application_backups/{name}"
     said = document(Source(Witness.EMBEDDED_RECORD, path, "APP-META.INI"), content, DEFAULT_LIMITS)
     live = None if install is None else _install(install)
-    inspection = resolve.backup(Witnesses(None, None, said, live, path, HOME, HOME, None, None), PairState.UNCLAIMED)
+    inspection = resolve.backup(Witnesses(None, None, said, live, path, HOME, HOME, None, None), State.UNCLAIMED)
     return Backup(
         CheckedBackup(path, inspection, surveyed(whole, limits), policy.requirements, now),
         content,

@@ -61,7 +61,8 @@ def test_exit_codes(account: Account, tmp_path: Path) -> None:
         (["history", "./none"], "./none: no such file"),
         (["history", "nothing", "--member", "x"], "nothing here is called 'nothing'"),
         (["history", INSTALL, "--member", "#1"], "has no archive here; #1 is a member of an archive: name that"),
-        (["history", INSTALL, "--jobs", "2"], "--jobs needs --member"),
+        (["history", INSTALL, "--jobs", "2"], "--jobs needs --deep or --member"),
+        (["history", INSTALL, "--deep", "--member", "x"], "give one of them"),
     ],
 )
 def test_mistakes(account: Account, arguments: list[str], message: str) -> None:
@@ -125,6 +126,16 @@ def test_history(account: Account) -> None:
         ["title", "version"],
         ["title", "version"],
     ]
+
+
+def test_history_counts_what_changed_in_contents(account: Account) -> None:
+    ran = run("history", INSTALL, "--root", account.home, "--deep")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.text.splitlines()[2].endswith("\t6.5.4 → 6.5.5; title; members: 1 changed")
+    contents = [
+        one["contents"] for one in run("history", INSTALL, "--root", account.home, "--deep", "--json").json["backups"]
+    ]
+    assert contents == [None, {"tables": [], "member_counts": {"changed": 1}}, None]
 
 
 def test_history_on_a_terminal(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,6 +203,7 @@ def commands(account: Account) -> Iterator[list[str]]:
         yield ["diff", BACKUP, SECOND, *root, "--format", form, "--deep"]
         yield ["history", INSTALL, *root, "--format", form]
         yield ["history", INSTALL, *root, "--format", form, "--member", "*"]
+        yield ["history", INSTALL, *root, "--format", form, "--deep"]
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -13,13 +13,14 @@ from typing import Final
 import pytest
 
 from backupmeta.comparison.archive_changes import Part, Walking
-from backupmeta.comparison.history import FileHistory, FollowedFiles, Row, history, member_names
+from backupmeta.comparison.history import FileHistory, FollowedFiles, Row, deepened, history, member_names
 from backupmeta.errors import AnswerError, EvidenceError
 from backupmeta.evidence import Place
 from backupmeta.render.differences import in_few_words
 from backupmeta.search import Search
 from backupmeta.work.orders import Watch
 from backupmeta.work.processes import processes
+from tests.comparison.test_archive_changes import CHANGED_DUMP, DUMP
 from tests.invented import INSTALL, TIME, Account, archive, backup_record, install_record
 
 IDS: Final = tuple(letter * 25 for letter in "abc")
@@ -129,9 +130,10 @@ def test_what_is_not_there(account: Account) -> None:
         history(str(nameless))
 
 
-# --- files along the backups ------------------------------------------------------------------------------------------
+# --- contents ---------------------------------------------------------------------------------------------------------
 
 Files = Mapping[str, bytes | tarfile.TarInfo]
+X: Final = {"x": b"x"}
 Spans = list[tuple[str, int, int, tuple[str, ...]]]
 
 
@@ -157,6 +159,56 @@ def account_of(folder: Path, backups: Sequence[Files | None]) -> Account:
     return found
 
 
+def counted(account: Account, jobs: int = 1) -> list[tuple[dict[str, int], list[tuple[str, bytes]]] | None]:
+    """Return what `deepened` counts of each backup, and which tables it tells."""
+    search = Search([str(account.home)])
+    contents = [row.contents for row in deepened(history(INSTALL, search), search.limits, processes(jobs)).rows]
+    return [
+        None
+        if one is None
+        else (
+            {str(what): count for what, count in one.counts.items()},
+            [(str(change.what), change.either.name) for change in one.tables],
+        )
+        for one in contents
+    ]
+
+
+def test_what_changed_in_members_and_tables_from_each_archive_to_the_next(tmp_path: Path) -> None:
+    """The record changes with every backup; the fourth archive is missing, the last one is cut after ``a``."""
+    files: list[Files | None] = [
+        {"a": b"1", "b": b"1", "APP-DATA.SQL": DUMP},
+        {"a": b"1", "b": b"2", "c": b"3", "APP-DATA.SQL": CHANGED_DUMP},
+        {"a": b"1", "moved": b"3", "APP-DATA.SQL": CHANGED_DUMP},
+        None,
+        {"a": b"1", "moved": b"3", "APP-DATA.SQL": CHANGED_DUMP},
+        {"a": b"1", "moved": b"3", "APP-DATA.SQL": CHANGED_DUMP},
+    ]
+    account = account_of(tmp_path, files)
+    tar = gzip.decompress((account.archives / name(5)).read_bytes())
+    (account.archives / name(5)).write_bytes(gzip.compress(tar[: tar.index(b"moved\0")]))
+    tables = [("added", b"come"), ("removed", b"gone"), ("changed", b"wp_posts"), ("changed", b"wp_users")]
+    unknown = [("can't tell", name) for name in (b"come", b"wp_posts", b"wp_same", b"wp_users")]
+    expected = [
+        None,
+        ({"changed": 3, "added": 1}, tables),
+        ({"changed": 1, "renamed": 1, "removed": 1}, []),
+        None,
+        ({"changed": 1}, []),
+        ({"changed": 1, "can't tell": 2}, unknown),
+    ]
+    assert counted(account) == counted(account, jobs=2) == expected
+
+
+def test_an_archive_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
+    account = account_of(tmp_path, [X, X, {**X, "y": b""}])
+    (account.archives / name(1)).write_bytes(b"no archive")
+    assert counted(account) == [None, None, ({"changed": 1, "added": 1}, [])]
+
+
+# --- files along the backups ------------------------------------------------------------------------------------------
+
+
 def followed(account: Account, member: str, target: str = INSTALL, jobs: int = 1) -> FollowedFiles:
     search = Search([str(account.home)])
     found = FollowedFiles(history(target, search))
@@ -175,9 +227,6 @@ def only(account: Account, member: str) -> FileHistory:
 
 def marks(file: FileHistory) -> tuple[int | None, ...]:
     return file.last_before, file.last_without, file.last_with_first_content, file.last_with_earlier_content
-
-
-X: Final = {"x": b"x"}
 
 
 def test_what_came_and_went(tmp_path: Path) -> None:

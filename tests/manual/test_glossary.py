@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.checks.policy import Verdict
 from backupmeta.findings import Group, Severity
 from backupmeta.provenance import Witness
@@ -37,4 +37,4 @@ def test_a_word_for_several_kinds_names_them_all(word: str, kinds: set[str]) -> 
 
 
 def test_the_states_of_a_backup_have_entries() -> None:
-    assert {str(state).replace("paired", "pair") for state in PairState} <= ENTRIES.keys()
+    assert {str(state).replace("paired", "pair") for state in State} <= ENTRIES.keys()

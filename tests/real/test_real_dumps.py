@@ -176,3 +176,23 @@ def test_a_cut_dump_is_never_called_whole(dumped: Dumped, name: str) -> None:
 def test_nothing_within_a_routine_is_taken_for_a_table(dumped: Dumped, name: str) -> None:
     names = {table.name for table in read(dumped.dump(name)).tables}
     assert not names & {b"wp_none", b"wp_scratch", b"wp_of_routine"}
+
+
+CREATED: Final = """
+SELECT lower(routine_type), count(*) FROM information_schema.routines WHERE routine_schema = database() GROUP BY 1
+UNION SELECT 'trigger', count(*) FROM information_schema.triggers WHERE trigger_schema = database() HAVING count(*)
+UNION SELECT 'event', count(*) FROM information_schema.events WHERE event_schema = database() HAVING count(*)
+"""
+COLLATED: Final = """
+SELECT DISTINCT table_collation FROM information_schema.tables
+WHERE table_schema = database() AND table_collation IS NOT NULL
+"""
+
+
+@pytest.mark.parametrize("name", ["routines", "definitions alone"])
+def test_routines_and_collations_are_those_that_mariadb_has(dumped: Dumped, name: str) -> None:
+    dump = read(dumped.dump(name))
+    created = {kind: int(count) for kind, count in dumped.server.rows(CREATED, SOURCE)}
+    assert dump.routines == created
+    assert len(created) > 2
+    assert {name.encode() for (name,) in dumped.server.rows(COLLATED, SOURCE)} <= dump.collation_names.keys()

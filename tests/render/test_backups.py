@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from backupmeta.account.home import PairState
+from backupmeta.account.home import State
 from backupmeta.backup.inspection import Inspection
 from backupmeta.library import find_backup, inspect_archive
 from backupmeta.render import backups
@@ -29,20 +29,38 @@ def provenance(folder: Path, content: bytes, *, show_secrets: bool = False) -> A
 
 
 @pytest.mark.parametrize(
-    ("width", "titles"),
+    ("width", "titles", "left_out"),
     [
-        (40, "time (UTC) id"),
-        (80, "time (UTC) id version title state"),
-        (110, "time (UTC) id user application version title state"),
-        (200, "time (UTC) id user application version url title state archive"),
+        (40, "time (UTC) user application url", "id, version, title, state, archive"),
+        (60, "time (UTC) user application url", "id, version, title, state, archive"),
+        (80, "time (UTC) user application version url state", "id, title, archive"),
+        (110, "time (UTC) user application version url title state", "id, archive"),
+        (120, "time (UTC) id user application version url title state", "archive"),
+        (200, "time (UTC) id user application version url title state archive", ""),
     ],
 )
-def test_a_narrow_terminal_has_fewer_columns_but_whole_ids(tmp_path: Path, width: int, titles: str) -> None:
-    drawn = "".join(backups.backup_table([inspected(tmp_path, backup_record())], ListView(width)))
-    assert " ".join(drawn.splitlines()[0].split()) == titles
+def test_a_narrow_terminal_has_fewer_columns_and_names_the_others(
+    tmp_path: Path, width: int, titles: str, left_out: str
+) -> None:
+    notes: list[str] = []
+    view = ListView(width, note=notes.append)
+    drawn = "".join(backups.backup_table([inspected(tmp_path, backup_record())], view))
+    assert " ".join(drawn.splitlines()[0].split()) == titles or width == 40
     assert all(len(line) <= width for line in drawn.splitlines())
-    assert (BACKUP in drawn) is (width >= 80)
+    assert (BACKUP in drawn) is (width >= 120)
     assert "…" not in drawn
+    hint = "a wider terminal has, a pipe such as '| less -S', and --csv"
+    assert notes == ([f"{width} columns have no room for {left_out}; {hint}"] if left_out else [])
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_narrow_terminal_has_the_user_the_application_and_the_whole_url(tmp_path: Path, width: int) -> None:
+    row = inspected(tmp_path, b"url=\xff\n" + backup_record(url="https://www.a-longer-example.org/some/where/else"))
+    drawn = "".join(backups.backup_table([row], ListView(width)))
+    url = drawn.splitlines()[0].index("url")
+    folded = "".join(line[url:].split(" ")[0] for line in drawn.splitlines()[2:])
+    assert folded == "https://www.a-longer-example.org/some/where/else"
+    assert {"exampleu", "wordpress", "2024-06-13"} <= set(drawn.split())
 
 
 def test_cells_of_a_backup(tmp_path: Path) -> None:
@@ -121,7 +139,7 @@ def test_csv_shows_false_and_secrets_that_were_asked_for(tmp_path: Path) -> None
 def test_provenance_names_state_name_and_offset(tmp_path: Path) -> None:
     account = Account(tmp_path).whole()
     told = backups.origins(inspect_archive(str(account.archives / NAME)), show_secrets=False)
-    assert told["state"] == PairState.PAIRED
+    assert told["state"] == State.PAIRED
     assert told["archive_name"] == {
         "host": "example-com",
         "title": "Blog",

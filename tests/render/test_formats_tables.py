@@ -2,15 +2,16 @@
 
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.findings import Finding
-from backupmeta.render.formats import finding_line, table
+from backupmeta.render.formats import View, finding_line, table
 
 
 def test_a_table_for_a_pipe_is_tab_separated_with_a_heading() -> None:
-    assert table(("a", "b"), [("1", "2"), ("x\ty", "z\n")], None) == "a\tb\n1\t2\nx\\ty\tz\\n\n"
+    (text,) = table(("a", "b"), [("1", "2"), ("x\ty", "z\n")], View())
+    assert text == "a\tb\n1\t2\nx\\ty\tz\\n\n"
 
 
 def test_a_table_for_a_terminal_fits_its_width_and_has_no_control_characters() -> None:
-    drawn = table(("title", "url"), [("a\x1b[31mb\u202e[bold]", "\x9b" * 3 + "ü")], 40)
+    (drawn,) = table(("title", "url"), [("a\x1b[31mb\u202e[bold]", "\x9b" * 3 + "ü")], View(40))
     assert all(len(line) <= 40 for line in drawn.splitlines())
     assert "\\x1b[31mb\\u202e" in drawn.replace("\n", "")
     assert "[bold]" in drawn

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from time import time
 from typing import Final, NamedTuple, TypeVar
 
 from backupmeta import __version__
@@ -101,6 +102,34 @@ class ReportedInstall:
     plugins: tuple[Extension, ...]
     themes: tuple[Extension, ...]
     backups: int
+    newest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedGoneInstall:
+    """An install that is gone, as the newest of its backups tells of it.
+
+    Attributes:
+        account: the number of its account.
+        backup: the number of the newest backup of it.
+        archive: the path of that one's archive; None where there is none.
+        backups: how many there are.
+        oldest: when the oldest of them was made.
+        newest: when the newest one was.
+    """
+
+    account: int
+    id: str
+    application: str | None
+    version: str | None
+    title: str | None
+    url: str | None
+    path: str | None
+    user: str | None
+    backup: int
+    archive: str | None
+    backups: int
+    oldest: int | None
     newest: int | None
 
 
@@ -211,6 +240,7 @@ class Report:
         scans: the last scans, the newest first.
         accounts: the accounts, by path.
         installs: the live installs, account by account.
+        gone_installs: those of which there are backups alone, account by account.
         backups: the backups, the newest first.
         archives: the archives, account by account.
         findings: the findings, the worst first.
@@ -226,6 +256,7 @@ class Report:
     scans: tuple[Scan, ...]
     accounts: tuple[ReportedAccount, ...]
     installs: tuple[ReportedInstall, ...]
+    gone_installs: tuple[ReportedGoneInstall, ...]
     backups: tuple[ReportedBackup, ...]
     archives: tuple[ReportedArchive, ...]
     findings: tuple[ReportedFinding, ...]
@@ -261,11 +292,14 @@ class Asked(NamedTuple):
     written: int
 
 
-def read(path: str, asked: Asked, findings: list[Finding] | None = None) -> Report:
-    """Read what the catalog at ``path`` has. Raises `CatalogError`, also where nothing was scanned into it.
+def report(path: str, asked: Asked | None = None, findings: list[Finding] | None = None) -> Report:
+    """Return what the catalog at ``path`` has. Raises `CatalogError`, also where nothing was scanned into it.
+
+    ``asked`` is what is written down beside that; by default it is as of now.
 
     What is not as it was scanned is left out, and appended to ``findings``; without these it is a `CatalogError`.
     """
+    asked = asked or Asked(int(time()), "", path, int(time()))
     known = age(path)
     with Catalog.checked(path, findings) as catalog:
         return Report(
@@ -278,6 +312,7 @@ def read(path: str, asked: Asked, findings: list[Finding] | None = None) -> Repo
             scans=tuple(catalog.scans(MOST_SCANS)),
             accounts=tuple(_rows(catalog, _ACCOUNTS, ReportedAccount)),
             installs=tuple(_rows(catalog, _INSTALLS, ReportedInstall)),
+            gone_installs=tuple(_rows(catalog, _GONE_INSTALLS, ReportedGoneInstall)),
             backups=tuple(_rows(catalog, _BACKUPS, ReportedBackup)),
             archives=tuple(_rows(catalog, _ARCHIVES, ReportedArchive)),
             findings=tuple(sorted(_findings(catalog), key=_worst_first)),
@@ -304,6 +339,11 @@ SELECT i.install AS number, i.account, i.id, i.application, i.version, i.version
 FROM installs i JOIN accounts a USING (account)
 LEFT JOIN newest_backups b ON b.account = i.account AND b.backup_install = i.id
 ORDER BY a.path, a.host, i.account, i.install
+"""
+_GONE_INSTALLS: Final = """
+SELECT account, id, application, version, title, url, path, user, backup, archive, archive_bytes, backups,
+  first_backup_time AS oldest, last_backup_time AS newest FROM gone_installs
+ORDER BY account_path, account_host, account, id
 """
 _BACKUPS: Final = """
 WITH live AS MATERIALIZED (

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from backupmeta.catalog.report import Asked, Report
+from backupmeta.catalog.report import report as read
 from backupmeta.catalog.scanning import scan
 from backupmeta.catalog.summary import Duplicates
 from backupmeta.errors import CatalogError
-from backupmeta.report import Asked, Report, read
 from backupmeta.search import Search
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, TIME, Account, archive, backup_record
 from tests.sites import honest
