@@ -25,7 +25,7 @@ from backupmeta.catalog.rows import FindingRow, Walked, finding_row
 from backupmeta.catalog.writer import Writer
 from backupmeta.checks import record, rulebook
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
-from backupmeta.checks.policy import DEFAULT, Policy, Verdict, Verification, judge, verdict_of
+from backupmeta.checks.policy import DEFAULT, Policy, Verdict
 from backupmeta.checks.retention import KeptBackup
 from backupmeta.errors import CatalogError, EvidenceError, LimitExceededError, Mistake, PolicyError
 from backupmeta.evidence import Folder, Signature, join_server_path
@@ -315,21 +315,17 @@ def _embedded(case: Case, remembered: Remembered | None) -> Document | None:
 
 def _outcome(catalog: Catalog, archive: _Recorded, embedded: Document | None, case: Case) -> Outcome:
     """Return what a deep scan found of an archive, judged by the policy of now."""
+    findings = list(_findings(catalog, archive))
+    kept = KeptBackup(case.server_path, archive.install or "", archive.time, archive.sha256)
     if archive.verdict == Verdict.NOT_JUDGED:
-        judgements = judge(_findings(catalog, archive), case.policy)
-        kept = KeptBackup(case.server_path, archive.install or "", None, None, is_whole=False)
-        return Outcome(Verification("archive", case.server_path, Verdict.NOT_JUDGED, None, judgements), kept)
-    has_record = case.pair.record is not None or embedded is not None
-    findings = [finding for finding in _findings(catalog, archive) if not has_record or finding.rule not in _OF_NOW]
-    if has_record:
+        kept = kept._replace(time=None, sha256=None, is_whole=False)
+        return Outcome(case.judged(findings, verdict=Verdict.NOT_JUDGED), kept)
+    if case.pair.record is not None or embedded is not None:
+        findings = [finding for finding in findings if finding.rule not in _OF_NOW]
         findings += _anew(case, embedded, {finding.id for finding in findings})
-    judgements = judge(findings, case.policy)
-    verdict = verdict_of(judgements, case.policy)
-    if archive.verdict == Verdict.UNREADABLE:
-        verdict = Verdict.UNREADABLE
     is_whole = archive.sha256 is not None and not any(finding.is_unread for finding in findings)
-    kept = KeptBackup(case.server_path, archive.install or "", archive.time, archive.sha256, is_whole)
-    return Outcome(Verification("archive", case.server_path, verdict, archive.sha256, judgements), kept)
+    verdict = Verdict.UNREADABLE if archive.verdict == Verdict.UNREADABLE else None
+    return Outcome(case.judged(findings, archive.sha256, verdict), kept._replace(is_whole=is_whole))
 
 
 def _findings(catalog: Catalog, archive: _Recorded) -> Iterator[Finding]:
