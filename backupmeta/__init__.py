@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from backupmeta.library import list_backups as list_backups
     from backupmeta.library import list_gone_installs as list_gone_installs
     from backupmeta.library import list_installs as list_installs
-    from backupmeta.library import view as view
-    from backupmeta.library import view_install as view_install
     from backupmeta.search import Search as Search
+    from backupmeta.targets import view as view
+    from backupmeta.targets import view_install as view_install
     from backupmeta.verification import verify as verify
 
 __version__ = "0.1.0"
@@ -82,8 +82,8 @@ _HOMES: Final = {
     "stats": "catalog.summary",
     "timeline": "events.timeline",
     "verify": "verification",
-    "view": "library",
-    "view_install": "library",
+    "view": "targets",
+    "view_install": "targets",
 }
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - names, all of them
 
