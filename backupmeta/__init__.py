@@ -51,13 +51,13 @@ if TYPE_CHECKING:
     from backupmeta.library import list_backups as list_backups
     from backupmeta.library import list_gone_installs as list_gone_installs
     from backupmeta.library import list_installs as list_installs
-    from backupmeta.library import view as view
-    from backupmeta.library import view_install as view_install
     from backupmeta.reading import OpenArchive as OpenArchive
     from backupmeta.reading import TableStatement as TableStatement
     from backupmeta.reading import open_archive as open_archive
     from backupmeta.reading import verify_archive as verify_archive
     from backupmeta.search import Search as Search
+    from backupmeta.targets import view as view
+    from backupmeta.targets import view_install as view_install
     from backupmeta.verification import verify as verify
 
 __version__ = "0.1.0"
@@ -108,8 +108,8 @@ _HOMES: Final = {
     "timeline": "events.timeline",
     "verify": "verification",
     "verify_archive": "reading",
-    "view": "library",
-    "view_install": "library",
+    "view": "targets",
+    "view_install": "targets",
 }
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - names, all of them
 

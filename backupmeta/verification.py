@@ -89,6 +89,14 @@ class Case(NamedTuple):
         """Return how many bytes the archive has; 0 where it can't be read."""
         return _size(self.place.open)
 
+    def judged(
+        self, findings: Iterable[Finding], sha256: str | None = None, verdict: Verdict | None = None
+    ) -> Verification:
+        """Return the verification of the archive: its ``verdict``, or else that of its ``findings``, by the policy."""
+        judgements = judge(findings, self.policy)
+        verdict = verdict or verdict_of(judgements, self.policy)
+        return Verification("archive", self.server_path, verdict, sha256, judgements)
+
 
 class Outcome(NamedTuple):
     """What came out for an archive, as that of one backup.
@@ -153,24 +161,25 @@ def case_of(
     return Case(archive.place, archive.server_path, closed, home.surroundings, zone, home.limits, policy, now)
 
 
-def outcomes_of(case: Case, watch: Watch | None = None) -> list[Outcome]:
+def outcomes_of(case: Case, watch: Watch | None = None, consumers: Sequence[Consumer] = ()) -> list[Outcome]:
     """Verify one archive, as that of each of its backups; ``watch`` is told how many bytes each read gave.
 
-    What can't be read at all is an outcome, too; nothing is raised but for errors in this program.
+    The ``consumers`` take in contents on the way. What can't be read at all is an outcome, too; nothing is raised but
+    for errors in this program.
     """
     try:
         with case.place.open() as file:
             file.watch = watch
-            return outcomes_in(case, file)
+            return outcomes_in(case, file, consumers)
     except EvidenceError as error:
         return [_failed(single, error) for single in case.alone]
 
 
-def outcomes_in(case: Case, file: EvidenceFile) -> list[Outcome]:
+def outcomes_in(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ()) -> list[Outcome]:
     """Verify the open ``file`` of ``case``: see `outcomes_of`."""
     try:
         with told_of(case.place.path):
-            return [examination.outcome for examination in examined(case, file)]
+            return [examination.outcome for examination in examined(case, file, consumers)]
     except EvidenceError as error:
         return [_failed(single, error) for single in case.alone]
 
@@ -206,10 +215,8 @@ class Verifying(Work[Item, list[Outcome]]):
 
     def given_up(self, order: Item) -> Iterator[list[Outcome]]:
         """Yield that no process survives reading the archive."""
-        cases, reason = (
-            order.alone if isinstance(order, Case) else (),
-            Finding(rules.ARCHIVE_UNREADABLE, "", WORKER_ENDED),
-        )
+        reason = Finding(rules.ARCHIVE_UNREADABLE, "", WORKER_ENDED)
+        cases = order.alone if isinstance(order, Case) else ()
         yield [Outcome(_not_judged(case, reason), _of_record(case), is_final=False) for case in cases]
 
 
@@ -284,9 +291,8 @@ def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verifi
     """Return the verification of an account, or of a folder; unreadable where something in it is, archives aside."""
     judgements = judge(findings, policy)
     is_unread = any(judgement.finding.is_unread for judgement in judgements)
-    return Verification(
-        "account", path, Verdict.UNREADABLE if is_unread else verdict_of(judgements, policy), None, judgements
-    )
+    verdict = Verdict.UNREADABLE if is_unread else verdict_of(judgements, policy)
+    return Verification("account", path, verdict, None, judgements)
 
 
 # --- what there is ----------------------------------------------------------------------------------------------------
@@ -376,7 +382,8 @@ def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ())
 
 def _examination(case: Case, passed: Pass, inventory: Inventory, written: Written) -> Examination:
     """Judge an archive that was read, as that of one backup."""
-    findings = Findings.of(chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)))
+    of_pass = (finding.in_file(case.server_path) for finding in passed.findings())
+    findings = Findings.of(chain(case.pair.findings, of_pass, _of_file(passed, case)))
     is_whole = not any(finding.is_unread for finding in findings)
     if (why := _not_to_judge(case, passed, inventory, findings)) is not None:
         return Examination(_set_aside(case, why, findings), inventory)
@@ -393,17 +400,7 @@ def _examination(case: Case, passed: Pass, inventory: Inventory, written: Writte
         kept = _kept(inspection, case.server_path, sha256, is_whole=is_whole)
     if is_whole and inventory.record is None:
         findings.add(Finding(library.without_record(case.pair.record, case.place), "", "", (case.source,)))
-    judgements = judge(findings, case.policy)
-    verdict = verdict_of(judgements, case.policy)
-    outcome = Outcome(Verification("archive", case.server_path, verdict, sha256, judgements), kept)
-    return Examination(outcome, inventory, subject)
-
-
-def _of_pass(passed: Pass, case: Case) -> Iterator[Finding]:
-    """Yield what the pass met; paths as the server saw them."""
-    for finding in passed.findings():
-        evidence = tuple(source._replace(path=case.server_path) for source in finding.evidence)
-        yield finding._replace(evidence=evidence)
+    return Examination(Outcome(case.judged(findings, sha256), kept), inventory, subject)
 
 
 def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
@@ -441,8 +438,7 @@ def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome
     others = sorted({finding.id for finding in findings if finding.severity is not Severity.NOTE})
     more = [f"found so far: {', '.join(others)}"] if others else []
     detail = "; ".join([why.detail, *more] if why.detail else more)
-    judgements = judge([why._replace(detail=detail)], case.policy)
-    return Outcome(Verification("archive", case.server_path, Verdict.NOT_JUDGED, None, judgements), _of_record(case))
+    return Outcome(case.judged([why._replace(detail=detail)], verdict=Verdict.NOT_JUDGED), _of_record(case))
 
 
 def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document | None:

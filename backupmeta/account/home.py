@@ -179,6 +179,10 @@ class HomeReading:
         """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
         return beginning_in(folder, name, limits)
 
+    def of_whole(self, _pair: "Pair", /) -> tuple[Finding, ...]:
+        """Return what reading all of a backup's archive has told; nothing where nobody has read it."""
+        return ()
+
 
 def beginning_in(folder: Folder, name: str, limits: Limits) -> Beginning:
     """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
@@ -269,6 +273,11 @@ class Home:
     def live(self) -> Mapping[str, Document] | None:
         """The install records; None where they don't tell what is gone: without an ``.appdata``, or not all read."""
         return self.installs if self.has_records and self.wanted is None else None
+
+    def file_at(self, server_path: str) -> str:
+        """Return the path on this machine of a record of its own, which the server saw at ``server_path``."""
+        inside = server_path.removeprefix(self.folder.server_path)
+        return self.folder.path + inside.replace("\\", "/") if inside[:1] == "\\" else self.folder.path + inside
 
     def read(self, entries: list[Entry]) -> None:
         """Read the home's records and list its archives; ``entries`` are its folder's."""
@@ -427,6 +436,10 @@ class Home:
         if isinstance(known, EvidenceError):
             raise known
         return known
+
+    def findings_of_whole(self, pair: Pair) -> tuple[Finding, ...]:
+        """Return what reading all of a backup's archive has told before; nothing where nobody has."""
+        return self._reading.of_whole(pair)
 
     def _head(self, archive: Archive) -> Head:
         self._ask(archive.server_path)

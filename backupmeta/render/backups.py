@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import partial
 from itertools import chain, islice
 from typing import Final, TypeAlias, TypeVar
 
 from backupmeta import rules
 from backupmeta.backup.inspection import GoneInstall, Inspection, Resolved, decoded
 from backupmeta.errors import PAGE, SUCCESS, AnswerError
-from backupmeta.folders import telling, text_file
+from backupmeta.folders import TemporaryDatabase
 from backupmeta.provenance import Fact, display, located
 from backupmeta.record.fields import FIELD, FIELDS
 from backupmeta.record.grammar import Document
@@ -44,9 +43,6 @@ _GONE: Final = frozenset({rules.ARCHIVE_WITHOUT_RECORD, rules.BACKUP_ORPHANED})
 CSV_COLUMNS: Final = tuple(field.name for field in FIELDS)
 
 Row = TypeVar("Row")
-
-_IN_MEMORY: Final = 1024 * 1024
-_PIECE: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,19 +211,16 @@ def page(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
     The rows after the page are counted; the page waits in a temporary file where it is large.
     """
     limit, total = PAGE if view.limit is None else view.limit, 0
-    with text_file(_IN_MEMORY) as kept:
-        for total, inspection in enumerate(rows, 1):
-            if view.offset < total <= view.offset + limit:
-                entry = page_entry(_object(inspection, view))
-                with telling():
-                    kept.write(f"\n    {entry}" if total == view.offset + 1 else f",\n    {entry}")
-        is_empty = not (limit and total > view.offset)
-        before, after = page_envelope(view.offset, limit, total, is_empty=is_empty)
-        yield before
-        with telling():
-            kept.seek(0)
-            yield from iter(partial(kept.read, _PIECE), "")
-        yield after
+    kept = TemporaryDatabase("CREATE TABLE entry (text TEXT)")
+    for total, inspection in enumerate(rows, 1):
+        if view.offset < total <= view.offset + limit:
+            kept.insert("INSERT INTO entry (text) VALUES (?)", [(page_entry(_object(inspection, view)),)])
+    is_empty = not (limit and total > view.offset)
+    before, after = page_envelope(view.offset, limit, total, is_empty=is_empty)
+    yield before
+    for number, (entry,) in enumerate(kept.rows("SELECT text FROM entry ORDER BY rowid")):
+        yield f"{',' if number else ''}\n    {entry}"
+    yield after
 
 
 def page_envelope(offset: int, limit: int, total_count: int, *, is_empty: bool) -> tuple[str, str]:
