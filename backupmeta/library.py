@@ -380,8 +380,14 @@ def inspect_backup(home: Home, pair: Pair, around: Surroundings, zone: tzinfo | 
 
 
 def inspect_at_home(home: Home, pair: Pair, zone: tzinfo | None) -> Inspection:
-    """Return what is known of a backup of ``home``, and whether its install is gone. As `inspect_backup` otherwise."""
+    """Return what is known of a backup of ``home``, which tells whether its install is gone, and what else was read.
+
+    As `inspect_backup` otherwise.
+    """
     inspection = inspect_backup(home, pair, home.surroundings, zone)
+    if of_whole := home.findings_of_whole(pair):
+        known = {finding.id for finding in of_whole}
+        inspection.findings = [*(odd for odd in inspection.findings if odd.id not in known), *of_whole]
     inspection.findings += orphaned(pair.server_path, inspection.text("backup_install"), home.live)
     return inspection
 

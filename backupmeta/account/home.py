@@ -179,6 +179,10 @@ class HomeReading:
         """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
         return beginning_in(folder, name, limits)
 
+    def of_whole(self, _pair: "Pair", /) -> tuple[Finding, ...]:
+        """Return what reading all of a backup's archive has told; nothing where nobody has read it."""
+        return ()
+
 
 def beginning_in(folder: Folder, name: str, limits: Limits) -> Beginning:
     """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
@@ -427,6 +431,10 @@ class Home:
         if isinstance(known, EvidenceError):
             raise known
         return known
+
+    def findings_of_whole(self, pair: Pair) -> tuple[Finding, ...]:
+        """Return what reading all of a backup's archive has told before; nothing where nobody has."""
+        return self._reading.of_whole(pair)
 
     def _head(self, archive: Archive) -> Head:
         self._ask(archive.server_path)

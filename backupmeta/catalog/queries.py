@@ -143,7 +143,7 @@ WHERE b.until IS NULL{} ORDER BY a.path, a.host, b.account
 def _inspected(catalog: Catalog, account: int, paths: set[str], zone: tzinfo | None) -> Iterator[Inspection]:
     """Yield the backups of an account whose record or, without one, whose archive is one of ``paths``."""
     stored = catalog.memory(account)
-    with recalled(catalog.path, stored, DEFAULT_LIMITS) as home:
+    with recalled(catalog, stored, DEFAULT_LIMITS) as home:
         for pair in home.pairs():
             archive = pair.archive and below(home.folder, pair.archive.folder, pair.archive.name)
             if (f"{BACKUPS}/{pair.id}" if pair.record else archive) in paths:
