@@ -49,42 +49,27 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES: Final = {
-    "AnswerError": "errors",
-    "Backup": "api.models",
-    "BackupMetaError": "errors",
-    "Event": "events.claims",
-    "EvidenceError": "errors",
-    "Finding": "findings",
-    "FindingRule": "findings",
-    "Group": "findings",
-    "GoneInstall": "backup.inspection",
-    "Inspection": "backup.inspection",
-    "Install": "api.models",
-    "Policy": "checks.policy",
-    "Query": "catalog.queries",
-    "Response": "api.models",
-    "Search": "search",
-    "Severity": "findings",
-    "State": "account.home",
-    "Verdict": "checks.policy",
-    "Verification": "checks.policy",
-    "diff": "comparison.diff",
-    "export": "catalog.queries",
-    "find": "catalog.queries",
-    "history": "comparison.history",
-    "inspect_archive": "library",
-    "list_backups": "library",
-    "list_gone_installs": "library",
-    "list_installs": "library",
-    "report": "catalog.report",
-    "scan": "catalog.scanning",
-    "stats": "catalog.summary",
-    "timeline": "events.timeline",
-    "verify": "verification",
-    "view": "library",
-    "view_install": "library",
+_NAMES: Final = {
+    "account.home": ("State",),
+    "api.models": ("Backup", "Install", "Response"),
+    "backup.inspection": ("GoneInstall", "Inspection"),
+    "catalog.queries": ("Query", "export", "find"),
+    "catalog.report": ("report",),
+    "catalog.scanning": ("scan",),
+    "catalog.summary": ("stats",),
+    "checks.policy": ("Policy", "Verdict", "Verification"),
+    "comparison.diff": ("diff",),
+    "comparison.history": ("history",),
+    "errors": ("AnswerError", "BackupMetaError", "EvidenceError"),
+    "events.claims": ("Event",),
+    "events.timeline": ("timeline",),
+    "findings": ("Finding", "FindingRule", "Group", "Severity"),
+    "library": ("inspect_archive", "list_backups", "list_gone_installs", "list_installs", "view", "view_install"),
+    "search": ("Search",),
+    "verification": ("verify",),
 }
+"""The public names, by the modules that they stand in."""
+_HOMES: Final = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - names, all of them
 
 
