@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from backupmeta.library import list_backups as list_backups
     from backupmeta.library import list_gone_installs as list_gone_installs
     from backupmeta.library import list_installs as list_installs
-    from backupmeta.library import view as view
-    from backupmeta.library import view_install as view_install
     from backupmeta.search import Search as Search
+    from backupmeta.targets import view as view
+    from backupmeta.targets import view_install as view_install
     from backupmeta.verification import verify as verify
 
 __version__ = "0.1.0"
@@ -64,8 +64,9 @@ _NAMES: Final = {
     "events.claims": ("Event",),
     "events.timeline": ("timeline",),
     "findings": ("Finding", "FindingRule", "Group", "Severity"),
-    "library": ("inspect_archive", "list_backups", "list_gone_installs", "list_installs", "view", "view_install"),
+    "library": ("inspect_archive", "list_backups", "list_gone_installs", "list_installs"),
     "search": ("Search",),
+    "targets": ("view", "view_install"),
     "verification": ("verify",),
 }
 """The public names, by the modules that they stand in."""

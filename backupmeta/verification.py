@@ -161,15 +161,16 @@ def case_of(
     return Case(archive.place, archive.server_path, closed, home.surroundings, zone, home.limits, policy, now)
 
 
-def verify_archive(case: Case, watch: Watch | None = None) -> list[Outcome]:
+def verify_archive(case: Case, watch: Watch | None = None, consumers: Sequence[Consumer] = ()) -> list[Outcome]:
     """Verify one archive, as that of each of its backups; ``watch`` is told how many bytes each read gave.
 
-    What can't be read at all is an outcome, too; nothing is raised but for errors in this program.
+    The ``consumers`` take in contents on the way. What can't be read at all is an outcome, too; nothing is raised but
+    for errors in this program.
     """
     try:
         with told_of(case.place.path), case.place.open() as file:
             file.watch = watch
-            return [examination.outcome for examination in examined(case, file)]
+            return [examination.outcome for examination in examined(case, file, consumers)]
     except EvidenceError as error:
         return [_failed(single, error) for single in case.alone]
 

@@ -13,8 +13,8 @@ from backupmeta.account.home import State
 from backupmeta.api.models import SHOW_SECRETS
 from backupmeta.errors import NoRecordError, NotRegularError, UnreadableError
 from backupmeta.findings import Finding
-from backupmeta.library import find_backup, find_install
 from backupmeta.provenance import Witness
+from backupmeta.targets import find_backup, find_install
 from tests.invented import (
     BACKUP,
     EXAMPLE,
