@@ -14,7 +14,7 @@ from typing import Final, Generic, Literal, NamedTuple, TypeVar, get_args
 from backupmeta import rules
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dump, Dumps, DumpState, Table
-from backupmeta.archive.limits import Limits
+from backupmeta.archive.limits import Limits, bounded
 from backupmeta.archive.member import label, plain, shown
 from backupmeta.archive.reader import Consumer, Pass
 from backupmeta.comparison.changes import What
@@ -27,9 +27,6 @@ from backupmeta.work.orders import HERE, Watch, Work, Workers, mixed_results
 
 DIGEST: Final = "sha256"
 _TOGETHER: Final = 512
-_PERMISSIONS: Final = 0o7777
-_LARGEST: Final = 2**63 - 1
-"""What SQLite's integers hold; a header may claim more."""
 
 
 class Entry(NamedTuple):
@@ -125,9 +122,8 @@ def _entries(passed: Pass, digests: MemberDigests, names: MemberNames | None = N
     """Yield the members that have such ``names``, many at once."""
     entries = list[Entry]()
     for member in passed if names is None else filter(lambda member: names.has(member.name), passed):
-        mtime_ns = max(-_LARGEST, min(member.mtime_ns, _LARGEST))
-        size, mode = min(member.size, _LARGEST), member.mode & _PERMISSIONS
-        entries.append(Entry(shown(member.name), member.kind, size, mode, mtime_ns, member.link, digests.last))
+        size, mtime_ns = bounded(member.size), bounded(member.mtime_ns)
+        entries.append(Entry(shown(member.name), member.kind, size, member.mode, mtime_ns, member.link, digests.last))
         if len(entries) == _TOGETHER:
             yield entries
             entries = []
