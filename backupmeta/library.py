@@ -1,84 +1,39 @@
-"""What ``import backupmeta`` offers: `view`, `view_install`, `inspect_archive`, `list_backups`, `list_installs`, ….
+"""What is known of backups and installs where a search looks: `list_backups`, `list_installs`, `inspect_archive`, ….
 
-Everything is typed; nothing prints, nothing exits. Negative answers of the server are `AnswerError` here.
+Everything is typed; nothing prints, nothing exits.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
-from functools import partial
 from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from backupmeta import rules
 from backupmeta.account import places
-from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id, orphaned
-from backupmeta.account.roots import named
-from backupmeta.archive.limits import OverAllowanceError
+from backupmeta.account.home import Archive, Home, Pair, Surroundings, orphaned
+from backupmeta.archive.limits import Limits, OverAllowanceError
 from backupmeta.backup import resolve
 from backupmeta.backup.contradictions import SECOND, Making, Written
 from backupmeta.backup.inspection import GoneInstall, Inspection
 from backupmeta.backup.witnesses import Witnesses
 from backupmeta.errors import (
-    SUCCESS,
-    AnswerError,
     DamagedError,
     EvidenceError,
     LimitExceededError,
     NoRecordError,
     UnreadableError,
-    backup_not_found,
-    install_not_found,
     told_of,
 )
 from backupmeta.evidence import Place, open_named
 from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Fact, Source, Witness, on_disk
 from backupmeta.record.grammar import Document, document
-from backupmeta.search import EVERYWHERE, Criteria, Matches, Search, check_owner, chosen
+from backupmeta.search import EVERYWHERE, Criteria, Search
 from backupmeta.words import NANOSECONDS, seconds_in
 from backupmeta.work.orders import WORKER_ENDED
-
-if TYPE_CHECKING:
-    from backupmeta.api.models import Backup, Install, Response
-
-
-def view(
-    target: str, search: Search = EVERYWHERE, *, user: str | None = None, allow_missing: bool = False
-) -> "Response[Backup]":
-    """Return the server's answer to ``GET /backups/{id}``.
-
-    Args:
-        target: an archive, a record file, a backup id, or an archive's name.
-        search: where to look for it, unless it is a file.
-        user: answer only if this is the backup's owner.
-        allow_missing: answer from the record even if its local archive is missing.
-
-    Raises:
-        AnswerError: the answer is negative: ``backup_not_found``, ``user_not_found``, ``invalid_argument_user``.
-        EvidenceError: ``target`` is a file that can't be read, or a root is.
-    """
-    from backupmeta.api.models import Backup, Response
-
-    inspection = find_backup(target, search, user=user, allow_missing=allow_missing)
-    data = Backup.model_validate(inspection.wire(show_secrets=True))
-    return Response[Backup](result=True, status=200, message=SUCCESS, data=data)
-
-
-def view_install(target: str, search: Search = EVERYWHERE, *, user: str | None = None) -> "Response[Install]":
-    """Return the server's answer to ``GET /installs/{id}``; ``target`` is an install's id or its record file.
-
-    Raises:
-        AnswerError: the answer is negative: ``install_not_found``, ``user_not_found``, ``invalid_argument_user``.
-        EvidenceError: ``target`` is a file that can't be read, or a root is.
-    """
-    from backupmeta.api.models import Install, Response
-
-    data = Install.model_validate(find_install(target, search, user=user).wire(show_secrets=True))
-    return Response[Install](result=True, status=200, message=SUCCESS, data=data)
 
 
 def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
@@ -89,7 +44,7 @@ def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
     """
     open_named(path).close()
     with places.home_of_archive(path, search.limits, search.sysroot) as home:
-        inspection = _inspected_with_file(home, home.pairs()[0], search)
+        inspection = inspect_with_file(home, home.pairs()[0], search)
         inspection.findings.extend(odd for odd in home.findings if odd.hides_records or odd.is_unread)
         return inspection
 
@@ -245,119 +200,8 @@ def unknown(search: Search, criteria: Criteria, listing: Listing = list_backups)
         yield from criteria.unknown(listing(everybody, []), everybody.names())
 
 
-def find_subject(
-    target: str,
-    search: Search = EVERYWHERE,
-    *,
-    user: str | None = None,
-    allow_missing: bool = False,
-    findings: list[Finding] | None = None,
-) -> Inspection:
-    """Return what is known of one backup, or of the install whose id ``target`` is. As `find_backup` otherwise."""
-    called = partial(subject_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
-    return chosen(target, search, partial(_at_path, search, user), called)
-
-
-def find_backup(
-    target: str,
-    search: Search = EVERYWHERE,
-    *,
-    user: str | None = None,
-    allow_missing: bool = False,
-    findings: list[Finding] | None = None,
-) -> Inspection:
-    """Return what is known of one backup: `view` before it becomes the server's answer. Raises as `view`.
-
-    What was odd on the way to it is appended to ``findings``.
-    """
-    called = partial(backup_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
-    return chosen(target, search, partial(_at_path, search, user), called)
-
-
-def _at_path(search: Search, user: str | None, path: str) -> Inspection:
-    inspection = _record_at(path, search) if places.is_record_file(path) else inspect_archive(path, search)
-    check_owner(inspection, path, user, search)
-    return inspection
-
-
-def subject_named(
-    target: str,
-    search: Search,
-    *,
-    user: str | None = None,
-    allow_missing: bool = False,
-    findings: list[Finding] | None = None,
-) -> Inspection:
-    """Return what is known of the backup or, where none answers, of the install that is called ``target``.
-
-    As `find_subject` otherwise.
-    """
-    try:
-        return backup_named(target, search, user=user, allow_missing=allow_missing, findings=findings)
-    except AnswerError as error:
-        try:
-            return install_named(target, search, user=user)
-        except AnswerError:
-            raise error from None
-
-
-def backup_named(
-    target: str,
-    search: Search,
-    *,
-    user: str | None = None,
-    allow_missing: bool = False,
-    findings: list[Finding] | None = None,
-) -> Inspection:
-    """Return what is known of the backup with this id or archive's name. As `find_backup` otherwise."""
-    matches = Matches(user, [] if findings is None else findings)
-    for home in search.homes(matches.findings):
-        pairs = _pairs_named(home, target)
-        matches.take(home, (_inspected_with_file(home, pair, search) for pair in pairs))
-    inspection = matches.only(backup_not_found(f"nothing here is called {target!r}"))
-    if inspection.state is State.MISSING and not allow_missing:
-        raise backup_not_found(f"{inspection.text('backup_filename')!r} is missing, its record is there")
-    return inspection
-
-
-def find_install(
-    target: str, search: Search = EVERYWHERE, *, user: str | None = None, findings: list[Finding] | None = None
-) -> Inspection:
-    """Return what is known of one install: `view_install` before it becomes the server's answer. Raises as that.
-
-    What was odd on the way to it is appended to ``findings``.
-    """
-
-    def at_path(path: str) -> Inspection:
-        inspection = _record_at(path, search, Witness.INSTALL_RECORD)
-        check_owner(inspection, path, user, search)
-        return inspection
-
-    return chosen(target, search, at_path, lambda: install_named(target, search, user=user, findings=findings))
-
-
-def install_named(
-    target: str, search: Search, *, user: str | None = None, findings: list[Finding] | None = None
-) -> Inspection:
-    """Return what is known of the install with this id. As `find_install` otherwise."""
-    matches = Matches(user, [] if findings is None else findings)
-    for home in search.homes(matches.findings):
-        matches.take(home, [inspect_install(home, target)] if target in home.installs else [])
-    return matches.only(install_not_found(f"nothing here is called {target!r}"))
-
-
-def _pairs_named(home: Home, target: str) -> Iterator[Pair]:
-    """Yield the backups that a name or id means, those with a record first.
-
-    An archive without a record has its install's id.
-    """
-    for pair in sorted(home.pairs(), key=lambda pair: pair.record is None):
-        names = {pair.id, pair.archive and pair.archive.name, pair.record and pair.record.opened("backup-filename")}
-        if target in names or (pair.id is None and is_id(target) and _embedded_id(home, pair) == target):
-            yield pair
-
-
-def _embedded_id(home: Home, pair: Pair) -> str | None:
+def embedded_install(home: Home, pair: Pair) -> str | None:
+    """Return the id of the install that an archive's own record names; None where there is none."""
     if pair.archive is None:
         return None
     try:
@@ -376,6 +220,15 @@ def inspect_backup(home: Home, pair: Pair, around: Surroundings, zone: tzinfo | 
     archive = pair.archive.server_path if pair.archive else None
     inspection = resolved(pair, archive, embedded, around, zone)
     inspection.findings[:0] = (*pair.findings, *findings)
+    if pair.archive is not None:
+        inspection.archive = pair.archive.place
+    return _at_home(inspection, home)
+
+
+def _at_home(inspection: Inspection, home: Home) -> Inspection:
+    """Return the ``inspection``, which knows where on this machine its ``home`` is, and its own file."""
+    inspection.account = home.folder.server_path
+    inspection.file = home.file_at(inspection.path) if inspection.archive is None else inspection.archive.path
     return inspection
 
 
@@ -392,7 +245,7 @@ def inspect_at_home(home: Home, pair: Pair, zone: tzinfo | None) -> Inspection:
     return inspection
 
 
-def _inspected_with_file(home: Home, pair: Pair, search: Search) -> Inspection:
+def inspect_with_file(home: Home, pair: Pair, search: Search) -> Inspection:
     """Return what is known of a backup, and in its conflicts when its archive's file was written, where that is odd.
 
     Copying does that, too: it is no finding.
@@ -441,9 +294,7 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
     try:
         head = home.read_head(pair.archive)
         source = source._replace(member=head.member.text)
-        if pair.record is not None and pair.record.record.is_of(head.record):
-            return Document(source, pair.record.record), head.findings
-        return document(source, head.record, home.limits), head.findings
+        return own_record(source, head.record, pair.record, home.limits), head.findings
     except OverAllowanceError:
         if pair.record is None:
             raise
@@ -453,6 +304,16 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
             raise
         odd = trouble(error, pair.record, pair.archive.place)
         return None, (odd._replace(subject=pair.archive.name, evidence=(source,)),)
+
+
+def own_record(source: Source, content: bytes, known: Document | None, limits: Limits) -> Document:
+    """Return an archive's record, which stands at ``source``; a ``known`` one of the same bytes is not parsed again.
+
+    Raises `LimitExceededError`.
+    """
+    if known is not None and known.record.is_of(content):
+        return Document(source, known.record)
+    return document(source, content, limits)
 
 
 def _embedded(archive: Archive) -> Source:
@@ -496,37 +357,6 @@ def unreadable(pair: Pair, error: EvidenceError) -> Finding:
 
 def inspect_install(home: Home, id_: str) -> Inspection:
     """Return what is known of the live install ``id_`` of ``home``."""
-    record = home.installs[id_]
-    return resolve.install(id_, record, home.folder.server_path, home.as_server, home.surroundings.backups_of(id_))
-
-
-def _record_at(path: str, search: Search, witness: Witness | None = None) -> Inspection:
-    """Return what is known of the backup or install whose record is the file ``path``."""
-    path = os.path.abspath(path)
-    name, folder = os.path.basename(path), os.path.basename(os.path.dirname(path))
-    with open_named(path) as file:
-        content = file.read_whole("record_bytes", search.limits.record_bytes)
-    seen_at = named(path, search.sysroot).seen_at
-    record = document(Source(Witness.BACKUP_RECORD, seen_at), content, search.limits)
-    has_backup = any(key.startswith("backup-") for key in record.record.opened)
-    if witness is Witness.INSTALL_RECORD or folder == "current" or not has_backup:
-        record = record._replace(source=Source(Witness.INSTALL_RECORD, seen_at))
-    if not record.record.opened:
-        raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
-    id_ = name if is_id(name) else None
-    with places.home_above(os.path.dirname(path), search.limits, search.sysroot) as home:
-        inspection = _inspect_record(home, id_, record, search)
-        inspection.findings.extend(odd for odd in home.findings if odd.rule is rules.HOME_PASSED_OVER)
-        return inspection
-
-
-def _inspect_record(home: Home, id_: str | None, record: Document, search: Search) -> Inspection:
-    """Return what is known from ``record``: with its home, where it has one, else alone."""
-    if record.source.witness is Witness.INSTALL_RECORD:
-        where = home.folder.server_path if home.has_records else None
-        return resolve.install(id_ or "", record, where, home.as_server, home.surroundings.backups_of(id_ or ""))
-    for pair in home.pairs():
-        if pair.record is not None and pair.record.source.path == record.source.path:
-            return inspect_at_home(home, pair, search.zone)
-    witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
-    return resolve.backup(witnesses, State.MISSING)
+    record, folder = home.installs[id_], home.folder.server_path
+    installed = resolve.install(id_, record, folder, home.as_server, home.surroundings.backups_of(id_))
+    return _at_home(installed, home)

@@ -274,6 +274,11 @@ class Home:
         """The install records; None where they don't tell what is gone: without an ``.appdata``, or not all read."""
         return self.installs if self.has_records and self.wanted is None else None
 
+    def file_at(self, server_path: str) -> str:
+        """Return the path on this machine of a record of its own, which the server saw at ``server_path``."""
+        inside = server_path.removeprefix(self.folder.server_path)
+        return self.folder.path + inside.replace("\\", "/") if inside[:1] == "\\" else self.folder.path + inside
+
     def read(self, entries: list[Entry]) -> None:
         """Read the home's records and list its archives; ``entries`` are its folder's."""
         self.is_home = True

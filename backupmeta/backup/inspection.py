@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import State
+from backupmeta.evidence import Place
 from backupmeta.findings import Finding
 from backupmeta.provenance import Fact, Source, display
 from backupmeta.record.fields import CUSTOM, FIELD, Field
@@ -47,6 +48,9 @@ class Inspection:
         kind: ``backup`` or ``install``.
         state: what there is of a backup; None for an install.
         path: the archive, or else the record, as the server saw it.
+        account: the home, or the folder of archives, that it lies in, as the server saw it.
+        file: the path on this machine of what ``path`` names.
+        archive: where its archive lies on this machine; None where it is not here.
         fields: the fields of the answer as on the wire and in its order; once they are resolved, secrets are closed.
         origins: the record that each of them comes from, or else its source.
         conflicts: what other witnesses say instead.
@@ -60,6 +64,9 @@ class Inspection:
     kind: Literal["backup", "install"]
     state: State | None
     path: str
+    account: str = ""
+    file: str = ""
+    archive: Place | None = attribute(default=None, compare=False)
     fields: dict[str, Value] = attribute(default_factory=dict)
     origins: dict[str, Document | Source] = attribute(default_factory=dict)
     conflicts: dict[str, tuple[Fact, ...]] = attribute(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import click
 
-from backupmeta import library, listing, rules
+from backupmeta import library, listing, rules, targets
 from backupmeta.backup.inspection import GoneInstall, Inspection
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
@@ -80,13 +80,13 @@ def _subject(
 ) -> Inspection:
     """Return the backup or install that is meant; in a catalog, who asks for a user has every account looked at."""
     if where.catalog is None:
-        return library.find_subject(target, where.search(), user=user, allow_missing=allow_missing, findings=findings)
+        return targets.find_subject(target, where.search(), user=user, allow_missing=allow_missing, findings=findings)
     from backupmeta.catalog import remembered
 
     messages.write_age(where.catalog)
     name = target.rpartition("/")[2]
     search = remembered.named(where.catalog, name, where.zone, user)
-    return library.subject_named(name, search, user=user, allow_missing=allow_missing, findings=findings)
+    return targets.subject_named(name, search, user=user, allow_missing=allow_missing, findings=findings)
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------

@@ -1,21 +1,18 @@
 """`diff`: what differs between two backups, or between a backup and the live install."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from backupmeta import library
-from backupmeta.account import places
-from backupmeta.account.home import Home
-from backupmeta.account.roots import named
 from backupmeta.backup.inspection import Inspection
 from backupmeta.comparison.changes import Changes, compared
 from backupmeta.errors import AnswerError, UnreadableError, install_not_found
-from backupmeta.evidence import Place, join_server_path
+from backupmeta.evidence import join_server_path
 from backupmeta.findings import Finding
 from backupmeta.search import EVERYWHERE, Search
+from backupmeta.targets import find_subject, homes_around
 
 if TYPE_CHECKING:
     from backupmeta.comparison import archive_changes
@@ -30,12 +27,10 @@ class Side(NamedTuple):
     Attributes:
         name: as it was named.
         inspection: what is known of it.
-        place: where its archive lies; None where it has none.
     """
 
     name: str
     inspection: Inspection
-    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,7 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
         raise ValueError("both are current; name a backup")
     findings = list[Finding]()
     with noting(findings):
-        sides = [Side(target, *backup(target, search, user, findings)) for target in (a, b) if target != CURRENT]
+        sides = [_side(target, search, user, findings) for target in (a, b) if target != CURRENT]
         if a == CURRENT:
             sides.insert(0, _current(sides[0], search, findings))
         elif b == CURRENT:
@@ -100,6 +95,11 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
     return Difference(before, after, changes, contents, tuple(dict.fromkeys((*findings, *contents.findings))))
 
 
+def _side(target: str, search: Search, user: str | None, findings: list[Finding]) -> Side:
+    """Return the side that is meant by a ``target``, from its record where its archive is missing."""
+    return Side(target, find_subject(target, search, user=user, allow_missing=True, findings=findings))
+
+
 def _current(other: Side, search: Search, findings: list[Finding]) -> Side:
     return Side(CURRENT, current(other.name, other.inspection, search, findings))
 
@@ -108,21 +108,12 @@ def _archive(side: Side) -> "archive_changes.ComparedArchive":
     """Return the archive of a ``side``. Raises `UnreadableError` where it has none."""
     from backupmeta.comparison import archive_changes
 
-    if side.place is None:
+    if (place := side.inspection.archive) is None:
         raise UnreadableError(side.name, "has no archive here", "compare it without --deep, or name two archives")
-    return archive_changes.ComparedArchive(side.place, side.inspection.path)
+    return archive_changes.ComparedArchive(place, side.inspection.path)
 
 
 # --- finding what is to be compared -----------------------------------------------------------------------------------
-
-
-def backup(target: str, search: Search, user: str | None, findings: list[Finding]) -> tuple[Inspection, Place | None]:
-    """Return what is known of a backup, from its record where its archive is missing, and where that archive lies.
-
-    A ``target`` that is no backup may be an install. Raises as `backupmeta.library.find_subject`.
-    """
-    inspection = library.find_subject(target, search, user=user, allow_missing=True, findings=findings)
-    return inspection, _place(target, inspection, search)
 
 
 @contextmanager
@@ -144,7 +135,7 @@ def current(target: str, backup: Inspection, search: Search, findings: list[Find
     backup does not say which one it is.
     """
     id_, live = backup.text("backup_install"), None
-    for home in homes(target, search, findings):
+    for home in homes_around(target, search, findings):
         findings.extend(finding for finding in home.findings if finding.is_unread)
         if id_ in home.installs:
             live = library.inspect_install(home, id_)
@@ -155,29 +146,3 @@ def current(target: str, backup: Inspection, search: Search, findings: list[Find
     if live is None:
         raise install_not_found(f"the live install of {target!r} is not here: {id_ or 'no record names it'}")
     return live
-
-
-def homes(target: str, search: Search, findings: list[Finding]) -> Iterator[Home]:
-    """Yield the homes that ``target`` may belong to, each open until the next one; append what was odd.
-
-    Of a file that is first the home it lies in, or else its folder; and others only where roots are named.
-    """
-    if (path := search.file(target)) is not None:
-        with places.home_above(os.path.dirname(path), search.limits, search.sysroot) as home:
-            above = named(home.folder.path, search.sysroot)._replace(depth=0)
-        yield from places.homes([above], search.limits, findings)
-        if not search.roots and search.sysroot is None:
-            return
-    yield from search.homes(findings)
-
-
-def _place(target: str, inspection: Inspection, search: Search) -> Place | None:
-    """Return where the archive lies that the ``inspection`` was made of, or None where there is none."""
-    if (path := search.file(target)) is not None and not places.is_record_file(path):
-        folder, name = os.path.split(path)
-        return Place(folder, None, name, is_named=True)
-    for home in homes(target, search, []):
-        for pair in home.pairs():
-            if pair.archive is not None and pair.archive.server_path == inspection.path:
-                return pair.archive.place
-    return None

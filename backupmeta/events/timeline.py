@@ -29,7 +29,7 @@ from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding
 from backupmeta.folders import TemporaryDatabase
 from backupmeta.provenance import Source, Witness, on_disk
-from backupmeta.record.grammar import Document, document, pickled_in_clear
+from backupmeta.record.grammar import Document, pickled_in_clear
 from backupmeta.search import ALWAYS, EVERYWHERE, Period, Search
 from backupmeta.words import seconds_in
 from backupmeta.work.orders import HERE, Watch, Work, Workers, results, spared
@@ -193,9 +193,7 @@ class Examining(Work["Step", Part]):
             beginning = head(file, self.limits, order.path)
             source = Source(Witness.EMBEDDED_RECORD, order.path, beginning.member.text)
             grave = _grave(order, beginning.findings)
-            if order.record is not None and order.record.record.is_of(beginning.record):  # parsed already
-                return Document(source, order.record.record), grave
-            return document(source, beginning.record, self.limits), grave
+            return library.own_record(source, beginning.record, order.record, self.limits), grave
         except EvidenceError as error:
             return None, (_unreadable(order, error),)
 

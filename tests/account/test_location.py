@@ -18,7 +18,8 @@ from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.remembered import InCatalog
 from backupmeta.catalog.scanning import scan
-from backupmeta.library import find_backup, list_backups
+from backupmeta.library import list_backups
+from backupmeta.targets import find_backup
 from backupmeta.verification import verify
 from tests.invented import BACKUP, NAME, SECOND, Account, archive, backup_record, run
 
