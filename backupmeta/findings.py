@@ -146,6 +146,10 @@ class Finding(_FindingFields):
             return self._replace(subject=path)
         return Finding(self.rule, ": ".join(filter(None, (path, self.subject))), self.detail, self.evidence)
 
+    def in_file(self, path: str) -> "Finding":
+        """Return the same, all of its evidence in the file at ``path``: such as an archive as the server saw it."""
+        return self._replace(evidence=tuple(source._replace(path=path) for source in self.evidence))
+
 
 class Findings:
     """Findings that are gathered while something of any size is read: of each id the first ones, the rest counted."""

@@ -331,6 +331,9 @@ ARCHIVE_REMOTE: Final = _account_note(
 ARCHIVE_WITHOUT_RECORD: Final = _account_note(
     "archive-without-record", "no backup record names this archive", "nothing: it has a record inside"
 )
+BACKUP_ORPHANED: Final = _account_note(
+    "backup-orphaned", "the install of this backup is gone", "keep it if the install may come back"
+)
 ARCHIVES_NOT_READ: Final = _account_note(
     "archives-not-read",
     "files look like archives, by their names or their beginnings, and were not read as such",

@@ -19,15 +19,6 @@ from backupmeta.masking import MASK, is_secret
 T = TypeVar("T")
 
 
-MARKS: Final = (":", "=", "//", "%", '"', "'")
-"""One of these stands in every value in which a rule for values masks something."""
-
-
-def marks_in(text: str) -> list[str]:
-    """Return which of the `MARKS` stand in a ``text``."""
-    return [mark for mark in MARKS if mark in text]
-
-
 _PLAIN_URI: Final = re.compile(r"(?:[a-z][a-z0-9+.]*://[\w.-]+(?::\d{1,5}(?=/|$))?)?[\w./~+-]*").fullmatch
 """Tells an address or path in which nothing is secret."""
 

@@ -35,7 +35,7 @@ from backupmeta.errors import (
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.provenance import Source, Witness, on_disk
-from backupmeta.record.grammar import Document, document, pickled_in_clear
+from backupmeta.record.grammar import Document, pickled_in_clear
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.words import NANOSECONDS, counted
 from backupmeta.work.orders import HERE, WORKER_ENDED, Watch, Work, Workers, results, spared
@@ -88,6 +88,14 @@ class Case(NamedTuple):
     def size(self) -> int:
         """Return how many bytes the archive has; 0 where it can't be read."""
         return _size(self.place.open)
+
+    def judged(
+        self, findings: Iterable[Finding], sha256: str | None = None, verdict: Verdict | None = None
+    ) -> Verification:
+        """Return the verification of the archive: its ``verdict``, or else that of its ``findings``, by the policy."""
+        judgements = judge(findings, self.policy)
+        verdict = verdict or verdict_of(judgements, self.policy)
+        return Verification("archive", self.server_path, verdict, sha256, judgements)
 
 
 class Outcome(NamedTuple):
@@ -153,15 +161,25 @@ def case_of(
     return Case(archive.place, archive.server_path, closed, home.surroundings, zone, home.limits, policy, now)
 
 
-def verify_archive(case: Case, watch: Watch | None = None) -> list[Outcome]:
+def outcomes_of(case: Case, watch: Watch | None = None, consumers: Sequence[Consumer] = ()) -> list[Outcome]:
     """Verify one archive, as that of each of its backups; ``watch`` is told how many bytes each read gave.
 
-    What can't be read at all is an outcome, too; nothing is raised but for errors in this program.
+    The ``consumers`` take in contents on the way. What can't be read at all is an outcome, too; nothing is raised but
+    for errors in this program.
     """
     try:
-        with told_of(case.place.path), case.place.open() as file:
+        with case.place.open() as file:
             file.watch = watch
-            return [examination.outcome for examination in examined(case, file)]
+            return outcomes_in(case, file, consumers)
+    except EvidenceError as error:
+        return [_failed(single, error) for single in case.alone]
+
+
+def outcomes_in(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ()) -> list[Outcome]:
+    """Verify the open ``file`` of ``case``: see `outcomes_of`."""
+    try:
+        with told_of(case.place.path):
+            return [examination.outcome for examination in examined(case, file, consumers)]
     except EvidenceError as error:
         return [_failed(single, error) for single in case.alone]
 
@@ -178,7 +196,7 @@ def _failed(case: Case, error: EvidenceError) -> Outcome:
 
 def case_at(path: str, search: Search, policy: Policy, now: int) -> Case:
     """Return the case of the archive at ``path``. Raises `EvidenceError`."""
-    for item in _items(replace(search, roots=(path,), sysroot=None), policy, now):
+    for item in _items(replace(search, roots=(path,)), policy, now):
         if isinstance(item, Case):
             return item
     raise NotAnArchiveError(path, "no archive", "give the path of an archive")
@@ -189,7 +207,7 @@ class Verifying(Work[Item, list[Outcome]]):
 
     def do(self, order: Item | None, watch: Watch) -> Iterator[list[Outcome]]:
         """Yield what comes out for an archive."""
-        yield verify_archive(order, watch) if isinstance(order, Case) else []
+        yield outcomes_of(order, watch) if isinstance(order, Case) else []
 
     def pickled(self, order: Item) -> bytes:
         """Return the case as it goes to a process: with the secrets of its records, which are compared there."""
@@ -197,10 +215,8 @@ class Verifying(Work[Item, list[Outcome]]):
 
     def given_up(self, order: Item) -> Iterator[list[Outcome]]:
         """Yield that no process survives reading the archive."""
-        cases, reason = (
-            order.alone if isinstance(order, Case) else (),
-            Finding(rules.ARCHIVE_UNREADABLE, "", WORKER_ENDED),
-        )
+        reason = Finding(rules.ARCHIVE_UNREADABLE, "", WORKER_ENDED)
+        cases = order.alone if isinstance(order, Case) else ()
         yield [Outcome(_not_judged(case, reason), _of_record(case), is_final=False) for case in cases]
 
 
@@ -275,9 +291,8 @@ def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verifi
     """Return the verification of an account, or of a folder; unreadable where something in it is, archives aside."""
     judgements = judge(findings, policy)
     is_unread = any(judgement.finding.is_unread for judgement in judgements)
-    return Verification(
-        "account", path, Verdict.UNREADABLE if is_unread else verdict_of(judgements, policy), None, judgements
-    )
+    verdict = Verdict.UNREADABLE if is_unread else verdict_of(judgements, policy)
+    return Verification("account", path, verdict, None, judgements)
 
 
 # --- what there is ----------------------------------------------------------------------------------------------------
@@ -300,9 +315,9 @@ def _items(search: Search, policy: Policy, now: int) -> Iterator[Item]:
 def _each_root(search: Search) -> Iterator[tuple[str, Search]]:
     """Yield a search for each root, with its name: what can't be read at one of them keeps nothing from the others."""
     for root in search.roots:
-        yield root, replace(search, roots=(root,), sysroot=None)
-    if search.sysroot is not None or not search.roots:
-        yield search.name, replace(search, roots=())
+        yield root, replace(search, roots=(root,))
+    if not search.roots:
+        yield search.name, search
 
 
 def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[Item]:
@@ -320,10 +335,9 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[I
         findings.extend((*pair.findings, *inspection.findings, *rulebook.of_backup(subject, is_whole=False)))
         absent.append(_kept(inspection, inspection.path, None, is_whole=pair.state is State.REMOTE))
     findings += home.findings
-    is_whole = home.wanted is None
-    installs = None
-    if home.has_records and is_whole:
-        installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.installs}
+    is_whole, installs = home.wanted is None, None
+    if home.live is not None:
+        installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.live}
     yield Household(home.folder.server_path, home.is_home, is_whole, tuple(findings), installs, tuple(absent))
 
 
@@ -368,7 +382,8 @@ def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ())
 
 def _examination(case: Case, passed: Pass, inventory: Inventory, written: Written) -> Examination:
     """Judge an archive that was read, as that of one backup."""
-    findings = Findings.of(chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)))
+    of_pass = (finding.in_file(case.server_path) for finding in passed.findings())
+    findings = Findings.of(chain(case.pair.findings, of_pass, _of_file(passed, case)))
     is_whole = not any(finding.is_unread for finding in findings)
     if (why := _not_to_judge(case, passed, inventory, findings)) is not None:
         return Examination(_set_aside(case, why, findings), inventory)
@@ -378,22 +393,14 @@ def _examination(case: Case, passed: Pass, inventory: Inventory, written: Writte
     if embedded is not None or case.pair.record is not None:
         inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
         subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now, written)
-        for finding in chain(tampering.weighed(subject), rulebook.of_backup(subject, is_whole=is_whole)):
+        for finding in chain(
+            tampering.weighed(subject), rulebook.of_backup(subject, case.policy.checks, is_whole=is_whole)
+        ):
             findings.add(finding)
         kept = _kept(inspection, case.server_path, sha256, is_whole=is_whole)
     if is_whole and inventory.record is None:
         findings.add(Finding(library.without_record(case.pair.record, case.place), "", "", (case.source,)))
-    judgements = judge(findings, case.policy)
-    verdict = verdict_of(judgements, case.policy)
-    outcome = Outcome(Verification("archive", case.server_path, verdict, sha256, judgements), kept)
-    return Examination(outcome, inventory, subject)
-
-
-def _of_pass(passed: Pass, case: Case) -> Iterator[Finding]:
-    """Yield what the pass met; paths as the server saw them."""
-    for finding in passed.findings():
-        evidence = tuple(source._replace(path=case.server_path) for source in finding.evidence)
-        yield finding._replace(evidence=evidence)
+    return Examination(Outcome(case.judged(findings, sha256), kept), inventory, subject)
 
 
 def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
@@ -431,8 +438,7 @@ def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome
     others = sorted({finding.id for finding in findings if finding.severity is not Severity.NOTE})
     more = [f"found so far: {', '.join(others)}"] if others else []
     detail = "; ".join([why.detail, *more] if why.detail else more)
-    judgements = judge([why._replace(detail=detail)], case.policy)
-    return Outcome(Verification("archive", case.server_path, Verdict.NOT_JUDGED, None, judgements), _of_record(case))
+    return Outcome(case.judged([why._replace(detail=detail)], verdict=Verdict.NOT_JUDGED), _of_record(case))
 
 
 def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document | None:
@@ -446,10 +452,8 @@ def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document 
         return None
     if inventory.record.missing:
         return None
-    if case.pair.record is not None and case.pair.record.record.is_of(content):
-        return Document(source, case.pair.record.record)
     try:
-        return document(source, content, case.limits)
+        return library.own_record(source, content, case.pair.record, case.limits)
     except EvidenceError as error:
         findings.add(Finding(rules.LIMIT_EXCEEDED, "", error.reason, (source,)))
         return None

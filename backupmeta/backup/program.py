@@ -11,11 +11,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from backupmeta.backup.witnesses import DERIVABLE
+from backupmeta.backup.witnesses import BY_NAME, DERIVABLE
 from backupmeta.record.fields import CUSTOM, FIELDS, Default, Field, Scope, Use, use_of
 from backupmeta.record.grammar import Record
-from backupmeta.record.values import Decoder, items, schedule_id, text
-from backupmeta.secrets import is_location
+from backupmeta.record.values import Decoder, text
 
 CUSTOM_SCHEDULE: Final = frozenset({"autobk_daily", "autobk_weekly", "autobk_monthly"})
 """The fields that are part of the answer only where ``autobk`` is ``custom``."""
@@ -32,11 +31,13 @@ class Won(NamedTuple):
 
     Attributes:
         names: the fields.
+        of_key: the fields of each key; of most one.
         texts: those that are texts, and their keys: decoded all at once.
         decoded: the others.
     """
 
     names: tuple[str, ...]
+    of_key: Mapping[str, tuple[str, ...]]
     texts: Mapping[str, str]
     decoded: tuple[Decoding, ...]
 
@@ -83,9 +84,7 @@ class Program(NamedTuple):
         open_steps: those of them that depend on values: what is contested, of a custom schedule, derived from something
             else than a record, or odd.
         kept: the keys that are no fields, each with the numbers of the records that have it.
-        secrets: the fields that are secret by name, or are locations: closed where something in them must not be shown.
-        texts: the other fields that are texts.
-        lists: the other fields that are lists of texts.
+        by_name: the fields that the names and paths of files say, if anything does.
     """
 
     is_fallback: bool
@@ -95,9 +94,7 @@ class Program(NamedTuple):
     steps: tuple[FieldStep | KeyStep, ...]
     open_steps: tuple[FieldStep | KeyStep, ...]
     kept: Mapping[str, tuple[int, ...]]
-    secrets: tuple[str, ...]
-    texts: tuple[str, ...]
-    lists: tuple[str, ...]
+    by_name: tuple[str, ...]
 
 
 def program(records: Sequence[Record], live: Record | None, *, is_backup: bool) -> Program:
@@ -125,7 +122,6 @@ def compiled(keys: tuple[Keys, ...], live: Keys | None, *, is_backup: bool) -> P
     field_steps = [*known, *(step for step in others if isinstance(step, FieldStep))]
     kept = {step.key: holders[step.key] for step in others if isinstance(step, KeyStep)}
     possible = [step.field for step in field_steps if step.holders or step.field.name in DERIVABLE]
-    harmless = [field for field in possible if not _is_secret(field)]
     return Program(
         is_fallback=is_fallback,
         names=tuple([field.name for field in possible]),
@@ -134,18 +130,8 @@ def compiled(keys: tuple[Keys, ...], live: Keys | None, *, is_backup: bool) -> P
         steps=(*known, *others),
         open_steps=tuple(filter(_is_open, (*known, *others))),
         kept=kept,
-        secrets=tuple([field.name for field in possible if _is_secret(field)]),
-        texts=tuple([field.name for field in harmless if field.decode in _TEXT_DECODERS]),
-        lists=tuple([field.name for field in harmless if field.decode is items]),
+        by_name=tuple([step.field.name for step in known if not step.holders and step.field.name in BY_NAME]),
     )
-
-
-_TEXT_DECODERS: Final = frozenset({text, schedule_id})
-"""The decoders whose results may be any text; `items` returns a list of such texts."""
-
-
-def _is_secret(field: Field) -> bool:
-    return field.secret or is_location(field.name)
 
 
 _remembered = lru_cache(maxsize=256)(compiled)
@@ -210,4 +196,7 @@ def _won(steps: Sequence[FieldStep], count: int) -> tuple[Won, ...]:
 def _won_fields(fields: Sequence[Field]) -> Won:
     texts = {field.name: field.key or "" for field in fields if field.decode is text}
     decoded = [(field.name, field.key or "", field.decode) for field in fields if field.name not in texts]
-    return Won(tuple([field.name for field in fields]), texts, tuple(decoded))
+    of_key = dict[str, tuple[str, ...]]()
+    for field in fields:
+        of_key[field.key or ""] = (*of_key.get(field.key or "", ()), field.name)
+    return Won(tuple([field.name for field in fields]), of_key, texts, tuple(decoded))

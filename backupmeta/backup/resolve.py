@@ -22,7 +22,7 @@ from backupmeta.record import grammar
 from backupmeta.record.fields import Field, Use, problem
 from backupmeta.record.grammar import Document, Record
 from backupmeta.record.values import Decoder
-from backupmeta.secrets import closed, is_closed, marks_in, mask_value
+from backupmeta.secrets import closed, is_closed, mask_value
 from backupmeta.words import seconds_in
 
 
@@ -78,26 +78,24 @@ def _resolve(
         del records[1]
     own = [record.record for record in records]
     chosen = program(own, live and live.record, is_backup=inspection.kind == "backup")
-    _Run(chosen, records if live is None else [*records, live], witnesses, inspection).run()
+    speaking = records if live is None else [*records, live]
+    _Run(chosen, speaking, witnesses, inspection).run()
     if len(inspection.findings) > Findings.KEPT:  # a record with very many keys
         inspection.findings[:] = Findings.of(inspection.findings)
     recorded = _recorded_name(inspection)
-    _close(inspection, chosen)
+    _close(inspection, chosen, speaking)
     return recorded._replace(has_secret_title=is_closed(inspection.fields.get("title")))
 
 
-def _close(inspection: Inspection, program: Program) -> None:
-    """Close the fields that are secret, or have a secret in them."""
+def _close(inspection: Inspection, program: Program, records: Sequence[Document]) -> None:
+    """Close the fields that have something in them that a record masks, and what a path or name says."""
     fields = inspection.fields
-    texts = [(name, value) for name in program.texts if isinstance(value := fields.get(name), str)]
-    texts += [
-        (name, ",".join(map(str, value))) for name in program.lists if isinstance(value := fields.get(name), list)
-    ]
-    marks = marks_in("\n".join([value for _, value in texts]))
-    suspects = {name for mark in marks for name, value in texts if mark in value}
-    suspects.update(program.secrets)
-    for name in suspects & fields.keys():
-        fields[name] = closed(name, fields[name])
+    suspects = list(program.by_name)
+    for won, record in zip(program.won, records, strict=True):
+        suspects += [name for key in record.record.masked_keys for name in won.of_key.get(key, ())]
+    for name in suspects:
+        if name in fields:
+            fields[name] = closed(name, fields[name])
     inspection.closed_names = tuple([name for name in suspects if is_closed(fields.get(name))])
 
 
@@ -126,7 +124,7 @@ class _Run:
             )
         inspection.fields = dict.fromkeys(program.names)
         self._decode()
-        is_decoded = not self._undecodable and self._kept_is_text()
+        is_decoded = not self._undecodable and all(record.record.is_text for record in self._records)
         for step in program.open_steps if is_decoded else program.steps:
             if isinstance(step, FieldStep):
                 self._field(step)
@@ -170,15 +168,6 @@ class _Run:
         except ValueError as error:
             self._inspection.fields[name] = None
             self._undecodable[name] = error
-
-    def _kept_is_text(self) -> bool:
-        """Return whether the values of the kept keys that are believed are all UTF-8."""
-        kept = self._program.kept.items()
-        try:
-            b"\n".join([self._records[holders[0]].record.values[key] for key, holders in kept]).decode()
-        except UnicodeDecodeError:
-            return False
-        return True
 
     def _field(self, step: FieldStep) -> None:
         """Take what values decide of a field."""

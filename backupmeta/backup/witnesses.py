@@ -167,5 +167,8 @@ _DERIVED: Final[Mapping[str, Callable[[Inspection, Witnesses], _Derived | None]]
     "id": _id,
 }
 
-DERIVABLE: Final = frozenset(_DERIVED) | {field.name for field in FIELDS if field.default is not None}
+BY_NAME: Final = frozenset(_DERIVED)
+"""The fields that the names and paths of files say, where no record does."""
+
+DERIVABLE: Final = BY_NAME | {field.name for field in FIELDS if field.default is not None}
 """The fields that something else than a record can say."""

@@ -143,12 +143,12 @@ WHERE b.until IS NULL{} ORDER BY a.path, a.host, b.account
 def _inspected(catalog: Catalog, account: int, paths: set[str], zone: tzinfo | None) -> Iterator[Inspection]:
     """Yield the backups of an account whose record or, without one, whose archive is one of ``paths``."""
     stored = catalog.memory(account)
-    with recalled(catalog.path, stored, DEFAULT_LIMITS) as home:
+    with recalled(catalog, stored, DEFAULT_LIMITS) as home:
         for pair in home.pairs():
             archive = pair.archive and below(home.folder, pair.archive.folder, pair.archive.name)
             if (f"{BACKUPS}/{pair.id}" if pair.record else archive) in paths:
                 try:
-                    yield library.inspect_backup(home, pair, home.surroundings, zone)
+                    yield library.inspect_at_home(home, pair, zone)
                 except EvidenceError:
                     continue  # it has no row, so no query can be about it
 

@@ -7,12 +7,13 @@ from typing import Final
 
 import click
 
+from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog import queries
 from backupmeta.catalog.queries import Query, Requirement, parsed_requirement
 from backupmeta.checks.policy import Verdict
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.cli import messages, options
-from backupmeta.cli.answer_cmds import Presentation, presenting, report_rows
+from backupmeta.cli.answer_cmds import Presentation, itself, presenting, report_rows
 from backupmeta.errors import did_you_mean
 from backupmeta.findings import Finding
 from backupmeta.render.backups import BACKUPS
@@ -95,7 +96,9 @@ _asking: Final = options.collected(
 @click.option("--domain", metavar="DOMAIN", help="Only those of this domain.")
 @presenting(BACKUPS)
 @options.zoned
-def find(catalog: str, query: Query, domain: str | None, presentation: Presentation, zone: tzinfo | None) -> int:
+def find(
+    catalog: str, query: Query, domain: str | None, presentation: Presentation[Inspection], zone: tzinfo | None
+) -> int:
     """Find backups in a CATALOG: all that is asked for has to hold.
 
     An APPLICATION may have bounds on its version, as versions are ordered: 6.4 < 6.4.3 < 6.10. Several are
@@ -113,6 +116,6 @@ def find(catalog: str, query: Query, domain: str | None, presentation: Presentat
         query = query._replace(period=ALWAYS)
     messages.write_age(catalog)
     findings: list[Finding] = []
-    has_rows = presentation.show(queries.find(catalog, query, zone, findings), criteria, findings)
+    has_rows = presentation.show(queries.find(catalog, query, zone, findings), criteria, findings, itself)
     nothing = chain([f"nothing that matches in {catalog}"], queries.unknown(catalog, query, domain))
     return report_rows(findings, nothing, has_rows=has_rows, has_criteria=True)

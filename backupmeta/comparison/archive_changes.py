@@ -339,8 +339,7 @@ def _walked(
 
 def _findings(end: End, path: str) -> Iterator[Finding]:
     """Yield what was odd about an archive, at its ``path`` as the server saw it."""
-    for finding in end.findings:
-        yield finding._replace(evidence=tuple(source._replace(path=path) for source in finding.evidence))
+    yield from (finding.in_file(path) for finding in end.findings)
     if end.left_out:
         yield Finding(rules.LIMIT_EXCEEDED, path, f"{counted(end.left_out, 'more table')} in the dump")
 

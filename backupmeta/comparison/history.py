@@ -7,7 +7,6 @@ each once.
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, groupby, takewhile
@@ -22,13 +21,14 @@ from backupmeta.archive.reader import NUMBERED, find
 from backupmeta.backup.inspection import Inspection
 from backupmeta.comparison.archive_changes import By, MemberSpool, TableChange, changed_tables, differing
 from backupmeta.comparison.changes import Changes, What, compared
-from backupmeta.comparison.diff import CURRENT, backup, homes, noting
+from backupmeta.comparison.diff import CURRENT, noting
 from backupmeta.comparison.walks import End, Entry, MemberNames, Part, Site, Walking
-from backupmeta.errors import AnswerError, EvidenceError, UnreadableError, install_not_found
+from backupmeta.errors import EvidenceError, install_not_found
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
 from backupmeta.provenance import on_disk
 from backupmeta.search import EVERYWHERE, Search
+from backupmeta.targets import archive_of, find_subject, homes_around
 from backupmeta.work.orders import WORKER_ENDED, Watch, Workers, results, spared
 
 _COUNTERS: Final = "cache_"
@@ -107,7 +107,7 @@ def history(target: str, search: Search = EVERYWHERE) -> History:
     with noting(findings):
         if is_id(target) and (rows := _rows(target, target, search, findings)):
             return _history(target, rows, findings)
-        inspection, _ = backup(target, search, None, findings)
+        inspection = find_subject(target, search, allow_missing=True, findings=findings)
     id_ = inspection.text("id" if inspection.kind == "install" else "backup_install")
     if not id_:
         raise install_not_found(f"{target!r} does not say which install it is of")
@@ -137,7 +137,7 @@ def _without_counters(changes: Changes) -> Changes:
 def _rows(id_: str, target: str, search: Search, findings: list[Finding]) -> list[Row]:
     """Return the backups of the install, oldest first, then the live install; a home may be met twice."""
     backups, broken, live = dict[str, Row](), dict[str, Row](), list[Row]()
-    for home in homes(target, search, findings):
+    for home in homes_around(target, search, findings):
         for pair in home.pairs():
             row = _row(home, pair, id_, search)
             if row is not None and row.inspection is not None:
@@ -437,10 +437,6 @@ def member_names(target: str, member: str, search: Search) -> MemberNames:
     """
     if NUMBERED.fullmatch(member) is None:
         return MemberNames(os.fsencode(member))
-    place: Place | None = None
-    with suppress(AnswerError):  # an install that is gone has an id
-        _, place = backup(target, search, None, [])
-    if place is None:
-        raise UnreadableError(target, "has no archive here", f"{member} is a member of an archive: name that")
+    place = archive_of(target, search, f"{member} is a member of an archive: name that")
     with place.open() as file:
         return MemberNames(find(file, member, search.limits).member.name)

@@ -125,6 +125,20 @@ class Record:
     def _masked(self) -> "Record":
         return without_secrets(self)
 
+    @cached_property
+    def masked_keys(self) -> frozenset[str]:
+        """The keys in whose values, or in which themselves, something is masked that was not before."""
+        shown = map(self.values.get, self.opened)
+        return frozenset(compress(self.opened, map(ne, self.opened.values(), shown)))
+
+    @property
+    def is_text(self) -> bool:
+        """Whether all of it is UTF-8."""
+        try:
+            return self.clear.isascii() or bool(self.clear.decode("utf-8"))
+        except UnicodeDecodeError:
+            return False
+
     def like(self, content: bytes) -> "Record | None":
         """Return the record in ``content``, where hardly a line differs from this one's; None where more do.
 
@@ -133,17 +147,18 @@ class Record:
         rows, old = content.split(b"\n"), self.clear.split(b"\n")
         if len(rows) != len(old) or b"\r" in content or b"\0" in content or not rows[-1] or not self.is_tidy:
             return None
-        values, masked, shown = self.opened.copy(), self.values.copy(), self.content.split(b"\n")
+        changed, masks, shown = dict[str, bytes](), dict[str, bytes](), self.content.split(b"\n")
         for place in compress(count(), map(ne, rows, old)):
             name, equals, value = rows[place].partition(b"=")
             if not equals or not old[place].startswith(name + equals):
                 return None
             key = name.decode("utf-8", "surrogateescape")
-            values[key] = value
-            masked[key] = _mask_of(value) if is_secret(key) else _shown(key, value)
-            shown[place] = name + b"=" + masked[key]
-        alike = Record(content, values)
-        alike._masked = Record(b"\n".join(shown), masked, is_masked=True)
+            changed[key] = value
+            masks[key] = _mask_of(value) if is_secret(key) else _shown(key, value)
+            shown[place] = name + b"=" + masks[key]
+        alike = Record(content, self.opened | changed)
+        alike._masked = Record(b"\n".join(shown), self.values | masks, is_masked=True)
+        alike.masked_keys = self.masked_keys - changed.keys() | {key for key in changed if masks[key] != changed[key]}
         return alike
 
     @property

@@ -27,7 +27,9 @@ _SPACED: Final = json.JSONEncoder(ensure_ascii=False)
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_NEVER_FOLDED: Final = frozenset({"time (UTC)", "created (UTC)", "id", "state"})
+_NEVER_FOLDED: Final = frozenset(
+    {"time (UTC)", "created (UTC)", "first backup (UTC)", "last backup (UTC)", "id", "state"}
+)
 _SQUEEZED: Final = 16
 """To how many characters a column may be folded before others are left out."""
 _FOLDED: Final = 8

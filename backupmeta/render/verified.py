@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from backupmeta.checks.policy import Judged, Verdict, Verification
-from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.escapes import inert
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.provenance import display, located, named
@@ -138,7 +137,7 @@ class Alike(NamedTuple):
     """The findings of one id in one target.
 
     Attributes:
-        id: a key of `FINDINGS`.
+        id: the id of their rule.
         severity: how severe they are by the policy.
         findings: the findings, one or more.
     """
@@ -151,7 +150,7 @@ class Alike(NamedTuple):
     def sentence(self) -> str:
         """The whole message of a single finding; of several, what they have in common."""
         first, *others = self.findings
-        return FINDINGS[self.id].sentence if others else visible(first.message)
+        return first.rule.sentence if others else visible(first.message)
 
     @property
     def particulars(self) -> list[str]:
@@ -161,7 +160,7 @@ class Alike(NamedTuple):
     @property
     def advice(self) -> str:
         """What to do about them."""
-        return FINDINGS[self.id].advice
+        return self.findings[0].rule.advice
 
 
 def alike(judged: Iterable[Judged]) -> list[Alike]:
@@ -173,10 +172,10 @@ def alike(judged: Iterable[Judged]) -> list[Alike]:
 
 
 def by_group(judged: Iterable[Judged]) -> dict[Group, list[Judged]]:
-    """Return findings by what they answer, in the order of `FINDINGS`; groups without a finding are left out."""
+    """Return findings by what they answer, in the order of `Group`; groups without a finding are left out."""
     groups: dict[Group, list[Judged]] = {group: [] for group in Group}
     for judgement in judged:
-        groups[FINDINGS[judgement.finding.id].group].append(judgement)
+        groups[judgement.finding.rule.group].append(judgement)
     return {group: members for group, members in groups.items() if members}
 
 
@@ -289,7 +288,7 @@ def target(verification: Verification) -> dict[str, object]:
 def _finding(judged: Judged) -> dict[str, object]:
     finding, severity = judged
     described = {"id": finding.id, "severity": severity, "message": display(finding.message)}
-    return json_object({**described, "advice": FINDINGS[finding.id].advice, "evidence": finding.evidence})
+    return json_object({**described, "advice": finding.rule.advice, "evidence": finding.evidence})
 
 
 # --- unpacked ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import fields
 from typing import Final
@@ -20,7 +19,7 @@ from backupmeta.backup.witnesses import Witnesses
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.fields import FIELDS
 from backupmeta.record.grammar import Document, document
-from backupmeta.secrets import opened
+from backupmeta.secrets import closed, is_closed, opened
 from tests.backup import reference
 from tests.backup.reference import Answer, Lines
 from tests.examples import examples
@@ -203,13 +202,34 @@ def test_what_one_answer_holds_may_be_changed_and_no_other_shows_it() -> None:
     assert str(parts(resolve.backup(asked, State.PAIRED))) == str(expected)
 
 
-def test_every_field_that_can_hold_a_secret_is_looked_at() -> None:
-    resolved = compiled(b"\n".join(f"{field.key}=".encode() for field in FIELDS if field.key is not None))
-    for field in FIELDS:
-        with suppress(ValueError):
-            if "CANARY" in str(field.decode(b"ftp://u:CANARY@example.com")):
-                assert field.name in {*resolved.secrets, *resolved.texts, *resolved.lists}
-    assert "db_pass" in resolved.secrets
-    assert "bkloc" in resolved.secrets
-    assert "sitetitle" in resolved.texts
-    assert "exclude_files" in resolved.lists
+SECRETIVE: Final = st.one_of(
+    VALUES,
+    st.sampled_from(
+        [b"ftp://u:CANARY@h.example/b", b"CANARY@h.example", b"?token=CANARY", b"a,//u:CANARY@h.example,b"]
+    ),
+    st.sampled_from([b"u%3ACANARY%40h.example", b'{"pass":"CANARY"}', b"pwd=CANARY\n=CANARY", b"https://h.example/"]),
+)
+SECRETIVE_KEYS: Final = st.one_of(KEYS, st.sampled_from(["cf-token", "cf-bkloc", "cf-db_pass", "backup-location"]))
+
+
+@given(
+    st.lists(st.dictionaries(SECRETIVE_KEYS, SECRETIVE, max_size=15), min_size=1, max_size=2),
+    st.one_of(st.none(), st.dictionaries(SECRETIVE_KEYS, SECRETIVE, max_size=15)),
+    st.sampled_from([HOME, "/home/u:CANARY@h"]),
+)
+def test_every_field_with_a_secret_in_it_is_closed(records: list[Lines], live: Lines | None, home: str) -> None:
+    backup, *embedded = map(content, records)
+    asked = witnesses(backup, embedded[0] if embedded else None, None if live is None else content(live))
+    asked = asked._replace(home=home, as_server=home, archive=f"{home}/application_backups/app_?pin=CANARY.tar.gz")
+    inspection = resolve.backup(asked, State.PAIRED)
+    hidden = {name for name, value in inspection.fields.items() if is_closed(closed(name, opened(value)))}
+    assert set(inspection.closed_names) == hidden
+    assert {name for name, value in inspection.fields.items() if is_closed(value)} == hidden
+
+
+def test_a_secret_is_closed_in_the_field_of_each_key() -> None:
+    keys = {field.key: f"{field.key}=ftp://u:CANARY@h.example/b" for field in FIELDS if field.key is not None}
+    keys |= {"backup-time": "backup-time=1718312121", "autobk": "autobk=custom"}
+    inspection = resolve.backup(witnesses("\n".join(keys.values()).encode(), None, None), State.PAIRED)
+    assert "CANARY" not in str(inspection.fields)
+    assert {"db_pass", "bkloc", "sitetitle", "exclude_files"} <= set(inspection.closed_names)

@@ -20,6 +20,8 @@ from tests.attack.test_canaries import PLACES, leaks
 from tests.catalog.snapshots import rows
 from tests.invented import NAME, Account, archive, backup_record, install_record, run
 
+pytestmark = pytest.mark.untraced  # the same lines for each place
+
 LONE: Final = "app_lone.tar.gz"
 CUT: Final = "app_cut.tar.gz"
 WAL: Final = b"\x37\x7f\x06"

@@ -17,7 +17,7 @@ import click
 import pytest
 
 import backupmeta
-from backupmeta import library
+from backupmeta import library, listing
 from backupmeta.account.home import Home, Pair
 from backupmeta.api.models import Backup, Install, ListResponse, Response
 from backupmeta.backup.inspection import Inspection
@@ -584,7 +584,7 @@ def test_a_backup_that_kills_each_process_is_named_and_all_others_are_listed(
 def test_a_list_that_no_process_survives_ends_and_says_so(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     account.backup("0" * 25, backup_record())
     monkeypatch.setattr("backupmeta.work.processes.cores", lambda: 2)
-    monkeypatch.setattr(library.BackupListing, "do", lambda *_: os._exit(1))
+    monkeypatch.setattr(listing.BackupListing, "do", lambda *_: os._exit(1))
     ran = run("list", "--jsonl", account.home)
     assert (ran.code, ran.text) == (2, "")
     assert "backup 1 of the list, and all after it" in ran.err

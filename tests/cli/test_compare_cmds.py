@@ -116,7 +116,7 @@ def test_a_backup_and_a_folder(tmp_path: Path) -> None:
         "  removed  gone | away.php  1 byte, mtime 2024-06-13 20:55:21 UTC",
         "  added    shell.php        symlink, mtime 1970-01-01 00:00:00 UTC, link /etc/passwd",
     ]
-    assert "| removed | gone `\\x7c` away.php | 1 byte" in run("diff", path, site, "--format", "markdown").text
+    assert "| removed | gone `\\x7c away.php` | 1 byte" in run("diff", path, site, "--format", "markdown").text
     described = run("diff", path, site, "--json").json
     assert described["b"] == {"path": str(site), "kind": "folder", "time": None}
     assert [(one["what"], one["after"] and one["after"]["link"]) for one in described["members"]] == [

@@ -35,8 +35,8 @@ TABLES: Final = dict(tables())
 
 def test_every_answer_has_a_table() -> None:
     assert set(TABLES) == {
-        "ANSWERS", "BACKUPS", "CHECKS", "DIFFERENCES", "EXPORTS", "EXTRACTION", "FOLLOWED", "HISTORIES", "INSTALLS",
-        "MEMBERS", "NEEDS", "REPORTS", "SCANS", "STATS", "STEPS", "TIMELINES", "VERIFICATIONS",
+        "ANSWERS", "BACKUPS", "CHECKS", "DIFFERENCES", "EXPORTS", "EXTRACTION", "FOLLOWED", "GONE", "HISTORIES",
+        "INSTALLS", "MEMBERS", "NEEDS", "REPORTS", "SCANS", "STATS", "STEPS", "TIMELINES", "VERIFICATIONS",
     }  # fmt: skip
 
 

@@ -167,7 +167,11 @@ def test_list_has_a_column_of_findings(answers: Answers) -> None:
         ("tina", "archive-renamed name-time-differs"),
         ("udo", "archive-truncated"),
         ("vera", "archive-missing"),
-        ("zoe", "archive-renamed"),
+        ("willi", "archive-without-record"),
+        ("anna", "backup-orphaned"),  # her backup in yusuf's account, which has no such install
+        ("zoe", "archive-without-record archive-renamed"),
+        ("paul", "backup-orphaned"),
+        ("ria", "backup-orphaned"),
     }
 
 
