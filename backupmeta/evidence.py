@@ -112,6 +112,11 @@ class EvidenceFile:
         _close(self._fd)
 
     @property
+    def number(self) -> int:
+        """Its descriptor."""
+        return self._fd
+
+    @property
     def size(self) -> int:
         """Its size in bytes, when it was opened."""
         return self.status.st_size
@@ -123,11 +128,14 @@ class EvidenceFile:
 
     def read(self, length: int) -> bytes:
         """Return the next bytes, at most ``length``; nothing at the end. Raises `UnreadableError`."""
-        content = _answer(self.path, os.read, self._fd, length)
+        content = _answer(self.path, self._next, length)
         self.position += len(content)
         if self.watch is not None:
             self.watch(len(content))
         return content
+
+    def _next(self, length: int) -> bytes:
+        return os.read(self._fd, length)
 
     def read_whole(self, limit: str, bound: int) -> bytes:
         """Return all of a small file, or raise `LimitExceededError` where it is longer than ``bound`` bytes."""
@@ -153,6 +161,24 @@ class EvidenceFile:
     def seek(self, offset: int) -> None:
         """Go to ``offset``, in bytes from the beginning. Raises `UnreadableError`."""
         self.position = _answer(self.path, os.lseek, self._fd, offset, os.SEEK_SET)
+
+
+class EvidenceView(EvidenceFile):
+    """An open file, read from a place of its own (pread(2), POSIX.1-2017); its descriptor is closed apart."""
+
+    __slots__ = ()
+
+    def __init__(self, file: EvidenceFile) -> None:
+        """Read what ``file`` has open; what has changed since that was opened has changed. Raises `UnreadableError`."""
+        super().__init__(file.path, _answer(file.path, os.dup, file.number))
+        self.status: os.stat_result = file.status
+
+    def _next(self, length: int) -> bytes:
+        return os.pread(self._fd, length, self.position)  # who shares the descriptor stays where it is
+
+    def seek(self, offset: int) -> None:
+        """Go to ``offset``, in bytes from the beginning."""
+        self.position = offset
 
 
 def _require_regular(path: str, status: os.stat_result) -> None:

@@ -425,16 +425,12 @@ def _maker(column: Column, decode: Decoder) -> _Make:
     if column.type is Type.SHARED:
         return partial(list_of, column.name)
     if is_secret(column.name):
-        return _mask
+        return lambda raw: MASK if raw.decode() else ""
     if decode is text:
         return bytes.decode
     if column.type in _NUMERIC:
         return lambda raw: number(decode(raw))
     return lambda raw: cast("Cell", decode(raw))
-
-
-def _mask(raw: bytes) -> str:
-    return MASK if raw.decode() else ""
 
 
 def _record_path(cells: list[Cell], around: Surroundings) -> str | None:
@@ -531,18 +527,14 @@ def _file_row(path: str, signature: Signature, reading: Reader) -> FileRow | Non
     folder, _, name = path.rpartition("/")
     kind = _KINDS.get(folder, Witness.ARCHIVE)
     remembered = reading.files.get(path)
-    if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not _is_archive(name, remembered)):
+    is_archive = is_archive_name(name) or (remembered is not None and remembered.is_archive)
+    if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not is_archive):
         return None
     # a time may be after 2262
     size, mtime_ns, inode, ctime_ns = (max(-GREATEST, min(number, GREATEST)) for number in signature)
     status = _status(kind, name, remembered)
     digest = reading.digests.get(path)
     return FileRow(display(path), path_bytes(path), str(kind), size, mtime_ns, inode, status, digest, ctime_ns)
-
-
-def _is_archive(name: str, remembered: Remembered | None) -> bool:
-    """Return whether a file was taken for an archive: by its name, or by how it begins."""
-    return is_archive_name(name) or (remembered is not None and remembered.is_archive)
 
 
 _KINDS: Final = {CURRENT: Witness.INSTALL_RECORD, BACKUPS: Witness.BACKUP_RECORD}

@@ -18,7 +18,7 @@ from backupmeta.comparison.history import history as backups_of
 from backupmeta.events.claims import Event
 from backupmeta.events.timeline import MEMBERS
 from backupmeta.events.timeline import timeline as events_of
-from backupmeta.findings import Finding, Severity
+from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.render.differences import DIFFERENCES, FOLLOWED, HISTORIES
 from backupmeta.render.formats import Trait, View
 from backupmeta.render.timelines import TIMELINES, UNSET, TimelineView
@@ -190,8 +190,8 @@ def timeline(
 
     A ROOT is as for list. Each event has its witness: a record and its line, the archive's name, its gzip header, its
     file, a member. A member that is the same in many backups is one event. Where witnesses of one thing contradict each
-    other, each of their events names the others. Times are UTC; those in archives' names are local: --tz, or else the
-    record's backup-time, tells their zone.
+    other, each of their events names the others; what else is in doubt of a backup stands on stderr, as with list.
+    Times are UTC; those in archives' names are local: --tz, or else the record's backup-time, tells their zone.
 
     Exit code 0, also where witnesses contradict each other; 1 where nothing happened that was asked for; 2 where
     something could not be read.
@@ -223,7 +223,7 @@ def timeline(
     if is_unmet:
         for line in library.unknown(search, criteria):
             messages.write_line(line)
-    return messages.report(dict.fromkeys(findings), Severity.WARNING) or int(is_unmet)
+    return messages.report(Findings.of(dict.fromkeys(findings)), Severity.WARNING) or int(is_unmet)
 
 
 def _size(search: Search) -> int:

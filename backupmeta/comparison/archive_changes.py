@@ -75,7 +75,7 @@ class End(NamedTuple):
 Part = Sequence[Entry] | End
 """What comes of a walk: many members at once, again and again, and at last how it ended."""
 
-_MAY_LACK: Final = frozenset({rules.ARCHIVE_NO_END, rules.ARCHIVE_MULTI_VOLUME})
+MAY_LACK: Final = frozenset({rules.ARCHIVE_NO_END, rules.ARCHIVE_MULTI_VOLUME})
 """The findings by which an archive that was read to its end may have had more members."""
 
 
@@ -137,7 +137,7 @@ def _entries(passed: Pass, digests: MemberDigests, names: MemberNames | None = N
 def _end(passed: Pass, dump: Dump | None) -> End:
     """Return what is known at the end of a walk."""
     findings, end = tuple(passed.findings()), passed.end
-    unread = next((finding.message for finding in findings if finding.rule in _MAY_LACK), "")
+    unread = next((finding.message for finding in findings if finding.rule in MAY_LACK), "")
     if end is None or end.verdict != "complete":
         unread = "not walked" if end is None else end.reason
     if dump is None:

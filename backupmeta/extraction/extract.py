@@ -18,6 +18,7 @@ from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import DUMP, OWN, WITH_CONTENT, Member, escapes, is_absolute, plain
 from backupmeta.archive.reader import Content
 from backupmeta.checks.policy import Verdict, Verification
+from backupmeta.evidence import EvidenceFile
 from backupmeta.extraction.tree import Attributes, NewFile, RefusedError, Tree, new, over
 from backupmeta.findings import FindingRule, Severity
 from backupmeta.verification import Case
@@ -392,9 +393,15 @@ def extract(case: Case, order: Order, report: Report, dump: Write | None, watch:
 
     Raises `EvidenceError` where the archive can't be read, `OutputError` where the folder can't be written.
     """
-    opened = over if order.is_over else new
-    with case.place.open() as file, opened(order.folder, is_synced=order.is_synced) as (tree, keep):
+    with case.place.open() as file:
         file.watch = watch
+        return extracted(case, file, order, report, dump)
+
+
+def extracted(case: Case, file: EvidenceFile, order: Order, report: Report, dump: Write | None) -> Extraction:
+    """Extract the open ``file`` of ``case``: see `extract`."""
+    opened = over if order.is_over else new
+    with opened(order.folder, is_synced=order.is_synced) as (tree, keep):
         unpacking = Unpacking(tree, order, case.limits, report, dump)
         verified = verification.examined(case, file, [unpacking])[0].outcome.verification
         unpacking.finish()

@@ -458,14 +458,6 @@ def _mark_rows(file: FileHistory, followed: FollowedFiles) -> Iterator[_Row]:
             yield phrase, *_backup_cells(followed.backups[number]), after
 
 
-def _after(number: int, file: FileHistory) -> str:
-    """Return in how many backups right after this one the file may be or not."""
-    following = next((span for span in file.spans if span.first == number + 1), None)
-    if following is None or following.presence is not Presence.UNKNOWN:
-        return ""
-    return f"can't tell for {words.counted(following.length, 'backup')} after it"
-
-
 def _span_row(span: Span, followed: FollowedFiles) -> _Row:
     times = [_time(followed.backups[number]) or "?" for number in (span.first, span.last)]
     return span.presence, " to ".join(dict.fromkeys(times)), words.counted(span.length, "backup"), _how(span)

@@ -128,7 +128,7 @@ def dump_object(dump: Dump) -> dict[str, object]:
 
 
 def _table(table: Table) -> dict[str, object]:
-    name = named("name", table.name.decode("utf-8", "surrogateescape"))
+    name = named("name", table.text)
     return {**name, "type": table.kind, "inserts": table.inserts, "rows": table.rows}
 
 
