@@ -255,6 +255,7 @@ def commands(account: Account) -> Iterator[list[str]]:
         yield ["history", INSTALL, *root, "--format", form, "--deep"]
 
 
+@pytest.mark.untraced  # the same lines for each place
 @pytest.mark.parametrize("place", PLACES)
 def test_no_secret_is_told(tmp_path: Path, place: str) -> None:
     account = Account(tmp_path / "exampleu")
