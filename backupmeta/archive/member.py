@@ -57,9 +57,14 @@ def shown(name: bytes) -> bytes:
 
     They are looked for in the name itself: what `plain` leaves of ``//user:password@host`` has another form.
     """
+    return plain(masked_name(name))
+
+
+def masked_name(name: bytes) -> bytes:
+    """Return a ``name`` as it is, with the secrets in it masked."""
     text = name.decode("utf-8", "surrogateescape")
     masks = mask_text(text)
-    return plain(name if masks == text else masks.encode("utf-8", "surrogateescape"))
+    return name if masks == text else masks.encode("utf-8", "surrogateescape")
 
 
 def is_absolute(name: bytes) -> bool:
