@@ -35,7 +35,7 @@ from backupmeta.errors import (
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.provenance import Source, Witness, on_disk
-from backupmeta.record.grammar import Document, document, pickled_in_clear
+from backupmeta.record.grammar import Document, pickled_in_clear
 from backupmeta.search import EVERYWHERE, Search
 from backupmeta.targets import archive_of, homes_of
 from backupmeta.words import NANOSECONDS, counted
@@ -165,15 +165,25 @@ def case_of(
     return Case(archive.place, archive.server_path, closed, home.surroundings, zone, home.limits, policy, now)
 
 
-def verify_archive(case: Case, watch: Watch | None = None) -> list[Outcome]:
+def outcomes_of(case: Case, watch: Watch | None = None, consumers: Sequence[Consumer] = ()) -> list[Outcome]:
     """Verify one archive, as that of each of its backups; ``watch`` is told how many bytes each read gave.
 
-    What can't be read at all is an outcome, too; nothing is raised but for errors in this program.
+    The ``consumers`` take in contents on the way. What can't be read at all is an outcome, too; nothing is raised but
+    for errors in this program.
     """
     try:
-        with told_of(case.place.path), case.place.open() as file:
+        with case.place.open() as file:
             file.watch = watch
-            return [examination.outcome for examination in examined(case, file)]
+            return outcomes_in(case, file, consumers)
+    except EvidenceError as error:
+        return [_failed(single, error) for single in case.alone]
+
+
+def outcomes_in(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ()) -> list[Outcome]:
+    """Verify the open ``file`` of ``case``: see `outcomes_of`."""
+    try:
+        with told_of(case.place.path):
+            return [examination.outcome for examination in examined(case, file, consumers)]
     except EvidenceError as error:
         return [_failed(single, error) for single in case.alone]
 
@@ -202,7 +212,7 @@ class Verifying(Work[Item, list[Outcome]]):
 
     def do(self, order: Item | None, watch: Watch) -> Iterator[list[Outcome]]:
         """Yield what comes out for an archive."""
-        yield verify_archive(order, watch) if isinstance(order, Case) else []
+        yield outcomes_of(order, watch) if isinstance(order, Case) else []
 
     def pickled(self, order: Item) -> bytes:
         """Return the case as it goes to a process: with the secrets of its records, which are compared there."""
@@ -455,10 +465,8 @@ def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document 
         return None
     if inventory.record.missing:
         return None
-    if case.pair.record is not None and case.pair.record.record.is_of(content):
-        return Document(source, case.pair.record.record)
     try:
-        return document(source, content, case.limits)
+        return library.own_record(source, content, case.pair.record, case.limits)
     except EvidenceError as error:
         findings.add(Finding(rules.LIMIT_EXCEEDED, "", error.reason, (source,)))
         return None
