@@ -57,9 +57,14 @@ def shown(name: bytes) -> bytes:
 
     They are looked for in the name itself: what `plain` leaves of ``//user:password@host`` has another form.
     """
+    return plain(masked_name(name))
+
+
+def masked_name(name: bytes) -> bytes:
+    """Return a ``name`` as it is, with the secrets in it masked."""
     text = name.decode("utf-8", "surrogateescape")
     masks = mask_text(text)
-    return plain(name if masks == text else masks.encode("utf-8", "surrogateescape"))
+    return name if masks == text else masks.encode("utf-8", "surrogateescape")
 
 
 def is_absolute(name: bytes) -> bool:
@@ -301,7 +306,7 @@ class Member(NamedTuple):
     def to_json(self) -> dict[str, object]:
         """Return it for JSON: sizes and offsets in bytes, times in UTC."""
         described: dict[str, object] = named("name", self.text)
-        described.update(type=self.kind, size=self.size, mode=f"{self.mode & 0o7777:04o}", uid=self.uid, gid=self.gid)
+        described.update(type=self.kind, size=self.size, mode=f"{self.mode:04o}", uid=self.uid, gid=self.gid)
         names = {"user": self.owner, "group": self.group}
         described.update({key: display(name.decode("utf-8", "replace")) for key, name in names.items()})
         described["mtime"] = utc_to_the_microsecond(self.mtime_ns)
@@ -410,7 +415,7 @@ def described(fields: headers.Fields, extensions: HeaderExtensions, size: int, b
         kind=kind,
         size=real_size,
         mtime_ns=(values["mtime"] or 0) * NANOSECONDS if mtime_ns is None else mtime_ns,
-        mode=values["mode"] or 0,
+        mode=(values["mode"] or 0) & headers.PERMISSIONS,
         uid=(values["uid"] or 0) if uid is None else uid,
         gid=(values["gid"] or 0) if gid is None else gid,
         owner=records.get(b"uname") or owner,

@@ -58,7 +58,7 @@ def member_lines(members: Iterable[Member]) -> Iterator[str]:
 
 
 def _member_line(member: Member) -> str:
-    mode = f"{_TYPES.get(member.kind, '?')}{member.mode & 0o7777:04o}"
+    mode = f"{_TYPES.get(member.kind, '?')}{member.mode:04o}"
     owner = member.owner.decode("utf-8", "replace") or member.uid
     group = member.group.decode("utf-8", "replace") or member.gid
     time = clock(member.mtime_ns // NANOSECONDS)
