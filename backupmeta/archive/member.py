@@ -405,7 +405,7 @@ def described(fields: headers.Fields, extensions: HeaderExtensions, size: int, b
         kind=kind,
         size=real_size,
         mtime_ns=(values["mtime"] or 0) * NANOSECONDS if mtime_ns is None else mtime_ns,
-        mode=values["mode"] or 0,
+        mode=(values["mode"] or 0) & headers.PERMISSIONS,
         uid=(values["uid"] or 0) if uid is None else uid,
         gid=(values["gid"] or 0) if gid is None else gid,
         owner=records.get(b"uname") or owner,

@@ -19,7 +19,7 @@ from backupmeta import rules
 from backupmeta.account.roots import Root
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dump, Dumps, DumpState, Table
-from backupmeta.archive.limits import Limits
+from backupmeta.archive.limits import Limits, bounded
 from backupmeta.archive.member import PATH_MAX, masked_name, plain, shown
 from backupmeta.archive.reader import Consumer, Pass
 from backupmeta.archive.stream import HARMLESS
@@ -31,9 +31,6 @@ from backupmeta.work.orders import Watch, Work
 
 DIGEST: Final = "sha256"
 _TOGETHER: Final = 512
-_PERMISSIONS: Final = 0o7777
-_LARGEST: Final = 2**63 - 1
-"""What SQLite's integers hold; a header may claim more."""
 
 LINK_MODE: Final = 0o777
 """The mode of every symbolic link: what it leads to has one of its own (symlink(7))."""
@@ -156,8 +153,8 @@ def _entries(passed: Pass, digests: MemberDigests, names: MemberNames | None) ->
     """Yield the members that have such ``names``."""
     for member in passed:
         if names is None or names.has(member.name):
-            mtime_ns = max(-_LARGEST, min(member.mtime_ns, _LARGEST))
-            size, mode = min(member.size, _LARGEST), member.mode & _PERMISSIONS
+            mtime_ns = bounded(member.mtime_ns)
+            size, mode = bounded(member.size), member.mode
             yield Entry(shown(member.name), member.kind, size, mode, mtime_ns, member.link, digests.last)
 
 

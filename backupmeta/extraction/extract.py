@@ -30,7 +30,6 @@ _PERMISSIONS: Final = 0o755
 
 _READ_AND_WRITE: Final = 0o600
 _ENTER: Final = 0o700
-_ALL_BITS: Final = 0o7777
 _HOLE: Final = 4096
 
 
@@ -197,7 +196,7 @@ class Unpacking:
     def attributes(self, member: Member) -> Attributes:
         """Return what a file or folder gets beside its content."""
         least = _ENTER if member.kind == "directory" else _READ_AND_WRITE
-        if member.mode & _ALL_BITS & ~_PERMISSIONS:
+        if member.mode & ~_PERMISSIONS:
             self.narrowed += 1
         owner = (member.uid, member.gid) if self.order.has_owners else None
         return Attributes(member.mode & _PERMISSIONS | least, member.mtime_ns, owner)
