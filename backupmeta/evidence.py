@@ -246,7 +246,14 @@ Signed = tuple[str, str, int, int, int, int]
 """One entry of a folder: its name, what it is (f for a regular file, d, l), and the signature of a file or link."""
 
 
-Listed = TypeVar("Listed", Entry, Signed)
+class Described(NamedTuple):
+    """One entry of a folder, and what the system tells of it, of a link itself; None where it has vanished."""
+
+    name: str
+    status: os.stat_result | None
+
+
+Listed = TypeVar("Listed", Entry, Signed, Described)
 Counts = Callable[["os.DirEntry[str]"], bool] | None
 """Tells whether an entry of a folder counts."""
 
@@ -306,6 +313,10 @@ class Folder:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the folder."""
         if self._fd >= 0:
             _OPEN_FOLDERS.forget(self)
             _close(self._fd)
@@ -362,6 +373,10 @@ class Folder:
     def signatures(self, most: int, counts: Counts = None) -> list[Signed]:
         """Return the same with what tells files from what they may become; nothing is opened. Raises as `entries`."""
         return _answer(self.path, self._scanned, most, counts, _signed)
+
+    def statuses(self, most: int) -> list[Described]:
+        """Return all entries with what the system tells of each; nothing is opened. Raises as `entries`."""
+        return _answer(self.path, self._scanned, most, None, _described)
 
     def _scanned(self, most: int, counts: Counts, described: "Callable[[os.DirEntry[str]], Listed]") -> list[Listed]:
         with os.scandir(self._descriptor if _RELATIVE else self.path) as scanned:
@@ -430,6 +445,13 @@ def _entry(entry: "os.DirEntry[str]") -> Entry:
     return Entry(
         entry.name, entry.is_dir(follow_symlinks=False), entry.is_file(follow_symlinks=False), entry.is_symlink()
     )
+
+
+def _described(entry: "os.DirEntry[str]") -> Described:
+    try:
+        return Described(entry.name, entry.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return Described(entry.name, None)
 
 
 def _signed(entry: "os.DirEntry[str]") -> Signed:
