@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from backupmeta import rules
 from backupmeta.account import places
 from backupmeta.account.home import Archive, Home, Pair, Surroundings, orphaned
-from backupmeta.archive.limits import OverAllowanceError
+from backupmeta.archive.limits import Limits, OverAllowanceError
 from backupmeta.backup import resolve
 from backupmeta.backup.contradictions import SECOND, Making, Written
 from backupmeta.backup.inspection import GoneInstall, Inspection
@@ -294,9 +294,7 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
     try:
         head = home.read_head(pair.archive)
         source = source._replace(member=head.member.text)
-        if pair.record is not None and pair.record.record.is_of(head.record):
-            return Document(source, pair.record.record), head.findings
-        return document(source, head.record, home.limits), head.findings
+        return own_record(source, head.record, pair.record, home.limits), head.findings
     except OverAllowanceError:
         if pair.record is None:
             raise
@@ -306,6 +304,16 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
             raise
         odd = trouble(error, pair.record, pair.archive.place)
         return None, (odd._replace(subject=pair.archive.name, evidence=(source,)),)
+
+
+def own_record(source: Source, content: bytes, known: Document | None, limits: Limits) -> Document:
+    """Return an archive's record, which stands at ``source``; a ``known`` one of the same bytes is not parsed again.
+
+    Raises `LimitExceededError`.
+    """
+    if known is not None and known.record.is_of(content):
+        return Document(source, known.record)
+    return document(source, content, limits)
 
 
 def _embedded(archive: Archive) -> Source:

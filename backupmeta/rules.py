@@ -381,6 +381,11 @@ HOME_PASSED_OVER: Final = _account_note(
     "a folder above has records, which are not read: somebody else may have put them there",
     "name it as a root if its records are the archive's",
 )
+FILE_UNREADABLE: Final = _account_unread(
+    "file-unreadable",
+    "a file or folder of the site can't be read, and was not compared",
+    "make it readable, or compare as its owner",
+)
 PLACE_UNREADABLE: Final = _account_unread(
     "place-unreadable", "a conventional place can't be listed", "name homes as roots"
 )

@@ -288,11 +288,13 @@ class Protected(NamedTuple):
         named: files and folders that are read; what is no path is passed over.
         sysroot: the image that is read.
         catalog: the catalog that is read.
+        site: a folder all of which is read.
     """
 
     named: tuple[str, ...] = ()
     sysroot: str | None = None
     catalog: str | None = None
+    site: str | None = None
 
     def refuse(self, path: str, named: str) -> None:
         """Raise `OutputError` where a file at ``path``, so ``named``, would be evidence or take the place of it."""
@@ -311,10 +313,10 @@ class Protected(NamedTuple):
         if path in files or identity_at(path) in set(map(identity_at, files)) - {None}:
             return True
         folders = list(upwards(path))
-        image = set() if self.sysroot is None else {identity_at(self.sysroot)} - {None}
+        whole = {identity_at(folder) for folder in (self.sysroot, self.site) if folder is not None} - {None}
         return (
             any(_is_always(folder) for folder in folders)
-            or not image.isdisjoint(map(identity_at, folders))
+            or not whole.isdisjoint(map(identity_at, folders))
             or any(_has_records(folder) or _has_archives(folder) for folder in self._below_roots(folders))
             or _is_of_home(folders)
         )

@@ -18,7 +18,7 @@ from backupmeta.evidence import Entry
 from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.render.formats import View
 from backupmeta.render.verified import as_text
-from backupmeta.verification import RUN_HERE, Case, Item, Outcome, run_by, size, verify, verify_archive
+from backupmeta.verification import RUN_HERE, Case, Item, Outcome, outcomes_of, run_by, size, verify
 from backupmeta.work.processes import processes
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, TIME, Account, archive, run
 from tests.sites import FILES, NOW, honest, packed, record
@@ -165,7 +165,7 @@ class TestWhatCantBeRead:
                 if isinstance(item, Case):
                     account.archives.rename(account.home / "aside")
                     account.archives.symlink_to(elsewhere.archives)
-                yield item, verify_archive(item) if isinstance(item, Case) else []
+                yield item, outcomes_of(item) if isinstance(item, Case) else []
 
         first, *_ = verify(Search((str(account.home),)), DEFAULT, NOW, replaced_before)
         assert first.verdict == "unreadable"

@@ -112,6 +112,11 @@ class Table(NamedTuple):
     definition: bytes = b""
     digest: str = ""
 
+    @property
+    def text(self) -> str:
+        """The name as text; bytes that aren't UTF-8 as surrogates."""
+        return self.name.decode("utf-8", "surrogateescape")
+
 
 class Dump:
     """Takes in one dump, piece by piece, and answers once it is closed.

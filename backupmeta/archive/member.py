@@ -57,9 +57,14 @@ def shown(name: bytes) -> bytes:
 
     They are looked for in the name itself: what `plain` leaves of ``//user:password@host`` has another form.
     """
+    return plain(masked_name(name))
+
+
+def masked_name(name: bytes) -> bytes:
+    """Return a ``name`` as it is, with the secrets in it masked."""
     text = name.decode("utf-8", "surrogateescape")
     masks = mask_text(text)
-    return plain(name if masks == text else masks.encode("utf-8", "surrogateescape"))
+    return name if masks == text else masks.encode("utf-8", "surrogateescape")
 
 
 def is_absolute(name: bytes) -> bool:
@@ -400,7 +405,7 @@ def described(fields: headers.Fields, extensions: HeaderExtensions, size: int, b
         kind=kind,
         size=real_size,
         mtime_ns=(values["mtime"] or 0) * NANOSECONDS if mtime_ns is None else mtime_ns,
-        mode=values["mode"] or 0,
+        mode=(values["mode"] or 0) & headers.PERMISSIONS,
         uid=(values["uid"] or 0) if uid is None else uid,
         gid=(values["gid"] or 0) if gid is None else gid,
         owner=records.get(b"uname") or owner,

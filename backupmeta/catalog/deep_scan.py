@@ -28,14 +28,14 @@ from backupmeta.checks import record, rulebook
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT, Policy, Verdict
 from backupmeta.checks.retention import KeptBackup
-from backupmeta.comparison.archive_changes import MAY_LACK
+from backupmeta.comparison.walks import MAY_LACK
 from backupmeta.errors import CatalogError, EvidenceError, LimitExceededError, Mistake, PolicyError
 from backupmeta.evidence import Folder, Signature, join_server_path
 from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Source, Witness
 from backupmeta.record.grammar import Document, parse_masked
 from backupmeta.search import Search
-from backupmeta.verification import Case, Item, Outcome, Run, case_of, verify_archive
+from backupmeta.verification import Case, Item, Outcome, Run, case_of, outcomes_of
 from backupmeta.work.orders import Watch, Work
 
 _MOST_ARCHIVES: Final = 16
@@ -141,7 +141,7 @@ class Walking(Work[Portion, WalkedPart]):
         walked, members = list[Walked](), list[MemberList]()
         for path, case in self._cases(order, home):
             collectors = [] if lists is None else [lists.begin()]
-            outcomes = verify_archive(case, watch, collectors)
+            outcomes = outcomes_of(case, watch, collectors)
             walked += (_walked(path, pair.id, outcome) for pair, outcome in zip(case.pairs, outcomes, strict=True))
             if lists is None or not all(outcome.is_final for outcome in outcomes):
                 continue

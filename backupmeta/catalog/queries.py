@@ -11,12 +11,11 @@ from typing import Any, Final, NamedTuple
 
 from backupmeta import library
 from backupmeta.account.layout import BACKUPS
-from backupmeta.archive.limits import DEFAULT_LIMITS
+from backupmeta.archive.limits import DEFAULT_LIMITS, GREATEST
 from backupmeta.backup.inspection import Inspection
 from backupmeta.catalog import schema
 from backupmeta.catalog.database import Catalog
 from backupmeta.catalog.remembered import below, recalled
-from backupmeta.catalog.rows import GREATEST
 from backupmeta.catalog.schema import ACCOUNTS, SCANS, Column, Type
 from backupmeta.catalog.views import VIEWS, Shown, View, table_view
 from backupmeta.checks.applications import Order, order

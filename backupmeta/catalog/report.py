@@ -355,23 +355,22 @@ FROM backups b LEFT JOIN all_files f ON f.file = b.archive_file
 LEFT JOIN live i ON i.account = b.account AND i.id = b.backup_install
 ORDER BY b.backup_time DESC NULLS LAST, b.backup
 """
-_ARCHIVES: Final = """
+_OF_FILE: Final = """
+  SELECT account, archive_file AS file, min(backup) AS backup FROM all_backups
+  WHERE until IS NULL AND archive_file IS NOT NULL GROUP BY account, archive_file
+"""
+"""The backup that an archive is of; the first one, where several records claim it."""
+_ARCHIVES: Final = f"""
 SELECT f.file AS number, f.account, b.backup, f.path, f.path_bytes, f.size AS bytes,
   f.mtime_ns / 1000000000 AS modified, f.status, f.sha256, f.verdict
 FROM all_files f JOIN accounts a USING (account)
-LEFT JOIN (
-  SELECT account, archive_file AS file, min(backup) AS backup FROM all_backups
-  WHERE until IS NULL AND archive_file IS NOT NULL GROUP BY account, archive_file
-) b ON b.account = f.account AND b.file = f.file
+LEFT JOIN ({_OF_FILE}) b ON b.account = f.account AND b.file = f.file
 WHERE f.until IS NULL AND f.kind = 'archive' ORDER BY a.path, a.host, f.account, f.path, f.file
 """
-_FINDINGS: Final = """
+_FINDINGS: Final = f"""
 SELECT n.account, n.install, ifnull(n.backup, b.backup) AS backup, n.id, n.severity, n.message, n.evidence
 FROM findings n
-LEFT JOIN (
-  SELECT account, archive_file AS file, min(backup) AS backup FROM all_backups
-  WHERE until IS NULL AND archive_file IS NOT NULL GROUP BY account, archive_file
-) b ON b.account = n.account AND b.file = n.file
+LEFT JOIN ({_OF_FILE}) b ON b.account = n.account AND b.file = n.file
 ORDER BY n.finding
 """
 

@@ -11,6 +11,7 @@ from backupmeta.archive.dump import Dump
 from backupmeta.checks import application
 from backupmeta.checks.checked_backup import CheckedBackup
 from backupmeta.checks.policy import Verification
+from backupmeta.evidence import EvidenceFile
 from backupmeta.extraction.tree import Free, free
 from backupmeta.provenance import Source
 from backupmeta.record.values import Value
@@ -97,7 +98,12 @@ def needed(case: Case, watch: Watch | None = None) -> Needs:
     """
     with case.place.open() as file:
         file.watch = watch
-        examination = verification.examined(case, file)[0]
+        return needed_by(case, file)
+
+
+def needed_by(case: Case, file: EvidenceFile) -> Needs:
+    """Return what a restore of the open ``file`` of ``case`` needs. Raises as `needed`."""
+    examination = verification.examined(case, file)[0]
     inventory = examination.inventory
     fields = {} if examination.subject is None else _fields(examination.subject)
     return Needs(

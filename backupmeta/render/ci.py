@@ -143,14 +143,10 @@ def github(verifications: Iterable[Verification]) -> Iterator[str]:
 def _annotation(verification: Verification, findings: verified.Alike) -> str:
     """Return the annotation of findings: at the line of a record, where the first of them has one, or at the target."""
     lines = [findings.sentence, *findings.particulars, f"advice: {findings.advice}"]
-    source = next((source for source in findings.findings[0].evidence if _is_line(source)), None)
+    evidence = findings.findings[0].evidence
+    source = next((source for source in evidence if source.line and source.path and source.member is None), None)
     where = {"file": verification.path} if source is None else {"file": source.path, "line": str(source.line)}
     return _command(_COMMANDS[findings.severity], "\n".join(lines), **where, title=findings.id)
-
-
-def _is_line(source: Source) -> bool:
-    """Return whether a place is a line of a file itself, not of an archive's member."""
-    return source.line is not None and source.member is None and source.path != ""
 
 
 def _command(name: str, message: str, **properties: str) -> str:

@@ -59,7 +59,7 @@ def member_lines(members: Iterable[Member]) -> Iterator[str]:
 
 
 def _member_line(member: Member) -> str:
-    mode = f"{_TYPES.get(member.kind, '?')}{member.mode & 0o7777:04o}"
+    mode = f"{_TYPES.get(member.kind, '?')}{member.mode:04o}"
     owner = member.owner.decode("utf-8", "replace") or member.uid
     group = member.group.decode("utf-8", "replace") or member.gid
     time = clock(member.mtime_ns // NANOSECONDS)
@@ -128,14 +128,14 @@ def dump_object(dump: Dump) -> dict[str, object]:
 
 
 def _table(table: Table) -> dict[str, object]:
-    name = named("name", table.name.decode("utf-8", "surrogateescape"))
+    name = named("name", table.text)
     return {**name, "type": table.kind, "inserts": table.inserts, "rows": table.rows}
 
 
 def member_object(member: Member) -> dict[str, object]:
     """Return a member of an archive: sizes and offsets in bytes, times in UTC."""
     described: dict[str, object] = named("name", member.name.decode("utf-8", "surrogateescape"))
-    described.update(type=member.kind, size=member.size, mode=f"{member.mode & 0o7777:04o}")
+    described.update(type=member.kind, size=member.size, mode=f"{member.mode:04o}")
     described.update(uid=member.uid, gid=member.gid)
     described["user"], described["group"] = (
         display(name.decode("utf-8", "replace")) for name in (member.owner, member.group)

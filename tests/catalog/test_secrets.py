@@ -115,6 +115,8 @@ def commands(catalog: Path) -> Iterator[list[str]]:
         yield ["verify", "--catalog", path, "--format", form, "--fail-on", "note"]
     yield ["stats", path]
     yield ["stats", path, "--json"]
+    for form in ("html", "markdown", "json"):
+        yield ["report", path, "--format", form]
     for table in EXPORTED:
         for form in ("jsonl", "csv"):
             yield ["export", path, "--table", table, "--to", form]
