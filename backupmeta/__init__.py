@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from backupmeta.api.models import Backup as Backup
     from backupmeta.api.models import Install as Install
     from backupmeta.api.models import Response as Response
+    from backupmeta.archive.dump import Dump as Dump
+    from backupmeta.archive.dump import DumpState as DumpState
+    from backupmeta.archive.dump import Table as Table
+    from backupmeta.archive.member import Member as Member
+    from backupmeta.backup.inspection import GoneInstall as GoneInstall
     from backupmeta.backup.inspection import Inspection as Inspection
     from backupmeta.catalog.queries import Query as Query
     from backupmeta.catalog.queries import export as export
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from backupmeta.catalog.report import report as report
     from backupmeta.catalog.scanning import scan as scan
     from backupmeta.catalog.summary import stats as stats
+    from backupmeta.checks.checked_backup import CheckedBackup as CheckedBackup
     from backupmeta.checks.policy import Policy as Policy
     from backupmeta.checks.policy import Verdict as Verdict
     from backupmeta.checks.policy import Verification as Verification
@@ -33,54 +39,57 @@ if TYPE_CHECKING:
     from backupmeta.errors import EvidenceError as EvidenceError
     from backupmeta.events.claims import Event as Event
     from backupmeta.events.timeline import timeline as timeline
+    from backupmeta.extraction.extract import Extraction as Extraction
+    from backupmeta.extraction.extract import Fate as Fate
+    from backupmeta.extraction.extract import MemberResult as MemberResult
+    from backupmeta.extraction.needs import Needs as Needs
     from backupmeta.findings import Finding as Finding
     from backupmeta.findings import FindingRule as FindingRule
     from backupmeta.findings import Group as Group
     from backupmeta.findings import Severity as Severity
     from backupmeta.library import inspect_archive as inspect_archive
     from backupmeta.library import list_backups as list_backups
+    from backupmeta.library import list_gone_installs as list_gone_installs
     from backupmeta.library import list_installs as list_installs
-    from backupmeta.library import view as view
-    from backupmeta.library import view_install as view_install
+    from backupmeta.reading import OpenArchive as OpenArchive
+    from backupmeta.reading import TableStatement as TableStatement
+    from backupmeta.reading import open_archive as open_archive
+    from backupmeta.reading import verify_archive as verify_archive
     from backupmeta.search import Search as Search
+    from backupmeta.targets import view as view
+    from backupmeta.targets import view_install as view_install
     from backupmeta.verification import verify as verify
 
 __version__ = "0.1.0"
 
-_HOMES: Final = {
-    "AnswerError": "errors",
-    "Backup": "api.models",
-    "BackupMetaError": "errors",
-    "Event": "events.claims",
-    "EvidenceError": "errors",
-    "Finding": "findings",
-    "FindingRule": "findings",
-    "Group": "findings",
-    "Inspection": "backup.inspection",
-    "Install": "api.models",
-    "Policy": "checks.policy",
-    "Query": "catalog.queries",
-    "Response": "api.models",
-    "Search": "search",
-    "Severity": "findings",
-    "State": "account.home",
-    "Verdict": "checks.policy",
-    "Verification": "checks.policy",
-    "diff": "comparison.diff",
-    "export": "catalog.queries",
-    "find": "catalog.queries",
-    "history": "comparison.history",
-    "inspect_archive": "library",
-    "list_backups": "library",
-    "list_installs": "library",
-    "report": "catalog.report",
-    "scan": "catalog.scanning",
-    "stats": "catalog.summary",
-    "timeline": "events.timeline",
-    "verify": "verification",
-    "view": "library",
-    "view_install": "library",
+_NAMES: Final = {
+    "account.home": ("State",),
+    "api.models": ("Backup", "Install", "Response"),
+    "archive.dump": ("Dump", "DumpState", "Table"),
+    "archive.member": ("Member",),
+    "backup.inspection": ("GoneInstall", "Inspection"),
+    "catalog.queries": ("Query", "export", "find"),
+    "catalog.report": ("report",),
+    "catalog.scanning": ("scan",),
+    "catalog.summary": ("stats",),
+    "checks.checked_backup": ("CheckedBackup",),
+    "checks.policy": ("Policy", "Verdict", "Verification"),
+    "comparison.diff": ("diff",),
+    "comparison.history": ("history",),
+    "errors": ("AnswerError", "BackupMetaError", "EvidenceError"),
+    "events.claims": ("Event",),
+    "events.timeline": ("timeline",),
+    "extraction.extract": ("Extraction", "Fate", "MemberResult"),
+    "extraction.needs": ("Needs",),
+    "findings": ("Finding", "FindingRule", "Group", "Severity"),
+    "library": ("inspect_archive", "list_backups", "list_gone_installs", "list_installs"),
+    "reading": ("OpenArchive", "TableStatement", "open_archive", "verify_archive"),
+    "search": ("Search",),
+    "targets": ("view", "view_install"),
+    "verification": ("verify",),
 }
+"""The public names, by the modules that they stand in."""
+_HOMES: Final = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604 - names, all of them
 
 

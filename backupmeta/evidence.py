@@ -112,6 +112,11 @@ class EvidenceFile:
         _close(self._fd)
 
     @property
+    def number(self) -> int:
+        """Its descriptor."""
+        return self._fd
+
+    @property
     def size(self) -> int:
         """Its size in bytes, when it was opened."""
         return self.status.st_size
@@ -123,11 +128,14 @@ class EvidenceFile:
 
     def read(self, length: int) -> bytes:
         """Return the next bytes, at most ``length``; nothing at the end. Raises `UnreadableError`."""
-        content = _answer(self.path, os.read, self._fd, length)
+        content = _answer(self.path, self._next, length)
         self.position += len(content)
         if self.watch is not None:
             self.watch(len(content))
         return content
+
+    def _next(self, length: int) -> bytes:
+        return os.read(self._fd, length)
 
     def read_whole(self, limit: str, bound: int) -> bytes:
         """Return all of a small file, or raise `LimitExceededError` where it is longer than ``bound`` bytes."""
@@ -153,6 +161,24 @@ class EvidenceFile:
     def seek(self, offset: int) -> None:
         """Go to ``offset``, in bytes from the beginning. Raises `UnreadableError`."""
         self.position = _answer(self.path, os.lseek, self._fd, offset, os.SEEK_SET)
+
+
+class EvidenceView(EvidenceFile):
+    """An open file, read from a place of its own (pread(2), POSIX.1-2017); its descriptor is closed apart."""
+
+    __slots__ = ()
+
+    def __init__(self, file: EvidenceFile) -> None:
+        """Read what ``file`` has open; what has changed since that was opened has changed. Raises `UnreadableError`."""
+        super().__init__(file.path, _answer(file.path, os.dup, file.number))
+        self.status: os.stat_result = file.status
+
+    def _next(self, length: int) -> bytes:
+        return os.pread(self._fd, length, self.position)  # who shares the descriptor stays where it is
+
+    def seek(self, offset: int) -> None:
+        """Go to ``offset``, in bytes from the beginning."""
+        self.position = offset
 
 
 def _require_regular(path: str, status: os.stat_result) -> None:
@@ -220,7 +246,14 @@ Signed = tuple[str, str, int, int, int, int]
 """One entry of a folder: its name, what it is (f for a regular file, d, l), and the signature of a file or link."""
 
 
-Listed = TypeVar("Listed", Entry, Signed)
+class Described(NamedTuple):
+    """One entry of a folder, and what the system tells of it, of a link itself; None where it has vanished."""
+
+    name: str
+    status: os.stat_result | None
+
+
+Listed = TypeVar("Listed", Entry, Signed, Described)
 Counts = Callable[["os.DirEntry[str]"], bool] | None
 """Tells whether an entry of a folder counts."""
 
@@ -281,6 +314,10 @@ class Folder:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the folder."""
         if self._fd >= 0:
             _OPEN_FOLDERS.forget(self)
             _close(self._fd)
@@ -337,6 +374,10 @@ class Folder:
     def signatures(self, most: int, counts: Counts = None) -> list[Signed]:
         """Return the same with what tells files from what they may become; nothing is opened. Raises as `entries`."""
         return _answer(self.path, self._scanned, most, counts, _signed)
+
+    def statuses(self, most: int) -> list[Described]:
+        """Return all entries with what the system tells of each; nothing is opened. Raises as `entries`."""
+        return _answer(self.path, self._scanned, most, None, _described)
 
     def _scanned(self, most: int, counts: Counts, described: "Callable[[os.DirEntry[str]], Listed]") -> list[Listed]:
         with os.scandir(self._descriptor if _RELATIVE else self.path) as scanned:
@@ -405,6 +446,13 @@ def _entry(entry: "os.DirEntry[str]") -> Entry:
     return Entry(
         entry.name, entry.is_dir(follow_symlinks=False), entry.is_file(follow_symlinks=False), entry.is_symlink()
     )
+
+
+def _described(entry: "os.DirEntry[str]") -> Described:
+    try:
+        return Described(entry.name, entry.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return Described(entry.name, None)
 
 
 def _signed(entry: "os.DirEntry[str]") -> Signed:

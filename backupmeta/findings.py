@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Final, NamedTuple, Self
 
-from backupmeta.provenance import Source
+from backupmeta.provenance import Source, display, located
 from backupmeta.secrets import mask_value
 from backupmeta.words import cut
 
@@ -122,6 +122,11 @@ class Finding(_FindingFields):
         is_of_archive = self.rule.group is Group.WHOLE and self.severity is Severity.WARNING
         return is_of_archive or self.hides_records or self.severity is Severity.ERROR
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, with all its evidence."""
+        described = {"id": self.id, "severity": self.severity, "message": display(self.message)}
+        return {**described, "evidence": list(map(located, self.evidence))}
+
     def is_seen_at(self, path: str) -> bool:
         """Return whether the file at ``path`` is part of its evidence."""
         return any(source.path == path for source in self.evidence)
@@ -145,6 +150,10 @@ class Finding(_FindingFields):
         if self.subject and path.endswith(f"/{self.subject}"):
             return self._replace(subject=path)
         return Finding(self.rule, ": ".join(filter(None, (path, self.subject))), self.detail, self.evidence)
+
+    def in_file(self, path: str) -> "Finding":
+        """Return the same, all of its evidence in the file at ``path``: such as an archive as the server saw it."""
+        return self._replace(evidence=tuple(source._replace(path=path) for source in self.evidence))
 
 
 class Findings:

@@ -11,7 +11,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, Any, Final, Self
+from typing import Any, Final, Self
 from weakref import finalize
 
 from backupmeta.errors import OutputError, TemporaryFileError
@@ -258,17 +258,6 @@ def telling() -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:
         said = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise TemporaryFileError("temporary files", said[:1].lower() + said[1:], _MORE_ROOM) from error
-
-
-def text_file(in_memory: int) -> IO[str]:
-    """Return a new file without a name for text; up to ``in_memory`` bytes of it are never on disk.
-
-    Lines in it end with LF alone. Raises `TemporaryFileError`; who writes and reads it uses `telling`.
-    """
-    from tempfile import SpooledTemporaryFile
-
-    with telling():
-        return SpooledTemporaryFile(in_memory, "w+", encoding="utf-8", errors="surrogatepass", newline="\n")
 
 
 class TemporaryDatabase:

@@ -1,81 +1,39 @@
-"""What ``import backupmeta`` offers: `view`, `view_install`, `inspect_archive`, `list_backups`, `list_installs`.
+"""What is known of backups and installs where a search looks: `list_backups`, `list_installs`, `inspect_archive`, ….
 
-Everything is typed; nothing prints, nothing exits. Negative answers of the server are `AnswerError` here.
+Everything is typed; nothing prints, nothing exits.
 """
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
-from functools import partial
-from itertools import count, islice
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from itertools import chain
+from operator import itemgetter
+from typing import Literal, NamedTuple, TypeAlias
 
 from backupmeta import rules
 from backupmeta.account import places
-from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, is_id
-from backupmeta.archive.limits import OverAllowanceError
+from backupmeta.account.home import Archive, Home, Pair, Surroundings, orphaned
+from backupmeta.archive.limits import Limits, OverAllowanceError
 from backupmeta.backup import resolve
 from backupmeta.backup.contradictions import SECOND, Making, Written
-from backupmeta.backup.inspection import Inspection
+from backupmeta.backup.inspection import GoneInstall, Inspection
 from backupmeta.backup.witnesses import Witnesses
 from backupmeta.errors import (
-    SUCCESS,
-    AnswerError,
     DamagedError,
     EvidenceError,
     LimitExceededError,
     NoRecordError,
-    backup_not_found,
-    install_not_found,
+    UnreadableError,
     told_of,
 )
 from backupmeta.evidence import Place, open_named
 from backupmeta.findings import Finding, FindingRule
 from backupmeta.provenance import Fact, Source, Witness, on_disk
 from backupmeta.record.grammar import Document, document
-from backupmeta.search import EVERYWHERE, Criteria, Matches, Search, check_owner, chosen
+from backupmeta.search import EVERYWHERE, Criteria, Search
 from backupmeta.words import NANOSECONDS, seconds_in
-from backupmeta.work.orders import WORKER_ENDED, Watch, Work, Workers, results
-
-if TYPE_CHECKING:
-    from backupmeta.api.models import Backup, Install, Response
-
-
-def view(
-    target: str, search: Search = EVERYWHERE, *, user: str | None = None, allow_missing: bool = False
-) -> "Response[Backup]":
-    """Return the server's answer to ``GET /backups/{id}``.
-
-    Args:
-        target: an archive, a record file, a backup id, or an archive's name.
-        search: where to look for it, unless it is a file.
-        user: answer only if this is the backup's owner.
-        allow_missing: answer from the record even if its local archive is missing.
-
-    Raises:
-        AnswerError: the answer is negative: ``backup_not_found``, ``user_not_found``, ``invalid_argument_user``.
-        EvidenceError: ``target`` is a file that can't be read, or a root is.
-    """
-    from backupmeta.api.models import Backup, Response
-
-    inspection = find_backup(target, search, user=user, allow_missing=allow_missing)
-    data = Backup.model_validate(inspection.wire(show_secrets=True))
-    return Response[Backup](result=True, status=200, message=SUCCESS, data=data)
-
-
-def view_install(target: str, search: Search = EVERYWHERE, *, user: str | None = None) -> "Response[Install]":
-    """Return the server's answer to ``GET /installs/{id}``; ``target`` is an install's id or its record file.
-
-    Raises:
-        AnswerError: the answer is negative: ``install_not_found``, ``user_not_found``, ``invalid_argument_user``.
-        EvidenceError: ``target`` is a file that can't be read, or a root is.
-    """
-    from backupmeta.api.models import Install, Response
-
-    data = Install.model_validate(find_install(target, search, user=user).wire(show_secrets=True))
-    return Response[Install](result=True, status=200, message=SUCCESS, data=data)
+from backupmeta.work.orders import WORKER_ENDED
 
 
 def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
@@ -85,23 +43,58 @@ def inspect_archive(path: str, search: Search = EVERYWHERE) -> Inspection:
         EvidenceError: it can't be read: see `backupmeta.archive.head.head` for each reason.
     """
     open_named(path).close()
-    with places.home_of_archive(path, search.limits) as home:
-        inspection = _inspected_with_file(home, home.pairs()[0], search)
+    with places.home_of_archive(path, search.limits, search.sysroot) as home:
+        inspection = inspect_with_file(home, home.pairs()[0], search)
         inspection.findings.extend(odd for odd in home.findings if odd.hides_records or odd.is_unread)
         return inspection
 
 
-def list_backups(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
+def list_backups(
+    search: Search = EVERYWHERE, findings: list[Finding] | None = None, *, is_strict: bool = False
+) -> Iterator[Inspection]:
     """Yield the backups, home by home, oldest first in each.
 
-    What can't be read is appended to ``findings`` and the rest goes on. Raises `UnreadableError` for a root.
+    What can't be read is never passed over. It is yielded, in its place, as an `Inspection` that `is_unread`: a backup,
+    or a folder in which there may be some. With ``findings`` it is appended to these instead, as all is that was odd on
+    the way. Where the list ``is_strict`` it raises `UnreadableError`, as a root does that can't be read.
     """
-    notes: list[Finding] = [] if findings is None else findings
-    for home, pair in _all(search, notes):
-        yield from _inspected(home, pair, search, notes)
+    return _with_unread("backup", lambda notes: _backups(search, notes), findings, is_strict=is_strict)
 
 
-def _all(search: Search, findings: list[Finding]) -> Iterator[tuple[Home, Pair]]:
+def _backups(search: Search, notes: list[Finding]) -> Iterator[Inspection]:
+    for home, pair in each_backup(search, notes):
+        yield from inspected(home, pair, search, notes)
+
+
+def _with_unread(
+    kind: Literal["backup", "install"],
+    listing: Callable[[list[Finding]], Iterator[Inspection]],
+    findings: list[Finding] | None,
+    *,
+    is_strict: bool,
+) -> Iterator[Inspection]:
+    """Yield what a ``listing`` yields, and what it could not read as the caller chose: see `list_backups`."""
+    if findings is not None and not is_strict:
+        yield from listing(findings)
+        return
+    notes = list[Finding]()
+    for inspection in chain(listing(notes), [None]):
+        unread = [finding for finding in notes if finding.is_unread]
+        if unread and is_strict:
+            raise UnreadableError(_path_of(unread[0]), unread[0].message)
+        yield from (Inspection(kind, None, _path_of(finding), findings=[finding]) for finding in unread)
+        if findings is not None:
+            findings.extend(notes)
+        notes.clear()
+        if inspection is not None:
+            yield inspection
+
+
+def _path_of(finding: Finding) -> str:
+    return next((source.path for source in finding.evidence), finding.subject)
+
+
+def each_backup(search: Search, findings: list[Finding]) -> Iterator[tuple[Home, Pair]]:
     """Yield the backups, each with its open home; append what was odd."""
     for home in search.homes(findings):
         for pair in home.pairs():
@@ -109,112 +102,16 @@ def _all(search: Search, findings: list[Finding]) -> Iterator[tuple[Home, Pair]]
         findings.extend(home.findings)
 
 
-BLOCK: Final = 64
-"""How many backups are listed by one order."""
-
-_LONG: Final = 16 * 1024
-"""From how many characters on a text does not wait for others."""
-
-
-class Block(NamedTuple):
-    """Some backups of a list.
-
-    Attributes:
-        first: the number of the first one, from 0.
-        stop: the number after that of the last one.
-        is_read: whether their archives are read; else they are only named.
-    """
-
-    first: int
-    stop: int
-    is_read: bool = True
-
-
-class Passed(NamedTuple):
-    """What comes after the texts of a block.
-
-    Attributes:
-        findings: what could not be read up to here, since the last block of the same process.
-        is_last: whether there are no more backups.
-    """
-
-    findings: tuple[Finding, ...]
-    is_last: bool
-
-
-class BackupListing(Work[Block, str | Passed]):
-    """Listing backups as texts. A process goes on from the block that it listed last."""
-
-    def __init__(self, search: Search, text: Callable[[Inspection, list[Finding]], str]) -> None:
-        """List what ``search`` finds; ``text`` returns that of a backup, and may append to the findings."""
-        self._search = search
-        self._text = text
-        self._findings = list[Finding]()
-        self._begin()
-
-    def do(self, order: Block, _watch: Watch) -> Iterator[str | Passed]:
-        """Yield the texts of a block, many at once, and then what else there is to say."""
-        if order.first < self._next:
-            self._begin()
-        texts = list[str]()
-        for home, pair in islice(self._backups, order.stop - self._next):
-            self._next += 1
-            if self._next <= order.first:
-                continue
-            if order.is_read:
-                inspected = _inspected(home, pair, self._search, self._findings)
-                texts.extend(self._text(inspection, self._findings) for inspection in inspected)
-            else:
-                self._findings.append(given_up(pair.archive.server_path if pair.archive else home.folder.server_path))
-            if texts and len(texts[-1]) > _LONG:
-                yield "".join(texts)
-                texts.clear()
-        yield "".join(texts)
-        yield Passed(tuple(self._findings), is_last=self._next < order.stop)
-        self._findings.clear()
-
-    def divided(self, order: Block) -> list[Block]:
-        """Return a block for each backup; of a single one, that it is only named."""
-        if order.stop - order.first > 1:
-            return [Block(number, number + 1) for number in range(order.first, order.stop)]
-        return [order._replace(is_read=False)] if order.is_read else []
-
-    def given_up(self, order: Block) -> Iterator[Passed]:
-        """Yield that nothing can be listed from a backup on."""
-        yield Passed((given_up(f"backup {order.first + 1} of the list, and all after it"),), is_last=True)
-
-    def _begin(self) -> None:
-        self._next = 0
-        self._backups = _all(self._search, self._findings)
-
-
 def given_up(subject: str) -> Finding:
     """Return the finding that no process survives reading something."""
     return Finding(rules.ARCHIVE_UNREADABLE, subject, WORKER_ENDED, on_disk(subject))
 
 
-def listed(
-    search: Search, text: Callable[[Inspection, list[Finding]], str], findings: list[Finding], workers: Workers
-) -> Iterator[str]:
-    """Yield the texts of `list_backups`, many at once, which the ``workers`` make.
-
-    What can't be read is appended to ``findings``; of a home with many backups more than once.
-    """
-    blocks = (Block(number, number + BLOCK) for number in count(step=BLOCK))
-    for _, part in results(blocks, BackupListing(search, text), workers):
-        if isinstance(part, str):
-            yield part
-            continue
-        findings.extend(part.findings)
-        if part.is_last:
-            return
-
-
-def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:
+def inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) -> Iterator[Inspection]:
     """Yield what is known of a backup, or append to ``findings`` why nothing is."""
     try:
         with told_of(pair.archive.server_path if pair.archive else home.folder.server_path):
-            inspection = inspect_backup(home, pair, home.surroundings, search.zone)
+            inspection = inspect_at_home(home, pair, search.zone)
         yield inspection
     except OverAllowanceError:
         return  # the home tells it once
@@ -222,9 +119,14 @@ def _inspected(home: Home, pair: Pair, search: Search, findings: list[Finding]) 
         findings.extend((*pair.findings, unreadable(pair, error)))
 
 
-def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[Inspection]:
+def list_installs(
+    search: Search = EVERYWHERE, findings: list[Finding] | None = None, *, is_strict: bool = False
+) -> Iterator[Inspection]:
     """Yield the installs, home by home, by id. As `list_backups` otherwise."""
-    notes: list[Finding] = [] if findings is None else findings
+    return _with_unread("install", lambda notes: _installs(search, notes), findings, is_strict=is_strict)
+
+
+def _installs(search: Search, notes: list[Finding]) -> Iterator[Inspection]:
     for home in search.homes(notes):
         for id_ in sorted(home.installs):
             try:
@@ -241,6 +143,52 @@ def list_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = 
         notes.extend(home.findings)
 
 
+class _Orphan(NamedTuple):
+    """A backup whose install is gone, by what the newest one is told: its time, its id, its archive or record."""
+
+    time: int
+    id: str
+    path: str
+    pair: Pair
+
+
+def list_gone_installs(search: Search = EVERYWHERE, findings: list[Finding] | None = None) -> Iterator[GoneInstall]:
+    """Yield the installs that are gone, but have backups, home by home, by id. As `list_backups` otherwise."""
+    notes: list[Finding] = [] if findings is None else findings
+    for home in search.homes(notes):
+        gone = dict[str, list[_Orphan]]()
+        for pair in home.pairs() if home.live is not None else ():
+            for backup in inspected(home, pair, search, notes):
+                if any(finding.rule == rules.BACKUP_ORPHANED for finding in backup.findings):
+                    orphan = _Orphan(_made(backup), backup.text("id"), pair.server_path, pair)
+                    gone.setdefault(backup.text("backup_install"), []).append(orphan)
+        for id_ in sorted(gone):
+            yield from _gone(home, id_, gone[id_], search)
+        notes.extend(home.findings)
+
+
+def _gone(home: Home, id_: str, orphans: Sequence[_Orphan], search: Search) -> Iterator[GoneInstall]:
+    """Yield an install of ``home`` that is gone, by its backups."""
+    pair = max(orphans, key=itemgetter(0, 1, 2)).pair
+    times = [orphan.time for orphan in orphans if orphan.time >= 0]
+    for newest in inspected(home, pair, search, []):
+        archive = pair.archive and pair.archive.place.path
+        yield GoneInstall(
+            id_,
+            home.folder.path,
+            newest,
+            archive,
+            len(orphans),
+            min(times, default=None),
+            max(times, default=None),
+        )
+
+
+def _made(backup: Inspection) -> int:
+    """Return when a backup was made, Unix seconds; -1 where no record tells."""
+    return int(backup.text("backup_time") or -1)
+
+
 Listing: TypeAlias = Callable[[Search, list[Finding]], Iterator[Inspection]]
 """Lists what there is where a search looks, and appends what could not be read."""
 
@@ -252,119 +200,8 @@ def unknown(search: Search, criteria: Criteria, listing: Listing = list_backups)
         yield from criteria.unknown(listing(everybody, []), everybody.names())
 
 
-def find_subject(
-    target: str,
-    search: Search = EVERYWHERE,
-    *,
-    user: str | None = None,
-    allow_missing: bool = False,
-    findings: list[Finding] | None = None,
-) -> Inspection:
-    """Return what is known of one backup, or of the install whose id ``target`` is. As `find_backup` otherwise."""
-    named = partial(subject_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
-    return chosen(target, partial(_at_path, target, search, user), named)
-
-
-def find_backup(
-    target: str,
-    search: Search = EVERYWHERE,
-    *,
-    user: str | None = None,
-    allow_missing: bool = False,
-    findings: list[Finding] | None = None,
-) -> Inspection:
-    """Return what is known of one backup: `view` before it becomes the server's answer. Raises as `view`.
-
-    What was odd on the way to it is appended to ``findings``.
-    """
-    named = partial(backup_named, target, search, user=user, allow_missing=allow_missing, findings=findings)
-    return chosen(target, partial(_at_path, target, search, user), named)
-
-
-def _at_path(target: str, search: Search, user: str | None) -> Inspection:
-    inspection = _record_at(target, search) if places.is_record_file(target) else inspect_archive(target, search)
-    check_owner(inspection, target, user, search)
-    return inspection
-
-
-def subject_named(
-    target: str,
-    search: Search,
-    *,
-    user: str | None = None,
-    allow_missing: bool = False,
-    findings: list[Finding] | None = None,
-) -> Inspection:
-    """Return what is known of the backup or, where none answers, of the install that is called ``target``.
-
-    As `find_subject` otherwise.
-    """
-    try:
-        return backup_named(target, search, user=user, allow_missing=allow_missing, findings=findings)
-    except AnswerError as error:
-        try:
-            return install_named(target, search, user=user)
-        except AnswerError:
-            raise error from None
-
-
-def backup_named(
-    target: str,
-    search: Search,
-    *,
-    user: str | None = None,
-    allow_missing: bool = False,
-    findings: list[Finding] | None = None,
-) -> Inspection:
-    """Return what is known of the backup with this id or archive's name. As `find_backup` otherwise."""
-    matches = Matches(user, [] if findings is None else findings)
-    for home in search.homes(matches.findings):
-        named = _pairs_named(home, target)
-        matches.take(home, (_inspected_with_file(home, pair, search) for pair in named))
-    inspection = matches.only(backup_not_found(f"nothing here is called {target!r}"))
-    if inspection.state is State.MISSING and not allow_missing:
-        raise backup_not_found(f"{inspection.text('backup_filename')!r} is missing, its record is there")
-    return inspection
-
-
-def find_install(
-    target: str, search: Search = EVERYWHERE, *, user: str | None = None, findings: list[Finding] | None = None
-) -> Inspection:
-    """Return what is known of one install: `view_install` before it becomes the server's answer. Raises as that.
-
-    What was odd on the way to it is appended to ``findings``.
-    """
-
-    def at_path() -> Inspection:
-        inspection = _record_at(target, search, Witness.INSTALL_RECORD)
-        check_owner(inspection, target, user, search)
-        return inspection
-
-    return chosen(target, at_path, lambda: install_named(target, search, user=user, findings=findings))
-
-
-def install_named(
-    target: str, search: Search, *, user: str | None = None, findings: list[Finding] | None = None
-) -> Inspection:
-    """Return what is known of the install with this id. As `find_install` otherwise."""
-    matches = Matches(user, [] if findings is None else findings)
-    for home in search.homes(matches.findings):
-        matches.take(home, [inspect_install(home, target)] if target in home.installs else [])
-    return matches.only(install_not_found(f"nothing here is called {target!r}"))
-
-
-def _pairs_named(home: Home, target: str) -> Iterator[Pair]:
-    """Yield the backups that a name or id means, those with a record first.
-
-    An archive without a record has its install's id.
-    """
-    for pair in sorted(home.pairs(), key=lambda pair: pair.record is None):
-        names = {pair.id, pair.archive and pair.archive.name, pair.record and pair.record.opened("backup-filename")}
-        if target in names or (pair.id is None and is_id(target) and _embedded_id(home, pair) == target):
-            yield pair
-
-
-def _embedded_id(home: Home, pair: Pair) -> str | None:
+def embedded_install(home: Home, pair: Pair) -> str | None:
+    """Return the id of the install that an archive's own record names; None where there is none."""
     if pair.archive is None:
         return None
     try:
@@ -383,15 +220,37 @@ def inspect_backup(home: Home, pair: Pair, around: Surroundings, zone: tzinfo | 
     archive = pair.archive.server_path if pair.archive else None
     inspection = resolved(pair, archive, embedded, around, zone)
     inspection.findings[:0] = (*pair.findings, *findings)
+    if pair.archive is not None:
+        inspection.archive = pair.archive.place
+    return _at_home(inspection, home)
+
+
+def _at_home(inspection: Inspection, home: Home) -> Inspection:
+    """Return the ``inspection``, which knows where on this machine its ``home`` is, and its own file."""
+    inspection.account = home.folder.server_path
+    inspection.file = home.file_at(inspection.path) if inspection.archive is None else inspection.archive.path
     return inspection
 
 
-def _inspected_with_file(home: Home, pair: Pair, search: Search) -> Inspection:
+def inspect_at_home(home: Home, pair: Pair, zone: tzinfo | None) -> Inspection:
+    """Return what is known of a backup of ``home``, which tells whether its install is gone, and what else was read.
+
+    As `inspect_backup` otherwise.
+    """
+    inspection = inspect_backup(home, pair, home.surroundings, zone)
+    if of_whole := home.findings_of_whole(pair):
+        known = {finding.id for finding in of_whole}
+        inspection.findings = [*(odd for odd in inspection.findings if odd.id not in known), *of_whole]
+    inspection.findings += orphaned(pair.server_path, inspection.text("backup_install"), home.live)
+    return inspection
+
+
+def inspect_with_file(home: Home, pair: Pair, search: Search) -> Inspection:
     """Return what is known of a backup, and in its conflicts when its archive's file was written, where that is odd.
 
     Copying does that, too: it is no finding.
     """
-    inspection = inspect_backup(home, pair, home.surroundings, search.zone)
+    inspection = inspect_at_home(home, pair, search.zone)
     made, archive = seconds_in(inspection.text("backup_time")), pair.archive
     signature = archive and archive.folder.signature(archive.name)
     if archive is None or signature is None or not isinstance(made, int):
@@ -435,9 +294,7 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
     try:
         head = home.read_head(pair.archive)
         source = source._replace(member=head.member.text)
-        if pair.record is not None and pair.record.record.is_of(head.record):
-            return Document(source, pair.record.record), head.findings
-        return document(source, head.record, home.limits), head.findings
+        return own_record(source, head.record, pair.record, home.limits), head.findings
     except OverAllowanceError:
         if pair.record is None:
             raise
@@ -447,6 +304,16 @@ def _read_embedded(home: Home, pair: Pair) -> tuple[Document | None, tuple[Findi
             raise
         odd = trouble(error, pair.record, pair.archive.place)
         return None, (odd._replace(subject=pair.archive.name, evidence=(source,)),)
+
+
+def own_record(source: Source, content: bytes, known: Document | None, limits: Limits) -> Document:
+    """Return an archive's record, which stands at ``source``; a ``known`` one of the same bytes is not parsed again.
+
+    Raises `LimitExceededError`.
+    """
+    if known is not None and known.record.is_of(content):
+        return Document(source, known.record)
+    return document(source, content, limits)
 
 
 def _embedded(archive: Archive) -> Source:
@@ -490,36 +357,6 @@ def unreadable(pair: Pair, error: EvidenceError) -> Finding:
 
 def inspect_install(home: Home, id_: str) -> Inspection:
     """Return what is known of the live install ``id_`` of ``home``."""
-    record = home.installs[id_]
-    return resolve.install(id_, record, home.folder.server_path, home.as_server, home.surroundings.backups_of(id_))
-
-
-def _record_at(path: str, search: Search, witness: Witness | None = None) -> Inspection:
-    """Return what is known of the backup or install whose record is the file ``path``."""
-    path = os.path.abspath(path)
-    name, folder = os.path.basename(path), os.path.basename(os.path.dirname(path))
-    with open_named(path) as file:
-        content = file.read_whole("record_bytes", search.limits.record_bytes)
-    record = document(Source(Witness.BACKUP_RECORD, path), content, search.limits)
-    has_backup = any(key.startswith("backup-") for key in record.record.opened)
-    if witness is Witness.INSTALL_RECORD or folder == "current" or not has_backup:
-        record = record._replace(source=Source(Witness.INSTALL_RECORD, path))
-    if not record.record.opened:
-        raise NoRecordError(path, "empty" if not content else "no line of it is key=value", "is it a record?")
-    id_ = name if is_id(name) else None
-    with places.home_above(os.path.dirname(path), search.limits) as home:
-        inspection = _inspect_record(home, id_, record, search)
-        inspection.findings.extend(odd for odd in home.findings if odd.rule is rules.HOME_PASSED_OVER)
-        return inspection
-
-
-def _inspect_record(home: Home, id_: str | None, record: Document, search: Search) -> Inspection:
-    """Return what is known from ``record``: with its home, where it has one, else alone."""
-    if record.source.witness is Witness.INSTALL_RECORD:
-        where = home.folder.server_path if home.has_records else None
-        return resolve.install(id_ or "", record, where, None, home.surroundings.backups_of(id_ or ""))
-    for pair in home.pairs():
-        if pair.record is not None and pair.record.source.path == record.source.path:
-            return inspect_backup(home, pair, home.surroundings, search.zone)
-    witnesses = Witnesses(id_, record, None, None, None, None, None, None, search.zone)
-    return resolve.backup(witnesses, State.MISSING)
+    record, folder = home.installs[id_], home.folder.server_path
+    installed = resolve.install(id_, record, folder, home.as_server, home.surroundings.backups_of(id_))
+    return _at_home(installed, home)

@@ -331,6 +331,9 @@ ARCHIVE_REMOTE: Final = _account_note(
 ARCHIVE_WITHOUT_RECORD: Final = _account_note(
     "archive-without-record", "no backup record names this archive", "nothing: it has a record inside"
 )
+BACKUP_ORPHANED: Final = _account_note(
+    "backup-orphaned", "the install of this backup is gone", "keep it if the install may come back"
+)
 ARCHIVES_NOT_READ: Final = _account_note(
     "archives-not-read",
     "files look like archives, by their names or their beginnings, and were not read as such",
@@ -377,6 +380,11 @@ HOME_PASSED_OVER: Final = _account_note(
     "home-passed-over",
     "a folder above has records, which are not read: somebody else may have put them there",
     "name it as a root if its records are the archive's",
+)
+FILE_UNREADABLE: Final = _account_unread(
+    "file-unreadable",
+    "a file or folder of the site can't be read, and was not compared",
+    "make it readable, or compare as its owner",
 )
 PLACE_UNREADABLE: Final = _account_unread(
     "place-unreadable", "a conventional place can't be listed", "name homes as roots"

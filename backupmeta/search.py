@@ -10,40 +10,35 @@ question: which of the folders above it are evidence?
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
-from errno import ENAMETOOLONG
 from functools import cached_property
 from itertools import chain
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from backupmeta import rules
 from backupmeta.account import places
 from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import Home, is_id
-from backupmeta.account.layout import ARCHIVES, RECORDS, account_name
+from backupmeta.account.home import Home
+from backupmeta.account.layout import ARCHIVES, RECORDS
+from backupmeta.account.roots import Root, conventional, named
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.backup.inspection import Inspection
 from backupmeta.errors import (
-    AnswerError,
     EvidenceError,
-    NotRegularError,
     OutputError,
     UnreadableError,
     nearest,
-    user_not_authorized,
-    user_not_found,
 )
-from backupmeta.escapes import printable
-from backupmeta.evidence import identity_at, is_folder, status_of
+from backupmeta.evidence import identity_at, is_folder
 from backupmeta.findings import Finding
 from backupmeta.folders import upwards
-from backupmeta.provenance import Source, Witness, on_disk
 from backupmeta.secrets import opened
 from backupmeta.words import are, few
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -102,139 +97,14 @@ class Search:
         """Yield the names of all homes, whosever they are."""
         return places.names(self.places(), self.limits)
 
-    def places(self) -> list[places.Root]:
+    def places(self) -> list[Root]:
         """Return the roots, or the conventional places. Raises `UnreadableError` where the sysroot is no folder."""
-        named = [places.Root(root) for root in self.roots]
         if self.sysroot is not None and not is_folder(self.sysroot):
             raise UnreadableError(self.sysroot, "is no folder", "give --sysroot the folder that an image is mounted at")
-        if self.sysroot is not None or not named:
-            named += places.conventional(self.sysroot)
-        return named
+        return [named(root, self.sysroot) for root in self.roots] or conventional(self.sysroot)
 
 
 EVERYWHERE: Final = Search()
-
-_NAMED: Final = 10
-"""How many of several matches are named."""
-_NOT_FOUND: Final = frozenset({"backup_not_found", "install_not_found", "user_not_found"})
-
-
-def chosen(target: str, at_path: Callable[[], Inspection], named: Callable[[], Inspection]) -> Inspection:
-    """Return what ``target`` means: a file, or what has this id or name.
-
-    Where both is possible, as anybody may have put a file of this name there, an id is an id, and a finding says so.
-    """
-    if not _is_path(target):
-        return named()
-    if not is_id(target):
-        return at_path()
-    try:
-        inspection = named()
-    except AnswerError as error:
-        if error.errcode not in _NOT_FOUND:
-            raise
-        inspection = at_path()
-        inspection.findings.append(_like_id(target))
-        return inspection
-    if not _is_read_from(inspection, target):
-        inspection.findings.append(_like_id(target))
-    return inspection
-
-
-def _is_read_from(inspection: Inspection, file: str) -> bool:
-    """Return whether a ``file`` is one of those that an ``inspection`` comes from. Raises `UnreadableError`."""
-    paths, status = {inspection.path, *(inspection.source(name).path for name in inspection.fields)}, status_of(file)
-    theirs = (status_of(path) for path in paths)
-    return status is not None and any(other is not None and os.path.samestat(other, status) for other in theirs)
-
-
-def _like_id(target: str) -> Finding:
-    return Finding(rules.FILE_NAMED_LIKE_ID, target, "", on_disk(os.path.abspath(target)))
-
-
-def _is_path(target: str) -> bool:
-    """Return whether ``target`` names a file; raise for a folder, and for a path that leads nowhere."""
-    try:
-        os.lstat(target)  # not as `os.path.lexists`, for which an error is nothing
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        pass  # a name that no system has is a `ValueError`
-    except OSError as error:
-        if error.errno != ENAMETOOLONG:
-            raise UnreadableError(target, (error.strerror or "can't be read").lower()) from error
-    else:
-        if os.path.isdir(target):
-            raise NotRegularError(target, "is a folder", f"'backupmeta list {printable(target)}' lists what is in it")
-        return True
-    if os.sep in target or not target:
-        raise UnreadableError(target, "no such file", "give an archive, a record file, an id, or an archive's name")
-    return False
-
-
-@dataclass
-class Matches:
-    """What answers to a target, in the order in which it is read.
-
-    An account can write any owner into its records. So for a user nothing answers from the home of another account; and
-    where a home has the user's name, nothing but that does. Homes on Plesk have the names of domains.
-    """
-
-    user: str | None
-    findings: list[Finding]
-    answering: list[Inspection] = field(default_factory=list)
-    in_own_home: list[Inspection] = field(default_factory=list)
-    in_any_home: list[Inspection] = field(default_factory=list)
-    users: set[str] = field(default_factory=set)
-    homes: set[str] = field(default_factory=set)
-    home_of: dict[int, str] = field(default_factory=dict)
-
-    def take(self, home: Home, inspections: Iterable[Inspection]) -> None:
-        """Take what answers in a ``home``."""
-        if self.user:
-            self.users |= home.users
-            self.homes.add(places.account_of(home.folder))
-        answering = list(inspections)
-        for inspection in answering:  # what is not read of its own home may say otherwise
-            inspection.findings.extend(odd for odd in home.findings if odd.is_unread)
-            self.home_of[id(inspection)] = home.folder.path
-        self.answering.extend(answering)
-        is_own = places.belongs(home, self.user or "")
-        if is_own:
-            self.in_own_home.extend(answering)
-        elif is_own is None:
-            self.in_any_home.extend(answering)
-        self.findings.extend(home.findings)
-
-    def only(self, nothing: AnswerError) -> Inspection:
-        """Return the first match that the user owns, or raise: nobody of that name, ``nothing``, not the owner's."""
-        owners = {opened(match.text("user")) for match in self.answering}
-        if self.user and self.user not in self.users | owners:
-            raise user_not_found(self.user)
-        if not self.answering:
-            raise nothing
-        there = self.in_own_home if self.user in self.homes else self.in_any_home
-        own = [match for match in there if opened(match.text("user")) == self.user] if self.user else self.answering
-        if not own:
-            raise user_not_authorized(self.user or "")
-        if len(own) > 1:
-            evidence = tuple(Source(Witness.FILE_SYSTEM, match.path) for match in own)
-            is_of_one = len({self.home_of[id(match)] for match in own}) == 1
-            detail = few([match.path for match in own], _NAMED)
-            rule = rules.SEVERAL_MATCHES if is_of_one else rules.SEVERAL_ACCOUNTS
-            own[0].findings.append(Finding(rule, "", detail, evidence))
-        return own[0]
-
-
-def check_owner(inspection: Inspection, path: str, user: str | None, search: Search) -> None:
-    """Raise the server's answer where ``user`` is nobody here, or does not own what lies at ``path``."""
-    home = places.folder_of_home(os.path.dirname(os.path.abspath(path)))
-    owner = opened(inspection.text("user"))
-    if user is None or (user == owner and account_name(home or "") in {None, user}):
-        return
-    known = {owner, *([] if home is None else [os.path.basename(home)])}
-    if user not in known.union(*(home.users for home in search.homes([]))):
-        raise user_not_found(user)
-    raise user_not_authorized(user)
-
 
 # --- which backups and installs ---------------------------------------------------------------------------------------
 
@@ -274,16 +144,21 @@ def _domain(name: str) -> str:
     return name.casefold().removeprefix("www.")
 
 
-def _domains(subject: Inspection) -> Iterator[str]:
-    yield subject.text("url_domain")
+def _domains(url_domain: str, url: str) -> Iterator[str]:
+    yield url_domain
     with suppress(ValueError):
-        yield urlsplit(opened(subject.text("url"))).hostname or ""
+        yield urlsplit(url).hostname or ""
+
+
+def is_of_domain(domain: str, url_domain: str | None, url: str | None) -> bool:
+    """Return whether a backup with this field ``url_domain`` and this ``url`` is of a ``domain``, as for `Criteria`."""
+    return _domain(domain) in map(_domain, _domains(url_domain or "", url or ""))
 
 
 _FILTERS: Final[Mapping[str, _Filter]] = {
     "user": _Filter(str, lambda subject: [subject.text("user")]),
     "application": _Filter(str.casefold, lambda subject: [subject.text("application")]),
-    "domain": _Filter(_domain, _domains),
+    "domain": _Filter(_domain, lambda subject: _domains(subject.text("url_domain"), opened(subject.text("url")))),
 }
 """What is compared as words. Users differ by case, as the system's do; applications and domains do not."""
 
@@ -376,17 +251,17 @@ class Known:
             yield f"no {self._kind} is called {self._word!r}; {hint}there {are(len(self._words))} {there}"
 
 
-def ordered(subjects: Iterable[Inspection], key: str | None) -> Iterable[Inspection]:
-    """Return ``subjects`` sorted by the field ``key``: with a ``-`` before it in descending order; for None unsorted.
+def ordered(rows: Iterable[Row], key: str | None, of: Callable[[Row], Inspection]) -> Iterable[Row]:
+    """Return ``rows`` sorted by the field ``key`` ``of`` each: with a ``-`` before it in descending order.
 
-    Numbers stand before text, and those without the field last.
+    For None they are unsorted. Numbers stand before text, and those without the field last.
     """
     if key is None:
-        return subjects
+        return rows
     name = key.removeprefix("-")
-    keyed = [(_value(subject, name), subject) for subject in subjects]
+    keyed = [(_value(of(row), name), row) for row in rows]
     present = sorted((pair for pair in keyed if pair[0] is not None), key=itemgetter(0), reverse=key.startswith("-"))
-    return [subject for _, subject in present] + [subject for value, subject in keyed if value is None]
+    return [row for _, row in present] + [row for value, row in keyed if value is None]
 
 
 def _value(subject: Inspection, name: str) -> tuple[int, Decimal, str] | None:
@@ -413,11 +288,13 @@ class Protected(NamedTuple):
         named: files and folders that are read; what is no path is passed over.
         sysroot: the image that is read.
         catalog: the catalog that is read.
+        site: a folder all of which is read.
     """
 
     named: tuple[str, ...] = ()
     sysroot: str | None = None
     catalog: str | None = None
+    site: str | None = None
 
     def refuse(self, path: str, named: str) -> None:
         """Raise `OutputError` where a file at ``path``, so ``named``, would be evidence or take the place of it."""
@@ -436,10 +313,10 @@ class Protected(NamedTuple):
         if path in files or identity_at(path) in set(map(identity_at, files)) - {None}:
             return True
         folders = list(upwards(path))
-        image = set() if self.sysroot is None else {identity_at(self.sysroot)} - {None}
+        whole = {identity_at(folder) for folder in (self.sysroot, self.site) if folder is not None} - {None}
         return (
             any(_is_always(folder) for folder in folders)
-            or not image.isdisjoint(map(identity_at, folders))
+            or not whole.isdisjoint(map(identity_at, folders))
             or any(_has_records(folder) or _has_archives(folder) for folder in self._below_roots(folders))
             or _is_of_home(folders)
         )

@@ -35,8 +35,9 @@ from backupmeta.errors import (
 from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding, Findings, Severity
 from backupmeta.provenance import Source, Witness, on_disk
-from backupmeta.record.grammar import Document, document, pickled_in_clear
+from backupmeta.record.grammar import Document, pickled_in_clear
 from backupmeta.search import EVERYWHERE, Search
+from backupmeta.targets import archive_of, homes_of
 from backupmeta.words import NANOSECONDS, counted
 from backupmeta.work.orders import HERE, WORKER_ENDED, Watch, Work, Workers, results, spared
 
@@ -88,6 +89,14 @@ class Case(NamedTuple):
     def size(self) -> int:
         """Return how many bytes the archive has; 0 where it can't be read."""
         return _size(self.place.open)
+
+    def judged(
+        self, findings: Iterable[Finding], sha256: str | None = None, verdict: Verdict | None = None
+    ) -> Verification:
+        """Return the verification of the archive: its ``verdict``, or else that of its ``findings``, by the policy."""
+        judgements = judge(findings, self.policy)
+        verdict = verdict or verdict_of(judgements, self.policy)
+        return Verification("archive", self.server_path, verdict, sha256, judgements)
 
 
 class Outcome(NamedTuple):
@@ -141,6 +150,9 @@ class Household(NamedTuple):
 Item = Case | Household | Verification
 """What has an outcome: an archive, to be read; an account, judged by its archives; and what is judged already."""
 
+Homes = Callable[[list[Finding]], Iterator[Home]]
+"""Yields homes, each open until the next one, and appends what was odd."""
+
 Run = Callable[[Iterable[Item]], Iterable[tuple[Item, Sequence[Outcome]]]]
 """Verifies the archives among items, in this process or in others; yields each item, in order, with its outcomes."""
 
@@ -153,15 +165,25 @@ def case_of(
     return Case(archive.place, archive.server_path, closed, home.surroundings, zone, home.limits, policy, now)
 
 
-def verify_archive(case: Case, watch: Watch | None = None) -> list[Outcome]:
+def outcomes_of(case: Case, watch: Watch | None = None, consumers: Sequence[Consumer] = ()) -> list[Outcome]:
     """Verify one archive, as that of each of its backups; ``watch`` is told how many bytes each read gave.
 
-    What can't be read at all is an outcome, too; nothing is raised but for errors in this program.
+    The ``consumers`` take in contents on the way. What can't be read at all is an outcome, too; nothing is raised but
+    for errors in this program.
     """
     try:
-        with told_of(case.place.path), case.place.open() as file:
+        with case.place.open() as file:
             file.watch = watch
-            return [examination.outcome for examination in examined(case, file)]
+            return outcomes_in(case, file, consumers)
+    except EvidenceError as error:
+        return [_failed(single, error) for single in case.alone]
+
+
+def outcomes_in(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ()) -> list[Outcome]:
+    """Verify the open ``file`` of ``case``: see `outcomes_of`."""
+    try:
+        with told_of(case.place.path):
+            return [examination.outcome for examination in examined(case, file, consumers)]
     except EvidenceError as error:
         return [_failed(single, error) for single in case.alone]
 
@@ -176,12 +198,13 @@ def _failed(case: Case, error: EvidenceError) -> Outcome:
     return Outcome(unreadable, _of_record(case), is_final=not isinstance(error, UnreadableError | NotRegularError))
 
 
-def case_at(path: str, search: Search, policy: Policy, now: int) -> Case:
-    """Return the case of the archive at ``path``. Raises `EvidenceError`."""
-    for item in _items(replace(search, roots=(path,), sysroot=None), policy, now):
-        if isinstance(item, Case):
+def case_at(target: str, search: Search, policy: Policy, now: int) -> Case:
+    """Return the case of the archive that ``target`` means. Raises `EvidenceError`."""
+    place = archive_of(target, search)
+    for item in _items(search, policy, now, (target,)):
+        if isinstance(item, Case) and item.place.path == place.path:
             return item
-    raise NotAnArchiveError(path, "no archive", "give the path of an archive")
+    raise NotAnArchiveError(target, "no archive", "give the path of an archive")
 
 
 class Verifying(Work[Item, list[Outcome]]):
@@ -189,7 +212,7 @@ class Verifying(Work[Item, list[Outcome]]):
 
     def do(self, order: Item | None, watch: Watch) -> Iterator[list[Outcome]]:
         """Yield what comes out for an archive."""
-        yield verify_archive(order, watch) if isinstance(order, Case) else []
+        yield outcomes_of(order, watch) if isinstance(order, Case) else []
 
     def pickled(self, order: Item) -> bytes:
         """Return the case as it goes to a process: with the secrets of its records, which are compared there."""
@@ -197,10 +220,8 @@ class Verifying(Work[Item, list[Outcome]]):
 
     def given_up(self, order: Item) -> Iterator[list[Outcome]]:
         """Yield that no process survives reading the archive."""
-        cases, reason = (
-            order.alone if isinstance(order, Case) else (),
-            Finding(rules.ARCHIVE_UNREADABLE, "", WORKER_ENDED),
-        )
+        reason = Finding(rules.ARCHIVE_UNREADABLE, "", WORKER_ENDED)
+        cases = order.alone if isinstance(order, Case) else ()
         yield [Outcome(_not_judged(case, reason), _of_record(case), is_final=False) for case in cases]
 
 
@@ -219,7 +240,11 @@ RUN_HERE: Final = run_by(HERE)
 
 
 def verify(
-    search: Search = EVERYWHERE, policy: Policy = DEFAULT, now: int | None = None, run: Run = RUN_HERE
+    search: Search = EVERYWHERE,
+    policy: Policy = DEFAULT,
+    now: int | None = None,
+    run: Run = RUN_HERE,
+    targets: Sequence[str] = (),
 ) -> Iterator[Verification]:
     """Yield what comes out for every archive that ``search`` finds and, after its archives, for every account.
 
@@ -230,10 +255,11 @@ def verify(
         policy: what is asked for.
         now: the moment of judging, Unix seconds; None for the clock's.
         run: what verifies the archives.
+        targets: what alone is judged of what there is: see `backupmeta.targets.homes_of`; without any, all.
     """
     now = int(time()) if now is None else now
     kept = list[KeptBackup]()
-    for item, outcomes in run(_items(search, policy, now)):
+    for item, outcomes in run(_items(search, policy, now, targets)):
         if isinstance(item, Household):
             yield from _of_account(item, kept, policy, now)
             kept.clear()
@@ -244,12 +270,12 @@ def verify(
             kept += [] if outcome.kept is None else [outcome.kept]
 
 
-def size(search: Search) -> int:
-    """Return how many bytes the archives have that ``search`` finds; what can't be read counts nothing."""
+def size(search: Search, targets: Sequence[str] = ()) -> int:
+    """Return how many bytes the archives have that ``search`` finds, or that ``targets`` mean; 0 for what is unread."""
     total = 0
-    for _, of_root in _each_root(search):
+    for _, homes in _each_root(search, targets):
         with suppress(EvidenceError):
-            for home in of_root.homes([]):
+            for home in homes([]):
                 total += sum(_size(pair.archive.open) for pair in home.pairs() if pair.archive is not None)
     return total
 
@@ -275,34 +301,36 @@ def _of_folder(path: str, findings: Iterable[Finding], policy: Policy) -> Verifi
     """Return the verification of an account, or of a folder; unreadable where something in it is, archives aside."""
     judgements = judge(findings, policy)
     is_unread = any(judgement.finding.is_unread for judgement in judgements)
-    return Verification(
-        "account", path, Verdict.UNREADABLE if is_unread else verdict_of(judgements, policy), None, judgements
-    )
+    verdict = Verdict.UNREADABLE if is_unread else verdict_of(judgements, policy)
+    return Verification("account", path, verdict, None, judgements)
 
 
 # --- what there is ----------------------------------------------------------------------------------------------------
 
 
-def _items(search: Search, policy: Policy, now: int) -> Iterator[Item]:
-    """Yield what there is below each root, home by home."""
-    for name, of_root in _each_root(search):
+def _items(search: Search, policy: Policy, now: int, targets: Sequence[str] = ()) -> Iterator[Item]:
+    """Yield what each of the ``targets`` means, or else what there is below each root, home by home."""
+    for name, homes in _each_root(search, targets):
         findings: list[Finding] = []
         try:
-            for home in of_root.homes(findings):
+            for home in homes(findings):
                 yield from _of_home(home, search, policy, now)
         except EvidenceError as error:
-            detail = f"{error.reason}; {error.advice or 'give the path of an archive, a home, or a folder of them'}"
+            advice = error.advice or "give the path of an archive, a home, or a folder of them"
+            detail = "; ".join([error.reason, *getattr(error, "__notes__", ()), advice])
             yield _unreadable(name, [Finding(rules.ARCHIVE_UNREADABLE, "", detail, on_disk(name))], policy)
         if findings:
             yield _of_folder(name, findings, policy)
 
 
-def _each_root(search: Search) -> Iterator[tuple[str, Search]]:
-    """Yield a search for each root, with its name: what can't be read at one of them keeps nothing from the others."""
-    for root in search.roots:
-        yield root, replace(search, roots=(root,), sysroot=None)
-    if search.sysroot is not None or not search.roots:
-        yield search.name, replace(search, roots=())
+def _each_root(search: Search, targets: Sequence[str]) -> Iterator[tuple[str, Homes]]:
+    """Yield the name of each root or target, and its homes: what can't be read at one keeps nothing from the others."""
+    for target in targets:
+        yield target, partial(homes_of, target, search)
+    for root in () if targets else search.roots:
+        yield root, replace(search, roots=(root,)).homes
+    if not targets and not search.roots:
+        yield search.name, search.homes
 
 
 def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[Item]:
@@ -320,10 +348,9 @@ def _of_home(home: Home, search: Search, policy: Policy, now: int) -> Iterator[I
         findings.extend((*pair.findings, *inspection.findings, *rulebook.of_backup(subject, is_whole=False)))
         absent.append(_kept(inspection, inspection.path, None, is_whole=pair.state is State.REMOTE))
     findings += home.findings
-    is_whole = home.wanted is None
-    installs = None
-    if home.has_records and is_whole:
-        installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.installs}
+    is_whole, installs = home.wanted is None, None
+    if home.live is not None:
+        installs = {id_: CheckedInstall.of(library.inspect_install(home, id_)) for id_ in home.live}
     yield Household(home.folder.server_path, home.is_home, is_whole, tuple(findings), installs, tuple(absent))
 
 
@@ -368,7 +395,8 @@ def examined(case: Case, file: EvidenceFile, consumers: Sequence[Consumer] = ())
 
 def _examination(case: Case, passed: Pass, inventory: Inventory, written: Written) -> Examination:
     """Judge an archive that was read, as that of one backup."""
-    findings = Findings.of(chain(case.pair.findings, _of_pass(passed, case), _of_file(passed, case)))
+    of_pass = (finding.in_file(case.server_path) for finding in passed.findings())
+    findings = Findings.of(chain(case.pair.findings, of_pass, _of_file(passed, case)))
     is_whole = not any(finding.is_unread for finding in findings)
     if (why := _not_to_judge(case, passed, inventory, findings)) is not None:
         return Examination(_set_aside(case, why, findings), inventory)
@@ -378,22 +406,14 @@ def _examination(case: Case, passed: Pass, inventory: Inventory, written: Writte
     if embedded is not None or case.pair.record is not None:
         inspection = library.resolved(case.pair, case.server_path, embedded, case.around, case.zone)
         subject = CheckedBackup(case.server_path, inspection, inventory, case.policy.requirements, case.now, written)
-        for finding in chain(tampering.weighed(subject), rulebook.of_backup(subject, is_whole=is_whole)):
+        for finding in chain(
+            tampering.weighed(subject), rulebook.of_backup(subject, case.policy.checks, is_whole=is_whole)
+        ):
             findings.add(finding)
         kept = _kept(inspection, case.server_path, sha256, is_whole=is_whole)
     if is_whole and inventory.record is None:
         findings.add(Finding(library.without_record(case.pair.record, case.place), "", "", (case.source,)))
-    judgements = judge(findings, case.policy)
-    verdict = verdict_of(judgements, case.policy)
-    outcome = Outcome(Verification("archive", case.server_path, verdict, sha256, judgements), kept)
-    return Examination(outcome, inventory, subject)
-
-
-def _of_pass(passed: Pass, case: Case) -> Iterator[Finding]:
-    """Yield what the pass met; paths as the server saw them."""
-    for finding in passed.findings():
-        evidence = tuple(source._replace(path=case.server_path) for source in finding.evidence)
-        yield finding._replace(evidence=evidence)
+    return Examination(Outcome(case.judged(findings, sha256), kept), inventory, subject)
 
 
 def _of_file(passed: Pass, case: Case) -> Iterator[Finding]:
@@ -431,8 +451,7 @@ def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome
     others = sorted({finding.id for finding in findings if finding.severity is not Severity.NOTE})
     more = [f"found so far: {', '.join(others)}"] if others else []
     detail = "; ".join([why.detail, *more] if why.detail else more)
-    judgements = judge([why._replace(detail=detail)], case.policy)
-    return Outcome(Verification("archive", case.server_path, Verdict.NOT_JUDGED, None, judgements), _of_record(case))
+    return Outcome(case.judged([why._replace(detail=detail)], verdict=Verdict.NOT_JUDGED), _of_record(case))
 
 
 def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document | None:
@@ -446,10 +465,8 @@ def _embedded(inventory: Inventory, case: Case, findings: Findings) -> Document 
         return None
     if inventory.record.missing:
         return None
-    if case.pair.record is not None and case.pair.record.record.is_of(content):
-        return Document(source, case.pair.record.record)
     try:
-        return document(source, content, case.limits)
+        return library.own_record(source, content, case.pair.record, case.limits)
     except EvidenceError as error:
         findings.add(Finding(rules.LIMIT_EXCEEDED, "", error.reason, (source,)))
         return None

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -51,6 +52,17 @@ def _traced(item: pytest.Item) -> Generator[None, object, object]:
 pytest_runtest_setup = pytest.hookimpl(wrapper=True)(_traced)
 pytest_runtest_call = pytest.hookimpl(wrapper=True)(_traced)
 pytest_runtest_teardown = pytest.hookimpl(wrapper=True)(_traced)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_process() -> Iterator[None]:
+    """Let a command that is run in this process do its work here, where no processes are asked for.
+
+    To fork a process of tests, which is large, takes longer than the work that most tests have.
+    """
+    with patch("backupmeta.work.processes.cores", return_value=1):
+        yield
+
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 

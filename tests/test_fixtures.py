@@ -16,9 +16,10 @@ from backupmeta.checks.applications import APPLICATIONS, same_version, version_b
 from backupmeta.checks.checked_backup import Inventory
 from backupmeta.evidence import open_named
 from backupmeta.findings import Finding
-from backupmeta.library import find_backup, list_backups
+from backupmeta.library import list_backups
 from backupmeta.render.backups import origins
 from backupmeta.secrets import opened
+from backupmeta.targets import find_backup
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 OF_AN_ACCOUNT = {

@@ -1,6 +1,7 @@
 """What the package offers: view, view_install, inspect_archive, list_backups, list_installs."""
 
 import os
+import re
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -12,8 +13,8 @@ from backupmeta.account.home import State
 from backupmeta.api.models import SHOW_SECRETS
 from backupmeta.errors import NoRecordError, NotRegularError, UnreadableError
 from backupmeta.findings import Finding
-from backupmeta.library import find_backup, find_install
 from backupmeta.provenance import Witness
+from backupmeta.targets import find_backup, find_install
 from tests.invented import (
     BACKUP,
     EXAMPLE,
@@ -54,10 +55,12 @@ def test_the_package_offers_what_it_lists() -> None:
 
 def test_the_public_names() -> None:
     assert sorted(set(backupmeta.__all__) - {"__version__"}) == [
-        "AnswerError", "Backup", "BackupMetaError", "Event", "EvidenceError", "Finding", "FindingRule", "Group",
-        "Inspection", "Install", "Policy", "Query", "Response", "Search", "Severity", "State", "Verdict",
-        "Verification", "diff", "export", "find", "history", "inspect_archive", "list_backups", "list_installs",
-        "report", "scan", "stats", "timeline", "verify", "view", "view_install",
+        "AnswerError", "Backup", "BackupMetaError", "CheckedBackup", "Dump", "DumpState", "Event",
+        "EvidenceError", "Extraction", "Fate", "Finding", "FindingRule", "GoneInstall", "Group", "Inspection",
+        "Install", "Member", "MemberResult", "Needs", "OpenArchive", "Policy", "Query", "Response", "Search",
+        "Severity", "State", "Table", "TableStatement", "Verdict", "Verification", "diff", "export", "find",
+        "history", "inspect_archive", "list_backups", "list_gone_installs", "list_installs", "open_archive",
+        "report", "scan", "stats", "timeline", "verify", "verify_archive", "view", "view_install",
     ]  # fmt: skip
     modules = {path.stem for path in Path(backupmeta.__file__).parent.iterdir()}
     assert not modules & set(backupmeta.__all__), "a module that is imported takes the name's place"
@@ -313,7 +316,7 @@ def test_a_broken_archive_with_a_record_is_listed_from_the_record(account: Accou
     (account.archives / NAME).write_bytes(archive(backup_record())[:40])
     (found,) = backupmeta.list_backups(below(account))
     assert found.get("title") == "Blog"
-    assert [finding.id for finding in found.findings] == ["archive-truncated"]
+    assert [finding.id for finding in found.findings] == ["archive-truncated", "backup-orphaned"]
     assert found.values["title"].source.witness is Witness.BACKUP_RECORD
 
 
@@ -329,6 +332,37 @@ def test_a_list_is_lazy_and_a_root_that_is_not_there_an_error(tmp_path: Path) ->
         next(found)
     with pytest.raises(UnreadableError, match="is no folder; give --sysroot"):
         next(backupmeta.list_backups(Search(sysroot=str(tmp_path / "nowhere"))))
+
+
+def test_what_cannot_be_read_is_yielded_raised_or_appended(account: Account) -> None:
+    account.whole()
+    broken = account.archives / NAME.replace("06-13", "06-14")
+    broken.write_bytes(b"\x1f\x8b\x08")
+    listed = list(backupmeta.list_backups(below(account)))
+    assert [(one.path, one.is_unread, [finding.id for finding in one.findings]) for one in listed] == [
+        (str(account.archives / NAME), False, []),
+        (str(broken), True, ["archive-truncated"]),
+    ]
+    findings = list[Finding]()
+    assert len(list(backupmeta.list_backups(below(account), findings))) == 1
+    assert [finding.id for finding in findings if finding.is_unread] == ["archive-truncated"]
+    for odd in (None, findings):
+        strict = backupmeta.list_backups(below(account), odd, is_strict=True)
+        assert next(strict).get("id") == BACKUP
+        with pytest.raises(UnreadableError, match=re.escape(str(broken))):
+            next(strict)
+
+
+def test_an_install_that_cannot_be_read_is_yielded_or_raised(account: Account) -> None:
+    account.install(INSTALL, install_record())
+    account.install("a" * 25, b"x=1\n" * 6000)
+    listed = list(backupmeta.list_installs(below(account)))
+    assert sorted((Path(one.path).name, one.kind, one.is_unread) for one in listed) == [
+        ("a" * 25, "install", True),
+        (INSTALL, "install", False),
+    ]
+    with pytest.raises(UnreadableError, match="a" * 25):
+        list(backupmeta.list_installs(below(account), is_strict=True))
 
 
 def test_the_zone_is_the_searchs(tmp_path: Path) -> None:

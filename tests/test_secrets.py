@@ -33,6 +33,7 @@ OPENERS = {
     "comparison/changes.py",  # the entries of two lists are compared
     "render/backups.py",  # --show-secrets
     "search.py",  # the wanted user, application and domain are compared
+    "targets.py",  # owners are compared with who asks
 }
 """The modules that may open closed values, and why."""
 
@@ -48,7 +49,8 @@ READERS = {
     "events/claims.py": "decodes times",
     "search.py": "compares the path of an install with folders",
     "verification.py": "compares ids and names with those of other records",
-    "library.py": "compares ids and names with what was asked for",
+    "library.py": "takes the ids of installs",
+    "targets.py": "compares ids and names with what was asked for",
 }
 """The modules that may take a record's values in clear, and what for."""
 

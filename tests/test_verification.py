@@ -4,6 +4,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,14 @@ import pytest
 import backupmeta
 from backupmeta import Inspection, Search, Verification, library
 from backupmeta.account.home import Home
-from backupmeta.checks.checked_backup import Requirements
-from backupmeta.checks.policy import DEFAULT, Policy
+from backupmeta.checks.checked_backup import CheckedBackup, Requirements
+from backupmeta.checks.policy import DEFAULT, Policy, Verdict
 from backupmeta.evidence import Entry
-from backupmeta.verification import Case, Item, Outcome, size, verify, verify_archive
+from backupmeta.findings import Finding, FindingRule, Group, Severity
+from backupmeta.render.formats import View
+from backupmeta.render.verified import as_text
+from backupmeta.verification import RUN_HERE, Case, Item, Outcome, outcomes_of, run_by, size, verify
+from backupmeta.work.processes import processes
 from tests.invented import BACKUP, INSTALL, NAME, SECOND, TIME, Account, archive, run
 from tests.sites import FILES, NOW, honest, packed, record
 
@@ -160,7 +165,7 @@ class TestWhatCantBeRead:
                 if isinstance(item, Case):
                     account.archives.rename(account.home / "aside")
                     account.archives.symlink_to(elsewhere.archives)
-                yield item, verify_archive(item) if isinstance(item, Case) else []
+                yield item, outcomes_of(item) if isinstance(item, Case) else []
 
         first, *_ = verify(Search((str(account.home),)), DEFAULT, NOW, replaced_before)
         assert first.verdict == "unreadable"
@@ -365,3 +370,26 @@ class TestAccounts:
         found = verified(tmp_path)
         assert [one.path for one in found if one.sha256 is None] == [str(tmp_path / "a"), str(tmp_path / "b")]
         assert {one.verdict for one in found} == {"pass"}  # no duplicates across accounts
+
+
+# --- own checks ------------------------------------------------------------------------------------------------------
+
+OWN = FindingRule(Group.CONTENTS, Severity.WARNING, "readme-there", "a readme tells the version", "remove it")
+
+
+def readme_there(backup: CheckedBackup) -> Iterator[Finding]:
+    if backup.inventory.has(b"readme.html"):
+        yield Finding(OWN, "readme.html", "", (backup.member_source(b"readme.html"),))
+
+
+def test_own_checks_are_asked_and_may_be_ignored(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(packed(record(), {"readme.html": b"6.5.4"}))
+    own = Policy(select=frozenset(), checks=(readme_there,))
+    for workers in (RUN_HERE, run_by(processes(2))):
+        found = [one for one in verify(Search([str(tmp_path)]), own, NOW, workers) if one.kind == "archive"]
+        assert [(one.verdict, [judged.finding.id for judged in one.judged]) for one in found] == [
+            (Verdict.FAIL, ["readme-there"])
+        ]
+        assert "advice: remove it" in "".join(as_text(found, View()))
+    [passing, *_] = verify(Search([str(tmp_path)]), replace(own, ignore=frozenset({"readme-there"})), NOW)
+    assert passing.verdict is Verdict.PASS

@@ -14,7 +14,7 @@ how the files begin (FORMAT.md §8).
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC
 from enum import StrEnum
@@ -40,7 +40,7 @@ from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.errors import EvidenceError
 from backupmeta.evidence import Entry, EvidenceFile, Folder, Place, open_named
 from backupmeta.findings import Finding, Findings
-from backupmeta.provenance import Source, Witness, on_disk
+from backupmeta.provenance import Source, Witness, on_disk, shown_name
 from backupmeta.record.grammar import Document, Record, check, document, memory_of
 
 _MANY_FINDINGS: Final = 1000
@@ -72,6 +72,17 @@ class State(StrEnum):
     """Its record; the archive is kept at a remote location."""
     UNCLAIMED = "unclaimed"
     """Its archive; no record names it."""
+
+
+def orphaned(path: str, install: str, live: Container[str] | None) -> Iterator[Finding]:
+    """Yield that the ``install`` of the backup at ``path`` is gone, if it is: none of the `Home.live` ones.
+
+    ``path`` is the archive's, or without one the record's, as the server saw it; of a backup whose install nothing
+    tells, nobody knows.
+    """
+    if live is not None and install and install not in live:
+        evidence = (Source(Witness.FILE_SYSTEM, path),)
+        yield Finding(rules.BACKUP_ORPHANED, shown_name(path), f"install {install}", evidence)
 
 
 class Archive(NamedTuple):
@@ -168,6 +179,10 @@ class HomeReading:
         """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
         return beginning_in(folder, name, limits)
 
+    def of_whole(self, _pair: "Pair", /) -> tuple[Finding, ...]:
+        """Return what reading all of a backup's archive has told; nothing where nobody has read it."""
+        return ()
+
 
 def beginning_in(folder: Folder, name: str, limits: Limits) -> Beginning:
     """Return how the file ``name`` of ``folder`` begins. Raises `EvidenceError`."""
@@ -253,6 +268,16 @@ class Home:
         """The users that it speaks of: its folder's name and the owners in its records."""
         owners = {record.opened("owner") for record in (*self.installs.values(), *self.backups.values())}
         return {self.name, *(owner for owner in owners if owner)}
+
+    @property
+    def live(self) -> Mapping[str, Document] | None:
+        """The install records; None where they don't tell what is gone: without an ``.appdata``, or not all read."""
+        return self.installs if self.has_records and self.wanted is None else None
+
+    def file_at(self, server_path: str) -> str:
+        """Return the path on this machine of a record of its own, which the server saw at ``server_path``."""
+        inside = server_path.removeprefix(self.folder.server_path)
+        return self.folder.path + inside.replace("\\", "/") if inside[:1] == "\\" else self.folder.path + inside
 
     def read(self, entries: list[Entry]) -> None:
         """Read the home's records and list its archives; ``entries`` are its folder's."""
@@ -411,6 +436,10 @@ class Home:
         if isinstance(known, EvidenceError):
             raise known
         return known
+
+    def findings_of_whole(self, pair: Pair) -> tuple[Finding, ...]:
+        """Return what reading all of a backup's archive has told before; nothing where nobody has."""
+        return self._reading.of_whole(pair)
 
     def _head(self, archive: Archive) -> Head:
         self._ask(archive.server_path)

@@ -1,20 +1,15 @@
-r"""Where homes are: the conventional places, and below a root of any kind.
+"""Where homes are: the conventional places, and below a root of any kind.
 
 A root is a home, a folder of homes, a folder of archives, or one archive; any other folder is searched downwards for
-these, to a bounded depth. The conventional places are ``/home/<user>``, ``/home<N>/<user>`` (cPanel, DirectAdmin),
-``/var/www/vhosts/<domain>`` (Plesk) and ``c:\inetpub\vhosts\<domain>`` (Plesk on Windows); FORMAT.md §1.
+these, to a bounded depth.
 """
 
-import functools
 import os
 import re
 import stat
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from errno import EINVAL
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from backupmeta import rules
@@ -28,19 +23,18 @@ from backupmeta.account.filename import (
     unreadable,
 )
 from backupmeta.account.home import Archive, Home, HomeReading, beginning_in, folder_name, is_id
-from backupmeta.account.layout import ARCHIVES, NUMBERED_HOME, RECORDS, account_name
+from backupmeta.account.layout import ARCHIVES, RECORDS, account_name
+from backupmeta.account.roots import Root, named
 from backupmeta.archive.compression import BLOCK, identify
 from backupmeta.archive.identification import Beginning
-from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
+from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import RECORD
 from backupmeta.errors import EvidenceError, UnreadableError, told_of
 from backupmeta.evidence import (
     Entry,
     Folder,
-    identity_at,
     is_file,
     is_folder,
-    join_server_path,
     open_folder,
     open_named,
     status_of,
@@ -55,125 +49,9 @@ _BESIDE: Final = (1,)
 
 _RECORD_SIGN: Final = b"installer="
 _TEXT: Final = 512  # a tar's first header has zero bytes, a record's first lines have none
-_MOST_LINKS: Final = 40
-"""How many links a path may lead through (path_resolution(7), Linux)."""
 _LIKE_ARCHIVES: Final = frozenset({Likeness.ARCHIVE, Likeness.RESEMBLING})
 _CONVENTIONAL: Final = re.compile(r"/home[0-9]*/[^/]+|/var/www/vhosts/[^/]+")
 """The homes of this machine, by convention."""
-
-
-class Root(NamedTuple):
-    """Where to look.
-
-    Attributes:
-        path: a folder or an archive on this machine.
-        as_server: its path as the server saw it, where that is known: below a sysroot, or on the server itself.
-        depth: how many folders deep homes are looked for below it; None for the limit.
-        is_convention: whether it is a conventional place, which may as well be absent.
-        steps: folders to go down from ``path`` first, none of them through a link: it could lead out of a sysroot.
-        server_path: where the server sees the folder that the steps lead to, if a link of its own leads there.
-    """
-
-    path: str
-    as_server: str | None = None
-    depth: int | None = None
-    is_convention: bool = False
-    steps: tuple[str, ...] = ()
-    server_path: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The path of the folder that the steps lead to, absolute, on this machine."""
-        return os.path.join(os.path.abspath(self.path), *self.steps)
-
-    @property
-    def was_there(self) -> bool:
-        """Whether it was there when it was named: a conventional place may as well be absent."""
-        is_listed = NUMBERED_HOME.fullmatch(os.path.basename(self.name)) is not None
-        return not self.is_convention or self.server_path is not None or is_listed
-
-
-def apart(roots: Iterable[Root]) -> list[Root]:
-    """Return the ``roots``, sorted, each once; one may lie in another."""
-    by_path = {os.path.realpath(root.name): root for root in reversed(list(roots))}
-    return [by_path[real] for real in sorted(by_path)]
-
-
-def conventional(sysroot: str | None = None) -> list[Root]:
-    r"""Return the conventional places of this machine, or of the image that is mounted at ``sysroot``.
-
-    ``<sysroot>/inetpub/vhosts`` is ``c:\inetpub\vhosts``: a Windows image is mounted by its drive. Where one of them
-    is a link to another one, as ``/home`` to ``/home2``, that is there once.
-
-    Raises `UnreadableError` where the folder that they lie in can't be listed.
-    """
-    if sysroot is not None:
-        unix = [(name,) for name in _numbered_homes(sysroot)] + [("var", "www", "vhosts")]
-        tops = [("/", steps) for steps in unix] + [("c:\\", ("inetpub", "vhosts"))]
-        return _once(_below(os.path.abspath(sysroot), top, steps) for top, steps in tops)
-    if sys.platform == "win32":
-        return [_place(r"c:\inetpub\vhosts")]
-    roots = _once(map(_place, (*(f"/{name}" for name in _numbered_homes("/")), "/var/www/vhosts")))
-    own = Path.home()
-    places = {identity_at(root.path) for root in roots} - {None}
-    if identity_at(str(own.parent)) not in places:
-        roots.append(Root(str(own), str(own), depth=0, is_convention=True))
-    return roots
-
-
-def _once(roots: Iterable[Root]) -> list[Root]:
-    """Return the ``roots``, in their order, those that are one folder once: by its own name, before that of a link."""
-    known, kept = set[tuple[int, int]](), set[Root]()
-    named = list(roots)
-    for root in sorted(named, key=lambda root: root.server_path is not None or os.path.islink(root.path)):
-        identity = identity_at(root.name, follows_links=not root.steps)
-        if identity is None or identity not in known:
-            kept.add(root)
-        known |= set() if identity is None else {identity}
-    return [root for root in named if root in kept]
-
-
-def _below(sysroot: str, top: str, steps: tuple[str, ...]) -> Root:
-    """Return the place that ``steps`` lead to from the root of an image, which its server sees at ``top``.
-
-    A link that leads nowhere in it is left to be refused.
-    """
-    place = Root(sysroot, top, depth=1, is_convention=True, steps=steps)
-    real = _real_steps(sysroot, steps)
-    if real is None or real == steps:
-        return place
-    linked = place._replace(steps=real, server_path=functools.reduce(join_server_path, steps, top))
-    return linked if os.path.isdir(linked.name) else place
-
-
-def _real_steps(sysroot: str, steps: Iterable[str]) -> tuple[str, ...] | None:
-    """Return the ``steps`` with each link in them followed, as the image's own system does; None if they lead nowhere.
-
-    For that system ``sysroot`` is the root: an absolute link begins there, and ``..`` leads no further up
-    (path_resolution(7)). Whoever goes down goes through no link, whatever became of them meanwhile.
-    """
-    done, coming, links = list[str](), deque(steps), 0
-    while coming:
-        step = coming.popleft()
-        target = "" if step == os.pardir else _link_target(os.path.join(sysroot, *done, step))
-        if target is None or links > _MOST_LINKS:
-            return None
-        if step == os.pardir:
-            del done[-1:]
-        elif not target:
-            done.append(step)
-        else:
-            links, done = links + 1, [] if target.startswith("/") else done
-            coming.extendleft(reversed([step for step in target.split("/") if step not in {"", os.curdir}]))
-    return tuple(done)
-
-
-def _link_target(path: str) -> str | None:
-    """Return where the link at ``path`` leads, empty for what is no link; None where nothing is, or nobody can tell."""
-    try:
-        return os.readlink(path)
-    except OSError as error:
-        return "" if error.errno == EINVAL else None
 
 
 class FoundHome(NamedTuple):
@@ -225,7 +103,8 @@ class OpenedHome(NamedTuple):
             return home
         above, why_not = _above(self.folder.path, _BESIDE)
         if above is not None:
-            return _only_here(home_above(self.folder.path, limits, reading), self.folder, self.entries)
+            home = home_above(self.folder.path, limits, self.folder.server, reading)
+            return _only_here(home, self.folder, self.entries)
         home.add_archives(self.folder, self.entries)
         home.findings += why_not
         return home
@@ -243,11 +122,12 @@ def find_homes(
     Where it lies in a home that has records, that is the home. What is known of a file already, ``begins`` need not
     open it for. What can't be read of an account is appended to ``findings``. Raises `UnreadableError` for the root.
     """
-    if not root.is_convention and is_file(root.path):
-        raise UnreadableError(root.path, "is a file", "name a home, a folder of homes, or a folder of archives")
+    if not root.is_convention and is_file(root.name):
+        raise UnreadableError(root.name, "is a file", "name a home, a folder of homes, or a folder of archives")
     if not root.is_convention and has_records_above(root.name):
-        with open_folder(os.path.dirname(root.name)) as folder:
-            yield OpenedHome(folder, [], None, is_home=True).place
+        above = named(os.path.dirname(root.name), root.server)
+        with above.open() as folder:
+            yield OpenedHome(folder, [], above.on_server, is_home=True).place
         return
     for opened in _HomeSearch(limits, findings, begins).at(root):
         try:
@@ -327,10 +207,10 @@ def belongs(home: Home, user: str) -> bool | None:
 def names(roots: Iterable[Root], limits: Limits) -> Iterator[str]:
     """Yield the names of the homes at and below ``roots``, none of them read; as `Home.name`."""
     for root in roots:
-        if os.path.isdir(root.path):
+        if root.is_convention or os.path.isdir(root.name):
             yield from map(account_of, find_homes(root, limits, []))
         else:
-            beside = os.path.dirname(os.path.abspath(root.path))
+            beside = os.path.dirname(root.name)
             yield folder_name(folder_of_home(beside) or beside)
 
 
@@ -354,9 +234,9 @@ def homes(roots: Iterable[Root], limits: Limits, findings: list[Finding]) -> Ite
 
 def _homes_at(root: Root, limits: Limits, findings: list[Finding]) -> Iterator[Home]:
     """Yield the homes at and below one root. Raises `UnreadableError` for the root alone."""
-    if not root.is_convention and not is_folder(root.path):
-        open_named(root.path).close()
-        with home_of_archive(root.path, limits) as home:
+    if not root.is_convention and not is_folder(root.name):
+        open_named(root.name).close()
+        with home_of_archive(root.name, limits, root.server) as home:
             yield home
         return
     for met in _HomeSearch(limits, findings).at(root):
@@ -395,47 +275,29 @@ def is_evidence(path: str) -> bool:
         return False
 
 
-def home_of_archive(path: str, limits: Limits) -> Home:
+def home_of_archive(path: str, limits: Limits, sysroot: str | None = None) -> Home:
     """Return the home that the archive at ``path`` lies in, asking for that archive alone. Raises `UnreadableError`."""
     beside, name = os.path.split(os.path.abspath(path))
-    home = home_above(beside, limits)
-    archive = Archive(name, home.keep(open_folder(beside)), is_named=True)
+    home = home_above(beside, limits, sysroot)
+    archive = Archive(name, home.keep(named(beside, sysroot).open()), is_named=True)
     home.prefer(archive)
     home.wanted = frozenset({archive})
     return home
 
 
-def home_above(folder: str, limits: Limits, reading: HomeReading | None = None) -> Home:
+def home_above(folder: str, limits: Limits, sysroot: str | None = None, reading: HomeReading | None = None) -> Home:
     """Return the home that ``folder`` lies in, found upwards from it, or else ``folder`` itself as an empty one.
 
-    Raises `UnreadableError`.
+    It may lie in an image that is mounted at ``sysroot``. Raises `UnreadableError`.
     """
     above, passed_over = _above(folder, range(_UPWARDS))
-    home = Home(open_folder(folder if above is None else above), None, limits, reading)
+    root = named(folder if above is None else above, sysroot)
+    home = Home(root.open(), root.on_server, limits, reading)
     home.keep(home.folder)
     if above is not None:
         home.read(home.folder.entries(limits.folder_entries))
     home.findings += passed_over
     return home
-
-
-def _place(path: str) -> Root:
-    return Root(path, path, depth=1, is_convention=True)
-
-
-def _is_numbered_home(entry: "os.DirEntry[str]") -> bool:
-    return NUMBERED_HOME.fullmatch(entry.name) is not None
-
-
-def _numbered_homes(base: str) -> Iterator[str]:
-    """Yield the conventional folders of homes in ``base``, sorted. Raises `UnreadableError`."""
-    try:
-        with open_folder(base) as folder:
-            yield from (entry.name for entry in folder.entries(DEFAULT_LIMITS.folder_entries, _is_numbered_home))
-    except UnreadableError as error:
-        if not isinstance(error.__cause__, PermissionError):
-            raise
-        yield "home"  # it may be open to who knows its name
 
 
 class _HomeSearch:
@@ -450,12 +312,11 @@ class _HomeSearch:
     def at(self, root: Root) -> Iterator[OpenedHome]:
         """Yield the homes at and below ``root``, each open until the next one."""
         depth = self.limits.search_depth if root.depth is None else root.depth
-        path = os.path.abspath(root.path)
         try:
-            if not root.steps and not root.was_there and not is_folder(path):
+            if not root.steps and not root.was_there and not is_folder(root.name):
                 return
             with ExitStack() as opened:
-                top = opened.enter_context(open_folder(path, root.as_server, _server(path, root.as_server)))
+                top = opened.enter_context(root.top())
                 folder = self._go_down(top, root, opened)
                 if folder is not None:
                     yield from self._visit(folder, self._entries(folder), depth, root)
@@ -465,7 +326,7 @@ class _HomeSearch:
                 raise
             self._note(root, error)
         if self.is_cut and not root.is_convention:
-            self.findings.append(Finding(rules.SEARCH_DEPTH_REACHED, path, f"{depth} folders", on_disk(path)))
+            self.findings.append(Finding(rules.SEARCH_DEPTH_REACHED, root.name, f"{depth} folders", on_disk(root.name)))
 
     def _entries(self, folder: Folder) -> list[Entry]:
         return folder.entries(self.limits.folder_entries)
@@ -479,9 +340,8 @@ class _HomeSearch:
 
     def _note(self, root: Root, error: EvidenceError) -> None:
         """Note why a root can't be read, or not to its end."""
-        server_path = root.server_path or functools.reduce(join_server_path, root.steps, root.as_server or root.name)
         rule = rules.PLACE_UNREADABLE if root.is_convention else rules.FOLDER_UNREADABLE
-        self.findings.append(Finding(rule, error.path, error.reason, on_disk(server_path)))
+        self.findings.append(Finding(rule, error.path, error.reason, on_disk(root.seen_at)))
 
     def _go_down(self, folder: Folder, root: Root, opened: ExitStack) -> Folder | None:
         """Return the folder that the steps lead to; None where there is none.
@@ -537,11 +397,6 @@ class _HomeSearch:
                     yield from self._visit(child, self._entries(child), depth - 1, root)
             except EvidenceError as error:
                 self.findings.append(unreadable(folder.server_child(name), error))
-
-
-def _server(path: str, server_path: str | None) -> str | None:
-    """Return where the root of the server lies on this machine that sees the folder at ``path`` as ``server_path``."""
-    return None if server_path is None else path.removesuffix(server_path) or "/"
 
 
 def _only_here(home: Home, folder: Folder, entries: list[Entry]) -> Home:

@@ -144,8 +144,7 @@ class Reader:
         """Yield what was odd so far about the archive at ``path`` as a whole, its records' places, and its headers."""
         yield from self.records.misplaced(path)
         yield from unpromised(self.compression, path)
-        for finding in self._walk.findings:
-            yield finding._replace(evidence=tuple(at._replace(path=path) for at in finding.evidence))
+        yield from (finding.in_file(path) for finding in self._walk.findings)
         yield from identification.findings(self.stream, Source(Witness.ARCHIVE, path))
 
     def broken(self, reason: str) -> DamagedError | LimitExceededError:

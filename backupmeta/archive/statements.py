@@ -301,6 +301,11 @@ class Statements:
         """Whether neither a statement nor a comment is unfinished."""
         return self._read == self._between
 
+    @property
+    def kept_from(self) -> int:
+        """From where on, in bytes of the dump, statements may be handed on still."""
+        return self.begin.offset if self.is_inside else self._base
+
     def take(self, piece: bytes) -> None:
         """Take in the next bytes."""
         text, at = self._held + piece, 0

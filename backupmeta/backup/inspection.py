@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from backupmeta.account.filename import ArchiveName
 from backupmeta.account.home import State
+from backupmeta.evidence import Place
 from backupmeta.findings import Finding
 from backupmeta.provenance import Fact, Source, display
 from backupmeta.record.fields import CUSTOM, FIELD, Field
@@ -47,6 +48,9 @@ class Inspection:
         kind: ``backup`` or ``install``.
         state: what there is of a backup; None for an install.
         path: the archive, or else the record, as the server saw it.
+        account: the home, or the folder of archives, that it lies in, as the server saw it.
+        file: the path on this machine of what ``path`` names.
+        archive: where its archive lies on this machine; None where it is not here.
         fields: the fields of the answer as on the wire and in its order; once they are resolved, secrets are closed.
         origins: the record that each of them comes from, or else its source.
         conflicts: what other witnesses say instead.
@@ -60,6 +64,9 @@ class Inspection:
     kind: Literal["backup", "install"]
     state: State | None
     path: str
+    account: str = ""
+    file: str = ""
+    archive: Place | None = attribute(default=None, compare=False)
     fields: dict[str, Value] = attribute(default_factory=dict)
     origins: dict[str, Document | Source] = attribute(default_factory=dict)
     conflicts: dict[str, tuple[Fact, ...]] = attribute(default_factory=dict)
@@ -72,6 +79,11 @@ class Inspection:
     def __repr__(self) -> str:
         path = display(self.path)
         return f"Inspection({self.kind!r}, {path!r}, {len(self.fields)} fields, {len(self.findings)} findings)"
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether nothing of it could be read; its findings say why."""
+        return not self.fields and any(finding.is_unread for finding in self.findings)
 
     @property
     def values(self) -> dict[str, Resolved]:
@@ -118,3 +130,31 @@ class Inspection:
 
         model = Backup if self.kind == "backup" else Install
         return model.model_validate(self.wire(show_secrets=True))
+
+
+@dataclass(frozen=True, slots=True)
+class GoneInstall:
+    """An install that is gone: none of its account's records in ``.appdata/current`` is its own; what its backups tell.
+
+    Attributes:
+        id: its id.
+        account: the path of its account on this machine.
+        newest: the newest of its backups.
+        archive: the path of that one's archive on this machine; None where it is not there.
+        backups: how many there are.
+        first_backup_time: when the oldest of them was made, Unix seconds; None where no record tells any's time.
+        last_backup_time: when the newest one was.
+    """
+
+    id: str
+    account: str
+    newest: Inspection
+    archive: str | None
+    backups: int
+    first_backup_time: int | None
+    last_backup_time: int | None
+
+    @property
+    def last_backup(self) -> str:
+        """The id of the newest backup; empty where there is none."""
+        return self.newest.text("id")

@@ -11,14 +11,14 @@ scan deletes it and reads it anew.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from itertools import chain
 from struct import Struct
 from typing import Final, NamedTuple
 
 from backupmeta import rules
-from backupmeta.catalog import schema
+from backupmeta.catalog import member_runs, schema
 from backupmeta.catalog.views import views
 from backupmeta.errors import CatalogError, DamagedCatalogError
 from backupmeta.findings import Finding
@@ -88,8 +88,8 @@ class _Rows:
         """Read the columns that a catalog has, in the order of its schema: an older one may have fewer."""
         self._connection = connection
         self._values: dict[int, bytes] = {}
-        tables = (schema.ACCOUNTS, schema.MEMORIES, schema.FILES, schema.FINDINGS)
-        of_account = [f"{self._select(table)} WHERE account = ?1" for table in tables]
+        tables = (schema.ACCOUNTS, schema.MEMORIES, schema.FILES, schema.FINDINGS, schema.READINGS)
+        of_account = [f"{self._select(table)} WHERE account = ?1" for table in tables if self._columns(table)]
         self._head = of_account[0]
         self._plain = " UNION ALL ".join(of_account)
         self._sharing = [f"{self._select(table)} WHERE account = ?1" for table in (schema.INSTALLS, schema.BACKUPS)]
@@ -260,8 +260,12 @@ def altered(connection: sqlite3.Connection) -> Iterator[Altered]:
     """Yield what is not as it was sealed, of the catalog itself and of all accounts."""
     yield from altered_own(connection)
     rows = _Rows(connection)
+    readings = member_runs.altered(connection) if _has(connection, schema.READINGS) else {}
     for account in _numbers(connection):
-        for difference in _compared(connection, account, rows.account(account)):
+        now = rows.account(account)
+        if account in readings:
+            now = _without(now, readings[account])
+        for difference in _compared(connection, account, now):
             yield difference._replace(now={**difference.now, **_entries(rows.values(difference.was))})
 
 
@@ -274,11 +278,23 @@ def altered_own(connection: sqlite3.Connection) -> Iterator[Altered]:
 def _numbers(connection: sqlite3.Connection) -> Iterable[int]:
     """Return the numbers of all accounts that there are rows or seals of."""
     select = "SELECT DISTINCT account FROM {} WHERE typeof(account) = 'integer'"
-    selects = (select.format(table.name) for table in schema.OF_ACCOUNT)
+    selects = (select.format(table.name) for table in schema.OF_ACCOUNT if _has(connection, table))
     sealed = connection.execute("SELECT account FROM seals WHERE account <> ?", (OWN,))
     numbers = dict.fromkeys(number for (number,) in chain(sealed, *map(connection.execute, selects)))
     numbers.pop(OWN, None)
     return numbers
+
+
+def _has(connection: sqlite3.Connection, table: schema.Table) -> bool:
+    """Return whether a catalog has a ``table``: one of an older schema may not."""
+    return connection.execute("SELECT 1 FROM pragma_table_info(?, 'main')", (table.name,)).fetchone() is not None
+
+
+def _without(rows: bytes, readings: Collection[int]) -> bytes:
+    """Return what a seal has of ``rows``, without ``readings`` that have other members."""
+    number = schema.SEALED.index(schema.READINGS)
+    entries = (entry for entry in _ENTRY.iter_unpack(rows) if entry[0] != number or entry[1] not in readings)
+    return b"".join(_ENTRY.pack(*entry) for entry in entries)
 
 
 def _compared(connection: sqlite3.Connection, account: int, now: bytes) -> Iterator[Altered]:
@@ -306,6 +322,7 @@ _WORDS: Final = {
     schema.SHARED: "shared values",
     schema.ACCOUNTS: "places",
     schema.MEMORIES: "memories",
+    schema.READINGS: "lists of members",
 }
 
 
@@ -386,13 +403,13 @@ def _shadow(connection: sqlite3.Connection, accounts: Iterable[int], scans: Iter
     many("INSERT INTO left_out (account) VALUES (?)", ((number,) for number in accounts))
     many("INSERT INTO left_scans (scan) VALUES (?)", ((number,) for number in scans))
     for table in schema.OF_ACCOUNT:
-        execute(_without(table, "ifnull(account, 0) NOT IN (SELECT account FROM left_out)"))
-    execute(_without(schema.SCANS, "scan NOT IN (SELECT scan FROM left_scans)"))
+        execute(_shadowed(table, "ifnull(account, 0) NOT IN (SELECT account FROM left_out)"))
+    execute(_shadowed(schema.SCANS, "scan NOT IN (SELECT scan FROM left_scans)"))
     for _, statement in views():
         execute(statement.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
 
 
-def _without(table: schema.Table, condition: str) -> str:
+def _shadowed(table: schema.Table, condition: str) -> str:
     return f"CREATE TEMP VIEW {table.name} AS SELECT {', '.join(table.names)} FROM main.{table.name} WHERE {condition}"
 
 
@@ -425,6 +442,7 @@ class Damaged:
         self.findings.append(_finding(connection, self._path, altered, _READ_ANEW))
         if altered.account == OWN:
             _take_away_own(connection, altered)
+        member_runs.forget(connection, altered.account)
         for table in (*schema.OF_ACCOUNT, schema.SEALS):
             connection.execute(f"DELETE FROM {table.name} WHERE account = ?", (altered.account,))
         return True
@@ -485,6 +503,8 @@ def _take_away(connection: sqlite3.Connection, altered: Altered) -> None:
     connection.executemany("DELETE FROM extensions WHERE list = ?", [(key,) for key in lost])
     for statement in (*_DANGLING, *(_UNWALK if altered.differing(schema.FINDINGS) else ())):
         connection.execute(statement, (altered.account,))
+    if altered.differing(schema.READINGS):
+        member_runs.forget(connection, altered.account)
     connection.execute("DELETE FROM memories WHERE account = ?", (altered.account,))
 
 
@@ -518,6 +538,7 @@ _REFERENCES: Final = (
     (schema.BACKUPS, "record_file", schema.FILES),
     (schema.BACKUPS, "archive_file", schema.FILES),
     (schema.FINDINGS, "file", schema.FILES),
+    (schema.READINGS, "file", schema.FILES),
     (schema.FINDINGS, "install", schema.INSTALLS),
     (schema.FINDINGS, "backup", schema.BACKUPS),
 )

@@ -9,13 +9,14 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, Self
 
 import zstandard
 
-from backupmeta import errors
-from backupmeta.account.home import Archive, Home, HomeReading, is_id
+from backupmeta import errors, rules
+from backupmeta.account.home import Archive, Home, HomeReading, Pair, is_id
 from backupmeta.account.layout import BACKUPS, CURRENT, below_home, is_outside, path_on_server
 from backupmeta.account.places import FoundHome
 from backupmeta.archive.compression import COMPRESSIONS
@@ -24,10 +25,11 @@ from backupmeta.archive.identification import Beginning, beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import Member
 from backupmeta.catalog.database import Catalog, StoredMemory
+from backupmeta.catalog.schema import exact_path
 from backupmeta.errors import EvidenceError, UnreadableError
 from backupmeta.evidence import Folder, Signature
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness, display
+from backupmeta.provenance import Source, Witness, display, place_in
 from backupmeta.record.grammar import Document, Record, parse, parse_masked, without_secrets
 from backupmeta.search import Search
 
@@ -415,18 +417,49 @@ class InCatalog(Search):
         with Catalog.checked(self.catalog, findings) as catalog:
             findings += catalog.findings(_ON_THE_WAY)
             for stored in catalog.memories(f"{which} ORDER BY path, host", arguments):
-                yield recalled(self.catalog, stored, self.limits)
+                yield recalled(catalog, stored, self.limits)
 
 
 _ON_THE_WAY: Final = "backup IS NULL AND install IS NULL AND (account IS NULL OR id = 'folder-unreadable')"
 
 
-class _Recalling(HomeReading):
-    """Reads what lies in a home from what is remembered of it."""
+_OF_WHOLE: Final = """
+SELECT f.path, f.path_bytes, b.id, n.id, n.subject, n.detail, n.evidence FROM findings n
+JOIN all_files f ON f.file = n.file LEFT JOIN all_backups b ON b.backup = n.backup
+WHERE n.account = ? ORDER BY n.finding IS NULL, n.finding
+"""
 
-    def __init__(self, remembered: Memory, home: Folder) -> None:
+
+class _Recalling(HomeReading):
+    """Reads what lies in a home from what is remembered of it, and has what a deep scan found."""
+
+    def __init__(self, catalog: Catalog, remembered: Memory, home: "Recalled") -> None:
+        self._catalog = catalog
         self._remembered = remembered
         self._home = home
+
+    def of_whole(self, pair: Pair, /) -> tuple[Finding, ...]:
+        """Return what a deep scan has found, but for what depends on the moment and the zone of judging."""
+        from backupmeta.checks.record import TIME_IN_FUTURE
+
+        if pair.archive is None:
+            return ()
+        of_now = {TIME_IN_FUTURE, rules.ARCHIVE_RECENT, rules.NAME_TIME_DIFFERS}
+        found = self._by_path.get(below(self._home, pair.archive.folder, pair.archive.name), [])
+        ids = {pair.id, None}
+        return tuple(each for id_, each in found if (id_ in ids or pair.id is None) and each.rule not in of_now)
+
+    @cached_property
+    def _by_path(self) -> dict[str, list[tuple[str | None, Finding]]]:
+        """What was found about archives, by their paths, each with the id of its backup; None where it is of none."""
+        from backupmeta.checks.rulebook import FINDINGS
+
+        found = dict[str, list[tuple[str | None, Finding]]]()
+        rows = self._catalog.connection.execute(_OF_WHOLE, (self._home.account,))
+        for path, path_bytes, backup, id_, subject, detail, places in rows:
+            finding = Finding(FINDINGS[id_], subject, detail, tuple(map(place_in, json.loads(places))))
+            found.setdefault(exact_path(path, path_bytes), []).append((backup, finding))
+        return found
 
     def record(self, folder: Folder, name: str, _limits: Limits, /) -> Record:
         raise errors.NotRegularError(folder.child(name), "is in a catalog")
@@ -473,11 +506,11 @@ class Recalled(Folder):
         return folder
 
 
-def recalled(catalog: str, stored: StoredMemory, limits: Limits) -> Home:
+def recalled(catalog: Catalog, stored: StoredMemory, limits: Limits) -> Home:
     """Return the home that is ``stored`` in a catalog. Raises `CatalogError` where that is no memory."""
-    remembered = recall(catalog, stored)
+    remembered = recall(catalog.path, stored)
     folder = Recalled(stored.account, stored.path, remembered.server_path)
-    home = Home(folder, remembered.as_server, limits, _Recalling(remembered, folder))
+    home = Home(folder, remembered.as_server, limits, _Recalling(catalog, remembered, folder))
     home.is_home, home.has_records = remembered.is_home, remembered.has_records
     home.findings = list(remembered.findings)
     home.installs = dict(_documents(folder, remembered, CURRENT, Witness.INSTALL_RECORD))

@@ -106,6 +106,34 @@ class ReportedInstall:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedGoneInstall:
+    """An install that is gone, as the newest of its backups tells of it.
+
+    Attributes:
+        account: the number of its account.
+        backup: the number of the newest backup of it.
+        archive: the path of that one's archive; None where there is none.
+        backups: how many there are.
+        oldest: when the oldest of them was made.
+        newest: when the newest one was.
+    """
+
+    account: int
+    id: str
+    application: str | None
+    version: str | None
+    title: str | None
+    url: str | None
+    path: str | None
+    user: str | None
+    backup: int
+    archive: str | None
+    backups: int
+    oldest: int | None
+    newest: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ReportedBackup:
     """A backup: its record, its archive, or both.
 
@@ -212,6 +240,7 @@ class Report:
         scans: the last scans, the newest first.
         accounts: the accounts, by path.
         installs: the live installs, account by account.
+        gone_installs: those of which there are backups alone, account by account.
         backups: the backups, the newest first.
         archives: the archives, account by account.
         findings: the findings, the worst first.
@@ -227,6 +256,7 @@ class Report:
     scans: tuple[Scan, ...]
     accounts: tuple[ReportedAccount, ...]
     installs: tuple[ReportedInstall, ...]
+    gone_installs: tuple[ReportedGoneInstall, ...]
     backups: tuple[ReportedBackup, ...]
     archives: tuple[ReportedArchive, ...]
     findings: tuple[ReportedFinding, ...]
@@ -282,6 +312,7 @@ def report(path: str, asked: Asked | None = None, findings: list[Finding] | None
             scans=tuple(catalog.scans(MOST_SCANS)),
             accounts=tuple(_rows(catalog, _ACCOUNTS, ReportedAccount)),
             installs=tuple(_rows(catalog, _INSTALLS, ReportedInstall)),
+            gone_installs=tuple(_rows(catalog, _GONE_INSTALLS, ReportedGoneInstall)),
             backups=tuple(_rows(catalog, _BACKUPS, ReportedBackup)),
             archives=tuple(_rows(catalog, _ARCHIVES, ReportedArchive)),
             findings=tuple(sorted(_findings(catalog), key=_worst_first)),
@@ -309,6 +340,11 @@ FROM installs i JOIN accounts a USING (account)
 LEFT JOIN newest_backups b ON b.account = i.account AND b.backup_install = i.id
 ORDER BY a.path, a.host, i.account, i.install
 """
+_GONE_INSTALLS: Final = """
+SELECT account, id, application, version, title, url, path, user, backup, archive, archive_bytes, backups,
+  first_backup_time AS oldest, last_backup_time AS newest FROM gone_installs
+ORDER BY account_path, account_host, account, id
+"""
 _BACKUPS: Final = """
 WITH live AS MATERIALIZED (
   SELECT account, id, min(install) AS install FROM all_installs WHERE until IS NULL GROUP BY account, id)
@@ -319,23 +355,22 @@ FROM backups b LEFT JOIN all_files f ON f.file = b.archive_file
 LEFT JOIN live i ON i.account = b.account AND i.id = b.backup_install
 ORDER BY b.backup_time DESC NULLS LAST, b.backup
 """
-_ARCHIVES: Final = """
+_OF_FILE: Final = """
+  SELECT account, archive_file AS file, min(backup) AS backup FROM all_backups
+  WHERE until IS NULL AND archive_file IS NOT NULL GROUP BY account, archive_file
+"""
+"""The backup that an archive is of; the first one, where several records claim it."""
+_ARCHIVES: Final = f"""
 SELECT f.file AS number, f.account, b.backup, f.path, f.path_bytes, f.size AS bytes,
   f.mtime_ns / 1000000000 AS modified, f.status, f.sha256, f.verdict
 FROM all_files f JOIN accounts a USING (account)
-LEFT JOIN (
-  SELECT account, archive_file AS file, min(backup) AS backup FROM all_backups
-  WHERE until IS NULL AND archive_file IS NOT NULL GROUP BY account, archive_file
-) b ON b.account = f.account AND b.file = f.file
+LEFT JOIN ({_OF_FILE}) b ON b.account = f.account AND b.file = f.file
 WHERE f.until IS NULL AND f.kind = 'archive' ORDER BY a.path, a.host, f.account, f.path, f.file
 """
-_FINDINGS: Final = """
+_FINDINGS: Final = f"""
 SELECT n.account, n.install, ifnull(n.backup, b.backup) AS backup, n.id, n.severity, n.message, n.evidence
 FROM findings n
-LEFT JOIN (
-  SELECT account, archive_file AS file, min(backup) AS backup FROM all_backups
-  WHERE until IS NULL AND archive_file IS NOT NULL GROUP BY account, archive_file
-) b ON b.account = n.account AND b.file = n.file
+LEFT JOIN ({_OF_FILE}) b ON b.account = n.account AND b.file = n.file
 ORDER BY n.finding
 """
 

@@ -15,9 +15,9 @@ from typing import Final, NamedTuple, cast
 
 from backupmeta import __version__, library, rules
 from backupmeta.account.filename import is_archive_name
-from backupmeta.account.home import Home, Pair, Surroundings, is_id
+from backupmeta.account.home import Home, Pair, Surroundings, is_id, orphaned
 from backupmeta.account.layout import BACKUPS, CURRENT, PLACEHOLDER, Listing
-from backupmeta.archive.limits import DEFAULT_LIMITS, Limits, OverAllowanceError
+from backupmeta.archive.limits import DEFAULT_LIMITS, GREATEST, Limits, OverAllowanceError, bounded
 from backupmeta.backup.inspection import Inspection
 from backupmeta.backup.program import FieldStep, KeyStep, Program, compiled
 from backupmeta.backup.resolve import ArchiveNameCheck, RecordedName, check_archive_name
@@ -26,7 +26,6 @@ from backupmeta.catalog.remembered import Reader, Remembered, below
 from backupmeta.catalog.schema import BACKUP_CELLS, BACKUP_FIELDS, INSTALL_FIELDS, Column, Type, exact_path, path_bytes
 from backupmeta.checks.checked_backup import CheckedBackup, Inventory
 from backupmeta.checks.policy import DEFAULT
-from backupmeta.checks.retention import KeptBackup, orphans
 from backupmeta.checks.rulebook import of_backup
 from backupmeta.errors import EvidenceError, NoRecordError
 from backupmeta.evidence import Signature
@@ -40,8 +39,6 @@ from backupmeta.record.values import Decoder, Value, text
 Cell = str | int | bytes | None
 Cells = tuple[Cell, ...]
 
-GREATEST: Final = 2**63 - 1
-"""The greatest number that a column holds."""
 _LIVE: Final = frozenset(field.name for field in FIELDS if field.scope is Scope.LIVE)
 """The fields that a live install tells, or nobody: here they stand in its own row."""
 _MADE: Final = frozenset({"id", "file", "backup_filename"})
@@ -426,16 +423,12 @@ def _maker(column: Column, decode: Decoder) -> _Make:
     if column.type is Type.SHARED:
         return partial(list_of, column.name)
     if is_secret(column.name):
-        return _mask
+        return lambda raw: MASK if raw.decode() else ""
     if decode is text:
         return bytes.decode
     if column.type in _NUMERIC:
         return lambda raw: number(decode(raw))
     return lambda raw: cast("Cell", decode(raw))
-
-
-def _mask(raw: bytes) -> str:
-    return MASK if raw.decode() else ""
 
 
 def _record_path(cells: list[Cell], around: Surroundings) -> str | None:
@@ -489,14 +482,13 @@ class RowBuilder:
     def _backups(self, home: Home, odd: list[Finding]) -> Iterator[tuple[str, str, Cells, tuple[FindingRow, ...]]]:
         """Yield where the record and the archive of each backup would be, its cells, and what is odd about it."""
         around = home.surroundings._replace(installs=_NOBODY)
-        installs = home.installs if home.has_records and home.wanted is None else None
         for pair in home.pairs():
             archive = below(home.folder, pair.archive.folder, pair.archive.name) if pair.archive else ""
             try:
                 record = f"{BACKUPS}/{pair.id}" if pair.record else ""
                 cells, findings = self._backup(home, pair, around)
-                kept = KeptBackup(pair.server_path, str(cells[_OF_INSTALL] or ""), None, None)
-                yield record, archive, cells, (*findings, *map(finding_row, orphans([kept], installs)))
+                gone = orphaned(pair.server_path, str(cells[_OF_INSTALL] or ""), home.live)
+                yield record, archive, cells, (*findings, *map(finding_row, gone))
             except OverAllowanceError:  # the home tells it once
                 continue
             except EvidenceError as error:
@@ -533,18 +525,14 @@ def _file_row(path: str, signature: Signature, reading: Reader) -> FileRow | Non
     folder, _, name = path.rpartition("/")
     kind = _KINDS.get(folder, Witness.ARCHIVE)
     remembered = reading.files.get(path)
-    if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not _is_archive(name, remembered)):
+    is_archive = is_archive_name(name) or (remembered is not None and remembered.is_archive)
+    if name == PLACEHOLDER or (kind is Witness.ARCHIVE and not is_archive):
         return None
     # a time may be after 2262
-    size, mtime_ns, inode, ctime_ns = (max(-GREATEST, min(number, GREATEST)) for number in signature)
+    size, mtime_ns, inode, ctime_ns = map(bounded, signature)
     status = _status(kind, name, remembered)
     digest = reading.digests.get(path)
     return FileRow(display(path), path_bytes(path), str(kind), size, mtime_ns, inode, status, digest, ctime_ns)
-
-
-def _is_archive(name: str, remembered: Remembered | None) -> bool:
-    """Return whether a file was taken for an archive: by its name, or by how it begins."""
-    return is_archive_name(name) or (remembered is not None and remembered.is_archive)
 
 
 _KINDS: Final = {CURRENT: Witness.INSTALL_RECORD, BACKUPS: Witness.BACKUP_RECORD}

@@ -18,6 +18,7 @@ from backupmeta import __version__, rules
 from backupmeta.account import places
 from backupmeta.account.home import beginning_in, folder_name
 from backupmeta.account.places import FoundHome
+from backupmeta.account.roots import Root, apart
 from backupmeta.archive.identification import Beginning
 from backupmeta.archive.limits import Limits
 from backupmeta.catalog import deep_scan, integrity, schema
@@ -62,6 +63,7 @@ def scan(
     search: Search,
     *,
     deep: bool = False,
+    member_digest: str | None = None,
     now: int | None = None,
     result: ScanResult | None = None,
     tell: Tell = unwatched,
@@ -73,6 +75,8 @@ def scan(
         path: the catalog; it is made where there is none.
         search: where to look, and how.
         deep: read archives to their ends, and verify them; else only their heads.
+        member_digest: of archives that are read to their ends, keep the members with this digest: one of
+            `backupmeta.archive.digests.ALGORITHMS`; None keeps none.
         now: the moment of judging, Unix seconds; None for when the scan began.
         result: where to count what comes out, while it does.
         tell: called after each batch.
@@ -92,7 +96,7 @@ def scan(
             running = _Scan(catalog, search, result, damaged)
             running.look(tell, workers)
             if deep:
-                running.walk(now, tell, workers)
+                running.walk(now, member_digest, tell, workers)
             running.finished()
             result.altered += damaged.rest(catalog.connection)
         if not damaged:
@@ -151,13 +155,14 @@ class _Scan:
         with self._catalog.transaction():
             self._settle_gone()
 
-    def walk(self, now: int | None, tell: Tell, workers: Workers) -> None:
-        """Walk all archives that no scan has walked yet, and judge them as of ``now``."""
-        work = deep_scan.Walking(self._search.limits, self._search.zone, self._began if now is None else now)
-        portions = deep_scan.portions(self._catalog, self._search, self._number)
-        for portion, outcomes in results(portions, work, workers):
+    def walk(self, now: int | None, algorithm: str | None, tell: Tell, workers: Workers) -> None:
+        """Walk all archives that no scan has walked yet, judge them as of ``now``, keep members by ``algorithm``."""
+        moment = self._began if now is None else now
+        work = deep_scan.Walking(self._search.limits, self._search.zone, moment, algorithm)
+        portions = deep_scan.portions(self._catalog, self._search, self._number, algorithm)
+        for portion, part in results(portions, work, workers):
             with self._catalog.transaction():
-                deep_scan.take(portion, outcomes, self._writer, self._result)
+                deep_scan.take(portion, part, algorithm, self._writer, self._result)
             tell(self._result)
 
     def finished(self) -> None:
@@ -201,7 +206,7 @@ class _Scan:
     def _roots(self, workers: Workers) -> Iterator[tuple[str, str, Iterator[FoundHome]]]:
         """Yield each root with its host and its accounts; taking the last of these may raise an error."""
         if workers.hosts == HERE.hosts:
-            for root in places.apart(self._search.places()):
+            for root in apart(self._search.places()):
                 yield (
                     "",
                     root.name,
@@ -453,9 +458,9 @@ class Discovering(Work[str, list[Below]]):
 
     def do(self, _order: str, _watch: Watch) -> Iterator[list[Below]]:
         """Yield what lies below each root."""
-        yield [self._below(root) for root in places.apart(self.search.places())]
+        yield [self._below(root) for root in apart(self.search.places())]
 
-    def _below(self, root: places.Root) -> Below:
+    def _below(self, root: Root) -> Below:
         accounts, findings, reason = list[FoundHome](), list[Finding](), ""
         try:
             accounts.extend(places.find_homes(root, self.search.limits, findings))

@@ -267,6 +267,66 @@ EXTENSIONS: Final = Table(
     indices=("id, version", "list"),
 )
 
+MEMBER_NAMES: Final = Table(
+    "member_names",
+    "The names of archives' members, each once.",
+    (
+        Column("name", Type.KEY, "Its number."),
+        _required("path", Type.TEXT, "The path that it means, below the site's folder."),
+        Column("path_bytes", Type.BYTES, "The path's exact bytes, where they are not UTF-8."),
+    ),
+    unique="path, ifnull(path_bytes, x'')",
+)
+
+MEMBER_VERSIONS: Final = Table(
+    "member_versions",
+    "What members were, each once, in however many archives they were it.",
+    (
+        Column("version", Type.KEY, "Its number."),
+        _required("name", Type.INTEGER, "The number of its name."),
+        _required("kind", Type.TEXT, "file, directory, symlink, hard link, …."),
+        _required("size", Type.INTEGER, "The length of its content, in bytes."),
+        _required("mode", Type.INTEGER, "Permission bits."),
+        _required("mtime_ns", Type.NANOSECONDS, "When it was modified."),
+        Column("digest", Type.BYTES, "The digest of a file's content; null where it is sparse, or not all there."),
+    ),
+    unique="name, mtime_ns, ifnull(digest, x''), size, mode, kind",
+    indices=("digest",),
+)
+
+READINGS: Final = Table(
+    "readings",
+    "An archive that was read to its end by a scan that keeps members.",
+    (
+        Column("reading", Type.KEY, "Its number."),
+        _required("account", Type.INTEGER, "The account that the archive lies in."),
+        _required("since", Type.INTEGER, "The scan that read it."),
+        Column("until", Type.INTEGER, "The scan since which it tells nothing of what is there; null where it does."),
+        _required("file", Type.INTEGER, "The archive."),
+        _required("series", Type.INTEGER, "The first reading of an archive of the same install or site."),
+        _required("origin", Type.TEXT, "The install's id; without one the site that the archive's name tells."),
+        _required("algorithm", Type.TEXT, "How members were digested: sha256, sha1 or md5."),
+        _required("members", Type.INTEGER, "How many there are; of several with one name the last one counts."),
+        _required("left_out", Type.INTEGER, "How many were not kept, for their names are too long."),
+        _required("is_whole", Type.FLAG, "Whether these are all that the archive had: it was not damaged."),
+        _required("sum", Type.BYTES, "The sum of the digests of its members' rows (BLAKE2b, 8 bytes)."),
+    ),
+    indices=("account, origin", "file", "series"),
+)
+
+MEMBER_RUNS: Final = Table(
+    "member_runs",
+    "Readings of a series, one after the other, whose archives have a member that did not change.",
+    (
+        Column("run", Type.KEY, "Its number."),
+        _required("series", Type.INTEGER, "The series."),
+        _required("version", Type.INTEGER, "The member as it is in all of them."),
+        _required("first", Type.INTEGER, "The first reading."),
+        Column("last", Type.INTEGER, "The last reading; null where that is the series' last one."),
+    ),
+    indices=("version, series", "series, last"),
+)
+
 SEALS: Final = Table(
     "seals",
     "What the rows of each account were when they were written; for backupmeta itself.",
@@ -277,18 +337,20 @@ SEALS: Final = Table(
     ),
 )
 
-TABLES: Final = (SCANS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, EXTENSIONS, SEALS)
+_OF_MEMBERS: Final = (MEMBER_NAMES, MEMBER_VERSIONS, READINGS, MEMBER_RUNS)
 
-OF_ACCOUNT: Final = (ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS)
+TABLES: Final = (SCANS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, EXTENSIONS, *_OF_MEMBERS, SEALS)
+
+OF_ACCOUNT: Final = (ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, READINGS)
 """The tables whose rows belong to an account."""
 
-SEALED: Final = (SEALS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, SCANS)
+SEALED: Final = (SEALS, ACCOUNTS, MEMORIES, FILES, INSTALLS, BACKUPS, FINDINGS, SHARED, SCANS, READINGS)
 """The tables, by the numbers that their rows have in a seal; the first one stands for all other seals."""
 
 APPLICATION: Final = int.from_bytes(b"bkup")
 """What says that a SQLite file is a catalog."""
 
-VERSION: Final = 5
+VERSION: Final = 7
 """The schema that this program writes."""
 
 MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
@@ -306,7 +368,18 @@ MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
         "ALTER TABLE all_files ADD COLUMN ctime_ns INTEGER",
         "CREATE TABLE seals (account INTEGER PRIMARY KEY, digest BLOB NOT NULL, digests BLOB NOT NULL) STRICT",
     ),
-    **dict.fromkeys((3, 4), ()),  # other views alone
+    **dict.fromkeys((3, 4, 5), ()),  # other views alone
+    6: (
+        "CREATE TABLE member_names (name INTEGER PRIMARY KEY, path TEXT NOT NULL, path_bytes BLOB) STRICT",
+        """CREATE TABLE member_versions (version INTEGER PRIMARY KEY, name INTEGER NOT NULL, kind TEXT NOT NULL,
+        size INTEGER NOT NULL, mode INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest BLOB) STRICT""",
+        """CREATE TABLE readings (reading INTEGER PRIMARY KEY, account INTEGER NOT NULL, since INTEGER NOT NULL,
+        until INTEGER, file INTEGER NOT NULL, series INTEGER NOT NULL, origin TEXT NOT NULL,
+        algorithm TEXT NOT NULL, members INTEGER NOT NULL, left_out INTEGER NOT NULL, is_whole INTEGER NOT NULL,
+        sum BLOB NOT NULL) STRICT""",
+        """CREATE TABLE member_runs (run INTEGER PRIMARY KEY, series INTEGER NOT NULL, version INTEGER NOT NULL,
+        first INTEGER NOT NULL, last INTEGER) STRICT""",
+    ),
 }
 """By the version that they start from: the statements that change its tables into those of the next one.
 

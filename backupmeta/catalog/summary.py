@@ -121,6 +121,7 @@ class Summary(NamedTuple):
         scans: the last scans, the newest first.
         accounts: how many accounts there are, by status.
         installs: how many installs there are.
+        gone_installs: how many more there are backups of.
         backups: how many backups there are, by state.
         archives: how many archives there are, whatever they are of.
         bytes: how large these are.
@@ -142,6 +143,7 @@ class Summary(NamedTuple):
     scans: tuple[Scan, ...]
     accounts: Mapping[str, int]
     installs: int
+    gone_installs: int
     backups: Mapping[str, int]
     archives: int
     bytes: int
@@ -192,6 +194,7 @@ def summary(catalog: Catalog, now: int) -> Summary:
         scans=tuple(catalog.scans(MOST_SCANS)),
         accounts=_STATUSES | dict(connection.execute("SELECT status, count(*) FROM accounts GROUP BY status")),
         installs=connection.execute("SELECT count(*) FROM all_installs WHERE until IS NULL").fetchone()[0],
+        gone_installs=connection.execute("SELECT count(*) FROM gone_installs").fetchone()[0],
         backups=_STATES | dict(connection.execute(_BY_STATE)),
         archives=archives,
         bytes=size,
@@ -201,11 +204,14 @@ def summary(catalog: Catalog, now: int) -> Summary:
         newest=_first(connection, "DESC"),
         orphans=Part((), *connection.execute(_ORPHANS).fetchone()),
         duplicates=Duplicates(digested, *connection.execute(_DUPLICATES).fetchone()) if digested else None,
-        largest=tuple(_largest(connection)),
+        largest=tuple(
+            AccountSize(host, exact_path(path, path_bytes), *size_of)
+            for host, path, path_bytes, *size_of in connection.execute(_LARGEST)
+        ),
         applications=tuple(_parts(connection, _APPLICATION)),
         versions=tuple(sorted(_parts(connection, _APPLICATION, _VERSION), key=_in_order)),
         ages=tuple(_ages(connection, now)),
-        months=tuple(sorted(_parts(connection, _MONTH), key=_by_name)),
+        months=tuple(sorted(_parts(connection, _MONTH), key=lambda part: (part.names == (None,), part.names))),
         findings=tuple(sorted(map(FindingCount._make, connection.execute(_FINDINGS)), key=_worst_first)),
     )
 
@@ -244,11 +250,6 @@ def _first(connection: sqlite3.Connection, direction: str) -> DatedBackup | None
     return None
 
 
-def _largest(connection: sqlite3.Connection) -> Iterator[AccountSize]:
-    for host, path, path_bytes, archives, size in connection.execute(_LARGEST):
-        yield AccountSize(host, exact_path(path, path_bytes), archives, size)
-
-
 def _parts(connection: sqlite3.Connection, *names: str) -> Iterator[Part]:
     """Yield the backups by what they have in common, the SQL of which are ``names``; the largest parts first."""
     groups = ", ".join(names)
@@ -269,12 +270,6 @@ def _ages(connection: sqlite3.Connection, now: int) -> Iterable[Part]:
     age = f"CASE WHEN b.backup_time > {now} THEN '{_LATER}'{ages} WHEN b.backup_time IS NOT NULL THEN '{_OLDER}' END"
     always: dict[tuple[str | None, ...], Part] = {(part,): Part((part,), 0, 0, 0) for part in (*_AGES, _OLDER)}
     return (always | {part.names: part for part in _parts(connection, age)}).values()
-
-
-def _by_name(part: Part) -> tuple[bool, str]:
-    """Return what a part is sorted by; what is not known comes last."""
-    [name] = part.names
-    return name is None, name or ""
 
 
 def _worst_first(finding: FindingCount) -> tuple[int, int, str]:

@@ -16,9 +16,10 @@ from backupmeta.catalog.schema import (
     Table,
     Type,
 )
-from backupmeta.checks.retention import BACKUP_DUPLICATE, BACKUP_ORPHANED
+from backupmeta.checks.retention import BACKUP_DUPLICATE
 from backupmeta.masking import MASK
 from backupmeta.provenance import Witness
+from backupmeta.rules import BACKUP_ORPHANED
 
 _IS_MASKED: Final = f"instr({{path}}, '{MASK}') > 0"
 """Tells whether a path has a secret in it, so that its exact bytes must not be shown."""
@@ -227,6 +228,27 @@ WHERE b.until IS NULL""",
 WHERE b.until IS NULL
   AND b.backup IN (SELECT backup FROM all_findings WHERE id = '{BACKUP_ORPHANED.id}' AND until IS NULL)""",
         "b.backup",
+    ),
+    "gone_installs": View(
+        "The installs that are gone, each as the newest of its backups tells of it, in accounts that have records.",
+        (
+            *_taken("b.account, a.host AS account_host, a.path AS account_path, b.backup_install AS id"),
+            *_taken("b.application, b.version, b.url, b.title, b.user, b.path"),
+            _made("backups", Type.INTEGER, "How many backups of it there are.", "g.backups"),
+            _made("first_backup_time", Type.TIME, "When the oldest of them was made.", "g.first"),
+            *_taken("b.backup_time AS last_backup_time"),
+            _utc("last_backup_utc", "last_backup_time", "b.backup_time"),
+            *_taken("b.backup, b.id AS last_backup, b.archive_file"),
+            _made("archive", Type.TEXT, "The path of the newest backup's archive.", "a.path || '/' || f.path"),
+            _made("archive_bytes", Type.BYTES, "That path's exact bytes, where they are not UTF-8.", _EXACT_PATH),
+        ),
+        """FROM (SELECT o.backup, count(*) OVER same AS backups, min(o.backup_time) OVER same AS first,
+    row_number() OVER (PARTITION BY o.account, o.backup_install
+      ORDER BY o.backup_time DESC NULLS LAST, o.id DESC, o.backup DESC) AS place
+  FROM orphans o WINDOW same AS (PARTITION BY o.account, o.backup_install)) g
+JOIN all_backups b USING (backup) JOIN accounts a USING (account) LEFT JOIN all_files f ON f.file = b.archive_file
+WHERE g.place = 1""",
+        "a.path, b.account, b.backup_install",
     ),
     "duplicates": View(
         "The archives that an account has more than once, where they were scanned deep.",

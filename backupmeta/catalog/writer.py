@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 from backupmeta.catalog import schema
 from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.integrity import OWN, Damaged, Seals
+from backupmeta.catalog.member_lists import MemberList
+from backupmeta.catalog.member_runs import MemberWriter, Reading
 from backupmeta.catalog.rows import Cell, Cells, FileRow, FindingRow, ResolvedRow, Rows, Walked, exact
 from backupmeta.record.values import Extension
 
@@ -71,6 +73,11 @@ SELECT finding, install, backup, {", ".join(FindingRow._fields)}
 FROM all_findings WHERE account IS ? AND until IS NULL AND file IS NULL
 """
 _ENTRIES: Final = f"SELECT {', '.join(Extension._fields)} FROM extensions WHERE list = ? ORDER BY rowid"
+_END_READING: Final = "UPDATE readings SET until = ? WHERE file = ? AND until IS NULL"
+_END_OF_GONE: Final = """
+UPDATE readings SET until = ?1 WHERE account = ?2 AND until IS NULL
+  AND file IN (SELECT file FROM all_files WHERE account = ?2 AND until IS NOT NULL)
+"""
 _FORGET: Final = "UPDATE all_findings SET until = ? WHERE file = ? AND until IS NULL"
 
 
@@ -139,9 +146,17 @@ class Writer:
         self._damaged = damaged.values()
         self._last = {
             table.name: max(self._greatest(table), damaged.greatest(table))
-            for table in (schema.FILES, schema.INSTALLS, schema.BACKUPS, schema.FINDINGS, schema.SHARED)
+            for table in (
+                schema.FILES,
+                schema.INSTALLS,
+                schema.BACKUPS,
+                schema.FINDINGS,
+                schema.SHARED,
+                schema.READINGS,
+            )
         }
         self._pending: dict[str, list[Cells]] = {name: [] for name in _WRITTEN}
+        self._members = MemberWriter(connection)
 
     def take_shared(self, values: Mapping[bytes, str]) -> None:
         """Write the ``values`` that the next rows share, by their digests, unless they are there."""
@@ -156,6 +171,7 @@ class Writer:
         self.seals.change(account)
         into = _Account(account, is_new, frozenset() if is_new else self._gone(account), {})
         files = self._settle(_FILES, into, (ResolvedRow((), file) for file in rows.files))
+        self._connection.execute(_END_OF_GONE, (self._scan, account))
         installs = self._settle(_INSTALLS, into, self._numbered(_INSTALLS, rows.installs, files))
         backups = self._settle(_BACKUPS, into, self._numbered(_BACKUPS, rows.backups, files))
         findings = [_About(None, None, finding) for finding in rows.findings]
@@ -187,6 +203,15 @@ class Writer:
         for finding in walked.findings:
             self._begin_finding(account, _About(None, backup, finding), file)
 
+    def take_members(self, account: int, file: int, origin: str, algorithm: str, part: MemberList) -> None:
+        """Write the members of the archive ``file`` of ``account``, or a part of them; see `Reading`."""
+        self._members.take(file, part)
+        if part.is_last:
+            self._connection.execute(_END_READING, (self._scan, file))
+            number = self._next(schema.READINGS.name)
+            self._members.write(Reading(number, account, self._scan, file, origin, algorithm), part)
+            self.seals.change(account)
+
     def vanish(self, account: int) -> None:
         """Write that ``account`` is gone, and all that it had."""
         self.seals.change(account)
@@ -194,8 +219,9 @@ class Writer:
             name = shape.table.name
             end = f"UPDATE {name} SET until = ?, ended = 'vanished' WHERE account = ? AND until IS NULL"
             self._changes[name, "vanished"] += self._connection.execute(end, (self._scan, account)).rowcount
-        end = "UPDATE all_findings SET until = ? WHERE account = ? AND until IS NULL"
-        self._connection.execute(end, (self._scan, account))
+        for table in (schema.FINDINGS, schema.READINGS):
+            end = f"UPDATE {table.name} SET until = ? WHERE account = ? AND until IS NULL"
+            self._connection.execute(end, (self._scan, account))
 
     def note(self, findings: Iterable[FindingRow], roots: Collection[str]) -> None:
         """Write the ``findings`` as those about no account, of what lies below ``roots``."""
@@ -320,6 +346,7 @@ class Writer:
         """Forget what reading all of an archive found: its record is another one now."""
         self._connection.execute("UPDATE all_files SET verdict = NULL, walked = NULL WHERE file = ?", (file,))
         self._connection.execute(_FORGET, (self._scan, file))
+        self._connection.execute(_END_READING, (self._scan, file))
 
     def _note_change(self, file: int, known: FileRow, now: FileRow) -> None:
         """Note that a file's inode was changed: what is in it may be something else, and is read again.

@@ -213,8 +213,8 @@ def tables_empty(backup: CheckedBackup) -> Iterator[Finding]:
     prefix = backup.text("db_prefix")
     wanted = {f"{prefix}{name}".lower() for name in _NEVER_EMPTY}
     for table in dump.tables:
-        if table.kind == "table" and not table.inserts and text_of(table.name).lower() in wanted:
-            yield Finding(TABLE_EMPTY, "", text_of(table.name), (backup.member_source(DUMP),))
+        if table.kind == "table" and not table.inserts and table.text.lower() in wanted:
+            yield Finding(TABLE_EMPTY, "", table.text, (backup.member_source(DUMP),))
 
 
 TABLE_UNLISTED: Final = _contradiction(
@@ -293,7 +293,7 @@ def _listed(backup: CheckedBackup) -> dict[str, tuple[Source, ...]]:
 def tables(backup: CheckedBackup) -> dict[str, None]:
     """Return the names of the dump's tables and views, in its order."""
     dump = backup.inventory.dump
-    return dict.fromkeys(text_of(table.name) for table in dump.tables) if dump is not None else {}
+    return dict.fromkeys(table.text for table in dump.tables) if dump is not None else {}
 
 
 def named_in_other_case(backup: CheckedBackup) -> dict[str, str]:

@@ -39,12 +39,13 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeVar
 
 from backupmeta.archive.limits import AMOUNTS, LIMIT_NAMES, MIB, amount
-from backupmeta.checks.checked_backup import PREFIX, Requirements
+from backupmeta.checks.checked_backup import PREFIX, Check, Requirements
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.errors import Mistake, PolicyError, did_you_mean
 from backupmeta.evidence import EvidenceFile, open_named
-from backupmeta.findings import Finding, Group, Severity
+from backupmeta.findings import Finding, FindingRule, Group, Severity
 from backupmeta.folders import trusted_users, user_name
+from backupmeta.provenance import named
 from backupmeta.secrets import mask_location
 
 Result = TypeVar("Result")
@@ -222,6 +223,8 @@ class Policy:
         severities: by id, where they are others than their rules'.
         requirements: what installs and their backups must have.
         limits: the values of the `Limits` that are named.
+        checks: the caller's own checks of archives that were wholly read, after all others. What they find counts
+            unless it is ignored. Processes get them by their names, and so no functions that have none.
     """
 
     select: frozenset[str] = _EVERYTHING
@@ -230,12 +233,13 @@ class Policy:
     severities: Mapping[str, Severity] = field(default_factory=dict)
     requirements: Requirements = field(default_factory=Requirements)
     limits: Mapping[str, int] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
 
-    def severity(self, id_: str) -> Severity | None:
-        """Return how severe the finding ``id_`` is; None where it is ignored or not selected."""
-        if id_ in self.ignore or id_ not in self.select:
+    def severity(self, rule: FindingRule) -> Severity | None:
+        """Return how severe findings of a ``rule`` are; None where they are ignored or not selected."""
+        if rule.id in self.ignore or (rule.id in FINDINGS and rule.id not in self.select):
             return None
-        return self.severities.get(id_, FINDINGS[id_].severity)
+        return self.severities.get(rule.id, rule.severity)
 
     def fails(self, severity: Severity) -> bool:
         """Return whether a finding of this ``severity`` makes a verdict "fail"."""
@@ -452,6 +456,11 @@ class Judged(NamedTuple):
     finding: Finding
     severity: Severity
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, with what to do about it."""
+        described = {**self.finding.to_json(), "severity": self.severity}
+        return {**described, "advice": self.finding.rule.advice, "evidence": described.pop("evidence")}
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -471,17 +480,28 @@ class Verification:
     sha256: str | None
     judged: tuple[Judged, ...]
 
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, as an entry of the ``targets`` of ``verify``."""
+        found = [judged.to_json() for judged in self.judged]
+        return {**named("path", self.path), "verdict": self.verdict, "sha256": self.sha256, "findings": found}
+
 
 _SEVERITIES: Final = list(Severity)
-_IDS: Final = list(FINDINGS)
+_ORDER: Final = {id_: number for number, id_ in enumerate(FINDINGS)}
 
 
 def judge(findings: Iterable[Finding], policy: Policy) -> tuple[Judged, ...]:
     """Return the findings that ``policy`` asks for, the most severe first, else in the order of `FINDINGS`."""
-    asked = ((finding, policy.severity(finding.id)) for finding in findings)
+    asked = ((finding, policy.severity(finding.rule)) for finding in findings)
     kept = [Judged(finding, severity) for finding, severity in asked if severity is not None]
     return tuple(
-        sorted(kept, key=lambda judgement: (_SEVERITIES.index(judgement.severity), _IDS.index(judgement.finding.id)))
+        sorted(
+            kept,
+            key=lambda judgement: (
+                _SEVERITIES.index(judgement.severity),
+                _ORDER.get(judgement.finding.id, len(_ORDER)),
+            ),
+        )
     )
 
 

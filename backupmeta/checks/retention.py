@@ -4,11 +4,12 @@ What each schedule of automatic backups keeps: FORMAT.md §4, ``autobk``; §8, "
 archives without records, are found when the two are paired (`backupmeta.account.home`).
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple, Self
 
+from backupmeta.account.home import orphaned
 from backupmeta.backup.inspection import Inspection
 from backupmeta.checks.checked_backup import Requirements
 from backupmeta.findings import Finding, FindingRule, Group, Severity
@@ -201,21 +202,10 @@ def duplicates(account: CheckedAccount) -> Iterator[Finding]:
                 yield Finding(BACKUP_DUPLICATE, other.name, first.name, (other.source, first.source))
 
 
-BACKUP_ORPHANED: Final = _note(
-    "backup-orphaned", "the install of this backup is gone", "keep it if the install may come back"
-)
-
-
-def orphans(kept: Iterable[KeptBackup], installs: Container[str] | None) -> Iterator[Finding]:
-    """Yield the backups whose install is gone: none of the ``installs`` of an account, which has records (not None)."""
-    for backup in kept:
-        if installs is not None and backup.install and backup.install not in installs:
-            yield Finding(BACKUP_ORPHANED, backup.name, f"install {backup.install}", (backup.source,))
-
-
-def orphaned(account: CheckedAccount) -> Iterator[Finding]:
+def orphans(account: CheckedAccount) -> Iterator[Finding]:
     """Yield the backups of an account whose install is gone."""
-    yield from orphans(account.kept, account.installs)
+    for backup in account.kept:
+        yield from orphaned(backup.path, backup.install, account.installs)
 
 
 BACKUP_TOO_OLD: Final = _warning("backup-too-old", "the newest backup of an install is too old", _SCHEDULE)
@@ -287,4 +277,4 @@ def _oldest_allowed(account: CheckedAccount, id_: str) -> float | None:
 
 
 AccountCheck = Callable[[CheckedAccount], Iterator[Finding]]
-CHECKS: Final[tuple[AccountCheck, ...]] = (duplicates, orphaned, too_old, too_few, retention)
+CHECKS: Final[tuple[AccountCheck, ...]] = (duplicates, orphans, too_old, too_few, retention)

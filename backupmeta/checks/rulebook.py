@@ -1,6 +1,6 @@
 """Every rule that a finding can be of, and every check of a backup and of an account."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -37,11 +37,11 @@ ON_WHOLE: Final = (
 """Checks of archives that were wholly read: of a broken one nobody knows what else was in it."""
 
 
-def of_backup(backup: CheckedBackup, *, is_whole: bool) -> Iterator[Finding]:
-    """Yield what the checks find in one backup, whose archive was wholly read, or was not."""
+def of_backup(backup: CheckedBackup, own: Sequence[Check] = (), *, is_whole: bool) -> Iterator[Finding]:
+    """Yield what the checks, and the caller's ``own``, find in one backup, which was wholly read, or was not."""
     embedded = backup.inventory.record
     is_judged = is_whole and (embedded is None or embedded.member.is_at_root)
-    for check in (*ON_ANY, *ON_WHOLE) if is_judged else ON_ANY:
+    for check in (*ON_ANY, *ON_WHOLE, *own) if is_judged else ON_ANY:
         yield from check(backup)
 
 

@@ -1,21 +1,21 @@
 """The commands ``view``, ``list`` and ``installs``, which answer as the server does, and ``schema``."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import click
 
-from backupmeta import library, rules
-from backupmeta.backup.inspection import Inspection
+from backupmeta import library, listing, rules, targets
+from backupmeta.backup.inspection import GoneInstall, Inspection
 from backupmeta.cli import messages, options, output
 from backupmeta.cli.options import Where
 from backupmeta.errors import AnswerError
 from backupmeta.findings import Finding, Findings, Severity
-from backupmeta.render.backups import ANSWERS, BACKUPS, INSTALLS, ListRendering, ListView
+from backupmeta.render.backups import ANSWERS, BACKUPS, GONE, INSTALLS, ListRendering, ListView
 from backupmeta.render.formats import DIALECT, Format, Formats, Rendering, Trait, View, any_view, pretty
 from backupmeta.search import Criteria, Search, ordered
 
@@ -80,20 +80,23 @@ def _subject(
 ) -> Inspection:
     """Return the backup or install that is meant; in a catalog, who asks for a user has every account looked at."""
     if where.catalog is None:
-        return library.find_subject(target, where.search(), user=user, allow_missing=allow_missing, findings=findings)
+        return targets.find_subject(target, where.search(), user=user, allow_missing=allow_missing, findings=findings)
     from backupmeta.catalog import remembered
 
     messages.write_age(where.catalog)
     name = target.rpartition("/")[2]
     search = remembered.named(where.catalog, name, where.zone, user)
-    return library.subject_named(name, search, user=user, allow_missing=allow_missing, findings=findings)
+    return targets.subject_named(name, search, user=user, allow_missing=allow_missing, findings=findings)
 
 
 # --- lists ------------------------------------------------------------------------------------------------------------
 
 
+Row = TypeVar("Row")
+
+
 @dataclass(frozen=True)
-class Presentation:
+class Presentation(Generic[Row]):
     """How a list is to be shown.
 
     Attributes:
@@ -102,7 +105,7 @@ class Presentation:
         view: which rows are shown, and how much of them.
     """
 
-    format: Format[ListRendering]
+    format: Format[ListRendering[Row]]
     sort: str | None
     view: ListView
 
@@ -112,39 +115,50 @@ class Presentation:
         is_whole = self.view.limit is None and not self.view.offset
         return Trait.ROW_BY_ROW in self.format.traits and self.sort is None and is_whole
 
-    def show(self, rows: Iterable[Inspection], criteria: Criteria, findings: list[Finding]) -> bool:
+    def show(
+        self, rows: Iterable[Row], criteria: Criteria, findings: list[Finding], of: Callable[[Row], Inspection]
+    ) -> bool:
         """Print those of the ``rows`` of which the ``criteria`` hold; return whether there are any.
 
-        What could not be read of each is appended to ``findings``.
+        ``of`` gives what is known of a row: by it rows are chosen and sorted, and what could not be read of it, or
+        contradicts what, is appended to ``findings``.
         """
-        wanted = _noting(ordered(filter(criteria.hold_of, rows), self.sort), findings)
+        chosen = (row for row in rows if criteria.hold_of(of(row)))
+        wanted = _noting(ordered(chosen, self.sort, of), of, findings)
         first = list(islice(wanted, 1))
         output.write_all(self.format.render(chain(first, wanted), self.view))
         return bool(first)
 
-    def show_stream(self, search: Search, criteria: Criteria, findings: list[Finding]) -> bool:
-        """Print what `show` prints of all backups where ``search`` looks, with two processes."""
-        from backupmeta.work.processes import few_processes
 
-        def text(backup: Inspection, findings: list[Finding]) -> str:
-            if not criteria.hold_of(backup):
-                return ""
-            findings.extend(_doubts(backup))
-            return "".join(self.format.render((backup,), self.view))
-
-        met: list[Finding] = []
-        texts = filter(None, library.listed(search, text, met, few_processes(2)))
-        first = list(islice(texts, 1))
-        output.write_all(chain(first, texts))
-        findings.extend(sorted(set(met), key=itemgetter(0, 1, 2)))
-        return bool(first)
-
-
-def _noting(rows: Iterable[Inspection], findings: list[Finding]) -> Iterator[Inspection]:
-    """Pass the ``rows`` on, noting what could not be read of each, and what contradicts what."""
+def _noting(rows: Iterable[Row], of: Callable[[Row], Inspection], findings: list[Finding]) -> Iterator[Row]:
     for row in rows:
-        findings.extend(_doubts(row))
+        findings.extend(_doubts(of(row)))
         yield row
+
+
+def itself(row: Inspection) -> Inspection:
+    """Return the ``row``: of lists of what is known already."""
+    return row
+
+
+def _show_stream(
+    presentation: Presentation[Inspection], search: Search, criteria: Criteria, findings: list[Finding]
+) -> bool:
+    """Print what `Presentation.show` prints of all backups where ``search`` looks, with two processes."""
+    from backupmeta.work.processes import few_processes
+
+    def text(backup: Inspection, findings: list[Finding]) -> str:
+        if not criteria.hold_of(backup):
+            return ""
+        findings.extend(_doubts(backup))
+        return "".join(presentation.format.render((backup,), presentation.view))
+
+    met: list[Finding] = []
+    texts = filter(None, listing.listed(search, text, met, few_processes(2)))
+    first = list(islice(texts, 1))
+    output.write_all(chain(first, texts))
+    findings.extend(sorted(set(met), key=itemgetter(0, 1, 2)))
+    return bool(first)
 
 
 def _doubts(row: Inspection) -> list[Finding]:
@@ -152,10 +166,10 @@ def _doubts(row: Inspection) -> list[Finding]:
     return [finding.at_path(row.path) for finding in row.findings if finding.is_doubt]
 
 
-def presenting(table: Formats[ListRendering]) -> options.Decorator:
+def presenting(table: Formats[ListRendering[Inspection]]) -> options.Decorator:
     """Add what says how a list is shown; the command has a parameter ``presentation``, a `Presentation`."""
 
-    def presentation(format_name: str, sort: str | None, view: ListView) -> Presentation:
+    def presentation(format_name: str, sort: str | None, view: ListView) -> Presentation[Inspection]:
         if view.provenance:
             options.need(Trait.WITH_PROVENANCE, table, format_name, "--provenance")
         return Presentation(table[format_name], sort, replace(view, width=output.width(), note=messages.write_line))
@@ -197,10 +211,12 @@ def report_rows(findings: Iterable[Finding], nothing: Iterable[str], *, has_rows
     return messages.report(findings, Severity.NOTE) or int(has_criteria)
 
 
-def _nothing(where: Where, search: Search, criteria: Criteria, listing: library.Listing) -> Iterator[str]:
+def _nothing(
+    where: Where, search: Search, criteria: Criteria, listing: library.Listing, word: str = "nothing"
+) -> Iterator[str]:
     """Yield that there is nothing, and what there is instead of what was asked for."""
     advice = "" if where.roots or where.catalog else "; name a ROOT"
-    yield f"nothing{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
+    yield f"{word}{' that matches' if criteria.are_given else ''} in {where.name}{advice}"
     if criteria.are_given:
         yield from library.unknown(search, criteria, listing)
 
@@ -210,7 +226,7 @@ def _nothing(where: Where, search: Search, criteria: Criteria, listing: library.
 @choosing
 @presenting(BACKUPS)
 @options.secretive
-def list_backups(where: Where, criteria: Criteria, presentation: Presentation) -> int:
+def list_backups(where: Where, criteria: Criteria, presentation: Presentation[Inspection]) -> int:
     """List the backups at and below each ROOT.
 
     A ROOT is a home, a folder of homes, a folder of archives, or one archive; any other folder is searched
@@ -224,9 +240,9 @@ def list_backups(where: Where, criteria: Criteria, presentation: Presentation) -
     findings: list[Finding] = []
     search = where.search(criteria.user)
     if presentation.is_stream:
-        has_rows = presentation.show_stream(search, criteria, findings)
+        has_rows = _show_stream(presentation, search, criteria, findings)
     else:
-        has_rows = presentation.show(library.list_backups(search, findings), criteria, findings)
+        has_rows = presentation.show(library.list_backups(search, findings), criteria, findings, itself)
     nothing = _nothing(where, search, criteria, library.list_backups)
     return report_rows(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
 
@@ -234,10 +250,14 @@ def list_backups(where: Where, criteria: Criteria, presentation: Presentation) -
 @click.command()
 @options.looking("ROOT", in_catalog=True)
 @choosing
+@click.option("--gone", is_flag=True, help="Those that are gone instead: backups name them, and no record has them.")
 @presenting(INSTALLS)
 @options.secretive
-def installs(where: Where, criteria: Criteria, presentation: Presentation) -> int:
+def installs(where: Where, criteria: Criteria, presentation: Presentation[Inspection], *, gone: bool) -> int:
     """List the installs at and below each ROOT, from their records in .appdata/current.
+
+    With --gone, list those that only their backups tell of, as the newest backup of each does: how many there are, from
+    when until when, and where the newest one's archive lies. All that is chosen and sorted by is that backup's.
 
     Exit code 0; 1 where nothing is as it was asked for; 2 where something could not be read.
 
@@ -245,12 +265,34 @@ def installs(where: Where, criteria: Criteria, presentation: Presentation) -> in
     Examples:
       backupmeta installs /home --sort -time_created
       backupmeta installs /home/exampleu --json
+      backupmeta installs --gone --sysroot /mnt/image
     """
-    findings: list[Finding] = []
-    search = where.search(criteria.user)
-    has_rows = presentation.show(library.list_installs(search, findings), criteria, findings)
-    nothing = _nothing(where, search, criteria, library.list_installs)
+    search, findings = where.search(criteria.user), list[Finding]()
+    if gone:
+        listed = library.list_gone_installs(search, findings)
+        has_rows = _of_gone(presentation).show(listed, criteria, findings, _newest)
+        nothing = _nothing(where, search, criteria, _newest_of_gone, "no install is gone")
+    else:
+        has_rows = presentation.show(library.list_installs(search, findings), criteria, findings, itself)
+        nothing = _nothing(where, search, criteria, library.list_installs)
     return report_rows(findings, nothing, has_rows=has_rows, has_criteria=criteria.are_given)
+
+
+def _of_gone(presentation: Presentation[Inspection]) -> Presentation[GoneInstall]:
+    """Return how installs that are gone are shown where live ones would be shown so. Raises `click.UsageError`."""
+    view = presentation.view
+    for option, is_given in {"--provenance": view.provenance, "--show-secrets": view.show_secrets}.items():
+        if is_given:
+            raise click.UsageError(f"{option} does not go with --gone: give it to view, with the last backup's archive")
+    return Presentation(GONE[presentation.format.name], presentation.sort, view)
+
+
+def _newest(install: GoneInstall) -> Inspection:
+    return install.newest
+
+
+def _newest_of_gone(search: Search, findings: list[Finding]) -> Iterator[Inspection]:
+    return map(_newest, library.list_gone_installs(search, findings))
 
 
 # --- what answers look like -------------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from typing import Final
 import click
 
 from backupmeta.account import places
+from backupmeta.account.roots import apart
+from backupmeta.archive.digests import ALGORITHMS
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.database import ScanResult, accounts, roots
 from backupmeta.catalog.queries import export as exporting
@@ -46,6 +48,12 @@ _PRIVATE: Final = 0o077
 @click.option("-o", "--output", "path", required=True, metavar="CATALOG", help="The catalog: a SQLite file.")
 @options.looking("ROOT")
 @click.option("--deep", is_flag=True, help="Read each archive to its end, and verify it.")
+@click.option("--members", is_flag=True, help="The same, and keep what is in each archive, for find --member.")
+@click.option(
+    "--member-digest",
+    type=click.Choice(ALGORITHMS),
+    help="With --members: keep this digest of each file; by default its SHA-256.",
+)
 @options.limiting
 @options.at_work
 @click.option("--cluster", metavar="ADDRESS", help="Let the workers of this Dask scheduler do it: tcp://host:8786.")
@@ -63,6 +71,8 @@ def scan(
     where: Where,
     *,
     deep: bool,
+    members: bool,
+    member_digest: str | None,
     jobs: int | None,
     cluster: str | None,
     per_host: bool,
@@ -76,13 +86,16 @@ def scan(
     record is read, and nothing after it. Scanned again, only what changed is opened; what is gone stays in the
     CATALOG as history. Whatever ends a scan, what it did is kept, and the next one goes on.
 
+    With --members, each member of an archive (name, kind, size, mode, mtime, SHA-256) is kept once for all consecutive
+    backups of an install in which it did not change.
+
     Exit code 0 where everything was scanned, 2 where a root, an account or, --deep, an archive could not be read, or
     there is no account. What is odd with backups is in the CATALOG: 'backupmeta stats' counts it.
 
     \b
     Examples:
       backupmeta scan /home -o catalog.sqlite
-      backupmeta scan --sysroot /mnt/image -o case.sqlite --json
+      backupmeta scan --sysroot /mnt/image -o case.sqlite --members
       sqlite3 catalog.sqlite 'SELECT user, url, backup_utc FROM backups WHERE application = "wordpress"'
     """
     from backupmeta.catalog import scanning
@@ -91,6 +104,9 @@ def scan(
         raise click.UsageError("--per-host needs --cluster")
     if cluster is not None and jobs is not None:
         raise click.UsageError("--jobs is for this machine; a cluster has its own workers")
+    if member_digest is not None and not members:
+        raise click.UsageError("--member-digest needs --members: without it, members are not kept")
+    digest = (member_digest or ALGORITHMS[0]) if members else None
     search, tally, began = where.search(), ScanResult(), monotonic()
     if path == "-":
         raise click.BadParameter("a catalog is a file, and is not printed; name one", param_hint="--output")
@@ -107,7 +123,15 @@ def scan(
         count = partial(_expected, path, search)
         with messages.scan_progress(progress, count) as tell, _workers(jobs, cluster, per_host=per_host) as workers:
             click.get_current_context().call_on_close(partial(os.umask, os.umask(_PRIVATE)))
-            scanning.scan(path, search, deep=deep, result=tally, tell=tell, workers=workers)
+            scanning.scan(
+                path,
+                search,
+                deep=deep or members,
+                member_digest=digest,
+                result=tally,
+                tell=tell,
+                workers=workers,
+            )
     except KeyboardInterrupt:  # it is handled in here to the end: `cli` raises again what seems to be passed over
         messages.write_line("interrupted; what was done is saved, and the next scan goes on from there")
         write_result(is_whole=False)
@@ -140,7 +164,7 @@ def _expected(catalog: str, search: Search) -> int:
         if known := accounts(catalog):
             return known
     count = 0
-    for root in places.apart(search.places()):
+    for root in apart(search.places()):
         with suppress(EvidenceError):
             count += sum(1 for _ in places.find_homes(root, search.limits, []))
     return count

@@ -250,22 +250,18 @@ def written(where: Place, at_end: AtEnd) -> Iterator[Write]:
                 where.folder.remove(name)  # it is no whole answer
 
     at_end(remove)
+    file = os.fdopen(_opened(where, name, NEW_FILE), "wb")
     try:
-        file = os.fdopen(_opened(where, name, NEW_FILE), "wb")
-        try:
-            yield partial(_write, where, file)
-            with writing_to(where.path, _ADVICE):
-                file.flush()
-                _finish(file.fileno(), before)
-        except BaseException:
-            with suppress(OSError):
-                file.close()  # what is still buffered is no matter any more
-            raise
+        yield partial(_write, where, file)
         with writing_to(where.path, _ADVICE):
+            file.flush()
+            _finish(file.fileno(), before)
             file.close()
             where.folder.rename(name, where.name)
             where.folder.sync()
     except BaseException:
+        with suppress(OSError):
+            file.close()  # what is still buffered is no matter any more
         remove()
         raise
 

@@ -1,23 +1,28 @@
-"""`diff`: what differs between two backups, or between a backup and the live install."""
+"""`diff`: what differs between two backups, between a backup and the live install, or between a backup and a folder."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from backupmeta import library
-from backupmeta.account import places
-from backupmeta.account.home import Home
+from backupmeta.account.home import is_id
+from backupmeta.account.roots import named
 from backupmeta.backup.inspection import Inspection
+from backupmeta.comparison.archive_changes import (
+    ComparedArchive,
+    Contents,
+    compared_contents,
+    compared_with_site,
+)
 from backupmeta.comparison.changes import Changes, compared
+from backupmeta.comparison.walks import Site
 from backupmeta.errors import AnswerError, UnreadableError, install_not_found
-from backupmeta.evidence import Place, is_file, join_server_path
+from backupmeta.evidence import is_folder, join_server_path
 from backupmeta.findings import Finding
 from backupmeta.search import EVERYWHERE, Search
-
-if TYPE_CHECKING:
-    from backupmeta.comparison import archive_changes
+from backupmeta.targets import find_subject, homes_around
+from backupmeta.work.processes import few_processes
 
 CURRENT: Final = "current"
 """What stands for the live install of the other side's backup."""
@@ -29,12 +34,10 @@ class Side(NamedTuple):
     Attributes:
         name: as it was named.
         inspection: what is known of it.
-        place: where its archive lies; None where it has none.
     """
 
     name: str
     inspection: Inspection
-    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -43,16 +46,16 @@ class Difference:
 
     Attributes:
         a: the one that is compared with.
-        b: the other one.
+        b: the other one; or a folder.
         changes: what differs in their metadata.
-        contents: what differs in their archives; None unless these were read.
+        contents: what differs in their archives, or in an archive and a folder; None unless these were read.
         findings: what was odd on the way.
     """
 
     a: Side
-    b: Side
+    b: Side | Site
     changes: Changes
-    contents: "archive_changes.Contents | None" = None
+    contents: Contents | None = None
     findings: tuple[Finding, ...] = field(default=())
 
     @property
@@ -66,62 +69,70 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
 
     Args:
         a: an archive, a record file, an id, an archive's name, or ``current``: the live install of the other side.
-        b: the same.
+        b: the same; or a folder, whose files are compared with the members of the archive of ``a``.
         search: where to look for them, unless they are files.
         user: only what belongs to this owner.
         deep: whether the archives are walked: what differs in their members, and in the tables of their dumps.
 
     Raises:
         AnswerError: there is no such backup, no such live install, or ``user`` is not its owner.
-        EvidenceError: a file can't be read, or ``deep`` is asked for and a side has no archive.
+        EvidenceError: a file can't be read, or a side has no archive to be walked.
         ValueError: both are ``current``.
     """
     if a == b == CURRENT:
         raise ValueError("both are current; name a backup")
+    if (site := site_at(b, search)) is not None:
+        return _with_site(a, site, search, user)
     findings = list[Finding]()
     with noting(findings):
-        named = [Side(target, *backup(target, search, user, findings)) for target in (a, b) if target != CURRENT]
+        sides = [_side(target, search, user, findings) for target in (a, b) if target != CURRENT]
         if a == CURRENT:
-            named.insert(0, _current(named[0], search, findings))
+            sides.insert(0, _current(sides[0], search, findings))
         elif b == CURRENT:
-            named.append(_current(named[0], search, findings))
-    before, after = named
-    for side in named:
+            sides.append(_current(sides[0], search, findings))
+    before, after = sides
+    for side in sides:
         findings += side.inspection.findings
     changes = compared(before.inspection, after.inspection)
     if not deep:
         return Difference(before, after, changes, None, tuple(dict.fromkeys(findings)))
-    from backupmeta.comparison import archive_changes
-    from backupmeta.work.processes import few_processes
-
-    archives = _archive(before), _archive(after)
-    contents = archive_changes.compared_contents(archives, search.limits, few_processes(2))
+    contents = compared_contents((_archive(before), _archive(after)), search.limits, few_processes(2))
     return Difference(before, after, changes, contents, tuple(dict.fromkeys((*findings, *contents.findings))))
+
+
+def site_at(target: str, search: Search) -> Site | None:
+    """Return the folder that a ``target`` names, also by its path in an image; None where it may be a backup."""
+    root = named(target, search.sysroot)
+    return Site(root) if target not in {CURRENT, ""} and not is_id(target) and is_folder(root.name) else None
+
+
+def _with_site(a: str, site: Site, search: Search, user: str | None) -> Difference:
+    """Return what differs between the archive of a backup and a folder, of which there is no record to compare."""
+    findings = list[Finding]()
+    with noting(findings):
+        side = _side(a, search, user, findings)
+    contents = compared_with_site(_archive(side, "name a backup that has one"), site, search.limits, few_processes(2))
+    odd = (*findings, *side.inspection.findings, *contents.findings)
+    return Difference(side, site, Changes(), contents, tuple(dict.fromkeys(odd)))
+
+
+def _side(target: str, search: Search, user: str | None, findings: list[Finding]) -> Side:
+    """Return the side that is meant by a ``target``, from its record where its archive is missing."""
+    return Side(target, find_subject(target, search, user=user, allow_missing=True, findings=findings))
 
 
 def _current(other: Side, search: Search, findings: list[Finding]) -> Side:
     return Side(CURRENT, current(other.name, other.inspection, search, findings))
 
 
-def _archive(side: Side) -> "archive_changes.ComparedArchive":
+def _archive(side: Side, advice: str = "compare it without --deep, or name two archives") -> ComparedArchive:
     """Return the archive of a ``side``. Raises `UnreadableError` where it has none."""
-    from backupmeta.comparison import archive_changes
-
-    if side.place is None:
-        raise UnreadableError(side.name, "has no archive here", "compare it without --deep, or name two archives")
-    return archive_changes.ComparedArchive(side.place, side.inspection.path)
+    if (place := side.inspection.archive) is None:
+        raise UnreadableError(side.name, "has no archive here", advice)
+    return ComparedArchive(place, side.inspection.path)
 
 
 # --- finding what is to be compared -----------------------------------------------------------------------------------
-
-
-def backup(target: str, search: Search, user: str | None, findings: list[Finding]) -> tuple[Inspection, Place | None]:
-    """Return what is known of a backup, from its record where its archive is missing, and where that archive lies.
-
-    A ``target`` that is no backup may be an install. Raises as `backupmeta.library.find_subject`.
-    """
-    inspection = library.find_subject(target, search, user=user, allow_missing=True, findings=findings)
-    return inspection, _place(target, inspection, search)
 
 
 @contextmanager
@@ -143,7 +154,7 @@ def current(target: str, backup: Inspection, search: Search, findings: list[Find
     backup does not say which one it is.
     """
     id_, live = backup.text("backup_install"), None
-    for home in homes(target, search, findings):
+    for home in homes_around(target, search, findings):
         findings.extend(finding for finding in home.findings if finding.is_unread)
         if id_ in home.installs:
             live = library.inspect_install(home, id_)
@@ -154,29 +165,3 @@ def current(target: str, backup: Inspection, search: Search, findings: list[Find
     if live is None:
         raise install_not_found(f"the live install of {target!r} is not here: {id_ or 'no record names it'}")
     return live
-
-
-def homes(target: str, search: Search, findings: list[Finding]) -> Iterator[Home]:
-    """Yield the homes that ``target`` may belong to, each open until the next one; append what was odd.
-
-    Of a file that is first the home it lies in, or else its folder; and others only where roots are named.
-    """
-    if is_file(target):
-        with places.home_above(os.path.dirname(os.path.abspath(target)), search.limits) as home:
-            above = places.Root(home.folder.path, depth=0)
-        yield from places.homes([above], search.limits, findings)
-        if not search.roots and search.sysroot is None:
-            return
-    yield from search.homes(findings)
-
-
-def _place(target: str, inspection: Inspection, search: Search) -> Place | None:
-    """Return where the archive lies that the ``inspection`` was made of, or None where there is none."""
-    if is_file(target) and not places.is_record_file(target):
-        folder, name = os.path.split(os.path.abspath(target))
-        return Place(folder, None, name, is_named=True)
-    for home in homes(target, search, []):
-        for pair in home.pairs():
-            if pair.archive is not None and pair.archive.server_path == inspection.path:
-                return pair.archive.place
-    return None

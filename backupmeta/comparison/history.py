@@ -7,7 +7,6 @@ each once.
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, groupby, takewhile
@@ -20,25 +19,16 @@ from backupmeta.archive.limits import Limits
 from backupmeta.archive.member import WITH_CONTENT
 from backupmeta.archive.reader import NUMBERED, find
 from backupmeta.backup.inspection import Inspection
-from backupmeta.comparison.archive_changes import (
-    By,
-    End,
-    Entry,
-    MemberNames,
-    MemberSpool,
-    Part,
-    TableChange,
-    Walking,
-    changed_tables,
-    differing,
-)
+from backupmeta.comparison.archive_changes import By, MemberSpool, TableChange, changed_tables, differing
 from backupmeta.comparison.changes import Changes, What, compared
-from backupmeta.comparison.diff import CURRENT, backup, homes, noting
-from backupmeta.errors import AnswerError, EvidenceError, UnreadableError, install_not_found
+from backupmeta.comparison.diff import CURRENT, noting
+from backupmeta.comparison.walks import End, Entry, MemberNames, Part, Site, Walking
+from backupmeta.errors import EvidenceError, install_not_found
 from backupmeta.evidence import Place
 from backupmeta.findings import Finding
 from backupmeta.provenance import on_disk
 from backupmeta.search import EVERYWHERE, Search
+from backupmeta.targets import archive_of, find_subject, homes_around
 from backupmeta.work.orders import WORKER_ENDED, Watch, Workers, results, spared
 
 _COUNTERS: Final = "cache_"
@@ -117,7 +107,7 @@ def history(target: str, search: Search = EVERYWHERE) -> History:
     with noting(findings):
         if is_id(target) and (rows := _rows(target, target, search, findings)):
             return _history(target, rows, findings)
-        inspection, _ = backup(target, search, None, findings)
+        inspection = find_subject(target, search, allow_missing=True, findings=findings)
     id_ = inspection.text("id" if inspection.kind == "install" else "backup_install")
     if not id_:
         raise install_not_found(f"{target!r} does not say which install it is of")
@@ -147,7 +137,7 @@ def _without_counters(changes: Changes) -> Changes:
 def _rows(id_: str, target: str, search: Search, findings: list[Finding]) -> list[Row]:
     """Return the backups of the install, oldest first, then the live install; a home may be met twice."""
     backups, broken, live = dict[str, Row](), dict[str, Row](), list[Row]()
-    for home in homes(target, search, findings):
+    for home in homes_around(target, search, findings):
         for pair in home.pairs():
             row = _row(home, pair, id_, search)
             if row is not None and row.inspection is not None:
@@ -197,7 +187,7 @@ def _size(pair: Pair, findings: list[Finding]) -> int | None:
 class Following(Walking):
     """Walking over the archives of backups; one that can't be read says nothing, and why."""
 
-    def do(self, order: tuple[int, Place], watch: Watch) -> Iterator[Part]:
+    def do(self, order: tuple[int, Place | Site], watch: Watch) -> Iterator[Part]:
         """Walk over an archive."""
         try:
             yield from super().do(order, watch)
@@ -206,20 +196,21 @@ class Following(Walking):
             finding = Finding(library.unread(error), path, error.particulars, on_disk(path))
             yield End((), 0, (finding,), error.reason, has_all_tables=False)
 
-    def given_up(self, order: tuple[int, Place]) -> Iterator[Part]:
+    def given_up(self, order: tuple[int, Place | Site]) -> Iterator[Part]:
         """Yield that no process survives walking over an archive."""
         yield End((), 0, (library.given_up(order[1].path),), WORKER_ENDED, has_all_tables=False)
 
 
 def _walked(rows: Iterable[Row], work: Walking, workers: Workers) -> Iterator[tuple[Sequence[int], Part]]:
     """Yield what comes of walking over each archive once, with the numbers of the ``rows`` whose archive it is."""
-    sharing = dict[Place, list[int]]()
+    numbers_of = dict[Place, list[int]]()
     for number, row in enumerate(rows):
         if row.place is not None:
-            sharing.setdefault(row.place, []).append(number)
-    orders, chosen = spared(((numbers[0], place) for place, numbers in sharing.items()), workers)
-    for (_, place), part in results(orders, work, chosen):
-        yield sharing[place], part
+            numbers_of.setdefault(row.place, []).append(number)
+    sharing = {numbers[0]: numbers for numbers in numbers_of.values()}
+    orders, chosen = spared(((numbers[0], place) for place, numbers in numbers_of.items()), workers)
+    for (number, _), part in results(orders, work, chosen):
+        yield sharing[number], part
 
 
 def _new(findings: Iterable[Finding], row: Row) -> list[Finding]:
@@ -446,10 +437,6 @@ def member_names(target: str, member: str, search: Search) -> MemberNames:
     """
     if NUMBERED.fullmatch(member) is None:
         return MemberNames(os.fsencode(member))
-    place: Place | None = None
-    with suppress(AnswerError):  # an install that is gone has an id
-        _, place = backup(target, search, None, [])
-    if place is None:
-        raise UnreadableError(target, "has no archive here", f"{member} is a member of an archive: name that")
+    place = archive_of(target, search, f"{member} is a member of an archive: name that")
     with place.open() as file:
         return MemberNames(find(file, member, search.limits).member.name)

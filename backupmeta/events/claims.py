@@ -361,7 +361,7 @@ def _of_member(path: str, name: str, offset: int) -> Source:
 
 
 def _brief(member: Member) -> _Brief:
-    known = File(member.size, _TYPES.get(member.kind, 0) | member.mode & 0o7777, member.uid, member.gid)
+    known = File(member.size, _TYPES.get(member.kind, 0) | member.mode, member.uid, member.gid)
     return member.mtime_ns // _NANOSECONDS, -member.offset, member.label, known
 
 

@@ -15,12 +15,13 @@ from typing import Any, Final, NamedTuple
 
 from backupmeta import library
 from backupmeta.account.filename import parse, unreadable, zone_of_today
-from backupmeta.account.home import Archive, Home, Pair, by_archive
+from backupmeta.account.home import Archive, Home, Pair, Surroundings, by_archive
 from backupmeta.account.places import belongs
 from backupmeta.archive.head import head
 from backupmeta.archive.limits import Limits
 from backupmeta.archive.reader import Pass
 from backupmeta.backup.contradictions import SECOND, Making
+from backupmeta.backup.inspection import Inspection
 from backupmeta.errors import EvidenceError, told_of
 from backupmeta.events import claims
 from backupmeta.events.claims import KINDS, Claim, Event, File, Statement, Subject, nearest
@@ -28,8 +29,9 @@ from backupmeta.evidence import EvidenceFile, Place
 from backupmeta.findings import Finding
 from backupmeta.folders import TemporaryDatabase
 from backupmeta.provenance import Source, Witness, on_disk
-from backupmeta.record.grammar import Document, document, pickled_in_clear
+from backupmeta.record.grammar import Document, pickled_in_clear
 from backupmeta.search import ALWAYS, EVERYWHERE, Period, Search
+from backupmeta.words import seconds_in
 from backupmeta.work.orders import HERE, Watch, Work, Workers, results, spared
 
 MEMBERS: Final = 10_000
@@ -68,7 +70,7 @@ def timeline(
     """
     spool = EventSpool()
     notes = list[Finding]() if findings is None else findings
-    steps, chosen = spared(_steps(search, notes), workers if deep else HERE, _ARCHIVE_AND_INSTALLS)
+    steps, chosen = spared(_steps(search, period, notes), workers if deep else HERE, _ARCHIVE_AND_INSTALLS)
     for step, part in results(steps, Examining(search.limits, deep, members, period), chosen):
         with step.account.noting_errors():
             spool.take(event for event in step.events(part) if period.has(event.time // SECOND))
@@ -86,14 +88,23 @@ class ToRead(NamedTuple):
     Attributes:
         place: where it lies.
         path: its path as the server saw it.
-        record: the record of the backup that names it, where there is one.
+        pairs: the backups that it is the archive of, without the open file.
+        around: its home.
+        zone: the server's time zone, where it is known.
         user: where no record names it: whose alone is read, as its own record tells; None for anybody's.
     """
 
     place: Place
     path: str
-    record: Document | None
+    pairs: tuple[Pair, ...]
+    around: Surroundings
+    zone: tzinfo | None
     user: str | None
+
+    @property
+    def record(self) -> Document | None:
+        """The record of the first backup that names it, where there is one."""
+        return self.pairs[0].record
 
 
 class Examined(NamedTuple):
@@ -171,6 +182,9 @@ class Examining(Work["Step", Part]):
             return _NOTHING
         odd = list(findings)
         recorded = () if embedded is None else tuple(claims.of_record(embedded, odd))
+        for pair in order.pairs if order.record is not None or embedded is not None else ():
+            backup = library.resolved(pair, order.path, embedded, order.around, order.zone)
+            odd += _doubts(pair, backup, self.period)
         return Examined(embedded, recorded, statements, tuple(odd))
 
     def _embedded(self, order: ToRead, file: EvidenceFile) -> tuple[Document | None, tuple[Finding, ...]]:
@@ -179,9 +193,7 @@ class Examining(Work["Step", Part]):
             beginning = head(file, self.limits, order.path)
             source = Source(Witness.EMBEDDED_RECORD, order.path, beginning.member.text)
             grave = _grave(order, beginning.findings)
-            if order.record is not None and order.record.record.is_of(beginning.record):  # parsed already
-                return Document(source, order.record.record), grave
-            return document(source, beginning.record, self.limits), grave
+            return library.own_record(source, beginning.record, order.record, self.limits), grave
         except EvidenceError as error:
             return None, (_unreadable(order, error),)
 
@@ -205,6 +217,14 @@ def _unreadable(order: ToRead, error: EvidenceError) -> Finding:
     """Return the finding about an archive that can't be read, or not to its end."""
     odd = library.trouble(error, order.record, order.place)
     return odd._replace(subject=order.path, evidence=on_disk(order.path))
+
+
+def _doubts(pair: Pair, backup: Inspection, period: Period) -> Iterator[Finding]:
+    """Yield what is in doubt of a backup, as a list tells it: one of the ``period``, or of no time that is known."""
+    made = seconds_in(backup.text("backup_time"))
+    if not isinstance(made, int) or period.has(made):
+        doubts = (finding for finding in (*pair.findings, *backup.findings) if finding.is_doubt)
+        yield from (finding.at_path(backup.path) for finding in doubts)
 
 
 def _grave(order: ToRead, findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -250,27 +270,32 @@ _ARCHIVE_AND_INSTALLS: Final = 2
 """How many steps there are where there is one archive: it, and the installs of its account."""
 
 
-def _steps(search: Search, findings: list[Finding]) -> Iterator[Step]:
+def _steps(search: Search, period: Period, findings: list[Finding]) -> Iterator[Step]:
     """Yield the steps, account by account, in the order of the disk. Raises `UnreadableError` for a root."""
     met, today = list[Finding](), zone_of_today(search.sysroot) if search.sysroot is not None else None
     for home in search.homes(met):
         account = _Account(home, search, today, met)
         met.clear()
         with account.noting_errors():
-            yield from _of_backups(account)
+            yield from _of_backups(account, period)
         yield Step(account)
     findings.extend(met)
 
 
-def _of_backups(account: "_Account") -> Iterator[Step]:
+def _of_backups(account: "_Account", period: Period) -> Iterator[Step]:
+    around, zone = account.home.surroundings, account.zone
     pairs = [pair for pair in account.home.pairs() if pair.record is None or account.is_asked_for(pair.record)]
     sharing = by_archive(pairs)
     for pair in pairs:
         if pair.archive is None:
+            backup = library.resolved(pair, None, None, around, zone)
+            account.findings += _doubts(pair, backup, period)
             yield Step(account, [pair])
         elif claiming := sharing.pop(pair.archive, None):  # read once, however many records name it
             user = account.user if pair.record is None else None
-            yield Step(account, claiming, ToRead(pair.archive.place, pair.archive.server_path, pair.record, user))
+            closed = tuple(claimed._replace(archive=None) for claimed in claiming)
+            place, path = pair.archive.place, pair.archive.server_path
+            yield Step(account, claiming, ToRead(place, path, closed, around, zone, user))
 
 
 class _Backup(NamedTuple):
@@ -295,6 +320,7 @@ class _Account:
     Attributes:
         home: its home.
         user: whose events alone are asked for, of those that lie in it; None for all.
+        zone: the server's time zone, where it is known.
         findings: what could not be read of it.
     """
 
@@ -306,7 +332,7 @@ class _Account:
         self.home = home
         self.user = None if search.user is None or belongs(home, search.user) else search.user
         self.findings: list[Finding] = list(findings)
-        self._zone = search.zone
+        self.zone: tzinfo | None = search.zone
         self._today = None if home.folder.server is None else today
         self._files = dict[str, Statement]()
         self._installs = dict[str, list[Statement]]()
@@ -362,7 +388,7 @@ class _Account:
 
     def _of_name(self, archive: Archive | None, made: list[Claim], marks: _Contradictions) -> Iterator[Statement]:
         """Yield what the archive's name states; add to ``marks`` which of the claims ``made`` it contradicts."""
-        named = archive and claims.of_name(archive.server_path, made, self._zone, self._today, self.findings)
+        named = archive and claims.of_name(archive.server_path, made, self.zone, self._today, self.findings)
         if not named:
             return
         statement, against = named

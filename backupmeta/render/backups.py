@@ -6,18 +6,31 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import partial
-from itertools import islice
-from typing import Final, TypeAlias
+from itertools import chain, islice
+from typing import Final, TypeAlias, TypeVar
 
-from backupmeta.backup.inspection import Inspection, Resolved, decoded
+from backupmeta import rules
+from backupmeta.backup.inspection import GoneInstall, Inspection, Resolved, decoded
 from backupmeta.errors import PAGE, SUCCESS, AnswerError
-from backupmeta.folders import telling, text_file
+from backupmeta.folders import TemporaryDatabase
 from backupmeta.provenance import Fact, display, located
 from backupmeta.record.fields import FIELD, FIELDS
 from backupmeta.record.grammar import Document
 from backupmeta.record.values import Value
-from backupmeta.render.formats import Format, Formats, Trait, View, as_json, compact, csv_line, pretty, rows_for, table
+from backupmeta.render.formats import (
+    Format,
+    Formats,
+    Trait,
+    View,
+    as_json,
+    compact,
+    csv_line,
+    json_list,
+    json_object,
+    pretty,
+    rows_for,
+    table,
+)
 from backupmeta.secrets import is_closed, opened, plain
 from backupmeta.words import clock, recorded_clock
 
@@ -26,10 +39,10 @@ _LEAST_TELLING: Final = ("archive", "path", "id", "title", "backups", "state", "
 _IN_EACH_TABLE: Final = ("id", "user", "application", "version", "url", "title")
 BACKUP_COLUMNS: Final = ("time (UTC)", *_IN_EACH_TABLE, "state", "archive", "findings")
 INSTALL_COLUMNS: Final = ("created (UTC)", *_IN_EACH_TABLE, "backups", "path", "findings")
+_GONE: Final = frozenset({rules.ARCHIVE_WITHOUT_RECORD, rules.BACKUP_ORPHANED})
 CSV_COLUMNS: Final = tuple(field.name for field in FIELDS)
 
-_IN_MEMORY: Final = 1024 * 1024
-_PIECE: Final = 64 * 1024
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +61,12 @@ class ListView(View):
     offset: int = 0
     limit: int | None = None
 
-    def page(self, rows: Iterable[Inspection]) -> Iterator[Inspection]:
+    def page(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield the ``rows`` that are to be shown."""
         return islice(rows, self.offset, None if self.limit is None else self.offset + self.limit)
 
 
-ListRendering: TypeAlias = Callable[[Iterable[Inspection], ListView], Iterable[str]]
+ListRendering: TypeAlias = Callable[[Iterable[Row], ListView], Iterable[str]]
 """Renders the rows of a list, of which the view says which are to be shown."""
 
 AnswerRendering: TypeAlias = Callable[[Inspection | AnswerError, ListView], Iterable[str]]
@@ -83,19 +96,65 @@ def _with_findings(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], vi
 def backup_cells(backup: Inspection) -> tuple[str, ...]:
     """Return the cells of a backup's row, as `BACKUP_COLUMNS`."""
     time, shared = recorded_clock(backup.text("backup_time")), map(backup.text, _IN_EACH_TABLE)
-    return time, *shared, str(backup.state or ""), backup.text("backup_filename"), _doubts(backup)
+    return time, *shared, str(backup.state or ""), backup.text("backup_filename"), _findings(backup)
 
 
 def install_cells(install: Inspection) -> tuple[str, ...]:
     """Return the cells of an install's row, as `INSTALL_COLUMNS`."""
     created, backups = install.get("time_created"), install.get("cache_numbackups")
     time, shared = clock(created) if isinstance(created, int) else "", map(install.text, _IN_EACH_TABLE)
-    return time, *shared, "" if backups is None else str(backups), install.text("path"), _doubts(install)
+    return time, *shared, "" if backups is None else str(backups), install.text("path"), _findings(install)
 
 
-def _doubts(row: Inspection) -> str:
-    """Return the ids of the errors and warnings about a row, each once."""
-    return " ".join(dict.fromkeys(finding.id for finding in row.findings if finding.is_doubt))
+def _findings(row: Inspection) -> str:
+    """Return the ids of the errors and warnings about a row, and of what says that a part of it is gone, each once."""
+    return " ".join(dict.fromkeys(finding.id for finding in row.findings if finding.is_doubt or finding.rule in _GONE))
+
+
+# --- installs that are gone -------------------------------------------------------------------------------------------
+
+GONE_COLUMNS: Final = ("last backup (UTC)", *_IN_EACH_TABLE, "backups", "first backup (UTC)", "archive")
+_OF_NEWEST: Final = ("application", "version", "url", "title", "user", "path")
+_OF_ALL: Final = ("backups", "first_backup_time", "last_backup_time", "last_backup", "archive")
+GONE_MEMBERS: Final = ("id", "account", *_OF_NEWEST, *_OF_ALL)
+_GONE_TIMES: Final = frozenset({"first_backup_time", "last_backup_time"})
+
+
+def gone_table(rows: Iterable[GoneInstall], view: ListView) -> Iterator[str]:
+    """Yield a table of installs that are gone."""
+    return table(GONE_COLUMNS, map(gone_cells, view.page(rows)), view, ("first backup (UTC)", *_LEAST_TELLING))
+
+
+def gone_cells(gone: GoneInstall) -> tuple[str, ...]:
+    """Return the cells of an install's row, as `GONE_COLUMNS`."""
+    shared = map(gone.newest.text, _IN_EACH_TABLE[1:])
+    last, first = ("" if time is None else clock(time) for time in (gone.last_backup_time, gone.first_backup_time))
+    return last, gone.id, *shared, str(gone.backups), first, gone.archive or ""
+
+
+def gone_json(rows: Iterable[GoneInstall], view: ListView) -> Iterator[str]:
+    """Yield an array of objects with `GONE_MEMBERS`; times are ISO 8601 in UTC."""
+    yield from json_list("", map(_gone_object, view.page(rows)))
+    yield "\n"
+
+
+def gone_jsonl(rows: Iterable[GoneInstall], view: ListView) -> Iterator[str]:
+    """Yield the same objects, one a line."""
+    return (compact(_gone_object(gone)) + "\n" for gone in view.page(rows))
+
+
+def gone_csv(rows: Iterable[GoneInstall], view: ListView) -> Iterable[str]:
+    """Yield CSV (RFC 4180): a column a member of the same objects."""
+    objects = map(_gone_object, view.page(rows))
+    cells = ([str(gone[name] or "") for name in GONE_MEMBERS] for gone in objects)
+    return rows_for(view.width, map(csv_line, chain([GONE_MEMBERS], cells)))
+
+
+def _gone_object(gone: GoneInstall) -> dict[str, object]:
+    values: dict[str, object] = {"id": gone.id, "account": gone.account}
+    values |= {name: gone.newest.text(name) for name in _OF_NEWEST}
+    values |= {name: getattr(gone, name) for name in _OF_ALL}
+    return json_object(values, _GONE_TIMES)
 
 
 # --- CSV --------------------------------------------------------------------------------------------------------------
@@ -115,7 +174,7 @@ def _csv_rows(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
         fields = inspection.wire(show_secrets=view.show_secrets)
         custom = {name: value for name, value in fields.items() if name not in CSV_COLUMNS}
         cells = [*(_csv_cell(fields.get(name)) for name in CSV_COLUMNS), _json(custom) if custom else ""]
-        yield csv_line([*cells, _doubts(inspection)])
+        yield csv_line([*cells, _findings(inspection)])
 
 
 def _csv_cell(value: Value) -> str:
@@ -152,19 +211,16 @@ def page(rows: Iterable[Inspection], view: ListView) -> Iterator[str]:
     The rows after the page are counted; the page waits in a temporary file where it is large.
     """
     limit, total = PAGE if view.limit is None else view.limit, 0
-    with text_file(_IN_MEMORY) as kept:
-        for total, inspection in enumerate(rows, 1):
-            if view.offset < total <= view.offset + limit:
-                entry = page_entry(_object(inspection, view))
-                with telling():
-                    kept.write(f"\n    {entry}" if total == view.offset + 1 else f",\n    {entry}")
-        is_empty = not (limit and total > view.offset)
-        before, after = page_envelope(view.offset, limit, total, is_empty=is_empty)
-        yield before
-        with telling():
-            kept.seek(0)
-            yield from iter(partial(kept.read, _PIECE), "")
-        yield after
+    kept = TemporaryDatabase("CREATE TABLE entry (text TEXT)")
+    for total, inspection in enumerate(rows, 1):
+        if view.offset < total <= view.offset + limit:
+            kept.insert("INSERT INTO entry (text) VALUES (?)", [(page_entry(_object(inspection, view)),)])
+    is_empty = not (limit and total > view.offset)
+    before, after = page_envelope(view.offset, limit, total, is_empty=is_empty)
+    yield before
+    for number, (entry,) in enumerate(kept.rows("SELECT text FROM entry ORDER BY rowid")):
+        yield f"{',' if number else ''}\n    {entry}"
+    yield after
 
 
 def page_envelope(offset: int, limit: int, total_count: int, *, is_empty: bool) -> tuple[str, str]:
@@ -278,17 +334,29 @@ def _extra(field: str, holding: list[Document], *, show_secrets: bool) -> tuple[
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
-_SHARED: Final[tuple[Format[ListRendering], ...]] = (
+_SHARED: Final[tuple[Format[ListRendering[Inspection]], ...]] = (
     Format("json", "the server's list envelope, 50 entries unless --limit says otherwise", page, Trait.WITH_PROVENANCE),
     Format("jsonl", "one JSON object a line", jsonl, Trait.WITH_PROVENANCE | Trait.ROW_BY_ROW),
     Format("csv", "a column a field", csv_rows),
 )
 
-BACKUPS: Final[Formats[ListRendering]] = Formats(Format("table", "a table for people", backup_table), *_SHARED)
+BACKUPS: Final[Formats[ListRendering[Inspection]]] = Formats(
+    Format("table", "a table for people", backup_table), *_SHARED
+)
 """The formats of a list of backups."""
 
-INSTALLS: Final[Formats[ListRendering]] = Formats(Format("table", "a table for people", install_table), *_SHARED)
+INSTALLS: Final[Formats[ListRendering[Inspection]]] = Formats(
+    Format("table", "a table for people", install_table), *_SHARED
+)
 """The formats of a list of installs."""
+
+GONE: Final[Formats[ListRendering[GoneInstall]]] = Formats(
+    Format("table", "a table for people", gone_table),
+    Format("json", "an array of objects", gone_json),
+    Format("jsonl", "one JSON object a line", gone_jsonl),
+    Format("csv", "a column a member of these objects", gone_csv),
+)
+"""The formats of a list of installs that are gone."""
 
 ANSWERS: Final[Formats[AnswerRendering]] = Formats(
     Format("json", "the server's envelope", answer, Trait.WITH_PROVENANCE)

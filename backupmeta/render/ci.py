@@ -16,8 +16,6 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
-from json import loads
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
@@ -26,7 +24,7 @@ from backupmeta.checks.policy import Judged, Verdict, Verification
 from backupmeta.checks.rulebook import FINDINGS
 from backupmeta.escapes import inert
 from backupmeta.findings import FindingRule, Group, Severity
-from backupmeta.folders import telling, text_file
+from backupmeta.folders import TemporaryDatabase
 from backupmeta.masking import MASK
 from backupmeta.provenance import Source, on_disk
 from backupmeta.render import verified
@@ -42,7 +40,6 @@ _COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severi
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
-_IN_MEMORY: Final = 1 << 20  # bytes of waiting results, of one severity
 _RULES: Final = {id_: index for index, id_ in enumerate(FINDINGS)}
 _FINGERPRINTS: Final = ("backupmeta/v1", "primaryLocationLineHash")
 """Names of the same fingerprint: ours, versioned as §3.5.4.2 wants it, and the only one that GitHub compares."""
@@ -146,14 +143,10 @@ def github(verifications: Iterable[Verification]) -> Iterator[str]:
 def _annotation(verification: Verification, findings: verified.Alike) -> str:
     """Return the annotation of findings: at the line of a record, where the first of them has one, or at the target."""
     lines = [findings.sentence, *findings.particulars, f"advice: {findings.advice}"]
-    source = next((source for source in findings.findings[0].evidence if _is_line(source)), None)
+    evidence = findings.findings[0].evidence
+    source = next((source for source in evidence if source.line and source.path and source.member is None), None)
     where = {"file": verification.path} if source is None else {"file": source.path, "line": str(source.line)}
     return _command(_COMMANDS[findings.severity], "\n".join(lines), **where, title=findings.id)
-
-
-def _is_line(source: Source) -> bool:
-    """Return whether a place is a line of a file itself, not of an archive's member."""
-    return source.line is not None and source.member is None and source.path != ""
 
 
 def _command(name: str, message: str, **properties: str) -> str:
@@ -203,32 +196,29 @@ def _chosen(
 
     What is less severe than an error waits, until the last target, in a temporary file: memory does not grow with it.
     """
-    numbers: Counter[Severity] = Counter()
-    with text_file(_IN_MEMORY) as warnings, text_file(_IN_MEMORY) as notes:
-        waiting = {Severity.WARNING: warnings, Severity.NOTE: notes}
-        for verification in verifications:
-            artifacts.setdefault(_uri(verification.path), (len(artifacts), verification.sha256))
-            wanted = selection.wanted | verified.blamed(verification)
-            for judged, fingerprint in _numbered(verification):
-                severity = judged.severity
-                if severity not in wanted or numbers[severity] == selection.most:
-                    selection.left_out[judged.finding.id, severity] += 1
-                    continue
-                numbers[severity] += 1
-                result = spaced(_result(verification, judged, fingerprint, artifacts))
-                if severity is Severity.ERROR:
-                    yield result
-                else:
-                    with telling():
-                        waiting[severity].write(f"{result}\n")
-        room = selection.most - numbers[Severity.ERROR]
-        for severity, file in waiting.items():
-            with telling():
-                file.seek(0)
-                lines = (line.removesuffix("\n") for line in file)
-                yield from islice(lines, min(room, numbers[severity]))
-                selection.left_out.update((loads(line)["ruleId"], severity) for line in lines)
-            room = max(room - numbers[severity], 0)
+    counts: Counter[Severity] = Counter()
+    waiting = TemporaryDatabase("CREATE TABLE result (severity TEXT, rule TEXT, line TEXT)")
+    for verification in verifications:
+        artifacts.setdefault(_uri(verification.path), (len(artifacts), verification.sha256))
+        wanted = selection.wanted | verified.blamed(verification)
+        for judged, fingerprint in _numbered(verification):
+            rule, severity = judged.finding.id, judged.severity
+            if severity not in wanted or counts[severity] == selection.most:
+                selection.left_out[rule, severity] += 1
+                continue
+            counts[severity] += 1
+            line = spaced(_result(verification, judged, fingerprint, artifacts))
+            if severity is Severity.ERROR:
+                yield line
+            else:
+                waiting.insert("INSERT INTO result (severity, rule, line) VALUES (?, ?, ?)", [(severity, rule, line)])
+    room = selection.most - counts[Severity.ERROR]
+    results = waiting.rows("SELECT severity, rule, line FROM result ORDER BY severity = 'note', rowid")
+    for number, (severity, rule, line) in enumerate(results):
+        if number < room:
+            yield line
+        else:
+            selection.left_out[rule, Severity(severity)] += 1
 
 
 def _notifications(selection: verified.Selection) -> Iterator[dict[str, object]]:

@@ -140,8 +140,8 @@ def parquet(export: Export, _view: View) -> Iterator[bytes]:
     schema = pa.schema([(column.name, kind.type) for column, kind in zip(export.columns, kinds, strict=True)])
     written = _Written()
     with ParquetWriter(written, schema, compression="zstd") as writer:
-        batches = (_batch(schema, kinds, rows) for rows in _grouped(export.rows, _extent_of_row, _BATCH))
-        for group in _grouped(batches, _extent_of_batch, _GROUP):
+        batches = (_batch(schema, kinds, rows) for rows in _grouped(export.rows, _extent, _BATCH))
+        for group in _grouped(batches, lambda batch: (len(batch), batch.nbytes), _GROUP):
             writer.write_table(pa.Table.from_batches(group))
             yield written.taken()
     yield written.taken()
@@ -191,12 +191,8 @@ def _grouped(
         yield group
 
 
-def _extent_of_row(row: Row) -> tuple[int, int]:
+def _extent(row: Row) -> tuple[int, int]:
     return 1, sum(len(cell) for cell in row if isinstance(cell, str))
-
-
-def _extent_of_batch(batch: "RecordBatch") -> tuple[int, int]:
-    return len(batch), batch.nbytes
 
 
 def _kind(column: Column) -> _Kind:
@@ -209,7 +205,7 @@ def _kind(column: Column) -> _Kind:
         Type.KEY: _Kind(pa.int64()),
         Type.INTEGER: _Kind(pa.int64()),
         Type.FLAG: _Kind(pa.bool_(), bool),
-        Type.TIME: _Kind(pa.timestamp("s", "UTC"), _in_calendar),
+        Type.TIME: _Kind(pa.timestamp("s", "UTC"), lambda seconds: seconds if seconds in _CALENDAR else None),
         Type.NANOSECONDS: _Kind(pa.timestamp("ns", "UTC")),
         Type.BYTES: _Kind(pa.binary()),
     }
@@ -224,10 +220,6 @@ def _entry(kind: type) -> "DataType":
         return pa.string()
     types = {str: pa.string(), str | None: pa.string(), bool | None: pa.bool_()}
     return pa.struct([(name, types[hint]) for name, hint in get_type_hints(kind).items()])
-
-
-def _in_calendar(seconds: int) -> int | None:
-    return seconds if seconds in _CALENDAR else None
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

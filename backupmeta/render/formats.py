@@ -27,7 +27,9 @@ _SPACED: Final = json.JSONEncoder(ensure_ascii=False)
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
-_NEVER_FOLDED: Final = frozenset({"time (UTC)", "created (UTC)", "id", "state"})
+_NEVER_FOLDED: Final = frozenset(
+    {"time (UTC)", "created (UTC)", "first backup (UTC)", "last backup (UTC)", "id", "state"}
+)
 _SQUEEZED: Final = 16
 """To how many characters a column may be folded before others are left out."""
 _FOLDED: Final = 8
@@ -150,8 +152,7 @@ def as_json(value: object, times: frozenset[str] = frozenset()) -> object:
     if isinstance(value, Source):
         return located(value)
     if isinstance(value, Finding):
-        described = {"id": value.id, "severity": value.severity, "message": display(value.message)}
-        return {**described, "evidence": list(map(located, value.evidence))}
+        return value.to_json()
     if (attributes := _attributes(value)) is not None:
         return json_object(attributes, times)
     return [as_json(entry, times) for entry in value] if isinstance(value, (list, tuple)) else value

@@ -187,6 +187,22 @@ _INSTALLS: Final = (
     _THEMES,
 )
 
+_GONE_INSTALLS: Final = (
+    Column("title", "Site", CellKind.TEXT),
+    Column("url", "Address", CellKind.TEXT, below="title"),
+    Column("application", "Application", CellKind.TEXT, is_filter=True),
+    Column("version", "Version", CellKind.VERSION, is_filter=True),
+    _account(),
+    Column("backups", "Backups", CellKind.COUNT),
+    Column("oldest", "Oldest backup (UTC)", CellKind.TIME),
+    Column("newest", "Newest backup (UTC)", CellKind.TIME),
+    Column("backup", "Newest backup", CellKind.LINK),
+    _detail("archive", "Its archive", CellKind.CODE),
+    _detail("id", "Id", CellKind.CODE),
+    _detail("user", "Owner", CellKind.TEXT),
+    _detail("path", "Folder", CellKind.CODE),
+)
+
 _ACCOUNTS: Final = (
     Column("path", "Account", CellKind.CODE),
     Column("seen", "As the server saw it", CellKind.CODE, _seen_elsewhere, "path"),
@@ -224,6 +240,7 @@ TABLES: Final = {
     "findings": Table(lambda finding: finding.message, _FINDINGS),
     "backups": Table(_backup_name, _BACKUPS),
     "installs": Table(lambda install: install.title or install.url or install.id, _INSTALLS),
+    "gone_installs": Table(lambda install: install.title or install.url or install.id, _GONE_INSTALLS),
     "accounts": Table(lambda account: place(account.host, account.path), _ACCOUNTS),
     "archives": Table(lambda archive: archive.path, _ARCHIVES),
 }

@@ -20,11 +20,12 @@ from backupmeta.catalog.report import (
     ReportedArchive,
     ReportedBackup,
     ReportedFinding,
+    ReportedGoneInstall,
     ReportedInstall,
 )
 from backupmeta.catalog.summary import FindingCount, Summary
 from backupmeta.render.formats import as_json, json_object, spaced
-from backupmeta.words import amounts, counted, counts_of, day, few, minute, seen_at, size, visible
+from backupmeta.words import amounts, are, counted, counts_of, day, few, minute, seen_at, size, visible
 
 LONGEST: Final = 2_000
 """How many characters of a text are shown; a hostile record may have a million."""
@@ -43,8 +44,8 @@ _TIMES: Final = frozenset("written as_of oldest began ended newest created updat
 """The attributes that are times."""
 
 _COUNTED: Final = (
-    "accounts installs backups orphans archives bytes digested verdicts duplicates oldest newest severities "
-    "contradictions".split()
+    "accounts installs gone_installs backups orphans archives bytes digested verdicts duplicates oldest newest "
+    "severities contradictions".split()
 )
 """The attributes of a summary that JSON has, in its order."""
 
@@ -127,9 +128,11 @@ def origin(report: Report) -> Iterator[tuple[str, str]]:
 def tiles(counts: Summary) -> Iterator[Tile]:
     """Yield how much there is of what."""
     yield Tile("Accounts", f"{sum(counts.accounts.values()):,}", (amounts(counts.accounts, "none"),))
-    yield Tile("Installs", f"{counts.installs:,}", ("live now",))
-    gone = counts.orphans.backups
-    orphans = (f"{gone:,} of installs that are gone",) if gone else ()
+    gone = counts.gone_installs
+    lost = (f"{gone:,} more {are(gone)} gone",) if gone else ()
+    yield Tile("Installs", f"{counts.installs:,}", ("live now", *lost))
+    orphaned = counts.orphans.backups
+    orphans = (f"{orphaned:,} of installs that are gone",) if orphaned else ()
     yield Tile("Backups", f"{sum(counts.backups.values()):,}", (amounts(counts.backups, "none"), *orphans))
     copies, wasted = _spare(counts)
     spare = (f"{counted(copies, 'copy', 'copies')} of others, {size(wasted)}",) if copies else ()
@@ -179,6 +182,8 @@ def _sections(report: Report) -> Iterator[_Section]:
     backups = ("made", "site", "application", "account", "state", "size")
     yield _Section("Backups", backups, report.backups, _backup)
     yield _Section("Installs", ("site", "application", "account", "updated", "backups"), report.installs, _install)
+    gone = ("site", "application", "account", "backups", "oldest", "newest", "newest archive")
+    yield _Section("Sites that are gone", gone, report.gone_installs, _gone)
     yield _Section("Accounts", ("account", "status", "installs", "backups", "archives"), report.accounts, _account)
     digested = [archive for archive in report.archives if archive.sha256 is not None]
     yield _Section("Digests", ("SHA-256", "verdict", "account", "archive"), digested, _digest)
@@ -218,6 +223,12 @@ def _install(install: ReportedInstall, paths: _Paths) -> _Cells:
     return _site(install), _software(install), _code(paths[install.account]), updated, f"{install.backups:,}"
 
 
+def _gone(install: ReportedGoneInstall, paths: _Paths) -> _Cells:
+    oldest, newest = _text(minute(install.oldest)), _text(minute(install.newest))
+    site, account = (_site(install), _software(install)), _code(paths[install.account])
+    return *site, account, f"{install.backups:,}", oldest, newest, _code(install.archive)
+
+
 def _account(account: ReportedAccount, _paths: _Paths) -> _Cells:
     archives = f"{account.archives:,} of {size(account.bytes)}"
     return _code(account.path), _text(account.status), f"{account.installs:,}", f"{account.backups:,}", archives
@@ -233,11 +244,11 @@ def _scan(scan: Scan, _paths: _Paths) -> _Cells:
     return _text(minute(scan.began)), ended, ", ".join(map(_code, scan.roots)) + unread
 
 
-def _site(row: ReportedBackup | ReportedInstall) -> str:
+def _site(row: ReportedBackup | ReportedInstall | ReportedGoneInstall) -> str:
     return " ".join(filter(None, (_text(row.title or ""), _code(row.url))))
 
 
-def _software(row: ReportedBackup | ReportedInstall) -> str:
+def _software(row: ReportedBackup | ReportedInstall | ReportedGoneInstall) -> str:
     return _joined(row.application, row.version)
 
 

@@ -7,7 +7,7 @@ from backupmeta.catalog.database import Age, Scan, ScanResult
 from backupmeta.catalog.summary import MOST, MOST_ACCOUNTS, MOST_SCANS, DatedBackup, Duplicates, Part, Summary
 from backupmeta.provenance import display
 from backupmeta.render.formats import Format, Formats, Rendering, View, any_view, json_object, pretty, table
-from backupmeta.words import ago, amounts, clock, counted, few, line, minute, place, size
+from backupmeta.words import ago, amounts, are, clock, counted, few, line, minute, place, size
 
 _KINDS: Final = {"all_files": "files", "all_installs": "installs", "all_backups": "backups"}
 _CHANGES: Final = ("new", "changed", "moved", "returned", "vanished")
@@ -173,7 +173,8 @@ def _tables(contents: Contents) -> Iterator[tuple[str, tuple[str, ...], Sequence
 
 def _summary(stats: Summary) -> Iterator[_Row]:
     yield "accounts", _in_all(stats.accounts)
-    yield "installs", f"{stats.installs:,}"
+    gone = stats.gone_installs
+    yield "installs", f"{stats.installs:,}" + (f"; {gone:,} more {are(gone)} gone" if gone else "")
     yield "backups", _in_all(stats.backups)
     yield "archives", f"{stats.archives:,} of {counted(stats.bytes, 'byte')}"
     yield "oldest", _backup(stats.oldest)

@@ -11,44 +11,14 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import metadata
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from backupmeta.work.orders import LostError, Order, Part, Pool, Task, Work, Workers, unwatched
 
-
-class Sent(Awaitable[Any], Protocol):
-    """What Dask calls a future: an order, as its client knows it."""
-
-    @property
-    def status(self) -> str | None:
-        """Return how far it is: "error" where the work raised something, or its workers died."""
-        ...
-
-
-class Client(Protocol):
-    """What is asked of Dask's client."""
-
-    def nthreads(self) -> Mapping[str, int]:
-        """Return how many threads each worker has, by its address."""
-        ...
-
-    def run(
-        self, function: Callable[..., str], *arguments: str, on_error: Literal["raise", "return"] = "raise"
-    ) -> Mapping[str, object]:
-        """Return what ``function`` returns on each worker, by its address; or what it raises, ``on_error`` "return"."""
-        ...
-
-    def submit(
-        self, function: Callable[..., object], /, *arguments: object, pure: bool, workers: Sequence[str] | None
-    ) -> Sent:
-        """Have a function called by one of these ``workers``, or by any; ``pure``: once, however often it is asked."""
-        ...
-
-    def cancel(self, tasks: Sequence[Sent], /) -> None:
-        """Have what has not begun not begin."""
-        ...
-
+if TYPE_CHECKING:
+    import distributed
 
 _LOG: Final = logging.getLogger(__name__)
 _AHEAD: Final = 4
@@ -75,7 +45,7 @@ def cluster(address: str, *, has_own_roots: bool) -> Iterator[Workers]:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # what they have to tell is raised, too
     try:
         asyncio.run(_met(address))
-        opened = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
+        opened = distributed.Client(address, timeout=_PATIENCE, set_as_default=False)
     except (OSError, ValueError, TypeError, MemoryError) as error:  # whatever answers there, and whatever it says
         raise ChildProcessError(f"{address}: no Dask scheduler answers there; is it running?") from error
     try:
@@ -90,7 +60,9 @@ def cluster(address: str, *, has_own_roots: bool) -> Iterator[Workers]:
         raise ChildProcessError(f"{address}: the scheduler went away; what was done is kept") from error
 
 
-def _workers(client: Client, loop: asyncio.AbstractEventLoop, address: str, *, has_own_roots: bool) -> Workers:
+def _workers(
+    client: "distributed.Client", loop: asyncio.AbstractEventLoop, address: str, *, has_own_roots: bool
+) -> Workers:
     """Return the workers that there are. Raises `ChildProcessError` where there are none, or none of use."""
     threads = sum(client.nthreads().values())
     if not threads:
@@ -120,10 +92,11 @@ async def _met(address: str) -> None:
     from distributed.comm.core import connect
 
     async with asyncio.timeout(_PATIENCE):
-        comm = await connect(address, timeout=_PATIENCE)  # type: ignore[no-untyped-call]
+        comm = await connect(address, timeout=_PATIENCE)
         await comm.close()
 
 
+@dataclass(eq=False)
 class _Cluster(Workers):
     """The workers of a cluster, somebody else's: they stay when the work is done. What they read is not reported.
 
@@ -131,17 +104,17 @@ class _Cluster(Workers):
         client: gives them orders.
         loop: what its thread runs.
         addresses: of the workers on each host; empty where all evidence is reached from everywhere.
+        ahead: how many orders may be begun before the oldest is done.
     """
 
-    def __init__(
-        self, client: Client, loop: asyncio.AbstractEventLoop, addresses: Mapping[str, Sequence[str]], ahead: int
-    ) -> None:
+    client: "distributed.Client"
+    loop: asyncio.AbstractEventLoop
+    addresses: Mapping[str, list[str]]
+    ahead: int
+
+    def __post_init__(self) -> None:
         super().__init__()
-        self.client = client
-        self.loop = loop
-        self.addresses = addresses
-        self.ahead = ahead
-        self.hosts = tuple(sorted(addresses)) or ("",)
+        self.hosts = tuple(sorted(self.addresses)) or self.hosts
 
     def pool(self, work: Work[Order, Part]) -> Pool[Order, Part]:
         return _ClusterPool(work, self)
@@ -157,7 +130,7 @@ class _ClusterPool(Pool[Order, Part]):
     def __init__(self, work: Work[Order, Part], workers: _Cluster) -> None:
         self._work = work
         self._workers = workers
-        self._sent = dict[Task[Order, Part], tuple[Sent, Future[list[Part]]]]()
+        self._sent = dict[Task[Order, Part], tuple["distributed.Future[Any]", Future[list[Part]]]]()
 
     def begin(self, task: Task[Order, Part]) -> None:
         hosts = self._workers.addresses.get(self._work.host(task.order))
@@ -191,7 +164,7 @@ class _ClusterPool(Pool[Order, Part]):
         task.is_done = True
 
 
-async def _result(sent: Sent) -> Any:  # noqa: ANN401 - whatever the work returns
+async def _result(sent: "distributed.Future[Any]") -> Any:  # noqa: ANN401 - whatever the work returns
     """Return what came out of what was ``sent``, or raise what it raised.
 
     Raises `CommClosedError` where the scheduler went away.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from backupmeta.account import places
-from backupmeta.account.places import Root
+from backupmeta.account.roots import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from tests.invented import BACKUP, INSTALL, Account, backup_record, install_record
 

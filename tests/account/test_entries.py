@@ -11,13 +11,14 @@ from backupmeta import Search
 from backupmeta.account import places
 from backupmeta.account.filename import archives_among
 from backupmeta.account.home import State, beginning_in
-from backupmeta.account.places import Root
+from backupmeta.account.roots import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.remembered import InCatalog
 from backupmeta.catalog.scanning import scan
 from backupmeta.evidence import Entry, Folder, open_folder
 from backupmeta.findings import Finding
-from backupmeta.library import find_backup, list_backups
+from backupmeta.library import list_backups
+from backupmeta.targets import find_backup
 from backupmeta.verification import verify
 from tests.invented import BACKUP, NAME, Account, archive, backup_record, run, unprivileged
 

@@ -11,7 +11,7 @@ import pytest
 
 from backupmeta.account import places
 from backupmeta.account.home import Home, Pair, State
-from backupmeta.account.places import Root
+from backupmeta.account.roots import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.errors import UnreadableError
 from backupmeta.evidence import Counts, Entry, Folder

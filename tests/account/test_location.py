@@ -10,15 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backupmeta import Search
-from backupmeta.account import places
+from backupmeta.account import places, roots
 from backupmeta.account.home import State
 from backupmeta.account.layout import Locations, server_path
-from backupmeta.account.places import Root
+from backupmeta.account.roots import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.remembered import InCatalog
 from backupmeta.catalog.scanning import scan
-from backupmeta.library import find_backup, list_backups
+from backupmeta.library import list_backups
+from backupmeta.targets import find_backup
 from backupmeta.verification import verify
 from tests.invented import BACKUP, NAME, SECOND, Account, archive, backup_record, run
 
@@ -92,7 +93,7 @@ def states(sysroot: Path) -> list[tuple[State, str, list[str]]]:
             pair.archive.server_path if pair.archive else "",
             [one.id for one in (*pair.findings, *home.findings)],
         )
-        for home in places.homes(places.conventional(str(sysroot)), DEFAULT_LIMITS, [])
+        for home in places.homes(roots.conventional(str(sysroot)), DEFAULT_LIMITS, [])
         for pair in home.pairs()
     ]
 
@@ -206,7 +207,7 @@ def test_only_so_many_folders_are_held_open(sysroot: Path) -> None:
         (account / ".appdata/backups" / f"{number:025}").write_bytes(record)
     [home] = [
         (home.pairs(), [one.id for one in home.findings])
-        for home in places.homes(places.conventional(str(sysroot)), DEFAULT_LIMITS, [])
+        for home in places.homes(roots.conventional(str(sysroot)), DEFAULT_LIMITS, [])
     ]
     assert home[1] == ["folder-unreadable"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backupmeta.account import places
-from backupmeta.account.places import Root
+from backupmeta.account import places, roots
+from backupmeta.account.roots import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS, Limits
 from backupmeta.errors import UnreadableError
 from backupmeta.findings import Finding
@@ -162,7 +162,7 @@ def test_a_conventional_place_that_may_not_be_read_is_a_finding(public: Path) ->
     (public / "home").mkdir(mode=0)
     findings: list[Finding] = []
     with unprivileged():
-        assert homes_at(places.conventional(str(public)), findings) == []
+        assert homes_at(roots.conventional(str(public)), findings) == []
     assert ids(findings) == ["place-unreadable"]
 
 
@@ -171,7 +171,7 @@ def test_an_image_that_may_not_be_listed_is_a_finding(public: Path) -> None:
     (public / "image").chmod(0)
     findings: list[Finding] = []
     with unprivileged():
-        assert homes_at(places.conventional(str(public / "image")), findings) == []
+        assert homes_at(roots.conventional(str(public / "image")), findings) == []
     assert ids(findings) == ["place-unreadable"] * 3
 
 
@@ -208,7 +208,7 @@ def test_the_conventional_places_of_an_image_are_seen_as_the_server_saw_them(
     tmp_path: Path, where: str, server: str
 ) -> None:
     Account(tmp_path / where).whole()
-    (home,) = places.homes(places.conventional(str(tmp_path)), DEFAULT_LIMITS, [])
+    (home,) = places.homes(roots.conventional(str(tmp_path)), DEFAULT_LIMITS, [])
     assert home.as_server == home.folder.server_path == server
     (pair,) = home.pairs()
     separator = "\\" if "\\" in server else "/"
@@ -219,7 +219,7 @@ def test_the_conventional_places_of_an_image_are_seen_as_the_server_saw_them(
 @pytest.mark.parametrize("where", ["homes/anna", "home/deep/anna", "srv/home/anna", "home"])
 def test_other_places_of_an_image_are_not_searched(tmp_path: Path, where: str) -> None:
     Account(tmp_path / where).whole()
-    found = homes_at(places.conventional(str(tmp_path)))
+    found = homes_at(roots.conventional(str(tmp_path)))
     assert found == ([("/home", [NAME])] if where == "home" else [])
 
 
@@ -232,19 +232,19 @@ def test_a_link_does_not_lead_out_of_an_image(tmp_path: Path, place: str) -> Non
     link.parent.mkdir(parents=True)
     link.symlink_to(outside)
     findings: list[Finding] = []
-    assert homes_at(places.conventional(str(tmp_path / "image")), findings) == []
+    assert homes_at(roots.conventional(str(tmp_path / "image")), findings) == []
     assert [(one.id, one.subject) for one in findings] == [("place-unreadable", str(link))]
 
 
 def test_an_image_without_any_conventional_place_has_no_homes(tmp_path: Path) -> None:
     findings: list[Finding] = []
-    assert homes_at(places.conventional(str(tmp_path)), findings) == []
+    assert homes_at(roots.conventional(str(tmp_path)), findings) == []
     assert findings == []
 
 
 def test_this_machines_places_are_the_conventional_ones_and_ones_own_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/elsewhere/me")
-    found = {root.path: root for root in places.conventional()}
+    found = {root.path: root for root in roots.conventional()}
     assert found["/home"].as_server == "/home"
     assert "/var/www/vhosts" in found
     assert found["/elsewhere/me"].depth == 0
@@ -252,12 +252,12 @@ def test_this_machines_places_are_the_conventional_ones_and_ones_own_home(monkey
 
 def test_a_home_below_a_conventional_place_is_no_place_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
-    assert "/home/me" not in {root.path for root in places.conventional()}
+    assert "/home/me" not in {root.path for root in roots.conventional()}
 
 
 def test_this_machines_place_on_windows_is_inetpub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "win32")
-    assert [root.path for root in places.conventional()] == [r"c:\inetpub\vhosts"]
+    assert [root.path for root in roots.conventional()] == [r"c:\inetpub\vhosts"]
 
 
 def test_a_home_whose_name_is_not_utf8_is_a_home(tmp_path: Path) -> None:

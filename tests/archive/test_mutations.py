@@ -20,6 +20,7 @@ from backupmeta.evidence import EvidenceFile
 from backupmeta.findings import Finding
 from tests import hostile
 from tests.endless import ends
+from tests.examples import seeds
 
 Opened = Callable[[bytes], AbstractContextManager[EvidenceFile]]
 
@@ -97,7 +98,7 @@ def test_pax_records_that_should_be_numbers_are_told(opened: Opened) -> None:
 
 
 @pytest.mark.untraced  # the same lines, thousands of times
-@pytest.mark.parametrize("batch", [0, *(pytest.param(number, marks=pytest.mark.long) for number in range(1, 6))])
+@pytest.mark.parametrize("batch", seeds(1, 6))
 def test_mutated_archives_keep_every_promise(batch: int, samples: list[Sample]) -> None:
     failed = {}
     for number in range(150 * batch, 150 * (batch + 1)):

@@ -24,6 +24,7 @@ from writers import installatron as writer
 
 from backupmeta.cli import main
 from tests.endless import ENDLESS
+from tests.invented import run
 from tests.measured import COMMAND, KIBIBYTES_MORE, Outcome, measured
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="FIFOs, sockets and resource.getrusage of POSIX")
@@ -49,12 +50,16 @@ def idle() -> int:
     return measured(IDLE).peak
 
 
-def assert_one_clear_line(outcome: Outcome, idle: int, words: str) -> None:
-    assert outcome.err.count("\n") == 1, outcome.err
-    assert outcome.err.startswith("backupmeta: ")
-    assert words in outcome.err
-    assert "Traceback" not in outcome.err
-    assert (outcome.code, outcome.out) == (2, "")
+def assert_one_clear_line(code: int, out: str, err: str, words: str) -> None:
+    assert err.count("\n") == 1, err
+    assert err.startswith("backupmeta: ")
+    assert words in err
+    assert "Traceback" not in err
+    assert (code, out) == (2, "")
+
+
+def assert_little_taken(outcome: Outcome, idle: int, words: str) -> None:
+    assert_one_clear_line(outcome.code, outcome.out, outcome.err, words)
     assert outcome.seconds < ENDLESS
     assert outcome.peak - idle <= KIBIBYTES_MORE
 
@@ -92,10 +97,9 @@ def huge_pax_header() -> bytes:
 
 def many_pax_headers(count: int) -> bytes:
     """Return a gzip with ``count`` pax headers before a member, each of 1 MB and with keys of its own."""
-    parts = []
-    for number in range(count):
-        content = b"".join(b"18 k%05d%05d=v\n" % (number, key) for key in range(50_000))
-        parts.append(writer.header(b"x", len(content), MTIME, 0o644, b"x") + writer.padded(content))
+    keys = b"".join(b"18 k#####%05d=v\n" % key for key in range(50_000))
+    header = writer.header(b"x", len(keys), MTIME, 0o644, b"x")
+    parts = (header + writer.padded(keys.replace(b"#####", b"%05d" % number)) for number in range(count))
     return b"".join(gzip.compress(part, 1) for part in parts)
 
 
@@ -142,6 +146,8 @@ BAD: Final[dict[str, tuple[str, Callable[[], bytes], str]]] = {
     "a cut tar": ("a.tar", lambda: gzip.decompress(archive(record()))[:300], "the tar is cut off in its first header"),
     "no record": (NAME, lambda: writer.gzip_bytes(writer.tar_bytes([writer.Entry(b"a", b"", 0)]), 0), "APP-META.INI"),
     "a name with control characters": ("\x1b[31mred\n.tar.gz", lambda: b"", r"\x1b[31mred\n.tar.gz"),
+}
+HUNGRY: Final[dict[str, tuple[str, Callable[[], bytes], str]]] = {
     "a record of 100 MB": (ID, lambda: b"title=" + b"x" * 10**8, "over the limit record_bytes"),
     "a record of a million newlines": (ID, lambda: b"\n" * 10**6, "over the limit record_lines"),
     "an embedded record of 100 MB": (NAME, lambda: archive(b"title=" + b"x" * 10**8), "over the limit record_bytes"),
@@ -158,13 +164,22 @@ BAD: Final[dict[str, tuple[str, Callable[[], bytes], str]]] = {
         "over the limit search_bytes",
     ),
 }
+"""What may take memory: its name, content, and words of what is said."""
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_bad_files(kind: str, tmp_path: Path, idle: int) -> None:
+def test_bad_files(kind: str, tmp_path: Path) -> None:
     name, content, words = BAD[kind]
     (tmp_path / name).write_bytes(content())
-    assert_one_clear_line(measured(COMMAND, "view", str(tmp_path / name)), idle, words)
+    ran = run("view", tmp_path / name)
+    assert_one_clear_line(ran.code, ran.text, ran.err, words)
+
+
+@pytest.mark.parametrize("kind", HUNGRY)
+def test_hungry_files(kind: str, tmp_path: Path, idle: int) -> None:
+    name, content, words = HUNGRY[kind]
+    (tmp_path / name).write_bytes(content())
+    assert_little_taken(measured(COMMAND, "view", str(tmp_path / name)), idle, words)
 
 
 def test_the_pax_bomb_is_as_small_as_it_is_said_to_be() -> None:
@@ -198,7 +213,7 @@ def special(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     ],
 )
 def test_what_is_no_regular_file(special: Path, idle: int, name: str, words: str) -> None:
-    assert_one_clear_line(measured(COMMAND, "view", str(special / f"{name}.tar.gz")), idle, words)
+    assert_little_taken(measured(COMMAND, "view", str(special / f"{name}.tar.gz")), idle, words)
 
 
 def test_a_file_without_permission(idle: int) -> None:
@@ -209,7 +224,7 @@ def test_a_file_without_permission(idle: int) -> None:
         path.write_bytes(archive(record()))
         path.chmod(0)
         path.parent.chmod(0o755)
-        assert_one_clear_line(measured(IDLE + drop + COMMAND, "view", str(path)), idle, "permission denied")
+        assert_little_taken(measured(IDLE + drop + COMMAND, "view", str(path)), idle, "permission denied")
 
 
 def test_memory_does_not_grow_with_the_archive(tmp_path: Path, idle: int) -> None:

@@ -13,10 +13,10 @@ from backupmeta.archive.head import head
 from backupmeta.archive.limits import DEFAULT_LIMITS
 from backupmeta.errors import BackupMetaError
 from backupmeta.evidence import open_named
-from backupmeta.library import find_backup
 from backupmeta.provenance import Source, Witness
 from backupmeta.record import grammar
 from backupmeta.record.grammar import document
+from backupmeta.targets import find_backup
 from tests.invented import BACKUP, INSTALL, NAME, Account, archive, backup_record, install_record, run
 
 CANARY = b"CANARYq7x"

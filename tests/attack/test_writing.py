@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from tests.invented import BACKUP, NAME, Account, Ran, run
+from tests.pairs import pairs
 
 OTHER: Final = 12345
 """Another user, by number."""
@@ -617,9 +618,14 @@ def test_what_lies_beside_it_is_no_link_and_no_pipe(
     assert everything(out, victim.parent) == before
 
 
-@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
-@pytest.mark.parametrize("plant", [to_victim, to_nothing, lambda target, _victim: os.mkfifo(target)])
-@pytest.mark.parametrize("command", [["stats"], ["find"], ["list", "--catalog"], ["report", "--format", "json"]])
+@pytest.mark.parametrize(
+    ("command", "plant", "ending"),
+    pairs(
+        [["stats"], ["find"], ["list", "--catalog"], ["report", "--format", "json"]],
+        [to_victim, to_nothing, lambda target, _victim: os.mkfifo(target)],
+        ["-wal", "-shm", "-journal"],
+    ),
+)
 def test_nor_does_who_reads_wait_for_it(
     catalog: Path, tmp_path: Path, ending: str, plant: Callable[[Path, Path], None], command: list[str]
 ) -> None:

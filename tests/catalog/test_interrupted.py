@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -23,6 +24,7 @@ from backupmeta.catalog.database import ScanResult
 from backupmeta.catalog.scanning import scan
 from backupmeta.search import Search
 from backupmeta.work.orders import LostError, Order, Part, Pool, Watch, Work, Workers
+from backupmeta.work.processes import processes
 from tests.catalog import fleets
 from tests.catalog.fleets import LIMIT, Done, Process, command, fleet_of, wait
 from tests.catalog.snapshots import Difference, Tables, current, differences, rows
@@ -32,6 +34,7 @@ BACKUPS: Final = 4
 KILLS: Final = 20
 IN_A_ROW: Final = (0.1, 0.3, 0.3, 0.2, 0.2)
 """When each of some scans is killed, as a part of the time that one takes."""
+DEADLY: Final = "user000012"
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
@@ -203,16 +206,16 @@ class TestWorkers:
         assert finished(fleet, catalog, jobs).returncode == 0
         assert differences(rows(catalog), undisturbed[0]) == []
 
-    @linux
-    @pytest.mark.parametrize("moment", [0.0, 0.02, 0.05])
-    def test_one_may_be_killed(self, fleet: Path, undisturbed: list[Tables], moment: float, catalog: Path) -> None:
-        process = begun(fleet, catalog, 2)
-        wait(lambda: len(workers(process)) == 2)
-        time.sleep(moment)
-        os.kill(workers(process)[0], signal.SIGKILL)
-        out, _ = process.communicate(timeout=LIMIT)
-        assert process.returncode == 0
-        assert out.startswith(f"{ACCOUNTS} accounts; ")  # none of them unreadable
+    @posix
+    @pytest.mark.parametrize("account", ["user000000", DEADLY, "user000039"])
+    @pytest.mark.parametrize("parts", [0, 1])
+    def test_one_may_be_killed(
+        self, fleet: Path, undisturbed: list[Tables], account: str, parts: int, catalog: Path
+    ) -> None:
+        workers = KilledOnce(account, parts, catalog.with_name("killed"))
+        tally = scan(str(catalog), Search((str(fleet),)), workers=workers)
+        assert workers.marker.exists()
+        assert (tally.accounts, tally.unreadable) == (ACCOUNTS, 0)
         assert differences(rows(catalog), undisturbed[0]) == []
 
     def test_an_account_that_ends_each_of_them_is_told(
@@ -234,7 +237,49 @@ class TestWorkers:
         assert differences(current(catalog), current(fresh)) == []
 
 
-DEADLY: Final = "user000012"
+class KilledOnce(Workers):
+    """Two processes, of which the first that reads a certain account is killed once it has sent so many parts of it.
+
+    Attributes:
+        marker: a file that is there once one was killed.
+    """
+
+    ahead = 8
+
+    def __init__(self, account: str, parts: int, marker: Path) -> None:
+        super().__init__()
+        self._account = account
+        self._parts = parts
+        self.marker = marker
+
+    def pool(self, work: Work[Order, Part]) -> Pool[Order, Part]:
+        return processes(2).pool(Killing(work, self._account, self._parts, self.marker))
+
+
+class Killing(Work[Order, Part]):
+    """Work that kills the process which does it, once."""
+
+    def __init__(self, work: Work[Order, Part], account: str, parts: int, marker: Path) -> None:
+        self._work = work
+        self._account = account
+        self._parts = parts
+        self._marker = marker
+
+    def do(self, order: Order, watch: Watch) -> Iterator[Part]:
+        parts = iter(self._work.do(order, watch))
+        if _holds(order, self._account) and not self._marker.exists():
+            yield from islice(parts, self._parts)
+            self._marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield from parts
+
+    def given_up(self, order: Order) -> Iterator[Part]:
+        raise NotImplementedError
+
+
+def _holds(order: object, account: str) -> bool:
+    """Return whether an order is one to read an account of this name, among others."""
+    return any(Path(task.account.path).name == account for task in cast("Batch", order))
 
 
 class Mortal(Workers):
@@ -253,7 +298,7 @@ class Deadly(Work[Order, Part]):
         self._work = work
 
     def do(self, order: Order, watch: Watch) -> Iterator[Part]:
-        if any(Path(task.account.path).name == DEADLY for task in cast("Batch", order)):
+        if _holds(order, DEADLY):
             raise LostError
         yield from self._work.do(order, watch)
 
@@ -297,14 +342,26 @@ class TestTwoAtOnce:
             assert all(Path(f"/proc/{one}").exists() for one in orphans)
 
 
+STOPPING: Final = """
+import os, signal, sys
+from backupmeta.catalog.scanning import scan
+from backupmeta.search import Search
+from backupmeta.work.processes import processes
+
+stop = lambda _: os.killpg(0, signal.SIGSTOP)
+scan(sys.argv[2], Search((sys.argv[1],)), tell=stop, workers=processes(2))
+"""
+"""A scan that stops itself and its workers after its first batch."""
+
+
 @contextmanager
 def stopped(root: Path, catalog: Path) -> Iterator[Process]:
     """Give a scan that is stopped in the middle, its workers, too; kill them all at last."""
-    process = begun(root, catalog, 2)
+    line = [sys.executable, "-c", STOPPING, str(root), str(catalog)]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    status = Path(f"/proc/{process.pid}/stat")
     try:
-        wait(lambda: len(workers(process)) == 2)
-        os.killpg(process.pid, signal.SIGSTOP)
-        assert process.poll() is None
+        wait(lambda: status.read_text(encoding="ascii").rpartition(") ")[2].startswith("T"))
         yield process
     finally:
         end_group(process)

@@ -20,6 +20,8 @@ from tests.attack.test_canaries import PLACES, leaks
 from tests.catalog.snapshots import rows
 from tests.invented import NAME, Account, archive, backup_record, install_record, run
 
+pytestmark = pytest.mark.untraced  # the same lines for each place
+
 LONE: Final = "app_lone.tar.gz"
 CUT: Final = "app_cut.tar.gz"
 WAL: Final = b"\x37\x7f\x06"
@@ -113,6 +115,8 @@ def commands(catalog: Path) -> Iterator[list[str]]:
         yield ["verify", "--catalog", path, "--format", form, "--fail-on", "note"]
     yield ["stats", path]
     yield ["stats", path, "--json"]
+    for form in ("html", "markdown", "json"):
+        yield ["report", path, "--format", form]
     for table in EXPORTED:
         for form in ("jsonl", "csv"):
             yield ["export", path, "--table", table, "--to", form]

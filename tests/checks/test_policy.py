@@ -58,7 +58,7 @@ def mistakes(read: Read, text: str) -> tuple[Mistake, ...]:
 
 
 def test_without_a_policy_everything_counts_as_the_vocabulary_says() -> None:
-    assert {id_: DEFAULT.severity(id_) for id_ in FINDINGS} == {id_: kind.severity for id_, kind in FINDINGS.items()}
+    assert [DEFAULT.severity(kind) for kind in FINDINGS.values()] == [kind.severity for kind in FINDINGS.values()]
     assert DEFAULT.fail_on is WARNING
     assert Requirements() == DEFAULT.requirements
     assert (DEFAULT.requirements.versions, DEFAULT.limits) == ({}, {})
@@ -72,41 +72,47 @@ def test_an_empty_policy_is_the_default(read: Read) -> None:
 
 def test_ids_and_groups_are_selected(read: Read) -> None:
     found = read('select = ["contents", "backup-too-old"]')
-    assert found.severity("table-missing") is ERROR
-    assert found.severity("backup-too-old") is WARNING
-    assert found.severity("archive-no-end") is None
-    assert found.severity("member-device") is None
+    assert found.severity(FINDINGS["table-missing"]) is ERROR
+    assert found.severity(FINDINGS["backup-too-old"]) is WARNING
+    assert found.severity(FINDINGS["archive-no-end"]) is None
+    assert found.severity(FINDINGS["member-device"]) is None
 
 
 def test_ids_and_groups_are_ignored(read: Read) -> None:
     found = read('ignore = ["record-holds-secrets", "application"]')
-    assert found.severity("record-holds-secrets") is None
-    assert [found.severity(id_) for id_, kind in FINDINGS.items() if kind.group is Group.APPLICATION] == [None] * 11
-    assert found.severity("record-missing") is ERROR
+    assert found.severity(FINDINGS["record-holds-secrets"]) is None
+    assert [found.severity(kind) for kind in FINDINGS.values() if kind.group is Group.APPLICATION] == [None] * 11
+    assert found.severity(FINDINGS["record-missing"]) is ERROR
 
 
 def test_ignore_wins_over_select(read: Read) -> None:
     found = read('select = ["record-bom", "safe"]\nignore = ["record", "member-device"]')
-    assert [found.severity(id_) for id_ in ("record-bom", "member-device", "member-setuid")] == [None, None, ERROR]
+    assert [found.severity(FINDINGS[id_]) for id_ in ("record-bom", "member-device", "member-setuid")] == [
+        None,
+        None,
+        ERROR,
+    ]
 
 
 @pytest.mark.parametrize("id_", ["archive-truncated", "record-unreadable", "limit-exceeded", "folder-unreadable"])
 def test_what_could_not_be_read_answers_to_its_own_id_alone(read: Read, id_: str) -> None:
     group = FINDINGS[id_].group
-    assert read('select = ["application-unknown"]').severity(id_) is ERROR
-    assert read("select = []").severity(id_) is ERROR
-    assert read(f'ignore = ["{group}"]').severity(id_) is ERROR
-    assert read(f'severity.{group} = "note"').severity(id_) is ERROR
-    assert read(f'ignore = ["{id_}"]').severity(id_) is None
-    assert read(f'severity.{id_} = "note"').severity(id_) is NOTE
-    assert DEFAULT.with_options(ignore=[group]).severity(id_) is ERROR
-    assert DEFAULT.with_options(select=["application-unknown"]).severity(id_) is ERROR
-    assert DEFAULT.with_options(ignore=[id_]).severity(id_) is None
+    assert read('select = ["application-unknown"]').severity(FINDINGS[id_]) is ERROR
+    assert read("select = []").severity(FINDINGS[id_]) is ERROR
+    assert read(f'ignore = ["{group}"]').severity(FINDINGS[id_]) is ERROR
+    assert read(f'severity.{group} = "note"').severity(FINDINGS[id_]) is ERROR
+    assert read(f'ignore = ["{id_}"]').severity(FINDINGS[id_]) is None
+    assert read(f'severity.{id_} = "note"').severity(FINDINGS[id_]) is NOTE
+    assert DEFAULT.with_options(ignore=[group]).severity(FINDINGS[id_]) is ERROR
+    assert DEFAULT.with_options(select=["application-unknown"]).severity(FINDINGS[id_]) is ERROR
+    assert DEFAULT.with_options(ignore=[id_]).severity(FINDINGS[id_]) is None
 
 
 def test_an_empty_selection_leaves_what_could_not_be_read(read: Read) -> None:
     found = read("select = []")
-    assert {id_ for id_ in FINDINGS if found.severity(id_)} == {id_ for id_, kind in FINDINGS.items() if kind.is_unread}
+    assert {id_ for id_ in FINDINGS if found.severity(FINDINGS[id_])} == {
+        id_ for id_, kind in FINDINGS.items() if kind.is_unread
+    }
 
 
 @pytest.mark.parametrize(
@@ -114,7 +120,7 @@ def test_an_empty_selection_leaves_what_could_not_be_read(read: Read) -> None:
 )
 def test_an_ids_severity_wins_over_its_groups(read: Read, lines: str) -> None:
     found = read(f"[severity]\n{lines}")
-    assert [found.severity(id_) for id_ in ("table-missing", "dump-missing", "plugin-missing")] == [
+    assert [found.severity(FINDINGS[id_]) for id_ in ("table-missing", "dump-missing", "plugin-missing")] == [
         WARNING,
         NOTE,
         WARNING,  # by the vocabulary
@@ -238,7 +244,7 @@ def test_the_example_in_the_documentation_is_a_policy(read: Read) -> None:
         {"wordpress": "6.4"},
         {"inflated_bytes": 10 * 2**30},
     )
-    assert [found.severity(id_) for id_ in ("table-missing", "file-missing", "record-holds-secrets")] == [
+    assert [found.severity(FINDINGS[id_]) for id_ in ("table-missing", "file-missing", "record-holds-secrets")] == [
         ERROR,
         None,
         None,
@@ -261,21 +267,21 @@ def test_selecting_on_the_command_line_wins_over_the_file(read: Read) -> None:
     found = read('select = ["whole"]\nignore = ["table-missing", "file-missing"]').with_options(
         select=["table-missing", "safe"]
     )
-    assert found.severity("table-missing") is ERROR
-    assert found.severity("file-missing") is None
-    assert found.severity("member-device") is ERROR
-    assert found.severity("archive-no-end") is None
+    assert found.severity(FINDINGS["table-missing"]) is ERROR
+    assert found.severity(FINDINGS["file-missing"]) is None
+    assert found.severity(FINDINGS["member-device"]) is ERROR
+    assert found.severity(FINDINGS["archive-no-end"]) is None
 
 
 def test_ignoring_on_the_command_line_adds_to_the_file(read: Read) -> None:
     found = read('ignore = ["table-missing"]').with_options(ignore=["record-bom", "safe"])
-    assert [found.severity(id_) for id_ in ("table-missing", "record-bom", "member-device")] == [None] * 3
-    assert found.severity("file-missing") is ERROR
+    assert [found.severity(FINDINGS[id_]) for id_ in ("table-missing", "record-bom", "member-device")] == [None] * 3
+    assert found.severity(FINDINGS["file-missing"]) is ERROR
 
 
 def test_an_ignored_group_does_not_come_back_with_another_selection(read: Read) -> None:
     found = read('ignore = ["contents"]').with_options(select=["contents"], ignore=["table-missing"])
-    assert (found.severity("file-missing"), found.severity("table-missing")) == (ERROR, None)
+    assert (found.severity(FINDINGS["file-missing"]), found.severity(FINDINGS["table-missing"])) == (ERROR, None)
 
 
 def test_failing_on_the_command_line_wins_over_the_file(read: Read) -> None:
@@ -599,7 +605,7 @@ def policy_or_mistakes(reading: Callable[[], Policy]) -> None:
         if lines == 0 or lines != len(error.mistakes):
             raise
     else:
-        assert {found.severity(id_) for id_ in FINDINGS} <= {ERROR, WARNING, NOTE, None}
+        assert {found.severity(FINDINGS[id_]) for id_ in FINDINGS} <= {ERROR, WARNING, NOTE, None}
         assert Limits(**found.limits).members >= 0
 
 
@@ -648,7 +654,7 @@ def test_options_do_the_same_as_the_keys(ids: list[str], more: list[str], scratc
     scratch.write_text(f"ignore = {json.dumps(ids)}\n" + (f"select = {json.dumps(more)}\n" if more else ""))
     found = load(str(scratch))
     again = DEFAULT.with_options(select=more, ignore=ids)
-    assert [found.severity(id_) for id_ in FINDINGS] == [again.severity(id_) for id_ in FINDINGS]
+    assert [found.severity(FINDINGS[id_]) for id_ in FINDINGS] == [again.severity(FINDINGS[id_]) for id_ in FINDINGS]
 
 
 @pytest.mark.parametrize("name", ["wordpres", "WordPress", "jomla"])

@@ -20,7 +20,6 @@ from backupmeta.catalog.queries import EXPORTED
 from backupmeta.catalog.scanning import scan
 from backupmeta.cli import catalog_cmds as cataloged
 from backupmeta.search import Search
-from tests.attack.test_canaries import PLACES, leaks
 from tests.catalog.snapshots import sealed
 from tests.invented import BACKUP, NAME, TIME, Account, backup_record, run
 
@@ -177,31 +176,6 @@ class TestExport:
 def full(_descriptor: int) -> None:
     """Write to a disk that is full."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-@pytest.fixture
-def telling(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """Give the catalog of an account whose records hold the canary in a secret place."""
-    account = Account(tmp_path / "home/exampleu")
-    account.backup(content=PLACES[request.param])
-    account.archive(embedded=PLACES[request.param])
-    account.install(content=PLACES[request.param])
-    return scanned(account, tmp_path / "catalog.sqlite")
-
-
-@pytest.mark.parametrize("telling", PLACES, indirect=True)
-def test_no_secret_is_told(telling: Path, tmp_path: Path) -> None:
-    assert [
-        (table, form)
-        for table in EXPORTED
-        for form in ("jsonl", "csv")
-        if leaks(run("export", telling, "--to", form, "--table", table).out)
-    ] == []
-    for table in ("backups", "installs", "findings"):
-        assert run("export", telling, "--to", "parquet", "--table", table, "-o", tmp_path / "out").code == 0
-        assert not leaks(str(pq.read_table(tmp_path / "out").to_pydict()).encode())
-    assert not leaks(run("stats", telling).out)
-    assert not leaks(run("stats", telling, "--json").out)
 
 
 class TestStats:

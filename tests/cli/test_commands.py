@@ -17,7 +17,7 @@ import click
 import pytest
 
 import backupmeta
-from backupmeta import library
+from backupmeta import library, listing
 from backupmeta.account.home import Home, Pair
 from backupmeta.api.models import Backup, Install, ListResponse, Response
 from backupmeta.backup.inspection import Inspection
@@ -506,7 +506,7 @@ def test_usage_errors_end_with_2_and_name_the_right_thing(arguments: list[str], 
         (lambda home: ["view", home / "nowhere"], "no such file; give an archive"),
         (lambda home: ["explain", home], "is a folder"),
         (lambda home: ["members", home / "nowhere"], "no such file"),
-        (lambda home: ["members", home / ".appdata/backups" / BACKUP], "give a tar archive"),
+        (lambda home: ["members", home / ".appdata/current" / INSTALL], "name a backup that has"),
         (lambda home: ["cat", home / "application_backups" / NAME, "nowhere"], "'backupmeta members' lists"),
         (lambda home: ["list", home / "nowhere"], "no such file"),
         (lambda home: ["list", "--sysroot", home / "nowhere"], "the folder that an image is mounted at"),
@@ -584,7 +584,7 @@ def test_a_backup_that_kills_each_process_is_named_and_all_others_are_listed(
 def test_a_list_that_no_process_survives_ends_and_says_so(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     account.backup("0" * 25, backup_record())
     monkeypatch.setattr("backupmeta.work.processes.cores", lambda: 2)
-    monkeypatch.setattr(library.BackupListing, "do", lambda *_: os._exit(1))
+    monkeypatch.setattr(listing.BackupListing, "do", lambda *_: os._exit(1))
     ran = run("list", "--jsonl", account.home)
     assert (ran.code, ran.text) == (2, "")
     assert "backup 1 of the list, and all after it" in ran.err

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from backupmeta.comparison.changes import Changes, FieldChange, Step, What, compared
 from backupmeta.comparison.diff import diff
-from backupmeta.library import find_backup
 from backupmeta.provenance import Witness
+from backupmeta.targets import find_backup
 from tests.invented import INSTALL, Account, backup_record, install_record
 
 A: Final = "a" * 25

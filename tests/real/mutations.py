@@ -24,7 +24,7 @@ from backupmeta.checks.checked_backup import Requirements
 from backupmeta.checks.policy import DEFAULT, Policy, Verdict
 from backupmeta.findings import Severity
 from backupmeta.search import Search
-from backupmeta.verification import RUN_HERE, Case, Item, Outcome, Run, verify, verify_archive
+from backupmeta.verification import RUN_HERE, Case, Item, Outcome, Run, outcomes_of, verify
 from tests.hostile import header, stamped
 from tests.invented import unprivileged
 from tests.real.test_real_backup import OUT, Real
@@ -330,7 +330,7 @@ def writing(archive: Path) -> Run:
 
     def run(items: Iterable[Item]) -> Iterator[tuple[Item, list[Outcome]]]:
         for item in items:
-            yield item, verify_archive(item, lambda _: os.utime(archive)) if isinstance(item, Case) else []
+            yield item, outcomes_of(item, lambda _: os.utime(archive)) if isinstance(item, Case) else []
 
     return run
 

@@ -11,9 +11,10 @@ import pytest
 
 from backupmeta.account.home import State
 from backupmeta.backup.inspection import Inspection
-from backupmeta.library import find_backup, inspect_archive
+from backupmeta.library import inspect_archive
 from backupmeta.render import backups
 from backupmeta.render.backups import ListView
+from backupmeta.targets import find_backup
 from tests.invented import BACKUP, INSTALL, NAME, Account, backup_record
 
 

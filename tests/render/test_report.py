@@ -129,6 +129,7 @@ NOTHING = Summary(
     scans=(),
     accounts={"present": 1, "vanished": 0, "unreadable": 0},
     installs=0,
+    gone_installs=0,
     backups={},
     archives=0,
     bytes=0,
@@ -147,7 +148,7 @@ NOTHING = Summary(
 )
 HOME = ReportedAccount(1, "", "/home/u", "/home/u", "present", 0, 1, 0, 0, TIME)
 SCAN = Scan(1, ("/home",), "1", TIME, None, ())
-EMPTY = Report(TIME, "1", "", None, TIME, TIME, (SCAN,), (HOME,), (), (), (), (), NOTHING)
+EMPTY = Report(TIME, "1", "", None, TIME, TIME, (SCAN,), (HOME,), (), (), (), (), (), NOTHING)
 TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from("</script><!--&\u2028\u2029\\\"'`|*_[]\n\x00\x1b"))
 
 
@@ -178,8 +179,8 @@ class TestMarkdown:
         assert text.startswith("# Backups of ")
         headings = re.findall("^## (.*)$", text, re.MULTILINE)
         assert headings == [
-            "Summary", "What was found", "Contradictions", "Findings", "Backups", "Installs", "Accounts", "Digests",
-            "Scans", "Origin",
+            "Summary", "What was found", "Contradictions", "Findings", "Backups", "Installs",
+            "Sites that are gone", "Accounts", "Digests", "Scans", "Origin",
         ]  # fmt: skip
         assert "| 2024-06-13 20:55 | Blog `https://www.example.com/blog` " in text
         assert r"`a\x7cb \x60c\x60 <i>`" in text
@@ -196,7 +197,7 @@ class TestJson:
         told = json.loads(report_json(report))
         assert set(told) == {
             "summary", "written", "version", "command", "catalog", "as_of", "oldest",
-            "scans", "accounts", "installs", "backups", "archives", "findings", "contradictions",
+            "scans", "accounts", "installs", "gone_installs", "backups", "archives", "findings", "contradictions",
         }  # fmt: skip
         assert (told["written"], told["catalog"]) == ("2024-06-13T20:55:21+00:00", "catalog.sqlite")
         blog = next(one for one in told["backups"] if one["title"] == "Blog")

@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import pytest
 from benchmarks import fleets
@@ -289,7 +289,7 @@ class TestDeath:
 
 
 class Sent:
-    """What a scheduler has, and is asked for; a `backupmeta.work.cluster.Sent`."""
+    """What a scheduler has, and is asked for: what the work asks of one of Dask's futures."""
 
     def __init__(self, status: str, error: Exception) -> None:
         self.status = status
@@ -308,11 +308,11 @@ class TestSent:
     @pytest.mark.parametrize("error", [OSError("timed out"), CancelledError(), AttributeError("of a closed client")])
     def test_by_a_scheduler_that_went_away(self, error: Exception) -> None:
         with pytest.raises(CommClosedError):
-            asyncio.run(_result(Sent("finished", error)))
+            asyncio.run(_result(cast("Any", Sent("finished", error))))
 
     def test_what_the_work_raised_is_raised(self) -> None:
         with pytest.raises(ZeroDivisionError):
-            asyncio.run(_result(Sent("error", ZeroDivisionError())))
+            asyncio.run(_result(cast("Any", Sent("error", ZeroDivisionError()))))
 
 
 class TestHosts:
