@@ -12,9 +12,9 @@ from zlib import adler32
 from backupmeta import rules
 from backupmeta.archive import headers
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness
+from backupmeta.provenance import Source, Witness, display, named
 from backupmeta.secrets import mask_text
-from backupmeta.words import NANOSECONDS
+from backupmeta.words import NANOSECONDS, utc_to_the_microsecond
 
 # --- names ------------------------------------------------------------------------------------------------------------
 
@@ -302,6 +302,16 @@ class Member(NamedTuple):
     def is_at_root(self) -> bool:
         """Whether a record lies at the archive's root."""
         return plain(self.name) == RECORD
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON: sizes and offsets in bytes, times in UTC."""
+        described: dict[str, object] = named("name", self.text)
+        described.update(type=self.kind, size=self.size, mode=f"{self.mode:04o}", uid=self.uid, gid=self.gid)
+        names = {"user": self.owner, "group": self.group}
+        described.update({key: display(name.decode("utf-8", "replace")) for key, name in names.items()})
+        described["mtime"] = utc_to_the_microsecond(self.mtime_ns)
+        described.update(named("link", self.link.decode("utf-8", "surrogateescape")) if self.link else {})
+        return {**described, "offset": self.offset, **({"stored": self.stored} if self.is_sparse else {})}
 
     @property
     def is_device(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from backupmeta import library
 from backupmeta.account.home import is_id
+from backupmeta.account.roots import named
 from backupmeta.backup.inspection import Inspection
 from backupmeta.comparison.archive_changes import (
     ComparedArchive,
@@ -80,8 +81,8 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
     """
     if a == b == CURRENT:
         raise ValueError("both are current; name a backup")
-    if is_site(b):
-        return _with_site(a, Site(b), search, user)
+    if (site := site_at(b, search)) is not None:
+        return _with_site(a, site, search, user)
     findings = list[Finding]()
     with noting(findings):
         sides = [_side(target, search, user, findings) for target in (a, b) if target != CURRENT]
@@ -99,9 +100,10 @@ def diff(a: str, b: str, search: Search = EVERYWHERE, *, user: str | None = None
     return Difference(before, after, changes, contents, tuple(dict.fromkeys((*findings, *contents.findings))))
 
 
-def is_site(target: str) -> bool:
-    """Return whether a ``target`` is a folder to compare with: what an id names is a backup, as everywhere."""
-    return target != CURRENT and not is_id(target) and is_folder(target)
+def site_at(target: str, search: Search) -> Site | None:
+    """Return the folder that a ``target`` names, also by its path in an image; None where it may be a backup."""
+    root = named(target, search.sysroot)
+    return Site(root) if target not in {CURRENT, ""} and not is_id(target) and is_folder(root.name) else None
 
 
 def _with_site(a: str, site: Site, search: Search, user: str | None) -> Difference:

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from backupmeta import rules
+from backupmeta.account.roots import Root
 from backupmeta.archive.digests import MemberDigests
 from backupmeta.archive.dump import Dump, Dumps, DumpState, Table
 from backupmeta.archive.limits import Limits, bounded
@@ -23,7 +24,7 @@ from backupmeta.archive.member import PATH_MAX, masked_name, plain, shown
 from backupmeta.archive.reader import Consumer, Pass
 from backupmeta.archive.stream import HARMLESS
 from backupmeta.errors import EvidenceError, LimitExceededError, UnreadableError
-from backupmeta.evidence import EvidenceFile, Folder, Place, open_folder
+from backupmeta.evidence import EvidenceFile, Folder, Place
 from backupmeta.findings import Finding, Findings
 from backupmeta.provenance import on_disk
 from backupmeta.work.orders import Watch, Work
@@ -58,9 +59,14 @@ class Entry(NamedTuple):
 
 
 class Site(NamedTuple):
-    """A folder whose files are compared, by its path on this machine."""
+    """A folder whose files are compared; in an image no link of its path leads out of that."""
 
-    path: str
+    root: Root
+
+    @property
+    def path(self) -> str:
+        """Its path on this machine."""
+        return self.root.name
 
 
 class End(NamedTuple):
@@ -121,7 +127,7 @@ class Walking(Work[tuple[int, Place | Site], Part]):
         """Walk over an archive or a folder. Raises `EvidenceError` where nothing of it can be read."""
         place = order[1]
         if isinstance(place, Site):
-            yield from FolderWalk(self.limits, watch).parts(place.path)
+            yield from FolderWalk(self.limits, watch).parts(place.root.open())
             return
         with place.open() as file:
             file.watch = watch
@@ -210,10 +216,9 @@ class FolderWalk:
         self._waiting = 0
         self._deadline = time.monotonic() + limits.seconds
 
-    def parts(self, path: str) -> Iterator[Part]:
-        """Yield what lies below ``path``, and how the walk ended. Raises `UnreadableError` where it can't be opened."""
+    def parts(self, root: Folder) -> Iterator[Part]:
+        """Yield what lies below ``root``, which is closed then, and how the walk ended."""
         end = End((), 0, ())
-        root = open_folder(path)
         try:
             yield from _together(self._below(root))
         except LimitExceededError as error:

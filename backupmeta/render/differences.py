@@ -94,7 +94,7 @@ def diff_markdown(difference: Difference) -> Iterator[str]:
 def _described(side: Side | Site) -> tuple[str, str]:
     """Return where a side lies, and when it was made; of the live install that it is one."""
     if isinstance(side, Site):
-        return side.path, "folder"
+        return side.root.seen_at, "folder"
     seconds = side.inspection.text("backup_time")
     when = "live install" if side.inspection.kind == "install" else words.recorded_dated(seconds)
     return side.inspection.path or side.name, when
@@ -245,7 +245,7 @@ def _changes_object(changes: Changes) -> dict[str, object]:
 
 def _side(side: Side | Site) -> dict[str, object]:
     if isinstance(side, Site):
-        return {**named("path", side.path), "kind": "folder", "time": None}
+        return {**named("path", side.root.seen_at), "kind": "folder", "time": None}
     time = words.recorded_moment(side.inspection.text("backup_time"))
     return {**named("path", side.inspection.path), "kind": side.inspection.kind, "time": time}
 

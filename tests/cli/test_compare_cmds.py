@@ -129,6 +129,19 @@ def test_a_backup_and_a_folder(tmp_path: Path) -> None:
     assert (ran.code, ran.out) == (1, b"")
 
 
+def test_a_folder_of_an_image_is_named_as_its_server_saw_it_and_no_link_leads_out(tmp_path: Path) -> None:
+    image, path = tmp_path / "image", packed(tmp_path / "a.tar.gz", [RECORD, ("x.php", b"1")])
+    (image / "home/u/www").mkdir(parents=True)
+    (image / "home/u/www/x.php").write_bytes(b"1")
+    (image / "home/u/www/x.php").chmod(0o644)
+    (image / "home/u/public_html").symlink_to("/home/u/www")  # which this machine need not have
+    (image / "home/u/out").symlink_to(tmp_path)
+    ran = run("diff", path, "/home/u/public_html", "--sysroot", image, "--json")
+    assert (ran.code, ran.json["b"]["path"]) == (0, "/home/u/www")
+    assert run("diff", path, image / "home/u/public_html", "--sysroot", image).code == 0
+    assert run("diff", path, "/home/u/out", "--sysroot", image).code == 2
+
+
 def test_mistakes_with_a_folder(account: Account, tmp_path: Path) -> None:
     for a in (account.home, "current"):
         ran = run("diff", a, account.home, "--root", account.home)

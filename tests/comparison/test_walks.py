@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backupmeta.account.roots import Root
 from backupmeta.archive.limits import DEFAULT_LIMITS, MIB, Limits
 from backupmeta.comparison.archive_changes import ComparedArchive, Contents, compared_with_site
 from backupmeta.comparison.walks import Site
@@ -29,7 +30,7 @@ LONG_AGO: Final = 1_000_000_000
 
 def compared(archive: Path, folder: Path, limits: Limits = DEFAULT_LIMITS) -> Contents:
     place = Place(str(archive.parent), None, archive.name, is_named=True)
-    return compared_with_site(ComparedArchive(place, str(archive)), Site(str(folder)), limits)
+    return compared_with_site(ComparedArchive(place, str(archive)), Site(Root(str(folder))), limits)
 
 
 def changes(archive: Path, folder: Path, limits: Limits = DEFAULT_LIMITS) -> list[tuple[str, bytes, tuple[str, ...]]]:
