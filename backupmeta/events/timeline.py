@@ -224,7 +224,7 @@ def _doubts(pair: Pair, backup: Inspection, period: Period) -> Iterator[Finding]
     made = seconds_in(backup.text("backup_time"))
     if not isinstance(made, int) or period.has(made):
         doubts = (finding for finding in (*pair.findings, *backup.findings) if finding.is_doubt)
-        yield from (finding.at_path(backup.path) for finding in doubts)
+        yield from (finding.at_path(backup.server_path) for finding in doubts)
 
 
 def _grave(order: ToRead, findings: Iterable[Finding]) -> tuple[Finding, ...]:
