@@ -12,7 +12,7 @@ from time import time
 from typing import Final, NamedTuple
 
 from backupmeta import library, rules
-from backupmeta.account.filename import begun_as, is_archive_name
+from backupmeta.account.filename import begun_as, is_archive_name, is_of_backup
 from backupmeta.account.home import Archive, Home, Pair, State, Surroundings, by_archive
 from backupmeta.archive.limits import Allowance, Limits, OverAllowanceError
 from backupmeta.archive.member import at
@@ -60,6 +60,7 @@ class Case(NamedTuple):
         limits: what the archive may ask for.
         policy: what is asked for.
         now: the moment of judging, Unix seconds.
+        is_backup: whether it is to be judged as a backup, whatever it is: it is to be unpacked as such.
     """
 
     place: Place
@@ -70,6 +71,7 @@ class Case(NamedTuple):
     limits: Limits
     policy: Policy
     now: int
+    is_backup: bool = False
 
     @property
     def pair(self) -> Pair:
@@ -203,7 +205,7 @@ def case_at(target: str, search: Search, policy: Policy, now: int) -> Case:
     place = archive_of(target, search)
     for item in _items(search, policy, now, (target,)):
         if isinstance(item, Case) and item.place.path == place.path:
-            return item
+            return item._replace(is_backup=True)
     raise NotAnArchiveError(target, "no archive", "give the path of an archive")
 
 
@@ -398,7 +400,7 @@ def _examination(case: Case, passed: Pass, inventory: Inventory, written: Writte
     of_pass = (finding.in_file(case.server_path) for finding in passed.findings())
     findings = Findings.of(chain(case.pair.findings, of_pass, _of_file(passed, case)))
     is_whole = not any(finding.is_unread for finding in findings)
-    if (why := _not_to_judge(case, passed, inventory, findings)) is not None:
+    if (why := _not_to_judge(case, passed, inventory, is_whole=is_whole)) is not None:
         return Examination(_set_aside(case, why, findings), inventory)
     embedded = _embedded(inventory, case, findings)
     sha256 = passed.digests.get("sha256")
@@ -412,7 +414,8 @@ def _examination(case: Case, passed: Pass, inventory: Inventory, written: Writte
             findings.add(finding)
         kept = _kept(inspection, case.server_path, sha256, is_whole=is_whole)
     if is_whole and inventory.record is None:
-        findings.add(Finding(library.without_record(case.pair.record, case.place), "", "", (case.source,)))
+        rule = rules.RECORD_MISSING if case.pair.record is None else rules.RECORD_NOT_EMBEDDED
+        findings.add(Finding(rule, "", "", (case.source,)))
     return Examination(Outcome(case.judged(findings, sha256), kept), inventory, subject)
 
 
@@ -430,20 +433,21 @@ def _growing(case: Case, detail: str = "by its name") -> Finding:
     return Finding(rules.ARCHIVE_GROWING, "", detail, on_disk(case.server_path))
 
 
-def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, findings: Findings) -> Finding | None:
+def _not_to_judge(case: Case, passed: Pass, inventory: Inventory, *, is_whole: bool) -> Finding | None:
     """Return why an archive is not judged; None where it is.
 
-    It changed while it was read; its name says that it is being written, and it is not whole; or its content alone
-    says that it is an archive, and holds no record.
+    It changed while it was read; its name says that it is being written, and it is not whole; or it is no backup: it
+    holds no record, no other speaks for it, nor does its name. Where that is an archive's, it has to be whole for that.
     """
     if passed.file.has_changed():
         return _growing(case, "it changed while it was read")
-    if begun_as(case.place.name) is not None and any(finding.is_unread for finding in findings):
+    if begun_as(case.place.name) is not None and not is_whole:
         return _growing(case)
-    is_asked_for = case.place.is_named or is_archive_name(case.place.name) or case.pair.record is not None
-    if is_asked_for or inventory.record is not None:
+    if case.is_backup or case.pair.record is not None or inventory.record is not None or is_of_backup(case.place.name):
         return None
-    return Finding(rules.ARCHIVE_NOT_JUDGED, "", "", (case.source,))
+    if not is_archive_name(case.place.name):
+        return Finding(rules.ARCHIVE_NOT_JUDGED, "", "", (case.source,))
+    return Finding(rules.ARCHIVE_FOREIGN, "", "", (case.source,)) if is_whole else None
 
 
 def _set_aside(case: Case, why: Finding, findings: Iterable[Finding]) -> Outcome:

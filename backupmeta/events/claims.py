@@ -27,7 +27,7 @@ from backupmeta.backup.contradictions import SECOND, TOLERANCES, Making, Written
 from backupmeta.errors import EvidenceError, NotRegularError
 from backupmeta.evidence import EvidenceFile, join_server_path
 from backupmeta.findings import Finding
-from backupmeta.provenance import Source, Witness, base_name, display
+from backupmeta.provenance import Source, Witness, base_name, display, located, named
 from backupmeta.record.fields import FIELDS, Field, problem
 from backupmeta.record.grammar import Document
 from backupmeta.search import Period
@@ -105,6 +105,11 @@ class Claim(NamedTuple):
     kind: str
     time: int
     source: Source
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON."""
+        time = moment(self.time).isoformat()
+        return {"datetime": time, "timestamp_desc": KINDS[self.kind].timestamp_desc, **located(self.source)}
 
 
 class File(NamedTuple):
@@ -196,6 +201,29 @@ class Event(NamedTuple):
     def source(self) -> Source:
         """The witness, and where it says so."""
         return self.claim.source
+
+    def to_json(self) -> dict[str, object]:
+        """Return it for JSON, as Timesketch imports it."""
+        subject = self.subject
+        described: dict[str, object] = {
+            "message": display(self.message),
+            "datetime": moment(self.time).isoformat(),
+            "timestamp": nearest(self.time),
+            "timestamp_desc": KINDS[self.kind].timestamp_desc,
+            "event": self.kind,
+            **located(self.source),
+            **named("account", subject.account),
+            **named("user", subject.user),
+        }
+        described |= {key: display(value) for key, value in subject._asdict().items() if key not in described and value}
+        described |= {} if self.file is None else {"size": self.file.size}
+        described |= {"left_out": self.left_out} if self.left_out else {}
+        if self.witnesses > 1:
+            described |= {"witnesses": self.witnesses, "also": list(map(located, self.also))}
+        if self.contradicted_by:
+            claims = [claim.to_json() for claim in self.contradicted_by]
+            described |= {"tag": ["contradicted"], "contradicted_by": claims}
+        return described
 
 
 class Statement(NamedTuple):
